@@ -1,0 +1,72 @@
+"""Chooses how the kernels run: compiled by numba where it is installed, else as plain Python. Same bits both ways."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engine import kernels
+
+_LOCK = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Loops:
+    """The kernels, ready to call with numpy arrays; `compiled` says which kind they are."""
+
+    forward: Callable[..., int]
+    backward: Callable[..., None]
+    adam: Callable[..., int]
+    post_order: Callable[..., int]
+    splice: Callable[..., int]
+    compiled: bool
+
+
+_NAMES = ("forward", "backward", "adam", "post_order", "splice")
+
+
+def plain_loops() -> Loops:
+    """The kernels uncompiled. Arrays go in as memoryviews, whose items are Python's own floats."""
+    return Loops(*(_with_views(getattr(kernels, name)) for name in _NAMES), compiled=False)  # type: ignore[arg-type]
+
+
+def _with_views(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(kernel)
+    def call(*args: Any) -> Any:
+        return kernel(*(memoryview(a) if isinstance(a, np.ndarray) else a for a in args))
+
+    return call
+
+
+@functools.cache
+def _compile() -> Loops:
+    # Vectorised maths libraries round differently from C's; the original calls C's.
+    os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")
+    import numba
+    from numba.extending import overload, register_jitable
+
+    @overload(kernels.power)
+    def _power(x, y):  # type: ignore[no-untyped-def]  # numba compares this signature with the one below
+        return lambda x, y: x**y
+
+    register_jitable(kernels.adam_step)
+    compile_ = numba.njit(nogil=True, cache=True, error_model="numpy")
+    return Loops(*(compile_(getattr(kernels, name)) for name in _NAMES), compiled=True)  # type: ignore[arg-type]
+
+
+def loops() -> Loops:
+    """The compiled kernels if numba is installed and switched on, else the plain ones."""
+    try:
+        import numba
+    except ImportError:
+        return plain_loops()
+    if numba.config.DISABLE_JIT:
+        return plain_loops()
+    with _LOCK:
+        return _compile()

@@ -1,0 +1,40 @@
+"""The engine's one family of exceptions. Each message says what is wrong and what to do about it."""
+
+from __future__ import annotations
+
+
+class EngineError(Exception):
+    """Anything the engine refuses or cannot do; the text is one sentence for a person."""
+
+
+class ConfigError(EngineError):
+    """A hyperparameter that no model can be built with."""
+
+
+class DataError(EngineError):
+    """A data set that cannot be read or holds nothing to learn from."""
+
+
+class CheckpointError(EngineError):
+    """A saved run that cannot be read back."""
+
+
+class Stopped(EngineError):
+    """Long work was asked to stop before it was done; everything up to there is intact."""
+
+
+class NumericFault(EngineError):
+    """Python's own arithmetic would have raised here, so the engine stops at this very scalar.
+
+    Attributes say where: `step` (counted from 0), `doc`, `pos` (None outside a position), `tensor`
+    (the name of the tensor in the making, or of the parameter matrix), `row` (the scalar on the tape)
+    and `reason` (what Python would not compute).
+    """
+
+    def __init__(self, *, step: int, doc: str, pos: int | None, tensor: str, row: int, reason: str) -> None:
+        self.step, self.doc, self.pos, self.tensor, self.row, self.reason = step, doc, pos, tensor, row, reason
+        place = f"position {pos}, " if pos is not None else ""
+        super().__init__(
+            f"training stopped at step {step}, document {doc!r}, {place}tensor {tensor}: {reason}; "
+            "a smaller --learning-rate usually keeps the numbers in range"
+        )

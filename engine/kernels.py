@@ -1,0 +1,177 @@
+"""Forward, backward and Adam: plain loops over the tape's arrays.
+
+The functions run as they stand, and compiled (see `compiled`), with the same bits. That rests on four rules:
+sums run left to right; every power goes through C's pow with an exponent that is not known when compiling
+(a constant 2 would become x*x, which can differ in the last bit); nothing is fused or reassociated; and where
+Python's own arithmetic would raise, the loop stops and returns the place.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from engine.tape import ADD, EXP, LEAF, LOG, MUL, NEG_MAX, POW, RELU
+
+EXP_LIMIT = math.log(1.7976931348623157e308)  # above it, math.exp raises OverflowError
+FINE = -1  # returned where nothing went wrong; otherwise the row or index of the fault
+
+
+def power(x: float, y: float) -> float:
+    """C's pow. Compiled, this is a call to pow itself, which has no exceptions to raise."""
+    try:
+        return x**y  # type: ignore[no-any-return]
+    except OverflowError:
+        return math.inf
+
+
+def forward(op: Any, child: Any, args: Any, data: Any, rows: Any, first: int, last: int) -> int:
+    """Compute the scalars `rows[first:last]` into `data`, in order.
+
+    Returns FINE, or the index in `rows` of the scalar that Python could not have computed.
+    """
+    for k in range(first, last):
+        row = rows[k]
+        kind = op[row]
+        a = child[2 * row]
+        b = child[2 * row + 1]
+        if kind == MUL:
+            data[row] = data[a] * data[b]
+        elif kind == ADD:
+            data[row] = data[a] + data[b]
+        elif kind == EXP:
+            x = data[a]
+            if x > EXP_LIMIT and not math.isinf(x):
+                return k
+            data[row] = math.exp(x)
+        elif kind == RELU:
+            data[row] = data[a] if data[a] > 0.0 else 0.0
+        elif kind == POW:
+            x = data[a]
+            if (x == 0.0 and data[b] < 0.0) or (x < 0.0 and data[b] != math.floor(data[b])):
+                return k
+            data[row] = power(x, data[b])
+            # The original computes the local gradient at once, so what that would raise is raised here too.
+            if not math.isinf(x) and (math.isinf(data[row]) or math.isinf(power(x, data[b] - 1.0))):
+                return k
+        elif kind == LOG:
+            if data[a] <= 0.0:
+                return k
+            data[row] = math.log(data[a])
+        elif kind == NEG_MAX:
+            largest = data[args[a]]
+            for i in range(a + 1, a + b):
+                if data[args[i]] > largest:
+                    largest = data[args[i]]
+            data[row] = -largest
+    return FINE
+
+
+def backward(op: Any, child: Any, data: Any, grad: Any, edges: Any, first: int, last: int) -> None:
+    """Run the chain rule over `edges[first:last]`, in order: child.grad += local * v.grad, once an edge.
+
+    An edge is an index into `child`, so the scalar that hands its gradient on is row `edge // 2`. A negative edge
+    is where it all starts: the loss, row -1 - edge, whose gradient with respect to itself is 1.
+    """
+    for k in range(first, last):
+        edge = edges[k]
+        if edge < 0:
+            grad[-1 - edge] = 1.0
+            continue
+        row = edge >> 1
+        a = child[2 * row]
+        kind = op[row]
+        if kind == ADD:
+            local = 1.0
+        elif kind == MUL:
+            local = data[child[edge ^ 1]]
+        elif kind == EXP:
+            local = data[row]
+        elif kind == RELU:
+            local = 1.0 if data[a] > 0.0 else 0.0
+        elif kind == POW:
+            n = data[child[2 * row + 1]]
+            local = n * power(data[a], n - 1.0)
+        else:  # LOG
+            local = 1.0 / data[a]
+        grad[child[edge]] += local * grad[row]
+
+
+def adam_step(
+    g: float, m: float, v: float, p: float, lr: float, beta1: float, beta2: float, fix1: float, fix2: float,
+    square: float, root: float, eps: float,
+) -> tuple[float, float, float, float, float, float]:  # fmt: skip
+    """One parameter's update by Adam (Kingma & Ba 2015, algorithm 1): (m, v, m_hat, v_hat, delta, p), all new.
+
+    `fix1` and `fix2` are 1 - beta ** (step + 1). `square` is 2.0 and `root` 0.5, passed in so that they stay powers.
+    """
+    m = beta1 * m + (1.0 - beta1) * g
+    v = beta2 * v + (1.0 - beta2) * power(g, square)
+    m_hat = m / fix1
+    v_hat = v / fix2
+    delta = lr * m_hat / (power(v_hat, root) + eps)
+    return m, v, m_hat, v_hat, delta, p - delta
+
+
+def adam(
+    data: Any, grad: Any, m: Any, v: Any, first: int, last: int, lr: float, beta1: float, beta2: float,
+    fix1: float, fix2: float, square: float, root: float, eps: float,
+) -> int:  # fmt: skip
+    """Move the parameters `first` to `last` in place: `data`, `m` and `v` are written, `grad` is read.
+
+    Returns FINE, or the index of the parameter whose squared gradient Python could not have computed.
+    """
+    for i in range(first, last):
+        g = grad[i]
+        if math.isinf(power(g, square)) and not math.isinf(g):
+            return i
+        m[i], v[i], _, _, _, data[i] = adam_step(
+            g, m[i], v[i], data[i], lr, beta1, beta2, fix1, fix2, square, root, eps
+        )
+    return FINE
+
+
+def post_order(op: Any, child: Any, root: int, lowest: int, shallow: int, turn: Any, stack: Any, out: Any) -> int:
+    """Write to `out` the rows that `root` is made from, children before parents and left before right.
+
+    Leaves and rows below `lowest` are left out; rows below `shallow` are written without going into them. `turn`
+    remembers what was met, over several calls too (all zeros at first); `stack` is scratch. Returns how many.
+    """
+    count = depth = 0
+    if turn[root] == 0:
+        turn[root] = 1
+        stack[0] = root
+        depth = 1
+    while depth > 0:
+        row = stack[depth - 1]
+        slot = turn[row] - 1
+        if slot > 1 or row < shallow:
+            out[count] = row
+            count += 1
+            depth -= 1
+            continue
+        turn[row] += 1
+        below = child[2 * row + slot]
+        if below >= lowest and turn[below] == 0 and op[below] != LEAF and op[below] != NEG_MAX:
+            turn[below] = 1
+            stack[depth] = below
+            depth += 1
+    return count
+
+
+def splice(out: Any, at: int, head: Any, shift: int, body: Any, starts: Any) -> int:
+    """Copy the edges `head`, moved up by `shift`, to `out[at:]`; where one is -1 - i, piece i of `body` goes in.
+
+    Piece i is `body[starts[i]:starts[i + 1]]`. Returns the end of what was written.
+    """
+    for k in range(len(head)):
+        edge = head[k]
+        if edge >= 0:
+            out[at] = edge + shift
+            at += 1
+        else:
+            for j in range(starts[-1 - edge], starts[-edge]):
+                out[at] = body[j]
+                at += 1
+    return at
+

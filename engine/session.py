@@ -1,0 +1,256 @@
+"""`Session`: one run. It holds parameters and moments, trains, and stands at a moment that can be moved at will."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
+
+import numpy as np
+
+from engine.compiled import Loops, loops
+from engine.config import Config
+from engine.errors import DataError, NumericFault, Stopped
+from engine.events import PHASES, Event, Moment, Phase, StepProgram, Stretch
+from engine.history import History, Keyframe
+from engine.kernels import FINE
+from engine.order import GradientOrder
+from engine.recording import Floats, Progress, Recording, Workspace, record
+from engine.sampling import sample
+from engine.tape import EXP, LOG
+from engine.tokenizer import Tokenizer
+from engine.view import View
+
+EPS_ADAM = 1e-8
+SQUARE, ROOT = 2.0, 0.5  # exponents, handed to the kernels at run time so that they stay powers
+INIT_STD = 0.08
+
+OnStep = Callable[[int, float], bool | None]
+"""Told a finished step and its loss; returning True asks the run to stop."""
+
+
+class Session:
+    """A run of one configuration on some documents.
+
+    Raises DataError without documents, ConfigError if the tape would not fit in memory, Stopped if `progress`
+    (told the share of the recording that is done) returns True.
+    """
+
+    def __init__(
+        self, config: Config, docs: Sequence[str], progress: Progress | None = None, kernels: Loops | None = None
+    ) -> None:
+        if not docs:
+            raise DataError("there is no document to train on; give at least one")
+        self.config = config
+        self.tokenizer = Tokenizer(docs)
+        self.generator = random.Random(config.seed)
+        self.docs = list(docs)
+        self.generator.shuffle(self.docs)
+        self.loops = kernels or loops()
+        self.recording: Recording = record(config, self.tokenizer.vocab_size, progress)
+        self.workspace = Workspace(self.recording, self.loops)
+        self._order = GradientOrder(self.recording, self.loops)
+        params = self.workspace.params
+        params[:] = [self.generator.gauss(0, INIT_STD) for _ in range(len(params))]
+        self._m: Floats = np.zeros(len(params))
+        self._v: Floats = np.zeros(len(params))
+        self.history = History()
+        self._begin(0)
+
+    # What a run looks like from outside.
+
+    @property
+    def moment(self) -> Moment:
+        """Where the run stands."""
+        return self._moment
+
+    @property
+    def step(self) -> int:
+        """The training step that the run stands in, counted from 0: as many steps are finished."""
+        return self._moment.step
+
+    @property
+    def losses(self) -> list[float]:
+        """The loss of every step done so far."""
+        return self.history.losses
+
+    @property
+    def params(self) -> dict[str, Floats]:
+        """Copies of the parameter matrices at this moment, (rows, columns) each, by name."""
+        return self._by_name(self.workspace.params)
+
+    @property
+    def m(self) -> dict[str, Floats]:
+        """Copies of Adam's first moments, shaped as the parameters."""
+        return self._by_name(self._m)
+
+    @property
+    def v(self) -> dict[str, Floats]:
+        """Copies of Adam's second moments, shaped as the parameters."""
+        return self._by_name(self._v)
+
+    def sample(self, n: int = 20, temperature: float = 0.5, generator: random.Random | None = None) -> list[str]:
+        """`n` new documents from the parameters as they are; draws go on from the run's own generator unless given one.
+
+        Raises ConfigError for a temperature that is not above 0.
+        """
+        return sample(
+            self.recording, self.loops, self.workspace.params, self.tokenizer, generator or self.generator, n, temperature
+        )
+
+    # Training.
+
+    def run(self, until: int, on_step: OnStep | None = None) -> None:
+        """Train on to the start of step `until`; does nothing if the run is there or beyond.
+
+        Raises NumericFault where Python's arithmetic would raise; the run then stands at that very scalar.
+        """
+        while self.step < until:
+            step = self.step
+            for phase in PHASES:
+                self._advance(phase, self.program.ticks(phase))
+            self._begin(step + 1)
+            if on_step and on_step(step, self.losses[step]):
+                return
+
+    def seek(self, moment: Moment, on_step: OnStep | None = None) -> None:
+        """Stand at `moment`, whether it lies before or after. Ticks beyond the phase's last are cut to it.
+
+        Raises Stopped if `on_step` asks for it on a long way, NumericFault if a fault lies on the way; both leave
+        the run at a moment that can be looked at.
+        """
+        if moment.step < self.step or (moment.step > self.step and self.history.nearest(moment.step) > self.step):
+            self._restore(self.history.nearest(moment.step))
+        self.run(moment.step, on_step)
+        if self.step != moment.step:
+            raise Stopped(f"stopped at training step {self.step} on the way to {moment.step}")
+        if moment.key < self._moment.key:
+            self._rewind()
+        for phase in PHASES[: moment.phase.place]:
+            self._advance(phase, self.program.ticks(phase))
+        self._advance(moment.phase, min(moment.tick, self.program.ticks(moment.phase)))
+
+    def events(self, step: int | None = None) -> Iterator[Event]:
+        """The events of one training step; without `step`, all that come from the present moment on, step after step.
+
+        The run stands at each event's moment while it is handed out.
+        """
+        moment = self._moment if step is None else Moment(step)
+        while True:
+            self.seek(moment)
+            for phase in PHASES[moment.phase.place :]:
+                for stretch in self.program.stretches(phase):
+                    if phase is not moment.phase or stretch.last > moment.tick:
+                        self.seek(Moment(moment.step, phase, stretch.last))
+                        yield self._event(stretch)
+            if step is not None:
+                return
+            moment = Moment(moment.step + 1)
+
+    def view(self) -> View:
+        """What can be seen at this moment, and nothing that is not yet computed."""
+        return View(
+            self.config, self.program, self.workspace, self._moment, self._start, (self._m, self._v), self._adam_rates()
+        )
+
+    # The machinery.
+
+    def _begin(self, step: int) -> None:
+        """Stand at the start of a step whose parameters and moments are in place."""
+        self._moment = Moment(step)
+        self._start: Keyframe | None = None
+        self.workspace.grad[:] = 0.0
+        if self.history.wants(step):
+            self.history.keyframes[step] = self._keyframe()
+        doc = self.docs[step % len(self.docs)]
+        self.program = StepProgram(self.workspace, self._order, self.tokenizer, step, doc)
+
+    def _keyframe(self) -> Keyframe:
+        return Keyframe(self.workspace.params.copy(), self._m.copy(), self._v.copy(), self.generator.getstate())
+
+    def _put_back(self, start: Keyframe) -> None:
+        self.workspace.params[:], self._m[:], self._v[:] = start.params, start.m, start.v
+
+    def _restore(self, step: int) -> None:
+        start = self.history.keyframes[step]
+        self._put_back(start)
+        self.generator.setstate(start.generator)
+        self._begin(step)
+
+    def _rewind(self) -> None:
+        """Stand at the start of the present step again."""
+        if self._start is not None:
+            self._put_back(self._start)
+        self.workspace.grad[:] = 0.0
+        self._moment = Moment(self.step)
+
+    def _advance(self, phase: Phase, tick: int) -> None:
+        """Go on to `tick` of `phase`, the phases before which are done; does nothing if the run is there or beyond."""
+        here = self._moment
+        if here.key >= (here.step, phase.place, tick):
+            return
+        first = here.tick if here.phase is phase else 0
+        {Phase.FORWARD: self._forward, Phase.BACKWARD: self._backward, Phase.UPDATE: self._adam}[phase](first, tick)
+        self._moment = Moment(here.step, phase, tick)
+        if phase is Phase.UPDATE and tick == self.program.ticks(phase):
+            self.history.note(here.step, float(self.workspace.data[self.program.loss_row]), self._grad_norm())
+
+    def _forward(self, first: int, last: int) -> None:
+        program, split = self.program, self.program.position_ticks
+        rows = self.recording.rows
+        at = self.workspace.forward(rows, first, min(last, split))
+        if at == FINE and last > split:
+            rows = program.mean_rows
+            at = self.workspace.forward(rows, max(first - split, 0), last - split)
+            if at != FINE:
+                at += split
+        if at != FINE:
+            self._moment = Moment(self.step, Phase.FORWARD, at)
+            raise self._fault(Moment(self.step, Phase.FORWARD, at + 1), int(program.rows[at]))
+
+    def _backward(self, first: int, last: int) -> None:
+        self.workspace.backward(self.program.edges, first, last)
+
+    def _adam(self, first: int, last: int) -> None:
+        if self._start is None:
+            self._start = self._keyframe()
+        w = self.workspace
+        at = self.loops.adam(w.data, w.grad, self._m, self._v, first, last, *self._adam_rates())
+        if at != FINE:
+            self._moment = Moment(self.step, Phase.UPDATE, at)
+            raise self._fault(Moment(self.step, Phase.UPDATE, at + 1), at)
+
+    def _adam_rates(self) -> tuple[float, ...]:
+        """The numbers that every parameter's update of this step shares, as `kernels.adam_step` takes them."""
+        c, step = self.config, self.step
+        fixes = (1 - c.beta1 ** (step + 1), 1 - c.beta2 ** (step + 1))
+        return c.learning_rate_at(step), c.beta1, c.beta2, *fixes, SQUARE, ROOT, EPS_ADAM
+
+    def _fault(self, moment: Moment, row: int) -> NumericFault:
+        stretch = self.program.stretch_at(moment)
+        op = self.recording.op[row]
+        x = float(self.workspace.data[self.workspace.child[2 * row]]) if moment.phase is Phase.FORWARD else math.nan
+        if moment.phase is Phase.UPDATE:
+            reason = f"the square of the gradient {float(self.workspace.grad[row]):.6g} is too large for a float"
+        elif op == LOG:
+            reason = f"log of {x:.6g}, which does not exist"
+        elif op == EXP:
+            reason = f"exp of {x:.6g}, which is too large for a float"
+        else:
+            reason = f"a power of {x:.6g} that Python cannot compute"
+        return NumericFault(
+            step=self.step, doc=self.program.doc, pos=stretch.pos, tensor=stretch.name, row=row, reason=reason
+        )
+
+    def _grad_norm(self) -> float:
+        return math.sqrt(math.fsum((self.workspace.grad[: self.recording.n_params] ** 2).tolist()))
+
+    def _by_name(self, flat: Floats) -> dict[str, Floats]:
+        return {name: flat[rows] for name, rows in self.recording.matrices.items()}
+
+    def _event(self, stretch: Stretch) -> Event:
+        own = {f.name: getattr(stretch, f.name) for f in fields(Stretch)}
+        shape = stretch.shape
+        data, grad = (a[stretch.rows].reshape(shape) for a in (self.workspace.data, self.workspace.grad))
+        return Event(**own, data=data, grad=grad)

@@ -1,0 +1,95 @@
+"""Which line of the engine did it: recorded on the tape for the forward phase, watched for the other two.
+
+The compiled kernels leave no trace, so the same functions are run as plain Python for one tick, on a scrap of the
+arrays, and the lines that run are noted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from engine import kernels, model
+from engine.events import Phase, Stretch
+from engine.tape import LEAF
+from engine.view import View
+
+MODEL, KERNELS = Path(model.__file__), Path(kernels.__file__)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """A file of the engine, the line that is at work in it, and all the lines that took part."""
+
+    path: Path
+    line: int
+    ran: frozenset[int]
+
+    @property
+    def label(self) -> str:
+        """Such as engine/model.py:61."""
+        return f"engine/{self.path.name}:{self.line}"
+
+
+def lines_of_stretch(view: View, stretch: Stretch) -> SourceLine:
+    """The line that made a whole tensor; for a gradient or an update, the line of its last tick."""
+    if stretch.phase is Phase.FORWARD:
+        return SourceLine(MODEL, stretch.line, frozenset({stretch.line}))
+    return _kernel_lines(view, stretch.phase, stretch.last)
+
+
+def lines_now(view: View) -> SourceLine:
+    """The line that made the scalar of the last tick, and with it the line that called for its tensor."""
+    moment, stretch = view.moment, view.stretch
+    if moment.phase is not Phase.FORWARD:
+        return _kernel_lines(view, moment.phase, max(moment.tick, 1))
+    if moment.tick == stretch.last:
+        return lines_of_stretch(view, stretch)
+    row = view.last_row
+    line = int(view.recording.line[row]) if view.recording.op[row] != LEAF else stretch.line
+    return SourceLine(MODEL, line, frozenset({line, stretch.line}))
+
+
+def _kernel_lines(view: View, phase: Phase, tick: int) -> SourceLine:
+    program, w = view.program, view.workspace
+    if phase is Phase.BACKWARD:
+        edge = int(program.edges[tick - 1])
+        row = edge >> 1 if edge >= 0 else -1 - edge
+        small = {row: float(w.grad[row]), int(program.receivers[tick - 1]): 0.0}
+        ran = _watch(kernels.backward, view.recording.op, w.child, w.data, small, program.edges, tick - 1, tick)
+    else:
+        row = tick - 1
+        m, v = view.moments(row)
+        numbers = ({row: float(x)} for x in (w.data[row], w.grad[row], m, v))
+        ran = _watch(kernels.adam, *numbers, row, row + 1, *view.adam_rates)
+    return SourceLine(KERNELS, ran[-1], frozenset(ran))
+
+
+def _watch(function: Callable[..., Any], *args: Any) -> list[int]:
+    """The lines that a call runs, in order, up to the last one of the deepest function that it enters."""
+    ran: list[tuple[int, int]] = []
+    depth = 0
+
+    def tracer(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal depth
+        if frame.f_code.co_filename != function.__code__.co_filename:
+            return None
+        depth += {"call": 1, "return": -1}.get(event, 0)
+        if event == "line":
+            ran.append((depth, frame.f_lineno))
+        return tracer
+
+    before = sys.gettrace()
+    sys.settrace(tracer)
+    try:
+        function(*args)
+    finally:
+        sys.settrace(before)
+    work = [at for at in ran[1:] if at[1] != ran[0][1]]  # without the loop's own line
+    deepest = max(d for d, _ in work)
+    last = max(i for i, (d, _) in enumerate(work) if d == deepest)
+    return [line for _, line in work[: last + 1]]

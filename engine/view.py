@@ -1,0 +1,158 @@
+"""`View`: what can be seen at one moment. Everything not yet computed then is unknown, whatever the arrays hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from engine import kernels
+from engine.config import Config
+from engine.events import Moment, Phase, StepProgram, Stretch
+from engine.history import Keyframe
+from engine.recording import Floats, Workspace
+from engine.tape import LEAF, Rows
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class AdamStep:
+    """The numbers of one parameter's update: gradient, moments and parameter before, and all that Adam makes of them."""
+
+    g: float
+    m_before: float
+    v_before: float
+    p_before: float
+    m: float
+    v: float
+    m_hat: float
+    v_hat: float
+    delta: float
+    p: float
+    learning_rate: float
+    beta1: float
+    beta2: float
+    fix1: float
+    fix2: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """Values of some scalars and which of them are known, in the shape that was asked for."""
+
+    values: Floats
+    known: Mask
+
+
+class View:
+    """A run at one moment. It reads the run's own arrays, so it is good until the run moves."""
+
+    def __init__(
+        self,
+        config: Config,
+        program: StepProgram,
+        workspace: Workspace,
+        moment: Moment,
+        start: Keyframe | None,
+        moments: tuple[Floats, Floats],
+        adam_rates: tuple[float, ...],
+    ) -> None:
+        self.config, self.program, self.workspace, self.moment = config, program, workspace, moment
+        self.recording = workspace.recording
+        self._start = start
+        self._m, self._v = moments
+        self.adam_rates = adam_rates
+
+    @property
+    def stretch(self) -> Stretch:
+        """What is being made at this moment, or has just been completed."""
+        return self.program.stretch_at(self.moment)
+
+    @property
+    def last_row(self) -> int:
+        """The scalar that the last tick made, handed a gradient to, or moved; the first to come at tick 0."""
+        tick = max(self.moment.tick - 1, 0)
+        if self.moment.phase is Phase.FORWARD:
+            return int(self.program.rows[tick])
+        return int(self.program.receivers[tick]) if self.moment.phase is Phase.BACKWARD else tick
+
+    @property
+    def loss(self) -> float | None:
+        """The document's loss, once it is known."""
+        reading = self.data(np.array([self.program.loss_row]))
+        return float(reading.values[0]) if reading.known[0] else None
+
+    def data(self, rows: Rows) -> Reading:
+        """The values of these scalars at this moment."""
+        program, r = self.program, self.recording
+        used = (rows < r.positions[program.n - 1].last) | ((rows >= program.mean.first) & (rows < program.mean.last))
+        known = used
+        if self.moment.phase is Phase.FORWARD:
+            tick = self.moment.tick
+            frontier = program.rows[tick - 1] if tick else -1
+            known = used & ((rows <= frontier) | (r.op[rows] == LEAF))
+        return Reading(self.workspace.data[rows], known | (rows < r.n_params))
+
+    def grad(self, rows: Rows) -> Reading:
+        """Gradients as accumulated so far; unknown where nothing has arrived yet.
+
+        Once the backward phase is done, a parameter that the document did not use has the gradient 0.
+        """
+        first, _ = self.program.touched
+        if self.moment.phase is Phase.FORWARD:
+            known = np.zeros(rows.shape, dtype=np.bool_)
+        else:
+            known = (first[rows] > 0) & (first[rows] <= self._grad_tick)
+            known |= (rows < self.recording.n_params) & (self._grad_tick >= self.program.ticks(Phase.BACKWARD))
+        return Reading(self.workspace.grad[rows], known)
+
+    def complete(self, rows: Rows) -> Mask:
+        """Where nothing more will be added to the gradient in this step."""
+        first, last = self.program.touched
+        if self.moment.phase is Phase.FORWARD:
+            return np.zeros(rows.shape, dtype=np.bool_)
+        return (last[rows] <= self._grad_tick) & ((last[rows] > 0) | (rows < self.recording.n_params))
+
+    @property
+    def _grad_tick(self) -> int:
+        return self.moment.tick if self.moment.phase is Phase.BACKWARD else self.program.ticks(Phase.BACKWARD)
+
+    def moved(self, rows: Rows) -> Mask:
+        """Which parameters this step's update has moved."""
+        return (rows < self.moment.tick) & (self.moment.phase is Phase.UPDATE)
+
+    def moments(self, rows: Rows | int) -> tuple[Floats, Floats]:
+        """Adam's first and second moments of these parameters, as they stand."""
+        return self._m[rows], self._v[rows]
+
+    def adam(self, row: int) -> AdamStep | None:
+        """The arithmetic that moved a parameter in this step; None if it has not been moved yet."""
+        if self._start is None or not (row < self.recording.n_params and self.moved(np.array(row))):
+            return None
+        start, (lr, beta1, beta2, fix1, fix2, *_) = self._start, self.adam_rates
+        g = float(self.workspace.grad[row])
+        before = float(start.m[row]), float(start.v[row]), float(start.params[row])
+        after = kernels.adam_step(g, *before, *self.adam_rates)
+        return AdamStep(g, *before, *after, lr, beta1, beta2, fix1, fix2)
+
+    def adam_maps(self, rows: Rows) -> dict[str, Reading]:
+        """Gradient, moments, corrected moments, step and parameter of a whole matrix: g, m, v, m_hat, v_hat, delta, p.
+
+        What the update has not reached yet is unknown but for the gradient and the parameter.
+        """
+        moved = self.moved(rows)
+        names = ("m", "v", "m_hat", "v_hat", "delta")
+        maps = {name: np.zeros(rows.shape) for name in names}
+        for place in np.argwhere(moved):
+            at = tuple(place)
+            step = self.adam(int(rows[at]))
+            assert step is not None
+            for name in names:
+                maps[name][at] = getattr(step, name)
+        return {
+            "g": self.grad(rows),
+            **{name: Reading(values, moved) for name, values in maps.items()},
+            "p": self.data(rows),
+        }
