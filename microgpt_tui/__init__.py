@@ -1,0 +1,1 @@
+"""The terminal app and the command line of microgpt-tui. Draws; computes nothing about the model."""
