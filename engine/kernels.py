@@ -170,8 +170,8 @@ def splice(out: Any, at: int, head: Any, shift: int, body: Any, starts: Any) -> 
             out[at] = edge + shift
             at += 1
         else:
-            for j in range(starts[-1 - edge], starts[-edge]):
-                out[at] = body[j]
-                at += 1
+            piece = body[starts[-1 - edge] : starts[-edge]]
+            out[at : at + len(piece)] = piece
+            at += len(piece)
     return at
 

@@ -28,31 +28,38 @@ class GradientOrder:
         self._live[:n_params] = True
         self._bodies: dict[int, tuple[Rows, Rows]] = {}
         self._heads: dict[int, Rows] = {}
+        self._means: dict[int, list[Rows]] = {}
         self._cached = 0
         self._turn = np.zeros(len(recording), dtype=np.int8)
+        self._out = np.empty(2 * (len(recording.rows) + len(recording.losses)) + 2, dtype=np.int32)
 
     def edges(self, targets: list[int]) -> Rows:
         """The edges, as indices into `child`, along which the loss of a document with these targets flows back.
 
-        The first one is negative and sets the loss's own gradient, see `kernels.backward`.
+        The first one is negative and sets the loss's own gradient, see `kernels.backward`. The array is good until
+        the next call.
         """
-        r = self._recording
-        mean = r.losses[len(targets) - 1]
-        out = np.empty(2 * (r.positions[len(targets) - 1].last - r.n_params + mean.last - mean.first), dtype=np.int32)
-        sums = r.computed(mean)[::-1]  # the mean's own product, then one running sum a position, last to first
-        out[0] = -1 - sums[0]
-        at = self._put(out, 1, sums[:1])
+        out, at = self._out, 0
+        pieces = self._mean(len(targets))
         for pos in range(len(targets) - 1, -1, -1):
-            at = self._put(out, at, sums[len(targets) - pos : len(targets) - pos + 1])
+            piece = pieces[len(targets) - 1 - pos]
+            out[at : at + len(piece)] = piece
             body, starts = self._body(pos)
             shift = 2 * (self._first_of_head(pos) - self._first_of_head(0))
-            at = self._loops.splice(out, at, self._head(targets[pos]), shift, body, starts)
-        return out[:at]
+            at = self._loops.splice(out, at + len(piece), self._head(targets[pos]), shift, body, starts)
+        piece = pieces[-1]
+        out[at : at + len(piece)] = piece
+        return out[: at + len(piece)]
 
-    def _put(self, out: Rows, at: int, rows: Rows) -> int:
-        edges = self._edges_of(rows)
-        out[at : at + len(edges)] = edges
-        return at + len(edges)
+    def _mean(self, n: int) -> list[Rows]:
+        """The edges of the mean over n positions, cut where the positions' own edges go in, last position first."""
+        if n not in self._means:
+            rows = self._recording.computed(self._recording.losses[n - 1])[::-1]
+            seed = np.array([-1 - rows[0]], dtype=np.int32)
+            # The last running sum hands on to the last position's loss, the one before it to the loss before.
+            first = np.concatenate([seed, self._edges_of(rows[:2])])
+            self._means[n] = [first, *(self._edges_of(rows[i : i + 1]) for i in range(2, n + 1)), rows[:0]]
+        return self._means[n]
 
     def _edges_of(self, rows: Rows) -> Rows:
         edges = np.stack([2 * rows, 2 * rows + 1], axis=1).ravel()

@@ -244,7 +244,8 @@ class Session:
         )
 
     def _grad_norm(self) -> float:
-        return math.sqrt(math.fsum((self.workspace.grad[: self.recording.n_params] ** 2).tolist()))
+        grad = self.workspace.grad[: self.recording.n_params]
+        return math.sqrt(float(np.sum(grad * grad)))
 
     def _by_name(self, flat: Floats) -> dict[str, Floats]:
         return {name: flat[rows] for name, rows in self.recording.matrices.items()}
