@@ -1,10 +1,19 @@
-"""An instrumented GPT: it computes what `microgpt.py` computes, bit for bit, and can be stopped at any scalar."""
+"""An instrumented GPT: it computes what `microgpt.py` computes, bit for bit, and can be stopped at any scalar.
 
-from engine.config import Config
-from engine.dataset import load_docs
-from engine.errors import CheckpointError, ConfigError, DataError, EngineError, NumericFault, Stopped
-from engine.events import Event, Moment, Phase, StepProgram, Stretch
-from engine.session import Session
+The names below are imported when they are first asked for, so that a command line can read `Config` without numpy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engine.config import Config
+    from engine.dataset import load_docs
+    from engine.errors import CheckpointError, ConfigError, DataError, EngineError, NumericFault, Stopped
+    from engine.events import Event, Moment, Phase, StepProgram, Stretch
+    from engine.session import Session
 
 __all__ = [
     "CheckpointError",
@@ -22,3 +31,23 @@ __all__ = [
     "Stretch",
     "load_docs",
 ]
+
+_ROOMS = {
+    "config": ("Config",),
+    "dataset": ("load_docs",),
+    "errors": ("CheckpointError", "ConfigError", "DataError", "EngineError", "NumericFault", "Stopped"),
+    "events": ("Event", "Moment", "Phase", "StepProgram", "Stretch"),
+    "session": ("Session",),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

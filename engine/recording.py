@@ -133,7 +133,7 @@ def count_rows(config: Config, vocab_size: int) -> int:
     position = c + norm + config.n_layer * layer + linear(v, c) + softmax(v) + 2 + v + softmax(v)
     keys = block * (block + 1) // 2  # summed over positions
     heads = config.n_layer * (config.n_head * (keys * 6 + block) + 4 * c * keys)
-    params = sum(rows * columns for rows, columns in config.matrices(v).values())
+    params = (2 * v + block) * c + config.n_layer * 12 * c * c  # what `Config.matrices` lists
     return params + block * position + heads + keys + block
 
 
@@ -143,12 +143,17 @@ def check_size(config: Config, vocab_size: int) -> None:
     need, free = rows * BYTES_A_ROW, psutil.virtual_memory().available
     if rows > MOST_ROWS or need > free:
         raise ConfigError(
-            f"the tape of this configuration would have {rows:,} scalars and take {_size(need)}, but {_size(free)} of "
+            f"the tape of this configuration would have {_count(rows)} scalars and take {_size(need)}, but {_size(free)} of "
             "memory is free and 64 GB is the most; choose a smaller n_embd, n_layer or block_size"
         )
 
 
+def _count(n: int) -> str:
+    return f"{n:,}" if n < 10**15 else "more than 10^15"
+
+
 def _size(n: float) -> str:
+    n = min(n, 10**30)  # Python divides no larger whole numbers than floats can hold
     for unit in ("bytes", "kB", "MB", "GB", "TB", "PB"):
         if n < 1000:
             return f"{n:.3g} {unit}"

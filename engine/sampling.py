@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
+from collections.abc import Iterator
 
 from engine.compiled import Loops
 from engine.errors import ConfigError, EngineError
@@ -12,11 +14,11 @@ from engine.recording import Floats, Recording, Span, Workspace
 from engine.tokenizer import Tokenizer
 
 
-def sample(
-    recording: Recording, loops: Loops, params: Floats, tokenizer: Tokenizer, generator: random.Random, n: int,
+def draw(
+    recording: Recording, loops: Loops, params: Floats, tokenizer: Tokenizer, generator: random.Random,
     temperature: float,
-) -> list[str]:  # fmt: skip
-    """`n` documents from `params` (n_params,), starting at BOS, each until BOS comes again or the context is full.
+) -> Iterator[str]:  # fmt: skip
+    """Documents without end from `params` (n_params,), each starting at BOS, until BOS comes again or the context is full.
 
     Raises ConfigError for a temperature that is not above 0, EngineError if a probability cannot be computed.
     """
@@ -25,7 +27,16 @@ def sample(
     workspace = Workspace(recording, loops, recording.child.copy())
     workspace.params[:] = params
     workspace.data[recording.reciprocal] = temperature**-1
-    return [_document(workspace, tokenizer, generator) for _ in range(n)]
+    while True:
+        yield _document(workspace, tokenizer, generator)
+
+
+def sample(
+    recording: Recording, loops: Loops, params: Floats, tokenizer: Tokenizer, generator: random.Random, n: int,
+    temperature: float,
+) -> list[str]:  # fmt: skip
+    """The next `n` documents that `draw` draws."""
+    return list(itertools.islice(draw(recording, loops, params, tokenizer, generator, temperature), n))
 
 
 def _document(workspace: Workspace, tokenizer: Tokenizer, generator: random.Random) -> str:

@@ -245,7 +245,8 @@ class Session:
 
     def _grad_norm(self) -> float:
         grad = self.workspace.grad[: self.recording.n_params]
-        return math.sqrt(float(np.sum(grad * grad)))
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(np.sqrt(np.sum(grad * grad)))
 
     def _by_name(self, flat: Floats) -> dict[str, Floats]:
         return {name: flat[rows] for name, rows in self.recording.matrices.items()}

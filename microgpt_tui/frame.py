@@ -1,0 +1,129 @@
+"""`Where` the user is, and the `Frame` of one moment that every pane draws from. Attributes go down, messages go up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from engine.events import Moment, Phase, Stretch
+from engine.explain import Explainer
+from engine.source import SourceLine, lines_now
+from engine.tape import Rows
+from engine.view import View
+from microgpt_tui.widgets.cells import Cells
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The moment and the focus in it.
+
+    `row` is a scalar that was chosen and holds until the moment changes; `cell` is an index in whatever tensor is on
+    the stage and holds from event to event. None leaves the choice to the moment.
+    """
+
+    moment: Moment
+    row: int | None = None
+    cell: int | None = None
+
+    def at(self, moment: Moment) -> Where:
+        """Here, at another moment."""
+        return replace(self, moment=moment, row=None) if moment != self.moment else self
+
+
+class Frame:
+    """One moment, seen from one place: the view, and what panes would otherwise each work out again."""
+
+    def __init__(self, view: View, where: Where, fault: str | None = None) -> None:
+        self.view, self.where, self.fault = view, where, fault
+        self.program, self.config = view.program, view.config
+        self.moment, self.phase = view.moment, view.moment.phase
+        self.explain = Explainer(view)
+
+    @cached_property
+    def stretch(self) -> Stretch:
+        """The event that is going on, or just over."""
+        return self.view.stretch
+
+    @property
+    def stepping_inside(self) -> bool:
+        """Whether the moment lies inside an event, not at its end."""
+        return self.moment.tick < self.stretch.last
+
+    @property
+    def backward(self) -> bool:
+        """Whether gradients are what is being made."""
+        return self.phase is Phase.BACKWARD
+
+    @cached_property
+    def selected(self) -> int:
+        """The scalar that the inspector explains."""
+        if self.where.row is not None:
+            return self.where.row
+        if self.stepping_inside:
+            return self.view.last_row
+        return int(self.stretch.rows.flat[self.cell])
+
+    @property
+    def cell(self) -> int:
+        """The chosen index in the tensor on the stage, within its bounds."""
+        size, chosen = self.stretch.rows.size, self.where.cell
+        if chosen is None:
+            if self.stretch.name in ("logits", "probs") and self.stretch.pos is not None:
+                return self.program.targets[self.stretch.pos]
+            return 0
+        return min(chosen, size - 1)
+
+    def element(self) -> int:
+        """The index, in the tensor on the stage, of the element that is selected or in the making."""
+        rows = self.stretch.rows
+        found = np.flatnonzero(rows.ravel() == self.selected)
+        if len(found):
+            return int(found[0])
+        if self.phase is Phase.FORWARD and self.stepping_inside:
+            later = np.flatnonzero(rows.ravel() >= self.view.last_row)
+            return int(later[0]) if len(later) else rows.size - 1
+        return self.cell
+
+    @cached_property
+    def source(self) -> SourceLine:
+        """The line of the engine that is at work."""
+        return lines_now(self.view)
+
+    def data(self, rows: Rows) -> Cells:
+        """Values of these scalars, as cells."""
+        reading = self.view.data(rows)
+        return Cells(reading.values, reading.known, rows)
+
+    def grad(self, rows: Rows) -> Cells:
+        """Gradients of these scalars so far, as cells."""
+        reading = self.view.grad(rows)
+        return Cells(reading.values, reading.known, rows)
+
+    def shown(self, rows: Rows) -> Cells:
+        """What this phase is about: values in the forward phase, gradients in the backward phase."""
+        return self.grad(rows) if self.backward else self.data(rows)
+
+    def value(self, row: int) -> float | None:
+        """One value, None if not known."""
+        reading = self.view.data(np.array([row]))
+        return float(reading.values[0]) if reading.known[0] else None
+
+    def gradient(self, row: int) -> float | None:
+        """One gradient so far, None if nothing has arrived."""
+        reading = self.view.grad(np.array([row]))
+        return float(reading.values[0]) if reading.known[0] else None
+
+    def token(self, pos: int) -> str:
+        """The token that a position reads."""
+        return self.token_name(self.program.inputs[pos])
+
+    def target(self, pos: int) -> str:
+        """The token that a position should predict."""
+        return self.token_name(self.program.targets[pos])
+
+    def token_name(self, token_id: int) -> str:
+        """How a token is written."""
+        name = self.program.tokenizer.name(token_id)
+        return name if name == "BOS" or not name.isspace() else "␣"

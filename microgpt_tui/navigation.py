@@ -1,0 +1,160 @@
+"""From one moment to another: what each key that moves through time means. Pure: it moves nothing itself."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Callable
+
+from engine.events import PHASES, Moment, Phase, StepProgram, Stretch
+
+Go = Callable[[StepProgram, Moment], Moment | None]
+"""The moment that a key leads to; None if there is none (before the first step)."""
+
+
+def next_event(program: StepProgram, moment: Moment) -> Moment | None:
+    """The end of the next event; after the last one, of the next step's first."""
+    later = (s for s in program.stretches(moment.phase) if s.last > moment.tick)
+    found = next(later, None)
+    if found:
+        return _end(moment.step, found)
+    return next_phase(program, moment)
+
+
+def previous_event(program: StepProgram, moment: Moment) -> Moment | None:
+    """The end of the event before; before the first one, of the last one of the phase, or step, before."""
+    stretches = program.stretches(moment.phase)
+    i = bisect.bisect_left(stretches, moment.tick, key=lambda s: s.last)
+    if i > 0:
+        return _end(moment.step, stretches[i - 1])
+    return _end_of_phase_before(program, moment)
+
+
+def next_scalar(program: StepProgram, moment: Moment) -> Moment | None:
+    """One tick on."""
+    if moment.tick < program.ticks(moment.phase):
+        return Moment(moment.step, moment.phase, moment.tick + 1)
+    if moment.phase is Phase.UPDATE:
+        return Moment(moment.step + 1, Phase.FORWARD, 1)
+    return Moment(moment.step, PHASES[moment.phase.place + 1], 1)
+
+
+def previous_scalar(program: StepProgram, moment: Moment) -> Moment | None:
+    """One tick back."""
+    if moment.tick > 1:
+        return Moment(moment.step, moment.phase, moment.tick - 1)
+    return _end_of_phase_before(program, moment)
+
+
+def next_phase(program: StepProgram, moment: Moment) -> Moment | None:
+    """The first event of the next phase, or of the next step."""
+    if moment.phase is Phase.UPDATE:
+        return first_moment(program, moment.step + 1)
+    phase = PHASES[moment.phase.place + 1]
+    return _end(moment.step, program.stretches(phase)[0])
+
+
+def previous_phase(program: StepProgram, moment: Moment) -> Moment | None:
+    """The first event of this phase, or, from there, of the phase before."""
+    start = _end(moment.step, program.stretches(moment.phase)[0])
+    if moment.tick > start.tick:
+        return start
+    if moment.phase is Phase.FORWARD:
+        return None if moment.step == 0 else _start_of_update(program, moment.step - 1)
+    return _end(moment.step, program.stretches(PHASES[moment.phase.place - 1])[0])
+
+
+def next_position(program: StepProgram, moment: Moment) -> Moment | None:
+    """The same place at the token position that comes next in time; in the backward phase that is the one before."""
+    return _position(program, moment, 1)
+
+
+def previous_position(program: StepProgram, moment: Moment) -> Moment | None:
+    """The same place at the token position that came before in time."""
+    return _position(program, moment, -1)
+
+
+def _position(program: StepProgram, moment: Moment, way: int) -> Moment | None:
+    stretches, here = program.stretches(moment.phase), program.stretch_at(moment)
+    if moment.phase is Phase.UPDATE:
+        return None
+    if here.pos is None:
+        nearest = stretches[here.index :] if way > 0 else stretches[here.index :: -1]
+        found = next((s for s in nearest if s.pos is not None), None)
+        return _end(moment.step, found) if found else None
+    pos = here.pos + (way if moment.phase is Phase.FORWARD else -way)
+    place = (here.name, pos, here.layer, here.head)
+    found = next((s for s in stretches if (s.name, s.pos, s.layer, s.head) == place), None)
+    return _end(moment.step, found) if found else None
+
+
+def end_of_block(program: StepProgram, moment: Moment) -> Moment | None:
+    """The end of the innermost block that is not over yet: event, head, attention or MLP, position, phase."""
+    ends = (max(s.last for s in block) for block in _blocks(program, moment))
+    found = next((end for end in ends if end > moment.tick), None)
+    return Moment(moment.step, moment.phase, found) if found else next_event(program, moment)
+
+
+def start_of_block(program: StepProgram, moment: Moment) -> Moment | None:
+    """The first event of the innermost block that began before this moment; from there, of the block around it."""
+    starts = (min(s.last for s in block) for block in _blocks(program, moment))
+    found = next((start for start in starts if start < moment.tick), None)
+    return Moment(moment.step, moment.phase, found) if found else previous_event(program, moment)
+
+
+def _blocks(program: StepProgram, moment: Moment) -> list[list[Stretch]]:
+    """The stretches of each block around this moment, innermost first."""
+    stretches, here = program.stretches(moment.phase), program.stretch_at(moment)
+    if here.pos is None:
+        return [[here], stretches]
+    blocks = [[here]]
+    for level in range(4, 0, -1):
+        if len(path(here)) >= level:
+            blocks.append([s for s in stretches if s.pos is not None and path(s)[:level] == path(here)[:level]])
+    return [*blocks, stretches]
+
+
+def path(stretch: Stretch) -> tuple[str | int, ...]:
+    """The blocks that a stretch lies in, outermost first: position, layer, attention or MLP, head."""
+    parts = (stretch.pos, stretch.layer, stretch.block, stretch.head)
+    return parts[: next((i for i, part in enumerate(parts) if part is None), len(parts))]  # type: ignore[return-value]
+
+
+def next_step(program: StepProgram, moment: Moment) -> Moment | None:
+    """The first event of the same phase, one training step on."""
+    return Moment(moment.step + 1, moment.phase, program.stretches(moment.phase)[0].last)
+
+
+def previous_step(program: StepProgram, moment: Moment) -> Moment | None:
+    """The first event of the same phase, one training step back."""
+    return None if moment.step == 0 else Moment(moment.step - 1, moment.phase, program.stretches(moment.phase)[0].last)
+
+
+def first_event(program: StepProgram, moment: Moment) -> Moment | None:
+    """The first event of the training step."""
+    return first_moment(program, moment.step)
+
+
+def last_event(program: StepProgram, moment: Moment) -> Moment | None:
+    """The last event of the training step."""
+    return Moment(moment.step, Phase.UPDATE, program.ticks(Phase.UPDATE))
+
+
+def first_moment(program: StepProgram, step: int) -> Moment:
+    """The first event of a training step. It is as long in every step: one embedding."""
+    return Moment(step, Phase.FORWARD, program.stretches(Phase.FORWARD)[0].last)
+
+
+def _start_of_update(program: StepProgram, step: int) -> Moment:
+    return Moment(step, Phase.UPDATE, program.stretches(Phase.UPDATE)[0].last)
+
+
+def _end_of_phase_before(program: StepProgram, moment: Moment) -> Moment | None:
+    if moment.phase is not Phase.FORWARD:
+        before = PHASES[moment.phase.place - 1]
+        return Moment(moment.step, before, program.ticks(before))
+    # An update moves every parameter, so it is as long in every step.
+    return None if moment.step == 0 else Moment(moment.step - 1, Phase.UPDATE, program.ticks(Phase.UPDATE))
+
+
+def _end(step: int, stretch: Stretch) -> Moment:
+    return Moment(step, stretch.phase, stretch.last)

@@ -1,0 +1,111 @@
+"""`Pane`: shows the picture that it draws of a frame, line by line, scrolls it, and turns clicks into messages."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import ClassVar
+
+
+from rich.style import Style
+from textual import events
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+
+from microgpt_tui.frame import Frame
+from microgpt_tui.widgets.picture import Picture
+
+
+class Pane(ScrollView, can_focus=True):
+    """A pane of the debugger. Subclasses draw."""
+
+    TITLE: ClassVar[str] = ""
+
+    class Chosen(Message):
+        """Someone pointed at a scalar (its row) or at a moment."""
+
+        def __init__(self, pane: Pane, target: Hashable) -> None:
+            self.pane, self.target = pane, target
+            super().__init__()
+
+        @property
+        def control(self) -> Pane:
+            """The pane that was clicked."""
+            return self.pane
+
+    def __init__(self, id: str) -> None:
+        super().__init__(id=id)
+        self.frame: Frame | None = None
+        self.picture = Picture()
+        self.border_title = self.TITLE
+
+    def draw(self, frame: Frame, width: int, height: int) -> Picture:
+        """The picture of a frame, for this many cells; it may be larger, then it scrolls."""
+        raise NotImplementedError
+
+    def heading(self, frame: Frame) -> str:
+        """The title above the picture."""
+        del frame
+        return self.TITLE
+
+    def show(self, frame: Frame) -> None:
+        """Draw another frame."""
+        self.frame = frame
+        self._redraw()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Draw again for the new size."""
+        del event
+        self._redraw()
+
+    def _redraw(self) -> None:
+        size = self.scrollable_content_region.size or self.size
+        if self.frame is None or not self.is_attached or not size.width or not size.height:
+            return
+        self.border_title = self.heading(self.frame)
+        self.picture = self.draw(self.frame, size.width, size.height)
+        self.virtual_size = Size(max(self.picture.width, 1), self.picture.height)
+        if self.picture.focus is not None:
+            self.scroll_to_region(Region(0, max(self.picture.focus - 1, 0), 1, 3), animate=False, force=True)
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the picture, as scrolled."""
+        left, top = self.scroll_offset
+        line = y + top
+        base = self.rich_style
+        if not 0 <= line < self.picture.height:
+            return Strip.blank(self.size.width, base)
+        strip = Strip(self.picture.lines[line].segments).crop_extend(left, left + self.size.width, None)
+        return strip.apply_style(Style(color=base.color, bgcolor=base.bgcolor))
+
+    def target_at(self, event: events.MouseEvent) -> Hashable:
+        """What the mouse points at."""
+        offset = event.get_content_offset(self)
+        return self.picture.at(offset.x + self.scroll_offset.x, offset.y + self.scroll_offset.y) if offset else None
+
+    def on_click(self, event: events.Click) -> None:
+        """Tell what was pointed at."""
+        target = self.target_at(event)
+        if target is not None:
+            self.post_message(self.Chosen(self, target))
+
+    def neighbour(self, dx: int, dy: int) -> int | None:
+        """The row of the scalar next to the selected one on the picture, in a direction; None at the edge."""
+        if self.frame is None:
+            return None
+        spots = [s for s in self.picture.spots() if isinstance(s.target, int)]
+        here = next((s for s in spots if s.target == self.frame.selected), None)
+        if here is None:
+            return next((s.target for s in spots if isinstance(s.target, int)), None)
+        if dx:
+            line = [s for s in spots if s.y == here.y and (s.x - here.x) * dx > 0]
+            return min(line, key=lambda s: abs(s.x - here.x)).target if line else None  # type: ignore[return-value]
+        column = [s for s in spots if (s.y - here.y) * dy > 0]
+        if not column:
+            return None
+        return min(column, key=lambda s: (abs(s.y - here.y), abs(s.x - here.x))).target  # type: ignore[return-value]
+
+

@@ -1,0 +1,162 @@
+"""One scalar, whole: its value, its formula, with numbers, what it is made from, who uses it, what made its gradient."""
+
+from __future__ import annotations
+
+from engine.events import Phase
+from engine.explain import Piece, Term
+from microgpt_tui import palette
+from microgpt_tui.frame import Frame
+from microgpt_tui.panes.base import Pane
+from microgpt_tui.widgets.numbers import exact, number
+from microgpt_tui.widgets.picture import Line, Picture
+
+LIST = 5  # children and users that are listed before the rest is only counted
+
+
+class Inspector(Pane):
+    """The selected scalar."""
+
+    TITLE = "Inspector"
+
+    def draw(self, frame: Frame, width: int, height: int) -> Picture:
+        del height
+        picture, row = Picture(), frame.selected
+        value = frame.value(row)
+        name = frame.explain.name(row)
+        figure = number(value)
+        picture.line().fit(name, max(1, width - len(figure) - 1), palette.NEW).add(f" {figure}", palette.STRONG)
+        if value is not None and value != 0:
+            picture.line().fit(exact(value), width, palette.FAINT, right=True)
+        adam = frame.view.adam(row)
+        if frame.phase is Phase.UPDATE and row < frame.view.recording.n_params:
+            picture.below(_adam(frame, row, width) if adam else _waits(width))
+        else:
+            picture.below(self._making(frame, row, width))
+        return picture.below(_gradient(frame, row, width))
+
+    @staticmethod
+    def _making(frame: Frame, row: int, width: int) -> Picture:
+        picture = Picture()
+        pieces = frame.explain.formula(row)
+        if pieces:
+            picture.below(_wrapped([("= ", palette.DIM, None), *_names(frame, _cut(pieces))], width))
+            if frame.value(row) is not None:
+                picture.below(_wrapped([("= ", palette.DIM, None), *_numbers(frame, _cut(pieces))], width))
+        elif row < frame.view.recording.n_params:
+            m, v = frame.view.moments(row)
+            picture.line().fit("a parameter: training moves it", width, palette.DIM)
+            picture.line().fit(f"Adam's m {number(float(m))}  v {number(float(v))}", width, palette.DIM)
+        else:
+            picture.line().fit("a constant", width, palette.DIM)
+        for title, rows in (("made from", frame.explain.children(row)), ("used by", frame.explain.users(row))):
+            if rows and not (title == "used by" and frame.explain.recording.op[row] == 0 and row >= frame.view.recording.n_params):
+                picture.below(_list(frame, title, rows, width))
+        return picture
+
+
+def _list(frame: Frame, title: str, rows: list[int], width: int) -> Picture:
+    picture = Picture()
+    picture.line().fit(f"{title} ({len(rows)})" if len(rows) > 1 else title, width, palette.DIM)
+    for child in rows[:LIST]:
+        figure = number(frame.value(child))
+        line = picture.line("  ")
+        line.fit(frame.explain.name(child), max(1, width - len(figure) - 3), palette.TEXT, target=child)
+        line.add(f" {figure}", palette.signed(frame.value(child) or 0.0))
+    if len(rows) > LIST:
+        picture.line().fit(f"  and {len(rows) - LIST} more", width, palette.FAINT)
+    return picture
+
+
+def _gradient(frame: Frame, row: int, width: int) -> Picture:
+    """The gradient as accumulated so far, and the terms that made it, latest last."""
+    picture = Picture()
+    grad, terms = frame.gradient(row), frame.explain.gradient(row)
+    planned = frame.explain.planned(row)
+    line = picture.line("gradient ", palette.DIM)
+    if grad is None:
+        later = "not yet" if planned else "none: the loss does not depend on it"
+        line.fit(later, max(0, width - line.width), palette.FAINT)
+        return picture
+    line.add(number(grad), palette.signed(grad))
+    line.fit(f"  {len(terms)} of {planned} terms" if terms else "  the start: dL/dL", max(0, width - line.width), palette.DIM)
+    shown = terms[-LIST:]
+    if len(terms) > len(shown):
+        picture.line().fit(f"  {len(terms) - len(shown)} earlier terms: {number(shown[0].before)}", width, palette.FAINT)
+    for term in shown:
+        _term(frame, picture, term, width, latest=frame.backward and term.tick == frame.moment.tick)
+    return picture
+
+
+def _term(frame: Frame, picture: Picture, term: Term, width: int, latest: bool) -> None:
+    style = palette.NEW if latest else palette.TEXT
+    picture.line("  via ", palette.DIM).fit(frame.explain.name(term.user), max(1, width - 6), style, target=term.user)
+    arithmetic = f"    {number(term.local)} · {number(term.grad)} = {number(term.product)}"
+    picture.line().fit(arithmetic, width, palette.signed(term.product))
+    if latest:
+        picture.line().fit(f"    += {number(term.before)} → {number(term.after)}", width, palette.NEW)
+
+
+def _waits(width: int) -> Picture:
+    picture = Picture()
+    picture.line().fit("waits for its turn", width, palette.DIM)
+    return picture
+
+
+def _adam(frame: Frame, row: int, width: int) -> Picture:
+    """The five lines of Adam with this parameter's numbers."""
+    a = frame.view.adam(row)
+    assert a is not None
+    picture = Picture()
+    for text, result in (
+        (f"m = {a.beta1:g}·{number(a.m_before)} + {1 - a.beta1:.3g}·{number(a.g)}", a.m),
+        (f"v = {a.beta2:g}·{number(a.v_before)} + {1 - a.beta2:.3g}·{number(a.g)}²", a.v),
+        (f"m̂ = m / {a.fix1:.4g}", a.m_hat),
+        (f"v̂ = v / {a.fix2:.4g}", a.v_hat),
+        (f"Δ = {a.learning_rate:.4g}·m̂ / (√v̂ + 1e-8)", a.delta),
+        (f"p = {number(a.p_before)} − Δ", a.p),
+    ):
+        figure = f" = {number(result)}"
+        if len(text) + len(figure) <= width:
+            picture.line().fit(text, width - len(figure), palette.TEXT).add(figure, palette.signed(result))
+        else:
+            picture.line().fit(text, width, palette.TEXT)
+            picture.line().fit(figure, width, palette.signed(result), right=True)
+    return picture
+
+
+def _cut(pieces: list[Piece], most: int = 11) -> list[Piece]:
+    """Long sums are shown by their first terms and their last one."""
+    if len(pieces) <= 2 * most:
+        return pieces
+    joints = [i for i, piece in enumerate(pieces) if piece == " + "]
+    return [*pieces[: joints[2]], " + … + ", *pieces[joints[-1] + 1 :]] if len(joints) > 3 else pieces
+
+
+Token = tuple[str, palette.Style, int | None]
+
+
+def _names(frame: Frame, pieces: list[Piece]) -> list[Token]:
+    return [(p, palette.DIM, None) if isinstance(p, str) else (frame.explain.name(p), palette.TEXT, p) for p in pieces]
+
+
+def _numbers(frame: Frame, pieces: list[Piece]) -> list[Token]:
+    tokens: list[Token] = []
+    for piece in pieces:
+        value = None if isinstance(piece, str) else frame.value(piece)
+        if isinstance(piece, str):
+            tokens.append((piece, palette.DIM, None))
+        else:
+            tokens.append((number(value), palette.signed(value or 0.0), piece))
+    return tokens
+
+
+def _wrapped(tokens: list[Token], width: int) -> Picture:
+    """Tokens flowed over as many lines as they need."""
+    picture, line = Picture(), Line()
+    picture.lines.append(line)
+    for text, style, target in tokens:
+        if line.width and line.width + len(text.rstrip()) > width:
+            line = picture.line("  ")
+            text = text.lstrip()
+        line.add(text, style, target)
+    return picture

@@ -1,0 +1,46 @@
+"""One line that says where we are: step, loss, phase, position, layer, head, tensor, event and scalar."""
+
+from __future__ import annotations
+
+from microgpt_tui import palette
+from microgpt_tui.frame import Frame
+from microgpt_tui.panes.base import Pane
+from microgpt_tui.widgets.numbers import plain
+from microgpt_tui.widgets.picture import Line, Picture
+
+COUNTED = {"forward": "scalar", "backward": "gradient term", "update": "parameter"}
+
+
+class Place(Pane, can_focus=False):
+    """The line of place."""
+
+    def draw(self, frame: Frame, width: int, height: int) -> Picture:
+        del height
+        picture, stretch, moment = Picture(), frame.stretch, frame.moment
+        line = picture.line().add(f" step {moment.step}", palette.STRONG).add(f" of {frame.config.num_steps}  ", palette.DIM)
+        loss = frame.view.loss
+        line.add("loss ", palette.DIM).add(plain(loss) if loss is not None else "-", palette.STRONG).add("  ")
+        line.add(f" {frame.phase.upper()} ", palette.PHASES[frame.phase]).add(" ")
+        for i, (part, style) in enumerate(_path(frame)):
+            line.add(" ▸ " if i else "", palette.FAINT).add(part, style)
+        events = len(frame.program.stretches(frame.phase))
+        right = Line().add(f"event {stretch.index + 1}/{events}", palette.DIM)
+        unit = COUNTED[frame.phase]
+        ticks = f" · {unit} {moment.tick:,}/{frame.program.ticks(frame.phase):,}"
+        if line.width + right.width + len(ticks) + 1 < width:
+            right.add(ticks, palette.DIM)
+        if line.width + right.width + 1 <= width:
+            line.to(width - right.width - 1).extend(right)
+        return picture
+
+
+def _path(frame: Frame) -> list[tuple[str, palette.Style]]:
+    stretch = frame.stretch
+    parts: list[tuple[str, palette.Style]] = []
+    if stretch.pos is not None:
+        parts.append((f"pos {stretch.pos} {frame.token(stretch.pos)!r}", palette.TEXT))
+    if stretch.layer is not None and not stretch.is_parameter:
+        parts.append((f"layer {stretch.layer}", palette.TEXT))
+    if stretch.head is not None:
+        parts.append((f"head {stretch.head}", palette.head(stretch.head)))
+    return [*parts, (stretch.name, palette.NEW)]

@@ -1,0 +1,83 @@
+"""The outline of the step: position, layer, attention and MLP, head, tensor; done, here, to come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from engine.events import Moment, Phase, Stretch
+from microgpt_tui import palette
+from microgpt_tui.frame import Frame
+from microgpt_tui.navigation import path
+from microgpt_tui.panes.base import Pane
+from microgpt_tui.panes.tokens import DONE, HERE, TO_COME
+from microgpt_tui.widgets.picture import Picture
+
+
+class Program(Pane):
+    """The outline; blocks that we are not in are folded."""
+
+    TITLE = "Program"
+
+    def heading(self, frame: Frame) -> str:
+        return f"Program ─ {frame.phase}"
+
+    def draw(self, frame: Frame, width: int, height: int) -> Picture:
+        del height
+        picture = Picture()
+        here = frame.stretch
+        for depth, label, stretches in _outline(frame):
+            first, last = stretches[0], max(stretches, key=lambda s: s.last)
+            inside = here.index in {s.index for s in stretches}
+            mark = HERE if inside else DONE if last.last <= frame.moment.tick else TO_COME
+            leaf = len(stretches) == 1
+            style = palette.NOW if inside and leaf else palette.NEW if inside else palette.TEXT if mark == DONE else palette.DIM
+            if inside:
+                picture.focus = picture.height
+            target = Moment(frame.moment.step, frame.phase, first.last)
+            picture.line("  " * depth).fit(f"{mark} {label}", max(0, width - 2 * depth), style, target)
+        return picture
+
+
+def _outline(frame: Frame) -> Iterator[tuple[int, str, list[Stretch]]]:
+    """Depth, label and stretches of every line."""
+    stretches = frame.program.stretches(frame.phase)
+    if frame.phase is Phase.UPDATE:
+        for stretch in stretches:
+            yield 0, f"{stretch.name}  {stretch.shape[0]}×{stretch.shape[1]}", [stretch]
+        return
+    positions = [s for s in stretches if s.pos is not None]
+    order = list(dict.fromkeys(s.pos for s in positions))
+    others = [s for s in stretches if s.pos is None]
+    if frame.backward:
+        yield from ((0, _leaf(s), [s]) for s in others if not s.is_parameter)
+    for pos in order:
+        assert pos is not None
+        block = [s for s in positions if s.pos == pos]
+        yield 0, f"pos {pos}  {frame.token(pos)} → {frame.target(pos)}", block
+        if frame.stretch.pos == pos:
+            yield from _inside(frame, block, 1)
+    if not frame.backward:
+        yield from ((0, _leaf(s), [s]) for s in others)
+    elif frame.stretch.pos in (0, None):
+        yield from ((0, f"∂{s.name} whole", [s]) for s in others if s.is_parameter)
+
+
+def _inside(frame: Frame, block: list[Stretch], depth: int) -> Iterator[tuple[int, str, list[Stretch]]]:
+    """The lines of a block: its own tensors, and the blocks in it, unfolded where we are."""
+    for inner, group in groupby(block, key=lambda s: path(s)[: depth + 1] if len(path(s)) > depth else None):
+        found = list(group)
+        if inner is None:
+            yield from ((depth, _leaf(s), [s]) for s in found)
+            continue
+        whole = [s for s in block if path(s)[: depth + 1] == inner]
+        if found[0] is not whole[0]:
+            continue  # in the backward phase blocks interleave: each is listed once, where it begins
+        names = {2: f"layer {inner[1]}", 3: str(inner[-1]), 4: f"head {inner[-1]}"}
+        yield depth, names[len(inner)], whole
+        if path(frame.stretch)[: depth + 1] == inner:
+            yield from _inside(frame, whole, depth + 1)
+
+
+def _leaf(stretch: Stretch) -> str:
+    return f"∂{stretch.name}" if stretch.phase is Phase.BACKWARD else stretch.name

@@ -1,0 +1,59 @@
+"""The engine's own code, with the line that is at work."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from rich.console import Console
+from rich.segment import Segment
+from rich.style import Style
+from rich.syntax import Syntax
+
+from microgpt_tui import palette
+from microgpt_tui.frame import Frame
+from microgpt_tui.panes.base import Pane
+from microgpt_tui.widgets.picture import Line, Picture
+
+RAN = Style(bgcolor="#2d3140")
+AT_WORK = Style(bgcolor="#57502a")
+
+
+@cache
+def _highlighted(path: Path) -> list[list[Segment]]:
+    """The lines of a file as styled segments."""
+    code = path.read_text(encoding="utf-8")
+    text = Syntax(code, "python", theme="monokai", background_color="default").highlight(code)
+    console = Console(width=1000, color_system="truecolor", force_terminal=True)
+    return [
+        [Segment(s.text, s.style) for s in line.render(console) if s.text != "\n"] for line in text.split("\n", allow_blank=True)
+    ]
+
+
+class Source(Pane):
+    """The file around the current line."""
+
+    TITLE = "Source"
+
+    def heading(self, frame: Frame) -> str:
+        return f"Source ─ {frame.source.label}"
+
+    def draw(self, frame: Frame, width: int, height: int) -> Picture:
+        del height
+        picture, source = Picture(), frame.source
+        for number, segments in enumerate(_highlighted(source.path), start=1):
+            here, ran = number == source.line, number in source.ran
+            line = picture.line()
+            line.add("▸" if here else " ", palette.NEW).add(f"{number:>4} ", palette.NEW if here else palette.FAINT)
+            line.extend(_code(segments, AT_WORK if here else RAN if ran else None))
+            if here:
+                picture.focus = picture.height - 1
+                line.add(" " * max(0, width - line.width), AT_WORK)
+        return picture
+
+
+def _code(segments: list[Segment], under: Style | None) -> Line:
+    line = Line()
+    for segment in segments:
+        line.add(segment.text, segment.style + under if segment.style and under else segment.style or under)
+    return line

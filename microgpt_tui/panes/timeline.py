@@ -1,0 +1,73 @@
+"""The whole step as one bar: forward, backward, update, and a handle that can be dragged."""
+
+from __future__ import annotations
+
+from textual import events
+
+from engine.events import PHASES, Moment, Phase
+from microgpt_tui import palette
+from microgpt_tui.frame import Frame
+from microgpt_tui.panes.base import Pane
+from microgpt_tui.widgets.picture import Line, Picture
+
+SHARES = {Phase.FORWARD: 0.42, Phase.BACKWARD: 0.42, Phase.UPDATE: 0.16}
+
+
+class Timeline(Pane, can_focus=False):
+    """The bar. Every cell of it is a moment; click, or drag the handle."""
+
+    def draw(self, frame: Frame, width: int, height: int) -> Picture:
+        del height
+        picture = Picture()
+        line = picture.line(" ▕", palette.FAINT)
+        room = width - 6
+        for phase in PHASES:
+            if phase is not Phase.FORWARD:
+                line.add("┊", palette.FAINT)
+            last = phase is Phase.UPDATE
+            cells = room - (line.width - 2) + 2 if last else round(room * SHARES[phase])
+            _bar(line, frame, phase, max(cells, 4))
+        line.add("▏", palette.FAINT)
+        return picture
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Take hold of the handle."""
+        del event
+        self.capture_mouse()
+
+    def on_mouse_up(self, event: events.MouseUp) -> None:
+        """Let go."""
+        del event
+        self.release_mouse()
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Drag: the moment follows the mouse."""
+        if event.button and self.app.mouse_captured is self:
+            x = min(max(event.get_content_offset_capture(self).x, 0), self.size.width - 1)
+            target = self.picture.at(x, 0)
+            if target is not None and self.frame is not None and target != self.frame.moment:
+                self.post_message(self.Chosen(self, target))
+
+
+def _bar(line: Line, frame: Frame, phase: Phase, cells: int) -> None:
+    stretches = frame.program.stretches(phase)
+    here = _handle(frame, phase, cells)
+    label = f"{phase} "
+    for i in range(cells):
+        target = Moment(frame.moment.step, phase, stretches[min(i * len(stretches) // cells, len(stretches) - 1)].last)
+        past = frame.phase.place > phase.place or (frame.phase is phase and i < here)
+        if frame.phase is phase and i == here:
+            line.add("●", palette.NEW, target)
+        elif i < len(label) and len(label) < cells:
+            style = palette.PHASE_TEXT[phase] if past or frame.phase is phase else palette.DIM
+            line.add(label[i], style, target)
+        else:
+            line.add("━" if past else "─", palette.PHASE_TEXT[phase] if past else palette.FAINT, target)
+
+
+def _handle(frame: Frame, phase: Phase, cells: int) -> int:
+    """The cell that the handle stands on: the first one that leads to where we are, or beyond."""
+    if frame.phase is not phase:
+        return -1
+    count = len(frame.program.stretches(phase))
+    return min(-(-frame.stretch.index * cells // count), cells - 1)

@@ -1,0 +1,78 @@
+"""The document between its BOS marks: which position is at work, which are done, what each should predict."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len
+
+from engine.events import Moment, Phase
+from microgpt_tui import palette
+from microgpt_tui.frame import Frame
+from microgpt_tui.panes.base import Pane
+from microgpt_tui.widgets.cells import window
+from microgpt_tui.widgets.picture import Picture
+
+DONE, HERE, TO_COME = "■", "▣", "□"
+
+
+class Tokens(Pane, can_focus=False):
+    """The tokens, and below each the state of its position."""
+
+    def draw(self, frame: Frame, width: int, height: int) -> Picture:
+        del height
+        picture, program, pos = Picture(), frame.program, frame.stretch.pos
+        names = [frame.token_name(t) for t in program.tokens]
+        tokens, marks = picture.line(" "), picture.line(" ")
+        states = self._states(frame)
+        says = self._says(frame)
+        room = max(6, (width - cell_len(says) - 4) // 4)
+        first, last = window(len(names), room, pos or 0)
+        if first:
+            tokens.add("… ", palette.DIM)
+            marks.add("  ")
+        for i in range(first, last):
+            size = max(cell_len(names[i]), 1) + 2
+            target = self._target(frame, i)
+            style = palette.NOW if i == pos else palette.TARGET if pos is not None and i == pos + 1 else palette.TEXT
+            if i > program.n:
+                style = palette.FAINT
+            tokens.add(f"[{names[i]}]" if i == pos else f" {names[i]} ", style, target)
+            mark = states[i] if i < program.n else ""
+            marks.fit(f" {mark}", size, palette.NEW if mark == HERE else palette.DONE if mark == DONE else palette.DIM, target)
+        if last < len(names):
+            tokens.add(" …", palette.DIM)
+        column = max(tokens.width, marks.width) + 2
+        tokens.to(column).fit(says, max(0, width - column), palette.TEXT)
+        legend = f"{DONE} done  {HERE} here  {TO_COME} to come"
+        if len(program.tokens) - 1 > program.n:
+            legend += f"  (the context holds {program.n} positions; the rest is not read)"
+        marks.to(column).fit(legend, max(0, width - column), palette.DIM)
+        return picture
+
+    @staticmethod
+    def _says(frame: Frame) -> str:
+        pos = frame.stretch.pos
+        if pos is None:
+            return f"{frame.program.doc!r}: {frame.program.n} positions"
+        verb = "should predict" if frame.phase is Phase.FORWARD else "should have predicted"
+        return f"reads {frame.token(pos)}, {verb} {frame.target(pos)}"
+
+    @staticmethod
+    def _states(frame: Frame) -> list[str]:
+        stretches = [s for s in frame.program.stretches(frame.phase) if s.pos is not None]
+        if not stretches:
+            return [DONE] * frame.program.n
+        ends = [0] * frame.program.n
+        for stretch in stretches:
+            assert stretch.pos is not None
+            ends[stretch.pos] = max(ends[stretch.pos], stretch.last)
+        here = frame.stretch.pos
+        return [HERE if i == here else DONE if end <= frame.moment.tick else TO_COME for i, end in enumerate(ends)]
+
+    @staticmethod
+    def _target(frame: Frame, pos: int) -> Moment | None:
+        """A click leads to the same tensor at that position, or to the position's first event."""
+        here = frame.stretch
+        at = [s for s in frame.program.stretches(frame.phase) if s.pos == pos]
+        same = (s for s in at if (s.name, s.layer, s.head) == (here.name, here.layer, here.head))
+        found = next(same, at[0] if at else None)
+        return Moment(frame.moment.step, frame.phase, found.last) if found else None

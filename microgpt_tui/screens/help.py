@@ -1,0 +1,53 @@
+"""Help: what the present event is about, and every key."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from microgpt_tui import palette
+from microgpt_tui.frame import Frame
+from microgpt_tui.screens.keys import KEYS
+from microgpt_tui.texts import sentences, title_of
+
+
+class HelpScreen(ModalScreen[None]):
+    """Shown over the debugger; any of its keys closes it."""
+
+    CSS = """
+    HelpScreen { align: center middle; background: #000000 60%; }
+    HelpScreen VerticalScroll { width: 76; max-width: 96%; height: auto; max-height: 92%; border: round #ffd75f;
+        background: #1b1e26; padding: 0 2; border-title-color: #ffd75f; border-subtitle-color: #8a90a0; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter", "dismiss", "close")]
+
+    def __init__(self, frame: Frame) -> None:
+        super().__init__()
+        self.frame = frame
+
+    def compose(self) -> ComposeResult:
+        """The text, scrolled if it must be."""
+        with VerticalScroll() as scroll:
+            scroll.border_title = "Help"
+            scroll.border_subtitle = "esc closes"
+            yield Static(self._text())
+
+    def _text(self) -> Text:
+        text = Text()
+        text.append(f"\n{title_of(self.frame.stretch)}\n", palette.NEW)
+        for lead, sentence in zip(("What", "Why", "How to read"), sentences(self.frame), strict=True):
+            text.append(f"{lead}: ", palette.DIM).append(f"{sentence}\n", palette.TEXT)
+        text.append("\nBars standing on the ground are positive, hanging ones negative; · is not yet computed.\n", palette.DIM)
+        for group, keys in groupby(KEYS, key=lambda key: key.group):
+            text.append(f"\n{group}\n", palette.NEW)
+            for key in keys:
+                text.append(f"  {key.display or key.keys:<6}", palette.STRONG).append(f"{key.tooltip}\n", palette.TEXT)
+        text.append("\nThe mouse does all of it: click a cell, a token, a line of the outline; drag the timeline.\n", palette.DIM)
+        return text

@@ -1,0 +1,99 @@
+"""The first thing on the screen: recording, compiling and training up to the step that was asked for, with progress."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import ProgressBar, Static
+
+from engine import Config, EngineError, Moment, NumericFault, Phase, Session, Stopped
+from microgpt_tui.navigation import first_moment
+
+
+class OpeningScreen(Screen[None]):
+    """Works in a thread, shows how far it is, and hands the ready session to the app. q or escape stops it."""
+
+    CSS = """
+    OpeningScreen { align: center middle; background: #14161b; color: #d7dae0; }
+    OpeningScreen Vertical { width: 60; height: auto; }
+    OpeningScreen #name { color: #ffd75f; text-style: bold; }
+    OpeningScreen ProgressBar, OpeningScreen Bar { width: 1fr; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("q,escape", "stop", "stop", id="opening.stop", tooltip="Stop and quit")]
+
+    class Ready(Message):
+        """The session stands at the step that was asked for."""
+
+        def __init__(self, session: Session) -> None:
+            self.session = session
+            super().__init__()
+
+    class Failed(Message):
+        """It cannot be opened."""
+
+        def __init__(self, error: EngineError) -> None:
+            self.error = error
+            super().__init__()
+
+    def __init__(self, config: Config, docs: list[str], step: int) -> None:
+        super().__init__()
+        self.config, self.docs, self.step = config, docs, step
+        self._stopped = False
+
+    def compose(self) -> ComposeResult:
+        """A name, what is being done, and how far it is."""
+        with Vertical():
+            yield Static("microgpt-tui", id="name")
+            yield Static("recording the model's graph …", id="doing")
+            yield ProgressBar(total=1.0, show_eta=False)
+
+    def on_mount(self) -> None:
+        """Begin."""
+        self._open()
+
+    def action_stop(self) -> None:
+        """Stop at the next chance, and quit."""
+        self._stopped = True
+        self.app.exit()
+
+    @work(thread=True)
+    def _open(self) -> None:
+        try:
+            session = Session(self.config, self.docs, progress=self._recorded)
+            self._tell("getting the loops ready (compiled once, then kept) …", 0.0)
+            session.seek(Moment(0, Phase.UPDATE, 1))
+            session.run(self.step, on_step=self._trained)
+            session.seek(first_moment(session.program, session.step))
+        except Stopped:
+            return
+        except NumericFault:
+            self.post_message(self.Ready(session))  # it stands at the fault, where it can be looked at
+        except EngineError as error:
+            self.post_message(self.Failed(error))
+        else:
+            self.post_message(self.Ready(session))
+
+    def _recorded(self, share: float) -> bool:
+        self._tell("recording the model's graph …", share)
+        return self._stopped
+
+    def _trained(self, step: int, loss: float) -> bool:
+        if step % 10 == 0:
+            self._tell(f"training: step {step} of {self.step}, loss {loss:.4f}", step / self.step)
+        return self._stopped
+
+    def _tell(self, doing: str, share: float) -> None:
+        if self._stopped:
+            raise Stopped("opening was stopped")
+        self.app.call_from_thread(self._say, doing, share)
+
+    def _say(self, doing: str, share: float) -> None:
+        if self.is_attached:
+            self.query_one("#doing", Static).update(doing)
+            self.query_one(ProgressBar).update(progress=share)

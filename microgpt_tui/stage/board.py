@@ -1,0 +1,148 @@
+"""`Board`: what every drawing of an operation is made with: labelled strips, tables, sums, and where to look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from rich.style import Style
+
+from engine.tape import Rows
+from microgpt_tui import palette
+from microgpt_tui.frame import Frame
+from microgpt_tui.widgets.cells import Cells, bar, size_for, strip, window
+from microgpt_tui.widgets.numbers import number
+from microgpt_tui.widgets.picture import Line, Picture
+
+LABEL = 13  # cells for the label on the left
+FIGURE = 9  # cells for a number
+NEW_MARK = " ◂ new"
+
+
+@dataclass(eq=False)
+class Board:
+    """A picture in the making for one frame and so many cells."""
+
+    frame: Frame
+    width: int
+    height: int
+    picture: Picture = field(default_factory=Picture)
+
+    @property
+    def room(self) -> int:
+        """Lines that are left."""
+        return self.height - self.picture.height
+
+    def made_now(self, rows: Rows) -> bool:
+        """Whether these are what the present event makes."""
+        return rows is self.frame.stretch.rows and not self.frame.backward
+
+    def label(self, text: str, style: Style = palette.TEXT) -> Line:
+        """A new line with its label."""
+        return self.picture.line().fit(text, LABEL - 1, style).add(" ")
+
+    def say(self, *parts: str | tuple[str, Style]) -> Line:
+        """A new line of words."""
+        line = self.picture.line()
+        for part in parts:
+            text, style = (part, palette.DIM) if isinstance(part, str) else part
+            line.fit(text, min(len(text), max(self.width - line.width, 0)), style)
+        return line
+
+    def strip(self, label: str, cells: Cells, style: Style = palette.TEXT, note: str = "", heads: int = 0) -> None:
+        """A labelled row of cells, wrapped if it is too long; `heads` cuts it into that many parts."""
+        room = max(8, self.width - LABEL - min(len(note), 10))
+        n = len(cells)
+        gaps = [n // heads * h for h in range(1, heads)] if heads > 1 else []
+        size = size_for(n, room - len(gaps))
+        per = n if n * size + len(gaps) <= room else max(1, room // size)
+        for first in range(0, n, per):
+            line = self.label(label if first == 0 else "", style)
+            part = Cells(cells.values[first : first + per], cells.known[first : first + per], cells.targets[first : first + per])
+            inner = [g - first for g in gaps if first < g < first + per]
+            if np.any(part.targets == self.frame.selected):
+                self.picture.focus = self.picture.height - 1
+            strip(line, part, size, self.frame.selected, cells.scale, inner)
+            if first == 0 and note:
+                line.fit(note, max(0, self.width - line.width), palette.NEW if note == NEW_MARK else palette.DIM)
+
+    def vector(self, label: str, rows: Rows, heads: int = 0) -> None:
+        """A vector: its values, and in the backward phase its gradient so far below them."""
+        new = self.made_now(rows)
+        style = palette.NEW if new else palette.TEXT
+        self.strip(label, self.frame.data(rows), style if not self.frame.backward else palette.DIM, NEW_MARK if new else "", heads)
+        if self.frame.backward:
+            here = rows is self.frame.stretch.rows
+            self.strip(f"∂{label}", self.frame.grad(rows), palette.NEW if here else palette.TEXT, self.state(rows), heads)
+
+    def state(self, rows: Rows) -> str:
+        """How far the gradient of a tensor is."""
+        whole = int(np.count_nonzero(self.frame.view.complete(rows)))
+        if whole == rows.size:
+            return " whole"
+        begun = int(np.count_nonzero(self.frame.view.grad(rows).known))
+        return f" {whole}/{rows.size}" if begun else " not yet"
+
+    def scale_note(self, cells: Cells) -> None:
+        """What a full cell means."""
+        self.say(f"a full cell is {number(cells.scale).lstrip('+')}; standing ", ("▆", palette.PLUS), " +, hanging ", ("▀", palette.MINUS), " −")
+
+    def table(self, columns: Sequence[tuple[str, Cells]], names: Sequence[str], index: int, room: int, bars: bool = False) -> None:
+        """One line an element, a number a column; cut around `index` to `room` lines. The last column may get bars."""
+        widest = max([len(n) for n in names] + [3]) + 2
+        titles = [max(FIGURE, len(title) + 2) for title, _ in columns]
+        header = self.picture.line().fit("", widest)
+        for (title, _), size in zip(columns, titles, strict=True):
+            header.fit(title, size, palette.DIM, right=True)
+        first, last = window(len(names), max(1, room - 1), index)
+        left = self.width - widest - sum(titles) - 2
+        for i in range(first, last):
+            line = self.picture.line()
+            chosen = i == index
+            if chosen:
+                self.picture.focus = self.picture.height - 1
+            line.fit(f"{'▸' if chosen else ' '}{names[i]}", widest, palette.NEW if chosen else palette.TEXT)
+            for (_, cells), size in zip(columns, titles, strict=True):
+                self._figure(line, cells, i, size)
+            cells = columns[-1][1]
+            if bars and left > 3 and cells.known[i]:
+                value = float(cells.values[i])
+                line.add("  ").add(bar(abs(value), cells.scale, min(left, 24)), palette.signed(value), int(cells.targets[i]))
+        if (first, last) != (0, len(names)):
+            self.say(f"  lines {first}-{last - 1} of {len(names)}")
+
+    def _figure(self, line: Line, cells: Cells, i: int, size: int) -> None:
+        known, target = bool(cells.known[i]), int(cells.targets[i])
+        value = float(cells.values[i])
+        style = palette.signed(value) if known else palette.FAINT
+        if target == self.frame.selected:
+            style = palette.CURSOR
+        line.fit("", 1).fit(number(value if known else None), size - 1, style, target, right=True)
+
+    def latest(self) -> None:
+        """In the backward phase: the last `+=`, with its numbers."""
+        frame = self.frame
+        if not frame.backward:
+            return
+        terms = frame.explain.gradient(frame.selected)
+        name = frame.explain.name(frame.selected)
+        if not terms:
+            grad = frame.gradient(frame.selected)
+            start = "∂loss = 1: the loss grows one for one with itself" if grad is not None else f"∂{name}: nothing has arrived yet"
+            self.say((start, palette.TEXT))
+            return
+        term = terms[-1]
+        self.say(
+            (f"∂{name}", palette.NEW), " += ",
+            (f"{number(term.local)} · {number(term.grad)}", palette.TEXT), " from ", (frame.explain.name(term.user), palette.TEXT),
+        )  # fmt: skip
+        self.say(
+            "   ", (number(term.before), palette.TEXT), " → ", (number(term.after), palette.STRONG),
+            f"   term {len(terms)} of {frame.explain.planned(frame.selected)}",
+        )  # fmt: skip
+
+
+def indices(n: int) -> list[str]:
+    """Element names 0, 1, 2, ..."""
+    return [str(i) for i in range(n)]

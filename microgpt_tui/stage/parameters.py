@@ -1,0 +1,93 @@
+"""Parameter matrices: their whole gradient at the end of the backward phase, and Adam's arithmetic on them."""
+
+from __future__ import annotations
+
+
+
+from microgpt_tui import palette
+from microgpt_tui.stage.board import Board
+from microgpt_tui.widgets.cells import Cells, heatmap
+from microgpt_tui.widgets.numbers import number
+from microgpt_tui.widgets.picture import Picture, beside
+
+TITLES = {"g": "gradient g", "m": "1st moment m", "v": "2nd moment v", "m_hat": "m̂ = m/(1−β₁ᵗ)", "v_hat": "v̂ = v/(1−β₂ᵗ)", "delta": "step Δ", "p": "weight"}
+SHORT = {"g": "g", "m": "m", "v": "v", "m_hat": "m̂", "v_hat": "v̂", "delta": "Δ", "p": "weight"}
+
+
+def gradient(board: Board) -> None:
+    """The matrix and its gradient side by side."""
+    frame, rows = board.frame, board.frame.stretch.rows
+    each = max(8, (board.width - 4) // 2)
+    size = 2 if rows.shape[1] * 2 <= each else 1
+    values, grads = frame.data(rows), frame.grad(rows)
+    height = max(2, board.height - 5)
+    maps = []
+    for title, cells, style in (("weights", values, palette.TEXT), (f"gradient, {board.state(rows).strip()}", grads, palette.NEW)):
+        picture = Picture()
+        picture.line(title, style)
+        maps.append(picture.below(heatmap(cells, size, each, height, frame.selected)))
+    board.picture.below(beside(maps[0], maps[1], 4))
+    board.latest()
+    board.scale_note(grads)
+
+
+def adam(board: Board) -> None:
+    """Small multiples with one cursor in all, and the five lines for the parameter under it."""
+    frame, rows = board.frame, board.frame.stretch.rows
+    maps = frame.view.adam_maps(rows)
+    per_line = _per_line(board.width, rows.shape[1])
+    lines = -(-len(maps) // per_line)
+    arithmetic = _arithmetic(board)
+    each = max(8, (board.width + 1) // per_line - 2)
+    size = 2 if rows.shape[1] * 2 <= each else 1
+    height = max(2, (board.height - arithmetic.height - 1) // lines - 1)
+    names = list(maps)
+    for first in range(0, len(names), per_line):
+        row = Picture()
+        for name in names[first : first + per_line]:
+            picture = Picture()
+            title = TITLES[name] if len(TITLES[name]) <= each else SHORT[name]
+            picture.line().fit(title, min(each, max(rows.shape[1] * size, len(title))), palette.NEW if name == "p" else palette.TEXT)
+            cells = Cells(maps[name].values, maps[name].known, rows)
+            picture.below(heatmap(cells, size, each, height, frame.selected))
+            row = beside(row, picture, 2) if row.lines else picture
+        board.picture.below(row)
+    board.picture.below(arithmetic)
+
+
+def _per_line(width: int, columns: int) -> int:
+    """How many of the seven stand beside each other."""
+    wanted = min(columns, 16) + 2
+    return max(1, min(7, (width + 2) // wanted)) if width // wanted >= 7 else max(1, min(4, (width + 2) // wanted))
+
+
+def _arithmetic(board: Board) -> Picture:
+    frame, row = board.frame, board.frame.selected
+    picture = Picture()
+    step = frame.view.adam(row)
+    name = frame.explain.name(row)
+    if step is None:
+        picture.line().fit(f"{name} has not been moved yet", board.width, palette.DIM)
+        return picture
+    a = step
+    parts = [
+        (f"m = {a.beta1:g}·{number(a.m_before)} + {1 - a.beta1:.3g}·g = ", a.m),
+        (f"v = {a.beta2:g}·{number(a.v_before)} + {1 - a.beta2:.3g}·g² = ", a.v),
+        (f"m̂ = m/{a.fix1:.4g} = ", a.m_hat),
+        (f"v̂ = v/{a.fix2:.4g} = ", a.v_hat),
+        (f"Δ = {a.learning_rate:.4g}·m̂/(√v̂+1e-8) = ", a.delta),
+    ]
+    line = picture.line(f"{name}  ", palette.NEW).add("g ", palette.TEXT).add(number(a.g), palette.signed(a.g))
+    for words, value in parts:
+        size = len(words) + len(number(value)) + 3
+        if line.width + size > board.width:
+            line = picture.line("   ")
+        line.add("   ").add(words, palette.TEXT).add(number(value), palette.signed(value))
+    line = picture.line("   weight ", palette.TEXT).add(number(a.p_before, 5), palette.STRONG).add(" → ", palette.DIM)
+    line.add(number(a.p, 5), palette.NEW).add("   gradient set back to 0 for the next step", palette.DIM)
+    if frame.moment.step == 0 and board.height > 14 and a.g != 0:
+        text = "first step: the corrections undo the zeros that m and v began with, so every weight moves by about the rate itself"
+        picture.line().fit(f"   ({text})", board.width, palette.DIM)
+    return picture
+
+

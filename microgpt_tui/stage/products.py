@@ -1,0 +1,166 @@
+"""Operations made of dot products: linear layers, attention scores, and the weighted sum of values."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.tape import Rows
+from microgpt_tui import palette
+from microgpt_tui.stage.board import FIGURE, LABEL, Board
+from microgpt_tui.widgets.cells import Cells, bar, size_for, strip, window
+from microgpt_tui.widgets.numbers import number
+from microgpt_tui.widgets.picture import Line
+
+
+def linear(board: Board) -> None:
+    """Input above, weights below it, one output a row; under them the dot product of the selected row."""
+    frame, stretch = board.frame, board.frame.stretch
+    w, x = stretch.operands["w"], stretch.operands["x"]
+    in_heads = stretch.name in ("q", "k", "v")
+    names = [frame.token_name(i) for i in range(len(w))] if stretch.name == "logits" else [f"[{i}]" for i in range(len(w))]
+    per_head = len(w) // frame.config.n_head
+    styles = [palette.head(i // per_head) if in_heads else palette.TEXT for i in range(len(w))]
+    labels = [f"{stretch.name} {n}" for n in names]
+    if in_heads:
+        labels = [f"h{i // per_head} {label}" for i, label in enumerate(labels)]
+    _matrix(board, "x", x, w, stretch.rows, labels, styles)
+
+
+def scores(board: Board) -> None:
+    """The query against each kept key."""
+    frame, stretch = board.frame, board.frame.stretch
+    keys = stretch.operands["keys"]
+    labels = [f"key {t} {frame.token(t)}" for t in range(len(keys))]
+    _matrix(board, "query", stretch.operands["q"], keys, stretch.rows, labels, [palette.TEXT] * len(keys))
+    board.say(f"score = q·k / √{keys.shape[1]}   the future has no keys yet, so it cannot be looked at")
+
+
+def weighted_sum(board: Board) -> None:
+    """Each kept value, times its weight, added up."""
+    frame, stretch = board.frame, board.frame.stretch
+    weights, values = stretch.operands["weights"], stretch.operands["values"]
+    i = frame.element()
+    size = size_for(values.shape[1], max(8, board.width - 2 * LABEL - 2 * FIGURE), 3)
+    shares, kept = frame.data(weights), frame.data(values)
+    part = " ∂weight" if frame.backward else " weight"
+    board.picture.line().fit("", LABEL).fit(part, FIGURE, palette.DIM, right=True).add("  ").add("value of that position", palette.DIM)
+    scale = kept.scale
+    first, last = window(len(weights), max(1, board.height - 6), len(weights) - 1)
+    for t in range(first, last):
+        line = board.label(f"{t} {frame.token(t)}")
+        _figure(board, line, frame.shown(weights), t)
+        line.add(" ×")
+        shown = frame.grad(values).row(t) if frame.backward else kept.row(t)
+        strip(line, shown, size, frame.selected, frame.grad(values).scale if frame.backward else scale)
+        share = float(shares.values[t])
+        room = board.width - line.width - 2
+        if shares.known[t] and room > 2:
+            line.add(" ").add(bar(share, 1.0, min(room, 20)), palette.PLUS)
+    board.vector("= head_out", stretch.rows)
+    if frame.backward:
+        board.latest()
+        return
+    _terms(board, [(int(weights[t]), int(values[t, i])) for t in range(len(weights))], f"head_out[{i}]", int(stretch.rows[i]))
+
+
+def _matrix(board: Board, x_name: str, x: Rows, w: Rows, out: Rows, labels: list[str], styles: list[palette.Style]) -> None:
+    frame = board.frame
+    i, columns = _row_of(board, w, out), w.shape[1]
+    label = max(len(text) for text in labels) + 2
+    room = max(4, board.width - label - FIGURE - 3)
+    size = size_for(columns, room, 3)
+    j = _column_of(board, w, x)
+    left, right = window(columns, room // size, j)
+    weights, inputs, outputs = frame.shown(w), frame.shown(x), frame.shown(out)
+    sign = "∂" if frame.backward else ""
+    line = board.picture.line().fit(f"{sign}{x_name}", label, palette.TEXT)
+    strip(line, _part(inputs, left, right), size, frame.selected, inputs.scale)
+    if (left, right) != (0, columns):
+        line.add(f" {left}-{right - 1}/{columns}", palette.DIM)
+    below = 3 if not frame.backward else 2
+    first, last = window(len(w), max(1, board.height - below - 2 - (0 if len(w) <= board.height - below - 2 else 1)), i)
+    for r in range(first, last):
+        chosen = r == i
+        line = board.picture.line().fit(f"{'▸' if chosen else ' '}{labels[r]}", label, palette.NEW if chosen else styles[r])
+        strip(line, _part(weights.row(r), left, right), size, frame.selected, weights.scale)
+        line.add(" =" if not frame.backward else " ∂")
+        if chosen:
+            board.picture.focus = board.picture.height - 1
+        _figure(board, line, outputs, r)
+    if (first, last) != (0, len(w)):
+        board.say(f" rows {first}-{last - 1} of {len(w)}")
+    if frame.backward:
+        board.latest()
+        board.say(f"columns: ∂{x_name} so far {board.state(x).strip()};  cells: ∂weights so far;  right: ∂output {board.state(out).strip()}")
+    else:
+        _running(board, x, w, out, i, (label, size, left, right))
+
+
+def _running(board: Board, x: Rows, w: Rows, out: Rows, i: int, place: tuple[int, int, int, int]) -> None:
+    """Under the matrix: the products of the selected row, and their sum so far."""
+    frame = board.frame
+    label, size, left, right = place
+    terms = frame.explain.terms(_sum_of(board, int(out[i])))
+    if len(terms) != w.shape[1]:
+        return
+    rows = np.array(terms, dtype=np.int32)
+    sums = _running_sums(board, rows, int(out[i]))
+    for text, cells in (("w·x", frame.data(rows)), ("sum so far", frame.data(sums))):
+        line = board.picture.line().fit(text, label, palette.DIM)
+        strip(line, _part(cells, left, right), size, frame.selected, cells.scale)
+    _terms(board, [(int(w[i, j]), int(x[j])) for j in range(w.shape[1])], frame.explain.name(int(out[i])), int(out[i]))
+
+
+def _running_sums(board: Board, terms: Rows, out: int) -> Rows:
+    """The rows of the partial sums of a dot product: each is made right after its term."""
+    del board, out
+    return terms + 1
+
+
+def _sum_of(board: Board, out: int) -> int:
+    """The row of the plain sum behind an output: a score is one divided by √head_dim."""
+    explain = board.frame.explain
+    return out if explain.terms(out) else explain.children(out)[0]
+
+
+def _terms(board: Board, pairs: list[tuple[int, int]], name: str, out: int) -> None:
+    """One line: the sum written out with numbers, as far as it has come and as far as it fits."""
+    frame = board.frame
+    line = board.picture.line().add(f"{name} = ", palette.NEW)
+    figure = number(frame.value(out))
+    shown = 0
+    for a, b in pairs:
+        text = f"{'' if shown == 0 else ' + '}{number(frame.value(a), 3)}·{number(frame.value(b), 3)}"
+        if line.width + len(text) + len(figure) + 6 > board.width:
+            break
+        line.add(text, palette.TEXT)
+        shown += 1
+    line.add(" + … = " if shown < len(pairs) else " = ", palette.DIM).add(figure, palette.STRONG, out)
+
+
+def _figure(board: Board, line: Line, cells: Cells, i: int) -> None:
+    known, value, target = bool(cells.known[i]), float(cells.values[i]), int(cells.targets[i])
+    style = palette.CURSOR if target == board.frame.selected else palette.signed(value) if known else palette.FAINT
+    line.fit(number(value if known else None), FIGURE, style, target, right=True)
+
+
+def _part(cells: Cells, left: int, right: int) -> Cells:
+    return Cells(cells.values[left:right], cells.known[left:right], cells.targets[left:right])
+
+
+def _row_of(board: Board, w: Rows, out: Rows) -> int:
+    """The row of the matrix that the selection lies in, or that is being worked on."""
+    found = np.argwhere(w == board.frame.selected)
+    if len(found):
+        return int(found[0][0])
+    del out
+    return board.frame.element()
+
+
+def _column_of(board: Board, w: Rows, x: Rows) -> int:
+    """The column that the selection lies in."""
+    for rows in (w, x):
+        found = np.argwhere(rows == board.frame.selected)
+        if len(found):
+            return int(found[0][-1])
+    return 0

@@ -1,0 +1,49 @@
+"""The sentences that events and panes say of themselves, kept as data so that languages can be added."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from engine.events import Stretch
+from microgpt_tui.frame import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A title and three sentences."""
+
+    title: str
+    what: str
+    why: str
+    read: str
+
+
+@cache
+def texts(language: str = "en") -> dict[str, dict[str, Text]]:
+    """All texts of a language, by phase and operation."""
+    raw = tomllib.loads((resources.files(__package__) / f"{language}.toml").read_text(encoding="utf-8"))
+    return {phase: {kind: Text(**entry) for kind, entry in kinds.items()} for phase, kinds in raw.items()}
+
+
+def title_of(stretch: Stretch) -> str:
+    """The heading of an event."""
+    title = texts()[stretch.phase][stretch.kind].title.format(name=stretch.name)
+    return title if stretch.is_parameter else f"{stretch.name}: {title}"
+
+
+def sentences(frame: Frame) -> tuple[str, str, str]:
+    """What happens in a frame, why, and how to read the picture."""
+    stretch = frame.stretch
+    text = texts()[stretch.phase][stretch.kind]
+    words = {"name": stretch.name, "pos": stretch.pos}
+    if stretch.pos is not None:
+        words |= {"reads": frame.token(stretch.pos), "target": frame.target(stretch.pos)}
+    what, why, read = (_fill(sentence, words) for sentence in (text.what, text.why, text.read))
+    return what, why, read
+
+
+def _fill(sentence: str, words: dict[str, str | int | None]) -> str:
+    return sentence.format(**words)

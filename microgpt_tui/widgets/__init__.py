@@ -1,0 +1,1 @@
+"""Drawing on terminal lines: numbers, bars, strips, heatmaps, tables. Knows nothing of GPTs."""

@@ -1,0 +1,32 @@
+"""Numbers as text: always with their sign, in few characters, the same number always the same way."""
+
+from __future__ import annotations
+
+import math
+
+UNKNOWN = "·"
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """Such as +0.0341, -12.5, +9.7e-08, 0; a dot for what is not known."""
+    if value is None:
+        return UNKNOWN
+    if value == 0:
+        return "0"
+    if not math.isfinite(value):
+        return f"{value:+}"
+    size = abs(value)
+    if size < 10**-digits * 5 or size >= 10000:
+        return f"{value:+.{max(digits - 3, 1)}e}".replace("e-0", "e-").replace("e+0", "e+")
+    whole = len(str(int(size)))
+    return f"{value:+.{max(digits + 1 - whole, 1)}f}"
+
+
+def exact(value: float | None) -> str:
+    """All the digits that tell this float from its neighbours."""
+    return UNKNOWN if value is None else repr(float(value))
+
+
+def plain(value: float | None, digits: int = 4) -> str:
+    """Like `number`, without the plus: for what cannot be negative."""
+    return number(value, digits).removeprefix("+")

@@ -1,0 +1,127 @@
+"""`Picture`: styled lines and the spots on them that stand for something. What panes draw, and widgets show."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Cells `x` to `end` (exclusive) of line `y` stand for `target`."""
+
+    y: int
+    x: int
+    end: int
+    target: Hashable
+
+
+@dataclass(eq=False)
+class Line:
+    """One line in the making. Control characters and the like are shown, never sent to the terminal."""
+
+    segments: list[Segment] = field(default_factory=list)
+    spots: list[tuple[int, int, Hashable]] = field(default_factory=list)
+    width: int = 0
+
+    def add(self, text: str, style: Style | None = None, target: Hashable = None) -> Line:
+        """Append text; cells of it stand for `target` if there is one."""
+        text = printable(text)
+        width = cell_len(text)
+        if target is not None:
+            self.spots.append((self.width, self.width + width, target))
+        self.segments.append(Segment(text, style))
+        self.width += width
+        return self
+
+    def fit(self, text: str, width: int, style: Style | None = None, target: Hashable = None, right: bool = False) -> Line:
+        """Append text in exactly `width` cells: padded, or cut with an ellipsis."""
+        text = printable(text)
+        size = cell_len(text)
+        if size > width:
+            text = set_cell_size(text, width - 1) + "…" if width > 1 else "…"[:width]
+        elif right:
+            text = " " * (width - size) + text
+        else:
+            text += " " * (width - size)
+        return self.add(text, style, target)
+
+    def to(self, column: int) -> Line:
+        """Pad with spaces up to a column."""
+        if column > self.width:
+            self.add(" " * (column - self.width))
+        return self
+
+    def extend(self, other: Line) -> Line:
+        """Append another line."""
+        self.spots += [(x + self.width, end + self.width, target) for x, end, target in other.spots]
+        self.segments += other.segments
+        self.width += other.width
+        return self
+
+
+@dataclass(eq=False)
+class Picture:
+    """Lines, top to bottom. `focus` is the line that must be seen when not all of them fit."""
+
+    lines: list[Line] = field(default_factory=list)
+    focus: int | None = None
+
+    @property
+    def width(self) -> int:
+        """Cells of the widest line."""
+        return max((line.width for line in self.lines), default=0)
+
+    @property
+    def height(self) -> int:
+        """How many lines there are."""
+        return len(self.lines)
+
+    def line(self, text: str = "", style: Style | None = None) -> Line:
+        """Start a new line below, with this text if any."""
+        self.lines.append(Line())
+        return self.lines[-1].add(text, style) if text else self.lines[-1]
+
+    def below(self, other: Picture) -> Picture:
+        """Put another picture below this one."""
+        if other.focus is not None:
+            self.focus = self.height + other.focus
+        self.lines += other.lines
+        return self
+
+    def spots(self) -> Iterable[Spot]:
+        """All spots, top to bottom."""
+        return (Spot(y, x, end, target) for y, line in enumerate(self.lines) for x, end, target in line.spots)
+
+    def at(self, x: int, y: int) -> Hashable:
+        """What stands at a cell; None if nothing does."""
+        if not 0 <= y < self.height:
+            return None
+        return next((target for start, end, target in reversed(self.lines[y].spots) if start <= x < end), None)
+
+    def text(self) -> str:
+        """The plain text."""
+        return "\n".join("".join(s.text for s in line.segments).rstrip() for line in self.lines)
+
+
+def beside(left: Picture, right: Picture, gap: int = 2) -> Picture:
+    """Two pictures side by side."""
+    column, joined = left.width + gap, Picture(focus=left.focus if left.focus is not None else right.focus)
+    for i in range(max(left.height, right.height)):
+        line = joined.line()
+        if i < left.height:
+            line.extend(left.lines[i])
+        if i < right.height:
+            line.to(column).extend(right.lines[i])
+    return joined
+
+
+def printable(text: str) -> str:
+    """The text with everything a terminal could take for a command replaced by a visible sign."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else "␣" if c.isspace() else "�" for c in text)

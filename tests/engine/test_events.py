@@ -1,0 +1,180 @@
+"""Stretches cover the ticks of a step; a view shows as known what has been computed by then, and nothing else."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from bits import DOCS, all_rows, end, tiny, words
+
+from engine import Moment, Phase, Session, Stretch
+from engine.tape import LEAF
+
+HEAD = ["attn_logits", "attn_weights", "head_out"]
+ATTENTION = ["attn_norm", "q", "k", "v", *HEAD, *HEAD, "attn_out", "attn_residual"]
+MLP = ["mlp_norm", "mlp_fc1", "mlp_relu", "mlp_fc2", "mlp_residual"]
+BLOCKS = dict.fromkeys(ATTENTION, "attention") | dict.fromkeys(MLP, "mlp")
+BLOCKS |= dict.fromkeys(["embed", "embed_norm", "logits"], "gpt") | {"probs": "loss_at", "loss_t": "loss_at"}
+
+
+def session_of_two_layers() -> Session:
+    return Session(tiny(n_layer=2), DOCS)
+
+
+def expected_names(n_layer: int, positions: int) -> list[str]:
+    one = ["embed", "embed_norm", *(ATTENTION + MLP) * n_layer, "logits", "probs", "loss_t"]
+    return [*one * positions, "loss"]
+
+
+@pytest.mark.parametrize("step", [0, 1, 2])
+@pytest.mark.parametrize("phase", list(Phase))
+def test_stretches_cover_every_tick_without_a_gap(step: int, phase: Phase) -> None:
+    session = session_of_two_layers()
+    session.run(until=step)
+    stretches = session.program.stretches(phase)
+    assert [s.index for s in stretches] == list(range(len(stretches)))
+    assert stretches[0].first == 0
+    assert stretches[-1].last == session.program.ticks(phase)
+    assert all(a.last == b.first for a, b in itertools.pairwise(stretches))
+    assert all(s.first < s.last and s.phase is phase for s in stretches)
+    for tick in range(1, session.program.ticks(phase) + 1):
+        stretch = session.program.stretch_at(Moment(step, phase, tick))
+        assert stretch.first < tick <= stretch.last
+    assert session.program.stretch_at(Moment(step, phase, 0)) is stretches[0]
+
+
+def test_tensors_have_the_designs_names_places_and_blocks() -> None:
+    session = session_of_two_layers()
+    forward = session.program.stretches(Phase.FORWARD)
+    n = session.program.n
+    assert [s.name for s in forward] == expected_names(2, n)
+    assert [s.pos for s in forward[:-1]] == sorted(s.pos for s in forward[:-1] if s.pos is not None)
+    assert {s.pos for s in forward} == {None, *range(n)}
+    for stretch in forward[:-1]:
+        assert stretch.block == BLOCKS[stretch.name]
+        assert (stretch.layer is None) == (stretch.block in ("gpt", "loss_at"))
+        assert (stretch.head is not None) == (stretch.name in HEAD)
+    assert {(s.layer, s.head) for s in forward if s.name == "head_out"} == set(itertools.product((0, 1), (0, 1)))
+    backward = session.program.stretches(Phase.BACKWARD)
+    assert sorted(s.name for s in backward) == sorted([*(s.name for s in forward), *session.params])
+    assert [s.name for s in session.program.stretches(Phase.UPDATE)] == list(session.params)
+
+
+def test_shapes() -> None:
+    session = session_of_two_layers()
+    c, vocab = 4, session.tokenizer.vocab_size
+    sizes = {"attn_logits": None, "attn_weights": None, "head_out": 2, "mlp_fc1": 4 * c, "mlp_relu": 4 * c}
+    sizes |= {"logits": vocab, "probs": vocab}
+    for event in session.events(step=0):
+        if event.is_parameter:
+            assert event.shape == session.params[event.name].shape
+        elif event.name in ("loss_t", "loss"):
+            assert event.shape == ()
+        else:
+            size = sizes.get(event.name, c)
+            assert event.shape == ((event.pos or 0) + 1 if size is None else size,)
+        assert event.data.shape == event.grad.shape == event.shape
+
+
+def test_forward_ticks_make_their_stretchs_scalars_last() -> None:
+    program = session_of_two_layers().program
+    for stretch in program.stretches(Phase.FORWARD):
+        made = program.rows[stretch.first : stretch.last]
+        assert set(stretch.rows.tolist()) <= set(made.tolist())
+        assert made[-1] == stretch.rows[-1]
+
+
+@pytest.mark.parametrize("step", [0, 1, 2])
+def test_a_gradient_said_to_be_complete_is_complete(step: int) -> None:
+    session = session_of_two_layers()
+    session.seek(Moment(step, Phase.UPDATE, 0))
+    final, grad = session.workspace.grad.copy(), np.zeros(len(session.recording))
+    program = session.program
+    for stretch in program.stretches(Phase.BACKWARD):
+        session.seek(Moment(step, Phase.BACKWARD, stretch.last))
+        grad = session.workspace.grad
+        assert words(grad[stretch.rows]) == words(final[stretch.rows]), stretch.name
+        assert session.view().complete(stretch.rows).all()
+        assert not np.isin(program.receivers[stretch.last :], stretch.rows).any()
+        assert np.isin(program.receivers[stretch.last - 1], stretch.rows)  # and was not before
+
+
+def test_events_from_here_on_run_into_the_next_steps() -> None:
+    session = session_of_two_layers()
+    session.seek(Moment(0, Phase.UPDATE, session.params["wte"].size + 1))
+    rest = list(session.params)[1:]
+    following = expected_names(2, min(4, len(session.docs[1]) + 1))
+    events = list(itertools.islice(session.events(), len(rest) + len(following)))
+    assert [e.name for e in events] == rest + following
+    assert session.moment == end(session, Phase.FORWARD) == Moment(1, Phase.FORWARD, events[-1].last)
+
+
+def test_the_run_stands_at_each_event() -> None:
+    session = session_of_two_layers()
+    for event in session.events(step=1):
+        assert session.moment == Moment(1, event.phase, event.last)
+        assert isinstance(event, Stretch)
+        assert words(session.workspace.data[event.rows]) == words(event.data)
+    assert session.losses[1] == session.view().loss
+
+
+def one_layer_poisoned() -> tuple[Session, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    """A session whose scalars, where they are yet to be computed, are nan; and a mask of these."""
+    session = Session(tiny(n_embd=2, n_head=1, block_size=3), DOCS)
+    session.run(until=1)  # "bo" leaves the last position's scalars of "anna" behind, or the other way round
+    op, rows = session.recording.op, all_rows(session)
+    computed = op[rows] != LEAF
+    session.workspace.data[computed] = np.nan
+    return session, computed
+
+
+def test_forward_known_is_exactly_what_has_been_made() -> None:
+    session, computed = one_layer_poisoned()
+    rows, data = all_rows(session), session.workspace.data
+    for tick in range(session.program.ticks(Phase.FORWARD) + 1):
+        session.seek(Moment(1, Phase.FORWARD, tick))
+        view, reading = session.view(), session.view().data(rows)
+        assert int((~np.isnan(data[computed])).sum()) == tick
+        assert (reading.known[computed] == ~np.isnan(data[computed])).all()
+        assert not np.isnan(reading.values[reading.known]).any()
+        assert reading.known[: session.recording.n_params].all()
+        assert not view.grad(rows).known.any()
+        assert not view.complete(rows).any()
+        assert not view.moved(rows).any()
+        assert (view.loss is None) == (tick < session.program.ticks(Phase.FORWARD))
+        if tick:
+            assert not np.isnan(data[view.last_row])
+
+
+def test_backward_known_is_exactly_what_a_gradient_has_reached() -> None:
+    session, computed = one_layer_poisoned()
+    rows, made = all_rows(session), set[int]()
+    last = session.program.ticks(Phase.BACKWARD)
+    before = session.workspace.grad.copy()
+    for tick in range(last + 1):
+        session.seek(Moment(1, Phase.BACKWARD, tick))
+        view, grad = session.view(), session.workspace.grad
+        if tick:
+            edge = int(session.program.edges[tick - 1])
+            made.add(-1 - edge if edge < 0 else int(session.program.child[edge]))
+            assert view.last_row in made
+            before[view.last_row] = grad[view.last_row]
+        assert words(grad) == words(before)  # a tick changes one gradient
+        before = grad.copy()
+        known = set(np.flatnonzero(view.grad(rows).known).tolist())
+        assert known == (made | set(range(session.recording.n_params)) if tick == last else made)
+        assert (view.data(rows).known[computed] == ~np.isnan(session.workspace.data[computed])).all()
+        assert set(np.flatnonzero(view.complete(rows)).tolist()) <= known | set(range(session.recording.n_params))
+
+
+def test_update_moves_one_parameter_a_tick() -> None:
+    session, _ = one_layer_poisoned()
+    rows, before = all_rows(session), session.workspace.params.copy()
+    for tick in range(session.recording.n_params + 1):
+        session.seek(Moment(1, Phase.UPDATE, tick))
+        view = session.view()
+        assert words(session.workspace.params[tick:]) == words(before[tick:])
+        assert np.flatnonzero(view.moved(rows)).tolist() == list(range(tick))
+        assert view.grad(rows).known[: session.recording.n_params].all()
+        assert (view.adam(tick) is None) and (tick == 0 or view.adam(tick - 1) is not None)

@@ -1,0 +1,59 @@
+"""The spliced order of the backward phase against a whole depth-first search over the graph of the document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bits import DOCS, tiny
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_plain_oracle import configurations, documents
+
+from engine import Config, Session
+from engine.events import StepProgram
+from engine.tape import LEAF, NEG_MAX
+
+
+def naive_edges(program: StepProgram) -> list[int]:
+    """The edges of the reversed post-order, found with nothing but the children of every row."""
+    op, child, root = program.recording.op, program.child, program.loss_row
+
+    def slots(row: int) -> list[int]:
+        inner = op[row] not in (LEAF, NEG_MAX)
+        return [edge for edge in (2 * row, 2 * row + 1) if inner and child[edge] >= 0]
+
+    order: list[int] = []
+    met, path = {root}, [(root, iter(slots(root)))]
+    while path:
+        row, waiting = path[-1]
+        edge = next(waiting, None)
+        if edge is None:
+            order.append(row)
+            path.pop()
+        elif (below := int(child[edge])) not in met:
+            met.add(below)
+            path.append((below, iter(slots(below))))
+
+    def is_live(row: int) -> bool:
+        return row < program.recording.n_params or op[row] not in (LEAF, NEG_MAX)
+
+    return [edge for row in reversed(order) for edge in slots(row) if is_live(int(child[edge]))]
+
+
+@settings(max_examples=40)
+@given(configurations(widest=8), documents())
+def test_spliced_order_is_the_naive_one(config: dict[str, Any], docs: list[str]) -> None:
+    session = Session(Config(**config), docs)
+    for step in range(3):
+        edges = session.program.edges.tolist()
+        assert edges[0] == -1 - session.program.loss_row
+        assert edges[1:] == naive_edges(session.program)
+        session.run(until=step + 1)
+
+
+def test_order_holds_when_few_pieces_may_be_cached(monkeypatch: Any) -> None:
+    monkeypatch.setattr("engine.order.MOST_CACHED", 50)
+    session = Session(tiny(n_layer=2), DOCS)
+    for step in range(7):
+        assert session.program.edges.tolist()[1:] == naive_edges(session.program)
+        session.run(until=step + 1)

@@ -1,0 +1,83 @@
+"""The recording: its size is known beforehand, its graph does not depend on numbers, and too large is said early."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from bits import DOCS, tiny
+from hypothesis import given
+from hypothesis import strategies as st
+from test_plain_oracle import configurations
+
+from engine import Config, ConfigError, Session
+from engine.recording import count_rows, record
+from engine.tape import LEAF
+
+
+@given(configurations(widest=10), st.integers(1, 12))
+def test_rows_are_counted_without_recording(config: dict[str, Any], vocab_size: int) -> None:
+    recording = record(Config(**config), vocab_size)
+    assert len(recording) == count_rows(Config(**config), vocab_size) + len(recording.constants[0])
+    assert len(recording.constants[0]) <= 8 + recording.config.block_size  # a few numbers, one 1/n a length
+
+
+def test_size_of_the_defaults() -> None:
+    recording = record(Config(), 27)
+    assert recording.n_params == 4192
+    assert len(recording) == pytest.approx(140_000, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"n_embd": 4_000_000}, {"n_layer": 10**9}, {"block_size": 10**7}, {"n_embd": 10**12}]
+)
+def test_too_large_says_how_large(changes: dict[str, int]) -> None:
+    config = Config(**changes)
+    rows = count_rows(config, 5)
+    with pytest.raises(ConfigError, match=f"{rows:,} scalars.* of memory is free.*choose a smaller") as caught:
+        Session(config, DOCS)
+    assert any(unit in str(caught.value) for unit in ("TB", "PB", "EB"))
+
+
+def test_more_rows_than_a_child_can_number(monkeypatch: Any) -> None:
+    monkeypatch.setattr("engine.recording.MOST_ROWS", 1000)
+    with pytest.raises(ConfigError, match="64 GB is the most"):
+        record(tiny(), 5)
+
+
+def test_parameters_come_first_in_the_originals_order() -> None:
+    recording = record(tiny(n_layer=2), 5)
+    names = ["wte", "wpe", "lm_head"]
+    for layer in (0, 1):
+        parts = ("attn_wq", "attn_wk", "attn_wv", "attn_wo", "mlp_fc1", "mlp_fc2")
+        names += [f"layer{layer}.{part}" for part in parts]
+    assert list(recording.matrices) == names
+    rows = np.concatenate([m.ravel() for m in recording.matrices.values()])
+    assert rows.tolist() == list(range(recording.n_params))
+    assert {name: m.shape for name, m in recording.matrices.items()} == recording.config.matrices(5)
+
+
+def test_children_stand_before_parents() -> None:
+    recording = record(tiny(n_layer=2), 5)
+    inner = np.flatnonzero(recording.op != LEAF)
+    assert (recording.child[2 * inner] < inner).all()
+    assert (recording.child[2 * inner + 1] < inner).all()
+
+
+def test_two_sessions_do_not_disturb_each_other() -> None:
+    first, second, alone = (Session(tiny(seed=seed), DOCS) for seed in (1, 2, 1))
+    for step in range(1, 5):
+        first.run(until=step)
+        second.run(until=step)
+    alone.run(until=4)
+    assert first.losses == alone.losses != second.losses
+
+
+def test_sampling_leaves_the_run_alone() -> None:
+    asked, alone = Session(tiny(), DOCS), Session(tiny(), DOCS)
+    for step in range(1, 5):
+        asked.sample(2)
+        asked.run(until=step)
+    alone.run(until=4)
+    assert asked.losses == alone.losses

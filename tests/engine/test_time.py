@@ -1,0 +1,135 @@
+"""Time is a number: a moment looks the same however it was reached, backwards or forwards."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import pytest
+from bits import DOCS, end, shown, tiny, words
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine import Config, Moment, NumericFault, Phase, Session, Stopped, load_docs
+
+CONFIG = tiny(n_layer=2)
+STEPS = 9  # three rounds through the documents, so that graphs are patched back and forth
+
+
+@functools.cache
+def ticks(place: int, phase: Phase) -> int:
+    """How many ticks a phase has at a step that reads the document at `place`."""
+    session = Session(CONFIG, DOCS)
+    session.run(until=place)
+    return session.program.ticks(phase)
+
+
+@st.composite
+def moments(draw: st.DrawFn) -> Moment:
+    """Any moment; the bounds of phases are drawn often, as that is where mistakes live."""
+    step, phase = draw(st.integers(0, STEPS)), draw(st.sampled_from(list(Phase)))
+    last = ticks(step % len(DOCS), phase)
+    return Moment(step, phase, draw(st.sampled_from([0, 1, last - 1, last]) | st.integers(0, last)))
+
+
+@functools.cache
+def straight_to(moment: Moment) -> dict[str, Any]:
+    session = Session(CONFIG, DOCS)
+    session.seek(moment)
+    return shown(session)
+
+
+@settings(max_examples=30)
+@given(st.lists(moments(), min_size=2, max_size=6), st.integers(1, 5))
+def test_a_walk_ends_where_the_straight_way_ends(walk: list[Moment], spacing: int) -> None:
+    session = Session(CONFIG, DOCS)
+    session.history.spacing = spacing
+    for moment in walk:
+        session.seek(moment)
+        assert session.moment == moment
+        assert shown(session) == straight_to(moment)
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_tick_by_tick_backwards(phase: Phase) -> None:
+    session = Session(CONFIG, DOCS)
+    last = ticks(1, phase)
+    for tick in (*range(last, max(last - 12, 0), -1), *range(12, -1, -1)):
+        session.seek(Moment(1, phase, tick))
+        assert shown(session) == straight_to(Moment(1, phase, tick))
+
+
+def test_keyframes_are_crossed_both_ways() -> None:
+    session = Session(CONFIG, DOCS)
+    session.run(until=45)
+    assert sorted(session.history.keyframes) == [0, 20, 40]
+    losses, sample = list(session.losses), session.sample(4)
+    for step in (41, 40, 39, 20, 19, 1, 0, 21, 44):
+        session.seek(Moment(step, Phase.UPDATE, 7))
+        fresh = Session(CONFIG, DOCS)
+        fresh.seek(session.moment)
+        assert shown(session) == shown(fresh)
+        assert words(session.losses) == words(losses)  # what was learnt of the future is kept
+    session.seek(Moment(45))
+    assert session.sample(4) == sample
+
+
+def test_training_goes_on_from_anywhere() -> None:
+    straight, wandering = Session(CONFIG, DOCS), Session(CONFIG, DOCS)
+    straight.run(until=STEPS)
+    wandering.run(until=5)
+    wandering.seek(Moment(2, Phase.UPDATE, 3))
+    wandering.run(until=6)
+    wandering.seek(Moment(6, Phase.BACKWARD, 10))
+    wandering.run(until=STEPS)
+    assert shown(wandering) == shown(straight)
+
+
+def test_a_run_backwards_does_nothing_and_ticks_are_cut_to_the_phase() -> None:
+    session = Session(CONFIG, DOCS)
+    session.run(until=3)
+    session.run(until=1)
+    assert session.moment == Moment(3)
+    for phase in Phase:
+        session.seek(Moment(3, phase, 10**9))
+        assert session.moment == end(session, phase)
+
+
+def test_a_run_can_be_stopped_between_steps() -> None:
+    session, heard = Session(CONFIG, DOCS), []
+
+    def on_step(step: int, loss: float) -> bool:
+        heard.append((step, loss))
+        return step == 2
+
+    session.run(until=8, on_step=on_step)
+    assert session.moment == Moment(3)
+    assert heard == list(enumerate(session.losses))
+    with pytest.raises(Stopped, match="at training step 4 on the way to 8"):
+        session.seek(Moment(8), on_step=lambda step, loss: True)
+    assert session.moment == Moment(4)
+    assert shown(session) == straight_to(Moment(4))
+
+
+def test_recording_can_be_stopped() -> None:
+    shares: list[float] = []
+
+    def progress(share: float) -> bool:
+        shares.append(share)
+        return len(shares) == 2
+
+    with pytest.raises(Stopped):
+        Session(CONFIG, DOCS, progress=progress)
+    assert shares == [1 / 5, 2 / 5]
+
+
+def test_a_fault_can_be_walked_away_from() -> None:
+    session = Session(Config(learning_rate=5.0), load_docs())
+    with pytest.raises(NumericFault):
+        session.run(until=5)
+    faulty = session.moment
+    session.seek(Moment(0, Phase.BACKWARD, 1000))
+    assert session.moment == Moment(0, Phase.BACKWARD, 1000)
+    with pytest.raises(NumericFault):
+        session.seek(Moment(1, Phase.UPDATE, 0))
+    assert session.moment == faulty
