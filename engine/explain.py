@@ -51,7 +51,7 @@ class Explainer:
         return None
 
     def name(self, row: int) -> str:
-        """A name such as q[3], wte[12, 5], exp[2], or what it is on the way to: "term 4 of q[3]"."""
+        """A name such as q[3], wte[12,5], exp[2], or what it is on the way to: "term 4 of q[3]"."""
         if row < self.recording.n_params:
             return self._parameter_name(row)
         tensor = self.tensor(row)
@@ -79,7 +79,7 @@ class Explainer:
         for name, rows in self.recording.matrices.items():
             if row <= rows[-1, -1]:
                 i, j = divmod(row - int(rows[0, 0]), rows.shape[1])
-                return f"{name}[{i}, {j}]"
+                return f"{name}[{i},{j}]"
         raise IndexError(row)
 
     def recording_constant(self, row: int) -> float:

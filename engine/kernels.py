@@ -77,24 +77,24 @@ def backward(op: Any, child: Any, data: Any, grad: Any, edges: Any, first: int, 
         edge = edges[k]
         if edge < 0:
             grad[-1 - edge] = 1.0
-            continue
-        row = edge >> 1
-        a = child[2 * row]
-        kind = op[row]
-        if kind == ADD:
-            local = 1.0
-        elif kind == MUL:
-            local = data[child[edge ^ 1]]
-        elif kind == EXP:
-            local = data[row]
-        elif kind == RELU:
-            local = 1.0 if data[a] > 0.0 else 0.0
-        elif kind == POW:
-            n = data[child[2 * row + 1]]
-            local = n * power(data[a], n - 1.0)
-        else:  # LOG
-            local = 1.0 / data[a]
-        grad[child[edge]] += local * grad[row]
+        else:
+            row = edge >> 1
+            a = child[2 * row]
+            kind = op[row]
+            if kind == ADD:
+                local = 1.0
+            elif kind == MUL:
+                local = data[child[edge ^ 1]]
+            elif kind == EXP:
+                local = data[row]
+            elif kind == RELU:
+                local = 1.0 if data[a] > 0.0 else 0.0
+            elif kind == POW:
+                n = data[child[2 * row + 1]]
+                local = n * power(data[a], n - 1.0)
+            else:  # LOG
+                local = 1.0 / data[a]
+            grad[child[edge]] += local * grad[row]
 
 
 def adam_step(

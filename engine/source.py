@@ -60,27 +60,22 @@ def _kernel_lines(view: View, phase: Phase, tick: int) -> SourceLine:
         edge = int(program.edges[tick - 1])
         row = edge >> 1 if edge >= 0 else -1 - edge
         small = {row: float(w.grad[row]), int(program.receivers[tick - 1]): 0.0}
-        ran = _watch(kernels.backward, view.recording.op, w.child, w.data, small, program.edges, tick - 1, tick)
+        ran = _watch(kernels.backward, kernels.backward, view.recording.op, w.child, w.data, small, program.edges, tick - 1, tick)
     else:
         row = tick - 1
         m, v = view.moments(row)
         numbers = ({row: float(x)} for x in (w.data[row], w.grad[row], m, v))
-        ran = _watch(kernels.adam, *numbers, row, row + 1, *view.adam_rates)
+        ran = _watch(kernels.adam_step, kernels.adam, *numbers, row, row + 1, *view.adam_rates)
     return SourceLine(KERNELS, ran[-1], frozenset(ran))
 
 
-def _watch(function: Callable[..., Any], *args: Any) -> list[int]:
-    """The lines that a call runs, in order, up to the last one of the deepest function that it enters."""
-    ran: list[tuple[int, int]] = []
-    depth = 0
+def _watch(watched: Callable[..., Any], function: Callable[..., Any], *args: Any) -> list[int]:
+    """Call `function`, and return the lines that run in `watched`, in order."""
+    ran: list[int] = []
 
     def tracer(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal depth
-        if frame.f_code.co_filename != function.__code__.co_filename:
-            return None
-        depth += {"call": 1, "return": -1}.get(event, 0)
-        if event == "line":
-            ran.append((depth, frame.f_lineno))
+        if frame.f_code is watched.__code__ and event == "line":
+            ran.append(frame.f_lineno)
         return tracer
 
     before = sys.gettrace()
@@ -89,7 +84,5 @@ def _watch(function: Callable[..., Any], *args: Any) -> list[int]:
         function(*args)
     finally:
         sys.settrace(before)
-    work = [at for at in ran[1:] if at[1] != ran[0][1]]  # without the loop's own line
-    deepest = max(d for d, _ in work)
-    last = max(i for i, (d, _) in enumerate(work) if d == deepest)
-    return [line for _, line in work[: last + 1]]
+    first = ran[0]  # a loop comes back to its own line when it is done
+    return [line for i, line in enumerate(ran) if not i or line != first] or ran

@@ -72,8 +72,13 @@ class Frame:
         if chosen is None:
             if self.stretch.name in ("logits", "probs") and self.stretch.pos is not None:
                 return self.program.targets[self.stretch.pos]
-            return 0
+            return self._strongest() if self.stretch.is_parameter else 0
         return min(chosen, size - 1)
+
+    def _strongest(self) -> int:
+        """The weight with the largest gradient: where there is most to see."""
+        grads = np.abs(self.grad(self.stretch.rows).values)
+        return int(np.argmax(np.where(np.isfinite(grads), grads, 0.0)))
 
     def element(self) -> int:
         """The index, in the tensor on the stage, of the element that is selected or in the making."""

@@ -32,6 +32,19 @@ PHASE_TEXT = {
 }
 
 
+def _ramp(dark: tuple[int, int, int], bright: tuple[int, int, int]) -> list[Style]:
+    """Ten backgrounds, ever brighter, each with a text colour that can be read on it."""
+    styles = []
+    for level in range(10):
+        red, green, blue = (round(d + (b - d) * level / 9) for d, b in zip(dark, bright, strict=True))
+        text = "#14161b" if level > 5 else "#d7dae0"
+        styles.append(Style(color=text, bgcolor=f"#{red:02x}{green:02x}{blue:02x}"))
+    return styles
+
+
+HEAT_PLUS, HEAT_MINUS = _ramp((36, 28, 24), (255, 178, 102)), _ramp((22, 30, 42), (110, 186, 255))
+
+
 def head(index: int) -> Style:
     """The colour of an attention head."""
     return Style(color=_HEADS[index % len(_HEADS)], bold=True)

@@ -110,9 +110,9 @@ def _adam(frame: Frame, row: int, width: int) -> Picture:
     for text, result in (
         (f"m = {a.beta1:g}·{number(a.m_before)} + {1 - a.beta1:.3g}·{number(a.g)}", a.m),
         (f"v = {a.beta2:g}·{number(a.v_before)} + {1 - a.beta2:.3g}·{number(a.g)}²", a.v),
-        (f"m̂ = m / {a.fix1:.4g}", a.m_hat),
-        (f"v̂ = v / {a.fix2:.4g}", a.v_hat),
-        (f"Δ = {a.learning_rate:.4g}·m̂ / (√v̂ + 1e-8)", a.delta),
+        (f"m_hat = m / {a.fix1:.4g}", a.m_hat),
+        (f"v_hat = v / {a.fix2:.4g}", a.v_hat),
+        (f"Δ = {a.learning_rate:.4g}·m_hat / (√v_hat + 1e-8)", a.delta),
         (f"p = {number(a.p_before)} − Δ", a.p),
     ):
         figure = f" = {number(result)}"

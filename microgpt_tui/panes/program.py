@@ -60,7 +60,7 @@ def _outline(frame: Frame) -> Iterator[tuple[int, str, list[Stretch]]]:
     if not frame.backward:
         yield from ((0, _leaf(s), [s]) for s in others)
     elif frame.stretch.pos in (0, None):
-        yield from ((0, f"∂{s.name} whole", [s]) for s in others if s.is_parameter)
+        yield from ((0, _leaf(s), [s]) for s in others if s.is_parameter)
 
 
 def _inside(frame: Frame, block: list[Stretch], depth: int) -> Iterator[tuple[int, str, list[Stretch]]]:

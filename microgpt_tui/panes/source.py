@@ -26,7 +26,8 @@ def _highlighted(path: Path) -> list[list[Segment]]:
     text = Syntax(code, "python", theme="monokai", background_color="default").highlight(code)
     console = Console(width=1000, color_system="truecolor", force_terminal=True)
     return [
-        [Segment(s.text, s.style) for s in line.render(console) if s.text != "\n"] for line in text.split("\n", allow_blank=True)
+        [Segment(s.text, Style(color=s.style.color if s.style else None)) for s in line.render(console) if s.text != "\n"]
+        for line in text.split("\n", allow_blank=True)
     ]
 
 
@@ -45,15 +46,19 @@ class Source(Pane):
             here, ran = number == source.line, number in source.ran
             line = picture.line()
             line.add("▸" if here else " ", palette.NEW).add(f"{number:>4} ", palette.NEW if here else palette.FAINT)
-            line.extend(_code(segments, AT_WORK if here else RAN if ran else None))
+            line.extend(_code(segments, AT_WORK if here else RAN if ran else None, width - line.width))
             if here:
                 picture.focus = picture.height - 1
                 line.add(" " * max(0, width - line.width), AT_WORK)
         return picture
 
 
-def _code(segments: list[Segment], under: Style | None) -> Line:
+def _code(segments: list[Segment], under: Style | None, width: int) -> Line:
+    """A line of code, cut with an ellipsis where it is too long."""
     line = Line()
     for segment in segments:
-        line.add(segment.text, segment.style + under if segment.style and under else segment.style or under)
+        style = segment.style + under if segment.style and under else segment.style or under
+        if line.width + segment.cell_length > width:
+            return line.fit(segment.text, max(width - line.width, 0), style)
+        line.add(segment.text, style)
     return line

@@ -15,7 +15,7 @@ class Stage(Pane):
     TITLE = "Stage"
 
     def heading(self, frame: Frame) -> str:
-        return f"Stage ─ {title_of(frame.stretch)}"
+        return title_of(frame.stretch)
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         return draw(frame, width, height)

@@ -25,7 +25,7 @@ class Timeline(Pane, can_focus=False):
             if phase is not Phase.FORWARD:
                 line.add("┊", palette.FAINT)
             last = phase is Phase.UPDATE
-            cells = room - (line.width - 2) + 2 if last else round(room * SHARES[phase])
+            cells = width - line.width - 3 if last else round(room * SHARES[phase])
             _bar(line, frame, phase, max(cells, 4))
         line.add("▏", palette.FAINT)
         return picture
@@ -51,18 +51,19 @@ class Timeline(Pane, can_focus=False):
 
 def _bar(line: Line, frame: Frame, phase: Phase, cells: int) -> None:
     stretches = frame.program.stretches(phase)
+    begun = frame.phase.place >= phase.place
+    label = f"{phase} " if cells > 14 else ""
+    line.add(label, palette.PHASE_TEXT[phase] if begun else palette.DIM, Moment(frame.moment.step, phase, stretches[0].last))
+    cells -= len(label)
     here = _handle(frame, phase, cells)
-    label = f"{phase} "
     for i in range(cells):
         target = Moment(frame.moment.step, phase, stretches[min(i * len(stretches) // cells, len(stretches) - 1)].last)
         past = frame.phase.place > phase.place or (frame.phase is phase and i < here)
         if frame.phase is phase and i == here:
             line.add("●", palette.NEW, target)
-        elif i < len(label) and len(label) < cells:
-            style = palette.PHASE_TEXT[phase] if past or frame.phase is phase else palette.DIM
-            line.add(label[i], style, target)
         else:
             line.add("━" if past else "─", palette.PHASE_TEXT[phase] if past else palette.FAINT, target)
+    line.add(" ")
 
 
 def _handle(frame: Frame, phase: Phase, cells: int) -> int:

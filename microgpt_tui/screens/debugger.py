@@ -34,6 +34,7 @@ class DebuggerScreen(Screen[None]):
     """One moment of a run, seen from every side."""
 
     CSS_PATH = "debugger.tcss"
+    AUTO_FOCUS = ""  # no pane is chosen at first, so the arrow keys move through time
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall")]
     COMMANDS: ClassVar = Screen.COMMANDS | {PaneKeys}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -50,6 +51,11 @@ class Board:
             line.fit(text, min(len(text), max(self.width - line.width, 0)), style)
         return line
 
+    def note(self, text: str) -> None:
+        """A remark, over as many lines as it needs and as there are."""
+        for line in textwrap.wrap(text, self.width)[: max(self.room, 1)]:
+            self.picture.line(line, palette.DIM)
+
     def strip(self, label: str, cells: Cells, style: Style = palette.TEXT, note: str = "", heads: int = 0) -> None:
         """A labelled row of cells, wrapped if it is too long; `heads` cuts it into that many parts."""
         room = max(8, self.width - LABEL - min(len(note), 10))
@@ -69,20 +75,21 @@ class Board:
 
     def vector(self, label: str, rows: Rows, heads: int = 0) -> None:
         """A vector: its values, and in the backward phase its gradient so far below them."""
+        if self.picture.height and self.height >= 18:
+            self.picture.line()
         new = self.made_now(rows)
         style = palette.NEW if new else palette.TEXT
         self.strip(label, self.frame.data(rows), style if not self.frame.backward else palette.DIM, NEW_MARK if new else "", heads)
         if self.frame.backward:
             here = rows is self.frame.stretch.rows
-            self.strip(f"∂{label}", self.frame.grad(rows), palette.NEW if here else palette.TEXT, self.state(rows), heads)
+            self.strip(f"∂{label.lstrip('+= ')}", self.frame.grad(rows), palette.NEW if here else palette.TEXT, self.state(rows), heads)
 
     def state(self, rows: Rows) -> str:
         """How far the gradient of a tensor is."""
-        whole = int(np.count_nonzero(self.frame.view.complete(rows)))
-        if whole == rows.size:
+        if self.frame.view.complete(rows).all():
             return " whole"
         begun = int(np.count_nonzero(self.frame.view.grad(rows).known))
-        return f" {whole}/{rows.size}" if begun else " not yet"
+        return " partly" if begun else " not yet"
 
     def scale_note(self, cells: Cells) -> None:
         """What a full cell means."""

@@ -10,8 +10,8 @@ from microgpt_tui.widgets.cells import Cells, heatmap
 from microgpt_tui.widgets.numbers import number
 from microgpt_tui.widgets.picture import Picture, beside
 
-TITLES = {"g": "gradient g", "m": "1st moment m", "v": "2nd moment v", "m_hat": "m̂ = m/(1−β₁ᵗ)", "v_hat": "v̂ = v/(1−β₂ᵗ)", "delta": "step Δ", "p": "weight"}
-SHORT = {"g": "g", "m": "m", "v": "v", "m_hat": "m̂", "v_hat": "v̂", "delta": "Δ", "p": "weight"}
+TITLES = {"g": "gradient g", "m": "1st moment m", "v": "2nd moment v", "m_hat": "m_hat=m/(1-β1ᵗ)", "v_hat": "v_hat=v/(1-β2ᵗ)", "delta": "step Δ", "p": "weight"}
+SHORT = {"g": "g", "m": "m", "v": "v", "m_hat": "m_hat", "v_hat": "v_hat", "delta": "Δ", "p": "weight"}
 
 
 def gradient(board: Board) -> None:
@@ -35,30 +35,34 @@ def adam(board: Board) -> None:
     """Small multiples with one cursor in all, and the five lines for the parameter under it."""
     frame, rows = board.frame, board.frame.stretch.rows
     maps = frame.view.adam_maps(rows)
-    per_line = _per_line(board.width, rows.shape[1])
-    lines = -(-len(maps) // per_line)
     arithmetic = _arithmetic(board)
-    each = max(8, (board.width + 1) // per_line - 2)
-    size = 2 if rows.shape[1] * 2 <= each else 1
-    height = max(2, (board.height - arithmetic.height - 1) // lines - 1)
+    per_line, size, height = _layout(board.width, board.height - arithmetic.height, rows.shape)
+    each = (board.width + 1) // per_line - 1
     names = list(maps)
     for first in range(0, len(names), per_line):
         row = Picture()
         for name in names[first : first + per_line]:
             picture = Picture()
             title = TITLES[name] if len(TITLES[name]) <= each else SHORT[name]
-            picture.line().fit(title, min(each, max(rows.shape[1] * size, len(title))), palette.NEW if name == "p" else palette.TEXT)
+            picture.line().fit(title, each, palette.NEW if name == "p" else palette.TEXT)
             cells = Cells(maps[name].values, maps[name].known, rows)
             picture.below(heatmap(cells, size, each, height, frame.selected))
-            row = beside(row, picture, 2) if row.lines else picture
+            row = beside(row, picture, 1) if row.lines else picture
         board.picture.below(row)
     board.picture.below(arithmetic)
 
 
-def _per_line(width: int, columns: int) -> int:
-    """How many of the seven stand beside each other."""
-    wanted = min(columns, 16) + 2
-    return max(1, min(7, (width + 2) // wanted)) if width // wanted >= 7 else max(1, min(4, (width + 2) // wanted))
+def _layout(width: int, height: int, shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Maps a line, characters a cell, and rows a map: the largest cells with which whole matrices fit, else the most rows."""
+    choices = []
+    for per_line in (7, 4, 3):
+        each = (width + 1) // per_line - 1
+        rows = max(2, height // -(-7 // per_line) - 1)
+        choices += [(per_line, size, rows) for size in (2, 1) if min(shape[1], 16) * size <= each]
+    whole = [c for c in choices if c[2] >= shape[0]]
+    if whole:
+        return max(whole, key=lambda c: (c[1], c[0]))
+    return max(choices or [(4, 1, 2)], key=lambda c: (c[2], c[1]))
 
 
 def _arithmetic(board: Board) -> Picture:
@@ -73,9 +77,9 @@ def _arithmetic(board: Board) -> Picture:
     parts = [
         (f"m = {a.beta1:g}·{number(a.m_before)} + {1 - a.beta1:.3g}·g = ", a.m),
         (f"v = {a.beta2:g}·{number(a.v_before)} + {1 - a.beta2:.3g}·g² = ", a.v),
-        (f"m̂ = m/{a.fix1:.4g} = ", a.m_hat),
-        (f"v̂ = v/{a.fix2:.4g} = ", a.v_hat),
-        (f"Δ = {a.learning_rate:.4g}·m̂/(√v̂+1e-8) = ", a.delta),
+        (f"m_hat = m/{a.fix1:.4g} = ", a.m_hat),
+        (f"v_hat = v/{a.fix2:.4g} = ", a.v_hat),
+        (f"Δ = {a.learning_rate:.4g}·m_hat/(√v_hat+1e-8) = ", a.delta),
     ]
     line = picture.line(f"{name}  ", palette.NEW).add("g ", palette.TEXT).add(number(a.g), palette.signed(a.g))
     for words, value in parts:

@@ -7,7 +7,7 @@ import numpy as np
 from engine.tape import Rows
 from microgpt_tui import palette
 from microgpt_tui.stage.board import FIGURE, LABEL, Board
-from microgpt_tui.widgets.cells import Cells, bar, size_for, strip, window
+from microgpt_tui.widgets.cells import NUMBER, Cells, bar, heat_row, heat_size_for, strip, window
 from microgpt_tui.widgets.numbers import number
 from microgpt_tui.widgets.picture import Line
 
@@ -32,7 +32,7 @@ def scores(board: Board) -> None:
     keys = stretch.operands["keys"]
     labels = [f"key {t} {frame.token(t)}" for t in range(len(keys))]
     _matrix(board, "query", stretch.operands["q"], keys, stretch.rows, labels, [palette.TEXT] * len(keys))
-    board.say(f"score = q·k / √{keys.shape[1]}   the future has no keys yet, so it cannot be looked at")
+    board.note(f"score = q·k / √{keys.shape[1]}. The future has no keys yet, so it cannot be looked at.")
 
 
 def weighted_sum(board: Board) -> None:
@@ -40,7 +40,7 @@ def weighted_sum(board: Board) -> None:
     frame, stretch = board.frame, board.frame.stretch
     weights, values = stretch.operands["weights"], stretch.operands["values"]
     i = frame.element()
-    size = size_for(values.shape[1], max(8, board.width - 2 * LABEL - 2 * FIGURE), 3)
+    size = heat_size_for(values.shape[1], max(8, board.width - LABEL - FIGURE - 4))
     shares, kept = frame.data(weights), frame.data(values)
     part = " ∂weight" if frame.backward else " weight"
     board.picture.line().fit("", LABEL).fit(part, FIGURE, palette.DIM, right=True).add("  ").add("value of that position", palette.DIM)
@@ -51,7 +51,7 @@ def weighted_sum(board: Board) -> None:
         _figure(board, line, frame.shown(weights), t)
         line.add(" ×")
         shown = frame.grad(values).row(t) if frame.backward else kept.row(t)
-        strip(line, shown, size, frame.selected, frame.grad(values).scale if frame.backward else scale)
+        heat_row(line, shown, size, frame.selected, frame.grad(values).scale if frame.backward else scale)
         share = float(shares.values[t])
         room = board.width - line.width - 2
         if shares.known[t] and room > 2:
@@ -66,23 +66,24 @@ def weighted_sum(board: Board) -> None:
 def _matrix(board: Board, x_name: str, x: Rows, w: Rows, out: Rows, labels: list[str], styles: list[palette.Style]) -> None:
     frame = board.frame
     i, columns = _row_of(board, w, out), w.shape[1]
-    label = max(len(text) for text in labels) + 2
+    label = max(len(text) for text in labels) + 1
     room = max(4, board.width - label - FIGURE - 3)
-    size = size_for(columns, room, 3)
+    size = heat_size_for(columns, room)
     j = _column_of(board, w, x)
     left, right = window(columns, room // size, j)
     weights, inputs, outputs = frame.shown(w), frame.shown(x), frame.shown(out)
+    weights_scale = weights.scale
     sign = "∂" if frame.backward else ""
     line = board.picture.line().fit(f"{sign}{x_name}", label, palette.TEXT)
-    strip(line, _part(inputs, left, right), size, frame.selected, inputs.scale)
+    _cells(line, _part(inputs, left, right), size, frame.selected, inputs.scale)
     if (left, right) != (0, columns):
         line.add(f" {left}-{right - 1}/{columns}", palette.DIM)
-    below = 3 if not frame.backward else 2
+    below = 3 if not frame.backward else 4
     first, last = window(len(w), max(1, board.height - below - 2 - (0 if len(w) <= board.height - below - 2 else 1)), i)
     for r in range(first, last):
         chosen = r == i
-        line = board.picture.line().fit(f"{'▸' if chosen else ' '}{labels[r]}", label, palette.NEW if chosen else styles[r])
-        strip(line, _part(weights.row(r), left, right), size, frame.selected, weights.scale)
+        line = board.picture.line().fit(f"{labels[r]}{'▸' if chosen else ' '}", label, palette.NEW if chosen else styles[r])
+        heat_row(line, _part(weights.row(r), left, right), size, frame.selected, weights_scale)
         line.add(" =" if not frame.backward else " ∂")
         if chosen:
             board.picture.focus = board.picture.height - 1
@@ -91,9 +92,20 @@ def _matrix(board: Board, x_name: str, x: Rows, w: Rows, out: Rows, labels: list
         board.say(f" rows {first}-{last - 1} of {len(w)}")
     if frame.backward:
         board.latest()
-        board.say(f"columns: ∂{x_name} so far {board.state(x).strip()};  cells: ∂weights so far;  right: ∂output {board.state(out).strip()}")
+        board.note(
+            f"on top ∂{x_name}: {board.state(x).strip()}; cells ∂weights: {board.state(w).strip()}; "
+            f"right ∂{frame.stretch.name}: {board.state(out).strip()}"
+        )
     else:
         _running(board, x, w, out, i, (label, size, left, right))
+
+
+def _cells(line: Line, cells: Cells, size: int, selected: int, scale: float) -> None:
+    """A vector above or below a heatmap, in cells as wide: numbers where they fit, bars elsewhere."""
+    if size >= NUMBER:
+        heat_row(line, cells, size, selected, scale)
+    else:
+        strip(line, cells, size, selected, scale)
 
 
 def _running(board: Board, x: Rows, w: Rows, out: Rows, i: int, place: tuple[int, int, int, int]) -> None:
@@ -107,7 +119,7 @@ def _running(board: Board, x: Rows, w: Rows, out: Rows, i: int, place: tuple[int
     sums = _running_sums(board, rows, int(out[i]))
     for text, cells in (("w·x", frame.data(rows)), ("sum so far", frame.data(sums))):
         line = board.picture.line().fit(text, label, palette.DIM)
-        strip(line, _part(cells, left, right), size, frame.selected, cells.scale)
+        _cells(line, _part(cells, left, right), size, frame.selected, cells.scale)
     _terms(board, [(int(w[i, j]), int(x[j])) for j in range(w.shape[1])], frame.explain.name(int(out[i])), int(out[i]))
 
 

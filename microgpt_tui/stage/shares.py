@@ -23,25 +23,25 @@ def softmax(board: Board) -> None:
         names = [f"{frame.token_name(i)}{' ◎ target' if i == target else ''}" for i in range(len(logits))]
     else:
         names = [f"{t} {frame.token(t)}" for t in range(len(logits))]
-    score = "logit" if stretch.name == "probs" else "score"
+    score, share = ("logit", "p") if stretch.name == "probs" else ("score", "weight")
     if frame.backward:
         columns: list[tuple[str, Cells]] = [
-            ("share", frame.data(stretch.rows)), ("∂share", frame.grad(stretch.rows)), ("∂exp", frame.grad(exps)),
+            (share, frame.data(stretch.rows)), (f"∂{share}", frame.grad(stretch.rows)), ("∂exp", frame.grad(exps)),
             (f"∂{score}", frame.grad(logits)),
         ]  # fmt: skip
     else:
         columns = [
-            (score, frame.data(logits)), ("− max", frame.data(shifted)), ("exp", frame.data(exps)), ("share", frame.data(stretch.rows)),
+            (score, frame.data(logits)), ("− max", frame.data(shifted)), ("exp", frame.data(exps)), (share, frame.data(stretch.rows)),
         ]  # fmt: skip
     board.latest()
-    board.table(columns, names, _line(board, (stretch.rows, exps, logits, shifted)), board.room - 2, bars=True)
+    board.table(columns, names, _line(board, (stretch.rows, exps, logits, shifted)), board.room - (1 if frame.backward else 3), bars=True)
     total = int(stretch.parts["total"])
     if not frame.backward:
-        line = board.picture.line().fit("", max(len(n) for n in names) + 2)
-        line.fit("the exps add up to ", 2 * FIGURE, palette.DIM, right=True)
+        line = board.picture.line().fit("", max([len(n) for n in names] + [3]) + 2)
+        line.fit("sum of exps", 2 * FIGURE, palette.DIM, right=True).add(" ")
         style = palette.CURSOR if total == frame.selected else palette.STRONG
-        line.fit(plain(frame.value(total)), FIGURE, style, total, right=True)
-        line.add("   share = exp / sum", palette.DIM)
+        line.fit(plain(frame.value(total)), FIGURE - 1, style, total, right=True)
+        board.note(f"{share} = exp / sum of exps")
 
 
 def _line(board: Board, columns: tuple[np.ndarray[tuple[int, ...], np.dtype[np.int32]], ...]) -> int:

@@ -10,9 +10,11 @@ import numpy.typing as npt
 from rich.style import Style
 
 from microgpt_tui import palette
+from microgpt_tui.widgets.numbers import number
 from microgpt_tui.widgets.picture import Line, Picture
 
 EIGHTHS = "▁▂▃▄▅▆▇█"
+NUMBER = 7  # characters that a heatmap's cell needs to hold its number
 HANGING = Style(color=palette.NEGATIVE, reverse=True)
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -86,6 +88,11 @@ def size_for(n: int, room: int, most: int = 3) -> int:
     return max(1, min(most, room // max(n, 1)))
 
 
+def heat_size_for(n: int, room: int) -> int:
+    """The width of a heatmap's cells: wide enough for numbers if n of those fit, else 2, else 1."""
+    return NUMBER if n * NUMBER <= room else size_for(n, room, 2)
+
+
 def window(n: int, room: int, centre: int) -> tuple[int, int]:
     """The part of n lines or columns to show when only `room` of them fit, with `centre` in it."""
     if n <= room:
@@ -94,18 +101,46 @@ def window(n: int, room: int, centre: int) -> tuple[int, int]:
     return first, first + room
 
 
-def heatmap(cells: Cells, size: int, width: int, height: int, selected: Hashable = None, scale: float | None = None) -> Picture:
+def heat(value: float, known: bool, scale: float, size: int) -> tuple[str, Style]:
+    """One cell of a heatmap: brighter is larger. Colour may be missing: a wide cell holds the number, one of two or more
+    characters its sign and its tenths of the scale, a single character says roughly the same.
+    """
+    if not known:
+        return "·".rjust(size), palette.FAINT
+    if value == 0:
+        return "0".rjust(size), palette.FAINT
+    if value != value:
+        return "?".rjust(size), palette.WARNING
+    level = min(9, int(abs(value) / scale * 10)) if 0 < scale < float("inf") else 9
+    ramp = palette.HEAT_PLUS if value > 0 else palette.HEAT_MINUS
+    if size >= NUMBER:
+        return number(value, 3).rjust(size - 1)[: size - 1] + " ", ramp[level]
+    if size == 1:
+        return ("·++#" if value > 0 else "╶-=≡")[min(level // 3, 3)], ramp[level]
+    return ("+" if value > 0 else "-") + f"{level:<{size - 1}}", ramp[level]
+
+
+def heat_row(line: Line, cells: Cells, size: int, selected: Hashable, scale: float) -> Line:
+    """Append one row of a heatmap, `size` characters a cell."""
+    for i in range(len(cells)):
+        target = int(cells.targets[i])
+        text, style = heat(float(cells.values[i]), bool(cells.known[i]), scale, size)
+        line.add(text, palette.CURSOR if target == selected else style, target)
+    return line
+
+
+def heatmap(cells: Cells, size: int, width: int, height: int, selected: Hashable = None) -> Picture:
     """A matrix, one line a row, cut around the selected cell to what fits; says so if it is cut."""
     rows, columns = cells.values.shape
     found = np.argwhere(cells.targets == selected)
     i, j = (int(found[0][0]), int(found[0][1])) if len(found) else (0, 0)
     top, bottom = window(rows, height if rows <= height else height - 1, i)
     left, right = window(columns, max(1, width // size), j)
-    full = cells.scale if scale is None else scale
+    scale = cells.scale
     picture = Picture()
     for r in range(top, bottom):
         part = Cells(cells.values[r, left:right], cells.known[r, left:right], cells.targets[r, left:right])
-        strip(picture.line(), part, size, selected, full)
+        heat_row(picture.line(), part, size, selected, scale)
     if (top, bottom, left, right) != (0, rows, 0, columns):
         note = f"{top}-{bottom - 1}/{rows}" + (f" × {left}-{right - 1}/{columns}" if (left, right) != (0, columns) else "")
         picture.line().fit(note, max(width, 1), palette.DIM)

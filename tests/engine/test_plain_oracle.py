@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plain import PlainGPT
 
-from engine import Config, Moment, Phase, Session
+from engine import Config, EngineError, Moment, NumericFault, Phase, Session
 from engine.compiled import plain_loops
 
 # Latin, Hangul, emoji beyond the first plane, letters with a combining accent, right to left.
@@ -42,7 +42,7 @@ def documents() -> st.SearchStrategy[list[str]]:
 
 def check_step(session: Session, plain: PlainGPT) -> None:
     """Take one step in both; every named tensor, gradient, parameter and moment must be the same."""
-    plain.train_step()
+    plain.train_step()  # raises ValueError, OverflowError or ZeroDivisionError where the engine has a NumericFault
     events = list(session.events(step=session.step))
     forward = {(e.name, e.pos, e.layer, e.head): e for e in events if e.phase == "forward"}
     backward = {(e.name, e.pos, e.layer, e.head): e for e in events if e.phase == "backward" and not e.is_parameter}
@@ -59,14 +59,21 @@ def check_step(session: Session, plain: PlainGPT) -> None:
     assert words(session.losses) == words(plain.losses)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(configurations(), documents(), st.sampled_from([0.3, 0.5, 1.0]))
 def test_every_number_is_the_oracles(config: dict[str, Any], docs: list[str], temperature: float) -> None:
     session, plain = Session(Config(**config), docs), PlainGPT(docs, **config)
     assert words(session.params) == words(plain.params)
-    for _ in range(2):
-        check_step(session, plain)
-    assert session.sample(3, temperature) == plain.sample(3, temperature)
+    try:
+        for _ in range(3):
+            check_step(session, plain)
+        names = plain.sample(3, temperature)
+    except (ArithmeticError, ValueError):  # Python's own, from the oracle: the engine must find the same fault
+        with pytest.raises((NumericFault, EngineError)):
+            session.sample(3, temperature) if plain.step == 3 else session.run(until=plain.step + 1)
+        assert words(session.losses) == words(plain.losses)
+    else:
+        assert session.sample(3, temperature) == names
 
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])

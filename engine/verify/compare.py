@@ -1,0 +1,234 @@
+"""The engine beside the original, step by step: the same hyperparameters, documents and seed, every bit compared."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.config import Config
+from engine.dataset import bundled_path, load_docs
+from engine.errors import ConfigError, EngineError, NumericFault
+from engine.recording import Floats
+from engine.session import Session
+from engine.verify.original import Original
+
+SETUP, DOCS, START, LOSSES = "hyperparameters", "documents", "initial parameters", "losses"
+STATE = {"params": "parameters", "m": "first moments m", "v": "second moments v"}
+SAMPLES = "samples"
+ORDER = (SETUP, DOCS, START, LOSSES, *STATE.values(), SAMPLES)
+
+OnProgress = Callable[[str, int, int], None]
+"""Told what is going on, how many steps are done and how many there will be (0: not known yet)."""
+
+
+@dataclass(slots=True)
+class Check:
+    """One thing that was compared: equal, different, or (None) not compared; `detail` says how much, or where and how."""
+
+    what: str
+    equal: bool | None = None
+    detail: str = "not reached"
+
+
+@dataclass(slots=True)
+class Report:
+    """All that was compared, in order. Nothing is compared after the first difference."""
+
+    checks: dict[str, Check] = field(default_factory=lambda: {what: Check(what) for what in ORDER})
+    steps: int = 0
+
+    @property
+    def equal(self) -> bool:
+        """Whether everything was compared and every bit of it is the same."""
+        return all(check.equal for check in self.checks.values())
+
+    @property
+    def difference(self) -> Check | None:
+        """The first thing that differs."""
+        return next((check for check in self.checks.values() if check.equal is False), None)
+
+    def note(self, what: str, equal: bool | None, detail: str) -> None:
+        """Enter a result."""
+        self.checks[what] = Check(what, equal, detail)
+
+
+class _Different(Exception):
+    """Ends the comparison at the first difference: what differs, and how."""
+
+    def __init__(self, what: str, detail: str) -> None:
+        self.what, self.detail = what, detail
+
+
+def verify(script: Path, data: Path | None = None, until: int | None = None, tell: OnProgress | None = None) -> Report:
+    """Run `script` and the engine on the same data, up to step `until` (None: the whole schedule), and compare.
+
+    Raises NotComparable, with a sentence, for a script that is no such program or has another architecture.
+    """
+    docs, report = load_docs(data), Report()
+    path = data or bundled_path()
+    # What can be read only once, such as a pipe, has just been read.
+    raw = path.read_bytes() if path.is_file() else "\n".join(docs).encode()
+    with Original(script, raw, until) as original:
+        try:
+            _Comparison(original, docs, report, until, tell or (lambda what, done, total: None)).run()
+        except _Different as difference:
+            report.note(difference.what, False, difference.detail)
+    return report
+
+
+class _Comparison:
+    def __init__(
+        self, original: Original, docs: list[str], report: Report, until: int | None, tell: OnProgress
+    ) -> None:
+        self.original, self.docs, self.report, self.until, self.tell = original, docs, report, until, tell
+        self.session: Session | None = None
+        self.samples = 0
+
+    def run(self) -> None:
+        """Take the original's messages one by one, and hold the engine to each."""
+        self.tell("starting", 0, 0)
+        for message in self.original.messages():
+            handle = {"begin": self.begin, "step": self.step, "sample": self.sample, "end": self.end}
+            handle.get(message["kind"], self.crash)(message)
+
+    def begin(self, message: dict[str, Any]) -> None:
+        try:
+            config = Config(**message["config"])
+        except ConfigError as error:
+            raise self.original.cannot(str(error)) from None
+        if self.until is not None and self.until > config.num_steps:
+            raise self.original.cannot(f"it has {config.num_steps} steps, fewer than --until {self.until}")
+        self.total = self.until or config.num_steps
+        self.session = session = Session(config, self.docs)
+        named = ", ".join(f"{name} {value}" for name, value in config.as_dict().items())
+        self.report.note(SETUP, True, f"read from it and used for both: {named}")
+        for i, (theirs, ours) in enumerate(zip_longest(message["docs"], session.docs)):
+            if theirs != ours:
+                raise _Different(DOCS, f"after shuffling, document {i} is {theirs!r} there and {ours!r} here")
+        self.report.note(DOCS, True, f"{len(session.docs):,} in the same order")
+        self._same_matrices(message["shapes"])
+        for name in STATE:
+            self._compare(START, "at the start", name, message)
+        self.report.note(START, True, f"all {session.recording.n_params:,}")
+        self.tell("comparing", 0, self.total)
+
+    def _same_matrices(self, shapes: list[tuple[str, list[int]]]) -> None:
+        assert self.session is not None
+        ours = {name: list(rows.shape) for name, rows in self.session.recording.matrices.items()}
+        theirs = dict(shapes)
+        other = [name for name in [*theirs, *ours] if theirs.get(name) != ours.get(name)]
+        if other:
+            name = other[0]
+            there = f"is {_shape(theirs[name])}" if name in theirs else "is missing"
+            here = f"has {_shape(ours[name])}" if name in ours else "has none of that name"
+            raise self.original.cannot(
+                f"it has another architecture: its state_dict[{name!r}] {there} where the engine {here}"
+            )
+        if list(theirs) != list(ours):
+            raise self.original.cannot("the matrices of its state_dict come in another order, and so do random numbers")
+
+    def step(self, message: dict[str, Any]) -> None:
+        assert self.session is not None
+        step = self.report.steps
+        if step >= self.session.config.num_steps:
+            raise self.original.cannot(f"it trains on beyond its num_steps, {step}, where its schedule ends")
+        theirs = float.fromhex(message["loss"])
+        try:
+            self.session.run(step + 1)
+        except NumericFault as fault:
+            raise _Different(LOSSES, f"step {step + 1}: {theirs!r} there; here {fault}") from None
+        ours = self.session.losses[step]
+        if not _same_bits(np.array([theirs]), np.array([ours]))[0]:
+            raise _Different(LOSSES, f"step {step + 1}: {_both(theirs, ours)}{self._hint(step)}")
+        self.report.steps = step + 1
+        for name, what in STATE.items():
+            self._compare(what, f"after step {step + 1}", name, message)
+        self.report.note(LOSSES, True, f"all {step + 1:,}, the last one {ours:.4f} ({ours.hex()})")
+        for what in STATE.values():
+            count = self.session.recording.n_params
+            self.report.note(what, True, f"all {count:,}, after each of {step + 1:,} steps")
+        self.tell("comparing", step + 1, self.total)
+
+    @staticmethod
+    def _hint(step: int) -> str:
+        return "; its very first forward pass is another one, so it is another architecture" if step == 0 else ""
+
+    def _compare(self, what: str, when: str, name: str, message: dict[str, Any]) -> None:
+        """Raise _Different at the first bit of the parameters or moments that is not the same."""
+        assert self.session is not None
+        session = self.session
+        theirs = np.frombuffer(b64decode(message[name]))
+        ours = {"params": session.params, "m": session.m, "v": session.v}[name]
+        for matrix, i, j, there, here in _differences(theirs, ours):
+            raise _Different(what, f"{when}, {name} {matrix}[{i}][{j}]: {_both(there, here)}")
+
+    def sample(self, message: dict[str, Any]) -> None:
+        assert self.session is not None
+        self._all_steps()
+        self.samples += 1
+        theirs = message["text"]
+        try:
+            (ours,) = self.session.sample(1, message["temperature"])
+        except ConfigError as error:
+            raise self.original.cannot(str(error)) from None
+        except EngineError as error:
+            raise _Different(SAMPLES, f"sample {self.samples}: {theirs!r} there; here {error}") from None
+        if theirs != ours:
+            raise _Different(SAMPLES, f"sample {self.samples}: {theirs!r} there, {ours!r} here")
+        self.report.note(SAMPLES, True, f"all {self.samples}, the last one {ours!r}")
+        self.tell(f"sampling ({self.samples})", self.report.steps, self.total)
+
+    def end(self, message: dict[str, Any]) -> None:
+        if self.session is None:
+            raise self.original.cannot("its training loop never ran")
+        self._all_steps()
+        if not self.samples:
+            why = "its sampling loop never ran" if message["sampling"] else "no loop that draws with random.choices"
+            self.report.note(SAMPLES, None, f"{why}, so there was nothing to compare")
+
+    def _all_steps(self) -> None:
+        if self.report.steps < self.total:
+            raise self.original.cannot(f"its training ended after {self.report.steps} of {self.total} steps")
+
+    def crash(self, message: dict[str, Any]) -> None:
+        """The original raised: say where, and whether the engine stops there too."""
+        where = f" in line {message['line']}" if message["line"] else ""
+        said = f"it stopped with {message['error']}{where}"
+        if self.session is None:
+            raise self.original.cannot(f"{said}, before training began")
+        step = self.report.steps
+        if step >= self.total:
+            raise self.original.cannot(f"{said}, after {step} equal steps, while sampling")
+        try:
+            self.session.run(step + 1)
+        except NumericFault as fault:
+            raise self.original.cannot(f"{said}, after {step} equal steps; so does the engine: {fault}") from None
+        raise self.original.cannot(f"{said}, in training step {step + 1}")
+
+
+def _same_bits(a: Floats, b: Floats) -> Any:
+    """Where two arrays of the same shape hold the same doubles; one nan is as good as another."""
+    return (a.view(np.int64) == b.view(np.int64)) | (np.isnan(a) & np.isnan(b))
+
+
+def _differences(theirs: Floats, ours: dict[str, Floats]) -> Iterator[tuple[str, int, int, float, float]]:
+    at = 0
+    for name, matrix in ours.items():
+        there = theirs[at : at + matrix.size].reshape(matrix.shape)
+        at += matrix.size
+        for i, j in np.argwhere(~_same_bits(there, matrix)):
+            yield name, int(i), int(j), float(there[i, j]), float(matrix[i, j])
+
+
+def _both(theirs: float, ours: float) -> str:
+    return f"{theirs!r} ({theirs.hex()}) there, {ours!r} ({ours.hex()}) here"
+
+
+def _shape(shape: list[int]) -> str:
+    return " x ".join(map(str, shape))

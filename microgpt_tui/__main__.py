@@ -1,0 +1,6 @@
+"""Lets `python -m microgpt_tui` do what `microgpt-tui` does."""
+
+from microgpt_tui.cli import main
+
+if __name__ == "__main__":
+    main()

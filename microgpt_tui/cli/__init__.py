@@ -1,0 +1,8 @@
+"""The command line: the debugger, and beside it train, sample, trace and verify.
+
+Importing it is quick: numpy, numba and textual come in when a command needs them.
+"""
+
+from microgpt_tui.cli.root import cli, main
+
+__all__ = ["cli", "main"]

@@ -1,0 +1,107 @@
+"""How a command ends: whatever goes wrong becomes one sentence on the error output and an exit status.
+
+0 done; 1 verify found a difference; 2 bad input, or a run that cannot go on; 130 stopped by ctrl+c; 141 nobody reads on.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+from engine.errors import EngineError
+
+BAD, STOPPED, UNREAD = 2, 130, 141
+
+
+class Failure(click.ClickException):
+    """A sentence for the person at the keyboard, and the exit status that goes with it."""
+
+    def __init__(self, message: str, status: int = BAD) -> None:
+        super().__init__(message)
+        self.exit_code = status
+
+
+def printable(text: str) -> str:
+    """`text` in one line, without characters that a terminal would obey instead of showing."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else c.encode("unicode_escape").decode() for c in text)
+
+
+def say(text: str, *, error: bool = False) -> None:
+    """One line on the error output, where it does not mix with results."""
+    from rich.console import Console
+    from rich.text import Text
+
+    parts = [("error: ", "bold red"), printable(text)] if error else [printable(text)]
+    Console(stderr=True).print(Text.assemble(*parts), soft_wrap=True)
+
+
+class Commands(click.RichGroup):
+    """The group of commands. It ends every one of them in the same way, and refuses options put in front of one."""
+
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run the command line and, unless told otherwise, leave with its exit status."""
+        _never_fail_to_print()
+        try:
+            outcome = super().main(*args, standalone_mode=False, **extra)
+            status = outcome if isinstance(outcome, int) else 0
+        except click.ClickException as error:
+            say(_sentence(error), error=True)
+            status = error.exit_code
+        except click.Abort:
+            say("stopped")
+            status = STOPPED
+        if standalone_mode:
+            sys.exit(status)
+        return status
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        try:
+            outcome = super().invoke(ctx)
+            sys.stdout.flush()
+        except EngineError as error:
+            raise Failure(str(error)) from error
+        except MemoryError:
+            raise Failure("there is not enough memory for this; choose a smaller n_embd, n_layer or block_size") from None
+        except BrokenPipeError:
+            _throw_output_away()
+            ctx.exit(UNREAD)
+        return outcome
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Find the command; options that came before it are refused, because it would not see them."""
+        try:
+            found = super().resolve_command(ctx, args)
+        except click.UsageError:
+            if Path(args[0]).is_file():
+                raise click.UsageError(f"There is no command {args[0]!r}; to open a file, write --data {args[0]}.", ctx) from None
+            raise
+        early = [p for p in self.params if ctx.get_parameter_source(p.name or "") is click.core.ParameterSource.COMMANDLINE]
+        if early:
+            flag = early[0].opts[0]
+            raise click.UsageError(f"{flag} stands before {found[0]}; put it after: {ctx.info_name} {found[0]} {flag} ...", ctx)
+        return found
+
+
+def _sentence(error: click.ClickException) -> str:
+    text = error.format_message().strip()
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        return f"{text} (For help: {error.ctx.command_path} --help)"
+    return text
+
+
+def _never_fail_to_print() -> None:
+    """A terminal that lacks a character shows its number instead."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _throw_output_away() -> None:
+    """Let what is still in the buffer go nowhere, or Python would complain about the closed pipe when it ends."""
+    if sys.stdout is sys.__stdout__ and sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

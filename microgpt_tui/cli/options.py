@@ -1,0 +1,64 @@
+"""The options that several commands share. Hyperparameter flags are made from the fields of `Config`, here and only here."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import rich_click as click
+
+from engine.config import Config
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DATA, MODEL, TRAINING, OUTPUT = "Data", "Model", "Training", "Output"
+SHAPE = ("n_layer", "n_embd", "n_head", "block_size")  # what the model is made of; the rest is how it is trained
+
+
+def hyperparameters(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command one flag for each field of `Config`, and call it with the `config` that they make."""
+    names = [field.name for field in fields(Config)]
+
+    @functools.wraps(command)
+    def with_config(*args: Any, **values: Any) -> Any:
+        config = Config(**{name: values.pop(name) for name in names})
+        return command(*args, config=config, **values)
+
+    for field in reversed(fields(Config)):
+        with_config = click.option(
+            "--" + field.name.replace("_", "-"),
+            type=type(field.default),
+            default=field.default,
+            show_default=True,
+            help=_sentence(field.metadata["help"]),
+            panel=MODEL if field.name in SHAPE else TRAINING,
+        )(with_config)
+    return with_config
+
+
+def data_option(command: F) -> F:
+    """--data FILE"""
+    return click.option(
+        "--data",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="UTF-8 text, one document a line. Without it: 5,163 first names, which come with the program.",
+        panel=DATA,
+    )(command)
+
+
+def file_option(flag: str, help: str) -> Callable[[F], F]:
+    """An option that names a file to write."""
+    return click.option(flag, type=click.Path(path_type=Path), metavar="FILE", help=help, panel=OUTPUT)
+
+
+def examples(*lines: str) -> str:
+    """The end of a command's help: command lines to try."""
+    return "\n\n".join(("Examples:", *(f"$ {line}" for line in lines)))
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."

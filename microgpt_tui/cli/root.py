@@ -1,0 +1,88 @@
+"""`microgpt-tui`: without a command the debugger, else one of the commands."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import rich_click as click
+
+from engine.config import Config
+from microgpt_tui.cli.ending import Commands, Failure
+from microgpt_tui.cli.options import DATA, data_option, examples, hyperparameters
+from microgpt_tui.cli.running import check_step
+from microgpt_tui.cli.sample import sample
+from microgpt_tui.cli.trace import trace
+from microgpt_tui.cli.train import train
+from microgpt_tui.cli.verify import verify
+
+
+def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    if not asked:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        click.echo(f"microgpt-tui {version('microgpt-tui')}")
+    except PackageNotFoundError:
+        click.echo("microgpt-tui, not installed")
+    ctx.exit()
+
+
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "rich_help_config": {"text_paragraph_linebreaks": "\n\n", "max_width": 100},
+    },
+    epilog=examples(
+        "microgpt-tui",
+        "microgpt-tui --data my_words.txt --n-layer 2 --step 100",
+        "microgpt-tui train --until 1000 --save names.safetensors",
+    ),
+)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+@click.option(
+    "--step",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Open at the start of this training step, counted from 0.",
+    panel=DATA,
+)
+@data_option
+@hyperparameters
+@click.pass_context
+def cli(ctx: click.Context, config: Config, step: int, data: Path | None) -> None:
+    """Step a GPT small enough to see whole through its training, down to single scalars.
+
+    Without a command: the debugger, in this terminal. Forward, backward and Adam, onward and back; every number is the one
+    that microgpt.py computes, bit for bit. Press ? in it for help and q to leave.
+
+    Options for a command go after its name: microgpt-tui train --n-layer 2 --until 100.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise Failure(
+            "the debugger needs a terminal for its input and output; "
+            "run it in one, or use microgpt-tui train or microgpt-tui trace, which do without"
+        )
+    check_step(step, config)
+    from engine.dataset import load_docs
+
+    docs = load_docs(data)
+    from microgpt_tui.app import run_debugger
+
+    run_debugger(config, docs, step)
+
+
+for command in (train, sample, trace, verify):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """The entry point."""
+    cli.main(prog_name="microgpt-tui")

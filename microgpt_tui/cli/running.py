@@ -1,0 +1,73 @@
+"""What commands that run the engine share: opening a run, going to a step, ctrl+c between steps."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any
+
+from engine.config import Config
+from engine.errors import ConfigError
+from microgpt_tui.cli.waiting import Waiting
+
+if TYPE_CHECKING:
+    from engine.session import Session
+
+
+def warm_up() -> None:
+    """Let numba compile the loops, or fetch them from its cache, on a model of almost nothing."""
+    from engine.session import Session
+
+    with Waiting("Compiling the loops, once for this computer"):
+        tiny = Session(Config(n_layer=1, n_embd=1, n_head=1, block_size=1, num_steps=1), ["a"])
+        tiny.run(until=1)
+
+
+def open_session(config: Config, docs: Sequence[str]) -> Session:
+    """A run at its start, with progress while it is recorded. Raises ConfigError, DataError."""
+    from engine.recording import check_size
+    from engine.session import Session
+    from engine.tokenizer import Tokenizer
+
+    check_size(config, Tokenizer(docs).vocab_size)  # before the time is spent on compiling
+    warm_up()
+    with Waiting("Recording the tape", total=1.0) as waiting:
+        return Session(config, docs, progress=waiting.share)
+
+
+def check_step(step: int, config: Config) -> None:
+    """Raise ConfigError for a training step, counted from 0, that the schedule does not have."""
+    if step >= config.num_steps:
+        raise ConfigError(
+            f"--step is {step}, and the schedule's steps are 0 to {config.num_steps - 1}; "
+            "give a smaller step or a larger --num-steps"
+        )
+
+
+def go_to(session: Session, step: int) -> None:
+    """Train on to the start of a step, with progress. Raises NumericFault."""
+    with Waiting(f"Training to step {step}", total=step) as waiting:
+        session.run(step, lambda done, loss: waiting.update(done + 1, f"loss {loss:.4f}"))
+
+
+class Interrupt:
+    """While it is entered, ctrl+c breaks nothing off: it sets `asked`, and the work stops where it is safe to."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __enter__(self) -> Interrupt:
+        self._before: Any = signal.getsignal(signal.SIGINT)
+        if self._before is not signal.SIG_IGN:  # somebody decided that this process hears no ctrl+c
+            signal.signal(signal.SIGINT, self._hear)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if not self.asked and os.isatty(2):
+            os.write(2, b"\nstopping after this step\n")  # past Python's buffers, which may be in use at this instant
+        self.asked = True

@@ -1,0 +1,94 @@
+"""`microgpt-tui trace`: everything that happens in one training step, as JSON lines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from engine.config import Config
+from microgpt_tui.cli.options import DATA, data_option, examples, hyperparameters
+from microgpt_tui.cli.running import check_step, go_to, open_session
+
+if TYPE_CHECKING:
+    from engine.events import Event
+    from engine.recording import Floats
+
+PHASES = ("forward", "backward", "update")
+
+
+@click.command(
+    epilog=examples(
+        "microgpt-tui trace > step0.jsonl",
+        "microgpt-tui trace --step 100 --phase forward | jq -c 'select(.name == \"attn_weights\") | [.pos, .head, .data]'",
+        "microgpt-tui trace --phase backward | head -1",
+    )
+)
+@click.option(
+    "--step",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Which training step, counted from 0: as many steps are trained first.",
+    panel=DATA,
+)
+@click.option(
+    "--phase",
+    type=click.Choice(PHASES),
+    help="Only this part of the step. Without it: all three, one after the other.",
+    panel=DATA,
+)
+@data_option
+@hyperparameters
+def trace(config: Config, step: int, phase: str | None, data: Path | None) -> None:
+    """Print what happens in one training step, one JSON object a line and tensor, in order.
+
+    Fields: step, phase, name, pos, layer, head (null where there is none), shape, data, grad, source.
+
+    forward: a tensor has been made; data is what it holds, grad is null. backward: its gradient has become complete;
+    grad is dloss/dtensor. update: Adam has moved a parameter matrix; data is the matrix after the move, grad what moved
+    it. source is the file and line of the engine that did it.
+
+    Every number has all its bits (it reads back as the same double). Numbers that JSON does not have are the strings
+    "nan", "inf" and "-inf", which Python's float() reads.
+    """
+    check_step(step, config)
+    from engine.dataset import load_docs
+
+    session = open_session(config, load_docs(data))
+    go_to(session, step)
+    from engine.source import lines_of_stretch
+
+    for event in session.events(step):
+        if phase in (None, event.phase.value):
+            source = lines_of_stretch(session.view(), event).label
+            sys.stdout.write(json.dumps(_entry(step, event, source), allow_nan=False) + "\n")
+        elif PHASES.index(event.phase.value) > PHASES.index(phase or ""):
+            return
+
+
+def _entry(step: int, event: Event, source: str) -> dict[str, Any]:
+    return {
+        "step": step,
+        "phase": event.phase.value,
+        "name": event.name,
+        "pos": event.pos,
+        "layer": event.layer,
+        "head": event.head,
+        "shape": list(event.shape),
+        "data": _numbers(event.data),
+        "grad": None if event.phase.value == "forward" else _numbers(event.grad),
+        "source": source,
+    }
+
+
+def _numbers(array: Floats) -> Any:
+    import numpy as np
+
+    if np.isfinite(array).all():
+        return array.tolist()
+    return np.where(np.isfinite(array), array.astype(object), array.astype(str).astype(object)).tolist()

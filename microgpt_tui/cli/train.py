@@ -1,0 +1,195 @@
+"""`microgpt-tui train`: the training loop without the debugger, with a log and a checkpoint."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import rich_click as click
+
+from engine.config import Config
+from engine.errors import ConfigError, EngineError, NumericFault
+from microgpt_tui.cli.ending import STOPPED, Failure, say
+from microgpt_tui.cli.options import data_option, examples, file_option, hyperparameters
+from microgpt_tui.cli.running import Interrupt, open_session
+from microgpt_tui.cli.waiting import Waiting
+
+if TYPE_CHECKING:
+    from engine.session import Session
+
+LINES = 20  # about so many on a terminal
+
+
+@click.command(
+    epilog=examples(
+        "microgpt-tui train --until 1000 --save names.safetensors",
+        "microgpt-tui train --until 300 --n-layer 2 --log run.jsonl",
+        "microgpt-tui train --until 50 | tail -1",
+    )
+)
+@click.option(
+    "--until",
+    type=click.IntRange(min=1),
+    required=True,
+    metavar="N",
+    help="How many steps to train. One step is one document. At most --num-steps, "
+    "over which the learning rate falls to 0: training until 300 of 1000 is not training all of 300.",
+    panel="Training",
+)
+@data_option
+@file_option(
+    "--log",
+    "One JSON object a line and step: step (1 is the first), loss, loss_hex (every bit of it), lr, grad_norm. "
+    'Numbers that JSON does not have are the strings "nan", "inf" and "-inf".',
+)
+@file_option("--save", "Where to leave the run when it ends, also when it is stopped: a .safetensors file for sample.")
+@hyperparameters
+def train(config: Config, until: int, data: Path | None, log: Path | None, save: Path | None) -> None:
+    """Train, and print the loss of every step.
+
+    Losses are in nats: -log of the probability that the model gave to the character that really came, averaged over
+    the document. An untrained model is at about log(27), 3.3 for the bundled names.
+
+    On a terminal about twenty of the lines are shown; piped, all of them. ctrl+c stops between two steps and still
+    saves. Exit status: 0, 2 for bad input or a number out of range, 130 when stopped.
+    """
+    if until > config.num_steps:
+        raise ConfigError(f"--until is {until}, beyond the schedule's {config.num_steps} steps; raise --num-steps too")
+    _check_files(data, log, save)
+    from engine.dataset import load_docs
+
+    session = open_session(config, load_docs(data))
+    with Interrupt() as interrupt:
+        trouble = _run(session, until, _open_log(log), interrupt, carry_on=bool(log or save))
+        _finish(session, until, save, trouble)
+    if session.step < until:
+        click.get_current_context().exit(STOPPED)
+
+
+def _check_files(data: Path | None, log: Path | None, save: Path | None) -> None:
+    """Refuse, before any time is spent, files that cannot be written or that are one and the same."""
+    seen = {data.resolve(): "--data"} if data else {}
+    for flag, path in (("--log", log), ("--save", save)):
+        if path is None:
+            continue
+        target = path.resolve()
+        if target in seen:
+            raise Failure(f"{flag} and {seen[target]} are the same file, {path}; give two")
+        seen[target] = flag
+        if target.is_dir():
+            raise Failure(f"{flag}: {path} is a folder; give the name of a file in it")
+        if not target.parent.is_dir():
+            raise Failure(f"{flag}: there is no folder {path.parent}; make it first, or give another place")
+        if target.exists() and flag == "--save" and not target.is_file():
+            raise Failure(f"{flag}: {path} is not a file that can be replaced; give the name of a file")
+        if not os.access(target if target.exists() else target.parent, os.W_OK):
+            raise Failure(f"{flag}: you may not write {path}; give another place")
+
+
+def _open_log(path: Path | None) -> TextIO | None:
+    try:
+        return path.open("w", encoding="utf-8") if path else None
+    except OSError as error:
+        raise Failure(f"--log: {path} cannot be written ({error.strerror}); give another place") from None
+
+
+def _number(x: float) -> float | str:
+    return x if math.isfinite(x) else str(x)
+
+
+class _Teller:
+    """Tells of each finished step: a line, the log, the progress."""
+
+    def __init__(self, session: Session, until: int, log: TextIO | None, waiting: Waiting, carry_on: bool) -> None:
+        self.session, self.until, self.log, self.waiting, self.carry_on = session, until, log, waiting, carry_on
+        self.every = _round_number(until / LINES) if sys.stdout.isatty() else 1
+        self.heard = True
+        self.start = time.monotonic()
+
+    def tell(self, step: int, loss: float) -> None:
+        """`step` counts from 0, as in the engine; people and logs count from 1, as the original's output does."""
+        number, config = step + 1, self.session.config
+        if self.log is not None:
+            self._write(number, loss, config.learning_rate_at(step), self.session.history.grad_norms[step])
+        if self.heard and (number % self.every == 0 or number in (1, self.until)):
+            self._print(f"step {number:4d} / {config.num_steps:4d} | loss {loss:.4f}")
+        pace = number / max(time.monotonic() - self.start, 1e-9)
+        self.waiting.update(number, f"step {number:,} of {self.until:,}   loss {loss:.4f}   {pace:,.0f} steps/s")
+
+    def _print(self, line: str) -> None:
+        try:
+            click.echo(line)
+        except BrokenPipeError:
+            if not self.carry_on:
+                raise
+            self.heard = False  # nobody reads on, but there is a file to be written
+
+    def _write(self, number: int, loss: float, lr: float, grad_norm: float) -> None:
+        entry = {"step": number, "loss": _number(loss), "loss_hex": loss.hex(), "lr": lr, "grad_norm": _number(grad_norm)}
+        assert self.log is not None
+        try:
+            self.log.write(json.dumps(entry) + "\n")
+            self.log.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise Failure(f"--log: {self.log.name} cannot be written on ({error.strerror})") from None
+
+
+def _round_number(least: float) -> int:
+    """The first of 1, 2, 5, 10, 20, 50, ... that is at least this."""
+    ten = 1
+    while True:
+        for digit in (1, 2, 5):
+            if digit * ten >= least:
+                return digit * ten
+        ten *= 10
+
+
+def _run(
+    session: Session, until: int, log: TextIO | None, interrupt: Interrupt, carry_on: bool
+) -> EngineError | Failure | None:
+    """Train; what went wrong, if anything, is returned, so that the run can still be saved."""
+    with Waiting("Training", total=until, stream=sys.stdout) as waiting:
+        teller = _Teller(session, until, log, waiting, carry_on)
+
+        def on_step(step: int, loss: float) -> bool:
+            teller.tell(step, loss)
+            return interrupt.asked
+
+        try:
+            session.run(until, on_step)
+        except (EngineError, Failure) as trouble:
+            return trouble
+        finally:
+            if log is not None:
+                log.close()
+    return None
+
+
+def _finish(session: Session, until: int, save: Path | None, trouble: EngineError | Failure | None) -> None:
+    """Save, say where the run stands, and raise what went wrong."""
+    if isinstance(trouble, NumericFault):
+        from engine.events import Moment
+
+        session.seek(Moment(session.step))  # the start of the step that failed: what was good before it
+    done = f"{session.step:,} of {until:,} steps are done"
+    if save is not None:
+        from engine.checkpoint import save as write
+
+        try:
+            write(session, save)
+        except EngineError as error:
+            raise Failure(f"{trouble} ({done}); {error}" if trouble else f"{error} ({done})") from error
+        done += f" and saved in {save}"
+    if trouble is not None:
+        raise Failure(f"{trouble} ({done})") from trouble
+    if session.step < until:
+        say(f"stopped by ctrl+c: {done}")
+    elif save is not None or sys.stdout.isatty():
+        say(done)

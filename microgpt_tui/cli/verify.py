@@ -1,0 +1,83 @@
+"""`microgpt-tui verify`: the engine beside the user's own copy of the original."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from microgpt_tui.cli.ending import BAD, printable
+from microgpt_tui.cli.options import data_option, examples
+from microgpt_tui.cli.running import warm_up
+from microgpt_tui.cli.waiting import Waiting
+
+if TYPE_CHECKING:
+    from engine.verify import Report
+
+DIFFERENT = 1
+
+
+@click.command(
+    epilog=examples(
+        "microgpt-tui verify ~/microgpt.py --until 20",
+        "microgpt-tui verify ~/microgpt.py --data my_names.txt",
+    )
+)
+@click.argument("script", type=click.Path(path_type=Path), metavar="PATH/TO/microgpt.py")
+@click.option(
+    "--until",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Compare the first N training steps and then the samples. Without it: the whole schedule of the copy, "
+    "which takes the copy about six minutes for its 1,000 steps.",
+    panel="Training",
+)
+@data_option
+def verify(script: Path, data: Path | None, until: int | None) -> None:
+    """Check that every number is the one that your own copy of microgpt.py computes.
+
+    Runs the copy (only run files that you trust) in an empty folder, with the data as its input.txt and without a network,
+    and watches its variables. The engine runs beside it with the same data, seed, sizes and rates, which are read
+    from the copy as it runs, so they may be changed, like comments and what it prints. Compared, bit for bit:
+    initial parameters, the loss of every step, all parameters and both moments after every step, the samples.
+
+    Exit status: 0 only when all is equal, 1 for a difference (the first one is shown), 2 when the copy cannot be compared,
+    for example because it has another architecture.
+    """
+    from engine.verify import verify as compare
+
+    warm_up()
+    start = time.monotonic()
+    with Waiting("Starting the copy") as waiting:
+
+        def tell(what: str, done: int, total: int) -> None:
+            waiting.update(done, f"step {done:,} of {total:,}", total=float(total), what=what.capitalize())
+
+        report = compare(script, data, until, tell)
+    _show(report, time.monotonic() - start)
+    if not report.equal:
+        click.get_current_context().exit(DIFFERENT if report.difference else BAD)
+
+
+def _show(report: Report, seconds: float) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    words = {True: ("equal", "green"), False: ("DIFFERENT", "bold red"), None: ("not compared", "yellow")}
+    table = Table("what", "result", "how much, or where", box=None, pad_edge=False, header_style="bold")
+    for check in report.checks.values():
+        table.add_row(check.what, Text(*words[check.equal]), Text(printable(check.detail)))
+    console = Console(highlight=False)
+    console.print(table)
+    console.print()
+    first = report.difference
+    if first is not None:
+        verdict = ("Different", "bold red", f"the first difference is in the {first.what}.")
+    elif report.equal:
+        verdict = ("The same", "bold green", f"every bit of it, over {report.steps:,} steps, in {seconds:.1f} s.")
+    else:
+        verdict = ("Not all compared", "bold yellow", "what was compared is equal.")
+    console.print(Text.assemble((f"{verdict[0]}: ", verdict[1]), verdict[2]))

@@ -1,0 +1,89 @@
+"""A progress line for work that takes longer than a second: on a terminal only, and never in the way of the results."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+PATIENCE = 1.0  # seconds until it shows
+EVERY = 0.05  # seconds between two changes of it
+
+
+class Waiting:
+    """A line with a bar (when `total` is known), a note and the time left. It goes away with the work.
+
+    `stream` is where it shows, the error output unless told otherwise. A context manager.
+    """
+
+    def __init__(self, what: str, total: float | None = None, stream: TextIO | None = None) -> None:
+        self._what, self._total, self._stream = what, total, stream or sys.stderr
+        self._note, self._done, self._changed = "", 0.0, 0.0
+        self._lock = threading.RLock()
+        self._progress: Progress | None = None
+        self._over = False
+        self._timer = threading.Timer(PATIENCE, self._show)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Waiting:
+        if self._stream.isatty():
+            self._timer.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._timer.cancel()
+        with self._lock:
+            self._over = True
+            if self._progress is not None:
+                self._progress.stop()
+
+    def update(self, done: float, note: str = "", total: float | None = None, what: str | None = None) -> None:
+        """Say how far the work is; cheap enough to be called thousands of times a second."""
+        now = time.monotonic()
+        if now - self._changed < EVERY:
+            return
+        with self._lock:
+            self._changed, self._done, self._note = now, done, note
+            self._total, self._what = total or self._total, what or self._what
+            self._draw()
+
+    def share(self, done: float) -> bool:
+        """`update` for the engine, which asks after each report whether to stop: no."""
+        self.update(done)
+        return False
+
+    def _show(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+        with self._lock:
+            if self._over:
+                return
+            columns = (
+                SpinnerColumn(),
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.fields[note]}", markup=False),
+                TextColumn("time left"),
+                TimeRemainingColumn(),
+            )
+            console = Console(file=self._stream)
+            # What is printed meanwhile goes above the line, unless it goes to another place altogether.
+            self._progress = Progress(
+                *columns, console=console, transient=True,
+                redirect_stdout=sys.stdout.isatty(), redirect_stderr=sys.stderr.isatty(),
+            )  # fmt: skip
+            self._task = self._progress.add_task(self._what, total=self._total, note=self._note)
+            self._progress.start()
+            self._draw()
+
+    def _draw(self) -> None:
+        if self._progress is not None:
+            self._progress.update(
+                self._task, completed=self._done, total=self._total, note=self._note, description=self._what
+            )

@@ -1,0 +1,40 @@
+"""The engine can be imported, and trains, without anything of the terminal."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_import_contracts() -> None:
+    linter = Path(sysconfig.get_path("scripts")) / "lint-imports"
+    result = run(str(linter), "--no-cache")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "0 broken" in result.stdout
+    assert "1 kept" in result.stdout or "contracts: 1" in result.stdout.lower() or " kept" in result.stdout
+
+
+def test_training_imports_nothing_of_the_terminal() -> None:
+    script = """
+import pkgutil, sys, importlib
+import engine
+for room in pkgutil.walk_packages(engine.__path__, "engine."):
+    importlib.import_module(room.name)
+from engine import Config, Session
+session = Session(Config(n_embd=4, n_head=2, block_size=4), ["anna", "bo"])
+session.run(until=1)
+strangers = {"textual", "rich", "rich_click", "click", "microgpt_tui"}
+print(len(session.losses), sorted({name.split(".")[0] for name in sys.modules} & strangers))
+"""
+    result = run(sys.executable, "-c", script)
+    assert result.stdout.split("\n")[0] == "1 []", result.stdout + result.stderr
