@@ -33,13 +33,13 @@ _NAMES = ("forward", "backward", "adam", "post_order", "splice")
 
 def plain_loops() -> Loops:
     """The kernels uncompiled. Arrays go in as memoryviews, whose items are Python's own floats."""
-    return Loops(*(_with_views(getattr(kernels, name)) for name in _NAMES), compiled=False)  # type: ignore[arg-type]
+    return Loops(**{name: _with_views(getattr(kernels, name)) for name in _NAMES}, compiled=False)
 
 
 def _with_views(kernel: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(kernel)
     def call(*args: Any) -> Any:
-        return kernel(*(memoryview(a) if isinstance(a, np.ndarray) else a for a in args))
+        return kernel(*(memoryview(a) if isinstance(a, np.ndarray) else a for a in args))  # type: ignore[arg-type]
 
     return call
 
@@ -52,12 +52,12 @@ def _compile() -> Loops:
     from numba.extending import overload, register_jitable
 
     @overload(kernels.power)
-    def _power(x, y):  # type: ignore[no-untyped-def]  # numba compares this signature with the one below
+    def _power(x, y):  # type: ignore[no-untyped-def]  # noqa: ARG001 - numba compares this signature with the one below
         return lambda x, y: x**y
 
     register_jitable(kernels.adam_step)
     compile_ = numba.njit(nogil=True, cache=True, error_model="numpy")
-    return Loops(*(compile_(getattr(kernels, name)) for name in _NAMES), compiled=True)  # type: ignore[arg-type]
+    return Loops(**{name: compile_(getattr(kernels, name)) for name in _NAMES}, compiled=True)
 
 
 def loops() -> Loops:
@@ -66,7 +66,7 @@ def loops() -> Loops:
         import numba
     except ImportError:
         return plain_loops()
-    if numba.config.DISABLE_JIT:
+    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
         return plain_loops()
     with _LOCK:
         return _compile()

@@ -10,9 +10,9 @@ from engine.errors import ConfigError
 SIZES = ("n_layer", "n_embd", "n_head", "block_size", "num_steps")
 
 
-def _option(default: float, help: str) -> float:
+def _option(default: float, text: str) -> float:
     """A field whose help text travels with it, so that a command line can be made from the fields."""
-    return field(default=default, metadata={"help": help})  # type: ignore[no-any-return]
+    return field(default=default, metadata={"help": text})
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,9 @@ def load_docs(path: str | Path | None = None) -> list[str]:
     try:
         raw = source.read_bytes()
     except FileNotFoundError:
-        raise DataError(f"there is no file {source}; check the path, or leave it out to use the bundled names") from None
+        raise DataError(
+            f"there is no file {source}; check the path, or leave it out to use the bundled names"
+        ) from None
     except IsADirectoryError:
         raise DataError(f"{source} is a folder; give a text file with one document a line") from None
     except OSError as error:

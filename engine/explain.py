@@ -108,7 +108,8 @@ class Explainer:
 
     def terms(self, row: int) -> list[int]:
         """The rows that a running sum has added so far, first to last; empty for what is not a `sum()`."""
-        tensor, terms, zero = self.tensor(row), [], 0.0
+        tensor, zero = self.tensor(row), 0.0
+        terms: list[int] = []
         while tensor and row >= tensor.first and self._op[row] == ADD:
             a, b = self.children(row)
             if self._op[b] == LEAF and b >= self.recording.n_params and self.recording_constant(b) == zero:
@@ -143,10 +144,12 @@ class Explainer:
     def _edges_into(self, row: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         last = self.recording.positions[self.program.n - 1].last
         mean = self.program.mean
-        found = [np.flatnonzero(self._child[2 * a : 2 * b] == row) + 2 * a for a, b in ((0, last), (mean.first, mean.last))]
+        found = [
+            np.flatnonzero(self._child[2 * a : 2 * b] == row) + 2 * a for a, b in ((0, last), (mean.first, mean.last))
+        ]
         edges = np.concatenate(found)
         makers = edges >> 1
-        return edges[(self._op[makers] != LEAF) & (self._op[makers] != NEG_MAX)]
+        return edges[(self._op[makers] != LEAF) & (self._op[makers] != NEG_MAX)]  # type: ignore[no-any-return]
 
     def formula(self, row: int) -> list[Piece]:
         """How the row is made, in one line; sums are written out, products in them too."""
@@ -197,8 +200,9 @@ class Explainer:
     def _hand_on(self, tick: int, row: int, grad: float) -> float:
         """What the kernel itself adds at a tick if the user's gradient is `grad`."""
         edge = int(self.program.edges[tick - 1])
-        small = {edge >> 1: grad, row: 0.0}
-        kernels.backward(self._op, self._child, self.view.workspace.data, small, self.program.edges, tick - 1, tick)
+        small = {edge >> 1: grad, row: -0.0}  # the one number to which adding anything, -0.0 too, gives just that
+        data = memoryview(self.view.workspace.data)  # type: ignore[arg-type]  # Python's own floats overflow silently
+        kernels.backward(self._op, self._child, data, small, self.program.edges, tick - 1, tick)
         return float(small[row])
 
     def planned(self, row: int) -> int:

@@ -61,8 +61,7 @@ def forward(op: Any, child: Any, args: Any, data: Any, rows: Any, first: int, la
         elif kind == NEG_MAX:
             largest = data[args[a]]
             for i in range(a + 1, a + b):
-                if data[args[i]] > largest:
-                    largest = data[args[i]]
+                largest = max(largest, data[args[i]])
             data[row] = -largest
     return FINE
 
@@ -174,4 +173,3 @@ def splice(out: Any, at: int, head: Any, shift: int, body: Any, starts: Any) -> 
             out[at : at + len(piece)] = piece
             at += len(piece)
     return at
-

@@ -64,7 +64,7 @@ class GradientOrder:
     def _edges_of(self, rows: Rows) -> Rows:
         edges = np.stack([2 * rows, 2 * rows + 1], axis=1).ravel()
         below = self._recording.child[edges]
-        return edges[(below >= 0) & self._live[below]]  # type: ignore[no-any-return]
+        return edges[(below >= 0) & self._live[below]]
 
     def _first_of_head(self, pos: int) -> int:
         return int(self._residual(pos)[-1]) + 1

@@ -96,7 +96,13 @@ class Session:
         Raises ConfigError for a temperature that is not above 0.
         """
         return sample(
-            self.recording, self.loops, self.workspace.params, self.tokenizer, generator or self.generator, n, temperature
+            self.recording,
+            self.loops,
+            self.workspace.params,
+            self.tokenizer,
+            generator or self.generator,
+            n,
+            temperature,
         )
 
     # Training.

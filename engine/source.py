@@ -60,7 +60,9 @@ def _kernel_lines(view: View, phase: Phase, tick: int) -> SourceLine:
         edge = int(program.edges[tick - 1])
         row = edge >> 1 if edge >= 0 else -1 - edge
         small = {row: float(w.grad[row]), int(program.receivers[tick - 1]): 0.0}
-        ran = _watch(kernels.backward, kernels.backward, view.recording.op, w.child, w.data, small, program.edges, tick - 1, tick)
+        ran = _watch(
+            kernels.backward, kernels.backward, view.recording.op, w.child, w.data, small, program.edges, tick - 1, tick
+        )
     else:
         row = tick - 1
         m, v = view.moments(row)

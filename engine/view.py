@@ -19,7 +19,7 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class AdamStep:
-    """The numbers of one parameter's update: gradient, moments and parameter before, and all that Adam makes of them."""
+    """One parameter's update: gradient, moments and parameter before, and all that Adam makes of them."""
 
     g: float
     m_before: float
@@ -110,7 +110,7 @@ class View:
 
     def complete(self, rows: Rows) -> Mask:
         """Where nothing more will be added to the gradient in this step."""
-        first, last = self.program.touched
+        _, last = self.program.touched
         if self.moment.phase is Phase.FORWARD:
             return np.zeros(rows.shape, dtype=np.bool_)
         return (last[rows] <= self._grad_tick) & ((last[rows] > 0) | (rows < self.recording.n_params))

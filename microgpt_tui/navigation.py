@@ -109,7 +109,7 @@ def _blocks(program: StepProgram, moment: Moment) -> list[list[Stretch]]:
     blocks = [[here]]
     for level in range(4, 0, -1):
         if len(path(here)) >= level:
-            blocks.append([s for s in stretches if s.pos is not None and path(s)[:level] == path(here)[:level]])
+            blocks += [[s for s in stretches if s.pos is not None and path(s)[:level] == path(here)[:level]]]
     return [*blocks, stretches]
 
 

@@ -19,7 +19,7 @@ from engine.session import Session
 from engine.verify.original import Original
 
 SETUP, DOCS, START, LOSSES = "hyperparameters", "documents", "initial parameters", "losses"
-STATE = {"params": "parameters", "m": "first moments m", "v": "second moments v"}
+STATE = {"m": "first moments m", "v": "second moments v", "params": "parameters"}  # each follows from those before
 SAMPLES = "samples"
 ORDER = (SETUP, DOCS, START, LOSSES, *STATE.values(), SAMPLES)
 
@@ -110,7 +110,9 @@ class _Comparison:
         self.report.note(SETUP, True, f"read from it and used for both: {named}")
         for i, (theirs, ours) in enumerate(zip_longest(message["docs"], session.docs)):
             if theirs != ours:
-                raise _Different(DOCS, f"after shuffling, document {i} is {theirs!r} there and {ours!r} here")
+                raise _Different(
+                    DOCS, f"after shuffling, document {i} is {theirs!r} in the copy and {ours!r} in the engine"
+                )
         self.report.note(DOCS, True, f"{len(session.docs):,} in the same order")
         self._same_matrices(message["shapes"])
         for name in STATE:
@@ -142,22 +144,22 @@ class _Comparison:
         try:
             self.session.run(step + 1)
         except NumericFault as fault:
-            raise _Different(LOSSES, f"step {step + 1}: {theirs!r} there; here {fault}") from None
+            raise _Different(LOSSES, f"step {step + 1}: {theirs!r} in the copy, but in the engine {fault}") from None
         ours = self.session.losses[step]
         if not _same_bits(np.array([theirs]), np.array([ours]))[0]:
             raise _Different(LOSSES, f"step {step + 1}: {_both(theirs, ours)}{self._hint(step)}")
         self.report.steps = step + 1
+        self.report.note(LOSSES, True, f"all {step + 1:,}, the last one {ours:.4f} ({ours.hex()})")
         for name, what in STATE.items():
             self._compare(what, f"after step {step + 1}", name, message)
-        self.report.note(LOSSES, True, f"all {step + 1:,}, the last one {ours:.4f} ({ours.hex()})")
-        for what in STATE.values():
-            count = self.session.recording.n_params
-            self.report.note(what, True, f"all {count:,}, after each of {step + 1:,} steps")
+            self.report.note(what, True, f"all {self.session.recording.n_params:,}, after each of {step + 1:,} steps")
         self.tell("comparing", step + 1, self.total)
 
     @staticmethod
     def _hint(step: int) -> str:
-        return "; its very first forward pass is another one, so it is another architecture" if step == 0 else ""
+        return (
+            "; it is the very first, so the copy computes another function: another architecture" if step == 0 else ""
+        )
 
     def _compare(self, what: str, when: str, name: str, message: dict[str, Any]) -> None:
         """Raise _Different at the first bit of the parameters or moments that is not the same."""
@@ -165,8 +167,9 @@ class _Comparison:
         session = self.session
         theirs = np.frombuffer(b64decode(message[name]))
         ours = {"params": session.params, "m": session.m, "v": session.v}[name]
+        kind = "" if name == "params" else f"{name} of "
         for matrix, i, j, there, here in _differences(theirs, ours):
-            raise _Different(what, f"{when}, {name} {matrix}[{i}][{j}]: {_both(there, here)}")
+            raise _Different(what, f"{when}, {kind}{matrix}[{i}][{j}]: {_both(there, here)}")
 
     def sample(self, message: dict[str, Any]) -> None:
         assert self.session is not None
@@ -178,9 +181,11 @@ class _Comparison:
         except ConfigError as error:
             raise self.original.cannot(str(error)) from None
         except EngineError as error:
-            raise _Different(SAMPLES, f"sample {self.samples}: {theirs!r} there; here {error}") from None
+            raise _Different(
+                SAMPLES, f"sample {self.samples}: {theirs!r} in the copy, but in the engine {error}"
+            ) from None
         if theirs != ours:
-            raise _Different(SAMPLES, f"sample {self.samples}: {theirs!r} there, {ours!r} here")
+            raise _Different(SAMPLES, f"sample {self.samples}: {theirs!r} in the copy, {ours!r} in the engine")
         self.report.note(SAMPLES, True, f"all {self.samples}, the last one {ours!r}")
         self.tell(f"sampling ({self.samples})", self.report.steps, self.total)
 
@@ -227,7 +232,7 @@ def _differences(theirs: Floats, ours: dict[str, Floats]) -> Iterator[tuple[str,
 
 
 def _both(theirs: float, ours: float) -> str:
-    return f"{theirs!r} ({theirs.hex()}) there, {ours!r} ({ours.hex()}) here"
+    return f"{theirs!r} ({theirs.hex()}) in the copy, {ours!r} ({ours.hex()}) in the engine"
 
 
 def _shape(shape: list[int]) -> str:

@@ -66,7 +66,9 @@ class Commands(click.RichGroup):
         except EngineError as error:
             raise Failure(str(error)) from error
         except MemoryError:
-            raise Failure("there is not enough memory for this; choose a smaller n_embd, n_layer or block_size") from None
+            raise Failure(
+                "there is not enough memory for this; choose a smaller n_embd, n_layer or block_size"
+            ) from None
         except BrokenPipeError:
             _throw_output_away()
             ctx.exit(UNREAD)
@@ -78,19 +80,25 @@ class Commands(click.RichGroup):
             found = super().resolve_command(ctx, args)
         except click.UsageError:
             if Path(args[0]).is_file():
-                raise click.UsageError(f"There is no command {args[0]!r}; to open a file, write --data {args[0]}.", ctx) from None
+                raise click.UsageError(
+                    f"There is no command {args[0]!r}; to open a file, write --data {args[0]}.", ctx
+                ) from None
             raise
-        early = [p for p in self.params if ctx.get_parameter_source(p.name or "") is click.core.ParameterSource.COMMANDLINE]
+        early = [
+            p for p in self.params if ctx.get_parameter_source(p.name or "") is click.core.ParameterSource.COMMANDLINE
+        ]
         if early:
             flag = early[0].opts[0]
-            raise click.UsageError(f"{flag} stands before {found[0]}; put it after: {ctx.info_name} {found[0]} {flag} ...", ctx)
+            raise click.UsageError(
+                f"{flag} stands before {found[0]}; put it after: {ctx.info_name} {found[0]} {flag} ...", ctx
+            )
         return found
 
 
 def _sentence(error: click.ClickException) -> str:
     text = error.format_message().strip()
     if isinstance(error, click.UsageError) and error.ctx is not None:
-        return f"{text} (For help: {error.ctx.command_path} --help)"
+        return f"{text.removesuffix('.')}; {error.ctx.command_path} --help says more"
     return text
 
 

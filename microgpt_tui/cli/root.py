@@ -34,7 +34,11 @@ def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     invoke_without_command=True,
     context_settings={
         "help_option_names": ["-h", "--help"],
-        "rich_help_config": {"text_paragraph_linebreaks": "\n\n", "max_width": 100},
+        "rich_help_config": {
+            "text_paragraph_linebreaks": "\n\n",
+            "padding_helptext_first_line": (0, 0, 1, 0),
+            "max_width": 100,
+        },
     },
     epilog=examples(
         "microgpt-tui",

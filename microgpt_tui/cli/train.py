@@ -123,14 +123,20 @@ class _Teller:
 
     def _print(self, line: str) -> None:
         try:
-            click.echo(line)
+            self.waiting.print(line)
         except BrokenPipeError:
             if not self.carry_on:
                 raise
             self.heard = False  # nobody reads on, but there is a file to be written
 
     def _write(self, number: int, loss: float, lr: float, grad_norm: float) -> None:
-        entry = {"step": number, "loss": _number(loss), "loss_hex": loss.hex(), "lr": lr, "grad_norm": _number(grad_norm)}
+        entry = {
+            "step": number,
+            "loss": _number(loss),
+            "loss_hex": loss.hex(),
+            "lr": lr,
+            "grad_norm": _number(grad_norm),
+        }
         assert self.log is not None
         try:
             self.log.write(json.dumps(entry) + "\n")

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, ProgressColumn
 
 PATIENCE = 1.0  # seconds until it shows
 EVERY = 0.05  # seconds between two changes of it
@@ -52,6 +52,15 @@ class Waiting:
             self._total, self._what = total or self._total, what or self._what
             self._draw()
 
+    def print(self, line: str) -> None:
+        """Print a line of results on the same stream, above the progress if that shows. Raises BrokenPipeError."""
+        with self._lock:
+            if self._progress is not None:
+                self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            else:
+                self._stream.write(line + "\n")
+                self._stream.flush()
+
     def share(self, done: float) -> bool:
         """`update` for the engine, which asks after each report whether to stop: no."""
         self.update(done)
@@ -59,7 +68,7 @@ class Waiting:
 
     def _show(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
         with self._lock:
             if self._over:
@@ -69,15 +78,12 @@ class Waiting:
                 TextColumn("{task.description}"),
                 BarColumn(),
                 TextColumn("{task.fields[note]}", markup=False),
-                TextColumn("time left"),
-                TimeRemainingColumn(),
+                _left(),
             )
             console = Console(file=self._stream)
-            # What is printed meanwhile goes above the line, unless it goes to another place altogether.
             self._progress = Progress(
-                *columns, console=console, transient=True,
-                redirect_stdout=sys.stdout.isatty(), redirect_stderr=sys.stderr.isatty(),
-            )  # fmt: skip
+                *columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False
+            )
             self._task = self._progress.add_task(self._what, total=self._total, note=self._note)
             self._progress.start()
             self._draw()
@@ -87,3 +93,15 @@ class Waiting:
             self._progress.update(
                 self._task, completed=self._done, total=self._total, note=self._note, description=self._what
             )
+
+
+def _left() -> ProgressColumn:
+    """The time left, where it is known how much there is to do."""
+    from rich.progress import Task, TimeRemainingColumn
+    from rich.text import Text
+
+    class Left(TimeRemainingColumn):
+        def render(self, task: Task) -> Text:
+            return Text.assemble(super().render(task), " left") if task.total else Text("")
+
+    return Left()

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import ClassVar
 
-
 from rich.style import Style
 from textual import events
-from textual.geometry import Region, Size
+from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-
 from microgpt_tui.frame import Frame
+from microgpt_tui.widgets.numbers import exact
 from microgpt_tui.widgets.picture import Picture
 
 
@@ -35,8 +34,8 @@ class Pane(ScrollView, can_focus=True):
             """The pane that was clicked."""
             return self.pane
 
-    def __init__(self, id: str) -> None:
-        super().__init__(id=id)
+    def __init__(self, name: str) -> None:
+        super().__init__(id=name)
         self.frame: Frame | None = None
         self.picture = Picture()
         self.border_title = self.TITLE
@@ -67,8 +66,9 @@ class Pane(ScrollView, can_focus=True):
         self.border_title = self.heading(self.frame)
         self.picture = self.draw(self.frame, size.width, size.height)
         self.virtual_size = Size(max(self.picture.width, 1), self.picture.height)
-        if self.picture.focus is not None:
-            self.scroll_to_region(Region(0, max(self.picture.focus - 1, 0), 1, 3), animate=False, force=True)
+        # Where a pane stands scrolled follows from the frame, never from the way that led to it.
+        top = max(0, min((self.picture.focus or 0) - size.height // 2, self.picture.height - size.height))
+        self.scroll_to(0, top, animate=False, force=True, immediate=True)
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
@@ -92,6 +92,14 @@ class Pane(ScrollView, can_focus=True):
         if target is not None:
             self.post_message(self.Chosen(self, target))
 
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Name the scalar under the mouse, with its number."""
+        target = self.target_at(event)
+        if isinstance(target, int) and self.frame is not None:
+            self.tooltip = f"{self.frame.explain.name(target)}  {exact(self.frame.value(target))}"
+        else:
+            self.tooltip = None
+
     def neighbour(self, dx: int, dy: int) -> int | None:
         """The row of the scalar next to the selected one on the picture, in a direction; None at the edge."""
         if self.frame is None:
@@ -107,5 +115,3 @@ class Pane(ScrollView, can_focus=True):
         if not column:
             return None
         return min(column, key=lambda s: (abs(s.y - here.y), abs(s.x - here.x))).target  # type: ignore[return-value]
-
-

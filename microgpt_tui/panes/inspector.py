@@ -1,6 +1,8 @@
-"""One scalar, whole: its value, its formula, with numbers, what it is made from, who uses it, what made its gradient."""
+"""One scalar, whole: value, formula, formula with numbers, children, users, and what made its gradient."""
 
 from __future__ import annotations
+
+from rich.style import Style
 
 from engine.events import Phase
 from engine.explain import Piece, Term
@@ -49,7 +51,9 @@ class Inspector(Pane):
         else:
             picture.line().fit("a constant", width, palette.DIM)
         for title, rows in (("made from", frame.explain.children(row)), ("used by", frame.explain.users(row))):
-            if rows and not (title == "used by" and frame.explain.recording.op[row] == 0 and row >= frame.view.recording.n_params):
+            if rows and not (
+                title == "used by" and frame.explain.recording.op[row] == 0 and row >= frame.view.recording.n_params
+            ):
                 picture.below(_list(frame, title, rows, width))
         return picture
 
@@ -78,10 +82,14 @@ def _gradient(frame: Frame, row: int, width: int) -> Picture:
         line.fit(later, max(0, width - line.width), palette.FAINT)
         return picture
     line.add(number(grad), palette.signed(grad))
-    line.fit(f"  {len(terms)} of {planned} terms" if terms else "  the start: dL/dL", max(0, width - line.width), palette.DIM)
+    line.fit(
+        f"  {len(terms)} of {planned} terms" if terms else "  the start: dL/dL", max(0, width - line.width), palette.DIM
+    )
     shown = terms[-LIST:]
     if len(terms) > len(shown):
-        picture.line().fit(f"  {len(terms) - len(shown)} earlier terms: {number(shown[0].before)}", width, palette.FAINT)
+        picture.line().fit(
+            f"  {len(terms) - len(shown)} earlier terms: {number(shown[0].before)}", width, palette.FAINT
+        )
     for term in shown:
         _term(frame, picture, term, width, latest=frame.backward and term.tick == frame.moment.tick)
     return picture
@@ -132,7 +140,7 @@ def _cut(pieces: list[Piece], most: int = 11) -> list[Piece]:
     return [*pieces[: joints[2]], " + … + ", *pieces[joints[-1] + 1 :]] if len(joints) > 3 else pieces
 
 
-Token = tuple[str, palette.Style, int | None]
+Token = tuple[str, Style, int | None]
 
 
 def _names(frame: Frame, pieces: list[Piece]) -> list[Token]:
@@ -155,8 +163,8 @@ def _wrapped(tokens: list[Token], width: int) -> Picture:
     picture, line = Picture(), Line()
     picture.lines.append(line)
     for text, style, target in tokens:
-        if line.width and line.width + len(text.rstrip()) > width:
+        fits = not line.width or line.width + len(text.rstrip()) <= width
+        if not fits:
             line = picture.line("  ")
-            text = text.lstrip()
-        line.add(text, style, target)
+        line.add(text if fits else text.lstrip(), style, target)
     return picture

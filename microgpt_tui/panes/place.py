@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rich.style import Style
+
 from microgpt_tui import palette
 from microgpt_tui.frame import Frame
 from microgpt_tui.panes.base import Pane
@@ -17,7 +19,11 @@ class Place(Pane, can_focus=False):
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         del height
         picture, stretch, moment = Picture(), frame.stretch, frame.moment
-        line = picture.line().add(f" step {moment.step}", palette.STRONG).add(f" of {frame.config.num_steps}  ", palette.DIM)
+        line = (
+            picture.line()
+            .add(f" step {moment.step}", palette.STRONG)
+            .add(f" of {frame.config.num_steps}  ", palette.DIM)
+        )
         loss = frame.view.loss
         line.add("loss ", palette.DIM).add(plain(loss) if loss is not None else "-", palette.STRONG).add("  ")
         line.add(f" {frame.phase.upper()} ", palette.PHASES[frame.phase]).add(" ")
@@ -34,9 +40,9 @@ class Place(Pane, can_focus=False):
         return picture
 
 
-def _path(frame: Frame) -> list[tuple[str, palette.Style]]:
+def _path(frame: Frame) -> list[tuple[str, Style]]:
     stretch = frame.stretch
-    parts: list[tuple[str, palette.Style]] = []
+    parts: list[tuple[str, Style]] = []
     if stretch.pos is not None:
         parts.append((f"pos {stretch.pos} {frame.token(stretch.pos)!r}", palette.TEXT))
     if stretch.layer is not None and not stretch.is_parameter:

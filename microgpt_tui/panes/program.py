@@ -31,7 +31,15 @@ class Program(Pane):
             inside = here.index in {s.index for s in stretches}
             mark = HERE if inside else DONE if last.last <= frame.moment.tick else TO_COME
             leaf = len(stretches) == 1
-            style = palette.NOW if inside and leaf else palette.NEW if inside else palette.TEXT if mark == DONE else palette.DIM
+            style = (
+                palette.NOW
+                if inside and leaf
+                else palette.NEW
+                if inside
+                else palette.TEXT
+                if mark == DONE
+                else palette.DIM
+            )
             if inside:
                 picture.focus = picture.height
             target = Moment(frame.moment.step, frame.phase, first.last)

@@ -26,7 +26,11 @@ def _highlighted(path: Path) -> list[list[Segment]]:
     text = Syntax(code, "python", theme="monokai", background_color="default").highlight(code)
     console = Console(width=1000, color_system="truecolor", force_terminal=True)
     return [
-        [Segment(s.text, Style(color=s.style.color if s.style else None)) for s in line.render(console) if s.text != "\n"]
+        [
+            Segment(s.text, Style(color=s.style.color if s.style else None))
+            for s in line.render(console)
+            if s.text != "\n"
+        ]
         for line in text.split("\n", allow_blank=True)
     ]
 
@@ -41,16 +45,26 @@ class Source(Pane):
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         del height
-        picture, source = Picture(), frame.source
-        for number, segments in enumerate(_highlighted(source.path), start=1):
-            here, ran = number == source.line, number in source.ran
-            line = picture.line()
-            line.add("▸" if here else " ", palette.NEW).add(f"{number:>4} ", palette.NEW if here else palette.FAINT)
-            line.extend(_code(segments, AT_WORK if here else RAN if ran else None, width - line.width))
-            if here:
-                picture.focus = picture.height - 1
-                line.add(" " * max(0, width - line.width), AT_WORK)
+        source = frame.source
+        picture = Picture(list(_quiet_lines(source.path, width)), focus=source.line - 1)
+        segments = _highlighted(source.path)
+        for number in source.ran | {source.line}:
+            picture.lines[number - 1] = _line(number, segments[number - 1], width, RAN, number == source.line)
         return picture
+
+
+@cache
+def _quiet_lines(path: Path, width: int) -> tuple[Line, ...]:
+    """The lines of a file as they look where nothing happens."""
+    return tuple(_line(i, segments, width, None, False) for i, segments in enumerate(_highlighted(path), start=1))
+
+
+def _line(number: int, segments: list[Segment], width: int, under: Style | None, here: bool) -> Line:
+    line = Line().add("▸" if here else " ", palette.NEW).add(f"{number:>4} ", palette.NEW if here else palette.FAINT)
+    line.extend(_code(segments, AT_WORK if here else under, width - line.width))
+    if here:
+        line.add(" " * max(0, width - line.width), AT_WORK)
+    return line
 
 
 def _code(segments: list[Segment], under: Style | None, width: int) -> Line:

@@ -53,7 +53,9 @@ def _bar(line: Line, frame: Frame, phase: Phase, cells: int) -> None:
     stretches = frame.program.stretches(phase)
     begun = frame.phase.place >= phase.place
     label = f"{phase} " if cells > 14 else ""
-    line.add(label, palette.PHASE_TEXT[phase] if begun else palette.DIM, Moment(frame.moment.step, phase, stretches[0].last))
+    line.add(
+        label, palette.PHASE_TEXT[phase] if begun else palette.DIM, Moment(frame.moment.step, phase, stretches[0].last)
+    )
     cells -= len(label)
     here = _handle(frame, phase, cells)
     for i in range(cells):

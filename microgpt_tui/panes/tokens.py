@@ -37,7 +37,9 @@ class Tokens(Pane, can_focus=False):
                 style = palette.FAINT
             tokens.add(f"[{names[i]}]" if i == pos else f" {names[i]} ", style, target)
             mark = states[i] if i < program.n else ""
-            marks.fit(f" {mark}", size, palette.NEW if mark == HERE else palette.DONE if mark == DONE else palette.DIM, target)
+            marks.fit(
+                f" {mark}", size, palette.NEW if mark == HERE else palette.DONE if mark == DONE else palette.DIM, target
+            )
         if last < len(names):
             tokens.add(" …", palette.DIM)
         column = max(tokens.width, marks.width) + 2

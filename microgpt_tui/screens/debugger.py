@@ -35,11 +35,19 @@ class DebuggerScreen(Screen[None]):
 
     CSS_PATH = "debugger.tcss"
     AUTO_FOCUS = ""  # no pane is chosen at first, so the arrow keys move through time
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall")]
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]
+    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-low"), (32, "-tall")]
     COMMANDS: ClassVar = Screen.COMMANDS | {PaneKeys}
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(key.keys, key.action, key.description, id=key.id, tooltip=key.tooltip, show=key.show, key_display=key.display)
+        Binding(
+            key.keys,
+            key.action,
+            key.description,
+            id=key.id,
+            tooltip=key.tooltip,
+            show=key.show,
+            key_display=key.display,
+        )
         for key in KEYS
     ]
 
@@ -73,7 +81,8 @@ class DebuggerScreen(Screen[None]):
         small = width < SMALLEST[0] or height < SMALLEST[1]
         self.set_class(small, "-too-small")
         self.query_one("#too-small", Static).update(
-            f"This terminal is {width}×{height}.\nThe debugger needs {SMALLEST[0]}×{SMALLEST[1]}: make the window larger.\nq quits."
+            f"This terminal is {width}×{height}.\nThe debugger needs {SMALLEST[0]}×{SMALLEST[1]}: "
+            "make the window larger.\nq quits."
         )
 
     # Where we are.
@@ -150,12 +159,12 @@ class DebuggerScreen(Screen[None]):
         else:
             self.action_go("next_event" if dx > 0 else "previous_event")
 
-    def action_pane(self, id: str) -> None:
+    def action_pane(self, name: str) -> None:
         """Choose a pane; where it has no place, it comes up over the others."""
-        pane = self.query_one(f"#{id}", Pane)
+        pane = self.query_one(f"#{name}", Pane)
         if self.has_class("-zoomed") or self.has_class("-narrow"):
             shown = pane.has_class("-zoom")
-            self._zoom(None if shown or id == "stage" else pane)
+            self._zoom(None if shown or name == "stage" else pane)
         self.set_focus(pane if pane.display else None)
 
     def action_zoom(self) -> None:

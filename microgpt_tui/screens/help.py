@@ -44,10 +44,15 @@ class HelpScreen(ModalScreen[None]):
         text.append(f"\n{title_of(self.frame.stretch)}\n", palette.NEW)
         for lead, sentence in zip(("What", "Why", "How to read"), sentences(self.frame), strict=True):
             text.append(f"{lead}: ", palette.DIM).append(f"{sentence}\n", palette.TEXT)
-        text.append("\nBars standing on the ground are positive, hanging ones negative; · is not yet computed.\n", palette.DIM)
+        text.append(
+            "\nBars standing on the ground are positive, hanging ones negative; · is not yet computed.\n", palette.DIM
+        )
         for group, keys in groupby(KEYS, key=lambda key: key.group):
             text.append(f"\n{group}\n", palette.NEW)
             for key in keys:
                 text.append(f"  {key.display or key.keys:<6}", palette.STRONG).append(f"{key.tooltip}\n", palette.TEXT)
-        text.append("\nThe mouse does all of it: click a cell, a token, a line of the outline; drag the timeline.\n", palette.DIM)
+        text.append(
+            "\nThe mouse does all of it: click a cell, a token, a line of the outline; drag the timeline.\n",
+            palette.DIM,
+        )
         return text

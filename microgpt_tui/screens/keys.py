@@ -23,22 +23,55 @@ class Key:
 
 
 KEYS = (
-    Key("event.next", "n", "go('next_event')", "next", "The next event: one tensor, one gradient, one matrix", show=True),
+    Key(
+        "event.next", "n", "go('next_event')", "next", "The next event: one tensor, one gradient, one matrix", show=True
+    ),
     Key("event.previous", "p", "go('previous_event')", "back", "The event before", show=True),
     Key("scalar.next", "s", "go('next_scalar')", "scalar", "Step into: the next scalar", show=True),
     Key("scalar.previous", "S", "go('previous_scalar')", "scalar back", "The scalar before"),
-    Key("block.end", "o", "go('end_of_block')", "out", "Step out: to the end of this event, head, block, position, phase", show=True),
-    Key("block.start", "O", "go('start_of_block')", "to start of block", "To the start of this event, head, block, position, phase"),
+    Key(
+        "block.end",
+        "o",
+        "go('end_of_block')",
+        "out",
+        "Step out: to the end of this event, head, block, position, phase",
+        show=True,
+    ),
+    Key(
+        "block.start",
+        "O",
+        "go('start_of_block')",
+        "to start of block",
+        "To the start of this event, head, block, position, phase",
+    ),
     Key("position.next", "t", "go('next_position')", "token", "The same place at the next token position", show=True),
-    Key("position.previous", "T", "go('previous_position')", "token back", "The same place at the token position before"),
+    Key(
+        "position.previous", "T", "go('previous_position')", "token back", "The same place at the token position before"
+    ),
     Key("phase.next", "f", "go('next_phase')", "phase", "Forward, backward, update: the next phase", show=True),
     Key("phase.previous", "F", "go('previous_phase')", "phase back", "The phase before"),
     Key("step.next", "right_square_bracket", "go('next_step')", "step", "The next training step", "]", True),
     Key("step.previous", "left_square_bracket", "go('previous_step')", "step back", "The training step before", "["),
     Key("step.first", "home", "go('first_event')", "first event", "The first event of this step"),
     Key("step.last", "end", "go('last_event')", "last event", "The last event of this step"),
-    Key("cursor.right", "right", "cursor_or_event(1)", "next, or cell right", "The next event; on a chosen pane, the cell to the right", "→", group="Look"),
-    Key("cursor.left", "left", "cursor_or_event(-1)", "back, or cell left", "The event before; on a chosen pane, the cell to the left", "←", group="Look"),
+    Key(
+        "cursor.right",
+        "right",
+        "cursor_or_event(1)",
+        "next, or cell right",
+        "The next event; on a chosen pane, the cell to the right",
+        "→",
+        group="Look",
+    ),
+    Key(
+        "cursor.left",
+        "left",
+        "cursor_or_event(-1)",
+        "back, or cell left",
+        "The event before; on a chosen pane, the cell to the left",
+        "←",
+        group="Look",
+    ),
     Key("cursor.down", "down", "select(0, 1)", "cell below", "Move the cell cursor down", "↓", group="Look"),
     Key("cursor.up", "up", "select(0, -1)", "cell above", "Move the cell cursor up", "↑", group="Look"),
     Key("pane.stage", "1", "pane('stage')", "stage", "Choose the stage", group="Look"),
@@ -46,7 +79,15 @@ KEYS = (
     Key("pane.inspector", "3", "pane('inspector')", "inspector", "Choose the inspector", group="Look"),
     Key("pane.source", "4", "pane('source')", "source", "Choose the source", group="Look"),
     Key("pane.zoom", "z", "zoom", "zoom", "Give one pane all the room; again to give it back", show=True, group="Look"),
-    Key("pane.back", "escape", "back", "restore", "Restore a zoomed pane, leave a chosen one; never quits", "esc", group="Look"),
+    Key(
+        "pane.back",
+        "escape",
+        "back",
+        "restore",
+        "Restore a zoomed pane, leave a chosen one; never quits",
+        "esc",
+        group="Look",
+    ),
     Key("app.help", "question_mark", "help", "help", "All keys, and what is on the screen", "?", True, "Program"),
     Key("app.palette", "ctrl+p", "app.command_palette", "palette", "Find a command by its name", "^p", group="Program"),
     Key("app.quit", "q", "app.quit", "quit", "Leave the debugger", show=True, group="Program"),
@@ -59,7 +100,9 @@ class PaneKeys(Provider):
     async def discover(self) -> Hits:
         """All of them, before anything is typed."""
         for key in KEYS:
-            yield DiscoveryHit(key.tooltip, partial(self.screen.run_action, key.action), help=f"key {key.display or key.keys}")
+            yield DiscoveryHit(
+                key.tooltip, partial(self.screen.run_action, key.action), help=f"key {key.display or key.keys}"
+            )
 
     async def search(self, query: str) -> Hits:
         """Those that match."""

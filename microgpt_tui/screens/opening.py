@@ -25,7 +25,9 @@ class OpeningScreen(Screen[None]):
     OpeningScreen #name { color: #ffd75f; text-style: bold; }
     OpeningScreen ProgressBar, OpeningScreen Bar { width: 1fr; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("q,escape", "stop", "stop", id="opening.stop", tooltip="Stop and quit")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q,escape", "stop", "stop", id="opening.stop", tooltip="Stop and quit")
+    ]
 
     class Ready(Message):
         """The session stands at the step that was asked for."""

@@ -65,7 +65,9 @@ class Board:
         per = n if n * size + len(gaps) <= room else max(1, room // size)
         for first in range(0, n, per):
             line = self.label(label if first == 0 else "", style)
-            part = Cells(cells.values[first : first + per], cells.known[first : first + per], cells.targets[first : first + per])
+            part = Cells(
+                cells.values[first : first + per], cells.known[first : first + per], cells.targets[first : first + per]
+            )
             inner = [g - first for g in gaps if first < g < first + per]
             if np.any(part.targets == self.frame.selected):
                 self.picture.focus = self.picture.height - 1
@@ -79,10 +81,22 @@ class Board:
             self.picture.line()
         new = self.made_now(rows)
         style = palette.NEW if new else palette.TEXT
-        self.strip(label, self.frame.data(rows), style if not self.frame.backward else palette.DIM, NEW_MARK if new else "", heads)
+        self.strip(
+            label,
+            self.frame.data(rows),
+            style if not self.frame.backward else palette.DIM,
+            NEW_MARK if new else "",
+            heads,
+        )
         if self.frame.backward:
             here = rows is self.frame.stretch.rows
-            self.strip(f"∂{label.lstrip('+= ')}", self.frame.grad(rows), palette.NEW if here else palette.TEXT, self.state(rows), heads)
+            self.strip(
+                f"∂{label.lstrip('+= ')}",
+                self.frame.grad(rows),
+                palette.NEW if here else palette.TEXT,
+                self.state(rows),
+                heads,
+            )
 
     def state(self, rows: Rows) -> str:
         """How far the gradient of a tensor is."""
@@ -93,9 +107,17 @@ class Board:
 
     def scale_note(self, cells: Cells) -> None:
         """What a full cell means."""
-        self.say(f"a full cell is {number(cells.scale).lstrip('+')}; standing ", ("▆", palette.PLUS), " +, hanging ", ("▀", palette.MINUS), " −")
+        self.say(
+            f"a full cell is {number(cells.scale).lstrip('+')}; standing ",
+            ("▆", palette.PLUS),
+            " +, hanging ",
+            ("▀", palette.MINUS),
+            " −",
+        )
 
-    def table(self, columns: Sequence[tuple[str, Cells]], names: Sequence[str], index: int, room: int, bars: bool = False) -> None:
+    def table(
+        self, columns: Sequence[tuple[str, Cells]], names: Sequence[str], index: int, room: int, bars: bool = False
+    ) -> None:
         """One line an element, a number a column; cut around `index` to `room` lines. The last column may get bars."""
         widest = max([len(n) for n in names] + [3]) + 2
         titles = [max(FIGURE, len(title) + 2) for title, _ in columns]
@@ -115,7 +137,9 @@ class Board:
             cells = columns[-1][1]
             if bars and left > 3 and cells.known[i]:
                 value = float(cells.values[i])
-                line.add("  ").add(bar(abs(value), cells.scale, min(left, 24)), palette.signed(value), int(cells.targets[i]))
+                line.add("  ").add(
+                    bar(abs(value), cells.scale, min(left, 24)), palette.signed(value), int(cells.targets[i])
+                )
         if (first, last) != (0, len(names)):
             self.say(f"  lines {first}-{last - 1} of {len(names)}")
 
@@ -136,13 +160,18 @@ class Board:
         name = frame.explain.name(frame.selected)
         if not terms:
             grad = frame.gradient(frame.selected)
-            start = "∂loss = 1: the loss grows one for one with itself" if grad is not None else f"∂{name}: nothing has arrived yet"
+            start = (
+                "∂loss = 1: the loss grows one for one with itself"
+                if grad is not None
+                else f"∂{name}: nothing has arrived yet"
+            )
             self.say((start, palette.TEXT))
             return
         term = terms[-1]
         self.say(
             (f"∂{name}", palette.NEW), " += ",
-            (f"{number(term.local)} · {number(term.grad)}", palette.TEXT), " from ", (frame.explain.name(term.user), palette.TEXT),
+            (f"{number(term.local)} · {number(term.grad)}", palette.TEXT),
+            " from ", (frame.explain.name(term.user), palette.TEXT),
         )  # fmt: skip
         self.say(
             "   ", (number(term.before), palette.TEXT), " → ", (number(term.after), palette.STRONG),

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-
-
 from microgpt_tui import palette
 from microgpt_tui.stage.board import Board
 from microgpt_tui.widgets.cells import Cells, heatmap
 from microgpt_tui.widgets.numbers import number
 from microgpt_tui.widgets.picture import Picture, beside
 
-TITLES = {"g": "gradient g", "m": "1st moment m", "v": "2nd moment v", "m_hat": "m_hat=m/(1-β1ᵗ)", "v_hat": "v_hat=v/(1-β2ᵗ)", "delta": "step Δ", "p": "weight"}
+TITLES = {
+    "g": "gradient g",
+    "m": "1st moment m",
+    "v": "2nd moment v",
+    "m_hat": "m_hat=m/(1-β1ᵗ)",
+    "v_hat": "v_hat=v/(1-β2ᵗ)",
+    "delta": "step Δ",
+    "p": "weight",
+}
 SHORT = {"g": "g", "m": "m", "v": "v", "m_hat": "m_hat", "v_hat": "v_hat", "delta": "Δ", "p": "weight"}
 
 
@@ -22,7 +28,10 @@ def gradient(board: Board) -> None:
     values, grads = frame.data(rows), frame.grad(rows)
     height = max(2, board.height - 5)
     maps = []
-    for title, cells, style in (("weights", values, palette.TEXT), (f"gradient, {board.state(rows).strip()}", grads, palette.NEW)):
+    for title, cells, style in (
+        ("weights", values, palette.TEXT),
+        (f"gradient, {board.state(rows).strip()}", grads, palette.NEW),
+    ):
         picture = Picture()
         picture.line(title, style)
         maps.append(picture.below(heatmap(cells, size, each, height, frame.selected)))
@@ -53,7 +62,7 @@ def adam(board: Board) -> None:
 
 
 def _layout(width: int, height: int, shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """Maps a line, characters a cell, and rows a map: the largest cells with which whole matrices fit, else the most rows."""
+    """Maps a line, characters a cell, rows a map: the largest cells that show whole matrices, else the most rows."""
     choices = []
     for per_line in (7, 4, 3):
         each = (width + 1) // per_line - 1
@@ -90,8 +99,6 @@ def _arithmetic(board: Board) -> Picture:
     line = picture.line("   weight ", palette.TEXT).add(number(a.p_before, 5), palette.STRONG).add(" → ", palette.DIM)
     line.add(number(a.p, 5), palette.NEW).add("   gradient set back to 0 for the next step", palette.DIM)
     if frame.moment.step == 0 and board.height > 14 and a.g != 0:
-        text = "first step: the corrections undo the zeros that m and v began with, so every weight moves by about the rate itself"
+        text = "first step: the corrections undo the zeros m and v began with, so each weight moves by about the rate itself"
         picture.line().fit(f"   ({text})", board.width, palette.DIM)
     return picture
-
-

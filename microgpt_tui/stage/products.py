@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from rich.style import Style
 
 from engine.tape import Rows
 from microgpt_tui import palette
@@ -17,7 +18,9 @@ def linear(board: Board) -> None:
     frame, stretch = board.frame, board.frame.stretch
     w, x = stretch.operands["w"], stretch.operands["x"]
     in_heads = stretch.name in ("q", "k", "v")
-    names = [frame.token_name(i) for i in range(len(w))] if stretch.name == "logits" else [f"[{i}]" for i in range(len(w))]
+    names = (
+        [frame.token_name(i) for i in range(len(w))] if stretch.name == "logits" else [f"[{i}]" for i in range(len(w))]
+    )
     per_head = len(w) // frame.config.n_head
     styles = [palette.head(i // per_head) if in_heads else palette.TEXT for i in range(len(w))]
     labels = [f"{stretch.name} {n}" for n in names]
@@ -43,7 +46,9 @@ def weighted_sum(board: Board) -> None:
     size = heat_size_for(values.shape[1], max(8, board.width - LABEL - FIGURE - 4))
     shares, kept = frame.data(weights), frame.data(values)
     part = " ∂weight" if frame.backward else " weight"
-    board.picture.line().fit("", LABEL).fit(part, FIGURE, palette.DIM, right=True).add("  ").add("value of that position", palette.DIM)
+    board.picture.line().fit("", LABEL).fit(part, FIGURE, palette.DIM, right=True).add("  ").add(
+        "value of that position", palette.DIM
+    )
     scale = kept.scale
     first, last = window(len(weights), max(1, board.height - 6), len(weights) - 1)
     for t in range(first, last):
@@ -60,10 +65,15 @@ def weighted_sum(board: Board) -> None:
     if frame.backward:
         board.latest()
         return
-    _terms(board, [(int(weights[t]), int(values[t, i])) for t in range(len(weights))], f"head_out[{i}]", int(stretch.rows[i]))
+    _terms(
+        board,
+        [(int(weights[t]), int(values[t, i])) for t in range(len(weights))],
+        f"head_out[{i}]",
+        int(stretch.rows[i]),
+    )
 
 
-def _matrix(board: Board, x_name: str, x: Rows, w: Rows, out: Rows, labels: list[str], styles: list[palette.Style]) -> None:
+def _matrix(board: Board, x_name: str, x: Rows, w: Rows, out: Rows, labels: list[str], styles: list[Style]) -> None:
     frame = board.frame
     i, columns = _row_of(board, w, out), w.shape[1]
     label = max(len(text) for text in labels) + 1
@@ -82,7 +92,9 @@ def _matrix(board: Board, x_name: str, x: Rows, w: Rows, out: Rows, labels: list
     first, last = window(len(w), max(1, board.height - below - 2 - (0 if len(w) <= board.height - below - 2 else 1)), i)
     for r in range(first, last):
         chosen = r == i
-        line = board.picture.line().fit(f"{labels[r]}{'▸' if chosen else ' '}", label, palette.NEW if chosen else styles[r])
+        line = board.picture.line().fit(
+            f"{labels[r]}{'▸' if chosen else ' '}", label, palette.NEW if chosen else styles[r]
+        )
         heat_row(line, _part(weights.row(r), left, right), size, frame.selected, weights_scale)
         line.add(" =" if not frame.backward else " ∂")
         if chosen:

@@ -31,10 +31,17 @@ def softmax(board: Board) -> None:
         ]  # fmt: skip
     else:
         columns = [
-            (score, frame.data(logits)), ("− max", frame.data(shifted)), ("exp", frame.data(exps)), (share, frame.data(stretch.rows)),
+            (score, frame.data(logits)), ("− max", frame.data(shifted)), ("exp", frame.data(exps)),
+            (share, frame.data(stretch.rows)),
         ]  # fmt: skip
     board.latest()
-    board.table(columns, names, _line(board, (stretch.rows, exps, logits, shifted)), board.room - (1 if frame.backward else 3), bars=True)
+    board.table(
+        columns,
+        names,
+        _line(board, (stretch.rows, exps, logits, shifted)),
+        board.room - (1 if frame.backward else 3),
+        bars=True,
+    )
     total = int(stretch.parts["total"])
     if not frame.backward:
         line = board.picture.line().fit("", max([len(n) for n in names] + [3]) + 2)
@@ -62,14 +69,20 @@ def nll(board: Board) -> None:
     p, loss, out = frame.value(row), frame.value(int(stretch.rows[0])), int(stretch.rows[0])
     vocab = frame.program.tokenizer.vocab_size
     name = frame.target(stretch.pos)
-    board.say(("after ", palette.DIM), (frame.token(stretch.pos), palette.STRONG), " really came ", (name, palette.TARGET))
+    board.say(
+        ("after ", palette.DIM), (frame.token(stretch.pos), palette.STRONG), " really came ", (name, palette.TARGET)
+    )
     board.say("")
     line = board.picture.line("  p(target)  ", palette.TEXT).add(f"{plain(p):>9}", palette.STRONG, row).add("  ")
     line.add(bar(p or 0.0, 1.0, max(0, board.width - line.width - 2)), palette.TARGET, row)
     line = board.picture.line("  −log p     ", palette.NEW).add(f"{plain(loss):>9}", palette.STRONG, out).add("  ")
-    line.add(bar(loss or 0.0, max(loss or 0.0, 2 * math.log(vocab)), max(0, board.width - line.width - 2)), palette.PLUS, out)
+    line.add(
+        bar(loss or 0.0, max(loss or 0.0, 2 * math.log(vocab)), max(0, board.width - line.width - 2)), palette.PLUS, out
+    )
     line = board.picture.line("  guessing   ", palette.DIM).add(f"{math.log(vocab):9.4f}", palette.DIM).add("  ")
-    line.add(bar(math.log(vocab), max(loss or 0.0, 2 * math.log(vocab)), max(0, board.width - line.width - 2)), palette.FAINT)
+    line.add(
+        bar(math.log(vocab), max(loss or 0.0, 2 * math.log(vocab)), max(0, board.width - line.width - 2)), palette.FAINT
+    )
     board.say(f"  (all {vocab} tokens alike would give log {vocab})")
     if frame.backward:
         board.say("")
@@ -90,7 +103,9 @@ def mean(board: Board) -> None:
     columns = [("loss_t", cells), ("∂", frame.grad(losses))] if frame.backward else [("loss_t", cells)]
     board.latest()
     found = np.flatnonzero(losses == frame.selected)
-    board.table(columns, names, int(found[0]) if len(found) else len(names) - 1, board.room - 3, bars=not frame.backward)
+    board.table(
+        columns, names, int(found[0]) if len(found) else len(names) - 1, board.room - 3, bars=not frame.backward
+    )
     out = int(stretch.rows[0])
     line = board.picture.line("mean ", palette.NEW).add(plain(frame.value(out)), palette.STRONG, out)
     line.add(f"  = sum / {len(losses)}: the loss of {frame.program.doc!r}", palette.DIM)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
@@ -48,7 +49,7 @@ def cell(value: float, known: bool, scale: float) -> tuple[str, Style]:
         return "·", palette.FAINT
     if value == 0:
         return "0", palette.DIM
-    if value != value:
+    if math.isnan(value):
         return "?", palette.WARNING
     level = min(8, max(1, round(abs(value) / scale * 8))) if 0 < scale < float("inf") else 8
     if value > 0:
@@ -102,14 +103,14 @@ def window(n: int, room: int, centre: int) -> tuple[int, int]:
 
 
 def heat(value: float, known: bool, scale: float, size: int) -> tuple[str, Style]:
-    """One cell of a heatmap: brighter is larger. Colour may be missing: a wide cell holds the number, one of two or more
-    characters its sign and its tenths of the scale, a single character says roughly the same.
+    """One cell of a heatmap: brighter is larger. Colour may be missing: a wide cell holds the number, one of two or
+    more characters its sign and its tenths of the scale, a single character says roughly the same.
     """
     if not known:
         return "·".rjust(size), palette.FAINT
     if value == 0:
         return "0".rjust(size), palette.FAINT
-    if value != value:
+    if math.isnan(value):
         return "?".rjust(size), palette.WARNING
     level = min(9, int(abs(value) / scale * 10)) if 0 < scale < float("inf") else 9
     ramp = palette.HEAT_PLUS if value > 0 else palette.HEAT_MINUS
@@ -142,7 +143,9 @@ def heatmap(cells: Cells, size: int, width: int, height: int, selected: Hashable
         part = Cells(cells.values[r, left:right], cells.known[r, left:right], cells.targets[r, left:right])
         heat_row(picture.line(), part, size, selected, scale)
     if (top, bottom, left, right) != (0, rows, 0, columns):
-        note = f"{top}-{bottom - 1}/{rows}" + (f" × {left}-{right - 1}/{columns}" if (left, right) != (0, columns) else "")
+        note = f"{top}-{bottom - 1}/{rows}" + (
+            f" × {left}-{right - 1}/{columns}" if (left, right) != (0, columns) else ""
+        )
         picture.line().fit(note, max(width, 1), palette.DIM)
     return picture
 

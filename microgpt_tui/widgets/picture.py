@@ -38,7 +38,9 @@ class Line:
         self.width += width
         return self
 
-    def fit(self, text: str, width: int, style: Style | None = None, target: Hashable = None, right: bool = False) -> Line:
+    def fit(
+        self, text: str, width: int, style: Style | None = None, target: Hashable = None, right: bool = False
+    ) -> Line:
         """Append text in exactly `width` cells: padded, or cut with an ellipsis."""
         text = printable(text)
         size = cell_len(text)
