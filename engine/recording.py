@@ -143,8 +143,8 @@ def check_size(config: Config, vocab_size: int) -> None:
     need, free = rows * BYTES_A_ROW, psutil.virtual_memory().available
     if rows > MOST_ROWS or need > free:
         raise ConfigError(
-            f"the tape of this configuration would have {_count(rows)} scalars and take {_size(need)}, but {_size(free)} of "
-            "memory is free and 64 GB is the most; choose a smaller n_embd, n_layer or block_size"
+            f"the tape of this configuration would have {_count(rows)} scalars and take {_size(need)}, but "
+            f"{_size(free)} of memory is free and 64 GB is the most; choose a smaller n_embd, n_layer or block_size"
         )
 
 

@@ -18,7 +18,7 @@ def draw(
     recording: Recording, loops: Loops, params: Floats, tokenizer: Tokenizer, generator: random.Random,
     temperature: float,
 ) -> Iterator[str]:  # fmt: skip
-    """Documents without end from `params` (n_params,), each starting at BOS, until BOS comes again or the context is full.
+    """Documents without end from `params` (n_params,), each from BOS until BOS comes again or the context is full.
 
     Raises ConfigError for a temperature that is not above 0, EngineError if a probability cannot be computed.
     """

@@ -60,23 +60,21 @@ def _kernel_lines(view: View, phase: Phase, tick: int) -> SourceLine:
         edge = int(program.edges[tick - 1])
         row = edge >> 1 if edge >= 0 else -1 - edge
         small = {row: float(w.grad[row]), int(program.receivers[tick - 1]): 0.0}
-        ran = _watch(
-            kernels.backward, kernels.backward, view.recording.op, w.child, w.data, small, program.edges, tick - 1, tick
-        )
+        data = memoryview(w.data)  # type: ignore[arg-type]  # Python's own floats overflow silently
+        ran = _watch(kernels.backward, view.recording.op, w.child, data, small, program.edges, tick - 1, tick)
     else:
         row = tick - 1
-        m, v = view.moments(row)
-        numbers = ({row: float(x)} for x in (w.data[row], w.grad[row], m, v))
-        ran = _watch(kernels.adam_step, kernels.adam, *numbers, row, row + 1, *view.adam_rates)
+        numbers = (float(x) for x in (w.grad[row], *view.moments(row), w.data[row]))
+        ran = _watch(kernels.adam_step, *numbers, *view.adam_rates)
     return SourceLine(KERNELS, ran[-1], frozenset(ran))
 
 
-def _watch(watched: Callable[..., Any], function: Callable[..., Any], *args: Any) -> list[int]:
-    """Call `function`, and return the lines that run in `watched`, in order."""
+def _watch(function: Callable[..., Any], *args: Any) -> list[int]:
+    """Call `function`, and return the lines that run in it, in order."""
     ran: list[int] = []
 
     def tracer(frame: FrameType, event: str, _: Any) -> Any:
-        if frame.f_code is watched.__code__ and event == "line":
+        if frame.f_code is function.__code__ and event == "line":
             ran.append(frame.f_lineno)
         return tracer
 

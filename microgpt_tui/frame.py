@@ -77,8 +77,8 @@ class Frame:
 
     def _strongest(self) -> int:
         """The weight with the largest gradient: where there is most to see."""
-        grads = np.abs(self.grad(self.stretch.rows).values)
-        return int(np.argmax(np.where(np.isfinite(grads), grads, 0.0)))
+        grads = self.grad(self.stretch.rows)
+        return int(np.argmax(np.where(grads.known & np.isfinite(grads.values), np.abs(grads.values), 0.0)))
 
     def element(self) -> int:
         """The index, in the tensor on the stage, of the element that is selected or in the making."""

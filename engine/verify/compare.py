@@ -29,7 +29,7 @@ OnProgress = Callable[[str, int, int], None]
 
 @dataclass(slots=True)
 class Check:
-    """One thing that was compared: equal, different, or (None) not compared; `detail` says how much, or where and how."""
+    """One thing that was compared: equal, different, or (None) not compared; `detail` says how much, or where."""
 
     what: str
     equal: bool | None = None
@@ -76,7 +76,7 @@ def verify(script: Path, data: Path | None = None, until: int | None = None, tel
     raw = path.read_bytes() if path.is_file() else "\n".join(docs).encode()
     with Original(script, raw, until) as original:
         try:
-            _Comparison(original, docs, report, until, tell or (lambda what, done, total: None)).run()
+            _Comparison(original, docs, report, until, tell).run()
         except _Different as difference:
             report.note(difference.what, False, difference.detail)
     return report
@@ -84,15 +84,20 @@ def verify(script: Path, data: Path | None = None, until: int | None = None, tel
 
 class _Comparison:
     def __init__(
-        self, original: Original, docs: list[str], report: Report, until: int | None, tell: OnProgress
+        self, original: Original, docs: list[str], report: Report, until: int | None, tell: OnProgress | None
     ) -> None:
-        self.original, self.docs, self.report, self.until, self.tell = original, docs, report, until, tell
+        self.original, self.docs, self.report, self.until, self._tell = original, docs, report, until, tell
         self.session: Session | None = None
-        self.samples = 0
+        self.samples = self.total = 0
+
+    def tell(self, what: str) -> None:
+        """Say how far the comparison is."""
+        if self._tell:
+            self._tell(what, self.report.steps, self.total)
 
     def run(self) -> None:
         """Take the original's messages one by one, and hold the engine to each."""
-        self.tell("starting", 0, 0)
+        self.tell("starting")
         for message in self.original.messages():
             handle = {"begin": self.begin, "step": self.step, "sample": self.sample, "end": self.end}
             handle.get(message["kind"], self.crash)(message)
@@ -118,7 +123,7 @@ class _Comparison:
         for name in STATE:
             self._compare(START, "at the start", name, message)
         self.report.note(START, True, f"all {session.recording.n_params:,}")
-        self.tell("comparing", 0, self.total)
+        self.tell("comparing")
 
     def _same_matrices(self, shapes: list[tuple[str, list[int]]]) -> None:
         assert self.session is not None
@@ -153,7 +158,7 @@ class _Comparison:
         for name, what in STATE.items():
             self._compare(what, f"after step {step + 1}", name, message)
             self.report.note(what, True, f"all {self.session.recording.n_params:,}, after each of {step + 1:,} steps")
-        self.tell("comparing", step + 1, self.total)
+        self.tell("comparing")
 
     @staticmethod
     def _hint(step: int) -> str:
@@ -187,7 +192,7 @@ class _Comparison:
         if theirs != ours:
             raise _Different(SAMPLES, f"sample {self.samples}: {theirs!r} in the copy, {ours!r} in the engine")
         self.report.note(SAMPLES, True, f"all {self.samples}, the last one {ours!r}")
-        self.tell(f"sampling ({self.samples})", self.report.steps, self.total)
+        self.tell(f"sampling ({self.samples})")
 
     def end(self, message: dict[str, Any]) -> None:
         if self.session is None:

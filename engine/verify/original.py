@@ -61,9 +61,9 @@ class Original:
 
         Raises NotComparable for what cannot be watched, and if the process dies.
         """
-        assert self._process is not None and self._process.stdout is not None, "enter the context first"
+        assert self._process is not None, "enter the context first"
         last = ""
-        for line in self._process.stdout:
+        for line in self._process.stdout or ():
             message = json.loads(line)
             last = message["kind"]
             if last == "cannot":

@@ -1,6 +1,6 @@
 """How a command ends: whatever goes wrong becomes one sentence on the error output and an exit status.
 
-0 done; 1 verify found a difference; 2 bad input, or a run that cannot go on; 130 stopped by ctrl+c; 141 nobody reads on.
+0 done; 1 verify found a difference; 2 bad input, or a run that cannot go on; 130 stopped by ctrl+c; 141 nobody reads.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import rich_click as click
+from click.core import ParameterSource
+from click.exceptions import Exit
 
 from engine.errors import EngineError
 
@@ -18,11 +20,9 @@ BAD, STOPPED, UNREAD = 2, 130, 141
 
 
 class Failure(click.ClickException):
-    """A sentence for the person at the keyboard, and the exit status that goes with it."""
+    """A sentence for the person at the keyboard."""
 
-    def __init__(self, message: str, status: int = BAD) -> None:
-        super().__init__(message)
-        self.exit_code = status
+    exit_code = BAD
 
 
 def printable(text: str) -> str:
@@ -42,11 +42,18 @@ def say(text: str, *, error: bool = False) -> None:
 class Commands(click.RichGroup):
     """The group of commands. It ends every one of them in the same way, and refuses options put in front of one."""
 
-    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+    def main(
+        self,
+        args: Any = None,
+        prog_name: Any = None,
+        complete_var: Any = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
         """Run the command line and, unless told otherwise, leave with its exit status."""
         _never_fail_to_print()
         try:
-            outcome = super().main(*args, standalone_mode=False, **extra)
+            outcome = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
             status = outcome if isinstance(outcome, int) else 0
         except click.ClickException as error:
             say(_sentence(error), error=True)
@@ -71,7 +78,7 @@ class Commands(click.RichGroup):
             ) from None
         except BrokenPipeError:
             _throw_output_away()
-            ctx.exit(UNREAD)
+            raise Exit(UNREAD) from None
         return outcome
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
@@ -84,9 +91,7 @@ class Commands(click.RichGroup):
                     f"There is no command {args[0]!r}; to open a file, write --data {args[0]}.", ctx
                 ) from None
             raise
-        early = [
-            p for p in self.params if ctx.get_parameter_source(p.name or "") is click.core.ParameterSource.COMMANDLINE
-        ]
+        early = [p for p in self.params if ctx.get_parameter_source(p.name or "") is ParameterSource.COMMANDLINE]
         if early:
             flag = early[0].opts[0]
             raise click.UsageError(

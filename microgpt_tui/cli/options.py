@@ -1,4 +1,4 @@
-"""The options that several commands share. Hyperparameter flags are made from the fields of `Config`, here and only here."""
+"""The options that commands share. Hyperparameter flags are made from the fields of `Config`, here and only here."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def data_option(command: F) -> F:
     )(command)
 
 
-def file_option(flag: str, help: str) -> Callable[[F], F]:
+def file_option(flag: str, text: str) -> Callable[[F], F]:
     """An option that names a file to write."""
-    return click.option(flag, type=click.Path(path_type=Path), metavar="FILE", help=help, panel=OUTPUT)
+    return click.option(flag, type=click.Path(path_type=Path), metavar="FILE", help=text, panel=OUTPUT)
 
 
 def examples(*lines: str) -> str:

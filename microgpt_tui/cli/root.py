@@ -62,8 +62,8 @@ def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 def cli(ctx: click.Context, config: Config, step: int, data: Path | None) -> None:
     """Step a GPT small enough to see whole through its training, down to single scalars.
 
-    Without a command: the debugger, in this terminal. Forward, backward and Adam, onward and back; every number is the one
-    that microgpt.py computes, bit for bit. Press ? in it for help and q to leave.
+    Without a command: the debugger, in this terminal. Forward, backward and Adam, onward and back; every number is
+    the one that microgpt.py computes, bit for bit. Press ? in it for help and q to leave.
 
     Options for a command go after its name: microgpt-tui train --n-layer 2 --until 100.
     """

@@ -23,7 +23,7 @@ PHASES = ("forward", "backward", "update")
 @click.command(
     epilog=examples(
         "microgpt-tui trace > step0.jsonl",
-        "microgpt-tui trace --step 100 --phase forward | jq -c 'select(.name == \"attn_weights\") | [.pos, .head, .data]'",
+        "microgpt-tui trace --step 100 --phase forward | jq -c 'select(.name == \"attn_weights\") | .data'",
         "microgpt-tui trace --phase backward | head -1",
     )
 )

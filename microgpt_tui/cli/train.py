@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import rich_click as click
+from click.exceptions import Exit
 
 from engine.config import Config
 from engine.errors import ConfigError, EngineError, NumericFault
@@ -68,7 +69,7 @@ def train(config: Config, until: int, data: Path | None, log: Path | None, save:
         trouble = _run(session, until, _open_log(log), interrupt, carry_on=bool(log or save))
         _finish(session, until, save, trouble)
     if session.step < until:
-        click.get_current_context().exit(STOPPED)
+        raise Exit(STOPPED)
 
 
 def _check_files(data: Path | None, log: Path | None, save: Path | None) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
+from click.exceptions import Exit
 
 from microgpt_tui.cli.ending import BAD, printable
 from microgpt_tui.cli.options import data_option, examples
@@ -38,13 +39,13 @@ DIFFERENT = 1
 def verify(script: Path, data: Path | None, until: int | None) -> None:
     """Check that every number is the one that your own copy of microgpt.py computes.
 
-    Runs the copy (only run files that you trust) in an empty folder, with the data as its input.txt and without a network,
-    and watches its variables. The engine runs beside it with the same data, seed, sizes and rates, which are read
-    from the copy as it runs, so they may be changed, like comments and what it prints. Compared, bit for bit:
+    Runs the copy (only run files that you trust) in an empty folder, with the data as its input.txt and without a
+    network, and watches its variables. The engine runs beside it with the same data, seed, sizes and rates, which are
+    read from the copy as it runs, so they may be changed, like comments and what it prints. Compared, bit for bit:
     initial parameters, the loss of every step, all parameters and both moments after every step, the samples.
 
-    Exit status: 0 only when all is equal, 1 for a difference (the first one is shown), 2 when the copy cannot be compared,
-    for example because it has another architecture.
+    Exit status: 0 only when all is equal, 1 for a difference (the first one is shown), 2 when the copy cannot be
+    compared, for example because it has other matrices.
     """
     from engine.verify import verify as compare
 
@@ -58,7 +59,7 @@ def verify(script: Path, data: Path | None, until: int | None) -> None:
         report = compare(script, data, until, tell)
     _show(report, time.monotonic() - start)
     if not report.equal:
-        click.get_current_context().exit(DIFFERENT if report.difference else BAD)
+        raise Exit(DIFFERENT if report.difference else BAD)
 
 
 def _show(report: Report, seconds: float) -> None:

@@ -8,7 +8,7 @@ from microgpt_tui import palette
 from microgpt_tui.frame import Frame
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.widgets.numbers import plain
-from microgpt_tui.widgets.picture import Line, Picture
+from microgpt_tui.widgets.picture import Picture
 
 COUNTED = {"forward": "scalar", "backward": "gradient term", "update": "parameter"}
 
@@ -30,13 +30,13 @@ class Place(Pane, can_focus=False):
         for i, (part, style) in enumerate(_path(frame)):
             line.add(" ▸ " if i else "", palette.FAINT).add(part, style)
         events = len(frame.program.stretches(frame.phase))
-        right = Line().add(f"event {stretch.index + 1}/{events}", palette.DIM)
-        unit = COUNTED[frame.phase]
-        ticks = f" · {unit} {moment.tick:,}/{frame.program.ticks(frame.phase):,}"
-        if line.width + right.width + len(ticks) + 1 < width:
-            right.add(ticks, palette.DIM)
-        if line.width + right.width + 1 <= width:
-            line.to(width - right.width - 1).extend(right)
+        event = f"event {stretch.index + 1}/{events}"
+        ticks = f"{COUNTED[frame.phase]} {moment.tick:,}/{frame.program.ticks(frame.phase):,}"
+        short = ticks if frame.stepping_inside else event
+        for right in (f"{event} · {ticks}", short, short.partition("/")[0]):
+            if line.width + len(right) + 2 <= width:
+                line.to(width - len(right) - 1).add(right, palette.DIM)
+                break
         return picture
 
 

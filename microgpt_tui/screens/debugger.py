@@ -35,8 +35,8 @@ class DebuggerScreen(Screen[None]):
 
     CSS_PATH = "debugger.tcss"
     AUTO_FOCUS = ""  # no pane is chosen at first, so the arrow keys move through time
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-low"), (32, "-tall")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]  # noqa: RUF012 - so named by the base
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall")]  # noqa: RUF012 - so named by the base
     COMMANDS: ClassVar = Screen.COMMANDS | {PaneKeys}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(

@@ -151,6 +151,19 @@ class Board:
             style = palette.CURSOR
         line.fit("", 1).fit(number(value if known else None), size - 1, style, target, right=True)
 
+    def made_last(self) -> None:
+        """Inside an event of the forward phase: the scalar that was just made, with its formula in numbers."""
+        frame, row = self.frame, self.frame.view.last_row
+        pieces = frame.explain.formula(row)
+        parts = [p if isinstance(p, str) else number(frame.value(p)) for p in pieces]
+        text = "".join(parts)
+        name, value = frame.explain.name(row), number(frame.value(row))
+        room = self.width - len(name) - len(value) - 8
+        line = self.picture.line("▸ ", palette.NEW).fit(name, min(len(name), self.width - 2), palette.NEW, target=row)
+        if room > 5:
+            line.add(" = ", palette.DIM).fit(text, min(len(text), room), palette.TEXT)
+        line.add(" = ", palette.DIM).add(value, palette.STRONG, row)
+
     def latest(self) -> None:
         """In the backward phase: the last `+=`, with its numbers."""
         frame = self.frame

@@ -27,6 +27,8 @@ DRAWINGS: dict[str, Callable[[Board], None]] = {
 def draw(frame: Frame, width: int, height: int) -> Picture:
     """The operation of this frame, in so many cells (more lines if it must)."""
     board = Board(frame, width, height)
+    if frame.stepping_inside and frame.phase is Phase.FORWARD:
+        board.made_last()
     if frame.stretch.is_parameter:
         (parameters.adam if frame.phase is Phase.UPDATE else parameters.gradient)(board)
     else:

@@ -95,11 +95,18 @@ def memory() -> None:
     session = Session(Config(), docs)
     session.run(until=1)
     gc.collect()
-    held, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
     rows = len(session.recording)
+    held, peak = tracemalloc.get_traced_memory()
     show("bytes a scalar, all that a session holds", held / rows, "B", f"budget 60; {rows:,} scalars")
     show("  at the highest, while recording", peak / rows, "B")
+    session.run(until=300)
+    gc.collect()
+    show("  after 300 steps, with keyframes and orders", tracemalloc.get_traced_memory()[0] / rows, "B")
+    session.seek(Moment(300, Phase.BACKWARD, 5000))
+    session.view().grad(session.program.rows)
+    gc.collect()
+    show("  and while a backward moment is looked at", tracemalloc.get_traced_memory()[0] / rows, "B")
+    tracemalloc.stop()
 
 
 def main() -> None:

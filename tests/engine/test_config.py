@@ -35,7 +35,7 @@ BAD: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value"), BAD, ids=lambda x: str(x))
+@pytest.mark.parametrize(("name", "value"), BAD, ids=str)
 def test_bad_values(name: str, value: Any) -> None:
     with pytest.raises(ConfigError) as caught:
         Config(**{name: value})
@@ -50,7 +50,7 @@ def test_heads_must_divide_the_width() -> None:
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan, math.inf, 1e-320])
 def test_bad_temperatures(temperature: float) -> None:
-    with pytest.raises(ConfigError, match="temperature is .*; give a finite number above 0") as caught:
+    with pytest.raises(ConfigError, match=r"temperature is .*; give a finite number above 0") as caught:
         Session(tiny(), DOCS).sample(1, temperature)
     assert str(temperature) in str(caught.value)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from bits import tiny
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,7 +67,7 @@ def test_bad_files(tmp_path: Path, content: bytes, problem: str) -> None:
 
 def test_missing_file(tmp_path: Path) -> None:
     path = tmp_path / "nowhere" / "docs.txt"
-    with pytest.raises(DataError, match="there is no file .*check the path") as caught:
+    with pytest.raises(DataError, match=r"there is no file .*check the path") as caught:
         load_docs(path)
     assert str(path) in str(caught.value)
 
@@ -78,8 +79,6 @@ def test_folder(tmp_path: Path) -> None:
 
 
 def test_no_documents() -> None:
-    from bits import tiny
-
     with pytest.raises(DataError, match="no document"):
         Session(tiny(), [])
 

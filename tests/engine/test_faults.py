@@ -43,7 +43,7 @@ def test_log_of_zero_on_the_bundled_names(kind: Any) -> None:
 def test_the_oracle_raises_there_too() -> None:
     plain = PlainGPT(load_docs(), learning_rate=5.0)
     plain.train_step()
-    with pytest.raises(ValueError, match="math domain error|expected a positive input"):
+    with pytest.raises(ValueError, match=r"math domain error|expected a positive input"):
         plain.train_step()
     session = Session(Config(learning_rate=5.0), load_docs())
     session.run(until=1)

@@ -107,10 +107,10 @@ def test_every_parameter_of_the_first_step(name: str) -> None:
     update = {event.name: event for event in events if event.phase == "update"}
     assert list(update) == list(snap["param_grad"])
     assert backward.keys() == update.keys()
-    for key in update:
+    for key, event in update.items():
         assert words(backward[key].grad) == read(snap["param_grad"][key]), key
-        assert words(update[key].grad) == read(snap["param_grad"][key]), key
-        assert words(update[key].data) == read(snap["param_after"][key]), key
+        assert words(event.grad) == read(snap["param_grad"][key]), key
+        assert words(event.data) == read(snap["param_after"][key]), key
     assert words(session.params) == read(snap["param_after"])
     assert words(session.m) == read(snap["m_after"])
     assert words(session.v) == read(snap["v_after"])

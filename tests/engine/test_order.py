@@ -7,7 +7,6 @@ from typing import Any
 
 from bits import DOCS, tiny
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from test_plain_oracle import configurations, documents
 
 from engine import Config, NumericFault, Session

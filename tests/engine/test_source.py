@@ -101,6 +101,14 @@ def test_asking_for_lines_changes_nothing() -> None:
         assert np.array_equal(before[1], session.workspace.grad)
 
 
+def test_lines_of_numbers_out_of_range() -> None:
+    session = Session(tiny(learning_rate=1e200), DOCS)
+    session.run(until=1)
+    for tick in range(1, session.program.ticks(Phase.BACKWARD), 3):
+        session.seek(Moment(1, Phase.BACKWARD, tick))
+        assert lines_now(session.view()).path.name == "kernels.py"
+
+
 def test_lines_at_a_fault_of_the_first_parameter() -> None:
     session = Session(tiny(), DOCS)
     session.seek(Moment(0, Phase.UPDATE, 0))

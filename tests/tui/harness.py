@@ -1,0 +1,96 @@
+"""The debugger on a small run, driven as a person drives it: keys in, screen out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+
+from textual.app import App
+from textual.pilot import Pilot
+
+from engine import Config, Session
+from engine.events import Moment
+from microgpt_tui.frame import Frame, Where
+from microgpt_tui.navigation import first_moment
+from microgpt_tui.panes.base import Pane
+from microgpt_tui.screens.debugger import DebuggerScreen
+
+DOCS = ["anna", "ben", "가나다"]
+SMALL = Config(n_layer=1, n_embd=4, n_head=2, block_size=4, num_steps=50, seed=3)
+
+
+@cache
+def session() -> Session:
+    """One small run for all tests; each begins by going to the first moment."""
+    return Session(SMALL, DOCS)
+
+
+def at(moment: Moment, row: int | None = None, cell: int | None = None, run: Session | None = None) -> Frame:
+    """A frame of a moment."""
+    run = run or session()
+    run.seek(moment)
+    return Frame(run.view(), Where(run.moment, row, cell))
+
+
+class Debugger(App[None]):
+    """The debugger's screen alone, on a run that is ready."""
+
+    def __init__(self, run: Session) -> None:
+        super().__init__()
+        self.run_ = run
+
+    def on_mount(self) -> None:
+        self.push_screen(DebuggerScreen(self.run_))
+
+
+@asynccontextmanager
+async def debugger(size: tuple[int, int] = (120, 36), run: Session | None = None) -> AsyncIterator[Pilot[None]]:
+    """The debugger at the first event of step 0."""
+    run = run or session()
+    run.seek(first_moment(run.program, 0))
+    app = Debugger(run)
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        yield pilot
+
+
+def screen(pilot: Pilot[None]) -> DebuggerScreen:
+    """The debugger's screen."""
+    found = pilot.app.screen_stack[1]
+    assert isinstance(found, DebuggerScreen)
+    return found
+
+
+def name(pilot: Pilot[None]) -> str:
+    """The event that is shown."""
+    return screen(pilot).session.view().stretch.name
+
+
+def text(pilot: Pilot[None]) -> str:
+    """All that stands on the screen, line by line."""
+    app = pilot.app
+    lines = app.screen._compositor.render_strips(app.size)
+    return "\n".join(strip.text.rstrip() for strip in lines)
+
+
+def drawn(pilot: Pilot[None]) -> dict[str, object]:
+    """What every pane shows: title, styled text, and where it is scrolled."""
+    return {
+        str(pane.id): (
+            str(pane.border_title),
+            pane.scroll_offset,
+            tuple(tuple(line.segments) for line in pane.picture.lines),
+        )
+        for pane in screen(pilot).query(Pane)
+        if pane.size.width
+    }
+
+
+async def click_on(pilot: Pilot[None], pane: str, target: object) -> None:
+    """Click the first spot of a pane that stands for `target`."""
+    widget = screen(pilot).query_one(f"#{pane}", Pane)
+    spot = next(s for s in widget.picture.spots() if s.target == target)
+    gutter = widget.gutter.top_left
+    x, y = spot.x - widget.scroll_offset.x + gutter[0], spot.y - widget.scroll_offset.y + gutter[1]
+    await pilot.click(f"#{pane}", offset=(x, y))
