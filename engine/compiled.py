@@ -46,8 +46,6 @@ def _with_views(kernel: Callable[..., Any]) -> Callable[..., Any]:
 
 @functools.cache
 def _compile() -> Loops:
-    # Vectorised maths libraries round differently from C's; the original calls C's.
-    os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")
     import numba
     from numba.extending import overload, register_jitable
 
@@ -62,6 +60,8 @@ def _compile() -> Loops:
 
 def loops() -> Loops:
     """The compiled kernels if numba is installed and switched on, else the plain ones."""
+    # Vectorised maths libraries round differently from C's, which the original calls; numba decides when imported.
+    os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")
     try:
         import numba
     except ImportError:

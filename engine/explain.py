@@ -207,4 +207,5 @@ class Explainer:
 
     def planned(self, row: int) -> int:
         """How many terms the gradient of a row will have when it is complete."""
-        return int(np.count_nonzero(self.program.receivers == row))
+        seed = int(row == self.program.loss_row)  # the loss starts with 1, which nothing has handed on
+        return int(np.count_nonzero(self.program.receivers == row)) - seed

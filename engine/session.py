@@ -56,6 +56,7 @@ class Session:
         self._m: Floats = np.zeros(len(params))
         self._v: Floats = np.zeros(len(params))
         self.history = History()
+        self._generator_state = self.generator.getstate()
         self._begin(0)
 
     # What a run looks like from outside.
@@ -173,7 +174,9 @@ class Session:
         self.program = StepProgram(self.workspace, self._order, self.tokenizer, step, doc)
 
     def _keyframe(self) -> Keyframe:
-        return Keyframe(self.workspace.params.copy(), self._m.copy(), self._v.copy(), self.generator.getstate())
+        if self.generator.getstate() != self._generator_state:
+            self._generator_state = self.generator.getstate()  # one copy for all keyframes: training draws nothing
+        return Keyframe(self.workspace.params.copy(), self._m.copy(), self._v.copy(), self._generator_state)
 
     def _put_back(self, start: Keyframe) -> None:
         self.workspace.params[:], self._m[:], self._v[:] = start.params, start.m, start.v

@@ -87,25 +87,31 @@ class View:
     def data(self, rows: Rows) -> Reading:
         """The values of these scalars at this moment."""
         program, r = self.program, self.recording
-        used = (rows < r.positions[program.n - 1].last) | ((rows >= program.mean.first) & (rows < program.mean.last))
-        known = used
+        known = used = self._used(rows)
         if self.moment.phase is Phase.FORWARD:
             tick = self.moment.tick
             frontier = program.rows[tick - 1] if tick else -1
             known = used & ((rows <= frontier) | (r.op[rows] == LEAF))
         return Reading(self.workspace.data[rows], known | (rows < r.n_params))
 
+    def _used(self, rows: Rows) -> Mask:
+        """Which scalars this document uses; it may have fewer positions than the tape."""
+        mean = self.program.mean
+        last = self.recording.positions[self.program.n - 1].last
+        return (rows < last) | ((rows >= mean.first) & (rows < mean.last))
+
     def grad(self, rows: Rows) -> Reading:
         """Gradients as accumulated so far; unknown where nothing has arrived yet.
 
-        Once the backward phase is done, a parameter that the document did not use has the gradient 0.
+        Once the backward phase is done, what no gradient has reached (the row of a token that the document does not
+        hold, the probability of one that did not come) has the gradient 0.
         """
         first, _ = self.program.touched
         if self.moment.phase is Phase.FORWARD:
             known = np.zeros(rows.shape, dtype=np.bool_)
         else:
             known = (first[rows] > 0) & (first[rows] <= self._grad_tick)
-            known |= (rows < self.recording.n_params) & (self._grad_tick >= self.program.ticks(Phase.BACKWARD))
+            known |= self._used(rows) & (self._grad_tick >= self.program.ticks(Phase.BACKWARD))
         return Reading(self.workspace.grad[rows], known)
 
     def complete(self, rows: Rows) -> Mask:
@@ -113,7 +119,8 @@ class View:
         _, last = self.program.touched
         if self.moment.phase is Phase.FORWARD:
             return np.zeros(rows.shape, dtype=np.bool_)
-        return (last[rows] <= self._grad_tick) & ((last[rows] > 0) | (rows < self.recording.n_params))
+        whole = self._used(rows) & (self._grad_tick >= self.program.ticks(Phase.BACKWARD))
+        return (last[rows] <= self._grad_tick) & ((last[rows] > 0) | (rows < self.recording.n_params) | whole)
 
     @property
     def _grad_tick(self) -> int:

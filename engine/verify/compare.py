@@ -177,12 +177,11 @@ class _Comparison:
             raise _Different(what, f"{when}, {kind}{matrix}[{i}][{j}]: {_both(there, here)}")
 
     def sample(self, message: dict[str, Any]) -> None:
-        assert self.session is not None
-        self._all_steps()
+        session = self._all_steps()
         self.samples += 1
         theirs = message["text"]
         try:
-            (ours,) = self.session.sample(1, message["temperature"])
+            (ours,) = session.sample(1, message["temperature"])
         except ConfigError as error:
             raise self.original.cannot(str(error)) from None
         except EngineError as error:
@@ -195,16 +194,18 @@ class _Comparison:
         self.tell(f"sampling ({self.samples})")
 
     def end(self, message: dict[str, Any]) -> None:
-        if self.session is None:
-            raise self.original.cannot("its training loop never ran")
         self._all_steps()
         if not self.samples:
             why = "its sampling loop never ran" if message["sampling"] else "no loop that draws with random.choices"
             self.report.note(SAMPLES, None, f"{why}, so there was nothing to compare")
 
-    def _all_steps(self) -> None:
+    def _all_steps(self) -> Session:
+        """The session, once training is over."""
+        if self.session is None:
+            raise self.original.cannot("its training loop never ran")
         if self.report.steps < self.total:
             raise self.original.cannot(f"its training ended after {self.report.steps} of {self.total} steps")
+        return self.session
 
     def crash(self, message: dict[str, Any]) -> None:
         """The original raised: say where, and whether the engine stops there too."""

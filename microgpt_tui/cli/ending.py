@@ -79,6 +79,9 @@ class Commands(click.RichGroup):
         except BrokenPipeError:
             _throw_output_away()
             raise Exit(UNREAD) from None
+        except OSError as error:
+            _throw_output_away()
+            raise Failure(f"the output cannot be written on ({error.strerror})") from error
         return outcome
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
@@ -95,7 +98,7 @@ class Commands(click.RichGroup):
         if early:
             flag = early[0].opts[0]
             raise click.UsageError(
-                f"{flag} stands before {found[0]}; put it after: {ctx.info_name} {found[0]} {flag} ...", ctx
+                f"{flag} stands before {found[0]}, which does not see it; write {ctx.info_name} {found[0]} {flag}", ctx
             )
         return found
 
@@ -108,7 +111,9 @@ def _sentence(error: click.ClickException) -> str:
 
 
 def _never_fail_to_print() -> None:
-    """A terminal that lacks a character shows its number instead."""
+    """A terminal that lacks a character shows its number instead; a stream that is closed takes anything."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

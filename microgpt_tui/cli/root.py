@@ -69,7 +69,7 @@ def cli(ctx: click.Context, config: Config, step: int, data: Path | None) -> Non
     """
     if ctx.invoked_subcommand is not None:
         return
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not in_terminal():
         raise Failure(
             "the debugger needs a terminal for its input and output; "
             "run it in one, or use microgpt-tui train or microgpt-tui trace, which do without"
@@ -81,6 +81,11 @@ def cli(ctx: click.Context, config: Config, step: int, data: Path | None) -> Non
     from microgpt_tui.app import run_debugger
 
     run_debugger(config, docs, step)
+
+
+def in_terminal() -> bool:
+    """Whether there is a terminal to take over: keys come from it, and the screen goes to it."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
 
 
 for command in (train, sample, trace, verify):

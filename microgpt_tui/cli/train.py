@@ -7,6 +7,7 @@ import math
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -125,10 +126,10 @@ class _Teller:
     def _print(self, line: str) -> None:
         try:
             self.waiting.print(line)
-        except BrokenPipeError:
+        except OSError:
             if not self.carry_on:
                 raise
-            self.heard = False  # nobody reads on, but there is a file to be written
+            self.heard = False  # nobody reads on (or the disk is full), but there is a file to be written
 
     def _write(self, number: int, loss: float, lr: float, grad_norm: float) -> None:
         entry = {
@@ -175,7 +176,8 @@ def _run(
             return trouble
         finally:
             if log is not None:
-                log.close()
+                with suppress(OSError):  # every line of it was flushed, or has been complained about
+                    log.close()
     return None
 
 

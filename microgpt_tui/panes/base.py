@@ -59,9 +59,14 @@ class Pane(ScrollView, can_focus=True):
         del event
         self._redraw()
 
+    def on_show(self, event: events.Show) -> None:
+        """Catch up with what was shown elsewhere in the meantime."""
+        del event
+        self._redraw()
+
     def _redraw(self) -> None:
         size = self.scrollable_content_region.size or self.size
-        if self.frame is None or not self.is_attached or not size.width or not size.height:
+        if self.frame is None or not self.is_attached or not self.display or not size.width or not size.height:
             return
         self.border_title = self.heading(self.frame)
         self.picture = self.draw(self.frame, size.width, size.height)
@@ -105,9 +110,11 @@ class Pane(ScrollView, can_focus=True):
         if self.frame is None:
             return None
         spots = [s for s in self.picture.spots() if isinstance(s.target, int)]
-        here = next((s for s in spots if s.target == self.frame.selected), None)
-        if here is None:
+        chosen = [s for s in spots if s.target == self.frame.selected]
+        if not chosen:
             return next((s.target for s in spots if isinstance(s.target, int)), None)
+        # A scalar may stand in a strip and, below it, in a table: sideways follows the strip, up and down the table.
+        here = chosen[0] if dx else chosen[-1]
         if dx:
             line = [s for s in spots if s.y == here.y and (s.x - here.x) * dx > 0]
             return min(line, key=lambda s: abs(s.x - here.x)).target if line else None  # type: ignore[return-value]

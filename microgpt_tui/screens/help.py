@@ -23,7 +23,7 @@ class HelpScreen(ModalScreen[None]):
 
     CSS = """
     HelpScreen { align: center middle; background: #000000 60%; }
-    HelpScreen VerticalScroll { width: 76; max-width: 96%; height: auto; max-height: 92%; border: round #ffd75f;
+    HelpScreen VerticalScroll { width: 88; max-width: 96%; height: auto; max-height: 92%; border: round #ffd75f;
         background: #1b1e26; padding: 0 2; border-title-color: #ffd75f; border-subtitle-color: #8a90a0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter", "dismiss", "close")]

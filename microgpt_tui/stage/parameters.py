@@ -97,7 +97,9 @@ def _arithmetic(board: Board) -> Picture:
             line = picture.line("   ")
         line.add("   ").add(words, palette.TEXT).add(number(value), palette.signed(value))
     line = picture.line("   weight ", palette.TEXT).add(number(a.p_before, 5), palette.STRONG).add(" → ", palette.DIM)
-    line.add(number(a.p, 5), palette.NEW).add("   gradient set back to 0 for the next step", palette.DIM)
+    line.add(number(a.p, 5), palette.NEW)
+    rest = "   gradient set back to 0 for the next step"
+    line.fit(rest, max(0, min(len(rest), board.width - line.width)), palette.DIM)
     if frame.moment.step == 0 and board.height > 14 and a.g != 0:
         text = "first step: the corrections undo the zeros of m and v, so each weight moves by about the rate itself"
         picture.line().fit(f"   ({text})", board.width, palette.DIM)

@@ -155,7 +155,7 @@ def _terms(board: Board, pairs: list[tuple[int, int]], name: str, out: int) -> N
     shown = 0
     for a, b in pairs:
         text = f"{'' if shown == 0 else ' + '}{number(frame.value(a), 3)}·{number(frame.value(b), 3)}"
-        if line.width + len(text) + len(figure) + 6 > board.width:
+        if line.width + len(text) + len(figure) + 10 > board.width:
             break
         line.add(text, palette.TEXT)
         shown += 1

@@ -1,5 +1,5 @@
-# A plain GPT trainer, one object a scalar, for the tests of `verify`: its module-level names and its arithmetic are those
-# that verify watches for, the rest is as plain as can be. The tests change it by replacing pieces of its text.
+# A plain GPT trainer, one object a scalar, for the tests of `verify`: its module-level names and its arithmetic are
+# those that verify watches for, the rest is as plain as can be. The tests change it by replacing pieces of its text.
 import math
 import random
 
@@ -90,7 +90,7 @@ weights = [weight for matrix in state_dict.values() for row in matrix for weight
 
 
 def times(name, x):
-    return [sum(a * b for a, b in zip(row, x)) for row in state_dict[name]]
+    return [sum(a * b for a, b in zip(row, x, strict=True)) for row in state_dict[name]]
 
 
 def norm(x):
@@ -111,21 +111,21 @@ def attend(q, kept_k, kept_v, width):
         at = range(start, start + width)
         fit = [sum(q[j] * k[j] for j in at) / width**0.5 for k in kept_k]
         share = shares(fit)
-        out += [sum(s * v[j] for s, v in zip(share, kept_v)) for j in at]
+        out += [sum(s * v[j] for s, v in zip(share, kept_v, strict=True)) for j in at]
     return out
 
 
 def model(token, place, kept):
-    x = norm([a + b for a, b in zip(state_dict["wte"][token], state_dict["wpe"][place])])
+    x = norm([a + b for a, b in zip(state_dict["wte"][token], state_dict["wpe"][place], strict=True)])
     for layer in range(n_layer):
         y = norm(x)
         q, k, v = (times(f"layer{layer}.attn_w{c}", y) for c in "qkv")
         kept[layer][0].append(k)
         kept[layer][1].append(v)
         y = times(f"layer{layer}.attn_wo", attend(q, *kept[layer], n_embd // n_head))
-        x = [a + b for a, b in zip(y, x)]
+        x = [a + b for a, b in zip(y, x, strict=True)]
         y = [a.relu() for a in times(f"layer{layer}.mlp_fc1", norm(x))]
-        x = [a + b for a, b in zip(times(f"layer{layer}.mlp_fc2", y), x)]
+        x = [a + b for a, b in zip(times(f"layer{layer}.mlp_fc2", y), x, strict=True)]
     return times("lm_head", x)
 
 

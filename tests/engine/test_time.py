@@ -63,6 +63,7 @@ def test_keyframes_are_crossed_both_ways() -> None:
     session = Session(CONFIG, DOCS)
     session.run(until=45)
     assert sorted(session.history.keyframes) == [0, 20, 40]
+    assert [session.history.nearest(step) for step in (0, 19, 20, 39, 40, 45)] == [0, 0, 20, 20, 40, 40]
     losses, sample = list(session.losses), session.sample(4)
     for step in (41, 40, 39, 20, 19, 1, 0, 21, 44):
         session.seek(Moment(step, Phase.UPDATE, 7))

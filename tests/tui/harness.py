@@ -83,7 +83,7 @@ def drawn(pilot: Pilot[None]) -> dict[str, object]:
             tuple(tuple(line.segments) for line in pane.picture.lines),
         )
         for pane in screen(pilot).query(Pane)
-        if pane.size.width
+        if pane.display
     }
 
 

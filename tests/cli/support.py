@@ -1,0 +1,82 @@
+"""Ways to run the command line: inside the test's process, as a process of its own, and in a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner, Result
+
+from microgpt_tui.cli import cli
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = [sys.executable, "-m", "microgpt_tui"]
+SMALL = ("--n-embd", "4", "--n-head", "2", "--block-size", "4")
+
+
+def invoke(*args: Any) -> Result:
+    """Run a command in this process; an exception that would be a traceback fails the test."""
+    result = CliRunner().invoke(cli, [str(a) for a in args], prog_name="microgpt-tui")
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def error_of(result: Result) -> str:
+    """The one sentence that a refused command says, and nothing else."""
+    assert result.exit_code == 2, (result.output, result.exit_code)
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("error: ")
+    return result.stderr.removeprefix("error: ").strip()
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
+
+
+def start(*args: Any, **how: Any) -> subprocess.Popen[str]:
+    """Start a command as a process of its own."""
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how}
+    return subprocess.Popen([*COMMAND, *map(str, args)], env=environment(), text=True, **pipes)
+
+
+@dataclass
+class Ended:
+    """How a process in a terminal ended, and all that it wrote there."""
+
+    status: int
+    screen: str
+
+
+def in_terminal(*args: Any) -> Ended:
+    """Run a command in a terminal of its own."""
+    import pty
+
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(sys.executable, [*COMMAND, *map(str, args)], {**environment(), "TERM": "xterm-256color"})
+    pieces = []
+    while True:
+        try:
+            piece = os.read(terminal, 2**16)
+        except OSError:  # Linux says so when the other end is closed
+            break
+        if not piece:
+            break
+        pieces.append(piece)
+    os.close(terminal)
+    return Ended(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), b"".join(pieces).decode())
+
+
+def json_lines(text: str) -> list[dict[str, Any]]:
+    """JSON lines, read as strictly as the standard says: no NaN."""
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is not JSON")
+
+    return [json.loads(line, parse_constant=refuse) for line in text.splitlines()]

@@ -1,0 +1,55 @@
+"""Help teaches, comes quickly, and the flags are the fields of Config."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import fields
+
+import pytest
+
+from engine import Config
+from microgpt_tui.cli import cli
+from tests.cli.support import ROOT, invoke
+
+COMMANDS = ("train", "sample", "trace", "verify")
+
+
+@pytest.mark.parametrize("command", [(), *((c,) for c in COMMANDS)])
+def test_every_help_has_examples(command: tuple[str, ...]) -> None:
+    result = invoke(*command, "--help")
+    assert result.exit_code == 0
+    assert "Examples:" in result.output
+    assert "$ microgpt-tui" in result.output
+
+
+@pytest.mark.parametrize("command", [cli, *(cli.commands[name] for name in ("train", "trace"))])
+def test_hyperparameter_flags_are_the_fields_of_config(command: object) -> None:
+    options = {option.name: option for option in command.params}  # type: ignore[attr-defined]
+    for field in fields(Config):
+        option = options[field.name]
+        assert option.opts == ["--" + field.name.replace("_", "-")]
+        assert option.default == field.default
+        assert field.metadata["help"][1:] in option.help
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from microgpt_tui.cli import cli; cli.main(['train', '--help'], standalone_mode=False);"
+        "sys.exit(', '.join({'numpy', 'numba', 'textual', 'safetensors', 'psutil'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_engine_gives_its_names_when_asked() -> None:
+    import engine
+
+    assert all(getattr(engine, name) is not None for name in engine.__all__)
+    assert set(engine.__all__) <= set(dir(engine))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = engine.nothing
+
+
+def test_version() -> None:
+    assert invoke("--version").output.startswith("microgpt-tui")

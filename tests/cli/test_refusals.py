@@ -1,0 +1,151 @@
+"""Bad input: one sentence on the error output, exit status 2, nothing written."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.support import SMALL, environment, error_of, in_terminal, invoke, start
+
+BAD_FLAGS = [
+    (("--n-layer", "0"), "n_layer is 0"),
+    (("--n-embd", "-4"), "n_embd is -4"),
+    (("--n-head", "0"), "n_head is 0"),
+    (("--block-size", "0"), "block_size is 0"),
+    (("--num-steps", "0"), "num_steps is 0"),
+    (("--n-head", "3"), "n_head 3 does not divide n_embd 16"),
+    (("--beta1", "1"), "beta1 is 1.0"),
+    (("--beta2", "-0.5"), "beta2 is -0.5"),
+    (("--learning-rate", "nan"), "learning_rate is nan"),
+    (("--learning-rate", "-1"), "learning_rate is -1.0"),
+    (("--seed", "x"), "'x' is not a valid integer"),
+    (("--n-embd", "100000", "--n-head", "1"), "would have 3,96"),
+    (("--n-layer", "1" + "0" * 12), "more than 10^15 scalars"),
+    (("--n-embd", "1" + "0" * 400), "more than 10^15 scalars"),
+]
+
+
+@pytest.mark.parametrize("command", [("train", "--until", "1"), ("trace",)])
+@pytest.mark.parametrize(("flags", "says"), BAD_FLAGS)
+def test_hyperparameters(command: tuple[str, ...], flags: tuple[str, ...], says: str) -> None:
+    assert says in error_of(invoke(*command, *flags))
+
+
+@pytest.fixture
+def bad_files(tmp_path: Path) -> dict[str, Path]:
+    contents = {"empty": b"", "blank": b" \n\t\n\n", "binary": b"\x89PNG\0\x01", "latin": "Jos\xe9\n".encode("latin-1")}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    return {name: tmp_path / name for name in (*contents, "missing", ".")}
+
+
+@pytest.mark.parametrize("command", [("train", "--until", "1"), ("trace",), ("verify", __file__)])
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("empty", "no usable line"),
+        ("blank", "no usable line"),
+        ("binary", "binary"),
+        ("latin", "not UTF-8"),
+        ("missing", "there is no file"),
+        (".", "is a folder"),
+    ],
+)
+def test_data(bad_files: dict[str, Path], command: tuple[str, ...], name: str, says: str) -> None:
+    assert says in error_of(invoke(*command, "--data", bad_files[name]))
+
+
+def test_a_refused_run_touches_no_file(tmp_path: Path) -> None:
+    save, log = tmp_path / "run.safetensors", tmp_path / "run.jsonl"
+    save.write_text("precious")
+    log.write_text("precious")
+    for wrong in (("--n-head", "3"), ("--data", tmp_path / "missing"), ("--until", "2000"), ("--frobnicate",)):
+        error_of(invoke("train", "--until", "1", "--save", save, "--log", log, *wrong))
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        save.name: "precious",
+        log.name: "precious",
+    }
+
+
+@pytest.mark.parametrize("flag", ["--save", "--log"])
+def test_places_that_cannot_be_written_are_refused_before_training(tmp_path: Path, flag: str) -> None:
+    assert "there is no folder" in error_of(invoke("train", "--until", "1", flag, tmp_path / "nowhere" / "file"))
+    assert "is a folder" in error_of(invoke("train", "--until", "1", flag, tmp_path))
+
+
+def test_one_file_for_two_things_is_refused(tmp_path: Path) -> None:
+    data = tmp_path / "names.txt"
+    data.write_text("ada\n")
+    train = ("train", "--until", "1")
+    assert "same file" in error_of(invoke(*train, "--data", data, "--save", data))
+    assert "same file" in error_of(invoke(*train, "--data", data, "--log", tmp_path / "." / "names.txt"))
+    assert "same file" in error_of(invoke(*train, "--log", tmp_path / "x", "--save", tmp_path / "x"))
+    assert data.read_text() == "ada\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("train",), "Missing option '--until'"),
+        (("train", "--until", "0"), "'--until': 0 is not in the range"),
+        (("train", "--until", "1001"), "--until is 1001, beyond the schedule's 1000 steps"),
+        (("train", "--until", "1", "--frobnicate"), "No such option '--frobnicate'; microgpt-tui train --help"),
+        (("tran",), "No such command 'tran'"),
+        ((__file__,), "--data"),
+        (("--n-layer", "2", "train", "--until", "1"), "write microgpt-tui train --n-layer;"),
+        (("--n-head", "3", "sample", "x"), "write microgpt-tui sample --n-head;"),
+        (("trace", "--step", "1000"), "--step is 1000"),
+        (("trace", "--step", "-1"), "not in the range"),
+        (("trace", "--phase", "sideways"), "'sideways' is not one of"),
+        (("sample",), "Missing argument"),
+        (("sample", "missing"), "there is no file missing"),
+        (("sample", __file__), "no safetensors file"),
+        (("verify", "missing.py"), "missing.py does not exist"),
+    ],
+)
+def test_command_lines(args: tuple[str, ...], says: str) -> None:
+    assert says in error_of(invoke(*args))
+
+
+def test_the_debugger_needs_a_terminal() -> None:
+    assert "needs a terminal" in error_of(invoke())
+    assert "needs a terminal" in error_of(invoke(*SMALL))
+
+
+@pytest.mark.parametrize(
+    ("args", "says"), [(("--data", "missing"), "there is no file missing"), (("--step", "1000"), "--step is 1000")]
+)
+def test_the_debugger_refuses_before_it_takes_the_terminal(args: tuple[str, ...], says: str) -> None:
+    ended = in_terminal(*args)
+    assert ended.status == 2
+    assert says in ended.screen
+    assert "\x1b[?1049h" not in ended.screen  # the other screen, which would hide what was there
+
+
+def test_a_file_name_cannot_command_the_terminal(tmp_path: Path) -> None:
+    assert "\x1b" not in error_of(invoke("sample", tmp_path / "evil\x1b[2J\nname"))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+def test_a_full_disk(tmp_path: Path) -> None:
+    train = ("train", "--until", "3", *SMALL)
+    save = tmp_path / "run.safetensors"
+    with open("/dev/full", "w") as full:
+        for command in (train, ("trace", *SMALL)):
+            with start(*command, stdout=full) as process:
+                assert process.communicate(timeout=60)[1].count("No space left on device") == 1
+            assert process.returncode == 2
+        with start(*train, "--save", save, stdout=full) as process:
+            assert "3 of 3 steps are done and saved" in process.communicate(timeout=60)[1]
+        assert process.returncode == 0
+    message = error_of(invoke(*train, "--log", "/dev/full", "--save", save))
+    assert "/dev/full cannot be written on (No space left on device) (1 of 3 steps are done and saved in" in message
+
+
+def test_output_that_is_closed() -> None:
+    command = 'exec "$0" -m microgpt_tui train --until 2 --n-embd 4 >&-'
+    done = subprocess.run(["sh", "-c", command, sys.executable], env=environment(), capture_output=True, check=False)
+    assert done.returncode == 0

@@ -1,0 +1,158 @@
+"""sample, and the checkpoint file that it reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from engine import CheckpointError, Config, Moment, Phase, Session, load_docs
+from engine.checkpoint import KEY, load, save
+from tests.cli.support import error_of, in_terminal, invoke
+
+CONFIG = Config(n_embd=4, n_head=2, block_size=4)
+
+
+@pytest.fixture(scope="module")
+def session() -> Session:
+    session = Session(CONFIG, load_docs())
+    session.run(30)
+    return session
+
+
+@pytest.fixture
+def run(session: Session, tmp_path: Path) -> Path:
+    save(session, tmp_path / "run.safetensors")
+    return tmp_path / "run.safetensors"
+
+
+def test_goes_on_from_the_stored_generator(run: Path) -> None:
+    session = Session(CONFIG, load_docs())
+    session.run(30)
+    assert invoke("sample", run).stdout.splitlines() == session.sample(20)
+    fresh = Session(CONFIG, load_docs())
+    fresh.run(30)
+    assert invoke("sample", run, "-n", 5, "--temperature", 2).stdout.splitlines() == fresh.sample(5, 2.0)
+
+
+def test_a_seed_gives_the_same_names_each_time(run: Path) -> None:
+    first, again, other = (invoke("sample", run, "--seed", seed).stdout for seed in (1, 1, 2))
+    assert first == again != other
+
+
+def test_numbers_the_names_on_a_terminal(run: Path) -> None:
+    plain = invoke("sample", run, "-n", "2").stdout.splitlines()
+    ended = in_terminal("sample", run, "-n", "2")
+    assert ended.screen.splitlines() == [f"sample  1: {plain[0]}", f"sample  2: {plain[1]}"]
+
+
+def test_needs_no_data_set_and_keeps_any_alphabet(tmp_path: Path) -> None:
+    session = Session(CONFIG, ["żółw", "дом 家", "\x1b[2J"])
+    session.run(3)
+    path = tmp_path / "run.safetensors"
+    save(session, path)
+    assert load(path).uchars == tuple(session.tokenizer.uchars)
+    assert invoke("sample", path, "-n", "3").stdout == "".join(f"{name}\n" for name in session.sample(3))
+    assert "\x1b[2J" not in in_terminal("sample", path, "-n", "50", "--temperature", "100").screen
+
+
+@pytest.mark.parametrize("temperature", ["0", "-1", "nan", "inf", "1e-320"])
+def test_temperatures_that_mean_nothing(run: Path, temperature: str) -> None:
+    result = invoke("sample", run, "--temperature", temperature)
+    assert "temperature is" in error_of(result)
+    assert result.stdout == ""
+
+
+def test_the_same_run_gives_the_same_file(session: Session, run: Path, tmp_path: Path) -> None:
+    save(session, tmp_path / "again")
+    assert run.read_bytes() == (tmp_path / "again").read_bytes()
+
+
+def test_a_run_is_saved_between_steps(tmp_path: Path) -> None:
+    session = Session(CONFIG, ["ada"])
+    session.seek(Moment(1, Phase.UPDATE, 7))
+    with pytest.raises(CheckpointError, match="between steps"):
+        save(session, tmp_path / "run")
+    assert not list(tmp_path.iterdir())
+
+
+def test_only_files_are_replaced(session: Session, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="not a file"):
+        save(session, tmp_path)
+    with pytest.raises(CheckpointError, match="cannot be written"):
+        save(session, tmp_path / "nowhere" / "run")
+
+
+def test_a_link_is_followed(session: Session, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "real")
+    save(session, link)
+    assert link.is_symlink()
+    assert load(tmp_path / "real").step == 30
+
+
+# Damage.
+
+
+def _rewritten(path: Path, change: Callable[[dict[str, Any], dict[str, Any]], None]) -> None:
+    with safe_open(path, framework="numpy") as file:
+        about = json.loads(file.metadata()[KEY])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    change(about, tensors)
+    save_file(tensors, path, {KEY: json.dumps(about)})
+
+
+CHANGES: list[tuple[str, Callable[[dict[str, Any], dict[str, Any]], Any]]] = [
+    ("version 9", lambda about, _: about.update(version=9)),
+    ("step is -1", lambda about, _: about.update(step=-1)),
+    ("step is 1001", lambda about, _: about.update(step=1001)),
+    ("step is True", lambda about, _: about.update(step=True)),
+    ("hyperparameters", lambda about, _: about["config"].pop("seed")),
+    ("hyperparameters", lambda about, _: about.update(config=None)),
+    ("n_embd is '4'", lambda about, _: about["config"].update(n_embd="4")),
+    ("alphabet is missing", lambda about, _: about.update(uchars=["ab"])),
+    ("alphabet is out of order", lambda about, _: about["uchars"].reverse()),
+    ("tensor wte is float64 (27, 4) where float64 (26, 4)", lambda about, _: about["uchars"].pop()),
+    ("random generator", lambda about, _: about.update(generator=[3, [1, 2], None])),
+    ("random generator", lambda about, _: about.pop("generator")),
+    ("it has 27 tensors", lambda _, tensors: tensors.pop("wte")),
+    ("it has 28 tensors", lambda about, _: about["config"].update(n_layer=10**12)),
+    ("no tensor wpe", lambda _, tensors: tensors.update(other=tensors.pop("wpe"))),
+    ("tensor losses", lambda _, tensors: tensors.update(losses=np.zeros(3))),
+    ("float32", lambda _, tensors: tensors.update({"adam.m.wte": tensors["adam.m.wte"].astype(np.float32)})),
+]
+
+
+@pytest.mark.parametrize(("says", "change"), CHANGES)
+def test_a_file_that_is_not_whole(run: Path, says: str, change: Any) -> None:
+    _rewritten(run, change)
+    assert says in error_of(invoke("sample", run))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.01, 0.5, 0.999])
+def test_a_file_that_is_cut_off(run: Path, share: float) -> None:
+    content = run.read_bytes()
+    run.write_bytes(content[: int(share * len(content))])
+    assert "damaged" in error_of(invoke("sample", run))
+
+
+def test_files_of_something_else(tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    save_file({"x": np.zeros(3)}, path)
+    assert "something else" in error_of(invoke("sample", path))
+    save_file({"x": np.zeros(3)}, path, {KEY: "{"})
+    assert "damaged" in error_of(invoke("sample", path))
+    save_file({"x": np.zeros(3)}, path, {KEY: "[1]"})
+    assert "version None" in error_of(invoke("sample", path))
+    assert "there is no file" in error_of(invoke("sample", tmp_path))
+
+
+def test_parameters_that_no_name_can_be_drawn_from(run: Path) -> None:
+    _rewritten(run, lambda _, tensors: tensors.update(wte=np.full_like(tensors["wte"], np.nan)))
+    assert "no probabilities" in error_of(invoke("sample", run))

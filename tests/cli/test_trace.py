@@ -1,0 +1,64 @@
+"""trace: every event, every bit, as strict JSON."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from engine import Config, Session, load_docs
+from engine.source import lines_of_stretch
+from tests.cli.support import SMALL, error_of, invoke, json_lines, start
+
+CONFIG = Config(n_embd=4, n_head=2, block_size=4)
+KEYS = ["step", "phase", "name", "pos", "layer", "head", "shape", "data", "grad", "source"]
+
+
+def test_all_events_with_all_their_bits() -> None:
+    entries = json_lines(invoke("trace", "--step", "3", *SMALL).stdout)
+    session = Session(CONFIG, load_docs())
+    count = 0
+    for entry, event in zip(entries, session.events(3), strict=True):
+        count += 1
+        assert list(entry) == KEYS
+        place = (entry["step"], entry["phase"], entry["name"], entry["pos"], entry["layer"], entry["head"])
+        assert place == (3, event.phase.value, event.name, event.pos, event.layer, event.head)
+        assert tuple(entry["shape"]) == event.shape
+        assert np.array_equal(np.array(entry["data"]), event.data)
+        assert entry["source"] == lines_of_stretch(session.view(), event).label
+        if event.phase == "forward":
+            assert entry["grad"] is None
+        else:
+            assert np.array_equal(np.array(entry["grad"]), event.grad)
+    assert count == len(entries) > 50
+
+
+@pytest.mark.parametrize("phase", ["forward", "backward", "update"])
+def test_one_phase(phase: str) -> None:
+    everything = invoke("trace", *SMALL).stdout.splitlines()
+    only = invoke("trace", "--phase", phase, *SMALL).stdout.splitlines()
+    assert only == [line for line in everything if json.loads(line)["phase"] == phase]
+
+
+def test_numbers_that_json_does_not_have() -> None:
+    entries = json_lines(invoke("trace", "--step", "3", "--learning-rate", "1e200", "--phase", "update", *SMALL).stdout)
+    assert {x for row in entries[0]["data"] for x in row if isinstance(x, str)} == {"nan"}
+
+
+def test_a_fault_on_the_way_and_in_the_step_itself() -> None:
+    assert "position 0, tensor loss_t" in error_of(invoke("trace", "--step", "2", "--learning-rate", "5"))
+    result = invoke("trace", "--step", "1", "--learning-rate", "5")
+    assert "position 0, tensor loss_t" in error_of(result)
+    assert json_lines(result.stdout)[-1]["name"] == "probs"  # all that was made before it is told
+
+
+def test_the_first_line_of_many() -> None:
+    with start("trace") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert json.loads(process.stdout.readline())["name"] == "embed"
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        process.wait(timeout=60)
+    assert process.returncode == 141

@@ -1,0 +1,216 @@
+"""train: what it prints, logs and saves; and how it stops."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine import Config, Session, load_docs
+from engine import checkpoint as checkpoints
+from microgpt_tui.cli.train import _Teller
+from tests.cli.support import ROOT, SMALL, error_of, in_terminal, invoke, json_lines, start
+
+GOLDEN = ROOT / "tests" / "golden" / "default.json.gz"
+CONFIG = Config(n_embd=4, n_head=2, block_size=4)
+
+
+def test_train_then_sample_is_what_the_original_prints(tmp_path: Path) -> None:
+    golden = json.loads(gzip.decompress(GOLDEN.read_bytes()))
+    save, log = tmp_path / "run.safetensors", tmp_path / "run.jsonl"
+    result = invoke("train", "--until", "1000", "--save", save, "--log", log)
+    assert result.exit_code == 0
+    entries = json_lines(log.read_text())
+    assert [entry["step"] for entry in entries] == list(range(1, 1001))
+    assert [entry["loss_hex"] for entry in entries] == golden["losses"]
+    assert all(float.fromhex(entry["loss_hex"]) == entry["loss"] for entry in entries)
+    assert result.stdout.splitlines()[-1] == f"step 1000 / 1000 | loss {entries[-1]['loss']:.4f}"
+    assert invoke("sample", save).stdout.splitlines() == golden["samples"]
+
+
+def test_prints_and_logs_every_step(tmp_path: Path) -> None:
+    log = tmp_path / "run.jsonl"
+    result = invoke("train", "--until", "7", "--num-steps", "20", "--log", log, *SMALL)
+    session = Session(Config(n_embd=4, n_head=2, block_size=4, num_steps=20), load_docs())
+    session.run(7)
+    assert result.stdout.splitlines() == [f"step {i:4d} /   20 | loss {x:.4f}" for i, x in enumerate(session.losses, 1)]
+    assert result.stderr == ""
+    assert json_lines(log.read_text()) == [
+        {
+            "step": step + 1,
+            "loss": loss,
+            "loss_hex": loss.hex(),
+            "lr": session.config.learning_rate_at(step),
+            "grad_norm": session.history.grad_norms[step],
+        }
+        for step, loss in enumerate(session.losses)
+    ]
+
+
+def test_saves_the_run(tmp_path: Path) -> None:
+    save = tmp_path / "run.safetensors"
+    save.write_text("an older file")
+    result = invoke("train", "--until", "5", "--save", save, *SMALL)
+    assert (result.exit_code, result.stderr) == (0, f"5 of 5 steps are done and saved in {save}\n")
+    session = Session(CONFIG, load_docs())
+    session.run(5)
+    _holds(save, session)
+    assert list(tmp_path.iterdir()) == [save]
+
+
+def _holds(save: Path, session: Session) -> None:
+    run = checkpoints.load(save)
+    assert (run.config, run.step, list(run.uchars)) == (session.config, session.step, session.tokenizer.uchars)
+    assert run.losses.tolist() == session.losses[: session.step]
+    assert run.state == session.generator.getstate()
+    for stored, own in ((run.params, session.params), (run.m, session.m), (run.v, session.v)):
+        assert list(stored) == list(own)
+        assert all(np.array_equal(stored[name], own[name]) for name in own)
+
+
+def test_nan_and_inf_are_strings_in_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "run.jsonl"
+    assert invoke("train", "--until", "4", "--learning-rate", "1e200", "--log", log, *SMALL).exit_code == 0
+    last = json_lines(log.read_text())[-1]
+    assert (last["loss"], last["loss_hex"], last["grad_norm"]) == ("nan", "nan", "nan")
+
+
+def test_a_numeric_fault_is_named_and_what_was_good_is_saved(tmp_path: Path) -> None:
+    save = tmp_path / "run.safetensors"
+    result = invoke("train", "--until", "9", "--learning-rate", "5", "--save", save)
+    message = error_of(result)
+    for words in (
+        "step 1",
+        "'richie'",
+        "position 0",
+        "loss_t",
+        "log of 0",
+        f"1 of 9 steps are done and saved in {save}",
+    ):
+        assert words in message
+    session = Session(Config(learning_rate=5.0), load_docs())
+    session.run(1)
+    _holds(save, session)
+
+
+# Stopping.
+
+
+@pytest.fixture
+def ctrl_c_after(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Let ctrl+c be pressed while a certain step is told of."""
+
+    def press(number: int) -> None:
+        tell = _Teller.tell
+
+        def told(self: _Teller, step: int, loss: float) -> None:
+            tell(self, step, loss)
+            if step + 1 == number:
+                signal.raise_signal(signal.SIGINT)
+
+        monkeypatch.setattr(_Teller, "tell", told)
+
+    return press
+
+
+def test_ctrl_c_stops_between_steps_and_saves(tmp_path: Path, ctrl_c_after: Any) -> None:
+    save, log = tmp_path / "run.safetensors", tmp_path / "run.jsonl"
+    ctrl_c_after(3)
+    result = invoke("train", "--until", "9", "--save", save, "--log", log, *SMALL)
+    assert result.exit_code == 130
+    assert result.stderr == f"stopped by ctrl+c: 3 of 9 steps are done and saved in {save}\n"
+    session = Session(CONFIG, load_docs())
+    session.run(3)
+    _holds(save, session)
+    assert len(json_lines(log.read_text())) == 3
+
+
+def test_ctrl_c_while_saving_breaks_nothing(tmp_path: Path, ctrl_c_after: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    save, pressed = tmp_path / "run.safetensors", []
+
+    def press(descriptor: int) -> None:
+        pressed.append(descriptor)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(checkpoints.os, "fsync", press)
+    ctrl_c_after(2)
+    assert invoke("train", "--until", "9", "--save", save, *SMALL).exit_code == 130
+    assert len(pressed) == 1
+    assert checkpoints.load(save).step == 2
+    assert list(tmp_path.iterdir()) == [save]
+
+
+def test_ctrl_c_from_outside(tmp_path: Path) -> None:
+    save, log = tmp_path / "run.safetensors", tmp_path / "run.jsonl"
+    long = ("--until", "1000000", "--num-steps", "1000000")
+    with start("train", *long, "--save", save, "--log", log, *SMALL) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(3)]
+        process.send_signal(signal.SIGINT)
+        rest, said = process.communicate(timeout=60)
+        process.wait()
+    assert process.returncode == 130
+    assert "stopped by ctrl+c" in said
+    lines += rest.splitlines()
+    run = checkpoints.load(save)
+    assert run.step == len(lines) == len(json_lines(log.read_text()))
+    assert lines[-1].split("|")[0].split() == ["step", str(run.step), "/", "1000000"]
+
+
+def test_a_save_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save = tmp_path / "run.safetensors"
+    save.write_text("precious")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints.os, "fsync", full)
+    message = error_of(invoke("train", "--until", "2", "--save", save, *SMALL))
+    assert "No space left on device" in message
+    assert "2 of 2 steps are done" in message
+    assert save.read_text() == "precious"
+    assert list(tmp_path.iterdir()) == [save]
+
+
+def test_when_nobody_reads_on_training_ends_quietly() -> None:
+    with start("train", "--until", "1000000", "--num-steps", "1000000", *SMALL) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        process.wait(timeout=60)
+    assert process.returncode == 141
+
+
+def test_when_nobody_reads_on_a_run_that_is_to_be_saved_goes_on(tmp_path: Path) -> None:
+    save = tmp_path / "run.safetensors"
+    with start("train", "--until", "300", "--save", save, *SMALL) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert "300 of 300" in process.stderr.read()
+        process.wait(timeout=60)
+    assert process.returncode == 0
+    assert checkpoints.load(save).step == 300
+
+
+def test_a_terminal_gets_some_of_the_lines_and_progress() -> None:
+    ended = in_terminal("train", "--until", "20000", "--num-steps", "20000", *SMALL)
+    assert ended.status == 0
+    assert ended.screen.count(" | loss ") == 21  # the first, and every thousandth
+    assert "steps/s" in ended.screen
+    assert "left" in ended.screen
+    assert "20,000 of 20,000 steps are done" in ended.screen
+
+
+def test_no_progress_without_a_terminal() -> None:
+    with start("train", "--until", "12000", "--num-steps", "12000", *SMALL) as process:
+        out, said = process.communicate(timeout=60)
+    assert (said, out.count("\n"), out.count("\x1b")) == ("", 12000, 0)

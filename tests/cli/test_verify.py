@@ -1,0 +1,185 @@
+"""verify: against a stand-in for the original, changed in harmless ways and in others."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.support import error_of, in_terminal, invoke, start
+
+STAND_IN = (Path(__file__).parent / "stand_in.py").read_text()
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Any:
+    """Write the stand-in, with pieces of its text replaced."""
+
+    def write(*changes: tuple[str, str]) -> Path:
+        text = STAND_IN
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        path = tmp_path / "copy.py"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+HARMLESS = {
+    "nothing": (),
+    "comments": (("class Number:", "# a comment\nclass Number:  # another"),),
+    "seed": (("random.seed(42)", "random.seed(7)"),),
+    "schedule": (("num_steps = 6", "num_steps = 4"),),
+    "sizes": (("n_layer = 1", "n_layer = 2"), ("n_embd = 4", "n_embd = 6"), ("n_head = 2", "n_head = 3")),
+    "rates": (("0.01, 0.85, 0.99", "0.02, 0.9, 0.95"),),
+    "temperature and number of samples": (("temperature = 0.5", "temperature = 1.5"), ("range(4)", "range(2)")),
+    "annotations": (("    loss = ", "    loss: Number = "),),
+    "printing": (('    print("step", step + 1, loss.data)\n', ""), ('print("sample"', 'print(">>"')),
+    "other names": (("step", "turn"), ("num_turns", "num_steps"), ("loss", "cost"), ("sample", "made_up")),
+    "reading and leaving": (("import math", "import math, sys; assert sys.stdin.read() == ''"),),
+    "an end of its own": (('print("sample", "".join(sample))', "pass\nraise SystemExit(3)"),),
+}
+
+
+@pytest.mark.parametrize("changes", HARMLESS.values(), ids=HARMLESS.keys())
+def test_harmless_changes_are_equal(copy: Any, changes: tuple[tuple[str, str], ...]) -> None:
+    result = invoke("verify", copy(*changes))
+    assert "The same: every bit of it" in result.stdout
+    assert (result.exit_code, result.stderr, result.stdout.count("equal")) == (0, "", 8)
+
+
+def test_until_and_data(copy: Any, tmp_path: Path) -> None:
+    data = tmp_path / "words.txt"
+    data.write_bytes("  żółw \r\nдом\n\nab\u2028c\n".encode())
+    result = invoke("verify", copy(), "--until", "2", "--data", data)
+    assert result.exit_code == 0
+    assert "after each of 2 steps" in result.stdout
+    assert "3 in the same order" in result.stdout
+
+
+DIFFERENT = {
+    "another activation": (("a.relu() for a", "a * a.relu() for a"), "losses", "step 1: "),
+    "another norm": (('times("lm_head", x)', 'times("lm_head", norm(x))'), "losses", "another architecture"),
+    "another gradient": (("float(self.data > 0)", "float(self.data > -1)"), "first moments m", "after step 1, m of "),
+    "another second moment": (("weight.grad**2", "abs(weight.grad)"), "second moments v", "after step 1, v of wte"),
+    "another update": (
+        ("(step + 1))\n        weight", "(step + 2))\n        weight"),
+        "parameters",
+        "after step 1, wte[",
+    ),
+    "another start": (("gauss(0, 0.08)", "gauss(0, 0.02)"), "initial parameters", "at the start, wte[0][0]: "),
+    "no shuffling": (("random.shuffle(docs)", ""), "documents", "after shuffling, document 0 is"),
+    "other samples": (
+        ("sample = nothing_kept(), END, []", "sample = nothing_kept(), END, ['x']"),
+        "samples",
+        "sample 1: 'x",
+    ),
+    "a late change": (("rate = ", "rate = 0 if step == 3 else "), "parameters", "after step 4, "),
+}
+
+
+@pytest.mark.parametrize(("change", "what", "says"), DIFFERENT.values(), ids=DIFFERENT.keys())
+def test_the_first_difference_is_shown(copy: Any, change: tuple[str, str], what: str, says: str) -> None:
+    result = invoke("verify", copy(change))
+    assert result.exit_code == 1
+    assert f"the first difference is in the {what}." in result.stdout
+    flat = " ".join(result.stdout.split())
+    assert says in flat
+    assert flat.count("DIFFERENT") == 1
+
+
+def test_the_last_bit_counts(copy: Any) -> None:
+    result = invoke("verify", copy(("weight.grad = 0", "weight.grad = 0\n        m[0] = math.nextafter(m[0], 9)")))
+    assert result.exit_code == 1
+    assert "m of wte[0][0]" in " ".join(result.stdout.split())
+
+
+INCOMPARABLE = {
+    "another matrix": (('"lm_head": new', '"gate": new(3, 2), "lm_head": new'), "state_dict['gate'] is 3 x 2"),
+    "another shape": (('mlp_fc1"] = new(4 * n_embd', 'mlp_fc1"] = new(2 * n_embd'), "mlp_fc1'] is 8 x 4 where"),
+    "a vector": (('"lm_head": new', '"bias": [[]], "lm_head": new'), "state_dict['bias'] is not a matrix"),
+    "another epsilon": (("1e-8", "1e-6"), "eps_adam is 1e-06"),
+    "not Python": (("def lift(x):", "def lift(x:"), "is not Python"),
+    "nothing like it": ((STAND_IN, "x = 1\n"), "no training to watch"),
+    "empty": ((STAND_IN, ""), "no training to watch"),
+    "no seed": (("random.seed(42)", "pass"), "random.seed"),
+    "two seeds": (("random.seed(42)", "random.seed(1); random.seed(2)"), "random.seed"),
+    "a seed that is no number": (("random.seed(42)", "random.seed('x')"), "random.seed"),
+    "no size": (("n_head = 2", "heads = 2"), "no module-level number named n_head"),
+    "a size that fits nothing": (("n_head = 2", "n_head = 3"), "n_head 3 does not divide"),
+    "no moments": (("m, v = [0.0]", "m, v = 2 * [0.0]"), "no module-level list m"),
+    "a crash before": (("import math", "import math\n1 / 0"), "ZeroDivisionError: division by zero in line 4, before"),
+    "a crash within": (("rate = ", "assert step < 2, 'no more'\n    rate = "), "AssertionError: no more in line"),
+    "a crash like the engine's": (("0.01, 0.85", "1e9, 0.85"), "so does the engine: training stopped at step"),
+    "reaching for the network": (
+        ("import math", "import math, urllib.request\nurllib.request.urlopen('http://localhost:9')"),
+        "verify lets no copy reach for the network",
+    ),
+    "a loop without a turn": (("in range(num_steps)", "in []"), "its training loop never ran"),
+    "a loop that ends early": (("in range(num_steps)", "in range(2)"), "ended after 2 of 6 steps"),
+    "a loop that goes on": (("in range(num_steps)", "in range(9)"), "beyond its num_steps"),
+    "a nameless loss": (("loss.backward()", "[loss][0].backward()"), "has no name of its own"),
+    "a process that dies": (("rate = ", "import os; os._exit(5)\n    rate = "), "its process died with status 5"),
+    "no temperature": (("temperature", "heat"), "no module-level number named temperature"),
+}
+
+
+@pytest.mark.parametrize(("change", "says"), INCOMPARABLE.values(), ids=INCOMPARABLE.keys())
+def test_what_cannot_be_compared_is_said(copy: Any, change: tuple[str, str], says: str) -> None:
+    assert says in error_of(invoke("verify", copy(change)))
+
+
+def test_without_samples_not_all_is_compared(copy: Any) -> None:
+    result = invoke("verify", copy(("random.choices(", "list(")))
+    assert result.exit_code == 2
+
+
+def test_until_beyond_the_schedule(copy: Any) -> None:
+    assert "fewer than --until 7" in error_of(invoke("verify", copy(), "--until", "7"))
+
+
+def test_a_terminal_gets_progress(copy: Any) -> None:
+    ended = in_terminal("verify", copy(("    rate = ", "    import time; time.sleep(0.4); rate = ")))
+    assert ended.status == 0
+    assert "Comparing" in ended.screen
+    assert "of 6" in ended.screen
+
+
+# The copy does not outlive the comparison.
+
+
+def _endless(copy: Any, pid_file: Path) -> Path:
+    sleep = f"import os, time; open({str(pid_file)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    return copy(("    rate = ", f"    {sleep}; rate = "))  # type: ignore[no-any-return]
+
+
+def _until(condition: Any) -> None:
+    while not condition():
+        time.sleep(0.01)
+
+
+def _gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    status = Path(f"/proc/{pid}/stat")  # dead, but nobody has asked for its status
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+@pytest.mark.parametrize(("signal_", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_the_copy_ends_with_verify(copy: Any, tmp_path: Path, signal_: signal.Signals, status: int) -> None:
+    pid_file = tmp_path / "pid"
+    with start("verify", _endless(copy, pid_file)) as process:
+        _until(lambda: pid_file.exists() and pid_file.read_text())
+        process.send_signal(signal_)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert "Traceback" not in said
+    _until(lambda: _gone(int(pid_file.read_text())))

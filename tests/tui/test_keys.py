@@ -1,0 +1,172 @@
+"""Every key and every click does what it says."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine import Config, Session
+from engine.events import Moment, Phase
+from harness import DOCS, click_on, debugger, name, screen, session, text
+from microgpt_tui.panes.base import Pane
+from microgpt_tui.screens.help import HelpScreen
+from microgpt_tui.screens.keys import KEYS
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ("n", "embed_norm"),
+        ("right", "embed_norm"),
+        ("n n p", "embed_norm"),
+        ("n n left", "embed_norm"),
+        ("n n n", "q"),
+        ("n n n o", "attn_residual"),
+        ("n n n o o", "mlp_residual"),
+        ("n n n o o o", "loss_t"),
+        ("n n n n n n n O", "attn_logits"),
+        ("n n n n n n n O O", "attn_norm"),
+        ("f", "loss"),
+        ("f f", "wte"),
+        ("f F", "embed"),
+        ("f n n F F", "embed"),
+        ("end", "layer0.mlp_fc2"),
+        ("end home", "embed"),
+    ],
+)
+async def test_a_key_leads_to_its_event(keys: str, expected: str) -> None:
+    async with debugger() as pilot:
+        await pilot.press(*keys.split())
+        assert name(pilot) == expected
+        assert expected.removeprefix("layer0.") in text(pilot)
+
+
+@pytest.mark.parametrize(
+    ("keys", "moment"),
+    [
+        ("s", Moment(0, Phase.FORWARD, 5)),
+        ("s s S", Moment(0, Phase.FORWARD, 5)),
+        ("S S S S", Moment(0, Phase.FORWARD, 1)),
+        ("]", Moment(1, Phase.FORWARD, 4)),
+        ("] ] [", Moment(1, Phase.FORWARD, 4)),
+        ("f ]", Moment(1, Phase.BACKWARD, 1)),
+    ],
+)
+async def test_a_key_leads_to_its_moment(keys: str, moment: Moment) -> None:
+    async with debugger() as pilot:
+        await pilot.press(*keys.split())
+        assert screen(pilot).session.moment == moment
+
+
+async def test_t_stays_at_the_same_tensor_and_walks_positions_in_the_order_of_time() -> None:
+    async with debugger() as pilot:
+        await pilot.press("n", "n", "n", "t")
+        stretch = screen(pilot).session.view().stretch
+        assert (stretch.name, stretch.pos) == ("q", 1)
+        await pilot.press("T")
+        assert screen(pilot).session.view().stretch.pos == 0
+        await pilot.press("f", "n", "t")
+        last = screen(pilot).session.program.n - 1
+        assert (name(pilot), screen(pilot).session.view().stretch.pos) == ("loss_t", last - 1)
+
+
+async def test_the_first_moment_is_not_left_backwards() -> None:
+    async with debugger() as pilot:
+        before = screen(pilot).session.moment
+        for key in ("p", "F", "[", "O", "T", "home"):
+            await pilot.press(key)
+            assert screen(pilot).session.moment == before
+
+
+async def test_the_cell_cursor_moves_and_the_inspector_follows() -> None:
+    async with debugger() as pilot:
+        await pilot.press("down")
+        assert "embed[1]" in screen(pilot).query_one("#inspector", Pane).picture.text()
+        await pilot.press("up", "1", "right")
+        inspector = screen(pilot).query_one("#inspector", Pane).picture.text()
+        assert inspector.splitlines()[0].split()[0] == "embed[1]"
+        await pilot.press("down", "down", "left")
+        assert screen(pilot).where.row is not None
+        await pilot.press("escape", "n")
+        assert name(pilot) == "embed_norm"
+
+
+async def test_clicks_lead_where_they_point() -> None:
+    async with debugger() as pilot:
+        stretches = screen(pilot).session.program.stretches(Phase.FORWARD)
+        second = next(s for s in stretches if s.pos == 1)
+        await click_on(pilot, "tokens", Moment(0, Phase.FORWARD, second.last))
+        assert screen(pilot).session.view().stretch.pos == 1
+        outline = screen(pilot).query_one("#program", Pane).picture
+        line = next(s for s in outline.spots() if "embed_norm" in "".join(t.text for t in outline.lines[s.y].segments))
+        await click_on(pilot, "program", line.target)
+        assert name(pilot) == "embed_norm"
+        backward = screen(pilot).session.program.stretches(Phase.BACKWARD)
+        await click_on(pilot, "timeline", Moment(0, Phase.BACKWARD, backward[0].last))
+        assert screen(pilot).session.moment.phase is Phase.BACKWARD
+        stage = screen(pilot).query_one("#stage", Pane)
+        row = next(s.target for s in stage.picture.spots() if isinstance(s.target, int))
+        await click_on(pilot, "stage", row)
+        assert screen(pilot).where.row == row
+
+
+async def test_the_timeline_can_be_dragged() -> None:
+    async with debugger() as pilot:
+        await pilot.mouse_down("#timeline", offset=(12, 0))
+        await pilot.hover("#timeline", offset=(30, 0))
+        await pilot.hover("#timeline", offset=(40, 0))
+        await pilot.mouse_up("#timeline", offset=(40, 0))
+        await pilot.pause()
+        assert screen(pilot).session.moment.tick > 100
+
+
+async def test_help_lists_every_key_and_closes() -> None:
+    async with debugger((120, 60)) as pilot:
+        await pilot.press("question_mark")
+        assert isinstance(pilot.app.screen, HelpScreen)
+        shown = text(pilot)
+        assert "What:" in shown
+        assert "Why:" in shown
+        for key in KEYS[:10]:
+            assert key.tooltip in shown
+        await pilot.press("escape")
+        assert not isinstance(pilot.app.screen, HelpScreen)
+
+
+async def test_the_palette_knows_every_binding() -> None:
+    async with debugger() as pilot:
+        await pilot.press("ctrl+p")
+        await pilot.press(*"same place at the next")
+        await pilot.pause()
+        await pilot.app.workers.wait_for_complete()
+        await pilot.press("enter")
+        await pilot.pause()
+        assert screen(pilot).session.view().stretch.pos == 1
+
+
+def test_every_binding_says_what_it_does_and_is_there_once() -> None:
+    assert len({key.id for key in KEYS}) == len({key.keys for key in KEYS}) == len(KEYS)
+    assert all(key.description and key.tooltip for key in KEYS)
+
+
+async def test_q_quits_and_escape_does_not() -> None:
+    async with debugger() as pilot:
+        await pilot.press("escape", "escape")
+        assert pilot.app.is_running
+        await pilot.press("q")
+        assert pilot.app._exit
+
+
+async def test_a_fault_is_shown_where_it_happened_and_the_way_back_is_open() -> None:
+    run = Session(Config(n_embd=4, n_head=2, block_size=4, learning_rate=2000.0, seed=3), DOCS)
+    async with debugger(run=run) as pilot:
+        for _ in range(5):
+            await pilot.press("]")
+        assert screen(pilot).fault is not None
+        assert "training stopped at step" in text(pilot)
+        stopped = run.moment
+        await pilot.press("n")
+        assert run.moment == stopped
+        await pilot.press("p")
+        assert run.moment.key < stopped.key
+        assert "training stopped" not in text(pilot)
+    assert session() is not run

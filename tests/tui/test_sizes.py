@@ -1,0 +1,74 @@
+"""Every size a terminal may have: panes that fit, panes that come up over others, and a message when nothing fits."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness import debugger, drawn, screen, text
+from microgpt_tui.panes.base import Pane
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])
+@pytest.mark.parametrize("keys", ["n", "f n n", "f f"])
+async def test_the_screen_is_filled_and_nothing_stands_outside(size: tuple[int, int], keys: str) -> None:
+    async with debugger(size) as pilot:
+        await pilot.press(*keys.split())
+        lines = text(pilot).splitlines()
+        assert len(lines) == size[1]
+        assert all(len(line) <= size[0] for line in lines)
+        assert "step 0 of 50" in lines[0]
+        assert "next" in lines[-1]
+        for pane in (pane for pane in screen(pilot).query(Pane) if pane.display):
+            assert all(line.width <= pane.size.width for line in pane.picture.lines), pane.id
+
+
+async def test_at_80_by_24_panes_come_up_over_the_stage() -> None:
+    async with debugger((80, 24)) as pilot:
+        shown = set(drawn(pilot))
+        assert "stage" in shown
+        assert not shown & {"program", "inspector", "source"}
+        for key, pane in (("2", "program"), ("3", "inspector"), ("4", "source")):
+            await pilot.press(key)
+            await pilot.pause()
+            assert pane in drawn(pilot)
+            assert "stage" not in drawn(pilot)
+            await pilot.press("escape")
+            await pilot.pause()
+            assert "stage" in drawn(pilot)
+
+
+async def test_z_zooms_the_chosen_pane_and_gives_the_room_back() -> None:
+    async with debugger((120, 36)) as pilot:
+        before = drawn(pilot)
+        await pilot.press("4", "z")
+        await pilot.pause()
+        source = screen(pilot).query_one("#source", Pane)
+        assert source.size.height > 20
+        assert "stage" not in drawn(pilot)
+        await pilot.press("z", "escape")
+        await pilot.pause()
+        assert drawn(pilot) == before
+
+
+async def test_too_small_a_terminal_says_so_until_it_grows() -> None:
+    async with debugger((60, 20)) as pilot:
+        assert "80×24" in text(pilot)
+        assert "60×20" in text(pilot)
+        assert "FORWARD" not in text(pilot)
+        await pilot.resize_terminal(120, 36)
+        await pilot.pause()
+        assert "FORWARD" in text(pilot)
+        await pilot.resize_terminal(40, 10)
+        await pilot.pause()
+        assert "needs 80×24" in text(pilot)
+
+
+async def test_a_resize_while_running_draws_what_a_start_at_that_size_draws() -> None:
+    async with debugger((120, 36)) as pilot:
+        await pilot.press("n", "n", "n")
+        fresh = text(pilot)
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        await pilot.resize_terminal(120, 36)
+        await pilot.pause()
+        assert text(pilot) == fresh
