@@ -35,6 +35,6 @@ class NumericFault(EngineError):
         self.step, self.doc, self.pos, self.tensor, self.row, self.reason = step, doc, pos, tensor, row, reason
         place = f"position {pos}, " if pos is not None else ""
         super().__init__(
-            f"training stopped at step {step}, document {doc!r}, {place}tensor {tensor}: {reason}; "
+            f"training stopped at step {step} (counted from 0), document {doc!r}, {place}tensor {tensor}: {reason}; "
             "a smaller --learning-rate usually keeps the numbers in range"
         )

@@ -90,6 +90,7 @@ class DebuggerScreen(Screen[None]):
     def show(self) -> None:
         """Hand the present moment to every pane."""
         frame = Frame(self.session.view(), self.where, str(self.fault) if self.fault else None)
+        self.set_class(self.fault is not None, "-fault")
         self._arrange(frame.phase)
         for pane in self.query(Pane):
             pane.show(frame)

@@ -46,7 +46,7 @@ def test_too_large_says_how_large(changes: dict[str, int], rows: str, size: str)
 
 def test_more_rows_than_a_child_can_number(monkeypatch: Any) -> None:
     monkeypatch.setattr("engine.recording.MOST_ROWS", 1000)
-    with pytest.raises(ConfigError, match="64 GB is the most"):
+    with pytest.raises(ConfigError, match="30 scalars are the most"):
         record(tiny(), 5)
 
 

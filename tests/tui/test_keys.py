@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from harness import DOCS, click_on, debugger, name, screen, session, text
 
 from engine import Config, Session
 from engine.events import Moment, Phase
-from harness import DOCS, click_on, debugger, name, screen, session, text
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens.help import HelpScreen
 from microgpt_tui.screens.keys import KEYS

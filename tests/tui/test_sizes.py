@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
 from harness import debugger, drawn, screen, text
+
 from microgpt_tui.panes.base import Pane
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from harness import at, debugger, drawn, screen, session, text
 
 from engine.events import PHASES, Moment, Phase
 from engine.tape import LEAF
 from microgpt_tui import navigation
-from microgpt_tui.frame import Frame, Where
+from microgpt_tui.frame import Frame
 from microgpt_tui.panes.inspector import Inspector
 from microgpt_tui.panes.place import Place
 from microgpt_tui.stage.drawings import draw
-from harness import at, debugger, drawn, screen, session, text
 
 POISON = 7.25e77
 

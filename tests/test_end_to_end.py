@@ -1,0 +1,62 @@
+"""The installed command in a real terminal: opened, stepped through all three phases and back, and left."""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from pathlib import Path
+
+from terminal import needs_tmux, terminal
+
+COMMAND = Path(sysconfig.get_path("scripts")) / "microgpt-tui"
+
+
+@needs_tmux
+def test_a_person_steps_through_a_training_step_and_quits() -> None:
+    assert COMMAND.exists(), f"install the project first: {sys.executable} -m pip install -e ."
+    with terminal([str(COMMAND)]) as term:
+        first = term.wait("FORWARD")
+        assert "mignon" not in first
+        assert "reads BOS, should predict m" in first
+        term.press("n", "n", "n")
+        assert "-0.1012" in term.wait("one dot product a row")  # q[0], as the figures of the original have it
+        term.press("f")
+        assert "3.3962" in term.wait("BACKWARD")
+        term.press("f")
+        term.wait("Adam on wte")
+        term.press("]")
+        term.wait("step 1 of 1000")
+        term.press("[", "Home")
+        term.wait(lambda screen: "step 0 of 1000" in screen and "event 1/197" in screen)
+        term.resize(80, 24)
+        term.wait(lambda screen: "Inspector" not in screen and "FORWARD" in screen)
+        term.resize(50, 15)
+        term.wait("needs 80×24")
+        term.resize(120, 36)
+        term.wait("Inspector")
+        term.press("q")
+        left = term.wait("[status 0]")
+        assert "FORWARD" not in left  # the screen is given back
+
+
+@needs_tmux
+def test_opened_at_a_later_step_with_other_sizes() -> None:
+    options = ["--step", "30", "--n-layer", "2", "--n-embd", "8", "--n-head", "2", "--seed", "7"]
+    with terminal([str(COMMAND), *options], (200, 60)) as term:
+        term.wait("step 30 of 1000")
+        term.press("f", "f", "End")
+        term.wait("Adam on layer1.mlp_fc2")
+        term.press("q")
+        term.wait("[status 0]")
+
+
+@needs_tmux
+def test_a_fault_leaves_a_screen_that_can_be_walked() -> None:
+    with terminal([str(COMMAND), "--learning-rate", "5", "--step", "1"]) as term:
+        term.wait("step 1 of 1000")
+        term.press("f")
+        term.wait(lambda screen: "richie" in screen and "log of 0" in screen)
+        term.press("p")
+        term.wait(lambda screen: "log of 0" not in screen)
+        term.press("q")
+        term.wait("[status 0]")
