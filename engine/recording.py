@@ -144,7 +144,8 @@ def check_size(config: Config, vocab_size: int) -> None:
     if rows > MOST_ROWS or need > free:
         raise ConfigError(
             f"the tape of this configuration would have {_count(rows)} scalars and take {_size(need)}, but "
-            f"{_size(free)} of memory is free and 2^30 scalars are the most; choose a smaller n_embd, n_layer or block_size"
+            f"{_size(free)} of memory is free and 2^30 scalars are the most; "
+            "choose a smaller n_embd, n_layer or block_size"
         )
 
 
