@@ -42,14 +42,29 @@ class Frame:
         self.explain = Explainer(view)
 
     @cached_property
-    def stretch(self) -> Stretch:
+    def event(self) -> Stretch:
         """The event that is going on, or just over."""
         return self.view.stretch
 
     @property
     def stepping_inside(self) -> bool:
         """Whether the moment lies inside an event, not at its end."""
-        return self.moment.tick < self.stretch.last
+        return self.moment.tick < self.event.last
+
+    @cached_property
+    def stretch(self) -> Stretch:
+        """The tensor that is on the stage: the event's, but inside a backward event the one that hands gradient on.
+
+        Gradients become complete in another order than they are handed on, so the two can be far apart.
+        """
+        if not (self.backward and self.stepping_inside and self.moment.tick):
+            return self.event
+        edge = int(self.program.edges[self.moment.tick - 1])
+        if edge < 0:
+            return self.event
+        row = edge >> 1
+        found = next(s for s in self.program.stretches(Phase.FORWARD) if row <= int(s.rows[-1]))
+        return next(s for s in self.program.stretches(Phase.BACKWARD) if s.rows is found.rows)
 
     @property
     def backward(self) -> bool:

@@ -50,6 +50,13 @@ def data_option(command: F) -> F:
     )(command)
 
 
+def step_option(text: str) -> Callable[[F], F]:
+    """--step N"""
+    return click.option(
+        "--step", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help=text, panel=DATA
+    )
+
+
 def file_option(flag: str, text: str) -> Callable[[F], F]:
     """An option that names a file to write."""
     return click.option(flag, type=click.Path(path_type=Path), metavar="FILE", help=text, panel=OUTPUT)

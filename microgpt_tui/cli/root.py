@@ -9,7 +9,7 @@ import rich_click as click
 
 from engine.config import Config
 from microgpt_tui.cli.ending import Commands, Failure
-from microgpt_tui.cli.options import DATA, data_option, examples, hyperparameters
+from microgpt_tui.cli.options import data_option, examples, hyperparameters, step_option
 from microgpt_tui.cli.running import check_step
 from microgpt_tui.cli.sample import sample
 from microgpt_tui.cli.trace import trace
@@ -47,15 +47,7 @@ def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     ),
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
-@click.option(
-    "--step",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    metavar="N",
-    help="Open at the start of this training step, counted from 0.",
-    panel=DATA,
-)
+@step_option("Open at the start of this training step, counted from 0.")
 @data_option
 @hyperparameters
 @click.pass_context

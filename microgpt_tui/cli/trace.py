@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from engine.config import Config
-from microgpt_tui.cli.options import DATA, data_option, examples, hyperparameters
+from microgpt_tui.cli.options import DATA, data_option, examples, hyperparameters, step_option
 from microgpt_tui.cli.running import check_step, go_to, open_session
 
 if TYPE_CHECKING:
@@ -27,15 +27,7 @@ PHASES = ("forward", "backward", "update")
         "microgpt-tui trace --phase backward | head -1",
     )
 )
-@click.option(
-    "--step",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    metavar="N",
-    help="Which training step, counted from 0: as many steps are trained first.",
-    panel=DATA,
-)
+@step_option("Which training step, counted from 0: as many steps are trained first.")
 @click.option(
     "--phase",
     type=click.Choice(PHASES),

@@ -64,11 +64,18 @@ def _list(frame: Frame, title: str, rows: list[int], width: int) -> Picture:
     for child in rows[:LIST]:
         figure = number(frame.value(child))
         line = picture.line("  ")
-        line.fit(frame.explain.name(child), max(1, width - len(figure) - 3), palette.TEXT, target=child)
+        line.fit(_name(frame, child), max(1, width - len(figure) - 3), palette.TEXT, target=child)
         line.add(f" {figure}", palette.signed(frame.value(child) or 0.0))
     if len(rows) > LIST:
         picture.line().fit(f"  and {len(rows) - LIST} more", width, palette.FAINT)
     return picture
+
+
+def _name(frame: Frame, row: int) -> str:
+    """A scalar's name, with its position where that is another one than the stage's."""
+    tensor = frame.explain.tensor(row)
+    elsewhere = tensor is not None and tensor.pos is not None and tensor.pos != frame.stretch.pos
+    return frame.explain.name(row) + (f", pos {tensor.pos}" if tensor and elsewhere else "")
 
 
 def _gradient(frame: Frame, row: int, width: int) -> Picture:
@@ -97,7 +104,7 @@ def _gradient(frame: Frame, row: int, width: int) -> Picture:
 
 def _term(frame: Frame, picture: Picture, term: Term, width: int, latest: bool) -> None:
     style = palette.NEW if latest else palette.TEXT
-    picture.line("  via ", palette.DIM).fit(frame.explain.name(term.user), max(1, width - 6), style, target=term.user)
+    picture.line("  via ", palette.DIM).fit(_name(frame, term.user), max(1, width - 6), style, target=term.user)
     arithmetic = f"    {number(term.local)} · {number(term.grad)} = {number(term.product)}"
     picture.line().fit(arithmetic, width, palette.signed(term.product))
     if latest:

@@ -18,7 +18,7 @@ class Place(Pane, can_focus=False):
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         del height
-        picture, stretch, moment = Picture(), frame.stretch, frame.moment
+        picture, moment = Picture(), frame.moment
         line = (
             picture.line()
             .add(f" step {moment.step}", palette.STRONG)
@@ -30,7 +30,7 @@ class Place(Pane, can_focus=False):
         for i, (part, style) in enumerate(_path(frame)):
             line.add(" ▸ " if i else "", palette.FAINT).add(part, style)
         events = len(frame.program.stretches(frame.phase))
-        event = f"event {stretch.index + 1}/{events}"
+        event = f"event {frame.event.index + 1}/{events}"
         ticks = f"{COUNTED[frame.phase]} {moment.tick:,}/{frame.program.ticks(frame.phase):,}"
         short = ticks if frame.stepping_inside else event
         for right in (f"{event} · {ticks}", short, short.partition("/")[0]):

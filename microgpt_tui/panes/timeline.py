@@ -52,7 +52,7 @@ class Timeline(Pane, can_focus=False):
 def _bar(line: Line, frame: Frame, phase: Phase, cells: int) -> None:
     stretches = frame.program.stretches(phase)
     begun = frame.phase.place >= phase.place
-    label = f"{phase} " if cells > 14 else ""
+    label = f"{phase} " if cells > len(phase) + 4 else ""
     line.add(
         label, palette.PHASE_TEXT[phase] if begun else palette.DIM, Moment(frame.moment.step, phase, stretches[0].last)
     )
@@ -73,4 +73,4 @@ def _handle(frame: Frame, phase: Phase, cells: int) -> int:
     if frame.phase is not phase:
         return -1
     count = len(frame.program.stretches(phase))
-    return min(-(-frame.stretch.index * cells // count), cells - 1)
+    return min(-(-frame.event.index * cells // count), cells - 1)

@@ -87,9 +87,14 @@ class DebuggerScreen(Screen[None]):
 
     # Where we are.
 
+    @property
+    def frame(self) -> Frame:
+        """The present moment, seen from where the user is."""
+        return Frame(self.session.view(), self.where, str(self.fault) if self.fault else None)
+
     def show(self) -> None:
         """Hand the present moment to every pane."""
-        frame = Frame(self.session.view(), self.where, str(self.fault) if self.fault else None)
+        frame = self.frame
         self.set_class(self.fault is not None, "-fault")
         self._arrange(frame.phase)
         for pane in self.query(Pane):
@@ -110,6 +115,7 @@ class DebuggerScreen(Screen[None]):
     def go(self, moment: Moment) -> None:
         """Stand at another moment; a numeric fault on the way is shown where it happened."""
         if moment.step != self.session.step and not self.session.loops.compiled:
+            self.loading = True
             self._go_far(moment)
             return
         self._move(moment)
@@ -126,12 +132,12 @@ class DebuggerScreen(Screen[None]):
     @work(thread=True, exclusive=True)
     def _go_far(self, moment: Moment) -> None:
         """Go to another step where that takes long: uncompiled loops."""
-        self.app.call_from_thread(self.set_loading, True)
-        try:
-            self._move(moment)
-        finally:
-            self.app.call_from_thread(self.set_loading, False)
-            self.app.call_from_thread(self.show)
+        self._move(moment)
+        self.app.call_from_thread(self._arrived)
+
+    def _arrived(self) -> None:
+        self.loading = False
+        self.show()
 
     # Keys.
 
@@ -182,7 +188,7 @@ class DebuggerScreen(Screen[None]):
 
     def action_help(self) -> None:
         """All keys, and the sentences of the present event."""
-        self.app.push_screen(HelpScreen(Frame(self.session.view(), self.where)))
+        self.app.push_screen(HelpScreen(self.frame))
 
     def _zoom(self, pane: Pane | None) -> None:
         for other in self.query(Pane):
@@ -203,8 +209,7 @@ class DebuggerScreen(Screen[None]):
 
     def choose(self, row: int) -> None:
         """Select a scalar; one of the tensor on the stage stays chosen from event to event."""
-        stretch = self.session.view().stretch
-        found = (stretch.rows.ravel() == row).nonzero()[0]
+        found = (self.frame.stretch.rows.ravel() == row).nonzero()[0]
         cell = int(found[0]) if len(found) else self.where.cell
         self.where = Where(self.where.moment, row, cell)
         self.show()

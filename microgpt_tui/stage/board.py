@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from rich.cells import cell_len
 from rich.style import Style
 
 from engine.tape import Rows
@@ -48,7 +49,7 @@ class Board:
         line = self.picture.line()
         for part in parts:
             text, style = (part, palette.DIM) if isinstance(part, str) else part
-            line.fit(text, min(len(text), max(self.width - line.width, 0)), style)
+            line.most(text, self.width - line.width, style)
         return line
 
     def note(self, text: str) -> None:
@@ -61,8 +62,9 @@ class Board:
         room = max(8, self.width - LABEL - min(len(note), 10))
         n = len(cells)
         gaps = [n // heads * h for h in range(1, heads)] if heads > 1 else []
-        size = size_for(n, room - len(gaps))
-        per = n if n * size + len(gaps) <= room else max(1, room // size)
+        lines = -(-(n + len(gaps)) // room)
+        per = -(-n // lines)
+        size = size_for(per, room - len(gaps))
         for first in range(0, n, per):
             line = self.label(label if first == 0 else "", style)
             part = Cells(
@@ -119,7 +121,7 @@ class Board:
         self, columns: Sequence[tuple[str, Cells]], names: Sequence[str], index: int, room: int, bars: bool = False
     ) -> None:
         """One line an element, a number a column; cut around `index` to `room` lines. The last column may get bars."""
-        widest = max([len(n) for n in names] + [3]) + 2
+        widest = names_width(names)
         titles = [max(FIGURE, len(title) + 2) for title, _ in columns]
         header = self.picture.line().fit("", widest)
         for (title, _), size in zip(columns, titles, strict=True):
@@ -159,9 +161,9 @@ class Board:
         text = "".join(parts)
         name, value = frame.explain.name(row), number(frame.value(row))
         room = self.width - len(name) - len(value) - 8
-        line = self.picture.line("▸ ", palette.NEW).fit(name, min(len(name), self.width - 2), palette.NEW, target=row)
+        line = self.picture.line("▸ ", palette.NEW).most(name, self.width - 2, palette.NEW, row)
         if room > 5:
-            line.add(" = ", palette.DIM).fit(text, min(len(text), room), palette.TEXT)
+            line.add(" = ", palette.DIM).most(text, room, palette.TEXT)
         line.add(" = ", palette.DIM).add(value, palette.STRONG, row)
 
     def latest(self) -> None:
@@ -182,14 +184,19 @@ class Board:
             return
         term = terms[-1]
         self.say(
-            (f"∂{name}", palette.NEW), " += ",
-            (f"{number(term.local)} · {number(term.grad)}", palette.TEXT),
-            " from ", (frame.explain.name(term.user), palette.TEXT),
-        )  # fmt: skip
-        self.say(
-            "   ", (number(term.before), palette.TEXT), " → ", (number(term.after), palette.STRONG),
+            (f"∂{name} ", palette.NEW),
+            (number(term.before), palette.TEXT), " → ", (number(term.after), palette.STRONG),
             f"   term {len(terms)} of {frame.explain.planned(frame.selected)}",
         )  # fmt: skip
+        self.say(
+            "  += ", (f"{number(term.local)} · {number(term.grad)}", palette.TEXT),
+            " via ", (frame.explain.name(term.user), palette.TEXT),
+        )  # fmt: skip
+
+
+def names_width(names: Sequence[str]) -> int:
+    """Cells for the column of names of a table."""
+    return max([cell_len(name) for name in names] + [3]) + 2
 
 
 def indices(n: int) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from microgpt_tui import palette
 from microgpt_tui.stage.board import Board
 from microgpt_tui.widgets.cells import Cells, heatmap
@@ -99,8 +101,9 @@ def _arithmetic(board: Board) -> Picture:
     line = picture.line("   weight ", palette.TEXT).add(number(a.p_before, 5), palette.STRONG).add(" → ", palette.DIM)
     line.add(number(a.p, 5), palette.NEW)
     rest = "   gradient set back to 0 for the next step"
-    line.fit(rest, max(0, min(len(rest), board.width - line.width)), palette.DIM)
+    line.most(rest, board.width - line.width, palette.DIM)
     if frame.moment.step == 0 and board.height > 14 and a.g != 0:
         text = "first step: the corrections undo the zeros of m and v, so each weight moves by about the rate itself"
-        picture.line().fit(f"   ({text})", board.width, palette.DIM)
+        for words in textwrap.wrap(f"({text})", board.width - 3):
+            picture.line("   ").add(words, palette.DIM)
     return picture

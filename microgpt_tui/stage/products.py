@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from rich.cells import cell_len
 from rich.style import Style
 
 from engine.tape import Rows
@@ -75,8 +76,8 @@ def weighted_sum(board: Board) -> None:
 
 def _matrix(board: Board, x_name: str, x: Rows, w: Rows, out: Rows, labels: list[str], styles: list[Style]) -> None:
     frame = board.frame
-    i, columns = _row_of(board, w, out), w.shape[1]
-    label = max(len(text) for text in labels) + 1
+    i, columns = _row_of(board, w), w.shape[1]
+    label = max(cell_len(text) for text in labels) + 1
     room = max(4, board.width - label - FIGURE - 3)
     size = heat_size_for(columns, room)
     j = _column_of(board, w, x)
@@ -128,17 +129,11 @@ def _running(board: Board, x: Rows, w: Rows, out: Rows, i: int, place: tuple[int
     if len(terms) != w.shape[1]:
         return
     rows = np.array(terms, dtype=np.int32)
-    sums = _running_sums(board, rows, int(out[i]))
+    sums = rows + 1  # a running sum is made right after the term that it adds
     for text, cells in (("w·x", frame.data(rows)), ("sum so far", frame.data(sums))):
         line = board.picture.line().fit(text, label, palette.DIM)
         _cells(line, _part(cells, left, right), size, frame.selected, cells.scale)
     _terms(board, [(int(w[i, j]), int(x[j])) for j in range(w.shape[1])], frame.explain.name(int(out[i])), int(out[i]))
-
-
-def _running_sums(board: Board, terms: Rows, out: int) -> Rows:
-    """The rows of the partial sums of a dot product: each is made right after its term."""
-    del board, out
-    return terms + 1
 
 
 def _sum_of(board: Board, out: int) -> int:
@@ -172,12 +167,11 @@ def _part(cells: Cells, left: int, right: int) -> Cells:
     return Cells(cells.values[left:right], cells.known[left:right], cells.targets[left:right])
 
 
-def _row_of(board: Board, w: Rows, out: Rows) -> int:
+def _row_of(board: Board, w: Rows) -> int:
     """The row of the matrix that the selection lies in, or that is being worked on."""
     found = np.argwhere(w == board.frame.selected)
     if len(found):
         return int(found[0][0])
-    del out
     return board.frame.element()
 
 

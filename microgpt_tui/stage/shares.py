@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from microgpt_tui import palette
-from microgpt_tui.stage.board import FIGURE, Board
+from microgpt_tui.stage.board import FIGURE, Board, names_width
 from microgpt_tui.widgets.cells import Cells, bar
 from microgpt_tui.widgets.numbers import number, plain
 
@@ -44,7 +44,7 @@ def softmax(board: Board) -> None:
     )
     total = int(stretch.parts["total"])
     if not frame.backward:
-        line = board.picture.line().fit("", max([len(n) for n in names] + [3]) + 2)
+        line = board.picture.line().fit("", names_width(names))
         line.fit("sum of exps", 2 * FIGURE, palette.DIM, right=True).add(" ")
         style = palette.CURSOR if total == frame.selected else palette.STRONG
         line.fit(plain(frame.value(total)), FIGURE - 1, style, total, right=True)

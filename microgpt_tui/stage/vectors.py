@@ -42,7 +42,7 @@ def relu(board: Board) -> None:
     board.vector("max(0, x)", stretch.rows)
     before = frame.data(x)
     dead = int(np.count_nonzero(before.known & ~(before.values > 0)))
-    board.say((f"{dead} of {x.size} units are off", palette.NEW), " (0): no gradient flows through them")
+    board.note(f"{dead} of {x.size} units are off (0): no gradient flows through them")
     _elements(board, [("x", x), ("max(0, x)", stretch.rows)])
 
 

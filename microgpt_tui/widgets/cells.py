@@ -11,7 +11,7 @@ import numpy.typing as npt
 from rich.style import Style
 
 from microgpt_tui import palette
-from microgpt_tui.widgets.numbers import number
+from microgpt_tui.widgets.numbers import brief
 from microgpt_tui.widgets.picture import Line, Picture
 
 EIGHTHS = "▁▂▃▄▅▆▇█"
@@ -79,11 +79,6 @@ def strip(
     return line
 
 
-def strip_width(n: int, size: int, gaps: int = 0) -> int:
-    """The cells that a strip of n takes."""
-    return n * size + gaps
-
-
 def size_for(n: int, room: int, most: int = 3) -> int:
     """The widest cell with which n of them fit into `room`; at least 1."""
     return max(1, min(most, room // max(n, 1)))
@@ -115,7 +110,7 @@ def heat(value: float, known: bool, scale: float, size: int) -> tuple[str, Style
     level = min(9, int(abs(value) / scale * 10)) if 0 < scale < float("inf") else 9
     ramp = palette.HEAT_PLUS if value > 0 else palette.HEAT_MINUS
     if size >= NUMBER:
-        return number(value, 3).rjust(size - 1)[: size - 1] + " ", ramp[level]
+        return brief(value, size - 1).rjust(size - 1) + " ", ramp[level]
     if size == 1:
         return ("·++#" if value > 0 else "╶-=≡")[min(level // 3, 3)], ramp[level]
     return ("+" if value > 0 else "-") + f"{level:<{size - 1}}", ramp[level]

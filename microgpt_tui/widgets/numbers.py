@@ -22,6 +22,14 @@ def number(value: float | None, digits: int = 4) -> str:
     return f"{value:+.{max(digits + 1 - whole, 1)}f}"
 
 
+def brief(value: float, width: int) -> str:
+    """As `number`, with as few digits as it takes to stay within `width` characters (six at the least)."""
+    for text in (number(value, 3), number(value, 2), f"{value:+.0e}".replace("e-0", "e-").replace("e+0", "e+")):
+        if len(text) <= width:
+            return text
+    return "big" if abs(value) > 1 else "tiny"
+
+
 def exact(value: float | None) -> str:
     """All the digits that tell this float from its neighbours."""
     return UNKNOWN if value is None else repr(float(value))

@@ -52,6 +52,10 @@ class Line:
             text += " " * (width - size)
         return self.add(text, style, target)
 
+    def most(self, text: str, width: int, style: Style | None = None, target: Hashable = None) -> Line:
+        """Append text, cut with an ellipsis if it is wider than `width` cells."""
+        return self.fit(text, min(cell_len(printable(text)), max(width, 0)), style, target)
+
     def to(self, column: int) -> Line:
         """Pad with spaces up to a column."""
         if column > self.width:

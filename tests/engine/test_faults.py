@@ -21,7 +21,7 @@ LOOPS = [pytest.param(loops, id="compiled"), pytest.param(plain_loops, id="plain
 def test_log_of_zero_on_the_bundled_names(kind: Any) -> None:
     session = Session(Config(learning_rate=5.0), load_docs(), kernels=kind())
     with pytest.raises(
-        NumericFault, match=r"step 1 \(counted from 0\), document 'richie', position 0, tensor loss_t: log of 0"
+        NumericFault, match=r"step 1 .*, document 'richie', position 0, tensor loss_t: log of 0"
     ) as caught:
         session.run(until=1000)
     fault = caught.value
@@ -103,7 +103,7 @@ def provoke(session: Session, plain: PlainGPT, name: str, value: float) -> None:
         ({"layer0.mlp_fc2": 1e170}, "position 0, tensor loss_t: log of 0"),
         (
             {"layer0.attn_wo": 1e155, "lm_head": 1e10},
-            "step 1 (counted from 0), document 'anna', position 1, tensor loss_t: log of 0",
+            "step 1 .*, document 'anna', position 1, tensor loss_t: log of 0",
         ),
         ({"lm_head": 1e200, "wte": 1e-150}, "tensor wte: the square of the gradient"),
         ({"layer0.attn_wo": 1e160, "lm_head": 1e-160}, "tensor lm_head: the square of the gradient"),
