@@ -6,17 +6,20 @@ here, and the line that names it is the line that a debugger shows.
 
 from __future__ import annotations
 
+from typing import Any
+
 from engine.config import Config
 from engine.tape import Largest, Matrix, Value, name, operation, part
 
-Vector = list[Value]
+Scalar = Any  # a Value; sum() says it may be an int as well
+Vector = list[Scalar]
 EPSILON = 1e-5  # keeps rmsnorm from dividing by zero
 
 
 @operation
 def embed(token: Vector, position: Vector) -> Vector:
     """What the character is, plus where it stands: (n_embd,)."""
-    return [t + p for t, p in zip(token, position, strict=True)]
+    return [t + p for t, p in zip(token, position)]
 
 
 @operation
@@ -30,13 +33,13 @@ def rmsnorm(x: Vector) -> Vector:
 @operation
 def linear(x: Vector, w: Matrix) -> Vector:
     """w @ x, one dot product a row: (n_in,) and (n_out, n_in) to (n_out,)."""
-    return [sum(wi * xi for wi, xi in zip(row, x, strict=True)) for row in w]  # type: ignore[misc]
+    return [sum(wi * xi for wi, xi in zip(row, x)) for row in w]
 
 
 @operation
 def scores(q: Vector, keys: list[Vector]) -> Vector:
     """How well the query fits each kept key, scaled (Vaswani et al. 2017): (head_dim,) and (t, head_dim) to (t,)."""
-    return [sum(qj * kj for qj, kj in zip(q, k, strict=True)) / len(q) ** 0.5 for k in keys]
+    return [sum(qj * kj for qj, kj in zip(q, k)) / len(q) ** 0.5 for k in keys]
 
 
 @operation
@@ -51,13 +54,13 @@ def softmax(logits: Vector) -> Vector:
 @operation
 def weighted_sum(weights: Vector, values: list[Vector]) -> Vector:
     """The kept values, mixed by the weights: (t,) and (t, head_dim) to (head_dim,)."""
-    return [sum(w * v[j] for w, v in zip(weights, values, strict=True)) for j in range(len(values[0]))]  # type: ignore[misc]
+    return [sum(w * v[j] for w, v in zip(weights, values)) for j in range(len(values[0]))]
 
 
 @operation
 def add(x: Vector, x_residual: Vector) -> Vector:
     """The block's result added to the residual stream: (n,) and (n,) to (n,)."""
-    return [a + b for a, b in zip(x, x_residual, strict=True)]
+    return [a + b for a, b in zip(x, x_residual)]
 
 
 @operation
@@ -67,15 +70,15 @@ def relu(x: Vector) -> Vector:
 
 
 @operation
-def nll(probs: Vector, target: int) -> Value:
+def nll(probs: Vector, target: int) -> Scalar:
     """How surprised the model is by the token that really came: -log p."""
     return -probs[target].log()
 
 
 @operation
-def mean(losses: Vector) -> Value:
+def mean(losses: Vector) -> Scalar:
     """The loss of the document: the mean over its positions."""
-    return (1 / len(losses)) * sum(losses)  # type: ignore[return-value]
+    return (1 / len(losses)) * sum(losses)
 
 
 @operation
@@ -103,7 +106,7 @@ def attention(x: Vector, li: int, keys: Kept, values: Kept, w: dict[str, Matrix]
         attn_weights = name("attn_weights", softmax(attn_logits), li, h)
         x_attn += name("head_out", weighted_sum(attn_weights, [v_t[head] for v_t in values[li]]), li, h)
     x = name("attn_out", linear(x_attn, w[f"layer{li}.attn_wo"]), li)
-    return name("attn_residual", add(x, x_residual), li)  # type: ignore[no-any-return]
+    return name("attn_residual", add(x, x_residual), li)
 
 
 def mlp(x: Vector, li: int, w: dict[str, Matrix]) -> Vector:
@@ -113,7 +116,7 @@ def mlp(x: Vector, li: int, w: dict[str, Matrix]) -> Vector:
     x = name("mlp_fc1", linear(x, w[f"layer{li}.mlp_fc1"]), li)
     x = name("mlp_relu", relu(x), li)
     x = name("mlp_fc2", linear(x, w[f"layer{li}.mlp_fc2"]), li)
-    return name("mlp_residual", add(x, x_residual), li)  # type: ignore[no-any-return]
+    return name("mlp_residual", add(x, x_residual), li)
 
 
 def gpt(token_id: int, pos_id: int, keys: Kept, values: Kept, w: dict[str, Matrix], config: Config) -> Vector:
@@ -123,21 +126,21 @@ def gpt(token_id: int, pos_id: int, keys: Kept, values: Kept, w: dict[str, Matri
     for li in range(config.n_layer):
         x = attention(x, li, keys, values, w, config)
         x = mlp(x, li, w)
-    return name("logits", linear(x, w["lm_head"]))  # type: ignore[no-any-return]
+    return name("logits", linear(x, w["lm_head"]))
 
 
-def loss_at(logits: Vector, target_id: int) -> Value:
+def loss_at(logits: Vector, target_id: int) -> Scalar:
     """The loss of one position: softmax over the vocabulary, then -log p of the target."""
     probs = name("probs", softmax(logits))
-    return name("loss_t", nll(probs, target_id))  # type: ignore[no-any-return]
+    return name("loss_t", nll(probs, target_id))
 
 
-def document_loss(losses: Vector) -> Value:
+def document_loss(losses: Vector) -> Scalar:
     """The loss of a whole document."""
-    return name("loss", mean(losses))  # type: ignore[no-any-return]
+    return name("loss", mean(losses))
 
 
 def next_token(logits: Vector, reciprocal: Value) -> Vector:
     """The probabilities that a sample is drawn from, (vocab_size,)."""
     tempered = name("tempered", temper(logits, reciprocal))
-    return name("next_probs", softmax(tempered))  # type: ignore[no-any-return]
+    return name("next_probs", softmax(tempered))

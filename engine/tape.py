@@ -186,6 +186,7 @@ def rows_of(values: Any) -> Rows:
 
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 def operation(function: F) -> F:
@@ -207,13 +208,13 @@ def operation(function: F) -> F:
     return recorded  # type: ignore[return-value]
 
 
-def part(name: str, values: Any) -> Any:
+def part(name: str, values: T) -> T:
     """Remember an intermediate result of an operation under a name; returns it unchanged."""
     _tape_of((values,))._parts[name] = rows_of(values)
     return values
 
 
-def name(name: str, values: Any, layer: int | None = None, head: int | None = None) -> Any:
+def name(name: str, values: T, layer: int | None = None, head: int | None = None) -> T:
     """Name the tensor that the last operation made; returns it unchanged.
 
     The line that calls this is the line that made the tensor, and the function that it stands in is its block.

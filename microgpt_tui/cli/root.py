@@ -61,15 +61,15 @@ def cli(ctx: click.Context, config: Config, step: int, data: Path | None) -> Non
     """
     if ctx.invoked_subcommand is not None:
         return
+    check_step(step, config)
+    from engine.dataset import load_docs
+
+    docs = load_docs(data)
     if not in_terminal():
         raise Failure(
             "the debugger needs a terminal for its input and output; "
             "run it in one, or use microgpt-tui train or microgpt-tui trace, which do without"
         )
-    check_step(step, config)
-    from engine.dataset import load_docs
-
-    docs = load_docs(data)
     from microgpt_tui.app import run_debugger
 
     run_debugger(config, docs, step)

@@ -24,10 +24,11 @@ def linear(board: Board) -> None:
     )
     per_head = len(w) // frame.config.n_head
     styles = [palette.head(i // per_head) if in_heads else palette.TEXT for i in range(len(w))]
-    labels = [f"{stretch.name} {n}" for n in names]
-    if in_heads:
-        labels = [f"h{i // per_head} {label}" for i, label in enumerate(labels)]
+    labels = [f"h{i // per_head} {name}" for i, name in enumerate(names)] if in_heads else names
     _matrix(board, "x", x, w, stretch.rows, labels, styles)
+    source = frame.explain.tensor(int(x[0]))
+    if source and board.room > 0 and not frame.backward:
+        board.say(f"x is {source.name}, w is {stretch.matrix}: {w.shape[0]} rows of {w.shape[1]}")
 
 
 def scores(board: Board) -> None:
@@ -77,19 +78,21 @@ def weighted_sum(board: Board) -> None:
 def _matrix(board: Board, x_name: str, x: Rows, w: Rows, out: Rows, labels: list[str], styles: list[Style]) -> None:
     frame = board.frame
     i, columns = _row_of(board, w), w.shape[1]
-    label = max(cell_len(text) for text in labels) + 1
+    label = max(*(cell_len(text) for text in labels), 5) + 1
     room = max(4, board.width - label - FIGURE - 3)
     size = heat_size_for(columns, room)
     j = _column_of(board, w, x)
     left, right = window(columns, room // size, j)
     weights, inputs, outputs = frame.shown(w), frame.shown(x), frame.shown(out)
     weights_scale = weights.scale
+    if frame.stretch.name == "attn_out":
+        _head_names(board, label, size, left, right)
     sign = "∂" if frame.backward else ""
     line = board.picture.line().fit(f"{sign}{x_name}", label, palette.TEXT)
     _cells(line, _part(inputs, left, right), size, frame.selected, inputs.scale)
     if (left, right) != (0, columns):
         line.add(f" {left}-{right - 1}/{columns}", palette.DIM)
-    below = 3 if not frame.backward else 4
+    below = (3 if not frame.backward else 4) + (board.picture.height - 1)
     first, last = window(len(w), max(1, board.height - below - 2 - (0 if len(w) <= board.height - below - 2 else 1)), i)
     for r in range(first, last):
         chosen = r == i
@@ -113,6 +116,14 @@ def _matrix(board: Board, x_name: str, x: Rows, w: Rows, out: Rows, labels: list
         _running(board, x, w, out, i, (label, size, left, right))
 
 
+def _head_names(board: Board, label: int, size: int, left: int, right: int) -> None:
+    """Above the input of the output projection: which head each stretch of it comes from."""
+    line, dim = board.picture.line().fit("heads", label, palette.DIM), board.frame.config.head_dim
+    for head in range(left // dim, -(-right // dim)):
+        width = (min((head + 1) * dim, right) - max(head * dim, left)) * size
+        line.fit(f"h{head}" if width > 1 else "", width, palette.head(head))
+
+
 def _cells(line: Line, cells: Cells, size: int, selected: int, scale: float) -> None:
     """A vector above or below a heatmap, in cells as wide: numbers where they fit, bars elsewhere."""
     if size >= NUMBER:
@@ -130,7 +141,7 @@ def _running(board: Board, x: Rows, w: Rows, out: Rows, i: int, place: tuple[int
         return
     rows = np.array(terms, dtype=np.int32)
     sums = rows + 1  # a running sum is made right after the term that it adds
-    for text, cells in (("w·x", frame.data(rows)), ("sum so far", frame.data(sums))):
+    for text, cells in (("w·x", frame.data(rows)), ("Σ w·x", frame.data(sums))):
         line = board.picture.line().fit(text, label, palette.DIM)
         _cells(line, _part(cells, left, right), size, frame.selected, cells.scale)
     _terms(board, [(int(w[i, j]), int(x[j])) for j in range(w.shape[1])], frame.explain.name(int(out[i])), int(out[i]))

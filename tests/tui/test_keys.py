@@ -119,6 +119,15 @@ async def test_the_timeline_can_be_dragged() -> None:
         assert screen(pilot).session.moment.tick > 100
 
 
+async def test_the_mouse_over_a_cell_names_its_number() -> None:
+    async with debugger() as pilot:
+        stage = screen(pilot).query_one("#stage", Pane)
+        spot = next(s for s in stage.picture.spots() if isinstance(s.target, int))
+        await pilot.hover("#stage", offset=(spot.x + stage.gutter.left, spot.y + stage.gutter.top))
+        assert str(stage.tooltip).startswith("wte[")
+        await pilot.hover("#stage", offset=(50, 18))
+
+
 async def test_help_lists_every_key_and_closes() -> None:
     async with debugger((120, 60)) as pilot:
         await pilot.press("question_mark")
