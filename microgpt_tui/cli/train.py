@@ -24,8 +24,6 @@ from microgpt_tui.cli.waiting import Waiting
 if TYPE_CHECKING:
     from engine.session import Session
 
-LINES = 20  # about so many on a terminal
-
 
 @click.command(
     epilog=examples(
@@ -57,8 +55,8 @@ def train(config: Config, until: int, data: Path | None, log: Path | None, save:
     Losses are in nats: -log of the probability that the model gave to the character that really came, averaged over
     the document. An untrained model is at about log(27), 3.3 for the bundled names.
 
-    On a terminal about twenty of the lines are shown; piped, all of them. ctrl+c stops between two steps and still
-    saves. Exit status: 0, 2 for bad input or a number out of range, 130 when stopped.
+    ctrl+c stops between two steps and still saves. Exit status: 0, 2 for bad input or a number out of range, 130
+    when stopped.
     """
     if until > config.num_steps:
         raise ConfigError(f"--until is {until}, beyond the schedule's {config.num_steps} steps; raise --num-steps too")
@@ -109,7 +107,6 @@ class _Teller:
 
     def __init__(self, session: Session, until: int, log: TextIO | None, waiting: Waiting, carry_on: bool) -> None:
         self.session, self.until, self.log, self.waiting, self.carry_on = session, until, log, waiting, carry_on
-        self.every = _round_number(until / LINES) if sys.stdout.isatty() else 1
         self.heard = True
         self.start = time.monotonic()
 
@@ -118,7 +115,7 @@ class _Teller:
         number, config = step + 1, self.session.config
         if self.log is not None:
             self._write(number, loss, config.learning_rate_at(step), self.session.history.grad_norms[step])
-        if self.heard and (number % self.every == 0 or number in (1, self.until)):
+        if self.heard:
             self._print(f"step {number:4d} / {config.num_steps:4d} | loss {loss:.4f}")
         pace = number / max(time.monotonic() - self.start, 1e-9)
         self.waiting.update(number, f"step {number:,} of {self.until:,}   loss {loss:.4f}   {pace:,.0f} steps/s")
@@ -147,16 +144,6 @@ class _Teller:
             raise
         except OSError as error:
             raise Failure(f"--log: {self.log.name} cannot be written on ({error.strerror})") from None
-
-
-def _round_number(least: float) -> int:
-    """The first of 1, 2, 5, 10, 20, 50, ... that is at least this."""
-    ten = 1
-    while True:
-        for digit in (1, 2, 5):
-            if digit * ten >= least:
-                return digit * ten
-        ten *= 10
 
 
 def _run(
