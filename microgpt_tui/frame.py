@@ -20,16 +20,38 @@ class Where:
     """The moment and the focus in it.
 
     `row` is a scalar that was chosen and holds until the moment changes; `cell` is an index in whatever tensor is on
-    the stage and holds from event to event. None leaves the choice to the moment.
+    the stage and holds from event to event. `layer`, `head` and `matrix` are what panes show that have room for one
+    of them; they hold as well. None leaves the choice to the moment.
     """
 
     moment: Moment
     row: int | None = None
     cell: int | None = None
+    layer: int | None = None
+    head: int | None = None
+    matrix: str | None = None
 
     def at(self, moment: Moment) -> Where:
         """Here, at another moment."""
         return replace(self, moment=moment, row=None) if moment != self.moment else self
+
+    def choosing(self, choice: Choice) -> Where:
+        """Here, with another layer, head or matrix; what the choice leaves open stays as it is."""
+        return replace(
+            self,
+            layer=self.layer if choice.layer is None else choice.layer,
+            head=self.head if choice.head is None else choice.head,
+            matrix=choice.matrix or self.matrix,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a spot of a picture can stand for besides a scalar (its row) and a moment: a layer, a head, a matrix."""
+
+    layer: int | None = None
+    head: int | None = None
+    matrix: str | None = None
 
 
 class Frame:
@@ -65,6 +87,42 @@ class Frame:
         row = edge >> 1
         found = next(s for s in self.program.stretches(Phase.FORWARD) if row <= int(s.rows[-1]))
         return next(s for s in self.program.stretches(Phase.BACKWARD) if s.rows is found.rows)
+
+    @property
+    def pos(self) -> int:
+        """The position that panes of one position show: the stage's, or the last one that was at work."""
+        if self.stretch.pos is not None:
+            return self.stretch.pos
+        return 0 if self.phase is not Phase.FORWARD else self.program.n - 1
+
+    @property
+    def layer(self) -> int:
+        """The layer that panes of one layer show: the stage's, else the chosen one, else the first."""
+        if self.stretch.layer is not None and not self.stretch.is_parameter:
+            return self.stretch.layer
+        return min(self.where.layer or 0, self.config.n_layer - 1)
+
+    @property
+    def head(self) -> int | None:
+        """The head that is at work, else the chosen one, if any."""
+        if self.stretch.head is not None:
+            return self.stretch.head
+        return self.where.head
+
+    @property
+    def matrix(self) -> str:
+        """The parameter matrix that is at work or chosen."""
+        if self.phase is Phase.UPDATE:
+            return self.stretch.name
+        return self.where.matrix or self.stretch.matrix or "wte"
+
+    def tensor(self, name: str, pos: int, layer: int | None = None, head: int | None = None) -> Rows | None:
+        """The rows of a tensor of this document, by its name and place; None if there is no such tensor."""
+        return self._tensors.get((name, pos, layer, head))
+
+    @cached_property
+    def _tensors(self) -> dict[tuple[str, int | None, int | None, int | None], Rows]:
+        return {(s.name, s.pos, s.layer, s.head): s.rows for s in self.program.stretches(Phase.FORWARD)}
 
     @property
     def backward(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 from textual import events, on, work
@@ -14,7 +15,7 @@ from textual.widgets import Footer, Static
 from engine import NumericFault, Session
 from engine.events import Moment, Phase
 from microgpt_tui import navigation
-from microgpt_tui.frame import Frame, Where
+from microgpt_tui.frame import Choice, Frame, Where
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.explanation import Explanation
 from microgpt_tui.panes.inspector import Inspector
@@ -206,12 +207,15 @@ class DebuggerScreen(Screen[None]):
             self.go(message.target)
         elif isinstance(message.target, int):
             self.choose(message.target)
+        elif isinstance(message.target, Choice):
+            self.where = self.where.choosing(message.target)
+            self.show()
 
     def choose(self, row: int) -> None:
         """Select a scalar; one of the tensor on the stage stays chosen from event to event."""
         found = (self.frame.stretch.rows.ravel() == row).nonzero()[0]
         cell = int(found[0]) if len(found) else self.where.cell
-        self.where = Where(self.where.moment, row, cell)
+        self.where = replace(self.where, row=row, cell=cell)
         self.show()
 
 
