@@ -1,11 +1,15 @@
-"""What training has left behind: a figure or two per step, and keyframes to go back to."""
+"""What training has left behind: a few figures per step, and keyframes to go back to."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from engine.recording import Floats
+from engine.tape import Rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,13 +22,43 @@ class Keyframe:
     generator: tuple[Any, ...]
 
 
+class Norms(NamedTuple):
+    """One matrix in one step: norms of its gradient, of the change Adam made, and of its weights before that."""
+
+    gradient: float
+    update: float
+    weight: float
+
+
+class Course(NamedTuple):
+    """One parameter over time: after each of `steps` finished steps (ascending) its value and both its moments."""
+
+    steps: list[int]
+    p: list[float]
+    m: list[float]
+    v: list[float]
+
+
+def matrix_norms(matrices: Mapping[str, Rows], grad: Floats, before: Floats, after: Floats) -> Floats:
+    """What `Norms` says of every matrix, (n_matrices, 3), from gradients and values of all parameters, (n_params,)."""
+    starts = [int(rows[0, 0]) for rows in matrices.values()]
+    with np.errstate(over="ignore", invalid="ignore"):
+        parts = (grad, after - before, before)
+        norms: Floats = np.sqrt(np.stack([np.add.reduceat(part * part, starts) for part in parts], axis=1))
+    return norms
+
+
 @dataclass(eq=False)
 class History:
-    """Losses and gradient norms of the steps done so far, and a keyframe every `spacing` steps."""
+    """Losses, gradient norms and matrix norms of the steps done so far, and a keyframe every `spacing` steps.
+
+    All lists are as long as the run has ever come, also while it stands at an earlier step.
+    """
 
     spacing: int = 20
     losses: list[float] = field(default_factory=list)
     grad_norms: list[float] = field(default_factory=list)
+    norms: list[Floats] = field(default_factory=list)
     keyframes: dict[int, Keyframe] = field(default_factory=dict)
 
     def wants(self, step: int) -> bool:
@@ -35,8 +69,12 @@ class History:
         """The latest step, not after `step`, with a keyframe."""
         return max(s for s in self.keyframes if s <= step)
 
-    def note(self, step: int, loss: float, grad_norm: float) -> None:
-        """Keep the figures of a finished step; a step that is run again gives the same ones."""
-        if step == len(self.losses):
-            self.losses.append(loss)
-            self.grad_norms.append(grad_norm)
+    def lacks(self, step: int) -> bool:
+        """Whether a finished step is a new one; a step that is run again gives the same figures."""
+        return step == len(self.losses)
+
+    def note(self, loss: float, grad_norm: float, norms: Floats) -> None:
+        """Keep the figures of the next finished step; `norms` as `matrix_norms` gives them."""
+        self.losses.append(loss)
+        self.grad_norms.append(grad_norm)
+        self.norms.append(norms)

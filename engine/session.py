@@ -13,7 +13,7 @@ from engine.compiled import Loops, loops
 from engine.config import Config
 from engine.errors import DataError, NumericFault, Stopped
 from engine.events import PHASES, Event, Moment, Phase, StepProgram, Stretch
-from engine.history import History, Keyframe
+from engine.history import History, Keyframe, matrix_norms
 from engine.kernels import FINE
 from engine.order import GradientOrder
 from engine.recording import Floats, Progress, Recording, Workspace, record
@@ -158,8 +158,9 @@ class Session:
     def view(self) -> View:
         """What can be seen at this moment, and nothing that is not yet computed."""
         return View(
-            self.config, self.program, self.workspace, self._moment, self._start, (self._m, self._v), self._adam_rates()
-        )
+            self.config, self.program, self.workspace, self._moment, self._start, (self._m, self._v),
+            self._adam_rates(), self.history,
+        )  # fmt: skip
 
     # The machinery.
 
@@ -202,8 +203,15 @@ class Session:
         first = here.tick if here.phase is phase else 0
         {Phase.FORWARD: self._forward, Phase.BACKWARD: self._backward, Phase.UPDATE: self._adam}[phase](first, tick)
         self._moment = Moment(here.step, phase, tick)
-        if phase is Phase.UPDATE and tick == self.program.ticks(phase):
-            self.history.note(here.step, float(self.workspace.data[self.program.loss_row]), self._grad_norm())
+        if phase is Phase.UPDATE and tick == self.program.ticks(phase) and self.history.lacks(here.step):
+            self._note()
+
+    def _note(self) -> None:
+        """Keep the figures of the step that is just finished."""
+        assert self._start is not None
+        w = self.workspace
+        norms = matrix_norms(self.recording.matrices, w.grad[: len(w.params)], self._start.params, w.params)
+        self.history.note(float(w.data[self.program.loss_row]), self._grad_norm(), norms)
 
     def _forward(self, first: int, last: int) -> None:
         program, split = self.program, self.program.position_ticks

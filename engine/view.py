@@ -10,7 +10,7 @@ import numpy.typing as npt
 from engine import kernels
 from engine.config import Config
 from engine.events import Moment, Phase, StepProgram, Stretch
-from engine.history import Keyframe
+from engine.history import Course, History, Keyframe, Norms, matrix_norms
 from engine.recording import Floats, Workspace
 from engine.tape import LEAF, Rows
 
@@ -58,12 +58,14 @@ class View:
         start: Keyframe | None,
         moments: tuple[Floats, Floats],
         adam_rates: tuple[float, ...],
+        history: History,
     ) -> None:
         self.config, self.program, self.workspace, self.moment = config, program, workspace, moment
         self.recording = workspace.recording
         self._start = start
         self._m, self._v = moments
         self.adam_rates = adam_rates
+        self._history = history
 
     @property
     def stretch(self) -> Stretch:
@@ -163,3 +165,40 @@ class View:
             **{name: Reading(values, moved) for name, values in maps.items()},
             "p": self.data(rows),
         }
+
+    @property
+    def losses(self) -> list[float]:
+        """The loss of every step that was ever finished; those from `moment.step` on lie in this moment's future."""
+        return self._history.losses
+
+    @property
+    def grad_norms(self) -> list[float]:
+        """The gradient norm of every step that was ever finished, as `losses`."""
+        return self._history.grad_norms
+
+    def norms(self, name: str) -> Norms | None:
+        """Norms of a matrix in this step; None until the update has moved all of it."""
+        rows = self.recording.matrices[name]
+        if self._start is None or not self.moved(rows).all():
+            return None
+        flat, w = rows.ravel(), self.workspace
+        here = {name: rows - rows[0, 0]}
+        return Norms(*matrix_norms(here, w.grad[flat], self._start.params[flat], w.data[flat])[0].tolist())
+
+    def norms_before(self, name: str, first: int = 0) -> list[Norms]:
+        """Norms of a matrix in every step before this one, or in those from `first` on."""
+        place = list(self.recording.matrices).index(name)
+        return [Norms(*norms[place].tolist()) for norms in self._history.norms[first : self.moment.step]]
+
+    def course(self, row: int) -> Course:
+        """A parameter up to this moment: at keyframes, at the start of this step, and as moved if it has been moved."""
+        kept = {
+            step: (k.params, k.m, k.v) for step, k in self._history.keyframes.copy().items() if step < self.moment.step
+        }
+        now = self.workspace.params, self._m, self._v
+        start = self._start
+        kept[self.moment.step] = (start.params, start.m, start.v) if start else now
+        if self.moved(np.array(row)):
+            kept[self.moment.step + 1] = now
+        steps = sorted(kept)
+        return Course(steps, *([float(kept[step][i][row]) for step in steps] for i in range(3)))

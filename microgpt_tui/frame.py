@@ -93,7 +93,7 @@ class Frame:
         """The position that panes of one position show: the stage's, or the last one that was at work."""
         if self.stretch.pos is not None:
             return self.stretch.pos
-        return 0 if self.phase is not Phase.FORWARD else self.program.n - 1
+        return 0 if self.stretch.is_parameter else self.program.n - 1
 
     @property
     def layer(self) -> int:

@@ -139,6 +139,17 @@ def last_event(program: StepProgram, moment: Moment) -> Moment | None:
     return Moment(moment.step, Phase.UPDATE, program.ticks(Phase.UPDATE))
 
 
+def origin(program: StepProgram, moment: Moment, row: int) -> Moment | None:
+    """Where a scalar got its value: the tick that made it, or the last step's move of a parameter; None for neither."""
+    if row < program.ticks(Phase.UPDATE):
+        if moment.phase is Phase.UPDATE and row < moment.tick:
+            return Moment(moment.step, Phase.UPDATE, row + 1)
+        return Moment(moment.step - 1, Phase.UPDATE, row + 1) if moment.step else None
+    at = int(program.rows.searchsorted(row))
+    made = at < len(program.rows) and int(program.rows[at]) == row
+    return Moment(moment.step, Phase.FORWARD, at + 1) if made else None
+
+
 def first_moment(program: StepProgram, step: int) -> Moment:
     """The first event of a training step. It is as long in every step: one embedding."""
     return Moment(step, Phase.FORWARD, program.stretches(Phase.FORWARD)[0].last)

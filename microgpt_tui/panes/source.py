@@ -15,15 +15,12 @@ from microgpt_tui.frame import Frame
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.widgets.picture import Line, Picture
 
-RAN = Style(bgcolor="#2d3140")
-AT_WORK = Style(bgcolor="#57502a")
-
 
 @cache
-def _highlighted(path: Path) -> list[list[Segment]]:
+def _highlighted(path: Path, theme: str) -> list[list[Segment]]:
     """The lines of a file as styled segments."""
     code = path.read_text(encoding="utf-8")
-    text = Syntax(code, "python", theme="monokai", background_color="default").highlight(code)
+    text = Syntax(code, "python", theme=theme, background_color="default").highlight(code)
     console = Console(width=1000, color_system="truecolor", force_terminal=True)
     return [
         [
@@ -46,24 +43,27 @@ class Source(Pane):
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         del height
         source = frame.source
-        picture = Picture(list(_quiet_lines(source.path, width)), focus=source.line - 1)
-        segments = _highlighted(source.path)
+        picture = Picture(list(_quiet_lines(source.path, width, palette.CODE)), focus=source.line - 1)
+        segments = _highlighted(source.path, palette.CODE)
         for number in source.ran | {source.line}:
-            picture.lines[number - 1] = _line(number, segments[number - 1], width, RAN, number == source.line)
+            here = number == source.line
+            picture.lines[number - 1] = _line(number, segments[number - 1], width, palette.RAN, here)
         return picture
 
 
 @cache
-def _quiet_lines(path: Path, width: int) -> tuple[Line, ...]:
+def _quiet_lines(path: Path, width: int, theme: str) -> tuple[Line, ...]:
     """The lines of a file as they look where nothing happens."""
-    return tuple(_line(i, segments, width, None, False) for i, segments in enumerate(_highlighted(path), start=1))
+    return tuple(
+        _line(i, segments, width, None, False) for i, segments in enumerate(_highlighted(path, theme), start=1)
+    )
 
 
 def _line(number: int, segments: list[Segment], width: int, under: Style | None, here: bool) -> Line:
     line = Line().add("▸" if here else " ", palette.NEW).add(f"{number:>4} ", palette.NEW if here else palette.FAINT)
-    line.extend(_code(segments, AT_WORK if here else under, width - line.width))
+    line.extend(_code(segments, palette.AT_WORK if here else under, width - line.width))
     if here:
-        line.add(" " * max(0, width - line.width), AT_WORK)
+        line.add(" " * max(0, width - line.width), palette.AT_WORK)
     return line
 
 

@@ -8,7 +8,6 @@ from typing import ClassVar
 from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
@@ -16,19 +15,41 @@ from engine import NumericFault, Session
 from engine.events import Moment, Phase
 from microgpt_tui import navigation
 from microgpt_tui.frame import Choice, Frame, Where
+from microgpt_tui.panes.adam import Adam
+from microgpt_tui.panes.attention import Attention
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.explanation import Explanation
+from microgpt_tui.panes.gradients import Gradients
 from microgpt_tui.panes.inspector import Inspector
 from microgpt_tui.panes.place import Place
+from microgpt_tui.panes.prediction import Prediction
 from microgpt_tui.panes.program import Program
+from microgpt_tui.panes.qkv import QKV
+from microgpt_tui.panes.residual import Residual
 from microgpt_tui.panes.source import Source
 from microgpt_tui.panes.stage import Stage
 from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
+from microgpt_tui.panes.training import Training
+from microgpt_tui.screens.arrangement import Arrangement
 from microgpt_tui.screens.help import HelpScreen
 from microgpt_tui.screens.keys import KEYS, PaneKeys
+from microgpt_tui.screens.layouts import REST, Body, Split, below, panes_of, plan
 
 SMALLEST = (80, 24)
+PANES: dict[str, type[Pane]] = {
+    "stage": Stage,
+    "program": Program,
+    "inspector": Inspector,
+    "source": Source,
+    "qkv": QKV,
+    "attention": Attention,
+    "residual": Residual,
+    "prediction": Prediction,
+    "gradients": Gradients,
+    "adam": Adam,
+    "training": Training,
+}
 
 
 class DebuggerScreen(Screen[None]):
@@ -57,17 +78,16 @@ class DebuggerScreen(Screen[None]):
         self.session = session
         self.where = Where(session.moment)
         self.fault: NumericFault | None = None
+        self.zoomed: str | None = None
+        self.arrangement = Arrangement.load()
+        self.trail: list[Where] = []  # where values were followed from
 
     def compose(self) -> ComposeResult:
         """The panes, top to bottom."""
         yield Static(id="too-small")
         yield Place("place")
         yield Tokens("tokens")
-        with Container(id="body"):
-            yield Program("program")
-            yield Stage("stage")
-            yield Inspector("inspector")
-            yield Source("source")
+        yield Body(*(kind(name) for name, kind in PANES.items()))
         yield Timeline("timeline")
         yield Explanation("explanation")
         yield Footer(compact=True, show_command_palette=False)
@@ -85,6 +105,7 @@ class DebuggerScreen(Screen[None]):
             f"This terminal is {width}×{height}.\nThe debugger needs {SMALLEST[0]}×{SMALLEST[1]}: "
             "make the window larger.\nq quits."
         )
+        self._arrange(self.session.moment.phase)
 
     # Where we are.
 
@@ -102,16 +123,14 @@ class DebuggerScreen(Screen[None]):
             pane.show(frame)
 
     def _arrange(self, phase: Phase) -> None:
-        """Lay the panes out for the phase."""
-        update = phase is Phase.UPDATE
-        if update == self.has_class("-update"):
-            return
-        self.set_class(update, "-update")
-        body, stage, program = (self.query_one(q) for q in ("#body", "#stage", "#program"))
-        if update:
-            body.move_child(stage, before=program)
-        else:
-            body.move_child(stage, after=program)
+        """Lay the panes out for the phase and the size of the terminal, or give all the room to one."""
+        split = below((REST, self.zoomed)) if self.zoomed else self._plan(phase)
+        self.set_class(phase is Phase.UPDATE, "-update")
+        self.query_one(Body).arrange_as(split)
+
+    def _plan(self, phase: Phase) -> Split:
+        """Where panes stand in a phase, as the user has arranged them."""
+        return self.arrangement.apply(plan(phase, self.size))
 
     def go(self, moment: Moment) -> None:
         """Stand at another moment; a numeric fault on the way is shown where it happened."""
@@ -167,34 +186,78 @@ class DebuggerScreen(Screen[None]):
         else:
             self.action_go("next_event" if dx > 0 else "previous_event")
 
+    def action_follow(self) -> None:
+        """Go to where the selected value was made; backspace comes back."""
+        frame = self.frame
+        target = navigation.origin(frame.program, frame.moment, frame.selected)
+        if target is None:
+            self.notify("This number was not computed: it is a constant, or was drawn before training.", timeout=3)
+        elif target != frame.moment:
+            self.trail.append(replace(self.where, row=frame.selected))
+            self.go(target)
+
+    def action_return(self) -> None:
+        """Go back to where `enter` was pressed."""
+        if self.trail:
+            came_from = self.trail.pop()
+            self.go(came_from.moment)
+            self.where = came_from
+            self.show()
+
     def action_pane(self, name: str) -> None:
-        """Choose a pane; where it has no place, it comes up over the others."""
+        """Choose a pane; one that has no place now comes up over the others, and goes again when it is chosen again."""
         pane = self.query_one(f"#{name}", Pane)
-        if self.has_class("-zoomed") or self.has_class("-narrow"):
-            shown = pane.has_class("-zoom")
-            self._zoom(None if shown or name == "stage" else pane)
+        at_home = name in panes_of(self._plan(self.session.moment.phase))
+        if self.zoomed or not at_home:
+            self._zoom(None if self.zoomed == name or (at_home and name == "stage") else name)
         self.set_focus(pane if pane.display else None)
+
+    def action_pin(self) -> None:
+        """Let the chosen pane stay through all phases, or no longer."""
+        pane = self.focused if isinstance(self.focused, Pane) else None
+        if pane is None or pane.id is None:
+            self.notify("Choose a pane first, with tab or its number; then P pins it.", timeout=3)
+            return
+        self._rearrange(self.arrangement.pin(pane.id))
+        self.notify("Pinned: it stays in every phase." if pane.id in self.arrangement.pinned else "No longer pinned.")
+
+    def action_swap(self, way: int) -> None:
+        """Let the chosen pane and the one before or after it trade places."""
+        names = list(panes_of(self._plan(self.session.moment.phase)))
+        if not isinstance(self.focused, Pane) or self.focused.id not in names or len(names) == 1:
+            self.notify("Choose a pane first, with tab or its number; then < and > move it.", timeout=3)
+            return
+        other = names[(names.index(self.focused.id) + way) % len(names)]
+        self._rearrange(self.arrangement.swap(self.focused.id, other))
+
+    def _rearrange(self, arrangement: Arrangement) -> None:
+        self.arrangement = arrangement
+        self.zoomed = None
+        self.show()
+        try:
+            arrangement.save()
+        except OSError as error:
+            self.notify(f"The layout is changed, but cannot be remembered: {error.strerror}.", severity="warning")
 
     def action_zoom(self) -> None:
         """Give the focused pane, or the stage, all the room; again to give it back."""
         pane = self.focused if isinstance(self.focused, Pane) else self.query_one("#stage", Pane)
-        self._zoom(None if self.has_class("-zoomed") else pane)
+        self._zoom(None if self.zoomed else pane.id)
 
     def action_back(self) -> None:
         """Escape: restore a zoomed pane, else leave the focused one. It never quits."""
-        if self.has_class("-zoomed"):
+        if self.zoomed:
             self._zoom(None)
         else:
             self.set_focus(None)
 
     def action_help(self) -> None:
         """All keys, and the sentences of the present event."""
-        self.app.push_screen(HelpScreen(self.frame))
+        self.app.push_screen(HelpScreen(self.frame, self.focused.id if isinstance(self.focused, Pane) else None))
 
-    def _zoom(self, pane: Pane | None) -> None:
-        for other in self.query(Pane):
-            other.set_class(other is pane, "-zoom")
-        self.set_class(pane is not None, "-zoomed")
+    def _zoom(self, name: str | None) -> None:
+        self.zoomed = name
+        self._arrange(self.session.moment.phase)
 
     # The mouse.
 

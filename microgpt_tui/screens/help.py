@@ -15,22 +15,24 @@ from textual.widgets import Static
 from microgpt_tui import palette
 from microgpt_tui.frame import Frame
 from microgpt_tui.screens.keys import KEYS
-from microgpt_tui.texts import sentences, title_of
+from microgpt_tui.texts import pane_text, sentences, title_of
+
+LEADS = ("What", "Why", "How to read")
 
 
 class HelpScreen(ModalScreen[None]):
     """Shown over the debugger; any of its keys closes it."""
 
     CSS = """
-    HelpScreen { align: center middle; background: #000000 60%; }
-    HelpScreen VerticalScroll { width: 88; max-width: 96%; height: auto; max-height: 92%; border: round #ffd75f;
-        background: #1b1e26; padding: 0 2; border-title-color: #ffd75f; border-subtitle-color: #8a90a0; }
+    HelpScreen { align: center middle; background: $background 60%; }
+    HelpScreen VerticalScroll { width: 88; max-width: 96%; height: auto; max-height: 92%; border: round $accent;
+        background: $panel; padding: 0 2; border-title-color: $accent; border-subtitle-color: $foreground; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter", "dismiss", "close")]
 
-    def __init__(self, frame: Frame) -> None:
+    def __init__(self, frame: Frame, pane: str | None) -> None:
         super().__init__()
-        self.frame = frame
+        self.frame, self.pane = frame, pane
 
     def compose(self) -> ComposeResult:
         """The text, scrolled if it must be."""
@@ -42,8 +44,13 @@ class HelpScreen(ModalScreen[None]):
     def _text(self) -> Text:
         text = Text()
         text.append(f"\n{title_of(self.frame.stretch)}\n", palette.NEW)
-        for lead, sentence in zip(("What", "Why", "How to read"), sentences(self.frame), strict=True):
+        for lead, sentence in zip(LEADS, sentences(self.frame), strict=True):
             text.append(f"{lead}: ", palette.DIM).append(f"{sentence}\n", palette.TEXT)
+        if self.pane:
+            about = pane_text(self.pane)
+            text.append(f"\n{about.title}\n", palette.NEW)
+            for lead, sentence in zip(LEADS, (about.what, about.why, about.read), strict=True):
+                text.append(f"{lead}: ", palette.DIM).append(f"{sentence}\n", palette.TEXT)
         text.append(
             "\nBars standing on the ground are positive, hanging ones negative; · is not yet computed.\n", palette.DIM
         )

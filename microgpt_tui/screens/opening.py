@@ -20,9 +20,9 @@ class OpeningScreen(Screen[None]):
     """Works in a thread, shows how far it is, and hands the ready session to the app. q or escape stops it."""
 
     CSS = """
-    OpeningScreen { align: center middle; background: #14161b; color: #d7dae0; }
+    OpeningScreen { align: center middle; background: $background; color: $foreground; }
     OpeningScreen Vertical { width: 60; height: auto; }
-    OpeningScreen #name { color: #ffd75f; text-style: bold; }
+    OpeningScreen #name { color: $accent; text-style: bold; }
     OpeningScreen ProgressBar, OpeningScreen Bar { width: 1fr; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

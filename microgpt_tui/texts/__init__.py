@@ -23,9 +23,14 @@ class Text:
 
 @cache
 def texts(language: str = "en") -> dict[str, dict[str, Text]]:
-    """All texts of a language, by phase and operation."""
+    """All texts of a language: by phase and operation, and under "pane" by the pane's id."""
     raw = tomllib.loads((resources.files(__package__) / f"{language}.toml").read_text(encoding="utf-8"))
     return {phase: {kind: Text(**entry) for kind, entry in kinds.items()} for phase, kinds in raw.items()}
+
+
+def pane_text(pane: str) -> Text:
+    """What a pane says of itself, by its id."""
+    return texts()["pane"][pane]
 
 
 def title_of(stretch: Stretch) -> str:

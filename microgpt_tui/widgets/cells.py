@@ -16,7 +16,6 @@ from microgpt_tui.widgets.picture import Line, Picture
 
 EIGHTHS = "▁▂▃▄▅▆▇█"
 NUMBER = 7  # characters that a heatmap's cell needs to hold its number
-HANGING = Style(color=palette.NEGATIVE, reverse=True)
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
@@ -54,7 +53,7 @@ def cell(value: float, known: bool, scale: float) -> tuple[str, Style]:
     level = min(8, max(1, round(abs(value) / scale * 8))) if 0 < scale < float("inf") else 8
     if value > 0:
         return EIGHTHS[level - 1], palette.PLUS
-    return ("█", palette.MINUS) if level == 8 else (EIGHTHS[7 - level], HANGING)
+    return ("█", palette.MINUS) if level == 8 else (EIGHTHS[7 - level], palette.HANGING)
 
 
 def strip(
@@ -72,7 +71,7 @@ def strip(
         target = int(cells.targets[i])
         body = max(1, size - 1)
         if target == selected:
-            style = style + Style(bgcolor="#4a4f5e") if style is not HANGING else Style(color="#bcd9f7", reverse=True)
+            style = palette.HANGING_BOXED if style is palette.HANGING else style + palette.BOXED
         line.add(char * body, style, target)
         if size > 1:
             line.add("▏" if target == selected else " ", palette.STRONG)

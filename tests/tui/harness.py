@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
 
-from textual.app import App
 from textual.pilot import Pilot
 
 from engine import Config, Session
 from engine.events import Moment
+from microgpt_tui.app import ThemedApp
 from microgpt_tui.frame import Frame, Where
 from microgpt_tui.navigation import first_moment
 from microgpt_tui.panes.base import Pane
@@ -33,7 +33,7 @@ def at(moment: Moment, row: int | None = None, cell: int | None = None, run: Ses
     return Frame(run.view(), Where(run.moment, row, cell))
 
 
-class Debugger(App[None]):
+class Debugger(ThemedApp):
     """The debugger's screen alone, on a run that is ready."""
 
     def __init__(self, run: Session) -> None:

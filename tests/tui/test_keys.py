@@ -119,6 +119,30 @@ async def test_the_timeline_can_be_dragged() -> None:
         assert screen(pilot).session.moment.tick > 100
 
 
+async def test_enter_follows_a_value_to_where_it_was_made_and_backspace_returns() -> None:
+    async with debugger() as pilot:
+        await pilot.press("n", "n", "n")
+        here = screen(pilot).session.moment
+        q = screen(pilot).frame.stretch
+        normed = int(q.operands["x"][2])
+        await click_on(pilot, "stage", normed)
+        assert screen(pilot).frame.selected == normed
+        await pilot.press("enter")
+        assert name(pilot) == "attn_norm"
+        assert screen(pilot).session.view().last_row == normed
+        await pilot.press("backspace")
+        assert screen(pilot).session.moment == here
+        assert screen(pilot).frame.selected == normed
+        weight = int(q.operands["w"][0, 0])
+        await click_on(pilot, "stage", weight)
+        await pilot.press("enter")  # drawn before training: nowhere to go
+        assert screen(pilot).session.moment == here
+        await pilot.press("]", "n", "n", "n")
+        await click_on(pilot, "stage", weight)
+        await pilot.press("enter")
+        assert screen(pilot).session.moment == Moment(0, Phase.UPDATE, weight + 1)
+
+
 async def test_the_mouse_over_a_cell_names_its_number() -> None:
     async with debugger() as pilot:
         stage = screen(pilot).query_one("#stage", Pane)

@@ -72,3 +72,16 @@ async def test_a_resize_while_running_draws_what_a_start_at_that_size_draws() ->
         await pilot.resize_terminal(120, 36)
         await pilot.pause()
         assert text(pilot) == fresh
+
+
+async def test_themes_change_what_is_drawn_and_come_round_again() -> None:
+    async with debugger((120, 36)) as pilot:
+        first = drawn(pilot)
+        seen = [first]
+        for _ in range(3):
+            await pilot.press("ctrl+t")
+            await pilot.pause()
+            seen.append(drawn(pilot))
+        assert seen[1] != first
+        assert seen[2] not in seen[:2]
+        assert seen[3] == first

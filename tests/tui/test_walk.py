@@ -26,12 +26,13 @@ async def test_every_screen_is_the_same_on_the_way_back(onward: str, backward: s
             if screen(pilot).session.moment.step == 1 and screen(pilot).session.moment.phase is Phase.BACKWARD:
                 break
             screen(pilot).action_go(onward)
-        await pilot.pause()
+            await pilot.pause()
         assert len({moment for moment, _ in seen}) == len(seen) > 4
         for moment, pictures in reversed(seen):
             assert screen(pilot).session.moment == moment
             assert drawn(pilot) == pictures
             screen(pilot).action_go(backward)
+            await pilot.pause()
 
 
 async def test_keys_there_and_back_scalar_by_scalar_leave_the_same_text() -> None:

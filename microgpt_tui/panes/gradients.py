@@ -1,0 +1,134 @@
+"""How far the gradients of the parameters have come: a line a matrix, and below it the chosen matrix as a heatmap."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+
+import numpy as np
+
+from engine.events import Phase
+from microgpt_tui import palette
+from microgpt_tui.frame import Choice, Frame
+from microgpt_tui.panes.base import Pane
+from microgpt_tui.widgets.cells import Cells, bar, heat_size_for, heatmap, window
+from microgpt_tui.widgets.numbers import plain
+from microgpt_tui.widgets.picture import Line, Picture
+
+FIGURE = 10  # cells for a norm
+LEAST_MAP = 4  # lines below which a heatmap is left out
+
+
+class Gradients(Pane):
+    """Norm and completeness of every parameter gradient."""
+
+    TITLE = "Gradients"
+
+    def heading(self, frame: Frame) -> str:
+        state = {Phase.FORWARD: "not yet", Phase.BACKWARD: frame.matrix, Phase.UPDATE: f"{frame.matrix}, frozen"}
+        return f"Gradients ─ {state[frame.phase]}"
+
+    def draw(self, frame: Frame, width: int, height: int) -> Picture:
+        picture = Picture()
+        if frame.phase is Phase.FORWARD:
+            return says(picture, "not yet: gradients come in the backward phase", width, height)
+        if frame.phase is Phase.UPDATE and height > LEAST_MAP:
+            text = "frozen: the update reads them and changes none"
+            picture.line().most(text if len(text) <= width else "frozen in this phase", width, palette.DIM)
+        if frame.phase is not Phase.UPDATE and height >= 2 * LEAST_MAP:
+            text = "norm so far, and how much of it is complete"
+            picture.line().most(text if len(text) <= width else "norm so far, share done", width, palette.DIM)
+        count = len(frame.view.recording.matrices)
+        room = min(count, height - picture.height)
+        if height - picture.height - count < LEAST_MAP:
+            room = min(room, max(9, height // 2))
+        if height - picture.height - room < LEAST_MAP:
+            room = min(count, height - picture.height)
+        _table(picture, frame, width, room)
+        if height - picture.height >= LEAST_MAP:
+            _map(picture, frame, width, height - picture.height)
+        return picture
+
+
+def says(picture: Picture, text: str, width: int, height: int) -> Picture:
+    """Add a sentence, over as many lines as it needs and as there are."""
+    for line in textwrap.wrap(text, width)[: max(1, height)]:
+        picture.line(line, palette.DIM)
+    return picture
+
+
+def known_norm(cells: Cells) -> float | None:
+    """The root of the sum of squares of what is known; None if nothing is."""
+    values = cells.values[cells.known]
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.sqrt(np.sum(values * values))) if values.size else None
+
+
+def label(line: Line, frame: Frame, name: str, size: int, new: bool) -> None:
+    """The name of a matrix, with a mark if it is the chosen one; choosing it is what it stands for."""
+    chosen = name == frame.matrix
+    style = palette.NEW if new else palette.STRONG if chosen else palette.TEXT
+    line.fit(f"{'▸' if chosen else ' '}{name}", size, style, Choice(matrix=name))
+
+
+def label_width(frame: Frame, width: int) -> int:
+    """Cells for the names of matrices, so that the figures beside them fit."""
+    return min(max(len(name) for name in frame.view.recording.matrices) + 2, width - FIGURE - 5)
+
+
+def _table(picture: Picture, frame: Frame, width: int, room: int) -> None:
+    matrices = frame.view.recording.matrices
+    names, changed, size = list(matrices), _changed(frame), label_width(frame, width)
+    norms = {name: known_norm(frame.grad(matrices[name])) for name in names}
+    scale = max((n for n in norms.values() if n is not None and math.isfinite(n)), default=0.0)
+    chosen = names.index(frame.matrix)
+    first, last = window(len(names), room, chosen)
+    longest = 2 * len(str(max(rows.size for rows in matrices.values()))) + 7
+    share = longest if width - size - FIGURE >= longest + 6 else 5
+    bars = min(30, width - size - FIGURE - share - 4)
+    for name in names[first:last]:
+        if name == frame.matrix:
+            picture.focus = picture.height
+        line = picture.line()
+        label(line, frame, name, size, name in changed)
+        norm = norms[name]
+        known = palette.TEXT if norm is not None else palette.FAINT
+        line.fit(plain(norm), FIGURE - 1, palette.NEW if name in changed else known, right=True)
+        line.add("◂" if name in changed else " ", palette.NEW)
+        line.fit(_share(frame, name, share), share, palette.DIM, right=True)
+        if bars > 2 and norm is not None:
+            line.add("  ").add(bar(norm, scale, bars), palette.TEXT, Choice(matrix=name))
+
+
+def _share(frame: Frame, name: str, room: int) -> str:
+    """How many elements of the gradient are complete."""
+    whole = frame.view.complete(frame.view.recording.matrices[name])
+    done, size = int(np.count_nonzero(whole)), whole.size
+    words = "whole" if done == size else f"{min(99, done * 100 // size)}%"
+    return f"{done}/{size} {words:>5}" if room > 5 else words
+
+
+def _changed(frame: Frame) -> set[str]:
+    """The matrices whose gradient grew in the present event, or in the last tick if it is not over."""
+    if not frame.backward:
+        return set()
+    tick = frame.moment.tick
+    first = max(tick - 1, 0) if frame.stepping_inside else frame.event.first
+    grown = frame.program.receivers[first:tick]
+    grown = grown[grown < frame.view.recording.n_params]
+    matrices = frame.view.recording.matrices
+    return {name for name, rows in matrices.items() if ((grown >= rows[0, 0]) & (grown <= rows[-1, -1])).any()}
+
+
+def _map(picture: Picture, frame: Frame, width: int, height: int) -> None:
+    rows = frame.view.recording.matrices[frame.matrix]
+    cells, columns = frame.grad(rows), rows.shape[1]
+    line = picture.line().most(f"∂{frame.matrix}", width, palette.STRONG)
+    about = f"  {rows.shape[0]}×{columns}, brightest is {plain(cells.scale)}" + (
+        ", · not yet" if frame.backward else ""
+    )
+    if line.width + len(about) <= width:
+        line.add(about, palette.DIM)
+    size = heat_size_for(columns, width)
+    cut = int(columns * size > width)  # the line that says so
+    picture.below(heatmap(cells, size, width, height - 1 - cut, frame.selected))

@@ -1,0 +1,150 @@
+"""What the model predicts at one position: a bar a token, the token that really comes, and the loss."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.events import Phase
+from engine.tape import Rows
+from microgpt_tui import palette
+from microgpt_tui.frame import Frame
+from microgpt_tui.panes.base import Pane
+from microgpt_tui.panes.qkv import frozen, title
+from microgpt_tui.stage.board import Board, names_width
+from microgpt_tui.widgets.cells import Cells, bar, window
+from microgpt_tui.widgets.numbers import brief, number, plain
+from microgpt_tui.widgets.picture import Line, Picture
+
+COLUMN, FIGURE = 18, 8  # cells that a column of bars needs, and a number in it
+TOP = 3  # how many of the likeliest tokens are named
+
+
+class Prediction(Pane):
+    """Probabilities over the vocabulary, or logits while only those are known; in the backward phase dL/dlogits."""
+
+    TITLE = "Prediction"
+
+    def heading(self, frame: Frame) -> str:
+        return title(frame, self.TITLE)
+
+    def draw(self, frame: Frame, width: int, height: int) -> Picture:
+        board = Board(frame, width, height)
+        if frame.phase is Phase.UPDATE:
+            frozen(board, "predictions are")
+            return board.picture
+        logits, probs = frame.tensor("logits", frame.pos), frame.tensor("probs", frame.pos)
+        assert logits is not None
+        assert probs is not None
+        if frame.backward:
+            _gradients(board, logits, probs)
+        else:
+            _values(board, logits, probs)
+        return board.picture
+
+
+def _values(board: Board, logits: Rows, probs: Rows) -> None:
+    frame = board.frame
+    known = frame.data(probs).known.any()
+    rows = probs if known else logits
+    cells = frame.data(rows)
+    if not cells.known.any():
+        board.note(f"not yet: the logits of position {frame.pos} come at the end of it")
+        return
+    _bars(board, "p" if known else "logit", rows, cells, footer=2)
+    _top(board, cells)
+    _loss(board)
+
+
+def _gradients(board: Board, logits: Rows, probs: Rows) -> None:
+    frame = board.frame
+    cells = frame.grad(logits)
+    if not cells.known.any():
+        board.note(f"not yet: the gradients of position {frame.pos}'s logits come from its loss, by way of softmax")
+        _loss(board)
+        return
+    explained = board.height >= 9
+    _bars(board, "dL/dlogit", logits, cells, footer=2 + 2 * explained)
+    _top(board, frame.data(probs))
+    _loss(board)
+    if explained:
+        board.note(f"p − 1 at the target, p elsewhere, divided by the number of positions ({frame.program.n})")
+
+
+def _bars(board: Board, what: str, rows: Rows, cells: Cells, footer: int) -> None:
+    """A header, and below it the vocabulary in its order, in columns, cut around what matters."""
+    frame, count = board.frame, len(rows)
+    lines = max(1, board.height - 1 - footer)
+    columns = max(1, min(3, (board.width + 1) // COLUMN, -(-count // lines)))
+    first, last = window(count, lines * columns, _centre(frame, rows, cells, lines * columns))
+    style = palette.NEW if rows is frame.stretch.rows else palette.STRONG
+    cut = f" {first}-{last - 1} of {count}" if (first, last) != (0, count) else ""
+    board.say(
+        (what, style), cut, f" after {frame.token(frame.pos)}", ("  ◎ ", palette.TARGET),
+        (frame.target(frame.pos), palette.TARGET),
+    )  # fmt: skip
+    line = board.picture.lines[-1]
+    line.add(" really comes" if line.width + 13 <= board.width else "", palette.DIM)
+    per, width = -(-(last - first) // columns), (board.width + 1) // columns - 1
+    label = names_width([frame.token_name(i) for i in range(count)])
+    for y in range(per):
+        line = board.picture.line()
+        for x in range(columns):
+            i = first + x * per + y
+            if i < last:
+                line.to(x * (width + 1))
+                _entry(line, frame, cells, i, (label, width), share=what == "p")
+
+
+def _centre(frame: Frame, rows: Rows, cells: Cells, room: int) -> int:
+    """The token that the list is cut around: the selected one, else the target, with the likeliest if that fits."""
+    found = np.flatnonzero(rows == frame.selected)
+    if len(found):
+        return int(found[0])
+    target = frame.program.targets[frame.pos]
+    top = int(np.argmax(np.where(cells.known, cells.values, -np.inf)))
+    return (target + top) // 2 if abs(target - top) < room - 1 else target
+
+
+def _entry(line: Line, frame: Frame, cells: Cells, i: int, widths: tuple[int, int], share: bool) -> None:
+    """One token: its name, its number, its bar."""
+    label, width = widths
+    value, known, row = float(cells.values[i]), bool(cells.known[i]), int(cells.targets[i])
+    target = i == frame.program.targets[frame.pos]
+    sign = palette.FAINT if not known else palette.signed(value)
+    start = line.width
+    line.fit(f"{'◎' if target else ' '}{frame.token_name(i)}", label, palette.TARGET if target else palette.TEXT)
+    text = number(value if known else None)
+    if len(text) > FIGURE:
+        text = brief(value, FIGURE)
+    if share:
+        text = text.removeprefix("+")
+    line.fit(text, FIGURE, palette.CURSOR if row == frame.selected else sign, right=True)
+    room = width - label - FIGURE - 1
+    if known and room > 0:
+        line.add(" ").add(bar(abs(value), cells.scale, room), palette.TARGET if target else sign)
+    line.spots.append((start, line.width, row))  # one for all of it, so that the cursor moves from token to token
+
+
+def _top(board: Board, cells: Cells) -> None:
+    """The likeliest tokens, once all are known."""
+    if board.room < 2 or not cells.known.all():
+        return
+    line = board.picture.line("top:", palette.DIM)
+    for i in np.argsort(-cells.values, kind="stable")[:TOP]:
+        name, figure = board.frame.token_name(int(i)), number(float(cells.values[i]), 3).removeprefix("+")
+        target = int(i) == board.frame.program.targets[board.frame.pos]
+        text = f" {name}{'◎' if target else ''} {figure} "
+        line.most(text, board.width - line.width, palette.TARGET if target else palette.TEXT)
+
+
+def _loss(board: Board) -> None:
+    """The surprise at this position."""
+    frame = board.frame
+    rows = frame.tensor("loss_t", frame.pos)
+    if rows is None or board.room < 1:
+        return
+    row = int(rows[0])
+    style = palette.NEW if rows is frame.stretch.rows else palette.TEXT
+    line = board.picture.line().most(f"loss −log p({frame.target(frame.pos)}) = ", board.width, style)
+    figure = plain(frame.value(row))
+    line.most(figure, board.width - line.width, palette.CURSOR if row == frame.selected else palette.STRONG, row)

@@ -1,0 +1,257 @@
+"""Queries, keys and values of one position, cut into heads, and the keys and values that are kept so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from rich.cells import cell_len
+
+from engine.events import Moment, Phase
+from engine.tape import Rows
+from microgpt_tui import palette
+from microgpt_tui.frame import Choice, Frame
+from microgpt_tui.panes.base import Pane
+from microgpt_tui.stage.board import Board, names_width
+from microgpt_tui.widgets.cells import Cells, size_for, strip, window
+from microgpt_tui.widgets.picture import Line, Picture
+
+LABEL, CUT_LABEL, STATE = 4, 11, 8  # cells for a row's name, for the same if heads are cut off, for `not yet`
+NAMES = ("q", "k", "v")
+
+
+class QKV(Pane):
+    """q, k and v of a position as strips; in the backward phase their gradients."""
+
+    TITLE = "QKV"
+
+    def heading(self, frame: Frame) -> str:
+        return title(frame, self.TITLE, layered=True)
+
+    def draw(self, frame: Frame, width: int, height: int) -> Picture:
+        board = Board(frame, width, height)
+        if frame.phase is Phase.UPDATE:
+            frozen(board, "q, k and v are")
+            return board.picture
+        _vectors(board)
+        _kept_line(board)
+        if board.room >= 4:
+            _kept_strips(board)
+        return board.picture
+
+
+def title(frame: Frame, name: str, layered: bool = False) -> str:
+    """A heading with the position and, if there are several and it is of one, the layer."""
+    if frame.phase is Phase.UPDATE:
+        return name
+    layer = f", layer {frame.layer}" if layered and frame.config.n_layer > 1 else ""
+    return f"{name} ─ {'gradients, ' if frame.backward else ''}position {frame.pos} {frame.token(frame.pos)}{layer}"
+
+
+def frozen(board: Board, what: str) -> None:
+    """The remark of a pane that the update phase leaves alone; `what` is its subject, with the verb."""
+    board.note(f"Nothing to see here now: the update moves parameters only. In the next step {what} made anew.")
+
+
+def head_name(frame: Frame, head: int, width: int, here: bool = True) -> str:
+    """The name of a head, as long as `width` allows; the current one is marked, if `here` is its layer."""
+    mark = "▣" if here and head == frame.head else ""
+    names = (f"head {head}{mark}", f"h{head}{mark}", f"{head}{mark}")
+    return next((name for name in names if len(name) <= width), names[-1])
+
+
+def other_heads(line: Line, first: int, last: int, heads: int, words: str = "") -> Line:
+    """Arrows to the heads that are cut off on either side, around some words."""
+    line.add("‹" if first else " ", palette.STRONG, Choice(head=first - 1) if first else None)
+    line.add(words, palette.DIM)
+    return line.add("›" if last < heads else " ", palette.STRONG, Choice(head=last) if last < heads else None)
+
+
+def say_cut(board: Board, pieces: list[str]) -> None:
+    """A line that says what is cut off, if anything is; it is shortened if it must."""
+    line = ", ".join(pieces)
+    if cell_len(line) > board.width:
+        line = line.replace(" of ", "/").replace("columns", "cols")
+    if pieces:
+        board.say(line)
+
+
+def ends(frame: Frame) -> dict[tuple[str, int | None, int | None, int | None], Moment]:
+    """For each tensor, by name, position, layer and head, the moment in this phase when it is complete."""
+    moment = frame.moment
+    return {
+        (s.name, s.pos, s.layer, s.head): Moment(moment.step, frame.phase, s.last)
+        for s in frame.program.stretches(frame.phase)
+    }
+
+
+def part(cells: Cells, left: int, right: int) -> Cells:
+    """Some of the elements of a vector."""
+    return Cells(cells.values[left:right], cells.known[left:right], cells.targets[left:right])
+
+
+def chosen_head(frame: Frame) -> int:
+    """The head that a pane with room for one shows: the current one, else the first."""
+    return min(frame.head or 0, frame.config.n_head - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Heads `first` to `last`, elements `left` to `right` of each, `size` cells an element, `width` cells a head."""
+
+    first: int
+    last: int
+    left: int
+    right: int
+    size: int
+    width: int
+
+
+def _columns(frame: Frame, room: int, head: int, element: int) -> _Columns:
+    heads, dim = frame.config.n_head, frame.config.head_dim
+    size = next((s for s in (3, 2) if heads * (dim * s + 1) - 1 <= room), 1)
+    width = max(dim * size + 1, 3)
+    shown = min(heads, max(1, (room + 1) // width))
+    first, last = window(heads, shown, head)
+    left, right = window(dim, max(1, room), element)
+    return _Columns(first, last, left, right, size, max(min(width, room + 1), min(9, (room + 1) // shown)))
+
+
+def _vectors(board: Board) -> None:
+    """The names of the heads, and below them a strip each for q, k and v."""
+    frame, config = board.frame, board.frame.config
+    vectors = [(name, rows) for name in NAMES if (rows := frame.tensor(name, frame.pos, frame.layer)) is not None]
+    here = [int(i) for _, rows in vectors for i in np.flatnonzero(rows == frame.selected)]
+    head, element = divmod(here[0], config.head_dim) if here else (chosen_head(frame), 0)
+    label, state = LABEL, STATE if frame.backward else 0
+    at = _columns(frame, board.width - label - state, head, element)
+    if at.last - at.first < config.n_head or at.right - at.left < config.head_dim:
+        label = CUT_LABEL
+        at = _columns(frame, board.width - label - state, head, element)
+    line = board.picture.line()
+    if label == CUT_LABEL:
+        cut = (at.first, at.last, config.n_head)
+        if at.right - at.left < config.head_dim:
+            cut = (at.left, at.right, config.head_dim)
+        words = f"{cut[0]}-{cut[1] - 1}/{cut[2]}" if cut[1] - cut[0] > 1 else f"{cut[0]}/{cut[2]}"
+        other_heads(line, at.first, at.last, config.n_head, words)
+    line.to(label)
+    for h in range(at.first, at.last):
+        room = at.width - 1
+        line.fit(head_name(frame, h, room), room, palette.head(h), Choice(head=h))
+        line.to(min(line.width + 1, board.width))
+    for name, rows in vectors:
+        _vector(board, name, rows, at, label)
+
+
+def _vector(board: Board, name: str, rows: Rows, at: _Columns, label: int) -> None:
+    """One strip, with a gap between heads; in the backward phase it says how much of it has arrived."""
+    frame, dim = board.frame, board.frame.config.head_dim
+    cells, now = frame.shown(rows), rows is frame.stretch.rows
+    line = board.picture.line()
+    sign = "∂" if frame.backward else ""
+    line.fit(f"{'▸' if now else ' '}{sign}{name}", label, palette.NEW if now else palette.TEXT)
+    for h in range(at.first, at.last):
+        strip(line, part(cells, h * dim + at.left, h * dim + at.right), at.size, frame.selected, cells.scale)
+        line.to(min(label + (h - at.first + 1) * at.width, board.width))
+    if frame.backward:
+        line.most(board.state(rows).strip(), board.width - line.width, palette.DIM)
+
+
+def _there(frame: Frame, name: str) -> list[int]:
+    """The positions whose key or value is made; in the backward phase, whose gradient is whole."""
+    found = []
+    for t in range(frame.program.n):
+        rows = frame.tensor(name, t, frame.layer)
+        if rows is not None and (frame.view.complete(rows) if frame.backward else frame.data(rows).known).all():
+            found.append(t)
+    return found
+
+
+def _kept_line(board: Board) -> None:
+    """Which keys and values there are at this moment: each on its own if they fit on one line, else together."""
+    if board.room < 1:
+        return
+    frame, to = board.frame, ends(board.frame)
+    there = {name: _there(frame, name) for name in ("k", "v")}
+    words = {"k": "∂k whole:", "v": "∂v whole:"} if frame.backward else {"k": "kept keys:", "v": "kept values:"}
+    sizes = {name: cell_len(words[name]) + _size(frame, there[name] or [0]) for name in words}
+    line = board.picture.line()
+    if sum(sizes.values()) + 2 <= board.width:
+        for name, gap in (("k", "  "), ("v", "")):
+            _tokens(
+                line,
+                frame,
+                words[name],
+                there[name],
+                sizes[name],
+                {t: to[name, t, frame.layer, None] for t in there[name]},
+            )
+            line.add(gap)
+        return
+    same = there["k"] == there["v"]
+    both = {"k": "∂k, ∂v whole:" if frame.backward else "kept keys, values:"} if same else words
+    for i, (name, text) in enumerate(both.items()):
+        if i and board.room:
+            line = board.picture.line()
+        elif i:
+            line.add("  ")
+        room = board.width - line.width if same or board.room or i else (board.width - 2) // 2
+        _tokens(line, frame, text, there[name], room, {t: to[name, t, frame.layer, None] for t in there[name]})
+
+
+def _size(frame: Frame, positions: list[int]) -> int:
+    """Cells for the tokens at these positions, a space before each."""
+    return sum(cell_len(frame.token(t)) + 1 for t in positions)
+
+
+def _tokens(line: Line, frame: Frame, words: str, positions: list[int], room: int, to: dict[int, Moment]) -> None:
+    """The tokens at these positions, the latest of them if not all fit, then with their count."""
+    shown = list(positions)
+    if cell_len(words) + _size(frame, shown) > room:
+        words = f"{words.removesuffix(':')} ({len(positions)}): …"
+        while shown and cell_len(words) + _size(frame, shown) > room:
+            shown = shown[1:]
+    line.most(words, room, palette.DIM)
+    if not positions:
+        line.most(" -", room - cell_len(words), palette.FAINT)
+    for t in shown:
+        line.add(" ").add(frame.token(t), palette.STRONG if t == frame.pos else palette.TEXT, to[t])
+
+
+def _kept_strips(board: Board) -> None:
+    """One line a position: its key and its value in the current head."""
+    frame, dim, head = board.frame, board.frame.config.head_dim, chosen_head(board.frame)
+    count = frame.program.n if frame.backward else frame.pos + 1
+    label = min(names_width([frame.token(t) for t in range(count)]) + 1, 8)
+    each = max(1, (board.width - label - 2) // 2)
+    size = size_for(dim, each)
+    left, right = window(dim, each, 0)
+    width = max((right - left) * size, min(each, 18))
+    sign = "∂" if frame.backward else ""
+    cut = f" {left}-{right - 1}/{dim}" if right - left < dim else ""
+    line = board.picture.line().fit("", label)
+    for text in (f"{sign}keys, head {head}{cut}", f"{sign}values{cut}"):
+        line.fit(text, min(width, board.width - line.width), palette.head(head)).to(min(label + width + 2, board.width))
+    first, last = window(count, board.room if count <= board.room else board.room - 1, frame.pos)
+    vectors = {
+        (name, t): part(frame.shown(rows), head * dim, (head + 1) * dim)
+        for name in ("k", "v")
+        for t in range(count)
+        if (rows := frame.tensor(name, t, frame.layer)) is not None
+    }
+    scales = {name: max(cells.scale for (n, _), cells in vectors.items() if n == name) for name in ("k", "v")}
+    to = ends(frame)
+    for t in range(first, last):
+        now = t == frame.pos
+        line = board.picture.line().fit(
+            f"{'▸' if now else ' '}{frame.token(t)}",
+            label,
+            palette.NEW if now else palette.TEXT,
+            to["k", t, frame.layer, None],
+        )
+        for name in ("k", "v"):
+            strip(line, part(vectors[name, t], left, right), size, frame.selected, scales[name])
+            line.to(min(label + width + 2, board.width))
+    if (first, last) != (0, count):
+        board.say(f"positions {first}-{last - 1} of {count}")

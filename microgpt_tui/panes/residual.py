@@ -1,0 +1,124 @@
+"""The residual stream: what runs past the blocks, after each of them, with its norm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.events import Phase
+from engine.tape import Rows
+from microgpt_tui import palette
+from microgpt_tui.frame import Frame
+from microgpt_tui.panes.base import Pane
+from microgpt_tui.panes.qkv import ends, frozen, part, say_cut, title
+from microgpt_tui.stage.board import Board
+from microgpt_tui.widgets.cells import Cells, bar, size_for, strip, window
+from microgpt_tui.widgets.numbers import plain
+from microgpt_tui.widgets.picture import Line, Picture
+
+NORM, STATE, BAR = 9, 8, 16  # cells for a norm, for `not yet`, for the longest bar
+ROOMY = 60  # cells from which on stages have their full names
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Stage:
+    """The stream at one place: the tensor's name, layer and rows, and how many layers there are."""
+
+    name: str
+    layer: int | None
+    rows: Rows
+    layers: int
+
+    def label(self, roomy: bool) -> str:
+        """How it is called in the picture."""
+        if self.layer is None:
+            return self.name if roomy else {"embed": "embed", "embed_norm": "norm"}[self.name]
+        name = self.name if roomy else f"+{self.name.removesuffix('_residual')}"
+        return f"L{self.layer} {name}" if self.layers > 1 else name
+
+
+class Residual(Pane):
+    """x after each block, one row a stage; in the backward phase dL/dx."""
+
+    TITLE = "Residual stream"
+
+    def heading(self, frame: Frame) -> str:
+        return title(frame, self.TITLE)
+
+    def draw(self, frame: Frame, width: int, height: int) -> Picture:
+        board = Board(frame, width, height)
+        if frame.phase is Phase.UPDATE:
+            frozen(board, "x is")
+        else:
+            _stream(board, _stages(frame))
+        return board.picture
+
+
+def _stages(frame: Frame) -> list[_Stage]:
+    places: list[tuple[str, int | None]] = [("embed", None), ("embed_norm", None)]
+    places += [(name, li) for li in range(frame.config.n_layer) for name in ("attn_residual", "mlp_residual")]
+    found = ((name, layer, frame.tensor(name, frame.pos, layer)) for name, layer in places)
+    return [_Stage(name, layer, rows, frame.config.n_layer) for name, layer, rows in found if rows is not None]
+
+
+def norm(cells: Cells) -> float | None:
+    """The root of the sum of squares; None unless all of them are known."""
+    if not cells.known.all():
+        return None
+    with np.errstate(over="ignore"):
+        return float(np.linalg.norm(cells.values))
+
+
+def _at_work(frame: Frame, stages: list[_Stage]) -> int | None:
+    """The stage that the present event belongs to: the one that its block ends with."""
+    here = frame.stretch
+    if here.pos is None:
+        return None
+    wanted = here.name if here.layer is None else {"attention": "attn_residual", "mlp": "mlp_residual"}.get(here.block)
+    return next((i for i, s in enumerate(stages) if (s.name, s.layer) == (wanted, here.layer)), None)
+
+
+def _stream(board: Board, stages: list[_Stage]) -> None:
+    frame = board.frame
+    n, roomy = len(stages[0].rows), board.width >= ROOMY
+    label = max(len(s.label(roomy)) for s in stages) + (3 if frame.backward else 2)
+    room = board.width - label - NORM
+    state = STATE if frame.backward and room - STATE >= min(n, 16) else 0
+    room = max(1, room - state)
+    size = size_for(n, room)
+    chosen = next((int(i) for s in stages for i in np.flatnonzero(s.rows == frame.selected)), 0)
+    left, right = window(n, room, chosen)
+    at_work = _at_work(frame, stages)
+    centre = len(stages) - 1 if at_work is None else at_work
+    cut = len(stages) > board.height or (left, right) != (0, n)
+    first, last = window(len(stages), max(1, board.height - cut), centre)
+    if not cut and board.height > len(stages):
+        line = board.picture.line().to(label + n * size)
+        line.fit("norm", NORM - 1, palette.DIM, right=True)
+    to, shown = ends(frame), [frame.shown(s.rows) for s in stages]
+    norms = [norm(cells) for cells in shown]
+    for i in range(first, last):
+        stage, sign = stages[i], "∂" if frame.backward else ""
+        now = stage.rows is frame.stretch.rows
+        style = palette.NEW if now else palette.STRONG if i == at_work else palette.TEXT
+        text = f"{'▸' if i == at_work or now else ' '}{sign}{stage.label(roomy)}"
+        line = board.picture.line().fit(text, label, style, to[stage.name, frame.pos, stage.layer, None])
+        strip(line, part(shown[i], left, right), size, frame.selected, shown[i].scale)
+        _measure(board, line, norms, i, board.state(stage.rows).strip() if state else "")
+    notes = [f"stages {first}-{last - 1} of {len(stages)}"] if (first, last) != (0, len(stages)) else []
+    notes += [f"x[{left}-{right - 1}] of {n}"] if (left, right) != (0, n) else []
+    say_cut(board, notes)
+    if not notes and board.room > 1:
+        board.note("each strip on its own scale: the norm, √Σx², tells the size.")
+
+
+def _measure(board: Board, line: Line, norms: list[float | None], i: int, state: str) -> None:
+    """The norm of a stage, how whole its gradient is, and a bar if there is room."""
+    line.fit(plain(norms[i]), NORM - 1, palette.FAINT if norms[i] is None else palette.STRONG, right=True)
+    if state:
+        line.add(" ").fit(state, STATE - 1, palette.DIM)
+    room = min(board.width - line.width - 2, BAR)
+    largest = max((n for n in norms if n is not None and np.isfinite(n)), default=0.0)
+    if room >= 4:
+        line.add("  ").add(bar(norms[i] or 0.0, largest, room), palette.TEXT)

@@ -1,0 +1,99 @@
+"""The run as a whole: loss and gradient norm of every step, and where in it we are."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from statistics import fmean
+
+import numpy as np
+from rich.style import Style
+
+from engine.events import Phase
+from microgpt_tui import palette
+from microgpt_tui.frame import Frame
+from microgpt_tui.navigation import first_moment
+from microgpt_tui.panes.base import Pane
+from microgpt_tui.panes.gradients import known_norm, says
+from microgpt_tui.widgets.curve import curve, sparkline
+from microgpt_tui.widgets.numbers import plain
+from microgpt_tui.widgets.picture import Picture
+
+RECENT = 50  # steps that the mean is over
+LEAST_CURVE = 4  # lines
+Figure = tuple[str, str, Style]
+
+
+class Training(Pane):
+    """Loss curve and figures up to this moment. What was run before going back to it lies in its future: not shown."""
+
+    TITLE = "Training"
+
+    def heading(self, frame: Frame) -> str:
+        return f"Training ─ step {frame.moment.step} of {frame.config.num_steps}"
+
+    def draw(self, frame: Frame, width: int, height: int) -> Picture:
+        view, step = frame.view, frame.moment.step
+        picture = _figures(frame, width, max(1, height // 4))
+        norm = known_norm(frame.grad(np.arange(view.recording.n_params, dtype=np.int32))) if _whole(frame) else None
+        losses, norms = _seen(view.losses, view.loss, frame), _seen(view.grad_norms, norm, frame)
+        if not losses:
+            text = "No step is finished yet: the first loss comes at the end of the first forward phase."
+            return says(picture, text, width, height - picture.height)
+
+        def target(i: int) -> Hashable:
+            return first_moment(frame.program, i)
+
+        room = height - picture.height
+        second = room // 3 if room >= 3 * LEAST_CURVE else int(room > LEAST_CURVE)
+        picture.below(curve("loss", losses, width, room - (second if norms else 0), step, target))
+        if norms and second > 1:
+            picture.below(curve("gradient norm", norms, width, second, step, target))
+        elif norms and second:
+            line = picture.line("    |g| ", palette.DIM)
+            sparkline(line, norms, width - line.width, target)
+        return picture
+
+
+def _seen(known: list[float], now: float | None, frame: Frame) -> list[float]:
+    """What this moment knows of a figure of every step: the steps before, and this one if it is that far."""
+    return known[: frame.moment.step] + ([] if now is None else [now])
+
+
+def _whole(frame: Frame) -> bool:
+    """Whether the backward phase is over."""
+    return frame.phase is Phase.UPDATE or (frame.backward and frame.moment.tick == frame.program.ticks(Phase.BACKWARD))
+
+
+def _figures(frame: Frame, width: int, lines: int) -> Picture:
+    """The numbers of the moment, as many as fit into so many lines."""
+    view, step = frame.view, frame.moment.step
+    losses = _seen(view.losses, view.loss, frame)
+    parts: list[Figure] = []
+    if losses:
+        new = frame.phase is Phase.FORWARD and view.loss is not None
+        last = losses[-RECENT:]
+        parts.append((f"loss of step {len(losses) - 1}", plain(losses[-1]), palette.NEW if new else palette.STRONG))
+        if len(last) > 1:
+            parts.append((f"mean of last {len(last)}", plain(_mean(last)), palette.TEXT))
+    norm = known_norm(frame.grad(np.arange(view.recording.n_params, dtype=np.int32))) if _whole(frame) else None
+    norms = _seen(view.grad_norms, norm, frame)
+    if norms:
+        of = f" of step {len(norms) - 1}" if len(norms) != len(losses) else ""
+        parts.append((f"gradient norm{of}", plain(norms[-1]), palette.TEXT))
+    parts.append(("rate", plain(frame.config.learning_rate_at(step)), palette.TEXT))
+    picture = Picture()
+    line = picture.line()
+    for words, figure, style in parts:
+        if line.width and line.width + len(words) + len(figure) + 4 > width:
+            if picture.height == lines:
+                break
+            line = picture.line()
+        line.add("   " if line.width else "").add(f"{words} ", palette.DIM).add(figure, style)
+    return picture
+
+
+def _mean(values: list[float]) -> float:
+    try:
+        return fmean(values)
+    except (OverflowError, ValueError):  # infinities of both signs
+        return float("nan")

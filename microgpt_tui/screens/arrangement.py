@@ -1,0 +1,79 @@
+"""What the user changed about the layouts: panes that were pinned and panes that were swapped. It is remembered."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from platformdirs import user_config_path
+
+from microgpt_tui.screens.layouts import Split, panes_of
+
+FILE = "layout.json"
+# A pinned pane that has no place in a layout takes that of the first of these that is there.
+GUESTS = ("qkv", "residual", "training", "attention", "gradients", "prediction", "adam", "source")
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """Pinned panes stay from phase to phase; swapped panes stand in each other's places."""
+
+    pinned: tuple[str, ...] = ()
+    swapped: tuple[tuple[str, str], ...] = ()
+
+    def apply(self, split: Split) -> Split:
+        """A layout as the user wants it; one with a single pane is left alone."""
+        names = list(panes_of(split))
+        if len(names) == 1:
+            return split
+        stands = {name: name for name in names}
+        for pane in self.pinned:
+            if pane not in stands.values():
+                guest = next((g for g in GUESTS if g in stands and stands[g] not in self.pinned), None)
+                if guest:
+                    stands[guest] = pane
+        for one, other in self.swapped:
+            places = {pane: place for place, pane in stands.items()}
+            if one in places and other in places:
+                stands[places[one]], stands[places[other]] = other, one
+        return _renamed(split, stands)
+
+    def pin(self, pane: str) -> Arrangement:
+        """With this pane pinned, or no longer."""
+        if pane in self.pinned:
+            return replace(self, pinned=tuple(p for p in self.pinned if p != pane))
+        return replace(self, pinned=(*self.pinned, pane))
+
+    def swap(self, one: str, other: str) -> Arrangement:
+        """With these two in each other's places; swapping them once more undoes it."""
+        if self.swapped and set(self.swapped[-1]) == {one, other}:
+            return replace(self, swapped=self.swapped[:-1])
+        return replace(self, swapped=(*self.swapped, (one, other)))
+
+    def save(self) -> None:
+        """Write it whole, or raise OSError and leave what was there."""
+        folder = user_config_path("microgpt-tui", appauthor=False, ensure_exists=True)
+        with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".part", delete=False, encoding="utf-8") as file:
+            json.dump({"pinned": self.pinned, "swapped": self.swapped}, file)
+        os.replace(file.name, folder / FILE)
+
+    @classmethod
+    def load(cls) -> Arrangement:
+        """What was saved last; the plain one if that is nothing, or cannot be understood."""
+        try:
+            saved = json.loads(_path().read_text(encoding="utf-8"))
+            return cls(tuple(map(str, saved["pinned"])), tuple((str(a), str(b)) for a, b in saved["swapped"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return cls()
+
+
+def _path() -> Path:
+    return user_config_path("microgpt-tui", appauthor=False) / FILE
+
+
+def _renamed(split: Split, names: dict[str, str]) -> Split:
+    parts = tuple((size, names[part] if isinstance(part, str) else _renamed(part, names)) for size, part in split.parts)
+    return Split(split.beside, parts)

@@ -1,0 +1,150 @@
+"""Which panes stand where: a tree of splits for each phase and size of terminal, and the container that obeys it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual.containers import Container
+from textual.geometry import NULL_OFFSET, Region, Size
+from textual.layout import ArrangeResult, Layout, WidgetPlacement
+from textual.widget import Widget
+
+from engine.events import Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Room divided among parts, side by side or one below the other.
+
+    A part is a pane's id or another split, with its size: cells, or 0 for what is left.
+    """
+
+    beside: bool
+    parts: tuple[tuple[int, Split | str], ...]
+
+
+def beside(*parts: tuple[int, Split | str]) -> Split:
+    """Parts from left to right, with their widths."""
+    return Split(True, parts)
+
+
+def below(*parts: tuple[int, Split | str]) -> Split:
+    """Parts from top to bottom, with their heights."""
+    return Split(False, parts)
+
+
+REST = 0
+NARROW: dict[Phase, Split] = {phase: below((REST, "stage")) for phase in Phase}
+LOW: dict[Phase, Split] = {
+    Phase.FORWARD: beside((26, "program"), (REST, "stage"), (36, "inspector")),
+    Phase.BACKWARD: beside((26, "program"), (REST, "stage"), (36, "inspector")),
+    Phase.UPDATE: below((REST, "stage")),
+}
+NORMAL: dict[Phase, Split] = {
+    Phase.FORWARD: beside(
+        (26, below((REST, "program"), (8, "training"))),
+        (REST, below((REST, "stage"), (7, "source"))),
+        (36, below((REST, "inspector"), (10, "attention"), (7, "qkv"))),
+    ),
+    Phase.BACKWARD: beside(
+        (26, below((REST, "program"), (8, "training"))),
+        (REST, below((REST, "stage"), (7, "source"))),
+        (36, below((REST, "inspector"), (9, "gradients"), (7, "residual"))),
+    ),
+    Phase.UPDATE: below((REST, "stage"), (10, beside((26, "program"), (44, "adam"), (REST, "source")))),
+}
+WIDE: dict[Phase, Split] = {
+    Phase.FORWARD: beside(
+        (32, below((REST, "program"), (14, "training"))),
+        (REST, below((REST, "stage"), (11, "qkv"), (9, "residual"), (8, "source"))),
+        (64, below((15, "attention"), (REST, "inspector"), (16, "prediction"))),
+    ),
+    Phase.BACKWARD: beside(
+        (32, below((REST, "program"), (14, "training"))),
+        (REST, below((REST, "stage"), (11, "qkv"), (9, "residual"), (8, "source"))),
+        (64, below((15, "attention"), (REST, "inspector"), (16, "gradients"))),
+    ),
+    Phase.UPDATE: below(
+        (REST, "stage"), (14, beside((32, "program"), (54, "adam"), (50, "gradients"), (REST, "source")))
+    ),
+}
+
+
+def plan(phase: Phase, size: Size) -> Split:
+    """The split for a phase on a terminal of this size."""
+    if size.width < 100:
+        return NARROW[phase]
+    if size.height < 32:
+        return LOW[phase]
+    return WIDE[phase] if size.width >= 160 and size.height >= 48 else NORMAL[phase]
+
+
+def panes_of(split: Split) -> Iterator[str]:
+    """The ids of the panes in a split."""
+    for _, part in split.parts:
+        if isinstance(part, str):
+            yield part
+        else:
+            yield from panes_of(part)
+
+
+def regions(split: Split, room: Region) -> Iterator[tuple[str, Region]]:
+    """Where each pane of a split stands in a room; the parts of size 0 share what the others leave."""
+    whole = room.width if split.beside else room.height
+    fixed = sum(size for size, _ in split.parts)
+    share = max(0, whole - fixed) // max(1, sum(size == REST for size, _ in split.parts))
+    at = 0
+    for wanted, part in split.parts:
+        size = wanted or share
+        x, y, width, height = room
+        here = Region(x + at, y, size, height) if split.beside else Region(x, y + at, width, size)
+        at += size
+        if isinstance(part, str):
+            yield part, here
+        else:
+            yield from regions(part, here)
+
+
+class PaneLayout(Layout):
+    """Places the children of a container by their ids, as a split says."""
+
+    name: ClassVar[str] = "panes"
+
+    def __init__(self, split: Split) -> None:
+        self.split = split
+
+    def arrange(self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True) -> ArrangeResult:
+        """Where every displayed child stands; one that the split does not name gets the whole room."""
+        del greedy
+        parent.pre_layout(self)
+        room = Region(0, 0, *size)
+        places = dict(regions(self.split, room))
+        return [
+            WidgetPlacement(places.get(str(child.id), room), NULL_OFFSET, child.styles.margin, child)
+            for child in children
+        ]
+
+
+class Body(Container):
+    """Holds the panes, and shows those of a split where it says."""
+
+    def __init__(self, *panes: Widget) -> None:
+        super().__init__(*panes, id="body")
+        self._split = Split(False, ())  # nothing, until the first arrangement
+
+    @property
+    def layout(self) -> Layout:
+        """The layout that obeys the present split."""
+        return PaneLayout(self._split)
+
+    def arrange_as(self, split: Split) -> None:
+        """Show the panes of another split; nothing happens if it is the present one."""
+        if split == self._split:
+            return
+        self._split = split
+        shown = set(panes_of(split))
+        for pane in self.children:
+            pane.display = pane.id in shown
+            pane.refresh(layout=True)  # a child's request makes its container arrange anew

@@ -1,0 +1,98 @@
+"""A series of numbers over time: a curve of columns with its axis, or one line of cells. Columns are spots."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from rich.style import Style
+
+from microgpt_tui import palette
+from microgpt_tui.widgets.cells import EIGHTHS, cell
+from microgpt_tui.widgets.numbers import plain
+from microgpt_tui.widgets.picture import Line, Picture
+
+HERE = "▲"
+AXIS = 7  # cells for the numbers on the axis
+Target = Callable[[int], Hashable]
+"""What the i-th number of a series stands for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """The mean of the numbers `first` to `last` (exclusive) of a series."""
+
+    first: int
+    last: int
+    mean: float
+
+
+def columns(values: Sequence[float], room: int) -> list[Column]:
+    """A column a number, or, where there are more than `room` of them, means of neighbours."""
+    n = len(values)
+    count = min(n, max(1, room))
+    bounds = [i * n // count for i in range(count + 1)] if count else []
+    return [Column(first, last, sum(values[first:last]) / (last - first)) for first, last in pairwise(bounds)]
+
+
+def sparkline(line: Line, values: Sequence[float], room: int, target: Target) -> Line:
+    """Append a series in one line of at most `room` cells; signs can be told as in `cell`."""
+    parts = columns(values, room)
+    scale = max((abs(c.mean) for c in parts if math.isfinite(c.mean)), default=0.0)
+    for column in parts:
+        text, style = cell(column.mean, True, scale)
+        line.add(text, style, target(column.last - 1))
+    return line
+
+
+def curve(title: str, values: Sequence[float], width: int, height: int, here: int, target: Target) -> Picture:
+    """A titled curve with its axis, `height` lines in all, at least three; the last line marks number `here`."""
+    picture, plot = Picture(), max(1, height - 2)
+    parts = columns(values, width - AXIS - 2)
+    picture.line().most(_titled(title, len(values), len(parts), width), width, palette.DIM)
+    targets = [target(c.last - 1) for c in parts]
+    means = [c.mean for c in parts if math.isfinite(c.mean)]
+    low, high = min(means, default=0.0), max(means, default=0.0)
+    labels = {plot - 1: plain(low), 0: plain(high)} if high > low else {plot // 2: plain(high)}
+    for row in range(plot):
+        label = labels.get(row, "")
+        line = picture.line().fit(label, AXIS, palette.DIM, right=True).add("┤" if label else "│", palette.FAINT)
+        for column, stands_for in zip(parts, targets, strict=True):
+            text, style = _part(column, low, high, plot, plot - 1 - row)
+            if column.first <= here < column.last:
+                style = palette.NEW
+            line.add(text, style, stands_for)
+    at = next((i for i, c in enumerate(parts) if c.first <= here < c.last), len(parts))
+    _mark(picture.line(" " * (AXIS + 1)), at, f"you are here: step {here}", width, target(here))
+    return picture
+
+
+def _titled(title: str, n: int, count: int, width: int) -> str:
+    """The title, with how many of n numbers each of so many columns stands for, if that is more than one."""
+    if n <= count:
+        return title
+    each = f"{n // count}" + (f"-{n // count + 1}" if n % count else "")
+    whole = f"{title}, each column the mean of {each} steps"
+    return whole if len(whole) <= width else f"{title}, means of {each}"
+
+
+def _part(column: Column, low: float, high: float, plot: int, floor: int) -> tuple[str, Style]:
+    """The part of a column that lies on one of `plot` floors, counted from the ground."""
+    if not math.isfinite(column.mean):
+        return ("?" if floor == 0 else " "), palette.WARNING
+    top = round((column.mean - low) / (high - low) * (plot * 8 - 1)) if high > low else (plot - plot // 2) * 8 - 5
+    eighths = 1 + top - floor * 8
+    return (EIGHTHS[min(eighths, 8) - 1] if eighths > 0 else " "), palette.TEXT
+
+
+def _mark(line: Line, at: int, says: str, width: int, target: Hashable) -> None:
+    """Point at column `at`, and say it on the side where there is room."""
+    left = line.width
+    if left + at + 2 + len(says) <= width:
+        line.to(left + at).add(HERE, palette.NEW, target).add(f" {says}", palette.NEW)
+    elif at > len(says):
+        line.to(left + at - len(says) - 1).add(f"{says} ", palette.NEW).add(HERE, palette.NEW, target)
+    else:
+        line.to(left + at).add(HERE, palette.NEW, target)

@@ -1,0 +1,103 @@
+"""The figures kept of every step are those of a straight run, wherever the run stands, and none of them is early."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+from bits import DOCS, tiny, words
+
+from engine import Config, Moment, Phase, Session, load_docs
+from engine.history import Norms
+
+CONFIG = tiny(n_layer=2)
+STEPS = 9
+Stepwise = list[dict[str, Norms]]
+
+
+@functools.cache
+def straight() -> Stepwise:
+    """Norms of every matrix in every step, from parameters and gradients before and after each."""
+    session, found = Session(CONFIG, DOCS), []
+    for step in range(STEPS):
+        session.seek(Moment(step, Phase.BACKWARD, 10**9))
+        before = session.params
+        grad = {name: session.workspace.grad[rows] for name, rows in session.recording.matrices.items()}
+        session.seek(Moment(step, Phase.UPDATE, 10**9))
+        found.append(
+            {
+                name: Norms(*(float(np.linalg.norm(a)) for a in (grad[name], after - before[name], before[name])))
+                for name, after in session.params.items()
+            }
+        )
+    return found
+
+
+def agree(session: Session, step: int) -> None:
+    view = session.view()
+    for name in session.recording.matrices:
+        before = view.norms_before(name)
+        assert len(before) == step
+        np.testing.assert_allclose(before, [s[name] for s in straight()[:step]] if step else [], rtol=1e-12)
+
+
+def test_norms_are_those_of_the_parameters_before_and_after() -> None:
+    session = Session(CONFIG, DOCS)
+    session.run(until=STEPS)
+    agree(session, STEPS)
+
+
+def test_going_back_and_forth_changes_nothing_and_shows_nothing_early() -> None:
+    session = Session(CONFIG, DOCS)
+    session.history.spacing = 3
+    session.run(until=6)
+    kept = words(session.history.norms)
+    for step in (2, 5, 0, 4):
+        session.seek(Moment(step, Phase.UPDATE, 7))
+        agree(session, step)
+    session.seek(Moment(6))
+    assert words(session.history.norms) == kept
+    session.run(until=STEPS)
+    agree(session, STEPS)
+
+
+def test_the_norms_of_this_step_come_when_a_matrix_is_moved_whole() -> None:
+    session = Session(CONFIG, DOCS)
+    session.seek(Moment(4))
+    for stretch in session.program.stretches(Phase.UPDATE):
+        session.seek(Moment(4, Phase.UPDATE, stretch.last - 1))
+        assert session.view().norms(stretch.name) is None
+        session.seek(Moment(4, Phase.UPDATE, stretch.last))
+        norms = session.view().norms(stretch.name)
+        np.testing.assert_allclose(norms, straight()[4][stretch.name], rtol=1e-12)
+    last = {name: session.view().norms(name) for name in session.recording.matrices}
+    session.seek(Moment(5))
+    assert last == {name: session.view().norms_before(name)[4] for name in last}
+    assert session.view().norms("wte") is None
+
+
+def test_the_course_of_a_parameter_is_what_it_was_then_and_ends_now() -> None:
+    session, row = Session(CONFIG, DOCS), 5
+    session.history.spacing = 3
+    truth = []
+    for step in range(STEPS + 1):
+        session.seek(Moment(step))
+        m, v = session.view().moments(row)
+        truth.append((float(session.workspace.params[row]), float(m), float(v)))
+    for moment, steps in (
+        (Moment(7, Phase.FORWARD, 3), [0, 3, 6, 7]),
+        (Moment(4, Phase.UPDATE, row), [0, 3, 4]),
+        (Moment(4, Phase.UPDATE, row + 1), [0, 3, 4, 5]),
+        (Moment(3, Phase.BACKWARD, 9), [0, 3]),
+        (Moment(0), [0]),
+    ):
+        session.seek(moment)
+        course = session.view().course(row)
+        assert course.steps == steps
+        assert list(zip(course.p, course.m, course.v, strict=True)) == [truth[step] for step in steps]
+
+
+def test_figures_of_a_run_that_blows_up_are_not_a_number() -> None:
+    session = Session(Config(learning_rate=1e200), load_docs())
+    session.run(until=5)
+    assert np.isnan(session.view().norms_before("wte")[-1]).all()
