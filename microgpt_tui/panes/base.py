@@ -7,23 +7,22 @@ from typing import ClassVar
 
 from rich.style import Style
 from textual import events
-from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.widget import Widget
 
 from microgpt_tui.frame import Frame
 from microgpt_tui.widgets.numbers import exact
 from microgpt_tui.widgets.picture import Picture
 
 
-class Pane(ScrollView, can_focus=True):
-    """A pane of the debugger. Subclasses draw."""
+class Pane(Widget, can_focus=True):
+    """A pane of the debugger. Subclasses draw. Lines are kept as strips until the picture changes."""
 
     TITLE: ClassVar[str] = ""
 
     class Chosen(Message):
-        """Someone pointed at a scalar (its row) or at a moment."""
+        """Someone pointed at a scalar (its row), at a moment, or at a layer, head or matrix."""
 
         def __init__(self, pane: Pane, target: Hashable) -> None:
             self.pane, self.target = pane, target
@@ -39,6 +38,9 @@ class Pane(ScrollView, can_focus=True):
         self.frame: Frame | None = None
         self.picture = Picture()
         self.border_title = self.TITLE
+        self.top = 0  # the first line of the picture that is shown
+        self._base = Style()
+        self._strips: dict[int, Strip] = {}
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         """The picture of a frame, for this many cells; it may be larger, then it scrolls. Every pane has its own."""
@@ -66,31 +68,56 @@ class Pane(ScrollView, can_focus=True):
         self._redraw()
 
     def _redraw(self) -> None:
-        size = self.scrollable_content_region.size or self.size
+        size = self.content_size
         if self.frame is None or not self.is_attached or not self.display or not size.width or not size.height:
             return
         self.border_title = self.heading(self.frame)
-        self.picture = self.draw(self.frame, size.width, size.height)
-        self.virtual_size = Size(max(self.picture.width, 1), self.picture.height)
+        picture, base = self.draw(self.frame, size.width, size.height), self.rich_style
         # Where a pane stands scrolled follows from the frame, never from the way that led to it.
-        top = max(0, min((self.picture.focus or 0) - size.height // 2, self.picture.height - size.height))
-        self.scroll_to(0, top, animate=False, force=True, immediate=True)
+        top = max(0, min((picture.focus or 0) - size.height // 2, picture.height - size.height))
+        same = (top, base) == (self.top, self._base) and picture.same_lines(self.picture)
+        self.picture = picture
+        if not same:
+            self._base = base
+            self._strips.clear()
+            self._scroll(top)
+
+    def _scroll(self, top: int) -> None:
+        """Show the picture from this line on, and say in the border how much of it that is."""
+        height = self.content_size.height
+        self.top = max(0, min(top, self.picture.height - height))
+        hidden = self.picture.height > height
+        last = min(self.top + height, self.picture.height)
+        self.border_subtitle = f"{self.top + 1}-{last} of {self.picture.height}" if hidden else ""
         self.refresh()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Three lines down."""
+        event.stop()
+        self._scroll(self.top + 3)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Three lines up."""
+        event.stop()
+        self._scroll(self.top - 3)
 
     def render_line(self, y: int) -> Strip:
         """One line of the picture, as scrolled."""
-        left, top = self.scroll_offset
-        line = y + top
-        base = self.rich_style
-        if not 0 <= line < self.picture.height:
-            return Strip.blank(self.size.width, base)
-        strip = Strip(self.picture.lines[line].segments).crop_extend(left, left + self.size.width, None)
-        return strip.apply_style(Style(color=base.color, bgcolor=base.bgcolor))
+        number, width = y + self.top, self.content_size.width
+        if number >= self.picture.height:
+            return Strip.blank(width, self._base)
+        strip = self._strips.get(number)
+        if strip is None or strip.cell_length != width:
+            line = self.picture.lines[number]
+            under = Style(color=self._base.color, bgcolor=self._base.bgcolor)
+            strip = Strip(line.segments, line.width).adjust_cell_length(width).apply_style(under)
+            self._strips[number] = strip
+        return strip
 
     def target_at(self, event: events.MouseEvent) -> Hashable:
         """What the mouse points at."""
         offset = event.get_content_offset(self)
-        return self.picture.at(offset.x + self.scroll_offset.x, offset.y + self.scroll_offset.y) if offset else None
+        return self.picture.at(offset.x, offset.y + self.top) if offset else None
 
     def on_click(self, event: events.Click) -> None:
         """Tell what was pointed at."""

@@ -80,6 +80,7 @@ class DebuggerScreen(Screen[None]):
         self.fault: NumericFault | None = None
         self.zoomed: str | None = None
         self.arrangement = Arrangement.load()
+        self._waiting = False
         self.trail: list[Where] = []  # where values were followed from
 
     def compose(self) -> ComposeResult:
@@ -116,11 +117,18 @@ class DebuggerScreen(Screen[None]):
 
     def show(self) -> None:
         """Hand the present moment to every pane."""
+        self._waiting = False
         frame = self.frame
         self.set_class(self.fault is not None, "-fault")
         self._arrange(frame.phase)
         for pane in self.query(Pane):
             pane.show(frame)
+
+    def show_soon(self) -> None:
+        """Show when the keys that are waiting have been seen to: a held key moves at once and never queues pictures."""
+        if not self._waiting:
+            self._waiting = True
+            self.call_later(self.show)
 
     def _arrange(self, phase: Phase) -> None:
         """Lay the panes out for the phase and the size of the terminal, or give all the room to one."""
@@ -139,7 +147,7 @@ class DebuggerScreen(Screen[None]):
             self._go_far(moment)
             return
         self._move(moment)
-        self.show()
+        self.show_soon()
 
     def _move(self, moment: Moment) -> None:
         self.fault = None
@@ -202,7 +210,6 @@ class DebuggerScreen(Screen[None]):
             came_from = self.trail.pop()
             self.go(came_from.moment)
             self.where = came_from
-            self.show()
 
     def action_pane(self, name: str) -> None:
         """Choose a pane; one that has no place now comes up over the others, and goes again when it is chosen again."""

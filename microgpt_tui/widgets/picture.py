@@ -109,6 +109,13 @@ class Picture:
             return None
         return next((target for start, end, target in reversed(self.lines[y].spots) if start <= x < end), None)
 
+    def same_lines(self, other: Picture) -> bool:
+        """Whether another picture looks just like this one."""
+        return self.height == other.height and all(
+            mine is theirs or mine.segments == theirs.segments
+            for mine, theirs in zip(self.lines, other.lines, strict=True)
+        )
+
     def text(self) -> str:
         """The plain text."""
         return "\n".join("".join(s.text for s in line.segments).rstrip() for line in self.lines)

@@ -79,7 +79,7 @@ def drawn(pilot: Pilot[None]) -> dict[str, object]:
     return {
         str(pane.id): (
             str(pane.border_title),
-            pane.scroll_offset,
+            pane.top,
             tuple(tuple(line.segments) for line in pane.picture.lines),
         )
         for pane in screen(pilot).query(Pane)
@@ -92,5 +92,5 @@ async def click_on(pilot: Pilot[None], pane: str, target: object) -> None:
     widget = screen(pilot).query_one(f"#{pane}", Pane)
     spot = next(s for s in widget.picture.spots() if s.target == target)
     gutter = widget.gutter.top_left
-    x, y = spot.x - widget.scroll_offset.x + gutter[0], spot.y - widget.scroll_offset.y + gutter[1]
+    x, y = spot.x + gutter[0], spot.y - widget.top + gutter[1]
     await pilot.click(f"#{pane}", offset=(x, y))
