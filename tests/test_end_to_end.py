@@ -6,6 +6,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
+import pytest
 from terminal import needs_tmux, terminal
 
 COMMAND = Path(sysconfig.get_path("scripts")) / "microgpt-tui"
@@ -58,5 +59,19 @@ def test_a_fault_leaves_a_screen_that_can_be_walked() -> None:
         term.wait(lambda screen: "richie" in screen and "log of 0" in screen)
         term.press("p")
         term.wait(lambda screen: "log of 0" not in screen)
+        term.press("q")
+        term.wait("[status 0]")
+
+
+@needs_tmux
+@pytest.mark.parametrize("setting", ["NO_COLOR=1", "COLORTERM=", "TERM=xterm", "TEXTUAL_COLOR_SYSTEM=256"])
+def test_terminals_with_fewer_colours_show_the_same_signs(setting: str) -> None:
+    name, value = setting.split("=")
+    with terminal([str(COMMAND)], **{name: value}) as term:
+        term.wait("FORWARD")
+        term.press("n", "n", "n")
+        shown = term.wait("one dot product a row")
+        assert "-0.1012" in shown
+        assert "+1-1-0-3-1+4-4" in shown  # the weights' signs and tenths stand in the cells
         term.press("q")
         term.wait("[status 0]")

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from rich.style import Style
 from textual import events
+from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -39,6 +40,7 @@ class Pane(Widget, can_focus=True):
         self.picture = Picture()
         self.border_title = self.TITLE
         self.top = 0  # the first line of the picture that is shown
+        self._title = self._subtitle = ""
         self._base = Style()
         self._strips: dict[int, Strip] = {}
 
@@ -71,16 +73,28 @@ class Pane(Widget, can_focus=True):
         size = self.content_size
         if self.frame is None or not self.is_attached or not self.display or not size.width or not size.height:
             return
-        self.border_title = self.heading(self.frame)
+        title = self.heading(self.frame)
+        if title != self._title:  # setting it repaints, even if it is the same
+            self.border_title = self._title = title
         picture, base = self.draw(self.frame, size.width, size.height), self.rich_style
         # Where a pane stands scrolled follows from the frame, never from the way that led to it.
         top = max(0, min((picture.focus or 0) - size.height // 2, picture.height - size.height))
-        same = (top, base) == (self.top, self._base) and picture.same_lines(self.picture)
-        self.picture = picture
-        if not same:
+        before, self.picture = self.picture, picture
+        if (top, base, picture.height) == (self.top, self._base, before.height):
+            self._repaint(picture.changed(before))
+        else:
             self._base = base
             self._strips.clear()
             self._scroll(top)
+
+    def _repaint(self, lines: list[int]) -> None:
+        """Paint these lines of the picture again, and no others."""
+        for number in lines:
+            self._strips.pop(number, None)
+        width, height = self.content_size
+        regions = [Region(0, n - self.top, width, 1) for n in lines if 0 <= n - self.top < height]
+        if regions:
+            self.refresh(*regions)
 
     def _scroll(self, top: int) -> None:
         """Show the picture from this line on, and say in the border how much of it that is."""
@@ -88,7 +102,9 @@ class Pane(Widget, can_focus=True):
         self.top = max(0, min(top, self.picture.height - height))
         hidden = self.picture.height > height
         last = min(self.top + height, self.picture.height)
-        self.border_subtitle = f"{self.top + 1}-{last} of {self.picture.height}" if hidden else ""
+        subtitle = f"{self.top + 1}-{last} of {self.picture.height}" if hidden else ""
+        if subtitle != self._subtitle:
+            self.border_subtitle = self._subtitle = subtitle
         self.refresh()
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:

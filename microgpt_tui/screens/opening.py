@@ -57,7 +57,11 @@ class OpeningScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Begin."""
-        self._open()
+        self.call_after_refresh(self._open)  # first a frame, then the work
+
+    def on_unmount(self) -> None:
+        """Nobody waits any more."""
+        self._stopped = True
 
     def action_stop(self) -> None:
         """Stop at the next chance, and quit."""
@@ -93,9 +97,13 @@ class OpeningScreen(Screen[None]):
     def _tell(self, doing: str, share: float) -> None:
         if self._stopped:
             raise Stopped("opening was stopped")
-        self.app.call_from_thread(self._say, doing, share)
+        try:
+            self.app.call_from_thread(self._say, doing, share)
+        except RuntimeError:  # the app has ended in the meantime
+            raise Stopped("opening was stopped") from None
 
     def _say(self, doing: str, share: float) -> None:
-        if self.is_attached:
-            self.query_one("#doing", Static).update(doing)
-            self.query_one(ProgressBar).update(progress=share)
+        for text in self.query("#doing").results(Static):  # none of them is left while the screen goes away
+            text.update(doing)
+        for bar in self.query(ProgressBar):
+            bar.update(progress=share)

@@ -30,10 +30,15 @@ class Line:
 
     def add(self, text: str, style: Style | None = None, target: Hashable = None) -> Line:
         """Append text; cells of it stand for `target` if there is one."""
-        text = printable(text)
-        width = cell_len(text)
+        if text.isascii() and text.isprintable():  # nearly always
+            width = len(text)
+        else:
+            text = printable(text)
+            width = cell_len(text)
         if target is not None:
             self.spots.append((self.width, self.width + width, target))
+        if self.segments and self.segments[-1].style is style:
+            text = self.segments.pop().text + text  # fewer segments paint faster
         self.segments.append(Segment(text, style))
         self.width += width
         return self
@@ -109,12 +114,10 @@ class Picture:
             return None
         return next((target for start, end, target in reversed(self.lines[y].spots) if start <= x < end), None)
 
-    def same_lines(self, other: Picture) -> bool:
-        """Whether another picture looks just like this one."""
-        return self.height == other.height and all(
-            mine is theirs or mine.segments == theirs.segments
-            for mine, theirs in zip(self.lines, other.lines, strict=True)
-        )
+    def changed(self, before: Picture) -> list[int]:
+        """The lines that look different from those of a picture of the same height."""
+        pairs = zip(self.lines, before.lines, strict=True)
+        return [i for i, (now, then) in enumerate(pairs) if now is not then and now.segments != then.segments]
 
     def text(self) -> str:
         """The plain text."""

@@ -15,7 +15,7 @@ from textual.app import App, ComposeResult
 from textual.widgets import Static
 
 from engine import Config, Session, load_docs
-from microgpt_tui.app import ThemedApp
+from microgpt_tui.app import MicrogptApp, ThemedApp
 from microgpt_tui.navigation import first_moment
 from microgpt_tui.screens.debugger import DebuggerScreen
 
@@ -93,8 +93,7 @@ async def opening(session: Session) -> None:
 
     ours, theirs = [], []
     for _ in range(5):
-        session.seek(first_moment(session.program, 0))
-        ours.append(await first_paint(lambda: Debugger(session), frame))
+        ours.append(await first_paint(lambda: MicrogptApp(session.config, session.docs), frame))
         theirs.append(await first_paint(Empty, frame))
     report("first paint, median", statistics.median(ours), "")
     report("first paint of an empty app, median", statistics.median(theirs), "")
