@@ -111,7 +111,7 @@ def heat(value: float, known: bool, scale: float, size: int) -> tuple[str, Style
     if size >= NUMBER:
         return brief(value, size - 1).rjust(size - 1) + " ", ramp[level]
     if size == 1:
-        return ("·++#" if value > 0 else "╶-=≡")[min(level // 3, 3)], ramp[level]
+        return (":+*#" if value > 0 else "╶-=≡")[min(level // 3, 3)], ramp[level]
     return ("+" if value > 0 else "-") + f"{level:<{size - 1}}", ramp[level]
 
 
