@@ -32,6 +32,8 @@ class Inspector(Pane):
         adam = frame.view.adam(row)
         if frame.phase is Phase.UPDATE and row < frame.view.recording.n_params:
             picture.below(_adam(frame, row, width) if adam else _waits(width))
+        elif frame.backward:  # what this phase is about comes first, where it is seen without scrolling
+            return picture.below(_gradient(frame, row, width)).below(self._making(frame, row, width))
         else:
             picture.below(self._making(frame, row, width))
         return picture.below(_gradient(frame, row, width))

@@ -160,8 +160,11 @@ def _endless(copy: Any, pid_file: Path) -> Path:
 
 
 def _until(condition: Any) -> None:
+    """Wait for a condition; one that is never met fails the test instead of hanging it."""
+    deadline = time.monotonic() + 60
     while not condition():
-        time.sleep(0.01)
+        assert time.monotonic() < deadline
+        os.sched_yield()
 
 
 def _gone(pid: int) -> bool:
