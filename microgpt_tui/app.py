@@ -7,6 +7,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import App
 from textual.binding import BindingType
+from textual.screen import Screen
 from textual.theme import Theme
 
 from engine import Config, EngineError, Session
@@ -51,9 +52,9 @@ class MicrogptApp(ThemedApp):
         super().__init__()
         self.config, self.docs, self.step = config, docs, step
 
-    def on_mount(self) -> None:
+    def get_default_screen(self) -> Screen[None]:
         """Show that something is happening, at once."""
-        self.push_screen(OpeningScreen(self.config, self.docs, self.step))
+        return OpeningScreen(self.config, self.docs, self.step)
 
     @on(OpeningScreen.Ready)
     def ready(self, message: OpeningScreen.Ready) -> None:

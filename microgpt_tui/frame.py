@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from engine.events import Moment, Phase, Stretch
+from engine.events import Moment, Phase, Place, Stretch
 from engine.explain import Explainer
 from engine.source import SourceLine, lines_now
 from engine.tape import Rows
@@ -118,11 +118,12 @@ class Frame:
 
     def tensor(self, name: str, pos: int, layer: int | None = None, head: int | None = None) -> Rows | None:
         """The rows of a tensor of this document, by its name and place; None if there is no such tensor."""
-        return self._tensors.get((name, pos, layer, head))
+        return self.program.tensors.get((name, pos, layer, head))
 
-    @cached_property
-    def _tensors(self) -> dict[tuple[str, int | None, int | None, int | None], Rows]:
-        return {(s.name, s.pos, s.layer, s.head): s.rows for s in self.program.stretches(Phase.FORWARD)}
+    @property
+    def ends(self) -> dict[Place, Moment]:
+        """For each tensor, the moment in this phase when it is complete."""
+        return self.program.ends(self.phase)
 
     @property
     def backward(self) -> bool:

@@ -76,15 +76,6 @@ def say_cut(board: Board, pieces: list[str]) -> None:
         board.say(line)
 
 
-def ends(frame: Frame) -> dict[tuple[str, int | None, int | None, int | None], Moment]:
-    """For each tensor, by name, position, layer and head, the moment in this phase when it is complete."""
-    moment = frame.moment
-    return {
-        (s.name, s.pos, s.layer, s.head): Moment(moment.step, frame.phase, s.last)
-        for s in frame.program.stretches(frame.phase)
-    }
-
-
 def part(cells: Cells, left: int, right: int) -> Cells:
     """Some of the elements of a vector."""
     return Cells(cells.values[left:right], cells.known[left:right], cells.targets[left:right])
@@ -172,7 +163,7 @@ def _kept_line(board: Board) -> None:
     """Which keys and values there are at this moment: each on its own if they fit on one line, else together."""
     if board.room < 1:
         return
-    frame, to = board.frame, ends(board.frame)
+    frame, to = board.frame, board.frame.ends
     there = {name: _there(frame, name) for name in ("k", "v")}
     words = {"k": "∂k whole:", "v": "∂v whole:"} if frame.backward else {"k": "kept keys:", "v": "kept values:"}
     sizes = {name: cell_len(words[name]) + _size(frame, there[name] or [0]) for name in words}
@@ -241,7 +232,7 @@ def _kept_strips(board: Board) -> None:
         if (rows := frame.tensor(name, t, frame.layer)) is not None
     }
     scales = {name: max(cells.scale for (n, _), cells in vectors.items() if n == name) for name in ("k", "v")}
-    to = ends(frame)
+    to = frame.ends
     for t in range(first, last):
         now = t == frame.pos
         line = board.picture.line().fit(

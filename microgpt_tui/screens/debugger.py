@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 from typing import ClassVar
 
@@ -95,6 +96,7 @@ class DebuggerScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Show the moment that the run stands at."""
+        gc.freeze()  # the recording stays as long as the program; walking it again and again would make keys wait
         self.show()
 
     def on_resize(self, event: events.Resize) -> None:

@@ -78,7 +78,7 @@ def drawn(pilot: Pilot[None]) -> dict[str, object]:
     """What every pane shows: title, styled text, and where it is scrolled."""
     return {
         str(pane.id): (
-            str(pane.border_title),
+            pane.title,
             pane.top,
             tuple(tuple(line.segments) for line in pane.picture.lines),
         )
