@@ -67,8 +67,8 @@ class MicrogptApp(ThemedApp):
         self.exit(message.error)
 
     def show(self, session: Session) -> None:
-        """Put the debugger in place of whatever is shown."""
-        self.switch_screen(DebuggerScreen(session))
+        """Put the debugger over whatever is shown."""
+        self.push_screen(DebuggerScreen(session))
 
 
 def run_debugger(config: Config, docs: list[str], step: int) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import cache
+from typing import Any
 
 from textual.pilot import Pilot
 
@@ -53,6 +54,12 @@ async def debugger(size: tuple[int, int] = (120, 36), run: Session | None = None
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         yield pilot
+
+
+async def until(pilot: Pilot[Any], condition: Callable[[], bool]) -> None:
+    """Let the app work until something is the case."""
+    while not condition():
+        await pilot.pause(0.01)
 
 
 def screen(pilot: Pilot[None]) -> DebuggerScreen:
