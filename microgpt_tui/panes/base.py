@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -41,6 +41,7 @@ class Pane(Widget, can_focus=True):
         self._base: Style | None = None  # the pane's own colours, until they change
         self._lines: dict[int, Strip] = {}  # by their place in the widget, border and all
         self._borders: dict[int, Strip] = {}  # the first and the last of them without words, and an empty one
+        self._painted = Size()  # how large the pane was when they were drawn
         self.title, self.note = self.TITLE, ""  # the words in the border, above and below
         super().__init__(id=name)
         self.frame: Frame | None = None
@@ -103,13 +104,13 @@ class Pane(Widget, can_focus=True):
         last = min(self.top + height, self.picture.height)
         note, self.note = self.note, f"{self.top + 1}-{last} of {self.picture.height}" if hidden else ""
         if note != self.note:
-            self._repaint_border(self.size.height - 1)
+            self._repaint_border(self.outer_size.height - 1)
         self.refresh(self.content_size.region)
 
     def _repaint_border(self, y: int) -> None:
         gutter = self.gutter
         if gutter.top:
-            self.refresh(Region(-gutter.left, y - gutter.top, self.size.width, 1))
+            self.refresh(Region(-gutter.left, y - gutter.top, self.outer_size.width, 1))
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Three lines down."""
@@ -138,8 +139,12 @@ class Pane(Widget, can_focus=True):
 
         The base class composes a line in five steps, each with a strip of its own, which takes longer than drawing it.
         """
-        width, lines = self.size.width, self._lines
-        stale = [y for y in crop.line_range if y not in lines or lines[y].cell_length != width]
+        width, lines = self.outer_size.width, self._lines
+        if self.outer_size != self._painted:
+            self._painted = self.outer_size
+            lines.clear()
+            self._borders.clear()
+        stale = [y for y in crop.line_range if y not in lines]
         if stale:
             lines.update(zip(stale, self._framed(stale), strict=True))
         if crop.column_span == (0, width):
@@ -148,8 +153,10 @@ class Pane(Widget, can_focus=True):
 
     def _framed(self, numbers: list[int]) -> Iterator[Strip]:
         """Lines of the pane, borders and all."""
-        (width, height), gutter, room = self.size, self.gutter, self.content_size.width
+        (width, height), gutter, room = self.outer_size, self.gutter, self.content_size.width
         filters, background = self.get_line_filters(), self.background_colors[1]
+        sides = self._border(gutter.top) if height > gutter.height else Strip([])
+        left, right = sides.crop(0, gutter.left), sides.crop(width - gutter.right, width)
         for y in numbers:
             if y < gutter.top:
                 yield self._titled(y, self.title, 2)
@@ -159,19 +166,17 @@ class Pane(Widget, can_focus=True):
                 segments = self._content(y - gutter.top + self.top, room)
                 for line_filter in filters:
                     segments = line_filter.apply(segments, background)
-                sides = self._border(gutter.top)
-                left, right = sides.crop(0, gutter.left), sides.crop(width - gutter.right, width)
                 yield Strip([*left, *segments, *right], width)
 
     def _border(self, y: int) -> Strip:
         """A line with its border and nothing in it."""
         if y not in self._borders:
-            (self._borders[y],) = super().render_lines(Region(0, y, self.size.width, 1))
+            (self._borders[y],) = super().render_lines(Region(0, y, self.outer_size.width, 1))
         return self._borders[y]
 
     def _titled(self, y: int, words: str, x: int) -> Strip:
         """The upper or the lower border, with words from column x on."""
-        border, width = self._border(y), self.size.width
+        border, width = self._border(y), self.outer_size.width
         if not words:
             return border
         style = self.get_component_rich_style("pane--note" if y else "pane--title")
@@ -201,7 +206,7 @@ class Pane(Widget, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """An empty line: what the base class puts a border around, see `render_lines`."""
         del y
-        return Strip.blank(self.content_size.width, self._base)
+        return Strip.blank(self.content_size.width, self._base or self._colours())
 
     def target_at(self, event: events.MouseEvent) -> Hashable:
         """What the mouse points at."""
