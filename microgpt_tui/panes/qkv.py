@@ -45,7 +45,8 @@ def title(frame: Frame, name: str, layered: bool = False) -> str:
     if frame.phase is Phase.UPDATE:
         return name
     layer = f", layer {frame.layer}" if layered and frame.config.n_layer > 1 else ""
-    return f"{name} ─ {'gradients, ' if frame.backward else ''}position {frame.pos} {frame.token(frame.pos)}{layer}"
+    where = f"∂, pos {frame.pos}" if frame.backward else f"position {frame.pos}"
+    return f"{name} ─ {where} {frame.token(frame.pos)}{layer}"
 
 
 def frozen(board: Board, what: str) -> None:

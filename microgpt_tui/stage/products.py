@@ -48,9 +48,8 @@ def weighted_sum(board: Board) -> None:
     size = heat_size_for(values.shape[1], max(8, board.width - LABEL - FIGURE - 4))
     shares, kept = frame.data(weights), frame.data(values)
     part = " ∂weight" if frame.backward else " weight"
-    board.picture.line().fit("", LABEL).fit(part, FIGURE, palette.DIM, right=True).add("  ").add(
-        "value of that position", palette.DIM
-    )
+    line = board.picture.line().fit("", LABEL).fit(part, FIGURE, palette.DIM, right=True).add("  ")
+    line.most("value of that position", board.width - line.width, palette.DIM)
     scale = kept.scale
     first, last = window(len(weights), max(1, board.height - 6), len(weights) - 1)
     for t in range(first, last):

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from microgpt_tui import palette
-from microgpt_tui.stage.board import FIGURE, Board, names_width
+from microgpt_tui.stage.board import FIGURE, ROOMY, Board, names_width
 from microgpt_tui.widgets.cells import Cells, bar
 from microgpt_tui.widgets.numbers import number, plain
 
@@ -20,7 +20,8 @@ def softmax(board: Board) -> None:
     if stretch.name == "probs":
         assert stretch.pos is not None
         target = frame.program.targets[stretch.pos]
-        names = [f"{frame.token_name(i)}{' ◎ target' if i == target else ''}" for i in range(len(logits))]
+        mark = " ◎ target" if board.width >= ROOMY else " ◎"
+        names = [f"{frame.token_name(i)}{mark if i == target else ''}" for i in range(len(logits))]
     else:
         names = [f"{t} {frame.token(t)}" for t in range(len(logits))]
     score, share = ("logit", "p") if stretch.name == "probs" else ("score", "weight")
