@@ -172,9 +172,9 @@ def _wrapped(tokens: list[Token], width: int) -> Picture:
     """Tokens flowed over as many lines as they need."""
     picture, line = Picture(), Line()
     picture.lines.append(line)
-    for text, style, target in tokens:
-        if line.width and line.width + cell_len(text.rstrip()) > width:
-            line, text = picture.line("  "), text.lstrip()
+    for token, style, target in tokens:
+        fits = not line.width or line.width + cell_len(token.rstrip()) <= width
+        line, text = (line, token) if fits else (picture.line("  "), token.lstrip())
         bare = line.width + cell_len(text) > width  # the blank before a break is not seen
         line.most(text.rstrip() if bare else text, width - line.width, style, target)
     return picture

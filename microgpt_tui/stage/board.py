@@ -41,6 +41,10 @@ class Board:
         """Whether these are what the present event makes."""
         return rows is self.frame.stretch.rows and not self.frame.backward
 
+    def style(self, row: int, otherwise: Style) -> Style:
+        """How a scalar's number is drawn: under the cursor, or as it would be otherwise."""
+        return palette.CURSOR if row == self.frame.selected else otherwise
+
     def label(self, text: str, style: Style = palette.TEXT) -> Line:
         """A new line with its label."""
         return self.picture.line().fit(text, LABEL - 1, style).add(" ")
@@ -154,9 +158,7 @@ class Board:
     def _figure(self, line: Line, cells: Cells, i: int, size: int) -> None:
         known, target = bool(cells.known[i]), int(cells.targets[i])
         value = float(cells.values[i])
-        style = palette.signed(value) if known else palette.FAINT
-        if target == self.frame.selected:
-            style = palette.CURSOR
+        style = self.style(target, palette.signed(value) if known else palette.FAINT)
         line.fit("", 1).fit(number(value if known else None), size - 1, style, target, right=True)
 
     def made_last(self) -> None:

@@ -164,12 +164,12 @@ def _terms(board: Board, pairs: list[tuple[int, int]], name: str, out: int) -> N
             break
         line.add(text, palette.TEXT)
         shown += 1
-    line.add(" + … = " if shown < len(pairs) else " = ", palette.DIM).add(figure, palette.STRONG, out)
+    line.add(" + … = " if shown < len(pairs) else " = ", palette.DIM).add(figure, board.style(out, palette.STRONG), out)
 
 
 def _figure(board: Board, line: Line, cells: Cells, i: int) -> None:
     known, value, target = bool(cells.known[i]), float(cells.values[i]), int(cells.targets[i])
-    style = palette.CURSOR if target == board.frame.selected else palette.signed(value) if known else palette.FAINT
+    style = board.style(target, palette.signed(value) if known else palette.FAINT)
     line.fit(number(value if known else None), FIGURE, style, target, right=True)
 
 

@@ -48,7 +48,7 @@ def relu(board: Board) -> None:
 
 def rmsnorm(board: Board) -> None:
     """Mean square, scale, and the vector times the scale."""
-    frame, stretch = board.frame, board.frame.stretch
+    stretch = board.frame.stretch
     x = stretch.operands["x"]
     mean_square, scale = (int(stretch.parts[name]) for name in ("mean_square", "scale"))
     board.vector("x", x)
@@ -64,8 +64,7 @@ def _square_line(board: Board, name: str, formula: str, row: int) -> None:
     now = row == frame.view.last_row
     words = f"{name} {formula}" if board.width >= ROOMY else f"{name} ="
     line = board.picture.line("  ").add(words + " ", palette.NEW if now else palette.TEXT)
-    style = palette.CURSOR if row == frame.selected else palette.STRONG
-    line.add(plain(frame.value(row), 5), style, row)
+    line.add(plain(frame.value(row), 5), board.style(row, palette.STRONG), row)
     if frame.backward:
         line.add("   ∂ ", palette.DIM).add(number(frame.gradient(row)), palette.signed(frame.gradient(row) or 0.0), row)
 
