@@ -10,8 +10,9 @@ from rich.style import Style
 
 from engine.events import Moment, Phase, Place
 from microgpt_tui import palette
-from microgpt_tui.frame import Choice, Frame
+from microgpt_tui.frame import Frame
 from microgpt_tui.panes.base import Pane
+from microgpt_tui.panes.choosing import layer_or_head
 from microgpt_tui.panes.qkv import chosen_head, frozen, head_name, other_heads, part, say_cut
 from microgpt_tui.stage.board import Board, names_width
 from microgpt_tui.widgets.cells import Cells, heat, window
@@ -118,7 +119,7 @@ def _layer_names(board: Board) -> None:
 def _layer_name(line: Line, frame: Frame, layer: int, short: bool = False) -> None:
     here = layer == frame.layer
     text = f"{'L' if short else 'layer '}{layer}{'▣' if here else ''}"
-    line.add(text, palette.NEW if here else palette.DIM, Choice(layer=layer)).add(" ")
+    line.add(text, palette.NEW if here else palette.DIM, layer_or_head(frame, layer)).add(" ")
 
 
 def _band(frame: Frame, plan: _Plan, layer: int, heads: range, to: dict[Place, Moment]) -> Picture:
@@ -126,11 +127,11 @@ def _band(frame: Frame, plan: _Plan, layer: int, heads: range, to: dict[Place, M
     picture = Picture()
     line = picture.line()
     if plan.last - plan.first < frame.config.n_head:
-        other_heads(line, plan.first, plan.last, frame.config.n_head)
+        other_heads(line, frame, plan.first, plan.last)
     line.to(plan.label)
     for h in heads:
         name = head_name(frame, h, plan.slot - 1, layer == frame.layer)
-        line.fit(name, plan.slot - 1, palette.head(h), Choice(layer=layer, head=h)).add(" ")
+        line.fit(name, plan.slot - 1, palette.head(h), layer_or_head(frame, layer, h)).add(" ")
     weights = {(t, h): _weights(frame, t, layer, h) for t in range(frame.program.n) for h in heads}
     scale = max((cells.scale for cells in weights.values()), default=0.0) if frame.backward else 1.0
     for t in range(*plan.rows):

@@ -63,6 +63,18 @@ class Line:
             self.add(" " * (column - self.width))
         return self
 
+    def cut(self, width: int) -> Line:
+        """This line in at most `width` cells: what is left out leaves an ellipsis, unless it was blank."""
+        if self.width <= width:
+            return self
+        line, blank = Line(), not "".join(s.text for s in self.segments).rstrip()[width:]
+        kept = width if blank else max(width - 1, 0)
+        for segment in self.segments:
+            room = kept - line.width
+            line.add(segment.text if segment.cell_length <= room else set_cell_size(segment.text, room), segment.style)
+        line.spots = [(x, min(end, width), target) for x, end, target in self.spots if x < width]
+        return line if blank else line.add("…"[:width], self.segments[-1].style)
+
     def extend(self, other: Line) -> Line:
         """Append another line."""
         self.spots += [(x + self.width, end + self.width, target) for x, end, target in other.spots]
@@ -98,6 +110,11 @@ class Picture:
         if other.focus is not None:
             self.focus = self.height + other.focus
         self.lines += other.lines
+        return self
+
+    def within(self, width: int) -> Picture:
+        """This picture with every line cut to `width` cells."""
+        self.lines = [line.cut(width) for line in self.lines]
         return self
 
     def spots(self) -> Iterable[Spot]:
