@@ -15,6 +15,7 @@ from engine import NumericFault, Session
 from engine.events import Moment, Phase
 from microgpt_tui import navigation
 from microgpt_tui.frame import Choice, Frame, Where
+from microgpt_tui.historian import Historian
 from microgpt_tui.panes.adam import Adam
 from microgpt_tui.panes.attention import Attention
 from microgpt_tui.panes.base import Pane
@@ -76,6 +77,7 @@ class DebuggerScreen(Screen[None]):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
+        self.historian = Historian(self, session)
         self.where = Where(session.moment)
         self.fault: NumericFault | None = None
         self.zoomed: str | None = None
@@ -113,7 +115,8 @@ class DebuggerScreen(Screen[None]):
     @property
     def frame(self) -> Frame:
         """The present moment, seen from where the user is."""
-        return Frame(self.session.view(), self.where, str(self.fault) if self.fault else None)
+        fault = str(self.fault) if self.fault else None
+        return Frame(self.session.view(), self.where, fault, self.historian.known)
 
     def show(self) -> None:
         """Hand the present moment to every pane."""
@@ -166,6 +169,17 @@ class DebuggerScreen(Screen[None]):
     def _arrived(self) -> None:
         self.loading = False
         self.show()
+
+    @on(Adam.Lacks)
+    def lacks(self, message: Adam.Lacks) -> None:
+        """A pane shows less of the past than it could: have it replayed."""
+        self.historian.ask(message.course)
+
+    @on(Historian.Learned)
+    def learned(self) -> None:
+        """More of the past is known."""
+        if not self.loading:
+            self.show_soon()
 
     # Keys.
 
