@@ -142,19 +142,20 @@ def _arithmetic(frame: Frame, now: AdamStep | None, width: int, height: int) -> 
             values = [getattr(update, name) for update in course.updates.values()]
             _spark(line.to(NUMBERS + formulas), frame, values, list(course.updates), room - formulas)
     if course:
-        picture.line().most(_span(course, room - formulas), width, palette.DIM)
+        picture.line().most(_span(course, room - formulas, width), width, palette.DIM)
     return picture
 
 
-def _span(course: Course, room: int) -> str:
+def _span(course: Course, cells: int, width: int) -> str:
     """Which steps a course in so many cells is about."""
     steps = list(course.updates)
     if course.missing:
         return f"replaying the past: {len(steps)} of {len(steps) + len(course.missing)} steps"
     late = next((a for a, b in pairwise(steps) if b == a + 1), steps[-1])
-    text = f"every {steps[1] - steps[0]}th step, each from {late}" if late else "each step"
-    means = f"; means of {each(len(steps), room)}" if len(steps) > room else ""
-    return f"on the right: {text} to {steps[-1]}{means}"
+    often = f"every {steps[1] - steps[0]}th step, each from {late}" if late else "each step"
+    text = f"on the right: {often} to {steps[-1]}"
+    means = f"; means of {each(len(steps), cells)}" if len(steps) > cells else ""
+    return text + means if len(text + means) <= width else text
 
 
 def _norms(frame: Frame, width: int) -> Picture:

@@ -1,4 +1,4 @@
-"""Replayed figures are those of a run that visits every step, whoever moves meanwhile, and the history stays as it was."""
+"""Replayed figures are those of a run that visits every step, whoever moves meanwhile; the history stays as it was."""
 
 from __future__ import annotations
 

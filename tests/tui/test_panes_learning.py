@@ -168,7 +168,7 @@ def test_adam_waits_for_its_turn_and_shows_what_the_last_step_left() -> None:
         (Moment(0, Phase.FORWARD, 5), "no step yet"),
     ):
         frame = at(moment, row=row)
-        text = Adam("p").draw(frame, 80, 30).text()
+        text = Adam("p").draw(frame, 80, 9).text()
         m, v = frame.view.moments(row)
         assert says in text
         assert f"m {number(float(m))}   v {number(float(v))}   weight {number(frame.value(row))}" in text
