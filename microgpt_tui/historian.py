@@ -17,7 +17,8 @@ from engine.view import AdamStep
 from microgpt_tui.frame import Course
 
 MOST_KNOWN = 20_000  # updates kept, about 10 MB; the oldest go
-PAUSE = 0.1  # seconds between messages while there is more to come: each of them draws the screen
+REST = 0.08  # seconds without another request until work begins: it would make a held key stutter
+PAUSE = 0.1  # seconds between messages while there is more to come: each of them draws the pane
 
 
 class Historian:
@@ -30,31 +31,35 @@ class Historian:
         self.known: dict[tuple[int, int], AdamStep] = {}  # written by the thread alone
         self._owner, self._session = owner, session
         self._twin: Session | None = None
-        self._wanted: Course | None = None
-        self._lock = threading.Lock()  # held to change `_wanted` or `_working`
-        self._working = False
+        self._wanted: Course | None = None  # what the thread works on, if there is one
+        self._newer = threading.Event()  # set when it should work on something else
+        self._lock = threading.Lock()  # held to change `_wanted`
         self._told = 0.0
 
     def ask(self, course: Course) -> None:
         """Learn what this course lacks, instead of whatever was asked for before. Returns at once."""
         with self._lock:
-            self._wanted = course
-            if self._working:
-                return
-            self._working = True
-        self._owner.run_worker(self._work, thread=True, group="historian")
+            before, self._wanted = self._wanted, course
+            if before is None:
+                self._owner.run_worker(self._work, thread=True, group="historian")
+            elif before.row != course.row or not set(course.missing) <= set(before.missing):
+                self._newer.set()
 
     def _work(self) -> None:
         """Answer requests until there is none. There is one such thread at most, so the twin is its own."""
         worker = get_current_worker()
         while not worker.is_cancelled:
             with self._lock:
-                course, self._wanted = self._wanted, None
-                if course is None:
-                    self._working = False
-                    return
-            if self._learn(course, lambda: worker.is_cancelled or self._wanted is not None):
-                self._tell()
+                course = self._wanted
+                self._newer.clear()
+            assert course is not None
+            if self._newer.wait(REST) or not self._learn(course, lambda: worker.is_cancelled or self._newer.is_set()):
+                continue
+            with self._lock:
+                if not self._newer.is_set():
+                    self._wanted = None
+                    break
+        self._tell()
 
     def _learn(self, course: Course, stop: Callable[[], bool]) -> bool:
         """Replay what is lacking; False if it was stopped before the end."""

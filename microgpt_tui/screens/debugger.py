@@ -177,9 +177,9 @@ class DebuggerScreen(Screen[None]):
 
     @on(Historian.Learned)
     def learned(self) -> None:
-        """More of the past is known."""
-        if not self.loading:
-            self.show_soon()
+        """More of the past is known to the pane that lacked it; if the screen waits to be shown, it comes with that."""
+        if not (self.loading or self._waiting):
+            self.query_one(Adam).show(self.frame)
 
     # Keys.
 
