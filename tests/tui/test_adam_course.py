@@ -59,13 +59,20 @@ def lines(pilot: Pilot[None]) -> list[str]:
     return screen(pilot).query_one(Adam).picture.text().splitlines()
 
 
+async def arrive(pilot: Pilot[None], moment: Moment) -> None:
+    """Go to a moment and wait until it is shown, courses as far as they are known."""
+    screen(pilot).go(moment)
+    await pilot.app.workers.wait_for_complete()
+    await pilot.pause()
+
+
 async def whole(pilot: Pilot[None]) -> Course:
-    """Wait until the course is known and shown. Each round ends when a worker does."""
+    """Wait until the pane says that its course is whole. Each round ends when a worker does."""
     for _ in range(50):
-        await pilot.pause()
-        if not any("replaying" in line for line in lines(pilot)):
+        if any(line.startswith("on the right") for line in lines(pilot)):
             return screen(pilot).frame.course()
         await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
     raise AssertionError("\n".join(lines(pilot)))
 
 
@@ -105,7 +112,7 @@ def test_what_is_not_replayed_yet_is_said_and_left_blank() -> None:
 
 async def test_courses_fill_in_by_themselves() -> None:
     async with debugger((120, 36), run=run()) as pilot:
-        screen(pilot).go(Moment(90, Phase.UPDATE, 10**9))
+        await arrive(pilot, Moment(90, Phase.UPDATE, 10**9))
         await pilot.press("0")
         await pilot.press("z")
         assert screen(pilot).query_one(Adam).size.width > 100
@@ -118,7 +125,7 @@ async def test_courses_fill_in_by_themselves() -> None:
 
 async def test_at_the_sizes_where_there_is_room_without_zooming() -> None:
     async with debugger((200, 60), run=run()) as pilot:
-        screen(pilot).go(Moment(30, Phase.UPDATE, 9))
+        await arrive(pilot, Moment(30, Phase.UPDATE, 9))
         course = await whole(pilot)
         assert len(course.updates) == 31
         assert any(line.startswith("on the right: each step to 30") for line in lines(pilot))
@@ -126,8 +133,7 @@ async def test_at_the_sizes_where_there_is_room_without_zooming() -> None:
 
 async def test_where_there_is_no_room_nothing_is_replayed() -> None:
     async with debugger((120, 36), run=run()) as pilot:
-        screen(pilot).go(Moment(30, Phase.UPDATE, 9))
-        await pilot.pause()
+        await arrive(pilot, Moment(30, Phase.UPDATE, 9))
         assert screen(pilot).query_one(Adam).display
         assert not screen(pilot).historian.known
         assert not pilot.app.workers
@@ -138,8 +144,8 @@ async def test_what_is_shown_does_not_depend_on_the_way() -> None:
     for way in ([here], [Moment(20), Moment(90, Phase.BACKWARD, 4), Moment(69, Phase.UPDATE, 10**9), here]):
         async with debugger((200, 60), run=run()) as pilot:
             for moment in way:
-                screen(pilot).go(moment)
-                await whole(pilot)
+                await arrive(pilot, moment)
+            assert max((await whole(pilot)).updates) == 70
             seen.append(lines(pilot))
     assert seen[0] == seen[1]
 
