@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from engine.events import Moment, Phase, Place, Stretch
 from engine.explain import Explainer
 from engine.replay import steps_to_show
 from engine.source import SourceLine, lines_now
 from engine.tape import Rows
-from engine.view import AdamStep, View
+from engine.view import AdamStep, Reading, View
 from microgpt_tui.widgets.cells import Cells
 
 
@@ -44,6 +45,7 @@ class Where:
             layer=self.layer if choice.layer is None else choice.layer,
             head=self.head if choice.head is None else choice.head,
             matrix=choice.matrix or self.matrix,
+            row=None if choice.matrix else self.row,
         )
 
 
@@ -211,13 +213,25 @@ class Frame:
 
     def data(self, rows: Rows) -> Cells:
         """Values of these scalars, as cells."""
-        reading = self.view.data(rows)
-        return Cells(reading.values, reading.known, rows)
+        return self.cells(self.view.data(rows), rows)
 
     def grad(self, rows: Rows) -> Cells:
         """Gradients of these scalars so far, as cells."""
-        reading = self.view.grad(rows)
-        return Cells(reading.values, reading.known, rows)
+        return self.cells(self.view.grad(rows), rows)
+
+    def cells(self, reading: Reading, rows: Rows) -> Cells:
+        """What was read of these scalars, as cells."""
+        return Cells(reading.values, reading.known, rows, self._changed[rows] & reading.known)
+
+    @cached_property
+    def _changed(self) -> npt.NDArray[np.bool_]:
+        """Which scalars the last step has made or changed: one, or a tensor. (All of a matrix would mark nothing.)"""
+        changed = np.zeros(len(self.view.recording), dtype=np.bool_)
+        if self.stepping_inside:
+            changed[self.view.last_row] = self.moment.tick > 0
+        elif not self.event.is_parameter:
+            changed[self.event.rows] = True
+        return changed
 
     def shown(self, rows: Rows) -> Cells:
         """What this phase is about: values in the forward phase, gradients in the backward phase."""

@@ -101,7 +101,7 @@ def _ramp(ends: tuple[str, str], colours: Colours) -> list[Style]:
 
 
 TEXT = STRONG = DIM = FAINT = NOW = NEW = DONE = TARGET = WARNING = PLUS = MINUS = Style()
-HANGING = HANGING_BOXED = BOXED = CURSOR = RAN = AT_WORK = Style()
+HANGING = HANGING_BOXED = BOXED = FRESH = CURSOR = RAN = AT_WORK = Style()
 PHASES: dict[str, Style] = {}
 PHASE_TEXT: dict[str, Style] = {}
 HEAT_PLUS: list[Style] = []
@@ -129,6 +129,7 @@ def use(theme: str) -> None:
         HANGING=Style(color=c.minus, reverse=True),  # a negative bar: drawn from the top
         HANGING_BOXED=Style(color=c.strong, reverse=True),
         BOXED=Style(bgcolor=c.boxed),
+        FRESH=Style(underline=True),  # a cell that the last step has made or changed
         CURSOR=Style(color=c.background, bgcolor=c.strong, bold=True),
         RAN=Style(bgcolor=c.ran),
         AT_WORK=Style(bgcolor=c.at_work),

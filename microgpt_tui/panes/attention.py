@@ -13,7 +13,7 @@ from microgpt_tui import palette
 from microgpt_tui.frame import Frame
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.choosing import layer_or_head
-from microgpt_tui.panes.qkv import chosen_head, frozen, head_name, other_heads, part, say_cut
+from microgpt_tui.panes.qkv import chosen_head, frozen, head_name, other_heads, say_cut
 from microgpt_tui.stage.board import Board, names_width
 from microgpt_tui.widgets.cells import Cells, heat, window
 from microgpt_tui.widgets.picture import Line, Picture
@@ -141,7 +141,7 @@ def _band(frame: Frame, plan: _Plan, layer: int, heads: range, to: dict[Place, M
         line = picture.line().fit(text, plan.label, style, to["attn_weights", t, layer, min(heads)])
         for i, h in enumerate(heads):
             left, right = plan.columns
-            _row(line, frame, part(weights[t, h], left, min(right, t + 1)), plan.size, scale)
+            _row(line, frame, weights[t, h][left : min(right, t + 1)], plan.size, scale)
             if frame.tensor("attn_weights", t, layer, h) is frame.stretch.rows:
                 line.add("◂", palette.NEW)
             line.to(plan.label + (i + 1) * plan.slot)
@@ -164,7 +164,12 @@ def _row(line: Line, frame: Frame, cells: Cells, size: int, scale: float) -> Non
             text, style = heat(value, True, scale, size)
         else:
             text, style = share(value, size)
-        line.add(text, palette.CURSOR if target == frame.selected else style, target)
+        if cells.fresh[i]:
+            style += palette.FRESH
+        cursor = (
+            palette.STRONG if text == "█" else palette.CURSOR
+        )  # a full cell shows its own colour, not the one below
+        line.add(text, cursor if target == frame.selected else style, target)
 
 
 def share(value: float, size: int) -> tuple[str, Style]:

@@ -16,7 +16,7 @@ from textual.widget import Widget
 
 from microgpt_tui.frame import Frame
 from microgpt_tui.widgets.numbers import exact
-from microgpt_tui.widgets.picture import Line, Picture
+from microgpt_tui.widgets.picture import Line, Picture, Spot
 
 
 class Pane(Widget, can_focus=True):
@@ -47,6 +47,8 @@ class Pane(Widget, can_focus=True):
         self.frame: Frame | None = None
         self.picture = Picture()
         self.top = 0  # the first line of the picture that is shown
+        self._seen = 0  # how many are shown
+        self._spot: tuple[int, int] | None = None  # line and column that the cursor went to at this moment
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         """The picture of a frame, for this many cells; it may be larger, then it scrolls. Every pane has its own."""
@@ -60,6 +62,8 @@ class Pane(Widget, can_focus=True):
 
     def show(self, frame: Frame) -> None:
         """Draw another frame."""
+        if self.frame is not None and frame.moment != self.frame.moment:
+            self._spot = None
         self.frame = frame
         self._redraw()
 
@@ -80,13 +84,14 @@ class Pane(Widget, can_focus=True):
         title, self.title = self.title, self.heading(self.frame)
         if title != self.title:
             self._repaint_border(0)
-        picture = self.draw(self.frame, size.width, size.height)
+        picture = self.draw(self.frame, size.width, size.height).within(size.width)
         # Where a pane stands scrolled follows from the frame, never from the way that led to it.
         top = max(0, min((picture.focus or 0) - size.height // 2, picture.height - size.height))
         before, self.picture = self.picture, picture
-        if (top, picture.height) == (self.top, before.height):
+        if (top, picture.height, size.height) == (self.top, before.height, self._seen):
             self._repaint(picture.changed(before))
         else:
+            self._seen = size.height
             self._scroll(top)
 
     def _repaint(self, lines: list[int]) -> None:
@@ -194,8 +199,6 @@ class Pane(Widget, can_focus=True):
             return [Segment(" " * width, base)]
         line = self.picture.lines[number]
         segments = [Segment(text, base + style if style else base) for text, style, _ in line.segments]
-        if line.width > width:
-            return list(Strip(segments, line.width).crop(0, width))
         return [*segments, Segment(" " * (width - line.width), base)] if line.width < width else segments
 
     def _colours(self) -> Style:
@@ -211,12 +214,13 @@ class Pane(Widget, can_focus=True):
     def target_at(self, event: events.MouseEvent) -> Hashable:
         """What the mouse points at."""
         offset = event.get_content_offset(self)
-        return self.picture.at(offset.x, offset.y + self.top) if offset else None
+        return None if offset is None else self.picture.at(offset.x, offset.y + self.top)
 
     def on_click(self, event: events.Click) -> None:
         """Tell what was pointed at."""
-        target = self.target_at(event)
-        if target is not None:
+        target, offset = self.target_at(event), event.get_content_offset(self)
+        if target is not None and offset is not None:
+            self._spot = offset.y + self.top, offset.x
             self.post_message(self.Chosen(self, target))
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
@@ -228,19 +232,30 @@ class Pane(Widget, can_focus=True):
             self.tooltip = None
 
     def neighbour(self, dx: int, dy: int) -> int | None:
-        """The row of the scalar next to the selected one on the picture, in a direction; None at the edge."""
+        """The row of the scalar next to the selected one on the picture, in a direction; None at the edge.
+
+        A scalar may stand in several places, a strip and a table below it, say: the cursor goes on from where it was.
+        """
         if self.frame is None:
             return None
         spots = [s for s in self.picture.spots() if isinstance(s.target, int)]
-        chosen = [s for s in spots if s.target == self.frame.selected]
-        if not chosen:
-            return next((s.target for s in spots if isinstance(s.target, int)), None)
-        # A scalar may stand in a strip and, below it, in a table: sideways follows the strip, up and down the table.
-        here = chosen[0] if dx else chosen[-1]
-        if dx:
-            line = [s for s in spots if s.y == here.y and (s.x - here.x) * dx > 0]
-            return min(line, key=lambda s: abs(s.x - here.x)).target if line else None  # type: ignore[return-value]
-        column = [s for s in spots if (s.y - here.y) * dy > 0]
-        if not column:
+        others = [s for s in spots if s.target != self.frame.selected]
+        # Before it has gone anywhere, sideways follows the first of these places, up and down the last.
+        y, x = self._spot or ((0, 0) if dx else (self.picture.height, 0))
+        places = sorted(set(spots) - set(others), key=lambda s: _distance(s, y, x))
+        ways = ([s for s in others if _lies(s, here, dx, dy)] for here in places)
+        way, here = next(((way, here) for way, here in zip(ways, places, strict=True) if way), (others, None))
+        if not way or (places and here is None):
             return None
-        return min(column, key=lambda s: (abs(s.y - here.y), abs(s.x - here.x))).target  # type: ignore[return-value]
+        spot = min(way, key=lambda s: _distance(s, here.y, here.x)) if here else way[0]
+        self._spot = spot.y, spot.x
+        return spot.target  # type: ignore[return-value]
+
+
+def _distance(spot: Spot, y: int, x: int) -> tuple[int, int]:
+    return abs(spot.y - y), abs(spot.x - x)
+
+
+def _lies(spot: Spot, here: Spot, dx: int, dy: int) -> bool:
+    """Whether a spot lies in a direction: on the same line, or on any line above or below."""
+    return spot.y == here.y and (spot.x - here.x) * dx > 0 if dx else (spot.y - here.y) * dy > 0

@@ -14,7 +14,7 @@ from microgpt_tui.frame import Frame
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.choosing import layer_or_head
 from microgpt_tui.stage.board import Board, names_width
-from microgpt_tui.widgets.cells import Cells, size_for, strip, window
+from microgpt_tui.widgets.cells import size_for, strip, window
 from microgpt_tui.widgets.picture import Line, Picture
 
 LABEL, CUT_LABEL, STATE = 4, 11, 8  # cells for a row's name, for the same if heads are cut off, for `not yet`
@@ -79,11 +79,6 @@ def say_cut(board: Board, pieces: list[str]) -> None:
         board.say(line)
 
 
-def part(cells: Cells, left: int, right: int) -> Cells:
-    """Some of the elements of a vector."""
-    return Cells(cells.values[left:right], cells.known[left:right], cells.targets[left:right])
-
-
 def chosen_head(frame: Frame) -> int:
     """The head that a pane with room for one shows: the current one, else the first."""
     return min(frame.head or 0, frame.config.n_head - 1)
@@ -146,7 +141,7 @@ def _vector(board: Board, name: str, rows: Rows, at: _Columns, label: int) -> No
     sign = "∂" if frame.backward else ""
     line.fit(f"{'▸' if now else ' '}{sign}{name}", label, palette.NEW if now else palette.TEXT)
     for h in range(at.first, at.last):
-        strip(line, part(cells, h * dim + at.left, h * dim + at.right), at.size, frame.selected, cells.scale)
+        strip(line, cells[h * dim + at.left : h * dim + at.right], at.size, frame.selected, cells.scale)
         line.to(min(label + (h - at.first + 1) * at.width, board.width))
     if frame.backward:
         line.most(board.state(rows).strip(), board.width - line.width, palette.DIM)
@@ -229,7 +224,7 @@ def _kept_strips(board: Board) -> None:
         line.fit(text, min(width, board.width - line.width), palette.head(head)).to(min(label + width + 2, board.width))
     first, last = window(count, board.room if count <= board.room else board.room - 1, frame.pos)
     vectors = {
-        (name, t): part(frame.shown(rows), head * dim, (head + 1) * dim)
+        (name, t): frame.shown(rows)[head * dim : (head + 1) * dim]
         for name in ("k", "v")
         for t in range(count)
         if (rows := frame.tensor(name, t, frame.layer)) is not None
@@ -245,7 +240,7 @@ def _kept_strips(board: Board) -> None:
             to["k", t, frame.layer, None],
         )
         for name in ("k", "v"):
-            strip(line, part(vectors[name, t], left, right), size, frame.selected, scales[name])
+            strip(line, vectors[name, t][left:right], size, frame.selected, scales[name])
             line.to(min(label + width + 2, board.width))
     if (first, last) != (0, count):
         board.say(f"positions {first}-{last - 1} of {count}")

@@ -11,7 +11,7 @@ from engine.tape import Rows
 from microgpt_tui import palette
 from microgpt_tui.frame import Frame
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.qkv import frozen, part, say_cut, title
+from microgpt_tui.panes.qkv import frozen, say_cut, title
 from microgpt_tui.stage.board import Board
 from microgpt_tui.widgets.cells import Cells, bar, size_for, strip, window
 from microgpt_tui.widgets.numbers import plain
@@ -104,7 +104,7 @@ def _stream(board: Board, stages: list[_Stage]) -> None:
         style = palette.NEW if now else palette.STRONG if i == at_work else palette.TEXT
         text = f"{'▸' if i == at_work or now else ' '}{sign}{stage.label(roomy)}"
         line = board.picture.line().fit(text, label, style, to[stage.name, frame.pos, stage.layer, None])
-        strip(line, part(shown[i], left, right), size, frame.selected, shown[i].scale)
+        strip(line, shown[i][left:right], size, frame.selected, shown[i].scale)
         _measure(board, line, norms, i, board.state(stage.rows).strip() if state else "")
     notes = [f"stages {first}-{last - 1} of {len(stages)}"] if (first, last) != (0, len(stages)) else []
     notes += [f"x[{left}-{right - 1}] of {n}"] if (left, right) != (0, n) else []

@@ -72,9 +72,7 @@ class Board:
         size = size_for(per, room - len(gaps))
         for first in range(0, n, per):
             line = self.label(label if first == 0 else "", style)
-            part = Cells(
-                cells.values[first : first + per], cells.known[first : first + per], cells.targets[first : first + per]
-            )
+            part = cells[first : first + per]
             inner = [g - first for g in gaps if first < g < first + per]
             if np.any(part.targets == self.frame.selected):
                 self.picture.focus = self.picture.height - 1

@@ -33,4 +33,4 @@ def draw(frame: Frame, width: int, height: int) -> Picture:
         (parameters.adam if frame.phase is Phase.UPDATE else parameters.gradient)(board)
     else:
         DRAWINGS[frame.stretch.kind](board)
-    return board.picture.within(width)
+    return board.picture

@@ -6,7 +6,7 @@ import textwrap
 
 from microgpt_tui import palette
 from microgpt_tui.stage.board import Board
-from microgpt_tui.widgets.cells import Cells, heatmap
+from microgpt_tui.widgets.cells import heatmap
 from microgpt_tui.widgets.numbers import number
 from microgpt_tui.widgets.picture import Picture, beside
 
@@ -56,7 +56,7 @@ def adam(board: Board) -> None:
             picture = Picture()
             title = TITLES[name] if len(TITLES[name]) <= each else SHORT[name]
             picture.line().fit(title, each, palette.NEW if name == "p" else palette.TEXT)
-            cells = Cells(maps[name].values, maps[name].known, rows)
+            cells = frame.cells(maps[name], rows)
             picture.below(heatmap(cells, size, each, height, frame.selected))
             row = beside(row, picture, 1) if row.lines else picture
         board.picture.below(row)

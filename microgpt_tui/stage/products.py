@@ -56,7 +56,7 @@ def weighted_sum(board: Board) -> None:
         line = board.label(f"{t} {frame.token(t)}")
         _figure(board, line, frame.shown(weights), t)
         line.add(" ×")
-        shown = frame.grad(values).row(t) if frame.backward else kept.row(t)
+        shown = frame.grad(values)[t] if frame.backward else kept[t]
         heat_row(line, shown, size, frame.selected, frame.grad(values).scale if frame.backward else scale)
         share = float(shares.values[t])
         room = board.width - line.width - 2
@@ -88,7 +88,7 @@ def _matrix(board: Board, x_name: str, x: Rows, w: Rows, out: Rows, labels: list
         _head_names(board, label, size, left, right)
     sign = "∂" if frame.backward else ""
     line = board.picture.line().fit(f"{sign}{x_name}", label, palette.TEXT)
-    _cells(line, _part(inputs, left, right), size, frame.selected, inputs.scale)
+    _cells(line, inputs[left:right], size, frame.selected, inputs.scale)
     if (left, right) != (0, columns):
         line.add(f" {left}-{right - 1}/{columns}", palette.DIM)
     below = (3 if not frame.backward else 4) + (board.picture.height - 1)
@@ -98,7 +98,7 @@ def _matrix(board: Board, x_name: str, x: Rows, w: Rows, out: Rows, labels: list
         line = board.picture.line().fit(
             f"{labels[r]}{'▸' if chosen else ' '}", label, palette.NEW if chosen else styles[r]
         )
-        heat_row(line, _part(weights.row(r), left, right), size, frame.selected, weights_scale)
+        heat_row(line, weights[r, left:right], size, frame.selected, weights_scale)
         line.add(" =" if not frame.backward else " ∂")
         if chosen:
             board.picture.focus = board.picture.height - 1
@@ -142,7 +142,7 @@ def _running(board: Board, x: Rows, w: Rows, out: Rows, i: int, place: tuple[int
     sums = rows + 1  # a running sum is made right after the term that it adds
     for text, cells in (("w·x", frame.data(rows)), ("Σ w·x", frame.data(sums))):
         line = board.picture.line().fit(text, label, palette.DIM)
-        _cells(line, _part(cells, left, right), size, frame.selected, cells.scale)
+        _cells(line, cells[left:right], size, frame.selected, cells.scale)
     _terms(board, [(int(w[i, j]), int(x[j])) for j in range(w.shape[1])], frame.explain.name(int(out[i])), int(out[i]))
 
 
@@ -171,10 +171,6 @@ def _figure(board: Board, line: Line, cells: Cells, i: int) -> None:
     known, value, target = bool(cells.known[i]), float(cells.values[i]), int(cells.targets[i])
     style = board.style(target, palette.signed(value) if known else palette.FAINT)
     line.fit(number(value if known else None), FIGURE, style, target, right=True)
-
-
-def _part(cells: Cells, left: int, right: int) -> Cells:
-    return Cells(cells.values[left:right], cells.known[left:right], cells.targets[left:right])
 
 
 def _row_of(board: Board, w: Rows) -> int:

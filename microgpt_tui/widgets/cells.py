@@ -22,11 +22,12 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cells:
-    """Numbers to draw, which of them are known, and what each one stands for, all in one shape."""
+    """Numbers to draw, which of them are known, what each one stands for, and which have just changed, in one shape."""
 
     values: Array
     known: Mask
     targets: npt.NDArray[np.int32]
+    fresh: Mask
 
     @property
     def scale(self) -> float:
@@ -34,9 +35,9 @@ class Cells:
         finite = self.known & np.isfinite(self.values)
         return float(np.abs(self.values[finite]).max()) if finite.any() else 0.0
 
-    def row(self, i: int) -> Cells:
-        """One row of a matrix."""
-        return Cells(self.values[i], self.known[i], self.targets[i])
+    def __getitem__(self, part: int | slice | tuple[int | slice, ...]) -> Cells:
+        """A row of a matrix, or some of the elements, as numpy cuts arrays."""
+        return Cells(self.values[part], self.known[part], self.targets[part], self.fresh[part])
 
     def __len__(self) -> int:
         return len(self.values)
@@ -70,8 +71,10 @@ def strip(
         char, style = cell(float(cells.values[i]), bool(cells.known[i]), full)
         target = int(cells.targets[i])
         body = max(1, size - 1)
+        if cells.fresh[i]:
+            style += palette.FRESH
         if target == selected:
-            style = palette.HANGING_BOXED if style is palette.HANGING else style + palette.BOXED
+            style = palette.HANGING_BOXED if style.reverse else style + palette.BOXED
         line.add(char * body, style, target)
         if size > 1:
             line.add("▏" if target == selected else " ", palette.STRONG)
@@ -120,6 +123,8 @@ def heat_row(line: Line, cells: Cells, size: int, selected: Hashable, scale: flo
     for i in range(len(cells)):
         target = int(cells.targets[i])
         text, style = heat(float(cells.values[i]), bool(cells.known[i]), scale, size)
+        if cells.fresh[i]:
+            style += palette.FRESH
         line.add(text, palette.CURSOR if target == selected else style, target)
     return line
 
@@ -134,8 +139,7 @@ def heatmap(cells: Cells, size: int, width: int, height: int, selected: Hashable
     scale = cells.scale
     picture = Picture()
     for r in range(top, bottom):
-        part = Cells(cells.values[r, left:right], cells.known[r, left:right], cells.targets[r, left:right])
-        heat_row(picture.line(), part, size, selected, scale)
+        heat_row(picture.line(), cells[r, left:right], size, selected, scale)
     if (top, bottom, left, right) != (0, rows, 0, columns):
         note = f"{top}-{bottom - 1}/{rows}" + (
             f" × {left}-{right - 1}/{columns}" if (left, right) != (0, columns) else ""

@@ -67,10 +67,7 @@ async def test_keys_through_all_phases_at_every_size_reached_by_a_resize(which: 
             check(pilot, size)
 
 
-STALE = pytest.mark.xfail(strict=True, reason="a border's count of lines is not renewed if only the height changes")
-
-
-@pytest.mark.parametrize("size", [(81, 25), pytest.param((100, 32), marks=STALE)])
+@pytest.mark.parametrize("size", [(81, 25), (100, 32)])
 async def test_a_resize_shows_what_a_start_at_that_size_shows(size: tuple[int, int]) -> None:
     shown = []
     for start in (size, (160, 48)):

@@ -251,7 +251,6 @@ async def there_and_back(pilot: Pilot[None]) -> None:
         assert (here.where.moment, here.frame.selected) == (before.moment, row)
 
 
-@pytest.mark.xfail(strict=True, reason="the first cell of a pane counts as outside of it")
 async def test_the_first_cell_of_a_pane_can_be_clicked() -> None:
     async with debugger((120, 36)) as pilot:
         pane = await bring(pilot, place(Phase.UPDATE, "layer0.attn_wq"), "adam")

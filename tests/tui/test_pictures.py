@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 import pytest
-from harness import debugger, screen, session, text
+from harness import debugger, screen, session, text, until
 
 from engine.events import Moment, Phase
 from microgpt_tui.screens import arrangement
@@ -42,6 +42,8 @@ async def test_the_screen_looks_as_it_is_kept(size: tuple[int, int]) -> None:
     async with debugger(size) as pilot:
         for phase, moment in moments.items():
             screen(pilot).go(moment)
+            await pilot.pause()
+            await until(pilot, lambda: not any(w.group == "historian" and w.is_running for w in pilot.app.workers))
             await pilot.pause()
             kept = PICTURES / f"{phase}_{size[0]}x{size[1]}.txt"
             shown = text(pilot) + "\n"

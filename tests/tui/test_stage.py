@@ -160,7 +160,12 @@ def test_brighter_means_larger() -> None:
 
 def test_a_large_matrix_is_cut_around_the_cursor_and_says_so() -> None:
     values = np.arange(2000.0).reshape(40, 50)
-    cells = Cells(values, np.ones_like(values, dtype=np.bool_), np.arange(2000, dtype=np.int32).reshape(40, 50))
+    cells = Cells(
+        values,
+        np.ones_like(values, dtype=np.bool_),
+        np.arange(2000, dtype=np.int32).reshape(40, 50),
+        np.zeros_like(values, dtype=np.bool_),
+    )
     picture = heatmap(cells, 2, 40, 11, selected=1234)
     assert picture.height == 11
     assert 1234 in {spot.target for spot in picture.spots()}
