@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from engine import kernels
+from engine import kernels, runs
 
 _LOCK = threading.Lock()
 
@@ -24,16 +24,25 @@ class Loops:
     backward: Callable[..., None]
     adam: Callable[..., int]
     post_order: Callable[..., int]
-    splice: Callable[..., int]
+    forward_whole: Callable[..., int]
+    backward_whole: Callable[..., None]
+    fold: Callable[..., int]
+    route: Callable[..., int]
+    unfold: Callable[..., int]
     compiled: bool
 
 
-_NAMES = ("forward", "backward", "adam", "post_order", "splice")
+_KERNELS = (
+    kernels.forward, kernels.backward, kernels.forward_whole, kernels.backward_whole, kernels.adam, kernels.post_order,
+    runs.fold, runs.route, runs.unfold,
+)  # fmt: skip
+# Called by kernels. They stand in the callers' file, because numba's cache looks at nothing else for changes.
+_CALLED = (kernels.forward, kernels.slope, kernels.adam_step, runs.add_leg)
 
 
 def plain_loops() -> Loops:
     """The kernels uncompiled. Arrays go in as memoryviews, whose items are Python's own floats."""
-    return Loops(**{name: _with_views(getattr(kernels, name)) for name in _NAMES}, compiled=False)
+    return Loops(**{kernel.__name__: _with_views(kernel) for kernel in _KERNELS}, compiled=False)
 
 
 def _with_views(kernel: Callable[..., Any]) -> Callable[..., Any]:
@@ -53,9 +62,10 @@ def _compile() -> Loops:
     def _power(x, y):  # type: ignore[no-untyped-def]  # noqa: ARG001 - numba compares this signature with the one below
         return lambda x, y: x**y
 
-    register_jitable(kernels.adam_step)
+    for kernel in _CALLED:
+        register_jitable(kernel)
     compile_ = numba.njit(nogil=True, cache=True, error_model="numpy")
-    return Loops(**{name: compile_(getattr(kernels, name)) for name in _NAMES}, compiled=True)
+    return Loops(**{kernel.__name__: compile_(kernel) for kernel in _KERNELS}, compiled=True)
 
 
 def loops() -> Loops:

@@ -1,4 +1,4 @@
-"""Forward, backward and Adam: plain loops over the tape's arrays.
+"""Forward, backward and Adam: plain loops over the tape's arrays, scalar by scalar or a dot product at a time.
 
 The functions run as they stand, and compiled (see `compiled`), with the same bits. That rests on four rules:
 sums run left to right; every power goes through C's pow with an exponent that is not known when compiling
@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from engine.tape import ADD, EXP, LEAF, LOG, MUL, NEG_MAX, POW, RELU
+from engine.tape import ADD, EXP, LEAF, LOG, MUL, NEG_MAX, NOTHING, POW, RELU
 
 EXP_LIMIT = math.log(1.7976931348623157e308)  # above it, math.exp raises OverflowError
 FINE = -1  # returned where nothing went wrong; otherwise the row or index of the fault
@@ -30,6 +30,7 @@ def forward(op: Any, child: Any, args: Any, data: Any, rows: Any, first: int, la
 
     Returns FINE, or the index in `rows` of the scalar that Python could not have computed.
     """
+    base = exponent = before = NOTHING  # what the last power was made from
     for k in range(first, last):
         row = rows[k]
         kind = op[row]
@@ -46,7 +47,10 @@ def forward(op: Any, child: Any, args: Any, data: Any, rows: Any, first: int, la
             data[row] = math.exp(x)
         elif kind == RELU:
             data[row] = data[a] if data[a] > 0.0 else 0.0
+        elif kind == POW and a == base and b == exponent:
+            data[row] = data[before]  # shares of one total: each quotient inverts it anew
         elif kind == POW:
+            base, exponent, before = a, b, row
             x = data[a]
             if (x == 0.0 and data[b] < 0.0) or (x < 0.0 and data[b] != math.floor(data[b])):
                 return k
@@ -77,23 +81,72 @@ def backward(op: Any, child: Any, data: Any, grad: Any, edges: Any, first: int, 
         if edge < 0:
             grad[-1 - edge] = 1.0
         else:
+            grad[child[edge]] += slope(op, child, data, edge) * grad[edge >> 1]
+
+
+def slope(op: Any, child: Any, data: Any, edge: int) -> float:
+    """The derivative of row `edge // 2` with respect to its child `child[edge]`."""
+    row = edge >> 1
+    kind = op[row]
+    if kind == ADD:
+        return 1.0
+    if kind == MUL:
+        return data[child[edge ^ 1]]  # type: ignore[no-any-return]
+    if kind == EXP:
+        return data[row]  # type: ignore[no-any-return]
+    x = data[child[2 * row]]
+    if kind == RELU:
+        return 1.0 if x > 0.0 else 0.0
+    if kind == POW:
+        n = data[child[2 * row + 1]]
+        return n * power(x, n - 1.0)  # type: ignore[no-any-return]
+    return 1.0 / x  # type: ignore[no-any-return]  # LOG
+
+
+def forward_whole(
+    op: Any, child: Any, args: Any, data: Any, rows: Any, last: int, starts: Any, terms: Any, dots: int
+) -> int:
+    """Compute the scalars `rows[:last]`, among them `dots` dot products, as `kernels.forward` does."""
+    at = 0
+    for i in range(dots):
+        fault = forward(op, child, args, data, rows, at, starts[i])
+        if fault != FINE:
+            return fault
+        at = starts[i] + 2 * terms[i]
+        row = rows[starts[i]]
+        total = 0.0
+        for _ in range(terms[i]):
+            product = data[child[2 * row]] * data[child[2 * row + 1]]
+            total = total + product
+            data[row] = product
+            data[row + 1] = total
+            row += 2
+    return forward(op, child, args, data, rows, at, last)
+
+
+def backward_whole(op: Any, child: Any, data: Any, grad: Any, steps: Any, legs: Any) -> None:
+    """Run the chain rule over these legs, all gradients being 0, as `kernels.backward` does over their edges."""
+    for leg in range(len(legs)):
+        for k in range(legs[leg, 0], legs[leg, 1]):
+            edge = steps[k, 0]
+            if edge < 0:
+                grad[-1 - edge] = 1.0
+                continue
+            edge += legs[leg, 2]
             row = edge >> 1
-            a = child[2 * row]
-            kind = op[row]
-            if kind == ADD:
-                local = 1.0
-            elif kind == MUL:
-                local = data[child[edge ^ 1]]
-            elif kind == EXP:
-                local = data[row]
-            elif kind == RELU:
-                local = 1.0 if data[a] > 0.0 else 0.0
-            elif kind == POW:
-                n = data[child[2 * row + 1]]
-                local = n * power(data[a], n - 1.0)
-            else:  # LOG
-                local = 1.0 / data[a]
-            grad[child[edge]] += local * grad[row]
+            if steps[k, 1] == 0:
+                grad[child[edge]] += slope(op, child, data, edge) * grad[row]
+                continue
+            g = 0.0 + grad[row]  # what everything within the dot product gets; 0.0 + -0.0 is 0.0
+            for _ in range(steps[k, 1]):
+                product = row - 1
+                grad[child[2 * row]] = g  # the running sum before; at the start of the sum, the product once more
+                grad[product] = g
+                a = child[2 * product]
+                b = child[2 * product + 1]
+                grad[a] += data[b] * g
+                grad[b] += data[a] * g
+                row -= 2
 
 
 def adam_step(
@@ -156,20 +209,3 @@ def post_order(op: Any, child: Any, root: int, lowest: int, shallow: int, turn: 
             stack[depth] = below
             depth += 1
     return count
-
-
-def splice(out: Any, at: int, head: Any, shift: int, body: Any, starts: Any) -> int:
-    """Copy the edges `head`, moved up by `shift`, to `out[at:]`; where one is -1 - i, piece i of `body` goes in.
-
-    Piece i is `body[starts[i]:starts[i + 1]]`. Returns the end of what was written.
-    """
-    for k in range(len(head)):
-        edge = head[k]
-        if edge >= 0:
-            out[at] = edge + shift
-            at += 1
-        else:
-            piece = body[starts[-1 - edge] : starts[-edge]]
-            out[at : at + len(piece)] = piece
-            at += len(piece)
-    return at

@@ -17,7 +17,8 @@ from engine import model
 from engine.compiled import Loops
 from engine.config import Config
 from engine.errors import ConfigError, Stopped
-from engine.tape import LEAF, LOG, Matrix, Rows, Tape, Tensor, Value
+from engine.runs import Dots, Mask, find_dots
+from engine.tape import LEAF, LOG, NEG_MAX, Matrix, Rows, Tape, Tensor, Value
 
 Floats = npt.NDArray[np.float64]
 BYTES_A_ROW = 80  # what a scalar costs at most: 60 on the tape, and 20 more while its moment is looked at
@@ -62,6 +63,12 @@ class Recording:
     reciprocal: int  # the row of 1 / temperature
     rows: Rows  # the rows that positions make, in order; leaves are not among them
     row_counts: tuple[int, ...]  # how many of them there are after each position
+    live: Mask  # where gradients flow to: parameters and what is computed, not constants
+    dots: Dots  # the dot products among `rows`
+    dot_counts: tuple[int, ...]  # how many of them begin before the end of each position
+    readers: Rows  # (block_size, n_embd): the rows whose first child is what a position reads from wte
+    surprises: Rows  # (block_size,): the row of log(p) of each position, whose child depends on the target
+    probs: Rows  # (block_size, vocab_size): the rows that it may be
 
     @property
     def n_params(self) -> int:
@@ -96,17 +103,15 @@ class Workspace:
         """The parameters, a view of `data`, (n_params,)."""
         return self.data[: self.recording.n_params]
 
-    def read(self, pos: int, token_id: int) -> None:
-        """Let position `pos` read this token."""
-        rows = self.recording.positions[pos].tensor("embed").rows
-        self.child[2 * rows] = self.recording.matrices["wte"][token_id]
+    def read(self, first: int, token_ids: list[int]) -> None:
+        """Let the positions from `first` on read these tokens."""
+        r = self.recording
+        self.child[2 * r.readers[first : first + len(token_ids)]] = r.matrices["wte"][token_ids]
 
-    def aim(self, pos: int, token_id: int) -> None:
-        """Let position `pos` be judged by this token."""
-        span = self.recording.positions[pos]
-        surprise = span.tensor("loss_t")
-        (log,) = (r for r in range(surprise.first, surprise.last) if self.recording.op[r] == LOG)
-        self.child[2 * log] = span.tensor("probs").rows[token_id]
+    def aim(self, token_ids: list[int]) -> None:
+        """Let the positions from 0 on be judged by these tokens."""
+        r, n = self.recording, len(token_ids)
+        self.child[2 * r.surprises[:n]] = r.probs[np.arange(n), token_ids]
 
     def forward(self, rows: Rows, first: int, last: int) -> int:
         """Compute `rows[first:last]`; FINE, or the index at which Python's arithmetic would raise."""
@@ -116,6 +121,24 @@ class Workspace:
     def backward(self, edges: Rows, first: int, last: int) -> None:
         """Run the chain rule over `edges[first:last]`."""
         self.loops.backward(self.recording.op, self.child, self.data, self.grad, edges, first, last)
+
+    def forward_whole(self, n: int) -> int:
+        """Compute all that `n` positions make, with the same bits and faults as `forward` over their rows."""
+        r = self.recording
+        rows, dots = r.row_counts[n - 1], r.dot_counts[n - 1]
+        return self.loops.forward_whole(
+            r.op, self.child, r.args, self.data, r.rows, rows, r.dots.starts, r.dots.terms, dots
+        )
+
+    def backward_whole(self, steps: Rows, legs: Rows) -> None:
+        """Run the chain rule over all legs of a route, with the same bits as `backward` over their edges."""
+        self.loops.backward_whole(self.recording.op, self.child, self.data, self.grad, steps, legs)
+
+    def clear_grad(self, n: int) -> None:
+        """Set to 0 the gradients of all that a document of `n` positions has."""
+        mean = self.recording.losses[n - 1]
+        self.grad[: self.recording.positions[n - 1].last] = 0.0
+        self.grad[mean.first : mean.last] = 0.0
 
 
 def count_rows(config: Config, vocab_size: int) -> int:
@@ -213,12 +236,18 @@ def _freeze(
     op, data = np.frombuffer(tape.op, dtype=np.int8), np.frombuffer(tape.data, dtype=np.float64)
     n_params = sum(matrix.rows.size for matrix in w.values())
     constants = np.flatnonzero(op[n_params:] == LEAF).astype(np.int32) + np.int32(n_params)
+    child = np.frombuffer(tape.child, dtype=np.int32)
     rows = np.flatnonzero(op[: positions[-1].last] != LEAF).astype(np.int32)
+    row_counts = np.searchsorted(rows, [span.last for span in positions])
+    live = (op != LEAF) & (op != NEG_MAX)
+    live[:n_params] = True
+    dots = find_dots(op, child, live, constants[data[constants] == 0.0], rows)
+    logs = np.flatnonzero(op[: positions[-1].last] == LOG).astype(np.int32)
     return Recording(
         config,
         vocab_size,
         op=op,
-        child=np.frombuffer(tape.child, dtype=np.int32),
+        child=child,
         args=np.frombuffer(tape.args, dtype=np.int32),
         constants=(constants, data[constants]),
         line=np.frombuffer(tape.line, dtype=np.uint16),
@@ -228,5 +257,11 @@ def _freeze(
         samplers=samplers,
         reciprocal=reciprocal.row,
         rows=rows,
-        row_counts=tuple(int(n) for n in np.searchsorted(rows, [span.last for span in positions])),
+        row_counts=tuple(row_counts.tolist()),
+        live=live,
+        dots=dots,
+        dot_counts=tuple(np.searchsorted(dots.starts, row_counts).tolist()),
+        readers=np.stack([span.tensor("embed").rows for span in positions]),
+        surprises=logs,
+        probs=np.stack([span.tensor("probs").rows for span in positions]),
     )

@@ -214,20 +214,24 @@ class Session:
         self.history.note(float(w.data[self.program.loss_row]), self._grad_norm(), norms)
 
     def _forward(self, first: int, last: int) -> None:
-        program, split = self.program, self.program.position_ticks
-        rows = self.recording.rows
-        at = self.workspace.forward(rows, first, min(last, split))
-        if at == FINE and last > split:
-            rows = program.mean_rows
-            at = self.workspace.forward(rows, max(first - split, 0), last - split)
-            if at != FINE:
-                at += split
+        program, w, split = self.program, self.workspace, self.program.position_ticks
+        if first == 0 and last == program.ticks(Phase.FORWARD):
+            at = w.forward_whole(program.n)
+            if at == FINE:
+                at = w.forward(program.mean_rows, 0, last - split)
+                at += split if at != FINE else 0
+        else:
+            at = w.forward(program.rows, first, last)
         if at != FINE:
             self._moment = Moment(self.step, Phase.FORWARD, at)
             raise self._fault(Moment(self.step, Phase.FORWARD, at + 1), int(program.rows[at]))
 
     def _backward(self, first: int, last: int) -> None:
-        self.workspace.backward(self.program.edges, first, last)
+        route = self.program.route
+        if first == 0 and last == route.ticks:
+            self.workspace.backward_whole(route.steps, route.legs)
+        else:
+            self.workspace.backward(self.program.edges, first, last)
 
     def _adam(self, first: int, last: int) -> None:
         if self._start is None:

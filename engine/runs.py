@@ -1,0 +1,147 @@
+"""Where a tape is regular: a dot product is one run over it, not many scalars looked up one by one.
+
+`sum(w * x)` leaves a pattern: product, running sum, product, running sum. It is found here, among the scalars as they
+are computed and in the way that gradients take; `kernels` runs it. Knows nothing of GPTs. What visits every row or
+edge runs as it stands, and compiled (see `compiled`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.tape import ADD, LEAF, MUL, NEG_MAX, Rows
+
+Mask = npt.NDArray[np.bool_]
+BELOW = -1  # stands for the number of terms where the steps of what lies below belong
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dots:
+    """The dot products among the rows that are computed: where each begins, and how many terms it has.
+
+    `starts` count in the order of computing; `terms` say how many products each adds up. `ends` marks the rows of the
+    tape that are such running sums.
+    """
+
+    starts: Rows
+    terms: Rows
+    ends: Mask
+
+
+def find_dots(op: npt.NDArray[np.int8], child: Rows, live: Mask, zeros: Rows, rows: Rows) -> Dots:
+    """The dot products on a tape, of which `rows` are computed.
+
+    A term is a product of two scalars that take gradients, and next to it the sum of what was before (0 at the start,
+    one of the rows `zeros`) and that product. Nobody else may use the product or the sum before: they get one gradient.
+    """
+    left, right = child[0::2], child[1::2]
+    inner = (op != LEAF) & (op != NEG_MAX)
+    used_once = _uses(child, inner) == 1
+    here = np.arange(len(op), dtype=np.int32)
+    product = (op == MUL) & used_once & live[left] & live[right]
+    term = (op == ADD) & np.roll(product, 1)
+    start = term & (left == here - 1) & np.isin(right, zeros)
+    going_on = term & (left == here - 2) & (right == here - 1) & np.roll(used_once, 2)
+    number = np.zeros(len(op), dtype=np.int32)  # of the term in its sum, from 1
+    for parity in (0, 1):
+        at = here[: len(op[parity::2])]
+        since = np.maximum.accumulate(np.where(going_on[parity::2], 0, at))
+        number[parity::2] = np.where(start[parity::2][since], at - since + 1, 0)
+    numbers = number[rows]
+    last = np.flatnonzero((numbers > 0) & (np.append(numbers[2:], (0, 0)) != numbers + 1)).astype(np.int32)
+    return Dots(last + 1 - 2 * numbers[last], numbers[last], number > 0)
+
+
+def _uses(child: Rows, inner: Mask) -> npt.NDArray[np.intp]:
+    below = child[np.repeat(inner, 2)]
+    return np.bincount(below[below >= 0], minlength=len(inner))
+
+
+def fold(child: Any, live: Any, ends: Any, rows: Any, out: Any) -> int:
+    """Write to `out`, (n, 2), the steps of the chain rule from `rows`, which are in the order of the backward phase.
+
+    A step is (edge, 0), or (edge, terms) for so many terms of a dot product whose edges follow one another from there;
+    `ends` as in `Dots`. Returns how many steps there are.
+    """
+    count = at = 0
+    while at < len(rows):
+        row = rows[at]
+        terms = 0
+        going_on = True
+        while going_on and at + 1 < len(rows) and ends[rows[at]] and rows[at] == row - 2 * terms:
+            going_on = child[2 * rows[at]] != rows[at] - 1  # below the first sum of a dot product is its product
+            terms += 1
+            at += 2
+        if terms > 0:
+            out[count, 0] = 2 * row
+            out[count, 1] = terms
+            count += 1
+        else:
+            for edge in range(2 * row, 2 * row + 2):
+                if child[edge] >= 0 and live[child[edge]]:
+                    out[count, 0] = edge
+                    out[count, 1] = 0
+                    count += 1
+            at += 1
+    return count
+
+
+def route(steps: Any, means: Any, heads: Any, bodies: Any, shifts: Any, targets: Any, out: Any) -> int:
+    """Write to `out`, (n, 3), which steps the backward phase of a document with these targets takes: the legs.
+
+    A leg is (first, last, shift): `steps[first:last]`, their edges moved up by `shift`. Steps of a mean have a step
+    (position, BELOW) where a position's own belong, steps of a head (i, BELOW) where piece i of the body belongs.
+    `means` and `heads`, (n, 2), say where the steps of each begin and end, `bodies[pos]` where its pieces begin; head
+    and body are told apart by `GradientOrder`. Returns how many legs there are.
+    """
+    count = 0
+    first, end = means[len(targets) - 1, 0], means[len(targets) - 1, 1]
+    for k in range(first, end):
+        if steps[k, 1] == BELOW:
+            count = add_leg(out, count, first, k, 0)
+            first = k + 1
+            pos = steps[k, 0]
+            target = targets[pos]
+            begun = heads[target, 0]
+            for j in range(begun, heads[target, 1]):
+                if steps[j, 1] == BELOW:
+                    piece = steps[j, 0]
+                    count = add_leg(out, count, begun, j, shifts[pos])
+                    count = add_leg(out, count, bodies[pos, piece], bodies[pos, piece + 1], 0)
+                    begun = j + 1
+            count = add_leg(out, count, begun, heads[target, 1], shifts[pos])
+    return add_leg(out, count, first, end, 0)
+
+
+def add_leg(out: Any, count: int, first: int, last: int, shift: int) -> int:
+    if first == last:
+        return count
+    out[count, 0] = first
+    out[count, 1] = last
+    out[count, 2] = shift
+    return count + 1
+
+
+def unfold(child: Any, steps: Any, legs: Any, out: Any) -> int:
+    """Write the edges of these legs to `out`, one by one, as `kernels.backward` takes them. Returns how many."""
+    at = 0
+    for leg in range(len(legs)):
+        for k in range(legs[leg, 0], legs[leg, 1]):
+            edge = steps[k, 0] + legs[leg, 2]
+            if steps[k, 1] == 0:
+                out[at] = edge
+                at += 1
+            for term in range(edge, edge - 4 * steps[k, 1], -4):
+                out[at] = term
+                at += 1
+                if child[term] != (term >> 1) - 1:
+                    out[at] = term + 1
+                    at += 1
+                out[at] = term - 2
+                out[at + 1] = term - 1
+                at += 2
+    return at
