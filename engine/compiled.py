@@ -23,6 +23,7 @@ class Loops:
     forward: Callable[..., int]
     backward: Callable[..., None]
     adam: Callable[..., int]
+    squares: Callable[..., None]
     post_order: Callable[..., int]
     forward_whole: Callable[..., int]
     backward_whole: Callable[..., None]
@@ -33,11 +34,11 @@ class Loops:
 
 
 _KERNELS = (
-    kernels.forward, kernels.backward, kernels.forward_whole, kernels.backward_whole, kernels.adam, kernels.post_order,
-    runs.fold, runs.route, runs.unfold,
+    kernels.forward, kernels.forward_whole, kernels.backward, kernels.backward_whole, kernels.adam, kernels.squares,
+    kernels.post_order, runs.fold, runs.route, runs.unfold,
 )  # fmt: skip
 # Called by kernels. They stand in the callers' file, because numba's cache looks at nothing else for changes.
-_CALLED = (kernels.forward, kernels.slope, kernels.adam_step, runs.add_leg)
+_CALLED = (kernels.forward, kernels.backward, runs.add_leg)
 
 
 def plain_loops() -> Loops:
@@ -63,7 +64,7 @@ def _compile() -> Loops:
         return lambda x, y: x**y
 
     for kernel in _CALLED:
-        register_jitable(kernel)
+        register_jitable(error_model="numpy")(kernel)
     compile_ = numba.njit(nogil=True, cache=True, error_model="numpy")
     return Loops(**{kernel.__name__: compile_(kernel) for kernel in _KERNELS}, compiled=True)
 

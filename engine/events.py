@@ -101,8 +101,8 @@ class Event(Stretch):
 class StepProgram:
     """What one training step does, given its document: every tick and every stretch of the three phases.
 
-    `tokens` has BOS on both sides; `n` positions read `inputs` and should predict `targets`. `route` is the way
-    of the backward phase, `edges` the same edge by edge, made when somebody looks inside. `child` is the graph as patched for this document, so a program lives as long as its step.
+    `tokens` has BOS on both sides; `n` positions read `inputs` and should predict `targets`. `route` is the way that
+    the backward phase takes. `child` is the graph as patched for this document, so a program lives as long as its step.
     """
 
     def __init__(self, workspace: Workspace, order: GradientOrder, tokenizer: Tokenizer, step: int, doc: str) -> None:

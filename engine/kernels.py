@@ -14,6 +14,7 @@ from typing import Any
 from engine.tape import ADD, EXP, LEAF, LOG, MUL, NEG_MAX, NOTHING, POW, RELU
 
 EXP_LIMIT = math.log(1.7976931348623157e308)  # above it, math.exp raises OverflowError
+SQUARES_FIT = 1e150  # what is no larger has a finite square, whatever the rounding
 FINE = -1  # returned where nothing went wrong; otherwise the row or index of the fault
 
 
@@ -70,48 +71,49 @@ def forward(op: Any, child: Any, args: Any, data: Any, rows: Any, first: int, la
     return FINE
 
 
-def backward(op: Any, child: Any, data: Any, grad: Any, edges: Any, first: int, last: int) -> None:
+def backward(
+    op: Any, child: Any, data: Any, grad: Any, edges: Any, first: int, last: int, shift: int = 0
+) -> None:  # fmt: skip
     """Run the chain rule over `edges[first:last]`, in order: child.grad += local * v.grad, once an edge.
 
-    An edge is an index into `child`, so the scalar that hands its gradient on is row `edge // 2`. A negative edge
-    is where it all starts: the loss, row -1 - edge, whose gradient with respect to itself is 1.
+    An edge is an index into `child`, so the scalar that hands its gradient on is row `edge // 2`; all edges are moved
+    up by `shift`. A negative edge is where it all starts: the loss, row -1 - edge, whose own gradient is 1.
     """
     for k in range(first, last):
         edge = edges[k]
         if edge < 0:
             grad[-1 - edge] = 1.0
         else:
-            grad[child[edge]] += slope(op, child, data, edge) * grad[edge >> 1]
-
-
-def slope(op: Any, child: Any, data: Any, edge: int) -> float:
-    """The derivative of row `edge // 2` with respect to its child `child[edge]`."""
-    row = edge >> 1
-    kind = op[row]
-    if kind == ADD:
-        return 1.0
-    if kind == MUL:
-        return data[child[edge ^ 1]]  # type: ignore[no-any-return]
-    if kind == EXP:
-        return data[row]  # type: ignore[no-any-return]
-    x = data[child[2 * row]]
-    if kind == RELU:
-        return 1.0 if x > 0.0 else 0.0
-    if kind == POW:
-        n = data[child[2 * row + 1]]
-        return n * power(x, n - 1.0)  # type: ignore[no-any-return]
-    return 1.0 / x  # type: ignore[no-any-return]  # LOG
+            edge += shift
+            row = edge >> 1
+            a = child[2 * row]
+            kind = op[row]
+            if kind == ADD:
+                local = 1.0
+            elif kind == MUL:
+                local = data[child[edge ^ 1]]
+            elif kind == EXP:
+                local = data[row]
+            elif kind == RELU:
+                local = 1.0 if data[a] > 0.0 else 0.0
+            elif kind == POW:
+                n = data[child[2 * row + 1]]
+                local = n * power(data[a], n - 1.0)
+            else:  # LOG
+                local = 1.0 / data[a]
+            grad[child[edge]] += local * grad[row]
 
 
 def forward_whole(
     op: Any, child: Any, args: Any, data: Any, rows: Any, last: int, starts: Any, terms: Any, dots: int
 ) -> int:
-    """Compute the scalars `rows[:last]`, among them `dots` dot products, as `kernels.forward` does."""
+    """Compute the scalars `rows[:last]` as `forward` does, the first `dots` dot products (`runs.Dots`) as runs."""
     at = 0
     for i in range(dots):
-        fault = forward(op, child, args, data, rows, at, starts[i])
-        if fault != FINE:
-            return fault
+        if at < starts[i]:
+            fault = forward(op, child, args, data, rows, at, starts[i])
+            if fault != FINE:
+                return fault
         at = starts[i] + 2 * terms[i]
         row = rows[starts[i]]
         total = 0.0
@@ -124,29 +126,31 @@ def forward_whole(
     return forward(op, child, args, data, rows, at, last)
 
 
-def backward_whole(op: Any, child: Any, data: Any, grad: Any, steps: Any, legs: Any) -> None:
-    """Run the chain rule over these legs, all gradients being 0, as `kernels.backward` does over their edges."""
+def backward_whole(op: Any, child: Any, data: Any, grad: Any, edges: Any, terms: Any, legs: Any) -> None:
+    """Run the chain rule over the legs of a route (`order.Route`) as `backward` does, all gradients being 0."""
     for leg in range(len(legs)):
-        for k in range(legs[leg, 0], legs[leg, 1]):
-            edge = steps[k, 0]
-            if edge < 0:
-                grad[-1 - edge] = 1.0
-                continue
-            edge += legs[leg, 2]
-            row = edge >> 1
-            if steps[k, 1] == 0:
-                grad[child[edge]] += slope(op, child, data, edge) * grad[row]
-                continue
-            g = 0.0 + grad[row]  # what everything within the dot product gets; 0.0 + -0.0 is 0.0
-            for _ in range(steps[k, 1]):
-                product = row - 1
-                grad[child[2 * row]] = g  # the running sum before; at the start of the sum, the product once more
-                grad[product] = g
-                a = child[2 * product]
-                b = child[2 * product + 1]
-                grad[a] += data[b] * g
-                grad[b] += data[a] * g
-                row -= 2
+        k = legs[leg, 0]
+        last = legs[leg, 1]
+        shift = legs[leg, 2]
+        while k < last:
+            first = k
+            while k < last and terms[k] == 0:
+                k += 1
+            if first < k:
+                backward(op, child, data, grad, edges, first, k, shift)
+            while k < last and terms[k] > 0:
+                row = (edges[k] + shift) >> 1
+                g = 0.0 + grad[row]  # what everything within the dot product gets; 0.0 + -0.0 is 0.0
+                for _ in range(terms[k]):
+                    product = row - 1
+                    a = child[2 * product]
+                    b = child[2 * product + 1]
+                    grad[child[2 * row]] = g  # the running sum before; at the start of the sum, the product once more
+                    grad[product] = g
+                    grad[a] += data[b] * g
+                    grad[b] += data[a] * g
+                    row -= 2
+                k += 1
 
 
 def adam_step(
@@ -167,20 +171,46 @@ def adam_step(
 
 def adam(
     data: Any, grad: Any, m: Any, v: Any, first: int, last: int, lr: float, beta1: float, beta2: float,
-    fix1: float, fix2: float, square: float, root: float, eps: float,
+    fix1: float, fix2: float, square: float, root: float, eps: float, scratch: Any,
 ) -> int:  # fmt: skip
-    """Move the parameters `first` to `last` in place: `data`, `m` and `v` are written, `grad` is read.
+    """Move the parameters `first` to `last` as `adam_step` does: `data`, `m` and `v` are written, `grad` is read.
 
-    Returns FINE, or the index of the parameter whose squared gradient Python could not have computed.
+    It takes blocks of `len(scratch)` parameters, with loops of their own for the powers: the processor can do all the
+    rest for several parameters at once. Returns FINE, or the index of the parameter whose squared gradient Python could
+    not have computed; those before it have moved.
     """
+    fault = FINE
     for i in range(first, last):
-        g = grad[i]
-        if math.isinf(power(g, square)) and not math.isinf(g):
-            return i
-        m[i], v[i], _, _, _, data[i] = adam_step(
-            g, m[i], v[i], data[i], lr, beta1, beta2, fix1, fix2, square, root, eps
-        )
-    return FINE
+        if abs(grad[i]) > SQUARES_FIT and math.isinf(power(grad[i], square)) and not math.isinf(grad[i]):
+            last = fault = i
+            break
+    for start in range(first, last, len(scratch)):
+        end = min(start + len(scratch), last)
+        for i in range(start, end):
+            scratch[i - start] = power(grad[i], square)
+        for i in range(start, end):
+            m[i] = beta1 * m[i] + (1.0 - beta1) * grad[i]
+            v[i] = beta2 * v[i] + (1.0 - beta2) * scratch[i - start]
+            scratch[i - start] = v[i] / fix2
+        for i in range(end - start):
+            scratch[i] = power(scratch[i], root)
+        for i in range(start, end):
+            data[i] -= lr * (m[i] / fix1) / (scratch[i - start] + eps)
+    return fault
+
+
+def squares(grad: Any, before: Any, after: Any, bounds: Any, out: Any) -> None:
+    """Write to `out`, (n, 3), sums of squares of `grad`, of `after - before` and of `before`, within n bounds each."""
+    for i in range(len(bounds) - 1):
+        gradient = update = weight = 0.0
+        for j in range(bounds[i], bounds[i + 1]):
+            change = after[j] - before[j]
+            gradient += grad[j] * grad[j]
+            update += change * change
+            weight += before[j] * before[j]
+        out[i, 0] = gradient
+        out[i, 1] = update
+        out[i, 2] = weight
 
 
 def post_order(op: Any, child: Any, root: int, lowest: int, shallow: int, turn: Any, stack: Any, out: Any) -> int:

@@ -21,12 +21,13 @@ MOST_CACHED = 2**21  # steps of heads kept; with a large alphabet they are made 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Route:
-    """The backward phase of one document: which `steps`, (n, 2), it takes (see `runs.fold`), in `legs`, (n, 3).
+    """The backward phase of one document: steps, that is, `edges` and `terms` (see `runs.fold`), in `legs`, (n, 3).
 
     `ticks` is how many edges of the chain rule that makes, the one that sets the loss's own gradient among them.
     """
 
-    steps: Rows
+    edges: Rows
+    terms: Rows
     legs: Rows
     ticks: int
 
@@ -41,14 +42,14 @@ class GradientOrder:
         self._shifts = np.array([2 * (self._top(p) - self._top(0)) for p in range(block_size)], dtype=np.int32)
         legs_a_position = 2 * n_embd + 2
         self._legs = np.empty((block_size * legs_a_position + 1, 3), dtype=np.int32)
-        # Where the steps of each piece stand in `_steps`, and how many edges they are; no edges: not made yet.
+        # Where the steps of each piece stand, and how many edges they are; no edges: not made yet.
         self._means, self._mean_ticks = np.zeros((block_size, 2), dtype=np.int32), [0] * block_size
         self._heads, self._head_ticks = np.zeros((vocab_size, 2), dtype=np.int32), [0] * vocab_size
         self._bodies, self._body_ticks = np.zeros((block_size, n_embd + 1), dtype=np.int32), [0] * block_size
         self._forget()
 
     def _forget(self) -> None:
-        self._steps: Rows = np.empty((1024, 2), dtype=np.int32)
+        self._steps: Rows = np.empty((2, 1024), dtype=np.int32)  # edges, and terms
         self._used = self._cached = 0
         for ticks in (self._mean_ticks, self._head_ticks, self._body_ticks):
             ticks[:] = [0] * len(ticks)
@@ -68,32 +69,32 @@ class GradientOrder:
                 self._make_head(target)
             ticks += body_ticks[pos] + head_ticks[target]
         count = self._loops.route(
-            self._steps, self._means, self._heads, self._bodies, self._shifts, np.array(targets, dtype=np.int32),
+            *self._steps, self._means, self._heads, self._bodies, self._shifts, np.array(targets, dtype=np.int32),
             self._legs,
         )  # fmt: skip
-        return Route(self._steps, self._legs[:count].copy(), ticks)
+        return Route(*self._steps, self._legs[:count].copy(), ticks)
 
     def edges(self, route: Route, child: Rows) -> Rows:
         """The edges of a route one by one, (ticks,), as indices into `child`, as `kernels.backward` takes them."""
         out = np.empty(route.ticks, dtype=np.int32)
-        self._loops.unfold(child, route.steps, route.legs, out)
+        self._loops.unfold(child, route.edges, route.terms, route.legs, out)
         return out
 
     def _append(self, steps: Rows) -> tuple[int, int]:
         """Keep these steps; says where they begin and end. Routes hold the array that they were made for."""
-        first, last = self._used, self._used + len(steps)
-        if last > len(self._steps):
-            grown = np.empty((2 * last, 2), dtype=np.int32)
-            grown[:first] = self._steps[:first]
+        first, last = self._used, self._used + steps.shape[1]
+        if last > self._steps.shape[1]:
+            grown = np.empty((2, 2 * last), dtype=np.int32)
+            grown[:, :first] = self._steps[:, :first]
             self._steps = grown
-        self._steps[first:last] = steps
+        self._steps[:, first:last] = steps
         self._used = last
         return first, last
 
     def _fold(self, rows: Rows) -> Rows:
         r = self._recording
-        out = np.empty((2 * len(rows), 2), dtype=np.int32)
-        return out[: self._loops.fold(r.child, r.live, r.dots.ends, rows, out)]
+        out = np.empty((2, 2 * len(rows)), dtype=np.int32)
+        return out[:, : self._loops.fold(r.child, r.live, r.dots.ends, rows, *out)]
 
     def _ticks_of(self, rows: Rows) -> int:
         below = self._recording.child[np.concatenate([2 * rows, 2 * rows + 1])]
@@ -116,10 +117,10 @@ class GradientOrder:
     def _make_mean(self, n: int) -> None:
         """The steps of the mean over n positions; after each running sum the position that it hands on to."""
         rows = self._recording.computed(self._recording.losses[n - 1])[::-1].copy()
-        steps = [np.array([(-1 - rows[0], 0)], dtype=np.int32), self._fold(rows[:1])]
+        steps = [_step(-1 - rows[0], 0), self._fold(rows[:1])]
         for i in range(1, n + 1):
-            steps += [self._fold(rows[i : i + 1]), np.array([(n - i, BELOW)], dtype=np.int32)]
-        self._means[n - 1] = self._append(np.concatenate(steps))
+            steps += [self._fold(rows[i : i + 1]), _step(n - i, BELOW)]
+        self._means[n - 1] = self._append(np.concatenate(steps, axis=1))
         self._mean_ticks[n - 1] = 1 + self._ticks_of(rows)
 
     def _make_body(self, pos: int) -> None:
@@ -140,10 +141,13 @@ class GradientOrder:
         self._turn[span.first : span.last] = 0
         steps, first = [], 0
         for at in np.flatnonzero(rows < top):
-            piece = rows[at] - self._residual(0)[0]
-            steps += [self._fold(rows[first:at]), np.array([(piece, BELOW)], dtype=np.int32)]
+            steps += [self._fold(rows[first:at]), _step(rows[at] - self._residual(0)[0], BELOW)]
             first = at + 1
         steps.append(self._fold(rows[first:]))
-        self._heads[target] = first, last = self._append(np.concatenate(steps))
+        self._heads[target] = first, last = self._append(np.concatenate(steps, axis=1))
         self._head_ticks[target] = self._ticks_of(rows[rows >= top])
         self._cached += int(last - first)
+
+
+def _step(edge: int, terms: int) -> Rows:
+    return np.array([[edge], [terms]], dtype=np.int32)

@@ -57,6 +57,7 @@ class Recording:
     constants: tuple[Rows, Floats]  # the LEAF rows that are not parameters, and their values
     line: npt.NDArray[np.uint16]
     matrices: dict[str, Rows]
+    bounds: Rows  # the first row of every matrix, and the end of the last
     positions: tuple[Span, ...]
     losses: tuple[Span, ...]
     samplers: tuple[Span, ...]
@@ -73,7 +74,7 @@ class Recording:
     @property
     def n_params(self) -> int:
         """How many parameters there are."""
-        return sum(rows.size for rows in self.matrices.values())
+        return int(self.bounds[-1])
 
     def __len__(self) -> int:
         return len(self.op)
@@ -130,9 +131,9 @@ class Workspace:
             r.op, self.child, r.args, self.data, r.rows, rows, r.dots.starts, r.dots.terms, dots
         )
 
-    def backward_whole(self, steps: Rows, legs: Rows) -> None:
-        """Run the chain rule over all legs of a route, with the same bits as `backward` over their edges."""
-        self.loops.backward_whole(self.recording.op, self.child, self.data, self.grad, steps, legs)
+    def backward_whole(self, edges: Rows, terms: Rows, legs: Rows) -> None:
+        """Run the chain rule over all legs of a route, with the same bits as `backward` over its edges one by one."""
+        self.loops.backward_whole(self.recording.op, self.child, self.data, self.grad, edges, terms, legs)
 
     def clear_grad(self, n: int) -> None:
         """Set to 0 the gradients of all that a document of `n` positions has."""
@@ -234,7 +235,8 @@ def _freeze(
 ) -> Recording:
     positions, losses, samplers = map(tuple, spans)
     op, data = np.frombuffer(tape.op, dtype=np.int8), np.frombuffer(tape.data, dtype=np.float64)
-    n_params = sum(matrix.rows.size for matrix in w.values())
+    bounds = np.cumsum([0, *(matrix.rows.size for matrix in w.values())], dtype=np.int32)
+    n_params = int(bounds[-1])
     constants = np.flatnonzero(op[n_params:] == LEAF).astype(np.int32) + np.int32(n_params)
     child = np.frombuffer(tape.child, dtype=np.int32)
     rows = np.flatnonzero(op[: positions[-1].last] != LEAF).astype(np.int32)
@@ -252,6 +254,7 @@ def _freeze(
         constants=(constants, data[constants]),
         line=np.frombuffer(tape.line, dtype=np.uint16),
         matrices={name: matrix.rows for name, matrix in w.items()},
+        bounds=bounds,
         positions=positions,
         losses=losses,
         samplers=samplers,

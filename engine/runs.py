@@ -61,11 +61,11 @@ def _uses(child: Rows, inner: Mask) -> npt.NDArray[np.intp]:
     return np.bincount(below[below >= 0], minlength=len(inner))
 
 
-def fold(child: Any, live: Any, ends: Any, rows: Any, out: Any) -> int:
-    """Write to `out`, (n, 2), the steps of the chain rule from `rows`, which are in the order of the backward phase.
+def fold(child: Any, live: Any, ends: Any, rows: Any, edges: Any, counts: Any) -> int:
+    """Write to `edges` and `counts` the steps of the chain rule from `rows`, in the order of the backward phase.
 
-    A step is (edge, 0), or (edge, terms) for so many terms of a dot product whose edges follow one another from there;
-    `ends` as in `Dots`. Returns how many steps there are.
+    A step is one edge, count 0; or as many terms of a dot product as `counts` says, whose edges follow one another
+    from this one on. `ends` as in `Dots`. Returns how many steps there are.
     """
     count = at = 0
     while at < len(rows):
@@ -77,47 +77,47 @@ def fold(child: Any, live: Any, ends: Any, rows: Any, out: Any) -> int:
             terms += 1
             at += 2
         if terms > 0:
-            out[count, 0] = 2 * row
-            out[count, 1] = terms
+            edges[count] = 2 * row
+            counts[count] = terms
             count += 1
         else:
             for edge in range(2 * row, 2 * row + 2):
                 if child[edge] >= 0 and live[child[edge]]:
-                    out[count, 0] = edge
-                    out[count, 1] = 0
+                    edges[count] = edge
+                    counts[count] = 0
                     count += 1
             at += 1
     return count
 
 
-def route(steps: Any, means: Any, heads: Any, bodies: Any, shifts: Any, targets: Any, out: Any) -> int:
+def route(edges: Any, terms: Any, means: Any, heads: Any, bodies: Any, shifts: Any, targets: Any, out: Any) -> int:
     """Write to `out`, (n, 3), which steps the backward phase of a document with these targets takes: the legs.
 
-    A leg is (first, last, shift): `steps[first:last]`, their edges moved up by `shift`. Steps of a mean have a step
-    (position, BELOW) where a position's own belong, steps of a head (i, BELOW) where piece i of the body belongs.
-    `means` and `heads`, (n, 2), say where the steps of each begin and end, `bodies[pos]` where its pieces begin; head
-    and body are told apart by `GradientOrder`. Returns how many legs there are.
+    A leg is (first, last, shift): the steps `first` to `last`, their edges moved up by `shift`. Among the steps of a
+    mean, (position, BELOW) stands where a position's own belong; among those of a head, (i, BELOW) where piece i of
+    the body belongs. `means` and `heads`, (n, 2), say where the steps of each begin and end, `bodies[pos]` where its
+    pieces begin. Returns how many legs there are.
     """
     count = 0
-    first, end = means[len(targets) - 1, 0], means[len(targets) - 1, 1]
-    for k in range(first, end):
-        if steps[k, 1] == BELOW:
+    first, last = means[len(targets) - 1, 0], means[len(targets) - 1, 1]
+    for k in range(first, last):
+        if terms[k] == BELOW:
             count = add_leg(out, count, first, k, 0)
             first = k + 1
-            pos = steps[k, 0]
-            target = targets[pos]
-            begun = heads[target, 0]
-            for j in range(begun, heads[target, 1]):
-                if steps[j, 1] == BELOW:
-                    piece = steps[j, 0]
+            pos = edges[k]
+            begun, end = heads[targets[pos], 0], heads[targets[pos], 1]
+            for j in range(begun, end):
+                if terms[j] == BELOW:
+                    piece = edges[j]
                     count = add_leg(out, count, begun, j, shifts[pos])
                     count = add_leg(out, count, bodies[pos, piece], bodies[pos, piece + 1], 0)
                     begun = j + 1
-            count = add_leg(out, count, begun, heads[target, 1], shifts[pos])
-    return add_leg(out, count, first, end, 0)
+            count = add_leg(out, count, begun, end, shifts[pos])
+    return add_leg(out, count, first, last, 0)
 
 
 def add_leg(out: Any, count: int, first: int, last: int, shift: int) -> int:
+    """Write a leg, unless it is empty, after the `count` legs there are; returns how many there are then."""
     if first == last:
         return count
     out[count, 0] = first
@@ -126,22 +126,22 @@ def add_leg(out: Any, count: int, first: int, last: int, shift: int) -> int:
     return count + 1
 
 
-def unfold(child: Any, steps: Any, legs: Any, out: Any) -> int:
+def unfold(child: Any, edges: Any, terms: Any, legs: Any, out: Any) -> int:
     """Write the edges of these legs to `out`, one by one, as `kernels.backward` takes them. Returns how many."""
     at = 0
     for leg in range(len(legs)):
         for k in range(legs[leg, 0], legs[leg, 1]):
-            edge = steps[k, 0] + legs[leg, 2]
-            if steps[k, 1] == 0:
+            edge = edges[k] + legs[leg, 2]
+            if terms[k] == 0:
                 out[at] = edge
                 at += 1
-            for term in range(edge, edge - 4 * steps[k, 1], -4):
-                out[at] = term
+            for added in range(edge, edge - 4 * terms[k], -4):  # the first edge of each running sum
+                out[at] = added
                 at += 1
-                if child[term] != (term >> 1) - 1:
-                    out[at] = term + 1
+                if child[added] != (added >> 1) - 1:
+                    out[at] = added + 1
                     at += 1
-                out[at] = term - 2
-                out[at + 1] = term - 1
+                out[at] = added - 2
+                out[at + 1] = added - 1
                 at += 2
     return at
