@@ -94,6 +94,7 @@ class Workspace:
     def __init__(self, recording: Recording, loops: Loops, child: Rows | None = None) -> None:
         self.recording, self.loops = recording, loops
         self.child: Rows = recording.child if child is None else child
+        self._child = _unsigned(self.child)
         self.data: Floats = np.zeros(len(recording))
         self.grad: Floats = np.zeros(len(recording))
         rows, values = recording.constants
@@ -117,29 +118,34 @@ class Workspace:
     def forward(self, rows: Rows, first: int, last: int) -> int:
         """Compute `rows[first:last]`; FINE, or the index at which Python's arithmetic would raise."""
         r = self.recording
-        return self.loops.forward(r.op, self.child, r.args, self.data, rows, first, last)
-
-    def backward(self, edges: Rows, first: int, last: int) -> None:
-        """Run the chain rule over `edges[first:last]`."""
-        self.loops.backward(self.recording.op, self.child, self.data, self.grad, edges, first, last)
+        return self.loops.forward(r.op, self._child, r.args, self.data, _unsigned(rows), first, last)
 
     def forward_whole(self, n: int) -> int:
         """Compute all that `n` positions make, with the same bits and faults as `forward` over their rows."""
         r = self.recording
         rows, dots = r.row_counts[n - 1], r.dot_counts[n - 1]
         return self.loops.forward_whole(
-            r.op, self.child, r.args, self.data, r.rows, rows, r.dots.starts, r.dots.terms, dots
+            r.op, self._child, r.args, self.data, _unsigned(r.rows), rows, r.dots.starts, r.dots.terms, dots
         )
+
+    def backward(self, edges: Rows, first: int, last: int) -> None:
+        """Run the chain rule over `edges[first:last]`."""
+        self.loops.backward(self.recording.op, self._child, self.data, self.grad, edges, first, last, 0)
 
     def backward_whole(self, edges: Rows, terms: Rows, legs: Rows) -> None:
         """Run the chain rule over all legs of a route, with the same bits as `backward` over its edges one by one."""
-        self.loops.backward_whole(self.recording.op, self.child, self.data, self.grad, edges, terms, legs)
+        self.loops.backward_whole(self.recording.op, self._child, self.data, self.grad, edges, terms, legs)
 
     def clear_grad(self, n: int) -> None:
         """Set to 0 the gradients of all that a document of `n` positions has."""
         mean = self.recording.losses[n - 1]
         self.grad[: self.recording.positions[n - 1].last] = 0.0
         self.grad[mean.first : mean.last] = 0.0
+
+
+def _unsigned(rows: Rows) -> npt.NDArray[np.uint32]:
+    """The same numbers, for kernels that meet no negative ones: a compiled loop then need not ask, and is much faster."""
+    return rows.view(np.uint32)
 
 
 def count_rows(config: Config, vocab_size: int) -> int:
