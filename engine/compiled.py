@@ -30,12 +30,13 @@ class Loops:
     fold: Callable[..., int]
     route: Callable[..., int]
     unfold: Callable[..., int]
+    patch: Callable[..., None]
     compiled: bool
 
 
 _KERNELS = (
     kernels.forward, kernels.forward_whole, kernels.backward, kernels.backward_whole, kernels.adam, kernels.squares,
-    kernels.post_order, runs.fold, runs.route, runs.unfold,
+    kernels.post_order, runs.fold, runs.route, runs.unfold, runs.patch,
 )  # fmt: skip
 # Called by kernels. They stand in the callers' file, because numba's cache looks at nothing else for changes.
 _CALLED = (kernels.forward, kernels.backward, runs.add_leg)
@@ -43,7 +44,11 @@ _CALLED = (kernels.forward, kernels.backward, runs.add_leg)
 
 def plain_loops() -> Loops:
     """The kernels uncompiled. Arrays go in as memoryviews, whose items are Python's own floats."""
-    return Loops(**{kernel.__name__: _with_views(kernel) for kernel in _KERNELS}, compiled=False)
+    return _loops(_with_views, compiled=False)
+
+
+def _loops(prepare: Callable[[Callable[..., Any]], Any], compiled: bool) -> Loops:
+    return Loops(**{kernel.__name__: prepare(kernel) for kernel in _KERNELS}, compiled=compiled)
 
 
 def _with_views(kernel: Callable[..., Any]) -> Callable[..., Any]:
@@ -66,7 +71,7 @@ def _compile() -> Loops:
     for kernel in _CALLED:
         register_jitable(error_model="numpy")(kernel)
     compile_ = numba.njit(nogil=True, cache=True, error_model="numpy")
-    return Loops(**{kernel.__name__: compile_(kernel) for kernel in _KERNELS}, compiled=True)
+    return _loops(compile_, compiled=True)
 
 
 def loops() -> Loops:

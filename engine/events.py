@@ -111,8 +111,7 @@ class StepProgram:
         self.tokens = tokenizer.encode(doc)
         self.n = min(recording.config.block_size, len(self.tokens) - 1)
         self.inputs, self.targets = self.tokens[: self.n], self.tokens[1 : self.n + 1]
-        workspace.read(0, self.inputs)
-        workspace.aim(self.targets)
+        workspace.read(0, self.inputs, self.targets)
         self.child: Rows = workspace.child
         self._order = order
         self.route: Route = order.route(self.targets)

@@ -72,7 +72,7 @@ class GradientOrder:
             *self._steps, self._means, self._heads, self._bodies, self._shifts, np.array(targets, dtype=np.int32),
             self._legs,
         )  # fmt: skip
-        return Route(*self._steps, self._legs[:count].copy(), ticks)
+        return Route(self._steps[0], self._steps[1], self._legs[:count].copy(), ticks)
 
     def edges(self, route: Route, child: Rows) -> Rows:
         """The edges of a route one by one, (ticks,), as indices into `child`, as `kernels.backward` takes them."""
@@ -142,11 +142,12 @@ class GradientOrder:
         steps, first = [], 0
         for at in np.flatnonzero(rows < top):
             steps += [self._fold(rows[first:at]), _step(rows[at] - self._residual(0)[0], BELOW)]
-            first = at + 1
+            first = int(at) + 1
         steps.append(self._fold(rows[first:]))
-        self._heads[target] = first, last = self._append(np.concatenate(steps, axis=1))
+        begin, end = self._append(np.concatenate(steps, axis=1))
+        self._heads[target] = begin, end
         self._head_ticks[target] = self._ticks_of(rows[rows >= top])
-        self._cached += int(last - first)
+        self._cached += end - begin
 
 
 def _step(edge: int, terms: int) -> Rows:

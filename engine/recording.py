@@ -6,7 +6,7 @@ The graph of a position depends on nothing but the position, so one recording se
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,15 +105,12 @@ class Workspace:
         """The parameters, a view of `data`, (n_params,)."""
         return self.data[: self.recording.n_params]
 
-    def read(self, first: int, token_ids: list[int]) -> None:
-        """Let the positions from `first` on read these tokens."""
+    def read(self, first: int, token_ids: list[int], targets: Sequence[int] = ()) -> None:
+        """Let the positions from `first` on read these tokens, and those from 0 on be judged by `targets`."""
         r = self.recording
-        self.child[2 * r.readers[first : first + len(token_ids)]] = r.matrices["wte"][token_ids]
-
-    def aim(self, token_ids: list[int]) -> None:
-        """Let the positions from 0 on be judged by these tokens."""
-        r, n = self.recording, len(token_ids)
-        self.child[2 * r.surprises[:n]] = r.probs[np.arange(n), token_ids]
+        inputs, aims = np.array(token_ids, dtype=np.int32), np.array(targets, dtype=np.int32)
+        wte = r.matrices["wte"]
+        self.loops.patch(self.child, r.config.n_embd, r.readers, wte, first, inputs, r.surprises, r.probs, aims)
 
     def forward(self, rows: Rows, first: int, last: int) -> int:
         """Compute `rows[first:last]`; FINE, or the index at which Python's arithmetic would raise."""
@@ -144,7 +141,7 @@ class Workspace:
 
 
 def _unsigned(rows: Rows) -> npt.NDArray[np.uint32]:
-    """The same numbers, for kernels that meet no negative ones: a compiled loop then need not ask, and is much faster."""
+    """The same numbers, for kernels that meet no negative ones: compiled, they need not ask, and are much faster."""
     return rows.view(np.uint32)
 
 

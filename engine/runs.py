@@ -145,3 +145,17 @@ def unfold(child: Any, edges: Any, terms: Any, legs: Any, out: Any) -> int:
                 out[at + 1] = added - 1
                 at += 2
     return at
+
+
+def patch(
+    child: Any, n_embd: int, readers: Any, wte: Any, first: int, inputs: Any, surprises: Any, probs: Any, targets: Any
+) -> None:  # fmt: skip
+    """Let the positions from `first` on read the tokens `inputs`, and those from 0 on be judged by `targets`.
+
+    `readers`, `surprises` and `probs` as in `Recording`; `wte`, (vocab_size, n_embd), are the rows of that matrix.
+    """
+    for i in range(len(inputs)):
+        for j in range(n_embd):
+            child[2 * readers[first + i, j]] = wte[inputs[i], j]
+    for pos in range(len(targets)):
+        child[2 * surprises[pos]] = probs[pos, targets[pos]]
