@@ -116,7 +116,7 @@ class StepProgram:
         self._order = order
         self.route: Route = order.route(self.targets)
         self.mean: Span = recording.losses[self.n - 1]
-        self.mean_rows: Rows = recording.computed(self.mean)
+        self.mean_rows: Rows = recording.mean_rows[self.n - 1]
 
     @property
     def loss_row(self) -> int:

@@ -105,9 +105,13 @@ def backward(
 
 
 def forward_whole(
-    op: Any, child: Any, args: Any, data: Any, rows: Any, last: int, starts: Any, terms: Any, dots: int
+    op: Any, child: Any, args: Any, data: Any, rows: Any, last: int, starts: Any, terms: Any, dots: int, mean: Any
 ) -> int:
-    """Compute the scalars `rows[:last]` as `forward` does, the first `dots` dot products (`runs.Dots`) as runs."""
+    """Compute the scalars `rows[:last]` and then `mean` as `forward` does, but the dot products as runs.
+
+    `starts` and `terms` as in `runs.Dots`, of which the first `dots` lie before `last`. Returns FINE, or the index of
+    the scalar that Python could not have computed, counted from the first row on through `mean`.
+    """
     at = 0
     for i in range(dots):
         if at < starts[i]:
@@ -123,7 +127,11 @@ def forward_whole(
             data[row] = product
             data[row + 1] = total
             row += 2
-    return forward(op, child, args, data, rows, at, last)
+    fault = forward(op, child, args, data, rows, at, last)
+    if fault != FINE:
+        return fault
+    fault = forward(op, child, args, data, mean, 0, len(mean))
+    return last + fault if fault != FINE else FINE
 
 
 def backward_whole(op: Any, child: Any, data: Any, grad: Any, edges: Any, terms: Any, legs: Any) -> None:

@@ -116,7 +116,7 @@ class GradientOrder:
 
     def _make_mean(self, n: int) -> None:
         """The steps of the mean over n positions; after each running sum the position that it hands on to."""
-        rows = self._recording.computed(self._recording.losses[n - 1])[::-1].copy()
+        rows = self._recording.mean_rows[n - 1][::-1].copy()
         steps = [_step(-1 - rows[0], 0), self._fold(rows[:1])]
         for i in range(1, n + 1):
             steps += [self._fold(rows[i : i + 1]), _step(n - i, BELOW)]

@@ -60,6 +60,7 @@ class Recording:
     bounds: Rows  # the first row of every matrix, and the end of the last
     positions: tuple[Span, ...]
     losses: tuple[Span, ...]
+    mean_rows: tuple[Rows, ...]  # the rows that each of `losses` computes
     samplers: tuple[Span, ...]
     reciprocal: int  # the row of 1 / temperature
     rows: Rows  # the rows that positions make, in order; leaves are not among them
@@ -118,11 +119,11 @@ class Workspace:
         return self.loops.forward(r.op, self._child, r.args, self.data, _unsigned(rows), first, last)
 
     def forward_whole(self, n: int) -> int:
-        """Compute all that `n` positions make, with the same bits and faults as `forward` over their rows."""
+        """Compute all that `n` positions and their mean make, with the same bits and faults as `forward`."""
         r = self.recording
-        rows, dots = r.row_counts[n - 1], r.dot_counts[n - 1]
+        rows, dots, mean = r.row_counts[n - 1], r.dot_counts[n - 1], _unsigned(r.mean_rows[n - 1])
         return self.loops.forward_whole(
-            r.op, self._child, r.args, self.data, _unsigned(r.rows), rows, r.dots.starts, r.dots.terms, dots
+            r.op, self._child, r.args, self.data, _unsigned(r.rows), rows, r.dots.starts, r.dots.terms, dots, mean
         )
 
     def backward(self, edges: Rows, first: int, last: int) -> None:
@@ -260,6 +261,7 @@ def _freeze(
         bounds=bounds,
         positions=positions,
         losses=losses,
+        mean_rows=tuple((np.flatnonzero(op[s.first : s.last] != LEAF) + s.first).astype(np.int32) for s in losses),
         samplers=samplers,
         reciprocal=reciprocal.row,
         rows=rows,

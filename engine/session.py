@@ -220,14 +220,9 @@ class Session:
         self.history.note(float(w.data[self.program.loss_row]), norms)
 
     def _forward(self, first: int, last: int) -> None:
-        program, w, split = self.program, self.workspace, self.program.position_ticks
-        if first == 0 and last == program.ticks(Phase.FORWARD):
-            at = w.forward_whole(program.n)
-            if at == FINE:
-                at = w.forward(program.mean_rows, 0, last - split)
-                at += split if at != FINE else 0
-        else:
-            at = w.forward(program.rows, first, last)
+        program, w = self.program, self.workspace
+        whole = first == 0 and last == program.ticks(Phase.FORWARD)
+        at = w.forward_whole(program.n) if whole else w.forward(program.rows, first, last)
         if at != FINE:
             self._moment = Moment(self.step, Phase.FORWARD, at)
             raise self._fault(Moment(self.step, Phase.FORWARD, at + 1), int(program.rows[at]))
