@@ -56,9 +56,13 @@ def find_dots(op: npt.NDArray[np.int8], child: Rows, live: Mask, zeros: Rows, ro
     return Dots(last + 1 - 2 * numbers[last], numbers[last], number > 0)
 
 
-def _uses(child: Rows, inner: Mask) -> npt.NDArray[np.intp]:
-    below = child[np.repeat(inner, 2)]
-    return np.bincount(below[below >= 0], minlength=len(inner))
+def _uses(child: Rows, inner: Mask) -> npt.NDArray[np.uint8]:
+    """How many operations use each row; at most 2 are counted for each child."""
+    uses = np.zeros(len(inner), dtype=np.uint8)
+    for slot in (0, 1):
+        below = child[slot::2][inner]
+        uses += np.minimum(np.bincount(below[below >= 0], minlength=len(inner)), 2).astype(np.uint8)
+    return uses
 
 
 def fold(child: Any, live: Any, ends: Any, rows: Any, edges: Any, counts: Any) -> int:
