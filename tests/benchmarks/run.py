@@ -26,6 +26,7 @@ from engine.recording import record  # noqa: E402
 STEPS = 12  # steps that both take, in turns
 AGAIN = 15  # how often the engine takes each of them; the median counts, as a millisecond is soon disturbed
 SEEKS = 60  # random moments to be reached
+LEARNT = 40  # steps after which the orders of most targets and positions are known
 
 BUDGETS = {  # what a figure should be, on a quiet machine
     "recording the defaults": "budget 0.7",
@@ -109,9 +110,9 @@ def ladder() -> None:
     print(f"{'layers':>8}{'width':>7}{'parameters':>12}{'scalars a step':>16}{'ms a step':>11}{'ns a scalar':>13}")
     for config in LADDER:
         session = Session(config, load_docs())
-        session.run(until=2)
+        session.run(until=LEARNT)
         scalars, times = [], []
-        for step in range(2, 22):
+        for step in range(LEARNT, LEARNT + 20):
             scalars.append(session.program.ticks(Phase.FORWARD))
             times.append(seconds(lambda session=session, step=step: session.run(until=step + 1)))
         each = statistics.median(t / n for t, n in zip(times, scalars, strict=True)) * 1e9
