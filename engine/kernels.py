@@ -194,16 +194,17 @@ def adam(
             break
     for start in range(first, last, len(scratch)):
         end = min(start + len(scratch), last)
-        for i in range(start, end):
-            scratch[i - start] = power(grad[i], square)
-        for i in range(start, end):
-            m[i] = beta1 * m[i] + (1.0 - beta1) * grad[i]
-            v[i] = beta2 * v[i] + (1.0 - beta2) * scratch[i - start]
-            scratch[i - start] = v[i] / fix2
+        g, m_now, v_now, p = grad[start:end], m[start:end], v[start:end], data[start:end]
+        for i in range(end - start):
+            scratch[i] = power(g[i], square)
+        for i in range(end - start):
+            m_now[i] = beta1 * m_now[i] + (1.0 - beta1) * g[i]
+            v_now[i] = beta2 * v_now[i] + (1.0 - beta2) * scratch[i]
+            scratch[i] = v_now[i] / fix2
         for i in range(end - start):
             scratch[i] = power(scratch[i], root)
-        for i in range(start, end):
-            data[i] -= lr * (m[i] / fix1) / (scratch[i - start] + eps)
+        for i in range(end - start):
+            p[i] -= lr * (m_now[i] / fix1) / (scratch[i] + eps)
     return fault
 
 
