@@ -234,6 +234,11 @@ def _span(tape: Tape, first: int) -> Span:
     return Span(first, len(tape), tensors)
 
 
+def _log_in(op: npt.NDArray[np.int8], tensor: Tensor) -> int:
+    (log,) = np.flatnonzero(op[tensor.first : tensor.last] == LOG) + tensor.first
+    return int(log)
+
+
 def _freeze(
     config: Config, vocab_size: int, tape: Tape, w: dict[str, Matrix], spans: tuple[list[Span], ...], reciprocal: Value
 ) -> Recording:
@@ -248,7 +253,6 @@ def _freeze(
     live = (op != LEAF) & (op != NEG_MAX)
     live[:n_params] = True
     dots = find_dots(op, child, live, constants[data[constants] == 0.0], rows)
-    logs = np.flatnonzero(op[: positions[-1].last] == LOG).astype(np.int32)
     return Recording(
         config,
         vocab_size,
@@ -270,6 +274,6 @@ def _freeze(
         dots=dots,
         dot_counts=tuple(np.searchsorted(dots.starts, row_counts).tolist()),
         readers=np.stack([span.tensor("embed").rows for span in positions]),
-        surprises=logs,
+        surprises=np.array([_log_in(op, span.tensor("loss_t")) for span in positions], dtype=np.int32),
         probs=np.stack([span.tensor("probs").rows for span in positions]),
     )

@@ -1,8 +1,8 @@
 """Where a tape is regular: a dot product is one run over it, not many scalars looked up one by one.
 
 `sum(w * x)` leaves a pattern: product, running sum, product, running sum. It is found here, among the scalars as they
-are computed and in the way that gradients take; `kernels` runs it. Knows nothing of GPTs. What visits every row or
-edge runs as it stands, and compiled (see `compiled`).
+are computed and on the way that gradients take; `kernels` runs it. Knows nothing of numbers, only of rows. What visits
+every row or edge runs as it stands, and compiled (see `compiled`).
 """
 
 from __future__ import annotations
