@@ -107,7 +107,9 @@ def split() -> None:
 
 def ladder() -> None:
     """What a step costs as models grow, over the scalars that its document has."""
-    print(f"{'layers':>8}{'width':>7}{'parameters':>12}{'scalars a step':>16}{'ms a step':>11}{'ns a scalar':>13}")
+    print(
+        f"{'layers':>8}{'width':>7}{'parameters':>12}{'scalars a step':>16}{'ms a step':>11}{'ns a scalar':>13}{'at best':>9}"
+    )
     for config in LADDER:
         session = Session(config, load_docs())
         session.run(until=LEARNT)
@@ -115,10 +117,12 @@ def ladder() -> None:
         for step in range(LEARNT, LEARNT + 20):
             scalars.append(session.program.ticks(Phase.FORWARD))
             times.append(seconds(lambda session=session, step=step: session.run(until=step + 1)))
-        each = statistics.median(t / n for t, n in zip(times, scalars, strict=True)) * 1e9
-        n, ms = statistics.mean(scalars), statistics.mean(times) * 1e3
-        params = session.recording.n_params
-        print(f"{config.n_layer:>8}{config.n_embd:>7}{params:>12,}{n:>16,.0f}{ms:>11.3f}{each:>13.2f}")
+        each = [t / n * 1e9 for t, n in zip(times, scalars, strict=True)]
+        n, ms, params = statistics.mean(scalars), statistics.median(times) * 1e3, session.recording.n_params
+        print(
+            f"{config.n_layer:>8}{config.n_embd:>7}{params:>12,}{n:>16,.0f}{ms:>11.3f}"
+            f"{statistics.median(each):>13.2f}{min(each):>9.2f}"
+        )
 
 
 def travel() -> None:
@@ -167,6 +171,8 @@ def memory() -> None:
 def main() -> None:
     warm = Session(Config(n_embd=4, n_head=2, block_size=4), ["anna", "bo"])
     warm.run(until=2)
+    for phase in (Phase.FORWARD, Phase.BACKWARD):
+        warm.seek(Moment(2, phase, 1))  # what is made of parts of a phase is compiled by itself
     print(f"loops compiled: {warm.loops.compiled}; Python {sys.version.split()[0]}; warmed up, compiling not counted")
     show("recording the defaults", min(seconds(lambda: record(Config(), 27)) for _ in range(3)), "s")
     compare()
