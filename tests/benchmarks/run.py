@@ -108,7 +108,7 @@ def split() -> None:
 def ladder() -> None:
     """What a step costs as models grow, over the scalars that its document has."""
     print(
-        f"{'layers':>8}{'width':>7}{'parameters':>12}{'scalars a step':>16}{'ms a step':>11}{'ns a scalar':>13}{'at best':>9}"
+        f"{'layers':>8}{'width':>7}{'parameters':>12}{'scalars':>12}{'ms a step':>11}{'ns a scalar':>13}{'at best':>9}"
     )
     for config in LADDER:
         session = Session(config, load_docs())
@@ -120,7 +120,7 @@ def ladder() -> None:
         each = [t / n * 1e9 for t, n in zip(times, scalars, strict=True)]
         n, ms, params = statistics.mean(scalars), statistics.median(times) * 1e3, session.recording.n_params
         print(
-            f"{config.n_layer:>8}{config.n_embd:>7}{params:>12,}{n:>16,.0f}{ms:>11.3f}"
+            f"{config.n_layer:>8}{config.n_embd:>7}{params:>12,}{n:>12,.0f}{ms:>11.3f}"
             f"{statistics.median(each):>13.2f}{min(each):>9.2f}"
         )
 
