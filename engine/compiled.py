@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from engine import kernels
+from engine import kernels, runs
 
 _LOCK = threading.Lock()
 
@@ -23,17 +23,32 @@ class Loops:
     forward: Callable[..., int]
     backward: Callable[..., None]
     adam: Callable[..., int]
+    squares: Callable[..., None]
     post_order: Callable[..., int]
-    splice: Callable[..., int]
+    forward_whole: Callable[..., int]
+    backward_whole: Callable[..., None]
+    fold: Callable[..., int]
+    route: Callable[..., int]
+    unfold: Callable[..., int]
+    patch: Callable[..., None]
     compiled: bool
 
 
-_NAMES = ("forward", "backward", "adam", "post_order", "splice")
+_KERNELS = (
+    kernels.forward, kernels.forward_whole, kernels.backward, kernels.backward_whole, kernels.adam, kernels.squares,
+    kernels.post_order, runs.fold, runs.route, runs.unfold, runs.patch,
+)  # fmt: skip
+# Called by kernels. They stand in the callers' file, because numba's cache looks at nothing else for changes.
+_CALLED = (kernels.forward, kernels.backward, runs.add_leg)
 
 
 def plain_loops() -> Loops:
     """The kernels uncompiled. Arrays go in as memoryviews, whose items are Python's own floats."""
-    return Loops(**{name: _with_views(getattr(kernels, name)) for name in _NAMES}, compiled=False)
+    return _loops(_with_views, compiled=False)
+
+
+def _loops(prepare: Callable[[Callable[..., Any]], Any], compiled: bool) -> Loops:
+    return Loops(**{kernel.__name__: prepare(kernel) for kernel in _KERNELS}, compiled=compiled)
 
 
 def _with_views(kernel: Callable[..., Any]) -> Callable[..., Any]:
@@ -53,9 +68,10 @@ def _compile() -> Loops:
     def _power(x, y):  # type: ignore[no-untyped-def]  # noqa: ARG001 - numba compares this signature with the one below
         return lambda x, y: x**y
 
-    register_jitable(kernels.adam_step)
+    for kernel in _CALLED:
+        register_jitable(error_model="numpy")(kernel)
     compile_ = numba.njit(nogil=True, cache=True, error_model="numpy")
-    return Loops(**{name: compile_(getattr(kernels, name)) for name in _NAMES}, compiled=True)
+    return _loops(compile_, compiled=True)
 
 
 def loops() -> Loops:

@@ -14,7 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
-from engine.order import GradientOrder
+from engine.order import GradientOrder, Route
 from engine.recording import Floats, Span, Workspace
 from engine.tape import Rows, Tensor
 from engine.tokenizer import Tokenizer
@@ -110,8 +110,8 @@ class Event(Stretch):
 class StepProgram:
     """What one training step does, given its document: every tick and every stretch of the three phases.
 
-    `tokens` has BOS on both sides; `n` positions read `inputs` and should predict `targets`. `edges` is the order of
-    the backward phase. `child` is the graph as patched for this document, so a program lives as long as its step.
+    `tokens` has BOS on both sides; `n` positions read `inputs` and should predict `targets`. `route` is the way that
+    the backward phase takes. `child` is the graph as patched for this document, so a program lives as long as its step.
     """
 
     def __init__(self, workspace: Workspace, order: GradientOrder, tokenizer: Tokenizer, step: int, doc: str) -> None:
@@ -120,14 +120,13 @@ class StepProgram:
         self.tokens = tokenizer.encode(doc)
         self.n = min(recording.config.block_size, len(self.tokens) - 1)
         self.inputs, self.targets = self.tokens[: self.n], self.tokens[1 : self.n + 1]
-        for pos in range(self.n):
-            workspace.read(pos, self.inputs[pos])
-            workspace.aim(pos, self.targets[pos])
+        workspace.read(0, self.inputs, self.targets)
         self.child: Rows = workspace.child
         self._ends: dict[Phase, dict[Place, Moment]] = {}
-        self.edges: Rows = order.edges(self.targets)
+        self._order = order
+        self.route: Route = order.route(self.targets)
         self.mean: Span = recording.losses[self.n - 1]
-        self.mean_rows: Rows = recording.computed(self.mean)
+        self.mean_rows: Rows = recording.mean_rows[self.n - 1]
 
     @property
     def loss_row(self) -> int:
@@ -144,11 +143,16 @@ class StepProgram:
         """The row that each forward tick makes."""
         return np.concatenate([self.recording.rows[: self.position_ticks], self.mean_rows])
 
+    @cached_property
+    def edges(self) -> Rows:
+        """The edge of the graph that each backward tick goes along, as an index into `child`; -1 - row sets a seed."""
+        return self._order.edges(self.route, self.child)
+
     def ticks(self, phase: Phase) -> int:
         """How many ticks the phase has."""
         if phase is Phase.FORWARD:
             return self.position_ticks + len(self.mean_rows)
-        return len(self.edges) if phase is Phase.BACKWARD else self.recording.n_params
+        return self.route.ticks if phase is Phase.BACKWARD else self.recording.n_params
 
     @cached_property
     def receivers(self) -> Rows:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from engine.compiled import Loops
 from engine.recording import Floats
 from engine.tape import Rows
 
@@ -32,13 +33,14 @@ class Norms(NamedTuple):
     weight: float
 
 
-def matrix_norms(matrices: Mapping[str, Rows], grad: Floats, before: Floats, after: Floats) -> Floats:
-    """What `Norms` says of every matrix, (n_matrices, 3), from gradients and values of all parameters, (n_params,)."""
-    starts = [int(rows[0, 0]) for rows in matrices.values()]
-    with np.errstate(over="ignore", invalid="ignore"):
-        parts = (grad, after - before, before)
-        norms: Floats = np.sqrt(np.stack([np.add.reduceat(part * part, starts) for part in parts], axis=1))
-    return norms
+def matrix_norms(loops: Loops, bounds: Rows, grad: Floats, before: Floats, after: Floats) -> Floats:
+    """What `Norms` says of every matrix, (n, 3), from gradients and values of all their parameters.
+
+    `bounds`, (n + 1,), says where each matrix begins, and where the last one ends.
+    """
+    sums = np.empty((len(bounds) - 1, 3))
+    loops.squares(grad, before, after, bounds, sums)
+    return np.sqrt(sums, out=sums)
 
 
 @dataclass(eq=False)
@@ -72,8 +74,8 @@ class History:
         """Whether a finished step is a new one; a step that is run again gives the same figures."""
         return self.writes and step == len(self.losses)
 
-    def note(self, loss: float, grad_norm: float, norms: Floats) -> None:
+    def note(self, loss: float, norms: Floats) -> None:
         """Keep the figures of the next finished step; `norms` as `matrix_norms` gives them."""
         self.losses.append(loss)
-        self.grad_norms.append(grad_norm)
+        self.grad_norms.append(math.sqrt(sum(norm * norm for norm in norms[:, 0].tolist())))
         self.norms.append(norms)

@@ -2,71 +2,106 @@
 
 Addition of floats is not associative, so bits depend on it. It depends on the position and its target alone: the
 target's logit is reached first and takes everything below it along. So each position is sorted once below its last
-residual (the body), each target once above it (the head), and a document's order is spliced from these.
+residual (the body), each target once above it (the head), and a document's route leads through these.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-import numpy.typing as npt
 
 from engine.compiled import Loops
 from engine.recording import Recording, Span
-from engine.tape import LEAF, NEG_MAX, Rows
+from engine.runs import BELOW
+from engine.tape import Rows
 
-MOST_CACHED = 2**21  # edges of heads kept; with a large alphabet the oldest go
+MOST_CACHED = 2**21  # steps of heads kept; with a large alphabet they are made anew
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    """The backward phase of one document: steps, that is, `edges` and `terms` (see `runs.fold`), in `legs`, (n, 3).
+
+    `ticks` is how many edges of the chain rule that makes, the one that sets the loss's own gradient among them.
+    """
+
+    edges: Rows
+    terms: Rows
+    legs: Rows
+    ticks: int
 
 
 class GradientOrder:
-    """Says, for the targets of a document, the edges of the chain rule in the original's order."""
+    """Says, for the targets of a document, how the chain rule goes through its graph in the original's order."""
 
     def __init__(self, recording: Recording, loops: Loops) -> None:
         self._recording, self._loops = recording, loops
-        op, n_params = recording.op, recording.n_params
-        # Gradients flow into parameters and into what was computed, not into constants.
-        self._live: npt.NDArray[np.bool_] = (op != LEAF) & (op != NEG_MAX)
-        self._live[:n_params] = True
-        self._bodies: dict[int, tuple[Rows, Rows]] = {}
-        self._heads: dict[int, Rows] = {}
-        self._means: dict[int, list[Rows]] = {}
-        self._cached = 0
+        block_size, n_embd, vocab_size = recording.config.block_size, recording.config.n_embd, recording.vocab_size
         self._turn = np.zeros(len(recording), dtype=np.int8)
-        self._out = np.empty(2 * (len(recording.rows) + len(recording.losses)) + 2, dtype=np.int32)
+        self._shifts = np.array([2 * (self._top(p) - self._top(0)) for p in range(block_size)], dtype=np.int32)
+        legs_a_position = 2 * n_embd + 2
+        self._legs = np.empty((block_size * legs_a_position + 1, 3), dtype=np.int32)
+        # Where the steps of each piece stand, and how many edges they are; no edges: not made yet.
+        self._means, self._mean_ticks = np.zeros((block_size, 2), dtype=np.int32), [0] * block_size
+        self._heads, self._head_ticks = np.zeros((vocab_size, 2), dtype=np.int32), [0] * vocab_size
+        self._bodies, self._body_ticks = np.zeros((block_size, n_embd + 1), dtype=np.int32), [0] * block_size
+        self._forget()
 
-    def edges(self, targets: list[int]) -> Rows:
-        """The edges, as indices into `child`, along which the loss of a document with these targets flows back.
+    def _forget(self) -> None:
+        self._steps: Rows = np.empty((2, 1024), dtype=np.int32)  # edges, and terms
+        self._used = self._cached = 0
+        for ticks in (self._mean_ticks, self._head_ticks, self._body_ticks):
+            ticks[:] = [0] * len(ticks)
 
-        The first one is negative and sets the loss's own gradient, see `kernels.backward`. The array is good until
-        the next call.
-        """
-        out, at = self._out, 0
-        pieces = self._mean(len(targets))
-        for pos in range(len(targets) - 1, -1, -1):
-            piece = pieces[len(targets) - 1 - pos]
-            out[at : at + len(piece)] = piece
-            body, starts = self._body(pos)
-            shift = 2 * (self._first_of_head(pos) - self._first_of_head(0))
-            at = self._loops.splice(out, at + len(piece), self._head(targets[pos]), shift, body, starts)
-        piece = pieces[-1]
-        out[at : at + len(piece)] = piece
-        return out[: at + len(piece)]
+    def route(self, targets: list[int]) -> Route:
+        """The way along which the loss of a document with these targets flows back."""
+        if self._cached > MOST_CACHED:
+            self._forget()
+        n, mean_ticks, head_ticks, body_ticks = len(targets), self._mean_ticks, self._head_ticks, self._body_ticks
+        if not mean_ticks[n - 1]:
+            self._make_mean(n)
+        ticks = mean_ticks[n - 1]
+        for pos, target in enumerate(targets):
+            if not body_ticks[pos]:
+                self._make_body(pos)
+            if not head_ticks[target]:
+                self._make_head(target)
+            ticks += body_ticks[pos] + head_ticks[target]
+        count = self._loops.route(
+            *self._steps, self._means, self._heads, self._bodies, self._shifts, np.array(targets, dtype=np.int32),
+            self._legs,
+        )  # fmt: skip
+        return Route(self._steps[0], self._steps[1], self._legs[:count].copy(), ticks)
 
-    def _mean(self, n: int) -> list[Rows]:
-        """The edges of the mean over n positions, cut where the positions' own edges go in, last position first."""
-        if n not in self._means:
-            rows = self._recording.computed(self._recording.losses[n - 1])[::-1]
-            seed = np.array([-1 - rows[0]], dtype=np.int32)
-            # The last running sum hands on to the last position's loss, the one before it to the loss before.
-            first = np.concatenate([seed, self._edges_of(rows[:2])])
-            self._means[n] = [first, *(self._edges_of(rows[i : i + 1]) for i in range(2, n + 1)), rows[:0]]
-        return self._means[n]
+    def edges(self, route: Route, child: Rows) -> Rows:
+        """The edges of a route one by one, (ticks,), as indices into `child`, as `kernels.backward` takes them."""
+        out = np.empty(route.ticks, dtype=np.int32)
+        self._loops.unfold(child, route.edges, route.terms, route.legs, out)
+        return out
 
-    def _edges_of(self, rows: Rows) -> Rows:
-        edges = np.stack([2 * rows, 2 * rows + 1], axis=1).ravel()
-        below = self._recording.child[edges]
-        return edges[(below >= 0) & self._live[below]]
+    def _append(self, steps: Rows) -> tuple[int, int]:
+        """Keep these steps; says where they begin and end. Routes hold the array that they were made for."""
+        first, last = self._used, self._used + steps.shape[1]
+        if last > self._steps.shape[1]:
+            grown = np.empty((2, 2 * last), dtype=np.int32)
+            grown[:, :first] = self._steps[:, :first]
+            self._steps = grown
+        self._steps[:, first:last] = steps
+        self._used = last
+        return first, last
 
-    def _first_of_head(self, pos: int) -> int:
+    def _fold(self, rows: Rows) -> Rows:
+        r = self._recording
+        out = np.empty((2, 2 * len(rows)), dtype=np.int32)
+        return out[:, : self._loops.fold(r.child, r.live, r.dots.ends, rows, *out)]
+
+    def _ticks_of(self, rows: Rows) -> int:
+        below = self._recording.child[np.concatenate([2 * rows, 2 * rows + 1])]
+        return int(np.count_nonzero((below >= 0) & self._recording.live[below]))
+
+    def _top(self, pos: int) -> int:
+        """The first row above the last residual."""
         return int(self._residual(pos)[-1]) + 1
 
     def _residual(self, pos: int) -> Rows:
@@ -79,39 +114,41 @@ class GradientOrder:
         count = self._loops.post_order(self._recording.op, child, root, lowest, shallow, self._turn, stack, out)
         return out[:count][::-1].copy()
 
-    def _body(self, pos: int) -> tuple[Rows, Rows]:
-        """The edges below each element of the last residual that no earlier element has reached, and their bounds."""
-        if pos not in self._bodies:
-            span = self._recording.positions[pos]
-            pieces = [
-                self._edges_of(self._sort(int(x), span.first, span.first, span, self._recording.child))
-                for x in self._residual(pos)
-            ]
-            self._turn[span.first : span.last] = 0
-            starts = np.cumsum([0, *map(len, pieces)]).astype(np.int32)
-            self._bodies[pos] = np.concatenate(pieces), starts
-        return self._bodies[pos]
+    def _make_mean(self, n: int) -> None:
+        """The steps of the mean over n positions; after each running sum the position that it hands on to."""
+        rows = self._recording.mean_rows[n - 1][::-1].copy()
+        steps = [_step(-1 - rows[0], 0), self._fold(rows[:1])]
+        for i in range(1, n + 1):
+            steps += [self._fold(rows[i : i + 1]), _step(n - i, BELOW)]
+        self._means[n - 1] = self._append(np.concatenate(steps, axis=1))
+        self._mean_ticks[n - 1] = 1 + self._ticks_of(rows)
 
-    def _head(self, target: int) -> Rows:
-        """The edges above the last residual, as at position 0; -1 - i where piece i of the body belongs."""
-        if target not in self._heads:
-            r, span = self._recording, self._recording.positions[0]
-            surprise, probs = span.tensor("loss_t"), span.tensor("probs")
-            child = r.child.copy()
-            child[2 * r.computed(Span(surprise.first, surprise.last, ()))[0]] = probs.rows[target]
-            rows = self._sort(int(surprise.rows[0]), span.first, self._first_of_head(0), span, child)
-            self._turn[span.first : span.last] = 0
-            edges = np.stack([2 * rows, 2 * rows + 1], axis=1)
-            below = child[edges]
-            keep = (below >= 0) & self._live[below]
-            residual = self._residual(0)
-            marker = rows <= residual[-1]
-            edges[marker, 0] = -1 - (rows[marker] - residual[0])
-            keep[marker] = [True, False]
-            head = edges[keep]
-            if self._cached + len(head) > MOST_CACHED:
-                self._heads.clear()
-                self._cached = 0
-            self._heads[target] = head
-            self._cached += len(head)
-        return self._heads[target]
+    def _make_body(self, pos: int) -> None:
+        """The steps below each element of the last residual that no earlier element has reached, a piece each."""
+        span = self._recording.positions[pos]
+        for i, x in enumerate(self._residual(pos)):
+            rows = self._sort(int(x), span.first, span.first, span, self._recording.child)
+            self._bodies[pos, i : i + 2] = self._append(self._fold(rows))
+            self._body_ticks[pos] += self._ticks_of(rows)
+        self._turn[span.first : span.last] = 0
+
+    def _make_head(self, target: int) -> None:
+        """The steps above the last residual, as at position 0, with the places where pieces of the body belong."""
+        r, span, top = self._recording, self._recording.positions[0], self._top(0)
+        child = r.child[: 2 * span.last].copy()
+        child[2 * r.surprises[0]] = span.tensor("probs").rows[target]
+        rows = self._sort(int(span.tensor("loss_t").rows[0]), span.first, top, span, child)
+        self._turn[span.first : span.last] = 0
+        steps, first = [], 0
+        for at in np.flatnonzero(rows < top):
+            steps += [self._fold(rows[first:at]), _step(rows[at] - self._residual(0)[0], BELOW)]
+            first = int(at) + 1
+        steps.append(self._fold(rows[first:]))
+        begin, end = self._append(np.concatenate(steps, axis=1))
+        self._heads[target] = begin, end
+        self._head_ticks[target] = self._ticks_of(rows[rows >= top])
+        self._cached += end - begin
+
+
+def _step(edge: int, terms: int) -> Rows:
+    return np.array([[edge], [terms]], dtype=np.int32)

@@ -6,7 +6,7 @@ The graph of a position depends on nothing but the position, so one recording se
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,8 @@ from engine import model
 from engine.compiled import Loops
 from engine.config import Config
 from engine.errors import ConfigError, Stopped
-from engine.tape import LEAF, LOG, Matrix, Rows, Tape, Tensor, Value
+from engine.runs import Dots, Mask, find_dots
+from engine.tape import LEAF, LOG, NEG_MAX, Matrix, Rows, Tape, Tensor, Value
 
 Floats = npt.NDArray[np.float64]
 BYTES_A_ROW = 80  # what a scalar costs at most: 60 on the tape, and 20 more while its moment is looked at
@@ -56,13 +57,25 @@ class Recording:
     constants: tuple[Rows, Floats]  # the LEAF rows that are not parameters, and their values
     line: npt.NDArray[np.uint16]
     matrices: dict[str, Rows]
+    bounds: Rows  # the first row of every matrix, and the end of the last
     positions: tuple[Span, ...]
     losses: tuple[Span, ...]
+    mean_rows: tuple[Rows, ...]  # the rows that each of `losses` computes
     samplers: tuple[Span, ...]
     reciprocal: int  # the row of 1 / temperature
     rows: Rows  # the rows that positions make, in order; leaves are not among them
     row_counts: tuple[int, ...]  # how many of them there are after each position
-    n_params: int
+    live: Mask  # where gradients flow to: parameters and what is computed, not constants
+    dots: Dots  # the dot products among `rows`
+    dot_counts: tuple[int, ...]  # how many of them begin before the end of each position
+    readers: Rows  # (block_size, n_embd): the rows whose first child is what a position reads from wte
+    surprises: Rows  # (block_size,): the row of log(p) of each position, whose child depends on the target
+    probs: Rows  # (block_size, vocab_size): the rows that it may be
+
+    @property
+    def n_params(self) -> int:
+        """How many parameters there are."""
+        return int(self.bounds[-1])
 
     def __len__(self) -> int:
         return len(self.op)
@@ -82,6 +95,7 @@ class Workspace:
     def __init__(self, recording: Recording, loops: Loops, child: Rows | None = None) -> None:
         self.recording, self.loops = recording, loops
         self.child: Rows = recording.child if child is None else child
+        self._child = _unsigned(self.child)
         self.data: Floats = np.zeros(len(recording))
         self.grad: Floats = np.zeros(len(recording))
         rows, values = recording.constants
@@ -92,26 +106,44 @@ class Workspace:
         """The parameters, a view of `data`, (n_params,)."""
         return self.data[: self.recording.n_params]
 
-    def read(self, pos: int, token_id: int) -> None:
-        """Let position `pos` read this token."""
-        rows = self.recording.positions[pos].tensor("embed").rows
-        self.child[2 * rows] = self.recording.matrices["wte"][token_id]
-
-    def aim(self, pos: int, token_id: int) -> None:
-        """Let position `pos` be judged by this token."""
-        span = self.recording.positions[pos]
-        surprise = span.tensor("loss_t")
-        (log,) = (r for r in range(surprise.first, surprise.last) if self.recording.op[r] == LOG)
-        self.child[2 * log] = span.tensor("probs").rows[token_id]
+    def read(self, first: int, token_ids: list[int], targets: Sequence[int] = ()) -> None:
+        """Let the positions from `first` on read these tokens, and those from 0 on be judged by `targets`."""
+        r = self.recording
+        inputs, aims = np.array(token_ids, dtype=np.int32), np.array(targets, dtype=np.int32)
+        wte = r.matrices["wte"]
+        self.loops.patch(self.child, r.config.n_embd, r.readers, wte, first, inputs, r.surprises, r.probs, aims)
 
     def forward(self, rows: Rows, first: int, last: int) -> int:
         """Compute `rows[first:last]`; FINE, or the index at which Python's arithmetic would raise."""
         r = self.recording
-        return self.loops.forward(r.op, self.child, r.args, self.data, rows, first, last)
+        return self.loops.forward(r.op, self._child, r.args, self.data, _unsigned(rows), first, last)
+
+    def forward_whole(self, n: int) -> int:
+        """Compute all that `n` positions and their mean make, with the same bits and faults as `forward`."""
+        r = self.recording
+        rows, dots, mean = r.row_counts[n - 1], r.dot_counts[n - 1], _unsigned(r.mean_rows[n - 1])
+        return self.loops.forward_whole(
+            r.op, self._child, r.args, self.data, _unsigned(r.rows), rows, r.dots.starts, r.dots.terms, dots, mean
+        )
 
     def backward(self, edges: Rows, first: int, last: int) -> None:
         """Run the chain rule over `edges[first:last]`."""
-        self.loops.backward(self.recording.op, self.child, self.data, self.grad, edges, first, last)
+        self.loops.backward(self.recording.op, self._child, self.data, self.grad, edges, first, last, 0)
+
+    def backward_whole(self, edges: Rows, terms: Rows, legs: Rows) -> None:
+        """Run the chain rule over all legs of a route, with the same bits as `backward` over its edges one by one."""
+        self.loops.backward_whole(self.recording.op, self._child, self.data, self.grad, edges, terms, legs)
+
+    def clear_grad(self, n: int) -> None:
+        """Set to 0 the gradients of all that a document of `n` positions has."""
+        mean = self.recording.losses[n - 1]
+        self.grad[: self.recording.positions[n - 1].last] = 0.0
+        self.grad[mean.first : mean.last] = 0.0
+
+
+def _unsigned(rows: Rows) -> npt.NDArray[np.uint32]:
+    """The same numbers, for kernels that meet no negative ones: compiled, they need not ask, and are much faster."""
+    return rows.view(np.uint32)
 
 
 def count_rows(config: Config, vocab_size: int) -> int:
@@ -202,28 +234,46 @@ def _span(tape: Tape, first: int) -> Span:
     return Span(first, len(tape), tensors)
 
 
+def _log_in(op: npt.NDArray[np.int8], tensor: Tensor) -> int:
+    (log,) = np.flatnonzero(op[tensor.first : tensor.last] == LOG) + tensor.first
+    return int(log)
+
+
 def _freeze(
     config: Config, vocab_size: int, tape: Tape, w: dict[str, Matrix], spans: tuple[list[Span], ...], reciprocal: Value
 ) -> Recording:
     positions, losses, samplers = map(tuple, spans)
     op, data = np.frombuffer(tape.op, dtype=np.int8), np.frombuffer(tape.data, dtype=np.float64)
-    n_params = sum(matrix.rows.size for matrix in w.values())
+    bounds = np.cumsum([0, *(matrix.rows.size for matrix in w.values())], dtype=np.int32)
+    n_params = int(bounds[-1])
     constants = np.flatnonzero(op[n_params:] == LEAF).astype(np.int32) + np.int32(n_params)
+    child = np.frombuffer(tape.child, dtype=np.int32)
     rows = np.flatnonzero(op[: positions[-1].last] != LEAF).astype(np.int32)
+    row_counts = np.searchsorted(rows, [span.last for span in positions])
+    live = (op != LEAF) & (op != NEG_MAX)
+    live[:n_params] = True
+    dots = find_dots(op, child, live, constants[data[constants] == 0.0], rows)
     return Recording(
         config,
         vocab_size,
         op=op,
-        child=np.frombuffer(tape.child, dtype=np.int32),
+        child=child,
         args=np.frombuffer(tape.args, dtype=np.int32),
         constants=(constants, data[constants]),
         line=np.frombuffer(tape.line, dtype=np.uint16),
         matrices={name: matrix.rows for name, matrix in w.items()},
+        bounds=bounds,
         positions=positions,
         losses=losses,
+        mean_rows=tuple((np.flatnonzero(op[s.first : s.last] != LEAF) + s.first).astype(np.int32) for s in losses),
         samplers=samplers,
         reciprocal=reciprocal.row,
         rows=rows,
-        row_counts=tuple(int(n) for n in np.searchsorted(rows, [span.last for span in positions])),
-        n_params=n_params,
+        row_counts=tuple(row_counts.tolist()),
+        live=live,
+        dots=dots,
+        dot_counts=tuple(np.searchsorted(dots.starts, row_counts).tolist()),
+        readers=np.stack([span.tensor("embed").rows for span in positions]),
+        surprises=np.array([_log_in(op, span.tensor("loss_t")) for span in positions], dtype=np.int32),
+        probs=np.stack([span.tensor("probs").rows for span in positions]),
     )

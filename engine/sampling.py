@@ -42,7 +42,7 @@ def sample(
 def _document(workspace: Workspace, tokenizer: Tokenizer, generator: random.Random) -> str:
     recording, token_id, ids = workspace.recording, tokenizer.bos, list[int]()
     for pos in range(recording.config.block_size):
-        workspace.read(pos, token_id)
+        workspace.read(pos, [token_id])
         span, sampler = recording.positions[pos], recording.samplers[pos]
         up_to_logits = Span(span.first, span.tensor("probs").first, ())
         rows = recording.computed(up_to_logits, sampler)

@@ -26,6 +26,7 @@ from engine.view import View
 EPS_ADAM = 1e-8
 SQUARE, ROOT = 2.0, 0.5  # exponents, handed to the kernels at run time so that they stay powers
 INIT_STD = 0.08
+ADAM_BLOCK = 64  # parameters that one pass of `kernels.adam` takes at once
 
 OnStep = Callable[[int, float], bool | None]
 """Told a finished step and its loss; returning True asks the run to stop."""
@@ -118,6 +119,7 @@ class Session:
             step = self.step
             for phase in PHASES:
                 self._advance(phase, self.program.ticks(phase))
+            self.workspace.clear_grad(self.program.n)
             self._begin(step + 1)
             if on_step and on_step(step, self.losses[step]):
                 return
@@ -184,7 +186,6 @@ class Session:
         """Stand at the start of a step whose parameters and moments are in place."""
         self._moment = Moment(step)
         self._start: Keyframe | None = None
-        self.workspace.grad[:] = 0.0
         if self.history.wants(step):
             self.history.keyframes[step] = self._keyframe()
         doc = self.docs[step % len(self.docs)]
@@ -193,6 +194,10 @@ class Session:
     def _keyframe(self) -> Keyframe:
         if self.generator.getstate() != self._generator_state:
             self._generator_state = self.generator.getstate()  # one copy for all keyframes: training draws nothing
+        return self._copy()
+
+    def _copy(self) -> Keyframe:
+        """Parameters and moments as they are; the generator's state, slow to get, as of the last keyframe."""
         return Keyframe(self.workspace.params.copy(), self._m.copy(), self._v.copy(), self._generator_state)
 
     def _put_back(self, start: Keyframe) -> None:
@@ -202,6 +207,7 @@ class Session:
         start = self.history.keyframes[step]
         self._put_back(start)
         self.generator.setstate(start.generator)
+        self.workspace.grad[:] = 0.0
         self._begin(step)
 
     def _rewind(self) -> None:
@@ -226,30 +232,30 @@ class Session:
         """Keep the figures of the step that is just finished."""
         assert self._start is not None
         w = self.workspace
-        norms = matrix_norms(self.recording.matrices, w.grad[: len(w.params)], self._start.params, w.params)
-        self.history.note(float(w.data[self.program.loss_row]), self._grad_norm(), norms)
+        norms = matrix_norms(self.loops, self.recording.bounds, w.grad, self._start.params, w.data)
+        self.history.note(float(w.data[self.program.loss_row]), norms)
 
     def _forward(self, first: int, last: int) -> None:
-        program, split = self.program, self.program.position_ticks
-        rows = self.recording.rows
-        at = self.workspace.forward(rows, first, min(last, split))
-        if at == FINE and last > split:
-            rows = program.mean_rows
-            at = self.workspace.forward(rows, max(first - split, 0), last - split)
-            if at != FINE:
-                at += split
+        program, w = self.program, self.workspace
+        whole = first == 0 and last == program.ticks(Phase.FORWARD)
+        at = w.forward_whole(program.n) if whole else w.forward(program.rows, first, last)
         if at != FINE:
             self._moment = Moment(self.step, Phase.FORWARD, at)
             raise self._fault(Moment(self.step, Phase.FORWARD, at + 1), int(program.rows[at]))
 
     def _backward(self, first: int, last: int) -> None:
-        self.workspace.backward(self.program.edges, first, last)
+        route = self.program.route
+        if first == 0 and last == route.ticks:
+            self.workspace.backward_whole(route.edges, route.terms, route.legs)
+        else:
+            self.workspace.backward(self.program.edges, first, last)
 
     def _adam(self, first: int, last: int) -> None:
         if self._start is None:
-            self._start = self._keyframe()
+            self._start = self._copy()
         w = self.workspace
-        at = self.loops.adam(w.data, w.grad, self._m, self._v, first, last, *self._adam_rates())
+        scratch = np.empty(ADAM_BLOCK)
+        at = self.loops.adam(w.data, w.grad, self._m, self._v, first, last, *self._adam_rates(), scratch)
         if at != FINE:
             self._moment = Moment(self.step, Phase.UPDATE, at)
             raise self._fault(Moment(self.step, Phase.UPDATE, at + 1), at)
@@ -275,11 +281,6 @@ class Session:
         return NumericFault(
             step=self.step, doc=self.program.doc, pos=stretch.pos, tensor=stretch.name, row=row, reason=reason
         )
-
-    def _grad_norm(self) -> float:
-        grad = self.workspace.grad[: self.recording.n_params]
-        with np.errstate(over="ignore", invalid="ignore"):
-            return float(np.sqrt(np.sum(grad * grad)))
 
     def _by_name(self, flat: Floats) -> dict[str, Floats]:
         return {name: flat[rows] for name, rows in self.recording.matrices.items()}

@@ -182,8 +182,9 @@ class View:
         if self._start is None or not self.moved(rows).all():
             return None
         flat, w = rows.ravel(), self.workspace
-        here = {name: rows - rows[0, 0]}
-        return Norms(*matrix_norms(here, w.grad[flat], self._start.params[flat], w.data[flat])[0].tolist())
+        bounds = np.array([0, len(flat)], dtype=np.int32)
+        norms = matrix_norms(w.loops, bounds, w.grad[flat], self._start.params[flat], w.data[flat])
+        return Norms(*norms[0].tolist())
 
     def norms_before(self, name: str, first: int = 0) -> list[Norms]:
         """Norms of a matrix in every step before this one, or in those from `first` on."""

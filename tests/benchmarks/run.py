@@ -7,6 +7,7 @@ same objects as `microgpt.py`, one a scalar, and stands in for it; golden/*.json
 from __future__ import annotations
 
 import gc
+import random
 import statistics
 import sys
 import time
@@ -24,6 +25,26 @@ from engine.recording import record  # noqa: E402
 
 STEPS = 12  # steps that both take, in turns
 AGAIN = 15  # how often the engine takes each of them; the median counts, as a millisecond is soon disturbed
+SEEKS = 60  # random moments to be reached
+LEARNT = 40  # steps after which the orders of most targets and positions are known
+
+BUDGETS = {  # what a figure should be, on a quiet machine
+    "recording the defaults": "budget 0.7",
+    "training on end, a step": "budget 0.8",
+    "times as fast, over all, collector on": "budget over 400",
+    "bytes a scalar, all that a session holds": "budget 60",
+    "any moment of 1,000 steps, median": "budget 60",
+    "history after 1,000 steps": "budget 60",
+}
+LADDER = [
+    Config(),
+    Config(n_layer=2),
+    Config(n_embd=32),
+    Config(n_layer=2, n_embd=32),
+    Config(n_embd=64),
+    Config(n_layer=2, n_embd=64),
+    Config(n_layer=4, n_embd=64),
+]
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -32,8 +53,8 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def show(what: str, figure: float, unit: str, budget: str = "") -> None:
-    print(f"{what:<46}{figure:>10.3f} {unit:<6}{budget}")
+def show(what: str, figure: float, unit: str, note: str = "") -> None:
+    print(f"{what:<46}{figure:>10.3f} {unit:<4}{'; '.join(filter(None, (BUDGETS.get(what.strip()), note)))}")
 
 
 def race(collector: bool) -> tuple[list[float], list[float]]:
@@ -59,32 +80,70 @@ def race(collector: bool) -> tuple[list[float], list[float]]:
 def compare() -> None:
     session = Session(Config(), load_docs())
     blocks = [seconds(lambda n=n: session.run(until=n)) / 50 for n in range(50, 501, 50)]
-    show("training on end, a step", statistics.median(blocks) * 1e3, "ms", "budget 1.5 on a quiet machine")
+    show("training on end, a step", statistics.median(blocks) * 1e3, "ms", f"the best 50 {min(blocks) * 1e3:.3f}")
     for collector in (True, False):
         ours, theirs = race(collector)
-        print(f"the same {STEPS} steps in turns, garbage collector {'on' if collector else 'off'}, medians")
+        state = "on" if collector else "off"
+        print(f"the same {STEPS} steps in turns, garbage collector {state}, medians")
         show("  the engine", statistics.median(ours) * 1e3, "ms")
         show("  the plain oracle", statistics.median(theirs) * 1e3, "ms")
-        show("  times as fast, over all", sum(theirs) / sum(ours), "x", "budget at least 100" if collector else "")
+        show(f"  times as fast, over all, collector {state}", sum(theirs) / sum(ours), "x")
 
 
 def split() -> None:
     """The parts of a step, each the median over some steps."""
     session = Session(Config(), load_docs())
-    parts: dict[str, list[float]] = {"forward": [], "backward": [], "adam": [], "order": [], "all the rest": []}
+    parts: dict[str, list[float]] = {"forward": [], "backward": [], "adam and figures": [], "all the rest": []}
     for step in range(200):
         ticks = session.program.ticks
-        spent = 0.0
-        for name, phase in (("forward", Phase.FORWARD), ("backward", Phase.BACKWARD), ("adam", Phase.UPDATE)):
+        phases = (("forward", Phase.FORWARD), ("backward", Phase.BACKWARD), ("adam and figures", Phase.UPDATE))
+        for name, phase in phases:
             moment = Moment(step, phase, ticks(phase))
             parts[name].append(seconds(lambda moment=moment: session.seek(moment)))
-            spent += parts[name][-1]
-        begin = seconds(lambda step=step: session.seek(Moment(step + 1)))
-        targets = session.program.targets
-        parts["order"].append(seconds(lambda targets=targets: session._order.edges(targets)))
-        parts["all the rest"].append(max(0.0, begin - parts["order"][-1]))
+        parts["all the rest"].append(seconds(lambda step=step: session.seek(Moment(step + 1))))
     for name, figures in parts.items():
         show(f"  {name}", statistics.median(figures[50:]) * 1e3, "ms")
+
+
+def ladder() -> None:
+    """What a step costs as models grow, over the scalars that its document has."""
+    print(
+        f"{'layers':>8}{'width':>7}{'parameters':>12}{'scalars':>12}{'ms a step':>11}{'ns a scalar':>13}{'at best':>9}"
+    )
+    for config in LADDER:
+        session = Session(config, load_docs())
+        session.run(until=LEARNT)
+        scalars, times = [], []
+        for step in range(LEARNT, LEARNT + 20):
+            scalars.append(session.program.ticks(Phase.FORWARD))
+            times.append(seconds(lambda session=session, step=step: session.run(until=step + 1)))
+        each = [t / n * 1e9 for t, n in zip(times, scalars, strict=True)]
+        n, ms, params = statistics.mean(scalars), statistics.median(times) * 1e3, session.recording.n_params
+        print(
+            f"{config.n_layer:>8}{config.n_embd:>7}{params:>12,}{n:>12,.0f}{ms:>11.3f}"
+            f"{statistics.median(each):>13.2f}{min(each):>9.2f}"
+        )
+
+
+def travel() -> None:
+    """Going anywhere within 1,000 trained steps, and what it takes to be able to."""
+    session, dice = Session(Config(), load_docs()), random.Random(0)
+    session.run(until=1)
+    gc.collect()
+    tracemalloc.start()
+    session.run(until=1000)
+    gc.collect()
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    times = []
+    for _ in range(SEEKS):
+        phase = dice.choice(list(Phase))
+        session.seek(Moment(dice.randrange(1000)))
+        tick = dice.randrange(session.program.ticks(phase))
+        moment = Moment(dice.randrange(1000), phase, tick)
+        times.append(seconds(lambda moment=moment: session.seek(moment)))
+    show("any moment of 1,000 steps, median", statistics.median(times) * 1e3, "ms", f"slowest {max(times) * 1e3:.1f}")
+    show("history after 1,000 steps", held / 1e6, "MB", "all that training has added, orders too")
 
 
 def memory() -> None:
@@ -97,7 +156,7 @@ def memory() -> None:
     gc.collect()
     rows = len(session.recording)
     held, peak = tracemalloc.get_traced_memory()
-    show("bytes a scalar, all that a session holds", held / rows, "B", f"budget 60; {rows:,} scalars")
+    show("bytes a scalar, all that a session holds", held / rows, "B", f"{rows:,} scalars")
     show("  at the highest, while recording", peak / rows, "B")
     session.run(until=300)
     gc.collect()
@@ -112,18 +171,16 @@ def memory() -> None:
 def main() -> None:
     warm = Session(Config(n_embd=4, n_head=2, block_size=4), ["anna", "bo"])
     warm.run(until=2)
+    for phase in (Phase.FORWARD, Phase.BACKWARD):
+        warm.seek(Moment(2, phase, 1))  # what is made of parts of a phase is compiled by itself
     print(f"loops compiled: {warm.loops.compiled}; Python {sys.version.split()[0]}; warmed up, compiling not counted")
-    vocab_size = 27
-    show(
-        "recording the defaults",
-        min(seconds(lambda: record(Config(), vocab_size)) for _ in range(3)),
-        "s",
-        "budget 0.7",
-    )
+    show("recording the defaults", min(seconds(lambda: record(Config(), 27)) for _ in range(3)), "s")
     compare()
     print("a step's parts, medians")
     split()
     memory()
+    travel()
+    ladder()
 
 
 if __name__ == "__main__":
