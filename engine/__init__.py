@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from engine.config import Config
     from engine.dataset import load_docs
-    from engine.errors import CheckpointError, ConfigError, DataError, EngineError, NumericFault, Stopped
+    from engine.errors import BreakpointError, CheckpointError, ConfigError, DataError, EngineError
+    from engine.errors import ExpressionError, NumericFault, Stopped
     from engine.events import Event, Moment, Phase, StepProgram, Stretch
     from engine.session import Session
 
@@ -35,7 +36,15 @@ __all__ = [
 _ROOMS = {
     "config": ("Config",),
     "dataset": ("load_docs",),
-    "errors": ("CheckpointError", "ConfigError", "DataError", "EngineError", "NumericFault", "Stopped"),
+    "breakpoints": ("Breakpoint", "Place"),
+    "errors": (
+        "BreakpointError", "CheckpointError", "ConfigError", "DataError", "EngineError", "ExpressionError",
+        "NumericFault", "Stopped",
+    ),
+    "expressions": ("Expression",),
+    "health": ("CHECKS",),
+    "references": ("Scope",),
+    "running": ("Stop", "Stops", "answer", "run_back", "run_on"),
     "events": ("Event", "Moment", "Phase", "StepProgram", "Stretch"),
     "session": ("Session",),
 }
