@@ -27,7 +27,7 @@ class ExpressionError(EngineError):
     def __init__(self, reason: str, text: str = "", first: int = 0, last: int = 0) -> None:
         self.reason = reason
         self.pointer = f"{text}\n{' ' * first}{'^' * max(last - first, 1)}"
-        super().__init__(f"{reason}\n{self.pointer}")
+        super().__init__(f"{reason}\n{self.pointer}" if text else reason)
 
 
 class BreakpointError(EngineError):

@@ -1,6 +1,6 @@
 """`Expression`: a question about a run, such as `loss < 2 and step > 100`, checked once and asked at many moments.
 
-It is evaluated by simpleeval over a syntax tree that `parsing` has checked node by node; nothing of the run but
+It is evaluated by simpleeval over a syntax tree that `checking` has gone through node by node; nothing of the run but
 numbers and texts ever reaches it. What is not yet known at a moment makes the whole expression unknown: None.
 """
 
@@ -13,9 +13,10 @@ from collections.abc import Mapping
 import numpy as np
 from simpleeval import SimpleEval
 
-from engine.events import Moment, Phase, StepProgram, Stretch
-from engine.parsing import OPERATORS, Slot, parse
-from engine.references import METHODS, Grain, Kind, Name, Numbers, Reference, Scope, Value
+from engine.checking import OPERATORS, Slot, check
+from engine.events import Moment, Phase, StepProgram
+from engine.parsing import Source
+from engine.references import METHODS, Grain, Kind, Numbers, Reference, Scope, Value
 from engine.tape import Rows
 from engine.view import View
 
@@ -25,7 +26,7 @@ Answer = float | int | str | bool | tuple[float, ...] | None
 
 
 def _sign(x: float) -> float:
-    return x if x != x else (x > 0) - (x < 0)
+    return x if math.isnan(x) else (x > 0) - (x < 0)
 
 
 def _gather(name: str, *args: float | Numbers) -> float:
@@ -67,9 +68,9 @@ class Expression:
     """
 
     def __init__(self, text: str, scope: Scope) -> None:
-        self.text = "".join(" " if c.isspace() else c for c in text).strip()
-        self.scope = scope
-        self._checked = parse(self.text, scope)
+        source = Source(text)
+        self.text, self.scope = source.text, scope
+        self._checked = check(source, scope)
         self._evaluator = SimpleEval(OPERATORS | COMPARISONS, FUNCTIONS, {}, allowed_attrs={Numbers: METHODS})
         spoken = self._checked.spoken_of
         self.grain = max((x.grain for x in spoken), default=Grain.START)

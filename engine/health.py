@@ -1,0 +1,186 @@
+"""Health checks: what goes wrong in training, found where it begins. Each reads arrays once a phase, vectorised."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.events import Moment, Phase
+from engine.explain import Explainer
+from engine.recording import Floats, Recording
+from engine.references import grad_norm
+from engine.tape import Rows
+from engine.view import View
+
+CHECKS = {
+    "nan": "a scalar becomes nan or inf",
+    "fault": "log, exp or a power that Python cannot compute",
+    "zero-grad": "a parameter matrix whose gradient is all zero",
+    "dead-relu": "all ReLU units of a layer are dead for a whole document",
+    "grad-norm": "the gradient norm is a hundred times its running median",
+}
+"""Every check's id and what it finds. A fault is raised by the engine's own arithmetic; the others are looked for."""
+
+MEDIAN_OF = 100  # steps that the running median of the gradient norm looks back
+FEWEST = 10  # steps that it takes to have one
+TIMES = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found: since which moment, in a sentence, and at which scalar if it is one."""
+
+    check: str
+    moment: Moment
+    sentence: str
+    row: int | None = None
+
+
+class Health:
+    """The checks that are on, for runs of one recording."""
+
+    def __init__(self, recording: Recording, on: Collection[str] = tuple(CHECKS)) -> None:
+        looks: dict[str, dict[Phase, Callable[[View], Finding | None]]] = {
+            "nan": {Phase.FORWARD: _bad_value, Phase.BACKWARD: _bad_gradient, Phase.UPDATE: _bad_parameter},
+            "zero-grad": {Phase.BACKWARD: self._zero_gradient},
+            "dead-relu": {Phase.FORWARD: self._dead_relu},
+            "grad-norm": {Phase.BACKWARD: _steep},
+        }
+        self._looks = {
+            phase: [look[phase] for check, look in looks.items() if check in on and phase in look] for phase in Phase
+        }
+        relus = [[t for t in span.tensors if t.name == "mlp_relu"] for span in recording.positions]
+        self._relu_rows: list[Rows] = [np.stack([t.rows for t in layer]) for layer in zip(*relus, strict=True)]
+        self._matrices = list(recording.matrices)
+        self._starts = [int(rows[0, 0]) for rows in recording.matrices.values()]
+
+    def wants(self, phase: Phase) -> bool:
+        """Whether any check looks at the end of this phase."""
+        return bool(self._looks[phase])
+
+    def look(self, view: View) -> list[Finding]:
+        """All that has gone wrong in the phase of this moment, up to it; each check finds the first in the phase."""
+        return [finding for look in self._looks[view.moment.phase] if (finding := look(view))]
+
+    def _dead_relu(self, view: View) -> Finding | None:
+        n = view.program.n
+        for layer, rows in enumerate(self._relu_rows):
+            units = rows[:n]
+            if not view.workspace.data[units].any() and view.data(units).known.all():
+                tick = int(view.program.rows.searchsorted(units[-1, -1])) + 1
+                sentence = (
+                    f"all {units.shape[1]} ReLU units of layer {layer} are dead for the whole document: each got a "
+                    f"number that is not above 0 at every position, so nothing flows through this MLP"
+                )
+                return Finding("dead-relu", Moment(view.moment.step, Phase.FORWARD, tick), sentence)
+        return None
+
+    def _zero_gradient(self, view: View) -> Finding | None:
+        if not _ended(view):
+            return None
+        grad = view.workspace.grad[: view.recording.n_params]
+        moving = np.logical_or.reduceat(grad != 0.0, self._starts)
+        if moving.all():
+            return None
+        # One position attends to itself alone: its one weight is 1 whatever q and k are, so their gradients are 0.
+        exempt = (".attn_wq", ".attn_wk") if view.program.n == 1 else ()
+        still = [name for name, moves in zip(self._matrices, moving, strict=True) if not moves]
+        still = [name for name in still if not name.endswith(exempt)]
+        sentence = f"the gradient of {', '.join(still)} is all zero, so this document teaches it nothing"
+        return Finding("zero-grad", view.moment, sentence) if still else None
+
+
+def _steep(view: View) -> Finding | None:
+    if not _ended(view):
+        return None
+    step = view.moment.step
+    recent = view.grad_norms[max(step - MEDIAN_OF, 0) : step]
+    norm = grad_norm(view)
+    if len(recent) < FEWEST or not norm > TIMES * min(recent):  # the median is not below the least, and costs more
+        return None
+    median = float(np.median(recent))
+    if not norm > TIMES * median:
+        return None
+    sentence = (
+        f"the gradient norm is {norm:.6g}, {norm / median if median else math.inf:,.0f} times the median "
+        f"{median:.6g} of the last {len(recent)} steps"
+    )
+    return Finding("grad-norm", view.moment, sentence)
+
+
+def _bad_value(view: View) -> Finding | None:
+    data, program = view.workspace.data, view.program
+    if all(_finite(part) for part in _parts(view, data)):
+        return None
+    rows = program.rows[: view.moment.tick]
+    bad = np.flatnonzero(~np.isfinite(data[rows]))
+    if not len(bad):
+        return None
+    tick, row = int(bad[0]) + 1, int(rows[bad[0]])
+    sentence = f"{Explainer(view).name(row)} is {data[row]:g}"
+    return Finding("nan", Moment(view.moment.step, Phase.FORWARD, tick), sentence, row)
+
+
+def _bad_gradient(view: View) -> Finding | None:
+    grad, data = view.workspace.grad, view.workspace.data
+    if all(_finite(part) for part in _parts(view, grad)):
+        return None
+    bad = np.flatnonzero(~np.isfinite(grad))
+    if not len(bad) or not np.isfinite(data[view.program.rows]).all():  # the forward phase has shown it already
+        return None
+    tick = _first_bad_tick(view)
+    row = int(view.program.receivers[tick - 1])
+    sentence = f"the gradient of {Explainer(view).name(row)} is no longer a finite number"
+    return Finding("nan", Moment(view.moment.step, Phase.BACKWARD, tick), sentence, row)
+
+
+def _first_bad_tick(view: View) -> int:
+    """The backward tick after which some gradient is not finite; what once is not finite stays so."""
+    w, edges = view.workspace, view.program.edges
+    good, bad = 0, view.moment.tick
+    before, grad = np.zeros_like(w.grad), np.empty_like(w.grad)
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        grad[:] = before
+        w.loops.backward(w.recording.op, w.child, w.data, grad, edges, good, middle)
+        if np.isfinite(grad).all():
+            good, before, grad = middle, grad, before
+        else:
+            bad = middle
+    return bad
+
+
+def _bad_parameter(view: View) -> Finding | None:
+    parameters = np.arange(view.recording.n_params, dtype=np.int32)
+    m, v = view.moments(parameters)
+    p = view.workspace.params
+    if _finite(p) and _finite(m) and _finite(v):
+        return None
+    moved = slice(view.moment.tick)
+    fine = np.isfinite(p[moved]) & np.isfinite(m[moved]) & np.isfinite(v[moved])
+    computed = view.workspace.data[view.program.rows]
+    if fine.all() or not (np.isfinite(computed).all() and np.isfinite(view.workspace.grad).all()):
+        return None
+    row = int(np.argmin(fine))
+    what = "" if not math.isfinite(p[row]) else "Adam's moments of "
+    sentence = f"{what}{Explainer(view).name(row)} is no longer a finite number"
+    return Finding("nan", Moment(view.moment.step, Phase.UPDATE, row + 1), sentence, row)
+
+
+def _parts(view: View, array: Floats) -> Iterator[Floats]:
+    """The stretches of an array over the tape that this document uses."""
+    yield array[: view.recording.positions[view.program.n - 1].last]
+    yield array[view.program.mean.first : view.program.mean.last]
+
+
+def _finite(array: Floats) -> bool:
+    """Whether all numbers surely are; False sends the caller to look closer. A sum is the cheapest way to ask."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return math.isfinite(array.sum())
+
+
+def _ended(view: View) -> bool:
+    return view.moment.tick == view.program.ticks(view.moment.phase)
