@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from engine.events import Moment, Phase
 from engine.explain import Explainer
 from engine.recording import Floats, Recording
 from engine.references import grad_norm
-from engine.tape import Rows
+from engine.tape import EXP, POW, RELU, Rows
 from engine.view import View
 
 CHECKS = {
@@ -39,12 +39,16 @@ class Finding:
     row: int | None = None
 
 
+Look = Callable[[View, bool], Finding | None]
+"""Looks at a moment, told whether it is the end of its phase."""
+
+
 class Health:
     """The checks that are on, for runs of one recording."""
 
     def __init__(self, recording: Recording, on: Collection[str] = tuple(CHECKS)) -> None:
-        looks: dict[str, dict[Phase, Callable[[View], Finding | None]]] = {
-            "nan": {Phase.FORWARD: _bad_value, Phase.BACKWARD: _bad_gradient, Phase.UPDATE: _bad_parameter},
+        looks: dict[str, dict[Phase, Look]] = {
+            "nan": {Phase.FORWARD: self._bad_value, Phase.BACKWARD: _bad_gradient, Phase.UPDATE: _bad_parameter},
             "zero-grad": {Phase.BACKWARD: self._zero_gradient},
             "dead-relu": {Phase.FORWARD: self._dead_relu},
             "grad-norm": {Phase.BACKWARD: _steep},
@@ -54,6 +58,9 @@ class Health:
         }
         relus = [[t for t in span.tensors if t.name == "mlp_relu"] for span in recording.positions]
         self._relu_rows: list[Rows] = [np.stack([t.rows for t in layer]) for layer in zip(*relus, strict=True)]
+        guarded = np.flatnonzero(np.isin(recording.op, (EXP, POW, RELU)))
+        self._gates: tuple[Rows, Rows] = guarded.astype(np.int32), recording.child[2 * guarded]
+        self._n_params = recording.n_params
         self._matrices = list(recording.matrices)
         self._starts = [int(rows[0, 0]) for rows in recording.matrices.values()]
 
@@ -63,13 +70,29 @@ class Health:
 
     def look(self, view: View) -> list[Finding]:
         """All that has gone wrong in the phase of this moment, up to it; each check finds the first in the phase."""
-        return [finding for look in self._looks[view.moment.phase] if (finding := look(view))]
+        ended = view.moment.tick == view.program.ticks(view.moment.phase)
+        return [finding for look in self._looks[view.moment.phase] if (finding := look(view, ended))]
 
-    def _dead_relu(self, view: View) -> Finding | None:
+    def _bad_value(self, view: View, ended: bool) -> Finding | None:
+        data, program = view.workspace.data, view.program
+        # Sums and products hand on what is not finite, so it reaches the loss, or a function that can hide it.
+        users, gates = self._gates
+        here = gates[: users.searchsorted(view.recording.positions[program.n - 1].last)]
+        if ended and math.isfinite(data[program.loss_row]) and _finite(data[here]):
+            return None
+        rows = program.rows[: view.moment.tick]
+        bad = np.flatnonzero(~np.isfinite(data[rows]))
+        if not len(bad):
+            return None
+        tick, row = int(bad[0]) + 1, int(rows[bad[0]])
+        sentence = f"{Explainer(view).name(row)} is {data[row]:g}"
+        return Finding("nan", Moment(view.moment.step, Phase.FORWARD, tick), sentence, row)
+
+    def _dead_relu(self, view: View, ended: bool) -> Finding | None:
         n = view.program.n
         for layer, rows in enumerate(self._relu_rows):
             units = rows[:n]
-            if not view.workspace.data[units].any() and view.data(units).known.all():
+            if not view.workspace.data[units].any() and (ended or view.data(units).known.all()):
                 tick = int(view.program.rows.searchsorted(units[-1, -1])) + 1
                 sentence = (
                     f"all {units.shape[1]} ReLU units of layer {layer} are dead for the whole document: each got a "
@@ -78,11 +101,10 @@ class Health:
                 return Finding("dead-relu", Moment(view.moment.step, Phase.FORWARD, tick), sentence)
         return None
 
-    def _zero_gradient(self, view: View) -> Finding | None:
-        if not _ended(view):
+    def _zero_gradient(self, view: View, ended: bool) -> Finding | None:
+        if not ended:
             return None
-        grad = view.workspace.grad[: view.recording.n_params]
-        moving = np.logical_or.reduceat(grad != 0.0, self._starts)
+        moving = np.logical_or.reduceat(view.workspace.grad[: self._n_params] != 0.0, self._starts)
         if moving.all():
             return None
         # One position attends to itself alone: its one weight is 1 whatever q and k are, so their gradients are 0.
@@ -93,8 +115,8 @@ class Health:
         return Finding("zero-grad", view.moment, sentence) if still else None
 
 
-def _steep(view: View) -> Finding | None:
-    if not _ended(view):
+def _steep(view: View, ended: bool) -> Finding | None:
+    if not ended:
         return None
     step = view.moment.step
     recent = view.grad_norms[max(step - MEDIAN_OF, 0) : step]
@@ -111,22 +133,10 @@ def _steep(view: View) -> Finding | None:
     return Finding("grad-norm", view.moment, sentence)
 
 
-def _bad_value(view: View) -> Finding | None:
-    data, program = view.workspace.data, view.program
-    if all(_finite(part) for part in _parts(view, data)):
-        return None
-    rows = program.rows[: view.moment.tick]
-    bad = np.flatnonzero(~np.isfinite(data[rows]))
-    if not len(bad):
-        return None
-    tick, row = int(bad[0]) + 1, int(rows[bad[0]])
-    sentence = f"{Explainer(view).name(row)} is {data[row]:g}"
-    return Finding("nan", Moment(view.moment.step, Phase.FORWARD, tick), sentence, row)
-
-
-def _bad_gradient(view: View) -> Finding | None:
+def _bad_gradient(view: View, ended: bool) -> Finding | None:
     grad, data = view.workspace.grad, view.workspace.data
-    if all(_finite(part) for part in _parts(view, grad)):
+    # What is not finite is handed on by every edge, times 0 too, so in the end some parameter has it.
+    if ended and _finite(grad[: view.recording.n_params]):
         return None
     bad = np.flatnonzero(~np.isfinite(grad))
     if not len(bad) or not np.isfinite(data[view.program.rows]).all():  # the forward phase has shown it already
@@ -153,34 +163,20 @@ def _first_bad_tick(view: View) -> int:
     return bad
 
 
-def _bad_parameter(view: View) -> Finding | None:
-    parameters = np.arange(view.recording.n_params, dtype=np.int32)
-    m, v = view.moments(parameters)
+def _bad_parameter(view: View, ended: bool) -> Finding | None:
     p = view.workspace.params
-    if _finite(p) and _finite(m) and _finite(v):
+    if ended and _finite(p):
         return None
-    moved = slice(view.moment.tick)
-    fine = np.isfinite(p[moved]) & np.isfinite(m[moved]) & np.isfinite(v[moved])
+    bad = np.flatnonzero(~np.isfinite(p[: view.moment.tick]))
     computed = view.workspace.data[view.program.rows]
-    if fine.all() or not (np.isfinite(computed).all() and np.isfinite(view.workspace.grad).all()):
+    if not len(bad) or not (np.isfinite(computed).all() and np.isfinite(view.workspace.grad).all()):
         return None
-    row = int(np.argmin(fine))
-    what = "" if not math.isfinite(p[row]) else "Adam's moments of "
-    sentence = f"{what}{Explainer(view).name(row)} is no longer a finite number"
+    row = int(bad[0])
+    sentence = f"{Explainer(view).name(row)} becomes {p[row]:g}"
     return Finding("nan", Moment(view.moment.step, Phase.UPDATE, row + 1), sentence, row)
-
-
-def _parts(view: View, array: Floats) -> Iterator[Floats]:
-    """The stretches of an array over the tape that this document uses."""
-    yield array[: view.recording.positions[view.program.n - 1].last]
-    yield array[view.program.mean.first : view.program.mean.last]
 
 
 def _finite(array: Floats) -> bool:
     """Whether all numbers surely are; False sends the caller to look closer. A sum is the cheapest way to ask."""
     with np.errstate(over="ignore", invalid="ignore"):
         return math.isfinite(array.sum())
-
-
-def _ended(view: View) -> bool:
-    return view.moment.tick == view.program.ticks(view.moment.phase)

@@ -18,6 +18,7 @@ from engine.expressions import Answer, Before, Expression
 from engine.health import CHECKS, Health
 from engine.references import Scope
 from engine.session import OnStep, Session
+from engine.view import View
 
 END = 2**62  # a tick beyond any; `Session.seek` cuts it to the phase's last
 
@@ -120,12 +121,11 @@ class _Walk:
     """One way forward, from where the session stands to `limit`."""
 
     def __init__(self, session: Session, stops: Stops, limit: Moment, on_step: OnStep | None) -> None:
-        self.session, self.stops_, self.limit, self.on_step = session, stops, limit, on_step
+        self.session, self.wanted, self.limit, self.on_step = session, stops, limit, on_step
         self.health = Health(session.recording, stops.checks)
         self.stopped = False
-        self.looking_back = [a.condition for a in stops.armed if a.condition and a.condition.looks_back]
-        self.before: list[Before | None] = []
-        self.before_step: int | None = None
+        self.looking_back = {a: a.condition for a in stops.armed if a.condition and a.condition.looks_back}
+        self.operands: dict[int, dict[Armed, Before | None]] = {}  # by step: what changes of sign looked at there
 
     def stops(self) -> Iterator[list[Stop]]:
         """Every stop from the present moment to the limit, both included; in each list in the order of time."""
@@ -144,13 +144,18 @@ class _Walk:
                 continue
             yield from self._go(partial(session.seek, moment))
             yield from self._found(armed)
-            if moment.phase is Phase.BACKWARD and moment.tick == session.program.ticks(Phase.BACKWARD):
-                self._remember()
+            if (
+                self.looking_back
+                and moment.phase is Phase.BACKWARD
+                and moment.tick == session.program.ticks(Phase.BACKWARD)
+            ):
+                view = session.view()
+                self._remember(session.step, (e.operands(view) for e in self.looking_back.values()))
 
     def _agenda(self, program: StepProgram) -> list[tuple[Moment, list[Armed]]]:
         """Where to halt in this step up to the limit, in order, and which breakpoints to ask there."""
         places: dict[Moment, list[Armed]] = {}
-        for armed in self.stops_.armed:
+        for armed in self.wanted.armed:
             for moment in armed.moments(program):
                 places.setdefault(moment, []).append(armed)
         for phase in PHASES:
@@ -162,18 +167,17 @@ class _Walk:
         return sorted(places.items(), key=lambda place: place[0].key)
 
     def _found(self, armed: list[Armed]) -> Iterator[list[Stop]]:
-        view = self.session.view()
-        known = dict(zip(map(id, self.looking_back), self.before, strict=True))
-        hits = [a.breakpoint for a in armed if a.holds(view, known.get(id(a.condition)))]
+        view, before = self.session.view(), self.operands.get(self.session.step - 1, {})
+        hits = [a.breakpoint for a in armed if a.holds(view, before.get(a))]
         ended = view.moment.tick == view.program.ticks(view.moment.phase) or view.moment == self.limit
         if hits or ended:
-            stops = self._unhealthy()
+            stops = self._unhealthy(view)
             stops += [Stop(view.moment, f"{b.describe()}: {self._where(view.moment)}", breakpoint=b) for b in hits]
             if stops:
                 yield stops
 
-    def _unhealthy(self) -> list[Stop]:
-        findings = sorted(self.health.look(self.session.view()), key=lambda finding: finding.moment.key)
+    def _unhealthy(self, view: View) -> list[Stop]:
+        findings = sorted(self.health.look(view), key=lambda finding: finding.moment.key)
         return [
             Stop(f.moment, f"{f.sentence}: {self._where(f.moment)}", check=f.check, row=f.row) for f in findings
         ]  # fmt: skip
@@ -183,8 +187,8 @@ class _Walk:
         try:
             move()
         except NumericFault as fault:
-            stops = self._unhealthy()
-            if "fault" in self.stops_.checks:
+            stops = self._unhealthy(self.session.view())
+            if "fault" in self.wanted.checks:
                 stops.append(Stop(self.session.moment, str(fault), check="fault", row=fault.row))
             yield stops
             raise
@@ -196,17 +200,16 @@ class _Walk:
         self.stopped = bool(self.on_step and self.on_step(step, loss))
         return self.stopped
 
-    # What conditions on changes of sign knew one step earlier.
-
     def _know_before(self) -> None:
-        if self.looking_back and self.before_step != self.session.step - 1:
-            self.before = _before(self.session, self.looking_back)
+        step = self.session.step - 1
+        if self.looking_back and step not in self.operands:
+            self._remember(step, _before(self.session, list(self.looking_back.values())))
 
-    def _remember(self) -> None:
-        if self.looking_back:
-            view = self.session.view()
-            self.before = [condition.operands(view) for condition in self.looking_back]
-            self.before_step = self.session.step
+    def _remember(self, step: int, operands: Iterable[Before | None]) -> None:
+        self.operands = {
+            step - 1: self.operands.get(step - 1, {}),
+            step: dict(zip(self.looking_back, operands, strict=True)),
+        }
 
 
 def where(program: StepProgram, moment: Moment) -> str:
