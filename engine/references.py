@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, IntEnum
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -50,26 +50,32 @@ class Numbers:
         self._values = values
 
     def max(self) -> float:
-        return float(self._values.max())
+        return self._one(np.max)
 
     def min(self) -> float:
-        return float(self._values.min())
+        return self._one(np.min)
 
     def sum(self) -> float:
-        return float(self._values.sum())
+        return self._one(np.sum)
 
     def mean(self) -> float:
-        return float(self._values.mean())
+        return self._one(np.mean)
 
     def norm(self) -> float:
         """The root of the sum of squares."""
         return norm(self._values)
 
     def argmax(self) -> int:
+        """Where the largest stands, counted row by row from 0."""
         return int(self._values.argmax())
 
     def argmin(self) -> int:
+        """Where the smallest stands, counted row by row from 0."""
         return int(self._values.argmin())
+
+    def _one(self, reduce: Callable[[Floats], Any]) -> float:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(reduce(self._values))
 
     def __len__(self) -> int:
         return len(self._values)

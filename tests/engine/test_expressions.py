@@ -1,4 +1,4 @@
-"""Expressions: what they are worth at a moment, what is refused and where the error points, and that nothing escapes."""
+"""Expressions: what they are worth at a moment, what is refused and where the error points, that nothing escapes."""
 
 from __future__ import annotations
 
@@ -277,6 +277,16 @@ def test_a_condition_is_true_or_false(scope: Scope) -> None:
     with pytest.raises(ExpressionError, match="this is a number, and a condition is true or false"):
         condition("loss", scope)
     assert condition("  loss\n<  2 ", scope).text == "loss <  2"
+
+
+def test_numbers_that_are_not_finite(scope: Scope) -> None:
+    session = Session(tiny(n_layer=2), DOCS)
+    session.workspace.params[0], session.workspace.params[1] = math.inf, -math.inf
+    assert value(session, "isnan(wte.sum()) and isnan(wte.mean()) and wte.max() == -wte.min()") is True
+    assert value(session, "isinf(wte.norm()) and isinf(abs(wte[0, 1])) and not isnan(wte[0, 0])") is True
+    session.workspace.params[2] = math.nan
+    assert value(session, "isnan(wte.max()) and isnan(sign(wte[0, 2])) and isnan(max(1, wte[0, 2]))") is True
+    assert value(session, "wte[0, 2] < 1 or wte[0, 2] >= 1 or wte[0, 2] == wte[0, 2]") is False
 
 
 def test_no_array_leaves_an_expression(session: Session) -> None:
