@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from engine.expressions import Expression
     from engine.health import CHECKS
     from engine.references import Scope
-    from engine.running import Stop, Stops, answer, run_back, run_on
+    from engine.running import Stop, Stops, evaluate, run_back, run_on
     from engine.session import Session
 
 __all__ = [
@@ -52,7 +52,7 @@ __all__ = [
     "Stopped",
     "Stops",
     "Stretch",
-    "answer",
+    "evaluate",
     "load_docs",
     "run_back",
     "run_on",
@@ -75,7 +75,7 @@ _ROOMS = {
     "expressions": ("Expression",),
     "health": ("CHECKS",),
     "references": ("Scope",),
-    "running": ("Stop", "Stops", "answer", "run_back", "run_on"),
+    "running": ("Stop", "Stops", "evaluate", "run_back", "run_on"),
     "events": ("Event", "Moment", "Phase", "StepProgram", "Stretch"),
     "session": ("Session",),
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from simpleeval import SimpleEval
@@ -97,7 +97,7 @@ class Expression:
         Several numbers come as a tuple, row by row. `before` is what `operands` said at the end of the backward phase
         one training step earlier; without it, nothing is known of changes of sign.
         """
-        known = self._known(view)
+        known = self._known(view, self._checked.slots)
         if known is None:
             return None
         for i, change in enumerate(self._checked.changes):
@@ -110,44 +110,41 @@ class Expression:
 
     def operands(self, view: View) -> Before:
         """What its changes of sign look at, as it stands."""
-        known = self._known(view)
+        known = self._known(view, self._checked.slots)
         return tuple(None if known is None else self._number(c.operand, known) for c in self._checked.changes)
 
     def row(self, view: View) -> int | None:
         """The scalar that this is, or is the gradient or a moment of, if it is a single one that is there."""
-        tree, slots = self._checked.tree, {slot.id: slot for slot in self._checked.slots}
-        if not isinstance(tree, ast.Name):
+        tree = self._checked.tree
+        if not isinstance(tree, ast.Name) or self.kind is not Kind.NUMBER:
             return None
-        if tree.id == "loss":
-            return view.program.loss_row
-        if tree.id not in slots or self.kind is not Kind.NUMBER:
+        if tree.id in NAMES:
+            return view.program.loss_row if tree.id == "loss" else None
+        *inside, slot = self._checked.slots  # the last is the expression, those before stand in its index
+        known = self._known(view, inside)
+        if known is None:
             return None
-        slot, known = slots[tree.id], self._named(view)
-        for other in self._checked.slots[:-1]:  # the slot itself was taken out last, after those in its index
-            known[other.id] = self._read(other, view, known)
         index = self._index(slot, known)
         rows: Rows | None = None if index is None else slot.reference.rows(view, index)
         return None if rows is None else int(rows)
 
-    def _named(self, view: View) -> dict[str, Value | None]:
-        return {name: spec.read(view) for name, spec in self._checked.names.items()}
-
-    def _known(self, view: View) -> dict[str, Value | None] | None:
-        """The meaning of all plain names in the tree; None if any is not known."""
-        known = self._named(view)
-        if None in known.values():
-            return None
-        for slot in self._checked.slots:
-            known[slot.id] = self._read(slot, view, known)
-            if known[slot.id] is None:
+    def _known(self, view: View, slots: Sequence[Slot]) -> dict[str, Value] | None:
+        """The meaning of the plain names in the tree, with these slots; None if any of it is not known."""
+        known: dict[str, Value] = {}
+        for name, spec in self._checked.names.items():
+            value = spec.read(view)
+            if value is None:
                 return None
+            known[name] = value
+        for slot in slots:
+            index = self._index(slot, known)
+            values = None if index is None else slot.reference.read(view, index)
+            if values is None:
+                return None
+            known[slot.id] = values
         return known
 
-    def _read(self, slot: Slot, view: View, known: Mapping[str, Value | None]) -> Value | None:
-        index = self._index(slot, known)
-        return None if index is None else slot.reference.read(view, index)
-
-    def _index(self, slot: Slot, known: Mapping[str, Value | None]) -> tuple[int, ...] | None:
+    def _index(self, slot: Slot, known: Mapping[str, Value]) -> tuple[int, ...] | None:
         index = []
         for part in slot.index:
             i = self._evaluate(part, known)
@@ -157,15 +154,15 @@ class Expression:
             index.append(int(i))
         return tuple(index)
 
-    def _number(self, tree: ast.expr, known: Mapping[str, Value | None]) -> float | None:
+    def _number(self, tree: ast.expr, known: Mapping[str, Value]) -> float | None:
         answer = self._evaluate(tree, known)
         return float(answer) if isinstance(answer, int | float) else None
 
-    def _evaluate(self, tree: ast.expr, known: Mapping[str, Value | None]) -> Value | None:
+    def _evaluate(self, tree: ast.expr, known: Mapping[str, Value]) -> Value | None:
         self._evaluator.names = known
         try:
             return self._evaluator.eval(self.text, tree)  # type: ignore[no-any-return]
-        except (ArithmeticError, ValueError, TypeError):  # such as 1 / 0 and log(0); a name may be unknown for row()
+        except (ArithmeticError, ValueError):  # such as 1 / 0 and log(0)
             return None
 
     # When it is asked.

@@ -1,4 +1,4 @@
-"""Health checks: what goes wrong in training, found where it begins. Each reads arrays once a phase, vectorised."""
+"""Health checks: what goes wrong in training, found where it begins. Each reads arrays, once a training step."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.events import Moment, Phase
+from engine.events import PHASES, Moment, Phase
 from engine.explain import Explainer
 from engine.recording import Floats, Recording
 from engine.references import grad_norm
@@ -39,8 +39,8 @@ class Finding:
     row: int | None = None
 
 
-Look = Callable[[View, bool], Finding | None]
-"""Looks at a moment, told whether it is the end of its phase."""
+Look = Callable[[View, int, bool], Finding | None]
+"""Looks at a phase of which so many ticks are done, told whether those are all."""
 
 
 class Health:
@@ -58,50 +58,56 @@ class Health:
         }
         relus = [[t for t in span.tensors if t.name == "mlp_relu"] for span in recording.positions]
         self._relu_rows: list[Rows] = [np.stack([t.rows for t in layer]) for layer in zip(*relus, strict=True)]
-        guarded = np.flatnonzero(np.isin(recording.op, (EXP, POW, RELU)))
-        self._gates: tuple[Rows, Rows] = guarded.astype(np.int32), recording.child[2 * guarded]
+        users = np.flatnonzero(np.isin(recording.op, (EXP, POW, RELU)))
+        ends = users.searchsorted([span.last for span in recording.positions])
+        self._gates: list[Rows] = [recording.child[2 * users[:end]] for end in ends.tolist()]
         self._n_params = recording.n_params
         self._matrices = list(recording.matrices)
         self._starts = [int(rows[0, 0]) for rows in recording.matrices.values()]
 
-    def wants(self, phase: Phase) -> bool:
-        """Whether any check looks at the end of this phase."""
-        return bool(self._looks[phase])
+    def __bool__(self) -> bool:
+        return any(self._looks.values())
 
     def look(self, view: View) -> list[Finding]:
-        """All that has gone wrong in the phase of this moment, up to it; each check finds the first in the phase."""
-        ended = view.moment.tick == view.program.ticks(view.moment.phase)
-        return [finding for look in self._looks[view.moment.phase] if (finding := look(view, ended))]
+        """All that has gone wrong in this step up to the moment, in order; each check finds the first in a phase.
 
-    def _bad_value(self, view: View, ended: bool) -> Finding | None:
+        What it reads stays until the step is over, so looking once at its end is enough.
+        """
+        findings = []
+        for phase in PHASES[: view.moment.phase.place + 1]:
+            whole = view.program.ticks(phase)
+            done = view.moment.tick if phase is view.moment.phase else whole
+            found = [finding for look in self._looks[phase] if (finding := look(view, done, done == whole))]
+            findings += sorted(found, key=lambda finding: finding.moment.tick)
+        return findings
+
+    def _bad_value(self, view: View, tick: int, ended: bool) -> Finding | None:
         data, program = view.workspace.data, view.program
         # Sums and products hand on what is not finite, so it reaches the loss, or a function that can hide it.
-        users, gates = self._gates
-        here = gates[: users.searchsorted(view.recording.positions[program.n - 1].last)]
-        if ended and math.isfinite(data[program.loss_row]) and _finite(data[here]):
+        if ended and math.isfinite(data[program.loss_row]) and _finite(data[self._gates[program.n - 1]]):
             return None
-        rows = program.rows[: view.moment.tick]
+        rows = program.rows[:tick]
         bad = np.flatnonzero(~np.isfinite(data[rows]))
         if not len(bad):
             return None
-        tick, row = int(bad[0]) + 1, int(rows[bad[0]])
+        row = int(rows[bad[0]])
         sentence = f"{Explainer(view).name(row)} is {data[row]:g}"
-        return Finding("nan", Moment(view.moment.step, Phase.FORWARD, tick), sentence, row)
+        return Finding("nan", Moment(view.moment.step, Phase.FORWARD, int(bad[0]) + 1), sentence, row)
 
-    def _dead_relu(self, view: View, ended: bool) -> Finding | None:
+    def _dead_relu(self, view: View, _: int, ended: bool) -> Finding | None:
         n = view.program.n
         for layer, rows in enumerate(self._relu_rows):
             units = rows[:n]
             if not view.workspace.data[units].any() and (ended or view.data(units).known.all()):
-                tick = int(view.program.rows.searchsorted(units[-1, -1])) + 1
+                made = int(view.program.rows.searchsorted(units[-1, -1])) + 1
                 sentence = (
                     f"all {units.shape[1]} ReLU units of layer {layer} are dead for the whole document: each got a "
                     f"number that is not above 0 at every position, so nothing flows through this MLP"
                 )
-                return Finding("dead-relu", Moment(view.moment.step, Phase.FORWARD, tick), sentence)
+                return Finding("dead-relu", Moment(view.moment.step, Phase.FORWARD, made), sentence)
         return None
 
-    def _zero_gradient(self, view: View, ended: bool) -> Finding | None:
+    def _zero_gradient(self, view: View, tick: int, ended: bool) -> Finding | None:
         if not ended:
             return None
         moving = np.logical_or.reduceat(view.workspace.grad[: self._n_params] != 0.0, self._starts)
@@ -112,17 +118,19 @@ class Health:
         still = [name for name, moves in zip(self._matrices, moving, strict=True) if not moves]
         still = [name for name in still if not name.endswith(exempt)]
         sentence = f"the gradient of {', '.join(still)} is all zero, so this document teaches it nothing"
-        return Finding("zero-grad", view.moment, sentence) if still else None
+        return Finding("zero-grad", Moment(view.moment.step, Phase.BACKWARD, tick), sentence) if still else None
 
 
-def _steep(view: View, ended: bool) -> Finding | None:
+def _steep(view: View, tick: int, ended: bool) -> Finding | None:
     if not ended:
         return None
     step = view.moment.step
     recent = view.grad_norms[max(step - MEDIAN_OF, 0) : step]
-    norm = grad_norm(view)
-    if len(recent) < FEWEST or not norm > TIMES * min(recent):  # the median is not below the least, and costs more
+    grad = view.workspace.grad[: view.recording.n_params]
+    # The median is not below the least, and costs more; so does the norm to the last bit.
+    if len(recent) < FEWEST or not np.dot(grad, grad) > (0.99 * TIMES * min(recent)) ** 2:
         return None
+    norm = grad_norm(view)
     median = float(np.median(recent))
     if not norm > TIMES * median:
         return None
@@ -130,27 +138,27 @@ def _steep(view: View, ended: bool) -> Finding | None:
         f"the gradient norm is {norm:.6g}, {norm / median if median else math.inf:,.0f} times the median "
         f"{median:.6g} of the last {len(recent)} steps"
     )
-    return Finding("grad-norm", view.moment, sentence)
+    return Finding("grad-norm", Moment(view.moment.step, Phase.BACKWARD, tick), sentence)
 
 
-def _bad_gradient(view: View, ended: bool) -> Finding | None:
+def _bad_gradient(view: View, tick: int, ended: bool) -> Finding | None:
     grad, data = view.workspace.grad, view.workspace.data
     # What is not finite is handed on by every edge, times 0 too, so in the end some parameter has it.
     if ended and _finite(grad[: view.recording.n_params]):
         return None
-    bad = np.flatnonzero(~np.isfinite(grad))
-    if not len(bad) or not np.isfinite(data[view.program.rows]).all():  # the forward phase has shown it already
+    reached = grad[view.program.receivers[:tick]]
+    if np.isfinite(reached).all() or not np.isfinite(data[view.program.rows]).all():  # the forward phase has shown it
         return None
-    tick = _first_bad_tick(view)
-    row = int(view.program.receivers[tick - 1])
+    first = _first_bad_tick(view, tick)
+    row = int(view.program.receivers[first - 1])
     sentence = f"the gradient of {Explainer(view).name(row)} is no longer a finite number"
-    return Finding("nan", Moment(view.moment.step, Phase.BACKWARD, tick), sentence, row)
+    return Finding("nan", Moment(view.moment.step, Phase.BACKWARD, first), sentence, row)
 
 
-def _first_bad_tick(view: View) -> int:
-    """The backward tick after which some gradient is not finite; what once is not finite stays so."""
+def _first_bad_tick(view: View, last: int) -> int:
+    """The backward tick up to `last` after which some gradient is not finite; what once is not finite stays so."""
     w, edges = view.workspace, view.program.edges
-    good, bad = 0, view.moment.tick
+    good, bad = 0, last
     before, grad = np.zeros_like(w.grad), np.empty_like(w.grad)
     while bad - good > 1:
         middle = (good + bad) // 2
@@ -163,13 +171,13 @@ def _first_bad_tick(view: View) -> int:
     return bad
 
 
-def _bad_parameter(view: View, ended: bool) -> Finding | None:
+def _bad_parameter(view: View, tick: int, ended: bool) -> Finding | None:
     p = view.workspace.params
     if ended and _finite(p):
         return None
-    bad = np.flatnonzero(~np.isfinite(p[: view.moment.tick]))
-    computed = view.workspace.data[view.program.rows]
-    if not len(bad) or not (np.isfinite(computed).all() and np.isfinite(view.workspace.grad).all()):
+    bad = np.flatnonzero(~np.isfinite(p[:tick]))
+    before = view.workspace.data[view.program.rows], view.workspace.grad[: len(p)]
+    if not len(bad) or not all(np.isfinite(part).all() for part in before):  # an earlier phase has shown it
         return None
     row = int(bad[0])
     sentence = f"{Explainer(view).name(row)} becomes {p[row]:g}"
@@ -177,6 +185,5 @@ def _bad_parameter(view: View, ended: bool) -> Finding | None:
 
 
 def _finite(array: Floats) -> bool:
-    """Whether all numbers surely are; False sends the caller to look closer. A sum is the cheapest way to ask."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return math.isfinite(array.sum())
+    """Whether all numbers surely are; False sends the caller to look closer. This is the cheapest way to ask."""
+    return math.isfinite(np.dot(array, array))

@@ -13,7 +13,7 @@ from functools import partial
 
 from engine.breakpoints import Armed, Breakpoint
 from engine.errors import NumericFault, Stopped
-from engine.events import PHASES, Moment, Phase, StepProgram
+from engine.events import Moment, Phase, StepProgram
 from engine.expressions import Answer, Before, Expression
 from engine.health import CHECKS, Health
 from engine.references import Scope
@@ -96,7 +96,7 @@ def run_back(session: Session, stops: Stops, on_step: OnStep | None = None) -> S
     return None
 
 
-def answer(session: Session, expression: Expression) -> Answer:
+def evaluate(session: Session, expression: Expression) -> Answer:
     """The value of an expression at the present moment, changes of sign included; None if it is not known.
 
     The session stands where it was, but may have been one step back.
@@ -158,8 +158,8 @@ class _Walk:
         for armed in self.wanted.armed:
             for moment in armed.moments(program):
                 places.setdefault(moment, []).append(armed)
-        for phase in PHASES:
-            if self.health.wants(phase) or (self.looking_back and phase is Phase.BACKWARD):
+        for phase, wanted in ((Phase.BACKWARD, self.looking_back), (Phase.UPDATE, self.health)):
+            if wanted:
                 places.setdefault(Moment(program.step, phase, program.ticks(phase)), [])
         if program.step == self.limit.step:
             places = {moment: armed for moment, armed in places.items() if moment.key <= self.limit.key}
@@ -169,18 +169,18 @@ class _Walk:
     def _found(self, armed: list[Armed]) -> Iterator[list[Stop]]:
         view, before = self.session.view(), self.operands.get(self.session.step - 1, {})
         hits = [a.breakpoint for a in armed if a.holds(view, before.get(a))]
-        ended = view.moment.tick == view.program.ticks(view.moment.phase) or view.moment == self.limit
-        if hits or ended:
+        ended = view.moment == Moment(view.moment.step, Phase.UPDATE, view.program.ticks(Phase.UPDATE))
+        if hits or ended or view.moment == self.limit:
             stops = self._unhealthy(view)
             stops += [Stop(view.moment, f"{b.describe()}: {self._where(view.moment)}", breakpoint=b) for b in hits]
             if stops:
                 yield stops
 
     def _unhealthy(self, view: View) -> list[Stop]:
-        findings = sorted(self.health.look(view), key=lambda finding: finding.moment.key)
         return [
-            Stop(f.moment, f"{f.sentence}: {self._where(f.moment)}", check=f.check, row=f.row) for f in findings
-        ]  # fmt: skip
+            Stop(f.moment, f"{f.sentence}: {self._where(f.moment)}", check=f.check, row=f.row)
+            for f in self.health.look(view)
+        ]
 
     def _go(self, move: Callable[[], None]) -> Iterator[list[Stop]]:
         """Move on; a fault on the way is a stop, and cannot be passed."""

@@ -18,7 +18,7 @@ from engine import (
     Session,
     Stopped,
     Stops,
-    answer,
+    evaluate,
     load_docs,
     run_back,
     run_on,
@@ -203,7 +203,7 @@ def test_events_and_events_with_conditions(place: Place, condition: str | None) 
                 asked = (place.name, place.phase, place.pos, place.layer, place.head)
                 if all(a is None or a == o for a, o in zip(asked, own, strict=True)):
                     session.seek(Moment(step, phase, s.last))
-                    if expression is None or answer(session, expression) is True:
+                    if expression is None or evaluate(session, expression) is True:
                         wanted.append(session.moment)
     assert wanted
     session, breakpoint_ = fresh(), Breakpoint("e", place, condition)
