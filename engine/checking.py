@@ -54,7 +54,7 @@ class Change:
     """One `changes_sign(operand)`, standing for the plain name `id` in the checked tree."""
 
     id: str
-    operand: ast.expr
+    operand: Checked
 
 
 @dataclass(slots=True)
@@ -266,7 +266,7 @@ class _Checker:
 
     def _changes_sign(self, node: ast.Call) -> ast.expr:
         outside, self.result = self.result, Checked(node)
-        operand = self._as(NUMBER, node.args[0])
+        self.result.tree = self._as(NUMBER, node.args[0])
         inside, self.result = self.result, outside
         if any(x.positional for x in inside.spoken_of) or inside.changes:
             raise self.source.fault(
@@ -276,7 +276,7 @@ class _Checker:
             )
         outside.names |= inside.names
         outside.slots += inside.slots
-        change = Change(self._new_name(), operand)
+        change = Change(self._new_name(), inside)
         outside.changes.append(change)
         return ast.copy_location(ast.Name(change.id, ast.Load()), node)
 

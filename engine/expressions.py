@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from simpleeval import SimpleEval
 
-from engine.checking import OPERATORS, Slot, check
+from engine.checking import OPERATORS, Checked, Slot, check
 from engine.events import Moment, Phase, StepProgram
 from engine.parsing import Source
-from engine.references import METHODS, Grain, Kind, Numbers, Reference, Scope, Value
+from engine.references import METHODS, NAMES, Grain, Kind, Numbers, Reference, Scope, Value
 from engine.tape import Rows
 from engine.view import View
 
@@ -97,11 +98,11 @@ class Expression:
         Several numbers come as a tuple, row by row. `before` is what `operands` said at the end of the backward phase
         one training step earlier; without it, nothing is known of changes of sign.
         """
-        known = self._known(view, self._checked.slots)
+        known = self._known(view, self._checked)
         if known is None:
             return None
         for i, change in enumerate(self._checked.changes):
-            now, then = self._number(change.operand, known), before[i] if before else None
+            now, then = self._number(change.operand.tree, known), before[i] if before else None
             if now is None or then is None:
                 return None
             known[change.id] = now < 0.0 < then or then < 0.0 < now
@@ -110,8 +111,11 @@ class Expression:
 
     def operands(self, view: View) -> Before:
         """What its changes of sign look at, as it stands."""
-        known = self._known(view, self._checked.slots)
-        return tuple(None if known is None else self._number(c.operand, known) for c in self._checked.changes)
+        return tuple(self._operand(view, change.operand) for change in self._checked.changes)
+
+    def _operand(self, view: View, operand: Checked) -> float | None:
+        known = self._known(view, operand)
+        return None if known is None else self._number(operand.tree, known)
 
     def row(self, view: View) -> int | None:
         """The scalar that this is, or is the gradient or a moment of, if it is a single one that is there."""
@@ -121,22 +125,22 @@ class Expression:
         if tree.id in NAMES:
             return view.program.loss_row if tree.id == "loss" else None
         *inside, slot = self._checked.slots  # the last is the expression, those before stand in its index
-        known = self._known(view, inside)
+        known = self._known(view, replace(self._checked, slots=inside))
         if known is None:
             return None
         index = self._index(slot, known)
         rows: Rows | None = None if index is None else slot.reference.rows(view, index)
         return None if rows is None else int(rows)
 
-    def _known(self, view: View, slots: Sequence[Slot]) -> dict[str, Value] | None:
-        """The meaning of the plain names in the tree, with these slots; None if any of it is not known."""
+    def _known(self, view: View, of: Checked) -> dict[str, Value] | None:
+        """The meaning of the plain names in a checked tree; None if any of it is not known."""
         known: dict[str, Value] = {}
-        for name, spec in self._checked.names.items():
+        for name, spec in of.names.items():
             value = spec.read(view)
             if value is None:
                 return None
             known[name] = value
-        for slot in slots:
+        for slot in of.slots:
             index = self._index(slot, known)
             values = None if index is None else slot.reference.read(view, index)
             if values is None:

@@ -73,13 +73,14 @@ class Health:
 
         What it reads stays until the step is over, so looking once at its end is enough.
         """
-        findings = []
-        for phase in PHASES[: view.moment.phase.place + 1]:
-            whole = view.program.ticks(phase)
-            done = view.moment.tick if phase is view.moment.phase else whole
-            found = [finding for look in self._looks[phase] if (finding := look(view, done, done == whole))]
-            findings += sorted(found, key=lambda finding: finding.moment.tick)
-        return findings
+        with np.errstate(over="ignore", invalid="ignore"):
+            return [finding for phase in PHASES[: view.moment.phase.place + 1] for finding in self._look(view, phase)]
+
+    def _look(self, view: View, phase: Phase) -> list[Finding]:
+        whole = view.program.ticks(phase)
+        done = view.moment.tick if phase is view.moment.phase else whole
+        found = [finding for look in self._looks[phase] if (finding := look(view, done, done == whole))]
+        return sorted(found, key=lambda finding: finding.moment.tick)
 
     def _bad_value(self, view: View, tick: int, ended: bool) -> Finding | None:
         data, program = view.workspace.data, view.program

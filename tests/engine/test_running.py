@@ -125,6 +125,7 @@ CONDITIONS = {  # and whether it is asked for each position, for each phase
     "changes_sign(loss - 1.5)": (False, False),
     "changes_sign(wte[0, 1])": (False, False),
     'phase == "update" and changes_sign(grad_norm - 1.4)': (False, True),
+    'token == "a" and changes_sign(loss - 1.5)': (True, False),
     "2 > 1": (False, False),
 }
 
