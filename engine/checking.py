@@ -128,7 +128,7 @@ class _Checker:
                 node.operand = self._as(TRUTH, node.operand)
                 return node, TRUTH
             case ast.UnaryOp(op=ast.USub() | ast.UAdd()):
-                zero = ast.copy_location(ast.Constant(-0.0), node)
+                zero = ast.copy_location(ast.Constant(-0.0), node)  # -0.0 - x is -x to the last bit, for 0 and -0 too
                 sign = ast.Sub() if isinstance(node.op, ast.USub) else ast.Add()
                 return self._arithmetic(ast.copy_location(ast.BinOp(zero, sign, node.operand), node)), NUMBER
             case ast.BinOp(op=op) if type(op) in OPERATORS:
@@ -196,8 +196,8 @@ class _Checker:
             sides = (node.left, *node.comparators)[i : i + 2]
             if isinstance(op, ast.Is | ast.IsNot):
                 raise self.source.fault(node, "is compares nothing here; write == or !=")
-            texts, order = isinstance(op, ast.In | ast.NotIn), isinstance(op, ast.Eq | ast.NotEq)
-            allowed = (TEXT,) if texts else (NUMBER, TEXT) if order else (NUMBER,)
+            texts, equality = isinstance(op, ast.In | ast.NotIn), isinstance(op, ast.Eq | ast.NotEq)
+            allowed = (TEXT,) if texts else (NUMBER, TEXT) if equality else (NUMBER,)
             for side, kind in zip(sides, (one, other), strict=True):
                 if kind not in allowed:
                     self._as(allowed[0], side)
