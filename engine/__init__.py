@@ -9,33 +9,73 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from engine.breakpoints import Breakpoint, Place
     from engine.config import Config
     from engine.dataset import load_docs
-    from engine.errors import CheckpointError, ConfigError, DataError, EngineError, NumericFault, Stopped
+    from engine.errors import (
+        BreakpointError,
+        CheckpointError,
+        ConfigError,
+        DataError,
+        EngineError,
+        ExpressionError,
+        NumericFault,
+        Stopped,
+    )
     from engine.events import Event, Moment, Phase, StepProgram, Stretch
+    from engine.expressions import Expression
+    from engine.health import CHECKS
+    from engine.references import Scope
+    from engine.running import Stop, Stops, evaluate, run_back, run_on
     from engine.session import Session
 
 __all__ = [
+    "CHECKS",
+    "Breakpoint",
+    "BreakpointError",
     "CheckpointError",
     "Config",
     "ConfigError",
     "DataError",
     "EngineError",
     "Event",
+    "Expression",
+    "ExpressionError",
     "Moment",
     "NumericFault",
     "Phase",
+    "Place",
+    "Scope",
     "Session",
     "StepProgram",
+    "Stop",
     "Stopped",
+    "Stops",
     "Stretch",
+    "evaluate",
     "load_docs",
+    "run_back",
+    "run_on",
 ]
 
 _ROOMS = {
     "config": ("Config",),
     "dataset": ("load_docs",),
-    "errors": ("CheckpointError", "ConfigError", "DataError", "EngineError", "NumericFault", "Stopped"),
+    "breakpoints": ("Breakpoint", "Place"),
+    "errors": (
+        "BreakpointError",
+        "CheckpointError",
+        "ConfigError",
+        "DataError",
+        "EngineError",
+        "ExpressionError",
+        "NumericFault",
+        "Stopped",
+    ),
+    "expressions": ("Expression",),
+    "health": ("CHECKS",),
+    "references": ("Scope",),
+    "running": ("Stop", "Stops", "evaluate", "run_back", "run_on"),
     "events": ("Event", "Moment", "Phase", "StepProgram", "Stretch"),
     "session": ("Session",),
 }

@@ -19,6 +19,21 @@ class CheckpointError(EngineError):
     """A saved run that cannot be read back."""
 
 
+class ExpressionError(EngineError):
+    """An expression that cannot be asked. `reason` says why in a sentence, `pointer` shows where: two lines, the
+    expression and marks below the fault. The text of the error is both.
+    """
+
+    def __init__(self, reason: str, text: str = "", first: int = 0, last: int = 0) -> None:
+        self.reason = reason
+        self.pointer = f"{text}\n{' ' * first}{'^' * max(last - first, 1)}"
+        super().__init__(f"{reason}\n{self.pointer}" if text else reason)
+
+
+class BreakpointError(EngineError):
+    """A breakpoint on an event that this model does not have, or one that cannot be read."""
+
+
 class Stopped(EngineError):
     """Long work was asked to stop before it was done; everything up to there is intact."""
 

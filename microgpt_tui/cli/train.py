@@ -15,13 +15,15 @@ import rich_click as click
 from click.exceptions import Exit
 
 from engine.config import Config
-from engine.errors import ConfigError, EngineError, NumericFault
+from engine.errors import ConfigError, EngineError
 from microgpt_tui.cli.ending import STOPPED, Failure, say
 from microgpt_tui.cli.options import data_option, examples, file_option, hyperparameters
 from microgpt_tui.cli.running import Interrupt, open_session
+from microgpt_tui.cli.stopping import Wanted, stop_options
 from microgpt_tui.cli.waiting import Waiting
 
 if TYPE_CHECKING:
+    from engine.running import Stop, Stops
     from engine.session import Session
 
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     epilog=examples(
         "microgpt-tui train --until 1000 --save names.safetensors",
         "microgpt-tui train --until 300 --n-layer 2 --log run.jsonl",
+        "microgpt-tui train --until 1000 --break 'loss < 2 and step > 100' --save there.safetensors",
         "microgpt-tui train --until 50 | tail -1",
     )
 )
@@ -48,26 +51,30 @@ if TYPE_CHECKING:
     'Numbers that JSON does not have are the strings "nan", "inf" and "-inf".',
 )
 @file_option("--save", "Where to leave the run when it ends, also when it is stopped: a .safetensors file for sample.")
+@stop_options
 @hyperparameters
-def train(config: Config, until: int, data: Path | None, log: Path | None, save: Path | None) -> None:
+def train(config: Config, wanted: Wanted, until: int, data: Path | None, log: Path | None, save: Path | None) -> None:
     """Train, and print the loss of every step.
 
     Losses are in nats: -log of the probability that the model gave to the character that really came, averaged over
     the document. An untrained model is at about log(27), 3.3 for the bundled names.
 
-    ctrl+c stops between two steps and still saves. Exit status: 0, 2 for bad input or a number out of range, 130
-    when stopped.
+    ctrl+c stops between two steps and still saves; so does a breakpoint, which says where it stopped. What is saved
+    is the last whole step. Exit status: 0, also at a breakpoint, 2 for bad input, a number out of range or a health
+    check, 130 when stopped by ctrl+c.
     """
     if until > config.num_steps:
         raise ConfigError(f"--until is {until}, beyond the schedule's {config.num_steps} steps; raise --num-steps too")
     _check_files(data, log, save)
     from engine.dataset import load_docs
 
-    session = open_session(config, load_docs(data))
+    docs = load_docs(data)
+    stops = wanted.stops(config, docs)
+    session = open_session(config, docs)
     with Interrupt() as interrupt:
-        trouble = _run(session, until, _open_log(log), interrupt, carry_on=bool(log or save))
-        _finish(session, until, save, trouble)
-    if session.step < until:
+        reason = _run(session, until, stops, _open_log(log), interrupt, carry_on=bool(log or save))
+        _finish(session, until, save, reason)
+    if session.step < until and reason is None:
         raise Exit(STOPPED)
 
 
@@ -147,9 +154,9 @@ class _Teller:
 
 
 def _run(
-    session: Session, until: int, log: TextIO | None, interrupt: Interrupt, carry_on: bool
-) -> EngineError | Failure | None:
-    """Train; what went wrong, if anything, is returned, so that the run can still be saved."""
+    session: Session, until: int, stops: Stops | None, log: TextIO | None, interrupt: Interrupt, carry_on: bool
+) -> EngineError | Failure | Stop | None:
+    """Train; what went wrong or was stopped at, if anything, is returned, so that the run can still be saved."""
     with Waiting("Training", total=until, stream=sys.stdout) as waiting:
         teller = _Teller(session, until, log, waiting, carry_on)
 
@@ -158,22 +165,27 @@ def _run(
             return interrupt.asked
 
         try:
-            session.run(until, on_step)
+            if stops is None:
+                session.run(until, on_step)
+                return None
+            from engine.running import run_on
+
+            return run_on(session, stops, until, on_step)
         except (EngineError, Failure) as trouble:
             return trouble
         finally:
             if log is not None:
                 with suppress(OSError):  # every line of it was flushed, or has been complained about
                     log.close()
-    return None
 
 
-def _finish(session: Session, until: int, save: Path | None, trouble: EngineError | Failure | None) -> None:
+def _finish(session: Session, until: int, save: Path | None, reason: EngineError | Failure | Stop | None) -> None:
     """Save, say where the run stands, and raise what went wrong."""
-    if isinstance(trouble, NumericFault):
-        from engine.events import Moment
+    from engine.events import Moment
 
-        session.seek(Moment(session.step))  # the start of the step that failed: what was good before it
+    if session.moment != Moment(session.step):  # at a fault or a stop: what was good before it is the step's start
+        session.seek(Moment(session.step))
+    said = str(reason if isinstance(reason, EngineError | Failure) else reason.sentence) if reason else ""
     done = f"{session.step:,} of {until:,} steps are done"
     if save is not None:
         from engine.checkpoint import save as write
@@ -181,11 +193,15 @@ def _finish(session: Session, until: int, save: Path | None, trouble: EngineErro
         try:
             write(session, save)
         except EngineError as error:
-            raise Failure(f"{trouble} ({done}); {error}" if trouble else f"{error} ({done})") from error
+            raise Failure(f"{said} ({done}); {error}" if said else f"{error} ({done})") from error
         done += f" and saved in {save}"
-    if trouble is not None:
-        raise Failure(f"{trouble} ({done})") from trouble
-    if session.step < until:
+    if isinstance(reason, EngineError | Failure):
+        raise Failure(f"{said} ({done})") from reason
+    if reason is not None and reason.check is not None:
+        raise Failure(f"{said} ({done})")
+    if reason is not None:
+        say(f"stopped at {said} ({done})")
+    elif session.step < until:
         say(f"stopped by ctrl+c: {done}")
     elif save is not None or sys.stdout.isatty():
         say(done)

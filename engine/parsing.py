@@ -1,0 +1,83 @@
+"""The text of an expression: read as Python's syntax, never run, with errors that point into it."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+
+from engine.errors import ExpressionError
+
+LONGEST = 500  # characters; all work is bounded by the length
+DEEPEST = 50  # levels of the syntax tree
+EXAMPLE = "write a comparison such as loss < 2"
+
+
+class Source:
+    """One line of text and its syntax tree. Raises ExpressionError if it has none, or is too long or too deep."""
+
+    def __init__(self, text: str) -> None:
+        self.text = "".join(" " if c.isspace() else c for c in text).strip()
+        if not self.text:
+            raise ExpressionError(f"there is nothing to ask; {EXAMPLE}")
+        size = len(self.text)
+        if size > LONGEST:
+            raise ExpressionError(f"this has {size} characters; write an expression of at most {LONGEST}")
+        self.tree = self._tree()
+        if _depth(self.tree) > DEEPEST:
+            raise self.fault(self.tree, "this is nested too deeply; write something simpler")
+
+    def _tree(self) -> ast.expr:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return ast.parse(self.text, mode="eval").body
+        except SyntaxError as error:
+            first = error.offset - 1 if error.offset else len(self.text)
+            hint = "to compare, write ==" if self.text[first : first + 1] == "=" else EXAMPLE
+            last = (error.end_offset or 0) - 1
+            raise ExpressionError(f"this cannot be read; {hint}", self.text, first, last) from None
+        except (ValueError, RecursionError, MemoryError):
+            raise ExpressionError("this cannot be read; write something simpler", self.text) from None
+
+    def written(self, node: ast.AST) -> str:
+        """A piece of it as it is written."""
+        return ast.get_source_segment(self.text, node) or "this"
+
+    def fault(self, node: ast.AST, reason: str) -> ExpressionError:
+        """The error that points at a node."""
+        line = self.text.encode()
+
+        def column(offset: int) -> int:
+            return len(line[:offset].decode(errors="ignore"))  # the tree counts bytes
+
+        first, last = getattr(node, "col_offset", 0), getattr(node, "end_col_offset", None)
+        return ExpressionError(reason, self.text, column(first), column(len(line) if last is None else last))
+
+
+def _depth(tree: ast.AST) -> int:
+    depth, level = 0, [tree]
+    while level:
+        depth, level = depth + 1, [child for node in level for child in ast.iter_child_nodes(node)]
+    return depth
+
+
+def called(node: ast.AST) -> str:
+    """What a person calls a piece of syntax that is not allowed."""
+    names = {
+        "Lambda": "a lambda",
+        "JoinedStr": "an f-string",
+        "IfExp": "if with else",
+        "NamedExpr": ":=",
+        "Tuple": "a tuple",
+        "List": "a list",
+        "Dict": "a dictionary",
+        "Set": "a set",
+        "Starred": "a star",
+        "ListComp": "a comprehension",
+        "SetComp": "a comprehension",
+        "DictComp": "a comprehension",
+        "GeneratorExp": "a comprehension",
+        "BinOp": "this sign",
+        "UnaryOp": "~",
+    }
+    return names.get(type(node).__name__, "this")

@@ -1,0 +1,319 @@
+"""Continuing onward and back, held to brute force: asking at every place of every step."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import pytest
+from bits import DOCS, shown, tiny
+
+from engine import (
+    Breakpoint,
+    BreakpointError,
+    Moment,
+    NumericFault,
+    Phase,
+    Place,
+    Session,
+    Stopped,
+    Stops,
+    evaluate,
+    load_docs,
+    run_back,
+    run_on,
+)
+from engine.config import Config
+from engine.expressions import Expression
+from engine.references import Scope
+
+CONFIG = tiny(n_layer=2, num_steps=40, learning_rate=0.05)
+STEPS = 8
+EARLIEST, LATEST = Moment(0), Moment(STEPS)
+
+
+def fresh() -> Session:
+    session = Session(CONFIG, DOCS)
+    session.history.spacing = 3  # so that going back crosses keyframes
+    return session
+
+
+def stops(session: Session, *breakpoints: Breakpoint | str, checks: tuple[str, ...] = ()) -> Stops:
+    made = [Breakpoint(b, condition=b) if isinstance(b, str) else b for b in breakpoints]
+    return Stops(Scope(session.config, session.tokenizer), made, checks)
+
+
+def onward(session: Session, wanted: Stops, until: int = STEPS) -> list[Moment]:
+    found = []
+    while stop := run_on(session, wanted, until):
+        assert session.moment == stop.moment
+        found.append(stop.moment)
+    assert session.moment == Moment(until)
+    return found
+
+
+def backward(session: Session, wanted: Stops) -> list[Moment]:
+    found, start = [], session.moment
+    while stop := run_back(session, wanted):
+        assert session.moment == stop.moment
+        start = stop.moment
+        found.append(start)
+    assert session.moment == start
+    return found[::-1]
+
+
+def places(session: Session) -> list[Moment]:
+    """The start of the present step and the end of each of its events."""
+    step, program = session.step, session.program
+    return [Moment(step), *(Moment(step, phase, s.last) for phase in Phase for s in program.stretches(phase))]
+
+
+@functools.cache
+def brute_force() -> dict[str, list[Moment]]:
+    """Where each of CONDITIONS stops: asked at all places, the first time that it is known, per position and phase."""
+    session = fresh()
+    scope = Scope(CONFIG, session.tokenizer)
+    expressions = {text: Expression(text, scope) for text in CONDITIONS}
+    found: dict[str, list[Moment]] = {text: [] for text in CONDITIONS}
+    before: dict[str, Any] = {}
+    for step in range(STEPS + 1):
+        session.seek(Moment(step))
+        asked, later = set(), {}
+        for moment in places(session) if step < STEPS else [Moment(STEPS)]:
+            session.seek(moment)
+            view = session.view()
+            for text, (per_position, per_phase) in CONDITIONS.items():
+                key = (text, view.stretch.pos if per_position else None, moment.phase if per_phase else None)
+                told = None if key in asked else expressions[text].value(view, before.get(text))
+                if told is not None:
+                    asked.add(key)
+                    found[text] += [moment] if told is True else []
+            if moment.phase is Phase.BACKWARD:  # the last such moment counts
+                later = {text: expression.operands(view) for text, expression in expressions.items()}
+        before = later
+    return found
+
+
+CONDITIONS = {  # and whether it is asked for each position, for each phase
+    "loss < 1.5": (False, False),
+    "loss < 1.6 and step > 4": (False, False),
+    "step > 5 or loss < 1.3": (False, False),
+    "step % 5 == 0": (False, False),
+    "grad_norm > 1.4": (False, False),
+    "isnan(loss)": (False, False),
+    'doc == "anna"': (False, False),
+    'token == "a"': (True, False),
+    'token == "a" and target == "n"': (True, False),
+    "pos == 2": (True, False),
+    "attn_weights[0, 1].max() > 0.51 and pos > 0": (True, False),
+    "attn_weights[1, 0, 2] > 0.335": (True, False),
+    "probs[target] > 0.25": (True, False),
+    'probs["n"] > 0.2': (True, False),
+    "loss_t < 1 and q[1, 2] > 0": (True, False),
+    "loss < 2 and probs[target] < 0.2": (True, False),
+    "grad(attn_weights[1, 0, 0]) > 0": (True, False),
+    'grad("q")[0].norm() > 0.0001 and grad(head_out[1, 1, 0]) < 0': (True, False),
+    'grad("wte")[0, 1] > 0': (False, False),
+    "wte[0, 1] > 0": (False, False),
+    'm("wte")[0, 1] * grad(wte[0, 1]) < 0': (False, False),
+    "v(lm_head).max() > 0.0001 and learning_rate < 0.045": (False, False),
+    'phase == "backward" and step > 5': (False, True),
+    'phase != "forward" and loss < 1.5': (False, True),
+    'phase == "backward" and token == "n"': (True, True),
+    "changes_sign(grad(wte[0, 1]))": (False, False),
+    'changes_sign(grad("wte")[0, 1]) and loss < 2.5': (False, False),
+    "changes_sign(loss - 1.5)": (False, False),
+    "changes_sign(wte[0, 1])": (False, False),
+    'phase == "update" and changes_sign(grad_norm - 1.4)': (False, True),
+    'token == "a" and changes_sign(loss - 1.5)': (True, False),
+    "2 > 1": (False, False),
+}
+
+
+@pytest.mark.parametrize("text", CONDITIONS)
+def test_onward_and_back_stop_where_brute_force_says(text: str) -> None:
+    wanted, session = brute_force()[text], fresh()
+    assert onward(session, stops(session, text)) == [moment for moment in wanted if moment != EARLIEST]
+    assert backward(session, stops(session, text)) == [moment for moment in wanted if moment != LATEST]
+
+
+def test_conditions_stop_somewhere() -> None:
+    assert [text for text, found in brute_force().items() if not found] == ["isnan(loss)"]
+
+
+def test_a_change_of_sign_is_one_of_the_gradients() -> None:
+    session, grads = fresh(), []
+    for step in range(STEPS):
+        session.seek(Moment(step, Phase.BACKWARD, 10**9))
+        grads.append(float(session.workspace.grad[session.recording.matrices["wte"][0, 1]]))
+    changes = [step for step in range(1, STEPS) if grads[step] * grads[step - 1] < 0]
+    assert [moment.step for moment in onward(fresh(), stops(session, "changes_sign(grad(wte[0, 1]))"))] == changes
+
+
+def test_several_conditions_stop_at_the_earlier_one() -> None:
+    texts = ["loss < 1.5", 'token == "a"', "grad_norm > 1.4", "changes_sign(grad(wte[0, 1]))"]
+    wanted = sorted({m for t in texts for m in brute_force()[t]}, key=lambda moment: moment.key)
+    session = fresh()
+    assert onward(session, stops(session, *texts)) == wanted
+    assert backward(session, stops(session, *texts)) == wanted
+
+
+def test_what_lies_between_does_not_depend_on_the_way() -> None:
+    text = "changes_sign(grad(wte[0, 1]))"
+    wanted = brute_force()[text]
+    for start in (Moment(3), Moment(4, Phase.FORWARD, 40), Moment(5, Phase.UPDATE, 3), Moment(7)):
+        session = fresh()
+        session.seek(Moment(8))
+        session.seek(start)
+        assert onward(session, stops(session, text)) == [m for m in wanted if m.key > start.key]
+        session.seek(start)
+        assert backward(session, stops(session, text)) == [m for m in wanted if m.key < start.key]
+
+
+def test_stops_leave_the_run_as_it_is() -> None:
+    straight, stopped = fresh(), fresh()
+    straight.run(STEPS)
+    onward(stopped, stops(stopped, 'token == "a"', "grad_norm > 1.4", checks=("nan", "zero-grad", "dead-relu")))
+    assert shown(stopped) == shown(straight)
+    run_back(stopped, stops(stopped, "step == 4"))
+    straight.seek(Moment(4))
+    assert shown(stopped) == shown(straight)
+
+
+@pytest.mark.parametrize(
+    ("place", "condition"),
+    [
+        (Place("attn_weights", Phase.FORWARD, 2, 0, 1), None),
+        (Place("attn_weights", pos=1), None),
+        (Place("layer1.mlp_fc1"), None),
+        (Place("loss"), None),
+        (Place(phase=Phase.BACKWARD, pos=0, head=1), None),
+        (Place("attn_weights", Phase.FORWARD, head=1), "attn_weights[0, 1].max() > 0.51"),
+        (Place("q", layer=1), "loss < 1.5"),
+        (Place("mlp_relu", Phase.BACKWARD), 'token == "a" and loss < 1.7'),
+    ],
+)
+def test_events_and_events_with_conditions(place: Place, condition: str | None) -> None:
+    session, wanted = fresh(), []
+    expression = Expression(condition, Scope(CONFIG, session.tokenizer)) if condition else None
+    for step in range(6):
+        session.seek(Moment(step))
+        for phase in Phase:
+            for s in session.program.stretches(phase):
+                own = (s.name, s.phase, s.pos, s.layer, s.head)
+                asked = (place.name, place.phase, place.pos, place.layer, place.head)
+                if all(a is None or a == o for a, o in zip(asked, own, strict=True)):
+                    session.seek(Moment(step, phase, s.last))
+                    if expression is None or evaluate(session, expression) is True:
+                        wanted.append(session.moment)
+    assert wanted
+    session, breakpoint_ = fresh(), Breakpoint("e", place, condition)
+    assert onward(session, stops(session, breakpoint_), until=6) == wanted
+    assert backward(session, stops(session, breakpoint_)) == wanted
+
+
+def test_every_nth_hit() -> None:
+    all_of_them, session = brute_force()['token == "a"'], fresh()
+    third = stops(session, Breakpoint("a", condition='token == "a"', count=3))
+    assert onward(session, third) == all_of_them[2::3]
+    assert third.hits == {"a": len(all_of_them)}
+
+
+def test_what_is_off_does_not_stop() -> None:
+    session = fresh()
+    assert run_on(session, stops(session, Breakpoint("a", condition="step > 0", enabled=False)), 3) is None
+    assert session.moment == Moment(3)
+
+
+def test_a_stop_says_where() -> None:
+    session = fresh()
+    stop = run_on(session, stops(session, Breakpoint("w", Place("attn_weights", pos=1, head=0), "step > 1")), 9)
+    assert stop is not None
+    assert stop.breakpoint is not None
+    assert (stop.breakpoint.id, stop.check, stop.row) == ("w", None, None)
+    assert stop.sentence == (
+        f"attn_weights, position 1, head 0 if step > 1: step 2 (counted from 0), document {session.program.doc!r}, "
+        "forward phase, attn_weights, position 1, layer 0, head 0"
+    )
+    assert session.view().stretch.name == "attn_weights"
+
+
+def test_continuing_can_be_stopped() -> None:
+    session, told = fresh(), []
+
+    def on_step(step: int, loss: float) -> bool:
+        told.append((step, loss))
+        return step == 2
+
+    assert run_on(session, stops(session, "isnan(loss)"), 9, on_step) is None
+    assert session.moment == Moment(3)
+    assert told == list(enumerate(session.losses))
+    session.seek(Moment(7, Phase.FORWARD, 7))
+    with pytest.raises(Stopped):
+        run_back(session, stops(session, "isnan(loss)"), lambda step, loss: True)
+    assert session.moment == Moment(7, Phase.FORWARD, 7)
+
+
+def test_a_fault_is_a_stop_that_cannot_be_passed() -> None:
+    session = Session(Config(learning_rate=5.0), load_docs())
+    wanted = stops(session, 'pos == 0 and step == 1 and doc == "richie"', checks=("fault",))
+    stop = run_on(session, wanted, 10)
+    assert stop is not None
+    assert (stop.moment, stop.breakpoint is not None) == (Moment(1), True)
+    stop = run_on(session, wanted, 10)
+    assert stop is not None
+    assert (stop.check, stop.moment) == ("fault", session.moment)
+    assert "log of 0" in stop.sentence
+    assert stop.row == session.program.rows[session.moment.tick]
+    with pytest.raises(NumericFault):
+        run_on(session, wanted, 10)
+    assert session.moment == stop.moment
+    back = run_back(session, wanted)
+    assert back is not None
+    assert back.moment == Moment(1)
+    with pytest.raises(NumericFault):
+        run_on(session, stops(session), 10)
+    assert session.moment == stop.moment
+
+
+def test_breakpoints_are_plain_values_and_back() -> None:
+    for one in (
+        Breakpoint("1", Place("q", Phase.FORWARD, 1, 0), "loss < 2", 3, False),
+        Breakpoint("2", condition="loss < 2"),
+        Breakpoint("3", Place()),
+    ):
+        assert Breakpoint.from_dict(one.as_dict()) == one
+    assert Breakpoint("1", Place("q", Phase.FORWARD, 1, 0), "loss < 2", 3, False).describe() == (
+        "q, position 1, layer 0, forward if loss < 2, every 3 times (off)"
+    )
+    assert Place.parse("attn_weights@pos=2, layer=0,head=1,phase=backward") == Place(
+        "attn_weights", Phase.BACKWARD, 2, 0, 1
+    )
+    assert Place.parse("loss") == Place("loss")
+    assert Place.parse("@pos=1") == Place(pos=1)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Place.parse("q@pos"), "says no place"),
+        (lambda: Place.parse("q@pos=1,pos=2"), "at most once"),
+        (lambda: Place.parse("q@row=1"), "says no place"),
+        (lambda: Place.parse("q@pos=one"), "pos is 'one'; write a whole number"),
+        (lambda: Place.parse("q@phase=up"), "the phase is 'up'; write forward, backward, update"),
+        (lambda: Breakpoint.from_dict({"id": "1", "colour": "red"}), "has no 'colour'"),
+        (lambda: Breakpoint.from_dict({"condition": "loss < 2"}), "has no id"),
+        (lambda: Breakpoint.from_dict({"id": 3}), "id is 3"),
+        (lambda: Breakpoint.from_dict({"id": "1", "place": 3}), "the place of a breakpoint is 3"),
+        (lambda: Breakpoint.from_dict({"id": "1", "place": {"name": 3}}), "the name of an event is 3"),
+        (lambda: Breakpoint.from_dict({"id": "1", "count": 1.5}), "count is 1.5"),
+        (lambda: stops(fresh(), Breakpoint("1")), "needs an event or a condition"),
+        (lambda: stops(fresh(), Breakpoint("1", Place(), count=0)), "count is 0"),
+        (lambda: stops(fresh(), Breakpoint("1", Place("qq"))), "no event is called 'qq'"),
+        (lambda: stops(fresh(), Breakpoint("1", Place("q", layer=2))), "layer is 2; write a number from 0 to 1"),
+        (lambda: stops(fresh(), Breakpoint("1", Place("q", pos=9))), "pos is 9; write a number from 0 to 3"),
+    ],
+)
+def test_bad_breakpoints_are_refused(make: Any, words: str) -> None:
+    with pytest.raises(BreakpointError, match=words):
+        make()
