@@ -7,7 +7,6 @@ object, in the file's metadata under "microgpt". Parameters and moments are thos
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
 from collections.abc import Mapping
@@ -145,7 +144,7 @@ def write(run: Checkpoint, path: str | Path) -> None:
         "uchars": list(run.uchars),
         "generator": run.state,
     }
-    about["sha256"] = digest(about, tensors)
+    about[stored.SHA] = stored.digest(about, tensors)
     try:
         write_whole(Path(path), to_bytes(tensors, {KEY: json.dumps(about)}))
     except OSError as error:
@@ -155,16 +154,6 @@ def write(run: Checkpoint, path: str | Path) -> None:
 def save(session: Session, path: str | Path, data: str | None = None) -> None:
     """`write` a `snapshot`."""
     write(snapshot(session, data), path)
-
-
-def digest(about: Mapping[str, Any], tensors: Mapping[str, Floats]) -> str:
-    """SHA-256, in hex, over all that a file says, save this: damage that leaves the form intact shows by it."""
-    told = {key: value for key, value in about.items() if key != "sha256"}
-    sha = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
-    for name in sorted(tensors):
-        sha.update(f"{name} {tensors[name].shape}".encode())
-        sha.update(np.ascontiguousarray(tensors[name]).tobytes())
-    return sha.hexdigest()
 
 
 # Reading.
@@ -206,7 +195,7 @@ def _read(about: Any, tensors: dict[str, Floats]) -> Checkpoint:
     losses, grad_norms = (_tensor(tensors, name, (done,)) for name in (LOSSES, GRAD_NORMS))
     norms = _tensor(tensors, NORMS, (done, len(shapes), 3))
     origin, state = stored.origin(about.get("data")), stored.generator(about.get("generator"))
-    if about.get("sha256") != digest(about, tensors):
+    if about.get(stored.SHA) != stored.digest(about, tensors):
         raise stored.Unfit("it is damaged, its numbers are not those that were saved")
     return Checkpoint(config, moment, origin, uchars, params, m, v, losses, grad_norms, norms, state)
 

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
+
+import numpy as np
 
 from engine.config import Config
 from engine.dataset import Origin
 from engine.errors import ConfigError
 from engine.events import Moment, Phase
+from engine.recording import Floats
+
+SHA = "sha256"  # where a file says its own digest
 
 
 class Unfit(Exception):
     """What in the file is not as it should be."""
+
+
+def digest(about: Mapping[str, Any], tensors: Mapping[str, Floats] | None = None) -> str:
+    """SHA-256, in hex, over all that a file says besides it: damage that leaves the form intact shows by it."""
+    told = {key: value for key, value in about.items() if key != SHA}
+    sha = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+    for name, tensor in sorted((tensors or {}).items()):
+        sha.update(f"{name} {tensor.shape}".encode())
+        sha.update(np.ascontiguousarray(tensor).tobytes())
+    return sha.hexdigest()
 
 
 def config(said: Any) -> Config:
