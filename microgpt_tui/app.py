@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar
 
+from rich.console import RenderableType
 from textual import on
 from textual.app import App
 from textual.binding import BindingType
@@ -73,6 +74,14 @@ class MicrogptApp(ThemedApp):
         self.keeper.lay_out()
         if self.start.notice:
             self.notify(self.start.notice, severity="warning", timeout=20, markup=False)
+
+    def exit(
+        self, result: EngineError | None = None, return_code: int = 0, message: RenderableType | None = None
+    ) -> None:
+        """Leave, for whatever reason; what is on the screen is noted first."""
+        if self.keeper is not None:
+            self.keeper.leave()
+        super().exit(result, return_code, message)
 
     @on(OpeningScreen.Failed)
     def failed(self, message: OpeningScreen.Failed) -> None:

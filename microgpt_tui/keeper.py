@@ -27,6 +27,7 @@ class Keeper:
         self._desk = replace(start.desk, origin=origin) if start.desk else Desk(session.config, origin, screen.where)
         self._run_step = start.run.step if start.desk and start.run else None  # where the run stands in its file
         self._seen = self._kept = self._desk
+        self._leaving: Desk | None = None
         self._writing: Worker[None] | None = None
         self._complained = False
 
@@ -59,9 +60,13 @@ class Keeper:
             self._writing = self.screen.run_worker(partial(self._write, now, run), thread=True)
         self._seen = now
 
+    def leave(self) -> None:
+        """The program is about to end: remember what is on the screen before it is taken apart."""
+        self._leaving = self._leaving or self.now()
+
     def finish(self) -> None:
         """Keep the desk and the run as they are in the end. Raises CheckpointError if that cannot be done."""
-        now = self.now()
+        now = self._leaving or replace(self.now(), pane=self._seen.pane)  # a screen that broke off has no chosen pane
         # While the screen is loading a thread moves the run; then the moment alone is kept, and reached by training.
         keep(now, None if self.screen.loading else snapshot(self.screen.session, now.origin.path))
 
