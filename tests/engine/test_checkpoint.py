@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from bits import DOCS, shown, tiny, words
 
-from engine import CheckpointError, DataError, Moment, Phase, Session, checkpoint, load_docs
+from engine import CheckpointError, Config, DataError, Moment, NumericFault, Phase, Session, checkpoint, load_docs
 from engine.dataset import Origin, bundled_path, checksum
 from engine.files import write_whole
 
@@ -103,6 +103,18 @@ def test_a_run_that_was_saved_twice_on_its_way_is_the_same(file: Path) -> None:
     straight = Session(CONFIG, DOCS)
     straight.run(until=STEPS)
     assert shown(session) == shown(straight)
+
+
+def test_a_run_that_met_a_fault_is_opened_before_it(file: Path) -> None:
+    session = Session(Config(learning_rate=5.0), load_docs())
+    with pytest.raises(NumericFault):
+        session.run(until=5)
+    checkpoint.save(session, file)
+    again = checkpoint.resume(checkpoint.load(file), load_docs())
+    assert again.moment == session.moment
+    assert shown(again) == shown(session)
+    with pytest.raises(NumericFault):
+        again.run(until=5)
 
 
 def test_other_documents_or_hyperparameters_are_refused(file: Path) -> None:
