@@ -50,6 +50,10 @@ class Moment:
         return self.step, self.phase.place, self.tick
 
 
+Place = tuple[str, int | None, int | None, int | None]
+"""A tensor's name, position, layer and head."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Stretch:
     """The ticks after `first` up to `last` of one phase, at the end of which one tensor is complete.
@@ -79,6 +83,11 @@ class Stretch:
     def shape(self) -> tuple[int, ...]:
         """The shape of the tensor: (n,) for activations, (rows, columns) for parameters, () for a loss."""
         return () if self.kind in ("nll", "mean") else self.rows.shape
+
+    @property
+    def place(self) -> Place:
+        """What tells the tensor from all others of a document."""
+        return self.name, self.pos, self.layer, self.head
 
     @property
     def is_parameter(self) -> bool:
@@ -115,6 +124,7 @@ class StepProgram:
             workspace.read(pos, self.inputs[pos])
             workspace.aim(pos, self.targets[pos])
         self.child: Rows = workspace.child
+        self._ends: dict[Phase, dict[Place, Moment]] = {}
         self.edges: Rows = order.edges(self.targets)
         self.mean: Span = recording.losses[self.n - 1]
         self.mean_rows: Rows = recording.computed(self.mean)
@@ -157,6 +167,17 @@ class StepProgram:
     def stretches(self, phase: Phase) -> list[Stretch]:
         """The stretches of a phase, in order; they cover its ticks without a gap."""
         return {Phase.FORWARD: self._forward, Phase.BACKWARD: self._backward, Phase.UPDATE: self._update}[phase]
+
+    @cached_property
+    def tensors(self) -> dict[Place, Rows]:
+        """The rows of every tensor of this document."""
+        return {s.place: s.rows for s in self.stretches(Phase.FORWARD)}
+
+    def ends(self, phase: Phase) -> dict[Place, Moment]:
+        """For each tensor or matrix that the phase makes, the moment when it is complete."""
+        if phase not in self._ends:
+            self._ends[phase] = {s.place: Moment(self.step, phase, s.last) for s in self.stretches(phase)}
+        return self._ends[phase]
 
     def stretch_at(self, moment: Moment) -> Stretch:
         """The stretch that is being made at this moment, or that has just been completed."""

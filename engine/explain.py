@@ -37,6 +37,7 @@ class Explainer:
     def __init__(self, view: View) -> None:
         self.view, self.recording, self.program = view, view.recording, view.program
         self._op, self._child = self.recording.op, self.program.child
+        self._users: dict[int, list[int]] = {}
 
     # Names.
 
@@ -138,8 +139,9 @@ class Explainer:
 
     def users(self, row: int) -> list[int]:
         """The rows of this document's graph that use a row, in the order in which they are made."""
-        edges = self._edges_into(row)
-        return sorted({int(e) >> 1 for e in edges})
+        if row not in self._users:
+            self._users[row] = sorted({int(e) >> 1 for e in self._edges_into(row)})
+        return self._users[row]
 
     def _edges_into(self, row: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         last = self.recording.positions[self.program.n - 1].last

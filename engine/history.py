@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from engine.recording import Floats
 from engine.tape import Rows
+
+SPACING = 20  # steps from keyframe to keyframe
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,15 +32,6 @@ class Norms(NamedTuple):
     weight: float
 
 
-class Course(NamedTuple):
-    """One parameter over time: after each of `steps` finished steps (ascending) its value and both its moments."""
-
-    steps: list[int]
-    p: list[float]
-    m: list[float]
-    v: list[float]
-
-
 def matrix_norms(matrices: Mapping[str, Rows], grad: Floats, before: Floats, after: Floats) -> Floats:
     """What `Norms` says of every matrix, (n_matrices, 3), from gradients and values of all parameters, (n_params,)."""
     starts = [int(rows[0, 0]) for rows in matrices.values()]
@@ -52,26 +45,32 @@ def matrix_norms(matrices: Mapping[str, Rows], grad: Floats, before: Floats, aft
 class History:
     """Losses, gradient norms and matrix norms of the steps done so far, and a keyframe every `spacing` steps.
 
-    All lists are as long as the run has ever come, also while it stands at an earlier step.
+    All lists are as long as the run has ever come, also while it stands at an earlier step. Several runs may read
+    one history, in several threads; only one of them `writes` it.
     """
 
-    spacing: int = 20
+    spacing: int = SPACING
+    writes: bool = True
     losses: list[float] = field(default_factory=list)
     grad_norms: list[float] = field(default_factory=list)
     norms: list[Floats] = field(default_factory=list)
     keyframes: dict[int, Keyframe] = field(default_factory=dict)
 
+    def reader(self) -> History:
+        """The same lists and keyframes, for a run that only reads them."""
+        return replace(self, writes=False)
+
     def wants(self, step: int) -> bool:
         """Whether the start of this step should be kept."""
-        return step % self.spacing == 0 and step not in self.keyframes
+        return self.writes and step % self.spacing == 0 and step not in self.keyframes
 
     def nearest(self, step: int) -> int:
         """The latest step, not after `step`, with a keyframe."""
-        return max(s for s in self.keyframes if s <= step)
+        return max(s for s in tuple(self.keyframes) if s <= step)  # a copy: another thread may add one meanwhile
 
     def lacks(self, step: int) -> bool:
         """Whether a finished step is a new one; a step that is run again gives the same figures."""
-        return step == len(self.losses)
+        return self.writes and step == len(self.losses)
 
     def note(self, loss: float, grad_norm: float, norms: Floats) -> None:
         """Keep the figures of the next finished step; `norms` as `matrix_norms` gives them."""

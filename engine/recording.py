@@ -62,11 +62,7 @@ class Recording:
     reciprocal: int  # the row of 1 / temperature
     rows: Rows  # the rows that positions make, in order; leaves are not among them
     row_counts: tuple[int, ...]  # how many of them there are after each position
-
-    @property
-    def n_params(self) -> int:
-        """How many parameters there are."""
-        return sum(rows.size for rows in self.matrices.values())
+    n_params: int
 
     def __len__(self) -> int:
         return len(self.op)
@@ -229,4 +225,5 @@ def _freeze(
         reciprocal=reciprocal.row,
         rows=rows,
         row_counts=tuple(int(n) for n in np.searchsorted(rows, [span.last for span in positions])),
+        n_params=n_params,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -163,6 +164,21 @@ class Session:
             self.config, self.program, self.workspace, self._moment, self._start, (self._m, self._v),
             self._adam_rates(), self.history,
         )  # fmt: skip
+
+    def twin(self) -> Session:
+        """Another run of the same recording, documents and history, at the nearest keyframe: for looking back.
+
+        It has its own numbers, graph and order, and adds nothing to the history, so it may be moved in another thread
+        while this run is moved in its own.
+        """
+        twin = copy.copy(self)
+        twin.generator = random.Random()
+        twin.workspace = Workspace(self.recording, self.loops, self.recording.child.copy())
+        twin._order = GradientOrder(self.recording, self.loops)
+        twin._m, twin._v = np.zeros_like(self._m), np.zeros_like(self._v)
+        twin.history = self.history.reader()
+        twin._restore(self.history.nearest(self.step))
+        return twin
 
     # Saved work.
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from engine import kernels
 from engine.config import Config
 from engine.events import Moment, Phase, StepProgram, Stretch
-from engine.history import Course, History, Keyframe, Norms, matrix_norms
+from engine.history import History, Keyframe, Norms, matrix_norms
 from engine.recording import Floats, Workspace
 from engine.tape import LEAF, Rows
 
@@ -189,16 +189,3 @@ class View:
         """Norms of a matrix in every step before this one, or in those from `first` on."""
         place = list(self.recording.matrices).index(name)
         return [Norms(*norms[place].tolist()) for norms in self._history.norms[first : self.moment.step]]
-
-    def course(self, row: int) -> Course:
-        """A parameter up to this moment: at keyframes, at the start of this step, and as moved if it has been moved."""
-        kept = {
-            step: (k.params, k.m, k.v) for step, k in self._history.keyframes.copy().items() if step < self.moment.step
-        }
-        now = self.workspace.params, self._m, self._v
-        start = self._start
-        kept[self.moment.step] = (start.params, start.m, start.v) if start else now
-        if self.moved(np.array(row)):
-            kept[self.moment.step + 1] = now
-        steps = sorted(kept)
-        return Course(steps, *([float(kept[step][i][row]) for step in steps] for i in range(3)))

@@ -12,6 +12,7 @@ from rich.console import RenderableType
 from textual import on
 from textual.app import App
 from textual.binding import BindingType
+from textual.screen import Screen
 from textual.theme import Theme
 
 from engine import EngineError
@@ -60,17 +61,20 @@ class MicrogptApp(ThemedApp):
         self.start = start
         self.keeper: Keeper | None = None
 
-    def on_mount(self) -> None:
+    def get_default_screen(self) -> Screen[None]:
         """Show that something is happening, at once."""
+        return OpeningScreen(self.start)
+
+    def on_mount(self) -> None:
+        """Be ready for being ended from outside."""
         end_on_signals(self)
-        self.push_screen(OpeningScreen(self.start))
 
     @on(OpeningScreen.Ready)
     async def ready(self, message: OpeningScreen.Ready) -> None:
         """Show the debugger, and what was left on its screen."""
         screen = DebuggerScreen(message.session)
         self.keeper = Keeper(screen, self.start)
-        await self.switch_screen(screen)
+        await self.push_screen(screen)
         self.keeper.lay_out()
         if self.start.notice:
             self.notify(self.start.notice, severity="warning", timeout=20, markup=False)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from engine.events import Moment, Phase, Stretch
+from engine.events import Moment, Phase, Place, Stretch
 from engine.explain import Explainer
+from engine.replay import steps_to_show
 from engine.source import SourceLine, lines_now
 from engine.tape import Rows
-from engine.view import View
+from engine.view import AdamStep, View
 from microgpt_tui.widgets.cells import Cells
 
 
@@ -54,11 +56,29 @@ class Choice:
     matrix: str | None = None
 
 
-class Frame:
-    """One moment, seen from one place: the view, and what panes would otherwise each work out again."""
+MOST_SHOWN = 64  # steps of a course
+Past = Mapping[tuple[int, int], AdamStep]
+"""Updates of parameters in finished steps, by row and step."""
 
-    def __init__(self, view: View, where: Where, fault: str | None = None) -> None:
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """One parameter's updates up to a moment, by step, ascending, and the steps still `missing` among them."""
+
+    row: int
+    updates: dict[int, AdamStep]
+    missing: tuple[int, ...]
+
+
+class Frame:
+    """One moment, seen from one place: the view, and what panes would otherwise each work out again.
+
+    `past` is what is known of earlier steps; it may grow while the frame is shown.
+    """
+
+    def __init__(self, view: View, where: Where, fault: str | None = None, past: Past | None = None) -> None:
         self.view, self.where, self.fault = view, where, fault
+        self._past: Past = {} if past is None else past
         self.program, self.config = view.program, view.config
         self.moment, self.phase = view.moment, view.moment.phase
         self.explain = Explainer(view)
@@ -118,11 +138,12 @@ class Frame:
 
     def tensor(self, name: str, pos: int, layer: int | None = None, head: int | None = None) -> Rows | None:
         """The rows of a tensor of this document, by its name and place; None if there is no such tensor."""
-        return self._tensors.get((name, pos, layer, head))
+        return self.program.tensors.get((name, pos, layer, head))
 
-    @cached_property
-    def _tensors(self) -> dict[tuple[str, int | None, int | None, int | None], Rows]:
-        return {(s.name, s.pos, s.layer, s.head): s.rows for s in self.program.stretches(Phase.FORWARD)}
+    @property
+    def ends(self) -> dict[Place, Moment]:
+        """For each tensor, the moment in this phase when it is complete."""
+        return self.program.ends(self.phase)
 
     @property
     def backward(self) -> bool:
@@ -152,6 +173,25 @@ class Frame:
         """The weight with the largest gradient: where there is most to see."""
         grads = self.grad(self.stretch.rows)
         return int(np.argmax(np.where(grads.known & np.isfinite(grads.values), np.abs(grads.values), 0.0)))
+
+    @cached_property
+    def parameter(self) -> int:
+        """The selected parameter, else that of `matrix` with the largest gradient or, before that, first moment."""
+        if self.selected < self.view.recording.n_params:
+            return self.selected
+        rows = self.view.recording.matrices[self.matrix].ravel()
+        grads = self.grad(rows)
+        values = grads.values if grads.known.any() else self.view.moments(rows)[0]
+        known = grads.known if grads.known.any() else np.ones(rows.shape, dtype=np.bool_)
+        return int(rows[np.argmax(np.where(known & np.isfinite(values), np.abs(values), 0.0))])
+
+    def course(self) -> Course:
+        """How `parameter` was moved in the steps so far, this one included once it is moved; as far as is known."""
+        row, step = self.parameter, self.moment.step
+        steps = steps_to_show(step - 1, MOST_SHOWN)
+        updates = {s: self._past.get((row, s)) for s in steps} | {step: self.view.adam(row)}
+        known = {s: update for s, update in updates.items() if update is not None}
+        return Course(row, known, tuple(s for s in steps if s not in known))
 
     def element(self) -> int:
         """The index, in the tensor on the stage, of the element that is selected or in the making."""

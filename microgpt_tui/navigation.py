@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Callable
+from functools import lru_cache
 
 from engine.events import PHASES, Moment, Phase, StepProgram, Stretch
 
@@ -113,6 +114,7 @@ def _blocks(program: StepProgram, moment: Moment) -> list[list[Stretch]]:
     return [*blocks, stretches]
 
 
+@lru_cache(4096)
 def path(stretch: Stretch) -> tuple[str | int, ...]:
     """The blocks that a stretch lies in, outermost first: position, layer, attention or MLP, head."""
     parts = (stretch.pos, stretch.layer, stretch.block, stretch.head)

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
+from itertools import pairwise
 
-import numpy as np
+from textual.message import Message
 
 from engine.events import Phase
 from engine.history import Norms
 from engine.view import AdamStep
 from microgpt_tui import palette
-from microgpt_tui.frame import Frame
+from microgpt_tui.frame import Course, Frame
 from microgpt_tui.navigation import first_moment
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.gradients import label, label_width
 from microgpt_tui.widgets.cells import bar, window
-from microgpt_tui.widgets.curve import sparkline
+from microgpt_tui.widgets.curve import each, sparkline
 from microgpt_tui.widgets.numbers import number, plain
-from microgpt_tui.widgets.picture import Picture
+from microgpt_tui.widgets.picture import Line, Picture
 
 LEAST_RATIO = -6.0  # where the bars of the ratios begin
 TALL = 10  # lines from which each number of the arithmetic gets its own
-NAME = 7  # cells for the names of numbers
+NAME, BEFORE, VALUE = 7, 11, 10  # cells for a number's name, what it was, and what it is now
+NUMBERS = NAME + BEFORE + VALUE + 2  # and a gap
+FORMULA = 34  # cells for how it is made, and a gap
+LEAST_COURSE = 10  # cells from which its course is shown
 
 
 class Adam(Pane):
@@ -30,35 +34,40 @@ class Adam(Pane):
 
     TITLE = "Adam"
 
+    class Lacks(Message):
+        """The course that is shown is not whole."""
+
+        def __init__(self, course: Course) -> None:
+            self.course = course
+            super().__init__()
+
     def heading(self, frame: Frame) -> str:
-        return f"Adam ─ {frame.explain.name(parameter(frame))}"
+        return f"Adam ─ {frame.explain.name(frame.parameter)}"
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
-        row = parameter(frame)
-        picture = _now(frame, row, width, height)
-        room = height - picture.height
-        if room >= 8 and frame.moment.step:
-            picture.below(_course(frame, row, width))
-        if room >= 14 and frame.moment.step:
+        picture = _now(frame, width, height)
+        if height - picture.height >= 14 and frame.moment.step:
             picture.below(_norms(frame, width))
         if height - picture.height >= 2:
             picture.below(_ratios(frame, width, height - picture.height))
         return picture
 
-
-def parameter(frame: Frame) -> int:
-    """The selected parameter, else that of the chosen matrix with the largest gradient or, before that, moment."""
-    if frame.selected < frame.view.recording.n_params:
-        return frame.selected
-    rows = frame.view.recording.matrices[frame.matrix].ravel()
-    grads = frame.grad(rows)
-    values = grads.values if grads.known.any() else frame.view.moments(rows)[0]
-    known = grads.known if grads.known.any() else np.ones(rows.shape, dtype=np.bool_)
-    return int(rows[np.argmax(np.where(known & np.isfinite(values), np.abs(values), 0.0))])
+    def _redraw(self) -> None:
+        super()._redraw()
+        if self.frame and self.display and _has_course(self.frame, *self.content_size):
+            course = self.frame.course()
+            if course.missing:
+                self.post_message(self.Lacks(course))
 
 
-def _now(frame: Frame, row: int, width: int, height: int) -> Picture:
-    """The parameter at this moment: its update, or what the last step has left."""
+def _has_course(frame: Frame, width: int, height: int) -> bool:
+    """Whether there is a past to show, and room for it."""
+    return frame.moment.step > 0 and height >= TALL and width >= NUMBERS + LEAST_COURSE
+
+
+def _now(frame: Frame, width: int, height: int) -> Picture:
+    """The parameter at this moment, and its course so far where there is room."""
+    row = frame.parameter
     picture, step = Picture(), frame.view.adam(row)
     new = step is not None and row >= (frame.moment.tick - 1 if frame.stepping_inside else frame.event.first)
     line = picture.line().most(frame.explain.name(row), width, palette.NEW if new else palette.STRONG, row)
@@ -67,8 +76,8 @@ def _now(frame: Frame, row: int, width: int, height: int) -> Picture:
         line.add(f"  {state}", palette.DIM)
     elif height >= 8:
         picture.line().most(state, width, palette.DIM)
-    if step is not None and height >= TALL:
-        return picture.below(_arithmetic(step, width))
+    if height >= TALL and (step or frame.moment.step):
+        return picture.below(_arithmetic(frame, step, width, height))
     if step is not None:
         a = step
         parts = [("g", a.g), ("m", a.m), ("v", a.v), ("m_hat", a.m_hat), ("v_hat", a.v_hat), ("Δ", a.delta), ("p", a.p)]
@@ -90,58 +99,82 @@ def _now(frame: Frame, row: int, width: int, height: int) -> Picture:
 def _state(frame: Frame, step: AdamStep | None) -> str:
     if step is not None:
         return f"moved in step {frame.moment.step}"
-    if frame.phase is Phase.UPDATE:
-        return "waits for its turn"
     before = frame.moment.step - 1
-    return f"as step {before} left it" if before >= 0 else "no step yet: m and v are 0"
+    left = f"as step {before} left it" if before >= 0 else "no step yet: m and v are 0"
+    return f"waits for its turn; {left}" if frame.phase is Phase.UPDATE else left
 
 
-def _arithmetic(a: AdamStep, width: int) -> Picture:
-    """The lines of Adam, each with its number and, where there is room, what it was before and how it is made."""
-    picture = Picture()
-    for name, before, value, formula in (
+Number = tuple[str, float | None, float | None, str]
+"""A line of the arithmetic: which field of an update, what it was before, what it is, and how it is made."""
+
+
+def _numbers(frame: Frame, a: AdamStep | None) -> list[Number]:
+    """The lines of an update; what the parameter stands at is known without it."""
+    if a is None:
+        m, v = frame.view.moments(frame.parameter)
+        known = {"m": float(m), "v": float(v), "p": frame.value(frame.parameter)}
+        return [(name, None, known.get(name), "") for name in ("g", "m", "v", "m_hat", "v_hat", "delta", "p")]
+    return [
         ("g", None, a.g, "the gradient"),
         ("m", a.m_before, a.m, f"{a.beta1:g}·m + {1 - a.beta1:.3g}·g"),
         ("v", a.v_before, a.v, f"{a.beta2:g}·v + {1 - a.beta2:.3g}·g²"),
         ("m_hat", None, a.m_hat, f"m / {a.fix1:.4g}"),
         ("v_hat", None, a.v_hat, f"v / {a.fix2:.4g}"),
-        ("Δ", None, a.delta, f"{a.learning_rate:.4g}·m_hat / (√v_hat + 1e-8)"),
+        ("delta", None, a.delta, f"{a.learning_rate:.4g}·m_hat / (√v_hat + 1e-8)"),
         ("p", a.p_before, a.p, "p − Δ"),
-    ):
-        line = picture.line().fit(name, NAME, palette.NEW if name == "p" else palette.TEXT)
-        line.fit(f"{number(before)} →" if before is not None else "", 11, palette.DIM, right=True).add(" ")
-        line.fit(number(value), 9, palette.NEW if name == "p" else palette.signed(value), right=True)
-        if line.width + len(formula) + 2 <= width:
+    ]
+
+
+def _arithmetic(frame: Frame, now: AdamStep | None, width: int, height: int) -> Picture:
+    """The lines of Adam in this step, else in the last one: what each number was, is, how it is made, its course."""
+    picture, course = Picture(), frame.course() if _has_course(frame, width, height) else None
+    step = now or (course.updates.get(frame.moment.step - 1) if course else None)
+    room = width - NUMBERS
+    formulas = FORMULA if room >= FORMULA + LEAST_COURSE or not course else 0
+    for name, before, value, formula in _numbers(frame, step):
+        new = name == "p" and now is not None
+        line = picture.line().fit("Δ" if name == "delta" else name, NAME, palette.NEW if new else palette.TEXT)
+        line.fit(f"{number(before)} →" if before is not None else "", BEFORE, palette.DIM, right=True)
+        line.fit(number(value), VALUE, palette.NEW if new else palette.signed(value or 0.0), right=True)
+        if len(formula) + 2 <= min(room, formulas):
             line.add(f"  {formula}", palette.DIM)
+        if course and course.updates:
+            values = [getattr(update, name) for update in course.updates.values()]
+            _spark(line.to(NUMBERS + formulas), frame, values, list(course.updates), room - formulas)
+    if course:
+        picture.line().most(_span(course, room - formulas, width), width, palette.DIM)
     return picture
 
 
-def _course(frame: Frame, row: int, width: int) -> Picture:
-    """Sparklines of the parameter, over the steps that were kept."""
-    picture, course = Picture(), frame.view.course(row)
-    picture.line().most(f"after each of {len(course.steps)} kept steps", width, palette.DIM)
-    for name, values in (("m", course.m), ("v", course.v), ("weight", course.p)):
-        _spark(picture, frame, name, values, course.steps, width)
-    return picture
+def _span(course: Course, cells: int, width: int) -> str:
+    """Which steps a course in so many cells is about."""
+    steps = list(course.updates)
+    if course.missing:
+        return f"replaying the past: {len(steps)} of {len(steps) + len(course.missing)} steps"
+    late = next((a for a, b in pairwise(steps) if b == a + 1), steps[-1])
+    often = f"every {steps[1] - steps[0]}th step, each from {late}" if late else "each step"
+    text = f"on the right: {often} to {steps[-1]}"
+    means = f"; means of {each(len(steps), cells)}" if len(steps) > cells else ""
+    return text + means if len(text + means) <= width else text
 
 
 def _norms(frame: Frame, width: int) -> Picture:
     """Sparklines of the norms of its matrix, over all steps."""
     picture, norms = Picture(), _finished(frame, frame.matrix)
     picture.line().most(f"norms of {frame.matrix}, every step", width, palette.DIM)
-    steps = list(range(len(norms)))
-    _spark(picture, frame, "|∂|", [n.gradient for n in norms], steps, width)
-    _spark(picture, frame, "|Δ|", [n.update for n in norms], steps, width)
+    for name, values in (("|∂|", [n.gradient for n in norms]), ("|Δ|", [n.update for n in norms])):
+        line, figure = picture.line().fit(name, NAME, palette.TEXT), f" {plain(values[-1])}"
+        _spark(line, frame, values, range(len(values)), max(1, width - NAME - len(figure))).add(figure, palette.DIM)
     return picture
 
 
-def _spark(picture: Picture, frame: Frame, name: str, values: list[float], steps: list[int], width: int) -> None:
-    def target(i: int) -> Hashable:
-        return first_moment(frame.program, min(steps[i], frame.moment.step))
+def _spark(line: Line, frame: Frame, values: list[float], steps: Sequence[int], room: int) -> Line:
+    """Append a number over these steps; cells lead there."""
 
-    line = picture.line().fit(name, NAME, palette.TEXT)
-    figure = f" {plain(values[-1]) if name.startswith('|') else number(values[-1])}"
-    sparkline(line, values, max(1, width - NAME - len(figure)), target).add(figure, palette.DIM)
+    def target(i: int) -> Hashable:
+        return first_moment(frame.program, steps[i])
+
+    return sparkline(line, values, room, target)
 
 
 def _finished(frame: Frame, name: str) -> list[Norms]:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 
 from rich.style import Style
 
-from engine.events import Moment, Phase
+from engine.events import Moment, Phase, Place
 from microgpt_tui import palette
-from microgpt_tui.frame import Choice, Frame
+from microgpt_tui.frame import Frame
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.qkv import chosen_head, ends, frozen, head_name, other_heads, part, say_cut
+from microgpt_tui.panes.choosing import layer_or_head
+from microgpt_tui.panes.qkv import chosen_head, frozen, head_name, other_heads, part, say_cut
 from microgpt_tui.stage.board import Board, names_width
 from microgpt_tui.widgets.cells import Cells, heat, window
 from microgpt_tui.widgets.picture import Line, Picture
@@ -21,7 +22,6 @@ ABSENT = "□"
 FUTURE = ("the future is not there: its keys have not been made yet", "the future is not there")
 TENTHS = "a digit is tenths of the row: 3 is 0.3 to 0.4"
 SIGNS = "gradients: sign, and tenths of the largest one"
-Ends = dict[tuple[str, int | None, int | None, int | None], Moment]
 
 
 class Attention(Pane):
@@ -39,7 +39,7 @@ class Attention(Pane):
         if frame.phase is Phase.UPDATE:
             frozen(board, "attention weights are")
             return board.picture
-        plan, to = _plan(frame, width, height), ends(frame)
+        plan, to = _plan(frame, width, height), frame.ends
         if frame.config.n_layer > 1 and not plan.all_layers:
             _layer_names(board)
         for layer in range(frame.config.n_layer) if plan.all_layers else [frame.layer]:
@@ -119,19 +119,19 @@ def _layer_names(board: Board) -> None:
 def _layer_name(line: Line, frame: Frame, layer: int, short: bool = False) -> None:
     here = layer == frame.layer
     text = f"{'L' if short else 'layer '}{layer}{'▣' if here else ''}"
-    line.add(text, palette.NEW if here else palette.DIM, Choice(layer=layer)).add(" ")
+    line.add(text, palette.NEW if here else palette.DIM, layer_or_head(frame, layer)).add(" ")
 
 
-def _band(frame: Frame, plan: _Plan, layer: int, heads: range, to: Ends) -> Picture:
+def _band(frame: Frame, plan: _Plan, layer: int, heads: range, to: dict[Place, Moment]) -> Picture:
     """Some heads side by side: their names, and a line a query."""
     picture = Picture()
     line = picture.line()
     if plan.last - plan.first < frame.config.n_head:
-        other_heads(line, plan.first, plan.last, frame.config.n_head)
+        other_heads(line, frame, plan.first, plan.last)
     line.to(plan.label)
     for h in heads:
         name = head_name(frame, h, plan.slot - 1, layer == frame.layer)
-        line.fit(name, plan.slot - 1, palette.head(h), Choice(layer=layer, head=h)).add(" ")
+        line.fit(name, plan.slot - 1, palette.head(h), layer_or_head(frame, layer, h)).add(" ")
     weights = {(t, h): _weights(frame, t, layer, h) for t in range(frame.program.n) for h in heads}
     scale = max((cells.scale for cells in weights.values()), default=0.0) if frame.backward else 1.0
     for t in range(*plan.rows):

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import ClassVar
+from collections.abc import Hashable, Iterator
+from typing import ClassVar, Self
 
+from rich.cells import cell_len
+from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
 from microgpt_tui.frame import Frame
 from microgpt_tui.widgets.numbers import exact
-from microgpt_tui.widgets.picture import Picture
+from microgpt_tui.widgets.picture import Line, Picture
 
 
 class Pane(Widget, can_focus=True):
     """A pane of the debugger. Subclasses draw. Lines are kept as strips until the picture changes."""
 
     TITLE: ClassVar[str] = ""
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"pane--title", "pane--note"}
 
     class Chosen(Message):
         """Someone pointed at a scalar (its row), at a moment, or at a layer, head or matrix."""
@@ -35,14 +38,15 @@ class Pane(Widget, can_focus=True):
             return self.pane
 
     def __init__(self, name: str) -> None:
+        self._base: Style | None = None  # the pane's own colours, until they change
+        self._lines: dict[int, Strip] = {}  # by their place in the widget, border and all
+        self._borders: dict[int, Strip] = {}  # the first and the last of them without words, and an empty one
+        self._painted = Size()  # how large the pane was when they were drawn
+        self.title, self.note = self.TITLE, ""  # the words in the border, above and below
         super().__init__(id=name)
         self.frame: Frame | None = None
         self.picture = Picture()
-        self.border_title = self.TITLE
         self.top = 0  # the first line of the picture that is shown
-        self._title = self._subtitle = ""
-        self._base = Style()
-        self._strips: dict[int, Strip] = {}
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         """The picture of a frame, for this many cells; it may be larger, then it scrolls. Every pane has its own."""
@@ -73,24 +77,20 @@ class Pane(Widget, can_focus=True):
         size = self.content_size
         if self.frame is None or not self.is_attached or not self.display or not size.width or not size.height:
             return
-        title = self.heading(self.frame)
-        if title != self._title:  # setting it repaints, even if it is the same
-            self.border_title = self._title = title
-        picture, base = self.draw(self.frame, size.width, size.height), self.rich_style
+        title, self.title = self.title, self.heading(self.frame)
+        if title != self.title:
+            self._repaint_border(0)
+        picture = self.draw(self.frame, size.width, size.height)
         # Where a pane stands scrolled follows from the frame, never from the way that led to it.
         top = max(0, min((picture.focus or 0) - size.height // 2, picture.height - size.height))
         before, self.picture = self.picture, picture
-        if (top, base, picture.height) == (self.top, self._base, before.height):
+        if (top, picture.height) == (self.top, before.height):
             self._repaint(picture.changed(before))
         else:
-            self._base = base
-            self._strips.clear()
             self._scroll(top)
 
     def _repaint(self, lines: list[int]) -> None:
         """Paint these lines of the picture again, and no others."""
-        for number in lines:
-            self._strips.pop(number, None)
         width, height = self.content_size
         regions = [Region(0, n - self.top, width, 1) for n in lines if 0 <= n - self.top < height]
         if regions:
@@ -102,10 +102,15 @@ class Pane(Widget, can_focus=True):
         self.top = max(0, min(top, self.picture.height - height))
         hidden = self.picture.height > height
         last = min(self.top + height, self.picture.height)
-        subtitle = f"{self.top + 1}-{last} of {self.picture.height}" if hidden else ""
-        if subtitle != self._subtitle:
-            self.border_subtitle = self._subtitle = subtitle
-        self.refresh()
+        note, self.note = self.note, f"{self.top + 1}-{last} of {self.picture.height}" if hidden else ""
+        if note != self.note:
+            self._repaint_border(self.outer_size.height - 1)
+        self.refresh(self.content_size.region)
+
+    def _repaint_border(self, y: int) -> None:
+        gutter = self.gutter
+        if gutter.top:
+            self.refresh(Region(-gutter.left, y - gutter.top, self.outer_size.width, 1))
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Three lines down."""
@@ -117,18 +122,91 @@ class Pane(Widget, can_focus=True):
         event.stop()
         self._scroll(self.top - 3)
 
-    def render_line(self, y: int) -> Strip:
-        """One line of the picture, as scrolled."""
-        number, width = y + self.top, self.content_size.width
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        """Ask to be painted again: lines of the content, or the whole pane."""
+        if repaint and regions:
+            for region in regions:
+                for y in region.line_range:
+                    self._lines.pop(y + self.gutter.top, None)
+        elif repaint:
+            self._base = None
+            self._lines.clear()
+            self._borders.clear()
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The lines of a part of the pane, as they were painted before unless they have changed.
+
+        The base class composes a line in five steps, each with a strip of its own, which takes longer than drawing it.
+        """
+        width, lines = self.outer_size.width, self._lines
+        if self.outer_size != self._painted:
+            self._painted = self.outer_size
+            lines.clear()
+            self._borders.clear()
+        stale = [y for y in crop.line_range if y not in lines]
+        if stale:
+            lines.update(zip(stale, self._framed(stale), strict=True))
+        if crop.column_span == (0, width):
+            return [lines[y] for y in crop.line_range]
+        return [lines[y].crop(*crop.column_span) for y in crop.line_range]
+
+    def _framed(self, numbers: list[int]) -> Iterator[Strip]:
+        """Lines of the pane, borders and all."""
+        (width, height), gutter, room = self.outer_size, self.gutter, self.content_size.width
+        filters, background = self.get_line_filters(), self.background_colors[1]
+        sides = self._border(gutter.top) if height > gutter.height else Strip([])
+        left, right = sides.crop(0, gutter.left), sides.crop(width - gutter.right, width)
+        for y in numbers:
+            if y < gutter.top:
+                yield self._titled(y, self.title, 2)
+            elif y >= height - gutter.bottom:
+                yield self._titled(y, self.note, width - 4 - cell_len(self.note))
+            else:
+                segments = self._content(y - gutter.top + self.top, room)
+                for line_filter in filters:
+                    segments = line_filter.apply(segments, background)
+                yield Strip([*left, *segments, *right], width)
+
+    def _border(self, y: int) -> Strip:
+        """A line with its border and nothing in it."""
+        if y not in self._borders:
+            (self._borders[y],) = super().render_lines(Region(0, y, self.outer_size.width, 1))
+        return self._borders[y]
+
+    def _titled(self, y: int, words: str, x: int) -> Strip:
+        """The upper or the lower border, with words from column x on."""
+        border, width = self._border(y), self.outer_size.width
+        if not words:
+            return border
+        style = self.get_component_rich_style("pane--note" if y else "pane--title")
+        text = Line().most(f" {words} ", width - 4, style)
+        x = max(2, x)
+        segments: list[Segment] = text.segments
+        for line_filter in self.get_line_filters():
+            segments = line_filter.apply(segments, self.background_colors[1])
+        return Strip([*border.crop(0, x), *segments, *border.crop(x + text.width, width)], width)
+
+    def _content(self, number: int, width: int) -> list[Segment]:
+        """A line of the picture on the pane's colours, in exactly this many cells."""
+        base = self._base or self._colours()
         if number >= self.picture.height:
-            return Strip.blank(width, self._base)
-        strip = self._strips.get(number)
-        if strip is None or strip.cell_length != width:
-            line = self.picture.lines[number]
-            under = Style(color=self._base.color, bgcolor=self._base.bgcolor)
-            strip = Strip(line.segments, line.width).adjust_cell_length(width).apply_style(under)
-            self._strips[number] = strip
-        return strip
+            return [Segment(" " * width, base)]
+        line = self.picture.lines[number]
+        segments = [Segment(text, base + style if style else base) for text, style, _ in line.segments]
+        if line.width > width:
+            return list(Strip(segments, line.width).crop(0, width))
+        return [*segments, Segment(" " * (width - line.width), base)] if line.width < width else segments
+
+    def _colours(self) -> Style:
+        style = self.rich_style
+        self._base = Style(color=style.color, bgcolor=style.bgcolor)
+        return self._base
+
+    def render_line(self, y: int) -> Strip:
+        """An empty line: what the base class puts a border around, see `render_lines`."""
+        del y
+        return Strip.blank(self.content_size.width, self._base or self._colours())
 
     def target_at(self, event: events.MouseEvent) -> Hashable:
         """What the mouse points at."""

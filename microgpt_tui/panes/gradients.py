@@ -9,7 +9,8 @@ import numpy as np
 
 from engine.events import Phase
 from microgpt_tui import palette
-from microgpt_tui.frame import Choice, Frame
+from microgpt_tui.frame import Frame
+from microgpt_tui.panes import choosing
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.widgets.cells import Cells, bar, heat_size_for, heatmap, window
 from microgpt_tui.widgets.numbers import plain
@@ -68,7 +69,7 @@ def label(line: Line, frame: Frame, name: str, size: int, new: bool) -> None:
     """The name of a matrix, with a mark if it is the chosen one; choosing it is what it stands for."""
     chosen = name == frame.matrix
     style = palette.NEW if new else palette.STRONG if chosen else palette.TEXT
-    line.fit(f"{'▸' if chosen else ' '}{name}", size, style, Choice(matrix=name))
+    line.fit(f"{'▸' if chosen else ' '}{name}", size, style, choosing.matrix(frame, name))
 
 
 def label_width(frame: Frame, width: int) -> int:
@@ -97,7 +98,7 @@ def _table(picture: Picture, frame: Frame, width: int, room: int) -> None:
         line.add("◂" if name in changed else " ", palette.NEW)
         line.fit(_share(frame, name, share), share, palette.DIM, right=True)
         if bars > 2 and norm is not None:
-            line.add("  ").add(bar(norm, scale, bars), palette.TEXT, Choice(matrix=name))
+            line.add("  ").add(bar(norm, scale, bars), palette.TEXT, choosing.matrix(frame, name))
 
 
 def _share(frame: Frame, name: str, room: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from rich.style import Style
 
 from engine.events import Phase
@@ -171,9 +172,9 @@ def _wrapped(tokens: list[Token], width: int) -> Picture:
     """Tokens flowed over as many lines as they need."""
     picture, line = Picture(), Line()
     picture.lines.append(line)
-    for text, style, target in tokens:
-        fits = not line.width or line.width + len(text.rstrip()) <= width
-        if not fits:
-            line = picture.line("  ")
-        line.add(text if fits else text.lstrip(), style, target)
+    for token, style, target in tokens:
+        fits = not line.width or line.width + cell_len(token.rstrip()) <= width
+        line, text = (line, token) if fits else (picture.line("  "), token.lstrip())
+        bare = line.width + cell_len(text) > width  # the blank before a break is not seen
+        line.most(text.rstrip() if bare else text, width - line.width, style, target)
     return picture

@@ -8,7 +8,7 @@ from microgpt_tui import palette
 from microgpt_tui.frame import Frame
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.widgets.numbers import plain
-from microgpt_tui.widgets.picture import Picture
+from microgpt_tui.widgets.picture import Line, Picture
 
 COUNTED = {"forward": "scalar", "backward": "gradient term", "update": "parameter"}
 
@@ -18,26 +18,28 @@ class Place(Pane, can_focus=False):
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         del height
-        picture, moment = Picture(), frame.moment
-        line = (
-            picture.line()
-            .add(f" step {moment.step}", palette.STRONG)
-            .add(f" of {frame.config.num_steps}  ", palette.DIM)
-        )
-        loss = frame.view.loss
-        line.add("loss ", palette.DIM).add(plain(loss) if loss is not None else "-", palette.STRONG).add("  ")
-        line.add(f" {frame.phase.upper()} ", palette.PHASES[frame.phase]).add(" ")
-        for i, (part, style) in enumerate(_path(frame)):
-            line.add(" ▸ " if i else "", palette.FAINT).add(part, style)
+        forms = (_line(frame, f" of {frame.config.num_steps}", " ▸ "), _line(frame, "", " ▸ "), _line(frame, "", "▸"))
+        line = next((form for form in forms if form.width <= width), forms[-1]).cut(width)
         events = len(frame.program.stretches(frame.phase))
         event = f"event {frame.event.index + 1}/{events}"
-        ticks = f"{COUNTED[frame.phase]} {moment.tick:,}/{frame.program.ticks(frame.phase):,}"
+        ticks = f"{COUNTED[frame.phase]} {frame.moment.tick:,}/{frame.program.ticks(frame.phase):,}"
         short = ticks if frame.stepping_inside else event
         for right in (f"{event} · {ticks}", short, short.partition("/")[0]):
             if line.width + len(right) + 2 <= width:
                 line.to(width - len(right) - 1).add(right, palette.DIM)
                 break
-        return picture
+        return Picture([line])
+
+
+def _line(frame: Frame, of: str, joint: str) -> Line:
+    """Step, loss, phase and path; `of` says how many steps there are, `joint` stands between the parts of the path."""
+    line = Line().add(f" step {frame.moment.step}", palette.STRONG).add(f"{of}  ", palette.DIM)
+    loss = frame.view.loss
+    line.add("loss ", palette.DIM).add(plain(loss) if loss is not None else "-", palette.STRONG).add("  ")
+    line.add(f" {frame.phase.upper()} ", palette.PHASES[frame.phase]).add(" ")
+    for i, (part, style) in enumerate(_path(frame)):
+        line.add(joint if i else "", palette.FAINT).add(part, style)
+    return line
 
 
 def _path(frame: Frame) -> list[tuple[str, Style]]:

@@ -10,8 +10,9 @@ from rich.cells import cell_len
 from engine.events import Moment, Phase
 from engine.tape import Rows
 from microgpt_tui import palette
-from microgpt_tui.frame import Choice, Frame
+from microgpt_tui.frame import Frame
 from microgpt_tui.panes.base import Pane
+from microgpt_tui.panes.choosing import layer_or_head
 from microgpt_tui.stage.board import Board, names_width
 from microgpt_tui.widgets.cells import Cells, size_for, strip, window
 from microgpt_tui.widgets.picture import Line, Picture
@@ -45,7 +46,8 @@ def title(frame: Frame, name: str, layered: bool = False) -> str:
     if frame.phase is Phase.UPDATE:
         return name
     layer = f", layer {frame.layer}" if layered and frame.config.n_layer > 1 else ""
-    return f"{name} ─ {'gradients, ' if frame.backward else ''}position {frame.pos} {frame.token(frame.pos)}{layer}"
+    where = f"∂, pos {frame.pos}" if frame.backward else f"position {frame.pos}"
+    return f"{name} ─ {where} {frame.token(frame.pos)}{layer}"
 
 
 def frozen(board: Board, what: str) -> None:
@@ -60,11 +62,12 @@ def head_name(frame: Frame, head: int, width: int, here: bool = True) -> str:
     return next((name for name in names if len(name) <= width), names[-1])
 
 
-def other_heads(line: Line, first: int, last: int, heads: int, words: str = "") -> Line:
+def other_heads(line: Line, frame: Frame, first: int, last: int, words: str = "") -> Line:
     """Arrows to the heads that are cut off on either side, around some words."""
-    line.add("‹" if first else " ", palette.STRONG, Choice(head=first - 1) if first else None)
+    before, after = first > 0, last < frame.config.n_head
+    line.add("‹" if before else " ", palette.STRONG, layer_or_head(frame, head=first - 1) if before else None)
     line.add(words, palette.DIM)
-    return line.add("›" if last < heads else " ", palette.STRONG, Choice(head=last) if last < heads else None)
+    return line.add("›" if after else " ", palette.STRONG, layer_or_head(frame, head=last) if after else None)
 
 
 def say_cut(board: Board, pieces: list[str]) -> None:
@@ -74,15 +77,6 @@ def say_cut(board: Board, pieces: list[str]) -> None:
         line = line.replace(" of ", "/").replace("columns", "cols")
     if pieces:
         board.say(line)
-
-
-def ends(frame: Frame) -> dict[tuple[str, int | None, int | None, int | None], Moment]:
-    """For each tensor, by name, position, layer and head, the moment in this phase when it is complete."""
-    moment = frame.moment
-    return {
-        (s.name, s.pos, s.layer, s.head): Moment(moment.step, frame.phase, s.last)
-        for s in frame.program.stretches(frame.phase)
-    }
 
 
 def part(cells: Cells, left: int, right: int) -> Cells:
@@ -134,11 +128,11 @@ def _vectors(board: Board) -> None:
         if at.right - at.left < config.head_dim:
             cut = (at.left, at.right, config.head_dim)
         words = f"{cut[0]}-{cut[1] - 1}/{cut[2]}" if cut[1] - cut[0] > 1 else f"{cut[0]}/{cut[2]}"
-        other_heads(line, at.first, at.last, config.n_head, words)
+        other_heads(line, frame, at.first, at.last, words)
     line.to(label)
     for h in range(at.first, at.last):
         room = at.width - 1
-        line.fit(head_name(frame, h, room), room, palette.head(h), Choice(head=h))
+        line.fit(head_name(frame, h, room), room, palette.head(h), layer_or_head(frame, head=h))
         line.to(min(line.width + 1, board.width))
     for name, rows in vectors:
         _vector(board, name, rows, at, label)
@@ -172,7 +166,7 @@ def _kept_line(board: Board) -> None:
     """Which keys and values there are at this moment: each on its own if they fit on one line, else together."""
     if board.room < 1:
         return
-    frame, to = board.frame, ends(board.frame)
+    frame, to = board.frame, board.frame.ends
     there = {name: _there(frame, name) for name in ("k", "v")}
     words = {"k": "∂k whole:", "v": "∂v whole:"} if frame.backward else {"k": "kept keys:", "v": "kept values:"}
     sizes = {name: cell_len(words[name]) + _size(frame, there[name] or [0]) for name in words}
@@ -241,7 +235,7 @@ def _kept_strips(board: Board) -> None:
         if (rows := frame.tensor(name, t, frame.layer)) is not None
     }
     scales = {name: max(cells.scale for (n, _), cells in vectors.items() if n == name) for name in ("k", "v")}
-    to = ends(frame)
+    to = frame.ends
     for t in range(first, last):
         now = t == frame.pos
         line = board.picture.line().fit(

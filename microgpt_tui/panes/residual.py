@@ -11,7 +11,7 @@ from engine.tape import Rows
 from microgpt_tui import palette
 from microgpt_tui.frame import Frame
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.qkv import ends, frozen, part, say_cut, title
+from microgpt_tui.panes.qkv import frozen, part, say_cut, title
 from microgpt_tui.stage.board import Board
 from microgpt_tui.widgets.cells import Cells, bar, size_for, strip, window
 from microgpt_tui.widgets.numbers import plain
@@ -96,7 +96,7 @@ def _stream(board: Board, stages: list[_Stage]) -> None:
     if not cut and board.height > len(stages):
         line = board.picture.line().to(label + n * size)
         line.fit("norm", NORM - 1, palette.DIM, right=True)
-    to, shown = ends(frame), [frame.shown(s.rows) for s in stages]
+    to, shown = frame.ends, [frame.shown(s.rows) for s in stages]
     norms = [norm(cells) for cells in shown]
     for i in range(first, last):
         stage, sign = stages[i], "∂" if frame.backward else ""

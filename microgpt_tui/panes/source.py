@@ -61,18 +61,9 @@ def _quiet_lines(path: Path, width: int, theme: str) -> tuple[Line, ...]:
 
 def _line(number: int, segments: list[Segment], width: int, under: Style | None, here: bool) -> Line:
     line = Line().add("▸" if here else " ", palette.NEW).add(f"{number:>4} ", palette.NEW if here else palette.FAINT)
-    line.extend(_code(segments, palette.AT_WORK if here else under, width - line.width))
+    ground = palette.AT_WORK if here else under
+    for segment in segments:
+        line.add(segment.text, segment.style + ground if segment.style and ground else segment.style or ground)
     if here:
         line.add(" " * max(0, width - line.width), palette.AT_WORK)
-    return line
-
-
-def _code(segments: list[Segment], under: Style | None, width: int) -> Line:
-    """A line of code, cut with an ellipsis where it is too long."""
-    line = Line()
-    for segment in segments:
-        style = segment.style + under if segment.style and under else segment.style or under
-        if line.width + segment.cell_length > width:
-            return line.fit(segment.text, max(width - line.width, 0), style)
-        line.add(segment.text, style)
-    return line
+    return line.cut(width)

@@ -58,14 +58,14 @@ def _bar(line: Line, frame: Frame, phase: Phase, cells: int) -> None:
     )
     cells -= len(label)
     here = _handle(frame, phase, cells)
+    done = cells if frame.phase.place > phase.place else max(here, 0)
     for i in range(cells):
-        target = Moment(frame.moment.step, phase, stretches[min(i * len(stretches) // cells, len(stretches) - 1)].last)
-        past = frame.phase.place > phase.place or (frame.phase is phase and i < here)
-        if frame.phase is phase and i == here:
-            line.add("●", palette.NEW, target)
-        else:
-            line.add("━" if past else "─", palette.PHASE_TEXT[phase] if past else palette.FAINT, target)
-    line.add(" ")
+        end = stretches[min(i * len(stretches) // cells, len(stretches) - 1)].last
+        line.spots.append((line.width + i, line.width + i + 1, Moment(frame.moment.step, phase, end)))
+    line.add("━" * done, palette.PHASE_TEXT[phase])
+    if here >= 0:
+        line.add("●", palette.NEW)
+    line.add("─" * (cells - done - (here >= 0)), palette.FAINT).add(" ")
 
 
 def _handle(frame: Frame, phase: Phase, cells: int) -> int:

@@ -29,7 +29,7 @@ class Training(Pane):
     TITLE = "Training"
 
     def heading(self, frame: Frame) -> str:
-        return f"Training ─ step {frame.moment.step} of {frame.config.num_steps}"
+        return f"Training ─ step {frame.moment.step}"
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         view, step = frame.view, frame.moment.step
@@ -78,8 +78,8 @@ def _figures(frame: Frame, width: int, lines: int) -> Picture:
     norm = known_norm(frame.grad(np.arange(view.recording.n_params, dtype=np.int32))) if _whole(frame) else None
     norms = _seen(view.grad_norms, norm, frame)
     if norms:
-        of = f" of step {len(norms) - 1}" if len(norms) != len(losses) else ""
-        parts.append((f"gradient norm{of}", plain(norms[-1]), palette.TEXT))
+        words = f"|g| of step {len(norms) - 1}" if len(norms) != len(losses) else "gradient norm"
+        parts.append((words, plain(norms[-1]), palette.TEXT))
     parts.append(("rate", plain(frame.config.learning_rate_at(step)), palette.TEXT))
     picture = Picture()
     line = picture.line()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 from typing import ClassVar
 
@@ -15,6 +16,7 @@ from engine import NumericFault, Session
 from engine.events import Moment, Phase
 from microgpt_tui import navigation
 from microgpt_tui.frame import Choice, Frame, Where
+from microgpt_tui.historian import Historian
 from microgpt_tui.panes.adam import Adam
 from microgpt_tui.panes.attention import Attention
 from microgpt_tui.panes.base import Pane
@@ -76,6 +78,7 @@ class DebuggerScreen(Screen[None]):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
+        self.historian = Historian(self, session)
         self.where = Where(session.moment)
         self.fault: NumericFault | None = None
         self.zoomed: str | None = None
@@ -95,6 +98,7 @@ class DebuggerScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Show the moment that the run stands at."""
+        gc.freeze()  # the recording stays as long as the program; walking it again and again would make keys wait
         self.show()
 
     def on_resize(self, event: events.Resize) -> None:
@@ -113,7 +117,8 @@ class DebuggerScreen(Screen[None]):
     @property
     def frame(self) -> Frame:
         """The present moment, seen from where the user is."""
-        return Frame(self.session.view(), self.where, str(self.fault) if self.fault else None)
+        fault = str(self.fault) if self.fault else None
+        return Frame(self.session.view(), self.where, fault, self.historian.known)
 
     def show(self) -> None:
         """Hand the present moment to every pane."""
@@ -166,6 +171,17 @@ class DebuggerScreen(Screen[None]):
     def _arrived(self) -> None:
         self.loading = False
         self.show()
+
+    @on(Adam.Lacks)
+    def lacks(self, message: Adam.Lacks) -> None:
+        """A pane shows less of the past than it could: have it replayed."""
+        self.historian.ask(message.course)
+
+    @on(Historian.Learned)
+    def learned(self) -> None:
+        """More of the past is known to the pane that lacked it; if the screen waits to be shown, it comes with that."""
+        if not (self.loading or self._waiting):
+            self.query_one(Adam).show(self.frame)
 
     # Keys.
 

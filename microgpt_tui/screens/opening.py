@@ -5,27 +5,29 @@ from __future__ import annotations
 from functools import partial
 from typing import ClassVar
 
+from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import ProgressBar, Static
+from textual.widgets import Static
 
 from engine import EngineError, Moment, NumericFault, Phase, Session, Stopped
 from engine.checkpoint import take_up
+from microgpt_tui import palette
 from microgpt_tui.start import Start
+from microgpt_tui.widgets.cells import bar
+
+WIDTH = 60
 
 
 class OpeningScreen(Screen[None]):
     """Works in a thread, shows how far it is, and hands the ready session to the app. q or escape stops it."""
 
-    CSS = """
-    OpeningScreen { align: center middle; background: $background; color: $foreground; }
-    OpeningScreen Vertical { width: 60; height: auto; }
-    OpeningScreen #name { color: $accent; text-style: bold; }
-    OpeningScreen ProgressBar, OpeningScreen Bar { width: 1fr; }
+    CSS = f"""
+    OpeningScreen {{ align: center middle; background: $background; color: $foreground; }}
+    OpeningScreen Static {{ width: {WIDTH}; height: 3; }}
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q,escape", "stop", "stop", id="opening.stop", tooltip="Stop and quit")
@@ -51,11 +53,12 @@ class OpeningScreen(Screen[None]):
         self._stopped = False
 
     def compose(self) -> ComposeResult:
-        """A name, what is being done, and how far it is."""
-        with Vertical():
-            yield Static("microgpt-tui", id="name")
-            yield Static("recording the model's graph …", id="doing")
-            yield ProgressBar(total=1.0, show_eta=False)
+        """A name, what is being done, and how far it is: one widget, since the first frame should be there at once."""
+        yield Static(self._words("recording the model's graph …", 0.0))
+
+    def _words(self, doing: str, share: float) -> Text:
+        done = f"{bar(share, 1.0, WIDTH - 5):─<{WIDTH - 5}} {share:4.0%}"
+        return Text.assemble(("microgpt-tui\n", palette.STRONG), doing + "\n", done)
 
     def on_mount(self) -> None:
         """Begin."""
@@ -107,7 +110,5 @@ class OpeningScreen(Screen[None]):
             raise Stopped("opening was stopped") from None
 
     def _say(self, doing: str, share: float) -> None:
-        for text in self.query("#doing").results(Static):  # none of them is left while the screen goes away
-            text.update(doing)
-        for bar in self.query(ProgressBar):
-            bar.update(progress=share)
+        for text in self.query(Static):  # it is gone while the screen goes away
+            text.update(self._words(doing, share))

@@ -19,6 +19,7 @@ from microgpt_tui.widgets.picture import Line, Picture
 
 LABEL = 13  # cells for the label on the left
 FIGURE = 9  # cells for a number
+ROOMY = 50  # cells from which on words are spelt out
 NEW_MARK = " ◂ new"
 
 
@@ -39,6 +40,10 @@ class Board:
     def made_now(self, rows: Rows) -> bool:
         """Whether these are what the present event makes."""
         return rows is self.frame.stretch.rows and not self.frame.backward
+
+    def style(self, row: int, otherwise: Style) -> Style:
+        """How a scalar's number is drawn: under the cursor, or as it would be otherwise."""
+        return palette.CURSOR if row == self.frame.selected else otherwise
 
     def label(self, text: str, style: Style = palette.TEXT) -> Line:
         """A new line with its label."""
@@ -120,8 +125,13 @@ class Board:
     def table(
         self, columns: Sequence[tuple[str, Cells]], names: Sequence[str], index: int, room: int, bars: bool = False
     ) -> None:
-        """One line an element, a number a column; cut around `index` to `room` lines. The last column may get bars."""
+        """One line an element, a number a column; cut around `index` to `room` lines. The last column may get bars.
+
+        Where not all columns fit, those between the first and the last go.
+        """
         widest = names_width(names)
+        while len(columns) > 2 and widest + sum(max(FIGURE, len(title) + 2) for title, _ in columns) > self.width:
+            columns = [columns[0], *columns[2:]]
         titles = [max(FIGURE, len(title) + 2) for title, _ in columns]
         header = self.picture.line().fit("", widest)
         for (title, _), size in zip(columns, titles, strict=True):
@@ -148,9 +158,7 @@ class Board:
     def _figure(self, line: Line, cells: Cells, i: int, size: int) -> None:
         known, target = bool(cells.known[i]), int(cells.targets[i])
         value = float(cells.values[i])
-        style = palette.signed(value) if known else palette.FAINT
-        if target == self.frame.selected:
-            style = palette.CURSOR
+        style = self.style(target, palette.signed(value) if known else palette.FAINT)
         line.fit("", 1).fit(number(value if known else None), size - 1, style, target, right=True)
 
     def made_last(self) -> None:
@@ -161,7 +169,7 @@ class Board:
         text = "".join(parts)
         name, value = frame.explain.name(row), number(frame.value(row))
         room = self.width - len(name) - len(value) - 8
-        line = self.picture.line("▸ ", palette.NEW).most(name, self.width - 2, palette.NEW, row)
+        line = self.picture.line("▸ ", palette.NEW).most(name, self.width - 5 - len(value), palette.NEW, row)
         if room > 5:
             line.add(" = ", palette.DIM).most(text, room, palette.TEXT)
         line.add(" = ", palette.DIM).add(value, palette.STRONG, row)

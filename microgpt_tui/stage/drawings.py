@@ -25,7 +25,7 @@ DRAWINGS: dict[str, Callable[[Board], None]] = {
 
 
 def draw(frame: Frame, width: int, height: int) -> Picture:
-    """The operation of this frame, in so many cells (more lines if it must)."""
+    """The operation of this frame, in so many cells (more lines if it must, never wider)."""
     board = Board(frame, width, height)
     if frame.stepping_inside and frame.phase is Phase.FORWARD:
         board.made_last()
@@ -33,4 +33,4 @@ def draw(frame: Frame, width: int, height: int) -> Picture:
         (parameters.adam if frame.phase is Phase.UPDATE else parameters.gradient)(board)
     else:
         DRAWINGS[frame.stretch.kind](board)
-    return board.picture
+    return board.picture.within(width)

@@ -48,9 +48,8 @@ def weighted_sum(board: Board) -> None:
     size = heat_size_for(values.shape[1], max(8, board.width - LABEL - FIGURE - 4))
     shares, kept = frame.data(weights), frame.data(values)
     part = " ∂weight" if frame.backward else " weight"
-    board.picture.line().fit("", LABEL).fit(part, FIGURE, palette.DIM, right=True).add("  ").add(
-        "value of that position", palette.DIM
-    )
+    line = board.picture.line().fit("", LABEL).fit(part, FIGURE, palette.DIM, right=True).add("  ")
+    line.most("value of that position", board.width - line.width, palette.DIM)
     scale = kept.scale
     first, last = window(len(weights), max(1, board.height - 6), len(weights) - 1)
     for t in range(first, last):
@@ -165,12 +164,12 @@ def _terms(board: Board, pairs: list[tuple[int, int]], name: str, out: int) -> N
             break
         line.add(text, palette.TEXT)
         shown += 1
-    line.add(" + … = " if shown < len(pairs) else " = ", palette.DIM).add(figure, palette.STRONG, out)
+    line.add(" + … = " if shown < len(pairs) else " = ", palette.DIM).add(figure, board.style(out, palette.STRONG), out)
 
 
 def _figure(board: Board, line: Line, cells: Cells, i: int) -> None:
     known, value, target = bool(cells.known[i]), float(cells.values[i]), int(cells.targets[i])
-    style = palette.CURSOR if target == board.frame.selected else palette.signed(value) if known else palette.FAINT
+    style = board.style(target, palette.signed(value) if known else palette.FAINT)
     line.fit(number(value if known else None), FIGURE, style, target, right=True)
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from microgpt_tui import palette
-from microgpt_tui.stage.board import FIGURE, Board, names_width
+from microgpt_tui.stage.board import FIGURE, ROOMY, Board, names_width
 from microgpt_tui.widgets.cells import Cells, bar
 from microgpt_tui.widgets.numbers import number, plain
 
@@ -20,7 +20,8 @@ def softmax(board: Board) -> None:
     if stretch.name == "probs":
         assert stretch.pos is not None
         target = frame.program.targets[stretch.pos]
-        names = [f"{frame.token_name(i)}{' ◎ target' if i == target else ''}" for i in range(len(logits))]
+        mark = " ◎ target" if board.width >= ROOMY else " ◎"
+        names = [f"{frame.token_name(i)}{mark if i == target else ''}" for i in range(len(logits))]
     else:
         names = [f"{t} {frame.token(t)}" for t in range(len(logits))]
     score, share = ("logit", "p") if stretch.name == "probs" else ("score", "weight")
@@ -46,8 +47,7 @@ def softmax(board: Board) -> None:
     if not frame.backward:
         line = board.picture.line().fit("", names_width(names))
         line.fit("sum of exps", 2 * FIGURE, palette.DIM, right=True).add(" ")
-        style = palette.CURSOR if total == frame.selected else palette.STRONG
-        line.fit(plain(frame.value(total)), FIGURE - 1, style, total, right=True)
+        line.fit(plain(frame.value(total)), FIGURE - 1, board.style(total, palette.STRONG), total, right=True)
         board.note(f"{share} = exp / sum of exps")
 
 
@@ -73,9 +73,17 @@ def nll(board: Board) -> None:
         ("after ", palette.DIM), (frame.token(stretch.pos), palette.STRONG), " really came ", (name, palette.TARGET)
     )
     board.say("")
-    line = board.picture.line("  p(target)  ", palette.TEXT).add(f"{plain(p):>9}", palette.STRONG, row).add("  ")
+    line = (
+        board.picture.line("  p(target)  ", palette.TEXT)
+        .add(f"{plain(p):>9}", board.style(row, palette.STRONG), row)
+        .add("  ")
+    )
     line.add(bar(p or 0.0, 1.0, max(0, board.width - line.width - 2)), palette.TARGET, row)
-    line = board.picture.line("  −log p     ", palette.NEW).add(f"{plain(loss):>9}", palette.STRONG, out).add("  ")
+    line = (
+        board.picture.line("  −log p     ", palette.NEW)
+        .add(f"{plain(loss):>9}", board.style(out, palette.STRONG), out)
+        .add("  ")
+    )
     line.add(
         bar(loss or 0.0, max(loss or 0.0, 2 * math.log(vocab)), max(0, board.width - line.width - 2)), palette.PLUS, out
     )
@@ -107,7 +115,7 @@ def mean(board: Board) -> None:
         columns, names, int(found[0]) if len(found) else len(names) - 1, board.room - 3, bars=not frame.backward
     )
     out = int(stretch.rows[0])
-    line = board.picture.line("mean ", palette.NEW).add(plain(frame.value(out)), palette.STRONG, out)
+    line = board.picture.line("mean ", palette.NEW).add(plain(frame.value(out)), board.style(out, palette.STRONG), out)
     line.add(f"  = sum / {len(losses)}: the loss of {frame.program.doc!r}", palette.DIM)
     if frame.backward:
         board.say(f"each position gets 1/{len(losses)} of the blame")

@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.tape import Rows
 from microgpt_tui import palette
-from microgpt_tui.stage.board import Board, indices
+from microgpt_tui.stage.board import ROOMY, Board, indices
 from microgpt_tui.widgets.cells import Cells
 from microgpt_tui.widgets.numbers import number, plain
 
@@ -48,21 +48,23 @@ def relu(board: Board) -> None:
 
 def rmsnorm(board: Board) -> None:
     """Mean square, scale, and the vector times the scale."""
-    frame, stretch = board.frame, board.frame.stretch
+    stretch = board.frame.stretch
     x = stretch.operands["x"]
     mean_square, scale = (int(stretch.parts[name]) for name in ("mean_square", "scale"))
     board.vector("x", x)
-    _square_line(board, f"mean of x²  = Σ x² / {x.size} =", mean_square, frame.view.last_row == mean_square)
-    _square_line(board, "scale = (mean + 1e-5)^-½ =", scale, frame.view.last_row == scale)
+    _square_line(board, "mean of x²", f"= Σ x² / {x.size} =", mean_square)
+    _square_line(board, "scale", "= (mean + 1e-5)^-½ =", scale)
     board.vector("x · scale", stretch.rows)
     _elements(board, [("x", x), ("x · scale", stretch.rows)])
 
 
-def _square_line(board: Board, words: str, row: int, now: bool) -> None:
+def _square_line(board: Board, name: str, formula: str, row: int) -> None:
+    """A name with its number and, where there is room, how it is made and its gradient."""
     frame = board.frame
+    now = row == frame.view.last_row
+    words = f"{name} {formula}" if board.width >= ROOMY else f"{name} ="
     line = board.picture.line("  ").add(words + " ", palette.NEW if now else palette.TEXT)
-    style = palette.CURSOR if row == frame.selected else palette.STRONG
-    line.add(plain(frame.value(row), 5), style, row)
+    line.add(plain(frame.value(row), 5), board.style(row, palette.STRONG), row)
     if frame.backward:
         line.add("   ∂ ", palette.DIM).add(number(frame.gradient(row)), palette.signed(frame.gradient(row) or 0.0), row)
 

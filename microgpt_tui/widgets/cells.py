@@ -53,7 +53,7 @@ def cell(value: float, known: bool, scale: float) -> tuple[str, Style]:
     level = min(8, max(1, round(abs(value) / scale * 8))) if 0 < scale < float("inf") else 8
     if value > 0:
         return EIGHTHS[level - 1], palette.PLUS
-    return ("█", palette.MINUS) if level == 8 else (EIGHTHS[7 - level], palette.HANGING)
+    return EIGHTHS[7 - min(level, 7)], palette.HANGING  # never quite full, so that it is seen to hang
 
 
 def strip(

@@ -73,9 +73,13 @@ def _titled(title: str, n: int, count: int, width: int) -> str:
     """The title, with how many of n numbers each of so many columns stands for, if that is more than one."""
     if n <= count:
         return title
-    each = f"{n // count}" + (f"-{n // count + 1}" if n % count else "")
-    whole = f"{title}, each column the mean of {each} steps"
-    return whole if len(whole) <= width else f"{title}, means of {each}"
+    whole = f"{title}, each column the mean of {each(n, count)} steps"
+    return whole if len(whole) <= width else f"{title}, means of {each(n, count)}"
+
+
+def each(n: int, count: int) -> str:
+    """How many of n numbers each of so many columns stands for."""
+    return f"{n // count}" + (f"-{n // count + 1}" if n % count else "")
 
 
 def _part(column: Column, low: float, high: float, plot: int, floor: int) -> tuple[str, Style]:

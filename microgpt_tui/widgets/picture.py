@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -30,11 +31,7 @@ class Line:
 
     def add(self, text: str, style: Style | None = None, target: Hashable = None) -> Line:
         """Append text; cells of it stand for `target` if there is one."""
-        if text.isascii() and text.isprintable():  # nearly always
-            width = len(text)
-        else:
-            text = printable(text)
-            width = cell_len(text)
+        text, width = measured(text)
         if target is not None:
             self.spots.append((self.width, self.width + width, target))
         if self.segments and self.segments[-1].style is style:
@@ -47,8 +44,7 @@ class Line:
         self, text: str, width: int, style: Style | None = None, target: Hashable = None, right: bool = False
     ) -> Line:
         """Append text in exactly `width` cells: padded, or cut with an ellipsis."""
-        text = printable(text)
-        size = cell_len(text)
+        text, size = measured(text)
         if size > width:
             text = set_cell_size(text, width - 1) + "…" if width > 1 else "…"[:width]
         elif right:
@@ -59,13 +55,25 @@ class Line:
 
     def most(self, text: str, width: int, style: Style | None = None, target: Hashable = None) -> Line:
         """Append text, cut with an ellipsis if it is wider than `width` cells."""
-        return self.fit(text, min(cell_len(printable(text)), max(width, 0)), style, target)
+        return self.fit(text, min(measured(text)[1], max(width, 0)), style, target)
 
     def to(self, column: int) -> Line:
         """Pad with spaces up to a column."""
         if column > self.width:
             self.add(" " * (column - self.width))
         return self
+
+    def cut(self, width: int) -> Line:
+        """This line in at most `width` cells: what is left out leaves an ellipsis, unless it was blank."""
+        if self.width <= width:
+            return self
+        line, blank = Line(), not "".join(s.text for s in self.segments).rstrip()[width:]
+        kept = width if blank else max(width - 1, 0)
+        for segment in self.segments:
+            room = kept - line.width
+            line.add(segment.text if segment.cell_length <= room else set_cell_size(segment.text, room), segment.style)
+        line.spots = [(x, min(end, width), target) for x, end, target in self.spots if x < width]
+        return line if blank else line.add("…"[:width], self.segments[-1].style)
 
     def extend(self, other: Line) -> Line:
         """Append another line."""
@@ -102,6 +110,11 @@ class Picture:
         if other.focus is not None:
             self.focus = self.height + other.focus
         self.lines += other.lines
+        return self
+
+    def within(self, width: int) -> Picture:
+        """This picture with every line cut to `width` cells."""
+        self.lines = [line.cut(width) for line in self.lines]
         return self
 
     def spots(self) -> Iterable[Spot]:
@@ -141,3 +154,10 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else "␣" if c.isspace() else "�" for c in text)
+
+
+@lru_cache(4096)
+def measured(text: str) -> tuple[str, int]:
+    """The text as it may be printed, and how many cells it takes."""
+    text = printable(text)
+    return text, cell_len(text)

@@ -29,13 +29,17 @@ ROUNDS = 300
 
 
 class Timed(App[Any]):
-    """Remembers when it last painted."""
+    """Remembers when it last painted, and wakes who waits for that."""
 
-    painted_at = 0.0
+    def __init__(self) -> None:
+        super().__init__()
+        self.painted_at = 0.0
+        self.painted = asyncio.Event()
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         super()._display(screen, renderable)
         self.painted_at = time.perf_counter()
+        self.painted.set()
 
 
 class Debugger(ThemedApp, Timed):
@@ -63,12 +67,15 @@ class Empty(Timed):
 
 
 async def painted(app: Timed, pilot: Pilot[Any], act: Callable[[], object]) -> float:
-    """Seconds from an action to the last frame that it leads to."""
+    """Seconds from an action to the last frame that it leads to.
+
+    The pilot's pause puts a message into the queue of every widget, so it comes only after the frame.
+    """
+    app.painted.clear()
     start = time.perf_counter()
     act()
+    await app.painted.wait()
     await pilot.pause()
-    while app.painted_at < start:
-        await pilot.pause()
     return app.painted_at - start
 
 
@@ -101,9 +108,8 @@ async def first_paint(make: Callable[[], Timed]) -> float:
     """Seconds from nothing to the first frame of an app."""
     start = time.perf_counter()
     app = make()
-    async with app.run_test(size=SIZE) as pilot:
-        while not app.painted_at:
-            await pilot.pause()
+    async with app.run_test(size=SIZE):
+        await app.painted.wait()
         return app.painted_at - start
 
 

@@ -76,27 +76,6 @@ def test_the_norms_of_this_step_come_when_a_matrix_is_moved_whole() -> None:
     assert session.view().norms("wte") is None
 
 
-def test_the_course_of_a_parameter_is_what_it_was_then_and_ends_now() -> None:
-    session, row = Session(CONFIG, DOCS), 5
-    session.history.spacing = 3
-    truth = []
-    for step in range(STEPS + 1):
-        session.seek(Moment(step))
-        m, v = session.view().moments(row)
-        truth.append((float(session.workspace.params[row]), float(m), float(v)))
-    for moment, steps in (
-        (Moment(7, Phase.FORWARD, 3), [0, 3, 6, 7]),
-        (Moment(4, Phase.UPDATE, row), [0, 3, 4]),
-        (Moment(4, Phase.UPDATE, row + 1), [0, 3, 4, 5]),
-        (Moment(3, Phase.BACKWARD, 9), [0, 3]),
-        (Moment(0), [0]),
-    ):
-        session.seek(moment)
-        course = session.view().course(row)
-        assert course.steps == steps
-        assert list(zip(course.p, course.m, course.v, strict=True)) == [truth[step] for step in steps]
-
-
 def test_figures_of_a_run_that_blows_up_are_not_a_number() -> None:
     session = Session(Config(learning_rate=1e200), load_docs())
     session.run(until=5)

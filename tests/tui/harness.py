@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import cache
+from typing import Any
 
 from textual.pilot import Pilot
 
@@ -55,6 +56,12 @@ async def debugger(size: tuple[int, int] = (120, 36), run: Session | None = None
         yield pilot
 
 
+async def until(pilot: Pilot[Any], condition: Callable[[], bool]) -> None:
+    """Let the app work until something is the case."""
+    while not condition():
+        await pilot.pause(0.01)
+
+
 def screen(pilot: Pilot[None]) -> DebuggerScreen:
     """The debugger's screen."""
     found = pilot.app.screen_stack[1]
@@ -78,7 +85,7 @@ def drawn(pilot: Pilot[None]) -> dict[str, object]:
     """What every pane shows: title, styled text, and where it is scrolled."""
     return {
         str(pane.id): (
-            str(pane.border_title),
+            pane.title,
             pane.top,
             tuple(tuple(line.segments) for line in pane.picture.lines),
         )

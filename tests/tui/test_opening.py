@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from harness import DOCS, SMALL
+from harness import DOCS, SMALL, until
 
 from engine import Config, ConfigError
 from microgpt_tui.app import MicrogptApp
@@ -15,8 +15,7 @@ from microgpt_tui.start import Start
 async def test_it_leads_to_the_debugger_at_the_step_that_was_asked_for() -> None:
     app = MicrogptApp(Start(SMALL, DOCS, step=7))
     async with app.run_test(size=(120, 36)) as pilot:
-        await app.workers.wait_for_complete()
-        await pilot.pause()
+        await until(pilot, lambda: isinstance(app.screen, DebuggerScreen))
         assert isinstance(app.screen, DebuggerScreen)
         assert app.screen.session.step == 7
 
@@ -24,8 +23,7 @@ async def test_it_leads_to_the_debugger_at_the_step_that_was_asked_for() -> None
 async def test_a_fault_on_the_way_opens_where_it_happened() -> None:
     app = MicrogptApp(Start(Config(n_embd=4, n_head=2, block_size=4, learning_rate=2000.0, seed=3), DOCS, step=20))
     async with app.run_test(size=(120, 36)) as pilot:
-        await app.workers.wait_for_complete()
-        await pilot.pause()
+        await until(pilot, lambda: isinstance(app.screen, DebuggerScreen))
         assert isinstance(app.screen, DebuggerScreen)
         assert app.screen.session.step < 20
 

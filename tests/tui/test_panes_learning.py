@@ -16,7 +16,7 @@ from engine.tape import LEAF
 from microgpt_tui import palette
 from microgpt_tui.frame import Choice, Frame, Where
 from microgpt_tui.navigation import first_moment
-from microgpt_tui.panes.adam import Adam, parameter, ratio
+from microgpt_tui.panes.adam import Adam, ratio
 from microgpt_tui.panes.gradients import Gradients
 from microgpt_tui.panes.training import Training
 from microgpt_tui.widgets.curve import columns, curve, sparkline
@@ -168,7 +168,7 @@ def test_adam_waits_for_its_turn_and_shows_what_the_last_step_left() -> None:
         (Moment(0, Phase.FORWARD, 5), "no step yet"),
     ):
         frame = at(moment, row=row)
-        text = Adam("p").draw(frame, 80, 30).text()
+        text = Adam("p").draw(frame, 80, 9).text()
         m, v = frame.view.moments(row)
         assert says in text
         assert f"m {number(float(m))}   v {number(float(v))}   weight {number(frame.value(row))}" in text
@@ -177,7 +177,7 @@ def test_adam_waits_for_its_turn_and_shows_what_the_last_step_left() -> None:
 def test_without_a_selected_parameter_adam_takes_the_strongest() -> None:
     frame = at(Moment(1, Phase.BACKWARD, 10**9), row=int(session().program.loss_row))
     rows = session().recording.matrices[frame.matrix].ravel()
-    assert parameter(frame) == int(rows[np.argmax(np.abs(frame.view.grad(rows).values))])
+    assert frame.parameter == int(rows[np.argmax(np.abs(frame.view.grad(rows).values))])
 
 
 def test_ratios_are_blank_for_matrices_that_wait() -> None:

@@ -1,0 +1,156 @@
+"""Replayed figures are those of a run that visits every step, whoever moves meanwhile; the history stays as it was."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import threading
+
+import pytest
+from bits import DOCS, shown, tiny, words
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine import Config, Moment, Phase, Session, Stopped, load_docs
+from engine.history import SPACING
+from engine.replay import RECENT, course_of, replay, steps_to_show
+from engine.view import AdamStep
+
+CONFIG = tiny(n_layer=2)
+STEPS = 17
+ROW = 5
+
+
+def hexed(update: AdamStep) -> list[str]:
+    return words(dataclasses.asdict(update))
+
+
+@functools.cache
+def straight() -> list[list[str]]:
+    """The update of one parameter in every step, from a run that stands at the end of each."""
+    session, found = Session(CONFIG, DOCS), []
+    for step in range(STEPS):
+        session.seek(Moment(step, Phase.UPDATE, 10**9))
+        update = session.view().adam(ROW)
+        assert update is not None
+        found.append(hexed(update))
+    return found
+
+
+@functools.cache
+def trained(spacing: int) -> Session:
+    """One run for all tests; none of them takes it further."""
+    session = Session(CONFIG, DOCS)
+    session.history.spacing = spacing
+    session.run(until=STEPS)
+    return session
+
+
+@given(st.sets(st.integers(0, STEPS - 1)), st.integers(0, STEPS), st.sampled_from([1, 5, 20]))
+def test_replayed_updates_are_those_of_a_straight_run(steps: set[int], stands: int, spacing: int) -> None:
+    session = trained(spacing)
+    session.seek(Moment(stands, Phase.BACKWARD, 3))
+    before = shown(session), words(session.history.norms), list(session.history.keyframes)
+    found = dict(replay(session.twin(), steps, course_of(ROW)))
+    assert list(found) == sorted(steps)
+    assert {step: hexed(update) for step, update in found.items()} == {step: straight()[step] for step in found}
+    assert (shown(session), words(session.history.norms), list(session.history.keyframes)) == before
+
+
+def test_any_figure_can_be_replayed() -> None:
+    session = trained(5)
+    assert words(dict(replay(session.twin(), range(STEPS), lambda view: view.loss or 0.0))) == words(session.losses)
+
+
+def test_a_twin_stands_at_a_keyframe_and_can_go_on_alone() -> None:
+    session = trained(5)
+    session.seek(Moment(13, Phase.FORWARD, 7))
+    twin = session.twin()
+    assert twin.moment == Moment(10)
+    twin.run(until=STEPS + 4)
+    assert len(session.losses) == STEPS
+    assert sorted(session.history.keyframes) == [0, 5, 10, 15]
+    straight_on = Session(CONFIG, DOCS)
+    straight_on.run(until=STEPS + 4)
+    assert (words(twin.params), words(twin.m), words(twin.v)) == (
+        words(straight_on.params), words(straight_on.m), words(straight_on.v),
+    )  # fmt: skip
+
+
+def test_twins_do_not_share_a_graph() -> None:
+    session = trained(5)
+    session.seek(Moment(12, Phase.BACKWARD, 9))
+    before = shown(session)
+    twin = session.twin()
+    twin.seek(Moment(1, Phase.UPDATE, 3))
+    assert shown(session) == before
+    other = Session(CONFIG, DOCS)
+    other.seek(Moment(1, Phase.UPDATE, 3))
+    assert {**shown(twin), "losses": []} == {**shown(other), "losses": []}
+    session.seek(Moment(12, Phase.UPDATE, 2))
+    whole = Session(CONFIG, DOCS)
+    whole.seek(Moment(12, Phase.UPDATE, 2))
+    assert shown(session) == shown(whole)
+
+
+def test_a_replay_can_be_closed_or_stopped_and_begun_anew() -> None:
+    twin = trained(20).twin()
+    first = replay(twin, range(STEPS), course_of(ROW))
+    assert next(first)[0] == 0
+    assert next(first)[0] == 1
+    first.close()
+    with pytest.raises(Stopped):
+        list(replay(twin, [9], course_of(ROW), lambda step, loss: step == 4))
+    assert twin.moment == Moment(5)
+    assert [hexed(update) for _, update in replay(twin, [0, 12, 3], course_of(ROW))] == [
+        straight()[step] for step in (0, 3, 12)
+    ]
+
+
+def test_a_twin_in_a_thread_is_right_while_the_run_trains_on() -> None:
+    session, steps = Session(Config(num_steps=200), load_docs()), range(0, 40, 3)
+    session.run(until=40)
+    truth = [hexed(update) for _, update in replay(session.twin(), steps, course_of(ROW))]
+    found: list[list[str]] = []
+    trained_on = threading.Event()
+
+    def look_back() -> None:
+        twin = session.twin()
+        while True:
+            last = trained_on.is_set()
+            found.extend(hexed(update) for _, update in replay(twin, steps, course_of(ROW)))
+            if last:
+                return
+
+    thread = threading.Thread(target=look_back)
+    thread.start()
+    session.run(until=120)
+    for step in (7, 119, 50):  # the graph is patched back and forth, and keyframes are read on both sides
+        session.seek(Moment(step, Phase.BACKWARD, 100))
+    trained_on.set()
+    thread.join()
+    assert found == truth * (len(found) // len(truth))
+    alone = Session(Config(num_steps=200), load_docs())
+    alone.run(until=120)
+    assert words(session.losses) == words(alone.losses)
+    assert sorted(session.history.keyframes) == sorted(alone.history.keyframes)
+
+
+@given(st.integers(-1, 30_000), st.integers(1, 100))
+def test_a_course_has_few_steps_mostly_keyframes_and_ends_at_the_last(last: int, most: int) -> None:
+    steps = steps_to_show(last, most)
+    assert steps == sorted(set(steps))
+    assert len(steps) <= most
+    if last < most:
+        assert steps == list(range(last + 1))
+        return
+    recent = min(RECENT, most // 2)
+    assert steps[len(steps) - recent :] == list(range(last + 1 - recent, last + 1))
+    assert steps[0] == 0
+    assert all(step % SPACING == 0 for step in steps[: len(steps) - recent])
+
+
+def test_most_of_a_course_stays_when_the_run_goes_on() -> None:
+    for last in range(100, 3000, 37):
+        before, after = (set(steps_to_show(step, 64)) for step in (last, last + 1))
+        assert after - before <= {last + 1, last - RECENT + 1}, last

@@ -1,0 +1,161 @@
+"""The course of a parameter in the Adam pane: a straight run's numbers, replayed beside the screen, and none later."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+from harness import DOCS, SMALL, debugger, screen
+from textual.pilot import Pilot
+
+from engine import Session
+from engine.events import Moment, Phase
+from engine.replay import steps_to_show
+from engine.view import AdamStep
+from microgpt_tui.frame import MOST_SHOWN, Course, Frame, Where
+from microgpt_tui.navigation import first_moment
+from microgpt_tui.panes.adam import Adam
+from microgpt_tui.widgets.curve import sparkline
+from microgpt_tui.widgets.numbers import number
+from microgpt_tui.widgets.picture import Line
+
+STEPS = 100
+FIELDS = ("g", "m", "v", "m_hat", "v_hat", "delta", "p")
+
+
+@cache
+def run() -> Session:
+    """Far enough for a course that leaves steps out."""
+    session = Session(SMALL, DOCS)
+    session.run(until=STEPS)
+    return session
+
+
+@cache
+def straight(row: int) -> list[AdamStep]:
+    """The parameter's update in every step, from a run that stands at the end of each."""
+    session, found = Session(SMALL, DOCS), []
+    for step in range(STEPS):
+        session.seek(Moment(step, Phase.UPDATE, 10**9))
+        update = session.view().adam(row)
+        assert update is not None
+        found.append(update)
+    return found
+
+
+def frame_at(moment: Moment, row: int, steps: int = 10**9) -> Frame:
+    """A frame that knows this many of the steps it can show."""
+    run().seek(moment)
+    wanted = steps_to_show(moment.step - 1, MOST_SHOWN)[:steps]
+    return Frame(run().view(), Where(moment, row), None, {(row, step): straight(row)[step] for step in wanted})
+
+
+def spark(values: list[float], room: int) -> str:
+    return "".join(s.text for s in sparkline(Line(), values, room, lambda i: i).segments)
+
+
+def lines(pilot: Pilot[None]) -> list[str]:
+    """What the Adam pane shows."""
+    return screen(pilot).query_one(Adam).picture.text().splitlines()
+
+
+async def arrive(pilot: Pilot[None], moment: Moment) -> None:
+    """Go to a moment and wait until it is shown, courses as far as they are known."""
+    screen(pilot).go(moment)
+    await pilot.app.workers.wait_for_complete()
+    await pilot.pause()
+
+
+async def whole(pilot: Pilot[None]) -> Course:
+    """Wait until the pane says that its course is whole. Each round ends when a worker does."""
+    for _ in range(50):
+        if any(line.startswith("on the right") for line in lines(pilot)):
+            return screen(pilot).frame.course()
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+    raise AssertionError("\n".join(lines(pilot)))
+
+
+@pytest.mark.parametrize("moment", [Moment(9, Phase.UPDATE, 10**9), Moment(90, Phase.UPDATE, 10**9)])
+def test_each_number_has_its_course_beside_it(moment: Moment) -> None:
+    frame = frame_at(moment, row=7)
+    steps = [*steps_to_show(moment.step - 1, MOST_SHOWN), moment.step]
+    shown = Adam("p").draw(frame, 118, 20)
+    for line, field in zip(shown.text().splitlines()[1:], FIELDS, strict=False):
+        values = [getattr(straight(7)[step], field) for step in steps]
+        assert line.split()[0] in (field, "Δ")
+        assert number(values[-1]) in line
+        assert line.endswith("  " + spark(values, 54))
+    leads_to = {spot.target for spot in shown.spots() if isinstance(spot.target, Moment)}
+    assert leads_to >= {first_moment(frame.program, step) for step in steps}
+    assert max(target.step for target in leads_to) == moment.step
+
+
+def test_a_parameter_that_waits_shows_the_last_update_in_full() -> None:
+    for moment in (Moment(90, Phase.FORWARD, 5), Moment(90, Phase.BACKWARD, 50), Moment(90, Phase.UPDATE, 7)):
+        frame = frame_at(moment, row=7)
+        text = Adam("p").draw(frame, 80, 20).text()
+        assert "as step 89 left it" in text
+        assert all(number(getattr(straight(7)[89], field)) in text for field in FIELDS)
+        assert max(frame.course().updates) == 89
+        assert "every 20th step, each from 78 to 89" in text
+
+
+def test_what_is_not_replayed_yet_is_said_and_left_blank() -> None:
+    text = Adam("p").draw(frame_at(Moment(90), row=7, steps=3), 80, 20).text()
+    m, v = run().view().moments(7)
+    assert "replaying the past: 3 of 16 steps" in text
+    assert [line.split()[1] for line in text.splitlines()[1:8]] == [
+        "·", number(float(m)), number(float(v)), "·", "·", "·", number(straight(7)[89].p)
+    ]  # fmt: skip
+
+
+async def test_courses_fill_in_by_themselves() -> None:
+    async with debugger((120, 36), run=run()) as pilot:
+        await arrive(pilot, Moment(90, Phase.UPDATE, 10**9))
+        await pilot.press("0")
+        await pilot.press("z")
+        assert screen(pilot).query_one(Adam).size.width > 100
+        course = await whole(pilot)
+        assert course.updates == {step: straight(course.row)[step] for step in course.updates}
+        assert len(course.updates) == 17
+        assert any(line.startswith("g ") and spark([u.g for u in course.updates.values()], 54) in line
+                   for line in lines(pilot))  # fmt: skip
+
+
+async def test_at_the_sizes_where_there_is_room_without_zooming() -> None:
+    async with debugger((200, 60), run=run()) as pilot:
+        await arrive(pilot, Moment(30, Phase.UPDATE, 9))
+        course = await whole(pilot)
+        assert len(course.updates) == 31
+        assert any(line.startswith("on the right: each step to 30") for line in lines(pilot))
+
+
+async def test_where_there_is_no_room_nothing_is_replayed() -> None:
+    async with debugger((120, 36), run=run()) as pilot:
+        await arrive(pilot, Moment(30, Phase.UPDATE, 9))
+        assert screen(pilot).query_one(Adam).display
+        assert not screen(pilot).historian.known
+        assert not pilot.app.workers
+
+
+async def test_what_is_shown_does_not_depend_on_the_way() -> None:
+    here, seen = Moment(70, Phase.UPDATE, 40), []
+    for way in ([here], [Moment(20), Moment(90, Phase.BACKWARD, 4), Moment(69, Phase.UPDATE, 10**9), here]):
+        async with debugger((200, 60), run=run()) as pilot:
+            for moment in way:
+                await arrive(pilot, moment)
+            assert max((await whole(pilot)).updates) == 70
+            seen.append(lines(pilot))
+    assert seen[0] == seen[1]
+
+
+async def test_a_newer_wish_replaces_an_older_one_and_old_figures_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("microgpt_tui.historian.MOST_KNOWN", 40)
+    async with debugger((120, 36), run=run()) as pilot:
+        historian = screen(pilot).historian
+        for row in (*range(20), 3):
+            historian.ask(Course(row, {}, tuple(range(30))))
+        await pilot.app.workers.wait_for_complete()
+        assert [historian.known.get((3, step)) for step in range(30)] == straight(3)[:30]
+        assert len(historian.known) <= 40

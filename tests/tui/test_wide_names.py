@@ -1,0 +1,94 @@
+"""Names of two cells a character: every column stands where it stands for narrow names, counted in cells."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cache
+
+import pytest
+from rich.cells import cell_len
+from rich.segment import Segment
+
+from engine import Config, Session
+from engine.events import Moment, Phase
+from microgpt_tui.frame import Frame, Where
+from microgpt_tui.panes.attention import Attention
+from microgpt_tui.panes.prediction import Prediction
+from microgpt_tui.panes.program import Program
+from microgpt_tui.panes.qkv import QKV
+from microgpt_tui.panes.tokens import Tokens
+from microgpt_tui.stage.drawings import draw
+from microgpt_tui.widgets.picture import Picture
+
+DOC = "가나a다라b마바사c"  # wide and narrow names in one column
+
+
+@cache
+def run() -> Session:
+    return Session(Config(n_layer=1, n_embd=8, n_head=2, block_size=16, num_steps=5, seed=3), [DOC])
+
+
+def frame(phase: Phase, name: str) -> Frame:
+    """The last event of this name and place, at the end of it."""
+    run().seek(Moment())
+    found = [s for s in run().program.stretches(phase) if s.name == name]
+    last = max(found, key=lambda s: s.pos or 0)
+    run().seek(Moment(0, phase, last.last))
+    return Frame(run().view(), Where(run().moment))
+
+
+def rows_with_names(picture: Picture) -> list[list[tuple[int, int]]]:
+    """Where the scalars stand on each line that begins with a token: their columns, in cells."""
+    names, found = [run().program.tokenizer.name(i) for i in set(run().program.tokens)], []
+    for line, text in zip(picture.lines, picture.text().splitlines(), strict=True):
+        columns = [(x, end) for x, end, target in line.spots if isinstance(target, int)]
+        words = text.replace("▸", " ").replace("◎", " ").split()[:3]
+        if columns and any(word in names for word in words):
+            found.append(columns)
+    return found
+
+
+def cut(picture: Picture, y: int, x: int, end: int) -> str:
+    """What stands in these cells of a line."""
+    parts = list(Segment.divide(picture.lines[y].segments, [x, end]))
+    return "".join(segment.text for segment in parts[1])
+
+
+@pytest.mark.parametrize("name", ["attn_logits", "attn_weights", "head_out", "logits", "probs", "loss"])
+@pytest.mark.parametrize("phase", [Phase.FORWARD, Phase.BACKWARD])
+def test_columns_of_the_stage_line_up(phase: Phase, name: str) -> None:
+    picture = draw(frame(phase, name), 100, 40)
+    rows = rows_with_names(picture)
+    assert len(rows) >= 10
+    first = Counter(x for columns in rows for x, _ in columns)
+    assert {columns[0][0] for columns in rows} == {min(first)}
+    for y, line in enumerate(picture.lines):
+        assert line.width == cell_len("".join(s.text for s in line.segments))
+        for x, end, target in line.spots:
+            if isinstance(target, int):
+                assert cell_len(cut(picture, y, x, end)) == end - x, "a spot begins or ends inside a character"
+
+
+def test_columns_of_the_panes_line_up() -> None:
+    forward = frame(Phase.FORWARD, "loss")
+    attention = rows_with_names(Attention("x").draw(forward, 80, 16))
+    assert len(attention) == forward.program.n
+    assert len({columns[0] for columns in attention}) == 1
+    kept = rows_with_names(QKV("x").draw(forward, 80, 24))
+    assert len({tuple(columns) for columns in kept}) == 1
+    prediction = rows_with_names(Prediction("x").draw(forward, 60, 9))[:-1]
+    assert len({columns[0][0] for columns in prediction}) == 1
+
+
+def test_tokens_stand_above_their_marks_and_arrows_of_the_outline_below_each_other() -> None:
+    at = frame(Phase.FORWARD, "embed")
+    tokens, marks = Tokens("x").draw(at, 120, 2).lines
+    spots = [(x, end) for x, end, _ in tokens.spots]
+    assert [end - x - 2 for x, end in spots] == [cell_len(at.token_name(t)) for t in at.program.inputs]
+    assert spots[: at.program.n] == [(x, end) for x, end, _ in marks.spots][: at.program.n]
+    outline = Program("x").draw(at, 40, 40)
+    lines = [line for line in outline.text().splitlines() if "→" in line]
+    assert len(lines) == at.program.n
+    assert all(line.width <= 40 for line in outline.lines)
+    whole = {line.width for line in outline.lines}
+    assert len(whole) == 1, "every line is padded to the same width, counted in cells"
