@@ -33,7 +33,7 @@ OnStep = Callable[[int, float], bool | None]
 
 
 class Session:
-    """A run of one configuration on some documents.
+    """A run of one configuration on some documents; `checksum` tells these from others.
 
     Raises DataError without documents, ConfigError if the tape would not fit in memory, Stopped if `progress`
     (told the share of the recording that is done) returns True.

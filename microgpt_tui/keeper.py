@@ -76,8 +76,7 @@ class Keeper:
         except CheckpointError as error:
             if not self._complained:
                 self._complained = True
-                message = f"{error}."
-                self.screen.app.call_from_thread(self.screen.notify, message, severity="warning", markup=False)
+                self.screen.app.notify(f"{error}.", severity="warning", markup=False)  # a message: any thread may post
 
 
 def _fits(desk: Desk, screen: DebuggerScreen) -> bool:

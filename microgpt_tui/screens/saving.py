@@ -9,6 +9,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
@@ -28,7 +29,14 @@ class SaveScreen(ModalScreen[Path | None]):
     SaveScreen Input { border: none; height: 1; padding: 0; }
     SaveScreen #note { height: auto; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", "close", tooltip="Do not save")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "close", tooltip="Do not save")]
+
+    class Written(Message):
+        """The file is there, or it is said why not."""
+
+        def __init__(self, path: Path, error: CheckpointError | None = None) -> None:
+            self.path, self.error = path, error
+            super().__init__()
 
     def __init__(self, session: Session, data: str | None) -> None:
         super().__init__()
@@ -65,24 +73,31 @@ class SaveScreen(ModalScreen[Path | None]):
         """Another name is another question."""
         self._may_replace = None
 
+    def action_close(self) -> None:
+        """Escape: save nothing. A file that is being written is waited for."""
+        if not self.query_one(Input).disabled:
+            self.dismiss(None)
+
     @work(thread=True)
     def _write(self, run: Checkpoint, path: Path) -> None:
         try:
             write(run, path)
         except CheckpointError as error:
-            self.app.call_from_thread(self._failed, str(error))
+            self.post_message(self.Written(path, error))
         else:
-            self.app.call_from_thread(self._saved, path)
+            self.post_message(self.Written(path))
 
-    def _failed(self, sentence: str) -> None:
-        self._say(f"{sentence}.")
+    @on(Written)
+    def written(self, message: Written) -> None:
+        """Close, or let the user name another place."""
+        if message.error is None:
+            self.app.notify(f"Saved. microgpt-tui open {message.path} goes on from here.", markup=False)
+            self.dismiss(message.path)
+            return
+        self._say(f"{message.error}.")
         line = self.query_one(Input)
         line.disabled = False
         line.focus()
-
-    def _saved(self, path: Path) -> None:
-        self.app.notify(f"Saved. microgpt-tui open {path} goes on from here.", markup=False)
-        self.dismiss(path)
 
     def _say(self, sentence: str) -> None:
         self.query_one("#note", Static).update(sentence)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from microgpt_tui import keeper
 from microgpt_tui.app import MicrogptApp
 from microgpt_tui.frame import Where
 from microgpt_tui.navigation import first_moment
+from microgpt_tui.screens import saving
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.screens.saving import SaveScreen
 from microgpt_tui.start import Start, from_desk, from_file, from_seed
@@ -121,6 +123,23 @@ async def test_escape_saves_nothing(places: Path) -> None:
         await pilot.press("escape")
         assert pilot.app.screen is screen
     assert not list(places.iterdir())
+
+
+async def test_a_file_that_is_being_written_is_waited_for(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go, write = threading.Event(), saving.write
+
+    def slow(run: checkpoint.Checkpoint, path: Path) -> None:
+        go.wait()
+        write(run, path)
+
+    monkeypatch.setattr(saving, "write", slow)
+    async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
+        asked = await ask(pilot)
+        await pilot.press("enter", "escape", "enter")
+        assert pilot.app.screen is asked
+        go.set()
+        await until(pilot, lambda: pilot.app.screen is screen)
+    assert len(list(places.iterdir())) == 1
 
 
 # The desk.
