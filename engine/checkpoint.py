@@ -1,16 +1,16 @@
-"""A run in a file: parameters, both moments, losses, and all that is needed to go on from there or to sample.
+"""A run in a file: all that is needed to go on from there, bit for bit, or to sample.
 
 A safetensors file, which other tools read and which cannot run code. Tensors are named as in `state_dict`, with
-"adam.m." and "adam.v." before the moments; the rest is one JSON object, in the file's metadata under "microgpt".
+"adam.m." and "adam.v." before the moments and "history." before the figures of the steps done; the rest is one JSON
+object, in the file's metadata under "microgpt". Parameters and moments are those that the present step started from.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import random
-from contextlib import suppress
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,32 +18,47 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
+from engine import stored
 from engine.config import Config
-from engine.errors import CheckpointError, ConfigError
+from engine.dataset import Origin
+from engine.errors import CheckpointError
 from engine.events import Moment
-from engine.recording import Floats
+from engine.files import write_whole
+from engine.history import History, Keyframe
+from engine.recording import Floats, Progress
 from engine.session import Session
 
-VERSION = 1
+VERSION = 2
 KEY = "microgpt"
-M, V, LOSSES = "adam.m.", "adam.v.", "losses"
+M, V = "adam.m.", "adam.v."
+LOSSES, GRAD_NORMS, NORMS = "history.losses", "history.grad_norms", "history.matrix_norms"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint:
-    """A saved run at the start of training step `step`, that is, with as many steps finished.
+    """A saved run, standing at `moment`.
 
-    `uchars` is the sorted alphabet, `params`, `m` and `v` are (rows, columns) each, by name, `losses` (step,).
+    `origin` says what it was trained on, `uchars` is the sorted alphabet, `params`, `m` and `v` are (rows, columns)
+    each, by name. Of the `done` steps that were ever finished, at least as many as lie before the moment, there are
+    `losses` and `grad_norms` (done,) and the `norms` of every matrix (done, n_matrices, 3), as in `History`.
     """
 
     config: Config
-    step: int
+    moment: Moment
+    origin: Origin
     uchars: tuple[str, ...]
     params: dict[str, Floats]
     m: dict[str, Floats]
     v: dict[str, Floats]
     losses: Floats
+    grad_norms: Floats
+    norms: Floats
     state: tuple[Any, ...]
+
+    @property
+    def step(self) -> int:
+        """The training step that the run stands in."""
+        return self.moment.step
 
     def generator(self) -> random.Random:
         """The run's random generator, as it was when the run was saved."""
@@ -54,54 +69,101 @@ class Checkpoint:
     @property
     def flat_params(self) -> Floats:
         """The parameters one after the other, (n_params,), as they lie on the tape."""
-        return np.concatenate([matrix.ravel() for matrix in self.params.values()])
+        return _flat(self.params)
 
 
-def save(session: Session, path: str | Path) -> None:
-    """Write the run to `path`, whole or not at all. It has to stand between two steps.
+def _flat(matrices: Mapping[str, Floats]) -> Floats:
+    return np.concatenate([matrix.ravel() for matrix in matrices.values()])
 
-    Raises CheckpointError if it does not, or if the file cannot be written; a file that was there is then untouched.
+
+# Going on.
+
+
+def take_up(run: Checkpoint, session: Session) -> None:
+    """Bring a fresh session to the start of the step where `run` was saved, as if it had trained all the way.
+
+    Raises CheckpointError if the session has another configuration or other documents.
     """
-    if session.moment != Moment(session.step):
-        raise CheckpointError(f"a run is saved between steps; go to the start of training step {session.step} first")
-    tensors = dict(session.params)
-    tensors |= {M + name: matrix for name, matrix in session.m.items()}
-    tensors |= {V + name: matrix for name, matrix in session.v.items()}
-    tensors[LOSSES] = np.array(session.losses[: session.step], dtype=np.float64)
+    if session.config != run.config:
+        raise CheckpointError("this run has other hyperparameters; open it with its own")
+    if session.checksum != run.origin.sha256 or tuple(session.tokenizer.uchars) != run.uchars:
+        raise CheckpointError("this run was trained on other documents; open it with its own")
+    history = History(losses=run.losses.tolist(), grad_norms=run.grad_norms.tolist(), norms=list(run.norms))
+    session.take_up(run.step, Keyframe(run.flat_params, _flat(run.m), _flat(run.v), run.state), history)
+
+
+def resume(run: Checkpoint, docs: list[str], progress: Progress | None = None) -> Session:
+    """A session that stands at the moment at which `run` was saved, and goes on as if it had never stopped.
+
+    `docs` are the run's documents, in their file's order; `run.origin.find()` finds them. Raises what `Session`
+    raises, and CheckpointError for other documents.
+    """
+    session = Session(run.config, docs, progress)
+    take_up(run, session)
+    session.seek(run.moment)
+    return session
+
+
+# Writing.
+
+
+def snapshot(session: Session, path: str | None = None) -> Checkpoint:
+    """The run at its moment. `path` is the file that its documents were read from, None for the bundled names."""
+    start, history = session.start_of_step(), session.history
+    matrices = session.recording.matrices
+    params, m, v = ({name: flat[rows] for name, rows in matrices.items()} for flat in (start.params, start.m, start.v))
+    return Checkpoint(
+        config=session.config,
+        moment=session.moment,
+        origin=Origin(session.checksum, path),
+        uchars=tuple(session.tokenizer.uchars),
+        params=params,
+        m=m,
+        v=v,
+        losses=np.array(history.losses, dtype=np.float64),
+        grad_norms=np.array(history.grad_norms, dtype=np.float64),
+        norms=np.array(history.norms, dtype=np.float64).reshape(-1, len(matrices), 3),
+        state=start.generator,
+    )
+
+
+def write(run: Checkpoint, path: str | Path) -> None:
+    """Write the run to `path`, whole or not at all.
+
+    Raises CheckpointError if it cannot be written; a file that was there is then untouched.
+    """
+    tensors = dict(run.params)
+    tensors |= {M + name: matrix for name, matrix in run.m.items()}
+    tensors |= {V + name: matrix for name, matrix in run.v.items()}
+    tensors |= {LOSSES: run.losses, GRAD_NORMS: run.grad_norms, NORMS: run.norms}
     about = {
         "version": VERSION,
-        "step": session.step,
-        "config": session.config.as_dict(),
-        "uchars": session.tokenizer.uchars,
-        "generator": session.generator.getstate(),
+        "moment": asdict(run.moment),
+        "config": run.config.as_dict(),
+        "data": asdict(run.origin),
+        "uchars": list(run.uchars),
+        "generator": run.state,
     }
-    _write_whole(Path(path), to_bytes(tensors, {KEY: json.dumps(about)}))
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file beside it first, so that whatever happens `path` is the old file or the new one."""
-    target = path.resolve()
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    about[stored.SHA] = stored.digest(about, tensors)
     try:
-        if target.exists() and not target.is_file():
-            raise CheckpointError(f"{path} is not a file that can be written; give the name of a file")
-        with beside.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, target)
+        write_whole(Path(path), to_bytes(tensors, {KEY: json.dumps(about)}))
     except OSError as error:
         raise CheckpointError(f"{path} cannot be written ({error.strerror}); give another place to save to") from None
-    finally:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
+
+
+def save(session: Session, path: str | Path, data: str | None = None) -> None:
+    """`write` a `snapshot`."""
+    write(snapshot(session, data), path)
+
+
+# Reading.
 
 
 def load(path: str | Path) -> Checkpoint:
     """The run saved at `path`. Raises CheckpointError, with a sentence, for a file that does not hold a whole one."""
     try:
         if not Path(path).is_file():
-            raise CheckpointError(f"there is no file {path}; give one that was written by train --save")
+            raise CheckpointError(f"there is no file {path}; give one that a run was saved in")
         with safe_open(path, framework="numpy") as file:
             about = (file.metadata() or {}).get(KEY)
             if about is None:
@@ -111,64 +173,37 @@ def load(path: str | Path) -> Checkpoint:
         raise CheckpointError(f"{path} cannot be read ({error}); give a file that you may read") from None
     except (SafetensorError, TypeError) as error:  # TypeError: a tensor of a kind that numpy has not
         raise CheckpointError(f"{path} is damaged or no safetensors file ({error}); save the run again") from None
-    except _Unfit as unfit:
+    except stored.Unfit as unfit:
         raise CheckpointError(f"{path} is no run of this program: {unfit}; save the run again") from None
     except (ValueError, RecursionError):
         raise CheckpointError(f"{path} is damaged: its description cannot be read; save the run again") from None
 
 
-class _Unfit(Exception):
-    """What in the file is not as it should be."""
-
-
 def _read(about: Any, tensors: dict[str, Floats]) -> Checkpoint:
     if not isinstance(about, dict) or about.get("version") != VERSION:
         version = about.get("version") if isinstance(about, dict) else None
-        raise _Unfit(f"its format is version {version}, and this program reads version {VERSION}")
-    config, step = _config(about.get("config")), about.get("step")
-    if isinstance(step, bool) or not isinstance(step, int) or not 0 <= step <= config.num_steps:
-        raise _Unfit(f"its step is {step!r}")
-    uchars = about.get("uchars")
-    if not (isinstance(uchars, list) and uchars and all(isinstance(c, str) and len(c) == 1 for c in uchars)):
-        raise _Unfit("its alphabet is missing")
-    if uchars != sorted(set(uchars)):
-        raise _Unfit("its alphabet is out of order")
-    if len(tensors) != 3 * (3 + 6 * config.n_layer) + 1:
-        raise _Unfit(f"it has {len(tensors)} tensors, which is not what {config.n_layer} layers have")
+        raise stored.Unfit(f"its format is version {version}, and this program reads version {VERSION}")
+    config, moment = stored.config(about.get("config")), stored.moment(about.get("moment"))
+    uchars = stored.alphabet(about.get("uchars"))
+    if len(tensors) != 3 * (3 + 6 * config.n_layer) + 3:
+        raise stored.Unfit(f"it has {len(tensors)} tensors, which is not what {config.n_layer} layers have")
     shapes = config.matrices(len(uchars) + 1)
     params, m, v = (
         {name: _tensor(tensors, prefix + name, shape) for name, shape in shapes.items()} for prefix in ("", M, V)
     )
-    losses = _tensor(tensors, LOSSES, (step,))
-    return Checkpoint(config, step, tuple(uchars), params, m, v, losses, _state(about.get("generator")))
-
-
-def _config(stored: Any) -> Config:
-    names = {field.name for field in fields(Config)}
-    if not isinstance(stored, dict) or set(stored) != names:
-        raise _Unfit("its hyperparameters are missing or are not those of this program")
-    try:
-        return Config(**stored)
-    except (ConfigError, TypeError) as error:
-        raise _Unfit(str(error)) from None
+    done = max(moment.step, tensors[LOSSES].size if LOSSES in tensors else 0)
+    losses, grad_norms = (_tensor(tensors, name, (done,)) for name in (LOSSES, GRAD_NORMS))
+    norms = _tensor(tensors, NORMS, (done, len(shapes), 3))
+    origin, state = stored.origin(about.get("data")), stored.generator(about.get("generator"))
+    if about.get(stored.SHA) != stored.digest(about, tensors):
+        raise stored.Unfit("it is damaged, its numbers are not those that were saved")
+    return Checkpoint(config, moment, origin, uchars, params, m, v, losses, grad_norms, norms, state)
 
 
 def _tensor(tensors: dict[str, Floats], name: str, shape: tuple[int, ...]) -> Floats:
     if name not in tensors:
-        raise _Unfit(f"it has no tensor {name}")
+        raise stored.Unfit(f"it has no tensor {name}")
     tensor = tensors[name]
     if tensor.shape != shape or tensor.dtype != np.float64:
-        raise _Unfit(f"its tensor {name} is {tensor.dtype} {tensor.shape} where float64 {shape} belongs")
+        raise stored.Unfit(f"its tensor {name} is {tensor.dtype} {tensor.shape} where float64 {shape} belongs")
     return tensor
-
-
-def _state(stored: Any) -> tuple[Any, ...]:
-    try:
-        version, numbers, spare = stored
-        state = (version, tuple(numbers), spare)
-        random.Random().setstate(state)
-        if not (spare is None or isinstance(spare, float)):
-            raise ValueError
-    except (TypeError, ValueError, OverflowError):
-        raise _Unfit("the state of its random generator is damaged") from None
-    return state

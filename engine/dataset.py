@@ -1,7 +1,13 @@
-"""Documents in. A document is one line of a UTF-8 text file, stripped, read just as `microgpt.py` reads it."""
+"""Documents in, and how saved work finds them again.
+
+A document is one line of a UTF-8 text file, stripped, read just as `microgpt.py` reads it.
+"""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import DataError
@@ -47,3 +53,41 @@ def load_docs(path: str | Path | None = None) -> list[str]:
     if not docs:
         raise DataError(f"{source} has no usable line; give a text file with one document a line")
     return docs
+
+
+def checksum(docs: Iterable[str]) -> str:
+    """SHA-256, in hex, over the documents in their order: that of a file with one of them a line."""
+    return hashlib.sha256("".join(f"{doc}\n" for doc in docs).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Which documents saved work is about: their `checksum`, and the file they were read from.
+
+    Without a path they are the bundled names, or were never in a file.
+    """
+
+    sha256: str
+    path: str | None = None
+
+    def find(self, given: str | Path | None = None) -> tuple[list[str], Origin]:
+        """The documents, and where they are now: in the file `given`, else where they were, else in the bundled names.
+
+        Raises DataError if they are in none of these.
+        """
+        if given is not None:
+            docs = load_docs(given)
+            if checksum(docs) != self.sha256:
+                raise DataError(f"{given} holds other documents than the run was trained on; give those with --data")
+            return docs, Origin(self.sha256, str(Path(given).absolute()))
+        if self.path is not None and Path(self.path).is_file():
+            docs = load_docs(self.path)
+            if checksum(docs) == self.sha256:
+                return docs, self
+        docs = load_docs()
+        if checksum(docs) == self.sha256:
+            return docs, Origin(self.sha256)
+        if self.path is None:
+            raise DataError("the run was trained on other documents than the bundled names; give those with --data")
+        change = "holds other documents now" if Path(self.path).is_file() else "is not there any more"
+        raise DataError(f"the run was trained on {self.path}, which {change}; give the documents with --data")

@@ -6,12 +6,13 @@ import copy
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 
 from engine.compiled import Loops, loops
 from engine.config import Config
+from engine.dataset import checksum
 from engine.errors import DataError, NumericFault, Stopped
 from engine.events import PHASES, Event, Moment, Phase, StepProgram, Stretch
 from engine.history import History, Keyframe, matrix_norms
@@ -33,7 +34,7 @@ OnStep = Callable[[int, float], bool | None]
 
 
 class Session:
-    """A run of one configuration on some documents.
+    """A run of one configuration on some documents; `checksum` tells these from others.
 
     Raises DataError without documents, ConfigError if the tape would not fit in memory, Stopped if `progress`
     (told the share of the recording that is done) returns True.
@@ -45,6 +46,7 @@ class Session:
         if not docs:
             raise DataError("there is no document to train on; give at least one")
         self.config = config
+        self.checksum = checksum(docs)
         self.tokenizer = Tokenizer(docs)
         self.generator = random.Random(config.seed)
         self.docs = list(docs)
@@ -179,6 +181,22 @@ class Session:
         twin.history = self.history.reader()
         twin._restore(self.history.nearest(self.step))
         return twin
+
+    # Saved work.
+
+    def start_of_step(self) -> Keyframe:
+        """What the present step started from, and the generator as it is now."""
+        start = self._keyframe()
+        return start if self._start is None else replace(self._start, generator=start.generator)
+
+    def take_up(self, step: int, start: Keyframe, history: History) -> None:
+        """Stand at the start of `step` as another run of the same configuration and documents did, with its history.
+
+        It has to be a fresh run: its start stays within reach, so that steps before `step` can be gone back to.
+        """
+        history.keyframes |= {0: self.history.keyframes[0], step: start}
+        self.history = history
+        self._restore(step)
 
     # The machinery.
 

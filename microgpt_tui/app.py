@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import asyncio
+import signal
+from contextlib import suppress
+from functools import partial
+from typing import Any, ClassVar
 
+from rich.console import RenderableType
 from textual import on
 from textual.app import App
 from textual.binding import BindingType
 from textual.screen import Screen
 from textual.theme import Theme
 
-from engine import Config, EngineError, Session
+from engine import EngineError
 from microgpt_tui import palette
+from microgpt_tui.keeper import Keeper
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.screens.opening import OpeningScreen
+from microgpt_tui.screens.saving import SaveScreen
+from microgpt_tui.start import Start
 
 
 class ThemedApp(App[EngineError | None]):
@@ -48,34 +56,69 @@ class MicrogptApp(ThemedApp):
     TITLE = "microgpt-tui"
     BINDINGS: ClassVar[list[BindingType]] = []
 
-    def __init__(self, config: Config, docs: list[str], step: int = 0) -> None:
+    def __init__(self, start: Start) -> None:
         super().__init__()
-        self.config, self.docs, self.step = config, docs, step
+        self.start = start
+        self.keeper: Keeper | None = None
 
     def get_default_screen(self) -> Screen[None]:
         """Show that something is happening, at once."""
-        return OpeningScreen(self.config, self.docs, self.step)
+        return OpeningScreen(self.start)
+
+    def on_mount(self) -> None:
+        """Be ready for being ended from outside."""
+        end_on_signals(self)
 
     @on(OpeningScreen.Ready)
-    def ready(self, message: OpeningScreen.Ready) -> None:
-        """Show the debugger."""
-        self.show(message.session)
+    async def ready(self, message: OpeningScreen.Ready) -> None:
+        """Show the debugger, and what was left on its screen."""
+        screen = DebuggerScreen(message.session)
+        self.keeper = Keeper(screen, self.start)
+        await self.push_screen(screen)
+        self.keeper.lay_out()
+        if self.start.notice:
+            self.notify(self.start.notice, severity="warning", timeout=20, markup=False)
+
+    def exit(
+        self, result: EngineError | None = None, return_code: int = 0, message: RenderableType | None = None
+    ) -> None:
+        """Leave, for whatever reason; what is on the screen is noted first."""
+        if self.keeper is not None:
+            self.keeper.leave()
+        super().exit(result, return_code, message)
 
     @on(OpeningScreen.Failed)
     def failed(self, message: OpeningScreen.Failed) -> None:
         """Leave with the sentence that says why."""
         self.exit(message.error)
 
-    def show(self, session: Session) -> None:
-        """Put the debugger over whatever is shown."""
-        self.push_screen(DebuggerScreen(session))
+    def action_save_run(self) -> None:
+        """Ask for a file, and save the run there."""
+        if self.keeper is None or self.keeper.screen.loading:
+            self.notify("The run is on its way to another moment; save it when it has arrived.", timeout=3)
+        else:
+            self.push_screen(SaveScreen(self.keeper.screen.session, self.start.path))
 
 
-def run_debugger(config: Config, docs: list[str], step: int) -> None:
-    """Open the debugger at a training step, and return when the user quits.
+def end_on_signals(app: App[Any]) -> None:
+    """Quit in good order when the system ends the program, or its terminal goes away."""
+    for number in (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")):
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            with suppress(NotImplementedError, RuntimeError, ValueError):  # not on this system, or not in this thread
+                asyncio.get_running_loop().add_signal_handler(number, partial(app.exit, return_code=128 + number))
 
-    Raises EngineError if the run cannot be opened; the terminal is as it was by then.
+
+def run_debugger(start: Start) -> int:
+    """Open the debugger, and return its exit status when it has ended; where the user was is kept by then.
+
+    Raises EngineError if the run cannot be opened or kept; the terminal is as it was by then.
     """
-    error = MicrogptApp(config, docs, step).run()
+    app = MicrogptApp(start)
+    try:
+        error = app.run()
+    finally:
+        if app.keeper is not None:
+            app.keeper.finish()
     if error is not None:
         raise error
+    return app.return_code or 0

@@ -90,8 +90,9 @@ class Commands(click.RichGroup):
             found = super().resolve_command(ctx, args)
         except click.UsageError:
             if Path(args[0]).is_file():
+                way = "open" if args[0].endswith(".safetensors") else "--data"
                 raise click.UsageError(
-                    f"There is no command {args[0]!r}; to open a file, write --data {args[0]}.", ctx
+                    f"There is no command {args[0]!r}; to open the file, write {way} {args[0]}.", ctx
                 ) from None
             raise
         early = [p for p in self.params if ctx.get_parameter_source(p.name or "") is ParameterSource.COMMANDLINE]

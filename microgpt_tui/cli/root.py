@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import rich_click as click
 
 from engine.config import Config
-from microgpt_tui.cli.ending import Commands, Failure
-from microgpt_tui.cli.options import data_option, examples, hyperparameters, step_option
+from microgpt_tui.cli.debugging import allow_only, open_run, run_debugger
+from microgpt_tui.cli.ending import Commands
+from microgpt_tui.cli.options import DATA, data_option, examples, hyperparameters, step_option
 from microgpt_tui.cli.running import check_step
 from microgpt_tui.cli.sample import sample
 from microgpt_tui.cli.trace import trace
@@ -43,15 +43,23 @@ def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     epilog=examples(
         "microgpt-tui",
         "microgpt-tui --data my_words.txt --n-layer 2 --step 100",
+        "microgpt-tui --resume",
         "microgpt-tui train --until 1000 --save names.safetensors",
     ),
+)
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Return to where you were when the debugger was left, or broke off. Only --data goes with it, "
+    "for documents that are in another place by now.",
+    panel=DATA,
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 @step_option("Open at the start of this training step, counted from 0.")
 @data_option
 @hyperparameters
 @click.pass_context
-def cli(ctx: click.Context, config: Config, step: int, data: Path | None) -> None:
+def cli(ctx: click.Context, config: Config, step: int, data: Path | None, resume: bool) -> None:
     """Step a GPT small enough to see whole through its training, down to single scalars.
 
     Without a command: the debugger, in this terminal. Forward, backward and Adam, onward and back; every number is
@@ -61,26 +69,15 @@ def cli(ctx: click.Context, config: Config, step: int, data: Path | None) -> Non
     """
     if ctx.invoked_subcommand is not None:
         return
+    if resume:
+        allow_only(ctx, "resume", "data")
     check_step(step, config)
-    from engine.dataset import load_docs
+    from microgpt_tui.start import from_desk, from_seed
 
-    docs = load_docs(data)
-    if not in_terminal():
-        raise Failure(
-            "the debugger needs a terminal for its input and output; "
-            "run it in one, or use microgpt-tui train or microgpt-tui trace, which do without"
-        )
-    from microgpt_tui.app import run_debugger
-
-    run_debugger(config, docs, step)
+    run_debugger(from_desk(data) if resume else from_seed(config, step, data))
 
 
-def in_terminal() -> bool:
-    """Whether there is a terminal to take over: keys come from it, and the screen goes to it."""
-    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
-
-
-for command in (train, sample, trace, verify):
+for command in (open_run, train, sample, trace, verify):
     cli.add_command(command)
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from platformdirs import user_config_path
 
+from engine.files import write_whole
 from microgpt_tui.screens.layouts import Split, panes_of
 
 FILE = "layout.json"
@@ -56,9 +55,7 @@ class Arrangement:
     def save(self) -> None:
         """Write it whole, or raise OSError and leave what was there."""
         folder = user_config_path("microgpt-tui", appauthor=False, ensure_exists=True)
-        with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".part", delete=False, encoding="utf-8") as file:
-            json.dump({"pinned": self.pinned, "swapped": self.swapped}, file)
-        os.replace(file.name, folder / FILE)
+        write_whole(folder / FILE, json.dumps({"pinned": self.pinned, "swapped": self.swapped}).encode())
 
     @classmethod
     def load(cls) -> Arrangement:

@@ -119,6 +119,7 @@ KEYS = (
         group="Look",
     ),
     Key("app.help", "question_mark", "help", "help", "All keys, and what is on the screen", "?", True, "Program"),
+    Key("run.save", "ctrl+s", "app.save_run", "save", "Save the run, to open it again later", "^s", group="Program"),
     Key("app.theme", "ctrl+t", "app.next_theme", "theme", "Dark, light, high contrast", "^t", group="Program"),
     Key("app.palette", "ctrl+p", "app.command_palette", "palette", "Find a command by its name", "^p", group="Program"),
     Key("app.quit", "q", "app.quit", "quit", "Leave the debugger", show=True, group="Program"),

@@ -1,7 +1,8 @@
-"""The first thing on the screen: recording, compiling and training up to the step that was asked for, with progress."""
+"""The first thing on the screen: recording, compiling, training up to the moment asked for; with progress."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 from rich.text import Text
@@ -12,9 +13,10 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
-from engine import Config, EngineError, Moment, NumericFault, Phase, Session, Stopped
+from engine import EngineError, Moment, NumericFault, Phase, Session, Stopped
+from engine.checkpoint import take_up
 from microgpt_tui import palette
-from microgpt_tui.navigation import first_moment
+from microgpt_tui.start import Start
 from microgpt_tui.widgets.cells import bar
 
 WIDTH = 60
@@ -32,7 +34,7 @@ class OpeningScreen(Screen[None]):
     ]
 
     class Ready(Message):
-        """The session stands at the step that was asked for."""
+        """The session stands at the moment that was asked for, or at a fault on the way."""
 
         def __init__(self, session: Session) -> None:
             self.session = session
@@ -45,9 +47,9 @@ class OpeningScreen(Screen[None]):
             self.error = error
             super().__init__()
 
-    def __init__(self, config: Config, docs: list[str], step: int) -> None:
+    def __init__(self, start: Start) -> None:
         super().__init__()
-        self.config, self.docs, self.step = config, docs, step
+        self.start = start
         self._stopped = False
 
     def compose(self) -> ComposeResult:
@@ -74,11 +76,13 @@ class OpeningScreen(Screen[None]):
     @work(thread=True)
     def _open(self) -> None:
         try:
-            session = Session(self.config, self.docs, progress=self._recorded)
+            session = Session(self.start.config, self.start.docs, progress=self._recorded)
             self._tell("getting the loops ready (compiled once, then kept) …", 0.0)
             session.seek(Moment(0, Phase.UPDATE, 1))
-            session.run(self.step, on_step=self._trained)
-            session.seek(first_moment(session.program, session.step))
+            if self.start.run is not None:
+                take_up(self.start.run, session)
+            target = self.start.moment(session.program)
+            session.seek(target, on_step=partial(self._trained, target.step))
         except Stopped:
             return
         except NumericFault:
@@ -92,9 +96,9 @@ class OpeningScreen(Screen[None]):
         self._tell("recording the model's graph …", share)
         return self._stopped
 
-    def _trained(self, step: int, loss: float) -> bool:
+    def _trained(self, until: int, step: int, loss: float) -> bool:
         if step % 10 == 0:
-            self._tell(f"training: step {step} of {self.step}, loss {loss:.4f}", step / self.step)
+            self._tell(f"training: step {step} of {until}, loss {loss:.4f}", step / until)
         return self._stopped
 
     def _tell(self, doing: str, share: float) -> None:

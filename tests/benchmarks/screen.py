@@ -22,6 +22,7 @@ from engine import Config, Session, load_docs
 from microgpt_tui.app import MicrogptApp, ThemedApp
 from microgpt_tui.navigation import first_moment
 from microgpt_tui.screens.debugger import DebuggerScreen
+from microgpt_tui.start import Start
 
 SIZE = (120, 36)
 ROUNDS = 300
@@ -115,7 +116,7 @@ async def first_paint(make: Callable[[], Timed]) -> float:
 async def opening(session: Session) -> None:
     ours, theirs = [], []
     for _ in range(5):
-        ours.append(await first_paint(lambda: Opening(session.config, session.docs)))
+        ours.append(await first_paint(lambda: Opening(Start(session.config, session.docs))))
         theirs.append(await first_paint(Empty))
     report("first paint, median", statistics.median(ours), "")
     report("first paint of an empty app, median", statistics.median(theirs), "")

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from engine import Config, DataError, load_docs
-from microgpt_tui.cli import cli, root
+from microgpt_tui.cli import cli, debugging
+from microgpt_tui.start import Start
 
 
 @pytest.fixture
@@ -18,9 +19,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Stand in for the app, and let there be a terminal."""
     calls: list[Any] = []
     app = types.ModuleType("microgpt_tui.app")
-    app.run_debugger = lambda *args: calls.append(args)  # type: ignore[attr-defined]
+    app.run_debugger = calls.append  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "microgpt_tui.app", app)
-    monkeypatch.setattr(root, "in_terminal", lambda: True)
+    monkeypatch.setattr(debugging, "in_terminal", lambda: True)
     return calls
 
 
@@ -30,7 +31,7 @@ def run(*args: str) -> Any:
 
 def test_with_nothing_said(opened: list[Any]) -> None:
     assert run() == 0
-    assert opened == [(Config(), load_docs(), 0)]
+    assert opened == [Start(Config(), load_docs())]
 
 
 def test_with_everything_said(opened: list[Any], tmp_path: Path) -> None:
@@ -42,7 +43,7 @@ def test_with_everything_said(opened: list[Any], tmp_path: Path) -> None:
     config = Config(
         n_layer=2, n_embd=8, n_head=1, block_size=3, num_steps=50, learning_rate=0.1, beta1=0.5, beta2=0.6, seed=-7
     )
-    assert opened == [(config, ["ada", "grace"], 49)]
+    assert opened == [Start(config, ["ada", "grace"], str(data), 49)]
 
 
 def test_its_refusals_are_sentences(

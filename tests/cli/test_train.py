@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ def test_saves_the_run(tmp_path: Path) -> None:
 
 def _holds(save: Path, session: Session) -> None:
     run = checkpoints.load(save)
-    assert (run.config, run.step, list(run.uchars)) == (session.config, session.step, session.tokenizer.uchars)
+    assert (run.config, run.moment, list(run.uchars)) == (session.config, session.moment, session.tokenizer.uchars)
     assert run.losses.tolist() == session.losses[: session.step]
     assert run.state == session.generator.getstate()
     for stored, own in ((run.params, session.params), (run.m, session.m), (run.v, session.v)):
@@ -137,7 +138,7 @@ def test_ctrl_c_while_saving_breaks_nothing(tmp_path: Path, ctrl_c_after: Any, m
         pressed.append(descriptor)
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(checkpoints.os, "fsync", press)
+    monkeypatch.setattr(os, "fsync", press)
     ctrl_c_after(2)
     assert invoke("train", "--until", "9", "--save", save, *SMALL).exit_code == 130
     assert len(pressed) == 1
@@ -150,10 +151,11 @@ def test_ctrl_c_from_outside(tmp_path: Path) -> None:
     long = ("--until", "1000000", "--num-steps", "1000000")
     with start("train", *long, "--save", save, "--log", log, *SMALL) as process:
         assert process.stdout is not None
+        assert process.stderr is not None
         lines = [process.stdout.readline() for _ in range(3)]
         process.send_signal(signal.SIGINT)
-        rest, said = process.communicate(timeout=60)
-        process.wait()
+        rest, said = process.stdout.read(), process.stderr.read()  # communicate() would lose lines already buffered
+        process.wait(timeout=60)
     assert process.returncode == 130
     assert "stopped by ctrl+c" in said
     lines += rest.splitlines()
@@ -169,7 +171,7 @@ def test_a_save_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyte
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoints.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     message = error_of(invoke("train", "--until", "2", "--save", save, *SMALL))
     assert "No space left on device" in message
     assert "2 of 2 steps are done" in message

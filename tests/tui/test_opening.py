@@ -9,10 +9,11 @@ from engine import Config, ConfigError
 from microgpt_tui.app import MicrogptApp
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.screens.opening import OpeningScreen
+from microgpt_tui.start import Start
 
 
 async def test_it_leads_to_the_debugger_at_the_step_that_was_asked_for() -> None:
-    app = MicrogptApp(SMALL, DOCS, step=7)
+    app = MicrogptApp(Start(SMALL, DOCS, step=7))
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: isinstance(app.screen, DebuggerScreen))
         assert isinstance(app.screen, DebuggerScreen)
@@ -20,7 +21,7 @@ async def test_it_leads_to_the_debugger_at_the_step_that_was_asked_for() -> None
 
 
 async def test_a_fault_on_the_way_opens_where_it_happened() -> None:
-    app = MicrogptApp(Config(n_embd=4, n_head=2, block_size=4, learning_rate=2000.0, seed=3), DOCS, step=20)
+    app = MicrogptApp(Start(Config(n_embd=4, n_head=2, block_size=4, learning_rate=2000.0, seed=3), DOCS, step=20))
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: isinstance(app.screen, DebuggerScreen))
         assert isinstance(app.screen, DebuggerScreen)
@@ -29,7 +30,7 @@ async def test_a_fault_on_the_way_opens_where_it_happened() -> None:
 
 @pytest.mark.parametrize("key", ["q", "escape"])
 async def test_it_can_be_stopped(key: str) -> None:
-    app = MicrogptApp(Config(n_layer=2, block_size=12), DOCS, step=900)
+    app = MicrogptApp(Start(Config(n_layer=2, block_size=12), DOCS, step=900))
     async with app.run_test(size=(80, 24)) as pilot:
         assert isinstance(app.screen, OpeningScreen)
         await pilot.press(key)
@@ -37,7 +38,7 @@ async def test_it_can_be_stopped(key: str) -> None:
 
 
 async def test_what_cannot_be_opened_is_handed_back_as_an_error() -> None:
-    app = MicrogptApp(Config(n_embd=10**6, n_head=1), DOCS)
+    app = MicrogptApp(Start(Config(n_embd=10**6, n_head=1), DOCS))
     async with app.run_test(size=(80, 24)) as pilot:
         await app.workers.wait_for_complete()
         await pilot.pause()

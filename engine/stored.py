@@ -1,0 +1,90 @@
+"""What saved work says in JSON, turned back into what it stood for. What does not fit is named: `Unfit`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from engine.config import Config
+from engine.dataset import Origin
+from engine.errors import ConfigError
+from engine.events import Moment, Phase
+from engine.recording import Floats
+
+SHA = "sha256"  # where a file says its own digest
+
+
+class Unfit(Exception):
+    """What in the file is not as it should be."""
+
+
+def digest(about: Mapping[str, Any], tensors: Mapping[str, Floats] | None = None) -> str:
+    """SHA-256, in hex, over all that a file says besides it: damage that leaves the form intact shows by it."""
+    told = {key: value for key, value in about.items() if key != SHA}
+    sha = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+    for name, tensor in sorted((tensors or {}).items()):
+        sha.update(f"{name} {tensor.shape}".encode())
+        sha.update(np.ascontiguousarray(tensor).tobytes())
+    return sha.hexdigest()
+
+
+def config(said: Any) -> Config:
+    """Hyperparameters, by the names of the fields of `Config`."""
+    names = {field.name for field in fields(Config)}
+    if not isinstance(said, dict) or set(said) != names:
+        raise Unfit("its hyperparameters are missing or are not those of this program")
+    try:
+        return Config(**said)
+    except (ConfigError, TypeError) as error:
+        raise Unfit(str(error)) from None
+
+
+def moment(said: Any) -> Moment:
+    """Step, phase and tick; a tick beyond the last of the phase is cut when it is gone to."""
+    try:
+        step, phase, tick = said["step"], Phase(said["phase"]), said["tick"]
+    except (KeyError, TypeError, ValueError):
+        raise Unfit(f"its moment is {said!r}") from None
+    for name, number in (("step", step), ("tick", tick)):
+        if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+            raise Unfit(f"its {name} is {number!r}")
+    return Moment(step, phase, tick)
+
+
+def alphabet(said: Any) -> tuple[str, ...]:
+    """The characters of a tokenizer, sorted."""
+    if not (isinstance(said, list) and said and all(isinstance(c, str) and len(c) == 1 for c in said)):
+        raise Unfit("its alphabet is missing")
+    if said != sorted(set(said)):
+        raise Unfit("its alphabet is out of order")
+    return tuple(said)
+
+
+def origin(said: Any) -> Origin:
+    """A checksum and a path."""
+    try:
+        found = Origin(**said)
+    except TypeError:
+        raise Unfit("it does not say what it was trained on") from None
+    if not (isinstance(found.sha256, str) and isinstance(found.path, str | None)):
+        raise Unfit("it does not say what it was trained on")
+    return found
+
+
+def generator(said: Any) -> tuple[Any, ...]:
+    """The state of a `random.Random`."""
+    try:
+        version, numbers, spare = said
+        state = (version, tuple(numbers), spare)
+        random.Random().setstate(state)
+        if not (spare is None or isinstance(spare, float)):
+            raise ValueError
+    except (TypeError, ValueError, OverflowError):
+        raise Unfit("the state of its random generator is damaged") from None
+    return state

@@ -1,0 +1,70 @@
+"""What leads into the debugger, and how it is left; `microgpt-tui open`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rich_click as click
+from click.core import ParameterSource
+from click.exceptions import Exit
+
+from microgpt_tui.cli.ending import Failure, say
+from microgpt_tui.cli.options import data_option, examples
+
+if TYPE_CHECKING:
+    from microgpt_tui.start import Start
+
+CRASHED = 1
+
+
+@click.command(
+    "open",
+    epilog=examples(
+        "microgpt-tui open names.safetensors",
+        "microgpt-tui open names.safetensors --data moved/names.txt",
+    ),
+)
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE.safetensors")
+@data_option
+def open_run(file: Path, data: Path | None) -> None:
+    """Open the debugger on a saved run, and go on as if it had never stopped, bit for bit.
+
+    FILE.safetensors is a run that train --save or ctrl+s in the debugger has written. Its documents are looked for
+    where they were read from, unless --data says where they are now; other documents are refused.
+    """
+    from microgpt_tui.start import from_file
+
+    run_debugger(from_file(file, data))
+
+
+def run_debugger(start: Start) -> None:
+    """Run the debugger to its end, and leave with its exit status. Raises Failure if there is no terminal for it."""
+    if not in_terminal():
+        raise Failure(
+            "the debugger needs a terminal for its input and output; "
+            "run it in one, or use microgpt-tui train or microgpt-tui trace, which do without"
+        )
+    from microgpt_tui.app import run_debugger as run
+
+    status = run(start)
+    if status == CRASHED:
+        say("the debugger broke off; microgpt-tui --resume returns to where you were", error=True)
+    if status:
+        raise Exit(status)
+
+
+def in_terminal() -> bool:
+    """Whether there is a terminal to take over: keys come from it, and the screen goes to it."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def allow_only(ctx: click.Context, flag: str, *others: str) -> None:
+    """Raise UsageError if `flag` was given together with an option that is none of the others."""
+    for option in ctx.command.params:
+        said = ctx.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+        if said and option.name not in (flag, *others):
+            raise click.UsageError(
+                f"{option.opts[0]} does not go with --{flag}, which has its own; leave one of them out", ctx
+            )

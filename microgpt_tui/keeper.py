@@ -1,0 +1,90 @@
+"""Keeps the desk of one debugger: when the user pauses after a change, and when the program ends, however it does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from textual.worker import Worker
+
+from engine import CheckpointError
+from engine.checkpoint import Checkpoint, snapshot
+from engine.dataset import Origin
+from microgpt_tui.desk import Desk, keep
+from microgpt_tui.panes.base import Pane
+from microgpt_tui.screens.debugger import PANES, DebuggerScreen
+from microgpt_tui.start import Start
+
+PAUSE = 1.0  # seconds between two looks; what is the same in both is kept
+
+
+class Keeper:
+    """Lays out on a debugger's screen what was left, and keeps what is on it from then on."""
+
+    def __init__(self, screen: DebuggerScreen, start: Start) -> None:
+        self.screen, session = screen, screen.session
+        origin = Origin(session.checksum, start.path)
+        self._desk = replace(start.desk, origin=origin) if start.desk else Desk(session.config, origin, screen.where)
+        self._run_step = start.run.step if start.desk and start.run else None  # where the run stands in its file
+        self._seen = self._kept = self._desk
+        self._leaving: Desk | None = None
+        self._writing: Worker[None] | None = None
+        self._complained = False
+
+    def lay_out(self) -> None:
+        """Put everything where it was left; the run stands at the moment already, or at a fault on the way there."""
+        desk, screen = self._desk, self.screen
+        if desk.moment == screen.session.moment and _fits(desk, screen):
+            screen.where = desk.where
+        screen.zoomed = desk.zoomed if desk.zoomed in PANES else None
+        screen.show()
+        if desk.pane in PANES:
+            screen.set_focus(screen.query_one(f"#{desk.pane}", Pane))
+        self._seen = self._kept = self.now()
+        screen.set_interval(PAUSE, self.look)
+
+    def now(self) -> Desk:
+        """The desk as it is."""
+        screen = self.screen
+        pane = screen.focused.id if isinstance(screen.focused, Pane) else None
+        return replace(self._desk, where=screen.where, zoomed=screen.zoomed, pane=pane)
+
+    def look(self) -> None:
+        """Keep the desk, in a thread, if it has changed and the user has paused."""
+        if self.screen.loading or (self._writing is not None and self._writing.is_running):
+            return
+        now = self.now()
+        if self._seen == now != self._kept:
+            run = snapshot(self.screen.session, now.origin.path) if now.moment.step != self._run_step else None
+            self._kept, self._run_step = now, now.moment.step
+            self._writing = self.screen.run_worker(partial(self._write, now, run), thread=True)
+        self._seen = now
+
+    def leave(self) -> None:
+        """The program is about to end: remember what is on the screen before it is taken apart."""
+        self._leaving = self._leaving or self.now()
+
+    def finish(self) -> None:
+        """Keep the desk and the run as they are in the end. Raises CheckpointError if that cannot be done."""
+        now = self._leaving or replace(self.now(), pane=self._seen.pane)  # a screen that broke off has no chosen pane
+        # While the screen is loading a thread moves the run; then the moment alone is kept, and reached by training.
+        keep(now, None if self.screen.loading else snapshot(self.screen.session, now.origin.path))
+
+    def _write(self, desk: Desk, run: Checkpoint | None) -> None:
+        try:
+            keep(desk, run)
+        except CheckpointError as error:
+            if not self._complained:
+                self._complained = True
+                self.screen.app.notify(f"{error}.", severity="warning", markup=False)  # a message: any thread may post
+
+
+def _fits(desk: Desk, screen: DebuggerScreen) -> bool:
+    """Whether what was looked at exists."""
+    where, session = desk.where, screen.session
+    return (
+        (where.row or 0) < len(session.recording)
+        and (where.layer or 0) < session.config.n_layer
+        and (where.head or 0) < session.config.n_head
+        and (where.matrix is None or where.matrix in session.recording.matrices)
+    )

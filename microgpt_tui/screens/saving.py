@@ -1,0 +1,103 @@
+"""Saving the run: which file, whether an older one may go, and the writing, in a thread."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from engine import CheckpointError, Session
+from engine.checkpoint import Checkpoint, snapshot, write
+
+SUFFIX = ".safetensors"
+
+
+class SaveScreen(ModalScreen[Path | None]):
+    """Asks for a file, saves the run there, returns the file or None. What is wrong is said where it can be mended."""
+
+    CSS = """
+    SaveScreen { align: center middle; background: $background 60%; }
+    SaveScreen Vertical { width: 72; max-width: 96%; height: auto; border: round $accent; background: $panel;
+        padding: 0 1; border-title-color: $accent; border-subtitle-color: $foreground; }
+    SaveScreen Input { border: none; height: 1; padding: 0; }
+    SaveScreen #note { height: auto; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "close", tooltip="Do not save")]
+
+    class Written(Message):
+        """The file is there, or it is said why not."""
+
+        def __init__(self, path: Path, error: CheckpointError | None = None) -> None:
+            self.path, self.error = path, error
+            super().__init__()
+
+    def __init__(self, session: Session, data: str | None) -> None:
+        super().__init__()
+        self.session, self.data = session, data
+        self._may_replace: Path | None = None
+
+    def compose(self) -> ComposeResult:
+        """A line to type in, and one below it that answers."""
+        with Vertical() as box:
+            box.border_title = f"Save the run, at training step {self.session.step}"
+            box.border_subtitle = "enter saves, esc does not"
+            yield Input(f"run-{self.session.step}{SUFFIX}", select_on_focus=False)
+            yield Static("microgpt-tui open FILE goes on from it.", id="note", markup=False)
+
+    @on(Input.Submitted)
+    def save(self, message: Input.Submitted) -> None:
+        """Save, unless there is something to be asked or mended first."""
+        name = message.value.strip()
+        if not name:
+            self._say(f"Type the name of a file, for example run{SUFFIX}.")
+            return
+        path = Path(name).expanduser()
+        path = path if path.suffix else path.with_suffix(SUFFIX)
+        if path.is_file() and path != self._may_replace:
+            self._may_replace = path
+            self._say(f"{path} exists. Enter again replaces it; type another name to keep it.")
+            return
+        self.query_one(Input).disabled = True
+        self._say("saving …")
+        self._write(snapshot(self.session, self.data), path)
+
+    @on(Input.Changed)
+    def changed(self) -> None:
+        """Another name is another question."""
+        self._may_replace = None
+
+    def action_close(self) -> None:
+        """Escape: save nothing. A file that is being written is waited for."""
+        if not self.query_one(Input).disabled:
+            self.dismiss(None)
+
+    @work(thread=True)
+    def _write(self, run: Checkpoint, path: Path) -> None:
+        try:
+            write(run, path)
+        except CheckpointError as error:
+            self.post_message(self.Written(path, error))
+        else:
+            self.post_message(self.Written(path))
+
+    @on(Written)
+    def written(self, message: Written) -> None:
+        """Close, or let the user name another place."""
+        if message.error is None:
+            self.app.notify(f"Saved. microgpt-tui open {message.path} goes on from here.", markup=False)
+            self.dismiss(message.path)
+            return
+        self._say(f"{message.error}.")
+        line = self.query_one(Input)
+        line.disabled = False
+        line.focus()
+
+    def _say(self, sentence: str) -> None:
+        self.query_one("#note", Static).update(sentence)

@@ -1,0 +1,121 @@
+"""However the program ends in a real terminal, --resume returns to where the user was."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from terminal import Terminal, needs_tmux, terminal
+
+from engine.events import Moment, Phase
+from microgpt_tui import desk as desks
+
+# The command line itself, in a process that tells its number, with a fault put into one pane for step 3.
+PROGRAM = """
+import os, pathlib, sys
+pathlib.Path(sys.argv.pop(1)).write_text(str(os.getpid()))
+from microgpt_tui.panes.tokens import Tokens
+from microgpt_tui.cli import main
+show = Tokens.show
+def broken(self, frame):
+    if frame.moment.step == 3 and "--resume" not in sys.argv:
+        raise RuntimeError("the fault")
+    show(self, frame)
+Tokens.show = broken
+main()
+"""
+SMALL = ("--n-embd", "4", "--n-head", "2", "--block-size", "4")
+PLACE = Moment(2, Phase.BACKWARD, 1)
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+
+def command(tmp_path: Path, *options: str) -> list[str]:
+    return [sys.executable, "-c", PROGRAM, str(tmp_path / "pid"), *options]
+
+
+def pid(tmp_path: Path) -> int:
+    return int((tmp_path / "pid").read_text())
+
+
+def to_the_place(term: Terminal) -> None:
+    term.wait("FORWARD")
+    term.press("]", "]", "f", "5")
+    term.wait(lambda screen: "step 2 of" in screen and "BACKWARD" in screen)
+
+
+def paused(term: Terminal) -> None:
+    """Wait as a user does who looks at the screen for a moment."""
+    term.wait(lambda _: desks.desk_file().exists() and desks.left().moment == PLACE)
+
+
+def returns_there(tmp_path: Path, step: int = 2) -> None:
+    with terminal(command(tmp_path, "--resume"), cwd=Path.cwd()) as term:
+        term.wait(lambda screen: f"step {step} of" in screen and "BACKWARD" in screen)
+        term.press("q")
+        term.wait("[status 0]")
+    assert desks.left().pane == "qkv"
+
+
+@needs_tmux
+@pytest.mark.parametrize(
+    ("ending", "status"),
+    [
+        (lambda term, number: term.press("q"), 0),
+        (lambda term, number: os.kill(number, signal.SIGTERM), 143),
+        (lambda term, number: os.kill(number, signal.SIGHUP), 129),
+    ],
+    ids=["q", "SIGTERM", "SIGHUP"],
+)
+def test_it_was_ended(tmp_path: Path, ending: Callable[[Terminal, int], None], status: int) -> None:
+    with terminal(command(tmp_path, *SMALL)) as term:
+        to_the_place(term)
+        ending(term, pid(tmp_path))
+        assert "FORWARD" not in term.wait(f"[status {status}]")
+    assert desks.left().moment == PLACE
+    returns_there(tmp_path)
+
+
+@needs_tmux
+def test_it_broke_off(tmp_path: Path) -> None:
+    with terminal(command(tmp_path, *SMALL)) as term:
+        to_the_place(term)
+        paused(term)
+        term.press("]")
+        shown = term.wait("[status 1]")
+        assert "the fault" in shown
+        assert "microgpt-tui --resume returns to where you were" in " ".join(shown.split())
+    returns_there(tmp_path, step=3)
+
+
+@needs_tmux
+def test_its_terminal_went_away(tmp_path: Path) -> None:
+    with terminal(command(tmp_path, *SMALL)) as term:
+        to_the_place(term)
+        number = pid(tmp_path)
+    ended(number)
+    assert desks.left().moment == PLACE
+    returns_there(tmp_path)
+
+
+@needs_tmux
+def test_it_was_killed_while_the_user_paused(tmp_path: Path) -> None:
+    with terminal(command(tmp_path, *SMALL)) as term:
+        to_the_place(term)
+        paused(term)
+        os.kill(pid(tmp_path), signal.SIGKILL)
+        term.wait("[status 137]")
+    returns_there(tmp_path)
+
+
+def ended(number: int) -> None:
+    """Wait until a process that is nobody's child here has ended."""
+    subprocess.run(["tail", "--pid", str(number), "-f", os.devnull], check=True, timeout=90)

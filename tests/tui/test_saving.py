@@ -1,0 +1,236 @@
+"""ctrl+s, and the app that opens what was saved and what was left."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from harness import SMALL, text
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from engine import Moment, Phase, Session, checkpoint, load_docs
+from microgpt_tui import desk as desks
+from microgpt_tui import keeper
+from microgpt_tui.app import MicrogptApp
+from microgpt_tui.frame import Where
+from microgpt_tui.navigation import first_moment
+from microgpt_tui.screens import saving
+from microgpt_tui.screens.debugger import DebuggerScreen
+from microgpt_tui.screens.saving import SaveScreen
+from microgpt_tui.start import Start, from_desk, from_file, from_seed
+
+MIDST = Moment(4, Phase.UPDATE, 30)
+
+
+@pytest.fixture(autouse=True)
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to save in, and a state folder of its own."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path / "here"
+
+
+@asynccontextmanager
+async def opened(start: Start) -> AsyncIterator[tuple[Pilot[object], DebuggerScreen]]:
+    """The whole app, when the debugger is up."""
+    app = MicrogptApp(start)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, DebuggerScreen) and app.keeper is not None)
+        await pilot.pause()
+        screen = app.screen
+        assert isinstance(screen, DebuggerScreen)
+        yield pilot, screen
+
+
+async def until(pilot: Pilot[object], met: Callable[[], bool]) -> None:
+    """Wait for a condition."""
+    while not met():
+        await pilot.pause(0.01)
+
+
+async def ask(pilot: Pilot[object]) -> SaveScreen:
+    await pilot.press("ctrl+s")
+    asked = pilot.app.screen
+    assert isinstance(asked, SaveScreen)
+    return asked
+
+
+async def answer(pilot: Pilot[object], name: str) -> None:
+    """Type a file name over the one that is proposed."""
+    pilot.app.screen.query_one(Input).value = name
+    await pilot.pause()
+    await pilot.press("enter")
+
+
+async def test_ctrl_s_saves_and_the_file_opens_at_the_same_tick(places: Path) -> None:
+    async with opened(from_seed(SMALL, 4, None)) as (pilot, screen):
+        screen.go(MIDST)
+        await ask(pilot)
+        assert "run-4.safetensors" in text(pilot)  # type: ignore[arg-type]
+        await pilot.press("enter")
+        await until(pilot, lambda: pilot.app.screen is screen)
+        assert any("Saved" in note.message for note in pilot.app._notifications)
+    file = places / "run-4.safetensors"
+    async with opened(from_file(file, None)) as (pilot, again):
+        assert again.session.moment == MIDST
+        again.session.run(9)
+        straight = Session(SMALL, load_docs())
+        straight.run(9)
+        assert again.session.losses == straight.losses
+        assert again.session.sample(3) == straight.sample(3)
+
+
+async def test_an_older_file_is_asked_about(places: Path) -> None:
+    old = places / "old.safetensors"
+    old.write_text("precious")
+    async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
+        asked = await ask(pilot)
+        await answer(pilot, "old")
+        assert "old.safetensors exists" in text(pilot)  # type: ignore[arg-type]
+        await answer(pilot, "old ")  # typing takes the question back
+        assert pilot.app.screen is asked
+        assert old.read_text() == "precious"
+        await pilot.press("enter")
+        await until(pilot, lambda: pilot.app.screen is screen)
+    assert checkpoint.load(old).config == SMALL
+
+
+async def test_what_cannot_be_saved_is_said_and_can_be_mended(places: Path) -> None:
+    async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
+        await ask(pilot)
+        for name, says in (
+            ("", "Type the name of a file"),
+            ("nowhere/[b]run", "cannot be written (No such file"),
+            (str(places.parent / "state.d"), "cannot be written (not a file)"),
+        ):
+            (places.parent / "state.d").mkdir(exist_ok=True)
+            await answer(pilot, name)
+            await until(pilot, lambda: not pilot.app.screen.query_one(Input).disabled)
+            assert says in " ".join(text(pilot).split())  # type: ignore[arg-type]
+        await answer(pilot, "[b]run")
+        await until(pilot, lambda: pilot.app.screen is screen)
+    assert [path.name for path in places.iterdir()] == ["[b]run.safetensors"]
+
+
+async def test_escape_saves_nothing(places: Path) -> None:
+    async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
+        await ask(pilot)
+        await pilot.press("escape")
+        assert pilot.app.screen is screen
+    assert not list(places.iterdir())
+
+
+async def test_a_file_that_is_being_written_is_waited_for(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go, write = threading.Event(), saving.write
+
+    def slow(run: checkpoint.Checkpoint, path: Path) -> None:
+        go.wait()
+        write(run, path)
+
+    monkeypatch.setattr(saving, "write", slow)
+    async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
+        asked = await ask(pilot)
+        await pilot.press("enter", "escape", "enter")
+        assert pilot.app.screen is asked
+        go.set()
+        await until(pilot, lambda: pilot.app.screen is screen)
+    assert len(list(places.iterdir())) == 1
+
+
+# The desk.
+
+
+async def left_behind(leave: Callable[[Pilot[object], DebuggerScreen], object]) -> MicrogptApp:
+    """An app on which somebody has been at work when it was left."""
+    async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
+        screen.go(MIDST)
+        await pilot.press("5", "down")
+        screen.choose(7)
+        leave(pilot, screen)
+    app = pilot.app
+    assert isinstance(app, MicrogptApp)
+    return app
+
+
+async def test_after_quitting_everything_is_where_it_was() -> None:
+    app = await left_behind(lambda pilot, _: pilot.app.exit())
+    assert app.keeper is not None
+    app.keeper.finish()
+    async with opened(from_desk(None)) as (_, screen):
+        assert screen.session.moment == MIDST
+        assert screen.where == app.keeper.screen.where
+        assert screen.where.row == 7
+        assert screen.zoomed == "qkv"
+        assert screen.focused is not None
+        assert screen.focused.id == "qkv"
+        assert len(screen.session.losses) == 4
+
+
+async def test_breakpoints_watches_and_marks_stay_on_the_desk() -> None:
+    await left_behind(lambda pilot, _: None)
+    session = Session(SMALL, load_docs())
+    origin = checkpoint.snapshot(session).origin
+    kept = desks.Desk(SMALL, origin, Where(MIDST), breakpoints=[{"a": 1}], watches=[{"b": 2}], marks={"c": {"d": 3}})
+    desks.keep(kept)
+    async with opened(from_desk(None)) as (pilot, _):
+        await pilot.press("n")
+        app = pilot.app
+    assert isinstance(app, MicrogptApp)
+    assert app.keeper is not None
+    app.keeper.finish()
+    left = desks.left()
+    assert (left.breakpoints, left.watches, left.marks) == (kept.breakpoints, kept.watches, kept.marks)
+    assert left.moment.key > MIDST.key
+
+
+async def test_it_is_kept_when_the_user_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeper, "PAUSE", 0.02)
+    async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
+        assert not desks.desk_file().exists()  # nothing has changed yet
+        for moment in (MIDST, Moment(2, Phase.FORWARD, 9)):
+            screen.go(moment)
+            await until(pilot, lambda: desks.desk_file().exists() and desks.left().moment == screen.session.moment)
+            run, _ = desks.left_run(desks.left())
+            assert run is not None
+            assert run.step == screen.session.step
+
+
+async def test_a_full_disk_is_told_of_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(keeper, "PAUSE", 0.02)
+    (tmp_path / "state").touch()  # no folder can be made there
+    async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
+        for step in (1, 2, 3):
+            screen.go(Moment(step))
+            kept = screen.where
+            await until(pilot, lambda: pilot.app.keeper._kept.where == kept)  # type: ignore[attr-defined] # noqa: B023
+            await screen.workers.wait_for_complete()
+        said = [note.message for note in pilot.app._notifications if "cannot be kept" in note.message]
+        assert len(said) == 1
+
+
+async def test_without_its_run_the_moment_is_reached_by_training() -> None:
+    app = await left_behind(lambda pilot, _: pilot.app.exit())
+    assert app.keeper is not None
+    app.keeper.finish()
+    desks.run_file().write_bytes(b"damaged")
+    async with opened(from_desk(None)) as (pilot, screen):
+        assert screen.session.moment == MIDST
+        assert any("trained anew" in note.message for note in pilot.app._notifications)
+
+
+async def test_a_desk_that_points_at_nothing_is_laid_out_as_far_as_it_goes() -> None:
+    origin = checkpoint.snapshot(Session(SMALL, load_docs())).origin
+    desks.keep(desks.Desk(SMALL, origin, Where(MIDST, row=10**7, head=99, matrix="?"), zoomed="?", pane="?"))
+    async with opened(from_desk(None)) as (_, screen):
+        assert screen.where == Where(MIDST)
+        assert (screen.zoomed, screen.focused) == (None, None)
+
+
+async def test_the_first_event_of_a_step_is_where_a_run_from_its_seed_opens() -> None:
+    async with opened(from_seed(SMALL, 7, None)) as (_, screen):
+        assert screen.session.moment == first_moment(screen.session.program, 7)
