@@ -43,6 +43,11 @@ def matrix_norms(loops: Loops, bounds: Rows, grad: Floats, before: Floats, after
     return np.sqrt(sums, out=sums)
 
 
+def whole_norm(norms: Floats) -> float:
+    """The norm of all gradients, from those of every matrix."""
+    return math.sqrt(sum(norm * norm for norm in norms.tolist()))
+
+
 @dataclass(eq=False)
 class History:
     """Losses, gradient norms and matrix norms of the steps done so far, and a keyframe every `spacing` steps.
@@ -77,5 +82,5 @@ class History:
     def note(self, loss: float, norms: Floats) -> None:
         """Keep the figures of the next finished step; `norms` as `matrix_norms` gives them."""
         self.losses.append(loss)
-        self.grad_norms.append(math.sqrt(sum(norm * norm for norm in norms[:, 0].tolist())))
+        self.grad_norms.append(whole_norm(norms[:, 0]))
         self.norms.append(norms)

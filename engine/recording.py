@@ -21,7 +21,7 @@ from engine.runs import Dots, Mask, find_dots
 from engine.tape import LEAF, LOG, NEG_MAX, Matrix, Rows, Tape, Tensor, Value
 
 Floats = npt.NDArray[np.float64]
-BYTES_A_ROW = 80  # what a scalar costs at most: 60 on the tape, and 20 more while its moment is looked at
+BYTES_A_ROW = 120  # what a scalar costs at most: 66 to record, or 75 looked at backward; 45 for a twin that replays
 MOST_ROWS = 2**30  # children are 32-bit numbers, two a row
 
 

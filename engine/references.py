@@ -14,6 +14,7 @@ import numpy as np
 
 from engine.config import Config
 from engine.events import Phase
+from engine.history import matrix_norms, whole_norm
 from engine.recording import Floats
 from engine.tape import Rows
 from engine.tokenizer import Tokenizer
@@ -91,14 +92,15 @@ Value = float | int | str | bool | Numbers
 
 
 def norm(values: Floats) -> float:
-    """The root of the sum of squares; of all gradients, the figure that a run's history keeps."""
+    """The root of the sum of squares."""
     with np.errstate(over="ignore", invalid="ignore"):
         return float(np.sqrt(np.sum(values * values)))
 
 
 def grad_norm(view: View) -> float:
-    """The norm of the gradients of all parameters, as they stand."""
-    return norm(view.workspace.grad[: view.recording.n_params])
+    """The norm of the gradients of all parameters, as they stand; in the end the figure that a run's history keeps."""
+    w, r = view.workspace, view.recording
+    return whole_norm(matrix_norms(w.loops, r.bounds, w.grad[: r.n_params], w.params, w.params)[:, 0])
 
 
 def backward_done(view: View) -> bool:

@@ -56,14 +56,15 @@ class Stops:
         return self.hits[stop.breakpoint.id] % stop.breakpoint.count == 0
 
 
-def run_on(session: Session, stops: Stops, until: int, on_step: OnStep | None = None) -> Stop | None:
+def run_on(session: Session, stops: Stops, until: Moment, on_step: OnStep | None = None) -> Stop | None:
     """Train on to the first stop after the present moment; the session then stands there.
 
-    None if there is none up to the start of step `until`, or if `on_step` asked to stop; the session then stands
-    between two steps. Raises NumericFault at a fault if that check is off, or if the session stands at it already.
+    None if there is none up to `until`, itself included, where the session then stands, or if `on_step` asked to
+    stop; it then stands between two steps. Raises NumericFault at a fault if that check is off, or if the session
+    stands at it already.
     """
     here = session.moment
-    for found in _Walk(session, stops, Moment(until), on_step).stops():
+    for found in _Walk(session, stops, until, on_step).stops():
         for stop in found:
             if stop.moment.key > here.key and stops.counts(stop):
                 session.seek(stop.moment)

@@ -33,6 +33,14 @@ OnStep = Callable[[int, float], bool | None]
 """Told a finished step and its loss; returning True asks the run to stop."""
 
 
+def warm_up() -> None:
+    """Compile every loop, or fetch it from its cache, on a model of almost nothing."""
+    tiny = Session(Config(n_layer=1, n_embd=1, n_head=1, block_size=1, num_steps=1), ["a"])
+    tiny.run(until=1)
+    for phase in PHASES:  # the loops that halt inside a phase
+        tiny.seek(Moment(0, phase, 1))
+
+
 class Session:
     """A run of one configuration on some documents; `checksum` tells these from others.
 

@@ -17,12 +17,11 @@ if TYPE_CHECKING:
 
 
 def warm_up() -> None:
-    """Let numba compile the loops, or fetch them from its cache, on a model of almost nothing."""
-    from engine.session import Session
+    """Have the loops compiled, or fetched from their cache, with a word about it if that takes long."""
+    from engine import session
 
     with Waiting("Compiling the loops, once for this computer"):
-        tiny = Session(Config(n_layer=1, n_embd=1, n_head=1, block_size=1, num_steps=1), ["a"])
-        tiny.run(until=1)
+        session.warm_up()
 
 
 def open_session(config: Config, docs: Sequence[str]) -> Session:

@@ -73,7 +73,7 @@ def train(config: Config, wanted: Wanted, until: int, data: Path | None, log: Pa
     session = open_session(config, docs)
     with Interrupt() as interrupt:
         reason = _run(session, until, stops, _open_log(log), interrupt, carry_on=bool(log or save))
-        _finish(session, until, save, reason)
+        _finish(session, until, data, save, reason)
     if session.step < until and reason is None:
         raise Exit(STOPPED)
 
@@ -170,7 +170,7 @@ def _run(
                 return None
             from engine.running import run_on
 
-            return run_on(session, stops, until, on_step)
+            return run_on(session, stops, Moment(until), on_step)
         except (EngineError, Failure) as trouble:
             return trouble
         finally:
@@ -179,7 +179,9 @@ def _run(
                     log.close()
 
 
-def _finish(session: Session, until: int, save: Path | None, reason: EngineError | Failure | Stop | None) -> None:
+def _finish(
+    session: Session, until: int, data: Path | None, save: Path | None, reason: EngineError | Failure | Stop | None
+) -> None:
     """Save, say where the run stands, and raise what went wrong."""
     from engine.events import Moment
 
@@ -191,7 +193,7 @@ def _finish(session: Session, until: int, save: Path | None, reason: EngineError
         from engine.checkpoint import save as write
 
         try:
-            write(session, save)
+            write(session, save, str(data.absolute()) if data else None)
         except EngineError as error:
             raise Failure(f"{said} ({done}); {error}" if said else f"{error} ({done})") from error
         done += f" and saved in {save}"

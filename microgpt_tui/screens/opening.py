@@ -13,8 +13,9 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
-from engine import EngineError, Moment, NumericFault, Phase, Session, Stopped
+from engine import EngineError, NumericFault, Session, Stopped
 from engine.checkpoint import take_up
+from engine.session import warm_up
 from microgpt_tui import palette
 from microgpt_tui.start import Start
 from microgpt_tui.widgets.cells import bar
@@ -78,7 +79,7 @@ class OpeningScreen(Screen[None]):
         try:
             session = Session(self.start.config, self.start.docs, progress=self._recorded)
             self._tell("getting the loops ready (compiled once, then kept) …", 0.0)
-            session.seek(Moment(0, Phase.UPDATE, 1))
+            warm_up()
             if self.start.run is not None:
                 take_up(self.start.run, session)
             target = self.start.moment(session.program)

@@ -23,7 +23,7 @@ def healthy(session: Session, *checks: str) -> Stops:
 
 
 def stop_of(session: Session, *checks: str, until: int = 20) -> Stop:
-    stop = run_on(session, healthy(session, *checks), until)
+    stop = run_on(session, healthy(session, *checks), Moment(until))
     assert stop is not None
     assert session.moment == stop.moment
     return stop
@@ -31,7 +31,7 @@ def stop_of(session: Session, *checks: str, until: int = 20) -> Stop:
 
 def test_the_default_run_is_healthy() -> None:
     session = Session(Config(), load_docs())
-    assert run_on(session, healthy(session), 1000) is None
+    assert run_on(session, healthy(session), Moment(1000)) is None
     assert session.moment == Moment(1000)
 
 
@@ -145,7 +145,7 @@ def test_one_position_alone_has_no_gradient_of_q_and_k_and_that_is_no_fault() ->
     session = Session(tiny(block_size=1), DOCS)
     session.seek(Moment(0, Phase.BACKWARD, 10**9))
     assert not session.workspace.grad[session.recording.matrices["layer0.attn_wq"]].any()
-    assert run_on(session, healthy(session, "zero-grad"), 5) is None
+    assert run_on(session, healthy(session, "zero-grad"), Moment(5)) is None
 
 
 def test_a_layer_whose_relus_are_all_dead() -> None:
@@ -191,7 +191,7 @@ def test_too_early_for_a_median() -> None:
     session.run(FEWEST - 1)
     session.workspace.params[session.recording.matrices["wte"]] *= 1e-4
     session.workspace.params[session.recording.matrices["wpe"]] *= 1e-4
-    assert run_on(session, healthy(session, "grad-norm"), FEWEST) is None
+    assert run_on(session, healthy(session, "grad-norm"), Moment(FEWEST)) is None
 
 
 def test_each_can_be_turned_off_and_gone_back_to() -> None:
@@ -200,7 +200,7 @@ def test_each_can_be_turned_off_and_gone_back_to() -> None:
     first = stop_of(session, until=6)
     assert first.check == "nan"
     further = healthy(session)
-    while stop := run_on(session, further, 6):
+    while stop := run_on(session, further, Moment(6)):
         last = stop.moment
     assert session.moment == Moment(6)
     back = run_back(session, further)
@@ -213,7 +213,7 @@ def test_each_can_be_turned_off_and_gone_back_to() -> None:
     straight = Session(Config(learning_rate=1e200), load_docs())
     straight.run(6)
     found = []
-    while stop := run_on(session, healthy(session, *others), 6):
+    while stop := run_on(session, healthy(session, *others), Moment(6)):
         found.append(stop.check)
     assert "nan" not in found
     assert shown(session) == shown(straight)

@@ -45,7 +45,7 @@ def stops(session: Session, *breakpoints: Breakpoint | str, checks: tuple[str, .
 
 def onward(session: Session, wanted: Stops, until: int = STEPS) -> list[Moment]:
     found = []
-    while stop := run_on(session, wanted, until):
+    while stop := run_on(session, wanted, Moment(until)):
         assert session.moment == stop.moment
         found.append(stop.moment)
     assert session.moment == Moment(until)
@@ -221,13 +221,13 @@ def test_every_nth_hit() -> None:
 
 def test_what_is_off_does_not_stop() -> None:
     session = fresh()
-    assert run_on(session, stops(session, Breakpoint("a", condition="step > 0", enabled=False)), 3) is None
+    assert run_on(session, stops(session, Breakpoint("a", condition="step > 0", enabled=False)), Moment(3)) is None
     assert session.moment == Moment(3)
 
 
 def test_a_stop_says_where() -> None:
     session = fresh()
-    stop = run_on(session, stops(session, Breakpoint("w", Place("attn_weights", pos=1, head=0), "step > 1")), 9)
+    stop = run_on(session, stops(session, Breakpoint("w", Place("attn_weights", pos=1, head=0), "step > 1")), Moment(9))
     assert stop is not None
     assert stop.breakpoint is not None
     assert (stop.breakpoint.id, stop.check, stop.row) == ("w", None, None)
@@ -245,7 +245,7 @@ def test_continuing_can_be_stopped() -> None:
         told.append((step, loss))
         return step == 2
 
-    assert run_on(session, stops(session, "isnan(loss)"), 9, on_step) is None
+    assert run_on(session, stops(session, "isnan(loss)"), Moment(9), on_step) is None
     assert session.moment == Moment(3)
     assert told == list(enumerate(session.losses))
     session.seek(Moment(7, Phase.FORWARD, 7))
@@ -257,22 +257,22 @@ def test_continuing_can_be_stopped() -> None:
 def test_a_fault_is_a_stop_that_cannot_be_passed() -> None:
     session = Session(Config(learning_rate=5.0), load_docs())
     wanted = stops(session, 'pos == 0 and step == 1 and doc == "richie"', checks=("fault",))
-    stop = run_on(session, wanted, 10)
+    stop = run_on(session, wanted, Moment(10))
     assert stop is not None
     assert (stop.moment, stop.breakpoint is not None) == (Moment(1), True)
-    stop = run_on(session, wanted, 10)
+    stop = run_on(session, wanted, Moment(10))
     assert stop is not None
     assert (stop.check, stop.moment) == ("fault", session.moment)
     assert "log of 0" in stop.sentence
     assert stop.row == session.program.rows[session.moment.tick]
     with pytest.raises(NumericFault):
-        run_on(session, wanted, 10)
+        run_on(session, wanted, Moment(10))
     assert session.moment == stop.moment
     back = run_back(session, wanted)
     assert back is not None
     assert back.moment == Moment(1)
     with pytest.raises(NumericFault):
-        run_on(session, stops(session), 10)
+        run_on(session, stops(session), Moment(10))
     assert session.moment == stop.moment
 
 
