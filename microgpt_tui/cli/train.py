@@ -168,6 +168,7 @@ def _run(
             if stops is None:
                 session.run(until, on_step)
                 return None
+            from engine.events import Moment
             from engine.running import run_on
 
             return run_on(session, stops, Moment(until), on_step)
