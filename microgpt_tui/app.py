@@ -84,6 +84,7 @@ class MicrogptApp(ThemedApp):
     ) -> None:
         """Leave, for whatever reason; what is on the screen is noted first."""
         if self.keeper is not None:
+            self.keeper.screen.motion.halt(wait=True)
             self.keeper.leave()
         super().exit(result, return_code, message)
 
@@ -94,7 +95,7 @@ class MicrogptApp(ThemedApp):
 
     def action_save_run(self) -> None:
         """Ask for a file, and save the run there."""
-        if self.keeper is None or self.keeper.screen.loading:
+        if self.keeper is None or self.keeper.screen.busy:
             self.notify("The run is on its way to another moment; save it when it has arrived.", timeout=3)
         else:
             self.push_screen(SaveScreen(self.keeper.screen.session, self.start.path))

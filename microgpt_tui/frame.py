@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,6 +15,8 @@ from engine.replay import steps_to_show
 from engine.source import SourceLine, lines_now
 from engine.tape import Rows
 from engine.view import AdamStep, Reading, View
+from microgpt_tui.kept import Kept
+from microgpt_tui.motion import Live
 from microgpt_tui.widgets.cells import Cells
 
 
@@ -72,15 +74,25 @@ class Course:
     missing: tuple[int, ...]
 
 
-class Frame:
-    """One moment, seen from one place: the view, and what panes would otherwise each work out again.
-
-    `past` is what is known of earlier steps; it may grow while the frame is shown.
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What panes show of more than the moment: a fault, updates of earlier steps (more may come while the frame is
+    shown), names sampled on the way by the step before which they were, what the user keeps, and how a run moves.
     """
 
-    def __init__(self, view: View, where: Where, fault: str | None = None, past: Past | None = None) -> None:
-        self.view, self.where, self.fault = view, where, fault
-        self._past: Past = {} if past is None else past
+    fault: str | None = None
+    past: Past = field(default_factory=dict)
+    names: Mapping[int, list[str]] = field(default_factory=dict)
+    kept: Kept = field(default_factory=Kept)
+    live: Live | None = None
+
+
+class Frame:
+    """One moment, seen from one place: the view, and what panes would otherwise each work out again."""
+
+    def __init__(self, view: View, where: Where, around: Around | None = None) -> None:
+        self.view, self.where, self.around = view, where, around or Around()
+        self.fault = self.around.fault
         self.program, self.config = view.program, view.config
         self.moment, self.phase = view.moment, view.moment.phase
         self.explain = Explainer(view)
@@ -191,7 +203,7 @@ class Frame:
         """How `parameter` was moved in the steps so far, this one included once it is moved; as far as is known."""
         row, step = self.parameter, self.moment.step
         steps = steps_to_show(step - 1, MOST_SHOWN)
-        updates = {s: self._past.get((row, s)) for s in steps} | {step: self.view.adam(row)}
+        updates = {s: self.around.past.get((row, s)) for s in steps} | {step: self.view.adam(row)}
         known = {s: update for s, update in updates.items() if update is not None}
         return Course(row, known, tuple(s for s in steps if s not in known))
 

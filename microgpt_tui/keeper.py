@@ -51,7 +51,7 @@ class Keeper:
 
     def look(self) -> None:
         """Keep the desk, in a thread, if it has changed and the user has paused."""
-        if self.screen.loading or (self._writing is not None and self._writing.is_running):
+        if self.screen.busy or (self._writing is not None and self._writing.is_running):
             return
         now = self.now()
         if self._seen == now != self._kept:
@@ -67,8 +67,8 @@ class Keeper:
     def finish(self) -> None:
         """Keep the desk and the run as they are in the end. Raises CheckpointError if that cannot be done."""
         now = self._leaving or replace(self.now(), pane=self._seen.pane)  # a screen that broke off has no chosen pane
-        # While the screen is loading a thread moves the run; then the moment alone is kept, and reached by training.
-        keep(now, None if self.screen.loading else snapshot(self.screen.session, now.origin.path))
+        # While the screen is busy a thread moves the run; then the moment alone is kept, and reached by training.
+        keep(now, None if self.screen.busy else snapshot(self.screen.session, now.origin.path))
 
     def _write(self, desk: Desk, run: Checkpoint | None) -> None:
         try:

@@ -131,6 +131,24 @@ def previous_step(program: StepProgram, moment: Moment) -> Moment | None:
     return None if moment.step == 0 else Moment(moment.step - 1, moment.phase, program.stretches(moment.phase)[0].last)
 
 
+def next_ten_steps(program: StepProgram, moment: Moment) -> Moment | None:
+    """The first event of the same phase, ten training steps on."""
+    return Moment(moment.step + 10, moment.phase, program.stretches(moment.phase)[0].last)
+
+
+def previous_ten_steps(program: StepProgram, moment: Moment) -> Moment | None:
+    """The first event of the same phase, ten training steps back, or in the first one."""
+    first = program.stretches(moment.phase)[0].last
+    return None if moment.step == 0 else Moment(max(0, moment.step - 10), moment.phase, first)
+
+
+def counterpart(program: StepProgram, stretch: Stretch) -> Moment:
+    """The event of a step that is to it what `stretch` is to its own: the same tensor, at the nearest position."""
+    pos = None if stretch.pos is None else min(stretch.pos, program.n - 1)
+    end = program.ends(stretch.phase).get((stretch.name, pos, stretch.layer, stretch.head))
+    return end or first_moment(program, program.step)
+
+
 def first_event(program: StepProgram, moment: Moment) -> Moment | None:
     """The first event of the training step."""
     return first_moment(program, moment.step)

@@ -6,17 +6,20 @@ import gc
 from dataclasses import replace
 from typing import ClassVar
 
-from textual import events, on, work
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from engine import NumericFault, Session
-from engine.events import Moment, Phase
+from engine import NumericFault, Session, Stops
+from engine.events import Moment
+from engine.references import Scope
 from microgpt_tui import navigation
-from microgpt_tui.frame import Choice, Frame, Where
+from microgpt_tui.frame import Around, Frame, Where
 from microgpt_tui.historian import Historian
+from microgpt_tui.kept import Kept
+from microgpt_tui.motion import PACES, Live, Motion
 from microgpt_tui.panes.adam import Adam
 from microgpt_tui.panes.attention import Attention
 from microgpt_tui.panes.base import Pane
@@ -33,10 +36,10 @@ from microgpt_tui.panes.stage import Stage
 from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
 from microgpt_tui.panes.training import Training
-from microgpt_tui.screens.arrangement import Arrangement
 from microgpt_tui.screens.help import HelpScreen
 from microgpt_tui.screens.keys import KEYS, PaneKeys
-from microgpt_tui.screens.layouts import REST, Body, Split, below, panes_of, plan
+from microgpt_tui.screens.layouts import Body
+from microgpt_tui.screens.looking import Looking
 
 SMALLEST = (80, 24)
 PANES: dict[str, type[Pane]] = {
@@ -54,7 +57,7 @@ PANES: dict[str, type[Pane]] = {
 }
 
 
-class DebuggerScreen(Screen[None]):
+class DebuggerScreen(Looking):
     """One moment of a run, seen from every side."""
 
     CSS_PATH = "debugger.tcss"
@@ -75,16 +78,16 @@ class DebuggerScreen(Screen[None]):
         for key in KEYS
     ]
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, kept: Kept | None = None) -> None:
         super().__init__()
         self.session = session
-        self.historian = Historian(self, session)
+        self.kept = kept or Kept()
         self.where = Where(session.moment)
         self.fault: NumericFault | None = None
-        self.zoomed: str | None = None
-        self.arrangement = Arrangement.load()
+        self.historian = Historian(self, session)
+        self.motion = Motion(self, session)
+        self.live: Live | None = None  # how a moving run is doing
         self._waiting = False
-        self.trail: list[Where] = []  # where values were followed from
 
     def compose(self) -> ComposeResult:
         """The panes, top to bottom."""
@@ -101,6 +104,10 @@ class DebuggerScreen(Screen[None]):
         gc.freeze()  # the recording stays as long as the program; walking it again and again would make keys wait
         self.show()
 
+    def on_unmount(self) -> None:
+        """Nobody watches any more."""
+        self.motion.halt(wait=True)
+
     def on_resize(self, event: events.Resize) -> None:
         """Say so when there is not enough room to show anything honestly."""
         width, height = event.size
@@ -110,22 +117,31 @@ class DebuggerScreen(Screen[None]):
             f"This terminal is {width}×{height}.\nThe debugger needs {SMALLEST[0]}×{SMALLEST[1]}: "
             "make the window larger.\nq quits."
         )
-        self._arrange(self.session.moment.phase)
+        self.place_panes(self.where.moment.phase)
 
     # Where we are.
+
+    @property
+    def busy(self) -> bool:
+        """Whether a thread is moving the run; nobody else may look at it then."""
+        return self.motion.busy
 
     @property
     def frame(self) -> Frame:
         """The present moment, seen from where the user is."""
         fault = str(self.fault) if self.fault else None
-        return Frame(self.session.view(), self.where, fault, self.historian.known)
+        around = Around(fault, self.historian.known, self.motion.names, self.kept, self.live)
+        return Frame(self.session.view(), self.where, around)
 
     def show(self) -> None:
         """Hand the present moment to every pane."""
         self._waiting = False
+        if self.busy and self.live is None:
+            return  # the run is on its way; what it arrives at will be shown
         frame = self.frame
         self.set_class(self.fault is not None, "-fault")
-        self._arrange(frame.phase)
+        self.set_class(self.live is not None, "-live")
+        self.place_panes(frame.phase)
         for pane in self.query(Pane):
             pane.show(frame)
 
@@ -135,59 +151,75 @@ class DebuggerScreen(Screen[None]):
             self._waiting = True
             self.call_later(self.show)
 
-    def _arrange(self, phase: Phase) -> None:
-        """Lay the panes out for the phase and the size of the terminal, or give all the room to one."""
-        split = below((REST, self.zoomed)) if self.zoomed else self._plan(phase)
-        self.set_class(phase is Phase.UPDATE, "-update")
-        self.query_one(Body).arrange_as(split)
-
-    def _plan(self, phase: Phase) -> Split:
-        """Where panes stand in a phase, as the user has arranged them."""
-        return self.arrangement.apply(plan(phase, self.size))
+    # Moving.
 
     def go(self, moment: Moment) -> None:
-        """Stand at another moment; a numeric fault on the way is shown where it happened."""
-        if moment.step != self.session.step and not self.session.loops.compiled:
-            self.loading = True
-            self._go_far(moment)
+        """Stand at another moment, at once or, where that takes long, in a while; a fault on the way is shown."""
+        if self.busy:
             return
-        self._move(moment)
-        self.show_soon()
-
-    def _move(self, moment: Moment) -> None:
+        if not self.motion.near(moment):
+            self._leave()
+            self.motion.go(moment)
+            return
         self.fault = None
         try:
-            self.session.seek(moment)
+            self.session.seek(moment, self.motion.told)
         except NumericFault as fault:
             self.fault = fault
         self.where = self.where.at(self.session.moment)
+        self.show_soon()
 
-    @work(thread=True, exclusive=True)
-    def _go_far(self, moment: Moment) -> None:
-        """Go to another step where that takes long: uncompiled loops."""
-        self._move(moment)
-        self.app.call_from_thread(self._arrived)
+    def _leave(self) -> None:
+        """The run begins to move in a thread: panes keep their pictures, and let go of its numbers."""
+        self.fault = None
+        for pane in self.query(Pane):
+            pane.frame = None
 
-    def _arrived(self) -> None:
-        self.loading = False
+    @on(Motion.Moved)
+    def moved(self, message: Motion.Moved) -> None:
+        """A moving run rests for a frame."""
+        self.live = message.live
+        if message.whole:
+            self.where = self.where.at(self.session.moment)
+            self.show()
+        else:
+            self.query_one(Explanation).show(self.frame)
+        self._leave()
+        self.live = None
+        self.motion.drawn()
+
+    @on(Motion.Arrived)
+    def arrived(self, message: Motion.Arrived) -> None:
+        """A run that was moving stands still."""
+        self.fault, stop = message.fault, message.found
+        self.where = self.where.at(self.session.moment)
+        if stop is not None and stop.row is not None:
+            self.where = replace(self.where, row=stop.row)
         self.show()
+        if stop is not None:
+            self.notify(f"{stop.sentence}.", title="Stopped", severity="warning" if stop.check else "information",
+                        timeout=8, markup=False)  # fmt: skip
+        elif message.note:
+            self.notify(message.note, timeout=4, markup=False)
 
     @on(Adam.Lacks)
     def lacks(self, message: Adam.Lacks) -> None:
-        """A pane shows less of the past than it could: have it replayed."""
-        self.historian.ask(message.course)
+        """A pane shows less of the past than it could: have it replayed, unless there will be more past in a moment."""
+        if not self.busy:
+            self.historian.ask(message.course)
 
     @on(Historian.Learned)
     def learned(self) -> None:
         """More of the past is known to the pane that lacked it; if the screen waits to be shown, it comes with that."""
-        if not (self.loading or self._waiting):
+        if not (self.busy or self._waiting):
             self.query_one(Adam).show(self.frame)
 
     # Keys.
 
     def action_go(self, way: str) -> None:
-        """Move through time: `way` names a function of `navigation`."""
-        if self.loading:
+        """Move through time: `way` names a function of `navigation`. A moving run is halted first."""
+        if self.busy:
+            self.motion.halt()
             return
         move: navigation.Go = getattr(navigation, way)
         target = move(self.session.program, self.session.moment)
@@ -196,13 +228,6 @@ class DebuggerScreen(Screen[None]):
         else:
             self.go(target)
 
-    def action_select(self, dx: int, dy: int) -> None:
-        """Move the cell cursor on the focused pane, or on the stage."""
-        pane = self.focused if isinstance(self.focused, Pane) else self.query_one("#stage", Pane)
-        row = pane.neighbour(dx, dy)
-        if row is not None:
-            self.choose(row)
-
     def action_cursor_or_event(self, dx: int) -> None:
         """← and →: the cell cursor on a focused pane, else the event before or after."""
         if isinstance(self.focused, Pane):
@@ -210,99 +235,39 @@ class DebuggerScreen(Screen[None]):
         else:
             self.action_go("next_event" if dx > 0 else "previous_event")
 
-    def action_follow(self) -> None:
-        """Go to where the selected value was made; backspace comes back."""
-        frame = self.frame
-        target = navigation.origin(frame.program, frame.moment, frame.selected)
-        if target is None:
-            self.notify("This number was not computed: it is a constant, or was drawn before training.", timeout=3)
-        elif target != frame.moment:
-            self.trail.append(replace(self.where, row=frame.selected))
-            self.go(target)
-
-    def action_return(self) -> None:
-        """Go back to where `enter` was pressed."""
-        if self.trail:
-            came_from = self.trail.pop()
-            self.go(came_from.moment)
-            self.where = came_from
-
-    def action_pane(self, name: str) -> None:
-        """Choose a pane; one that has no place now comes up over the others, and goes again when it is chosen again."""
-        pane = self.query_one(f"#{name}", Pane)
-        at_home = name in panes_of(self._plan(self.session.moment.phase))
-        if self.zoomed or not at_home:
-            self._zoom(None if self.zoomed == name or (at_home and name == "stage") else name)
-        self.set_focus(pane if pane.display else None)
-
-    def action_pin(self) -> None:
-        """Let the chosen pane stay through all phases, or no longer."""
-        pane = self.focused if isinstance(self.focused, Pane) else None
-        if pane is None or pane.id is None:
-            self.notify("Choose a pane first, with tab or its number; then P pins it.", timeout=3)
-            return
-        self._rearrange(self.arrangement.pin(pane.id))
-        self.notify("Pinned: it stays in every phase." if pane.id in self.arrangement.pinned else "No longer pinned.")
-
-    def action_swap(self, way: int) -> None:
-        """Let the chosen pane and the one before or after it trade places."""
-        names = list(panes_of(self._plan(self.session.moment.phase)))
-        if not isinstance(self.focused, Pane) or self.focused.id not in names or len(names) == 1:
-            self.notify("Choose a pane first, with tab or its number; then < and > move it.", timeout=3)
-            return
-        other = names[(names.index(self.focused.id) + way) % len(names)]
-        self._rearrange(self.arrangement.swap(self.focused.id, other))
-
-    def _rearrange(self, arrangement: Arrangement) -> None:
-        self.arrangement = arrangement
-        self.zoomed = None
-        self.show()
-        try:
-            arrangement.save()
-        except OSError as error:
-            self.notify(f"The layout is changed, but cannot be remembered: {error.strerror}.", severity="warning")
-
-    def action_zoom(self) -> None:
-        """Give the focused pane, or the stage, all the room; again to give it back."""
-        pane = self.focused if isinstance(self.focused, Pane) else self.query_one("#stage", Pane)
-        self._zoom(None if self.zoomed else pane.id)
-
-    def action_back(self) -> None:
-        """Escape: restore a zoomed pane, else leave the focused one. It never quits."""
-        if self.zoomed:
-            self._zoom(None)
+    def action_run(self, flat_out: bool = False) -> None:
+        """Let training run until a breakpoint, a health check or the end of the schedule; or halt it."""
+        if self.busy:
+            self.motion.halt()
+        elif self.session.step >= self.session.config.num_steps:
+            self.notify(f"All {self.session.config.num_steps:,} steps of the schedule are done; ] goes on by one.")
         else:
-            self.set_focus(None)
+            stops = self._stops()
+            self._leave()
+            self.motion.run(stops, PACES[-1] if flat_out else self.motion.pace)
+
+    def action_continue_back(self) -> None:
+        """Go back to the last breakpoint or health check before this moment."""
+        if self.busy:
+            self.motion.halt()
+        else:
+            stops = self._stops()
+            self._leave()
+            self.motion.back(stops)
+
+    def action_pace(self, way: int) -> None:
+        """Let training run faster or slower."""
+        self.motion.change_pace(way)
+        self.notify(f"Pace: {self.motion.pace.name}. Space runs and pauses.", timeout=2)
+
+    def _stops(self) -> Stops:
+        scope = Scope(self.session.config, self.session.tokenizer)
+        return Stops(scope, self.kept.breakpoints, self.kept.checks)
 
     def action_help(self) -> None:
         """All keys, and the sentences of the present event."""
-        self.app.push_screen(HelpScreen(self.frame, self.focused.id if isinstance(self.focused, Pane) else None))
-
-    def _zoom(self, name: str | None) -> None:
-        self.zoomed = name
-        self._arrange(self.session.moment.phase)
-
-    # The mouse.
-
-    @on(Pane.Chosen)
-    def chosen(self, message: Pane.Chosen) -> None:
-        """Someone pointed at a moment or at a scalar."""
-        if self.loading:
-            return
-        if isinstance(message.target, Moment):
-            self.go(message.target)
-        elif isinstance(message.target, int):
-            self.choose(message.target)
-        elif isinstance(message.target, Choice):
-            self.where = self.where.choosing(message.target)
-            self.show()
-
-    def choose(self, row: int) -> None:
-        """Select a scalar; one of the tensor on the stage stays chosen from event to event."""
-        found = (self.frame.stretch.rows.ravel() == row).nonzero()[0]
-        cell = int(found[0]) if len(found) else self.where.cell
-        self.where = replace(self.where, row=row, cell=cell)
-        self.show()
+        if not self.busy:
+            self.app.push_screen(HelpScreen(self.frame, self.focused.id if isinstance(self.focused, Pane) else None))
 
 
 NOWHERE = {

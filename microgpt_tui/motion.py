@@ -1,0 +1,209 @@
+"""Moving the run where that takes long: training that is let run, going far, looking for a stop; in a thread.
+
+The thread and the screen take turns: the thread rests between two steps, or at an event, while a frame is drawn.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from textual.message import Message
+from textual.screen import Screen
+
+from engine import NumericFault, Session, Stop, Stopped, Stops, run_back, run_on
+from engine.events import Moment, Stretch
+from microgpt_tui.navigation import counterpart, next_event
+
+FRAME = 0.1  # seconds between frames where the run goes as fast as it can
+NEAR = 0.03  # seconds that a move may take without a thread
+A_SCALAR = 10e-9  # seconds that a training step takes for each scalar of the tape, compiled; see the benchmarks
+SAMPLES = 5  # names that are sampled every tenth of the run
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """So many events or training steps a second; 0 is as many as it can."""
+
+    name: str
+    a_second: float
+    events: bool = False
+
+
+PACES = (
+    Pace("1 event a second", 1, events=True),
+    Pace("4 events a second", 4, events=True),
+    Pace("15 events a second", 15, events=True),
+    Pace("1 step a second", 1),
+    Pace("5 steps a second", 5),
+    Pace("flat out", 0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """How a moving run is doing: at which step, on the way to which, and how many it has done a second."""
+
+    doing: str
+    step: int
+    until: int
+    a_second: float
+
+
+class Motion:
+    """Moves a session; while it is `busy`, nobody else may touch the session but in answer to `Moved`."""
+
+    class Moved(Message):
+        """The run rests for a frame; it goes on when `drawn` is called. `whole`: it stands where it is to be shown."""
+
+        def __init__(self, live: Live, whole: bool) -> None:
+            self.live, self.whole = live, whole
+            super().__init__()
+
+    class Arrived(Message):
+        """The run stands still: at a stop, at a fault, where it was to go, or where it was halted, said in `note`."""
+
+        def __init__(self, found: Stop | None = None, fault: NumericFault | None = None, note: str = "") -> None:
+            self.found, self.fault, self.note = found, fault, note
+            super().__init__()
+
+    def __init__(self, owner: Screen[None], session: Session) -> None:
+        self.busy = False
+        self.pace = self._running = PACES[-1]  # the one that was chosen, and the one of the run that is going on
+        self.names: dict[int, list[str]] = {}  # what was sampled, by the step before which it was
+        self._owner, self._session = owner, session
+        self._halt, self._drawn, self._idle = threading.Event(), threading.Event(), threading.Event()
+        self._idle.set()
+
+    # What the screen asks for.
+
+    def near(self, moment: Moment) -> bool:
+        """Whether a moment can be reached at once."""
+        session = self._session
+        start = session.history.nearest(moment.step)
+        if session.step <= moment.step:
+            start = max(start, session.step)
+        if moment.step == session.step:
+            return True
+        steps = moment.step - start + 1
+        return session.loops.compiled and steps * len(session.recording) * A_SCALAR < NEAR
+
+    def go(self, moment: Moment) -> None:
+        """Go to a moment that is far."""
+        self._begin(partial(self._go, moment))
+
+    def run(self, stops: Stops, pace: Pace) -> None:
+        """Train on until a stop, the end of the schedule, or `halt`."""
+        self._running = pace
+        self._begin(partial(self._run, stops, self._session.program.stretch_at(self._session.moment)))
+
+    def back(self, stops: Stops) -> None:
+        """Go back to the last stop before this moment."""
+        self._begin(partial(self._back, stops))
+
+    def halt(self, wait: bool = False) -> None:
+        """Stand still as soon as the step that is going on is done; `Arrived` tells when. Or wait for it, shortly."""
+        self._halt.set()
+        self._drawn.set()
+        if wait:
+            self._idle.wait(2.0)
+
+    def change_pace(self, way: int) -> None:
+        """Faster or slower, also while training runs."""
+        place = PACES.index(self._running if self.busy else self.pace) + way
+        self.pace = self._running = PACES[min(max(place, 0), len(PACES) - 1)]
+
+    def drawn(self) -> None:
+        """The frame that `Moved` asked for is drawn."""
+        self._drawn.set()
+
+    def told(self, step: int, loss: float) -> bool:
+        """A step is finished: now and then names are sampled, from a generator of their own."""
+        del loss
+        config = self._session.config
+        if (step + 1) % max(1, config.num_steps // 10) == 0 and step + 1 not in self.names:
+            generator = random.Random(f"{config.seed} {step + 1}")
+            self.names[step + 1] = self._session.sample(SAMPLES, generator=generator)
+        return False
+
+    # What the thread does.
+
+    def _begin(self, work: Callable[[], Motion.Arrived]) -> None:
+        self.busy = True
+        self._idle.clear()
+        self._halt.clear()
+        self._since = time.monotonic(), self._session.step
+        self._owner.run_worker(partial(self._work, work), thread=True, group="motion")
+
+    def _work(self, work: Callable[[], Motion.Arrived]) -> None:
+        try:
+            arrived = work()
+        except NumericFault as fault:
+            arrived = self.Arrived(fault=fault)
+        except Stopped as stopped:
+            arrived = self.Arrived(note=f"{stopped}.")
+        finally:
+            self.busy = False
+            self._idle.set()
+        self._owner.post_message(arrived)
+
+    def _go(self, moment: Moment) -> Motion.Arrived:
+        self._session.seek(moment, partial(self._passing, f"going to step {moment.step}", moment.step))
+        return self.Arrived()
+
+    def _back(self, stops: Stops) -> Motion.Arrived:
+        until = self._session.step
+        stop = run_back(self._session, stops, partial(self._passing, "looking back for a stop", until))
+        return self.Arrived(stop, note="" if stop else "There is no stop before this moment.")
+
+    def _passing(self, doing: str, until: int, step: int, loss: float) -> bool:
+        """On a long way: say how far it is; whether to stop."""
+        self.told(step, loss)
+        if time.monotonic() - self._since[0] > FRAME and not self._halt.is_set():
+            self._rest(Live(doing, step + 1, until, self._speed()), whole=False)
+            self._since = time.monotonic(), step + 1
+        return self._halt.is_set()
+
+    def _run(self, stops: Stops, shown: Stretch) -> Motion.Arrived:
+        session, end = self._session, Moment(self._session.config.num_steps)
+        stop = None
+        while stop is None and not self._halt.is_set() and session.moment.key < end.key:
+            stop = self._stretch_of_run(stops, shown, end)
+            if stop is None and session.moment.key < end.key:
+                self._rest(Live(f"training, {self._running.name}", session.step, end.step, self._speed()), whole=True)
+                self._halt.wait(1 / self._running.a_second if self._running.a_second else 0)
+        over = session.moment.key >= end.key and stop is None
+        return self.Arrived(stop, note=f"All {end.step:,} steps of the schedule are done." if over else "")
+
+    def _stretch_of_run(self, stops: Stops, shown: Stretch, end: Moment) -> Stop | None:
+        """Train up to the next frame: an event on, a step on, or as far as time allows and then to what was shown."""
+        session, pace = self._session, self._running
+        if pace.events:
+            following = next_event(session.program, session.moment)
+            return run_on(session, stops, following or end, self.told)
+        deadline = 0.0 if pace.a_second else time.monotonic() + FRAME
+
+        def on_step(step: int, loss: float) -> bool:
+            self.told(step, loss)
+            return time.monotonic() > deadline or self._halt.is_set()
+
+        stop = run_on(session, stops, end, on_step)
+        if stop is None and session.moment.key < end.key:
+            stop = run_on(session, stops, counterpart(session.program, shown))
+        return stop
+
+    def _speed(self) -> float:
+        then, step = self._since
+        return (self._session.step - step) / max(time.monotonic() - then, 1e-9)
+
+    def _rest(self, live: Live, whole: bool) -> None:
+        """Let a frame be drawn."""
+        if self._halt.is_set():
+            return
+        self._drawn.clear()
+        self._owner.post_message(self.Moved(live, whole))
+        self._drawn.wait()

@@ -1,0 +1,163 @@
+"""Looking around at one moment: panes are chosen, zoomed, pinned, swapped; the cell cursor moves and follows values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from textual import on
+from textual.screen import Screen
+
+from engine.events import Moment, Phase
+from microgpt_tui import navigation
+from microgpt_tui.frame import Choice, Frame, Where
+from microgpt_tui.panes.base import Pane
+from microgpt_tui.screens.arrangement import Arrangement
+from microgpt_tui.screens.layouts import REST, Body, Split, below, panes_of, plan
+
+if TYPE_CHECKING:
+    from engine import Session
+
+
+class Looking(Screen[None]):
+    """The half of the debugger's screen that leaves time alone."""
+
+    session: Session
+    where: Where
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.zoomed: str | None = None
+        self.arrangement = Arrangement.load()
+        self.trail: list[Where] = []  # where values were followed from
+
+    # What the other half does.
+
+    @property
+    def frame(self) -> Frame:
+        """The present moment, seen from where the user is."""
+        raise NotImplementedError
+
+    @property
+    def busy(self) -> bool:
+        """Whether a thread is moving the run."""
+        raise NotImplementedError
+
+    def show(self) -> None:
+        """Hand the present moment to every pane."""
+        raise NotImplementedError
+
+    def go(self, moment: Moment) -> None:
+        """Stand at another moment."""
+        raise NotImplementedError
+
+    # Where panes stand.
+
+    def place_panes(self, phase: Phase) -> None:
+        """Lay the panes out for the phase and the size of the terminal, or give all the room to one."""
+        split = below((REST, self.zoomed)) if self.zoomed else self._plan(phase)
+        self.set_class(phase is Phase.UPDATE, "-update")
+        self.query_one(Body).arrange_as(split)
+
+    def _plan(self, phase: Phase) -> Split:
+        """Where panes stand in a phase, as the user has arranged them."""
+        return self.arrangement.apply(plan(phase, self.size))
+
+    def _zoom(self, name: str | None) -> None:
+        self.zoomed = name
+        self.place_panes(self.where.moment.phase)
+
+    def action_pane(self, name: str) -> None:
+        """Choose a pane; one that has no place now comes up over the others, and goes again when it is chosen again."""
+        pane = self.query_one(f"#{name}", Pane)
+        at_home = name in panes_of(self._plan(self.where.moment.phase))
+        if self.zoomed or not at_home:
+            self._zoom(None if self.zoomed == name or (at_home and name == "stage") else name)
+        self.set_focus(pane if pane.display else None)
+
+    def action_pin(self) -> None:
+        """Let the chosen pane stay through all phases, or no longer."""
+        pane = self.focused if isinstance(self.focused, Pane) else None
+        if pane is None or pane.id is None:
+            self.notify("Choose a pane first, with tab or its number; then P pins it.", timeout=3)
+            return
+        self._rearrange(self.arrangement.pin(pane.id))
+        self.notify("Pinned: it stays in every phase." if pane.id in self.arrangement.pinned else "No longer pinned.")
+
+    def action_swap(self, way: int) -> None:
+        """Let the chosen pane and the one before or after it trade places."""
+        names = list(panes_of(self._plan(self.where.moment.phase)))
+        if not isinstance(self.focused, Pane) or self.focused.id not in names or len(names) == 1:
+            self.notify("Choose a pane first, with tab or its number; then < and > move it.", timeout=3)
+            return
+        other = names[(names.index(self.focused.id) + way) % len(names)]
+        self._rearrange(self.arrangement.swap(self.focused.id, other))
+
+    def _rearrange(self, arrangement: Arrangement) -> None:
+        self.arrangement = arrangement
+        self.zoomed = None
+        self.place_panes(self.where.moment.phase)
+        try:
+            arrangement.save()
+        except OSError as error:
+            self.notify(f"The layout is changed, but cannot be remembered: {error.strerror}.", severity="warning")
+
+    def action_zoom(self) -> None:
+        """Give the focused pane, or the stage, all the room; again to give it back."""
+        pane = self.focused if isinstance(self.focused, Pane) else self.query_one("#stage", Pane)
+        self._zoom(None if self.zoomed else pane.id)
+
+    def action_back(self) -> None:
+        """Escape: restore a zoomed pane, else leave the focused one. It never quits."""
+        if self.zoomed:
+            self._zoom(None)
+        else:
+            self.set_focus(None)
+
+    # What is chosen.
+
+    def action_select(self, dx: int, dy: int) -> None:
+        """Move the cell cursor on the focused pane, or on the stage."""
+        pane = self.focused if isinstance(self.focused, Pane) else self.query_one("#stage", Pane)
+        row = pane.neighbour(dx, dy)
+        if row is not None and not self.busy:
+            self.choose(row)
+
+    def action_follow(self) -> None:
+        """Go to where the selected value was made; backspace comes back."""
+        if self.busy:
+            return
+        frame = self.frame
+        target = navigation.origin(frame.program, frame.moment, frame.selected)
+        if target is None:
+            self.notify("This number was not computed: it is a constant, or was drawn before training.", timeout=3)
+        elif target != frame.moment:
+            self.trail.append(replace(self.where, row=frame.selected))
+            self.go(target)
+
+    def action_return(self) -> None:
+        """Go back to where `enter` was pressed."""
+        if self.trail and not self.busy:
+            came_from = self.trail.pop()
+            self.go(came_from.moment)
+            self.where = came_from
+
+    @on(Pane.Chosen)
+    def chosen(self, message: Pane.Chosen) -> None:
+        """Someone pointed at a moment or at a scalar."""
+        if self.busy:
+            return
+        if isinstance(message.target, Moment):
+            self.go(message.target)
+        elif isinstance(message.target, int):
+            self.choose(message.target)
+        elif isinstance(message.target, Choice):
+            self.where = self.where.choosing(message.target)
+            self.show()
+
+    def choose(self, row: int) -> None:
+        """Select a scalar; one of the tensor on the stage stays chosen from event to event."""
+        found = (self.frame.stretch.rows.ravel() == row).nonzero()[0]
+        cell = int(found[0]) if len(found) else self.where.cell
+        self.where = replace(self.where, row=row, cell=cell)
+        self.show()
