@@ -17,7 +17,7 @@ from textual.screen import Screen
 
 from engine import NumericFault, Session, Stop, Stopped, Stops, run_back, run_on
 from engine.events import Moment, Stretch
-from microgpt_tui.navigation import counterpart, next_event
+from microgpt_tui.navigation import counterpart, last_moment, next_event
 
 FRAME = 0.1  # seconds between frames where the run goes as fast as it can
 NEAR = 0.03  # seconds that a move may take without a thread
@@ -169,22 +169,22 @@ class Motion:
         return self._halt.is_set()
 
     def _run(self, stops: Stops, shown: Stretch) -> Motion.Arrived:
-        session, end = self._session, Moment(self._session.config.num_steps)
-        stop = None
-        while stop is None and not self._halt.is_set() and session.moment.key < end.key:
-            stop = self._stretch_of_run(stops, shown, end)
-            if stop is None and session.moment.key < end.key:
-                self._rest(Live(f"training, {self._running.name}", session.step, end.step, self._speed()), whole=True)
-                self._halt.wait(1 / self._running.a_second if self._running.a_second else 0)
-        over = session.moment.key >= end.key and stop is None
-        return self.Arrived(stop, note=f"All {end.step:,} steps of the schedule are done." if over else "")
+        session, steps = self._session, self._session.config.num_steps
+        while not self._halt.is_set():
+            stop = self._stretch_of_run(stops, shown, Moment(steps - 1))
+            if stop is None and session.step >= steps - 1 and not self._running.events:  # no step comes after it
+                stop = run_on(session, stops, last_moment(session.program))
+            if stop is not None or (session.moment == last_moment(session.program) and session.step >= steps - 1):
+                return self.Arrived(stop, note="" if stop else f"All {steps:,} steps of the schedule are done.")
+            self._rest(Live(f"training, {self._running.name}", session.step, steps, self._speed()), whole=True)
+            self._halt.wait(1 / self._running.a_second if self._running.a_second else 0)
+        return self.Arrived()
 
     def _stretch_of_run(self, stops: Stops, shown: Stretch, end: Moment) -> Stop | None:
         """Train up to the next frame: an event on, a step on, or as far as time allows and then to what was shown."""
         session, pace = self._session, self._running
         if pace.events:
-            following = next_event(session.program, session.moment)
-            return run_on(session, stops, following or end, self.told)
+            return run_on(session, stops, next_event(session.program, session.moment) or end, self.told)
         deadline = 0.0 if pace.a_second else time.monotonic() + FRAME
 
         def on_step(step: int, loss: float) -> bool:
@@ -192,7 +192,7 @@ class Motion:
             return time.monotonic() > deadline or self._halt.is_set()
 
         stop = run_on(session, stops, end, on_step)
-        if stop is None and session.moment.key < end.key:
+        if stop is None:
             stop = run_on(session, stops, counterpart(session.program, shown))
         return stop
 

@@ -142,6 +142,11 @@ def previous_ten_steps(program: StepProgram, moment: Moment) -> Moment | None:
     return None if moment.step == 0 else Moment(max(0, moment.step - 10), moment.phase, first)
 
 
+def last_moment(program: StepProgram) -> Moment:
+    """The end of the training step: every parameter is moved."""
+    return Moment(program.step, Phase.UPDATE, program.ticks(Phase.UPDATE))
+
+
 def counterpart(program: StepProgram, stretch: Stretch) -> Moment:
     """The event of a step that is to it what `stretch` is to its own: the same tensor, at the nearest position."""
     pos = None if stretch.pos is None else min(stretch.pos, program.n - 1)

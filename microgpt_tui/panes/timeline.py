@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from textual import events
-
 from engine.events import PHASES, Moment, Phase
 from microgpt_tui import palette
 from microgpt_tui.frame import Frame
-from microgpt_tui.panes.base import Pane
+from microgpt_tui.panes.dragged import Dragged
 from microgpt_tui.widgets.picture import Line, Picture
 
 SHARES = {Phase.FORWARD: 0.42, Phase.BACKWARD: 0.42, Phase.UPDATE: 0.16}
 
 
-class Timeline(Pane, can_focus=False):
+class Timeline(Dragged, can_focus=False):
     """The bar. Every cell of it is a moment; click, or drag the handle."""
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
@@ -29,24 +27,6 @@ class Timeline(Pane, can_focus=False):
             _bar(line, frame, phase, max(cells, 4))
         line.add("▏", palette.FAINT)
         return picture
-
-    def on_mouse_down(self, event: events.MouseDown) -> None:
-        """Take hold of the handle."""
-        del event
-        self.capture_mouse()
-
-    def on_mouse_up(self, event: events.MouseUp) -> None:
-        """Let go."""
-        del event
-        self.release_mouse()
-
-    def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Drag: the moment follows the mouse."""
-        if event.button and self.app.mouse_captured is self:
-            x = min(max(event.get_content_offset_capture(self).x, 0), self.size.width - 1)
-            target = self.picture.at(x, 0)
-            if target is not None and self.frame is not None and target != self.frame.moment:
-                self.post_message(self.Chosen(self, target))
 
 
 def _bar(line: Line, frame: Frame, phase: Phase, cells: int) -> None:

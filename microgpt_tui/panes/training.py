@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Hashable
 from statistics import fmean
 
@@ -12,7 +13,7 @@ from engine.events import Phase
 from microgpt_tui import palette
 from microgpt_tui.frame import Frame
 from microgpt_tui.navigation import first_moment
-from microgpt_tui.panes.base import Pane
+from microgpt_tui.panes.dragged import Dragged
 from microgpt_tui.panes.gradients import known_norm, says
 from microgpt_tui.widgets.curve import curve, sparkline
 from microgpt_tui.widgets.numbers import plain
@@ -20,11 +21,12 @@ from microgpt_tui.widgets.picture import Picture
 
 RECENT = 50  # steps that the mean is over
 LEAST_CURVE = 4  # lines
+WITH_NAMES = 12  # lines from which names that were sampled are shown
 Figure = tuple[str, str, Style]
 
 
-class Training(Pane):
-    """Loss curve and figures up to this moment. What was run before going back to it lies in its future: not shown."""
+class Training(Dragged):
+    """Loss curve and figures up to this moment. Steps run before going back to it have their places, not their figures."""
 
     TITLE = "Training"
 
@@ -32,7 +34,7 @@ class Training(Pane):
         return f"Training ─ step {frame.moment.step}"
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
-        view, step = frame.view, frame.moment.step
+        view, step, done = frame.view, frame.moment.step, max(len(frame.view.losses), frame.moment.step)
         picture = _figures(frame, width, max(1, height // 4))
         norm = known_norm(frame.grad(np.arange(view.recording.n_params, dtype=np.int32))) if _whole(frame) else None
         losses, norms = _seen(view.losses, view.loss, frame), _seen(view.grad_norms, norm, frame)
@@ -43,15 +45,27 @@ class Training(Pane):
         def target(i: int) -> Hashable:
             return first_moment(frame.program, i)
 
-        room = height - picture.height
+        names = _names(frame, width) if height >= WITH_NAMES else Picture()
+        room = height - picture.height - names.height
         second = room // 3 if room >= 3 * LEAST_CURVE else int(room > LEAST_CURVE)
-        picture.below(curve("loss", losses, width, room - (second if norms else 0), step, target))
+        picture.below(curve("loss", losses, width, room - (second if norms else 0), step, target, done - len(losses)))
         if norms and second > 1:
-            picture.below(curve("gradient norm", norms, width, second, step, target))
+            picture.below(curve("gradient norm", norms, width, second, step, target, done - len(norms)))
         elif norms and second:
             line = picture.line("    |g| ", palette.DIM)
             sparkline(line, norms, width - line.width, target)
-        return picture
+        return picture.below(names)
+
+
+def _names(frame: Frame, width: int) -> Picture:
+    """The names that were sampled last on the way here, and what they were sampled from."""
+    picture = Picture()
+    step = max((s for s in frame.around.names if s <= frame.moment.step), default=None)
+    if step is not None:
+        picture.line().most(f"sampled before step {step}", width, palette.DIM)
+        for text in textwrap.wrap(", ".join(frame.around.names[step]), width)[:3]:
+            picture.line().most(text, width, palette.TEXT)
+    return picture
 
 
 def _seen(known: list[float], now: float | None, frame: Frame) -> list[float]:
@@ -72,7 +86,7 @@ def _figures(frame: Frame, width: int, lines: int) -> Picture:
     if losses:
         new = frame.phase is Phase.FORWARD and view.loss is not None
         last = losses[-RECENT:]
-        parts.append((f"loss of step {len(losses) - 1}", plain(losses[-1]), palette.NEW if new else palette.STRONG))
+        parts.append((f"step {len(losses) - 1} loss", plain(losses[-1]), palette.NEW if new else palette.STRONG))
         if len(last) > 1:
             parts.append((f"mean of last {len(last)}", plain(_mean(last)), palette.TEXT))
     norm = known_norm(frame.grad(np.arange(view.recording.n_params, dtype=np.int32))) if _whole(frame) else None

@@ -9,7 +9,7 @@ from pathlib import Path
 from platformdirs import user_config_path
 
 from engine.files import write_whole
-from microgpt_tui.screens.layouts import Split, panes_of
+from microgpt_tui.screens.layouts import Split, panes_of, renamed
 
 FILE = "layout.json"
 # A pinned pane that has no place in a layout takes that of the first of these that is there.
@@ -38,7 +38,7 @@ class Arrangement:
             places = {pane: place for place, pane in stands.items()}
             if one in places and other in places:
                 stands[places[one]], stands[places[other]] = other, one
-        return _renamed(split, stands)
+        return renamed(split, stands)
 
     def pin(self, pane: str) -> Arrangement:
         """With this pane pinned, or no longer."""
@@ -69,8 +69,3 @@ class Arrangement:
 
 def _path() -> Path:
     return user_config_path("microgpt-tui", appauthor=False) / FILE
-
-
-def _renamed(split: Split, names: dict[str, str]) -> Split:
-    parts = tuple((size, names[part] if isinstance(part, str) else _renamed(part, names)) for size, part in split.parts)
-    return Split(split.beside, parts)

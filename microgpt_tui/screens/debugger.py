@@ -19,7 +19,7 @@ from microgpt_tui import navigation
 from microgpt_tui.frame import Around, Frame, Where
 from microgpt_tui.historian import Historian
 from microgpt_tui.kept import Kept
-from microgpt_tui.motion import PACES, Live, Motion
+from microgpt_tui.motion import PACES, Motion
 from microgpt_tui.panes.adam import Adam
 from microgpt_tui.panes.attention import Attention
 from microgpt_tui.panes.base import Pane
@@ -86,7 +86,7 @@ class DebuggerScreen(Looking):
         self.fault: NumericFault | None = None
         self.historian = Historian(self, session)
         self.motion = Motion(self, session)
-        self.live: Live | None = None  # how a moving run is doing
+        self.live = None
         self._waiting = False
 
     def compose(self) -> ComposeResult:
@@ -239,7 +239,7 @@ class DebuggerScreen(Looking):
         """Let training run until a breakpoint, a health check or the end of the schedule; or halt it."""
         if self.busy:
             self.motion.halt()
-        elif self.session.step >= self.session.config.num_steps:
+        elif self._over():
             self.notify(f"All {self.session.config.num_steps:,} steps of the schedule are done; ] goes on by one.")
         else:
             stops = self._stops()
@@ -259,6 +259,11 @@ class DebuggerScreen(Looking):
         """Let training run faster or slower."""
         self.motion.change_pace(way)
         self.notify(f"Pace: {self.motion.pace.name}. Space runs and pauses.", timeout=2)
+
+    def _over(self) -> bool:
+        """Whether the schedule's last step is done."""
+        last, here = self.session.config.num_steps - 1, self.session.moment
+        return here.step > last or (here.step == last and here == navigation.last_moment(self.session.program))
 
     def _stops(self) -> Stops:
         scope = Scope(self.session.config, self.session.tokenizer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -72,13 +72,23 @@ WIDE: dict[Phase, Split] = {
 }
 
 
-def plan(phase: Phase, size: Size) -> Split:
-    """The split for a phase on a terminal of this size."""
+def plan(phase: Phase, size: Size, running: bool = False) -> Split:
+    """The split for a phase on a terminal of this size. While training runs, its curve has the room of the outline."""
     if size.width < 100:
-        return NARROW[phase]
+        return below((REST, "stage"), (8, "training")) if running else NARROW[phase]
     if size.height < 32:
-        return LOW[phase]
-    return WIDE[phase] if size.width >= 160 and size.height >= 48 else NORMAL[phase]
+        split = LOW[phase]
+    else:
+        split = WIDE[phase] if size.width >= 160 and size.height >= 48 else NORMAL[phase]
+    return renamed(split, {"program": "training", "training": "program"}) if running else split
+
+
+def renamed(split: Split, names: Mapping[str, str]) -> Split:
+    """The same split with other panes in the places of those that are named."""
+    parts = (
+        (size, names.get(part, part) if isinstance(part, str) else renamed(part, names)) for size, part in split.parts
+    )
+    return Split(split.beside, tuple(parts))
 
 
 def panes_of(split: Split) -> Iterator[str]:

@@ -22,38 +22,49 @@ Target = Callable[[int], Hashable]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """The mean of the numbers `first` to `last` (exclusive) of a series."""
+    """The mean of the numbers `first` to `last` (exclusive) of a series, None where they are still to come."""
 
     first: int
     last: int
-    mean: float
+    mean: float | None
+
+    @property
+    def drawn(self) -> bool:
+        """Whether there is a height to draw."""
+        return self.mean is not None and math.isfinite(self.mean)
 
 
-def columns(values: Sequence[float], room: int) -> list[Column]:
-    """A column a number, or, where there are more than `room` of them, means of neighbours."""
-    n = len(values)
+def columns(values: Sequence[float], room: int, ahead: int = 0) -> list[Column]:
+    """A column a number, or, where there are more than `room` of them, means of neighbours; `ahead` are to come."""
+    n = len(values) + ahead
     count = min(n, max(1, room))
     bounds = [i * n // count for i in range(count + 1)] if count else []
-    return [Column(first, last, sum(values[first:last]) / (last - first)) for first, last in pairwise(bounds)]
+    parts = ((first, last, values[first:last]) for first, last in pairwise(bounds))
+    return [Column(first, last, sum(known) / len(known) if known else None) for first, last, known in parts]
 
 
 def sparkline(line: Line, values: Sequence[float], room: int, target: Target) -> Line:
     """Append a series in one line of at most `room` cells; signs can be told as in `cell`."""
     parts = columns(values, room)
-    scale = max((abs(c.mean) for c in parts if math.isfinite(c.mean)), default=0.0)
+    scale = max((abs(c.mean or 0.0) for c in parts if c.drawn), default=0.0)
     for column in parts:
-        text, style = cell(column.mean, True, scale)
+        text, style = cell(column.mean or 0.0, column.mean is not None, scale)
         line.add(text, style, target(column.last - 1))
     return line
 
 
-def curve(title: str, values: Sequence[float], width: int, height: int, here: int, target: Target) -> Picture:
-    """A titled curve with its axis, `height` lines in all, at least three; the last line marks number `here`."""
+def curve(
+    title: str, values: Sequence[float], width: int, height: int, here: int, target: Target, ahead: int = 0
+) -> Picture:
+    """A titled curve with its axis, `height` lines in all, at least three; the last line marks number `here`.
+
+    `ahead` more numbers have their places, but are not told.
+    """
     picture, plot = Picture(), max(1, height - 2)
-    parts = columns(values, width - AXIS - 2)
-    picture.line().most(_titled(title, len(values), len(parts), width), width, palette.DIM)
+    parts = columns(values, width - AXIS - 2, ahead)
+    picture.line().most(_titled(title, len(values) + ahead, len(parts), width), width, palette.DIM)
     targets = [target(c.last - 1) for c in parts]
-    means = [c.mean for c in parts if math.isfinite(c.mean)]
+    means = [c.mean or 0.0 for c in parts if c.drawn]
     low, high = min(means, default=0.0), max(means, default=0.0)
     labels = {plot - 1: plain(low), 0: plain(high)} if high > low else {plot // 2: plain(high)}
     for row in range(plot):
@@ -84,6 +95,8 @@ def each(n: int, count: int) -> str:
 
 def _part(column: Column, low: float, high: float, plot: int, floor: int) -> tuple[str, Style]:
     """The part of a column that lies on one of `plot` floors, counted from the ground."""
+    if column.mean is None:
+        return ("·" if floor == 0 else " "), palette.FAINT
     if not math.isfinite(column.mean):
         return ("?" if floor == 0 else " "), palette.WARNING
     top = round((column.mean - low) / (high - low) * (plot * 8 - 1)) if high > low else (plot - plot // 2) * 8 - 5

@@ -18,6 +18,7 @@ from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens.debugger import DebuggerScreen
 
 DOCS = ["anna", "ben", "가나다"]
+PATIENCE = 3000  # looks, each a hundredth of a second or more apart
 SMALL = Config(n_layer=1, n_embd=4, n_head=2, block_size=4, num_steps=50, seed=3)
 
 
@@ -57,9 +58,12 @@ async def debugger(size: tuple[int, int] = (120, 36), run: Session | None = None
 
 
 async def until(pilot: Pilot[Any], condition: Callable[[], bool]) -> None:
-    """Let the app work until something is the case."""
-    while not condition():
+    """Let the app work until something is the case; it fails if that never happens."""
+    for _ in range(PATIENCE):
+        if condition():
+            return
         await pilot.pause(0.01)
+    raise AssertionError(f"this never happened; the screen:\n{text(pilot)}")
 
 
 def screen(pilot: Pilot[None]) -> DebuggerScreen:

@@ -86,9 +86,24 @@ def test_what_comes_later_is_not_shown() -> None:
     gone_back.run(until=30)
     for moment in moments(fresh, 21):
         frames = at(moment, run=fresh), at(moment, run=gone_back)
-        for pane in (Gradients, Adam, Training):
+        for pane in (Gradients, Adam):
             first, second = ([line.segments for line in pane("p").draw(f, 90, 30).lines] for f in frames)
             assert first == second, moment
+
+
+def test_steps_to_come_have_places_on_the_curve_but_no_figures() -> None:
+    run = Session(SMALL, DOCS)
+    run.run(until=30)
+    for moment in moments(run, 21):
+        frame = at(moment, run=run)
+        shown = [line.segments for line in Training("p").draw(frame, 90, 30).lines]
+        later = Moment(27)
+        assert [s for s in Training("p").draw(frame, 90, 30).spots() if getattr(s.target, "step", 0) == later.step]
+        history = run.history
+        kept = list(history.losses), list(history.grad_norms)
+        history.losses[moment.step :] = history.grad_norms[moment.step :] = [1e9] * (30 - moment.step)
+        assert [line.segments for line in Training("p").draw(frame, 90, 30).lines] == shown, moment
+        history.losses[:], history.grad_norms[:] = kept
 
 
 def test_gradients_are_not_there_in_the_forward_phase() -> None:
