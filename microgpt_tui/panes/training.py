@@ -26,7 +26,7 @@ Figure = tuple[str, str, Style]
 
 
 class Training(Dragged):
-    """Loss curve and figures up to this moment. Steps run before going back to it have their places, not their figures."""
+    """Loss curve and figures up to this moment; steps that were run before going back have places, not figures."""
 
     TITLE = "Training"
 

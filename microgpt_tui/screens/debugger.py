@@ -10,7 +10,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from engine import NumericFault, Session, Stops
 from engine.events import Moment
@@ -31,6 +31,7 @@ from microgpt_tui.panes.prediction import Prediction
 from microgpt_tui.panes.program import Program
 from microgpt_tui.panes.qkv import QKV
 from microgpt_tui.panes.residual import Residual
+from microgpt_tui.panes.shortcuts import Shortcuts
 from microgpt_tui.panes.source import Source
 from microgpt_tui.panes.stage import Stage
 from microgpt_tui.panes.timeline import Timeline
@@ -97,7 +98,7 @@ class DebuggerScreen(Looking):
         yield Body(*(kind(name) for name, kind in PANES.items()))
         yield Timeline("timeline")
         yield Explanation("explanation")
-        yield Footer(compact=True, show_command_palette=False)
+        yield Shortcuts("shortcuts")
 
     def on_mount(self) -> None:
         """Show the moment that the run stands at."""

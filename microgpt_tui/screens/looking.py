@@ -14,6 +14,7 @@ from microgpt_tui.frame import Choice, Frame, Where
 from microgpt_tui.motion import Live
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens.arrangement import Arrangement
+from microgpt_tui.screens.keys import Key
 from microgpt_tui.screens.layouts import REST, Body, Split, below, panes_of, plan
 
 if TYPE_CHECKING:
@@ -145,11 +146,13 @@ class Looking(Screen[None]):
             self.where = came_from
 
     @on(Pane.Chosen)
-    def chosen(self, message: Pane.Chosen) -> None:
-        """Someone pointed at a moment or at a scalar."""
-        if self.busy:
+    async def chosen(self, message: Pane.Chosen) -> None:
+        """Someone pointed at a key, a moment or a scalar."""
+        if isinstance(message.target, Key):
+            await self.run_action(message.target.action)
+        elif self.busy:
             return
-        if isinstance(message.target, Moment):
+        elif isinstance(message.target, Moment):
             self.go(message.target)
         elif isinstance(message.target, int):
             self.choose(message.target)

@@ -12,7 +12,7 @@ from engine import Session
 from engine.events import Moment, Phase
 from engine.replay import steps_to_show
 from engine.view import AdamStep
-from microgpt_tui.frame import MOST_SHOWN, Course, Frame, Where
+from microgpt_tui.frame import MOST_SHOWN, Around, Course, Frame, Where
 from microgpt_tui.navigation import first_moment
 from microgpt_tui.panes.adam import Adam
 from microgpt_tui.widgets.curve import sparkline
@@ -47,7 +47,7 @@ def frame_at(moment: Moment, row: int, steps: int = 10**9) -> Frame:
     """A frame that knows this many of the steps it can show."""
     run().seek(moment)
     wanted = steps_to_show(moment.step - 1, MOST_SHOWN)[:steps]
-    return Frame(run().view(), Where(moment, row), None, {(row, step): straight(row)[step] for step in wanted})
+    return Frame(run().view(), Where(moment, row), Around(past={(row, step): straight(row)[step] for step in wanted}))
 
 
 def spark(values: list[float], room: int) -> str:

@@ -185,7 +185,9 @@ async def test_every_pane_follows_a_click_in_any_of_them_and_arrows_go_on_from_t
     moment, chance, clicked = place(phase, *PLACES[phase]), random.Random(phase), Counter[type]()
     async with debugger((120, 36)) as pilot:
         await bring(pilot, moment, "stage")
-        on_screen = [str(pane.id) for pane in screen(pilot).query(Pane) if pane.display and spots_of(pane, object)]
+        on_screen = [
+            str(pane.id) for pane in screen(pilot).query(Pane) if pane.display and spots_of(pane, (int, Moment, Choice))
+        ]
         for name in (*on_screen, *OVER_OTHERS[phase]):
             pane = await bring(pilot, moment, name)
             kinds = [kind for kind in (int, Moment, Choice) if spots_of(pane, kind)]
