@@ -47,7 +47,7 @@ class Pane(Widget, can_focus=True):
         self.frame: Frame | None = None
         self.picture = Picture()
         self.top = 0  # the first line of the picture that is shown
-        self._seen = 0  # how many are shown
+        self.drawn_for = Size()  # the room that the picture was drawn for
         self._spot: tuple[int, int] | None = None  # line and column that the cursor went to at this moment
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
@@ -88,10 +88,10 @@ class Pane(Widget, can_focus=True):
         # Where a pane stands scrolled follows from the frame, never from the way that led to it.
         top = max(0, min((picture.focus or 0) - size.height // 2, picture.height - size.height))
         before, self.picture = self.picture, picture
-        if (top, picture.height, size.height) == (self.top, before.height, self._seen):
+        if (top, picture.height, size) == (self.top, before.height, self.drawn_for):
             self._repaint(picture.changed(before))
         else:
-            self._seen = size.height
+            self.drawn_for = size
             self._scroll(top)
 
     def _repaint(self, lines: list[int]) -> None:

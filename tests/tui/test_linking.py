@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from harness import debugger, screen, session
+from harness import debugger, screen, session, until
 from rich.segment import Segment
+from textual.geometry import Size
 from textual.pilot import Pilot
 
 from engine.events import PHASES, Moment, Phase
@@ -177,6 +178,7 @@ async def bring(pilot: Pilot[None], moment: Moment, name: str) -> Pane:
         settled = False
     if not settled:
         await pilot.pause()
+        await until(pilot, lambda: pane.display and pane.drawn_for == pane.content_size != Size())
     return pane
 
 
@@ -191,6 +193,7 @@ async def test_every_pane_follows_a_click_in_any_of_them_and_arrows_go_on_from_t
         for name in (*on_screen, *OVER_OTHERS[phase]):
             pane = await bring(pilot, moment, name)
             kinds = [kind for kind in (int, Moment, Choice) if spots_of(pane, kind)]
+            assert kinds, name
             kind = min(kinds, key=lambda kind: clicked[kind])
             spot = chance.choice(spots_of(pane, kind))
             if isinstance(spot.target, int):
