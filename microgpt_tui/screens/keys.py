@@ -23,6 +23,11 @@ class Key:
 
 
 KEYS = (
+    Key("run", "space", "run", "run", "Let training run, or pause it where it is", show=True, group="Run"),
+    Key("run.continue", "c", "run(True)", "continue", "Continue to the next breakpoint or health stop", group="Run"),
+    Key("run.back", "C", "continue_back", "continue back", "Back to the breakpoint or health stop before", group="Run"),
+    Key("run.faster", "plus", "pace(1)", "faster", "From one event a second to flat out", "+", group="Run"),
+    Key("run.slower", "minus", "pace(-1)", "slower", "From flat out to one event a second", "-", group="Run"),
     Key(
         "event.next", "n", "go('next_event')", "next", "The next event: one tensor, one gradient, one matrix", show=True
     ),
@@ -56,11 +61,6 @@ KEYS = (
     Key("step.ten_back", "left_curly_bracket", "go('previous_ten_steps')", "ten back", "Ten training steps back", "{"),
     Key("step.first", "home", "go('first_event')", "first event", "The first event of this step"),
     Key("step.last", "end", "go('last_event')", "last event", "The last event of this step"),
-    Key("run", "space", "run", "run", "Let training run, or pause it where it is", show=True, group="Run"),
-    Key("run.continue", "c", "run(True)", "continue", "Continue to the next breakpoint or health stop", group="Run"),
-    Key("run.back", "C", "continue_back", "continue back", "Back to the breakpoint or health stop before", group="Run"),
-    Key("run.faster", "plus", "pace(1)", "faster", "From one event a second to flat out", "+", group="Run"),
-    Key("run.slower", "minus", "pace(-1)", "slower", "From flat out to one event a second", "-", group="Run"),
     Key(
         "cursor.right",
         "right",
