@@ -32,9 +32,9 @@ def test_size_of_the_defaults() -> None:
 @pytest.mark.parametrize(
     ("changes", "rows", "size"),
     [
-        ({"n_embd": 100_000}, "3,960,1", "317 TB"),
-        ({"n_layer": 10**9}, "116,576,0", "9.33 PB"),
-        ({"block_size": 10**7}, "more than 10", "356 PB"),
+        ({"n_embd": 100_000}, "3,960,1", "475 TB"),
+        ({"n_layer": 10**9}, "116,576,0", "14 PB"),
+        ({"block_size": 10**7}, "more than 10", "534 PB"),
         ({"n_embd": 10**12}, "more than 10", " EB"),
         ({"n_embd": 10**400}, "more than 10", " EB"),
     ],
