@@ -30,6 +30,7 @@ from microgpt_tui.panes.place import Place
 from microgpt_tui.panes.prediction import Prediction
 from microgpt_tui.panes.program import Program
 from microgpt_tui.panes.qkv import QKV
+from microgpt_tui.panes.remembering import Remembering
 from microgpt_tui.panes.residual import Residual
 from microgpt_tui.panes.source import Source
 from microgpt_tui.panes.stage import Stage
@@ -202,17 +203,19 @@ class DebuggerScreen(Looking):
         elif message.note:
             self.notify(message.note, timeout=4, markup=False)
 
-    @on(Adam.Lacks)
-    def lacks(self, message: Adam.Lacks) -> None:
+    @on(Remembering.Lacks)
+    def lacks(self, message: Remembering.Lacks) -> None:
         """A pane shows less of the past than it could: have it replayed, unless there will be more past in a moment."""
         if not self.busy:
-            self.historian.ask(message.course)
+            self.historian.ask(message.courses, message.pane.id)
 
     @on(Historian.Learned)
     def learned(self) -> None:
-        """More of the past is known to the pane that lacked it; if the screen waits to be shown, it comes with that."""
+        """More of the past is known; if the screen waits to be shown, the panes that lacked it get it with that."""
         if not (self.busy or self._waiting):
-            self.query_one(Adam).show(self.frame)
+            frame = self.frame
+            for pane in self.query(Remembering):
+                pane.show(frame)
 
     # Keys.
 
