@@ -59,13 +59,18 @@ def _bar(line: Line, frame: Frame, phase: Phase, cells: int) -> None:
     cells -= len(label)
     here = _handle(frame, phase, cells)
     done = cells if frame.phase.place > phase.place else max(here, 0)
+    stops = {stretch.index * cells // len(stretches) for stretch in frame.halts(phase)} - {here}
     for i in range(cells):
         end = stretches[min(i * len(stretches) // cells, len(stretches) - 1)].last
         line.spots.append((line.width + i, line.width + i + 1, Moment(frame.moment.step, phase, end)))
-    line.add("━" * done, palette.PHASE_TEXT[phase])
-    if here >= 0:
-        line.add("●", palette.NEW)
-    line.add("─" * (cells - done - (here >= 0)), palette.FAINT).add(" ")
+    for i in range(cells):
+        if i in stops:
+            line.add("◆", palette.WARNING)
+        elif i == here:
+            line.add("●", palette.NEW)
+        else:
+            line.add("━" if i < done else "─", palette.PHASE_TEXT[phase] if i < done else palette.FAINT)
+    line.add(" ")
 
 
 def _handle(frame: Frame, phase: Phase, cells: int) -> int:

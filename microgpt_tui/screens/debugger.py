@@ -14,7 +14,6 @@ from textual.widgets import Footer, Static
 
 from engine import NumericFault, Session, Stops
 from engine.events import Moment
-from engine.references import Scope
 from microgpt_tui import navigation
 from microgpt_tui.frame import Around, Frame, Where
 from microgpt_tui.historian import Historian
@@ -37,10 +36,11 @@ from microgpt_tui.panes.stage import Stage
 from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
 from microgpt_tui.panes.training import Training
+from microgpt_tui.panes.watches import Watches
 from microgpt_tui.screens.help import HelpScreen
 from microgpt_tui.screens.keys import KEYS, PaneKeys
 from microgpt_tui.screens.layouts import Body
-from microgpt_tui.screens.looking import Looking
+from microgpt_tui.screens.stopping import Stopping
 
 SMALLEST = (80, 24)
 PANES: dict[str, type[Pane]] = {
@@ -55,10 +55,11 @@ PANES: dict[str, type[Pane]] = {
     "gradients": Gradients,
     "adam": Adam,
     "training": Training,
+    "watches": Watches,
 }
 
 
-class DebuggerScreen(Looking):
+class DebuggerScreen(Stopping):
     """One moment of a run, seen from every side."""
 
     CSS_PATH = "debugger.tcss"
@@ -264,8 +265,7 @@ class DebuggerScreen(Looking):
         self.notify(f"Pace: {self.motion.pace.name}. Space runs and pauses.", timeout=2)
 
     def _stops(self) -> Stops:
-        scope = Scope(self.session.config, self.session.tokenizer)
-        return Stops(scope, self.kept.breakpoints, self.kept.checks)
+        return Stops(self.scope, self.kept.breakpoints, self.kept.checks, self.hits)
 
     def action_help(self) -> None:
         """All keys, and the sentences of the present event."""

@@ -72,13 +72,28 @@ WIDE: dict[Phase, Split] = {
 }
 
 
-def plan(phase: Phase, size: Size) -> Split:
-    """The split for a phase on a terminal of this size."""
+def plan(phase: Phase, size: Size, watches: bool = False) -> Split:
+    """The split for a phase on a terminal of this size; where it is large, with the watches if there are any."""
     if size.width < 100:
         return NARROW[phase]
     if size.height < 32:
         return LOW[phase]
-    return WIDE[phase] if size.width >= 160 and size.height >= 48 else NORMAL[phase]
+    if size.width < 160 or size.height < 48:
+        return NORMAL[phase]
+    return _with_watches(WIDE[phase]) if watches else WIDE[phase]
+
+
+def _with_watches(split: Split) -> Split:
+    """The watches below the inspector, or the source where there is none."""
+    host = "inspector" if "inspector" in panes_of(split) else "source"
+    shared = below((REST, host), (7, "watches"))
+
+    def shared_in(part: Split | str) -> Split | str:
+        if isinstance(part, str):
+            return shared if part == host else part
+        return Split(part.beside, tuple((size, shared_in(inner)) for size, inner in part.parts))
+
+    return Split(split.beside, tuple((size, shared_in(inner)) for size, inner in split.parts))
 
 
 def panes_of(split: Split) -> Iterator[str]:

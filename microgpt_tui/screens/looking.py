@@ -11,6 +11,7 @@ from textual.screen import Screen
 from engine.events import Moment, Phase
 from microgpt_tui import navigation
 from microgpt_tui.frame import Choice, Frame, Where
+from microgpt_tui.kept import Kept
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens.arrangement import Arrangement
 from microgpt_tui.screens.layouts import REST, Body, Split, below, panes_of, plan
@@ -24,6 +25,7 @@ class Looking(Screen[None]):
 
     session: Session
     where: Where
+    kept: Kept
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +63,7 @@ class Looking(Screen[None]):
 
     def _plan(self, phase: Phase) -> Split:
         """Where panes stand in a phase, as the user has arranged them."""
-        return self.arrangement.apply(plan(phase, self.size))
+        return self.arrangement.apply(plan(phase, self.size, watches=bool(self.kept.watches)))
 
     def _zoom(self, name: str | None) -> None:
         self.zoomed = name
