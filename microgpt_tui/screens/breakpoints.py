@@ -13,7 +13,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import OptionList, Static
+from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from engine import CHECKS, Scope
@@ -40,7 +40,6 @@ class BreakpointsScreen(ModalScreen[Breakpoint | None]):
     BreakpointsScreen Vertical {{ width: {WIDEST}; max-width: 96%; height: auto; max-height: 92%; border: round $accent;
         background: $panel; padding: 0 1; border-title-color: $accent; border-subtitle-color: $foreground; }}
     BreakpointsScreen OptionList {{ height: auto; max-height: 100%; border: none; background: $panel; padding: 0; }}
-    BreakpointsScreen Static {{ height: 1; color: $foreground 60%; }}
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,B", "close", "close", tooltip="Back to the run"),
@@ -59,9 +58,8 @@ class BreakpointsScreen(ModalScreen[Breakpoint | None]):
         """One line each."""
         with Vertical() as box:
             box.border_title = "Breakpoints and health checks"
-            box.border_subtitle = "esc closes"
+            box.border_subtitle = "a add · e edit · space on, off · d delete · g go · esc closes"
             yield OptionList()
-            yield Static("a add  e edit  space on, off  d delete  g go there", markup=False)
 
     def on_mount(self) -> None:
         """Fill the list."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 import pytest
-from harness import DOCS, SMALL, debugger, screen, text, until
+from harness import DOCS, SMALL, debugger, notes, screen, text, until
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -71,7 +71,7 @@ async def test_w_watches_the_selected_number_wherever_it_is_shown() -> None:
         assert pane(pilot).display
         assert lines(pilot)[0].split() == ["▸", "q[0,", "1]@pos=0", number(frame.value(frame.selected)), "∂", "·"]
         await pilot.press("w")
-        assert "watched already" in text(pilot)
+        assert "watched already" in notes(pilot)
         await pilot.press("p")
         assert lines(pilot)[0].split()[3] == "·"  # not made yet
         await pilot.press("f", "f", "w")
@@ -86,7 +86,7 @@ async def test_a_number_without_a_name_is_not_watched_and_it_is_said_why() -> No
     async with debugger() as pilot:
         await pilot.press("n", "n", "s", "w")
         assert screen(pilot).kept.watches == ()
-        assert "has no name of its own" in " ".join(text(pilot).split())
+        assert "has no name of its own" in notes(pilot)
 
 
 async def test_courses_are_those_of_a_straight_run_and_nothing_of_the_future() -> None:
