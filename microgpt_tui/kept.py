@@ -44,7 +44,8 @@ def restored(said: Mapping[str, Any], scope: Scope) -> tuple[Kept, list[str]]:
             try:
                 found.append(made(part))
             except (EngineError, Unfit, KeyError, TypeError, ValueError, AttributeError) as error:
-                reason = error if isinstance(error, EngineError | Unfit) else f"{part!r} says none"
+                understood = isinstance(error, EngineError | Unfit)
+                reason = getattr(error, "reason", error) if understood else f"{part!r} says none"
                 sentences.append(f"A {what} was dropped: {reason}.")
         return found
 
