@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -11,6 +12,9 @@ from engine.events import PHASES, Moment, Phase, StepProgram, Stretch
 from engine.expressions import Before, Expression
 from engine.references import Kind, Scope
 from engine.view import View
+
+COUNTED = re.compile(r"(?P<words>.*\S)\s+x\s*(?P<count>\d{1,9})")
+PLACE = re.compile(r"[\w.]+\s*(@.*)?|@.*")  # what no condition can be
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +29,18 @@ class Place:
 
     def matches(self, stretch: Stretch) -> bool:
         """Whether an event is one of these."""
-        own = ((getattr(self, f.name), getattr(stretch, f.name)) for f in fields(self))
-        return all(wanted is None or wanted == found for wanted, found in own)
+        return (
+            self.name in (None, stretch.name)
+            and self.pos in (None, stretch.pos)
+            and self.phase in (None, stretch.phase)
+            and self.layer in (None, stretch.layer)
+            and self.head in (None, stretch.head)
+        )
+
+    @classmethod
+    def of(cls, stretch: Stretch) -> Place:
+        """This event alone."""
+        return cls(stretch.name, stretch.phase, stretch.pos, stretch.layer, stretch.head)
 
     def describe(self) -> str:
         """In words, such as "attn_weights, position 2, layer 0, head 1, forward"."""
@@ -34,6 +48,13 @@ class Place:
         numbers = (("position", self.pos), ("layer", self.layer), ("head", self.head))
         words += [f"{what} {number}" for what, number in numbers if number is not None]
         return ", ".join([*words, *([str(self.phase)] if self.phase else [])])
+
+    @property
+    def text(self) -> str:
+        """As it is typed; the inverse of `parse`."""
+        parts = ((key, getattr(self, key)) for key in ("pos", "layer", "head", "phase"))
+        at = ",".join(f"{key}={value}" for key, value in parts if value is not None)
+        return (self.name or "") + (f"@{at}" if at else "")
 
     @classmethod
     def parse(cls, text: str) -> Place:
@@ -96,6 +117,27 @@ class Breakpoint:
         if self.condition is not None:
             words += f" if {self.condition}" if words else self.condition
         return words + (f", every {self.count} times" if self.count > 1 else "") + ("" if self.enabled else " (off)")
+
+    @property
+    def text(self) -> str:
+        """As it is typed; `parse` reads it."""
+        parts = [part for part in (self.place and self.place.text, self.condition) if part]
+        return " if ".join(parts) + (f" x {self.count}" if self.count > 1 else "")
+
+    @classmethod
+    def parse(cls, text: str, own_id: str) -> Breakpoint:
+        """Read PLACE, CONDITION or PLACE if CONDITION, each perhaps with x COUNT after it.
+
+        Raises BreakpointError; a condition is read only by `Armed`.
+        """
+        words, count = text.strip(), 1
+        counted = COUNTED.fullmatch(words)
+        if counted:
+            words, count = counted["words"], int(counted["count"])
+        first, conditional, condition = words.partition(" if ")
+        if PLACE.fullmatch(first.strip()) and first.strip():
+            return cls(own_id, Place.parse(first.strip()), condition.strip() if conditional else None, count)
+        return cls(own_id, condition=words, count=count)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as JSON has them."""

@@ -110,7 +110,7 @@ def backward_done(view: View) -> bool:
 
 
 def _token_at(view: View, tokens: Sequence[int]) -> str | None:
-    pos = view.stretch.pos
+    pos = view.pos
     return None if pos is None else view.program.tokenizer.name(tokens[pos])
 
 
@@ -132,7 +132,7 @@ NAMES = {
         Kind.NUMBER, Grain.START, False, lambda view: view.config.learning_rate_at(view.moment.step)
     ),
     "phase": Name(Kind.TEXT, Grain.START, False, lambda view: str(view.moment.phase)),
-    "pos": Name(Kind.NUMBER, Grain.EVENT, True, lambda view: view.stretch.pos),
+    "pos": Name(Kind.NUMBER, Grain.EVENT, True, lambda view: view.pos),
     "token": Name(Kind.TEXT, Grain.EVENT, True, lambda view: _token_at(view, view.program.inputs)),
     "target": Name(Kind.TEXT, Grain.EVENT, True, lambda view: _token_at(view, view.program.targets)),
     "loss": Name(Kind.NUMBER, Grain.LOSS, False, lambda view: view.loss),
@@ -212,7 +212,7 @@ class Reference:
         """The rows of the whole tensor at the present position, or of the matrix; None where there is none."""
         if self.table.parameter:
             return view.recording.matrices[self.table.name]
-        pos = view.stretch.pos
+        pos = view.pos
         if pos is None:
             return None
         tensors = view.recording.positions[pos].tensors

@@ -37,16 +37,20 @@ class Stop:
 class Stops:
     """The breakpoints and health checks to stop at.
 
-    `hits` counts, by breakpoint, how often it held on the ways gone so far. Raises BreakpointError or ExpressionError
-    for a breakpoint that this model cannot have.
+    `hits` counts, by breakpoint, how often it held on the ways gone so far; given, it goes on from there.
+    Raises BreakpointError or ExpressionError for a breakpoint that this model cannot have.
     """
 
     def __init__(
-        self, scope: Scope, breakpoints: Iterable[Breakpoint] = (), checks: Collection[str] = tuple(CHECKS)
+        self,
+        scope: Scope,
+        breakpoints: Iterable[Breakpoint] = (),
+        checks: Collection[str] = tuple(CHECKS),
+        hits: Counter[str] | None = None,
     ) -> None:
         self.armed = [Armed(each, scope) for each in breakpoints if each.enabled]
         self.checks = frozenset(checks)
-        self.hits: Counter[str] = Counter()
+        self.hits: Counter[str] = Counter() if hits is None else hits
 
     def counts(self, stop: Stop) -> bool:
         """Count a hit; whether it is one to stop at: a breakpoint asks for every `count`-th."""

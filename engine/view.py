@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,11 +67,25 @@ class View:
         self._m, self._v = moments
         self.adam_rates = adam_rates
         self._history = history
+        self._pos: int | None = None
 
     @property
     def stretch(self) -> Stretch:
         """What is being made at this moment, or has just been completed."""
         return self.program.stretch_at(self.moment)
+
+    @property
+    def pos(self) -> int | None:
+        """The position that is spoken of where none is named: the event's; None where that has none."""
+        return self.stretch.pos if self._pos is None else self._pos
+
+    def speaking_of(self, pos: int) -> View | None:
+        """This moment, with another `pos`; None if the document has no such position."""
+        if not 0 <= pos < self.program.n:
+            return None
+        other = copy.copy(self)
+        other._pos = pos
+        return other
 
     @property
     def last_row(self) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 
 from platformdirs import user_state_path
 
-from engine import CheckpointError, Config, stored
+from engine import CHECKS, CheckpointError, Config, stored
 from engine.checkpoint import Checkpoint, load, write
 from engine.dataset import Origin
 from engine.events import Moment
@@ -41,6 +41,7 @@ class Desk:
     breakpoints: list[Plain] = field(default_factory=list)
     watches: list[Plain] = field(default_factory=list)
     marks: dict[str, Plain] = field(default_factory=dict)
+    checks: list[str] = field(default_factory=lambda: sorted(CHECKS))
 
     @property
     def moment(self) -> Moment:
@@ -140,7 +141,7 @@ def _read(about: Any) -> Desk:
     if about.get(stored.SHA) != stored.digest(about):
         raise stored.Unfit("it is damaged, it does not say what was written")
     said: Plain = {f.name: about.get(f.name) for f in fields(Desk)}
-    for name, kind in (("breakpoints", list), ("watches", list), ("marks", dict)):
+    for name, kind in (("breakpoints", list), ("watches", list), ("marks", dict), ("checks", list)):
         if not isinstance(said[name], kind):
             raise stored.Unfit(f"its {name} are {said[name]!r}")
     if not (isinstance(said["zoomed"], str | None) and isinstance(said["pane"], str | None)):

@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from engine.events import Moment, Phase, Place, Stretch
 from engine.explain import Explainer
-from engine.replay import steps_to_show
 from engine.source import SourceLine, lines_now
 from engine.tape import Rows
 from engine.view import AdamStep, Reading, View
+from microgpt_tui.courses import Course, Past, Update, course
 from microgpt_tui.kept import Kept
 from microgpt_tui.motion import Live
 from microgpt_tui.widgets.cells import Cells
@@ -60,23 +60,9 @@ class Choice:
     matrix: str | None = None
 
 
-MOST_SHOWN = 64  # steps of a course
-Past = Mapping[tuple[int, int], AdamStep]
-"""Updates of parameters in finished steps, by row and step."""
-
-
-@dataclass(frozen=True, slots=True)
-class Course:
-    """One parameter's updates up to a moment, by step, ascending, and the steps still `missing` among them."""
-
-    row: int
-    updates: dict[int, AdamStep]
-    missing: tuple[int, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What panes show of more than the moment: a fault, updates of earlier steps (more may come while the frame is
+    """What panes show of more than the moment: a fault, figures of earlier steps (more may come while the frame is
     shown), names sampled on the way by the step before which they were, what the user keeps, and how a run moves.
     """
 
@@ -159,6 +145,11 @@ class Frame:
         """For each tensor, the moment in this phase when it is complete."""
         return self.program.ends(self.phase)
 
+    def halts(self, phase: Phase) -> list[Stretch]:
+        """The events of a phase of this step at which a breakpoint stands."""
+        places = [b.place for b in self.around.kept.breakpoints if b.enabled and b.place]
+        return [s for s in self.program.stretches(phase) if any(p.matches(s) for p in places)] if places else []
+
     @property
     def backward(self) -> bool:
         """Whether gradients are what is being made."""
@@ -199,13 +190,11 @@ class Frame:
         known = grads.known if grads.known.any() else np.ones(rows.shape, dtype=np.bool_)
         return int(rows[np.argmax(np.where(known & np.isfinite(values), np.abs(values), 0.0))])
 
-    def course(self) -> Course:
+    def course(self) -> Course[AdamStep]:
         """How `parameter` was moved in the steps so far, this one included once it is moved; as far as is known."""
         row, step = self.parameter, self.moment.step
-        steps = steps_to_show(step - 1, MOST_SHOWN)
-        updates = {s: self.around.past.get((row, s)) for s in steps} | {step: self.view.adam(row)}
-        known = {s: update for s, update in updates.items() if update is not None}
-        return Course(row, known, tuple(s for s in steps if s not in known))
+        so_far, now = course(Update(row), self.around.past, step), self.view.adam(row)
+        return so_far if now is None else replace(so_far, known=so_far.known | {step: now})
 
     def element(self) -> int:
         """The index, in the tensor on the stage, of the element that is selected or in the making."""

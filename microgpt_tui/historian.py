@@ -1,74 +1,89 @@
-"""`Historian`: replays a parameter's updates over past steps in a thread, and tells the screen when it knows more."""
+"""`Historian`: replays figures over past steps in a thread, and tells the screen when it knows more."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from textual.message import Message
 from textual.screen import Screen
 from textual.worker import get_current_worker
 
-from engine import Session, Stopped
-from engine.replay import course_of, replay
-from engine.view import AdamStep
-from microgpt_tui.frame import Course
+from engine import Scope, Session, Stopped
+from engine.replay import replay
+from engine.view import View
+from microgpt_tui.courses import Course, Figure
 
-MOST_KNOWN = 20_000  # updates kept, about 10 MB; the oldest go
+MOST_KNOWN = 20_000  # figures kept, about 10 MB; the oldest go
 REST = 0.08  # seconds without another request until work begins: it would make a held key stutter
-PAUSE = 0.1  # seconds between messages while there is more to come: each of them draws the pane
+PAUSE = 0.1  # seconds between messages while there is more to come: each of them draws a pane
+Wish = frozenset[tuple[Figure, int]]
+"""Figures and the steps in which to read them."""
 
 
 class Historian:
-    """Works on one request at a time, the latest. What it has learned is in `known`, by parameter row and step."""
+    """Works on the latest wish of each that asks, on all of them at once. What it has learned is in `known`."""
 
     class Learned(Message):
-        """There are new updates in `known`, or all that were asked for are there."""
+        """There are new figures in `known`, or all that were asked for are there."""
 
     def __init__(self, owner: Screen[Any], session: Session) -> None:
-        self.known: dict[tuple[int, int], AdamStep] = {}  # written by the thread alone
+        self.known: dict[tuple[Figure, int], Any] = {}  # written by the thread alone
         self._owner, self._session = owner, session
+        self._scope = Scope(session.config, session.tokenizer)
         self._twin: Session | None = None
-        self._wanted: Course | None = None  # what the thread works on, if there is one
-        self._newer = threading.Event()  # set when it should work on something else
-        self._lock = threading.Lock()  # held to change `_wanted`
+        self._wishes: dict[str | None, Wish] = {}
+        self._working = False
+        self._newer = threading.Event()  # set when the thread should work on something else
+        self._lock = threading.Lock()  # held to change the wishes
         self._told = 0.0
 
-    def ask(self, course: Course) -> None:
-        """Learn what this course lacks, instead of whatever was asked for before. Returns at once."""
+    def ask(self, courses: Iterable[Course[Any]], who: str | None = None) -> None:
+        """Learn what these courses lack, instead of whatever the same one asked for before. Returns at once."""
+        wish = frozenset((course.figure, step) for course in courses for step in course.missing)
         with self._lock:
-            before, self._wanted = self._wanted, course
-            if before is None:
+            before = self._wishes.get(who, frozenset())
+            self._wishes[who] = wish
+            if not self._working:
+                self._working = True
                 self._owner.run_worker(self._work, thread=True, group="historian")
-            elif before.row != course.row or not set(course.missing) <= set(before.missing):
+            elif not wish <= before:
                 self._newer.set()
 
     def _work(self) -> None:
-        """Answer requests until there is none. There is one such thread at most, so the twin is its own."""
+        """Answer wishes until there is none. There is one such thread at most, so the twin is its own."""
         worker = get_current_worker()
         while not worker.is_cancelled:
             with self._lock:
-                course = self._wanted
+                wish: Wish = frozenset().union(*self._wishes.values())
                 self._newer.clear()
-            assert course is not None
-            if self._newer.wait(REST) or not self._learn(course, lambda: worker.is_cancelled or self._newer.is_set()):
+            if self._newer.wait(REST) or not self._learn(wish, lambda: worker.is_cancelled or self._newer.is_set()):
                 continue
             with self._lock:
                 if not self._newer.is_set():
-                    self._wanted = None
+                    self._wishes.clear()
+                    self._working = False
                     break
         self._tell()
 
-    def _learn(self, course: Course, stop: Callable[[], bool]) -> bool:
+    def _learn(self, wish: Wish, stop: Callable[[], bool]) -> bool:
         """Replay what is lacking; False if it was stopped before the end."""
         self._twin = self._twin or self._session.twin()
-        row, steps = course.row, [step for step in course.missing if (course.row, step) not in self.known]
+        lacking: dict[int, list[Figure]] = {}
+        for figure, step in wish - self.known.keys():
+            lacking.setdefault(step, []).append(figure)
+        readers = {figure: figure.reader(self._scope) for figure, _ in wish}
+
+        def read(view: View) -> dict[tuple[Figure, int], Any]:
+            step = view.moment.step
+            return {(figure, step): readers[figure](view) for figure in lacking[step]}
+
         try:
-            for step, update in replay(self._twin, steps, course_of(row), lambda *_: stop()):
-                self.known[row, step] = update
-                if len(self.known) > MOST_KNOWN:
+            for _, found in replay(self._twin, lacking, read, lambda *_: stop()):
+                self.known.update(found)
+                while len(self.known) > MOST_KNOWN:
                     del self.known[next(iter(self.known))]
                 if stop():
                     return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 
 from textual.worker import Worker
@@ -11,6 +11,7 @@ from engine import CheckpointError
 from engine.checkpoint import Checkpoint, snapshot
 from engine.dataset import Origin
 from microgpt_tui.desk import Desk, keep
+from microgpt_tui.kept import restored
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens.debugger import PANES, DebuggerScreen
 from microgpt_tui.start import Start
@@ -36,10 +37,13 @@ class Keeper:
         desk, screen = self._desk, self.screen
         if desk.moment == screen.session.moment and _fits(desk, screen):
             screen.where = desk.where
+        screen.kept, dropped = restored(asdict(desk), screen.scope)
         screen.zoomed = desk.zoomed if desk.zoomed in PANES else None
         screen.show()
         if desk.pane in PANES:
             screen.set_focus(screen.query_one(f"#{desk.pane}", Pane))
+        for sentence in dropped:
+            screen.notify(sentence, severity="warning", timeout=12, markup=False)
         self._seen = self._kept = self.now()
         screen.set_interval(PAUSE, self.look)
 
@@ -47,7 +51,7 @@ class Keeper:
         """The desk as it is."""
         screen = self.screen
         pane = screen.focused.id if isinstance(screen.focused, Pane) else None
-        return replace(self._desk, where=screen.where, zoomed=screen.zoomed, pane=pane)
+        return replace(self._desk, where=screen.where, zoomed=screen.zoomed, pane=pane, **screen.kept.as_dict())
 
     def look(self) -> None:
         """Keep the desk, in a thread, if it has changed and the user has paused."""

@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from itertools import pairwise
-
-from textual.message import Message
+from typing import Any
 
 from engine.events import Phase
 from engine.history import Norms
 from engine.view import AdamStep
 from microgpt_tui import palette
-from microgpt_tui.frame import Course, Frame
+from microgpt_tui.courses import Course
+from microgpt_tui.frame import Frame
 from microgpt_tui.navigation import first_moment
-from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.gradients import label, label_width
+from microgpt_tui.panes.remembering import Remembering
 from microgpt_tui.widgets.cells import bar, window
 from microgpt_tui.widgets.curve import each, sparkline
 from microgpt_tui.widgets.numbers import number, plain
@@ -29,17 +29,10 @@ FORMULA = 34  # cells for how it is made, and a gap
 LEAST_COURSE = 10  # cells from which its course is shown
 
 
-class Adam(Pane):
+class Adam(Remembering):
     """The optimizer."""
 
     TITLE = "Adam"
-
-    class Lacks(Message):
-        """The course that is shown is not whole."""
-
-        def __init__(self, course: Course) -> None:
-            self.course = course
-            super().__init__()
 
     def heading(self, frame: Frame) -> str:
         return f"Adam ─ {frame.explain.name(frame.parameter)}"
@@ -52,12 +45,8 @@ class Adam(Pane):
             picture.below(_ratios(frame, width, height - picture.height))
         return picture
 
-    def _redraw(self) -> None:
-        super()._redraw()
-        if self.frame and self.display and _has_course(self.frame, *self.content_size):
-            course = self.frame.course()
-            if course.missing:
-                self.post_message(self.Lacks(course))
+    def courses(self, frame: Frame, width: int, height: int) -> list[Course[AdamStep]]:
+        return [frame.course()] if _has_course(frame, width, height) else []
 
 
 def _has_course(frame: Frame, width: int, height: int) -> bool:
@@ -128,7 +117,7 @@ def _numbers(frame: Frame, a: AdamStep | None) -> list[Number]:
 def _arithmetic(frame: Frame, now: AdamStep | None, width: int, height: int) -> Picture:
     """The lines of Adam in this step, else in the last one: what each number was, is, how it is made, its course."""
     picture, course = Picture(), frame.course() if _has_course(frame, width, height) else None
-    step = now or (course.updates.get(frame.moment.step - 1) if course else None)
+    step = now or (course.known.get(frame.moment.step - 1) if course else None)
     room = width - NUMBERS
     formulas = FORMULA if room >= FORMULA + LEAST_COURSE or not course else 0
     for name, before, value, formula in _numbers(frame, step):
@@ -138,17 +127,17 @@ def _arithmetic(frame: Frame, now: AdamStep | None, width: int, height: int) -> 
         line.fit(number(value), VALUE, palette.NEW if new else palette.signed(value or 0.0), right=True)
         if len(formula) + 2 <= min(room, formulas):
             line.add(f"  {formula}", palette.DIM)
-        if course and course.updates:
-            values = [getattr(update, name) for update in course.updates.values()]
-            _spark(line.to(NUMBERS + formulas), frame, values, list(course.updates), room - formulas)
+        if course and course.known:
+            values = [getattr(update, name) for update in course.known.values()]
+            _spark(line.to(NUMBERS + formulas), frame, values, list(course.known), room - formulas)
     if course:
-        picture.line().most(_span(course, room - formulas, width), width, palette.DIM)
+        picture.line().most(span(course, room - formulas, width), width, palette.DIM)
     return picture
 
 
-def _span(course: Course, cells: int, width: int) -> str:
-    """Which steps a course in so many cells is about."""
-    steps = list(course.updates)
+def span(course: Course[Any], cells: int, width: int) -> str:
+    """Which steps a course in so many cells on the right is about."""
+    steps = list(course.known)
     if course.missing:
         return f"replaying the past: {len(steps)} of {len(steps) + len(course.missing)} steps"
     late = next((a for a, b in pairwise(steps) if b == a + 1), steps[-1])

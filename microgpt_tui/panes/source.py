@@ -10,6 +10,7 @@ from rich.segment import Segment
 from rich.style import Style
 from rich.syntax import Syntax
 
+from engine.source import lines_of_stretch
 from microgpt_tui import palette
 from microgpt_tui.frame import Frame
 from microgpt_tui.panes.base import Pane
@@ -45,10 +46,18 @@ class Source(Pane):
         source = frame.source
         picture = Picture(list(_quiet_lines(source.path, width, palette.CODE)), focus=source.line - 1)
         segments = _highlighted(source.path, palette.CODE)
-        for number in source.ran | {source.line}:
+        stops = _stops(frame)
+        for number in source.ran | {source.line} | stops:
+            under = palette.RAN if number in source.ran else None
             here = number == source.line
-            picture.lines[number - 1] = _line(number, segments[number - 1], width, palette.RAN, here)
+            picture.lines[number - 1] = _line(number, segments[number - 1], width, under, here, number in stops)
         return picture
+
+
+def _stops(frame: Frame) -> set[int]:
+    """The lines, of the file that is shown, that do what a breakpoint of this phase waits for."""
+    events = {stretch.name: stretch for stretch in frame.halts(frame.phase)}  # all of a name are done by one line
+    return {lines_of_stretch(frame.view, stretch).line for stretch in events.values()}
 
 
 @cache
@@ -59,8 +68,11 @@ def _quiet_lines(path: Path, width: int, theme: str) -> tuple[Line, ...]:
     )
 
 
-def _line(number: int, segments: list[Segment], width: int, under: Style | None, here: bool) -> Line:
-    line = Line().add("▸" if here else " ", palette.NEW).add(f"{number:>4} ", palette.NEW if here else palette.FAINT)
+def _line(
+    number: int, segments: list[Segment], width: int, under: Style | None, here: bool, stops: bool = False
+) -> Line:
+    line = Line().add("▸" if here else " ", palette.NEW).add(f"{number:>4}", palette.NEW if here else palette.FAINT)
+    line.add("●" if stops else " ", palette.WARNING)
     ground = palette.AT_WORK if here else under
     for segment in segments:
         line.add(segment.text, segment.style + ground if segment.style and ground else segment.style or ground)

@@ -39,18 +39,27 @@ def _bar(line: Line, frame: Frame, phase: Phase, cells: int) -> None:
     cells -= len(label)
     here = _handle(frame, phase, cells)
     done = cells if frame.phase.place > phase.place else max(here, 0)
+    stops = {_cell(stretch.index, len(stretches), cells) for stretch in frame.halts(phase)}
     for i in range(cells):
         end = stretches[min(i * len(stretches) // cells, len(stretches) - 1)].last
         line.spots.append((line.width + i, line.width + i + 1, Moment(frame.moment.step, phase, end)))
-    line.add("━" * done, palette.PHASE_TEXT[phase])
-    if here >= 0:
-        line.add("●", palette.NEW)
-    line.add("─" * (cells - done - (here >= 0)), palette.FAINT).add(" ")
+    for i in range(cells):
+        if i == here:
+            line.add("◉" if i in stops else "●", palette.NEW)
+        elif i in stops:
+            line.add("◆", palette.WARNING)
+        else:
+            line.add("━" if i < done else "─", palette.PHASE_TEXT[phase] if i < done else palette.FAINT)
+    line.add(" ")
 
 
 def _handle(frame: Frame, phase: Phase, cells: int) -> int:
-    """The cell that the handle stands on: the first one that leads to where we are, or beyond."""
+    """The cell that the handle stands on."""
     if frame.phase is not phase:
         return -1
-    count = len(frame.program.stretches(phase))
-    return min(-(-frame.event.index * cells // count), cells - 1)
+    return _cell(frame.event.index, len(frame.program.stretches(phase)), cells)
+
+
+def _cell(index: int, count: int, cells: int) -> int:
+    """The first cell that leads to an event, or beyond."""
+    return min(-(-index * cells // count), cells - 1)

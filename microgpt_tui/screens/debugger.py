@@ -14,7 +14,6 @@ from textual.widgets import Static
 
 from engine import NumericFault, Session, Stops
 from engine.events import Moment
-from engine.references import Scope
 from microgpt_tui import navigation
 from microgpt_tui.frame import Around, Frame, Where
 from microgpt_tui.historian import Historian
@@ -30,6 +29,7 @@ from microgpt_tui.panes.place import Place
 from microgpt_tui.panes.prediction import Prediction
 from microgpt_tui.panes.program import Program
 from microgpt_tui.panes.qkv import QKV
+from microgpt_tui.panes.remembering import Remembering
 from microgpt_tui.panes.residual import Residual
 from microgpt_tui.panes.shortcuts import Shortcuts
 from microgpt_tui.panes.source import Source
@@ -37,10 +37,11 @@ from microgpt_tui.panes.stage import Stage
 from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
 from microgpt_tui.panes.training import Training
+from microgpt_tui.panes.watches import Watches
 from microgpt_tui.screens.help import HelpScreen
 from microgpt_tui.screens.keys import KEYS, PaneKeys
 from microgpt_tui.screens.layouts import Body
-from microgpt_tui.screens.looking import Looking
+from microgpt_tui.screens.stopping import Stopping
 
 SMALLEST = (80, 24)
 PANES: dict[str, type[Pane]] = {
@@ -55,10 +56,11 @@ PANES: dict[str, type[Pane]] = {
     "gradients": Gradients,
     "adam": Adam,
     "training": Training,
+    "watches": Watches,
 }
 
 
-class DebuggerScreen(Looking):
+class DebuggerScreen(Stopping):
     """One moment of a run, seen from every side."""
 
     CSS_PATH = "debugger.tcss"
@@ -203,17 +205,19 @@ class DebuggerScreen(Looking):
         elif message.note:
             self.notify(message.note, timeout=4, markup=False)
 
-    @on(Adam.Lacks)
-    def lacks(self, message: Adam.Lacks) -> None:
+    @on(Remembering.Lacks)
+    def lacks(self, message: Remembering.Lacks) -> None:
         """A pane shows less of the past than it could: have it replayed, unless there will be more past in a moment."""
         if not self.busy:
-            self.historian.ask(message.course)
+            self.historian.ask(message.courses, message.pane.id)
 
     @on(Historian.Learned)
     def learned(self) -> None:
-        """More of the past is known to the pane that lacked it; if the screen waits to be shown, it comes with that."""
+        """More of the past is known; if the screen waits to be shown, the panes that lacked it get it with that."""
         if not (self.busy or self._waiting):
-            self.query_one(Adam).show(self.frame)
+            frame = self.frame
+            for pane in self.query(Remembering):
+                pane.show(frame)
 
     # Keys.
 
@@ -267,8 +271,7 @@ class DebuggerScreen(Looking):
         return here.step > last or (here.step == last and here == navigation.last_moment(self.session.program))
 
     def _stops(self) -> Stops:
-        scope = Scope(self.session.config, self.session.tokenizer)
-        return Stops(scope, self.kept.breakpoints, self.kept.checks)
+        return Stops(self.scope, self.kept.breakpoints, self.kept.checks, self.hits)
 
     def action_help(self) -> None:
         """All keys, and the sentences of the present event."""

@@ -26,6 +26,8 @@ KEYS = (
     Key("run", "space", "run", "run", "Let training run, or pause it where it is", show=True, group="Run"),
     Key("run.continue", "c", "run(True)", "continue", "Continue to the next breakpoint or health stop", group="Run"),
     Key("run.back", "C", "continue_back", "continue back", "Back to the breakpoint or health stop before", group="Run"),
+    Key("break.here", "b", "break_here", "break", "Breakpoint on the event on the stage, or no longer", group="Run"),
+    Key("break.list", "B", "breakpoints", "breakpoints", "List of breakpoints and health checks", group="Run"),
     Key("run.faster", "plus", "pace(1)", "faster", "From one event a second to flat out", "+", group="Run"),
     Key("run.slower", "minus", "pace(-1)", "slower", "From flat out to one event a second", "-", group="Run"),
     Key(
@@ -96,6 +98,9 @@ KEYS = (
     Key("pane.gradients", "9", "pane('gradients')", "gradients", "Choose the gradients of the matrices", group="Look"),
     Key("pane.adam", "0", "pane('adam')", "adam", "Choose Adam's arithmetic", group="Look"),
     Key("pane.training", "equals_sign", "pane('training')", "training", "Choose the loss curve", "=", group="Look"),
+    Key("pane.watches", "v", "pane('watches')", "watches", "Choose the watches; d takes one away", group="Look"),
+    Key("watch.value", "w", "watch", "watch", "Watch the selected number", group="Look"),
+    Key("watch.typed", "W", "watch_typed", "watch ...", "Watch an expression that you type", group="Look"),
     Key("pane.pin", "P", "pin", "pin", "Pin the chosen pane, so that it stays in every phase", group="Look"),
     Key(
         "pane.earlier",

@@ -72,19 +72,27 @@ WIDE: dict[Phase, Split] = {
 }
 
 
-def plan(phase: Phase, size: Size, running: bool = False) -> Split:
-    """The split for a phase on a terminal of this size. While training runs, its curve has the room of the outline."""
+def plan(phase: Phase, size: Size, watches: bool = False, running: bool = False) -> Split:
+    """The split for a phase on a terminal of this size; where it is large, with the watches if there are any.
+
+    While training runs, its curve has the room of the outline.
+    """
     if size.width < 100:
         return below((REST, "stage"), (8, "training")) if running else NARROW[phase]
     if size.height < 32:
         split = LOW[phase]
+    elif size.width < 160 or size.height < 48:
+        split = NORMAL[phase]
     else:
-        split = WIDE[phase] if size.width >= 160 and size.height >= 48 else NORMAL[phase]
+        split = WIDE[phase]
+        if watches:
+            host = "inspector" if "inspector" in panes_of(split) else "source"
+            split = renamed(split, {host: below((REST, host), (7, "watches"))})
     return renamed(split, {"program": "training", "training": "program"}) if running else split
 
 
-def renamed(split: Split, names: Mapping[str, str]) -> Split:
-    """The same split with other panes in the places of those that are named."""
+def renamed(split: Split, names: Mapping[str, Split | str]) -> Split:
+    """The same split with other panes, or splits of them, in the places of those that are named."""
     parts = (
         (size, names.get(part, part) if isinstance(part, str) else renamed(part, names)) for size, part in split.parts
     )

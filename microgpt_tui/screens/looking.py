@@ -11,6 +11,7 @@ from textual.screen import Screen
 from engine.events import Moment, Phase
 from microgpt_tui import navigation
 from microgpt_tui.frame import Choice, Frame, Where
+from microgpt_tui.kept import Kept
 from microgpt_tui.motion import Live
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens.arrangement import Arrangement
@@ -26,6 +27,7 @@ class Looking(Screen[None]):
 
     session: Session
     where: Where
+    kept: Kept
     live: Live | None  # how a moving run is doing
 
     def __init__(self) -> None:
@@ -64,7 +66,7 @@ class Looking(Screen[None]):
 
     def _plan(self, phase: Phase) -> Split:
         """Where panes stand in a phase, as the user has arranged them."""
-        return self.arrangement.apply(plan(phase, self.size, running=self.live is not None))
+        return self.arrangement.apply(plan(phase, self.size, bool(self.kept.watches), self.live is not None))
 
     def _zoom(self, name: str | None) -> None:
         self.zoomed = name

@@ -85,6 +85,11 @@ def text(pilot: Pilot[None]) -> str:
     return "\n".join(strip.text.rstrip() for strip in lines)
 
 
+def notes(pilot: Pilot[None]) -> str:
+    """All that the user was told in passing, line by line."""
+    return "\n".join(note.message for note in pilot.app._notifications)
+
+
 def drawn(pilot: Pilot[None]) -> dict[str, object]:
     """What every pane shows: title, styled text, and where it is scrolled."""
     return {

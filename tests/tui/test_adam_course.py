@@ -12,7 +12,8 @@ from engine import Session
 from engine.events import Moment, Phase
 from engine.replay import steps_to_show
 from engine.view import AdamStep
-from microgpt_tui.frame import MOST_SHOWN, Around, Course, Frame, Where
+from microgpt_tui.courses import MOST_SHOWN, Course, Update
+from microgpt_tui.frame import Around, Frame, Where
 from microgpt_tui.navigation import first_moment
 from microgpt_tui.panes.adam import Adam
 from microgpt_tui.widgets.curve import sparkline
@@ -47,7 +48,8 @@ def frame_at(moment: Moment, row: int, steps: int = 10**9) -> Frame:
     """A frame that knows this many of the steps it can show."""
     run().seek(moment)
     wanted = steps_to_show(moment.step - 1, MOST_SHOWN)[:steps]
-    return Frame(run().view(), Where(moment, row), Around(past={(row, step): straight(row)[step] for step in wanted}))
+    past = {(Update(row), step): straight(row)[step] for step in wanted}
+    return Frame(run().view(), Where(moment, row), Around(past=past))
 
 
 def spark(values: list[float], room: int) -> str:
@@ -66,7 +68,7 @@ async def arrive(pilot: Pilot[None], moment: Moment) -> None:
     await pilot.pause()
 
 
-async def whole(pilot: Pilot[None]) -> Course:
+async def whole(pilot: Pilot[None]) -> Course[AdamStep]:
     """Wait until the pane says that its course is whole. Each round ends when a worker does."""
     for _ in range(50):
         if any(line.startswith("on the right") for line in lines(pilot)):
@@ -97,7 +99,7 @@ def test_a_parameter_that_waits_shows_the_last_update_in_full() -> None:
         text = Adam("p").draw(frame, 80, 20).text()
         assert "as step 89 left it" in text
         assert all(number(getattr(straight(7)[89], field)) in text for field in FIELDS)
-        assert max(frame.course().updates) == 89
+        assert max(frame.course().known) == 89
         assert "every 20th step, each from 78 to 89" in text
 
 
@@ -117,9 +119,10 @@ async def test_courses_fill_in_by_themselves() -> None:
         await pilot.press("z")
         assert screen(pilot).query_one(Adam).size.width > 100
         course = await whole(pilot)
-        assert course.updates == {step: straight(course.row)[step] for step in course.updates}
-        assert len(course.updates) == 17
-        assert any(line.startswith("g ") and spark([u.g for u in course.updates.values()], 54) in line
+        row = screen(pilot).frame.parameter
+        assert course.known == {step: straight(row)[step] for step in course.known}
+        assert len(course.known) == 17
+        assert any(line.startswith("g ") and spark([u.g for u in course.known.values()], 54) in line
                    for line in lines(pilot))  # fmt: skip
 
 
@@ -127,7 +130,7 @@ async def test_at_the_sizes_where_there_is_room_without_zooming() -> None:
     async with debugger((200, 60), run=run()) as pilot:
         await arrive(pilot, Moment(30, Phase.UPDATE, 9))
         course = await whole(pilot)
-        assert len(course.updates) == 31
+        assert len(course.known) == 31
         assert any(line.startswith("on the right: each step to 30") for line in lines(pilot))
 
 
@@ -145,7 +148,7 @@ async def test_what_is_shown_does_not_depend_on_the_way() -> None:
         async with debugger((200, 60), run=run()) as pilot:
             for moment in way:
                 await arrive(pilot, moment)
-            assert max((await whole(pilot)).updates) == 70
+            assert max((await whole(pilot)).known) == 70
             seen.append(lines(pilot))
     assert seen[0] == seen[1]
 
@@ -155,7 +158,7 @@ async def test_a_newer_wish_replaces_an_older_one_and_old_figures_go(monkeypatch
     async with debugger((120, 36), run=run()) as pilot:
         historian = screen(pilot).historian
         for row in (*range(20), 3):
-            historian.ask(Course(row, {}, tuple(range(30))))
+            historian.ask([Course(Update(row), {}, tuple(range(30)))])
         await pilot.app.workers.wait_for_complete()
-        assert [historian.known.get((3, step)) for step in range(30)] == straight(3)[:30]
+        assert [historian.known.get((Update(3), step)) for step in range(30)] == straight(3)[:30]
         assert len(historian.known) <= 40

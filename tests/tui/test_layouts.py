@@ -25,9 +25,11 @@ def _settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("phase", PHASES)
-def test_panes_cover_the_room_and_do_not_overlap(size: tuple[int, int], phase: Phase) -> None:
+@pytest.mark.parametrize("watches", [False, True])
+def test_panes_cover_the_room_and_do_not_overlap(size: tuple[int, int], phase: Phase, watches: bool) -> None:
     room = Region(0, 0, size[0], size[1] - 7)
-    split = plan(phase, Size(*size))
+    split = plan(phase, Size(*size), watches)
+    assert ("watches" in panes_of(split)) is (watches and size[0] >= 160 and size[1] >= 48)
     places = dict(regions(split, room))
     assert set(places) == set(panes_of(split))
     assert "stage" in places

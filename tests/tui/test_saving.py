@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -171,21 +172,33 @@ async def test_after_quitting_everything_is_where_it_was() -> None:
         assert len(screen.session.losses) == 4
 
 
-async def test_breakpoints_watches_and_marks_stay_on_the_desk() -> None:
-    await left_behind(lambda pilot, _: None)
-    session = Session(SMALL, load_docs())
-    origin = checkpoint.snapshot(session).origin
-    kept = desks.Desk(SMALL, origin, Where(MIDST), breakpoints=[{"a": 1}], watches=[{"b": 2}], marks={"c": {"d": 3}})
-    desks.keep(kept)
-    async with opened(from_desk(None)) as (pilot, _):
-        await pilot.press("n")
-        app = pilot.app
-    assert isinstance(app, MicrogptApp)
-    assert app.keeper is not None
-    app.keeper.finish()
-    left = desks.left()
-    assert (left.breakpoints, left.watches, left.marks) == (kept.breakpoints, kept.watches, kept.marks)
-    assert left.moment.key > MIDST.key
+async def test_breakpoints_checks_watches_and_marks_are_laid_out_again() -> None:
+    async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
+        await pilot.press("n", "n", "n", "b", "w", "B", "end", "space", "escape")
+        screen.keep(replace(screen.kept, marks={"c": MIDST}))
+        pilot.app.exit()
+    assert isinstance(pilot.app, MicrogptApp)
+    assert pilot.app.keeper is not None
+    pilot.app.keeper.finish()
+    async with opened(from_desk(None)) as (_, again):
+        assert again.kept == screen.kept
+        assert [each.describe() for each in again.kept.breakpoints] == ["q, position 0, layer 0, forward"]
+        assert again.kept.watches == ("q[0, 0]@pos=0",)
+        assert len(again.kept.checks) == 4
+        assert again.kept.marks == {"c": MIDST}
+
+
+async def test_what_does_not_fit_the_model_is_dropped_with_a_sentence() -> None:
+    origin = checkpoint.snapshot(Session(SMALL, load_docs())).origin
+    fits = {"id": "2", "condition": "loss < 2"}
+    unfit = {"id": "1", "place": {"name": "q", "layer": 7}}
+    desks.keep(desks.Desk(SMALL, origin, Where(MIDST), breakpoints=[unfit, fits], watches=[{"text": "q[7, 0]"}]))
+    async with opened(from_desk(None)) as (pilot, screen):
+        assert [each.describe() for each in screen.kept.breakpoints] == ["loss < 2"]
+        assert screen.kept.watches == ()
+        told = [note.message for note in pilot.app._notifications if "was dropped" in note.message]
+        assert [words[:12] for words in told] == ["A breakpoint", "A watch was "]
+        assert "layer is 7; write a number from 0 to 0." in told[0]
 
 
 async def test_it_is_kept_when_the_user_pauses(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,154 @@
+"""What the user watches: each expression with its value at this moment, its gradient, and its course so far."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from engine.expressions import Answer
+from engine.references import Scope
+from engine.watches import Watch
+from microgpt_tui import palette
+from microgpt_tui.courses import Course, Watched, course
+from microgpt_tui.frame import Frame
+from microgpt_tui.navigation import first_moment
+from microgpt_tui.panes.adam import span
+from microgpt_tui.panes.gradients import says
+from microgpt_tui.panes.remembering import Remembering
+from microgpt_tui.widgets.curve import sparkline
+from microgpt_tui.widgets.numbers import UNKNOWN, number
+from microgpt_tui.widgets.picture import Line, Picture
+
+VALUE, GRADIENT = 11, 14  # cells, with a gap before
+LEAST_COURSE = 8  # cells from which a course is shown
+NONE = "Nothing is watched yet: w watches the selected number, W any expression that you type."
+
+
+class Watches(Remembering):
+    """One line a watch. One of them is chosen."""
+
+    TITLE = "Watches"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down", "choose(1)", "watch below", id="watch.next", tooltip="Choose the watch below", show=False),
+        Binding("up", "choose(-1)", "watch above", id="watch.previous", tooltip="Choose the watch above", show=False),
+        Binding("d,delete", "drop", "unwatch", id="watch.drop", tooltip="Take the chosen watch away", show=False),
+    ]
+
+    class Dropped(Message):
+        """A watch is to be taken away."""
+
+        def __init__(self, text: str) -> None:
+            self.text = text
+            super().__init__()
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.chosen = 0
+        self._scope: Scope | None = None
+        self._ready: dict[str, Watch] = {}
+
+    def heading(self, frame: Frame) -> str:
+        count = len(frame.around.kept.watches)
+        return f"Watches ─ {count}" if count else self.TITLE
+
+    def draw(self, frame: Frame, width: int, height: int) -> Picture:
+        picture, watches = Picture(), self._watches(frame)
+        if not watches:
+            return says(picture, NONE, width, height)
+        names, room = _columns(watches, width)
+        for i, watch in enumerate(watches):
+            _line(picture.line(), frame, watch, i == self.chosen, (names, room))
+        picture.focus = min(self.chosen, len(watches) - 1)
+        courses = self.courses(frame, width, height)
+        if courses and height > len(watches):
+            slowest = max(courses, key=lambda c: len(c.missing))
+            picture.line().most(span(slowest, room, width), width, palette.DIM)
+        return picture
+
+    def courses(self, frame: Frame, width: int, height: int) -> list[Course[Any]]:
+        del height
+        watches = self._watches(frame)
+        if not frame.moment.step or not watches or not _columns(watches, width)[1]:
+            return []
+        return [_course(frame, watch) for watch in watches if watch.lasting]
+
+    def _watches(self, frame: Frame) -> list[Watch]:
+        """Ready to be looked at; made once each."""
+        scope = self._scope = self._scope or Scope(frame.config, frame.program.tokenizer)
+        texts = frame.around.kept.watches
+        self._ready = {text: self._ready.get(text) or Watch(text, scope) for text in texts}
+        self.chosen = max(0, min(self.chosen, len(texts) - 1))
+        return list(self._ready.values())
+
+    def action_choose(self, way: int) -> None:
+        """Choose the watch above or below; a scalar is selected with it."""
+        self._choose(self.chosen + way)
+
+    def action_drop(self) -> None:
+        """Take the chosen watch away."""
+        if self.frame is not None and self._ready:
+            self.post_message(self.Dropped(list(self._ready)[self.chosen]))
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the watch that was clicked; the base class tells what else was pointed at."""
+        offset = event.get_content_offset(self)
+        if offset is not None and offset.y + self.top < len(self._ready):
+            self._choose(offset.y + self.top, tell=False)
+
+    def _choose(self, number_: int, tell: bool = True) -> None:
+        if self.frame is None or not 0 <= number_ < len(self._ready):
+            return
+        self.chosen = number_
+        row = list(self._ready.values())[number_].row(self.frame.view)
+        if tell and row is not None:
+            self.post_message(self.Chosen(self, row))
+        self._redraw()
+
+
+def _columns(watches: list[Watch], width: int) -> tuple[int, int]:
+    """Cells for the expressions, and for the courses: 0 if there is no room for them."""
+    longest = max(Line().add(watch.text).width for watch in watches) + 2
+    names = min(longest, max(12, width - VALUE - GRADIENT - LEAST_COURSE))
+    room = width - names - VALUE - GRADIENT - 2
+    return names, room if room >= LEAST_COURSE else 0
+
+
+def _line(line: Line, frame: Frame, watch: Watch, chosen: bool, columns: tuple[int, int]) -> None:
+    names, room = columns
+    row, value = watch.row(frame.view), watch.value(frame.view)
+    style = palette.STRONG if row is not None and row == frame.selected else palette.TEXT
+    line.add("▸ " if chosen else "  ", palette.NEW).fit(watch.text, names - 2, style, row)
+    sign = palette.signed(value) if isinstance(value, float) else palette.TEXT
+    line.fit(shown(value), VALUE, sign, row, right=True)
+    gradient = None if row is None else frame.gradient(row)
+    line.fit("" if row is None else f"∂ {number(gradient)}", GRADIENT, palette.DIM, right=True)
+    if not room or not frame.moment.step:
+        return
+    line.add("  ")
+    if not watch.lasting:
+        line.most("add @pos= for its course", room, palette.FAINT)
+        return
+    found = {step: float(v) for step, v in _course(frame, watch).known.items() if isinstance(v, int | float)}
+    steps = list(found)
+    sparkline(line, list(found.values()), room, lambda i: first_moment(frame.program, steps[i]))
+
+
+def _course(frame: Frame, watch: Watch) -> Course[Any]:
+    return course(Watched(watch.text), frame.around.past, frame.moment.step)
+
+
+def shown(value: Answer) -> str:
+    """A value in a few cells: a dot for what is not known."""
+    match value:
+        case None:
+            return UNKNOWN
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return number(value)
+        case tuple():
+            return f"[{' '.join(map(number, value))}]"
+    return str(value)

@@ -1,0 +1,76 @@
+"""Asking for one line of text that has to be understood: what is wrong is said below it, and what was typed stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, Generic, TypeVar
+
+from rich.cells import cell_len
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from engine import EngineError, ExpressionError
+from microgpt_tui.widgets.picture import printable
+
+T = TypeVar("T")
+
+
+class AskScreen(ModalScreen[T | None], Generic[T]):
+    """Returns what `read` makes of the line, None if the user gives up. `read` raises EngineError for what is wrong."""
+
+    CSS = """
+    AskScreen { align: center middle; background: $background 60%; }
+    AskScreen Vertical { width: 88; max-width: 96%; height: auto; border: round $accent; background: $panel;
+        padding: 0 1; border-title-color: $accent; border-subtitle-color: $foreground; }
+    AskScreen Input { border: none; height: 1; padding: 0; }
+    AskScreen #note { height: auto; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "close", tooltip="Change nothing")]
+
+    def __init__(self, title: str, hint: str, read: Callable[[str], T], text: str = "") -> None:
+        super().__init__()
+        self._title, self._hint, self._read, self._text = title, hint, read, text
+
+    def compose(self) -> ComposeResult:
+        """A line to type in, and one below it that answers."""
+        with Vertical() as box:
+            box.border_title = self._title
+            box.border_subtitle = "enter takes it, esc does not"
+            yield Input(self._text, select_on_focus=False)
+            yield Static(self._hint, id="note", markup=False)
+
+    @on(Input.Submitted)
+    def submitted(self, message: Input.Submitted) -> None:
+        """Understood, or say why not."""
+        note = self.query_one("#note", Static)
+        try:
+            read = self._read(message.value)
+        except ExpressionError as error:
+            note.update(f"{printable(error.reason)}.\n{_pointer(error, note.size.width)}".rstrip())
+        except EngineError as error:
+            note.update(printable(f"{error}."))
+        else:
+            self.dismiss(read)
+
+    def action_close(self) -> None:
+        """Escape: nothing is taken."""
+        self.dismiss(None)
+
+
+def _pointer(error: ExpressionError, width: int) -> str:
+    """Where the fault is, within so many cells: the piece of the expression around it, and the marks below."""
+    text, _, marks = error.pointer.partition("\n")
+    if not text:
+        return ""
+    first = marks.find("^")
+    start = max(0, first - width // 2) if cell_len(text) > width else 0
+    before, fault = printable(text[start:first]), printable(text[first : len(marks)])
+    shown = printable(text[start:])
+    while cell_len(shown) > width > 0:
+        shown = shown[:-1]
+    marked = " " * cell_len(before) + "^" * max(1, cell_len(fault))
+    return f"{shown}\n{marked[:width]}"
