@@ -22,7 +22,7 @@ from microgpt_tui.widgets.curve import sparkline
 from microgpt_tui.widgets.numbers import UNKNOWN, number
 from microgpt_tui.widgets.picture import Line, Picture
 
-VALUE, GRADIENT = 11, 14  # cells, with a gap before
+VALUE, GRADIENT = 10, 12  # cells, with a gap before
 LEAST_COURSE = 8  # cells from which a course is shown
 NONE = "Nothing is watched yet: w watches the selected number, W any expression that you type."
 
@@ -111,7 +111,7 @@ class Watches(Remembering):
 def _columns(watches: list[Watch], width: int) -> tuple[int, int]:
     """Cells for the expressions, and for the courses: 0 if there is no room for them."""
     longest = max(Line().add(watch.text).width for watch in watches) + 2
-    names = min(longest, max(12, width - VALUE - GRADIENT - LEAST_COURSE))
+    names = min(longest, max(12, width - VALUE - GRADIENT - LEAST_COURSE - 2))
     room = width - names - VALUE - GRADIENT - 2
     return names, room if room >= LEAST_COURSE else 0
 
