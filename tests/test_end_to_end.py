@@ -52,6 +52,29 @@ def test_opened_at_a_later_step_with_other_sizes() -> None:
 
 
 @needs_tmux
+def test_a_run_is_watched_stopped_and_gone_back_in() -> None:
+    with terminal([str(COMMAND), "--num-steps", "50000"]) as term:
+        term.wait("FORWARD")
+        term.press("n", "n", "n", "Space")
+        term.wait(lambda screen: "steps a second" in screen and "sampled" not in screen)
+        term.press("Space")
+        term.wait(lambda screen: "steps a second" not in screen and "Inspector" in screen and "step 0 of" not in screen)
+        term.press("B")
+        term.wait("Breakpoints and health checks")
+        term.press("a")
+        term.wait("enter takes it")
+        term.press("doc == 'mignon'", "Enter")  # the first document, so there is one to go back to
+        term.wait("hits 0")
+        term.press("Escape")
+        term.wait(lambda screen: "health checks" not in screen)
+        term.press("C")
+        term.wait("Stopped")
+        term.wait("step 0 of 50000")
+        term.press("q")
+        term.wait("[status 0]")
+
+
+@needs_tmux
 def test_a_fault_leaves_a_screen_that_can_be_walked() -> None:
     with terminal([str(COMMAND), "--learning-rate", "5", "--step", "1"]) as term:
         term.wait("step 1 of 1000")

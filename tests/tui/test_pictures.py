@@ -9,8 +9,9 @@ import os
 from pathlib import Path
 
 import pytest
-from harness import debugger, screen, session, text, until
+from harness import DOCS, SMALL, debugger, screen, text, until
 
+from engine import Session
 from engine.events import Moment, Phase
 from microgpt_tui.screens import arrangement
 
@@ -28,9 +29,8 @@ def _settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arrangement, "user_config_path", lambda *_, **__: tmp_path)
 
 
-def place(phase: Phase) -> Moment:
+def place(run: Session, phase: Phase) -> Moment:
     """The end of this phase's event, in step 1: there is something to look back on."""
-    run = session()
     run.seek(Moment(1))
     found = next(s for s in run.program.stretches(phase) if (s.name, s.pos, s.head) == PLACES[phase])
     return Moment(1, phase, found.last)
@@ -38,8 +38,9 @@ def place(phase: Phase) -> Moment:
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)], ids="{0[0]}x{0[1]}".format)
 async def test_the_screen_looks_as_it_is_kept(size: tuple[int, int]) -> None:
-    moments = {phase: place(phase) for phase in PLACES}
-    async with debugger(size) as pilot:
+    run = Session(SMALL, DOCS)  # its own: the curve has places for all steps that a run has ever done
+    moments = {phase: place(run, phase) for phase in PLACES}
+    async with debugger(size, run) as pilot:
         for phase, moment in moments.items():
             screen(pilot).go(moment)
             await pilot.pause()
