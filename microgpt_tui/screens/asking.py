@@ -50,7 +50,8 @@ class AskScreen(ModalScreen[T | None], Generic[T]):
         try:
             read = self._read(message.value)
         except ExpressionError as error:
-            note.update(f"{printable(error.reason)}.\n{_pointer(error, note.size.width)}".rstrip())
+            stop = "" if error.reason.endswith("?") else "."
+            note.update(f"{printable(error.reason)}{stop}\n{_pointer(error, note.size.width)}".rstrip())
         except EngineError as error:
             note.update(printable(f"{error}."))
         else:
