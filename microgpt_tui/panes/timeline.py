@@ -1,7 +1,8 @@
-"""The whole step as one bar: forward, backward, update, and a handle that can be dragged."""
+"""The whole step as one bar: forward, backward, update, marks on it, and a handle that can be dragged."""
 
 from __future__ import annotations
 
+from rich.style import Style
 from textual import events
 
 from engine.events import PHASES, Moment, Phase
@@ -57,20 +58,41 @@ def _bar(line: Line, frame: Frame, phase: Phase, cells: int) -> None:
         label, palette.PHASE_TEXT[phase] if begun else palette.DIM, Moment(frame.moment.step, phase, stretches[0].last)
     )
     cells -= len(label)
-    here = _handle(frame, phase, cells)
-    done = cells if frame.phase.place > phase.place else max(here, 0)
+    signs = _signs(frame, phase, cells)
+    here = _cell(frame, frame.moment, cells) if frame.phase is phase else 0
+    done = cells if frame.phase.place > phase.place else here
     for i in range(cells):
         end = stretches[min(i * len(stretches) // cells, len(stretches) - 1)].last
         line.spots.append((line.width + i, line.width + i + 1, Moment(frame.moment.step, phase, end)))
-    line.add("━" * done, palette.PHASE_TEXT[phase])
+    at = 0
+    for cell, (sign, style, target) in sorted(signs.items()):
+        _track(line, at, cell, done, phase)
+        line.add(sign, style, target)
+        at = cell + 1
+    _track(line, at, cells, done, phase)
+    line.add(" ")
+
+
+def _track(line: Line, first: int, last: int, done: int, phase: Phase) -> None:
+    """The cells from `first` up to `last` that carry no sign; those before `done` are behind us."""
+    behind = min(max(done, first), last)
+    line.add("━" * (behind - first), palette.PHASE_TEXT[phase]).add("─" * (last - behind), palette.FAINT)
+
+
+def _signs(frame: Frame, phase: Phase, cells: int) -> dict[int, tuple[str, Style, Moment | None]]:
+    """What stands on the bar of a phase, by cell: the letters of marks, and the handle, shown as the mark it is on."""
+    signs: dict[int, tuple[str, Style, Moment | None]] = {}
+    here = _cell(frame, frame.moment, cells) if frame.phase is phase else -1
     if here >= 0:
-        line.add("●", palette.NEW)
-    line.add("─" * (cells - done - (here >= 0)), palette.FAINT).add(" ")
+        signs[here] = "●", palette.NEW, None
+    for letter, moment in sorted(frame.around.kept.marks.items()):
+        if (moment.step, moment.phase) == (frame.moment.step, phase):
+            cell = _cell(frame, moment, cells)
+            signs[cell] = letter, palette.NOW if cell == here else palette.STRONG, moment
+    return signs
 
 
-def _handle(frame: Frame, phase: Phase, cells: int) -> int:
-    """The cell that the handle stands on: the first one that leads to where we are, or beyond."""
-    if frame.phase is not phase:
-        return -1
-    count = len(frame.program.stretches(phase))
-    return min(-(-frame.event.index * cells // count), cells - 1)
+def _cell(frame: Frame, moment: Moment, cells: int) -> int:
+    """The cell that a moment of this step stands on: the first one that leads to its event, or beyond."""
+    count = len(frame.program.stretches(moment.phase))
+    return min(-(-frame.program.stretch_at(moment).index * cells // count), cells - 1)

@@ -36,10 +36,10 @@ from microgpt_tui.panes.stage import Stage
 from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
 from microgpt_tui.panes.training import Training
+from microgpt_tui.screens.commanding import Commanding
 from microgpt_tui.screens.help import HelpScreen
 from microgpt_tui.screens.keys import KEYS, PaneKeys
 from microgpt_tui.screens.layouts import Body
-from microgpt_tui.screens.looking import Looking
 
 SMALLEST = (80, 24)
 PANES: dict[str, type[Pane]] = {
@@ -57,7 +57,7 @@ PANES: dict[str, type[Pane]] = {
 }
 
 
-class DebuggerScreen(Looking):
+class DebuggerScreen(Commanding):
     """One moment of a run, seen from every side."""
 
     CSS_PATH = "debugger.tcss"
