@@ -88,6 +88,14 @@ def _position(program: StepProgram, moment: Moment, way: int) -> Moment | None:
     return _end(moment.step, found) if found else None
 
 
+def at_position(program: StepProgram, here: Stretch, pos: int) -> Moment | None:
+    """The same tensor at another position, or that position's first event in the phase; None if it has none there."""
+    at = [s for s in program.stretches(here.phase) if s.pos == pos]
+    same = (s for s in at if (s.name, s.layer, s.head) == (here.name, here.layer, here.head))
+    found = next(same, at[0] if at else None)
+    return _end(program.step, found) if found else None
+
+
 def end_of_block(program: StepProgram, moment: Moment) -> Moment | None:
     """The end of the innermost block that is not over yet: event, head, attention or MLP, position, phase."""
     ends = (max(s.last for s in block) for block in _blocks(program, moment))

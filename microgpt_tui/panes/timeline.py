@@ -1,6 +1,8 @@
-"""The whole step as one bar: forward, backward, update, and a handle that can be dragged."""
+"""The whole step as one bar: forward, backward, update, marks on it, and a handle that can be dragged."""
 
 from __future__ import annotations
+
+from rich.style import Style
 
 from engine.events import PHASES, Moment, Phase
 from microgpt_tui import palette
@@ -37,29 +39,44 @@ def _bar(line: Line, frame: Frame, phase: Phase, cells: int) -> None:
         label, palette.PHASE_TEXT[phase] if begun else palette.DIM, Moment(frame.moment.step, phase, stretches[0].last)
     )
     cells -= len(label)
-    here = _handle(frame, phase, cells)
-    done = cells if frame.phase.place > phase.place else max(here, 0)
-    stops = {_cell(stretch.index, len(stretches), cells) for stretch in frame.halts(phase)}
+    signs = _signs(frame, phase, cells)
+    here = _cell(frame, frame.moment, cells) if frame.phase is phase else 0
+    done = cells if frame.phase.place > phase.place else here
     for i in range(cells):
         end = stretches[min(i * len(stretches) // cells, len(stretches) - 1)].last
         line.spots.append((line.width + i, line.width + i + 1, Moment(frame.moment.step, phase, end)))
-    for i in range(cells):
-        if i == here:
-            line.add("◉" if i in stops else "●", palette.NEW)
-        elif i in stops:
-            line.add("◆", palette.WARNING)
-        else:
-            line.add("━" if i < done else "─", palette.PHASE_TEXT[phase] if i < done else palette.FAINT)
+    at = 0
+    for cell, (sign, style, target) in sorted(signs.items()):
+        _track(line, at, cell, done, phase)
+        line.add(sign, style, target)
+        at = cell + 1
+    _track(line, at, cells, done, phase)
     line.add(" ")
 
 
-def _handle(frame: Frame, phase: Phase, cells: int) -> int:
-    """The cell that the handle stands on."""
-    if frame.phase is not phase:
-        return -1
-    return _cell(frame.event.index, len(frame.program.stretches(phase)), cells)
+def _track(line: Line, first: int, last: int, done: int, phase: Phase) -> None:
+    """The cells from `first` up to `last` that carry no sign; those before `done` are behind us."""
+    behind = min(max(done, first), last)
+    line.add("━" * (behind - first), palette.PHASE_TEXT[phase]).add("─" * (last - behind), palette.FAINT)
 
 
-def _cell(index: int, count: int, cells: int) -> int:
-    """The first cell that leads to an event, or beyond."""
-    return min(-(-index * cells // count), cells - 1)
+def _signs(frame: Frame, phase: Phase, cells: int) -> dict[int, tuple[str, Style, Moment | None]]:
+    """What stands on the bar of a phase, by cell: breakpoints, the handle, the letters of marks."""
+    signs: dict[int, tuple[str, Style, Moment | None]] = {}
+    here = _cell(frame, frame.moment, cells) if frame.phase is phase else -1
+    for stretch in frame.halts(phase):
+        end = Moment(frame.moment.step, phase, stretch.last)
+        signs[_cell(frame, end, cells)] = "◆", palette.WARNING, end
+    if here >= 0:
+        signs[here] = "◉" if here in signs else "●", palette.NEW, None
+    for letter, moment in sorted(frame.around.kept.marks.items()):
+        if (moment.step, moment.phase) == (frame.moment.step, phase):
+            cell = _cell(frame, moment, cells)
+            signs[cell] = letter, palette.NOW if cell == here else palette.STRONG, moment
+    return signs
+
+
+def _cell(frame: Frame, moment: Moment, cells: int) -> int:
+    """The cell that a moment of this step stands on: the first one that leads to its event, or beyond."""
+    count = len(frame.program.stretches(moment.phase))
+    return min(-(-frame.program.stretch_at(moment).index * cells // count), cells - 1)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from rich.cells import cell_len
 
-from engine.events import Moment, Phase
+from engine.events import Phase
 from microgpt_tui import palette
 from microgpt_tui.frame import Frame
+from microgpt_tui.navigation import at_position
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.widgets.cells import window
 from microgpt_tui.widgets.picture import Picture
@@ -31,7 +32,7 @@ class Tokens(Pane, can_focus=False):
             marks.add("  ")
         for i in range(first, last):
             size = max(cell_len(names[i]), 1) + 2
-            target = self._target(frame, i)
+            target = at_position(program, frame.stretch, i)
             style = palette.NOW if i == pos else palette.TARGET if pos is not None and i == pos + 1 else palette.TEXT
             if i > program.n:
                 style = palette.FAINT
@@ -69,12 +70,3 @@ class Tokens(Pane, can_focus=False):
             ends[stretch.pos] = max(ends[stretch.pos], stretch.last)
         here = frame.stretch.pos
         return [HERE if i == here else DONE if end <= frame.moment.tick else TO_COME for i, end in enumerate(ends)]
-
-    @staticmethod
-    def _target(frame: Frame, pos: int) -> Moment | None:
-        """A click leads to the same tensor at that position, or to the position's first event."""
-        here = frame.stretch
-        at = [s for s in frame.program.stretches(frame.phase) if s.pos == pos]
-        same = (s for s in at if (s.name, s.layer, s.head) == (here.name, here.layer, here.head))
-        found = next(same, at[0] if at else None)
-        return Moment(frame.moment.step, frame.phase, found.last) if found else None

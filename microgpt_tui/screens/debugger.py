@@ -38,10 +38,10 @@ from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
 from microgpt_tui.panes.training import Training
 from microgpt_tui.panes.watches import Watches
+from microgpt_tui.screens.commanding import Commanding
 from microgpt_tui.screens.help import HelpScreen
 from microgpt_tui.screens.keys import KEYS, PaneKeys
 from microgpt_tui.screens.layouts import Body
-from microgpt_tui.screens.stopping import Stopping
 
 SMALLEST = (80, 24)
 PANES: dict[str, type[Pane]] = {
@@ -60,7 +60,7 @@ PANES: dict[str, type[Pane]] = {
 }
 
 
-class DebuggerScreen(Stopping):
+class DebuggerScreen(Commanding):
     """One moment of a run, seen from every side."""
 
     CSS_PATH = "debugger.tcss"

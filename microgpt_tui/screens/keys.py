@@ -63,6 +63,10 @@ KEYS = (
     Key("step.ten_back", "left_curly_bracket", "go('previous_ten_steps')", "ten back", "Ten training steps back", "{"),
     Key("step.first", "home", "go('first_event')", "first event", "The first event of this step"),
     Key("step.last", "end", "go('last_event')", "last event", "The last event of this step"),
+    Key("line.command", "colon", "command", "go to", "Go anywhere: step 500, +50, pos 3, loss < 2, ...", ":", True),
+    Key("line.search", "slash", "search", "search", "Search the events of this step", "/"),
+    Key("mark.set", "m", "mark", "mark", "Set a mark here: m and a letter"),
+    Key("mark.return", "apostrophe", "to_mark", "to a mark", "Return to a mark: ' and its letter", "'"),
     Key(
         "cursor.right",
         "right",

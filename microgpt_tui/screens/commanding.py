@@ -1,0 +1,154 @@
+"""Going by name: the go-to line, search, and marks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from textual import on
+
+from engine import Stops
+from engine.events import Moment
+from engine.running import where
+from microgpt_tui import commands, search
+from microgpt_tui.commands import Command, Continue
+from microgpt_tui.frame import Choice
+from microgpt_tui.motion import PACES, Motion
+from microgpt_tui.scalars import Scalar
+from microgpt_tui.screens.line import LineScreen, Prompt
+from microgpt_tui.screens.marking import LetterScreen
+from microgpt_tui.screens.stopping import Stopping
+
+
+class Commanding(Stopping):
+    """The part of the debugger's screen that is told where to go, in words or by a letter."""
+
+    motion: Motion
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._typed: list[str] = []
+        self._searched: list[str] = []
+        self._sought: Scalar | None = None  # what is looked for in a step that the run is on its way to
+
+    def _leave(self) -> None:
+        """The run begins to move in a thread."""
+        raise NotImplementedError
+
+    def _moving(self) -> bool:
+        """Whether the run is moving; it is then halted, and that is all that a key does."""
+        if self.busy:
+            self.motion.halt()
+            return True
+        return False
+
+    # The go-to line.
+
+    def action_command(self) -> None:
+        """Ask where to go, and go there."""
+        if self._moving():
+            return
+        frame = self.frame
+        read = partial(commands.read, frame=frame, docs=self.session.docs)
+        prompt: Prompt[Command] = Prompt(
+            ":", commands.HINT, read, partial(commands.completions, frame=frame), self._typed
+        )
+        self.app.push_screen(LineScreen(prompt), self._carry_out)
+
+    def _carry_out(self, command: Command | None) -> None:
+        match command:
+            case Moment():
+                self.go(command)
+            case Choice():
+                self.where = self.where.choosing(command)
+                self.show()
+            case Scalar():
+                self._seek(command)
+            case Continue():
+                stops = Stops(self.scope, (command.breakpoint,), self.kept.checks)
+                self._leave()
+                if command.back:
+                    self.motion.back(stops)
+                else:
+                    self.motion.run(stops, PACES[-1])
+
+    def _seek(self, scalar: Scalar) -> None:
+        """Go to the next event of a scalar, in this step or in the next one that has it."""
+        session, found = self.session, scalar.following(self.session.program, self.session.moment)
+        if found is not None:
+            moment, row = found
+            self.go(moment)
+            if session.moment == moment:
+                self.where = replace(self.where, row=row)
+            return
+        step = scalar.next_step(session.step, session.docs, session.config.block_size)
+        if step is not None:
+            self._sought = scalar
+            self.go(Moment(step))
+            if not self.busy:
+                self._arrived_there()
+
+    @on(Motion.Arrived)
+    def _arrived_there(self) -> None:
+        """Go on to what is looked for, if the run has come to the start of a step for that."""
+        scalar, self._sought = self._sought, None
+        if scalar is not None and self.session.moment == Moment(self.session.step):
+            self._seek(scalar)
+
+    # Search.
+
+    def action_search(self) -> None:
+        """Ask for words, and go to the next event of the step that fits them; for none, to the next one again."""
+        if self._moving():
+            return
+        program, moment = self.session.program, self.session.moment
+
+        def read(line: str) -> search.Match | None:
+            return search.search(line.strip() or "".join(self._searched[-1:]), program, moment)
+
+        prompt = Prompt("/", self._search_hint, read, partial(search.completions, program=program), self._searched)
+        self.app.push_screen(LineScreen(prompt), self._found)
+
+    @property
+    def _search_hint(self) -> str:
+        return f"enter: again {self._searched[-1]}" if self._searched else search.HINT
+
+    def _found(self, match: search.Match | None) -> None:
+        if match is not None:
+            self.go(match.moment)
+            self.notify(match.sentence, timeout=3, markup=False)
+
+    # Marks.
+
+    def action_mark(self) -> None:
+        """Ask for a letter, and set the mark of that name here."""
+        if not self._moving():
+            self.app.push_screen(LetterScreen("Mark this moment: press a letter, or esc."), self._mark)
+
+    def _mark(self, letter: str | None) -> None:
+        if letter is not None:
+            self.kept = replace(self.kept, marks={**self.kept.marks, letter: self.session.moment})
+            self.show()
+            self.notify(f"Mark {letter} is set; '{letter} returns here.", timeout=3, markup=False)
+
+    def action_to_mark(self) -> None:
+        """Show the marks, ask for a letter, and return to the mark of that name."""
+        if self._moving():
+            return
+        if not self.kept.marks:
+            self.notify("There is no mark yet; m and a letter sets one.", timeout=3)
+            return
+        marks = "\n".join(f"{letter}  {self._words(moment)}" for letter, moment in sorted(self.kept.marks.items()))
+        self.app.push_screen(
+            LetterScreen(f"{marks}\nReturn to a mark: press its letter, or esc.", self.kept.marks), self._return
+        )
+
+    def _return(self, letter: str | None) -> None:
+        if letter is not None:
+            self.go(self.kept.marks[letter])
+
+    def _words(self, moment: Moment) -> str:
+        """A marked moment in words; what happens at one of another step is known only there."""
+        if moment.step == self.session.step:
+            return where(self.session.program, moment)
+        return f"step {moment.step} (counted from 0), {moment.phase} phase, tick {moment.tick:,}"

@@ -1,0 +1,125 @@
+"""Going by name: the go-to line, search, and marks, typed as a person types them."""
+
+from __future__ import annotations
+
+import pytest
+from harness import DOCS, SMALL, at, debugger, name, screen, text, until
+from textual.pilot import Pilot
+
+from engine import Session
+from engine.events import Moment, Phase
+from microgpt_tui import commands, search
+from microgpt_tui.commands import Continue
+from microgpt_tui.completing import LineError
+from microgpt_tui.frame import Choice
+from microgpt_tui.panes.base import Pane
+
+
+def fresh() -> Session:
+    return Session(SMALL, DOCS)
+
+
+async def typed(pilot: Pilot[None], line: str) -> None:
+    """Type a line, sign and all, and enter."""
+    await pilot.press(line[0])
+    for character in line[1:]:
+        await pilot.press(character)
+    await pilot.press("enter")
+    await until(pilot, lambda: not screen(pilot).busy)
+    await pilot.pause()
+
+
+@pytest.mark.parametrize(
+    ("line", "step", "phase", "event", "pos"),
+    [
+        (":step 30", 30, Phase.FORWARD, "embed", 0),
+        (":30", 30, Phase.FORWARD, "embed", 0),
+        (":+7", 12, Phase.FORWARD, "embed", 0),
+        (":-2", 3, Phase.FORWARD, "embed", 0),
+        (":pos 2", 5, Phase.FORWARD, "embed", 2),
+        (":backward", 5, Phase.BACKWARD, "loss", None),
+        (":logits@pos=1", 5, Phase.FORWARD, "logits", 1),
+        (":event attn_weights@pos=2,head=1", 5, Phase.FORWARD, "attn_weights", 2),
+        (":step == 9", 9, Phase.FORWARD, "embed", 0),
+        (":back step == 2", 2, Phase.FORWARD, "embed", 0),
+        (":next layer0.attn_wq[1][2]", 5, Phase.BACKWARD, None, None),
+        (":next q[3]", 5, Phase.FORWARD, "q", 0),
+        ("/relu", 5, Phase.FORWARD, "mlp_relu", 0),
+        ("/head 1 weights", 5, Phase.FORWARD, "attn_weights", 0),
+    ],
+)
+async def test_a_line_leads_somewhere(line: str, step: int, phase: Phase, event: str | None, pos: int | None) -> None:
+    async with debugger(run=fresh()) as pilot:
+        await typed(pilot, ":5")
+        await typed(pilot, line)
+        here = screen(pilot).where.moment
+        assert (here.step, here.phase) == (step, phase)
+        if event is not None:
+            assert name(pilot) == event
+            assert screen(pilot).session.view().stretch.pos == pos
+
+
+async def test_what_is_wrong_is_said_above_the_line_which_stays() -> None:
+    async with debugger(run=fresh()) as pilot:
+        await typed(pilot, ":setp 3")
+        assert "did you mean step" in text(pilot)
+        await pilot.press("escape")
+        await typed(pilot, ":step 900")
+        assert "there is no step 900" in text(pilot)
+        await pilot.press("escape")
+        assert screen(pilot).where.moment.step == 0
+
+
+async def test_lines_are_completed_and_remembered() -> None:
+    async with debugger(run=fresh()) as pilot:
+        await pilot.press("colon", *"attn_w")
+        assert "attn_weights" in text(pilot)
+        await pilot.press("tab", "enter")
+        await pilot.pause()
+        assert name(pilot) == "attn_weights"
+        await pilot.press("home", "colon", "up", "enter")
+        await pilot.pause()
+        assert name(pilot) == "attn_weights"
+
+
+async def test_a_search_goes_on_from_match_to_match() -> None:
+    async with debugger(run=fresh()) as pilot:
+        seen = []
+        await typed(pilot, "/attn_weights")
+        for _ in range(3):
+            seen.append(screen(pilot).where.moment)
+            await pilot.press("slash", "enter")
+            await pilot.pause()
+        assert len(set(seen)) == 3
+        assert name(pilot) == "attn_weights"
+
+
+async def test_marks_are_set_shown_and_returned_to() -> None:
+    async with debugger(run=fresh()) as pilot:
+        await pilot.press(*"nnn", "m", "a")
+        marked = screen(pilot).where.moment
+        await pilot.press("]", "]", "f")
+        await pilot.press("apostrophe")
+        await pilot.pause()
+        assert "a  step 0" in text(pilot)
+        await pilot.press("a")
+        await pilot.pause()
+        assert screen(pilot).where.moment == marked
+        line = screen(pilot).query_one("#timeline", Pane).picture
+        assert any("".join(s.text for s in line.lines[0].segments)[spot.x] == "a" for spot in line.spots())
+
+
+def test_lines_are_read_without_a_screen() -> None:
+    frame = at(Moment(0, Phase.FORWARD, 40))
+    assert commands.read("", frame, DOCS) is None
+    assert isinstance(commands.read("head 1", frame, DOCS), Choice | Moment)
+    found = commands.read("loss < 2", frame, DOCS)
+    assert isinstance(found, Continue)
+    assert not found.back
+    for wrong in ("pos 99", "head x", "loss < ", "next wte[99][0]", "nowhere", "import os", "event q@head=0"):
+        with pytest.raises(LineError):
+            commands.read(wrong, frame, DOCS)
+    assert "step" in commands.completions("st", frame)
+    program = frame.program
+    with pytest.raises(LineError):
+        search.search("zebra", program, frame.moment)
