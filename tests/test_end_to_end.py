@@ -59,11 +59,9 @@ def test_a_run_is_watched_stopped_and_gone_back_in() -> None:
         term.wait(lambda screen: "steps a second" in screen and "sampled" not in screen)
         term.press("Space")
         term.wait(lambda screen: "steps a second" not in screen and "Inspector" in screen and "step 0 of" not in screen)
-        term.press("B")
-        term.wait("Breakpoints and health checks")
-        term.press("a")
-        term.wait("enter takes it")
-        term.press("doc == 'mignon'", "Enter")  # the first document, so there is one to go back to
+        term.press(":step 40", "Enter")  # at once, as when it is pasted
+        term.wait("step 40 of 50000")
+        term.press("Ba" + "doc == 'mignon'", "Enter")  # the first document, so there is one to go back to
         term.wait("hits 0")
         term.press("Escape")
         term.wait(lambda screen: "health checks" not in screen)

@@ -10,16 +10,16 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from engine import EngineError, ExpressionError
+from microgpt_tui.screens.typing import Typing
 from microgpt_tui.widgets.picture import printable
 
 T = TypeVar("T")
 
 
-class AskScreen(ModalScreen[T | None], Generic[T]):
+class AskScreen(Typing[T | None], Generic[T]):
     """Returns what `read` makes of the line, None if the user gives up. `read` raises EngineError for what is wrong."""
 
     CSS = """

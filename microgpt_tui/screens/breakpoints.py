@@ -43,8 +43,8 @@ class BreakpointsScreen(ModalScreen[Breakpoint | None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,B", "close", "close", tooltip="Back to the run"),
-        Binding("a", "add", "add", tooltip="Type a breakpoint"),
-        Binding("e", "edit", "edit", tooltip="Change what is chosen"),
+        Binding("a", "add", "add", tooltip="Type a breakpoint", priority=True),
+        Binding("e", "edit", "edit", tooltip="Change what is chosen", priority=True),
         Binding("space", "switch", "on, off", tooltip="Switch what is chosen on or off"),
         Binding("d,delete", "delete", "delete", tooltip="Take the chosen breakpoint away"),
         Binding("g", "goto", "go", tooltip="Go to the next event of this step where the chosen breakpoint stands"),

@@ -77,6 +77,7 @@ class DebuggerScreen(Commanding):
             tooltip=key.tooltip,
             show=key.show,
             key_display=key.display,
+            priority=key.priority,
         )
         for key in KEYS
     ]

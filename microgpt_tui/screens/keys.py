@@ -21,6 +21,11 @@ class Key:
     show: bool = False
     group: str = "Move"
 
+    @property
+    def priority(self) -> bool:
+        """Whether it is seen to before the keys after it: it brings up a screen that those are meant for."""
+        return self.id in ASKING
+
 
 KEYS = (
     Key("run", "space", "run", "run", "Let training run, or pause it where it is", show=True, group="Run"),
@@ -140,6 +145,9 @@ KEYS = (
     Key("app.palette", "ctrl+p", "app.command_palette", "palette", "Find a command by its name", "^p", group="Program"),
     Key("app.quit", "q", "app.quit", "quit", "Leave the debugger", show=True, group="Program"),
 )
+
+
+ASKING = {"line.command", "line.search", "mark.set", "mark.return", "break.list", "watch.typed", "run.save", "app.help"}
 
 
 class PaneKeys(Provider):

@@ -10,11 +10,11 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.suggester import Suggester
 from textual.widgets import Input, Label, Static
 
 from microgpt_tui.completing import LineError
+from microgpt_tui.screens.typing import Typing
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ class Prompt(Generic[T]):
     history: list[str] = field(default_factory=list)
 
 
-class LineScreen(ModalScreen[T | None]):
+class LineScreen(Typing[T | None], Generic[T]):
     """Asks for a line until one can be read, and returns what it was read as; None if it was left."""
 
     CSS = """

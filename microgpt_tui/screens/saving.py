@@ -10,16 +10,16 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from engine import CheckpointError, Session
 from engine.checkpoint import Checkpoint, snapshot, write
+from microgpt_tui.screens.typing import Typing
 
 SUFFIX = ".safetensors"
 
 
-class SaveScreen(ModalScreen[Path | None]):
+class SaveScreen(Typing[Path | None]):
     """Asks for a file, saves the run there, returns the file or None. What is wrong is said where it can be mended."""
 
     CSS = """
