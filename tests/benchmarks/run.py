@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import random
 import statistics
+import subprocess
 import sys
 import time
 import tracemalloc
@@ -21,7 +22,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "engine")]
 from plain import PlainGPT  # noqa: E402
 
 from engine import Config, Moment, Phase, Session, load_docs  # noqa: E402
+from engine.compiled import loops  # noqa: E402
 from engine.recording import record  # noqa: E402
+from engine.session import warm_up  # noqa: E402
 
 STEPS = 12  # steps that both take, in turns
 AGAIN = 15  # how often the engine takes each of them; the median counts, as a millisecond is soon disturbed
@@ -32,6 +35,7 @@ BUDGETS = {  # what a figure should be, on a quiet machine
     "recording the defaults": "budget 0.7",
     "training on end, a step": "budget 0.8",
     "times as fast, over all, collector on": "budget over 400",
+    "1,000 steps by the command, whole process": "budget 6",
     "bytes a scalar, all that a session holds": "budget 60",
     "any moment of 1,000 steps, median": "budget 60",
     "history after 1,000 steps": "budget 60",
@@ -55,6 +59,13 @@ def seconds(work: Callable[[], object]) -> float:
 
 def show(what: str, figure: float, unit: str, note: str = "") -> None:
     print(f"{what:<46}{figure:>10.3f} {unit:<4}{'; '.join(filter(None, (BUDGETS.get(what.strip()), note)))}")
+
+
+def command() -> None:
+    """The installed program as a user has it, from the shell and back; the compile cache is warm by now."""
+    call = [sys.executable, "-m", "microgpt_tui", "train", "--until", "1000"]
+    took = [seconds(lambda: subprocess.run(call, check=True, stdout=subprocess.DEVNULL)) for _ in range(3)]
+    show("1,000 steps by the command, whole process", statistics.median(took), "s", f"slowest {max(took):.1f}")
 
 
 def race(collector: bool) -> tuple[list[float], list[float]]:
@@ -169,17 +180,15 @@ def memory() -> None:
 
 
 def main() -> None:
-    warm = Session(Config(n_embd=4, n_head=2, block_size=4), ["anna", "bo"])
-    warm.run(until=2)
-    for phase in (Phase.FORWARD, Phase.BACKWARD):
-        warm.seek(Moment(2, phase, 1))  # what is made of parts of a phase is compiled by itself
-    print(f"loops compiled: {warm.loops.compiled}; Python {sys.version.split()[0]}; warmed up, compiling not counted")
+    warm_up()
+    print(f"loops compiled: {loops().compiled}; Python {sys.version.split()[0]}; warmed up, compiling not counted")
     show("recording the defaults", min(seconds(lambda: record(Config(), 27)) for _ in range(3)), "s")
     compare()
     print("a step's parts, medians")
     split()
     memory()
     travel()
+    command()
     ladder()
 
 
