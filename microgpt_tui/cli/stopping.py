@@ -50,6 +50,41 @@ class Wanted:
             raise Failure(f"--break-at: {error}") from error
 
 
+OPTIONS = (  # the last one stands first in the help
+    click.option(
+        "--no-stop",
+        multiple=True,
+        type=click.Choice(LOOKED_FOR),
+        help="Leave this one out of --health.",
+        panel=PANEL,
+    ),
+    click.option(
+        "--health",
+        is_flag=True,
+        help="Stop, with exit status 2, at a nan or inf, at a parameter matrix whose gradient is all zero, where "
+        "all ReLU units of a layer are dead for a whole document, at a gradient norm a hundred times its median.",
+        panel=PANEL,
+    ),
+    click.option(
+        "--break-at",
+        multiple=True,
+        metavar="EVENT",
+        help="Stop at an event: a tensor or a parameter matrix, as in attn_weights@pos=2,layer=0,head=1; "
+        "phase=backward is where its gradient is complete. Can be given several times.",
+        panel=PANEL,
+    ),
+    click.option(
+        "--break",
+        "breaks",
+        multiple=True,
+        metavar="CONDITION",
+        help="Stop where this becomes true, as in 'loss < 2 and step > 100' or 'attn_weights[0, 2].max() > 0.9'. "
+        "Steps, positions, layers and heads count from 0. Can be given several times.",
+        panel=PANEL,
+    ),
+)
+
+
 def stop_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """--break, --break-at, --health and --no-stop; the command is called with the `wanted` that they make."""
 
@@ -67,38 +102,6 @@ def stop_options(command: Callable[..., Any]) -> Callable[..., Any]:
         checks = tuple(check for check in LOOKED_FOR if check not in no_stop) if health else ()
         return command(*args, wanted=Wanted(breaks, break_at, checks), **rest)
 
-    for add in (
-        click.option(
-            "--no-stop",
-            multiple=True,
-            type=click.Choice(LOOKED_FOR),
-            help="Leave this one out of --health.",
-            panel=PANEL,
-        ),
-        click.option(
-            "--health",
-            is_flag=True,
-            help="Stop, with exit status 2, at a nan or inf, at a parameter matrix whose gradient is all zero, where "
-            "all ReLU units of a layer are dead for a whole document, at a gradient norm a hundred times its median.",
-            panel=PANEL,
-        ),
-        click.option(
-            "--break-at",
-            multiple=True,
-            metavar="EVENT",
-            help="Stop at an event: a tensor or a parameter matrix, as in attn_weights@pos=2,layer=0,head=1; "
-            "phase=backward is where its gradient is complete. Can be given several times.",
-            panel=PANEL,
-        ),
-        click.option(
-            "--break",
-            "breaks",
-            multiple=True,
-            metavar="CONDITION",
-            help="Stop where this becomes true, as in 'loss < 2 and step > 100' or 'attn_weights[0, 2].max() > 0.9'. "
-            "Steps, positions, layers and heads count from 0. Can be given several times.",
-            panel=PANEL,
-        ),
-    ):
+    for add in OPTIONS:
         with_wanted = add(with_wanted)
     return with_wanted

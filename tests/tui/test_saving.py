@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from harness import SMALL, text
+from harness import SMALL, text, until
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -46,12 +46,6 @@ async def opened(start: Start) -> AsyncIterator[tuple[Pilot[object], DebuggerScr
         screen = app.screen
         assert isinstance(screen, DebuggerScreen)
         yield pilot, screen
-
-
-async def until(pilot: Pilot[object], met: Callable[[], bool]) -> None:
-    """Wait for a condition."""
-    while not met():
-        await pilot.pause(0.01)
 
 
 async def ask(pilot: Pilot[object]) -> SaveScreen:
