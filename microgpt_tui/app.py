@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import threading
 from contextlib import suppress
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rich.console import RenderableType
 from textual import on
@@ -101,12 +103,30 @@ class MicrogptApp(ThemedApp):
             self.push_screen(SaveScreen(self.keeper.screen.session, self.start.path))
 
 
-def end_on_signals(app: App[Any]) -> None:
+GRACE = 5.0  # seconds to end in good order
+
+
+def end_on_signals(app: MicrogptApp) -> None:
     """Quit in good order when the system ends the program, or its terminal goes away."""
     for number in (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")):
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             with suppress(NotImplementedError, RuntimeError, ValueError):  # not on this system, or not in this thread
-                asyncio.get_running_loop().add_signal_handler(number, partial(app.exit, return_code=128 + number))
+                asyncio.get_running_loop().add_signal_handler(number, partial(_end, app, 128 + number))
+
+
+def _end(app: MicrogptApp, status: int) -> None:
+    """Leave; and if that takes too long, for want of a terminal that takes what is written to it, leave anyway."""
+
+    def leave_anyway() -> None:
+        with suppress(EngineError):
+            if app.keeper is not None:
+                app.keeper.finish()
+        os._exit(status)
+
+    late = threading.Timer(GRACE, leave_anyway)
+    late.daemon = True  # it does not keep a program alive that has ended by then
+    late.start()
+    app.exit(return_code=status)
 
 
 def run_debugger(start: Start) -> int:
