@@ -13,7 +13,7 @@ from textual.containers import Vertical
 from textual.widgets import Input, Static
 
 from engine import EngineError, ExpressionError
-from microgpt_tui.screens.typing import Typing
+from microgpt_tui.screens.typing import LONGEST, Typing
 from microgpt_tui.widgets.picture import printable
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ class AskScreen(Typing[T | None], Generic[T]):
         with Vertical() as box:
             box.border_title = self._title
             box.border_subtitle = "enter takes it, esc does not"
-            yield Input(self._text, select_on_focus=False)
+            yield Input(self._text, select_on_focus=False, max_length=LONGEST)
             yield Static(self._hint, id="note", markup=False)
 
     @on(Input.Submitted)

@@ -29,7 +29,8 @@ class Commanding(Stopping):
         super().__init__()
         self._typed: list[str] = []
         self._searched: list[str] = []
-        self._sought: Scalar | None = None  # what is looked for in a step that the run is on its way to
+        self._last_found = ""  # the last search that led somewhere
+        self._sought: tuple[Scalar, Moment] | None = None  # what is looked for, and the moment to go to for that
 
     def _leave(self) -> None:
         """The run begins to move in a thread."""
@@ -83,17 +84,17 @@ class Commanding(Stopping):
             return
         step = scalar.next_step(session.step, session.docs, session.config.block_size)
         if step is not None:
-            self._sought = scalar
+            self._sought = scalar, Moment(step)
             self.go(Moment(step))
             if not self.busy:
                 self._arrived_there()
 
     @on(Motion.Arrived)
     def _arrived_there(self) -> None:
-        """Go on to what is looked for, if the run has come to the start of a step for that."""
-        scalar, self._sought = self._sought, None
-        if scalar is not None and self.session.moment == Moment(self.session.step):
-            self._seek(scalar)
+        """Go on to what is looked for, if the run has come to where it is; not if it was halted on the way."""
+        sought, self._sought = self._sought, None
+        if sought is not None and self.session.moment == sought[1]:
+            self._seek(sought[0])
 
     # Search.
 
@@ -104,14 +105,17 @@ class Commanding(Stopping):
         program, moment = self.session.program, self.session.moment
 
         def read(line: str) -> search.Match | None:
-            return search.search(line.strip() or "".join(self._searched[-1:]), program, moment)
+            words = line.strip() or self._last_found
+            match = search.search(words, program, moment)
+            self._last_found = words
+            return match
 
         prompt = Prompt("/", self._search_hint, read, partial(search.completions, program=program), self._searched)
         self.app.push_screen(LineScreen(prompt), self._found)
 
     @property
     def _search_hint(self) -> str:
-        return f"enter: again {self._searched[-1]}" if self._searched else search.HINT
+        return f"enter: again {self._last_found}" if self._last_found else search.HINT
 
     def _found(self, match: search.Match | None) -> None:
         if match is not None:

@@ -14,7 +14,7 @@ from textual.suggester import Suggester
 from textual.widgets import Input, Label, Static
 
 from microgpt_tui.completing import LineError
-from microgpt_tui.screens.typing import Typing
+from microgpt_tui.screens.typing import LONGEST, Typing
 
 T = TypeVar("T")
 
@@ -65,7 +65,7 @@ class LineScreen(Typing[T | None], Generic[T]):
             yield Static(self.prompt.hint, id="note", markup=False)
             with Horizontal():
                 yield Label(self.prompt.sign, markup=False)
-                yield Input(suggester=_FirstWay(self.prompt.complete), select_on_focus=False)
+                yield Input(suggester=_FirstWay(self.prompt.complete), select_on_focus=False, max_length=LONGEST)
 
     @on(Input.Changed)
     def changed(self, message: Input.Changed) -> None:

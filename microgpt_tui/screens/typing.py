@@ -8,6 +8,7 @@ from textual import events
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
+LONGEST = 500  # characters of a line; whole numbers longer than this are none that Python reads
 T = TypeVar("T")
 
 

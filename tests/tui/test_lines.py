@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from harness import DOCS, SMALL, at, debugger, name, screen, text, until
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from engine import Session
 from engine.events import Moment, Phase
@@ -92,6 +93,24 @@ async def test_a_search_goes_on_from_match_to_match() -> None:
             await pilot.pause()
         assert len(set(seen)) == 3
         assert name(pilot) == "attn_weights"
+        await typed(pilot, "/zebra")
+        assert "no event of this step fits" in text(pilot)
+        await pilot.press("escape", "slash", "enter")  # what led nowhere is not what is repeated
+        await pilot.pause()
+        assert name(pilot) == "attn_weights"
+
+
+async def test_a_line_of_any_length_is_no_more_than_refused() -> None:
+    async with debugger(run=fresh()) as pilot:
+        await pilot.press("colon")
+        await pilot.pause()
+        line = pilot.app.screen.query_one(Input)
+        line.insert_text_at_cursor("9" * 400)
+        line.insert_text_at_cursor("9" * 5000)
+        assert len(line.value) <= 500
+        await pilot.press("enter")
+        await pilot.pause()
+        await until(pilot, lambda: "there is no step" in " ".join(text(pilot).split()))
 
 
 async def test_marks_are_set_shown_and_returned_to() -> None:
