@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from microgpt_tui import palette
 from microgpt_tui.frame import Frame
+from microgpt_tui.keys import KEYS, Key
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.screens.keys import KEYS, Key
 from microgpt_tui.widgets.picture import Line, Picture
 
 

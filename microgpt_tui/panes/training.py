@@ -48,9 +48,11 @@ class Training(Dragged):
         names = _names(frame, width) if height >= WITH_NAMES else Picture()
         room = height - picture.height - names.height
         second = room // 3 if room >= 3 * LEAST_CURVE else int(room > LEAST_CURVE)
-        picture.below(curve("loss", losses, width, room - (second if norms else 0), step, target, done - len(losses)))
+        picture.below(
+            curve("loss", losses, width, room - (second if norms else 0), step, target, max(done - len(losses), 0))
+        )
         if norms and second > 1:
-            picture.below(curve("gradient norm", norms, width, second, step, target, done - len(norms)))
+            picture.below(curve("gradient norm", norms, width, second, step, target, max(done - len(norms), 0)))
         elif norms and second:
             line = picture.line("    |g| ", palette.DIM)
             sparkline(line, norms, width - line.width, target)

@@ -18,6 +18,7 @@ from microgpt_tui import navigation
 from microgpt_tui.frame import Around, Frame, Where
 from microgpt_tui.historian import Historian
 from microgpt_tui.kept import Kept
+from microgpt_tui.keys import KEYS, PaneKeys
 from microgpt_tui.motion import PACES, Motion
 from microgpt_tui.panes.adam import Adam
 from microgpt_tui.panes.attention import Attention
@@ -40,7 +41,6 @@ from microgpt_tui.panes.training import Training
 from microgpt_tui.panes.watches import Watches
 from microgpt_tui.screens.commanding import Commanding
 from microgpt_tui.screens.help import HelpScreen
-from microgpt_tui.screens.keys import KEYS, PaneKeys
 from microgpt_tui.screens.layouts import Body
 
 SMALLEST = (80, 24)

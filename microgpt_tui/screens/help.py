@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from microgpt_tui import palette
 from microgpt_tui.frame import Frame
-from microgpt_tui.screens.keys import KEYS
+from microgpt_tui.keys import KEYS
 from microgpt_tui.texts import pane_text, sentences, title_of
 
 LEADS = ("What", "Why", "How to read")

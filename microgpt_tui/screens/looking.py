@@ -12,10 +12,10 @@ from engine.events import Moment, Phase
 from microgpt_tui import navigation
 from microgpt_tui.frame import Choice, Frame, Where
 from microgpt_tui.kept import Kept
+from microgpt_tui.keys import Key
 from microgpt_tui.motion import Live
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens.arrangement import Arrangement
-from microgpt_tui.screens.keys import Key
 from microgpt_tui.screens.layouts import REST, Body, Split, below, panes_of, plan
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from harness import DOCS, click_on, debugger, name, screen, session, text
 
 from engine import Config, Session
 from engine.events import Moment, Phase
+from microgpt_tui.keys import KEYS
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens.help import HelpScreen
-from microgpt_tui.screens.keys import KEYS
 
 
 @pytest.mark.parametrize(

@@ -261,3 +261,10 @@ def test_a_sparkline_shows_signs_without_colour() -> None:
     style = line.segments[1].style
     assert style is not None
     assert style.reverse
+
+
+def test_the_loss_of_the_step_that_is_going_on_stands_on_the_curve() -> None:
+    run = Session(SMALL, DOCS)
+    frame = at(Moment(0, Phase.BACKWARD, 9), run=run)
+    shown = Training("p").draw(frame, 60, 14).text()
+    assert shown.count(plain(frame.view.loss)) == 2  # as a figure, and on the axis
