@@ -9,10 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from engine.addresses import Address
     from engine.breakpoints import Breakpoint, Place
     from engine.config import Config
     from engine.dataset import load_docs
     from engine.errors import (
+        AddressError,
         BreakpointError,
         CheckpointError,
         ConfigError,
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHECKS",
+    "Address",
+    "AddressError",
     "Breakpoint",
     "BreakpointError",
     "CheckpointError",
@@ -59,10 +63,12 @@ __all__ = [
 ]
 
 _ROOMS = {
+    "addresses": ("Address",),
     "config": ("Config",),
     "dataset": ("load_docs",),
     "breakpoints": ("Breakpoint", "Place"),
     "errors": (
+        "AddressError",
         "BreakpointError",
         "CheckpointError",
         "ConfigError",

@@ -34,6 +34,10 @@ class BreakpointError(EngineError):
     """A breakpoint on an event that this model does not have, or one that cannot be read."""
 
 
+class AddressError(EngineError):
+    """A moment that is written in a way that cannot be read, or that the run does not have."""
+
+
 class Stopped(EngineError):
     """Long work was asked to stop before it was done; everything up to there is intact."""
 
