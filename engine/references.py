@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, IntEnum
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -131,6 +132,12 @@ NAMES = {
     "learning_rate": Name(
         Kind.NUMBER, Grain.START, False, lambda view: view.config.learning_rate_at(view.moment.step)
     ),
+    **{
+        name: Name(Kind.NUMBER, Grain.START, False, partial(lambda name, view: getattr(view.config, name), name))
+        for name in ("n_layer", "n_embd", "n_head", "head_dim", "block_size", "num_steps", "beta1", "beta2")
+    },
+    "vocab_size": Name(Kind.NUMBER, Grain.START, False, lambda view: view.program.tokenizer.vocab_size),
+    "n_params": Name(Kind.NUMBER, Grain.START, False, lambda view: view.recording.n_params),
     "phase": Name(Kind.TEXT, Grain.START, False, lambda view: str(view.moment.phase)),
     "pos": Name(Kind.NUMBER, Grain.EVENT, True, lambda view: view.pos),
     "token": Name(Kind.TEXT, Grain.EVENT, True, lambda view: _token_at(view, view.program.inputs)),

@@ -1,0 +1,71 @@
+"""Whether a lecture can be shown: every moment exists, and every number that is quoted is known where it is quoted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from engine import Config, EngineError, Moment, Scope, Session
+from engine.tokenizer import Tokenizer
+from microgpt_tui.frame import Where
+from microgpt_tui.lectures.library import config_of, docs_of
+from microgpt_tui.lectures.pages import Chapter, LectureError
+from microgpt_tui.lectures.reading import read_all
+from microgpt_tui.lectures.scenes import Scene, bind
+
+Asked = TypeVar("Asked")
+Open = Callable[[Config, list[str]], Session]
+"""A run of a configuration on documents; it may have been opened before."""
+
+
+def check(path: Path, language: str, open_session: Open) -> tuple[Chapter | None, list[LectureError]]:
+    """The chapter in a file, and all that is wrong with it, in the order of the lines."""
+    chapter, mistakes = read_all(path, language)
+    if chapter is None:
+        return None, mistakes
+    try:
+        config, docs = config_of(chapter), docs_of(chapter)
+    except EngineError as error:
+        mistakes.append(error if isinstance(error, LectureError) else LectureError(str(error), str(path), 1))
+        return chapter, mistakes
+    scenes, unbound = bind(chapter, Scope(config, Tokenizer(docs)))
+    mistakes += unbound
+    if not mistakes:
+        mistakes += _run_through(scenes, open_session(config, docs))
+    return chapter, sorted(mistakes, key=lambda mistake: mistake.line)
+
+
+def _run_through(scenes: list[Scene], session: Session) -> list[LectureError]:
+    """Go through all pages as a viewer would; what went wrong on the way."""
+    mistakes: list[LectureError] = []
+
+    def asked(ask: Callable[..., Asked], *args: Any) -> Asked | None:
+        try:
+            return ask(*args)
+        except LectureError as error:
+            mistakes.append(error)
+            return None
+
+    here = Moment()
+    for scene in scenes:
+        start = asked(scene.start, session, here)
+        if start is None:
+            continue
+        for focus in scene.focus:
+            asked(focus.on, Where(start), session)
+        for text in scene.texts:
+            for quote in text.quotes:
+                asked(text.one, quote, session, start)
+        session.seek(start)
+        here = asked(scene.ending, session, start) or start
+        for quote in scene.then.quotes if scene.then else ():
+            asked(scene.then.one, quote, session, here)
+        asked(_answer, scene, session, start, here)
+    return mistakes
+
+
+def _answer(scene: Scene, session: Session, start: Moment, end: Moment) -> None:
+    options = [option.fill(session, start) for option in scene.options]
+    session.seek(end)
+    scene.right(session, options)

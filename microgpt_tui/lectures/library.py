@@ -1,0 +1,109 @@
+"""Finds lectures: the course that comes with the program, by number or name, and a user's own file or folder.
+
+A course is a folder with one subfolder a language; a chapter is a file in it; files are in the order of their names.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from importlib import resources
+from pathlib import Path
+
+from engine import Config, ConfigError
+from engine.dataset import load_docs
+from microgpt_tui.lectures.pages import Chapter, Course, LectureError
+from microgpt_tui.lectures.reading import read
+
+LANGUAGES = ("en", "ko")
+BUILT_IN = "microgpt"
+
+
+def course(language: str) -> Course:
+    """The chapters that come with the program. Raises LectureError."""
+    return Course(BUILT_IN, [read(path, language) for path in _files(_built_in(), language)])
+
+
+def find(wanted: str | None, language: str) -> tuple[Course, int]:
+    """The course that a chapter's number, its name, a file or a folder means, and where to begin in it.
+
+    Raises LectureError.
+    """
+    if wanted is None:
+        return course(language), 0
+    path = Path(wanted)
+    if path.suffix == ".md" or path.is_file():
+        chapter = read(path, language)
+        return Course(chapter.title, [chapter]), 0
+    if path.is_dir():
+        return Course(path.name, [read(file, language) for file in _files(path, language)]), 0
+    built_in = course(language)
+    return built_in, _chosen(wanted, built_in)
+
+
+def files(wanted: str | None, language: str) -> list[Path]:
+    """The files that are meant, to be checked. Raises LectureError."""
+    if wanted is None:
+        return _files(_built_in(), language)
+    path = Path(wanted)
+    if path.is_dir():
+        return _files(path, language)
+    if path.suffix == ".md" or path.is_file():
+        return [path]
+    return [Path(course(language).chapters[_chosen(wanted, course(language))].file)]
+
+
+def config_of(chapter: Chapter) -> Config:
+    """The hyperparameters of the run that a chapter speaks of. Raises LectureError."""
+    kinds: dict[str, Callable[[str], float]] = {field.name: type(field.default) for field in fields(Config)}
+    values: dict[str, float] = {}
+    for name, text in chapter.options:
+        if name not in kinds:
+            raise LectureError(f"config: no setting is called {name!r}; there are {', '.join(kinds)}", chapter.file)
+        try:
+            values[name] = kinds[name](text)
+        except ValueError:
+            raise LectureError(f"config: {name} is {text!r}; write a number", chapter.file) from None
+    try:
+        return Config(**values)  # type: ignore[arg-type]
+    except ConfigError as error:
+        raise LectureError(f"config: {error}", chapter.file) from error
+
+
+def docs_of(chapter: Chapter) -> list[str]:
+    """The documents of that run. Raises DataError."""
+    return load_docs(chapter.data)
+
+
+def _built_in() -> Path:
+    return Path(str(resources.files(__package__) / "courses" / BUILT_IN))
+
+
+def _files(folder: Path, language: str) -> list[Path]:
+    """The chapters of a folder: those in the subfolder of a language if there are subfolders of languages."""
+    inside = folder / language
+    found = list(_chapters(inside if inside.is_dir() else folder))
+    if not found:
+        others = [name for name in LANGUAGES if (folder / name).is_dir()]
+        hint = f"give --lang {others[0]}" if others else "give a folder with chapters, as in my_course/en/01-start.md"
+        raise LectureError(f"holds no chapter in the language {language!r}; {hint}", str(folder))
+    return found
+
+
+def _chapters(folder: Path) -> Iterator[Path]:
+    yield from sorted(path for path in folder.glob("*.md") if path.stem.lower() != "readme")
+
+
+def _chosen(wanted: str, course: Course) -> int:
+    """The place of a chapter by its number from 1, its file's name, or the part of that which is no number."""
+    names = [chapter.name for chapter in course.chapters]
+    if wanted.isdecimal() and 1 <= int(wanted) <= len(names):
+        return int(wanted) - 1
+    for place, name in enumerate(names):
+        if wanted.lower() in (name, name.partition("-")[2]):
+            return place
+    words = [name.partition("-")[2] for name in names]
+    near = difflib.get_close_matches(wanted, words, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are 1 to {len(names)}: {', '.join(words)}"
+    raise LectureError(f"no chapter is called {wanted!r}, and no file; {hint}")

@@ -1,0 +1,111 @@
+"""What a lecture is made of, as it is written: `Course`, `Chapter`, `Page` and what a page does. Nothing is evaluated.
+
+Every text that can hold a mistake knows its file and line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine import EngineError
+
+
+class LectureError(EngineError):
+    """A lecture that cannot be read or shown. The text begins with the file and the line where there is one."""
+
+    def __init__(self, reason: str, file: str = "", line: int = 0) -> None:
+        self.reason, self.file, self.line = reason, file, line
+        super().__init__(f"{file}:{line}: {reason}" if line else f"{file}: {reason}" if file else reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A text of a page, and the line of the file at which it begins, counted from 1."""
+
+    text: str
+    file: str
+    line: int
+
+    def fault(self, reason: str, skip: int = 0) -> LectureError:
+        """What is wrong with it, `skip` characters into it."""
+        return LectureError(reason, self.file, self.line + self.text.count("\n", 0, skip))
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question; the audience predicts. The `answer` is an expression: the right option's text, or its index from 0.
+
+    On revealing it, the run goes on to `reveal` if that is given.
+    """
+
+    question: Said
+    options: tuple[Said, ...]
+    answer: Said | None
+    reveal: Said | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait until the viewer does something: presses a key, chooses a head, brings the run where a condition is true."""
+
+    until: Said
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """Play event by event up to a moment of the same training step."""
+
+    until: Said
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Train on to a step, with every pane showing the same event of each."""
+
+    until: Said
+
+
+Act = Ask | Wait | Play | Run
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page. `speed` is in events a second for `Play`, in training steps a second for `Run`; 0 is flat out.
+
+    Without a `moment` it begins where the page before it ends.
+    """
+
+    head: Said
+    title: str
+    body: Said
+    moment: Said | None = None
+    focus: tuple[Said, ...] = ()
+    spotlight: tuple[Said, ...] = ()
+    speed: float | None = None
+    figure: Said | None = None
+    act: Act | None = None
+    then: Said | None = None
+    notes: Said | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """One file. `options` are hyperparameters of the run that it speaks of, `data` its documents; None is the usual."""
+
+    name: str
+    title: str
+    pages: tuple[Page, ...]
+    language: str
+    file: str
+    options: tuple[tuple[str, str], ...] = ()
+    data: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Chapters in order."""
+
+    title: str
+    chapters: Sequence[Chapter]

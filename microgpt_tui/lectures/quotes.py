@@ -1,0 +1,223 @@
+"""Numbers quoted in a text: `{loss}`, `{probs["e"]:.2f}`, `{loss @ step 1000}`. Each is asked of the run, never typed.
+
+Beside the engine's expressions there are words that only a text needs; see WORDS.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from engine import Address, AddressError, EngineError, ExpressionError, Moment, Phase, Scope, Session
+from engine.expressions import Answer
+from engine.references import Kind
+from engine.watches import Watch
+from microgpt_tui.lectures.pages import LectureError, Said
+from microgpt_tui.widgets.numbers import plain
+
+QUOTED = re.compile(r"\{\{|\}\}|\{(?P<inside>[^{}]*)\}|[{}]")
+FORMAT = re.compile(r":(?P<format>\+?,?(?:\.\d)?[defg%]?)\s*$")
+ELSEWHERE = re.compile(r"\s@\s+(?P<address>[^\"']+)$")
+CALL = re.compile(r"(?P<word>[a-z_]+)\s*(?:\((?P<inside>.*)\))?")
+
+Ask = Callable[[Session], Answer]
+"""Answers from a run that stands at the moment that is spoken of; None if it is not known there."""
+WORDS = {
+    "docs": "how many documents there are",
+    "scalars": "how many scalars the forward phase of this document makes",
+    "edges": "how many ticks its backward phase has",
+    "tokens": "the tokens of this document",
+    "names(n, temperature)": "n documents sampled at this moment, 5 at 0.5 without the brackets",
+    "char(x)": "the token with the number x, as in char(probs.argmax())",
+    "largest(x; y; z)": "which of them is largest, counted from 0",
+}
+
+
+@dataclass(frozen=True)
+class Quote:
+    """An expression in a text; `address` is where it is asked, None for the page's own moment."""
+
+    said: Said
+    text: str
+    ask: Ask
+    address: Address | None = None
+    format: str = ""
+
+    def answer(self, session: Session) -> str:
+        """What stands in the text for it; the run stands at the moment. Raises LectureError if it is not known."""
+        try:
+            value = self.ask(session)
+        except EngineError as error:
+            raise self.said.fault(f"{{{self.text}}}: {error}") from error
+        if value is None:
+            raise self.said.fault(f"{{{self.text}}} is not known at {where(session)}")
+        try:
+            return written(value, self.format)
+        except ValueError:
+            raise self.said.fault(f"{{{self.text}}} is {value!r}, which :{self.format} cannot write") from None
+
+
+@dataclass(frozen=True)
+class Template:
+    """A text and the quotes in it, as parts in order."""
+
+    said: Said
+    parts: tuple[str | Quote, ...]
+
+    @property
+    def quotes(self) -> list[Quote]:
+        """The quotes alone."""
+        return [part for part in self.parts if isinstance(part, Quote)]
+
+    def fill(self, session: Session, moment: Moment) -> str:
+        """The text with its numbers. `moment` is the page's own; the run is moved. Raises LectureError."""
+        return "".join(part if isinstance(part, str) else self.one(part, session, moment) for part in self.parts)
+
+    def one(self, quote: Quote, session: Session, moment: Moment) -> str:
+        """What stands for one of its quotes. Raises LectureError."""
+        go(session, quote.address or moment, quote.said)
+        return quote.answer(session)
+
+
+@dataclass
+class Reader:
+    """Reads expressions for runs of one configuration; what is wrong is gathered in `mistakes`."""
+
+    scope: Scope
+    mistakes: list[LectureError] = field(default_factory=list)
+
+    def template(self, said: Said) -> Template:
+        """A text with its quotes."""
+        parts: list[str | Quote] = []
+        end = 0
+        for found in QUOTED.finditer(said.text):
+            parts.append(said.text[end : found.start()])
+            end = found.end()
+            at = Said(found[0], said.file, said.line + said.text.count("\n", 0, found.start()))
+            if found[0] in ("{{", "}}"):
+                parts.append(found[0][0])
+            elif found["inside"] is None:
+                self.mistakes.append(at.fault(f"a single {found[0]}; write {found[0] * 2} to have one in the text"))
+            else:
+                self._quote(at, found["inside"], parts)
+        return Template(said, (*parts, said.text[end:]))
+
+    def _quote(self, said: Said, text: str, parts: list[str | Quote]) -> None:
+        form = FORMAT.search(text)
+        words = text[: form.start()] if form else text
+        elsewhere = ELSEWHERE.search(words)
+        address = None
+        try:
+            if elsewhere:
+                address = Address.parse(elsewhere["address"], self.scope)
+                words = words[: elsewhere.start()]
+            ask = self.expression(words)
+        except ExpressionError as error:
+            self.mistakes.append(said.fault(f"{{{text}}}: {error.reason}"))
+        except EngineError as error:
+            self.mistakes.append(said.fault(f"{{{text}}}: {error}"))
+        else:
+            parts.append(Quote(said, text.strip(), ask, address, form["format"] if form else ""))
+
+    def expression(self, text: str) -> Ask:
+        """An expression or one of WORDS. Raises EngineError."""
+        text = text.strip()
+        call = CALL.fullmatch(text)
+        word, inside = (call["word"], call["inside"]) if call else ("", None)
+        if inside is None and word in COUNTS:
+            return COUNTS[word]
+        if word == "names":
+            return _names(inside)
+        if word == "char" and inside:
+            return self._char(inside)
+        if word == "largest" and inside:
+            return _largest([self.expression(part) for part in inside.split(";")])
+        watch = Watch(text, self.scope)
+        return lambda session: watch.value(session.view())
+
+    def _char(self, inside: str) -> Ask:
+        watch, tokenizer = Watch(inside, self.scope), self.scope.tokenizer
+        if watch.expression.kind is not Kind.NUMBER:
+            raise ExpressionError(f"char takes the number of a token, and {inside} is {watch.expression.kind.value}")
+
+        def ask(session: Session) -> Answer:
+            token = watch.value(session.view())
+            known = isinstance(token, int | float) and token == token // 1 and 0 <= token < tokenizer.vocab_size
+            return tokenizer.name(int(token)) if known else None  # type: ignore[arg-type]
+
+        return ask
+
+
+def go(session: Session, to: Address | Moment, said: Said) -> None:
+    """Bring a run to an address or a moment. Raises LectureError."""
+    try:
+        if isinstance(to, Address):
+            if session.step != to.step:
+                session.seek(Moment(to.step))
+            to = to.moment(session.program)
+        session.seek(to)
+    except EngineError as error:
+        raise said.fault(str(error)) from error
+
+
+def where(session: Session) -> str:
+    """The moment of a run as an address, for a sentence."""
+    moment = session.moment
+    if moment.phase is Phase.FORWARD and not moment.tick:
+        return f"the start of step {moment.step}"
+    return Address.of(session.program, moment).text
+
+
+def written(value: Answer, form: str = "") -> str:
+    """A value as it stands in a text. Raises ValueError if `form`, a format of Python's, does not fit it."""
+    if isinstance(value, tuple):
+        return ", ".join(written(each, form) for each in value)
+    if form:
+        return format(int(value) if form[-1] == "d" and isinstance(value, float) else value, form)
+    if isinstance(value, bool) or value is None:
+        return str(value).lower()
+    if isinstance(value, float | np.floating):
+        return plain(float(value))
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _names(inside: str | None) -> Ask:
+    try:
+        words = [part.strip() for part in inside.split(",")] if inside else []
+        number = int(words[0]) if words else 5
+        temperature = float(words[1]) if len(words) > 1 else 0.5
+        if not 1 <= number <= 50 or len(words) > 2 or not 0 < temperature < 100:
+            raise ValueError
+    except ValueError:
+        raise AddressError(
+            f"names({inside}) is not to be had; write names(5, 0.5): up to 50 of them, at a temperature above 0"
+        ) from None
+
+    def ask(session: Session) -> Answer:
+        generator = random.Random(f"{session.config.seed} {session.step}")  # its own: the run's stays as it is
+        return ", ".join(name or "(empty)" for name in session.sample(number, temperature, generator))
+
+    return ask
+
+
+def _largest(asked: Iterable[Ask]) -> Ask:
+    asked = list(asked)
+
+    def ask(session: Session) -> Answer:
+        values = [each(session) for each in asked]
+        numbers = [value for value in values if isinstance(value, int | float)]
+        return numbers.index(max(numbers)) if len(numbers) == len(values) else None
+
+    return ask
+
+
+COUNTS: dict[str, Ask] = {
+    "docs": lambda session: len(session.docs),
+    "scalars": lambda session: session.program.ticks(Phase.FORWARD),
+    "edges": lambda session: session.program.ticks(Phase.BACKWARD),
+    "tokens": lambda session: " ".join(session.tokenizer.name(token) for token in session.program.tokens),
+}
