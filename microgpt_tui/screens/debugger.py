@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from textual import events, on
-from textual.app import ComposeResult
+from textual.app import ComposeResult, CSSPathType
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Static
@@ -63,7 +63,7 @@ PANES: dict[str, type[Pane]] = {
 class DebuggerScreen(Commanding):
     """One moment of a run, seen from every side."""
 
-    CSS_PATH = "debugger.tcss"
+    CSS_PATH: ClassVar[CSSPathType | None] = "debugger.tcss"
     AUTO_FOCUS = ""  # no pane is chosen at first, so the arrow keys move through time
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]  # noqa: RUF012 - so named by the base
     VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall")]  # noqa: RUF012 - so named by the base
@@ -177,7 +177,7 @@ class DebuggerScreen(Commanding):
         """The run begins to move in a thread: panes keep their pictures, and let go of its numbers."""
         self.fault = None
         for pane in self.query(Pane):
-            pane.frame = None
+            pane.let_go()
 
     @on(Motion.Moved)
     def moved(self, message: Motion.Moved) -> None:
