@@ -39,7 +39,7 @@ class LectureScreen(DebuggerScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(key.keys, key.action, key.description, id=key.id, tooltip=key.tooltip, show=False, priority=True)
         for key in IN_LECTURE
-    ]
+    ] + DebuggerScreen.BINDINGS  # a key that is bound anew would lose what it does while exploring
 
     class Left(Message):
         """The chapter is left, for another page of the course; None ends the lecture."""
