@@ -58,7 +58,7 @@ class LectureScreen(DebuggerScreen):
     def __init__(self, session: Session, lecture: Lecture) -> None:
         super().__init__(session)
         self.lecture = lecture
-        self.scenes = lecture.scenes(session)
+        self.scenes = lecture.scenes(self.scope)
         lecture.page = min(lecture.page % len(self.scenes), len(self.scenes) - 1)
         self.leaves: list[Leaf] = []  # of the first pages; the others are on their way
         self.turn = Turn(None)
