@@ -114,6 +114,8 @@ class LectureScreen(DebuggerScreen):
         """Hand the present moment to every pane; panes that are not in question stand back."""
         super().show()
         spots = () if self.exploring or self.leaf is None else self.scenes[self.lecture.page].spotlight
+        for strip in ("tokens", "timeline"):
+            self.set_class(strip in spots, f"-with-{strip}")
         for pane in self.query(Pane):
             pane.dimmed = bool(spots) and pane.id not in (*spots, "page", "footing")
         self._see_to_waiting()
