@@ -198,6 +198,10 @@ class Session:
         other._restore(0)
         return other
 
+    def forget_future(self) -> None:
+        """Forget the figures of the present step and of all that were run after it, as if they had never been run."""
+        self.history.forget(self.step)
+
     # Saved work.
 
     def start_of_step(self) -> Keyframe:

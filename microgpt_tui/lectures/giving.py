@@ -75,7 +75,7 @@ def leaves(scenes: list[Scene], session: Session) -> Iterator[Leaf]:
         try:
             leaf, here = leaf_of(scene, session, here)
         except LectureError as error:
-            leaf = Leaf(scene.page.title, f"This page cannot be shown. {error}", here, here)
+            leaf = Leaf(scene.page.title.text, f"This page cannot be shown. {error}", here, here)
         yield leaf
 
 

@@ -78,7 +78,7 @@ class Page:
     """
 
     head: Said
-    title: str
+    title: Said
     body: Said
     moment: Said | None = None
     focus: tuple[Said, ...] = ()

@@ -87,7 +87,7 @@ def _chapter(text: str, path: Path, language: str) -> tuple[Chapter | None, list
         options.append((key, value))
     chapter = Chapter(
         name=path.stem,
-        title=title.text if title else pages[0].title,
+        title=title.text if title else pages[0].title.text,
         pages=tuple(pages),
         language=lang.text if lang else language,
         file=str(path),
@@ -192,7 +192,7 @@ def _page(header: Header, mistakes: list[LectureError]) -> Page:
     speed = header.one("speed")
     return Page(
         head=head,
-        title=titled["title"].strip() if titled else "",
+        title=Said(titled["title"].strip() if titled else "", head.file, start + (at or 0)),
         body=_block(lines[(at or 0) + 1 :], head.file, start + (at or 0) + 1),
         moment=header.one("moment"),
         focus=header.all("focus"),

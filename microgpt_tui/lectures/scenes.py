@@ -83,7 +83,9 @@ class Scene:
     at: Address | None
     until: Address | None
     focus: tuple[Focus, ...]
+    title: Template
     body: Template
+    notes: Template | None
     then: Template | None
     figure: Template | None
     question: Template | None
@@ -99,8 +101,8 @@ class Scene:
     @property
     def texts(self) -> Iterator[Template]:
         """The texts that speak of the page's own moment."""
-        yield self.body
-        yield from (text for text in (self.figure, self.question, *self.options) if text is not None)
+        texts = (self.title, self.body, self.figure, self.question, *self.options, self.notes)
+        return (text for text in texts if text is not None)
 
     def start(self, session: Session, before: Moment) -> Moment:
         """Bring a run to where the page begins. `before` is where the one before ends. Raises LectureError."""
@@ -172,7 +174,9 @@ class _Binder:
             at=self._address(page.moment),
             until=self._until(act),
             focus=tuple(focus for said in page.focus if (focus := self._focus(said))),
+            title=template(page.title),
             body=template(page.body),
+            notes=template(page.notes) if page.notes else None,
             then=template(page.then) if page.then else None,
             figure=template(page.figure) if page.figure else None,
             question=template(ask.question) if ask else None,

@@ -63,7 +63,7 @@ def test_pages_their_headers_and_texts(tmp_path: Path) -> None:
     assert (chapter.title, chapter.language, chapter.name) == ("Four: pages", "ko", "four")
     assert chapter.options == (("n_layer", "2"), ("n_embd", "8"))
     first, second, third, fourth = chapter.pages
-    assert (first.title, first.body.text, first.body.line) == ("First", "Text of the\nfirst page.", 16)
+    assert (first.title.text, first.body.text, first.body.line) == ("First", "Text of the\nfirst page.", 16)
     assert first.moment is not None
     assert (first.moment.text, first.moment.line) == ("step 3 forward q@pos=1", 4)
     assert [said.text for said in first.focus] == ["head 1", "wte[5, 3]"]
@@ -88,7 +88,7 @@ def test_a_page_plays(tmp_path: Path) -> None:
 def test_files_of_other_systems_are_read(tmp_path: Path) -> None:
     file = tmp_path / "windows.md"
     file.write_bytes(b"\xef\xbb\xbf" + FOUR.replace("\n", "\r\n").encode())
-    assert [page.title for page in read(file).pages] == ["First", "Second", "Third", "Fourth"]
+    assert [page.title.text for page in read(file).pages] == ["First", "Second", "Third", "Fourth"]
 
 
 @pytest.mark.parametrize(
