@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
-from click.utils import get_binary_stream
 
 from engine.config import Config
 from microgpt_tui.cli.debugging import allow_only
@@ -95,7 +95,7 @@ def export(
     session = _at(from_file(run, data) if run else from_seed(config, 0, data), moment)
     content = _written(_picture(session, cells, f"microgpt-{theme}", pane), form)
     if o is None:
-        get_binary_stream("stdout").write(content)
+        sys.stdout.buffer.write(content)  # in UTF-8, as the files say of themselves, whatever the terminal speaks
     else:
         _put(o, content)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from textual.app import App
 from textual.pilot import Pilot
 from textual.screen import Screen
+from textual.worker import WorkerCancelled
 
 from microgpt_tui import palette
 from microgpt_tui.app import ThemedApp
@@ -56,7 +58,8 @@ async def settled(pilot: Pilot[Any], title: str = "") -> Screenshot:
     """
     app, last = pilot.app, None
     while True:
-        await app.workers.wait_for_complete()
+        with suppress(WorkerCancelled):  # somebody else wanted to have another one in its place
+            await app.workers.wait_for_complete()
         await pilot.pause()
         if app.return_code:
             raise RuntimeError("the screen broke off while it was drawn")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar
 
 from textual import events, on
@@ -64,7 +65,7 @@ PANES: dict[str, type[Pane]] = {
 class DebuggerScreen(Commanding):
     """One moment of a run, seen from every side."""
 
-    CSS_PATH = "debugger.tcss"
+    CSS_PATH = Path(__file__).with_name("debugger.tcss")  # whole, so that subclasses elsewhere find it
     AUTO_FOCUS = ""  # no pane is chosen at first, so the arrow keys move through time
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]  # noqa: RUF012 - so named by the base
     VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall")]  # noqa: RUF012 - so named by the base
