@@ -190,6 +190,14 @@ class Session:
         twin._restore(self.history.nearest(self.step))
         return twin
 
+    def anew(self) -> Session:
+        """Another run of the same recording and documents, from its beginning, with a history of its own."""
+        other = self.twin()
+        other.generator.setstate(self.history.keyframes[0].generator)
+        other.history = History(keyframes={0: self.history.keyframes[0]})
+        other._restore(0)
+        return other
+
     # Saved work.
 
     def start_of_step(self) -> Keyframe:

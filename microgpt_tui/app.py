@@ -17,10 +17,16 @@ from textual.binding import BindingType
 from textual.screen import Screen
 from textual.theme import Theme
 
-from engine import EngineError
+from engine import EngineError, Session
+from engine.dataset import checksum
 from microgpt_tui import palette
 from microgpt_tui.keeper import Keeper
+from microgpt_tui.lectures.giving import Lecture
+from microgpt_tui.lectures.library import course
+from microgpt_tui.lectures.pages import Course
+from microgpt_tui.screens.chapters import ChaptersScreen
 from microgpt_tui.screens.debugger import DebuggerScreen
+from microgpt_tui.screens.lecture import LectureScreen
 from microgpt_tui.screens.opening import OpeningScreen
 from microgpt_tui.screens.saving import SaveScreen
 from microgpt_tui.start import Start
@@ -58,10 +64,11 @@ class MicrogptApp(ThemedApp):
     TITLE = "microgpt-tui"
     BINDINGS: ClassVar[list[BindingType]] = []
 
-    def __init__(self, start: Start) -> None:
+    def __init__(self, start: Start, lecture: Lecture | None = None) -> None:
         super().__init__()
         self.start = start
         self.keeper: Keeper | None = None
+        self._lecture = lecture  # what the run that is being opened is for
 
     def get_default_screen(self) -> Screen[None]:
         """Show that something is happening, at once."""
@@ -73,7 +80,10 @@ class MicrogptApp(ThemedApp):
 
     @on(OpeningScreen.Ready)
     async def ready(self, message: OpeningScreen.Ready) -> None:
-        """Show the debugger, and what was left on its screen."""
+        """Show the debugger, and what was left on its screen; or the lecture that the run is for."""
+        if self._lecture is not None:
+            await self.give(self._lecture, message.session)
+            return
         screen = DebuggerScreen(message.session)
         self.keeper = Keeper(screen, self.start)
         await self.push_screen(screen)
@@ -102,6 +112,55 @@ class MicrogptApp(ThemedApp):
         else:
             self.push_screen(SaveScreen(self.keeper.screen.session, self.start.path))
 
+    # Lectures.
+
+    def action_lectures(self) -> None:
+        """Show the chapters of the course that comes with the program, and begin one."""
+        if self.keeper is not None and self.keeper.screen.busy:
+            self.notify("The run is on its way to another moment; open a lecture when it has arrived.", timeout=3)
+            return
+        opened = course("en")
+        self.push_screen(ChaptersScreen(opened, 0), partial(self._chosen, opened))
+
+    def _chosen(self, opened: Course, place: int | None) -> None:
+        if place is not None:
+            self.begin(Lecture(opened, place))
+
+    def begin(self, lecture: Lecture) -> None:
+        """Give a lecture, or another chapter of it: on a run that is there, or one that is opened for it."""
+        config, docs = lecture.run
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, DebuggerScreen):
+                session = screen.session
+                if session.config == config and session.checksum == checksum(docs):
+                    fresh = session if isinstance(screen, LectureScreen) else session.anew()
+                    self.run_worker(self.give(lecture, fresh))
+                    return
+        self._lecture = lecture
+        self.push_screen(OpeningScreen(Start(config, docs)))
+
+    async def give(self, lecture: Lecture, session: Session) -> None:
+        """Show a chapter in the place of the one before, on a run of its own."""
+        self._lecture = None
+        for screen in (OpeningScreen, LectureScreen):
+            if isinstance(self.screen, screen) and len(self.screen_stack) > 1:
+                await self.pop_screen()
+        await self.push_screen(LectureScreen(session, lecture))
+
+    @on(LectureScreen.Left)
+    async def left(self, message: LectureScreen.Left) -> None:
+        """A chapter is left: for another, for the debugger that it was called from, or for good."""
+        lecture = self.screen.lecture if isinstance(self.screen, LectureScreen) else None
+        if lecture is None:
+            return
+        if message.to is not None:
+            lecture.place, lecture.page = message.to
+            self.begin(lecture)
+        elif self.keeper is not None:
+            await self.pop_screen()
+        else:
+            self.exit()
+
 
 GRACE = 5.0  # seconds to end in good order
 
@@ -129,12 +188,14 @@ def _end(app: MicrogptApp, status: int) -> None:
     app.exit(return_code=status)
 
 
-def run_debugger(start: Start) -> int:
-    """Open the debugger, and return its exit status when it has ended; where the user was is kept by then.
+def run_debugger(start: Start, lecture: Lecture | None = None) -> int:
+    """Open the debugger, or give a lecture instead, and return its exit status when it has ended.
+
+    Where the user was in the debugger is kept by then.
 
     Raises EngineError if the run cannot be opened or kept; the terminal is as it was by then.
     """
-    app = MicrogptApp(start)
+    app = MicrogptApp(start, lecture)
     try:
         error = app.run()
     finally:

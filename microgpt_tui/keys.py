@@ -1,4 +1,4 @@
-"""Every key of the debugger, once: for the bindings, the help and the command palette."""
+"""Every key of the debugger and of lectures, once: for the bindings, the help and the command palette."""
 
 from __future__ import annotations
 
@@ -139,6 +139,7 @@ KEYS = (
         "esc",
         group="Look",
     ),
+    Key("lecture.open", "l", "app.lectures", "lectures", "Lectures: guided tours of a run", group="Program"),
     Key("app.help", "question_mark", "help", "help", "All keys, and what is on the screen", "?", True, "Program"),
     Key("run.save", "ctrl+s", "app.save_run", "save", "Save the run, to open it again later", "^s", group="Program"),
     Key("app.theme", "ctrl+t", "app.next_theme", "theme", "Dark, light, high contrast", "^t", group="Program"),
@@ -146,6 +147,28 @@ KEYS = (
     Key("app.quit", "q", "app.quit", "quit", "Leave the debugger", show=True, group="Program"),
 )
 
+OPTIONS = "abcdefgh"  # the letters of the options of a question
+IN_LECTURE = (
+    Key(
+        "page.next", "space,right,pagedown", "advance", "next", "Next: what the page does, then the page after it", "→"
+    ),
+    Key("page.back", "left,pageup", "turn_back", "back", "Back to the start of the page, then the page before", "←"),
+    Key("page.blank", "full_stop", "blank", "blank", "Blank the screen; any of these keys brings it back", "."),
+    *(
+        Key(f"page.digit_{n}", str(n), f"digit({n})", f"page {n}", "Jump to a page; two digits make one number")
+        for n in range(10)
+    ),
+    Key("page.explore", "escape", "explore", "explore", "Leave the page and look around; l returns to it", "esc"),
+    Key("page.chapters", "l", "chapters", "chapters", "The chapters; while looking around, back to the page"),
+    Key("page.hide", "h", "hide", "hide", "Hide the elapsed time and the page count, or show them"),
+    *(
+        Key(f"page.pick_{letter}", letter, f"pick({place})", f"option {letter}", "Predict: pick this option")
+        for place, letter in enumerate(OPTIONS)
+    ),
+    Key("page.leave", "q", "leave", "leave", "Leave the lecture"),
+)
+"""Keys of a lecture; they come before all others while a page is shown."""
+TAKEN = {name for key in IN_LECTURE if not key.id.startswith("page.pick") for name in key.keys.split(",")}
 
 ASKING = {"line.command", "line.search", "mark.set", "mark.return", "break.list", "watch.typed", "run.save", "app.help"}
 

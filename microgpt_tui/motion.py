@@ -101,6 +101,11 @@ class Motion:
         self._running = pace
         self._begin(partial(self._run, stops, self._session.program.stretch_at(self._session.moment)))
 
+    def play(self, end: Moment, pace: Pace) -> None:
+        """Go on to a moment at a pace, event by event or training step by training step, and show the way."""
+        self._running = pace
+        self._begin(partial(self._play, end, self._session.program.stretch_at(self._session.moment)))
+
     def back(self, stops: Stops) -> None:
         """Go back to the last stop before this moment."""
         self._begin(partial(self._back, stops))
@@ -187,14 +192,31 @@ class Motion:
             return run_on(session, stops, next_event(session.program, session.moment) or end, self.told)
         deadline = 0.0 if pace.a_second else time.monotonic() + FRAME
 
-        def on_step(step: int, loss: float) -> bool:
-            self.told(step, loss)
-            return time.monotonic() > deadline or self._halt.is_set()
-
-        stop = run_on(session, stops, end, on_step)
+        stop = run_on(session, stops, end, partial(self._shown_by, deadline))
         if stop is None:
             stop = run_on(session, stops, counterpart(session.program, shown))
         return stop
+
+    def _shown_by(self, deadline: float, step: int, loss: float) -> bool:
+        """A step is finished: whether it is time for a frame."""
+        self.told(step, loss)
+        return time.monotonic() > deadline or self._halt.is_set()
+
+    def _play(self, end: Moment, shown: Stretch) -> Motion.Arrived:
+        session, pace = self._session, self._running
+        while not self._halt.is_set():
+            if pace.events:
+                to = next_event(session.program, session.moment) or end
+            else:
+                deadline = 0.0 if pace.a_second else time.monotonic() + FRAME
+                session.run(end.step, partial(self._shown_by, deadline))
+                to = counterpart(session.program, shown)
+            session.seek(min(to, end, key=lambda moment: moment.key))
+            if session.moment.key >= end.key:
+                break
+            self._rest(Live("playing", session.step, end.step, self._speed()), whole=True)
+            self._halt.wait(1 / pace.a_second if pace.a_second else 0)
+        return self.Arrived()
 
     def _speed(self) -> float:
         then, step = self._since

@@ -14,6 +14,7 @@ from microgpt_tui.cli.ending import Failure, say
 from microgpt_tui.cli.options import data_option, examples
 
 if TYPE_CHECKING:
+    from microgpt_tui.lectures.giving import Lecture
     from microgpt_tui.start import Start
 
 CRASHED = 1
@@ -39,8 +40,11 @@ def open_run(file: Path, data: Path | None) -> None:
     run_debugger(from_file(file, data))
 
 
-def run_debugger(start: Start) -> None:
-    """Run the debugger to its end, and leave with its exit status. Raises Failure if there is no terminal for it."""
+def run_debugger(start: Start, lecture: Lecture | None = None) -> None:
+    """Run the debugger, or a lecture in it, to its end, and leave with its exit status.
+
+    Raises Failure if there is no terminal for it.
+    """
     if not in_terminal():
         raise Failure(
             "the debugger needs a terminal for its input and output; "
@@ -48,7 +52,7 @@ def run_debugger(start: Start) -> None:
         )
     from microgpt_tui.app import run_debugger as run
 
-    status = run(start)
+    status = run(start, lecture)
     if status == CRASHED:
         say("the debugger broke off; microgpt-tui --resume returns to where you were", error=True)
     if status:

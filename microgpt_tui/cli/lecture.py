@@ -9,6 +9,7 @@ import rich_click as click
 from click.exceptions import Exit
 
 from engine.config import Config
+from microgpt_tui.cli.debugging import run_debugger
 from microgpt_tui.cli.ending import BAD, printable
 from microgpt_tui.cli.options import examples
 from microgpt_tui.cli.running import open_session
@@ -46,6 +47,17 @@ def lecture(wanted: str | None, lang: str, listed: bool, check: bool) -> None:
         _list(wanted, lang)
     elif check:
         _check(wanted, lang)
+    else:
+        _give(wanted, lang)
+
+
+def _give(wanted: str | None, lang: str) -> None:
+    from microgpt_tui.lectures.giving import Lecture
+    from microgpt_tui.lectures.library import find
+    from microgpt_tui.start import Start
+
+    lecture = Lecture(*find(wanted, lang))
+    run_debugger(Start(*lecture.run), lecture)
 
 
 def _list(wanted: str | None, lang: str) -> None:

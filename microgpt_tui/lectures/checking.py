@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from engine import Config, EngineError, Moment, Scope, Session
 from engine.tokenizer import Tokenizer
 from microgpt_tui.frame import Where
+from microgpt_tui.lectures.leaf import leaf_of, lines_of
 from microgpt_tui.lectures.library import config_of, docs_of
 from microgpt_tui.lectures.pages import Chapter, LectureError
 from microgpt_tui.lectures.reading import read_all
@@ -19,8 +20,11 @@ Open = Callable[[Config, list[str]], Session]
 """A run of a configuration on documents; it may have been opened before."""
 
 
+WIDTH, MOST_LINES = 76, 10  # of the text of a page in a window of 80x24
+
+
 def check(path: Path, language: str, open_session: Open) -> tuple[Chapter | None, list[LectureError]]:
-    """The chapter in a file, and all that is wrong with it, in the order of the lines."""
+    """The chapter in a file, and all that is wrong with it, in the order of the lines; else what is too long."""
     chapter, mistakes = read_all(path, language)
     if chapter is None:
         return None, mistakes
@@ -32,7 +36,8 @@ def check(path: Path, language: str, open_session: Open) -> tuple[Chapter | None
     scenes, unbound = bind(chapter, Scope(config, Tokenizer(docs)))
     mistakes += unbound
     if not mistakes:
-        mistakes += _run_through(scenes, open_session(config, docs))
+        session = open_session(config, docs)
+        mistakes += _run_through(scenes, session) or too_long(scenes, session)
     return chapter, sorted(mistakes, key=lambda mistake: mistake.line)
 
 
@@ -59,10 +64,27 @@ def _run_through(scenes: list[Scene], session: Session) -> list[LectureError]:
                 asked(text.one, quote, session, start)
         session.seek(start)
         here = asked(scene.ending, session, start) or start
-        for quote in scene.then.quotes if scene.then else ():
-            asked(scene.then.one, quote, session, here)
+        if scene.then is not None:
+            for quote in scene.then.quotes:
+                asked(scene.then.one, quote, session, here)
         asked(_answer, scene, session, start, here)
     return mistakes
+
+
+def too_long(scenes: list[Scene], session: Session) -> list[LectureError]:
+    """Pages of a lecture without mistakes whose text leaves too little room for the picture in a window of 80x24."""
+    found: list[LectureError] = []
+    here = Moment()
+    for scene in scenes:
+        leaf, here = leaf_of(scene, session, here)
+        lines = len(lines_of(leaf.revealed(), WIDTH))
+        if lines > MOST_LINES:
+            found.append(
+                scene.page.head.fault(
+                    f"this page has {lines} lines in a window of 80 columns; {MOST_LINES} leave room for the picture"
+                )
+            )
+    return found
 
 
 def _answer(scene: Scene, session: Session, start: Moment, end: Moment) -> None:

@@ -6,8 +6,7 @@ A course is a folder with one subfolder a language; a chapter is a file in it; f
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
-from dataclasses import fields
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
@@ -56,7 +55,7 @@ def files(wanted: str | None, language: str) -> list[Path]:
 
 def config_of(chapter: Chapter) -> Config:
     """The hyperparameters of the run that a chapter speaks of. Raises LectureError."""
-    kinds: dict[str, Callable[[str], float]] = {field.name: type(field.default) for field in fields(Config)}
+    kinds = {name: type(value) for name, value in Config().as_dict().items()}
     values: dict[str, float] = {}
     for name, text in chapter.options:
         if name not in kinds:

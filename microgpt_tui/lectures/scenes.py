@@ -14,8 +14,8 @@ from engine import Address, EngineError, Expression, ExpressionError, Moment, Sc
 from engine.references import Kind
 from engine.watches import Watch
 from microgpt_tui import navigation
-from microgpt_tui.frame import Choice, Where
-from microgpt_tui.keys import KEYS, Key
+from microgpt_tui.frame import Choice, Frame, Where
+from microgpt_tui.keys import KEYS, TAKEN, Key
 from microgpt_tui.lectures.pages import Ask, Chapter, LectureError, Page, Play, Run, Said, Wait
 from microgpt_tui.lectures.quotes import Ask as Question
 from microgpt_tui.lectures.quotes import Reader, Template, go
@@ -58,15 +58,18 @@ class Doing:
     what: str = ""
     condition: Expression | None = None
 
-    def done(self, where: Where, before: Where, session: Session) -> bool:
-        """Whether it is done, as far as where the user is tells; a key is seen elsewhere."""
+    def chosen(self, frame: Frame) -> int | None:
+        """The head or the layer that is chosen, if one is waited for."""
+        return {"head": frame.head, "layer": frame.layer}.get(self.what)
+
+    def done(self, frame: Frame, before: int | None) -> bool:
+        """Whether it is done; `before` is what was `chosen` when the page began. A key is seen elsewhere."""
         if self.condition is not None:
-            return self.condition.value(session.view()) is True
-        if self.what:
-            wanted = getattr(self.choice, self.what) if self.choice else None
-            chosen = getattr(where, self.what)
-            return bool(chosen == wanted if wanted is not None else chosen != getattr(before, self.what))
-        return False
+            return self.condition.value(frame.view) is True
+        if not self.what:
+            return False
+        chosen, wanted = self.chosen(frame), getattr(self.choice, self.what) if self.choice else None
+        return chosen == wanted if wanted is not None else chosen != before
 
 
 @dataclass(frozen=True)
@@ -234,6 +237,9 @@ class _Binder:
 
     def _doing(self, said: Said) -> Doing | None:
         key = next((key for key in KEYS if said.text in (*key.keys.split(","), key.display)), None)
+        if key is not None and not TAKEN.isdisjoint(key.keys.split(",")):
+            self._wrong(said, f"{said.text} belongs to the lecture itself; wait for another key, such as n, s, f or o")
+            return None
         if key is not None:
             return Doing(said, key=key)
         found = CHOSEN.fullmatch(said.text)

@@ -15,6 +15,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from microgpt_tui.frame import Frame
+from microgpt_tui.widgets.fading import FADED
 from microgpt_tui.widgets.numbers import exact
 from microgpt_tui.widgets.picture import Line, Picture, Spot
 
@@ -48,7 +49,19 @@ class Pane(Widget, can_focus=True):
         self.picture = Picture()
         self.top = 0  # the first line of the picture that is shown
         self.drawn_for = Size()  # the room that the picture was drawn for
+        self._dimmed = False
         self._spot: tuple[int, int] | None = None  # line and column that the cursor went to at this moment
+
+    @property
+    def dimmed(self) -> bool:
+        """Whether the pane stands back behind others that are in question."""
+        return self._dimmed
+
+    @dimmed.setter
+    def dimmed(self, dimmed: bool) -> None:
+        if dimmed != self._dimmed:
+            self._dimmed = dimmed
+            self.refresh()
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         """The picture of a frame, for this many cells; it may be larger, then it scrolls. Every pane has its own."""
@@ -65,19 +78,24 @@ class Pane(Widget, can_focus=True):
         if self.frame is not None and frame.moment != self.frame.moment:
             self._spot = None
         self.frame = frame
-        self._redraw()
+        self.redraw()
 
     def on_resize(self, event: events.Resize) -> None:
         """Draw again for the new size."""
         del event
-        self._redraw()
+        self.redraw()
 
     def on_show(self, event: events.Show) -> None:
         """Catch up with what was shown elsewhere in the meantime."""
         del event
-        self._redraw()
+        self.redraw()
 
-    def _redraw(self) -> None:
+    def let_go(self) -> None:
+        """The run begins to move: keep the picture, and read nothing of the run any more."""
+        self.frame = None
+
+    def redraw(self) -> None:
+        """Draw the frame again."""
         size = self.content_size
         if self.frame is None or not self.is_attached or not self.display or not size.width or not size.height:
             return
@@ -151,7 +169,10 @@ class Pane(Widget, can_focus=True):
             self._borders.clear()
         stale = [y for y in crop.line_range if y not in lines]
         if stale:
-            lines.update(zip(stale, self._framed(stale), strict=True))
+            framed = self._framed(stale)
+            if self._dimmed:
+                framed = (strip.apply_filter(FADED, self.background_colors[1]) for strip in framed)
+            lines.update(zip(stale, framed, strict=True))
         if crop.column_span == (0, width):
             return [lines[y] for y in crop.line_range]
         return [lines[y].crop(*crop.column_span) for y in crop.line_range]

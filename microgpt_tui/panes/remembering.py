@@ -25,8 +25,8 @@ class Remembering(Pane):
         """What a picture of this size shows of the past."""
         raise NotImplementedError
 
-    def _redraw(self) -> None:
-        super()._redraw()
+    def redraw(self) -> None:
+        super().redraw()
         if self.frame and self.display:
             lacking = [course for course in self.courses(self.frame, *self.content_size) if course.missing]
             if lacking:

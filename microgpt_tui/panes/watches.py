@@ -105,7 +105,7 @@ class Watches(Remembering):
         row = list(self._ready.values())[number_].row(self.frame.view)
         if tell and row is not None:
             self.post_message(self.Chosen(self, row))
-        self._redraw()
+        self.redraw()
 
 
 def _columns(watches: list[Watch], width: int) -> tuple[int, int]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gc
 from dataclasses import replace
-from pathlib import Path
 from typing import ClassVar
 
 from textual import events, on
+from textual._path import CSSPathType
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -65,7 +65,7 @@ PANES: dict[str, type[Pane]] = {
 class DebuggerScreen(Commanding):
     """One moment of a run, seen from every side."""
 
-    CSS_PATH = Path(__file__).with_name("debugger.tcss")  # whole, so that subclasses elsewhere find it
+    CSS_PATH: ClassVar[CSSPathType | None] = "debugger.tcss"
     AUTO_FOCUS = ""  # no pane is chosen at first, so the arrow keys move through time
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]  # noqa: RUF012 - so named by the base
     VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall")]  # noqa: RUF012 - so named by the base
@@ -181,7 +181,7 @@ class DebuggerScreen(Commanding):
         """The run begins to move in a thread: panes keep their pictures, and let go of its numbers."""
         self.fault = None
         for pane in self.query(Pane):
-            pane.frame = None
+            pane.let_go()
 
     @on(Motion.Moved)
     def moved(self, message: Motion.Moved) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -89,6 +89,21 @@ def plan(phase: Phase, size: Size, watches: bool = False, running: bool = False)
             host = "inspector" if "inspector" in panes_of(split) else "source"
             split = renamed(split, {host: below((REST, host), (7, "watches"))})
     return renamed(split, {"program": "training", "training": "program"}) if running else split
+
+
+AROUND = ("stage", "inspector", "program", "source")  # what stands around panes in question
+
+
+def spotlit(names: Sequence[str], room: Size) -> Split:
+    """A split for the panes in question, the first of them with the most room, and some around them."""
+    first, second, *rest = dict.fromkeys((*names, *(name for name in AROUND if name not in names)))
+    lower = max(9, room.height // 3)
+    main = below((REST, first), (lower, second)) if room.height >= 24 else below((REST, first))
+    if room.width < 100:
+        return main
+    others = [name for name in (*rest[: max(len(names) - 2, 0)], "program", "inspector", "source") if name in rest]
+    left, right = list(dict.fromkeys(others))[:2]
+    return beside((28, left), (REST, main), (38, right)) if room.width >= 130 else beside((28, left), (REST, main))
 
 
 def renamed(split: Split, names: Mapping[str, Split | str]) -> Split:

@@ -28,6 +28,14 @@ def texts(language: str = "en") -> dict[str, dict[str, Text]]:
     return {phase: {kind: Text(**entry) for kind, entry in kinds.items()} for phase, kinds in raw.items()}
 
 
+@cache
+def lecture_words(language: str) -> dict[str, str]:
+    """What a lecture says besides its pages; English where a language is not known."""
+    raw = tomllib.loads((resources.files(__package__) / "lecturing.toml").read_text(encoding="utf-8"))
+    words: dict[str, str] = raw["en"] | raw.get(language, {})
+    return words
+
+
 def pane_text(pane: str) -> Text:
     """What a pane says of itself, by its id."""
     return texts()["pane"][pane]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 from harness import DOCS, SMALL, debugger, screen, text, until
@@ -12,6 +13,7 @@ from engine.events import Moment
 from microgpt_tui.exporting.headless import screenshots
 from microgpt_tui.exporting.screenshot import Screenshot
 from microgpt_tui.panes.base import Pane
+from microgpt_tui.screens import debugger as debugger_module
 from microgpt_tui.screens.arrangement import Arrangement
 from microgpt_tui.screens.debugger import DebuggerScreen
 
@@ -20,6 +22,8 @@ STEPS = (3, 0, 20)
 
 class Marked(DebuggerScreen):
     """A debugger's screen that someone has added to."""
+
+    CSS_PATH = Path(debugger_module.__file__).with_name("debugger.tcss")
 
 
 async def taken(run: Session, pages: Callable[[Marked], AsyncIterator[str]]) -> list[Screenshot]:

@@ -1,0 +1,130 @@
+"""`Lecture`: a lecture that is being given: its course, the clock, and the pages of a chapter as they become ready."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from engine import Config, Moment, Scope, Session
+from microgpt_tui.keys import IN_LECTURE, Key
+from microgpt_tui.lectures.leaf import Leaf, leaf_of
+from microgpt_tui.lectures.library import config_of, docs_of
+from microgpt_tui.lectures.pages import Ask, Chapter, Course, LectureError, Run
+from microgpt_tui.lectures.scenes import Doing, Scene, bind
+from microgpt_tui.lectures.turning import Press, Turn
+from microgpt_tui.texts import lecture_words
+
+
+@dataclass
+class Lecture:
+    """Where a lecture is, and since when it is given; `place` is that of the chapter, `page` that of the page in it."""
+
+    course: Course
+    place: int = 0
+    page: int = 0
+    clock: Callable[[], float] = time.monotonic
+    hidden: bool = False
+    began: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.began = self.clock()
+
+    @property
+    def chapter(self) -> Chapter:
+        """The present chapter."""
+        return self.course.chapters[self.place]
+
+    @property
+    def words(self) -> dict[str, str]:
+        """What the lecture says besides its pages, in the chapter's language."""
+        return lecture_words(self.chapter.language)
+
+    @property
+    def run(self) -> tuple[Config, list[str]]:
+        """The hyperparameters and documents of the run that the chapter speaks of. Raises EngineError."""
+        return config_of(self.chapter), docs_of(self.chapter)
+
+    @property
+    def elapsed(self) -> str:
+        """Time since the beginning, as minutes and seconds, with hours if there are any."""
+        minutes, seconds = divmod(int(self.clock() - self.began), 60)
+        hours, minutes = divmod(minutes, 60)
+        return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+    def scenes(self, session: Session) -> list[Scene]:
+        """The pages of the present chapter, for a run of it. Raises LectureError, the first mistake in them."""
+        scenes, mistakes = bind(self.chapter, Scope(session.config, session.tokenizer))
+        if mistakes:
+            raise mistakes[0]
+        return scenes
+
+
+def leaves(scenes: list[Scene], session: Session) -> Iterator[Leaf]:
+    """The pages with their numbers, one after the other; `session` is moved for it, and should be a run of its own.
+
+    A page with a mistake that only running shows says so itself.
+    """
+    here = Moment()
+    for scene in scenes:
+        try:
+            leaf, here = leaf_of(scene, session, here)
+        except LectureError as error:
+            leaf = Leaf(scene.page.title, f"This page cannot be shown. {error}", here, here)
+        yield leaf
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the line below a lecture says: what comes next, the keys, and where the lecture is."""
+
+    hint: str
+    keys: tuple[tuple[Key, str], ...]
+    count: str
+    urgent: bool = False
+
+
+HINTS = {
+    Press.TURN: "next",
+    Press.REVEAL: "reveal",
+    Press.SKIP: "skip",
+    Press.GO_ON: "go_on",
+    Press.REMIND: "next",
+}
+
+
+def standing(lecture: Lecture, turn: Turn, doing: Doing | None, pages: int, exploring: bool) -> Standing:
+    """What the line below says of a page at this point."""
+    words, keys = lecture.words, {key.id: key for key in IN_LECTURE}
+    count = "" if lecture.hidden else f"{lecture.page + 1}/{pages}  {lecture.elapsed}"
+    if exploring:
+        back = words["return"].format(page=lecture.page + 1)
+        shown = ((keys["page.chapters"], back), (keys["page.leave"], words["leave"]))
+        return Standing(words["exploring"], shown, count, urgent=True)
+    press = turn.next
+    if press is Press.BEGIN:
+        step = turn.act.until.text if isinstance(turn.act, Run) else ""
+        forward = words["train" if isinstance(turn.act, Run) else "play"].format(step=step)
+    else:
+        forward = words[HINTS[press]]
+    all_keys = (
+        (keys["page.next"], forward),
+        (keys["page.back"], words["back"]),
+        (keys["page.explore"], words["explore"]),
+        (keys["page.chapters"], words["chapters"]),
+        (keys["page.blank"], words["blank"]),
+        (keys["page.leave"], words["leave"]),
+    )
+    hint = ""
+    if press in (Press.REMIND, Press.GO_ON) and doing is not None:
+        hint = words["waiting" if press is Press.REMIND else "reminded"].format(what=asked_for(doing, words))
+    elif press is Press.REVEAL and isinstance(turn.act, Ask) and turn.act.options:
+        hint = words["pick"]
+    return Standing(hint, all_keys, count, urgent=press is Press.GO_ON)
+
+
+def asked_for(doing: Doing, words: dict[str, str]) -> str:
+    """What the viewer is to do, in words."""
+    if doing.key is not None:
+        return words["key"].format(key=doing.key.display or doing.key.keys)
+    return words["choose" if doing.what else "make"].format(what=doing.said.text)

@@ -1,0 +1,99 @@
+"""`Leaf`: a page with its numbers in place, as a viewer sees it, and the lines that it makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from rich.text import Text
+
+from engine import Moment, Session
+from microgpt_tui import palette
+from microgpt_tui.lectures.quotes import Template
+from microgpt_tui.lectures.scenes import Scene
+from microgpt_tui.widgets.prose import prose
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+RIGHT, WRONG = "✓", "✗"
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """What a page says. `start` and `end` are the moments at which it begins, and where what it does ends.
+
+    `right` is the place of the right option. `done` says that the page has done what it does, so that `then` and the
+    right option are shown; `chosen` is the option that the viewer has picked.
+    """
+
+    title: str
+    body: str
+    start: Moment
+    end: Moment
+    figure: str = ""
+    question: str = ""
+    options: tuple[str, ...] = ()
+    right: int | None = None
+    then: str = ""
+    notes: str = ""
+    done: bool = False
+    chosen: int | None = None
+
+    def revealed(self) -> Leaf:
+        """The page when it has done what it does."""
+        return replace(self, done=True)
+
+
+def leaf_of(scene: Scene, session: Session, before: Moment) -> tuple[Leaf, Moment]:
+    """A page with its numbers, asked of a run that is moved for it; and where the page ends.
+
+    `before` is where the page before ends. Raises LectureError.
+    """
+    start = scene.start(session, before)
+
+    def said(text: Template | None, moment: Moment) -> str:
+        return text.fill(session, moment) if text is not None else ""
+
+    body, figure, question = (said(text, start) for text in (scene.body, scene.figure, scene.question))
+    options = tuple(option.fill(session, start) for option in scene.options)
+    session.seek(start)
+    end = scene.ending(session, start)
+    right = scene.right(session, list(options))
+    then, notes = said(scene.then, end), scene.page.notes.text if scene.page.notes else ""
+    return Leaf(scene.page.title, body, start, end, figure, question, options, right, then, notes), end
+
+
+def lines_of(leaf: Leaf, width: int) -> list[Text]:
+    """The text of a page, line by line, each at most `width` cells. The title and the figure are not in it."""
+    blocks = [prose(leaf.body, width), _question(leaf, width)]
+    if leaf.done and leaf.then:
+        blocks.append([Text.assemble(("▸ " if i == 0 else "  ", palette.NEW), line)
+                       for i, line in enumerate(prose(leaf.then, width - 2))])  # fmt: skip
+    lines: list[Text] = []
+    for block in blocks:
+        if block and lines:
+            lines.append(Text())
+        lines += block
+    return lines
+
+
+def _question(leaf: Leaf, width: int) -> list[Text]:
+    """The question, and its options as many on a line as fit."""
+    lines = prose(f"**{leaf.question}**", width) if leaf.question else []
+    line = Text()
+    for place, words in enumerate(leaf.options):
+        option = _option(leaf, place, words)
+        if line.cell_len and line.cell_len + 3 + option.cell_len > width:
+            lines.append(line)
+            line = Text()
+        line.append("   " if line.cell_len else "").append_text(option)
+    return [*lines, line] if line.cell_len else lines
+
+
+def _option(leaf: Leaf, place: int, words: str) -> Text:
+    mark, style = f"{LETTERS[place]})", palette.TEXT
+    if leaf.done and place == leaf.right:
+        mark, style = f"{RIGHT} {mark}", palette.TARGET
+    elif leaf.done and place == leaf.chosen:
+        mark, style = f"{WRONG} {mark}", palette.WARNING
+    elif place == leaf.chosen:
+        mark, style = f"▸ {mark}", palette.NEW
+    return Text.assemble((f"{mark} ", palette.DIM if style is palette.TEXT else style), (words, style))

@@ -1,0 +1,82 @@
+"""Markdown as styled lines of a given width: paragraphs, emphasis, code, lists, headings. Knows nothing of lectures.
+
+Wide characters count two cells, so that Korean and English wrap alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from rich.console import Console
+from rich.text import Text
+
+from microgpt_tui import palette
+
+MARKS = {"strong": "STRONG", "em": "TARGET", "code_inline": "NEW"}
+
+
+@cache
+def parser() -> MarkdownIt:
+    """CommonMark, with tables of no kind and no raw HTML."""
+    return MarkdownIt("commonmark", {"html": False})
+
+
+@cache
+def _console() -> Console:
+    return Console(width=200, color_system=None, file=None, force_terminal=False, legacy_windows=False)
+
+
+def prose(text: str, width: int) -> list[Text]:
+    """The lines of a Markdown text, each at most `width` cells, with an empty one between blocks."""
+    lines: list[Text] = []
+    for lead, hanging, block, apart in _blocks(text):
+        if lines and apart:
+            lines.append(Text())
+        room = max(width - len(lead), 8)
+        for number, line in enumerate(block.wrap(_console(), room)):
+            line.rstrip()
+            lines.append(Text.assemble((lead if number == 0 else hanging, palette.DIM), line))
+    return lines
+
+
+def _blocks(text: str) -> Iterator[tuple[str, str, Text, bool]]:
+    """Blocks with what stands before their first and their other lines, and whether an empty line comes before."""
+    numbers: list[int | None] = []  # of the lists that are open: the next number, None for one with dots
+    lead, close = "", False  # the mark of a list item whose first line has not come yet; whether no line goes before it
+    for token in parser().parse(text):
+        if token.type in ("bullet_list_open", "ordered_list_open"):
+            numbers.append(int(token.attrGet("start") or 1) if token.type[0] == "o" else None)
+            close = False
+        elif token.type in ("bullet_list_close", "ordered_list_close"):
+            numbers.pop()
+            lead, close = "", False
+        elif token.type == "list_item_open":
+            number = numbers[-1]
+            lead = "  " * (len(numbers) - 1) + ("• " if number is None else f"{number}. ")
+            if number is not None:
+                numbers[-1] = number + 1
+        elif token.type == "inline":
+            yield lead, " " * len(lead), _inline(token), not close
+            close, lead = bool(numbers), " " * len(lead) if numbers else ""
+        elif token.type in ("fence", "code_block"):
+            yield "  ", "  ", Text(token.content.rstrip(), palette.NEW, no_wrap=False), True
+
+
+def _inline(token: Token) -> Text:
+    text, open_marks = Text(style=palette.TEXT), list[str]()
+    for child in token.children or ():
+        kind = child.type.removesuffix("_open").removesuffix("_close")
+        if child.type.endswith("_open"):
+            open_marks.append(kind)
+        elif child.type.endswith("_close"):
+            open_marks.pop()
+        elif child.type in ("softbreak", "hardbreak"):
+            text.append(" " if child.type == "softbreak" else "\n")
+        else:
+            marks = [*open_marks, kind] if kind == "code_inline" else open_marks
+            style = next((MARKS[mark] for mark in reversed(marks) if mark in MARKS), "TEXT")
+            text.append(child.content, getattr(palette, style))
+    return text
