@@ -126,18 +126,26 @@ class MicrogptApp(ThemedApp):
         if place is not None:
             self.begin(Lecture(opened, place))
 
-    def begin(self, lecture: Lecture) -> None:
-        """Give a lecture, or another chapter of it: on a run that is there, or one that is opened for it."""
-        config, docs = lecture.run
+    def begin(self, lecture: Lecture) -> bool:
+        """Give a lecture, or another chapter of it: on a run that is there, or one that is opened for it.
+
+        Whether it can be given; a mistake in it is shown.
+        """
+        try:
+            config, docs = lecture.run()
+        except EngineError as error:
+            self.notify(str(error), severity="error", timeout=12, markup=False)
+            return False
         for screen in reversed(self.screen_stack):
             if isinstance(screen, DebuggerScreen):
                 session = screen.session
                 if session.config == config and session.checksum == checksum(docs):
                     fresh = session if isinstance(screen, LectureScreen) else session.anew()
                     self.run_worker(self.give(lecture, fresh))
-                    return
+                    return True
         self._lecture = lecture
         self.push_screen(OpeningScreen(Start(config, docs)))
+        return True
 
     async def give(self, lecture: Lecture, session: Session) -> None:
         """Show a chapter in the place of the one before, on a run of its own."""
@@ -154,8 +162,10 @@ class MicrogptApp(ThemedApp):
         if lecture is None:
             return
         if message.to is not None:
+            before = lecture.place, lecture.page
             lecture.place, lecture.page = message.to
-            self.begin(lecture)
+            if not self.begin(lecture):
+                lecture.place, lecture.page = before
         elif self.keeper is not None:
             await self.pop_screen()
         else:

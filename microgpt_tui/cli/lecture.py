@@ -57,7 +57,7 @@ def _give(wanted: str | None, lang: str) -> None:
     from microgpt_tui.start import Start
 
     lecture = Lecture(*find(wanted, lang))
-    run_debugger(Start(*lecture.run), lecture)
+    run_debugger(Start(*lecture.run()), lecture)
 
 
 def _list(wanted: str | None, lang: str) -> None:
@@ -83,6 +83,11 @@ def _check(wanted: str | None, lang: str) -> None:
             click.echo(printable(str(mistake)))
         wrong = wrong or bool(mistakes)
         if chapter is not None and not mistakes:
-            click.echo(f"{path}: {len(chapter.pages)} pages, every moment and number in them resolves")
+            pages = (
+                "1 page, every moment and number in it"
+                if len(chapter.pages) == 1
+                else (f"{len(chapter.pages)} pages, every moment and number in them")
+            )
+            click.echo(f"{path}: {pages} resolves")
     if wrong:
         raise Exit(BAD)

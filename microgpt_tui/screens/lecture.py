@@ -39,7 +39,7 @@ class LectureScreen(DebuggerScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(key.keys, key.action, key.description, id=key.id, tooltip=key.tooltip, show=False, priority=True)
         for key in IN_LECTURE
-    ]
+    ] + DebuggerScreen.BINDINGS  # a key that is bound anew would lose what it does while exploring
 
     class Left(Message):
         """The chapter is left, for another page of the course; None ends the lecture."""
@@ -58,7 +58,7 @@ class LectureScreen(DebuggerScreen):
     def __init__(self, session: Session, lecture: Lecture) -> None:
         super().__init__(session)
         self.lecture = lecture
-        self.scenes = lecture.scenes(session)
+        self.scenes = lecture.scenes(self.scope)
         lecture.page = min(lecture.page % len(self.scenes), len(self.scenes) - 1)
         self.leaves: list[Leaf] = []  # of the first pages; the others are on their way
         self.turn = Turn(None)
