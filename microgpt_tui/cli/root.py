@@ -9,6 +9,7 @@ import rich_click as click
 from engine.config import Config
 from microgpt_tui.cli.debugging import allow_only, open_run, run_debugger
 from microgpt_tui.cli.ending import Commands
+from microgpt_tui.cli.export import export
 from microgpt_tui.cli.lecture import lecture
 from microgpt_tui.cli.options import DATA, data_option, examples, hyperparameters, step_option
 from microgpt_tui.cli.running import check_step
@@ -78,7 +79,7 @@ def cli(ctx: click.Context, config: Config, step: int, data: Path | None, resume
     run_debugger(from_desk(data) if resume else from_seed(config, step, data))
 
 
-for command in (open_run, lecture, train, sample, trace, verify):
+for command in (open_run, lecture, train, sample, trace, export, verify):
     cli.add_command(command)
 
 
