@@ -198,14 +198,16 @@ def _end(app: MicrogptApp, status: int) -> None:
     app.exit(return_code=status)
 
 
-def run_debugger(start: Start, lecture: Lecture | None = None) -> int:
-    """Open the debugger, or give a lecture instead, and return its exit status when it has ended.
+def run_debugger(start: Start, lecture: Lecture | None = None, theme: str = "dark") -> int:
+    """Open the debugger, or give a lecture instead, in a theme, and return its exit status when it has ended.
 
     Where the user was in the debugger is kept by then.
 
     Raises EngineError if the run cannot be opened or kept; the terminal is as it was by then.
     """
     app = MicrogptApp(start, lecture)
+    app.theme = f"microgpt-{theme}"
+    palette.use(app.theme)
     try:
         error = app.run()
     finally:

@@ -14,7 +14,7 @@ import rich_click as click
 from engine.config import Config
 from microgpt_tui.cli.debugging import allow_only
 from microgpt_tui.cli.ending import Failure
-from microgpt_tui.cli.options import DATA, OUTPUT, data_option, examples, file_option, hyperparameters
+from microgpt_tui.cli.options import DATA, OUTPUT, data_option, examples, file_option, hyperparameters, theme_option
 from microgpt_tui.cli.running import go_to, open_session
 from microgpt_tui.cli.targets import check_targets
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from microgpt_tui.start import Start
 
 FORMATS = ("svg", "html", "txt")
-THEMES = ("dark", "light", "contrast")
 LARGEST = (400, 200)
 
 
@@ -61,8 +60,7 @@ LARGEST = (400, 200)
 )
 @click.option("--size", default="120x36", show_default=True, metavar="WxH", panel=OUTPUT,
               help="Columns and lines: from 80x24 to 400x200.")  # fmt: skip
-@click.option("--theme", type=click.Choice(THEMES), default="dark", show_default=True, help="In which colours.",
-              panel=OUTPUT)  # fmt: skip
+@theme_option
 @click.option("--pane", metavar="NAME", help="Give all the room to this pane: stage, inspector, adam ...", panel=OUTPUT)
 @data_option
 @hyperparameters

@@ -33,7 +33,7 @@ def find(wanted: str | None, language: str) -> tuple[Course, int]:
         return course(language), 0
     path = Path(wanted)
     if path.suffix == ".md" or path.is_file():
-        chapter = read(path, language)
+        chapter = read(path, path.parent.name if path.parent.name in LANGUAGES else language)
         return Course(chapter.title, [chapter]), 0
     if path.is_dir():
         return Course(path.name, [read(file, language) for file in _files(path, language)]), 0

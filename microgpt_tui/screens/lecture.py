@@ -268,12 +268,21 @@ class LectureScreen(DebuggerScreen):
         if press is Press.TURN:
             self._turn_to(self.lecture.page + 1)
             return
+        if press in (Press.REVEAL, Press.SKIP):
+            self.finish()
+            return
         self.turn = self.turn.pressed()
         self._show_page()
         if press is Press.BEGIN and isinstance(act, Play | Run):
             self._play(leaf, isinstance(act, Play))
-        elif press in (Press.REVEAL, Press.SKIP) and leaf.end != self.session.moment:
-            self._bring(leaf.end)
+
+    def finish(self) -> None:
+        """Show the page as it is when it has done what it does, at once."""
+        leaf = self.leaf
+        if leaf is not None:
+            self._finish()
+            if leaf.end != self.session.moment:
+                self._bring(leaf.end)
 
     def _play(self, leaf: Leaf, events_: bool) -> None:
         speed = self.scenes[self.lecture.page].page.speed

@@ -13,7 +13,8 @@ from rich.cells import cell_len
 
 from engine import Address, Config, Moment, Scope, Session, load_docs
 from microgpt_tui import palette
-from microgpt_tui.cli.export import FORMATS, THEMES
+from microgpt_tui.cli.export import FORMATS
+from microgpt_tui.cli.options import THEMES
 from microgpt_tui.exporting.svg import CELL, LINE
 from tests.cli.support import SMALL, error_of, invoke, start
 

@@ -21,7 +21,7 @@ def check(tmp_path: Path, text: str) -> Result:
 def test_a_lecture_of_ones_own_is_checked(tmp_path: Path) -> None:
     result = check(tmp_path, GOOD)
     assert result.exit_code == 0
-    assert result.stdout.endswith("mine.md: 1 page, every moment and number in it resolves\n")
+    assert result.stdout.endswith("mine.md: 1 page; every moment and number resolves\n")
 
 
 def test_every_mistake_is_a_line_with_file_and_line(tmp_path: Path) -> None:
