@@ -22,7 +22,7 @@ from engine.dataset import checksum
 from microgpt_tui import palette
 from microgpt_tui.keeper import Keeper
 from microgpt_tui.lectures.giving import Lecture
-from microgpt_tui.lectures.library import course
+from microgpt_tui.lectures.library import course, usual_language
 from microgpt_tui.lectures.pages import Course
 from microgpt_tui.screens.chapters import ChaptersScreen
 from microgpt_tui.screens.debugger import DebuggerScreen
@@ -119,12 +119,11 @@ class MicrogptApp(ThemedApp):
         if self.keeper is not None and self.keeper.screen.busy:
             self.notify("The run is on its way to another moment; open a lecture when it has arrived.", timeout=3)
             return
-        opened = course("en")
-        self.push_screen(ChaptersScreen(opened, 0), partial(self._chosen, opened))
+        self.push_screen(ChaptersScreen(course(usual_language()), 0), self._chosen)
 
-    def _chosen(self, opened: Course, place: int | None) -> None:
-        if place is not None:
-            self.begin(Lecture(opened, place))
+    def _chosen(self, chosen: tuple[Course, int] | None) -> None:
+        if chosen is not None:
+            self.begin(Lecture(*chosen))
 
     def begin(self, lecture: Lecture) -> bool:
         """Give a lecture, or another chapter of it: on a run that is there, or one that is opened for it.

@@ -34,7 +34,11 @@ INSTEAD = "Instead of giving it"
     )
 )
 @click.argument("wanted", required=False, metavar="[NAME|FILE.md]")
-@click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True, help="In which language.")
+@click.option(
+    "--lang",
+    type=click.Choice(LANGUAGES),
+    help="In which language. Without it: the terminal's, if there is a course in it, else English.",
+)
 @click.option("--page", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Where to begin.")
 @theme_option
 @click.option("--list", "listed", is_flag=True, help="Print the chapters.", panel=INSTEAD)
@@ -53,13 +57,16 @@ INSTEAD = "Instead of giving it"
     panel=INSTEAD,
 )
 def lecture(
-    wanted: str | None, lang: str, page: int, theme: str, listed: bool, check: bool, handout: Path | None
+    wanted: str | None, lang: str | None, page: int, theme: str, listed: bool, check: bool, handout: Path | None
 ) -> None:
     """Go through a lecture.
 
     NAME is a chapter of the course that comes with the program, by its number or name; without it, the course begins
     at the beginning. FILE.md, or a folder of such files, is a lecture of your own; the README says how to write one.
     """
+    from microgpt_tui.lectures.library import usual_language
+
+    lang = lang or usual_language()
     if listed:
         _list(wanted, lang)
     elif check:

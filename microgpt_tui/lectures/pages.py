@@ -105,7 +105,8 @@ class Chapter:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """Chapters in order."""
+    """Chapters in order. `folder` is where its languages are, if it has several."""
 
     title: str
     chapters: Sequence[Chapter]
+    folder: Path | None = None

@@ -18,7 +18,7 @@ from microgpt_tui.frame import Where
 from microgpt_tui.keys import IN_LECTURE
 from microgpt_tui.lectures.giving import Lecture, leaves, standing
 from microgpt_tui.lectures.leaf import Leaf
-from microgpt_tui.lectures.pages import LectureError, Play, Run
+from microgpt_tui.lectures.pages import Course, LectureError, Play, Run
 from microgpt_tui.lectures.turning import Press, Turn
 from microgpt_tui.motion import Motion, Pace
 from microgpt_tui.panes.base import Pane
@@ -360,8 +360,9 @@ class LectureScreen(DebuggerScreen):
         if self.leaf is not None:
             self._bring(self.leaf.end if self.turn.done else self.leaf.start)
 
-    def _begin(self, place: int | None) -> None:
-        if place is not None:
+    def _begin(self, chosen: tuple[Course, int] | None) -> None:
+        if chosen is not None:
+            self.lecture.course, place = chosen
             self.post_message(self.Left((place, 0)))
 
     def action_hide(self) -> None:
