@@ -28,7 +28,7 @@ from microgpt_tui.screens.debugger import PANES, DebuggerScreen
 from microgpt_tui.screens.layouts import Split, plan, spotlit
 
 BESIDE = 110  # columns from which the page stands beside the panes
-LEFT_TO_PANES = 11  # lines at least, where it stands above them
+LEFT_TO_PANES = 9  # lines at least, where it stands above them
 EVENTS_A_SECOND = 4.0
 
 
@@ -138,7 +138,7 @@ class LectureScreen(DebuggerScreen):
             pane.styles.height = None
         else:
             needed = pane.lines_needed(size.width - 4) + 1
-            pane.styles.height = max(3, min(needed, size.height - LEFT_TO_PANES - 3))
+            pane.styles.height = max(3, min(needed, size.height - LEFT_TO_PANES - 2))
 
     def _show_page(self) -> None:
         """Show the page as far as it has come."""
