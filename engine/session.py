@@ -199,8 +199,9 @@ class Session:
         return other
 
     def forget_future(self) -> None:
-        """Forget the figures of the present step and of all that were run after it, as if they had never been run."""
-        self.history.forget(self.step)
+        """Forget the figures of every step that is not finished at this moment, as if none had ever been run."""
+        finished = self._moment == Moment(self.step, Phase.UPDATE, self.program.ticks(Phase.UPDATE))
+        self.history.forget(self.step + finished)
 
     # Saved work.
 

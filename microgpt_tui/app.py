@@ -106,11 +106,13 @@ class MicrogptApp(ThemedApp):
         self.exit(message.error)
 
     def action_save_run(self) -> None:
-        """Ask for a file, and save the run there."""
-        if self.keeper is None or self.keeper.screen.busy:
+        """Ask for a file, and save the run on the screen there."""
+        screen = self.screen
+        if not isinstance(screen, DebuggerScreen) or screen.busy:
             self.notify("The run is on its way to another moment; save it when it has arrived.", timeout=3)
-        else:
-            self.push_screen(SaveScreen(self.keeper.screen.session, self.start.path))
+            return
+        given = screen.lecture.chapter.data if isinstance(screen, LectureScreen) else self.start.path
+        self.push_screen(SaveScreen(screen.session, str(given) if given else None))
 
     # Lectures.
 

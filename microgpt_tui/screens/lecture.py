@@ -196,8 +196,7 @@ class LectureScreen(DebuggerScreen):
         """The run is where the page wants it: choose what is in focus."""
         self._aim = None
         self.where = Where(self.session.moment)
-        if isinstance(self.scenes[self.lecture.page].page.act, Run) and not self.turn.done:
-            self.session.forget_future()  # so that the curve grows from here, also when it is shown again
+        self.session.forget_future()  # a page looks the same whenever it is shown, and its curve grows from here
         try:
             for focus in self.scenes[self.lecture.page].focus:
                 self.where = focus.on(self.where, self.session)

@@ -185,3 +185,19 @@ def test_what_is_forgotten_is_run_again_to_the_same_figures() -> None:
     run.seek(Moment(3))
     run.seek(Moment(45))
     assert run.losses == losses
+
+
+def test_a_finished_step_is_not_forgotten() -> None:
+    run = Session(CONFIG, DOCS)
+    run.run(until=9)
+    losses = list(run.losses)
+    run.seek(Moment(4, Phase.UPDATE, run.program.ticks(Phase.UPDATE)))
+    run.forget_future()
+    assert run.losses == losses[:5]
+    run.run(until=9)
+    assert run.losses == losses
+    run.seek(Moment(4, Phase.UPDATE, 3))
+    run.forget_future()
+    assert run.losses == losses[:4]
+    run.run(until=9)
+    assert run.losses == losses
