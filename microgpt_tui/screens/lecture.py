@@ -272,6 +272,9 @@ class LectureScreen(DebuggerScreen):
             return
         self.turn = self.turn.pressed()
         self._show_page()
+        doing = self.scenes[self.lecture.page].doing
+        if press is Press.GO_ON and doing is not None and doing.key is not None:
+            self.run_worker(self.run_action(doing.key.action))  # as if the viewer had pressed it
         if press is Press.BEGIN and isinstance(act, Play | Run):
             self._play(leaf, isinstance(act, Play))
 

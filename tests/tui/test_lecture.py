@@ -87,6 +87,7 @@ async def test_a_page_that_waits_lets_the_lecturer_go_on(tmp_path: Path) -> None
     async with giving(lecture_of(tmp_path)) as pilot:
         await pilot.press("3", "right", "right")
         assert "One event more." in text(pilot)
+        await until(pilot, lambda: moment_of(pilot)[2] == "embed_norm")  # as if n had been pressed
         await pilot.press("right")
         assert lectern(pilot).lecture.page == 3
 
