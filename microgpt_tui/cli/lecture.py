@@ -9,8 +9,8 @@ import rich_click as click
 from click.exceptions import Exit
 
 from engine.config import Config
-from microgpt_tui.cli.debugging import run_debugger
-from microgpt_tui.cli.ending import BAD, printable
+from microgpt_tui.cli.debugging import in_terminal, run_debugger
+from microgpt_tui.cli.ending import BAD, Failure, printable
 from microgpt_tui.cli.options import examples
 from microgpt_tui.cli.running import open_session
 
@@ -26,6 +26,7 @@ LANGUAGES = ("en", "ko")
         "microgpt-tui lecture attention --lang ko",
         "microgpt-tui lecture my_course.md",
         "microgpt-tui lecture --check my_course.md",
+        "microgpt-tui lecture --notes",
     )
 )
 @click.argument("wanted", required=False, metavar="[NAME|FILE.md]")
@@ -37,13 +38,22 @@ LANGUAGES = ("en", "ko")
     help="Show nothing; go through every page, and say where a moment does not exist or a number is not known. "
     "Exit status 2 if there is a mistake.",
 )
-def lecture(wanted: str | None, lang: str, listed: bool, check: bool) -> None:
+@click.option(
+    "--notes",
+    is_flag=True,
+    help="Show the speaker notes of the lecture that is given in another terminal, turned with its pages.",
+)
+def lecture(wanted: str | None, lang: str, listed: bool, check: bool, notes: bool) -> None:
     """Go through a lecture.
 
     NAME is a chapter of the course that comes with the program, by its number or name; without it, the course begins
     at the beginning. FILE.md, or a folder of such files, is a lecture of your own; the README says how to write one.
     """
-    if listed:
+    if notes:
+        if wanted or listed or check:
+            raise click.UsageError("--notes follows whatever lecture is given; leave out all else but --lang")
+        _follow(lang)
+    elif listed:
         _list(wanted, lang)
     elif check:
         _check(wanted, lang)
@@ -58,6 +68,16 @@ def _give(wanted: str | None, lang: str) -> None:
 
     lecture = Lecture(*find(wanted, lang))
     run_debugger(Start(*lecture.run), lecture)
+
+
+def _follow(lang: str) -> None:
+    if not in_terminal():
+        raise Failure("the notes need a terminal for their input and output; run this in one")
+    from microgpt_tui.screens.notes import show_notes
+
+    status = show_notes(lang)
+    if status:
+        raise Exit(status)
 
 
 def _list(wanted: str | None, lang: str) -> None:
