@@ -10,7 +10,7 @@ from typing import Any
 
 from microgpt_tui.lectures.giving import Lecture, forward
 from microgpt_tui.lectures.leaf import LETTERS, Leaf
-from microgpt_tui.lectures.pages import LectureError, Page
+from microgpt_tui.lectures.pages import Ask, LectureError, Page
 from microgpt_tui.lectures.scenes import Scene
 from microgpt_tui.lectures.turning import Turn
 from microgpt_tui.widgets.picture import printable
@@ -31,8 +31,9 @@ class Seen(StrEnum):
 class Notes:
     """A page as its speaker sees it. `page` counts from 0; `elapsed` is in seconds since the lecture began.
 
-    `right` is the right option with its letter, `then` what the page says once it is `done`; both are there before,
-    and empty where there is nothing to say. `press` is what the next press does, `coming` the title of the page after.
+    `right` is the right option with its letter, `then` what the page says once it is `done`, the answer if it `asks`;
+    both are there before, and empty where there is nothing to say. `press` is what the next press does, `coming` the
+    title of the page after.
     """
 
     language: str
@@ -43,6 +44,7 @@ class Notes:
     notes: str
     right: str
     then: str
+    asks: bool
     done: bool
     press: str
     coming: str
@@ -97,6 +99,7 @@ def notes_of(lecture: Lecture, scenes: Sequence[Scene], leaf: Leaf | None, turn:
         notes=page.notes.text if page.notes else "",
         right=f"{LETTERS[right]}) {leaf.options[right]}" if leaf and right is not None else "",
         then=leaf.then if leaf else "",
+        asks=isinstance(page.act, Ask),
         done=turn.done,
         press=_press(lecture, turn, seen),
         coming=_coming(lecture, [scene.page for scene in scenes]),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -24,8 +25,8 @@ LONGEST = 256  # bytes that a follower may send at once
 class Telling:
     """Tells followers. Where it may not listen, or cannot write the call to `file`, it is silent about it."""
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
+    def __init__(self, file: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._file, self._clock = file, clock
         self._call: Call | None = None
         self._server: asyncio.Server | None = None
         self._followers: set[asyncio.StreamWriter] = set()
@@ -63,7 +64,7 @@ class Telling:
             self._tell(notes)
 
     def _tell(self, notes: Notes | None) -> None:
-        self._notes, self._since = notes, time.monotonic()
+        self._notes, self._since = notes, self._clock()
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
@@ -92,6 +93,6 @@ class Telling:
                 await self._changed.wait()
                 continue
             told = notes
-            writer.write(replace(notes, elapsed=notes.elapsed + time.monotonic() - self._since).line())
+            writer.write(replace(notes, elapsed=notes.elapsed + self._clock() - self._since).line())
             await writer.drain()
             await reader.readexactly(1)  # it is ready for more

@@ -44,8 +44,12 @@ class Lined(Widget):
         return len(self._lines(width))
 
     def render(self) -> Text:
-        """The lines."""
-        return Text("\n", no_wrap=True).join(self._lines(self.content_size.width))
+        """The lines, each cut where there is no room."""
+        width, lines = self.content_size.width, []
+        for line in self._lines(width):
+            line.truncate(width, overflow="ellipsis")
+            lines.append(line)
+        return Text("\n", no_wrap=True).join(lines)
 
 
 class NotesScreen(Screen[None]):
@@ -119,25 +123,22 @@ class NotesScreen(Screen[None]):
         notes, words = self.notes, self._words
         if notes is None:
             return []
-        told = [
-            (words["answer"], [Text(notes.right, palette.TARGET)] if notes.right else []),
-            (words["then"], []),
-            (words["press"], [Text(notes.press, palette.TEXT)]),
-            (words["coming"], [Text(notes.coming or words["last"], palette.TEXT)]),
-        ]
-        room = max(measured(label)[1] for label, _ in told) + 2
-        told[0 if notes.right else 1][1].extend(prose(notes.then, width - room))
+        labels = (words["answer" if notes.asks else "then"], words["press"], words["coming"])
+        room = max(measured(label)[1] for label in labels) + 2
+        answer = [Text(notes.right, palette.TARGET)] if notes.right else []
+        answer += prose(notes.then, width - room)
+        if notes.done:  # everyone sees it by now
+            answer = [Text(line.plain, palette.DIM) for line in answer]
+        told = (answer, [Text(notes.press, palette.TEXT)], [Text(notes.coming or words["last"], palette.TEXT)])
         return [
-            Text.assemble((label if number == 0 else "", palette.DIM), " " * (room - cells * (number == 0)), line)
-            for label, cells, lines in ((label, measured(label)[1], lines) for label, lines in told)
-            for number, line in enumerate(_cut(lines, width - room))
+            Text.assemble((_padded(label if number == 0 else "", room), palette.DIM), line)
+            for label, lines in zip(labels, told, strict=True)
+            for number, line in enumerate(lines)
         ]
 
 
-def _cut(lines: list[Text], width: int) -> list[Text]:
-    for line in lines:
-        line.truncate(max(width, 8), overflow="ellipsis")
-    return lines
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - measured(text)[1])
 
 
 def _spread(left: Text, right: Text, width: int) -> Text:
