@@ -37,12 +37,12 @@ class Address:
     scalar: int | None = None
 
     @classmethod
-    def parse(cls, text: str, scope: Scope) -> Address:
-        """Read an address; every part of it may be left out. Raises AddressError."""
+    def parse(cls, text: str, scope: Scope, default: int = 0) -> Address:
+        """Read an address; every part of it may be left out, and then the step is `default`. Raises AddressError."""
         read = WORDS.fullmatch(text.strip())
         if read is None or not text.strip():
             raise AddressError(f"{text.strip()!r} is no moment; write for example {EXAMPLES}")
-        step, scalar, name = int(read["step"] or 0), read["scalar"], read["place"]
+        step, scalar, name = int(read["step"] or default), read["scalar"], read["place"]
         if step > scope.config.num_steps:
             raise AddressError(
                 f"there is no step {step} in this schedule; write a step from 0 to {scope.config.num_steps}"

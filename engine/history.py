@@ -79,6 +79,13 @@ class History:
         """Whether a finished step is a new one; a step that is run again gives the same figures."""
         return self.writes and step == len(self.losses)
 
+    def forget(self, step: int) -> None:
+        """Forget every finished step from `step` on, and the keyframes after its start."""
+        for figures in (self.losses, self.grad_norms, self.norms):
+            del figures[step:]
+        for later in [each for each in self.keyframes if each > step]:
+            del self.keyframes[later]
+
     def note(self, loss: float, norms: Floats) -> None:
         """Keep the figures of the next finished step; `norms` as `matrix_norms` gives them."""
         self.losses.append(loss)

@@ -198,6 +198,11 @@ class Session:
         other._restore(0)
         return other
 
+    def forget_future(self) -> None:
+        """Forget the figures of every step that is not finished at this moment, as if none had ever been run."""
+        finished = self._moment == Moment(self.step, Phase.UPDATE, self.program.ticks(Phase.UPDATE))
+        self.history.forget(self.step + finished)
+
     # Saved work.
 
     def start_of_step(self) -> Keyframe:

@@ -23,7 +23,7 @@ from microgpt_tui import palette
 from microgpt_tui.keeper import Keeper
 from microgpt_tui.lectures.calling import call_file
 from microgpt_tui.lectures.giving import Lecture
-from microgpt_tui.lectures.library import course
+from microgpt_tui.lectures.library import course, usual_language
 from microgpt_tui.lectures.pages import Course
 from microgpt_tui.lectures.telling import Telling
 from microgpt_tui.screens.chapters import ChaptersScreen
@@ -42,6 +42,11 @@ class ThemedApp(App[EngineError | None]):
         for theme in palette.textual_themes():
             self.register_theme(theme)
         self.theme = "microgpt-dark"
+        palette.use(self.theme)
+
+    def begin_in(self, theme: str) -> None:
+        """The theme to begin with: dark, light or contrast."""
+        self.theme = f"microgpt-{theme}"
         palette.use(self.theme)
 
     def on_mount(self) -> None:
@@ -116,11 +121,13 @@ class MicrogptApp(ThemedApp):
         self.exit(message.error)
 
     def action_save_run(self) -> None:
-        """Ask for a file, and save the run there."""
-        if self.keeper is None or self.keeper.screen.busy:
+        """Ask for a file, and save the run on the screen there."""
+        screen = self.screen
+        if not isinstance(screen, DebuggerScreen) or screen.busy:
             self.notify("The run is on its way to another moment; save it when it has arrived.", timeout=3)
-        else:
-            self.push_screen(SaveScreen(self.keeper.screen.session, self.start.path))
+            return
+        given = screen.lecture.chapter.data if isinstance(screen, LectureScreen) else self.start.path
+        self.push_screen(SaveScreen(screen.session, str(given) if given else None))
 
     # Lectures.
 
@@ -129,25 +136,32 @@ class MicrogptApp(ThemedApp):
         if self.keeper is not None and self.keeper.screen.busy:
             self.notify("The run is on its way to another moment; open a lecture when it has arrived.", timeout=3)
             return
-        opened = course("en")
-        self.push_screen(ChaptersScreen(opened, 0), partial(self._chosen, opened))
+        self.push_screen(ChaptersScreen(course(usual_language()), 0), self._chosen)
 
-    def _chosen(self, opened: Course, place: int | None) -> None:
-        if place is not None:
-            self.begin(Lecture(opened, place))
+    def _chosen(self, chosen: tuple[Course, int] | None) -> None:
+        if chosen is not None:
+            self.begin(Lecture(*chosen))
 
-    def begin(self, lecture: Lecture) -> None:
-        """Give a lecture, or another chapter of it: on a run that is there, or one that is opened for it."""
-        config, docs = lecture.run
+    def begin(self, lecture: Lecture) -> bool:
+        """Give a lecture, or another chapter of it: on a run that is there, or one that is opened for it.
+
+        Whether it can be given; a mistake in it is shown.
+        """
+        try:
+            config, docs = lecture.run()
+        except EngineError as error:
+            self.notify(str(error), severity="error", timeout=12, markup=False)
+            return False
         for screen in reversed(self.screen_stack):
             if isinstance(screen, DebuggerScreen):
                 session = screen.session
                 if session.config == config and session.checksum == checksum(docs):
                     fresh = session if isinstance(screen, LectureScreen) else session.anew()
                     self.run_worker(self.give(lecture, fresh))
-                    return
+                    return True
         self._lecture = lecture
         self.push_screen(OpeningScreen(Start(config, docs)))
+        return True
 
     async def give(self, lecture: Lecture, session: Session) -> None:
         """Show a chapter in the place of the one before, on a run of its own."""
@@ -166,8 +180,10 @@ class MicrogptApp(ThemedApp):
         if lecture is None:
             return
         if message.to is not None:
+            before = lecture.place, lecture.page
             lecture.place, lecture.page = message.to
-            self.begin(lecture)
+            if not self.begin(lecture):
+                lecture.place, lecture.page = before
         elif self.keeper is not None:
             await self.pop_screen()
             await self._hang_up()
@@ -205,14 +221,15 @@ def _end(app: ThemedApp, status: int) -> None:
     app.exit(return_code=status)
 
 
-def run_debugger(start: Start, lecture: Lecture | None = None) -> int:
-    """Open the debugger, or give a lecture instead, and return its exit status when it has ended.
+def run_debugger(start: Start, lecture: Lecture | None = None, theme: str = "dark") -> int:
+    """Open the debugger, or give a lecture instead, in a theme, and return its exit status when it has ended.
 
     Where the user was in the debugger is kept by then.
 
     Raises EngineError if the run cannot be opened or kept; the terminal is as it was by then.
     """
     app = MicrogptApp(start, lecture, Telling(call_file()))
+    app.begin_in(theme)
     try:
         error = app.run()
     finally:

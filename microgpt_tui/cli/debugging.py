@@ -11,7 +11,7 @@ from click.core import ParameterSource
 from click.exceptions import Exit
 
 from microgpt_tui.cli.ending import Failure, say
-from microgpt_tui.cli.options import data_option, examples
+from microgpt_tui.cli.options import data_option, examples, theme_option
 
 if TYPE_CHECKING:
     from microgpt_tui.lectures.giving import Lecture
@@ -29,7 +29,8 @@ CRASHED = 1
 )
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE.safetensors")
 @data_option
-def open_run(file: Path, data: Path | None) -> None:
+@theme_option
+def open_run(file: Path, data: Path | None, theme: str) -> None:
     """Open the debugger on a saved run, and go on as if it had never stopped, bit for bit.
 
     FILE.safetensors is a run that train --save or ctrl+s in the debugger has written. Its documents are looked for
@@ -37,10 +38,10 @@ def open_run(file: Path, data: Path | None) -> None:
     """
     from microgpt_tui.start import from_file
 
-    run_debugger(from_file(file, data))
+    run_debugger(from_file(file, data), theme=theme)
 
 
-def run_debugger(start: Start, lecture: Lecture | None = None) -> None:
+def run_debugger(start: Start, lecture: Lecture | None = None, theme: str = "dark") -> None:
     """Run the debugger, or a lecture in it, to its end, and leave with its exit status.
 
     Raises Failure if there is no terminal for it.
@@ -52,7 +53,7 @@ def run_debugger(start: Start, lecture: Lecture | None = None) -> None:
         )
     from microgpt_tui.app import run_debugger as run
 
-    status = run(start, lecture)
+    status = run(start, lecture, theme)
     if status == CRASHED:
         say("the debugger broke off; microgpt-tui --resume returns to where you were", error=True)
     if status:

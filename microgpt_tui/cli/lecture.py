@@ -2,80 +2,124 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
+from click.core import ParameterSource
 from click.exceptions import Exit
 
 from engine.config import Config
 from microgpt_tui.cli.debugging import in_terminal, run_debugger
 from microgpt_tui.cli.ending import BAD, Failure, printable
-from microgpt_tui.cli.options import examples
+from microgpt_tui.cli.options import examples, theme_option
 from microgpt_tui.cli.running import open_session
+from microgpt_tui.cli.waiting import Waiting
 
 if TYPE_CHECKING:
     from engine.session import Session
 
 LANGUAGES = ("en", "ko")
+INSTEAD = "Instead of giving it"
 
 
 @click.command(
     epilog=examples(
         "microgpt-tui lecture",
-        "microgpt-tui lecture attention --lang ko",
+        "microgpt-tui lecture attention --lang ko --theme contrast",
         "microgpt-tui lecture my_course.md",
         "microgpt-tui lecture --check my_course.md",
+        "microgpt-tui lecture attention --handout .",
         "microgpt-tui lecture --notes",
     )
 )
 @click.argument("wanted", required=False, metavar="[NAME|FILE.md]")
-@click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True, help="In which language.")
-@click.option("--list", "listed", is_flag=True, help="Print the chapters.")
+@click.option(
+    "--lang",
+    type=click.Choice(LANGUAGES),
+    help="In which language. Without it: the terminal's, if there is a course in it, else English.",
+)
+@click.option("--page", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Where to begin.")
+@theme_option
+@click.option("--list", "listed", is_flag=True, help="Print the chapters.", panel=INSTEAD)
 @click.option(
     "--check",
     is_flag=True,
-    help="Show nothing; go through every page, and say where a moment does not exist or a number is not known. "
-    "Exit status 2 if there is a mistake.",
+    help="Go through every page, and say where a moment does not exist or a number is not known, and what is too long "
+    "for a small window. Exit status 2 if there is a mistake.",
+    panel=INSTEAD,
+)
+@click.option(
+    "--handout",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write every page as text with its picture to one HTML file in this folder.",
+    panel=INSTEAD,
 )
 @click.option(
     "--notes",
     is_flag=True,
     help="Show the speaker notes of the lecture that is given in another terminal, turned with its pages.",
+    panel=INSTEAD,
 )
-def lecture(wanted: str | None, lang: str, listed: bool, check: bool, notes: bool) -> None:
+@click.pass_context
+def lecture(
+    ctx: click.Context,
+    wanted: str | None,
+    lang: str | None,
+    page: int,
+    theme: str,
+    listed: bool,
+    check: bool,
+    handout: Path | None,
+    notes: bool,
+) -> None:
     """Go through a lecture.
 
     NAME is a chapter of the course that comes with the program, by its number or name; without it, the course begins
     at the beginning. FILE.md, or a folder of such files, is a lecture of your own; the README says how to write one.
     """
+    from microgpt_tui.lectures.library import usual_language
+
+    lang = lang or usual_language()
     if notes:
-        if wanted or listed or check:
-            raise click.UsageError("--notes follows whatever lecture is given; leave out all else but --lang")
-        _follow(lang)
+        allowed = ("notes", "lang", "theme")
+        if any(ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ctx.params.keys() - allowed):
+            raise click.UsageError(
+                "--notes follows whatever lecture is given; leave out all but --lang and --theme", ctx
+            )
+        _follow(lang, theme)
     elif listed:
         _list(wanted, lang)
     elif check:
         _check(wanted, lang)
+    elif handout is not None:
+        _hand_out(wanted, lang, handout)
     else:
-        _give(wanted, lang)
+        _give(wanted, lang, page, theme)
 
 
-def _give(wanted: str | None, lang: str) -> None:
+def _give(wanted: str | None, lang: str, page: int, theme: str) -> None:
     from microgpt_tui.lectures.giving import Lecture
     from microgpt_tui.lectures.library import find
     from microgpt_tui.start import Start
 
     lecture = Lecture(*find(wanted, lang))
-    run_debugger(Start(*lecture.run), lecture)
+    pages = len(lecture.chapter.pages)
+    if page > pages:
+        raise Failure(f"--page is {page}, and {lecture.chapter.title!r} has pages 1 to {pages}; give one of them")
+    lecture.page = page - 1
+    run_debugger(Start(*lecture.run()), lecture, theme)
 
 
-def _follow(lang: str) -> None:
+def _follow(lang: str, theme: str) -> None:
     if not in_terminal():
         raise Failure("the notes need a terminal for their input and output; run this in one")
     from microgpt_tui.screens.notes import show_notes
 
-    status = show_notes(lang)
+    status = show_notes(lang, theme)
     if status:
         raise Exit(status)
 
@@ -88,21 +132,51 @@ def _list(wanted: str | None, lang: str) -> None:
         click.echo(f"{number:2d}  {chapter.name.partition('-')[2] or chapter.name:<14}{printable(chapter.title)}")
 
 
+@cache
+def _opened(config: Config, docs: tuple[str, ...]) -> Session:
+    """A run; chapters of one configuration share it."""
+    return open_session(config, docs)
+
+
 def _check(wanted: str | None, lang: str) -> None:
     from microgpt_tui.lectures.checking import check
     from microgpt_tui.lectures.library import files
 
-    @cache
-    def opened(config: Config, docs: tuple[str, ...]) -> Session:
-        return open_session(config, docs)
-
     wrong = False
     for path in files(wanted, lang):
-        chapter, mistakes = check(path, lang, lambda config, docs: opened(config, tuple(docs)))
+        chapter, mistakes = check(path, lang, lambda config, docs: _opened(config, tuple(docs)))
         for mistake in mistakes:
             click.echo(printable(str(mistake)))
         wrong = wrong or bool(mistakes)
         if chapter is not None and not mistakes:
-            click.echo(f"{path}: {len(chapter.pages)} pages, every moment and number in them resolves")
+            pages = len(chapter.pages)
+            click.echo(f"{path}: {pages} page{'s' if pages > 1 else ''}; every moment and number resolves")
     if wrong:
         raise Exit(BAD)
+
+
+def _hand_out(wanted: str | None, lang: str, folder: Path) -> None:
+    from engine.files import write_whole
+    from microgpt_tui.exporting.handout import handout, printed
+    from microgpt_tui.lectures.giving import Lecture
+    from microgpt_tui.lectures.library import find
+
+    course, place = find(wanted, lang)
+    places = range(len(course.chapters)) if wanted is None or Path(wanted).is_dir() else [place]
+    lectures = [Lecture(course, place, clock=lambda: 0.0) for place in places]
+    runs = [lecture.run() for lecture in lectures]  # mistakes are told before anything is drawn
+    chapters = []
+    with Waiting("Drawing the pages", total=len(lectures)) as waiting:
+        for done, (lecture, (config, docs)) in enumerate(zip(lectures, runs, strict=True)):
+            waiting.update(done, lecture.chapter.title)
+            chapters.append(asyncio.run(printed(lecture, _opened(config, tuple(docs)).anew())))
+    first = lectures[0]
+    name = course.title if len(chapters) > 1 else first.chapter.name
+    title = " ".join(name.split("-")) if len(chapters) > 1 else first.chapter.title
+    target = folder / f"{name}-{first.chapter.language}.html"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(target, handout(title, first.chapter.language, first.words["answer"], chapters).encode())
+    except OSError as error:
+        raise Failure(f"--handout: {target} cannot be written ({error.strerror}); give another folder") from None
+    click.echo(str(target))

@@ -15,6 +15,7 @@ from engine.config import Config
 F = TypeVar("F", bound=Callable[..., Any])
 
 DATA, MODEL, TRAINING, OUTPUT = "Data", "Model", "Training", "Output"
+THEMES = ("dark", "light", "contrast")
 SHAPE = ("n_layer", "n_embd", "n_head", "block_size")  # what the model is made of; the rest is how it is trained
 
 
@@ -60,6 +61,13 @@ def step_option(text: str) -> Callable[[F], F]:
 def file_option(flag: str, text: str) -> Callable[[F], F]:
     """An option that names a file to write."""
     return click.option(flag, type=click.Path(path_type=Path), metavar="FILE", help=text, panel=OUTPUT)
+
+
+def theme_option(command: F) -> F:
+    """--theme"""
+    return click.option(
+        "--theme", type=click.Choice(THEMES), default="dark", show_default=True, help="In which colours.", panel=OUTPUT
+    )(command)
 
 
 def examples(*lines: str) -> str:

@@ -9,8 +9,9 @@ import rich_click as click
 from engine.config import Config
 from microgpt_tui.cli.debugging import allow_only, open_run, run_debugger
 from microgpt_tui.cli.ending import Commands
+from microgpt_tui.cli.export import export
 from microgpt_tui.cli.lecture import lecture
-from microgpt_tui.cli.options import DATA, data_option, examples, hyperparameters, step_option
+from microgpt_tui.cli.options import DATA, data_option, examples, hyperparameters, step_option, theme_option
 from microgpt_tui.cli.running import check_step
 from microgpt_tui.cli.sample import sample
 from microgpt_tui.cli.trace import trace
@@ -51,16 +52,17 @@ def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 @click.option(
     "--resume",
     is_flag=True,
-    help="Return to where you were when the debugger was left, or broke off. Only --data goes with it, "
+    help="Return to where you were when the debugger was left, or broke off. Only --theme goes with it, and --data "
     "for documents that are in another place by now.",
     panel=DATA,
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 @step_option("Open at the start of this training step, counted from 0.")
 @data_option
+@theme_option
 @hyperparameters
 @click.pass_context
-def cli(ctx: click.Context, config: Config, step: int, data: Path | None, resume: bool) -> None:
+def cli(ctx: click.Context, config: Config, step: int, data: Path | None, resume: bool, theme: str) -> None:
     """Step a GPT small enough to see whole through its training, down to single scalars.
 
     Without a command: the debugger, in this terminal. Forward, backward and Adam, onward and back; every number is
@@ -71,14 +73,14 @@ def cli(ctx: click.Context, config: Config, step: int, data: Path | None, resume
     if ctx.invoked_subcommand is not None:
         return
     if resume:
-        allow_only(ctx, "resume", "data")
+        allow_only(ctx, "resume", "data", "theme")
     check_step(step, config)
     from microgpt_tui.start import from_desk, from_seed
 
-    run_debugger(from_desk(data) if resume else from_seed(config, step, data))
+    run_debugger(from_desk(data) if resume else from_seed(config, step, data), theme=theme)
 
 
-for command in (open_run, lecture, train, sample, trace, verify):
+for command in (open_run, lecture, train, sample, trace, export, verify):
     cli.add_command(command)
 
 

@@ -46,9 +46,11 @@ def check_step(step: int, config: Config) -> None:
 
 
 def go_to(session: Session, step: int) -> None:
-    """Train on to the start of a step, with progress. Raises NumericFault."""
+    """Go to the start of a step, onward or back, with progress. Raises NumericFault."""
+    from engine.events import Moment
+
     with Waiting(f"Training to step {step}", total=step) as waiting:
-        session.run(step, lambda done, loss: waiting.update(done + 1, f"loss {loss:.4f}"))
+        session.seek(Moment(step), lambda done, loss: waiting.update(done + 1, f"loss {loss:.4f}"))
 
 
 class Interrupt:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sys
 import time
 from contextlib import suppress
@@ -20,6 +19,7 @@ from microgpt_tui.cli.ending import STOPPED, Failure, say
 from microgpt_tui.cli.options import data_option, examples, file_option, hyperparameters
 from microgpt_tui.cli.running import Interrupt, open_session
 from microgpt_tui.cli.stopping import Wanted, stop_options
+from microgpt_tui.cli.targets import check_targets
 from microgpt_tui.cli.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def train(config: Config, wanted: Wanted, until: int, data: Path | None, log: Pa
     """
     if until > config.num_steps:
         raise ConfigError(f"--until is {until}, beyond the schedule's {config.num_steps} steps; raise --num-steps too")
-    _check_files(data, log, save)
+    check_targets({"--data": data}, {"--log": log, "--save": save}, replaced={"--save"})
     from engine.dataset import load_docs
 
     docs = load_docs(data)
@@ -76,26 +76,6 @@ def train(config: Config, wanted: Wanted, until: int, data: Path | None, log: Pa
         _finish(session, until, data, save, reason)
     if session.step < until and reason is None:
         raise Exit(STOPPED)
-
-
-def _check_files(data: Path | None, log: Path | None, save: Path | None) -> None:
-    """Refuse, before any time is spent, files that cannot be written or that are one and the same."""
-    seen = {data.resolve(): "--data"} if data else {}
-    for flag, path in (("--log", log), ("--save", save)):
-        if path is None:
-            continue
-        target = path.resolve()
-        if target in seen:
-            raise Failure(f"{flag} and {seen[target]} are the same file, {path}; give two")
-        seen[target] = flag
-        if target.is_dir():
-            raise Failure(f"{flag}: {path} is a folder; give the name of a file in it")
-        if not target.parent.is_dir():
-            raise Failure(f"{flag}: there is no folder {path.parent}; make it first, or give another place")
-        if target.exists() and flag == "--save" and not target.is_file():
-            raise Failure(f"{flag}: {path} is not a file that can be replaced; give the name of a file")
-        if not os.access(target if target.exists() else target.parent, os.W_OK):
-            raise Failure(f"{flag}: you may not write {path}; give another place")
 
 
 def _open_log(path: Path | None) -> TextIO | None:

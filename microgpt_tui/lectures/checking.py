@@ -24,7 +24,7 @@ WIDTH, MOST_LINES = 76, 10  # of the text of a page in a window of 80x24
 
 
 def check(path: Path, language: str, open_session: Open) -> tuple[Chapter | None, list[LectureError]]:
-    """The chapter in a file, and all that is wrong with it, in the order of the lines; else what is too long."""
+    """The chapter in a file, and all that is wrong with it, in the order of the lines; else what reads badly."""
     chapter, mistakes = read_all(path, language)
     if chapter is None:
         return None, mistakes
@@ -37,7 +37,7 @@ def check(path: Path, language: str, open_session: Open) -> tuple[Chapter | None
     mistakes += unbound
     if not mistakes:
         session = open_session(config, docs)
-        mistakes += _run_through(scenes, session) or too_long(scenes, session)
+        mistakes += _run_through(scenes, session) or reads_badly(scenes, session)
     return chapter, sorted(mistakes, key=lambda mistake: mistake.line)
 
 
@@ -71,18 +71,19 @@ def _run_through(scenes: list[Scene], session: Session) -> list[LectureError]:
     return mistakes
 
 
-def too_long(scenes: list[Scene], session: Session) -> list[LectureError]:
-    """Pages of a lecture without mistakes whose text leaves too little room for the picture in a window of 80x24."""
+def reads_badly(scenes: list[Scene], session: Session) -> list[LectureError]:
+    """Pages of a lecture without mistakes whose text is too long for a window of 80x24, or shows bare Markdown."""
     found: list[LectureError] = []
     here = Moment()
     for scene in scenes:
         leaf, here = leaf_of(scene, session, here)
-        lines = len(lines_of(leaf.revealed(), WIDTH))
-        if lines > MOST_LINES:
+        lines = lines_of(leaf.revealed(), WIDTH)
+        if len(lines) > MOST_LINES:
+            room = f"{MOST_LINES} leave room for the picture"
+            found.append(scene.page.head.fault(f"this page has {len(lines)} lines in a window of 80 columns; {room}"))
+        if any("**" in line.plain or "`" in line.plain for line in lines):
             found.append(
-                scene.page.head.fault(
-                    f"this page has {lines} lines in a window of 80 columns; {MOST_LINES} leave room for the picture"
-                )
+                scene.page.head.fault("a mark (** or `) stands in this page as it is; no letter may touch its outside")
             )
     return found
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from engine import Config, Moment, Scope, Session
+from engine.tokenizer import Tokenizer
 from microgpt_tui.keys import IN_LECTURE, Key
 from microgpt_tui.lectures.leaf import Leaf, leaf_of
 from microgpt_tui.lectures.library import config_of, docs_of
@@ -40,19 +41,23 @@ class Lecture:
         """What the lecture says besides its pages, in the chapter's language."""
         return lecture_words(self.chapter.language)
 
-    @property
     def run(self) -> tuple[Config, list[str]]:
-        """The hyperparameters and documents of the run that the chapter speaks of. Raises EngineError."""
-        return config_of(self.chapter), docs_of(self.chapter)
+        """The hyperparameters and documents of the run that the chapter speaks of.
+
+        Raises EngineError; LectureError for the first mistake in the chapter that can be found without running.
+        """
+        config, docs = config_of(self.chapter), docs_of(self.chapter)
+        self.scenes(Scope(config, Tokenizer(docs)))
+        return config, docs
 
     @property
     def seconds(self) -> float:
         """Time since the beginning."""
         return self.clock() - self.began
 
-    def scenes(self, session: Session) -> list[Scene]:
+    def scenes(self, scope: Scope) -> list[Scene]:
         """The pages of the present chapter, for a run of it. Raises LectureError, the first mistake in them."""
-        scenes, mistakes = bind(self.chapter, Scope(session.config, session.tokenizer))
+        scenes, mistakes = bind(self.chapter, scope)
         if mistakes:
             raise mistakes[0]
         return scenes
@@ -75,7 +80,7 @@ def leaves(scenes: list[Scene], session: Session) -> Iterator[Leaf]:
         try:
             leaf, here = leaf_of(scene, session, here)
         except LectureError as error:
-            leaf = Leaf(scene.page.title, f"This page cannot be shown. {error}", here, here)
+            leaf = Leaf(scene.page.title.text, f"This page cannot be shown. {error}", here, here)
         yield leaf
 
 

@@ -52,13 +52,14 @@ def leaf_of(scene: Scene, session: Session, before: Moment) -> tuple[Leaf, Momen
     def said(text: Template | None, moment: Moment) -> str:
         return text.fill(session, moment) if text is not None else ""
 
-    body, figure, question = (said(text, start) for text in (scene.body, scene.figure, scene.question))
+    texts = (scene.title, scene.body, scene.figure, scene.question, scene.notes)
+    title, body, figure, question, notes = (said(text, start) for text in texts)
     options = tuple(option.fill(session, start) for option in scene.options)
     session.seek(start)
     end = scene.ending(session, start)
     right = scene.right(session, list(options))
-    then, notes = said(scene.then, end), scene.page.notes.text if scene.page.notes else ""
-    return Leaf(scene.page.title, body, start, end, figure, question, options, right, then, notes), end
+    then = said(scene.then, end)
+    return Leaf(title, body, start, end, figure, question, options, right, then, notes), end
 
 
 def lines_of(leaf: Leaf, width: int) -> list[Text]:

@@ -6,6 +6,7 @@ A course is a folder with one subfolder a language; a chapter is a file in it; f
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -21,7 +22,28 @@ BUILT_IN = "microgpt"
 
 def course(language: str) -> Course:
     """The chapters that come with the program. Raises LectureError."""
-    return Course(BUILT_IN, [read(path, language) for path in _files(_built_in(), language)])
+    return _course(_built_in(), language)
+
+
+def other(course: Course) -> Course | None:
+    """The same course in its next language; None if it has no other. Raises LectureError."""
+    if course.folder is None:
+        return None
+    own = course.chapters[0].language
+    ways = [language for language in LANGUAGES if language == own or (course.folder / language).is_dir()]
+    following = ways[(ways.index(own) + 1) % len(ways)] if own in ways else own
+    return None if following == own else _course(course.folder, following)
+
+
+def usual_language() -> str:
+    """The language of the user's terminal, if there is a course in it; else English."""
+    settings = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    said = next((setting for setting in settings if setting), "")
+    return next((language for language in LANGUAGES if said.startswith(language)), LANGUAGES[0])
+
+
+def _course(folder: Path, language: str) -> Course:
+    return Course(folder.name, [read(path, language) for path in _files(folder, language)], folder)
 
 
 def find(wanted: str | None, language: str) -> tuple[Course, int]:
@@ -33,10 +55,10 @@ def find(wanted: str | None, language: str) -> tuple[Course, int]:
         return course(language), 0
     path = Path(wanted)
     if path.suffix == ".md" or path.is_file():
-        chapter = read(path, language)
+        chapter = read(path, path.parent.name if path.parent.name in LANGUAGES else language)
         return Course(chapter.title, [chapter]), 0
     if path.is_dir():
-        return Course(path.name, [read(file, language) for file in _files(path, language)]), 0
+        return _course(path, language), 0
     built_in = course(language)
     return built_in, _chosen(wanted, built_in)
 

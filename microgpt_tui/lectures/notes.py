@@ -10,7 +10,7 @@ from typing import Any
 
 from microgpt_tui.lectures.giving import Lecture, forward
 from microgpt_tui.lectures.leaf import LETTERS, Leaf
-from microgpt_tui.lectures.pages import Ask, LectureError, Page
+from microgpt_tui.lectures.pages import Ask, LectureError
 from microgpt_tui.lectures.scenes import Scene
 from microgpt_tui.lectures.turning import Turn
 from microgpt_tui.widgets.picture import printable
@@ -86,23 +86,25 @@ _KINDS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def notes_of(lecture: Lecture, scenes: Sequence[Scene], leaf: Leaf | None, turn: Turn, seen: Seen) -> Notes:
-    """What there is to say of the present page of a lecture; `leaf` is None while its numbers are worked out."""
+def notes_of(lecture: Lecture, scenes: Sequence[Scene], leaves: Sequence[Leaf], turn: Turn, seen: Seen) -> Notes:
+    """What there is to say of the present page of a lecture; `leaves` are the first pages, whose numbers are known."""
     page = scenes[lecture.page].page
+    leaf = leaves[lecture.page] if lecture.page < len(leaves) else None
     right = leaf.right if leaf else None
+    unfilled = page.notes.text if page.notes else ""
     return Notes(
         language=lecture.chapter.language,
         chapter=lecture.chapter.title,
-        title=page.title,
+        title=leaf.title if leaf else page.title.text,
         page=lecture.page,
         pages=len(scenes),
-        notes=page.notes.text if page.notes else "",
+        notes=leaf.notes if leaf else unfilled,
         right=f"{LETTERS[right]}) {leaf.options[right]}" if leaf and right is not None else "",
         then=leaf.then if leaf else "",
         asks=isinstance(page.act, Ask),
         done=turn.done,
         press=_press(lecture, turn, seen),
-        coming=_coming(lecture, [scene.page for scene in scenes]),
+        coming=_coming(lecture, scenes, leaves),
         seen=seen,
         elapsed=lecture.seconds,
     )
@@ -115,9 +117,10 @@ def _press(lecture: Lecture, turn: Turn, seen: Seen) -> str:
     return "l: " + words["return"].format(page=lecture.page + 1) if seen is Seen.EXPLORING else forward(turn, words)
 
 
-def _coming(lecture: Lecture, pages: list[Page]) -> str:
-    """The title of the page after the present one, with its chapter's if that is another."""
-    if lecture.page + 1 < len(pages):
-        return pages[lecture.page + 1].title
-    after = lecture.course.chapters[lecture.place + 1 :]
-    return f"{after[0].title} ▸ {after[0].pages[0].title}" if after else ""
+def _coming(lecture: Lecture, scenes: Sequence[Scene], leaves: Sequence[Leaf]) -> str:
+    """The title of the page after the present one; after the last, that of the next chapter."""
+    after = lecture.page + 1
+    if after < len(scenes):
+        return leaves[after].title if after < len(leaves) else scenes[after].page.title.text
+    chapters = lecture.course.chapters[lecture.place + 1 :]
+    return chapters[0].title if chapters else ""

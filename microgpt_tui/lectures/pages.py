@@ -78,7 +78,7 @@ class Page:
     """
 
     head: Said
-    title: str
+    title: Said
     body: Said
     moment: Said | None = None
     focus: tuple[Said, ...] = ()
@@ -105,7 +105,8 @@ class Chapter:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """Chapters in order."""
+    """Chapters in order. `folder` is where its languages are, if it has several."""
 
     title: str
     chapters: Sequence[Chapter]
+    folder: Path | None = None

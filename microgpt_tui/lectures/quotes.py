@@ -9,6 +9,7 @@ import random
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -39,12 +40,12 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Quote:
-    """An expression in a text; `address` is where it is asked, None for the page's own moment."""
+    """An expression in a text; `address` is where it is asked, given a step for one that names none."""
 
     said: Said
     text: str
     ask: Ask
-    address: Address | None = None
+    address: Callable[[int], Address] | None = None  # None: at the page's own moment
     format: str = ""
 
     def answer(self, session: Session) -> str:
@@ -79,7 +80,7 @@ class Template:
 
     def one(self, quote: Quote, session: Session, moment: Moment) -> str:
         """What stands for one of its quotes. Raises LectureError."""
-        go(session, quote.address or moment, quote.said)
+        go(session, quote.address(moment.step) if quote.address else moment, quote.said)
         return quote.answer(session)
 
 
@@ -113,7 +114,8 @@ class Reader:
         address = None
         try:
             if elsewhere:
-                address = Address.parse(elsewhere["address"], self.scope)
+                address = partial(Address.parse, elsewhere["address"], self.scope)
+                address(0)  # whether it can be read
                 words = words[: elsewhere.start()]
             ask = self.expression(words)
         except ExpressionError as error:

@@ -68,7 +68,7 @@ def read_all(path: Path, language: str = "en") -> tuple[Chapter | None, list[Lec
 def _chapter(text: str, path: Path, language: str) -> tuple[Chapter | None, list[LectureError]]:
     mistakes: list[LectureError] = []
     headers = list(_headers(text, str(path), mistakes))
-    pages = [page for header in headers if (page := _page(header, mistakes)) is not None]
+    pages = [_page(header, mistakes) for header in headers]
     if not headers:
         mistakes.append(LectureError("has no page; a page begins with a header between two lines of ---", str(path), 1))
         return None, mistakes
@@ -87,7 +87,7 @@ def _chapter(text: str, path: Path, language: str) -> tuple[Chapter | None, list
         options.append((key, value))
     chapter = Chapter(
         name=path.stem,
-        title=title.text if title else pages[0].title if pages else path.stem,
+        title=title.text if title else pages[0].title.text,
         pages=tuple(pages),
         language=lang.text if lang else language,
         file=str(path),
@@ -182,19 +182,18 @@ def _texts(key: str, node: yaml.Node, head: Said, mistakes: list[LectureError]) 
         mistakes.append(LectureError(f"{key} is one text; put quotes around it", head.file, line))
 
 
-def _page(header: Header, mistakes: list[LectureError]) -> Page | None:
+def _page(header: Header, mistakes: list[LectureError]) -> Page:
     head, lines = header.head, header.body
     start = head.line + head.text.count("\n") + (2 if head.text else 1)
     at = next((i for i, line in enumerate(lines) if line.strip()), None)
     titled = TITLE.fullmatch(lines[at]) if at is not None else None
     if at is None or titled is None:
         mistakes.append(LectureError("this page has no title; write # and a title below its header", head.file, start))
-        return None
     speed = header.one("speed")
     return Page(
         head=head,
-        title=titled["title"].strip(),
-        body=_block(lines[at + 1 :], head.file, start + at + 1),
+        title=Said(titled["title"].strip() if titled else "", head.file, start + (at or 0)),
+        body=_block(lines[(at or 0) + 1 :], head.file, start + (at or 0) + 1),
         moment=header.one("moment"),
         focus=header.all("focus"),
         spotlight=header.all("spotlight"),

@@ -7,8 +7,9 @@ number is known at that moment) is asked with `start`, `ending` and `Template.fi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from engine import Address, EngineError, Expression, ExpressionError, Moment, Scope, Session
 from engine.references import Kind
@@ -16,9 +17,9 @@ from engine.watches import Watch
 from microgpt_tui import navigation
 from microgpt_tui.frame import Choice, Frame, Where
 from microgpt_tui.keys import KEYS, TAKEN, Key
-from microgpt_tui.lectures.pages import Ask, Chapter, LectureError, Page, Play, Run, Said, Wait
+from microgpt_tui.lectures.pages import Act, Ask, Chapter, LectureError, Page, Play, Run, Said, Wait
 from microgpt_tui.lectures.quotes import Ask as Question
-from microgpt_tui.lectures.quotes import Reader, Template, go
+from microgpt_tui.lectures.quotes import Reader, Template, go, written
 
 SPOTS = (
     "stage", "program", "inspector", "source", "qkv", "attention", "residual", "prediction", "gradients", "adam",
@@ -74,16 +75,18 @@ class Doing:
 
 @dataclass(frozen=True)
 class Scene:
-    """A page, ready for runs of one configuration. `until` is where its act ends; None if it moves nothing.
+    """A page, ready for runs of one configuration. `until` is where its act ends, in a step if it names none.
 
     `follows` says that the page begins where the one before ends.
     """
 
     page: Page
     at: Address | None
-    until: Address | None
+    until: Callable[[int], Address] | None
     focus: tuple[Focus, ...]
+    title: Template
     body: Template
+    notes: Template | None
     then: Template | None
     figure: Template | None
     question: Template | None
@@ -99,8 +102,8 @@ class Scene:
     @property
     def texts(self) -> Iterator[Template]:
         """The texts that speak of the page's own moment."""
-        yield self.body
-        yield from (text for text in (self.figure, self.question, *self.options) if text is not None)
+        texts = (self.title, self.body, self.figure, self.question, *self.options, self.notes)
+        return (text for text in texts if text is not None)
 
     def start(self, session: Session, before: Moment) -> Moment:
         """Bring a run to where the page begins. `before` is where the one before ends. Raises LectureError."""
@@ -115,16 +118,17 @@ class Scene:
         said = act.reveal if isinstance(act, Ask) and act.reveal else self.page.head
         if isinstance(act, Play | Run):
             said = act.until
+        until = self.until(start.step)
         if isinstance(act, Run):
             shown = session.program.stretch_at(start)
-            go(session, Moment(self.until.step), said)
+            go(session, Moment(until.step), said)
             go(session, navigation.counterpart(session.program, shown), said)
-        elif isinstance(act, Play) and self.until.step != start.step:
+        elif isinstance(act, Play) and until.step != start.step:
             raise said.fault(
                 f"play stays within a step, and the page begins in step {start.step}; run goes on to others"
             )
         else:
-            go(session, self.until, said)
+            go(session, until, said)
         if session.moment.key < start.key:
             raise said.fault(f"{said.text} lies before the moment at which the page begins")
         return session.moment
@@ -138,8 +142,8 @@ class Scene:
             value = self.answer(session)
         except EngineError as error:
             raise said.fault(str(error)) from error
-        if isinstance(value, str) and value in options:
-            return options.index(value)
+        if written(value) in options:
+            return options.index(written(value))
         if isinstance(value, int | float) and value in range(len(options)):
             return int(value)
         raise said.fault(f"{said.text} is {value!r} here, which is none of the options {', '.join(options)}")
@@ -172,7 +176,9 @@ class _Binder:
             at=self._address(page.moment),
             until=self._until(act),
             focus=tuple(focus for said in page.focus if (focus := self._focus(said))),
+            title=template(page.title),
             body=template(page.body),
+            notes=template(page.notes) if page.notes else None,
             then=template(page.then) if page.then else None,
             figure=template(page.figure) if page.figure else None,
             question=template(ask.question) if ask else None,
@@ -193,14 +199,18 @@ class _Binder:
             self._wrong(said, str(error))
             return None
 
-    def _until(self, act: object) -> Address | None:
+    def _until(self, act: Act | None) -> Callable[[int], Address] | None:
         if isinstance(act, Run):
-            if act.until.text.isdecimal() and int(act.until.text) <= self.scope.config.num_steps:
-                return Address(int(act.until.text))
-            steps = self.scope.config.num_steps
-            self._wrong(act.until, f"run is {act.until.text!r}; write the step to train to, from 0 to {steps}")
-            return None
-        return self._address(act.until if isinstance(act, Play) else act.reveal if isinstance(act, Ask) else None)
+            return self._trained(act.until)
+        said = act.until if isinstance(act, Play) else act.reveal if isinstance(act, Ask) else None
+        return partial(Address.parse, said.text, self.scope) if said and self._address(said) else None
+
+    def _trained(self, said: Said) -> Callable[[int], Address] | None:
+        steps = self.scope.config.num_steps
+        if said.text.isdecimal() and int(said.text) <= steps:
+            return lambda _: Address(int(said.text))
+        self._wrong(said, f"run is {said.text!r}; write the step to train to, from 0 to {steps}")
+        return None
 
     def _focus(self, said: Said) -> Focus | None:
         found = CHOSEN.fullmatch(said.text)

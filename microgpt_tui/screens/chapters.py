@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -12,12 +13,16 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from microgpt_tui.lectures.pages import Course
-from microgpt_tui.widgets.picture import printable
+from microgpt_tui import palette
+from microgpt_tui.lectures.library import other
+from microgpt_tui.lectures.pages import Course, LectureError
+from microgpt_tui.widgets.picture import Line
+
+WIDTH = 56  # cells of a line
 
 
-class ChaptersScreen(ModalScreen[int | None]):
-    """Returns the place of the chosen chapter; None if none was chosen."""
+class ChaptersScreen(ModalScreen[tuple[Course, int] | None]):
+    """Returns the course, which may be in another language by now, and the place of the chosen chapter; or None."""
 
     CSS = """
     ChaptersScreen { align: center middle; background: $background 60%; }
@@ -27,6 +32,7 @@ class ChaptersScreen(ModalScreen[int | None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,l", "dismiss(None)", "close", tooltip="Back"),
+        Binding("tab,k", "translate", "language", tooltip="The same course in its other language", priority=True),
         Binding("space,right,pagedown", "choose", "choose", tooltip="Begin this chapter", priority=True),
     ]
 
@@ -38,24 +44,42 @@ class ChaptersScreen(ModalScreen[int | None]):
         """One line a chapter."""
         with Vertical() as box:
             box.border_title = "Lectures"
-            box.border_subtitle = "enter begins · esc closes"
-            yield OptionList(
-                *(
-                    Option(f"{number:2d}  {printable(chapter.title)}  ({len(chapter.pages)} pages)")
-                    for number, chapter in enumerate(self._course.chapters, 1)
-                ),
-                markup=False,
-            )
+            hint = "enter begins · esc closes"
+            box.border_subtitle = hint if self._course.folder is None else f"{hint} · tab English, 한국어"
+            yield OptionList(markup=False)
 
     def on_mount(self) -> None:
         """Begin at the present one."""
-        self.query_one(OptionList).highlighted = self._place
+        self._fill(self._place)
+
+    def _fill(self, place: int) -> None:
+        lines = self.query_one(OptionList)
+        lines.clear_options()
+        for number, chapter in enumerate(self._course.chapters, 1):
+            pages = f"{len(chapter.pages)} pages"
+            line = Line().fit(f"{number:2d}  {chapter.title}", WIDTH - len(pages)).add(pages, palette.DIM)
+            lines.add_option(Option(Text.assemble(*((part.text, part.style or "") for part in line.segments))))
+        lines.highlighted = min(place, lines.option_count - 1)
+
+    def action_translate(self) -> None:
+        """Show the course in its other language."""
+        try:
+            found = other(self._course)
+        except LectureError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        if found is not None:
+            self._course = found
+            self._fill(self.query_one(OptionList).highlighted or 0)
 
     def action_choose(self) -> None:
         """Begin the chapter under the cursor."""
-        self.dismiss(self.query_one(OptionList).highlighted)
+        self._begin(self.query_one(OptionList).highlighted)
 
     @on(OptionList.OptionSelected)
     def chosen(self, message: OptionList.OptionSelected) -> None:
         """A chapter was clicked, or entered."""
-        self.dismiss(message.option_index)
+        self._begin(message.option_index)
+
+    def _begin(self, place: int | None) -> None:
+        self.dismiss(None if place is None else (self._course, place))

@@ -7,7 +7,7 @@ from functools import partial
 
 from textual import on
 
-from engine import Stops
+from engine import Address, Stops
 from engine.events import Moment
 from engine.running import where
 from microgpt_tui import commands, search
@@ -121,6 +121,15 @@ class Commanding(Stopping):
         if match is not None:
             self.go(match.moment)
             self.notify(match.sentence, timeout=3, markup=False)
+
+    # Addresses.
+
+    def action_copy_moment(self) -> None:
+        """Put the address of this moment on the clipboard, as lectures and pictures take it."""
+        if not self._moving():
+            address = Address.of(self.session.program, self.session.moment).text
+            self.app.copy_to_clipboard(address)
+            self.notify(f"On the clipboard: {address}", timeout=6, markup=False)
 
     # Marks.
 

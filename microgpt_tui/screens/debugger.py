@@ -40,6 +40,7 @@ from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
 from microgpt_tui.panes.training import Training
 from microgpt_tui.panes.watches import Watches
+from microgpt_tui.screens.arrangement import Arrangement
 from microgpt_tui.screens.commanding import Commanding
 from microgpt_tui.screens.help import HelpScreen
 from microgpt_tui.screens.layouts import Body
@@ -83,10 +84,12 @@ class DebuggerScreen(Commanding):
         for key in KEYS
     ]
 
-    def __init__(self, session: Session, kept: Kept | None = None) -> None:
+    def __init__(self, session: Session, kept: Kept | None = None, arrangement: Arrangement | None = None) -> None:
+        """Panes stand in the given arrangement; without one, as the user left them, which is read from a file."""
         super().__init__()
         self.session = session
         self.kept = kept or Kept()
+        self.arrangement = Arrangement.load() if arrangement is None else arrangement
         self.where = Where(session.moment)
         self.fault: NumericFault | None = None
         self.historian = Historian(self, session)

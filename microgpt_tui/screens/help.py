@@ -14,9 +14,11 @@ from textual.widgets import Static
 
 from microgpt_tui import palette
 from microgpt_tui.frame import Frame
-from microgpt_tui.keys import KEYS
+from microgpt_tui.keys import IN_LECTURE, KEYS
 from microgpt_tui.texts import pane_text, sentences, title_of
 
+MANY = {key.id for key in IN_LECTURE if key.id.startswith(("page.digit", "page.pick"))}
+MANY_WORDS = (("1-9", "Jump to a page; two digits make one number"), ("a-h", "Predict: pick an option of a question"))
 LEADS = ("What", "Why", "How to read")
 
 
@@ -58,6 +60,10 @@ class HelpScreen(ModalScreen[None]):
             text.append(f"\n{group}\n", palette.NEW)
             for key in keys:
                 text.append(f"  {key.display or key.keys:<6}", palette.STRONG).append(f"{key.tooltip}\n", palette.TEXT)
+        text.append("\nIn a lecture\n", palette.NEW)
+        single = [(key.display or key.keys, key.tooltip) for key in IN_LECTURE if key.id not in MANY]
+        for words, tooltip in (*single, *MANY_WORDS):
+            text.append(f"  {words:<6}", palette.STRONG).append(f"{tooltip}\n", palette.TEXT)
         text.append(
             "\nThe mouse does all of it: click a cell, a token, a line of the outline; drag the timeline.\n",
             palette.DIM,

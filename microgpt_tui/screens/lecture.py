@@ -19,7 +19,7 @@ from microgpt_tui.keys import IN_LECTURE
 from microgpt_tui.lectures.giving import Lecture, leaves, standing
 from microgpt_tui.lectures.leaf import Leaf
 from microgpt_tui.lectures.notes import Seen, notes_of
-from microgpt_tui.lectures.pages import LectureError, Play, Run
+from microgpt_tui.lectures.pages import Course, LectureError, Play, Run
 from microgpt_tui.lectures.telling import Telling
 from microgpt_tui.lectures.turning import Press, Turn
 from microgpt_tui.motion import Motion, Pace
@@ -30,7 +30,7 @@ from microgpt_tui.screens.debugger import PANES, DebuggerScreen
 from microgpt_tui.screens.layouts import Split, plan, spotlit
 
 BESIDE = 110  # columns from which the page stands beside the panes
-LEFT_TO_PANES = 11  # lines at least, where it stands above them
+LEFT_TO_PANES = 9  # lines at least, where it stands above them
 EVENTS_A_SECOND = 4.0
 
 
@@ -61,7 +61,7 @@ class LectureScreen(DebuggerScreen):
         super().__init__(session)
         self.lecture = lecture
         self._telling = telling  # of what is shown, to those who follow
-        self.scenes = lecture.scenes(session)
+        self.scenes = lecture.scenes(self.scope)
         lecture.page = min(lecture.page % len(self.scenes), len(self.scenes) - 1)
         self.leaves: list[Leaf] = []  # of the first pages; the others are on their way
         self.turn = Turn(None)
@@ -117,6 +117,8 @@ class LectureScreen(DebuggerScreen):
         """Hand the present moment to every pane; panes that are not in question stand back."""
         super().show()
         spots = () if self.exploring or self.leaf is None else self.scenes[self.lecture.page].spotlight
+        for strip in ("tokens", "timeline"):
+            self.set_class(strip in spots, f"-with-{strip}")
         for pane in self.query(Pane):
             pane.dimmed = bool(spots) and pane.id not in (*spots, "page", "footing")
         self._see_to_waiting()
@@ -139,7 +141,7 @@ class LectureScreen(DebuggerScreen):
             pane.styles.height = None
         else:
             needed = pane.lines_needed(size.width - 4) + 1
-            pane.styles.height = max(3, min(needed, size.height - LEFT_TO_PANES - 3))
+            pane.styles.height = max(3, min(needed, size.height - LEFT_TO_PANES - 2))
 
     def _show_page(self) -> None:
         """Show the page as far as it has come."""
@@ -155,7 +157,7 @@ class LectureScreen(DebuggerScreen):
         """Let those who follow know what is shown."""
         if self._telling is not None:
             seen = Seen.BLANK if self.blank else Seen.EXPLORING if self.exploring else Seen.PAGE
-            self._telling.tell(notes_of(self.lecture, self.scenes, self.leaf, self.turn, seen))
+            self._telling.tell(notes_of(self.lecture, self.scenes, self.leaves, self.turn, seen))
 
     def _stand_line(self) -> None:
         """Say below what the next press does, and where the lecture is."""
@@ -176,6 +178,7 @@ class LectureScreen(DebuggerScreen):
     def prepared(self, message: Prepared) -> None:
         """One more page can be shown."""
         self.leaves.append(message.leaf)
+        self._tell()
         if len(self.leaves) - 1 == self.lecture.page:
             self.open_page(self.lecture.page)
 
@@ -204,6 +207,7 @@ class LectureScreen(DebuggerScreen):
         """The run is where the page wants it: choose what is in focus."""
         self._aim = None
         self.where = Where(self.session.moment)
+        self.session.forget_future()  # a page looks the same whenever it is shown, and its curve grows from here
         try:
             for focus in self.scenes[self.lecture.page].focus:
                 self.where = focus.on(self.where, self.session)
@@ -274,12 +278,21 @@ class LectureScreen(DebuggerScreen):
         if press is Press.TURN:
             self._turn_to(self.lecture.page + 1)
             return
+        if press in (Press.REVEAL, Press.SKIP):
+            self.finish()
+            return
         self.turn = self.turn.pressed()
         self._show_page()
         if press is Press.BEGIN and isinstance(act, Play | Run):
             self._play(leaf, isinstance(act, Play))
-        elif press in (Press.REVEAL, Press.SKIP) and leaf.end != self.session.moment:
-            self._bring(leaf.end)
+
+    def finish(self) -> None:
+        """Show the page as it is when it has done what it does, at once."""
+        leaf = self.leaf
+        if leaf is not None:
+            self._finish()
+            if leaf.end != self.session.moment:
+                self._bring(leaf.end)
 
     def _play(self, leaf: Leaf, events_: bool) -> None:
         speed = self.scenes[self.lecture.page].page.speed
@@ -360,8 +373,9 @@ class LectureScreen(DebuggerScreen):
         if self.leaf is not None:
             self._bring(self.leaf.end if self.turn.done else self.leaf.start)
 
-    def _begin(self, place: int | None) -> None:
-        if place is not None:
+    def _begin(self, chosen: tuple[Course, int] | None) -> None:
+        if chosen is not None:
+            self.lecture.course, place = chosen
             self.post_message(self.Left((place, 0)))
 
     def action_hide(self) -> None:

@@ -29,11 +29,11 @@ class Looking(Screen[None]):
     where: Where
     kept: Kept
     live: Live | None  # how a moving run is doing
+    arrangement: Arrangement
 
     def __init__(self) -> None:
         super().__init__()
         self.zoomed: str | None = None
-        self.arrangement = Arrangement.load()
         self.trail: list[Where] = []  # where values were followed from
 
     # What the other half does.

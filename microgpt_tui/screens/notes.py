@@ -186,8 +186,9 @@ class NotesApp(ThemedApp):
         self.shown.show()
 
 
-def show_notes(language: str) -> int:
+def show_notes(language: str, theme: str) -> int:
     """Follow lectures until the user leaves, and return the exit status."""
     app = NotesApp(call_file(), language)
+    app.begin_in(theme)
     app.run()
     return app.return_code or 0

@@ -48,11 +48,11 @@ def _blocks(text: str) -> Iterator[tuple[str, str, Text, bool]]:
     lead, close = "", False  # the mark of a list item whose first line has not come yet; whether no line goes before it
     for token in parser().parse(text):
         if token.type in ("bullet_list_open", "ordered_list_open"):
+            close = bool(numbers)
             numbers.append(int(token.attrGet("start") or 1) if token.type[0] == "o" else None)
-            close = False
         elif token.type in ("bullet_list_close", "ordered_list_close"):
             numbers.pop()
-            lead, close = "", False
+            lead, close = "", bool(numbers)
         elif token.type == "list_item_open":
             number = numbers[-1]
             lead = "  " * (len(numbers) - 1) + ("• " if number is None else f"{number}. ")

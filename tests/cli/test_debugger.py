@@ -19,7 +19,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Stand in for the app, and let there be a terminal."""
     calls: list[Any] = []
     app = types.ModuleType("microgpt_tui.app")
-    app.run_debugger = calls.append  # type: ignore[attr-defined]
+    app.run_debugger = lambda start, *_: calls.append(start)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "microgpt_tui.app", app)
     monkeypatch.setattr(debugging, "in_terminal", lambda: True)
     return calls

@@ -12,7 +12,7 @@ from engine import Config
 from microgpt_tui.cli import cli
 from tests.cli.support import ROOT, invoke
 
-COMMANDS = ("train", "sample", "trace", "verify")
+COMMANDS = ("train", "sample", "trace", "export", "verify")
 
 
 @pytest.mark.parametrize("command", [(), *((c,) for c in COMMANDS)])
@@ -23,7 +23,7 @@ def test_every_help_has_examples(command: tuple[str, ...]) -> None:
     assert "$ microgpt-tui" in result.output
 
 
-@pytest.mark.parametrize("command", [cli, *(cli.commands[name] for name in ("train", "trace"))])
+@pytest.mark.parametrize("command", [cli, *(cli.commands[name] for name in ("train", "trace", "export"))])
 def test_hyperparameter_flags_are_the_fields_of_config(command: object) -> None:
     options = {option.name: option for option in command.params}  # type: ignore[attr-defined]
     for field in fields(Config):

@@ -7,9 +7,9 @@ import pytest
 from tests.cli.support import error_of, invoke
 
 
-@pytest.mark.parametrize("more", [("3",), ("--list",), ("--check",)])
+@pytest.mark.parametrize("more", [("3",), ("--list",), ("--check",), ("--page", "2")])
 def test_what_does_not_go_with_it_is_refused(more: tuple[str, ...]) -> None:
-    assert "leave out all else but --lang" in error_of(invoke("lecture", "--notes", *more))
+    assert "leave out all but --lang and --theme" in error_of(invoke("lecture", "--notes", *more))
 
 
 def test_it_needs_a_terminal() -> None:

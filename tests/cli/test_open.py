@@ -51,7 +51,7 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Any:
     module: Any = types.ModuleType("microgpt_tui.app")
     module.status, module.starts = 0, []
 
-    def run_debugger(start: Any) -> int:
+    def run_debugger(start: Any, lecture: Any = None, theme: str = "dark") -> int:
         module.starts.append(start)
         return int(module.status)
 

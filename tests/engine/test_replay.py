@@ -154,3 +154,50 @@ def test_most_of_a_course_stays_when_the_run_goes_on() -> None:
     for last in range(100, 3000, 37):
         before, after = (set(steps_to_show(step, 64)) for step in (last, last + 1))
         assert after - before <= {last + 1, last - RECENT + 1}, last
+
+
+def test_a_run_anew_shares_the_recording_and_nothing_else() -> None:
+    run = Session(CONFIG, DOCS)
+    run.run(until=30)
+    other = run.anew()
+    assert (other.step, other.losses, other.recording) == (0, [], run.recording)
+    assert other.docs == run.docs
+    other.run(until=45)
+    assert (run.step, len(run.losses)) == (30, 30)
+    fresh = Session(CONFIG, DOCS)
+    fresh.run(until=45)
+    assert other.losses == fresh.losses
+    assert all((other.params[name] == fresh.params[name]).all() for name in fresh.params)
+    assert other.sample(3) == fresh.sample(3)
+    run.run(until=45)
+    assert run.losses == fresh.losses
+
+
+def test_what_is_forgotten_is_run_again_to_the_same_figures() -> None:
+    run = Session(CONFIG, DOCS)
+    run.run(until=45)
+    losses, norms = list(run.losses), list(run.history.grad_norms)
+    run.seek(Moment(25))
+    run.forget_future()
+    assert run.losses == losses[:25]
+    run.seek(Moment(44))
+    assert (run.losses, run.history.grad_norms) == (losses[:44], norms[:44])
+    run.seek(Moment(3))
+    run.seek(Moment(45))
+    assert run.losses == losses
+
+
+def test_a_finished_step_is_not_forgotten() -> None:
+    run = Session(CONFIG, DOCS)
+    run.run(until=9)
+    losses = list(run.losses)
+    run.seek(Moment(4, Phase.UPDATE, run.program.ticks(Phase.UPDATE)))
+    run.forget_future()
+    assert run.losses == losses[:5]
+    run.run(until=9)
+    assert run.losses == losses
+    run.seek(Moment(4, Phase.UPDATE, 3))
+    run.forget_future()
+    assert run.losses == losses[:4]
+    run.run(until=9)
+    assert run.losses == losses

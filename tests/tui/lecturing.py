@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 
 from microgpt_tui.app import ThemedApp
 from microgpt_tui.lectures.giving import Lecture
+from microgpt_tui.lectures.notes import Notes, Seen
 from microgpt_tui.lectures.pages import Course
 from microgpt_tui.lectures.reading import read
 from microgpt_tui.lectures.telling import Telling
@@ -63,6 +64,13 @@ then: Head 1 it is.
 # Choose
 """
 
+CONFIG = "n_embd=4, n_head=2, block_size=4"
+PAGE = Notes(
+    language="en", chapter="Small steps", title="A question", page=1, pages=6, notes="Let them *vote*.",
+    right="c) n", then="It is n.", asks=True, done=False, press="reveal", coming="Your turn", seen=Seen.PAGE,
+    elapsed=65.0,
+)  # fmt: skip
+
 
 class Giving(ThemedApp):
     """A lecture alone, on a run that is ready."""
@@ -106,3 +114,16 @@ def lectern(pilot: Pilot[None]) -> LectureScreen:
     found = pilot.app.screen_stack[1]
     assert isinstance(found, LectureScreen)
     return found
+
+
+@asynccontextmanager
+async def telling(file: Path, notes: Notes | None = None) -> AsyncIterator[Telling]:
+    """A lecture that tells."""
+    told = Telling(file)
+    await told.open()
+    if notes is not None:
+        told.tell(notes)
+    try:
+        yield told
+    finally:
+        await told.close()

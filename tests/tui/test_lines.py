@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from harness import DOCS, SMALL, at, debugger, name, screen, text, until
+from harness import DOCS, SMALL, at, debugger, name, notes, screen, text, until
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from engine import Session
+from engine import Address, Session
 from engine.events import Moment, Phase
 from microgpt_tui import commands, search
 from microgpt_tui.commands import Continue
@@ -142,3 +142,12 @@ def test_lines_are_read_without_a_screen() -> None:
     program = frame.program
     with pytest.raises(LineError):
         search.search("zebra", program, frame.moment)
+
+
+async def test_y_copies_the_address_of_the_moment() -> None:
+    async with debugger() as pilot:
+        await pilot.press("n", "s", "y")
+        run = screen(pilot).session
+        assert pilot.app.clipboard == Address.of(run.program, run.moment).text
+        assert Address.parse(pilot.app.clipboard, screen(pilot).scope).moment(run.program) == run.moment
+        assert pilot.app.clipboard in notes(pilot)

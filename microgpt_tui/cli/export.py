@@ -1,0 +1,174 @@
+"""`microgpt-tui export`: the debugger's screen at a moment, as a picture in a file."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from engine.config import Config
+from microgpt_tui.cli.debugging import allow_only
+from microgpt_tui.cli.ending import Failure
+from microgpt_tui.cli.options import DATA, OUTPUT, data_option, examples, file_option, hyperparameters, theme_option
+from microgpt_tui.cli.running import go_to, open_session
+from microgpt_tui.cli.targets import check_targets
+
+if TYPE_CHECKING:
+    from engine import Session
+    from microgpt_tui.exporting.screenshot import Screenshot
+    from microgpt_tui.start import Start
+
+FORMATS = ("svg", "html", "txt")
+LARGEST = (400, 200)
+
+
+@click.command(
+    epilog=examples(
+        'microgpt-tui export --moment "step 500" -o step500.svg',
+        'microgpt-tui export --moment "0 forward attn_weights@pos=2,head=1" --theme light -o weights.html',
+        'microgpt-tui export --moment "99 update layer0.attn_wq" --pane adam --format txt',
+        "microgpt-tui export --run names.safetensors --size 200x60 -o names.svg",
+    )
+)
+@click.option(
+    "--moment",
+    metavar="TEXT",
+    help='Which moment: a step, and what is made there, as in "step 500", "0 forward attn_weights@pos=2,head=1", '
+    '"99 update layer0.attn_wq", "3 backward end" or "0 forward q@pos=1 scalar 5". '
+    "Without it: where a saved run stands, else the first event.",
+    panel=DATA,
+)
+@click.option(
+    "--run",
+    type=click.Path(path_type=Path),
+    metavar="FILE.safetensors",
+    help="A saved run instead of one from its beginning; with its own hyperparameters.",
+    panel=DATA,
+)
+@file_option("-o", "Where to put the picture. Without it: standard output.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    help="Without it: what the name of the file ends in, else svg. txt has no colours.",
+    panel=OUTPUT,
+)
+@click.option("--size", default="120x36", show_default=True, metavar="WxH", panel=OUTPUT,
+              help="Columns and lines: from 80x24 to 400x200.")  # fmt: skip
+@theme_option
+@click.option("--pane", metavar="NAME", help="Give all the room to this pane: stage, inspector, adam ...", panel=OUTPUT)
+@data_option
+@hyperparameters
+@click.pass_context
+def export(
+    ctx: click.Context,
+    config: Config,
+    moment: str | None,
+    run: Path | None,
+    o: Path | None,
+    form: str | None,
+    size: str,
+    theme: str,
+    pane: str | None,
+    data: Path | None,
+) -> None:
+    """Make a picture of the debugger's screen at a moment. It needs no terminal.
+
+    svg and html are one file each, which opens anywhere and loads nothing. The same run, moment and options give the
+    same bytes. Nothing that the debugger remembers is read or changed.
+    """
+    if run is not None:
+        allow_only(ctx, "run", "data", "moment", "o", "form", "size", "theme", "pane")
+    form = form or _format(o)
+    check_targets({"--data": data, "--run": run}, {"-o": o}, replaced={"-o"})
+    cells = _size(size)
+    _check_pane(pane)
+    from microgpt_tui.start import from_file, from_seed
+
+    session = _at(from_file(run, data) if run else from_seed(config, 0, data), moment)
+    content = _written(_picture(session, cells, f"microgpt-{theme}", pane), form)
+    if o is None:
+        sys.stdout.buffer.write(content)  # in UTF-8, as the files say of themselves, whatever the terminal speaks
+    else:
+        _put(o, content)
+
+
+def _format(path: Path | None) -> str:
+    form = path.suffix.removeprefix(".").lower() if path else FORMATS[0]
+    if form not in FORMATS:
+        raise click.UsageError(
+            f"-o is {path}, which does not say what format; end it in .svg, .html or .txt, or give --format"
+        )
+    return form
+
+
+def _size(text: str) -> tuple[int, int]:
+    from microgpt_tui.screens.debugger import SMALLEST
+
+    read = re.fullmatch(r"(\d{1,4})[x×](\d{1,4})", text.strip(), re.ASCII | re.IGNORECASE)
+    size = (int(read[1]), int(read[2])) if read else (0, 0)
+    if not all(least <= n <= most for least, n, most in zip(SMALLEST, size, LARGEST, strict=True)):
+        (least, low), (most, high) = SMALLEST, LARGEST
+        raise click.UsageError(
+            f"--size is {text!r}; give columns and lines, from {least}x{low} to {most}x{high}, such as 120x36"
+        )
+    return size
+
+
+def _check_pane(name: str | None) -> None:
+    from microgpt_tui.screens.debugger import PANES
+
+    if name is not None and name not in PANES:
+        raise click.UsageError(f"there is no pane {name!r}; choose one of {', '.join(PANES)}")
+
+
+def _at(start: Start, moment: str | None) -> Session:
+    """The run, at the moment; what cannot be read is refused before anything is computed."""
+    from engine import Address, Scope
+    from engine.checkpoint import take_up
+    from engine.tokenizer import Tokenizer
+
+    address = Address.parse(moment, Scope(start.config, Tokenizer(start.docs))) if moment is not None else None
+    session = open_session(start.config, start.docs)
+    if start.run is not None:
+        take_up(start.run, session)
+    if address is not None:
+        go_to(session, address.step)
+    session.seek(address.moment(session.program) if address else start.moment(session.program))
+    return session
+
+
+def _picture(session: Session, size: tuple[int, int], theme: str, pane: str | None) -> Screenshot:
+    from engine import Address
+    from microgpt_tui.exporting.headless import screenshots
+    from microgpt_tui.screens.arrangement import Arrangement
+    from microgpt_tui.screens.debugger import DebuggerScreen
+
+    async def page(screen: DebuggerScreen) -> AsyncIterator[str]:
+        screen.zoomed = pane
+        screen.show()
+        yield f"microgpt-tui: {Address.of(session.program, session.moment).text}"
+
+    (picture,) = asyncio.run(screenshots(lambda: DebuggerScreen(session, arrangement=Arrangement()), page, size, theme))
+    return picture
+
+
+def _written(picture: Screenshot, form: str) -> bytes:
+    from microgpt_tui.exporting.html import html
+    from microgpt_tui.exporting.svg import svg
+
+    return (svg(picture) if form == "svg" else html(picture) if form == "html" else picture.txt()).encode()
+
+
+def _put(path: Path, content: bytes) -> None:
+    from engine.files import write_whole
+
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        raise Failure(f"-o: {path} cannot be written ({error.strerror}); give another place") from None

@@ -1,0 +1,81 @@
+"""`lecture` on the command line: what it lists, checks and refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from .support import error_of, invoke
+
+GOOD = "---\nchapter: Mine\nmoment: step 0 forward q@pos=1\nspotlight: stage\n---\n# One\n\nq begins with {q[0, 0]}.\n"
+
+
+def check(tmp_path: Path, text: str) -> Result:
+    file = tmp_path / "mine.md"
+    file.write_text(text, encoding="utf-8")
+    return invoke("lecture", "--check", file)
+
+
+def test_a_lecture_of_ones_own_is_checked(tmp_path: Path) -> None:
+    result = check(tmp_path, GOOD)
+    assert result.exit_code == 0
+    assert result.stdout.endswith("mine.md: 1 page; every moment and number resolves\n")
+
+
+def test_every_mistake_is_a_line_with_file_and_line(tmp_path: Path) -> None:
+    result = check(tmp_path, GOOD + "{nosuch} {loss}\n---\nspotlight: here\n---\n# Two\n")
+    assert result.exit_code == 2
+    lines = result.stdout.splitlines()
+    assert [line.partition("mine.md:")[2].split(":")[0] for line in lines] == ["9", "11"]
+
+
+def test_a_folder_with_languages_is_a_course(tmp_path: Path) -> None:
+    for language, title in (("en", "Mine"), ("ko", "나의 것")):
+        (tmp_path / language).mkdir()
+        for name in ("02-b.md", "01-a.md", "README.md"):
+            (tmp_path / language / name).write_text(GOOD.replace("Mine", f"{title} {name}"), encoding="utf-8")
+    result = invoke("lecture", tmp_path, "--list", "--lang", "ko")
+    assert [line.split() for line in result.stdout.splitlines()] == [
+        ["1", "a", "나의", "것", "01-a.md"],
+        ["2", "b", "나의", "것", "02-b.md"],
+    ]
+    assert invoke("lecture", tmp_path, "--check").stdout.count("resolves") == 2
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["nosuch.md"], "nosuch.md: cannot be read: No such file or directory"),
+        (["attentoin"], "did you mean attention?"),
+        (["99"], "no chapter is called '99'"),
+    ],
+)
+def test_what_is_no_lecture_is_refused(args: list[str], says: str) -> None:
+    assert says in error_of(invoke("lecture", *args))
+    checked = invoke("lecture", "--check", *args)
+    assert checked.exit_code == 2
+    assert says in checked.output
+
+
+def test_a_lecture_with_a_mistake_is_not_begun(tmp_path: Path) -> None:
+    file = tmp_path / "mine.md"
+    file.write_text("---\nmomment: x\n---\n# One\n", encoding="utf-8")
+    assert f"{file}:2: no header is called 'momment'; did you mean moment?" in error_of(invoke("lecture", file))
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    assert "holds no chapter in the language 'en'" in error_of(invoke("lecture", tmp_path))
+
+
+def test_a_lecture_needs_a_terminal(tmp_path: Path) -> None:
+    file = tmp_path / "mine.md"
+    file.write_text(GOOD, encoding="utf-8")
+    assert "needs a terminal" in error_of(invoke("lecture", file))
+
+
+def test_a_lecture_whose_numbers_do_not_exist_is_not_begun(tmp_path: Path) -> None:
+    file = tmp_path / "mine.md"
+    file.write_text(GOOD + "{nosuch}", encoding="utf-8")
+    assert f"{file}:9: {{nosuch}}: nothing is called nosuch" in error_of(invoke("lecture", file))

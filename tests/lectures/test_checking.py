@@ -1,0 +1,140 @@
+"""A lecture is checked against a run: every moment has to exist, every number to be known where it is quoted."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from engine import Config, Moment, Scope, Session
+from engine.events import Phase
+from microgpt_tui.lectures.checking import check
+from microgpt_tui.lectures.giving import leaves
+from microgpt_tui.lectures.leaf import leaf_of, lines_of
+from microgpt_tui.lectures.reading import read
+from microgpt_tui.lectures.scenes import bind
+
+HEAD = "config: n_embd=4, n_head=2, block_size=4, num_steps=30\ndata: docs.txt\n"
+
+
+@cache
+def opened(config: Config, docs: tuple[str, ...]) -> Session:
+    return Session(config, docs)
+
+
+def write(tmp_path: Path, pages: str) -> Path:
+    (tmp_path / "docs.txt").write_text("anna\nbo\neve\n", encoding="utf-8")
+    file = tmp_path / "one.md"
+    file.write_text(pages.replace("---\n", "---\n" + HEAD, 1), encoding="utf-8")
+    return file
+
+
+def mistakes(tmp_path: Path, pages: str) -> list[str]:
+    file = write(tmp_path, pages)
+    _, found = check(file, "en", lambda config, docs: opened(config, tuple(docs)))
+    return [str(each).removeprefix(str(file)) for each in found]
+
+
+def run(tmp_path: Path) -> Session:
+    return opened(Config(n_embd=4, n_head=2, block_size=4, num_steps=30), ("anna", "bo", "eve"))
+
+
+@pytest.mark.parametrize(
+    ("page", "line", "says"),
+    [
+        ("moment: step 31\n---\n# T\n", 4, "no step 31"),
+        ("moment: nowhere\n---\n# T\n", 4, "no event is called 'nowhere'"),
+        ("moment: update q\n---\n# T\n", 4, "has no q"),
+        ("focus: q[0, 9]\n---\n# T\n", 4, "index of q is 9"),
+        ("focus: head 2\n---\n# T\n", 4, "no head 2"),
+        ("moment: step 0\nfocus: q[0, 3]@pos=3\n---\n# T\n", 5, "no scalar that is there"),
+        ("spotlight: screen\n---\n# T\n", 4, "no pane is called 'screen'"),
+        ("figure: '{loss}'\nmoment: step 0\n---\n# T\n", 4, "{loss} is not known at step 0"),
+        ("moment: step 0\n---\n# T\n\nfirst {n},\nthen {loss}\n", 9, "{loss} is not known"),
+        ("---\n# T\n\n{doc:.2f}\n", 7, "which :.2f cannot write"),
+        ("---\n# T\n\n{nosuch}\n", 7, "nothing is called nosuch"),
+        ("---\n# T\n\n{n @ step 99}\n", 7, "no step 99"),
+        ("---\n# T\n\n{names(0)}\n", 7, "names(0)"),
+        ("---\n# T\n\n{char(q[0])}\n", 7, "char takes the number of a token"),
+        ("---\n# T\n\na { b\n", 7, "a single {"),
+        ("ask: x\noptions: [y, z]\nanswer: target\n---\n# T\n", 6, "which is none of the options y, z"),
+        ("ask: x\noptions: [y, z]\nanswer: nosuch\n---\n# T\n", 6, "nothing is called nosuch"),
+        ("ask: x\nreveal: step 0\nmoment: step 1\n---\n# T\n", 5, "lies before the moment"),
+        ("moment: step 1\nplay: step 0\n---\n# T\n", 5, "play stays within a step"),
+        ("run: soon\n---\n# T\n", 4, "run is 'soon'"),
+        ("moment: step 5\nrun: 2\n---\n# T\n", 5, "lies before the moment"),
+        ("wait: nothing\n---\n# T\n", 4, "nothing is called nothing"),
+        ("wait: step\n---\n# T\n", 4, "write a key, head, layer, or a condition"),
+        ("wait: space\n---\n# T\n", 4, "belongs to the lecture itself"),
+        ("wait: n\n---\n# T\n---\n---\n# U\n", 8, "give this one a moment"),
+    ],
+)
+def test_what_does_not_resolve_is_told_with_its_line(tmp_path: Path, page: str, line: int, says: str) -> None:
+    (found,) = mistakes(tmp_path, "---\n" + page)
+    assert found.startswith(f":{line}: ")
+    assert says in found
+
+
+def test_a_setting_that_no_model_can_have(tmp_path: Path) -> None:
+    file = tmp_path / "one.md"
+    file.write_text("---\nconfig: n_head=3\n---\n# T\n", encoding="utf-8")
+    _, (found,) = check(file, "en", lambda config, docs: opened(config, tuple(docs)))
+    assert "n_head 3 does not divide n_embd 16" in str(found)
+
+
+def test_a_page_too_long_for_the_back_row(tmp_path: Path) -> None:
+    (found,) = mistakes(tmp_path, "---\nmoment: step 0\n---\n# T\n\n" + "a line\n\n" * 6)
+    assert "11 lines" in found
+
+
+def test_numbers_in_a_text_are_the_engines(tmp_path: Path) -> None:
+    text = (
+        "---\nmoment: step 2 forward q@pos=1\nrun: 9\nthen: '{loss @ step 4 update}'\n---\n# T\n\n"
+        "{q[0, 1]:+.6f} {n_params} {docs} {tokens} {n} {learning_rate:.5f} {{x}} {names(2) @ step 30} "
+        "{m(wte[0, 0]):.3e} {scalars:d} {edges:d} {largest(1; 3; 2)} {char(1)} {q[0]:.1f}"
+    )
+    session = run(tmp_path)
+    chapter = read(write(tmp_path, text))
+    scenes, found = bind(chapter, scope(session))
+    assert not found
+    leaf, end = leaf_of(scenes[0], session, Moment())
+
+    plain = Session(session.config, ["anna", "bo", "eve"])
+    plain.run(until=2)
+    event = next(e for e in plain.events(2) if e.name == "q" and e.pos == 1)
+    m, p = float(plain.m["wte"][0, 0]), plain.program
+    words = leaf.body.split(" ")
+    assert words[0] == f"{event.data[1]:+.6f}"
+    assert words[1:3] == [str(plain.recording.n_params), "3"]
+    assert f"BOS {' '.join(p.doc)} BOS {p.n} {plain.config.learning_rate_at(2):.5f} {{x}}" in leaf.body
+    assert f"{m:.3e} {p.ticks(Phase.FORWARD)} {p.ticks(Phase.BACKWARD)} 1 {p.tokenizer.name(1)}" in leaf.body
+    assert leaf.body.endswith(", ".join(f"{x:.1f}" for x in event.data))
+    plain.run(until=9)
+    assert float(leaf.then) == pytest.approx(plain.losses[4], abs=5e-5)  # four decimals of it
+    assert (end.step, leaf.end) == (9, end)
+    assert leaf.start == Moment(2, Phase.FORWARD, event.last)
+
+
+def scope(session: Session) -> Scope:
+    return Scope(session.config, session.tokenizer)
+
+
+def test_pages_that_cannot_be_shown_say_so(tmp_path: Path) -> None:
+    session = run(tmp_path)
+    chapter = read(write(tmp_path, "---\nmoment: step 0\n---\n# T\n\n{loss}\n---\nmoment: step 1\n---\n# U\n"))
+    scenes, _ = bind(chapter, scope(session))
+    first, second = leaves(scenes, session)
+    assert "cannot be shown" in first.body
+    assert second.title == "U"
+
+
+def test_lines_keep_to_their_width_in_any_script(tmp_path: Path) -> None:
+    session = run(tmp_path)
+    words = "어텐션은 이미 만들어진 키만 봅니다 and so on " * 9
+    page = f"---\nask: {words}\noptions: [가나, 다라, 마바, 사아]\nanswer: '2'\n---\n# T\n\n{words}\n\n- {words}\n"
+    scenes, _ = bind(read(write(tmp_path, page)), scope(session))
+    leaf, _ = leaf_of(scenes[0], session, Moment())
+    for width in (20, 38, 76):
+        assert all(line.cell_len <= width for line in lines_of(leaf.revealed(), width))
+    assert any("✓ c) 마바" in line.plain for line in lines_of(leaf.revealed(), 76))

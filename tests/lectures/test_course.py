@@ -1,0 +1,65 @@
+"""The course that comes with the program: ten chapters, the same pages in both languages, and all of it resolves."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from engine import Config, Session
+from microgpt_tui.lectures.checking import check
+from microgpt_tui.lectures.library import LANGUAGES, course, files
+from microgpt_tui.lectures.pages import Chapter, Page, Play, Run, Wait
+
+NAMES = ["map", "tokens", "autograd", "parameters", "parts", "attention", "mlp", "training", "adam", "inference"]
+
+
+@cache
+def opened(config: Config, docs: tuple[str, ...]) -> Session:
+    return Session(config, docs)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_ten_chapters_of_six_to_fifteen_pages(language: str) -> None:
+    chapters = course(language).chapters
+    assert [chapter.name.partition("-")[2] for chapter in chapters] == NAMES
+    assert all(6 <= len(chapter.pages) <= 15 for chapter in chapters)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for language in LANGUAGES for path in files(None, language)],
+    ids=lambda path: f"{path.parent.name}-{path.stem}",
+)
+def test_every_moment_and_number_resolves_and_every_page_is_short(path: Path) -> None:
+    _, mistakes = check(path, path.parent.name, lambda config, docs: opened(config, tuple(docs)))
+    assert [str(mistake) for mistake in mistakes] == []
+
+
+@pytest.mark.parametrize("place", range(10))
+def test_both_languages_show_the_same(place: int) -> None:
+    english, korean = (course(language).chapters[place] for language in LANGUAGES)
+    assert [_shown(page) for page in english.pages] == [_shown(page) for page in korean.pages]
+
+
+@pytest.mark.parametrize("place", range(10))
+def test_every_chapter_does_something_and_has_notes(place: int) -> None:
+    chapter: Chapter = course("en").chapters[place]
+    acts = [page.act for page in chapter.pages if page.act is not None]
+    assert len([act for act in acts if not isinstance(act, Play | Run)]) >= 2
+    assert all(page.notes for page in chapter.pages)
+
+
+def _shown(page: Page) -> tuple[object, ...]:
+    """What a page does, without its words."""
+    act = page.act
+    until = act.until.text if isinstance(act, Play | Run | Wait) else None
+    return (
+        page.moment and page.moment.text,
+        [said.text for said in page.focus],
+        [said.text for said in page.spotlight],
+        page.speed,
+        type(act),
+        until,
+    )

@@ -1,0 +1,146 @@
+"""Chapters are read from Markdown; whatever is wrong is told with file and line, all of it at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from microgpt_tui.lectures.pages import Ask, LectureError, Play, Run, Wait
+from microgpt_tui.lectures.reading import read, read_all
+
+FOUR = """\
+---
+chapter: "Four: pages"
+config: n_layer=2, n_embd=8
+moment: step 3 forward q@pos=1
+focus: [head 1, "wte[5, 3]"]
+spotlight: attention, stage
+speed: 2.5
+figure: "{loss}"
+notes: |
+  Two lines
+  of notes.
+---
+
+# First
+
+Text of the
+first page.
+
+---
+ask: Which?
+options: [a, b]
+answer: "{target}"
+reveal: forward probs@pos=1
+then: That one.
+---
+# Second
+---
+wait: n
+---
+# Third
+```
+---
+not a header: it stands in code
+---
+```
+---
+run: 100
+---
+# Fourth
+"""
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "four.md"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_pages_their_headers_and_texts(tmp_path: Path) -> None:
+    chapter = read(write(tmp_path, FOUR), "ko")
+    assert (chapter.title, chapter.language, chapter.name) == ("Four: pages", "ko", "four")
+    assert chapter.options == (("n_layer", "2"), ("n_embd", "8"))
+    first, second, third, fourth = chapter.pages
+    assert (first.title.text, first.body.text, first.body.line) == ("First", "Text of the\nfirst page.", 16)
+    assert first.moment is not None
+    assert (first.moment.text, first.moment.line) == ("step 3 forward q@pos=1", 4)
+    assert [said.text for said in first.focus] == ["head 1", "wte[5, 3]"]
+    assert [said.text for said in first.spotlight] == ["attention", "stage"]
+    assert first.speed == 2.5
+    assert first.notes is not None
+    assert first.notes.text == "Two lines\nof notes."
+    assert isinstance(second.act, Ask)
+    assert [said.text for said in second.act.options] == ["a", "b"]
+    assert second.then is not None
+    assert isinstance(third.act, Wait)
+    assert "not a header" in third.body.text
+    assert isinstance(fourth.act, Run)
+
+
+def test_a_page_plays(tmp_path: Path) -> None:
+    (page,) = read(write(tmp_path, "---\nplay: q@pos=0\nspeed: 0\n---\n# One\n")).pages
+    assert isinstance(page.act, Play)
+    assert page.speed == 0.0
+
+
+def test_files_of_other_systems_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "windows.md"
+    file.write_bytes(b"\xef\xbb\xbf" + FOUR.replace("\n", "\r\n").encode())
+    assert [page.title.text for page in read(file).pages] == ["First", "Second", "Third", "Fourth"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ("", 1, "has no page"),
+        ("# Title\n", 1, "stands above the first header"),
+        ("---\nmoment: step 0\n# Title\n", 1, "not closed"),
+        ("---\n---\n", 3, "no title"),
+        ("---\n---\nTitle\n", 3, "no title"),
+        ("---\nmoment: step 0: 1\n---\n# T\n", 2, "cannot be read"),
+        ("---\nfigure: {loss}\n---\n# T\n", 2, "figure is one text; put quotes around it"),
+        ("---\n- a\n---\n# T\n", 2, "says nothing"),
+        ("---\nmomment: step 0\n---\n# T\n", 2, "did you mean moment"),
+        ("---\nspeed: 1\nspeed: 2\n---\n# T\n", 3, "stands here twice"),
+        ("---\nspeed: quick\n---\n# T\n", 2, "speed is 'quick'"),
+        ("---\nspeed: -1\n---\n# T\n", 2, "speed is '-1'"),
+        ("---\nspeed: nan\n---\n# T\n", 2, "speed is 'nan'"),
+        ("---\nask: x?\nwait: n\n---\n# T\n", 3, "has ask already"),
+        ("---\nanswer: target\n---\n# T\n", 2, "goes with ask"),
+        ("---\nask: x?\noptions: [a]\n---\n# T\n", 2, "options and answer go together"),
+        ("---\nthen: x\n---\n# T\n", 2, "then comes after"),
+        ("---\nconfig: n_layer\n---\n# T\n", 2, "is no setting"),
+        ("---\n---\n# T\n---\nchapter: x\n---\n# T\n", 5, "belongs to the chapter"),
+        ("---\nfocus: [[head 1]]\n---\n# T\n", 2, "list of texts"),
+        ("---\nmoment: " + "[" * 5000 + "\n---\n# T\n", 2, "cannot be read"),
+        ("---\na: &x [1]\nb: *y\n---\n# T\n", 3, "cannot be read"),
+    ],
+)
+def test_a_mistake_is_told_with_file_and_line(tmp_path: Path, text: str, line: int, says: str) -> None:
+    file = write(tmp_path, text)
+    with pytest.raises(LectureError) as caught:
+        read(file)
+    assert str(caught.value).startswith(f"{file}:{line}: ")
+    assert says in str(caught.value)
+
+
+def test_all_mistakes_are_told_in_the_order_of_the_lines(tmp_path: Path) -> None:
+    _, mistakes = read_all(write(tmp_path, "---\nspeed: x\nmoment: a: b\n---\n"))
+    assert [mistake.line for mistake in mistakes] == sorted(mistake.line for mistake in mistakes)
+    _, mistakes = read_all(write(tmp_path, "---\nspeed: x\nwat: 1\n---\n---\nspeed: y\n---\n# T\n"))
+    assert [mistake.line for mistake in mistakes] == [2, 3, 5, 6]
+
+
+def test_what_is_no_lecture(tmp_path: Path) -> None:
+    for name, data, says in (
+        ("gone.md", None, "No such file"),
+        ("bytes.md", b"\xff\xfe\x00", "not UTF-8"),
+        ("large.md", b"x" * 1_000_001, "larger than"),
+    ):
+        file = tmp_path / name
+        if data is not None:
+            file.write_bytes(data)
+        with pytest.raises(LectureError, match=says):
+            read(file)

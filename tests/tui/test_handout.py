@@ -1,0 +1,74 @@
+"""A handout is one file: every page with its numbers, its picture and its answer; nothing in it is loaded."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+from click.testing import CliRunner
+from harness import session
+from lecturing import PAGES, lecture_of
+
+from microgpt_tui.cli import cli
+from microgpt_tui.exporting.handout import handout, printed
+from microgpt_tui.widgets.numbers import plain
+
+
+class Texts(HTMLParser):
+    """The words of a page, and what tags it has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.tags = "", list[str]()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+async def test_every_page_has_its_text_picture_and_answer(tmp_path: Path) -> None:
+    hostile = PAGES.replace("Small steps", "Small <b>steps</b>")
+    chapter = await printed(lecture_of(tmp_path, hostile), session().anew())
+    whole = handout("small", "en", "Answer", [chapter])
+    found = Texts()
+    found.feed(whole)
+    assert found.tags.count("article") == found.tags.count("svg") == 6
+    assert "Small <b>steps</b>" in found.words
+    run = session().anew()
+    run.run(until=5)
+    assert f"the loss of the first was {plain(run.losses[0])}" in found.words
+    assert re.search(r"Answer: c\) \w", found.words)
+    assert " step 5 of 50 " in chapter.pages[4][1].txt()  # the picture of the page that trains shows its end
+    assert not {"script", "link", "img", "iframe"} & set(found.tags)
+    assert re.findall(r"(?:src|href|url)\s*[=(]\s*[\"']?(?!#)", whole) == []
+
+
+async def test_the_same_lecture_makes_the_same_bytes(tmp_path: Path) -> None:
+    first, second = [
+        handout("small", "en", "Answer", [await printed(lecture_of(tmp_path), session().anew())]) for _ in range(2)
+    ]
+    assert first == second
+
+
+def test_the_command_writes_one_file(tmp_path: Path) -> None:
+    (tmp_path / "docs.txt").write_text("anna\nben\n", encoding="utf-8")
+    head = "---\nconfig: n_embd=4, n_head=2, block_size=4, num_steps=50\ndata: docs.txt\n"
+    file = tmp_path / "mine.md"
+    file.write_text(PAGES.replace("---\n", head, 1).replace('"{target}"]', 'n, "{target}"]'), encoding="utf-8")
+    result = CliRunner().invoke(cli, ["lecture", str(file), "--handout", str(tmp_path / "out"), "--lang", "ko"])
+    assert result.exit_code == 0, result.output
+    target = tmp_path / "out" / "mine-ko.html"
+    assert result.stdout == f"{target}\n"
+    assert '<html lang="ko">' in target.read_text(encoding="utf-8")
+
+
+def test_a_folder_that_cannot_be_written_gets_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    file = tmp_path / "mine.md"
+    file.write_text("---\nconfig: n_embd=4, n_head=2\nmoment: step 0\n---\n# One\n", encoding="utf-8")
+    result = CliRunner().invoke(cli, ["lecture", str(file), "--handout", str(tmp_path / "file")])
+    assert result.exit_code == 2
+    assert "cannot be written" in result.stderr

@@ -1,0 +1,69 @@
+"""Drawing without a terminal: many pages of one screen in one run of the app, and screens that break off."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from harness import DOCS, SMALL, debugger, screen, text, until
+
+from engine import Session
+from engine.events import Moment
+from microgpt_tui.exporting.headless import screenshots
+from microgpt_tui.exporting.screenshot import Screenshot
+from microgpt_tui.panes.base import Pane
+from microgpt_tui.screens import debugger as debugger_module
+from microgpt_tui.screens.arrangement import Arrangement
+from microgpt_tui.screens.debugger import DebuggerScreen
+
+STEPS = (3, 0, 20)
+
+
+class Marked(DebuggerScreen):
+    """A debugger's screen that someone has added to."""
+
+    CSS_PATH = Path(debugger_module.__file__).with_name("debugger.tcss")
+
+
+async def taken(run: Session, pages: Callable[[Marked], AsyncIterator[str]]) -> list[Screenshot]:
+    return await screenshots(lambda: Marked(run, arrangement=Arrangement()), pages, (120, 36), "microgpt-dark")
+
+
+async def test_every_page_is_what_a_person_would_see() -> None:
+    async def pages(marked: Marked) -> AsyncIterator[str]:
+        for step in STEPS:
+            marked.notify("this passes")
+            marked.go(Moment(step))
+            yield f"step {step}"
+
+    run = Session(SMALL, DOCS)
+    shots = await taken(run, pages)
+    assert [shot.title for shot in shots] == [f"step {step}" for step in STEPS]
+    run = Session(SMALL, DOCS)
+    async with debugger((120, 36), run) as pilot:
+        for step, shot in zip(STEPS, shots, strict=True):
+            screen(pilot).go(Moment(step))
+            await until(pilot, lambda shot=shot: text(pilot) + "\n" == shot.txt())
+
+
+async def test_what_goes_wrong_in_a_page_is_told() -> None:
+    async def pages(marked: Marked) -> AsyncIterator[str]:
+        yield "the first"
+        raise KeyError("the second")
+
+    with pytest.raises(KeyError, match="the second"):
+        await taken(Session(SMALL, DOCS), pages)
+
+
+async def test_a_screen_that_breaks_off_is_no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    def draw(*_: object) -> None:
+        raise ValueError("cannot be drawn")
+
+    async def pages(marked: Marked) -> AsyncIterator[str]:
+        monkeypatch.setattr(marked.query_one("#stage", Pane), "draw", draw)
+        marked.go(Moment(2))
+        yield "broken"
+
+    with pytest.raises(RuntimeError, match="broke off"):
+        await taken(Session(SMALL, DOCS), pages)

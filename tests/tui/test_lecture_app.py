@@ -1,0 +1,136 @@
+"""Lectures in the whole app: begun from the debugger, whose run waits where it was; chapters, languages, leaving."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import DOCS, SMALL, text, until
+from lecturing import PAGES
+from textual.pilot import Pilot
+
+from engine import Config
+from microgpt_tui import app as app_module
+from microgpt_tui.app import MicrogptApp
+from microgpt_tui.lectures.giving import Lecture
+from microgpt_tui.lectures.library import find
+from microgpt_tui.lectures.pages import Course
+from microgpt_tui.screens.debugger import DebuggerScreen
+from microgpt_tui.screens.lecture import LectureScreen
+from microgpt_tui.start import Start
+
+HEAD = "---\nconfig: n_layer=1, n_embd=4, n_head=2, block_size=4, num_steps=50, seed=3\ndata: ../docs.txt\n"
+
+
+@pytest.fixture
+def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Course:
+    """Two chapters in two languages, in the place of the course that comes with the program."""
+    (tmp_path / "docs.txt").write_text("\n".join(DOCS), encoding="utf-8")
+    for language in ("en", "ko"):
+        (tmp_path / language).mkdir()
+        for name in ("01-first", "02-second"):
+            words = PAGES.replace("---\n", HEAD, 1).replace("Small steps", f"{name} {language}")
+            (tmp_path / language / f"{name}.md").write_text(words, encoding="utf-8")
+    found, _ = find(str(tmp_path), "en")
+    monkeypatch.setattr(app_module, "course", lambda language: found)
+    return found
+
+
+@asynccontextmanager
+async def running(app: MicrogptApp) -> AsyncIterator[Pilot[Any]]:
+    async with app.run_test(size=(120, 36)) as pilot:
+        yield pilot
+
+
+def debugger(config: Config = SMALL) -> MicrogptApp:
+    return MicrogptApp(Start(config, DOCS))
+
+
+async def opened(pilot: Pilot[Any], title: str) -> LectureScreen:
+    """A chapter, once its page is there."""
+
+    def there() -> bool:
+        shown = pilot.app.screen
+        return isinstance(shown, LectureScreen) and bool(shown.leaves) and title in text(pilot) and not shown.busy
+
+    await until(pilot, there)
+    assert isinstance(pilot.app.screen, LectureScreen)
+    return pilot.app.screen
+
+
+async def test_a_lecture_runs_beside_the_users_own_run(course: Course) -> None:
+    async with running(debugger()) as pilot:
+        await until(pilot, lambda: type(pilot.app.screen) is DebuggerScreen)
+        own = pilot.app.screen
+        assert isinstance(own, DebuggerScreen)
+        await pilot.press("n", "n", "l")
+        await until(pilot, lambda: "01-first en" in text(pilot))
+        here = own.session.moment
+        await pilot.press("enter")
+        shown = await opened(pilot, "The first page")
+        assert shown.session is not own.session
+        assert shown.session.recording is own.session.recording  # recorded once for both
+        await pilot.press("right", "5", "right")
+        await until(pilot, lambda: "Five steps are done" in text(pilot))
+        await pilot.press("q")
+        await until(pilot, lambda: pilot.app.screen is own)
+        assert own.session.moment == here
+        assert own.session.losses == []
+
+
+async def test_a_lecture_on_another_model_opens_one(course: Course) -> None:
+    async with running(debugger(Config(n_embd=8, n_head=2, block_size=4, num_steps=50))) as pilot:
+        await until(pilot, lambda: type(pilot.app.screen) is DebuggerScreen)
+        await pilot.press("l", "enter")
+        shown = await opened(pilot, "The first page")
+        assert shown.session.config == SMALL
+        await pilot.press("q")
+        await until(pilot, lambda: type(pilot.app.screen) is DebuggerScreen)
+
+
+async def test_chapters_follow_one_another_on_one_run(course: Course) -> None:
+    lecture = Lecture(course, clock=lambda: 0.0)
+    async with running(MicrogptApp(Start(*lecture.run()), lecture)) as pilot:
+        first = await opened(pilot, "01-first en")
+        await pilot.press("6", "right", "right", "right")
+        second = await opened(pilot, "02-second en")
+        assert second.session is first.session
+        assert "1/6" in text(pilot)
+        await pilot.press("left")
+        await opened(pilot, "01-first en")
+        assert "6/6" in text(pilot)
+
+
+async def test_the_course_can_be_had_in_the_other_language(course: Course) -> None:
+    lecture = Lecture(course, clock=lambda: 0.0)
+    async with running(MicrogptApp(Start(*lecture.run()), lecture)) as pilot:
+        await opened(pilot, "01-first en")
+        await pilot.press("l", "tab", "down", "enter")
+        await opened(pilot, "02-second ko")
+        assert "다음" in text(pilot)
+
+
+async def test_q_ends_the_program_if_it_began_with_the_lecture(course: Course) -> None:
+    lecture = Lecture(course, clock=lambda: 0.0)
+    app = MicrogptApp(Start(*lecture.run()), lecture)
+    async with running(app) as pilot:
+        await opened(pilot, "01-first en")
+        await pilot.press("q")
+        await until(pilot, lambda: not app.is_running or app._exit)
+    assert app.return_code in (0, None)
+
+
+async def test_a_chapter_with_a_mistake_is_told_and_the_present_one_stays(course: Course, tmp_path: Path) -> None:
+    lecture = Lecture(course, clock=lambda: 0.0)
+    broken = tmp_path / "en" / "02-second.md"
+    broken.write_text(broken.read_text(encoding="utf-8").replace("{q[0, 0]}", "{nosuch}"), encoding="utf-8")
+    lecture.course, _ = find(str(tmp_path), "en")
+    async with running(MicrogptApp(Start(*lecture.run()), lecture)) as pilot:
+        await opened(pilot, "01-first en")
+        await pilot.press("6", "right", "right", "right")
+        await until(pilot, lambda: any("nosuch" in n.message for n in pilot.app._notifications))
+        assert "01-first en" in text(pilot)
+        assert "6/6" in text(pilot)

@@ -1,0 +1,47 @@
+"""Markdown as styled lines: blocks apart, lists hanging, wide characters counted as two cells."""
+
+from __future__ import annotations
+
+import pytest
+
+from microgpt_tui import palette
+from microgpt_tui.widgets.prose import prose
+
+
+def lines(text: str, width: int = 40) -> list[str]:
+    return [line.plain for line in prose(text, width)]
+
+
+def test_paragraphs_stand_apart_and_their_own_lines_flow() -> None:
+    assert lines("one\ntwo\n\nthree") == ["one two", "", "three"]
+
+
+def test_lists_hang() -> None:
+    assert lines("- first item that is long\n- second\n\nafter", 14) == [
+        "• first item", "  that is long", "• second", "", "after",
+    ]  # fmt: skip
+    assert lines("3. three\n4. four\n   - inside") == ["3. three", "4. four", "  • inside"]
+
+
+def test_code_keeps_its_lines() -> None:
+    assert lines("```\na = b\n  c\n```") == ["  a = b", "    c"]
+
+
+def test_marks_become_styles() -> None:
+    (line,) = prose("a **b** `c` *d*", 40)
+    assert line.plain == "a b c d"
+    styles = {line.plain[span.start : span.end]: span.style for span in line.spans}
+    assert (styles["b"], styles["c"], styles["d"]) == (palette.STRONG, palette.NEW, palette.TARGET)
+
+
+@pytest.mark.parametrize("width", [12, 16, 31])
+def test_no_line_is_wider_than_its_room(width: int) -> None:
+    text = (
+        "어텐션은 **이미** 만들어진 키만 봅니다. " * 5
+        + "\n\n- unbreakablewordthatislongerthantheline 가나다라마바사아자차카타파하"
+    )
+    assert all(line.cell_len <= width for line in prose(text, width))
+
+
+def test_html_is_text() -> None:
+    assert lines("<b>x</b> <script>y</script>") == ["<b>x</b> <script>y</script>"]
