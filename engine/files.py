@@ -6,11 +6,12 @@ import errno
 import os
 import uuid
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Put `content` at `path`, by way of a file beside it. A link is followed.
+def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
+    """Put `content` at `path`, by way of a file beside it. A link is followed. `mode` less the umask are its rights.
 
     Raises OSError if it cannot be written, or if something else than a file stands there; that is then untouched.
     """
@@ -19,7 +20,7 @@ def write_whole(path: Path, content: bytes) -> None:
         raise OSError(errno.EINVAL, "not a file", str(path))
     beside = target.with_name(f".{uuid.uuid4().hex}.part")
     try:
-        with beside.open("xb") as file:
+        with open(beside, "xb", opener=partial(os.open, mode=mode)) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

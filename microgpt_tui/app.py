@@ -21,9 +21,11 @@ from engine import EngineError, Session
 from engine.dataset import checksum
 from microgpt_tui import palette
 from microgpt_tui.keeper import Keeper
+from microgpt_tui.lectures.calling import call_file
 from microgpt_tui.lectures.giving import Lecture
 from microgpt_tui.lectures.library import course, usual_language
 from microgpt_tui.lectures.pages import Course
+from microgpt_tui.lectures.telling import Telling
 from microgpt_tui.screens.chapters import ChaptersScreen
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.screens.lecture import LectureScreen
@@ -40,6 +42,11 @@ class ThemedApp(App[EngineError | None]):
         for theme in palette.textual_themes():
             self.register_theme(theme)
         self.theme = "microgpt-dark"
+        palette.use(self.theme)
+
+    def begin_in(self, theme: str) -> None:
+        """The theme to begin with: dark, light or contrast."""
+        self.theme = f"microgpt-{theme}"
         palette.use(self.theme)
 
     def on_mount(self) -> None:
@@ -59,14 +66,18 @@ class ThemedApp(App[EngineError | None]):
 
 
 class MicrogptApp(ThemedApp):
-    """A debugger for one run. It returns the error if the run could not be opened."""
+    """A debugger for one run. It returns the error if the run could not be opened.
+
+    Lectures can be followed if there is a `telling`.
+    """
 
     TITLE = "microgpt-tui"
     BINDINGS: ClassVar[list[BindingType]] = []
 
-    def __init__(self, start: Start, lecture: Lecture | None = None) -> None:
+    def __init__(self, start: Start, lecture: Lecture | None = None, telling: Telling | None = None) -> None:
         super().__init__()
         self.start = start
+        self._telling = telling
         self.keeper: Keeper | None = None
         self._lecture = lecture  # what the run that is being opened is for
 
@@ -77,6 +88,10 @@ class MicrogptApp(ThemedApp):
     def on_mount(self) -> None:
         """Be ready for being ended from outside."""
         end_on_signals(self)
+
+    async def on_unmount(self) -> None:
+        """Nobody follows any more."""
+        await self._hang_up()
 
     @on(OpeningScreen.Ready)
     async def ready(self, message: OpeningScreen.Ready) -> None:
@@ -154,7 +169,9 @@ class MicrogptApp(ThemedApp):
         for screen in (OpeningScreen, LectureScreen):
             if isinstance(self.screen, screen) and len(self.screen_stack) > 1:
                 await self.pop_screen()
-        await self.push_screen(LectureScreen(session, lecture))
+        if self._telling is not None:
+            await self._telling.open()
+        await self.push_screen(LectureScreen(session, lecture, self._telling))
 
     @on(LectureScreen.Left)
     async def left(self, message: LectureScreen.Left) -> None:
@@ -169,14 +186,19 @@ class MicrogptApp(ThemedApp):
                 lecture.place, lecture.page = before
         elif self.keeper is not None:
             await self.pop_screen()
+            await self._hang_up()
         else:
             self.exit()
+
+    async def _hang_up(self) -> None:
+        if self._telling is not None:
+            await self._telling.close()
 
 
 GRACE = 5.0  # seconds to end in good order
 
 
-def end_on_signals(app: MicrogptApp) -> None:
+def end_on_signals(app: ThemedApp) -> None:
     """Quit in good order when the system ends the program, or its terminal goes away."""
     for number in (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")):
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
@@ -184,12 +206,12 @@ def end_on_signals(app: MicrogptApp) -> None:
                 asyncio.get_running_loop().add_signal_handler(number, partial(_end, app, 128 + number))
 
 
-def _end(app: MicrogptApp, status: int) -> None:
+def _end(app: ThemedApp, status: int) -> None:
     """Leave; and if that takes too long, for want of a terminal that takes what is written to it, leave anyway."""
 
     def leave_anyway() -> None:
         with suppress(EngineError):
-            if app.keeper is not None:
+            if isinstance(app, MicrogptApp) and app.keeper is not None:
                 app.keeper.finish()
         os._exit(status)
 
@@ -206,9 +228,8 @@ def run_debugger(start: Start, lecture: Lecture | None = None, theme: str = "dar
 
     Raises EngineError if the run cannot be opened or kept; the terminal is as it was by then.
     """
-    app = MicrogptApp(start, lecture)
-    app.theme = f"microgpt-{theme}"
-    palette.use(app.theme)
+    app = MicrogptApp(start, lecture, Telling(call_file()))
+    app.begin_in(theme)
     try:
         error = app.run()
     finally:

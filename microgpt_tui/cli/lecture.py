@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
+from click.core import ParameterSource
 from click.exceptions import Exit
 
 from engine.config import Config
-from microgpt_tui.cli.debugging import run_debugger
+from microgpt_tui.cli.debugging import in_terminal, run_debugger
 from microgpt_tui.cli.ending import BAD, Failure, printable
 from microgpt_tui.cli.options import examples, theme_option
 from microgpt_tui.cli.running import open_session
@@ -31,6 +32,7 @@ INSTEAD = "Instead of giving it"
         "microgpt-tui lecture my_course.md",
         "microgpt-tui lecture --check my_course.md",
         "microgpt-tui lecture attention --handout .",
+        "microgpt-tui lecture --notes",
     )
 )
 @click.argument("wanted", required=False, metavar="[NAME|FILE.md]")
@@ -56,8 +58,23 @@ INSTEAD = "Instead of giving it"
     help="Write every page as text with its picture to one HTML file in this folder.",
     panel=INSTEAD,
 )
+@click.option(
+    "--notes",
+    is_flag=True,
+    help="Show the speaker notes of the lecture that is given in another terminal, turned with its pages.",
+    panel=INSTEAD,
+)
+@click.pass_context
 def lecture(
-    wanted: str | None, lang: str | None, page: int, theme: str, listed: bool, check: bool, handout: Path | None
+    ctx: click.Context,
+    wanted: str | None,
+    lang: str | None,
+    page: int,
+    theme: str,
+    listed: bool,
+    check: bool,
+    handout: Path | None,
+    notes: bool,
 ) -> None:
     """Go through a lecture.
 
@@ -67,7 +84,14 @@ def lecture(
     from microgpt_tui.lectures.library import usual_language
 
     lang = lang or usual_language()
-    if listed:
+    if notes:
+        allowed = ("notes", "lang", "theme")
+        if any(ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ctx.params.keys() - allowed):
+            raise click.UsageError(
+                "--notes follows whatever lecture is given; leave out all but --lang and --theme", ctx
+            )
+        _follow(lang, theme)
+    elif listed:
         _list(wanted, lang)
     elif check:
         _check(wanted, lang)
@@ -88,6 +112,16 @@ def _give(wanted: str | None, lang: str, page: int, theme: str) -> None:
         raise Failure(f"--page is {page}, and {lecture.chapter.title!r} has pages 1 to {pages}; give one of them")
     lecture.page = page - 1
     run_debugger(Start(*lecture.run()), lecture, theme)
+
+
+def _follow(lang: str, theme: str) -> None:
+    if not in_terminal():
+        raise Failure("the notes need a terminal for their input and output; run this in one")
+    from microgpt_tui.screens.notes import show_notes
+
+    status = show_notes(lang, theme)
+    if status:
+        raise Exit(status)
 
 
 def _list(wanted: str | None, lang: str) -> None:

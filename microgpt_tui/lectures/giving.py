@@ -51,11 +51,9 @@ class Lecture:
         return config, docs
 
     @property
-    def elapsed(self) -> str:
-        """Time since the beginning, as minutes and seconds, with hours if there are any."""
-        minutes, seconds = divmod(int(self.clock() - self.began), 60)
-        hours, minutes = divmod(minutes, 60)
-        return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+    def seconds(self) -> float:
+        """Time since the beginning."""
+        return self.clock() - self.began
 
     def scenes(self, scope: Scope) -> list[Scene]:
         """The pages of the present chapter, for a run of it. Raises LectureError, the first mistake in them."""
@@ -63,6 +61,13 @@ class Lecture:
         if mistakes:
             raise mistakes[0]
         return scenes
+
+
+def minutes(seconds: float) -> str:
+    """A stretch of time as minutes and seconds, with hours if there are any."""
+    total, second = divmod(int(seconds), 60)
+    hour, minute = divmod(total, 60)
+    return f"{hour}:{minute:02}:{second:02}" if hour else f"{minute}:{second:02}"
 
 
 def leaves(scenes: list[Scene], session: Session) -> Iterator[Leaf]:
@@ -101,19 +106,14 @@ HINTS = {
 def standing(lecture: Lecture, turn: Turn, doing: Doing | None, pages: int, exploring: bool) -> Standing:
     """What the line below says of a page at this point."""
     words, keys = lecture.words, {key.id: key for key in IN_LECTURE}
-    count = "" if lecture.hidden else f"{lecture.page + 1}/{pages}  {lecture.elapsed}"
+    count = "" if lecture.hidden else f"{lecture.page + 1}/{pages}  {minutes(lecture.seconds)}"
     if exploring:
         back = words["return"].format(page=lecture.page + 1)
         shown = ((keys["page.chapters"], back), (keys["page.leave"], words["leave"]))
         return Standing(words["exploring"], shown, count, urgent=True)
     press = turn.next
-    if press is Press.BEGIN:
-        step = turn.act.until.text if isinstance(turn.act, Run) else ""
-        forward = words["train" if isinstance(turn.act, Run) else "play"].format(step=step)
-    else:
-        forward = words[HINTS[press]]
     all_keys = (
-        (keys["page.next"], forward),
+        (keys["page.next"], forward(turn, words)),
         (keys["page.back"], words["back"]),
         (keys["page.explore"], words["explore"]),
         (keys["page.chapters"], words["chapters"]),
@@ -126,6 +126,13 @@ def standing(lecture: Lecture, turn: Turn, doing: Doing | None, pages: int, expl
     elif press is Press.REVEAL and isinstance(turn.act, Ask) and turn.act.options:
         hint = words["pick"]
     return Standing(hint, all_keys, count, urgent=press is Press.GO_ON)
+
+
+def forward(turn: Turn, words: dict[str, str]) -> str:
+    """What the next press does, in words."""
+    if turn.next is not Press.BEGIN:
+        return words[HINTS[turn.next]]
+    return words["train"].format(step=turn.act.until.text) if isinstance(turn.act, Run) else words["play"]
 
 
 def asked_for(doing: Doing, words: dict[str, str]) -> str:

@@ -18,7 +18,9 @@ from microgpt_tui.frame import Where
 from microgpt_tui.keys import IN_LECTURE
 from microgpt_tui.lectures.giving import Lecture, leaves, standing
 from microgpt_tui.lectures.leaf import Leaf
+from microgpt_tui.lectures.notes import Seen, notes_of
 from microgpt_tui.lectures.pages import Course, LectureError, Play, Run
+from microgpt_tui.lectures.telling import Telling
 from microgpt_tui.lectures.turning import Press, Turn
 from microgpt_tui.motion import Motion, Pace
 from microgpt_tui.panes.base import Pane
@@ -55,9 +57,10 @@ class LectureScreen(DebuggerScreen):
             self.leaf = leaf
             super().__init__()
 
-    def __init__(self, session: Session, lecture: Lecture) -> None:
+    def __init__(self, session: Session, lecture: Lecture, telling: Telling | None = None) -> None:
         super().__init__(session)
         self.lecture = lecture
+        self._telling = telling  # of what is shown, to those who follow
         self.scenes = lecture.scenes(self.scope)
         lecture.page = min(lecture.page % len(self.scenes), len(self.scenes) - 1)
         self.leaves: list[Leaf] = []  # of the first pages; the others are on their way
@@ -148,6 +151,13 @@ class LectureScreen(DebuggerScreen):
         self._fit_page(self.size)
         pane.redraw()
         self._stand_line()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Let those who follow know what is shown."""
+        if self._telling is not None:
+            seen = Seen.BLANK if self.blank else Seen.EXPLORING if self.exploring else Seen.PAGE
+            self._telling.tell(notes_of(self.lecture, self.scenes, self.leaves, self.turn, seen))
 
     def _stand_line(self) -> None:
         """Say below what the next press does, and where the lecture is."""
@@ -168,6 +178,7 @@ class LectureScreen(DebuggerScreen):
     def prepared(self, message: Prepared) -> None:
         """One more page can be shown."""
         self.leaves.append(message.leaf)
+        self._tell()
         if len(self.leaves) - 1 == self.lecture.page:
             self.open_page(self.lecture.page)
 
@@ -334,11 +345,13 @@ class LectureScreen(DebuggerScreen):
     def action_blank(self) -> None:
         """Show nothing at all, or everything again."""
         self.toggle_class("-blank")
+        self._tell()
 
     def _unblanked(self) -> bool:
         """Whether the press was taken up by bringing the screen back."""
         was = self.blank
         self.remove_class("-blank")
+        self._tell()
         return was
 
     def action_explore(self) -> None:
@@ -349,6 +362,7 @@ class LectureScreen(DebuggerScreen):
         self.exploring = exploring
         self.set_class(exploring, "-exploring")
         self._stand_line()
+        self._tell()
         self.show()
 
     def action_chapters(self) -> None:

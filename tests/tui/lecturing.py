@@ -11,8 +11,10 @@ from textual.pilot import Pilot
 
 from microgpt_tui.app import ThemedApp
 from microgpt_tui.lectures.giving import Lecture
+from microgpt_tui.lectures.notes import Notes, Seen
 from microgpt_tui.lectures.pages import Course
 from microgpt_tui.lectures.reading import read
+from microgpt_tui.lectures.telling import Telling
 from microgpt_tui.screens.lecture import LectureScreen
 
 PAGES = """\
@@ -62,17 +64,25 @@ then: Head 1 it is.
 # Choose
 """
 
+CONFIG = "n_embd=4, n_head=2, block_size=4"
+PAGE = Notes(
+    language="en", chapter="Small steps", title="A question", page=1, pages=6, notes="Let them *vote*.",
+    right="c) n", then="It is n.", asks=True, done=False, press="reveal", coming="Your turn", seen=Seen.PAGE,
+    elapsed=65.0,
+)  # fmt: skip
+
 
 class Giving(ThemedApp):
     """A lecture alone, on a run that is ready."""
 
-    def __init__(self, lecture: Lecture) -> None:
+    def __init__(self, lecture: Lecture, telling: Telling | None) -> None:
         super().__init__()
+        self.telling = telling
         self.lecture = lecture
         self.left: list[object] = []
 
     def on_mount(self) -> None:
-        self.push_screen(LectureScreen(session().anew(), self.lecture))
+        self.push_screen(LectureScreen(session().anew(), self.lecture, self.telling))
 
     def on_lecture_screen_left(self, message: LectureScreen.Left) -> None:
         self.left.append(message.to)
@@ -86,9 +96,11 @@ def lecture_of(tmp_path: Path, text: str = PAGES, language: str = "en", chapters
 
 
 @asynccontextmanager
-async def giving(lecture: Lecture, size: tuple[int, int] = (120, 36)) -> AsyncIterator[Pilot[None]]:
+async def giving(
+    lecture: Lecture, size: tuple[int, int] = (120, 36), telling: Telling | None = None
+) -> AsyncIterator[Pilot[None]]:
     """The lecture at its page, all of whose numbers are known."""
-    app = Giving(lecture)
+    app = Giving(lecture, telling)
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: len(app.screen_stack) > 1)
         shown = lectern(pilot)
@@ -102,3 +114,16 @@ def lectern(pilot: Pilot[None]) -> LectureScreen:
     found = pilot.app.screen_stack[1]
     assert isinstance(found, LectureScreen)
     return found
+
+
+@asynccontextmanager
+async def telling(file: Path, notes: Notes | None = None) -> AsyncIterator[Telling]:
+    """A lecture that tells."""
+    told = Telling(file)
+    await told.open()
+    if notes is not None:
+        told.tell(notes)
+    try:
+        yield told
+    finally:
+        await told.close()

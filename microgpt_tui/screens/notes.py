@@ -1,0 +1,194 @@
+"""The speaker's notes in a terminal of their own: the page that the audience sees, what to say, and what comes next."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.geometry import Size
+from textual.screen import Screen
+from textual.theme import Theme
+from textual.widget import Widget
+
+from microgpt_tui import palette
+from microgpt_tui.app import ThemedApp, end_on_signals
+from microgpt_tui.lectures.calling import call_file
+from microgpt_tui.lectures.following import following
+from microgpt_tui.lectures.giving import minutes
+from microgpt_tui.lectures.notes import Notes, Seen
+from microgpt_tui.texts import lecture_words
+from microgpt_tui.widgets.picture import measured
+from microgpt_tui.widgets.prose import prose
+
+Lines = Callable[[int], list[Text]]
+"""The lines of a text, for a width."""
+
+
+class Lined(Widget):
+    """Lines that are made for the width that there is; as high as there are lines."""
+
+    def __init__(self, lines: Lines, name: str) -> None:
+        super().__init__(id=name)
+        self._lines = lines
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """How many lines there are."""
+        del container, viewport
+        return len(self._lines(width))
+
+    def render(self) -> Text:
+        """The lines, each cut where there is no room."""
+        width, lines = self.content_size.width, []
+        for line in self._lines(width):
+            line.truncate(width, overflow="ellipsis")
+            lines.append(line)
+        return Text("\n", no_wrap=True).join(lines)
+
+
+class NotesScreen(Screen[None]):
+    """Shows `notes` as they are heard; None while there is no lecture. Time goes on by itself in between."""
+
+    DEFAULT_CSS = """
+    NotesScreen { background: $background; color: $foreground; }
+    NotesScreen #top { dock: top; height: 1; padding: 0 2; background: $panel; }
+    NotesScreen #said { height: 1fr; padding: 1 2 0 2; scrollbar-size-vertical: 1; }
+    NotesScreen #notes { height: auto; max-width: 96; }
+    NotesScreen #below { dock: bottom; height: auto; padding: 0 2; background: $panel; }
+    """
+
+    def __init__(self, language: str, clock: Callable[[], float], now: Callable[[], datetime]) -> None:
+        super().__init__()
+        self.notes: Notes | None = None
+        self._words = lecture_words(language)
+        self._nothing = self._words["none"]  # what is said while there is no lecture
+        self._clock, self._now = clock, now
+        self._heard = 0.0
+
+    def compose(self) -> ComposeResult:
+        """A line of where and when, the notes, and what comes next."""
+        yield Lined(self._top, "top")
+        with VerticalScroll(id="said"):
+            yield Lined(self._said, "notes")
+        yield Lined(self._below, "below")
+
+    def on_mount(self) -> None:
+        """Let the clocks go; and scroll by keys."""
+        self.set_interval(1.0, self.query_one("#top").refresh)
+        self.query_one("#said").focus()
+
+    def hear(self, notes: Notes | None) -> None:
+        """Show another page, or how a page has come on; None when the lecture has ended."""
+        before, self.notes, self._heard = self.notes, notes, self._clock()
+        if notes is None:
+            self._nothing = self._words["ended"]
+        else:
+            self._words = lecture_words(notes.language)
+        if before is None or notes is None or (before.chapter, before.page) != (notes.chapter, notes.page):
+            self.query_one("#said").scroll_home(animate=False)
+        self.show()
+
+    def show(self) -> None:
+        """Draw everything again."""
+        for lined in self.query(Lined):
+            lined.refresh(layout=True)
+
+    def _top(self, width: int) -> list[Text]:
+        right = Text(f"{self._now():%H:%M}", palette.STRONG)
+        notes = self.notes
+        if notes is None:
+            return [_spread(Text("microgpt-tui", palette.DIM), right, width)]
+        elapsed = minutes(notes.elapsed + self._clock() - self._heard)
+        right = Text.assemble((f"{self._words['elapsed']} ", palette.DIM), (elapsed, palette.STRONG), "   ", right)
+        left = Text.assemble((f"{notes.page + 1}/{notes.pages}", palette.NEW), "  ", (notes.chapter, palette.TEXT))
+        if notes.seen is not Seen.PAGE:
+            word = self._words["blanked" if notes.seen is Seen.BLANK else "exploring"]
+            left = Text.assemble((f" {word} ", palette.NOW), "  ", left)
+        return [_spread(left, right, width)]
+
+    def _said(self, width: int) -> list[Text]:
+        notes = self.notes
+        if notes is None:
+            return prose(self._nothing, width)
+        said = prose(notes.notes, width) or [Text(self._words["no_notes"], palette.DIM)]
+        return [*(Text(line.plain, palette.NEW) for line in prose(notes.title, width)), Text(), *said]
+
+    def _below(self, width: int) -> list[Text]:
+        notes, words = self.notes, self._words
+        if notes is None:
+            return []
+        labels = (words["answer" if notes.asks else "then"], words["press"], words["coming"])
+        room = max(measured(label)[1] for label in labels) + 2
+        answer = [Text(notes.right, palette.TARGET)] if notes.right else []
+        answer += prose(notes.then, width - room)
+        if notes.done:  # everyone sees it by now
+            answer = [Text(line.plain, palette.DIM) for line in answer]
+        told = (answer, [Text(notes.press, palette.TEXT)], [Text(notes.coming or words["last"], palette.TEXT)])
+        return [
+            Text.assemble((_padded(label if number == 0 else "", room), palette.DIM), line)
+            for label, lines in zip(labels, told, strict=True)
+            for number, line in enumerate(lines)
+        ]
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - measured(text)[1])
+
+
+def _spread(left: Text, right: Text, width: int) -> Text:
+    """One text at the left, cut if it must be, and one at the right."""
+    left.truncate(max(width - right.cell_len - 2, 0), overflow="ellipsis", pad=True)
+    return Text.assemble(left, "  ", right)
+
+
+class NotesApp(ThemedApp):
+    """Follows the lecture whose call is in `file`, and whatever lecture comes after it."""
+
+    TITLE = "microgpt-tui: notes"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q", "quit", "quit", id="notes.quit", tooltip="Leave the notes; the lecture goes on"),
+        Binding("ctrl+t", "next_theme", "theme", id="notes.theme", tooltip="Dark, light, high contrast"),
+    ]
+
+    def __init__(
+        self,
+        file: Path,
+        language: str = "en",
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = datetime.now,
+    ) -> None:
+        super().__init__()
+        self._file = file
+        self.shown = NotesScreen(language, clock, now)
+
+    def get_default_screen(self) -> Screen[None]:
+        """The notes, and nothing else."""
+        return self.shown
+
+    def on_mount(self) -> None:
+        """Begin to follow."""
+        end_on_signals(self)
+        self.run_worker(self._follow())
+
+    async def _follow(self) -> None:
+        async for notes in following(self._file):
+            self.shown.hear(notes)
+
+    def _recolour(self, theme: Theme) -> None:
+        super()._recolour(theme)
+        self.shown.show()
+
+
+def show_notes(language: str, theme: str) -> int:
+    """Follow lectures until the user leaves, and return the exit status."""
+    app = NotesApp(call_file(), language)
+    app.begin_in(theme)
+    app.run()
+    return app.return_code or 0

@@ -1,0 +1,18 @@
+"""`microgpt-tui lecture --notes` on the command line. What it shows is tested elsewhere."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.support import error_of, invoke
+
+
+@pytest.mark.parametrize("more", [("3",), ("--list",), ("--check",), ("--page", "2")])
+def test_what_does_not_go_with_it_is_refused(more: tuple[str, ...]) -> None:
+    assert "leave out all but --lang and --theme" in error_of(invoke("lecture", "--notes", *more))
+
+
+def test_it_needs_a_terminal() -> None:
+    assert error_of(invoke("lecture", "--notes")) == (
+        "the notes need a terminal for their input and output; run this in one"
+    )
