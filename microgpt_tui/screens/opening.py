@@ -26,7 +26,7 @@ WIDTH = 60
 class OpeningScreen(Screen[None]):
     """Works in a thread, shows how far it is, and hands the ready session to the app. q or escape stops it."""
 
-    CSS = f"""
+    DEFAULT_CSS = f"""
     OpeningScreen {{ align: center middle; background: $background; color: $foreground; }}
     OpeningScreen Static {{ width: {WIDTH}; height: 3; }}
     """
