@@ -1,4 +1,4 @@
-"""A page beside the debugger: it binds the page to the run, shows it as far as it has come, dims what it is not about."""
+"""A page beside the debugger: binds the page to the run, shows it as far as it has come, dims what it is not about."""
 
 from __future__ import annotations
 
