@@ -192,11 +192,12 @@ class Paging(DebuggerScreen):
         self._aim = None
         self.where = Where(self.session.moment)
         self.session.forget_future()  # a page looks the same whenever it is shown, and its curve grows from here
-        try:
-            for focus in self.scenes[self.lecture.page].focus:
+        for focus in self.scenes[self.lecture.page].focus:
+            try:
                 self.where = focus.on(self.where, self.session)
-        except LectureError as error:
-            self.notify(str(error), severity="warning", markup=False)
+            except LectureError as error:
+                if not self.turn.done:  # where the page ends, what it began with need not be there
+                    self.notify(str(error), severity="warning", markup=False)
         doing = self.scenes[self.lecture.page].doing
         self._before = doing.chosen(self.frame) if doing else None
         self.show()
@@ -214,6 +215,7 @@ class Paging(DebuggerScreen):
             self._bring(self._aim)
         elif self.turn.next is Press.SKIP and self.session.moment.key >= leaf.end.key:
             self._finish()
+            self._land()
 
     def _finish(self) -> None:
         """The page has done what it does."""
