@@ -14,6 +14,7 @@ from microgpt_tui.lectures.library import config_of, docs_of
 from microgpt_tui.lectures.pages import Chapter, LectureError
 from microgpt_tui.lectures.reading import read_all
 from microgpt_tui.lectures.scenes import Scene, bind
+from microgpt_tui.widgets.prose import bare_marks
 
 Asked = TypeVar("Asked")
 Open = Callable[[Config, list[str]], Session]
@@ -81,7 +82,7 @@ def reads_badly(scenes: list[Scene], session: Session) -> list[LectureError]:
         if len(lines) > MOST_LINES:
             room = f"{MOST_LINES} leave room for the picture"
             found.append(scene.page.head.fault(f"this page has {len(lines)} lines in a window of 80 columns; {room}"))
-        if any("**" in line.plain or "`" in line.plain for line in lines):
+        if any(bare_marks(text) for text in (leaf.title, leaf.body, leaf.question, leaf.then)):
             found.append(
                 scene.page.head.fault("a mark (** or `) stands in this page as it is; no letter may touch its outside")
             )

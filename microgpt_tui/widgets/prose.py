@@ -42,6 +42,12 @@ def prose(text: str, width: int) -> list[Text]:
     return lines
 
 
+def bare_marks(text: str) -> bool:
+    """Whether a mark of Markdown (** or `) stands in a text as it is, because what it should open or close does not."""
+    tokens = (child for token in parser().parse(text) for child in token.children or ())
+    return any(child.type == "text" and ("**" in child.content or "`" in child.content) for child in tokens)
+
+
 def _blocks(text: str) -> Iterator[tuple[str, str, Text, bool]]:
     """Blocks with what stands before their first and their other lines, and whether an empty line comes before."""
     numbers: list[int | None] = []  # of the lists that are open: the next number, None for one with dots

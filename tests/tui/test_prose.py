@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from microgpt_tui import palette
-from microgpt_tui.widgets.prose import prose
+from microgpt_tui.widgets.prose import bare_marks, prose
 
 
 def lines(text: str, width: int = 40) -> list[str]:
@@ -45,3 +45,9 @@ def test_no_line_is_wider_than_its_room(width: int) -> None:
 
 def test_html_is_text() -> None:
     assert lines("<b>x</b> <script>y</script>") == ["<b>x</b> <script>y</script>"]
+
+
+def test_marks_that_do_not_close_are_known() -> None:
+    assert bare_marks("**로짓(logit)**입니다")
+    assert bare_marks("a ` b")
+    assert not bare_marks("**로짓**(logit)입니다, `1 ** 2`")
