@@ -20,6 +20,7 @@ from textual.theme import Theme
 from engine import EngineError
 from microgpt_tui import palette
 from microgpt_tui.keeper import Keeper
+from microgpt_tui.place import in_browser
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.screens.opening import OpeningScreen
 from microgpt_tui.screens.saving import SaveScreen
@@ -97,7 +98,9 @@ class MicrogptApp(ThemedApp):
 
     def action_save_run(self) -> None:
         """Ask for a file, and save the run there."""
-        if self.keeper is None or self.keeper.screen.busy:
+        if in_browser():
+            self.notify("Files cannot be written from the browser; run microgpt-tui on your own computer to save.")
+        elif self.keeper is None or self.keeper.screen.busy:
             self.notify("The run is on its way to another moment; save it when it has arrived.", timeout=3)
         else:
             self.push_screen(SaveScreen(self.keeper.screen.session, self.start.path))

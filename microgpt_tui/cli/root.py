@@ -12,6 +12,7 @@ from microgpt_tui.cli.ending import Commands
 from microgpt_tui.cli.options import DATA, data_option, examples, hyperparameters, step_option
 from microgpt_tui.cli.running import check_step
 from microgpt_tui.cli.sample import sample
+from microgpt_tui.cli.serve import serve
 from microgpt_tui.cli.trace import trace
 from microgpt_tui.cli.train import train
 from microgpt_tui.cli.verify import verify
@@ -77,7 +78,7 @@ def cli(ctx: click.Context, config: Config, step: int, data: Path | None, resume
     run_debugger(from_desk(data) if resume else from_seed(config, step, data))
 
 
-for command in (open_run, train, sample, trace, verify):
+for command in (open_run, serve, train, sample, trace, verify):
     cli.add_command(command)
 
 
