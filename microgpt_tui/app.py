@@ -26,6 +26,7 @@ from microgpt_tui.lectures.giving import Lecture
 from microgpt_tui.lectures.library import course, usual_language
 from microgpt_tui.lectures.pages import Course
 from microgpt_tui.lectures.telling import Telling
+from microgpt_tui.place import in_browser
 from microgpt_tui.screens.chapters import ChaptersScreen
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.screens.lecture import LectureScreen
@@ -123,6 +124,9 @@ class MicrogptApp(ThemedApp):
     def action_save_run(self) -> None:
         """Ask for a file, and save the run on the screen there."""
         screen = self.screen
+        if in_browser():
+            self.notify("Files cannot be written from the browser; run microgpt-tui on your own computer to save.")
+            return
         if not isinstance(screen, DebuggerScreen) or screen.busy:
             self.notify("The run is on its way to another moment; save it when it has arrived.", timeout=3)
             return
@@ -228,7 +232,7 @@ def run_debugger(start: Start, lecture: Lecture | None = None, theme: str = "dar
 
     Raises EngineError if the run cannot be opened or kept; the terminal is as it was by then.
     """
-    app = MicrogptApp(start, lecture, Telling(call_file()))
+    app = MicrogptApp(start, lecture, None if in_browser() else Telling(call_file()))
     app.begin_in(theme)
     try:
         error = app.run()

@@ -12,14 +12,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_state_path
-
 from engine import CHECKS, CheckpointError, Config, stored
 from engine.checkpoint import Checkpoint, load, write
 from engine.dataset import Origin
 from engine.events import Moment
 from engine.files import write_whole
 from microgpt_tui.frame import Where
+from microgpt_tui.place import state_folder
 
 VERSION = 1
 Plain = dict[str, Any]
@@ -55,7 +54,7 @@ class Desk:
 
 def folder() -> Path:
     """Where desks are kept."""
-    return user_state_path("microgpt-tui", appauthor=False)
+    return state_folder()
 
 
 def desk_file() -> Path:

@@ -1,4 +1,4 @@
-"""The command line: the debugger, and beside it train, sample, trace and verify.
+"""The command line: the debugger, and beside it serve, train, sample, trace and verify.
 
 Importing it is quick: numpy, numba and textual come in when a command needs them.
 """

@@ -12,6 +12,7 @@ from click.exceptions import Exit
 
 from microgpt_tui.cli.ending import Failure, say
 from microgpt_tui.cli.options import data_option, examples, theme_option
+from microgpt_tui.place import in_browser
 
 if TYPE_CHECKING:
     from microgpt_tui.lectures.giving import Lecture
@@ -46,7 +47,7 @@ def run_debugger(start: Start, lecture: Lecture | None = None, theme: str = "dar
 
     Raises Failure if there is no terminal for it.
     """
-    if not in_terminal():
+    if not (in_terminal() or in_browser()):
         raise Failure(
             "the debugger needs a terminal for its input and output; "
             "run it in one, or use microgpt-tui train or microgpt-tui trace, which do without"
@@ -55,7 +56,8 @@ def run_debugger(start: Start, lecture: Lecture | None = None, theme: str = "dar
 
     status = run(start, lecture, theme)
     if status == CRASHED:
-        say("the debugger broke off; microgpt-tui --resume returns to where you were", error=True)
+        way = "" if in_browser() else "; microgpt-tui --resume returns to where you were"
+        say(f"the debugger broke off{way}", error=True)
     if status:
         raise Exit(status)
 

@@ -14,6 +14,7 @@ from microgpt_tui.cli.lecture import lecture
 from microgpt_tui.cli.options import DATA, data_option, examples, hyperparameters, step_option, theme_option
 from microgpt_tui.cli.running import check_step
 from microgpt_tui.cli.sample import sample
+from microgpt_tui.cli.serve import serve
 from microgpt_tui.cli.trace import trace
 from microgpt_tui.cli.train import train
 from microgpt_tui.cli.verify import verify
@@ -80,7 +81,7 @@ def cli(ctx: click.Context, config: Config, step: int, data: Path | None, resume
     run_debugger(from_desk(data) if resume else from_seed(config, step, data), theme=theme)
 
 
-for command in (open_run, lecture, train, sample, trace, export, verify):
+for command in (open_run, lecture, serve, train, sample, trace, export, verify):
     cli.add_command(command)
 
 

@@ -6,9 +6,8 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from platformdirs import user_config_path
-
 from engine.files import write_whole
+from microgpt_tui.place import settings_folder
 from microgpt_tui.screens.layouts import Split, panes_of, renamed
 
 FILE = "layout.json"
@@ -54,8 +53,8 @@ class Arrangement:
 
     def save(self) -> None:
         """Write it whole, or raise OSError and leave what was there."""
-        folder = user_config_path("microgpt-tui", appauthor=False, ensure_exists=True)
-        write_whole(folder / FILE, json.dumps({"pinned": self.pinned, "swapped": self.swapped}).encode())
+        _path().parent.mkdir(parents=True, exist_ok=True)
+        write_whole(_path(), json.dumps({"pinned": self.pinned, "swapped": self.swapped}).encode())
 
     @classmethod
     def load(cls) -> Arrangement:
@@ -68,4 +67,4 @@ class Arrangement:
 
 
 def _path() -> Path:
-    return user_config_path("microgpt-tui", appauthor=False) / FILE
+    return settings_folder() / FILE

@@ -20,7 +20,7 @@ SIZES = [(80, 24), (100, 24), (120, 36), (160, 47), (200, 60), (240, 80)]
 
 @pytest.fixture(autouse=True)
 def _settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrangement, "user_config_path", lambda *_, **__: tmp_path)
+    monkeypatch.setattr(arrangement, "settings_folder", lambda: tmp_path)
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -46,7 +46,7 @@ SIZE = (60, 20)  # of the other panes
 
 @pytest.fixture(autouse=True)
 def _settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrangement, "user_config_path", lambda *_, **__: tmp_path)
+    monkeypatch.setattr(arrangement, "settings_folder", lambda: tmp_path)
 
 
 def place(phase: Phase, name: str, pos: int | None = None, head: int | None = None) -> Moment:

@@ -26,7 +26,7 @@ PLACES = {
 
 @pytest.fixture(autouse=True)
 def _settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrangement, "user_config_path", lambda *_, **__: tmp_path)
+    monkeypatch.setattr(arrangement, "settings_folder", lambda: tmp_path)
 
 
 def place(run: Session, phase: Phase) -> Moment:

@@ -1,0 +1,124 @@
+"""`microgpt-tui serve`: the debugger, or one of the commands that open it, in a browser."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from importlib.util import find_spec
+
+import rich_click as click
+
+from microgpt_tui.cli.ending import Failure, printable
+from microgpt_tui.cli.options import examples
+from microgpt_tui.cli.running import warm_up
+
+SERVED = ("lecture", "open")  # the commands that lead into the debugger
+NETWORK = "Network"
+
+
+@click.command(
+    context_settings={"allow_interspersed_args": False},
+    epilog=examples(
+        "microgpt-tui serve",
+        "microgpt-tui serve open names.safetensors",
+        "microgpt-tui serve --host 0.0.0.0 --visitors 30 lecture 6",
+    ),
+)
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[COMMAND ...]")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="The address to listen on. The default is for this computer alone; 0.0.0.0 is for all that reach it, "
+    "and then the page asks for a token, which is printed.",
+    panel=NETWORK,
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    metavar="N",
+    help="The port to listen on; 0 takes one that is free.",
+    panel=NETWORK,
+)
+@click.option(
+    "--visitors",
+    type=click.IntRange(min=1),
+    default=8,
+    show_default=True,
+    metavar="N",
+    help="How many may be there at once. Each has a process of their own, with about 200 MB.",
+    panel=NETWORK,
+)
+@click.pass_context
+def serve(ctx: click.Context, command: tuple[str, ...], host: str, port: int, visitors: int) -> None:
+    """Put the debugger in a browser, until ctrl+c.
+
+    COMMAND is what every visitor gets: nothing for the debugger from its beginning, or lecture or open with all that
+    belongs to it. Each visitor has a run of their own, which ends when the page is closed. Visitors read and write no
+    files: nothing is kept, and ctrl+s is refused.
+    """
+    _check(ctx, command)
+    if find_spec("textual_serve") is None:
+        raise Failure("serve needs textual-serve, which is not installed; run pip install 'microgpt-tui[serve]'")
+    from microgpt_tui.serving.door import Door, is_loopback
+    from microgpt_tui.serving.server import Server, run
+
+    with _listen(host, port) as listening:
+        warm_up()  # once here, not in every visitor's process
+        address, port = listening.getsockname()[:2]
+        token = None if is_loopback(address) else secrets.token_urlsafe(16)
+        _say_where(address, port, token)
+        run(Server(command, visitors, Door(token, port), lambda line: click.echo(printable(line))), listening)
+    click.echo("stopped")
+
+
+def _check(ctx: click.Context, command: tuple[str, ...]) -> None:
+    """Raise what the command would raise for each visitor: UsageError, or an EngineError for a run it cannot open."""
+    if not command:
+        return
+    word, *rest = command
+    group = ctx.parent.command if ctx.parent else None
+    found = group.get_command(ctx, word) if isinstance(group, click.Group) and word in SERVED else None
+    if found is None:
+        raise click.UsageError(f"{word!r} cannot be served; write nothing, lecture or open after serve", ctx)
+    said = found.make_context(f"microgpt-tui {word}", list(rest)).params
+    if word == "open":
+        from microgpt_tui.start import from_file
+
+        from_file(said["file"], said["data"])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket that listens. Raises Failure if the address is not to be had."""
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address, family=family)
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no address"
+        raise Failure(
+            f"port {port} of {host} cannot be listened on ({why}); give another --port, or --port 0 for a free one, "
+            "or another --host"
+        ) from None
+
+
+def _say_where(address: str, port: int, token: str | None) -> None:
+    """Tell the owner where to go, and how to stop."""
+    everywhere = address in ("0.0.0.0", "::")
+    host = _own_address() if everywhere else address
+    place = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+    click.echo(f"The debugger is at {place}")
+    if token is not None:
+        click.echo(f"It asks for the token {token}, which this address has in it: {place}?token={token}")
+    click.echo("ctrl+c stops it.")
+
+
+def _own_address() -> str:
+    """This computer's address in its network: the one it would send from. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        try:
+            asking.connect(("192.0.2.1", 9))  # reserved for examples; no such computer
+            return str(asking.getsockname()[0])
+        except OSError:
+            return socket.gethostname()

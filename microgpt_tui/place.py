@@ -1,0 +1,31 @@
+"""Where the debugger runs: with the one whose files these are, or in a browser, with a visitor of `serve`.
+
+The one place that says where settings and saved work belong. A visitor's belong in a folder that goes away with them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from platformdirs import user_config_path, user_state_path
+
+VISITOR = "MICROGPT_TUI_VISITOR"
+"""The variable that `serve` sets for each visitor's process: the folder that is the visitor's own."""
+
+NAME = "microgpt-tui"
+
+
+def in_browser() -> bool:
+    """Whether a visitor drives this process, who is not to reach the files of the one who started the server."""
+    return VISITOR in os.environ
+
+
+def state_folder() -> Path:
+    """Where work that was left is kept. It need not exist yet."""
+    return Path(os.environ[VISITOR]) if in_browser() else user_state_path(NAME, appauthor=False)
+
+
+def settings_folder() -> Path:
+    """Where settings are kept. It need not exist yet."""
+    return Path(os.environ[VISITOR]) if in_browser() else user_config_path(NAME, appauthor=False)

@@ -1,0 +1,45 @@
+"""The pages that a browser gets, with nothing from anywhere but this server: class rooms may have no internet."""
+
+from __future__ import annotations
+
+from html import escape
+from importlib.resources import files
+from string import Template
+
+from aiohttp import web
+
+ASK = '<form method="post" action="/"><input type="password" name="token" autofocus><button>Enter</button></form>'
+ENTER = '<meta http-equiv="refresh" content="0; url=/">'
+AGAIN = '<p><a href="/">Try again</a></p>'
+
+HEADERS = {
+    # Nothing from outside, whatever somebody may get into the page; and no page of others around this one.
+    "Content-Security-Policy": (
+        "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self' {socket}; "
+        "img-src 'self' data:; frame-ancestors 'none'; form-action 'self'; base-uri 'none'"
+    ),
+    "Referrer-Policy": "same-origin",  # with none at all, a form would not say where it comes from
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
+
+
+async def protect(request: web.Request, response: web.StreamResponse) -> None:
+    """Give an answer the headers that keep its page to itself."""
+    for name, value in HEADERS.items():
+        response.headers[name] = value.format(socket=f"ws://{request.host}")
+
+
+def terminal(socket: str) -> web.Response:
+    """The page with the terminal, which connects to the websocket at this address."""
+    return _page("terminal.html", 200, socket=escape(socket))
+
+
+def note(sentence: str, more: str = "", *, status: int = 200) -> web.Response:
+    """A page with one sentence, and some HTML below it."""
+    return _page("note.html", status, sentence=escape(sentence), more=more)
+
+
+def _page(name: str, status: int, **parts: str) -> web.Response:
+    text = Template(files(__name__).joinpath(name).read_text(encoding="utf-8")).substitute(parts)
+    return web.Response(text=text, content_type="text/html", status=status)
