@@ -5,6 +5,7 @@ The thread and the screen take turns: the thread rests between two steps, or at 
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -204,18 +205,21 @@ class Motion:
 
     def _play(self, end: Moment, shown: Stretch) -> Motion.Arrived:
         session, pace = self._session, self._running
+        at_once = max(1, round(pace.a_second * FRAME)) if not pace.events else 1  # steps from frame to frame
         while not self._halt.is_set():
+            began = time.monotonic()
             if pace.events:
                 to = next_event(session.program, session.moment) or end
             else:
-                deadline = 0.0 if pace.a_second else time.monotonic() + FRAME
-                session.run(end.step, partial(self._shown_by, deadline))
+                until = min(session.step + at_once, end.step) if pace.a_second else end.step
+                session.run(until, partial(self._shown_by, math.inf if pace.a_second else began + FRAME))
                 to = counterpart(session.program, shown)
             session.seek(min(to, end, key=lambda moment: moment.key))
             if session.moment.key >= end.key:
                 break
             self._rest(Live("playing", session.step, end.step, self._speed()), whole=True)
-            self._halt.wait(1 / pace.a_second if pace.a_second else 0)
+            left = at_once / pace.a_second - (time.monotonic() - began) if pace.a_second else 0.0
+            self._halt.wait(max(left, 0.0))
         return self.Arrived()
 
     def _speed(self) -> float:

@@ -1,4 +1,4 @@
-"""A page in a headless Chromium, driven by its own protocol: type keys, wait until the terminal in it shows something."""
+"""A page in a headless Chromium, driven by its own protocol: type keys, wait until its terminal shows something."""
 
 from __future__ import annotations
 

@@ -88,6 +88,15 @@ def _check(ctx: click.Context, command: tuple[str, ...]) -> None:
         from microgpt_tui.start import from_file
 
         from_file(said["file"], said["data"])
+        return
+    for other in ("notes", "listed", "check", "handout"):
+        if said[other]:
+            flag = "--list" if other == "listed" else f"--{other}"
+            raise click.UsageError(f"{flag} is not for visitors; leave it out", ctx)
+    from microgpt_tui.lectures.giving import Lecture
+    from microgpt_tui.lectures.library import find, usual_language
+
+    Lecture(*find(said["wanted"], said["lang"] or usual_language())).run()
 
 
 def _listen(host: str, port: int) -> socket.socket:

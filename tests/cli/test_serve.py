@@ -1,0 +1,236 @@
+"""`serve`: what it refuses, whom it lets in, how many, and that every visitor's process ends with the visit."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import re
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from aiohttp import ClientWebSocketResponse, WSServerHandshakeError
+from aiohttp.test_utils import TestClient, TestServer
+from chromium import browser, needs_chromium
+
+from microgpt_tui.serving import door
+from microgpt_tui.serving.door import Door
+from microgpt_tui.serving.packets import for_process, packet
+from microgpt_tui.serving.server import Server
+
+from .support import COMMAND, SMALL, environment, error_of, invoke
+
+TOKEN = "let-me-in"
+PATIENCE = 60.0
+
+
+@asynccontextmanager
+async def served(
+    *arguments: str, places: int = 2, token: str | None = None
+) -> AsyncIterator[tuple[TestClient[Any, Any], list[str]]]:
+    """A server in this process, and what its owner is told."""
+    told: list[str] = []
+    server = TestServer(Server(arguments, places, Door(token, 1), told.append).app())
+    async with TestClient(server) as client:
+        yield client, told
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+def visitors() -> list[psutil.Process]:
+    """The processes that this one has started for visitors."""
+    return [child for child in psutil.Process().children() if "microgpt_tui" in " ".join(child.cmdline())]
+
+
+async def visit(client: TestClient[Any, Any], **headers: str) -> ClientWebSocketResponse:
+    origin = {"Origin": f"http://{client.host}:{client.port}"}
+    return await client.ws_connect("/ws?width=100&height=30", headers=origin | headers)
+
+
+async def shown(page: ClientWebSocketResponse, text: str) -> None:
+    """Wait until the process has drawn something with this text."""
+    seen = ""
+    async with asyncio.timeout(PATIENCE):
+        while text not in seen:
+            seen += (await page.receive_bytes()).decode(errors="replace")
+
+
+# Refusals.
+
+
+def test_other_commands_are_not_served() -> None:
+    assert "'train' cannot be served; write nothing, lecture or open after serve" in error_of(invoke("serve", "train"))
+    assert "no such option" in error_of(invoke("serve", "lecture", "--nosuch")).lower()
+    assert "there is no file nosuch" in error_of(invoke("serve", "open", "nosuch.safetensors"))
+
+
+def test_a_lecture_that_cannot_be_given_is_not_served() -> None:
+    assert "nosuch.md: cannot be read" in error_of(invoke("serve", "lecture", "nosuch.md"))
+    assert "--notes is not for visitors" in error_of(invoke("serve", "lecture", "--notes"))
+
+
+def test_a_port_in_use_gets_a_sentence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert f"port {port} of 127.0.0.1 cannot be listened on" in error_of(invoke("serve", "--port", port))
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("microgpt_tui.cli.serve.find_spec", lambda name: None)
+    assert "pip install 'microgpt-tui[serve]'" in error_of(invoke("serve"))
+    assert importlib.util.find_spec("textual_serve") is not None
+
+
+@pytest.mark.parametrize("message", ["", "[", "{}", '["stdin", 1]', '["resize", {"width": "x"}]', "[" * 100000])
+def test_what_a_page_must_not_say_is_not_heard(message: str) -> None:
+    assert for_process(message) is None
+
+
+def test_a_page_cannot_ask_for_a_huge_terminal() -> None:
+    asked = for_process('["resize", {"width": 1e9, "height": 100000}]')
+    assert asked == packet(b"M", b'{"type": "resize", "width": 500, "height": 200}')
+
+
+# The door.
+
+
+async def test_on_loopback_this_computers_own_pages_come_in_and_no_others() -> None:
+    async with served() as (client, _):
+        page = await client.get("/")
+        assert page.status == 200
+        assert "textual-terminal" in await page.text()
+        assert (await client.get("/", headers={"Host": "evil.example"})).status == 403  # a name made to mean 127.0.0.1
+        for origin in ("http://evil.example", "null"):
+            assert (await client.get("/", headers={"Origin": origin})).status == 403
+            with pytest.raises(WSServerHandshakeError):
+                await visit(client, Origin=origin)
+        with pytest.raises(WSServerHandshakeError):  # what is no browser says no origin
+            await client.ws_connect("/ws")
+        assert visitors() == []
+
+
+async def test_the_page_loads_nothing_from_elsewhere() -> None:
+    async with served() as (client, _):
+        page = await client.get("/")
+        text = await page.text()
+        for address in re.findall(r'(?:src|href)="([^"]+)"', text):
+            assert address.startswith(("/", "data:"))
+            if address.startswith("/"):
+                assert (await client.get(address)).status == 200
+        assert "default-src 'self'" in page.headers["Content-Security-Policy"]
+
+
+async def test_elsewhere_the_token_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "PAUSE", 0.0)
+    async with served(token=TOKEN) as (client, told):
+        own = {"Origin": f"http://{client.host}:{client.port}"}
+        asked = await client.get("/")
+        assert asked.status == 401
+        assert "asks for the token" in await asked.text()
+        with pytest.raises(WSServerHandshakeError):
+            await visit(client)
+        assert (await client.post("/", data={"token": "wrong"}, headers=own)).status == 403
+        assert (await client.post("/", data={"token": TOKEN})).status == 403  # from nobody's page
+        let_in = await client.post("/", data={"token": TOKEN}, headers=own)
+        assert let_in.status == 200
+        cookie = let_in.headers["Set-Cookie"]
+        assert "HttpOnly" in cookie
+        assert "SameSite=Strict" in cookie
+        assert "textual-terminal" in await (await client.get("/")).text()
+        assert not any(TOKEN in line for line in told)
+
+
+async def test_the_address_with_the_token_lets_in() -> None:
+    async with served(token=TOKEN) as (client, _):
+        assert (await client.get("/", params={"token": TOKEN})).status == 200
+        assert "textual-terminal" in await (await client.get("/")).text()
+
+
+# Visitors.
+
+
+async def test_each_visitor_has_a_process_and_there_are_no_more_than_places() -> None:
+    async with served(*SMALL, places=1) as (client, told):
+        page = await visit(client)
+        await shown(page, "FORWARD")
+        (process,) = visitors()
+        full = await client.get("/")
+        assert full.status == 503
+        assert "The one place is taken; try again when somebody has left." in await full.text()
+        with pytest.raises(WSServerHandshakeError):
+            await visit(client)
+        await page.close()
+        await until(lambda: not process.is_running())
+        await until(lambda: any("left (0 of 1 here)" in line for line in told))
+        assert (await client.get("/")).status == 200
+
+
+async def test_a_visitor_writes_no_files_of_the_owners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    async with served(*SMALL) as (client, _):
+        page = await visit(client)
+        await shown(page, "FORWARD")
+        await page.send_str('["stdin", "nP\\u0013"]')
+        await shown(page, "Files cannot be written")
+        await page.send_str('["stdin", "q"]')
+        async with asyncio.timeout(PATIENCE):
+            async for _message in page:
+                pass  # until the process has ended, and the visit with it
+        await until(lambda: visitors() == [])
+    assert list(tmp_path.rglob("*")) == []
+
+
+async def test_visitors_end_with_the_server() -> None:
+    async with served(*SMALL) as (client, _):
+        await shown(await visit(client), "FORWARD")
+        await shown(await visit(client), "FORWARD")
+        processes = visitors()
+        assert len(processes) == 2
+    await until(lambda: not any(process.is_running() for process in processes))
+
+
+@needs_chromium
+async def test_in_a_browser_the_page_opens_a_key_steps_and_the_text_changes(tmp_path: Path) -> None:
+    lecture = tmp_path / "mine.md"
+    lecture.write_text("---\nmoment: step 0\n---\n# Read me\n---\n---\n# And me\n", encoding="utf-8")
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, "serve", "--port", "0", "lecture", str(lecture), stdout=asyncio.subprocess.PIPE, env=environment()
+    )
+    assert process.stdout is not None
+    try:
+        said = (await asyncio.wait_for(process.stdout.readline(), PATIENCE)).decode()
+        (address,) = re.findall(r"http://127\.0\.0\.1:\d+/", said)
+        async with browser(tmp_path / "profile") as page:
+            await page.go(address)
+            before = await page.wait("Read me", "embed: the embedding")
+            await page.press("n")
+            after = await page.wait("embed_norm: rmsnorm")
+            assert "embed_norm: rmsnorm" not in before
+            assert "Read me" in after
+            await page.press(" ")
+            await page.wait("And me")
+            assert all(asked.startswith((address, address.replace("http", "ws"), "data:")) for asked in page.addresses)
+            children = psutil.Process(process.pid).children(recursive=True)
+            assert children
+            process.send_signal(signal.SIGTERM)
+            await asyncio.wait_for(process.wait(), PATIENCE)
+            await until(lambda: not any(child.is_running() for child in children))
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def test_the_environment_of_this_test_is_no_visitors() -> None:
+    assert "MICROGPT_TUI_VISITOR" not in os.environ
