@@ -54,6 +54,15 @@ def test_its_command_works_from_another_folder(installed: Path, tmp_path: Path) 
     assert len(run(installed / "microgpt-tui", "sample", "two.safetensors", cwd=tmp_path).split("\n")) > 19
 
 
+def test_its_course_is_there_and_what_needs_an_extra_says_so(installed: Path, tmp_path: Path) -> None:
+    for language in ("en", "ko"):
+        listed = run(installed / "microgpt-tui", "lecture", "--list", "--lang", language, cwd=tmp_path)
+        assert len(listed.strip().split("\n")) == 10
+    refused = subprocess.run([installed / "microgpt-tui", "serve"], cwd=tmp_path, capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert "pip install 'microgpt-tui[serve]'" in refused.stderr
+
+
 @needs_tmux
 def test_its_debugger_opens(installed: Path, tmp_path: Path) -> None:
     with terminal([str(installed / "microgpt-tui")], cwd=tmp_path) as term:
