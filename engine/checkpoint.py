@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from engine.files import write_whole
 from engine.history import History, Keyframe
 from engine.recording import Floats, Progress
 from engine.session import Session
+from engine.validation import Validation
 
 VERSION = 2
 KEY = "microgpt"
@@ -40,7 +41,8 @@ class Checkpoint:
 
     `origin` says what it was trained on, `uchars` is the sorted alphabet, `params`, `m` and `v` are (rows, columns)
     each, by name. Of the `done` steps that were ever finished, at least as many as lie before the moment, there are
-    `losses` and `grad_norms` (done,) and the `norms` of every matrix (done, n_matrices, 3), as in `History`.
+    `losses` and `grad_norms` (done,), the `norms` of every matrix (done, n_matrices, 3), and `validations`, as in
+    `History`.
     """
 
     config: Config
@@ -54,6 +56,7 @@ class Checkpoint:
     grad_norms: Floats
     norms: Floats
     state: tuple[Any, ...]
+    validations: dict[int, Validation] = field(default_factory=dict)
 
     @property
     def step(self) -> int:
@@ -88,7 +91,12 @@ def take_up(run: Checkpoint, session: Session) -> None:
         raise CheckpointError("this run has other hyperparameters; open it with its own")
     if session.checksum != run.origin.sha256 or tuple(session.tokenizer.uchars) != run.uchars:
         raise CheckpointError("this run was trained on other documents; open it with its own")
-    history = History(losses=run.losses.tolist(), grad_norms=run.grad_norms.tolist(), norms=list(run.norms))
+    history = History(
+        losses=run.losses.tolist(),
+        grad_norms=run.grad_norms.tolist(),
+        norms=list(run.norms),
+        validations=dict(run.validations),
+    )
     session.take_up(run.step, Keyframe(run.flat_params, _flat(run.m), _flat(run.v), run.state), history)
 
 
@@ -124,6 +132,7 @@ def snapshot(session: Session, path: str | None = None) -> Checkpoint:
         grad_norms=np.array(history.grad_norms, dtype=np.float64),
         norms=np.array(history.norms, dtype=np.float64).reshape(-1, len(matrices), 3),
         state=start.generator,
+        validations=dict(history.validations),
     )
 
 
@@ -143,6 +152,7 @@ def write(run: Checkpoint, path: str | Path) -> None:
         "data": asdict(run.origin),
         "uchars": list(run.uchars),
         "generator": run.state,
+        "validations": [[step, *found] for step, found in run.validations.items()],
     }
     about[stored.SHA] = stored.digest(about, tensors)
     try:
@@ -197,7 +207,8 @@ def _read(about: Any, tensors: dict[str, Floats]) -> Checkpoint:
     origin, state = stored.origin(about.get("data")), stored.generator(about.get("generator"))
     if about.get(stored.SHA) != stored.digest(about, tensors):
         raise stored.Unfit("it is damaged, its numbers are not those that were saved")
-    return Checkpoint(config, moment, origin, uchars, params, m, v, losses, grad_norms, norms, state)
+    validations = stored.validations(about.get("validations", []))
+    return Checkpoint(config, moment, origin, uchars, params, m, v, losses, grad_norms, norms, state, validations)
 
 
 def _tensor(tensors: dict[str, Floats], name: str, shape: tuple[int, ...]) -> Floats:

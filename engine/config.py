@@ -31,17 +31,19 @@ class Config:
     beta1: float = _option(0.85, "decay of Adam's first moment")
     beta2: float = _option(0.99, "decay of Adam's second moment")
     seed: int = _option(42, "seed of the one random generator")  # type: ignore[assignment]
+    val_fraction: float = _option(0.0, "share of the documents, after shuffling the last, that is kept from training")
+    val_every: int = _option(50, "steps from one look at the documents kept aside to the next")  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        for name in (*SIZES, "seed"):
+        for name in (*SIZES, "seed", "val_every"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int):
                 raise ConfigError(f"{name} is {value!r}; give a whole number")
-        for name in ("learning_rate", "beta1", "beta2"):
+        for name in ("learning_rate", "beta1", "beta2", "val_fraction"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise ConfigError(f"{name} is {value!r}; give a number")
-        for name in SIZES:
+        for name in (*SIZES, "val_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; give a whole number of at least 1")
         if self.n_embd % self.n_head:
@@ -49,7 +51,7 @@ class Config:
                 f"n_head {self.n_head} does not divide n_embd {self.n_embd}; "
                 f"choose a number of heads that does ({_divisors(self.n_embd)})"
             )
-        for name in ("beta1", "beta2"):
+        for name in ("beta1", "beta2", "val_fraction"):
             value = getattr(self, name)
             if not 0.0 <= value < 1.0:
                 raise ConfigError(f"{name} is {value}; give a number from 0 up to, but below, 1")

@@ -11,6 +11,7 @@ import numpy as np
 from engine.compiled import Loops
 from engine.recording import Floats
 from engine.tape import Rows
+from engine.validation import Validation
 
 SPACING = 20  # steps from keyframe to keyframe
 
@@ -52,8 +53,9 @@ def whole_norm(norms: Floats) -> float:
 class History:
     """Losses, gradient norms and matrix norms of the steps done so far, and a keyframe every `spacing` steps.
 
-    All lists are as long as the run has ever come, also while it stands at an earlier step. Several runs may read
-    one history, in several threads; only one of them `writes` it.
+    `validations` are by the step before which they were measured. All lists are as long as the run has ever come,
+    also while it stands at an earlier step. Several runs may read one history, in several threads; only one of them
+    `writes` it.
     """
 
     spacing: int = SPACING
@@ -62,6 +64,7 @@ class History:
     grad_norms: list[float] = field(default_factory=list)
     norms: list[Floats] = field(default_factory=list)
     keyframes: dict[int, Keyframe] = field(default_factory=dict)
+    validations: dict[int, Validation] = field(default_factory=dict)
 
     def reader(self) -> History:
         """The same lists and keyframes, for a run that only reads them."""
@@ -70,6 +73,10 @@ class History:
     def wants(self, step: int) -> bool:
         """Whether the start of this step should be kept."""
         return self.writes and step % self.spacing == 0 and step not in self.keyframes
+
+    def lacks_validation(self, step: int) -> bool:
+        """Whether what held-out documents cost before this step is not known yet."""
+        return self.writes and step not in self.validations
 
     def nearest(self, step: int) -> int:
         """The latest step, not after `step`, with a keyframe."""
@@ -83,8 +90,9 @@ class History:
         """Forget every finished step from `step` on, and the keyframes after its start."""
         for figures in (self.losses, self.grad_norms, self.norms):
             del figures[step:]
-        for later in [each for each in self.keyframes if each > step]:
-            del self.keyframes[later]
+        for found in (self.keyframes, self.validations):
+            for later in [each for each in found if each > step]:
+                del found[later]
 
     def note(self, loss: float, norms: Floats) -> None:
         """Keep the figures of the next finished step; `norms` as `matrix_norms` gives them."""

@@ -22,6 +22,7 @@ from engine.recording import Floats, Progress, Recording, Workspace, record
 from engine.sampling import sample
 from engine.tape import EXP, LOG
 from engine.tokenizer import Tokenizer
+from engine.validation import Validator, kept_aside
 from engine.view import View
 
 EPS_ADAM = 1e-8
@@ -44,6 +45,8 @@ def warm_up() -> None:
 class Session:
     """A run of one configuration on some documents; `checksum` tells these from others.
 
+    `docs` are those that it trains on, shuffled; `val_docs` those that are kept aside.
+
     Raises DataError without documents, ConfigError if the tape would not fit in memory, Stopped if `progress`
     (told the share of the recording that is done) returns True.
     """
@@ -59,10 +62,13 @@ class Session:
         self.generator = random.Random(config.seed)
         self.docs = list(docs)
         self.generator.shuffle(self.docs)
+        aside = len(self.docs) - kept_aside(config, len(self.docs))
+        self.docs, self.val_docs = self.docs[:aside], self.docs[aside:]
         self.loops = kernels or loops()
         self.recording: Recording = record(config, self.tokenizer.vocab_size, progress)
         self.workspace = Workspace(self.recording, self.loops)
         self._order = GradientOrder(self.recording, self.loops)
+        self._validator = self._new_validator()
         params = self.workspace.params
         params[:] = [self.generator.gauss(0, INIT_STD) for _ in range(len(params))]
         self._m: Floats = np.zeros(len(params))
@@ -185,6 +191,7 @@ class Session:
         twin.generator = random.Random()
         twin.workspace = Workspace(self.recording, self.loops, self.recording.child.copy())
         twin._order = GradientOrder(self.recording, self.loops)
+        twin._validator = self._new_validator()
         twin._m, twin._v = np.zeros_like(self._m), np.zeros_like(self._v)
         twin.history = self.history.reader()
         twin._restore(self.history.nearest(self.step))
@@ -227,8 +234,13 @@ class Session:
         self._start: Keyframe | None = None
         if self.history.wants(step):
             self.history.keyframes[step] = self._keyframe()
+        if self._validator and step % self.config.val_every == 0 and self.history.lacks_validation(step):
+            self.history.validations[step] = self._validator.measure(self.workspace.params)
         doc = self.docs[step % len(self.docs)]
         self.program = StepProgram(self.workspace, self._order, self.tokenizer, step, doc)
+
+    def _new_validator(self) -> Validator | None:
+        return Validator(self.recording, self.loops, self.tokenizer, self.val_docs) if self.val_docs else None
 
     def _keyframe(self) -> Keyframe:
         if self.generator.getstate() != self._generator_state:

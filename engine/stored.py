@@ -16,7 +16,9 @@ from engine.dataset import Origin
 from engine.errors import ConfigError
 from engine.events import Moment, Phase
 from engine.recording import Floats
+from engine.validation import Validation
 
+ADDED = {"val_fraction", "val_every"}  # which files of the first builds do not have; the defaults are what they did
 SHA = "sha256"  # where a file says its own digest
 
 
@@ -37,12 +39,20 @@ def digest(about: Mapping[str, Any], tensors: Mapping[str, Floats] | None = None
 def config(said: Any) -> Config:
     """Hyperparameters, by the names of the fields of `Config`."""
     names = {field.name for field in fields(Config)}
-    if not isinstance(said, dict) or set(said) != names:
+    if not isinstance(said, dict) or not names - ADDED <= set(said) <= names:
         raise Unfit("its hyperparameters are missing or are not those of this program")
     try:
         return Config(**said)
     except (ConfigError, TypeError) as error:
         raise Unfit(str(error)) from None
+
+
+def validations(said: Any) -> dict[int, Validation]:
+    """What held-out documents cost, as (step, loss, perplexity) each; files of the first builds have none."""
+    try:
+        return {int(step): Validation(float(loss), float(perplexity)) for step, loss, perplexity in said}
+    except (TypeError, ValueError):
+        raise Unfit("what it says of held-out documents cannot be read") from None
 
 
 def moment(said: Any) -> Moment:

@@ -14,6 +14,7 @@ from engine.events import Moment, Phase, StepProgram, Stretch
 from engine.history import History, Keyframe, Norms, matrix_norms
 from engine.recording import Floats, Workspace
 from engine.tape import LEAF, Rows
+from engine.validation import Validation
 
 Mask = npt.NDArray[np.bool_]
 
@@ -190,6 +191,11 @@ class View:
     def grad_norms(self) -> list[float]:
         """The gradient norm of every step that was ever finished, as `losses`."""
         return self._history.grad_norms
+
+    @property
+    def validations(self) -> dict[int, Validation]:
+        """What held-out documents cost before the steps at which that was measured, as far as this moment knows."""
+        return {step: found for step, found in self._history.validations.items() if step <= self.moment.step}
 
     def norms(self, name: str) -> Norms | None:
         """Norms of a matrix in this step; None until the update has moved all of it."""

@@ -63,7 +63,8 @@ class Choice:
 @dataclass(frozen=True, slots=True)
 class Around:
     """What panes show of more than the moment: a fault, figures of earlier steps (more may come while the frame is
-    shown), names sampled on the way by the step before which they were, what the user keeps, and how a run moves.
+    shown), names sampled on the way by the step before which they were, what the user keeps, how a run moves, and
+    how many documents it is trained on and how many are kept aside, if any are.
     """
 
     fault: str | None = None
@@ -71,6 +72,7 @@ class Around:
     names: Mapping[int, list[str]] = field(default_factory=dict)
     kept: Kept = field(default_factory=Kept)
     live: Live | None = None
+    split: tuple[int, int] | None = None
 
 
 class Frame:

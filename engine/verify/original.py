@@ -9,13 +9,18 @@ import json
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from queue import Empty, Queue
 from types import TracebackType
 from typing import Any
 
 from engine.errors import EngineError
 
+AHEAD = 4  # messages that are read before they are asked for
+LOOK = 0.1  # seconds after which somebody who waits for a message hears that ctrl+c was pressed
 CHILD = Path(__file__).with_name("child.py")
 
 
@@ -35,6 +40,8 @@ class Original:
             raise NotComparable(f"{script} {what}; give the path of your copy of microgpt.py")
         self.script, self._data, self._until = script, data, until
         self._process: subprocess.Popen[str] | None = None
+        self._lines: Queue[str] = Queue(AHEAD)
+        self._reader = threading.Thread(target=self._read, daemon=True)
 
     def __enter__(self) -> Original:
         self._folder = tempfile.TemporaryDirectory(prefix="microgpt-verify-", ignore_cleanup_errors=True)
@@ -45,12 +52,16 @@ class Original:
             command, cwd=self._folder.name, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             text=True, encoding="ascii",
         )  # fmt: skip
+        self._reader.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+            while self._reader.is_alive():  # it may wait for somebody to take what it has read
+                with suppress(Empty):
+                    self._lines.get(timeout=LOOK)
             for stream in (self._process.stdin, self._process.stdout):
                 if stream is not None:
                     stream.close()
@@ -63,7 +74,7 @@ class Original:
         """
         assert self._process is not None, "enter the context first"
         last = ""
-        for line in self._process.stdout or ():
+        while line := self._next():
             message = json.loads(line)
             last = message["kind"]
             if last == "cannot":
@@ -71,6 +82,23 @@ class Original:
             yield message
         if last not in ("end", "crash"):
             raise self.cannot(f"its process died with status {self._process.wait()}")
+
+    def _read(self) -> None:
+        """In a thread: the lines of the copy, and an empty one at the end.
+
+        A signal that comes just before a thread waits for a pipe is not heard until the pipe says something, so the
+        main thread does not wait for one.
+        """
+        assert self._process is not None
+        for line in self._process.stdout or ():
+            self._lines.put(line)
+        self._lines.put("")
+
+    def _next(self) -> str:
+        """The next line; empty at the end."""
+        while True:
+            with suppress(Empty):
+                return self._lines.get(timeout=LOOK)
 
     def cannot(self, why: str) -> NotComparable:
         """The error for a copy that cannot be compared."""

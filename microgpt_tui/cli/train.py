@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 @file_option(
     "--log",
     "One JSON object a line and step: step (1 is the first), loss, loss_hex (every bit of it), lr, grad_norm. "
+    "With --val-fraction also val_loss and val_perplexity, where they were measured after that step. "
     'Numbers that JSON does not have are the strings "nan", "inf" and "-inf".',
 )
 @file_option("--save", "Where to leave the run when it ends, also when it is stopped: a .safetensors file for sample.")
@@ -103,7 +104,9 @@ class _Teller:
         if self.log is not None:
             self._write(number, loss, config.learning_rate_at(step), self.session.history.grad_norms[step])
         if self.heard:
-            self._print(f"step {number:4d} / {config.num_steps:4d} | loss {loss:.4f}")
+            found = self.session.history.validations.get(number)
+            aside = f" | kept aside {found.loss:.4f}, perplexity {found.perplexity:.2f}" if found else ""
+            self._print(f"step {number:4d} / {config.num_steps:4d} | loss {loss:.4f}{aside}")
         pace = number / max(time.monotonic() - self.start, 1e-9)
         self.waiting.update(number, f"step {number:,} of {self.until:,}   loss {loss:.4f}   {pace:,.0f} steps/s")
 
@@ -123,6 +126,9 @@ class _Teller:
             "lr": lr,
             "grad_norm": _number(grad_norm),
         }
+        found = self.session.history.validations.get(number)
+        if found is not None:
+            entry |= {"val_loss": _number(found.loss), "val_perplexity": _number(found.perplexity)}
         assert self.log is not None
         try:
             self.log.write(json.dumps(entry) + "\n")

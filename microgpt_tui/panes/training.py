@@ -15,7 +15,7 @@ from microgpt_tui.frame import Frame
 from microgpt_tui.navigation import first_moment
 from microgpt_tui.panes.dragged import Dragged
 from microgpt_tui.panes.gradients import known_norm, says
-from microgpt_tui.widgets.curve import curve, sparkline
+from microgpt_tui.widgets.curve import MARK, curve, sparkline
 from microgpt_tui.widgets.numbers import plain
 from microgpt_tui.widgets.picture import Picture
 
@@ -48,9 +48,10 @@ class Training(Dragged):
         names = _names(frame, width) if height >= WITH_NAMES else Picture()
         room = height - picture.height - names.height
         second = room // 3 if room >= 3 * LEAST_CURVE else int(room > LEAST_CURVE)
-        picture.below(
-            curve("loss", losses, width, room - (second if norms else 0), step, target, max(done - len(losses), 0))
-        )
+        marks = {at: found.loss for at, found in view.validations.items()}
+        title = f"loss, {MARK} on documents kept aside" if marks else "loss"
+        high = room - (second if norms else 0)
+        picture.below(curve(title, losses, width, high, step, target, max(done - len(losses), 0), marks))
         if norms and second > 1:
             picture.below(curve("gradient norm", norms, width, second, step, target, max(done - len(norms), 0)))
         elif norms and second:
@@ -97,6 +98,7 @@ def _figures(frame: Frame, width: int, lines: int) -> Picture:
         words = f"|g| of step {len(norms) - 1}" if len(norms) != len(losses) else "gradient norm"
         parts.append((words, plain(norms[-1]), palette.TEXT))
     parts.append(("rate", plain(frame.config.learning_rate_at(step)), palette.TEXT))
+    parts += _held_out(frame)
     picture = Picture()
     line = picture.line()
     for words, figure, style in parts:
@@ -106,6 +108,20 @@ def _figures(frame: Frame, width: int, lines: int) -> Picture:
             line = picture.line()
         line.add("   " if line.width else "").add(f"{words} ", palette.DIM).add(figure, style)
     return picture
+
+
+def _held_out(frame: Frame) -> list[Figure]:
+    """What documents that are kept aside say of the model, and how many they are; nothing if there are none."""
+    found, split = frame.view.validations, frame.around.split
+    if not split:
+        return []
+    parts: list[Figure] = []
+    if found:
+        at = max(found)
+        parts.append((f"{MARK} kept aside, before step {at}", plain(found[at].loss), palette.TARGET))
+        parts.append(("perplexity", plain(found[at].perplexity, 2), palette.TARGET))
+    parts.append(("documents trained on, kept aside", f"{split[0]:,}, {split[1]:,}", palette.TEXT))
+    return parts
 
 
 def _mean(values: list[float]) -> float:

@@ -138,7 +138,9 @@ class DebuggerScreen(Commanding):
     def frame(self) -> Frame:
         """The present moment, seen from where the user is."""
         fault = str(self.fault) if self.fault else None
-        around = Around(fault, self.historian.known, self.motion.names, self.kept, self.live)
+        session = self.session
+        split = (len(session.docs), len(session.val_docs)) if session.val_docs else None
+        around = Around(fault, self.historian.known, self.motion.names, self.kept, self.live, split)
         return Frame(self.session.view(), self.where, around)
 
     def show(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -14,7 +14,7 @@ from microgpt_tui.widgets.cells import EIGHTHS, cell
 from microgpt_tui.widgets.numbers import plain
 from microgpt_tui.widgets.picture import Line, Picture
 
-HERE = "▲"
+HERE, MARK = "▲", "◆"
 AXIS = 7  # cells for the numbers on the axis
 Target = Callable[[int], Hashable]
 """What the i-th number of a series stands for."""
@@ -54,17 +54,19 @@ def sparkline(line: Line, values: Sequence[float], room: int, target: Target) ->
 
 
 def curve(
-    title: str, values: Sequence[float], width: int, height: int, here: int, target: Target, ahead: int = 0
-) -> Picture:
+    title: str, values: Sequence[float], width: int, height: int, here: int, target: Target, ahead: int = 0,
+    marks: Mapping[int, float] | None = None,
+) -> Picture:  # fmt: skip
     """A titled curve with its axis, `height` lines in all, at least three; the last line marks number `here`.
 
-    `ahead` more numbers have their places, but are not told.
+    `ahead` more numbers have their places, but are not told. `marks` are other numbers on the same axis, by place.
     """
     picture, plot = Picture(), max(1, height - 2)
     parts = columns(values, width - AXIS - 2, ahead)
     picture.line().most(_titled(title, len(values) + ahead, len(parts), width), width, palette.DIM)
     targets = [target(c.last - 1) for c in parts]
-    means = [c.mean or 0.0 for c in parts if c.drawn]
+    marks = {i: mark for i, mark in (marks or {}).items() if math.isfinite(mark)}
+    means = [*(c.mean or 0.0 for c in parts if c.drawn), *marks.values()]
     low, high = min(means, default=0.0), max(means, default=0.0)
     labels = {plot - 1: plain(low), 0: plain(high)} if high > low else {plot // 2: plain(high)}
     for row in range(plot):
@@ -74,6 +76,9 @@ def curve(
             text, style = _part(column, low, high, plot, plot - 1 - row)
             if column.first <= here < column.last:
                 style = palette.NEW
+            on_it = [mark for i, mark in marks.items() if column.first <= i < column.last]
+            if on_it and _floor(on_it[-1], low, high, plot) == plot - 1 - row:
+                text, style = MARK, palette.TARGET
             line.add(text, style, stands_for)
     at = next((i for i, c in enumerate(parts) if c.first <= here < c.last), len(parts))
     _mark(picture.line(" " * (AXIS + 1)), at, f"you are here: step {here}", width, target(here))
@@ -99,9 +104,19 @@ def _part(column: Column, low: float, high: float, plot: int, floor: int) -> tup
         return ("·" if floor == 0 else " "), palette.FAINT
     if not math.isfinite(column.mean):
         return ("?" if floor == 0 else " "), palette.WARNING
-    top = round((column.mean - low) / (high - low) * (plot * 8 - 1)) if high > low else (plot - plot // 2) * 8 - 5
+    top = _top(column.mean, low, high, plot)
     eighths = 1 + top - floor * 8
     return (EIGHTHS[min(eighths, 8) - 1] if eighths > 0 else " "), palette.TEXT
+
+
+def _top(value: float, low: float, high: float, plot: int) -> int:
+    """How many eighths of a line above the ground a number stands, the first of them being 0."""
+    return round((value - low) / (high - low) * (plot * 8 - 1)) if high > low else (plot - plot // 2) * 8 - 5
+
+
+def _floor(value: float, low: float, high: float, plot: int) -> int:
+    """The line that a number stands on, counted from the ground."""
+    return _top(value, low, high, plot) // 8
 
 
 def _mark(line: Line, at: int, says: str, width: int, target: Hashable) -> None:

@@ -216,3 +216,18 @@ def test_no_progress_without_a_terminal() -> None:
     with start("train", "--until", "12000", "--num-steps", "12000", *SMALL) as process:
         out, said = process.communicate(timeout=60)
     assert (said, out.count("\n"), out.count("\x1b")) == ("", 12000, 0)
+
+
+def test_documents_kept_aside_are_told_and_logged(tmp_path: Path) -> None:
+    data, log = tmp_path / "docs.txt", tmp_path / "run.jsonl"
+    data.write_text("anna\nben\ncleo\ndora\n", encoding="utf-8")
+    told = invoke(
+        "train", "--until", 6, "--data", data, *SMALL, "--val-fraction", 0.5, "--val-every", 3, "--log", log
+    ).stdout.splitlines()
+    entries = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    assert [entry["step"] for entry in entries if "val_loss" in entry] == [3, 6]
+    for entry in (entries[2], entries[5]):
+        assert (
+            f"| kept aside {entry['val_loss']:.4f}, perplexity {entry['val_perplexity']:.2f}" in told[entry["step"] - 1]
+        )
+    assert "kept aside" not in told[0]

@@ -142,7 +142,16 @@ class PlainGPT:
 
     def train_step(self) -> float:
         """One document forward, backward, and one move by Adam; returns the loss before the move."""
-        doc = self.docs[self.step % len(self.docs)]
+        loss = self.loss_of(self.docs[self.step % len(self.docs)])
+        flow_back(loss)
+        self.grads = {name: [p.grad for row in table for p in row] for name, table in self.tables.items()}
+        self._move()
+        self.losses.append(loss.data)
+        self.step += 1
+        return loss.data
+
+    def loss_of(self, doc: str) -> Scalar:
+        """One document forward: the mean of its positions' losses."""
         tokens = [self.bos, *map(self.alphabet.index, doc), self.bos]
         n = min(self.block_size, len(tokens) - 1)
         past = Past(self.n_layer)
@@ -152,12 +161,7 @@ class PlainGPT:
             probs = self._keep("probs", shares(self.logits(tokens[pos], pos, past)), pos)
             surprises += self._keep("loss_t", [-probs[tokens[pos + 1]].log()], pos)
         (loss,) = self._keep("loss", [(1 / n) * sum(surprises)])
-        flow_back(loss)
-        self.grads = {name: [p.grad for row in table for p in row] for name, table in self.tables.items()}
-        self._move()
-        self.losses.append(loss.data)
-        self.step += 1
-        return loss.data
+        return loss
 
     def sample(self, n: int = 20, temperature: float = 0.5) -> list[str]:
         """`n` new documents, drawn on from the generator that shuffled the old ones."""

@@ -16,6 +16,7 @@ def test_defaults_are_the_originals() -> None:
     assert Config().as_dict() == {
         "n_layer": 1, "n_embd": 16, "block_size": 16, "n_head": 4, "num_steps": 1000,
         "learning_rate": 0.01, "beta1": 0.85, "beta2": 0.99, "seed": 42,
+            "val_fraction": 0.0, "val_every": 50,
     }  # fmt: skip
     assert Config().head_dim == 4
     assert all(f.metadata["help"] for f in fields(Config))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -14,7 +15,7 @@ from engine.events import PHASES, Moment, Phase
 from engine.history import Norms
 from engine.tape import LEAF
 from microgpt_tui import palette
-from microgpt_tui.frame import Choice, Frame, Where
+from microgpt_tui.frame import Around, Choice, Frame, Where
 from microgpt_tui.navigation import first_moment
 from microgpt_tui.panes.adam import Adam, ratio
 from microgpt_tui.panes.gradients import Gradients
@@ -268,3 +269,21 @@ def test_the_loss_of_the_step_that_is_going_on_stands_on_the_curve() -> None:
     frame = at(Moment(0, Phase.BACKWARD, 9), run=run)
     shown = Training("p").draw(frame, 60, 14).text()
     assert shown.count(plain(frame.view.loss)) == 2  # as a figure, and on the axis
+
+
+def test_documents_kept_aside_stand_on_the_curve_and_in_figures() -> None:
+    run = Session(replace(SMALL, val_fraction=0.4, val_every=2), DOCS)
+    run.run(until=5)
+    found = run.history.validations
+    frame = Frame(run.view(), Where(run.moment), Around(split=(len(run.docs), len(run.val_docs))))
+    shown = Training("p").draw(frame, 100, 16).text()
+    assert f"kept aside, before step 4 {plain(found[4].loss)}" in shown
+    assert f"perplexity {plain(found[4].perplexity, 2)}" in shown
+    assert "documents trained on, kept aside 2, 1" in shown
+    plot = shown.split("loss, ◆ on documents kept aside\n")[1]
+    assert plot.count("◆") == 3
+    run.seek(Moment(3))
+    frame = Frame(run.view(), Where(run.moment), Around(split=(2, 1)))
+    shown = Training("p").draw(frame, 100, 16).text()
+    assert f"kept aside, before step 2 {plain(found[2].loss)}" in shown
+    assert shown.split("kept aside\n")[1].count("◆") == 2
