@@ -147,6 +147,9 @@ KEYS = (
         "Copy this moment's address, for lectures and pictures",
         group="Program",
     ),
+    Key(
+        "inference.open", "i", "infer", "inference", "Inference: step through sampling, names, a beam", group="Program"
+    ),
     Key("lecture.open", "l", "app.lectures", "lectures", "Lectures: guided tours of a run", group="Program"),
     Key("app.help", "question_mark", "help", "help", "All keys, and what is on the screen", "?", True, "Program"),
     Key("run.save", "ctrl+s", "app.save_run", "save", "Save the run, to open it again later", "^s", group="Program"),

@@ -1,0 +1,254 @@
+"""The screen of inference: a walk through one sample with the parameters as they are; the run stays where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import ClassVar
+
+from textual import on
+from textual._path import CSSPathType
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.screen import Screen
+
+from engine import EngineError, Session
+from engine.choosing import Strategy
+from engine.inference import Walk
+from engine.sampling import Sampler
+from microgpt_tui.inference import bars, inside, lists, strips
+from microgpt_tui.inference.seen import COLDEST, HOTTEST, NOTCH, Position, Seen, Temperature
+from microgpt_tui.inference.work import Helper, generator_of
+from microgpt_tui.screens.asking import AskScreen
+from microgpt_tui.widgets.picture import Picture
+from microgpt_tui.widgets.sheet import Sheet
+
+SHARES = (0, 0.1, 0.5, 1)  # of the schedule: the steps whose names are compared
+K, P = 5, 0.9  # what top-k and top-p begin with
+DRAWINGS: dict[str, Callable[[Seen, int, int], Picture]] = {
+    "place": strips.place,
+    "tokens": strips.tokens,
+    "slider": strips.slider,
+    "bars": bars.probabilities,
+    "inside": inside.inside,
+    "beam": lists.beam,
+    "draw": bars.draw,
+    "names": lists.names,
+    "keys": strips.keys,
+}
+
+
+def _bind(keys: str, action: str, words: str, tooltip: str) -> Binding:
+    return Binding(keys, action, words, id=f"inference.{words.replace(' ', '_')}", tooltip=tooltip)
+
+
+class InferenceScreen(Screen[None]):
+    """Text, probabilities, the draw, and what the position listens to; `b` and `g` show whole documents instead."""
+
+    CSS_PATH: ClassVar[CSSPathType | None] = "inference.tcss"
+    AUTO_FOCUS = ""
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]  # noqa: RUF012 - so named by the base
+    BINDINGS: ClassVar[list[BindingType]] = [
+        _bind("n,space", "walk(1)", "next", "Read the token that was drawn, and draw the next"),
+        _bind("p,P", "walk(-1)", "back", "Back to the position before"),
+        _bind("end", "walk(1, True)", "to the end", "Draw on until BOS, or until the context is full"),
+        _bind("home", "walk(-1, True)", "to the start", "Back to the first position, also of the prefix"),
+        _bind("right,full_stop", "warm(1)", "warmer", "Raise the temperature from this position on"),
+        _bind("left,comma", "warm(-1)", "colder", "Lower the temperature from this position on"),
+        _bind("m", "mode", "mode", "Temperature alone, greedy, top-k, top-p: how this position and the next choose"),
+        _bind("up", "more(1)", "more", "A larger k or p; in a list, scroll up"),
+        _bind("down", "more(-1)", "less", "A smaller k or p; in a list, scroll down"),
+        _bind("r", "anew(1)", "anew", "Begin again with other random numbers"),
+        _bind("R", "anew(-1)", "anew back", "Begin again with the random numbers before those"),
+        _bind("e,slash", "prefix", "prefix", "Type what documents begin with"),
+        _bind("tab", "layer", "layer", "Keys, values and attention of the next layer"),
+        _bind("b", "show('beam')", "beam", "The likeliest continuations of what is read, or no longer"),
+        _bind("g", "show('names')", "names", "20 names now, beside 20 names at other training steps, or no longer"),
+        Binding("ctrl+t", "app.next_theme", "theme", tooltip="Dark, light, high contrast"),
+        Binding("escape,q,i", "dismiss", "back", tooltip="Back to the run"),
+    ]
+
+    def __init__(self, session: Session) -> None:
+        """Raises EngineError if these parameters have no probabilities."""
+        super().__init__()
+        self.session = session
+        self._sampler = Sampler(session.recording, session.loops, session.workspace.params)
+        self._helper = Helper(self, session)
+        num_steps = session.config.num_steps
+        steps = sorted({round(share * num_steps) for share in SHARES})
+        walk = Walk(self._sampler, session.tokenizer, generator_of(session, 0), Strategy())
+        self.seen = Seen(walk, session.step, 0, 0, frozenset(session.docs), steps=tuple(steps))
+
+    def compose(self) -> ComposeResult:
+        """The sheets, top to bottom."""
+        yield Sheet("place")
+        yield Sheet("tokens")
+        yield Sheet("slider")
+        with Horizontal(id="side-by-side"):
+            yield Sheet("bars", "What comes next")
+            yield Sheet("inside", "What it listens to")
+            yield Sheet("beam", "Beam")
+        yield Sheet("draw", "The draw")
+        yield Sheet("names", "Names at training steps")
+        yield Sheet("keys")
+
+    def on_mount(self) -> None:
+        """Show the first position, and follow changes of the theme."""
+        self.app.theme_changed_signal.subscribe(self, lambda _: self.call_later(self.show))
+        self.show()
+
+    def on_unmount(self) -> None:
+        """Nobody watches any more."""
+        self._helper.stop()
+
+    def show(self) -> None:
+        """Draw everything."""
+        for sheet in self.query(Sheet):
+            sheet.show(partial(DRAWINGS[sheet.id or ""], self.seen))
+
+    def _moved(self) -> None:
+        """The walk stands elsewhere, or chooses in another way."""
+        self._help()
+        self.show()
+
+    def _help(self) -> None:
+        """Have what is shown besides the walk worked out anew."""
+        walk = self.seen.walk
+        self._helper.stop()
+        self.seen = replace(self.seen, beam=None, names={}, pending="")
+        if self.has_class("-beam"):
+            self.seen = replace(self.seen, pending="searching ...")
+            self._helper.search(walk.tokenizer.decode(walk.ids[1:]), walk.strategy.temperature)
+        elif self.has_class("-names"):
+            self.seen = replace(self.seen, pending="training on to other steps ...")
+            self._helper.sample(self.seen.steps, walk.strategy, walk.prefix, f"names {self.seen.sequence}")
+
+    @on(Helper.Found)
+    def found(self, message: Helper.Found) -> None:
+        """Some of it is there."""
+        self.seen = replace(
+            self.seen,
+            beam=message.beam or self.seen.beam,
+            names={**self.seen.names, **message.names},
+            pending="" if message.over else self.seen.pending,
+        )
+        if message.trouble:
+            self.notify(f"{message.trouble}.", severity="warning", timeout=8, markup=False)
+        self.show()
+
+    @on(Sheet.Chosen)
+    def chosen(self, message: Sheet.Chosen) -> None:
+        """Someone pointed at the slider, or at a token."""
+        match message.target:
+            case Temperature(value):
+                self._change(replace(self.seen.walk.strategy, temperature=value))
+            case Position(pos):
+                walk = self.seen.walk
+                while walk.here.pos > pos and walk.back():
+                    pass
+                if walk.here.pos < pos:
+                    self.action_walk(1)
+                else:
+                    self._moved()
+
+    def _change(self, strategy: Strategy) -> None:
+        if strategy != self.seen.walk.strategy and self._try(lambda: self.seen.walk.change(strategy)):
+            self._moved()
+
+    def _try(self, do: Callable[[], object]) -> bool:
+        """Whether it could be done; if not, the sentence that says why is shown."""
+        try:
+            do()
+        except EngineError as error:
+            self.notify(f"{error}.", severity="warning", timeout=8, markup=False)
+            return False
+        return True
+
+    # Keys.
+
+    def action_walk(self, way: int, whole: bool = False) -> None:
+        """A position on or back, or as many as there are."""
+        walk = self.seen.walk
+        go = walk.next if way > 0 else walk.back
+        before = walk.here.pos
+
+        def walk_on() -> None:
+            while go() and whole:
+                pass
+
+        self._try(walk_on)
+        if walk.here.pos != before:
+            self._moved()
+        elif way < 0:
+            self.notify("This is the first position: nothing has been read but BOS.", timeout=3)
+        elif walk.ended:
+            self.notify("BOS was drawn: the document is over. r draws another, p goes back.", timeout=3)
+        elif walk.full:
+            self.notify("The context is full: there is no position after this one. r draws another.", timeout=3)
+
+    def action_warm(self, way: int) -> None:
+        """A notch on the slider."""
+        strategy = self.seen.walk.strategy
+        value = round(strategy.temperature / NOTCH + way) * NOTCH
+        self._change(replace(strategy, temperature=round(min(max(value, COLDEST), HOTTEST), 2)))
+
+    def action_mode(self) -> None:
+        """The next way to choose."""
+        s = self.seen.walk.strategy
+        plain = Strategy(s.temperature)
+        if s.greedy:
+            self._change(replace(plain, top_k=min(K, self.session.tokenizer.vocab_size)))
+        elif s.top_k:
+            self._change(replace(plain, top_p=P))
+        else:
+            self._change(plain if s.top_p else replace(plain, greedy=True))
+
+    def action_more(self, way: int) -> None:
+        """A larger or smaller k or p; a list that is longer than its sheet scrolls."""
+        s = self.seen.walk.strategy
+        if self.has_class("-names"):
+            self.query_one("#names", Sheet).scroll_lines(-way)
+        elif s.top_k:
+            self._change(replace(s, top_k=min(max(s.top_k + way, 1), self.session.tokenizer.vocab_size)))
+        elif s.top_p:
+            self._change(replace(s, top_p=round(min(max(s.top_p + way * 0.05, 0.05), 1.0), 2)))
+        else:
+            self.notify("m chooses top-k or top-p; then ↑ and ↓ change k or p.", timeout=3)
+
+    def action_anew(self, way: int) -> None:
+        """Another sequence of random numbers."""
+        self._begin(max(self.seen.sequence + way, 0), self.seen.walk.prefix)
+
+    def _begin(self, sequence: int, prefix: str) -> None:
+        walk = self._walk(sequence, prefix)
+        self.seen = replace(self.seen, walk=walk, sequence=sequence)
+        self._moved()
+
+    def _walk(self, sequence: int, prefix: str) -> Walk:
+        numbers, strategy = generator_of(self.session, sequence), self.seen.walk.strategy
+        return Walk(self._sampler, self.session.tokenizer, numbers, strategy, prefix)
+
+    def action_prefix(self) -> None:
+        """Ask for a prefix, and begin again with it."""
+
+        def take(walk: Walk | None) -> None:
+            if walk is not None:
+                self.seen = replace(self.seen, walk=walk)
+                self._moved()
+
+        hint = "Characters of the documents; nothing at all begins with BOS alone."
+        read = partial(self._walk, self.seen.sequence)
+        self.app.push_screen(AskScreen("What documents begin with", hint, read, self.seen.walk.prefix), take)
+
+    def action_layer(self) -> None:
+        """Look into the next layer."""
+        self.seen = replace(self.seen, layer=(self.seen.layer + 1) % self.session.config.n_layer)
+        self.show()
+
+    def action_show(self, what: str) -> None:
+        """Show a list of whole documents, or the position again."""
+        for name in ("beam", "names"):
+            self.set_class(name == what and not self.has_class(f"-{name}"), f"-{name}")
+        self._moved()
