@@ -14,10 +14,10 @@ NARROWEST = 13  # cells of a column of names
 def beam(seen: Seen, width: int, height: int) -> Picture:
     """A line a continuation: its probability, a bar, the document, and whether it stands in the training data."""
     del height
-    picture, look = Picture(), seen.look
+    picture = Picture()
     begun = "".join(seen.token(token_id) for token_id in seen.walk.ids[1:])
-    said = f"likeliest continuations of {begun!r}" if look.pos else "likeliest documents"
-    picture.line().most(f"{said}, temperature {seen.walk.strategy.temperature:.2f}", width, palette.DIM)
+    said = f"likeliest after {begun}" if seen.look.pos else "likeliest documents"
+    picture.line().most(f"{said}, T {seen.walk.strategy.temperature:.2f}", width, palette.DIM)
     if seen.beam is None:
         picture.line("being searched ...", palette.DIM)
         return picture

@@ -7,7 +7,7 @@ from rich.cells import cell_len
 from microgpt_tui import palette
 from microgpt_tui.inference.seen import COLDEST, HOTTEST, NOTCH, Position, Seen, Temperature
 from microgpt_tui.widgets.cells import window
-from microgpt_tui.widgets.picture import Picture
+from microgpt_tui.widgets.picture import Line, Picture
 
 
 def place(seen: Seen, width: int, height: int) -> Picture:
@@ -74,10 +74,13 @@ def keys(seen: Seen, width: int, height: int) -> Picture:
     s = seen.walk.strategy
     more = [("↑↓", "k" if s.top_k else "p")] if s.top_k or s.top_p else []
     hints = [
-        ("n", "next"), ("p", "back"), ("←→", "temperature"), ("m", "mode"), *more, ("r", "anew"), ("e", "prefix"),
-        ("b", "beam"), ("g", "20 names"), ("esc", "back to the run"),
+        ("n", "next"), ("p", "back"), ("←→", "warmth"), ("m", "mode"), *more, ("r", "anew"), ("e", "prefix"),
+        ("b", "beam"), ("g", "names"), ("?", "all keys"),
     ]  # fmt: skip
+    leave = Line().add(" esc ", palette.NEW).add("to the run ", palette.TEXT)  # the way out: always
     for key, words in hints:
-        if line.width + len(key) + len(words) + 3 <= width:
-            line.add(f" {key} ", palette.NEW).add(f"{words} ", palette.TEXT)
+        hint = Line().add(f" {key} ", palette.NEW).add(f"{words} ", palette.TEXT)
+        if line.width + hint.width + leave.width <= width:
+            line.extend(hint)
+    line.extend(leave)
     return picture
