@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
@@ -187,9 +188,11 @@ ASKING = {"line.command", "line.search", "mark.set", "mark.return", "break.list"
 class PaneKeys(Provider):
     """Every binding as a command of the palette."""
 
+    keys: ClassVar[tuple[Key, ...]] = KEYS
+
     async def discover(self) -> Hits:
         """All of them, before anything is typed."""
-        for key in KEYS:
+        for key in self.keys:
             yield DiscoveryHit(
                 key.tooltip, partial(self.screen.run_action, key.action), help=f"key {key.display or key.keys}"
             )
@@ -197,7 +200,7 @@ class PaneKeys(Provider):
     async def search(self, query: str) -> Hits:
         """Those that match."""
         matcher = self.matcher(query)
-        for key in KEYS:
+        for key in self.keys:
             score = matcher.match(key.tooltip)
             if score > 0:
                 yield Hit(

@@ -19,9 +19,11 @@ from engine.choosing import Strategy
 from engine.inference import Walk
 from engine.sampling import Sampler
 from microgpt_tui.inference import bars, inside, lists, strips
+from microgpt_tui.inference.keys import IN_INFERENCE, InferenceKeys
 from microgpt_tui.inference.seen import COLDEST, HOTTEST, NOTCH, Position, Seen, Temperature
 from microgpt_tui.inference.work import Helper, generator_of
 from microgpt_tui.screens.asking import AskScreen
+from microgpt_tui.screens.inference_help import InferenceHelp
 from microgpt_tui.widgets.picture import Picture
 from microgpt_tui.widgets.sheet import Sheet
 
@@ -40,34 +42,16 @@ DRAWINGS: dict[str, Callable[[Seen, int, int], Picture]] = {
 }
 
 
-def _bind(keys: str, action: str, words: str, tooltip: str) -> Binding:
-    return Binding(keys, action, words, id=f"inference.{words.replace(' ', '_')}", tooltip=tooltip)
-
-
 class InferenceScreen(Screen[None]):
     """Text, probabilities, the draw, and what the position listens to; `b` and `g` show whole documents instead."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = "inference.tcss"
     AUTO_FOCUS = ""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]  # noqa: RUF012 - so named by the base
+    COMMANDS: ClassVar = Screen.COMMANDS | {InferenceKeys}
     BINDINGS: ClassVar[list[BindingType]] = [
-        _bind("n,space", "walk(1)", "next", "Read the token that was drawn, and draw the next"),
-        _bind("p,P", "walk(-1)", "back", "Back to the position before"),
-        _bind("end", "walk(1, True)", "to the end", "Draw on until BOS, or until the context is full"),
-        _bind("home", "walk(-1, True)", "to the start", "Back to the first position, also of the prefix"),
-        _bind("right,full_stop", "warm(1)", "warmer", "Raise the temperature from this position on"),
-        _bind("left,comma", "warm(-1)", "colder", "Lower the temperature from this position on"),
-        _bind("m", "mode", "mode", "Temperature alone, greedy, top-k, top-p: how this position and the next choose"),
-        _bind("up", "more(1)", "more", "A larger k or p; in a list, scroll up"),
-        _bind("down", "more(-1)", "less", "A smaller k or p; in a list, scroll down"),
-        _bind("r", "anew(1)", "anew", "Begin again with other random numbers"),
-        _bind("R", "anew(-1)", "anew back", "Begin again with the random numbers before those"),
-        _bind("e,slash", "prefix", "prefix", "Type what documents begin with"),
-        _bind("tab", "layer", "layer", "Keys, values and attention of the next layer"),
-        _bind("b", "show('beam')", "beam", "The likeliest continuations of what is read, or no longer"),
-        _bind("g", "show('names')", "names", "20 names now, beside 20 names at other training steps, or no longer"),
-        Binding("ctrl+t", "app.next_theme", "theme", tooltip="Dark, light, high contrast"),
-        Binding("escape,q,i", "dismiss", "back", tooltip="Back to the run"),
+        Binding(key.keys, key.action, key.description, id=key.id, tooltip=key.tooltip, key_display=key.display)
+        for key in IN_INFERENCE
     ]
 
     def __init__(self, session: Session) -> None:
@@ -79,6 +63,7 @@ class InferenceScreen(Screen[None]):
         num_steps = session.config.num_steps
         steps = sorted({round(share * num_steps) for share in SHARES})
         walk = Walk(self._sampler, session.tokenizer, generator_of(session, 0), Strategy())
+        self._waiting = False
         self.seen = Seen(walk, session.step, 0, 0, frozenset(session.docs), steps=tuple(steps))
 
     def compose(self) -> ComposeResult:
@@ -105,13 +90,20 @@ class InferenceScreen(Screen[None]):
 
     def show(self) -> None:
         """Draw everything."""
+        self._waiting = False
         for sheet in self.query(Sheet):
             sheet.show(partial(DRAWINGS[sheet.id or ""], self.seen))
+
+    def show_soon(self) -> None:
+        """Draw when the keys that are waiting have been seen to: a held key never queues pictures."""
+        if not self._waiting:
+            self._waiting = True
+            self.call_later(self.show)
 
     def _moved(self) -> None:
         """The walk stands elsewhere, or chooses in another way."""
         self._help()
-        self.show()
+        self.show_soon()
 
     def _help(self) -> None:
         """Have what is shown besides the walk worked out anew."""
@@ -136,7 +128,7 @@ class InferenceScreen(Screen[None]):
         )
         if message.trouble:
             self.notify(f"{message.trouble}.", severity="warning", timeout=8, markup=False)
-        self.show()
+        self.show_soon()
 
     @on(Sheet.Chosen)
     def chosen(self, message: Sheet.Chosen) -> None:
@@ -245,10 +237,14 @@ class InferenceScreen(Screen[None]):
     def action_layer(self) -> None:
         """Look into the next layer."""
         self.seen = replace(self.seen, layer=(self.seen.layer + 1) % self.session.config.n_layer)
-        self.show()
+        self.show_soon()
 
     def action_show(self, what: str) -> None:
         """Show a list of whole documents, or the position again."""
         for name in ("beam", "names"):
             self.set_class(name == what and not self.has_class(f"-{name}"), f"-{name}")
         self._moved()
+
+    def action_help(self) -> None:
+        """How to read the screen, and all its keys."""
+        self.app.push_screen(InferenceHelp())

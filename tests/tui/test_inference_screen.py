@@ -19,8 +19,10 @@ from engine.choosing import Strategy
 from engine.events import Moment, Phase
 from engine.names import names
 from engine.sampling import Sampler
+from microgpt_tui.inference.keys import IN_INFERENCE
 from microgpt_tui.inference.seen import Seen, Temperature
 from microgpt_tui.inference.work import NAMES, WIDTH
+from microgpt_tui.screens.asking import AskScreen
 from microgpt_tui.screens.inference import InferenceScreen
 from microgpt_tui.widgets.sheet import Sheet
 
@@ -256,6 +258,30 @@ async def test_nothing_is_too_wide_at_any_size(size: tuple[int, int]) -> None:
                     assert sheet.picture.lines, sheet.id
                     assert sheet.picture.width <= sheet.content_size.width, sheet.id
         await until(pilot, lambda: not seen(pilot).pending)
+
+
+async def test_help_and_the_palette_know_every_key() -> None:
+    async with inference((120, 80)) as pilot:
+        await pilot.press("question_mark")
+        for key in IN_INFERENCE:
+            assert key.tooltip in text(pilot)
+        assert "The draw" in text(pilot)
+        await pilot.press("escape")
+        await pilot.press("ctrl+p", *"type what documents")
+        await pilot.pause()
+        await until(pilot, lambda: "Type what documents" in text(pilot))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, AskScreen))
+
+
+async def test_it_follows_the_theme() -> None:
+    async with inference() as pilot:
+        before = shown(pilot).query_one("#bars", Sheet).picture.lines[1].segments
+        await pilot.press("ctrl+t")
+        await pilot.pause()
+        after = shown(pilot).query_one("#bars", Sheet).picture.lines[1].segments
+        assert [s.text for s in after] == [s.text for s in before]
+        assert [s.style for s in after] != [s.style for s in before]
 
 
 async def test_it_opens_in_every_phase() -> None:
