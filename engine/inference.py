@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 
 from engine.choosing import Pick, Strategy, pick
+from engine.errors import EngineError
 from engine.recording import Floats
 from engine.sampling import Sampler, beginning
 from engine.tokenizer import Tokenizer
@@ -89,9 +90,16 @@ class Walk:
         return True
 
     def change(self, strategy: Strategy) -> None:
-        """Choose in another way from the present position on, with the same random numbers."""
-        self.strategy = strategy
-        self.looks[-1] = self._look([*self.ids])
+        """Choose in another way from the present position on, with the same random numbers.
+
+        Raises EngineError if there are no probabilities then; the walk stays as it was.
+        """
+        before, self.strategy = self.strategy, strategy
+        try:
+            self.looks[-1] = self._look(self.ids)
+        except EngineError:
+            self.strategy = before
+            raise
 
     def tensor(self, name: str, pos: int, layer: int | None = None, head: int | None = None) -> Floats:
         """The numbers of a tensor of a position of `looks`, (n,), by the names that training has; KeyError if none."""

@@ -97,15 +97,14 @@ def _both(line: Line, shares: tuple[float, float], scale: float, room: int, styl
 def draw(seen: Seen, width: int, height: int) -> Picture:
     """The running sums as one bar from 0 to 1, a stretch a token, and the random number that points into it."""
     picture, look, room = Picture(), seen.look, max(8, width - 2)
-    said, at = _words(seen), None
-    if look.pick is not None and look.pick.mark is not None:
-        at = min(room - 1, int(look.pick.number * room)) if look.pick.number is not None else None
-    for words in textwrap.wrap(said, width)[: max(1, height - 3)]:
+    number = None if look.pick is None else look.pick.number
+    at = None if number is None else min(room - 1, int(number * room))
+    for words in textwrap.wrap(_words(seen), width)[: max(1, height - 3)]:
         picture.line(words, palette.TEXT)
     marks = picture.line()
     if at is not None:
         marks.to(1 + at).add("▼", palette.NEW)
-    _sums(picture.line("▕", palette.FAINT), seen, room).add("▏", palette.FAINT)
+    _sums(picture.line("▕", palette.FAINT), seen, room, at).add("▏", palette.FAINT)
     scale = picture.line(" 0", palette.DIM)
     for tenth in (0.25, 0.5, 0.75):
         scale.to(1 + round(tenth * room)).add(f"{tenth}", palette.DIM)
@@ -125,8 +124,11 @@ def _words(seen: Seen) -> str:
     return f"The random number {look.pick.number:.6f} falls into {token}, which has {low:.6f} to {high:.6f}."
 
 
-def _sums(line: Line, seen: Seen, room: int) -> Line:
-    """Each cell belongs to the token whose stretch holds its middle; a stretch begins with the token's name."""
+def _sums(line: Line, seen: Seen, room: int, at: int | None) -> Line:
+    """Each cell belongs to the token whose stretch holds its middle; a stretch begins with the token's name.
+
+    The cell `at` belongs to the token that the number falls into, however narrow its stretch.
+    """
     look = seen.look
     sums = [0.0]
     for weight in look.weights:
@@ -136,10 +138,11 @@ def _sums(line: Line, seen: Seen, room: int) -> Line:
     for cell in range(room):
         while token_id < len(look.weights) - 1 and sums[token_id + 1] <= (cell + 0.5) / room * sums[-1]:
             token_id += 1
-        if stretches and stretches[-1][0] == token_id:
+        owner = look.token_id if cell == at else token_id
+        if stretches and stretches[-1][0] == owner:
             stretches[-1][1] += 1
         else:
-            stretches.append([token_id, 1])
+            stretches.append([owner, 1])
     for token, cells in stretches:
         name = seen.token(token)
         name = name if cell_len(name) <= cells else name[:1] if cell_len(name[:1]) <= cells else ""

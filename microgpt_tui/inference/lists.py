@@ -5,7 +5,7 @@ from __future__ import annotations
 from microgpt_tui import palette
 from microgpt_tui.inference.seen import Seen
 from microgpt_tui.widgets.cells import bar
-from microgpt_tui.widgets.picture import Line, Picture
+from microgpt_tui.widgets.picture import Line, Picture, measured
 
 KNOWN = "■ in data"
 NARROWEST = 13  # cells of a column of names
@@ -36,8 +36,7 @@ def names(seen: Seen, width: int, height: int) -> Picture:
     """A column a training step, the parameters as they are first; all from the same random numbers."""
     del height
     picture = Picture()
-    keys: list[int | None] = [None, *seen.steps]
-    keys = keys[: max(1, width // NARROWEST)]
+    keys: list[int | None] = [None, *sorted(seen.steps[: max(0, width // NARROWEST - 1)])]
     size = width // len(keys)
     line = picture.line()
     for i, key in enumerate(keys):
@@ -61,7 +60,7 @@ def names(seen: Seen, width: int, height: int) -> Picture:
 def _name(line: Line, seen: Seen, name: str, room: int) -> None:
     """A document, and whether it stands in the training data: in a word if there is room, by a mark in any case."""
     known = name in seen.docs
-    mark = f" {KNOWN}" if len(name) + len(KNOWN) + 1 <= room else "■"
+    mark = f" {KNOWN}" if measured(name)[1] + len(KNOWN) + 1 <= room else "■"
     line.most(name or "(empty)", room - len(mark) * known, palette.DONE if known else palette.TEXT)
     if known:
         line.add(mark, palette.DONE)

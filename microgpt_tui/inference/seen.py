@@ -30,8 +30,8 @@ class Position:
 class Seen:
     """One position of a walk, by parameters of a training step, with `docs` to compare what is made up with.
 
-    `names` are those of the training steps at hand, those of the parameters as they are under the key None; `pending`
-    says what is being worked out.
+    `names` are those of some training `steps`, the most wanted first, and under the key None those of the parameters
+    as they are; `pending` says what is being worked out.
     """
 
     walk: Walk

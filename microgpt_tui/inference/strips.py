@@ -74,10 +74,10 @@ def keys(seen: Seen, width: int, height: int) -> Picture:
     s = seen.walk.strategy
     more = [("↑↓", "k" if s.top_k else "p")] if s.top_k or s.top_p else []
     hints = [
-        ("n", "next"), ("p", "back"), ("←→", "warmth"), ("m", "mode"), *more, ("r", "anew"), ("e", "prefix"),
-        ("b", "beam"), ("g", "names"), ("?", "all keys"),
+        ("n p", "step"), ("←→", "temp"), ("m", "mode"), *more, ("r", "anew"), ("e", "prefix"), ("b", "beam"),
+        ("g", "names"), ("?", "help"),
     ]  # fmt: skip
-    leave = Line().add(" esc ", palette.NEW).add("to the run ", palette.TEXT)  # the way out: always
+    leave = Line().add(" q ", palette.NEW).add("leave ", palette.TEXT)  # the way out: always
     for key, words in hints:
         hint = Line().add(f" {key} ", palette.NEW).add(f"{words} ", palette.TEXT)
         if line.width + hint.width + leave.width <= width:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from textual import on
 from textual._path import CSSPathType
@@ -27,7 +28,9 @@ from microgpt_tui.screens.inference_help import InferenceHelp
 from microgpt_tui.widgets.picture import Picture
 from microgpt_tui.widgets.sheet import Sheet
 
-SHARES = (0, 0.1, 0.5, 1)  # of the schedule: the steps whose names are compared
+T = TypeVar("T")
+SHARES = (1, 0, 0.5, 0.1)  # of the schedule: the steps whose names are compared, the most wanted first
+PATIENCE = 0.03  # seconds that a key may take before the screen is drawn
 K, P = 5, 0.9  # what top-k and top-p begin with
 DRAWINGS: dict[str, Callable[[Seen, int, int], Picture]] = {
     "place": strips.place,
@@ -54,14 +57,13 @@ class InferenceScreen(Screen[None]):
         for key in IN_INFERENCE
     ]
 
-    def __init__(self, session: Session) -> None:
-        """Raises EngineError if these parameters have no probabilities."""
+    def __init__(self, session: Session, visited: Sequence[int] = ()) -> None:
+        """`visited` are training steps to compare with first. Raises EngineError without any probabilities."""
         super().__init__()
         self.session = session
         self._sampler = Sampler(session.recording, session.loops, session.workspace.params)
         self._helper = Helper(self, session)
-        num_steps = session.config.num_steps
-        steps = sorted({round(share * num_steps) for share in SHARES})
+        steps = dict.fromkeys([*visited, *(round(share * session.config.num_steps) for share in SHARES)])
         walk = Walk(self._sampler, session.tokenizer, generator_of(session, 0), Strategy())
         self._waiting = False
         self.seen = Seen(walk, session.step, 0, 0, frozenset(session.docs), steps=tuple(steps))
@@ -146,31 +148,38 @@ class InferenceScreen(Screen[None]):
                     self._moved()
 
     def _change(self, strategy: Strategy) -> None:
-        if strategy != self.seen.walk.strategy and self._try(lambda: self.seen.walk.change(strategy)):
+        walk = self.seen.walk
+        if strategy != walk.strategy:
+            self._try(lambda: walk.change(strategy))
             self._moved()
 
-    def _try(self, do: Callable[[], object]) -> bool:
-        """Whether it could be done; if not, the sentence that says why is shown."""
+    def _try(self, do: Callable[[], T]) -> T | None:
+        """Do it; if it cannot be done, show the sentence that says why."""
         try:
-            do()
+            return do()
         except EngineError as error:
             self.notify(f"{error}.", severity="warning", timeout=8, markup=False)
-            return False
-        return True
+            return None
+
+    def _walk_on(self, walk: Walk, way: int) -> None:
+        if walk is self.seen.walk:  # not another one by now
+            self.action_walk(way, True)
 
     # Keys.
 
     def action_walk(self, way: int, whole: bool = False) -> None:
         """A position on or back, or as many as there are."""
         walk = self.seen.walk
-        go = walk.next if way > 0 else walk.back
-        before = walk.here.pos
+        before, deadline = walk.here.pos, time.monotonic() + PATIENCE
 
-        def walk_on() -> None:
-            while go() and whole:
+        def walk_on() -> bool:
+            go = walk.next if way > 0 else walk.back
+            while (went := go()) and whole and time.monotonic() < deadline:
                 pass
+            return went and whole
 
-        self._try(walk_on)
+        if self._try(walk_on):  # there is more to go: draw, then go on
+            self.call_later(self._walk_on, walk, way)
         if walk.here.pos != before:
             self._moved()
         elif way < 0:
@@ -214,9 +223,10 @@ class InferenceScreen(Screen[None]):
         self._begin(max(self.seen.sequence + way, 0), self.seen.walk.prefix)
 
     def _begin(self, sequence: int, prefix: str) -> None:
-        walk = self._walk(sequence, prefix)
-        self.seen = replace(self.seen, walk=walk, sequence=sequence)
-        self._moved()
+        walk = self._try(lambda: self._walk(sequence, prefix))
+        if walk is not None:
+            self.seen = replace(self.seen, walk=walk, sequence=sequence)
+            self._moved()
 
     def _walk(self, sequence: int, prefix: str) -> Walk:
         numbers, strategy = generator_of(self.session, sequence), self.seen.walk.strategy

@@ -58,22 +58,26 @@ def plain_probs(ids: list[int], temperature: float) -> list[float]:
 
 
 def plain_weights(probs: list[float], s: Strategy) -> list[float]:
-    """The strategies once more, by sorting pairs and leaving out one token after the other."""
-    left = sorted((-p, i) for i, p in enumerate(probs))
+    """The strategies once more, token by token."""
+    left = dict(enumerate(probs))
+    order = sorted(left, key=lambda i: (-probs[i], i))
     if s.greedy:
-        return [1.0 if i == left[0][1] else 0.0 for i in range(len(probs))]
-    for share, most in ((None, s.top_k), (s.top_p, len(left))):
-        if most is None or (share is None and s.top_k is None):
-            continue
-        sums = list(accumulate(-p for p, _ in left))
-        rest = min(most, next((n for n, sum_ in enumerate(sums, 1) if share and sum_ >= share), most))
-        if rest < len(left):
-            chosen = {i for _, i in left[:rest]}
-            by_id = {i: -p for p, i in left}
-            total = sum(by_id[i] for i in sorted(chosen))
-            left = sorted((-(by_id[i] / total), i) for i in chosen)
-    kept = {i: -p for p, i in left}
-    return [kept.get(i, 0.0) for i in range(len(probs))]
+        return [float(i == order[0]) for i in left]
+    if s.top_k is not None:
+        left = scaled_up(left, order[: s.top_k])
+    if s.top_p is not None:
+        kept, reached = [], 0.0
+        for i in order[: s.top_k]:
+            if reached < s.top_p:
+                kept.append(i)
+                reached += left[i]
+        left = scaled_up(left, kept)
+    return [left.get(i, 0.0) for i in range(len(probs))]
+
+
+def scaled_up(probs: dict[int, float], kept: list[int]) -> dict[int, float]:
+    total = sum(probs[i] for i in sorted(kept))
+    return {i: probs[i] / total for i in kept}
 
 
 def plain_document(s: Strategy, seed: int, prefix: str = "") -> str:

@@ -19,6 +19,7 @@ from engine.choosing import Strategy
 from engine.events import Moment, Phase
 from engine.names import names
 from engine.sampling import Sampler
+from microgpt_tui import palette
 from microgpt_tui.inference.keys import IN_INFERENCE
 from microgpt_tui.inference.seen import Seen, Temperature
 from microgpt_tui.inference.work import NAMES, WIDTH
@@ -104,8 +105,10 @@ async def test_the_number_points_into_the_token_that_is_drawn() -> None:
             assert f"{look.pick.number:.6f} falls into {seen(pilot).token(look.token_id)}" in lines[0]
             assert f"{low:.6f} to {high:.6f}" in lines[0]
             sums = shown(pilot).query_one("#draw", Sheet).picture.lines[2]
-            room = sums.width - 2
-            assert abs(lines[1].index("▼") - 1 - look.pick.number * room) <= 1
+            assert lines[1].index("▼") == 1 + int(look.pick.number * (sums.width - 2))
+            chosen = [segment.text for segment in sums.segments if segment.style is palette.NOW]
+            assert len(chosen) == 1
+            assert lines[2].index("▕") < lines[2].index(chosen[0])
 
 
 async def test_the_temperature_moves_the_bars_and_not_the_number() -> None:
@@ -221,7 +224,7 @@ async def test_names_of_several_steps_stand_side_by_side_and_those_of_the_data_a
     async with inference() as pilot:
         await pilot.press("g")
         await until(pilot, lambda: len(seen(pilot).names) == 5 and not seen(pilot).pending)
-        assert seen(pilot).steps == (0, 4, 20, 40)
+        assert seen(pilot).steps == (40, 0, 20, 4)
         other = run().anew()
         for step in (0, 4, 20, 40):
             other.seek(Moment(step))
@@ -231,6 +234,16 @@ async def test_names_of_several_steps_stand_side_by_side_and_those_of_the_data_a
         assert picture(pilot, "names").count("■ in data") + picture(pilot, "names").count("■\n") >= len(found) > 0
         await pilot.press("g")
         assert "The draw" in text(pilot)
+
+
+async def test_names_are_compared_with_those_of_steps_that_were_looked_at_before() -> None:
+    async with inference() as pilot:
+        await pilot.press("q", "right_square_bracket", "i")
+        assert seen(pilot).steps == (2, 40, 0, 20, 4)
+        await pilot.press("g")
+        await until(pilot, lambda: not seen(pilot).pending)
+        heading = picture(pilot, "names").splitlines()[0]
+        assert heading.split() == ["now", "(3)", "step", "0", "step", "2", "step", "4", "step", "20", "step", "40"]
 
 
 async def test_parameters_that_no_name_can_be_drawn_from_open_nothing() -> None:
@@ -252,7 +265,7 @@ async def test_nothing_is_too_wide_at_any_size(size: tuple[int, int]) -> None:
             lines = text(pilot).splitlines()
             assert len(lines) == size[1]
             assert all(cell_len(line) <= size[0] for line in lines)
-            assert "esc" in lines[-1]
+            assert "q leave" in lines[-1]
             for sheet in shown(pilot).query(Sheet):
                 if sheet.display and sheet.content_size.width:
                     assert sheet.picture.lines, sheet.id
