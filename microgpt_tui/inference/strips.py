@@ -38,8 +38,8 @@ def tokens(seen: Seen, width: int, height: int) -> Picture:
         line.add(f"[{names[pos]}]" if here else f" {names[pos]} ", style, Position(pos))
     line.add(" ▸ ", palette.DIM).add(f" {seen.token(look.token_id)} ", palette.TARGET, Position(look.pos + 1))
     if walk.ended:
-        mark = "  the end" + (": it stands in the training data ■" if walk.text in seen.docs else ": a new one")
-        line.most(mark, width - line.width, palette.NEW)
+        known = "it stands in the training data ■" if walk.text in seen.docs else "it is new"
+        line.most(f"  the end: {known if walk.text else 'nothing at all'}", width - line.width, palette.NEW)
     elif walk.full:
         line.most("  the context is full: the end", width - line.width, palette.NEW)
     words = f" position {look.pos} reads {names[-1]}; "
