@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
+from engine.choosing import Strategy
 from engine.compiled import Loops, loops
 from engine.config import Config
 from engine.dataset import checksum
@@ -121,7 +122,7 @@ class Session:
             self.tokenizer,
             generator or self.generator,
             n,
-            temperature,
+            Strategy(temperature),
         )
 
     # Training.

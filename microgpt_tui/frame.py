@@ -13,6 +13,7 @@ from engine.events import Moment, Phase, Place, Stretch
 from engine.explain import Explainer
 from engine.source import SourceLine, lines_now
 from engine.tape import Rows
+from engine.tokenizer import Tokenizer
 from engine.view import AdamStep, Reading, View
 from microgpt_tui.courses import Course, Past, Update, course
 from microgpt_tui.kept import Kept
@@ -260,5 +261,10 @@ class Frame:
 
     def token_name(self, token_id: int) -> str:
         """How a token is written."""
-        name = self.program.tokenizer.name(token_id)
-        return name if name == "BOS" or not name.isspace() else "␣"
+        return token_name(self.program.tokenizer, token_id)
+
+
+def token_name(tokenizer: Tokenizer, token_id: int) -> str:
+    """How a token is written: blanks can be seen."""
+    name = tokenizer.name(token_id)
+    return "␣" if name.isspace() else name

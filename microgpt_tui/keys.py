@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
@@ -147,6 +148,9 @@ KEYS = (
         "Copy this moment's address, for lectures and pictures",
         group="Program",
     ),
+    Key(
+        "inference.open", "i", "infer", "inference", "Inference: step through sampling, names, a beam", group="Program"
+    ),
     Key("lecture.open", "l", "app.lectures", "lectures", "Lectures: guided tours of a run", group="Program"),
     Key("app.help", "question_mark", "help", "help", "All keys, and what is on the screen", "?", True, "Program"),
     Key("run.save", "ctrl+s", "app.save_run", "save", "Save the run, to open it again later", "^s", group="Program"),
@@ -184,9 +188,11 @@ ASKING = {"line.command", "line.search", "mark.set", "mark.return", "break.list"
 class PaneKeys(Provider):
     """Every binding as a command of the palette."""
 
+    keys: ClassVar[tuple[Key, ...]] = KEYS
+
     async def discover(self) -> Hits:
         """All of them, before anything is typed."""
-        for key in KEYS:
+        for key in self.keys:
             yield DiscoveryHit(
                 key.tooltip, partial(self.screen.run_action, key.action), help=f"key {key.display or key.keys}"
             )
@@ -194,7 +200,7 @@ class PaneKeys(Provider):
     async def search(self, query: str) -> Hits:
         """Those that match."""
         matcher = self.matcher(query)
-        for key in KEYS:
+        for key in self.keys:
             score = matcher.match(key.tooltip)
             if score > 0:
                 yield Hit(

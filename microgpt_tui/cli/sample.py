@@ -6,20 +6,27 @@ import itertools
 import random
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+from engine.errors import ConfigError
 from microgpt_tui.cli.ending import printable
 from microgpt_tui.cli.options import examples
 from microgpt_tui.cli.running import warm_up
 from microgpt_tui.cli.waiting import Waiting
+
+if TYPE_CHECKING:
+    from engine.sampling import Sampler
+    from engine.tokenizer import Tokenizer
 
 
 @click.command(
     epilog=examples(
         "microgpt-tui sample names.safetensors",
         "microgpt-tui sample names.safetensors -n 1000 --seed 1 | sort | uniq -c | sort -n",
-        "microgpt-tui sample names.safetensors --temperature 1.0",
+        "microgpt-tui sample names.safetensors --temperature 1.0 --top-k 5 --prefix mar",
+        "microgpt-tui sample names.safetensors --beam 10 --prefix mar --temperature 1",
     )
 )
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE.safetensors")
@@ -40,25 +47,63 @@ from microgpt_tui.cli.waiting import Waiting
     help="Draw from a fresh generator with this seed. Without it the draws go on from the run's own generator, "
     "as it was when the run was saved, so that train and then sample prints what the original prints.",
 )
-def sample(file: Path, number: int, temperature: float, seed: int | None) -> None:
+@click.option(
+    "--prefix",
+    default="",
+    metavar="TEXT",
+    help="Begin each document with this; the rest is drawn.",
+)
+@click.option("--top-k", type=int, metavar="K", help="Draw from the K likeliest characters only.")
+@click.option(
+    "--top-p",
+    type=float,
+    metavar="P",
+    help="Draw from as few of the likeliest characters as have the share P together, 0 to 1.",
+)
+@click.option("--greedy", is_flag=True, help="Always take the likeliest character; prints one document.")
+@click.option(
+    "--beam",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Draw nothing: search for likely continuations, going on with the N likeliest after each character. "
+    "Prints the probability of each, at the temperature, and the document.",
+)
+def sample(file: Path, number: int, seed: int | None, prefix: str, beam: int | None, **choosing: Any) -> None:
     """Print new documents that a trained model makes up.
 
     FILE.safetensors is a run that train --save has written; no data set is needed. On a terminal the documents are
-    numbered; piped, there is one a line and nothing else.
+    numbered; piped, there is one a line and nothing else. With --beam: a probability, a tab and a document a line, and
+    after another tab `context full` where there was no room for its end.
     """
     from engine.checkpoint import load
+    from engine.choosing import Strategy
     from engine.compiled import loops
     from engine.recording import record
-    from engine.sampling import draw
+    from engine.sampling import Sampler, beginning, draw
     from engine.tokenizer import Tokenizer
 
+    strategy = Strategy(**choosing)
+    if beam is not None and strategy != Strategy(strategy.temperature):
+        raise ConfigError("--beam searches and draws nothing; leave --greedy, --top-k and --top-p out with it")
     run = load(file)
     tokenizer = Tokenizer(run.uchars)
-    generator = run.generator() if seed is None else random.Random(seed)
+    beginning(prefix, tokenizer, run.config.block_size)  # refused before the tape is recorded
     warm_up()
     with Waiting("Recording the tape", total=1.0) as waiting:
         recording = record(run.config, tokenizer.vocab_size, waiting.share)
-    drawn = draw(recording, loops(), run.flat_params, tokenizer, generator, temperature)
+    if beam is not None:
+        _print_beam(Sampler(recording, loops(), run.flat_params), tokenizer, beam, strategy.temperature, prefix)
+        return
+    generator = run.generator() if seed is None else random.Random(seed)
+    drawn = draw(recording, loops(), run.flat_params, tokenizer, generator, strategy, prefix)
     numbered = sys.stdout.isatty()
-    for i, text in enumerate(itertools.islice(drawn, number), 1):
+    for i, text in enumerate(itertools.islice(drawn, 1 if strategy.greedy else number), 1):
         click.echo(f"sample {i:2d}: {printable(text)}" if numbered else text)
+
+
+def _print_beam(sampler: Sampler, tokenizer: Tokenizer, width: int, temperature: float, prefix: str) -> None:
+    from engine.beam import beam
+
+    for found in beam(sampler, tokenizer, width, temperature, prefix):
+        text = printable(found.text) if sys.stdout.isatty() else found.text
+        click.echo("\t".join((f"{found.prob:.6g}", text, *(() if found.ended else ("context full",)))))

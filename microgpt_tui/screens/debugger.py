@@ -41,8 +41,8 @@ from microgpt_tui.panes.tokens import Tokens
 from microgpt_tui.panes.training import Training
 from microgpt_tui.panes.watches import Watches
 from microgpt_tui.screens.arrangement import Arrangement
-from microgpt_tui.screens.commanding import Commanding
 from microgpt_tui.screens.help import HelpScreen
+from microgpt_tui.screens.inferring import Inferring
 from microgpt_tui.screens.layouts import Body
 
 SMALLEST = (80, 24)
@@ -62,7 +62,7 @@ PANES: dict[str, type[Pane]] = {
 }
 
 
-class DebuggerScreen(Commanding):
+class DebuggerScreen(Inferring):
     """One moment of a run, seen from every side."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = "debugger.tcss"

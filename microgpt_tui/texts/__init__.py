@@ -23,7 +23,7 @@ class Text:
 
 @cache
 def texts(language: str = "en") -> dict[str, dict[str, Text]]:
-    """All texts of a language: by phase and operation, and under "pane" by the pane's id."""
+    """All texts of a language: by phase and operation, under "pane" by the pane's id, and of "inference"."""
     raw = tomllib.loads((resources.files(__package__) / f"{language}.toml").read_text(encoding="utf-8"))
     return {phase: {kind: Text(**entry) for kind, entry in kinds.items()} for phase, kinds in raw.items()}
 

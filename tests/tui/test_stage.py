@@ -65,7 +65,7 @@ def test_every_operation_of_the_model_has_a_drawing_and_sentences_in_each_phase(
             frame = at(Moment(0, phase, stretch.last))
             assert title_of(stretch)
             assert all(sentence.endswith(".") and "{" not in sentence for sentence in sentences(frame))
-    assert set(texts()) == {*PHASES, "pane"}
+    assert set(texts()) == {*PHASES, "pane", "inference"}
 
 
 def test_softmax_shows_score_minus_max_exp_and_weight_that_add_up() -> None:

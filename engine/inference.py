@@ -1,0 +1,130 @@
+"""`Walk`: one sample, position by position, on and back, with everything that goes into each of its draws."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from engine.choosing import Pick, Strategy, pick
+from engine.errors import EngineError
+from engine.recording import Floats
+from engine.sampling import Sampler, beginning
+from engine.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """One position of a walk. All lists and arrays are (vocab_size,).
+
+    `logits` become `plain` by a softmax as they are, and `probs` by one at the temperature; `weights` are what the
+    strategy leaves of these. `token_id` is what follows: drawn by `pick`, or, where `pick` is None, of the prefix.
+    """
+
+    pos: int
+    reads: int
+    logits: Floats
+    plain: Floats
+    probs: list[float]
+    weights: list[float]
+    pick: Pick | None
+    token_id: int
+
+
+class Walk:
+    """A sample in the making. It begins at the first position that draws; `looks` are those up to the present one.
+
+    The random number of a position is drawn once, when it is first come to, and kept: going back and on again, or
+    changing the strategy, does not change it. Raises ConfigError for a prefix that cannot be read, EngineError where
+    there are no probabilities.
+    """
+
+    def __init__(
+        self, sampler: Sampler, tokenizer: Tokenizer, generator: random.Random, strategy: Strategy, prefix: str = ""
+    ) -> None:
+        self.sampler, self.tokenizer, self.strategy, self.prefix = sampler, tokenizer, strategy, prefix
+        self._generator = generator
+        self._numbers: list[float] = []
+        self._given = beginning(prefix, tokenizer, sampler.recording.config.block_size)
+        self.looks: list[Look] = []
+        while len(self.looks) < len(self._given):
+            self._go_on()
+
+    @property
+    def here(self) -> Look:
+        """The present position."""
+        return self.looks[-1]
+
+    @property
+    def ids(self) -> list[int]:
+        """The tokens read so far, BOS first."""
+        return [look.reads for look in self.looks]
+
+    @property
+    def text(self) -> str:
+        """The document so far, with the token that is drawn at the present position unless it is BOS."""
+        following = [] if self.here.token_id == self.tokenizer.bos else [self.here.token_id]
+        return self.tokenizer.decode([*self.ids[1:], *following])
+
+    @property
+    def ended(self) -> bool:
+        """Whether the present position draws BOS: the document is over."""
+        return self.here.pick is not None and self.here.token_id == self.tokenizer.bos
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no position after the present one."""
+        return len(self.looks) == self.sampler.recording.config.block_size
+
+    def next(self) -> bool:
+        """Read the token that was drawn, at the next position; False if the document is over or the context full."""
+        if self.ended or self.full:
+            return False
+        self._go_on()
+        return True
+
+    def back(self) -> bool:
+        """Return to the position before, also into the prefix; False at the first."""
+        if len(self.looks) == 1:
+            return False
+        self.looks.pop()
+        return True
+
+    def change(self, strategy: Strategy) -> None:
+        """Choose in another way from the present position on, with the same random numbers.
+
+        Raises EngineError if there are no probabilities then; the walk stays as it was.
+        """
+        before, self.strategy = self.strategy, strategy
+        try:
+            self.looks[-1] = self._look(self.ids)
+        except EngineError:
+            self.strategy = before
+            raise
+
+    def tensor(self, name: str, pos: int, layer: int | None = None, head: int | None = None) -> Floats:
+        """The numbers of a tensor of a position of `looks`, (n,), by the names that training has; KeyError if none."""
+        for tensor in self.sampler.recording.positions[pos].tensors:
+            if (tensor.name, tensor.layer, tensor.head) == (name, layer, head):
+                return self.sampler.values(tensor)
+        raise KeyError(name)
+
+    def _go_on(self) -> None:
+        reads = self.here.token_id if self.looks else self.tokenizer.bos
+        self.looks.append(self._look([*self.ids, reads]))
+
+    def _look(self, ids: list[int]) -> Look:
+        """Look at the position that reads the last of these tokens."""
+        pos, strategy = len(ids) - 1, self.strategy
+        probs = self.sampler.after(ids, strategy.temperature)
+        logits = self.sampler.values(self.sampler.recording.positions[pos].tensor("logits"))
+        weights = strategy.weights(probs)
+        picked = None if pos + 1 < len(self._given) else self._pick(weights, pos + 1 - len(self._given))
+        token_id = self._given[pos + 1] if picked is None else picked.token_id
+        return Look(pos, ids[-1], logits, self.sampler.untempered(pos), probs, weights, picked, token_id)
+
+    def _pick(self, weights: list[float], place: int) -> Pick:
+        if self.strategy.greedy:
+            return Pick(pick(weights, 0.0).cumulative, None, weights.index(1.0))
+        while len(self._numbers) <= place:
+            self._numbers.append(self._generator.random())
+        return pick(weights, self._numbers[place])

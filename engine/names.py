@@ -1,0 +1,30 @@
+"""The same draws at several training steps: how documents become what they are trained to be."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+
+from engine.choosing import Strategy
+from engine.events import Moment
+from engine.sampling import sample
+from engine.session import OnStep, Session
+
+
+def names(run: Session, n: int, strategy: Strategy, prefix: str = "", seed: int | str = 0) -> list[str]:
+    """`n` documents from the parameters as they are, drawn from a fresh generator: the same numbers each time."""
+    params, generator = run.workspace.params, random.Random(seed)
+    return sample(run.recording, run.loops, params, run.tokenizer, generator, n, strategy, prefix)
+
+
+def names_at(
+    run: Session, steps: Iterable[int], n: int, strategy: Strategy, prefix: str = "", seed: int | str = 0,
+    on_step: OnStep | None = None,
+) -> Iterator[tuple[int, list[str]]]:  # fmt: skip
+    """Each of these steps, ascending, with the `n` documents that the parameters at its start make up.
+
+    Moves `run`, which trains on its way; raises Stopped if `on_step` asks for it, NumericFault if it cannot go on.
+    """
+    for step in sorted(set(steps)):
+        run.seek(Moment(step), on_step)
+        yield step, names(run, n, strategy, prefix, seed)

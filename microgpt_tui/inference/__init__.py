@@ -1,0 +1,1 @@
+"""Pictures of inference: functions from what is `Seen` and so many cells to a picture."""

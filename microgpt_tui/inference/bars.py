@@ -1,0 +1,152 @@
+"""What may come next: a bar a token, before and after temperature and strategy; and the draw on the running sums."""
+
+from __future__ import annotations
+
+import textwrap
+
+from rich.cells import cell_len
+from rich.style import Style
+
+from engine.choosing import ranked
+from microgpt_tui import palette
+from microgpt_tui.inference.seen import Seen
+from microgpt_tui.widgets.cells import bar
+from microgpt_tui.widgets.numbers import brief
+from microgpt_tui.widgets.picture import Line, Picture
+
+NARROWEST, ROOMY = 15, 48  # cells of a column of bars; from ROOMY on, both bars and the logit have their own
+SHARE, LOGIT = 6, 8  # cells of a number
+BEFORE = "╎"  # how long the bar is before the temperature
+
+
+def share(value: float) -> str:
+    """A share of 1 in five characters."""
+    return f"{value:.3f}" if value >= 0.0005 or value == 0 else "<.001"
+
+
+def probabilities(seen: Seen, width: int, height: int) -> Picture:
+    """A line a token, in as many columns as it takes; if not all fit, the likeliest."""
+    picture, look = Picture(), seen.look
+    n = len(look.weights)
+    columns = max(1, min(-(-n // max(1, height - 1)), width // NARROWEST))
+    per = max(1, min(height - 1, -(-n // columns)))
+    ids = list(range(n)) if per * columns >= n else _likeliest(seen, per * columns)
+    size = width // columns
+    label = min(6, max(cell_len(seen.token(i)) for i in ids)) + 2
+    _heading(picture.line(), size, label, len(ids), n)
+    for row in range(per):
+        line = picture.line()
+        for column, token_id in enumerate(ids[row::per]):
+            line.to(column * size)
+            _token(line, seen, token_id, label, size - 1)
+    return picture
+
+
+def _likeliest(seen: Seen, room: int) -> list[int]:
+    """So many of the likeliest tokens, the chosen one among them."""
+    order = ranked(seen.look.probs)
+    order.remove(seen.look.token_id)
+    return sorted([seen.look.token_id, *order[: room - 1]])
+
+
+def _heading(line: Line, size: int, label: int, shown: int, n: int) -> None:
+    if size >= ROOMY:
+        line.to(label).fit("logit", LOGIT - 1, palette.DIM, right=True).add(" ")
+        half = (size - 1 - label - LOGIT) // 2
+        line.fit("as it is", half, palette.DIM).add("as it is drawn from", palette.DIM)
+    else:
+        line.add(f"p; {BEFORE} is p at temperature 1", palette.DIM)
+    if shown < n:
+        line.add(f"  {shown} of {n}", palette.DIM)
+
+
+def _token(line: Line, seen: Seen, token_id: int, label: int, size: int) -> None:
+    look, end = seen.look, line.width + size
+    weight, plain = look.weights[token_id], float(look.plain[token_id])
+    chosen = token_id == look.token_id
+    scale = max(*look.weights, float(look.plain.max()))
+    style = palette.TARGET if chosen else palette.TEXT if weight else palette.FAINT
+    line.fit(f"{'▸' if chosen else ' '}{seen.token(token_id)}", label, style)
+    if size + 1 >= ROOMY:
+        half = (size - label - LOGIT) // 2
+        line.fit(brief(float(look.logits[token_id]), LOGIT - 1), LOGIT - 1, palette.DIM, right=True).add(" ")
+        begun = line.width
+        line.fit(share(plain), SHARE, palette.DIM).add(bar(plain, scale, half - SHARE - 1), palette.DIM)
+        line.to(begun + half)
+        line.fit(_said(look.probs[token_id], weight), SHARE, style)
+        line.add(bar(weight, scale, end - line.width), palette.TARGET if chosen else palette.PLUS)
+    else:
+        line.fit(_said(look.probs[token_id], weight), SHARE, style)
+        _both(line, (weight, plain), scale, end - line.width, palette.TARGET if chosen else palette.PLUS)
+
+
+def _said(prob: float, weight: float) -> str:
+    return "out" if prob and not weight else share(weight)
+
+
+def _both(line: Line, shares: tuple[float, float], scale: float, room: int, style: Style) -> None:
+    """The bar after the temperature, and a tick where the one before ends."""
+    after = bar(shares[0], scale, room)
+    tick = min(room - 1, round(shares[1] / scale * room))
+    if tick < len(after):
+        line.add(after[:tick], style).add(BEFORE, palette.STRONG).add(after[tick + 1 :], style)
+    else:
+        line.add(after, style).add(" " * (tick - len(after))).add(BEFORE, palette.DIM)
+
+
+def draw(seen: Seen, width: int, height: int) -> Picture:
+    """The running sums as one bar from 0 to 1, a stretch a token, and the random number that points into it."""
+    picture, look, room = Picture(), seen.look, max(8, width - 2)
+    number = None if look.pick is None else look.pick.number
+    at = None if number is None else min(room - 1, int(number * room))
+    for words in textwrap.wrap(_words(seen), width)[: max(1, height - 3)]:
+        picture.line(words, palette.TEXT)
+    marks = picture.line()
+    if at is not None:
+        marks.to(1 + at).add("▼", palette.NEW)
+    _sums(picture.line("▕", palette.FAINT), seen, room, at).add("▏", palette.FAINT)
+    scale = picture.line(" 0", palette.DIM)
+    for tenth in (0.25, 0.5, 0.75):
+        scale.to(1 + round(tenth * room)).add(f"{tenth}", palette.DIM)
+    scale.to(room).add("1", palette.DIM)
+    return picture
+
+
+def _words(seen: Seen) -> str:
+    look, strategy = seen.look, seen.walk.strategy
+    token = seen.token(look.token_id)
+    if look.pick is None:
+        return f"{token} is the prefix's next character: nothing is drawn."
+    if strategy.greedy:
+        return f"Greedy takes the likeliest, {token}: no random number is needed."
+    low, high = look.pick.bounds
+    assert look.pick.number is not None
+    return f"The random number {look.pick.number:.6f} falls into {token}, which has {low:.6f} to {high:.6f}."
+
+
+def _sums(line: Line, seen: Seen, room: int, at: int | None) -> Line:
+    """Each cell belongs to the token whose stretch holds its middle; a stretch begins with the token's name.
+
+    The cell `at` belongs to the token that the number falls into, however narrow its stretch.
+    """
+    look = seen.look
+    sums = [0.0]
+    for weight in look.weights:
+        sums.append(sums[-1] + weight)
+    token_id, shaded = 0, False
+    stretches: list[list[int]] = []  # token, cells
+    for cell in range(room):
+        while token_id < len(look.weights) - 1 and sums[token_id + 1] <= (cell + 0.5) / room * sums[-1]:
+            token_id += 1
+        owner = look.token_id if cell == at else token_id
+        if stretches and stretches[-1][0] == owner:
+            stretches[-1][1] += 1
+        else:
+            stretches.append([owner, 1])
+    for token, cells in stretches:
+        name = seen.token(token)
+        name = name if cell_len(name) <= cells else name[:1] if cell_len(name[:1]) <= cells else ""
+        style = palette.NOW if token == look.token_id else palette.BOXED if shaded else palette.RAN
+        line.add(name + "─" * (cells - cell_len(name)), style)
+        shaded = not shaded
+    return line

@@ -1,0 +1,86 @@
+"""The lines above and below the pictures: where we are, the tokens so far, the temperature's slider."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len
+
+from microgpt_tui import palette
+from microgpt_tui.inference.seen import COLDEST, HOTTEST, NOTCH, Position, Seen, Temperature
+from microgpt_tui.widgets.cells import window
+from microgpt_tui.widgets.picture import Line, Picture
+
+
+def place(seen: Seen, width: int, height: int) -> Picture:
+    """One line: the training step whose parameters are used, and which sequence of random numbers."""
+    del height
+    picture = Picture()
+    line = picture.line().add(" INFERENCE ", palette.NOW).add(f" parameters of step {seen.step:,}", palette.TEXT)
+    numbers = "the run's own random numbers" if seen.sequence == 0 else f"random sequence {seen.sequence}"
+    line.most(f"  ·  {numbers}", width - line.width, palette.DIM)
+    if seen.pending:
+        line.most(f"  ·  {seen.pending}", width - line.width, palette.NEW)
+    return picture
+
+
+def tokens(seen: Seen, width: int, height: int) -> Picture:
+    """Two lines: what was read, the present token in brackets, what comes next; and what happens, in words."""
+    del height
+    picture, walk, look = Picture(), seen.walk, seen.look
+    line = picture.line(" ")
+    names = [seen.token(token_id) for token_id in walk.ids]
+    room = max(4, (width - 24) // (max(cell_len(name) for name in names[1:] or names) + 2))
+    first, last = window(len(names), room, len(names) - 1)
+    if first:
+        line.add("… ", palette.DIM)
+    for pos in range(first, last):
+        here = pos == look.pos
+        style = palette.NOW if here else palette.TEXT
+        line.add(f"[{names[pos]}]" if here else f" {names[pos]} ", style, Position(pos))
+    line.add(" ▸ ", palette.DIM).add(f" {seen.token(look.token_id)} ", palette.TARGET, Position(look.pos + 1))
+    if walk.ended:
+        known = "it stands in the training data ■" if walk.text in seen.docs else "it is new"
+        line.most(f"  the end: {known if walk.text else 'nothing at all'}", width - line.width, palette.NEW)
+    elif walk.full:
+        line.most("  the context is full: the end", width - line.width, palette.NEW)
+    words = f" position {look.pos} reads {names[-1]}; "
+    words += f"{seen.token(look.token_id)} is " + ("of the prefix" if look.pick is None else "chosen")
+    if look.pick is not None:
+        words += f", p {look.weights[look.token_id]:.4f}"
+    picture.line().most(words, width, palette.DIM)
+    return picture
+
+
+def slider(seen: Seen, width: int, height: int) -> Picture:
+    """One line: the temperature, to be dragged, and how the next token is chosen."""
+    del height
+    picture, t = Picture(), seen.walk.strategy.temperature
+    line = picture.line().add(f" temperature {t:.2f} ", palette.STRONG).add("cold ├", palette.DIM)
+    right = f"┤ wild   m: {seen.mode}"
+    notches = round((HOTTEST - COLDEST) / NOTCH)
+    cells = max(8, min(width - line.width - cell_len(right) - 1, 2 * notches + 1))
+    at = round((t - COLDEST) / (HOTTEST - COLDEST) * (cells - 1))
+    for i in range(cells):
+        value = Temperature(round(COLDEST + round(i / (cells - 1) * notches) * NOTCH, 2))
+        line.add("●" if i == at else "━" if i < at else "─", palette.NEW if i <= at else palette.DIM, value)
+    line.add("┤ wild", palette.DIM).most(f"   m: {seen.mode}", width - line.width, palette.STRONG)
+    return picture
+
+
+def keys(seen: Seen, width: int, height: int) -> Picture:
+    """One line: what can be pressed."""
+    del height
+    picture = Picture()
+    line = picture.line()
+    s = seen.walk.strategy
+    more = [("↑↓", "k" if s.top_k else "p")] if s.top_k or s.top_p else []
+    hints = [
+        ("n p", "step"), ("←→", "temp"), ("m", "mode"), *more, ("r", "anew"), ("e", "prefix"), ("b", "beam"),
+        ("g", "names"), ("?", "help"),
+    ]  # fmt: skip
+    leave = Line().add(" q ", palette.NEW).add("leave ", palette.TEXT)  # the way out: always
+    for key, words in hints:
+        hint = Line().add(f" {key} ", palette.NEW).add(f"{words} ", palette.TEXT)
+        if line.width + hint.width + leave.width <= width:
+            line.extend(hint)
+    line.extend(leave)
+    return picture

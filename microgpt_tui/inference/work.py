@@ -1,0 +1,96 @@
+"""`Helper`: the long work of inference, in a thread: a beam, and names at several training steps."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from textual.message import Message
+from textual.screen import Screen
+from textual.worker import Worker, get_current_worker
+
+from engine import EngineError, Session
+from engine.beam import Continuation, beam
+from engine.choosing import Strategy
+from engine.names import names, names_at
+from engine.sampling import Sampler
+
+NAMES, WIDTH = 20, 12  # documents a step, and how many continuations a beam goes on with
+
+
+class Helper:
+    """Works on the latest wish only. It leaves `session` alone, which may not move meanwhile."""
+
+    class Found(Message):
+        """Continuations, or the names of a step (None: the parameters as they are); `over` when there is no more."""
+
+        def __init__(
+            self, beam: list[Continuation] | None = None, names: dict[int | None, list[str]] | None = None,
+            over: bool = True, trouble: str = "",
+        ) -> None:  # fmt: skip
+            self.beam, self.names, self.over, self.trouble = beam, names or {}, over, trouble
+            super().__init__()
+
+    def __init__(self, owner: Screen[Any], session: Session) -> None:
+        self._owner, self._session = owner, session
+        self._sampler: Sampler | None = None
+        self._run: Session | None = None  # the run once more, from its beginning
+        self._worker: Worker[None] | None = None
+        self._turn = threading.Lock()  # held by the thread that works; one that was cancelled soon lets go of it
+
+    def search(self, prefix: str, temperature: float) -> None:
+        """Search for continuations of a prefix."""
+        self._begin(partial(self._search, prefix, temperature))
+
+    def sample(self, steps: Sequence[int], strategy: Strategy, prefix: str, seed: str) -> None:
+        """Sample names, with the parameters as they are and with those of these steps."""
+        self._begin(partial(self._sample, steps, strategy, prefix, seed))
+
+    def stop(self) -> None:
+        """Nobody wants it any more."""
+        if self._worker is not None:
+            self._worker.cancel()
+
+    def _begin(self, work: Callable[[], None]) -> None:
+        self.stop()
+        self._worker = self._owner.run_worker(partial(self._work, work), thread=True, group="inference")
+
+    def _work(self, work: Callable[[], None]) -> None:
+        with self._turn:
+            if get_current_worker().is_cancelled:
+                return
+            try:
+                work()
+            except EngineError as error:
+                self._tell(self.Found(trouble=str(error)))
+
+    def _tell(self, found: Helper.Found) -> None:
+        if not get_current_worker().is_cancelled:
+            self._owner.post_message(found)
+
+    def _search(self, prefix: str, temperature: float) -> None:
+        session = self._session
+        self._sampler = self._sampler or Sampler(session.recording, session.loops, session.workspace.params)
+        self._tell(self.Found(beam=beam(self._sampler, session.tokenizer, WIDTH, temperature, prefix)))
+
+    def _sample(self, steps: Sequence[int], strategy: Strategy, prefix: str, seed: str) -> None:
+        worker = get_current_worker()
+        now = names(self._session, NAMES, strategy, prefix, seed)
+        self._tell(self.Found(names={None: now}, over=False))
+        self._run = self._run or self._session.anew()
+        told = names_at(self._run, steps, NAMES, strategy, prefix, seed, lambda *_: worker.is_cancelled)
+        for step, found in told:
+            self._tell(self.Found(names={step: found}, over=False))
+        self._tell(self.Found())
+
+
+def generator_of(session: Session, sequence: int) -> random.Random:
+    """Random numbers of a walk: for sequence 0 those that the run itself would draw next, else others."""
+    if sequence:
+        return random.Random(f"{session.config.seed} {sequence}")
+    generator = random.Random()
+    generator.setstate(session.generator.getstate())
+    return generator

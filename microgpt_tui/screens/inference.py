@@ -1,0 +1,260 @@
+"""The screen of inference: a walk through one sample with the parameters as they are; the run stays where it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import ClassVar, TypeVar
+
+from textual import on
+from textual._path import CSSPathType
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.screen import Screen
+
+from engine import EngineError, Session
+from engine.choosing import Strategy
+from engine.inference import Walk
+from engine.sampling import Sampler
+from microgpt_tui.inference import bars, inside, lists, strips
+from microgpt_tui.inference.keys import IN_INFERENCE, InferenceKeys
+from microgpt_tui.inference.seen import COLDEST, HOTTEST, NOTCH, Position, Seen, Temperature
+from microgpt_tui.inference.work import Helper, generator_of
+from microgpt_tui.screens.asking import AskScreen
+from microgpt_tui.screens.inference_help import InferenceHelp
+from microgpt_tui.widgets.picture import Picture
+from microgpt_tui.widgets.sheet import Sheet
+
+T = TypeVar("T")
+SHARES = (1, 0, 0.5, 0.1)  # of the schedule: the steps whose names are compared, the most wanted first
+PATIENCE = 0.03  # seconds that a key may take before the screen is drawn
+K, P = 5, 0.9  # what top-k and top-p begin with
+DRAWINGS: dict[str, Callable[[Seen, int, int], Picture]] = {
+    "place": strips.place,
+    "tokens": strips.tokens,
+    "slider": strips.slider,
+    "bars": bars.probabilities,
+    "inside": inside.inside,
+    "beam": lists.beam,
+    "draw": bars.draw,
+    "names": lists.names,
+    "keys": strips.keys,
+}
+
+
+class InferenceScreen(Screen[None]):
+    """Text, probabilities, the draw, and what the position listens to; `b` and `g` show whole documents instead."""
+
+    CSS_PATH: ClassVar[CSSPathType | None] = "inference.tcss"
+    AUTO_FOCUS = ""
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]  # noqa: RUF012 - so named by the base
+    COMMANDS: ClassVar = Screen.COMMANDS | {InferenceKeys}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(key.keys, key.action, key.description, id=key.id, tooltip=key.tooltip, key_display=key.display)
+        for key in IN_INFERENCE
+    ]
+
+    def __init__(self, session: Session, visited: Sequence[int] = ()) -> None:
+        """`visited` are training steps to compare with first. Raises EngineError without any probabilities."""
+        super().__init__()
+        self.session = session
+        self._sampler = Sampler(session.recording, session.loops, session.workspace.params)
+        self._helper = Helper(self, session)
+        steps = dict.fromkeys([*visited, *(round(share * session.config.num_steps) for share in SHARES)])
+        walk = Walk(self._sampler, session.tokenizer, generator_of(session, 0), Strategy())
+        self._waiting = False
+        self.seen = Seen(walk, session.step, 0, 0, frozenset(session.docs), steps=tuple(steps))
+
+    def compose(self) -> ComposeResult:
+        """The sheets, top to bottom."""
+        yield Sheet("place")
+        yield Sheet("tokens")
+        yield Sheet("slider")
+        with Horizontal(id="side-by-side"):
+            yield Sheet("bars", "What comes next")
+            yield Sheet("inside", "What it listens to")
+            yield Sheet("beam", "Beam")
+        yield Sheet("draw", "The draw")
+        yield Sheet("names", "Names at training steps")
+        yield Sheet("keys")
+
+    def on_mount(self) -> None:
+        """Show the first position, and follow changes of the theme."""
+        self.app.theme_changed_signal.subscribe(self, lambda _: self.call_later(self.show))
+        self.show()
+
+    def on_unmount(self) -> None:
+        """Nobody watches any more."""
+        self._helper.stop()
+
+    def show(self) -> None:
+        """Draw everything."""
+        self._waiting = False
+        for sheet in self.query(Sheet):
+            sheet.show(partial(DRAWINGS[sheet.id or ""], self.seen))
+
+    def show_soon(self) -> None:
+        """Draw when the keys that are waiting have been seen to: a held key never queues pictures."""
+        if not self._waiting:
+            self._waiting = True
+            self.call_later(self.show)
+
+    def _moved(self) -> None:
+        """The walk stands elsewhere, or chooses in another way."""
+        self._help()
+        self.show_soon()
+
+    def _help(self) -> None:
+        """Have what is shown besides the walk worked out anew."""
+        walk = self.seen.walk
+        self._helper.stop()
+        self.seen = replace(self.seen, beam=None, names={}, pending="")
+        if self.has_class("-beam"):
+            self.seen = replace(self.seen, pending="searching ...")
+            self._helper.search(walk.tokenizer.decode(walk.ids[1:]), walk.strategy.temperature)
+        elif self.has_class("-names"):
+            self.seen = replace(self.seen, pending="training on to other steps ...")
+            self._helper.sample(self.seen.steps, walk.strategy, walk.prefix, f"names {self.seen.sequence}")
+
+    @on(Helper.Found)
+    def found(self, message: Helper.Found) -> None:
+        """Some of it is there."""
+        self.seen = replace(
+            self.seen,
+            beam=message.beam or self.seen.beam,
+            names={**self.seen.names, **message.names},
+            pending="" if message.over else self.seen.pending,
+        )
+        if message.trouble:
+            self.notify(f"{message.trouble}.", severity="warning", timeout=8, markup=False)
+        self.show_soon()
+
+    @on(Sheet.Chosen)
+    def chosen(self, message: Sheet.Chosen) -> None:
+        """Someone pointed at the slider, or at a token."""
+        match message.target:
+            case Temperature(value):
+                self._change(replace(self.seen.walk.strategy, temperature=value))
+            case Position(pos):
+                walk = self.seen.walk
+                while walk.here.pos > pos and walk.back():
+                    pass
+                if walk.here.pos < pos:
+                    self.action_walk(1)
+                else:
+                    self._moved()
+
+    def _change(self, strategy: Strategy) -> None:
+        walk = self.seen.walk
+        if strategy != walk.strategy:
+            self._try(lambda: walk.change(strategy))
+            self._moved()
+
+    def _try(self, do: Callable[[], T]) -> T | None:
+        """Do it; if it cannot be done, show the sentence that says why."""
+        try:
+            return do()
+        except EngineError as error:
+            self.notify(f"{error}.", severity="warning", timeout=8, markup=False)
+            return None
+
+    def _walk_on(self, walk: Walk, way: int) -> None:
+        if walk is self.seen.walk:  # not another one by now
+            self.action_walk(way, True)
+
+    # Keys.
+
+    def action_walk(self, way: int, whole: bool = False) -> None:
+        """A position on or back, or as many as there are."""
+        walk = self.seen.walk
+        before, deadline = walk.here.pos, time.monotonic() + PATIENCE
+
+        def walk_on() -> bool:
+            go = walk.next if way > 0 else walk.back
+            while (went := go()) and whole and time.monotonic() < deadline:
+                pass
+            return went and whole
+
+        if self._try(walk_on):  # there is more to go: draw, then go on
+            self.call_later(self._walk_on, walk, way)
+        if walk.here.pos != before:
+            self._moved()
+        elif way < 0:
+            self.notify("This is the first position: nothing has been read but BOS.", timeout=3)
+        elif walk.ended:
+            self.notify("BOS was drawn: the document is over. r draws another, p goes back.", timeout=3)
+        elif walk.full:
+            self.notify("The context is full: there is no position after this one. r draws another.", timeout=3)
+
+    def action_warm(self, way: int) -> None:
+        """A notch on the slider."""
+        strategy = self.seen.walk.strategy
+        value = round(strategy.temperature / NOTCH + way) * NOTCH
+        self._change(replace(strategy, temperature=round(min(max(value, COLDEST), HOTTEST), 2)))
+
+    def action_mode(self) -> None:
+        """The next way to choose."""
+        s = self.seen.walk.strategy
+        plain = Strategy(s.temperature)
+        if s.greedy:
+            self._change(replace(plain, top_k=min(K, self.session.tokenizer.vocab_size)))
+        elif s.top_k:
+            self._change(replace(plain, top_p=P))
+        else:
+            self._change(plain if s.top_p else replace(plain, greedy=True))
+
+    def action_more(self, way: int) -> None:
+        """A larger or smaller k or p; a list that is longer than its sheet scrolls."""
+        s = self.seen.walk.strategy
+        if self.has_class("-names"):
+            self.query_one("#names", Sheet).scroll_lines(-way)
+        elif s.top_k:
+            self._change(replace(s, top_k=min(max(s.top_k + way, 1), self.session.tokenizer.vocab_size)))
+        elif s.top_p:
+            self._change(replace(s, top_p=round(min(max(s.top_p + way * 0.05, 0.05), 1.0), 2)))
+        else:
+            self.notify("m chooses top-k or top-p; then ↑ and ↓ change k or p.", timeout=3)
+
+    def action_anew(self, way: int) -> None:
+        """Another sequence of random numbers."""
+        self._begin(max(self.seen.sequence + way, 0), self.seen.walk.prefix)
+
+    def _begin(self, sequence: int, prefix: str) -> None:
+        walk = self._try(lambda: self._walk(sequence, prefix))
+        if walk is not None:
+            self.seen = replace(self.seen, walk=walk, sequence=sequence)
+            self._moved()
+
+    def _walk(self, sequence: int, prefix: str) -> Walk:
+        numbers, strategy = generator_of(self.session, sequence), self.seen.walk.strategy
+        return Walk(self._sampler, self.session.tokenizer, numbers, strategy, prefix)
+
+    def action_prefix(self) -> None:
+        """Ask for a prefix, and begin again with it."""
+
+        def take(walk: Walk | None) -> None:
+            if walk is not None:
+                self.seen = replace(self.seen, walk=walk)
+                self._moved()
+
+        hint = "Characters of the documents; nothing at all begins with BOS alone."
+        read = partial(self._walk, self.seen.sequence)
+        self.app.push_screen(AskScreen("What documents begin with", hint, read, self.seen.walk.prefix), take)
+
+    def action_layer(self) -> None:
+        """Look into the next layer."""
+        self.seen = replace(self.seen, layer=(self.seen.layer + 1) % self.session.config.n_layer)
+        self.show_soon()
+
+    def action_show(self, what: str) -> None:
+        """Show a list of whole documents, or the position again."""
+        for name in ("beam", "names"):
+            self.set_class(name == what and not self.has_class(f"-{name}"), f"-{name}")
+        self._moved()
+
+    def action_help(self) -> None:
+        """How to read the screen, and all its keys."""
+        self.app.push_screen(InferenceHelp())

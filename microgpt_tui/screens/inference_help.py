@@ -1,0 +1,48 @@
+"""Help of the screen of inference: how to read it, and every key."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from microgpt_tui import palette
+from microgpt_tui.inference.keys import IN_INFERENCE
+from microgpt_tui.texts import texts
+
+
+class InferenceHelp(ModalScreen[None]):
+    """Shown over inference; any of its keys closes it."""
+
+    CSS = """
+    InferenceHelp { align: center middle; background: $background 60%; }
+    InferenceHelp VerticalScroll { width: 88; max-width: 96%; height: auto; max-height: 92%; border: round $accent;
+        background: $panel; padding: 0 2; border-title-color: $accent; border-subtitle-color: $foreground; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter", "dismiss", "close")]
+
+    def compose(self) -> ComposeResult:
+        """The text, scrolled if it must be."""
+        with VerticalScroll() as scroll:
+            scroll.border_title = "Inference"
+            scroll.border_subtitle = "esc closes"
+            yield Static(_text())
+
+
+def _text() -> Text:
+    text = Text()
+    for about in texts()["inference"].values():
+        text.append(f"\n{about.title}\n", palette.NEW)
+        text.append(f"{about.what} {about.why} {about.read}\n", palette.TEXT)
+    for group, keys in groupby(IN_INFERENCE, key=lambda key: key.group):
+        text.append(f"\n{group}\n", palette.NEW)
+        for key in keys:
+            text.append(f"  {key.display or key.keys:<8}", palette.STRONG).append(f"{key.tooltip}\n", palette.TEXT)
+    text.append("\nThe mouse: click or drag the slider, click a token, scroll a list.\n", palette.DIM)
+    return text

@@ -1,0 +1,290 @@
+"""Inference against the plain implementation: walks, strategies, the beam, names at several steps; all with ==."""
+
+from __future__ import annotations
+
+import math
+import random
+from bisect import bisect
+from functools import cache
+from itertools import accumulate, count, islice
+
+import pytest
+from bits import DOCS, tiny, words
+from hypothesis import given
+from hypothesis import strategies as st
+from plain import Past, PlainGPT, shares
+
+from engine import ConfigError, EngineError, Session, Stopped
+from engine.beam import Continuation, beam
+from engine.choosing import Strategy, pick
+from engine.inference import Walk
+from engine.names import names, names_at
+from engine.sampling import Sampler, sample
+
+SHAPE = {"n_embd": 4, "n_head": 2, "block_size": 4, "num_steps": 10, "n_layer": 2}
+STRATEGIES = [
+    Strategy(0.7),
+    Strategy(1.3, top_k=2),
+    Strategy(1.0, top_p=0.6),
+    Strategy(0.9, 3, 0.5),
+    Strategy(greedy=True),
+]
+
+
+@cache
+def trained() -> tuple[Session, PlainGPT]:
+    session, plain = Session(tiny(n_layer=2), DOCS), PlainGPT(DOCS, **SHAPE)
+    session.run(until=6)
+    for _ in range(6):
+        plain.train_step()
+    return session, plain
+
+
+def sampler() -> Sampler:
+    session, _ = trained()
+    return Sampler(session.recording, session.loops, session.workspace.params)
+
+
+def walk(strategy: Strategy = STRATEGIES[0], seed: int = 1, prefix: str = "") -> Walk:
+    return Walk(sampler(), trained()[0].tokenizer, random.Random(seed), strategy, prefix)
+
+
+def plain_probs(ids: list[int], temperature: float) -> list[float]:
+    _, plain = trained()
+    past = Past(plain.n_layer)
+    for pos, token in enumerate(ids):
+        logits = plain.logits(token, pos, past)
+    return [p.data for p in shares([logit / temperature for logit in logits])]
+
+
+def plain_weights(probs: list[float], s: Strategy) -> list[float]:
+    """The strategies once more, token by token."""
+    left = dict(enumerate(probs))
+    order = sorted(left, key=lambda i: (-probs[i], i))
+    if s.greedy:
+        return [float(i == order[0]) for i in left]
+    if s.top_k is not None:
+        left = scaled_up(left, order[: s.top_k])
+    if s.top_p is not None:
+        kept, reached = [], 0.0
+        for i in order[: s.top_k]:
+            if reached < s.top_p:
+                kept.append(i)
+                reached += left[i]
+        left = scaled_up(left, kept)
+    return [left.get(i, 0.0) for i in range(len(probs))]
+
+
+def scaled_up(probs: dict[int, float], kept: list[int]) -> dict[int, float]:
+    total = sum(probs[i] for i in sorted(kept))
+    return {i: probs[i] / total for i in kept}
+
+
+def plain_document(s: Strategy, seed: int, prefix: str = "") -> str:
+    _, plain = trained()
+    generator, ids = random.Random(seed), [plain.bos, *map(plain.alphabet.index, prefix)]
+    while len(ids) <= plain.block_size:
+        weights = plain_weights(plain_probs(ids, s.temperature), s)
+        token = weights.index(1.0) if s.greedy else generator.choices(range(plain.bos + 1), weights=weights)[0]
+        if token == plain.bos:
+            break
+        ids.append(token)
+    return "".join(plain.alphabet[i] for i in ids[1:])
+
+
+@pytest.mark.parametrize("prefix", ["", "an", "bob"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_walk_and_a_sample_draw_what_the_plain_implementation_draws(strategy: Strategy, prefix: str) -> None:
+    session, _ = trained()
+    for seed in range(6):
+        here = walk(strategy, seed, prefix)
+        assert len(here.looks) == len(prefix) + 1
+        while here.next():
+            pass
+        expected = plain_document(strategy, seed, prefix)
+        assert here.text == expected
+        parts = session.recording, session.loops, session.workspace.params, session.tokenizer
+        assert sample(*parts, random.Random(seed), 1, strategy, prefix) == [expected]
+
+
+def test_walks_one_after_the_other_leave_the_generator_as_samples_do() -> None:
+    session, _ = trained()
+    generator, walked = random.Random(7), []
+    for _ in range(5):
+        here = Walk(sampler(), session.tokenizer, generator, Strategy(), "")
+        while here.next():
+            pass
+        walked.append(here.text)
+    alike = random.Random(7)
+    assert walked == session.sample(5, generator=alike)
+    assert generator.getstate() == alike.getstate()
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_every_number_of_a_look_is_the_oracles(strategy: Strategy) -> None:
+    _, plain = trained()
+    here = walk(strategy, 3)
+    generator, on = random.Random(3), True
+    while on:
+        look = here.here
+        past = Past(plain.n_layer)
+        plain.trace = {}
+        for pos, token in enumerate(here.ids):
+            logits = plain.logits(token, pos, past)
+        assert words(look.logits) == words([x.data for x in logits])
+        assert words(look.plain) == words([p.data for p in shares(logits)])
+        assert words(look.probs) == words(plain_probs(here.ids, strategy.temperature))
+        assert words(look.weights) == words(plain_weights(look.probs, strategy))
+        for (name, pos, layer, head), values in plain.trace.items():
+            assert pos is not None
+            assert words(here.tensor(name, pos, layer, head)) == words([x.data for x in values])
+        assert look.pick is not None
+        assert words(look.pick.cumulative) == words(list(accumulate(look.weights)))
+        assert look.pick.number == (None if strategy.greedy else generator.random())
+        low, high = look.pick.bounds
+        assert low < high
+        assert look.pick.mark is None or low <= look.pick.mark < high
+        on = here.next()
+
+
+def test_back_and_on_again_is_the_same_and_so_is_a_strategy_taken_back() -> None:
+    here = walk(Strategy(1.5), 11)
+    while here.next():
+        pass
+    there = [(look.reads, look.pick, words(look.probs)) for look in here.looks]
+    assert len(there) > 2
+    while here.back():
+        pass
+    assert not here.back()
+    here.change(Strategy(0.1))
+    number = here.here.pick and here.here.pick.number
+    here.change(Strategy(1.5))
+    assert number == there[0][1].number
+    while here.next():
+        pass
+    assert [(look.reads, look.pick, words(look.probs)) for look in here.looks] == there
+
+
+def test_a_walk_goes_back_into_its_prefix_and_the_prefix_is_not_drawn() -> None:
+    here = walk(prefix="an")
+    first = here.here.pick
+    assert here.back()
+    assert here.here.pick is None
+    assert here.text == "an"
+    assert here.back()
+    assert here.text == "a"
+    assert not here.ended
+    assert here.next()
+    assert here.next()
+    assert here.here.pick == first
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30).filter(sum), st.integers())
+def test_a_pick_is_what_choices_makes_of_the_number(weights: list[float], seed: int) -> None:
+    token = random.Random(seed).choices(range(len(weights)), weights=weights)[0]
+    picked = pick(weights, random.Random(seed).random())
+    assert picked.token_id == token
+    assert weights[token] > 0 or bisect(picked.cumulative, picked.mark or 0.0) == len(weights)
+
+
+def test_strategies_leave_what_they_say() -> None:
+    probs = [0.1, 0.4, 0.1, 0.25, 0.15]
+    assert Strategy().weights(probs) is probs
+    assert Strategy(top_k=9, top_p=1.0).weights(probs) == probs
+    assert Strategy(top_k=1).weights(probs) == [0, 1, 0, 0, 0]
+    assert [i for i, w in enumerate(Strategy(top_k=4).weights(probs)) if w] == [0, 1, 3, 4]  # the lower id of two alike
+    assert [i for i, w in enumerate(Strategy(top_p=0.4).weights(probs)) if w] == [1]
+    assert [i for i, w in enumerate(Strategy(top_p=0.41).weights(probs)) if w] == [1, 3]
+    assert Strategy(greedy=True).weights([0.3, 0.35, 0.35]) == [0, 1, 0]
+
+
+def everything(prefix: str, temperature: float) -> list[Continuation]:
+    """Every document that can be, by going through all of them."""
+    _, plain = trained()
+    found = []
+
+    def go_on(ids: list[int], log_prob: float) -> None:
+        for token, p in enumerate(plain_probs(ids, temperature)):
+            total = log_prob + math.log(p)
+            if token == plain.bos or len(ids) == plain.block_size:
+                path = ids[1:] + [token] * (token != plain.bos)
+                text = "".join(plain.alphabet[i] for i in path)
+                found.append(((-total, [*ids, token]), Continuation(text, total, token == plain.bos)))
+            else:
+                go_on([*ids, token], total)
+
+    go_on([plain.bos, *map(plain.alphabet.index, prefix)], 0.0)
+    return [continuation for _, continuation in sorted(found, key=lambda each: each[0])]
+
+
+@pytest.mark.parametrize(("prefix", "temperature"), [("an", 1.0), ("b", 0.5)])
+def test_a_wide_beam_is_every_document_there_can_be(prefix: str, temperature: float) -> None:
+    all_there_are = everything(prefix, temperature)
+    found = beam(sampler(), trained()[0].tokenizer, 10_000, temperature, prefix)
+    assert found == all_there_are
+    assert math.fsum(each.prob for each in found) == pytest.approx(1.0)  # the only rounding is that of the sum
+
+
+def test_a_beam_of_one_is_greedy_and_a_narrow_one_holds_what_it_promises() -> None:
+    tokenizer = trained()[0].tokenizer
+    (found,) = beam(sampler(), tokenizer, 1, 0.5)
+    assert found.text == plain_document(Strategy(greedy=True), 0)
+    log_probs = {each.text: each for each in everything("", 0.5)}
+    narrow = beam(sampler(), tokenizer, 3, 0.5)
+    assert len(narrow) == 3
+    assert sorted(narrow, key=lambda each: -each.log_prob) == narrow
+    assert all(log_probs[each.text] == each for each in narrow)
+
+
+def test_names_at_several_steps_are_those_of_a_run_that_stands_there() -> None:
+    session, _ = trained()
+    before = words(session.params)
+    found = dict(names_at(session.anew(), [3, 0, 6, 3], 4, Strategy(), seed="s"))
+    assert list(found) == [0, 3, 6]
+    assert found[6] == names(session, 4, Strategy(), seed="s")
+    fresh = Session(tiny(n_layer=2), DOCS)
+    assert found[0] == fresh.sample(4, generator=random.Random("s"))
+    fresh.run(until=3)
+    assert found[3] == fresh.sample(4, generator=random.Random("s"))
+    assert words(session.params) == before
+    with pytest.raises(Stopped):
+        list(names_at(session.anew(), [9], 1, Strategy(), on_step=lambda *_: True))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"temperature": 0.0}, "temperature is 0.0"),
+        ({"top_k": 0}, "top_k is 0"),
+        ({"top_p": 1.5}, "top_p is 1.5"),
+        ({"top_p": math.nan}, "top_p is nan"),
+        ({"greedy": True, "top_k": 3}, "leave top_k and top_p out"),
+    ],
+)
+def test_strategies_that_mean_nothing(wrong: dict[str, float], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        Strategy(**wrong)  # type: ignore[arg-type]
+
+
+def test_prefixes_and_widths_that_cannot_be() -> None:
+    with pytest.raises(ConfigError, match="'Z', which no document has"):
+        walk(prefix="aZ")
+    with pytest.raises(ConfigError, match="give 3 at most"):
+        walk(prefix="anna")
+    with pytest.raises(ConfigError, match="0 wide"):
+        beam(sampler(), trained()[0].tokenizer, 0, 1.0)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_there_is_no_walk_where_there_are_no_probabilities(strategy: Strategy) -> None:
+    broken = sampler()
+    broken.workspace.params[:] = math.nan
+    with pytest.raises(EngineError, match=r"position 0 .* has no probabilities"):
+        Walk(broken, trained()[0].tokenizer, random.Random(0), strategy)
+
+
+def test_a_sampler_that_has_read_something_else_says_the_same() -> None:
+    used, chance = sampler(), random.Random(5)
+    for n in islice(count(), 30):
+        ids = [trained()[1].bos, *chance.choices(range(4), k=n % 4)]
+        assert words(used.after(ids, 0.8)) == words(sampler().after(ids, 0.8)) == words(plain_probs(ids, 0.8))

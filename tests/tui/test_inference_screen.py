@@ -1,0 +1,307 @@
+"""The screen of inference, driven by keys and the mouse: what it shows is what the engine says."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+
+import pytest
+from harness import debugger, notes, screen, text, until
+from rich.cells import cell_len
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from engine import Config, Session
+from engine.beam import beam
+from engine.choosing import Strategy
+from engine.events import Moment, Phase
+from engine.names import names
+from engine.sampling import Sampler
+from microgpt_tui import palette
+from microgpt_tui.inference.keys import IN_INFERENCE
+from microgpt_tui.inference.seen import Seen, Temperature
+from microgpt_tui.inference.work import NAMES, WIDTH
+from microgpt_tui.screens.asking import AskScreen
+from microgpt_tui.screens.inference import InferenceScreen
+from microgpt_tui.widgets.sheet import Sheet
+
+NAMES_OF_PEOPLE = ["anna", "ben", "bea", "nan", "가나다 라"]
+
+
+@cache
+def run() -> Session:
+    """A run of its own, as it moves."""
+    session = Session(Config(n_layer=2, n_embd=8, n_head=2, block_size=8, num_steps=40, seed=5), NAMES_OF_PEOPLE)
+    session.run(until=20)
+    return session
+
+
+@asynccontextmanager
+async def inference(size: tuple[int, int] = (120, 36)) -> AsyncIterator[Pilot[None]]:
+    async with debugger(size, run()) as pilot:
+        await pilot.press("right_square_bracket", "right_square_bracket", "i")
+        await pilot.pause()
+        yield pilot
+
+
+def shown(pilot: Pilot[None]) -> InferenceScreen:
+    found = pilot.app.screen_stack[2]
+    assert isinstance(found, InferenceScreen)
+    return found
+
+
+def seen(pilot: Pilot[None]) -> Seen:
+    return shown(pilot).seen
+
+
+def picture(pilot: Pilot[None], name: str) -> str:
+    return shown(pilot).query_one(f"#{name}", Sheet).picture.text()
+
+
+async def test_it_draws_what_the_run_would_draw_next_and_leaves_the_run_where_it_is() -> None:
+    async with inference() as pilot:
+        moment = run().moment
+        await pilot.press("end")
+        generator = random.Random()
+        generator.setstate(run().generator.getstate())
+        assert seen(pilot).walk.text == run().sample(1, generator=generator)[0]
+        assert "parameters of step 2" in text(pilot)
+        await pilot.press("r", "end")
+        assert seen(pilot).sequence == 1
+        assert seen(pilot).walk.text == run().sample(1, generator=random.Random("5 1"))[0]
+        await pilot.press("R")
+        assert seen(pilot).sequence == 0
+        await pilot.press("escape")
+        assert pilot.app.screen is screen(pilot)
+        assert run().moment == moment
+
+
+async def test_next_and_back_and_both_ends() -> None:
+    async with inference() as pilot:
+        first = text(pilot)
+        await pilot.press("r", "n")
+        assert seen(pilot).look.pos == 1
+        assert f"[{seen(pilot).token(seen(pilot).look.reads)}]" in text(pilot)
+        await pilot.press("p", "R")
+        assert text(pilot) == first
+        await pilot.press("p")
+        assert "first position" in notes(pilot)
+        await pilot.press("end", "n")
+        assert "r draws another" in notes(pilot)
+        assert "the end" in text(pilot)
+        await pilot.press("home")
+        assert seen(pilot).look.pos == 0
+
+
+async def test_the_number_points_into_the_token_that_is_drawn() -> None:
+    async with inference() as pilot:
+        for _ in range(6):
+            await pilot.press("r")
+            look, lines = seen(pilot).look, picture(pilot, "draw").splitlines()
+            assert look.pick is not None
+            low, high = look.pick.bounds
+            assert f"{look.pick.number:.6f} falls into {seen(pilot).token(look.token_id)}" in lines[0]
+            assert f"{low:.6f} to {high:.6f}" in lines[0]
+            sums = shown(pilot).query_one("#draw", Sheet).picture.lines[2]
+            assert lines[1].index("▼") == 1 + int(look.pick.number * (sums.width - 2))
+            chosen = [segment.text for segment in sums.segments if segment.style is palette.NOW]
+            assert len(chosen) == 1
+            assert lines[2].index("▕") < lines[2].index(chosen[0])
+
+
+async def test_the_temperature_moves_the_bars_and_not_the_number() -> None:
+    async with inference() as pilot:
+        before = seen(pilot).look
+        assert before.pick is not None
+        await pilot.press("right", "full_stop", "left")
+        look = seen(pilot).look
+        assert seen(pilot).walk.strategy == Strategy(0.55)
+        assert look.pick is not None
+        assert look.pick.number == before.pick.number
+        assert look.probs != before.probs
+        assert list(look.plain) == list(before.plain)
+        for key, bound in (("comma", 0.05), ("right", 2.0)):
+            await pilot.press(*[key] * 45)
+            assert seen(pilot).walk.strategy.temperature == bound
+        assert "temperature 2.00" in text(pilot)
+
+
+async def test_the_slider_can_be_clicked_and_dragged() -> None:
+    async with inference() as pilot:
+        slider = shown(pilot).query_one("#slider", Sheet)
+        spots = [s for s in slider.picture.spots() if isinstance(s.target, Temperature)]
+        await pilot.click("#slider", offset=(spots[0].x, 0))
+        assert seen(pilot).walk.strategy.temperature == 0.05
+        await pilot.mouse_down("#slider", offset=(spots[5].x, 0))
+        await pilot.hover("#slider", offset=(spots[-1].x, 0))
+        await pilot.mouse_up("#slider", offset=(spots[-1].x, 0))
+        await pilot.pause()
+        assert seen(pilot).walk.strategy.temperature == 2.0
+        await pilot.hover("#slider", offset=(spots[3].x, 0))
+        await pilot.pause()
+        assert seen(pilot).walk.strategy.temperature == 2.0
+
+
+async def test_a_token_can_be_clicked() -> None:
+    async with inference() as pilot:
+        await pilot.press("right", *["right"] * 20, "r", "n", "n")
+        assert seen(pilot).look.pos == 2
+        await pilot.click("#tokens", offset=(2, 0))
+        assert seen(pilot).look.pos == 0
+        spot = list(shown(pilot).query_one("#tokens", Sheet).picture.spots())[-1]
+        await pilot.click("#tokens", offset=(spot.x, 0))
+        assert seen(pilot).look.pos == 1
+
+
+async def test_the_modes_and_what_they_leave_out() -> None:
+    async with inference() as pilot:
+        await pilot.press("up")
+        assert "m chooses" in notes(pilot)
+        await pilot.press("m")
+        assert seen(pilot).walk.strategy == Strategy(greedy=True)
+        assert "no random number" in text(pilot)
+        await pilot.press("m", "down", "down", "down")
+        assert seen(pilot).walk.strategy == Strategy(top_k=2)
+        assert picture(pilot, "bars").count("out") == run().tokenizer.vocab_size - 2
+        await pilot.press("m", "down", "up", "up", "up", "up")
+        assert seen(pilot).walk.strategy == Strategy(top_p=1.0)
+        assert "out" not in picture(pilot, "bars")
+        await pilot.press("m")
+        assert seen(pilot).walk.strategy == Strategy()
+
+
+async def test_a_prefix_is_asked_for_and_one_that_cannot_be_is_refused_with_a_sentence() -> None:
+    async with inference() as pilot:
+        await pilot.press("e", *"bex", "enter")
+        assert "'x', which no document has" in text(pilot)
+        await pilot.press("backspace", "enter")
+        await pilot.pause()
+        assert seen(pilot).walk.prefix == "be"
+        assert seen(pilot).walk.ids[1:] == run().tokenizer.encode("be")[1:-1]
+        await pilot.press("p")
+        assert "nothing is drawn" in text(pilot)
+        await pilot.press("slash")
+        assert pilot.app.screen.query_one(Input).value == "be"
+        await pilot.press("escape")
+        assert seen(pilot).walk.prefix == "be"
+
+
+async def test_keys_and_values_grow_and_every_head_is_there() -> None:
+    async with inference() as pilot:
+        await pilot.press("slash", *"bean", "enter")
+        await pilot.pause()
+        lines = picture(pilot, "inside").splitlines()
+        assert [line.split()[0] for line in lines if line][-5:] == ["BOS", "b", "e", "a", "▸n"]
+        for head in range(2):
+            weights = seen(pilot).walk.tensor("attn_weights", 4, 0, head)
+            (line,) = [line for line in lines if line.startswith(f"head {head}")]
+            assert line.split()[2:] == [str(round(w * 100)) for w in weights]
+        await pilot.press("tab")
+        assert "layer 1" in picture(pilot, "inside")
+        await pilot.press("p")
+        assert len(picture(pilot, "inside").splitlines()) == len(lines) - 1
+
+
+async def test_the_beam_is_the_engines_and_follows_the_walk() -> None:
+    async with inference() as pilot:
+        await pilot.press("b")
+        for prefix in ("", "an"):
+            if prefix:
+                await pilot.press("e", *prefix, "enter")
+                await pilot.pause()
+            await until(pilot, lambda: seen(pilot).beam is not None)
+            sampler = Sampler(run().recording, run().loops, run().workspace.params)
+            expected = beam(sampler, run().tokenizer, WIDTH, 0.5, prefix)
+            assert seen(pilot).beam == expected
+            assert f"{expected[0].prob:.5f}" in text(pilot)
+        await pilot.press("b")
+        assert "head 0" in text(pilot)
+
+
+async def test_names_of_several_steps_stand_side_by_side_and_those_of_the_data_are_marked() -> None:
+    async with inference() as pilot:
+        await pilot.press("g")
+        await until(pilot, lambda: len(seen(pilot).names) == 5 and not seen(pilot).pending)
+        assert seen(pilot).steps == (40, 0, 20, 4)
+        other = run().anew()
+        for step in (0, 4, 20, 40):
+            other.seek(Moment(step))
+            assert seen(pilot).names[step] == names(other, NAMES, Strategy(), "", "names 0")
+        assert seen(pilot).names[None] == names(run(), NAMES, Strategy(), "", "names 0")
+        found = [name for column in seen(pilot).names.values() for name in column if name in NAMES_OF_PEOPLE]
+        assert picture(pilot, "names").count("■ in data") + picture(pilot, "names").count("■\n") >= len(found) > 0
+        await pilot.press("g")
+        assert "The draw" in text(pilot)
+
+
+async def test_names_are_compared_with_those_of_steps_that_were_looked_at_before() -> None:
+    async with inference() as pilot:
+        await pilot.press("q", "right_square_bracket", "i")
+        assert seen(pilot).steps == (2, 40, 0, 20, 4)
+        await pilot.press("g")
+        await until(pilot, lambda: not seen(pilot).pending)
+        heading = picture(pilot, "names").splitlines()[0]
+        assert heading.split() == ["now", "(3)", "step", "0", "step", "2", "step", "4", "step", "20", "step", "40"]
+
+
+async def test_parameters_that_no_name_can_be_drawn_from_open_nothing() -> None:
+    broken = Session(Config(n_embd=4, n_head=2, block_size=4), ["ab"])
+    broken.workspace.params[:] = float("nan")
+    async with debugger(run=broken) as pilot:
+        await pilot.press("i")
+        assert "no probabilities" in notes(pilot)
+        assert pilot.app.screen is screen(pilot)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (81, 25), (100, 32), (160, 48), (200, 60)])
+async def test_nothing_is_too_wide_at_any_size(size: tuple[int, int]) -> None:
+    async with inference(size) as pilot:
+        await pilot.press("e", *"가나", "enter", *["right"] * 12, "end")
+        for keys in ("", "m", "m", "m", "home", "b", "g"):
+            await pilot.press(*keys.split())
+            await pilot.pause()
+            lines = text(pilot).splitlines()
+            assert len(lines) == size[1]
+            assert all(cell_len(line) <= size[0] for line in lines)
+            assert "q leave" in lines[-1]
+            for sheet in shown(pilot).query(Sheet):
+                if sheet.display and sheet.content_size.width:
+                    assert sheet.picture.lines, sheet.id
+                    assert sheet.picture.width <= sheet.content_size.width, sheet.id
+        await until(pilot, lambda: not seen(pilot).pending)
+
+
+async def test_help_and_the_palette_know_every_key() -> None:
+    async with inference((120, 80)) as pilot:
+        await pilot.press("question_mark")
+        for key in IN_INFERENCE:
+            assert key.tooltip in text(pilot)
+        assert "The draw" in text(pilot)
+        await pilot.press("escape")
+        await pilot.press("ctrl+p", *"type what documents")
+        await pilot.pause()
+        await until(pilot, lambda: "Type what documents" in text(pilot))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, AskScreen))
+
+
+async def test_it_follows_the_theme() -> None:
+    async with inference() as pilot:
+        before = shown(pilot).query_one("#bars", Sheet).picture.lines[1].segments
+        await pilot.press("ctrl+t")
+        await pilot.pause()
+        after = shown(pilot).query_one("#bars", Sheet).picture.lines[1].segments
+        assert [s.text for s in after] == [s.text for s in before]
+        assert [s.style for s in after] != [s.style for s in before]
+
+
+async def test_it_opens_in_every_phase() -> None:
+    async with debugger((120, 36), run()) as pilot:
+        for phase in (Phase.BACKWARD, Phase.UPDATE):
+            await pilot.press("f", "i")
+            await pilot.pause()
+            assert "INFERENCE" in text(pilot)
+            await pilot.press("q")
+            assert screen(pilot).session.moment.phase is phase
