@@ -108,7 +108,11 @@ class Why(Pane):
         if not self._chains:
             found = Chains(frame.view).strongest(row, MOST)
             self._chains = [(chain, waypoints(frame.explain, chain)) for chain in found if chain.links]
-        board.say("dL/d", (frame.explain.name(row), palette.STRONG), f" so far {number(gradient)}, the sum of chains:")
+        board.say(
+            "dL/d",
+            (frame.explain.name(row), palette.STRONG),
+            f" so far {number(gradient)}, a sum of chains, the strongest first:",
+        )
         if not self._chains:
             board.note("No chain reaches it: this is the loss, or every path to it has a derivative of 0.")
             return
@@ -125,12 +129,12 @@ class Why(Pane):
 
     def _draw_links(self, board: Board) -> None:
         frame = board.frame
-        board.say("multiplied from it to the loss; enter follows a link")
+        board.say("a product of derivatives, link by link; enter follows")
         for i, way in enumerate(self._ways):
             here = i == self.at
             line = board.picture.line().add("▸" if here else " ", palette.NEW)
             line.fit(number(way.local), FIGURE, palette.signed(way.local), right=True).add("  ")
-            words = f"d{frame.explain.name(way.row)}{_elsewhere(frame, way.row)}"
+            words = f"{frame.explain.name(way.row)}{_elsewhere(frame, way.row)}"
             line.most(words, board.width - line.width, palette.STRONG if here else palette.TEXT, way.row)
             if here:
                 board.picture.focus = board.picture.height - 1
