@@ -58,7 +58,8 @@ def draw_parts(board: Board, asked: Attributor) -> None:
 
 def _two_sided(line: Line, value: float, scale: float, room: int) -> None:
     """A bar to the right for what favours the target, to the left for what favours the rival."""
-    left = "█" * round(-value / scale * room) if value < 0 and scale else ""
+    halves = round(-2 * value / scale * room) if value < 0 else 0
+    left = "▐" * (halves % 2) + "█" * (halves // 2)
     line.add(left.rjust(room), palette.MINUS).add("│", palette.FAINT)
     line.add(bar(value, scale, room), palette.PLUS)
 

@@ -44,5 +44,5 @@ def share(part: float, whole: float) -> str:
     """A part in percent of the whole: it may be more than all of it, or work against it. Nothing is no part."""
     if not whole or not math.isfinite(part / whole):
         return ""
-    percent = 100 * part / whole
+    percent = 100 * part / whole + 0.0  # and no -0
     return f"{percent:+.0f}%" if abs(percent) >= 10 else f"{percent:+.1f}%"
