@@ -10,6 +10,7 @@ import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +43,8 @@ class Chain:
     product: float
 
 
-_Beginning = tuple[float, int, int, float, tuple[Link, ...]]  # - the most it can be, - its number, end, product, links
+_Way = tuple[Link, Any] | None  # the last link, and the way before it
+_Beginning = tuple[float, int, int, float, _Way]  # - the most it can be, - its number, where it ends, product, way
 
 
 class Chains:
@@ -55,6 +57,7 @@ class Chains:
             raise WhyError("the loss is not known at this moment, so no chain leads to it; go on to the backward phase")
         if not np.isfinite(loss):
             raise WhyError(f"the loss is {loss}, and no chain leads to such a number; look at a step before this one")
+        self._links: dict[int, list[Link]] = {}
         self._local = np.zeros(len(self.program.edges))
         self._best, unit = np.zeros((2, len(view.recording)))
         loops.strongest(
@@ -68,25 +71,30 @@ class Chains:
 
     def _paths(self, start: int) -> Iterator[tuple[Link, ...]]:
         """Paths from a scalar to the loss, best first: what a path can still be is known exactly for every scalar."""
-        waiting: list[_Beginning] = [(-self._best[start], 0, start, 1.0, ())]
+        waiting: list[_Beginning] = [(-self._best[start], 0, start, 1.0, None)]
         number = 0
         while waiting and waiting[0][0] < 0 and number < MOST_LOOKED_AT:
-            _, _, row, product, links = heapq.heappop(waiting)
+            _, _, row, product, way = heapq.heappop(waiting)
+            while len(self.links(row)) == 1:
+                (link,) = self.links(row)
+                row, product, way = link.row, product * link.local, (link, way)
             if row == self.program.loss_row:
-                yield links
+                yield _in_order(way)
                 continue
             for link in self.links(row):
                 number += 1  # of equals, the newest comes first, which is the furthest along
                 far = product * link.local
-                heapq.heappush(waiting, (-abs(far) * self._best[link.row], -number, link.row, far, (*links, link)))
+                heapq.heappush(waiting, (-abs(far) * self._best[link.row], -number, link.row, far, (link, way)))
 
     def links(self, row: int) -> list[Link]:
         """The first links of all chains of a scalar, in the order in which they hand on gradient."""
-        program = self.program
-        return [
-            Link(tick, int(program.edges[tick - 1]) >> 1, float(self._local[tick - 1]))
-            for tick in program.ticks_into(row)
-        ]
+        if row not in self._links:
+            program = self.program
+            self._links[row] = [
+                Link(tick, int(program.edges[tick - 1]) >> 1, float(self._local[tick - 1]))
+                for tick in program.ticks_into(row)
+            ]
+        return self._links[row]
 
 
 def waypoints(explain: Explainer, chain: Chain) -> list[Link]:
@@ -98,6 +106,14 @@ def waypoints(explain: Explainer, chain: Chain) -> list[Link]:
             found.append(Link(link.tick, link.row, local))
             local = 1.0
     return found
+
+
+def _in_order(way: _Way) -> tuple[Link, ...]:
+    links: list[Link] = []
+    while way is not None:
+        link, way = way
+        links.append(link)
+    return tuple(reversed(links))
 
 
 def _product(links: tuple[Link, ...]) -> float:

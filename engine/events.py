@@ -168,7 +168,9 @@ class StepProgram:
     def ticks_into(self, row: int) -> list[int]:
         """The backward ticks, counted from 1, that add to the gradient of a row, in order; the seed is not one."""
         order, rows = self._by_receiver
-        first, last = np.searchsorted(rows, [row, row + 1])
+        first, last = np.searchsorted(
+            rows, np.array([row, row + 1], dtype=np.int32)
+        )  # another type would copy all rows
         return [tick + 1 for tick in order[first:last].tolist() if self.edges[tick] >= 0]
 
     @cached_property

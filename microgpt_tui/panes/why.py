@@ -109,7 +109,7 @@ class Why(Pane):
             found = Chains(frame.view).strongest(row, MOST)
             self._chains = [(chain, waypoints(frame.explain, chain)) for chain in found if chain.links]
         board.say(
-            "dL/d",
+            "gradient of ",
             (frame.explain.name(row), palette.STRONG),
             f" so far {number(gradient)}, a sum of chains, the strongest first:",
         )
