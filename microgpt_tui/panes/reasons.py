@@ -13,7 +13,7 @@ from microgpt_tui.widgets.cells import bar
 from microgpt_tui.widgets.numbers import number, share
 from microgpt_tui.widgets.picture import Line
 
-LABEL, FIGURE, SHARE = 15, 9, 7  # cells
+LABEL, SHORT, FIGURE, SHARE = 15, 7, 9, 7  # cells
 LEAST_BAR = 4
 
 
@@ -35,8 +35,9 @@ def draw_parts(board: Board, asked: Attributor) -> None:
     mine, its = asked.logit(target), asked.logit(rival)
     names = [f"◎{frame.token_name(target)}", frame.token_name(rival)]
     gaps = [a - b for a, b in zip(mine.values, its.values, strict=True)]
-    bars = (board.width - LABEL - 3 * FIGURE - 1) // 2
-    line = board.picture.line().fit("logit of", LABEL, palette.DIM)
+    label = _label_width(board)
+    bars = (board.width - label - 3 * FIGURE - 1) // 2
+    line = board.picture.line().fit("logit of" if label == LABEL else "of", label, palette.DIM)
     for name, style in zip(
         (*names, f"{names[0]}−{names[1]}"), (palette.TARGET, palette.TEXT, palette.DIM), strict=True
     ):
@@ -48,12 +49,22 @@ def draw_parts(board: Board, asked: Attributor) -> None:
     for i, part in enumerate(asked.parts):
         row = int(part.rows[0])
         line = board.picture.line()
-        line.fit(part.label, LABEL, palette.CURSOR if row == frame.selected else palette.TEXT, row)
+        words = (
+            part.label
+            if label == LABEL
+            else part.label.replace("layer ", "L").replace("head ", "h").replace("position", "pos")
+        )
+        line.fit(words, label, palette.CURSOR if row == frame.selected else palette.TEXT, row)
         for value in (mine.values[i], its.values[i], gaps[i]):
             _figure(line, value)
         if bars >= LEAST_BAR:
             _two_sided(line.add(" "), gaps[i], scale, bars)
     _sums(board, mine, its)
+
+
+def _label_width(board: Board) -> int:
+    """Cells for what stands on the left; where there is not enough room for all figures, it is written short."""
+    return LABEL if board.width >= LABEL + 3 * FIGURE else SHORT
 
 
 def _two_sided(line: Line, value: float, scale: float, room: int) -> None:
@@ -66,9 +77,12 @@ def _two_sided(line: Line, value: float, scale: float, room: int) -> None:
 
 def _sums(board: Board, mine: Attribution, its: Attribution) -> None:
     """What is left over, the whole, and what that means."""
-    for label, a, b in (("rounding", mine.rounding, its.rounding), ("logit", mine.logit, its.logit)):
+    for label, a, b in (
+        ("rounding" if _label_width(board) == LABEL else "round", mine.rounding, its.rounding),
+        ("logit", mine.logit, its.logit),
+    ):
         line, whole = board.picture.line(), label == "logit"
-        line.fit(label, LABEL, palette.STRONG if whole else palette.DIM)
+        line.fit(label, _label_width(board), palette.STRONG if whole else palette.DIM)
         for value, row in ((a, mine.row), (b, its.row), (a - b, None)):
             _figure(line, value, row if whole else None, None if whole else palette.DIM)
     board.note("The difference of two logits is the log of how much likelier the one token is than the other.")
@@ -83,12 +97,14 @@ def draw_pushes(board: Board, found: Pushes) -> None:
     if not found.pushes:
         board.note(f"No position of {found.doc!r} has pushed this parameter, so its gradient is 0 so far.")
     else:
-        board.say(f"{found.doc!r} pushed, in the order of adding:")
+        board.say(f"{found.doc!r}, in order of adding:")
     scale = max((abs(push.term.product) for push in found.pushes), default=0.0)
     for push in found.pushes:
         _push(board, push, found.gradient, scale)
     for label, value in (("rounding", found.rounding), ("gradient", found.gradient)):
-        line = board.picture.line().fit(label, LABEL, palette.STRONG if label == "gradient" else palette.DIM)
+        line = board.picture.line().fit(
+            label, _label_width(board) + 2, palette.STRONG if label == "gradient" else palette.DIM
+        )
         _figure(line, value, found.row if label == "gradient" else None)
     if found.step is None:
         board.note("Adam has not moved it yet in this step.")
@@ -100,7 +116,7 @@ def _push(board: Board, push: Push, gradient: float, scale: float) -> None:
     frame, user = board.frame, push.term.user
     line = board.picture.line()
     words = f"{push.pos} {frame.token(push.pos)}→{frame.target(push.pos)}"
-    line.fit(words, LABEL, palette.CURSOR if user == frame.selected else palette.TEXT, user)
+    line.fit(words, _label_width(board) + 2, palette.CURSOR if user == frame.selected else palette.TEXT, user)
     _figure(line, push.term.product, user)
     line.fit(share(push.term.product, gradient), SHARE, palette.DIM, right=True)
     room = board.width - line.width - 1
@@ -110,17 +126,19 @@ def _push(board: Board, push: Push, gradient: float, scale: float) -> None:
 
 def _step(board: Board, step: Step) -> None:
     """m as what was kept and what is new, and the step likewise."""
-    board.say("Adam: m, and with it the step, is kept + new")
+    board.say("m = momentum + this document")
     adam = step.adam
     rows = (
-        ("momentum", step.kept, step.by_momentum), ("this document", step.fresh, step.by_document),
+        ("momentum", step.kept, step.by_momentum), ("document", step.fresh, step.by_document),
         ("together", adam.m, adam.delta),
     )  # fmt: skip
-    line = board.picture.line().fit("", LABEL)
+    line = board.picture.line().fit("", _label_width(board) + 2)
     for word in ("m", "moved by", "share"):
         line.fit(word, SHARE if word == "share" else FIGURE, palette.DIM, right=True)
     for label, m, delta in rows:
-        line = board.picture.line().fit(label, LABEL, palette.STRONG if label == "together" else palette.TEXT)
+        line = board.picture.line().fit(
+            label, _label_width(board) + 2, palette.STRONG if label == "together" else palette.TEXT
+        )
         _figure(line, m)
         _figure(line, 0.0 - delta)
         line.fit(share(delta, adam.delta), SHARE, palette.DIM, right=True)

@@ -108,11 +108,7 @@ class Why(Pane):
         if not self._chains:
             found = Chains(frame.view).strongest(row, MOST)
             self._chains = [(chain, waypoints(frame.explain, chain)) for chain in found if chain.links]
-        board.say(
-            "gradient of ",
-            (frame.explain.name(row), palette.STRONG),
-            f" so far {number(gradient)}, a sum of chains, the strongest first:",
-        )
+        board.say("gradient of ", (frame.explain.name(row), palette.STRONG), f" {number(gradient)}")
         if not self._chains:
             board.note("No chain reaches it: this is the loss, or every path to it has a derivative of 0.")
             return
@@ -129,7 +125,7 @@ class Why(Pane):
 
     def _draw_links(self, board: Board) -> None:
         frame = board.frame
-        board.say("a product of derivatives, link by link; enter follows")
+        board.say("its links; enter follows one")
         for i, way in enumerate(self._ways):
             here = i == self.at
             line = board.picture.line().add("▸" if here else " ", palette.NEW)
