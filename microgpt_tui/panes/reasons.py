@@ -49,17 +49,17 @@ def draw_parts(board: Board, asked: Attributor) -> None:
     for i, part in enumerate(asked.parts):
         row = int(part.rows[0])
         line = board.picture.line()
-        words = (
-            part.label
-            if label == LABEL
-            else part.label.replace("layer ", "L").replace("head ", "h").replace("position", "pos")
-        )
+        words = part.label if label == LABEL else _short(part.label)
         line.fit(words, label, palette.CURSOR if row == frame.selected else palette.TEXT, row)
         for value in (mine.values[i], its.values[i], gaps[i]):
             _figure(line, value)
         if bars >= LEAST_BAR:
             _two_sided(line.add(" "), gaps[i], scale, bars)
     _sums(board, mine, its)
+
+
+def _short(label: str) -> str:
+    return label.replace("layer ", "L").replace("head ", "h").replace("position", "pos")
 
 
 def _label_width(board: Board) -> int:
@@ -83,13 +83,13 @@ def _sums(board: Board, mine: Attribution, its: Attribution) -> None:
     ):
         line, whole = board.picture.line(), label == "logit"
         line.fit(label, _label_width(board), palette.STRONG if whole else palette.DIM)
-        for value, row in ((a, mine.row), (b, its.row), (a - b, None)):
-            _figure(line, value, row if whole else None, None if whole else palette.DIM)
+        for value in (a, b, a - b):
+            _figure(line, value, None if whole else palette.DIM)
     board.note("The difference of two logits is the log of how much likelier the one token is than the other.")
 
 
-def _figure(line: Line, value: float, row: int | None = None, style: Style | None = None) -> None:
-    line.fit(number(value, 3), FIGURE, style or palette.signed(value), row, right=True)
+def _figure(line: Line, value: float, style: Style | None = None) -> None:
+    line.fit(number(value, 3), FIGURE, style or palette.signed(value), right=True)
 
 
 def draw_pushes(board: Board, found: Pushes) -> None:
@@ -105,7 +105,7 @@ def draw_pushes(board: Board, found: Pushes) -> None:
         line = board.picture.line().fit(
             label, _label_width(board) + 2, palette.STRONG if label == "gradient" else palette.DIM
         )
-        _figure(line, value, found.row if label == "gradient" else None)
+        _figure(line, value)
     if found.step is None:
         board.note("Adam has not moved it yet in this step.")
     else:
@@ -113,11 +113,11 @@ def draw_pushes(board: Board, found: Pushes) -> None:
 
 
 def _push(board: Board, push: Push, gradient: float, scale: float) -> None:
-    frame, user = board.frame, push.term.user
+    frame = board.frame
     line = board.picture.line()
     words = f"{push.pos} {frame.token(push.pos)}→{frame.target(push.pos)}"
-    line.fit(words, _label_width(board) + 2, palette.CURSOR if user == frame.selected else palette.TEXT, user)
-    _figure(line, push.term.product, user)
+    line.fit(words, _label_width(board) + 2, palette.TEXT)
+    _figure(line, push.term.product)
     line.fit(share(push.term.product, gradient), SHARE, palette.DIM, right=True)
     room = board.width - line.width - 1
     if room >= LEAST_BAR:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
+from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
@@ -97,6 +98,12 @@ class Why(Pane):
         """Go on to the chains of the chosen link's scalar."""
         self.post_message(self.Followed(self._ways[self.at].row))
 
+    def on_click(self, event: events.Click) -> None:
+        """A click on a link follows it; the base class tells what else was pointed at."""
+        target = self.target_at(event)
+        if isinstance(target, Link):
+            self.post_message(self.Followed(target.row))
+
     @property
     def _ways(self) -> list[Link]:
         """The links of the chosen chain."""
@@ -131,7 +138,7 @@ class Why(Pane):
             line = board.picture.line().add("▸" if here else " ", palette.NEW)
             line.fit(number(way.local), FIGURE, palette.signed(way.local), right=True).add("  ")
             words = f"{frame.explain.name(way.row)}{_elsewhere(frame, way.row)}"
-            line.most(words, board.width - line.width, palette.STRONG if here else palette.TEXT, way.row)
+            line.most(words, board.width - line.width, palette.STRONG if here else palette.TEXT, way)
             if here:
                 board.picture.focus = board.picture.height - 1
 
