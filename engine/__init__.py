@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         ExpressionError,
         NumericFault,
         Stopped,
+        WhyError,
     )
     from engine.events import Event, Moment, Phase, StepProgram, Stretch
     from engine.expressions import Expression
@@ -56,6 +57,7 @@ __all__ = [
     "Stopped",
     "Stops",
     "Stretch",
+    "WhyError",
     "evaluate",
     "load_docs",
     "run_back",
@@ -77,6 +79,7 @@ _ROOMS = {
         "ExpressionError",
         "NumericFault",
         "Stopped",
+        "WhyError",
     ),
     "expressions": ("Expression",),
     "health": ("CHECKS",),

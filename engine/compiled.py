@@ -23,6 +23,7 @@ class Loops:
     forward: Callable[..., int]
     backward: Callable[..., None]
     adam: Callable[..., int]
+    strongest: Callable[..., None]
     squares: Callable[..., None]
     post_order: Callable[..., int]
     forward_whole: Callable[..., int]
@@ -36,7 +37,7 @@ class Loops:
 
 _KERNELS = (
     kernels.forward, kernels.forward_whole, kernels.backward, kernels.backward_whole, kernels.adam, kernels.squares,
-    kernels.post_order, runs.fold, runs.route, runs.unfold, runs.patch,
+    kernels.strongest, kernels.post_order, runs.fold, runs.route, runs.unfold, runs.patch,
 )  # fmt: skip
 # Called by kernels. They stand in the callers' file, because numba's cache looks at nothing else for changes.
 _CALLED = (kernels.forward, kernels.backward, runs.add_leg)

@@ -38,6 +38,10 @@ class AddressError(EngineError):
     """A moment that is written in a way that cannot be read, or that the run does not have."""
 
 
+class WhyError(EngineError):
+    """A question without an answer: about what is not there, or at a moment too early for it."""
+
+
 class Stopped(EngineError):
     """Long work was asked to stop before it was done; everything up to there is intact."""
 

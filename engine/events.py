@@ -160,6 +160,20 @@ class StepProgram:
         return np.where(self.edges >= 0, self.child[self.edges], -1 - self.edges)
 
     @cached_property
+    def _by_receiver(self) -> tuple[Rows, Rows]:
+        """The backward ticks, counted from 0, sorted by the rows that they add to, and these rows."""
+        order = np.argsort(self.receivers, kind="stable").astype(np.int32)
+        return order, self.receivers[order]
+
+    def ticks_into(self, row: int) -> list[int]:
+        """The backward ticks, counted from 1, that add to the gradient of a row, in order; the seed is not one."""
+        order, rows = self._by_receiver
+        first, last = np.searchsorted(
+            rows, np.array([row, row + 1], dtype=np.int32)
+        )  # another type would copy all rows
+        return [tick + 1 for tick in order[first:last].tolist() if self.edges[tick] >= 0]
+
+    @cached_property
     def touched(self) -> tuple[Rows, Rows]:
         """For every row, the first and the last backward tick that adds to its gradient; 0 if none does."""
         ticks = np.arange(1, len(self.edges) + 1, dtype=np.int32)

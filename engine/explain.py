@@ -87,6 +87,11 @@ class Explainer:
         """The value of a constant."""
         return float(self.view.workspace.data[row])
 
+    def is_named(self, row: int) -> bool:
+        """Whether a row is a parameter or has a name of its own, and is not just on the way to something."""
+        tensor = self.tensor(row)
+        return row < self.recording.n_params or (tensor is not None and self._label(tensor, row) is not None)
+
     def _label(self, tensor: Tensor, row: int) -> str | None:
         for name, rows in ((tensor.name, tensor.rows), *tensor.parts.items()):
             place = np.flatnonzero(np.atleast_1d(rows) == row)
@@ -203,7 +208,7 @@ class Explainer:
         """What the kernel itself adds at a tick if the user's gradient is `grad`."""
         edge = int(self.program.edges[tick - 1])
         small = {edge >> 1: grad, row: -0.0}  # the one number to which adding anything, -0.0 too, gives just that
-        data = memoryview(self.view.workspace.data)  # type: ignore[arg-type]  # Python's own floats overflow silently
+        data = memoryview(self.view.passed_values)  # type: ignore[arg-type]  # Python's own floats overflow silently
         kernels.backward(self._op, self._child, data, small, self.program.edges, tick - 1, tick)
         return float(small[row])
 

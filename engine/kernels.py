@@ -134,6 +134,24 @@ def forward_whole(
     return last + fault if fault != FINE else FINE
 
 
+def strongest(op: Any, child: Any, data: Any, edges: Any, unit: Any, local: Any, best: Any) -> None:
+    """Write to `local` the derivative that each of `edges` hands on by, and to `best` the strongest chain of each row:
+    the largest |product of derivatives| along any path from the row to where it all starts. `unit` is scratch.
+    """
+    for k in range(len(edges)):
+        edge = edges[k]
+        if edge < 0:
+            best[-1 - edge] = 1.0
+        else:
+            row = edge >> 1
+            below = child[edge]
+            unit[row] = 1.0
+            unit[below] = -0.0  # the one number to which adding anything, -0.0 too, gives just that
+            backward(op, child, data, unit, edges, k, k + 1)
+            local[k] = unit[below]
+            best[below] = max(best[below], abs(unit[below]) * best[row])
+
+
 def backward_whole(op: Any, child: Any, data: Any, grad: Any, edges: Any, terms: Any, legs: Any) -> None:
     """Run the chain rule over the legs of a route (`order.Route`) as `backward` does, all gradients being 0."""
     for leg in range(len(legs)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -87,6 +88,15 @@ class View:
         other = copy.copy(self)
         other._pos = pos
         return other
+
+    @cached_property
+    def passed_values(self) -> Floats:
+        """All scalars as the forward and the backward phase of this step have them: parameters before the update."""
+        if self._start is None:
+            return self.workspace.data
+        values = self.workspace.data.copy()
+        values[: self.recording.n_params] = self._start.params
+        return values
 
     @property
     def last_row(self) -> int:

@@ -76,3 +76,16 @@ def written(view: View, row: int) -> str | None:
         index.append(int(np.flatnonzero(tensor.rows == row)[0]))
     brackets = f"[{', '.join(map(str, index))}]" if index else ""
     return f"{tensor.name}{brackets}@pos={tensor.pos}"
+
+
+def called(view: View, row: int) -> str:
+    """Any scalar, in as many words as it takes to tell it from others: as a watch if it is one, else with its place."""
+    explain = Explainer(view)
+    tensor = explain.tensor(row)
+    name = written(view, row)
+    if name is not None or tensor is None or tensor.pos is None:
+        return name or explain.name(row)
+    places = [
+        f"{what}={number}" for what, number in (("layer", tensor.layer), ("head", tensor.head)) if number is not None
+    ]
+    return f"{explain.name(row)}@{','.join([f'pos={tensor.pos}', *places])}"

@@ -109,6 +109,7 @@ KEYS = (
     Key("pane.adam", "0", "pane('adam')", "adam", "Choose Adam's arithmetic", group="Look"),
     Key("pane.training", "equals_sign", "pane('training')", "training", "Choose the loss curve", "=", group="Look"),
     Key("pane.watches", "v", "pane('watches')", "watches", "Choose the watches; d takes one away", group="Look"),
+    Key("pane.why", "Y", "pane('why')", "why", "Why: of a prediction, a gradient, an update", group="Look"),
     Key("watch.value", "w", "watch", "watch", "Watch the selected number", group="Look"),
     Key("watch.typed", "W", "watch_typed", "watch ...", "Watch an expression that you type", group="Look"),
     Key("pane.pin", "P", "pin", "pin", "Pin the chosen pane, so that it stays in every phase", group="Look"),

@@ -18,6 +18,7 @@ from microgpt_tui.cli.serve import serve
 from microgpt_tui.cli.trace import trace
 from microgpt_tui.cli.train import train
 from microgpt_tui.cli.verify import verify
+from microgpt_tui.cli.why import why
 
 
 def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
@@ -81,7 +82,7 @@ def cli(ctx: click.Context, config: Config, step: int, data: Path | None, resume
     run_debugger(from_desk(data) if resume else from_seed(config, step, data), theme=theme)
 
 
-for command in (open_run, lecture, serve, train, sample, trace, export, verify):
+for command in (open_run, lecture, serve, train, sample, trace, why, export, verify):
     cli.add_command(command)
 
 

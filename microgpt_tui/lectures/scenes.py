@@ -23,7 +23,7 @@ from microgpt_tui.lectures.quotes import Reader, Template, go, written
 
 SPOTS = (
     "stage", "program", "inspector", "source", "qkv", "attention", "residual", "prediction", "gradients", "adam",
-    "training", "watches", "tokens", "timeline",
+    "training", "watches", "why", "tokens", "timeline",
 )  # fmt: skip
 NOTHING = "none"
 CHOSEN = re.compile(r"(?P<what>head|layer)(?:\s+(?P<number>\d{1,4}))?")

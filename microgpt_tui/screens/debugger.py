@@ -40,7 +40,9 @@ from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
 from microgpt_tui.panes.training import Training
 from microgpt_tui.panes.watches import Watches
+from microgpt_tui.panes.why import Why
 from microgpt_tui.screens.arrangement import Arrangement
+from microgpt_tui.screens.following import Following
 from microgpt_tui.screens.help import HelpScreen
 from microgpt_tui.screens.inferring import Inferring
 from microgpt_tui.screens.layouts import Body
@@ -59,10 +61,11 @@ PANES: dict[str, type[Pane]] = {
     "adam": Adam,
     "training": Training,
     "watches": Watches,
+    "why": Why,
 }
 
 
-class DebuggerScreen(Inferring):
+class DebuggerScreen(Following, Inferring):
     """One moment of a run, seen from every side."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = "debugger.tcss"

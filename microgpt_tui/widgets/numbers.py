@@ -38,3 +38,11 @@ def exact(value: float | None) -> str:
 def plain(value: float | None, digits: int = 4) -> str:
     """Like `number`, without the plus: for what cannot be negative."""
     return number(value, digits).removeprefix("+")
+
+
+def share(part: float, whole: float) -> str:
+    """A part in percent of the whole: it may be more than all of it, or work against it. Nothing is no part."""
+    if not whole or not math.isfinite(part / whole):
+        return ""
+    percent = 100 * part / whole + 0.0  # and no -0
+    return f"{percent:+.0f}%" if abs(percent) >= 10 else f"{percent:+.1f}%"

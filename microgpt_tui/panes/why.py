@@ -1,0 +1,150 @@
+"""Why: what contributed to the prediction, which chains made the gradient, what pushed the parameter. By the phase."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from engine.attribution import Attributor
+from engine.chains import Chain, Chains, Link, waypoints
+from engine.errors import WhyError
+from engine.events import Phase
+from engine.pushes import pushes
+from microgpt_tui import palette
+from microgpt_tui.frame import Frame
+from microgpt_tui.panes.base import Pane
+from microgpt_tui.panes.reasons import draw_parts, draw_pushes
+from microgpt_tui.stage.board import Board
+from microgpt_tui.widgets.cells import window
+from microgpt_tui.widgets.numbers import number, share
+from microgpt_tui.widgets.picture import Picture
+
+MOST = 8  # chains
+FIGURE, SHARE = 9, 7  # cells
+
+
+class Why(Pane):
+    """The answer that the phase has. In the backward phase one chain is chosen, and one link of it."""
+
+    TITLE = "Why"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("right", "chain(1)", "next chain", id="why.next", tooltip="The next weaker chain", show=False),
+        Binding("left", "chain(-1)", "chain before", id="why.previous", tooltip="The next stronger chain", show=False),
+        Binding("down", "link(1)", "link below", id="why.below", tooltip="Choose the next link", show=False),
+        Binding("up", "link(-1)", "link above", id="why.above", tooltip="Choose the link before", show=False),
+        Binding("enter", "follow_link", "follow", id="why.follow", tooltip="Follow the chosen link", show=False),
+    ]
+
+    class Followed(Message):
+        """A link is to be followed to its scalar."""
+
+        def __init__(self, row: int) -> None:
+            self.row = row
+            super().__init__()
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.chosen = self.at = 0  # which chain, which link of it
+        self._chains: list[tuple[Chain, list[Link]]] = []
+
+    def heading(self, frame: Frame) -> str:
+        if frame.phase is Phase.FORWARD:
+            return f"{self.TITLE} ─ the prediction at position {frame.pos} {frame.token(frame.pos)}"
+        if frame.backward:
+            return f"{self.TITLE} ─ the gradient of {frame.explain.name(frame.selected)}"
+        return f"{self.TITLE} ─ the update of {frame.explain.name(frame.parameter)}"
+
+    def show(self, frame: Frame) -> None:
+        before = self.frame
+        if before is None or (before.moment, before.selected) != (frame.moment, frame.selected):
+            self.chosen = self.at = 0
+        self._chains = []
+        super().show(frame)
+
+    def draw(self, frame: Frame, width: int, height: int) -> Picture:
+        board = Board(frame, width, height)
+        try:
+            if frame.phase is Phase.FORWARD:
+                draw_parts(board, Attributor(frame.view, frame.pos))
+            elif frame.backward:
+                self._draw_chains(board)
+            else:
+                draw_pushes(board, pushes(frame.view, frame.parameter))
+        except WhyError as error:
+            board.note(f"Not to be said: {error}.")
+        return board.picture
+
+    # Chains.
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Where no chains are shown, the keys do what they do elsewhere."""
+        return bool(self._chains) if action in ("chain", "link", "follow_link") else True
+
+    def action_chain(self, way: int) -> None:
+        """Choose a stronger or a weaker chain."""
+        self.chosen, self.at = (self.chosen + way) % len(self._chains), 0
+        self.redraw()
+
+    def action_link(self, way: int) -> None:
+        """Choose a link of the chain, nearer to the loss or to the scalar."""
+        self.at = (self.at + way) % len(self._ways)
+        self.redraw()
+
+    def action_follow_link(self) -> None:
+        """Go on to the chains of the chosen link's scalar."""
+        self.post_message(self.Followed(self._ways[self.at].row))
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on a link follows it; the base class tells what else was pointed at."""
+        target = self.target_at(event)
+        if isinstance(target, Link):
+            self.post_message(self.Followed(target.row))
+
+    @property
+    def _ways(self) -> list[Link]:
+        """The links of the chosen chain."""
+        return self._chains[self.chosen][1]
+
+    def _draw_chains(self, board: Board) -> None:
+        frame, row = board.frame, board.frame.selected
+        gradient = frame.gradient(row)
+        if not self._chains:
+            found = Chains(frame.view).strongest(row, MOST)
+            self._chains = [(chain, waypoints(frame.explain, chain)) for chain in found if chain.links]
+        board.say("gradient of ", (frame.explain.name(row), palette.STRONG), f" {number(gradient)}")
+        if not self._chains:
+            board.note("No chain reaches it: this is the loss, or every path to it has a derivative of 0.")
+            return
+        whole = gradient if frame.view.complete(np.array([row])).all() else None
+        first, last = window(len(self._chains), max(1, board.height // 3), self.chosen)
+        for i in range(first, last):
+            chain, ways = self._chains[i]
+            line = board.picture.line().add("▸" if i == self.chosen else " ", palette.NEW)
+            line.fit(number(chain.product), FIGURE, palette.signed(chain.product), right=True)
+            line.fit("" if whole is None else share(chain.product, whole), SHARE, palette.DIM, right=True)
+            style = palette.STRONG if i == self.chosen else palette.DIM
+            line.add(" ").most(" ".join(frame.explain.name(w.row) for w in ways), board.width - line.width - 1, style)
+        self._draw_links(board)
+
+    def _draw_links(self, board: Board) -> None:
+        frame = board.frame
+        board.say("its links; enter follows one")
+        for i, way in enumerate(self._ways):
+            here = i == self.at
+            line = board.picture.line().add("▸" if here else " ", palette.NEW)
+            line.fit(number(way.local), FIGURE, palette.signed(way.local), right=True).add("  ")
+            words = f"{frame.explain.name(way.row)}{_elsewhere(frame, way.row)}"
+            line.most(words, board.width - line.width, palette.STRONG if here else palette.TEXT, way)
+            if here:
+                board.picture.focus = board.picture.height - 1
+
+
+def _elsewhere(frame: Frame, row: int) -> str:
+    """The position of a scalar, where it is another than that of the selected one."""
+    tensor, own = frame.explain.tensor(row), frame.explain.tensor(frame.selected)
+    pos = None if tensor is None else tensor.pos
+    return "" if pos is None or (own is not None and pos == own.pos) else f"  position {pos}"

@@ -1,0 +1,129 @@
+"""What a logit is made of: exact, against the plain implementation in fractions, adding up to the logit."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from bits import DOCS, tiny, words
+from hypothesis import given
+from hypothesis import strategies as st
+from plain import PlainGPT, Scalar
+
+from engine import Moment, Phase, Session, WhyError
+from engine.attribution import Attributor
+from engine.exact import Exact
+
+STEP = 2
+SHAPE: dict[str, Any] = {"n_layer": 2, "n_embd": 4, "n_head": 2, "block_size": 4, "num_steps": 10, "learning_rate": 0.1}
+
+
+def runs() -> tuple[Session, PlainGPT]:
+    """The engine, and the plain implementation with the parameters that it had and the trace that it left at STEP."""
+    session, plain = Session(tiny(**SHAPE), DOCS), PlainGPT(DOCS, **SHAPE)
+    session.seek(Moment(STEP, Phase.BACKWARD, 0))
+    for _ in range(STEP):
+        plain.train_step()
+    plain._move = lambda: None  # type: ignore[method-assign]  # so that the tables stay what the trace was made with
+    plain.train_step()
+    return session, plain
+
+
+def exactly(scalars: list[Scalar]) -> list[Fraction]:
+    return [Fraction(s.data) for s in scalars]
+
+
+def dot(xs: list[Fraction], ys: list[Fraction]) -> Fraction:
+    return sum((x * y for x, y in zip(xs, ys, strict=True)), Fraction())
+
+
+def added(plain: PlainGPT, token: int, pos: int) -> list[list[Fraction]]:
+    """What each part adds to the stream, without any rounding but that in what the model hands on."""
+    embed = [s.data for s in plain.trace["embed", pos, None, None]]
+    scale = Fraction((sum(x * x for x in embed) * len(embed) ** -1 + 1e-5) ** -0.5)
+    parts = [[x * scale for x in exactly(plain.tables[name][at])] for name, at in (("wte", token), ("wpe", pos))]
+    for layer in range(plain.n_layer):
+        for head in range(plain.n_head):
+            out = exactly(plain.trace["head_out", pos, layer, head])
+            mine = slice(head * plain.head_dim, (head + 1) * plain.head_dim)
+            parts.append([dot(exactly(row[mine]), out) for row in plain.tables[f"layer{layer}.attn_wo"]])
+        parts.append(exactly(plain.trace["mlp_fc2", pos, layer, None]))
+    return parts
+
+
+def test_every_part_is_the_exact_one_rounded_once() -> None:
+    session, plain = runs()
+    program = session.program
+    for pos in range(program.n):
+        asked = Attributor(session.view(), pos)
+        parts = added(plain, program.inputs[pos], pos)
+        for token in range(program.tokenizer.vocab_size):
+            weights = exactly(plain.tables["lm_head"][token])
+            found = asked.logit(token)
+            assert words(found.values) == words([float(dot(weights, part)) for part in parts])
+            assert words(found.logit) == words(plain.trace["logits", pos, None, None][token].data)
+
+
+def test_the_parts_are_all_there_is() -> None:
+    """Algebra, in fractions: the split is the logit of a model that does not round between its named tensors."""
+    session, plain = runs()
+    pos = 1
+    asked = Attributor(session.view(), pos)
+    whole = [sum(column, Fraction()) for column in zip(*added(plain, session.program.inputs[pos], pos), strict=True)]
+    for token in range(session.program.tokenizer.vocab_size):
+        weights = Exact.of(np.array([s.data for s in plain.tables["lm_head"][token]]))
+        split = sum(((weights @ part).fraction for part in asked._added), Fraction())
+        assert split == dot(exactly(plain.tables["lm_head"][token]), whole)
+
+
+def test_parts_and_rounding_add_up_to_the_logit() -> None:
+    session, _ = runs()
+    for pos in range(session.program.n):
+        asked = Attributor(session.view(), pos)
+        for token in range(session.program.tokenizer.vocab_size):
+            found = asked.logit(token)
+            assert math.fsum([*found.values, found.rounding]) == found.logit
+            assert abs(found.rounding) <= 16 * math.ulp(max(map(abs, found.values)))
+
+
+def test_names_of_parts_and_who_is_compared() -> None:
+    session, _ = runs()
+    asked = Attributor(session.view(), 1)
+    assert [part.label for part in asked.parts] == [
+        "token", "position", "layer 0 head 0", "layer 0 head 1", "layer 0 MLP",
+        "layer 1 head 0", "layer 1 head 1", "layer 1 MLP",
+    ]  # fmt: skip
+    assert asked.target == session.program.targets[1]
+    best = int(np.argmax(asked.logits))
+    assert asked.rival(best) != best
+    assert asked.rival((best + 1) % len(asked.logits)) == best
+
+
+def test_after_the_update_it_is_still_the_prediction_that_was_made() -> None:
+    session, _ = runs()
+    before = Attributor(session.view(), 2).logit(0)
+    session.seek(Moment(STEP, Phase.UPDATE, 10**9))
+    after = Attributor(session.view(), 2).logit(0)
+    assert words([after.values, after.logit]) == words([before.values, before.logit])
+
+
+def test_what_cannot_be_attributed() -> None:
+    session = Session(tiny(), DOCS)
+    with pytest.raises(WhyError, match="logits of position 0 are not known at this moment"):
+        Attributor(session.view(), 0)
+    with pytest.raises(WhyError, match=f"no position {session.program.n} in"):
+        Attributor(session.view(), session.program.n)
+    session = Session(tiny(learning_rate=1e200), DOCS)
+    session.seek(Moment(3, Phase.BACKWARD, 0))
+    with pytest.raises(WhyError, match="not all logits of position 0 are finite"):
+        Attributor(session.view(), 0)
+
+
+@given(st.lists(st.tuples(*[st.floats(allow_nan=False, allow_infinity=False)] * 2), min_size=1, max_size=6))
+def test_exact_dot_products(pairs: list[tuple[float, float]]) -> None:
+    xs, ys = (np.array(column) for column in zip(*pairs, strict=True))
+    found = (Exact.of(xs) @ Exact.of(ys)).fraction
+    assert found == sum((Fraction(x) * Fraction(y) for x, y in pairs), Fraction())
