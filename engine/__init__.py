@@ -21,11 +21,13 @@ if TYPE_CHECKING:
         DataError,
         EngineError,
         ExpressionError,
+        GradCheckError,
         NumericFault,
         Stopped,
     )
     from engine.events import Event, Moment, Phase, StepProgram, Stretch
     from engine.expressions import Expression
+    from engine.gradcheck import GradientChecker
     from engine.health import CHECKS
     from engine.references import Scope
     from engine.running import Stop, Stops, evaluate, run_back, run_on
@@ -45,6 +47,8 @@ __all__ = [
     "Event",
     "Expression",
     "ExpressionError",
+    "GradCheckError",
+    "GradientChecker",
     "Moment",
     "NumericFault",
     "Phase",
@@ -75,10 +79,12 @@ _ROOMS = {
         "DataError",
         "EngineError",
         "ExpressionError",
+        "GradCheckError",
         "NumericFault",
         "Stopped",
     ),
     "expressions": ("Expression",),
+    "gradcheck": ("GradientChecker",),
     "health": ("CHECKS",),
     "references": ("Scope",),
     "running": ("Stop", "Stops", "evaluate", "run_back", "run_on"),

@@ -38,6 +38,10 @@ class AddressError(EngineError):
     """A moment that is written in a way that cannot be read, or that the run does not have."""
 
 
+class GradCheckError(EngineError):
+    """A gradient check that cannot be made: of this scalar, or with this step."""
+
+
 class Stopped(EngineError):
     """Long work was asked to stop before it was done; everything up to there is intact."""
 
