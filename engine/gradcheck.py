@@ -175,7 +175,7 @@ class GradientChecker:
         if h is not None and not (math.isfinite(h) and h > 0):
             raise GradCheckError(f"h is {h:g}; give a number above 0, such as 1e-5")
         if not self.recording.live[row]:
-            raise GradCheckError(f"{name} is a plain number to the model: no gradient reaches it; choose another scalar")
+            raise GradCheckError(f"{name} is a plain number to the model, so no gradient reaches it; choose another")
         if not self.view.data(np.array([row])).known[0]:
             raise GradCheckError(
                 f"{self._document} has positions 0 to {self.program.n - 1} and does not use {name}; "

@@ -41,6 +41,7 @@ from microgpt_tui.panes.tokens import Tokens
 from microgpt_tui.panes.training import Training
 from microgpt_tui.panes.watches import Watches
 from microgpt_tui.screens.arrangement import Arrangement
+from microgpt_tui.screens.checking import Checking
 from microgpt_tui.screens.commanding import Commanding
 from microgpt_tui.screens.help import HelpScreen
 from microgpt_tui.screens.layouts import Body
@@ -62,7 +63,7 @@ PANES: dict[str, type[Pane]] = {
 }
 
 
-class DebuggerScreen(Commanding):
+class DebuggerScreen(Commanding, Checking):
     """One moment of a run, seen from every side."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = "debugger.tcss"
