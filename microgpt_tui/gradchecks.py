@@ -47,7 +47,7 @@ def check_text(check: Check, own_h: bool) -> Text:
     """One check, a number a line. `own_h`: h is not the default any more."""
     text = Text()
     _row(text, "value x", f"{check.value!r}")
-    _row(text, "h", f"{check.h:.4g}", "" if own_h else "  cube root of machine epsilon × max(1, |x|)")
+    _row(text, "h", f"{check.h:.4g}", "" if own_h else "  ∛ε · max(1, |x|), ε = 2⁻⁵²")
     _row(text, "loss(x + h)", f"{check.loss_plus!r}")
     _row(text, "loss(x − h)", f"{check.loss_minus!r}")
     text.append("\n")
@@ -83,8 +83,8 @@ def summary_text(summary: Summary, of: int) -> Text:
     text.append("━" * round(done * 50), palette.DONE).append("━" * (50 - round(done * 50)), palette.FAINT)
     text.append(f"  {summary.count:,} of {of:,}\n", palette.STRONG)
     if summary.largest is not None:
-        figure = f"{summary.largest.difference:+.2e}"
-        _row(text, "largest difference", figure, f"  at {summary.largest.name}; enter shows it")
+        _row(text, "largest difference", f"{summary.largest.difference:+.2e}")
+        _row(text, "at", summary.largest.name)
     _row(text, "with a ReLU corner within h", f"{summary.kinked:,}")
     text.append("\nrelative difference, of the larger of the two\n", palette.DIM)
     lowest, highest = min(summary.decades, default=0), max(summary.decades, default=-1)

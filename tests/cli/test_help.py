@@ -12,7 +12,7 @@ from engine import Config
 from microgpt_tui.cli import cli
 from tests.cli.support import ROOT, invoke
 
-COMMANDS = ("train", "sample", "trace", "export", "verify")
+COMMANDS = ("train", "sample", "trace", "grad-check", "export", "verify")
 
 
 @pytest.mark.parametrize("command", [(), *((c,) for c in COMMANDS)])
