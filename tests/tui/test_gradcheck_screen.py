@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 
 from engine import EngineError, GradientChecker, Moment, Phase
 from engine.gradcheck import Check, Summary
-from microgpt_tui.gradchecks import family, neighbour
+from microgpt_tui.gradchecks import family, neighbour, remark
 from microgpt_tui.screens.gradcheck import GradCheckScreen
 
 
@@ -141,3 +141,13 @@ def test_neighbours_stay_in_the_family() -> None:
     assert neighbour(view, int(q[-1]), 0, 1) == q[-1]
     on_the_way = int(q[1]) - 1
     assert neighbour(view, on_the_way, 1, 0) == q[1]
+
+
+def test_remarks() -> None:
+    checker = GradientChecker(session().twin(), 0)
+    row = checker.row("mlp_fc1[0, 1]@pos=1")
+    value = abs(checker.check(row).value)
+    assert "The ReLU unit mlp_relu[0, 1]@pos=1 is on at one end" in remark(checker.check(row, 2 * value))
+    assert "honestly differ" not in remark(checker.check(row, value / 2))
+    assert "same at both ends" in remark(checker.check(checker.row("probs[0]@pos=1")))
+    assert "x again" in remark(checker.check(row, 1e-30))
