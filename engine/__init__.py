@@ -21,12 +21,14 @@ if TYPE_CHECKING:
         DataError,
         EngineError,
         ExpressionError,
+        GradCheckError,
         NumericFault,
         Stopped,
         WhyError,
     )
     from engine.events import Event, Moment, Phase, StepProgram, Stretch
     from engine.expressions import Expression
+    from engine.gradcheck import GradientChecker
     from engine.health import CHECKS
     from engine.references import Scope
     from engine.running import Stop, Stops, evaluate, run_back, run_on
@@ -46,6 +48,8 @@ __all__ = [
     "Event",
     "Expression",
     "ExpressionError",
+    "GradCheckError",
+    "GradientChecker",
     "Moment",
     "NumericFault",
     "Phase",
@@ -77,11 +81,13 @@ _ROOMS = {
         "DataError",
         "EngineError",
         "ExpressionError",
+        "GradCheckError",
         "NumericFault",
         "Stopped",
         "WhyError",
     ),
     "expressions": ("Expression",),
+    "gradcheck": ("GradientChecker",),
     "health": ("CHECKS",),
     "references": ("Scope",),
     "running": ("Stop", "Stops", "evaluate", "run_back", "run_on"),

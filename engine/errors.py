@@ -42,6 +42,10 @@ class WhyError(EngineError):
     """A question without an answer: about what is not there, or at a moment too early for it."""
 
 
+class GradCheckError(EngineError):
+    """A gradient check that cannot be made: of this scalar, or with this step."""
+
+
 class Stopped(EngineError):
     """Long work was asked to stop before it was done; everything up to there is intact."""
 

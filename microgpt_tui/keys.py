@@ -112,6 +112,7 @@ KEYS = (
     Key("pane.why", "Y", "pane('why')", "why", "Why: of a prediction, a gradient, an update", group="Look"),
     Key("watch.value", "w", "watch", "watch", "Watch the selected number", group="Look"),
     Key("watch.typed", "W", "watch_typed", "watch ...", "Watch an expression that you type", group="Look"),
+    Key("check.gradient", "g", "check_gradient", "check", "Check the gradient of the selected number", group="Look"),
     Key("pane.pin", "P", "pin", "pin", "Pin the chosen pane, so that it stays in every phase", group="Look"),
     Key(
         "pane.earlier",
@@ -183,7 +184,17 @@ IN_LECTURE = (
 """Keys of a lecture; they come before all others while a page is shown."""
 TAKEN = {name for key in IN_LECTURE if not key.id.startswith("page.pick") for name in key.keys.split(",")}
 
-ASKING = {"line.command", "line.search", "mark.set", "mark.return", "break.list", "watch.typed", "run.save", "app.help"}
+ASKING = {
+    "line.command",
+    "line.search",
+    "mark.set",
+    "mark.return",
+    "break.list",
+    "watch.typed",
+    "check.gradient",
+    "run.save",
+    "app.help",
+}
 
 
 class PaneKeys(Provider):

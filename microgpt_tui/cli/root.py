@@ -10,6 +10,7 @@ from engine.config import Config
 from microgpt_tui.cli.debugging import allow_only, open_run, run_debugger
 from microgpt_tui.cli.ending import Commands
 from microgpt_tui.cli.export import export
+from microgpt_tui.cli.grad_check import grad_check
 from microgpt_tui.cli.lecture import lecture
 from microgpt_tui.cli.options import DATA, data_option, examples, hyperparameters, step_option, theme_option
 from microgpt_tui.cli.running import check_step
@@ -82,7 +83,7 @@ def cli(ctx: click.Context, config: Config, step: int, data: Path | None, resume
     run_debugger(from_desk(data) if resume else from_seed(config, step, data), theme=theme)
 
 
-for command in (open_run, lecture, serve, train, sample, trace, why, export, verify):
+for command in (open_run, lecture, serve, train, sample, trace, why, grad_check, export, verify):
     cli.add_command(command)
 
 

@@ -42,6 +42,7 @@ from microgpt_tui.panes.training import Training
 from microgpt_tui.panes.watches import Watches
 from microgpt_tui.panes.why import Why
 from microgpt_tui.screens.arrangement import Arrangement
+from microgpt_tui.screens.checking import Checking
 from microgpt_tui.screens.following import Following
 from microgpt_tui.screens.help import HelpScreen
 from microgpt_tui.screens.inferring import Inferring
@@ -65,7 +66,7 @@ PANES: dict[str, type[Pane]] = {
 }
 
 
-class DebuggerScreen(Following, Inferring):
+class DebuggerScreen(Following, Inferring, Checking):
     """One moment of a run, seen from every side."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = "debugger.tcss"

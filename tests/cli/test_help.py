@@ -12,7 +12,7 @@ from engine import Config
 from microgpt_tui.cli import cli
 from tests.cli.support import ROOT, invoke
 
-COMMANDS = ("lecture", "serve", "train", "sample", "trace", "export", "verify")
+COMMANDS = ("lecture", "serve", "train", "sample", "trace", "why", "grad-check", "export", "verify")
 
 
 @pytest.mark.parametrize("command", [(), *((c,) for c in COMMANDS)])

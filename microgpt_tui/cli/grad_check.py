@@ -1,0 +1,161 @@
+"""`microgpt-tui grad-check`: gradients beside central finite differences, for one scalar or for a whole matrix."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from engine.config import Config
+from engine.errors import ConfigError, ExpressionError
+from microgpt_tui.cli.ending import Failure
+from microgpt_tui.cli.options import DATA, OUTPUT, data_option, examples, hyperparameters, step_option
+from microgpt_tui.cli.running import check_step, go_to, open_session
+from microgpt_tui.cli.waiting import Waiting
+
+if TYPE_CHECKING:
+    from engine.gradcheck import Check, GradientChecker, Summary
+
+
+@click.command(
+    name="grad-check",
+    epilog=examples(
+        'microgpt-tui grad-check --param "layer0.attn_wq[3, 5]"',
+        "microgpt-tui grad-check --step 100 --matrix wte",
+        'microgpt-tui grad-check --scalar "q[0, 3]@pos=2" --h 1e-4',
+        "microgpt-tui grad-check --matrix wpe --json | jq -c '[.name, .gradient, .finite_difference]'",
+    ),
+)
+@step_option("At which training step, counted from 0: as many steps are trained first.")
+@click.option("--param", metavar="NAME[I, J]", help="One parameter, as in layer0.attn_wq[3, 5].", panel=DATA)
+@click.option("--matrix", metavar="NAME", help="Every parameter of a matrix, as in wte.", panel=DATA)
+@click.option(
+    "--scalar",
+    metavar="NAME[...]@pos=N",
+    help="One number that the forward phase makes, as in q[0, 3]@pos=2: layer and head, if it has them, then the "
+    "index. It is moved after it was made, and the forward phase goes on from there.",
+    panel=DATA,
+)
+@click.option(
+    "--h",
+    type=float,
+    help="How far to move either way. Without it: the cube root of the machine's epsilon, 6.06e-6, times the size of "
+    "the number where that is above 1; there the errors of cutting off and of rounding are least together.",
+    panel=DATA,
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a scalar and line, with all bits.", panel=OUTPUT)
+@data_option
+@hyperparameters
+def grad_check(
+    config: Config,
+    step: int,
+    param: str | None,
+    matrix: str | None,
+    scalar: str | None,
+    h: float | None,
+    as_json: bool,
+    data: Path | None,
+) -> None:
+    """Compare gradients with central finite differences of the loss, (loss(x + h) - loss(x - h)) / 2h.
+
+    The loss is that of the step's document, computed by the engine's own forward phase at the parameters that the step
+    starts from. There is no tolerance: both numbers, h, both losses and the difference are shown, for you to judge.
+
+    For a matrix: the largest difference and where it is, and how many relative differences there are of each size.
+    Where x + h and x - h leave another set of ReLU units on, the loss has a corner between them, and the two numbers
+    may honestly differ; those units are named.
+    """
+    check_step(step, config)
+    if (param is not None) + (matrix is not None) + (scalar is not None) != 1:
+        raise ConfigError("give one of --param, --matrix and --scalar, to say what to check")
+    from engine.dataset import load_docs
+    from engine.gradcheck import GradientChecker
+
+    session = open_session(config, load_docs(data))
+    go_to(session, step)
+    checker = GradientChecker(session, step)
+    if matrix is not None:
+        _many(checker, matrix, h, as_json)
+        return
+    text, flag = (param, "--param") if param is not None else (scalar, "--scalar")
+    row = _row(checker, text or "", flag)
+    if flag == "--param" and row >= checker.recording.n_params:
+        raise Failure(f"--param: {text} is no parameter; check it with --scalar")
+    check = checker.check(row, h)
+    sys.stdout.write(_json(check) if as_json else _words(checker, check))
+
+
+def _row(checker: GradientChecker, text: str, flag: str) -> int:
+    try:
+        return checker.row(text)
+    except ExpressionError as error:
+        raise Failure(f"{flag}: {error.reason}") from error
+
+
+def _many(checker: GradientChecker, matrix: str, h: float | None, as_json: bool) -> None:
+    from engine.gradcheck import Summary
+
+    rows, summary = checker.matrix(matrix).ravel(), Summary()
+    with Waiting(f"Checking {matrix}", total=float(len(rows)), stream=sys.stderr) as waiting:
+        for check in checker.checks(rows, h):
+            summary = summary.adding(check)
+            waiting.update(summary.count, f"{summary.count:,} of {len(rows):,}")
+            if as_json:
+                sys.stdout.write(_json(check))
+    if not as_json:
+        sys.stdout.write(_summary(checker, matrix, summary))
+
+
+def _json(check: Check) -> str:
+    derived = {"difference": check.difference, "relative": check.relative}
+    entry = {key: _plain(value) for key, value in (asdict(check) | derived).items() if key != "row"}
+    return json.dumps(entry, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """Numbers that JSON does not have are the strings "nan", "inf" and "-inf", as in `trace`."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _words(checker: GradientChecker, check: Check) -> str:
+    lines = [
+        f"{check.name}, document {checker.program.doc!r} of step {checker.program.step}",
+        f"value               {check.value!r}",
+        f"h                   {check.h!r}",
+        f"loss at value + h   {check.loss_plus!r}",
+        f"loss at value - h   {check.loss_minus!r}",
+        f"finite difference   {check.finite_difference!r}",
+        f"gradient            {check.gradient!r}",
+        f"difference          {check.difference!r}",
+        f"relative difference {check.relative!r}",
+    ]
+    if check.kinks:
+        lines.append(f"ReLU units that are on at one end only: {', '.join(check.kinks)}")
+    if check.unmoved:
+        lines.append("h is too small: adding it to the value, or taking it away, changes nothing")
+    return "\n".join(lines) + "\n"
+
+
+def _summary(checker: GradientChecker, matrix: str, summary: Summary) -> str:
+    assert summary.largest is not None
+    head = f"{matrix}: {summary.count:,} gradients, and the largest difference is that of "
+    return head + _words(checker, summary.largest) + "\n" + "\n".join(_histogram(summary)) + "\n"
+
+
+def _histogram(summary: Summary) -> Iterator[str]:
+    """How many relative differences there are of each size."""
+    yield "relative difference   how many"
+    if summary.equal:
+        yield f"0                     {summary.equal:,}"
+    for decade in range(min(summary.decades, default=0), max(summary.decades, default=-1) + 1):
+        yield f"1e{decade} to 1e{decade + 1}".ljust(22) + f"{summary.decades.get(decade, 0):,}"
+    if summary.unknown:
+        yield f"nan                   {summary.unknown:,}"
+    if summary.kinked:
+        yield f"{summary.kinked:,} of them have ReLU units between value + h and value - h that are on at one end only"
