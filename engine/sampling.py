@@ -10,15 +10,18 @@ from collections.abc import Iterator
 from engine.compiled import Loops
 from engine.errors import ConfigError, EngineError
 from engine.kernels import FINE
+from engine.overrides import Overrides
 from engine.recording import Floats, Recording, Span, Workspace
 from engine.tokenizer import Tokenizer
 
 
 def draw(
     recording: Recording, loops: Loops, params: Floats, tokenizer: Tokenizer, generator: random.Random,
-    temperature: float,
+    temperature: float, overrides: Overrides | None = None,
 ) -> Iterator[str]:  # fmt: skip
     """Documents without end from `params` (n_params,), each from BOS until BOS comes again or the context is full.
+
+    `overrides` says what is otherwise than the parameters make it.
 
     Raises ConfigError for a temperature that is not above 0, EngineError if a probability cannot be computed.
     """
@@ -26,6 +29,7 @@ def draw(
         raise ConfigError(f"temperature is {temperature}; give a finite number above 0 (0.5 is usual)")
     workspace = Workspace(recording, loops, recording.child.copy())
     workspace.params[:] = params
+    workspace.overrides = overrides
     workspace.data[recording.reciprocal] = temperature**-1
     while True:
         yield _document(workspace, tokenizer, generator)
@@ -33,10 +37,10 @@ def draw(
 
 def sample(
     recording: Recording, loops: Loops, params: Floats, tokenizer: Tokenizer, generator: random.Random, n: int,
-    temperature: float,
+    temperature: float, overrides: Overrides | None = None,
 ) -> list[str]:  # fmt: skip
     """The next `n` documents that `draw` draws."""
-    return list(itertools.islice(draw(recording, loops, params, tokenizer, generator, temperature), n))
+    return list(itertools.islice(draw(recording, loops, params, tokenizer, generator, temperature, overrides), n))
 
 
 def _document(workspace: Workspace, tokenizer: Tokenizer, generator: random.Random) -> str:

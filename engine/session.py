@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import math
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 
 import numpy as np
 
+from engine.altering import Alterations
+from engine.changes import Change
 from engine.compiled import Loops, loops
 from engine.config import Config
 from engine.dataset import checksum
@@ -68,6 +70,7 @@ class Session:
         self._m: Floats = np.zeros(len(params))
         self._v: Floats = np.zeros(len(params))
         self.history = History()
+        self._altered = Alterations(self.recording)
         self._generator_state = self.generator.getstate()
         self._begin(0)
 
@@ -103,9 +106,22 @@ class Session:
         """Copies of Adam's second moments, shaped as the parameters."""
         return self._by_name(self._v)
 
-    def sample(self, n: int = 20, temperature: float = 0.5, generator: random.Random | None = None) -> list[str]:
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What is otherwise in this run than its configuration and seed say; empty but in a branch."""
+        return self._altered.changes
+
+    @property
+    def config_now(self) -> Config:
+        """The hyperparameters that hold in the present step: `config`, and what has been changed of it."""
+        return self._altered.config(self.step)
+
+    def sample(
+        self, n: int = 20, temperature: float | None = None, generator: random.Random | None = None
+    ) -> list[str]:
         """`n` new documents from the parameters as they are; draws go on from the run's own generator unless given one.
 
+        The temperature is 0.5 unless it is given here, or changed in this run.
         Raises ConfigError for a temperature that is not above 0.
         """
         return sample(
@@ -115,7 +131,8 @@ class Session:
             self.tokenizer,
             generator or self.generator,
             n,
-            temperature,
+            self._altered.temperature(self.step) if temperature is None else temperature,
+            self._altered.in_samples(self.step),
         )
 
     # Training.
@@ -171,7 +188,7 @@ class Session:
     def view(self) -> View:
         """What can be seen at this moment, and nothing that is not yet computed."""
         return View(
-            self.config, self.program, self.workspace, self._moment, self._start, (self._m, self._v),
+            self.config_now, self.program, self.workspace, self._moment, self._start, (self._m, self._v),
             self._adam_rates(), self.history,
         )  # fmt: skip
 
@@ -196,6 +213,21 @@ class Session:
         other.generator.setstate(self.history.keyframes[0].generator)
         other.history = History(keyframes={0: self.history.keyframes[0]})
         other._restore(0)
+        return other
+
+    def branch(self, changes: Iterable[Change]) -> Session:
+        """Another run that is as this one up to where the first change begins that they do not share.
+
+        It stands there, or at the last keyframe before it. `changes` are all of its own, later ones after earlier ones.
+        Raises ChangeError for one that has no place in its step.
+        """
+        other = self.twin()
+        other._altered = self._altered.taking_on(changes)
+        for change in set(other.changes) - set(self.changes):
+            other._altered.check(change, other._program_of(change.step))
+        apart = min((c.step for c in set(other.changes) ^ set(self.changes)), default=self.step)
+        other.history = self.history.until(apart)
+        other._restore(other.history.nearest(apart))
         return other
 
     def forget_future(self) -> None:
@@ -224,10 +256,19 @@ class Session:
         """Stand at the start of a step whose parameters and moments are in place."""
         self._moment = Moment(step)
         self._start: Keyframe | None = None
+        self._altered.set_parameters(self.workspace.params, step)
         if self.history.wants(step):
             self.history.keyframes[step] = self._keyframe()
-        doc = self.docs[step % len(self.docs)]
-        self.program = StepProgram(self.workspace, self._order, self.tokenizer, step, doc)
+        self.program = self._program_of(step)
+        if self.changes:
+            self._altered.take_means(step, self.loops, self.workspace.params, self._tokens_of)
+            self.workspace.overrides = self._altered.overrides(self.program)
+
+    def _program_of(self, step: int) -> StepProgram:
+        return StepProgram(self.workspace, self._order, self.tokenizer, step, self.docs[step % len(self.docs)])
+
+    def _tokens_of(self, step: int) -> list[int]:
+        return self.tokenizer.encode(self.docs[step % len(self.docs)])
 
     def _keyframe(self) -> Keyframe:
         if self.generator.getstate() != self._generator_state:
@@ -275,7 +316,7 @@ class Session:
 
     def _forward(self, first: int, last: int) -> None:
         program, w = self.program, self.workspace
-        whole = first == 0 and last == program.ticks(Phase.FORWARD)
+        whole = first == 0 and last == program.ticks(Phase.FORWARD) and w.overrides is None
         at = w.forward_whole(program.n) if whole else w.forward(program.rows, first, last)
         if at != FINE:
             self._moment = Moment(self.step, Phase.FORWARD, at)
@@ -283,7 +324,7 @@ class Session:
 
     def _backward(self, first: int, last: int) -> None:
         route = self.program.route
-        if first == 0 and last == route.ticks:
+        if first == 0 and last == route.ticks and self.workspace.overrides is None:
             self.workspace.backward_whole(route.edges, route.terms, route.legs)
         else:
             self.workspace.backward(self.program.edges, first, last)
@@ -300,7 +341,7 @@ class Session:
 
     def _adam_rates(self) -> tuple[float, ...]:
         """The numbers that every parameter's update of this step shares, as `kernels.adam_step` takes them."""
-        c, step = self.config, self.step
+        c, step = self.config_now, self.step
         fixes = (1 - c.beta1 ** (step + 1), 1 - c.beta2 ** (step + 1))
         return c.learning_rate_at(step), c.beta1, c.beta2, *fixes, SQUARE, ROOT, EPS_ADAM
 

@@ -1,0 +1,44 @@
+"""`Overrides`: scalars that take another value as soon as they are made. Knows rows and numbers, not why.
+
+A scalar that is set keeps the slopes it was made with, as a `Value` does whose `data` is written to. One that is cut
+is a plain number instead: no gradient flows on from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.tape import EXP, Rows
+
+Floats = npt.NDArray[np.float64]
+
+
+class Overrides:
+    """The values that some rows of a tape take; `cut` are those of them from which no gradient flows on."""
+
+    def __init__(self, op: npt.NDArray[np.int8], values: Mapping[int, float], cut: frozenset[int]) -> None:
+        self.rows: Rows = np.array(sorted(values), dtype=np.int32)
+        self.values: Floats = np.array([values[row] for row in self.rows.tolist()], dtype=np.float64)
+        self._cut = np.zeros(len(op), dtype=np.bool_)
+        self._cut[list(cut)] = True
+        # An exponential is its own slope, so what it was when it was made is needed later on.
+        self._own_slope = np.zeros(len(op), dtype=np.bool_)
+        self._own_slope[[row for row in self.rows.tolist() if op[row] == EXP and row not in cut]] = True
+
+    def ticks(self, rows: Rows, first: int, last: int) -> Iterator[tuple[int, int, float]]:
+        """Index in `rows`, which ascend, row and value of each that is among `rows[first:last]`, in order."""
+        places = np.searchsorted(rows, self.rows)
+        for at, row, value in zip(places.tolist(), self.rows.tolist(), self.values.tolist(), strict=True):
+            if first <= at < last and rows[at] == row:
+                yield at, row, value
+
+    def flowing(self, edges: Rows) -> Rows:
+        """Those of these edges along which gradients flow."""
+        return edges[(edges < 0) | ~self._cut[edges >> 1]]  # type: ignore[no-any-return]
+
+    def own_slopes(self, edges: Rows) -> list[int]:
+        """The indices of the edges whose slope is what their scalar was before it was set."""
+        return np.flatnonzero((edges >= 0) & self._own_slope[edges >> 1]).tolist()
