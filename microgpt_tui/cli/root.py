@@ -17,6 +17,7 @@ from microgpt_tui.cli.sample import sample
 from microgpt_tui.cli.trace import trace
 from microgpt_tui.cli.train import train
 from microgpt_tui.cli.verify import verify
+from microgpt_tui.cli.whatif import what_if
 
 
 def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
@@ -80,7 +81,7 @@ def cli(ctx: click.Context, config: Config, step: int, data: Path | None, resume
     run_debugger(from_desk(data) if resume else from_seed(config, step, data), theme=theme)
 
 
-for command in (open_run, lecture, train, sample, trace, export, verify):
+for command in (open_run, lecture, train, sample, trace, export, verify, what_if):
     cli.add_command(command)
 
 
