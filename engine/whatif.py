@@ -81,9 +81,7 @@ class Branches:
         """The name without blanks around it. Raises ChangeError for none, one too long, or one that is taken."""
         new = " ".join(new.split())
         if not new or len(new) > LONGEST or not new.isprintable():
-            raise ChangeError(
-                f"a name has 1 to {LONGEST} characters that can be printed, and {new!r} has not; type another"
-            )
+            raise ChangeError(f"{new!r} is no name; type one of 1 to {LONGEST} characters that can be printed")
         if new != old and (new in self._branches or new == "original"):
             raise ChangeError(f"there is already a run called {new}; type another name")
         return new

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from engine.config import Config
-from engine.errors import ConfigError, NumericFault
+from engine.errors import ConfigError, EngineError, NumericFault
 from microgpt_tui.cli.ending import Failure, printable
 from microgpt_tui.cli.options import OUTPUT, data_option, examples, file_option, hyperparameters
 from microgpt_tui.cli.running import open_session
@@ -49,8 +49,8 @@ LINES = 12  # steps that are told to a person
     multiple=True,
     metavar="CHANGE",
     help="Set a parameter, a row or all of a matrix as a step begins (layer0.attn_wq[3,5]=0, wte[2]@step=9 = 0), a "
-    "scalar or all of a tensor when it is made (q[0, 3]@pos=2,step=5 = 0.1, scalar[21376]@step=5 = 1), or learning_rate, "
-    "beta1, beta2 or temperature from a step on. Without @step it is step 0. Can be given several times.",
+    "scalar or all of a tensor when it is made (q[0, 3]@pos=2,step=5 = 0.1, scalar[21376]@step=5 = 1), or "
+    "learning_rate, beta1, beta2 or temperature from a step on. Without @step it is step 0. Can be given several times.",
     panel=CHANGES,
 )
 @click.option(
@@ -78,7 +78,7 @@ def what_if(
 
     JSON fields: changes, until, first_difference (the first step, counted from 0, whose losses differ, or null);
     original and changed, each with losses (one a step), sha256 (of all parameters, then m, then v, as little-endian
-    doubles) and samples (both drawn with the same seed); doc and moved, the probabilities of the next token that
+    doubles) and samples (both drawn with the same seed; null where none can be drawn); doc and moved, the probabilities of the next token that
     differ most in it: pos, token, original, changed, difference. Numbers that JSON does not have are the strings
     "nan", "inf" and "-inf".
     """
@@ -174,8 +174,15 @@ def _run(session: Session) -> dict[str, Any]:
     return {
         "losses": [_number(loss) for loss in session.losses[: session.step]],
         "sha256": hashlib.sha256(b"".join(part.astype("<f8").tobytes() for part in parts)).hexdigest(),
-        "samples": session.sample(NAMES, generator=random.Random(session.config.seed)),
+        "samples": _samples(session),
     }
+
+
+def _samples(session: Session) -> list[str] | None:
+    try:
+        return session.sample(NAMES, generator=random.Random(session.config.seed))
+    except EngineError:  # no probabilities to draw from
+        return None
 
 
 def _number(x: float) -> float | str:
@@ -197,4 +204,4 @@ def _tell(told: dict[str, Any]) -> None:
         a, b = float(shift["original"]), float(shift["changed"])
         click.echo(f"  position {shift['pos']:2d}  {printable(shift['token']):>4}  {a:.4f} -> {b:.4f}  {b - a:+.4f}")
     for which, run in (("original", original), ("changed", changed)):
-        click.echo(f"{which} samples: {', '.join(map(printable, run['samples']))}")
+        click.echo(f"{which} samples: {', '.join(map(printable, run['samples'] or ['none can be drawn']))}")
