@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from engine.errors import (
         AddressError,
         BreakpointError,
+        ChangeError,
         CheckpointError,
         ConfigError,
         DataError,
@@ -37,6 +38,7 @@ __all__ = [
     "AddressError",
     "Breakpoint",
     "BreakpointError",
+    "ChangeError",
     "CheckpointError",
     "Config",
     "ConfigError",
@@ -70,6 +72,7 @@ _ROOMS = {
     "errors": (
         "AddressError",
         "BreakpointError",
+        "ChangeError",
         "CheckpointError",
         "ConfigError",
         "DataError",

@@ -225,7 +225,7 @@ class Session:
         other._altered = self._altered.taking_on(changes)
         for change in set(other.changes) - set(self.changes):
             other._altered.check(change, other._program_of(change.step))
-        apart = min((c.step for c in set(other.changes) ^ set(self.changes)), default=self.step)
+        apart = min((c.step for c in set(other.changes) ^ set(self.changes)), default=len(self.losses))
         other.history = self.history.until(apart)
         other._restore(other.history.nearest(apart))
         return other

@@ -61,6 +61,10 @@ class Branches:
             self._sessions[name] = self.original.branch(self._branches[name].changes)
         return self._sessions[name]
 
+    def name_of(self, session: Session) -> str | None:
+        """The branch whose run this is; None for the original."""
+        return next((name for name, each in self._sessions.items() if each is session), None)
+
     def change(self, name: str | None, changes: Iterable[Change]) -> Branch:
         """Let a branch have these changes; from the original a new branch is made. Raises ChangeError."""
         before = self.session(name)

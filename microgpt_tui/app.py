@@ -19,6 +19,7 @@ from textual.theme import Theme
 
 from engine import EngineError, Session
 from engine.dataset import checksum
+from engine.whatif import Branches
 from microgpt_tui import palette
 from microgpt_tui.keeper import Keeper
 from microgpt_tui.lectures.giving import Lecture
@@ -85,6 +86,8 @@ class MicrogptApp(ThemedApp):
             await self.give(self._lecture, message.session)
             return
         screen = DebuggerScreen(message.session)
+        if self.start.run is not None:
+            screen.take_up(Branches(message.session, self.start.run.branches))
         self.keeper = Keeper(screen, self.start)
         await self.push_screen(screen)
         self.keeper.lay_out()
@@ -110,7 +113,7 @@ class MicrogptApp(ThemedApp):
         if self.keeper is None or self.keeper.screen.busy:
             self.notify("The run is on its way to another moment; save it when it has arrived.", timeout=3)
         else:
-            self.push_screen(SaveScreen(self.keeper.screen.session, self.start.path))
+            self.push_screen(SaveScreen(self.keeper.screen.snapshot(self.start.path)))
 
     # Lectures.
 
@@ -137,7 +140,7 @@ class MicrogptApp(ThemedApp):
             return False
         for screen in reversed(self.screen_stack):
             if isinstance(screen, DebuggerScreen):
-                session = screen.session
+                session = screen.branches.original
                 if session.config == config and session.checksum == checksum(docs):
                     fresh = session if isinstance(screen, LectureScreen) else session.anew()
                     self.run_worker(self.give(lecture, fresh))

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from engine import Session
 from engine.events import Moment, Phase, Place, Stretch
 from engine.explain import Explainer
 from engine.source import SourceLine, lines_now
@@ -61,9 +62,18 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """The run that this one is compared with, and what it is called. Panes move copies of it, never itself."""
+
+    name: str
+    session: Session
+
+
+@dataclass(frozen=True, slots=True)
 class Around:
     """What panes show of more than the moment: a fault, figures of earlier steps (more may come while the frame is
-    shown), names sampled on the way by the step before which they were, what the user keeps, and how a run moves.
+    shown), names sampled on the way by the step before which they were, what the user keeps, how a run moves, the
+    branch that it is (None: the original) and the one that it is compared with.
     """
 
     fault: str | None = None
@@ -71,6 +81,8 @@ class Around:
     names: Mapping[int, list[str]] = field(default_factory=dict)
     kept: Kept = field(default_factory=Kept)
     live: Live | None = None
+    branch: str | None = None
+    beside: Beside | None = None
 
 
 class Frame:

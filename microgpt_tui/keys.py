@@ -139,6 +139,32 @@ KEYS = (
         "esc",
         group="Look",
     ),
+    Key("whatif.edit", "e", "edit", "edit", "What if: set the selected number, or any other change", group="What if"),
+    Key(
+        "whatif.ablate",
+        "x",
+        "ablate",
+        "switch off",
+        "What if: this head, MLP or position off, or on again",
+        group="What if",
+    ),
+    Key("whatif.parts", "X", "parts", "switch off ...", "What if: list all that can be switched off", group="What if"),
+    Key(
+        "whatif.compare",
+        "d",
+        "compare",
+        "compare",
+        "This moment here and in the other run, or no longer",
+        group="What if",
+    ),
+    Key(
+        "whatif.branches",
+        "E",
+        "branches",
+        "branches",
+        "List of branches: go to, compare, rename, delete",
+        group="What if",
+    ),
     Key(
         "moment.copy",
         "y",
@@ -178,7 +204,20 @@ IN_LECTURE = (
 """Keys of a lecture; they come before all others while a page is shown."""
 TAKEN = {name for key in IN_LECTURE if not key.id.startswith("page.pick") for name in key.keys.split(",")}
 
-ASKING = {"line.command", "line.search", "mark.set", "mark.return", "break.list", "watch.typed", "run.save", "app.help"}
+ASKING = {
+    "line.command",
+    "line.search",
+    "mark.set",
+    "mark.return",
+    "break.list",
+    "watch.typed",
+    "run.save",
+    "app.help",
+    "whatif.edit",
+    "whatif.ablate",
+    "whatif.parts",
+    "whatif.branches",
+}
 
 
 class PaneKeys(Provider):

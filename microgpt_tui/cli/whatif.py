@@ -50,7 +50,8 @@ LINES = 12  # steps that are told to a person
     metavar="CHANGE",
     help="Set a parameter, a row or all of a matrix as a step begins (layer0.attn_wq[3,5]=0, wte[2]@step=9 = 0), a "
     "scalar or all of a tensor when it is made (q[0, 3]@pos=2,step=5 = 0.1, scalar[21376]@step=5 = 1), or "
-    "learning_rate, beta1, beta2 or temperature from a step on. Without @step it is step 0. Can be given several times.",
+    "learning_rate, beta1, beta2 or temperature from a step on. Without @step it is "
+    "step 0. Can be given several times.",
     panel=CHANGES,
 )
 @click.option(
@@ -76,10 +77,10 @@ def what_if(
     What is set keeps the slopes that it was made with, as a Value whose data is written to. What is switched off is a
     plain number through which no gradient flows. Up to the first change both runs are the same, bit for bit.
 
-    JSON fields: changes, until, first_difference (the first step, counted from 0, whose losses differ, or null);
-    original and changed, each with losses (one a step), sha256 (of all parameters, then m, then v, as little-endian
-    doubles) and samples (both drawn with the same seed; null where none can be drawn); doc and moved, the probabilities of the next token that
-    differ most in it: pos, token, original, changed, difference. Numbers that JSON does not have are the strings
+    JSON fields: changes, until, first_difference (the first step whose losses differ, or null); original and changed,
+    each with losses (one a step), sha256 (of all parameters, then m, then v, as little-endian doubles) and samples
+    (both drawn with the same seed; null where none can be drawn); doc and moved, the probabilities of the next token
+    that differ most in it: pos, token, original, changed, difference. Numbers that JSON does not have are the strings
     "nan", "inf" and "-inf".
     """
     if until > config.num_steps:

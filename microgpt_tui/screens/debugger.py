@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar
 
@@ -15,6 +16,7 @@ from textual.widgets import Static
 
 from engine import NumericFault, Session, Stops
 from engine.events import Moment
+from engine.whatif import Branches
 from microgpt_tui import navigation
 from microgpt_tui.frame import Around, Frame, Where
 from microgpt_tui.historian import Historian
@@ -24,6 +26,7 @@ from microgpt_tui.motion import PACES, Motion
 from microgpt_tui.panes.adam import Adam
 from microgpt_tui.panes.attention import Attention
 from microgpt_tui.panes.base import Pane
+from microgpt_tui.panes.comparison import Comparison
 from microgpt_tui.panes.explanation import Explanation
 from microgpt_tui.panes.gradients import Gradients
 from microgpt_tui.panes.inspector import Inspector
@@ -41,9 +44,9 @@ from microgpt_tui.panes.tokens import Tokens
 from microgpt_tui.panes.training import Training
 from microgpt_tui.panes.watches import Watches
 from microgpt_tui.screens.arrangement import Arrangement
-from microgpt_tui.screens.commanding import Commanding
 from microgpt_tui.screens.help import HelpScreen
 from microgpt_tui.screens.layouts import Body
+from microgpt_tui.screens.whatif import WhatIf
 
 SMALLEST = (80, 24)
 PANES: dict[str, type[Pane]] = {
@@ -59,10 +62,11 @@ PANES: dict[str, type[Pane]] = {
     "adam": Adam,
     "training": Training,
     "watches": Watches,
+    "comparison": Comparison,
 }
 
 
-class DebuggerScreen(Commanding):
+class DebuggerScreen(WhatIf):
     """One moment of a run, seen from every side."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = "debugger.tcss"
@@ -88,6 +92,7 @@ class DebuggerScreen(Commanding):
         """Panes stand in the given arrangement; without one, as the user left them, which is read from a file."""
         super().__init__()
         self.session = session
+        self.branches = Branches(session)
         self.kept = kept or Kept()
         self.arrangement = Arrangement.load() if arrangement is None else arrangement
         self.where = Where(session.moment)
@@ -138,7 +143,8 @@ class DebuggerScreen(Commanding):
     def frame(self) -> Frame:
         """The present moment, seen from where the user is."""
         fault = str(self.fault) if self.fault else None
-        around = Around(fault, self.historian.known, self.motion.names, self.kept, self.live)
+        past, names = self.historian.known, self.motion.names
+        around = Around(fault, past, names, self.kept, self.live, self.branch, self.beside)
         return Frame(self.session.view(), self.where, around)
 
     def show(self) -> None:
@@ -177,6 +183,11 @@ class DebuggerScreen(Commanding):
         self.where = self.where.at(self.session.moment)
         self.show_soon()
 
+    def enter(self, make: Callable[[], Session]) -> None:
+        """Stand at the same moment of another run, which is made in the thread."""
+        self._leave()
+        self.motion.enter(make, self.where.moment)
+
     def _leave(self) -> None:
         """The run begins to move in a thread: panes keep their pictures, and let go of its numbers."""
         self.fault = None
@@ -199,6 +210,7 @@ class DebuggerScreen(Commanding):
     @on(Motion.Arrived)
     def arrived(self, message: Motion.Arrived) -> None:
         """A run that was moving stands still."""
+        self.taken_over()
         self.fault, stop = message.fault, message.found
         self.where = self.where.at(self.session.moment)
         if stop is not None and stop.row is not None:
