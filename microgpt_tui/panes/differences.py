@@ -13,6 +13,7 @@ from microgpt_tui import palette
 from microgpt_tui.frame import Around, Frame
 from microgpt_tui.navigation import first_moment
 from microgpt_tui.widgets.cells import Cells, heat_row, heat_size_for, heatmap, window
+from microgpt_tui.widgets.curve import AXIS, sparkline
 from microgpt_tui.widgets.curves import curves
 from microgpt_tui.widgets.numbers import number, plain
 from microgpt_tui.widgets.picture import Line, Picture, beside
@@ -29,9 +30,8 @@ def compare(frame: Frame, other: View, name: str, width: int, height: int) -> Pi
     theirs = Frame(other, frame.where, Around())
     names = frame.around.branch or "original", name
     picture = Picture([_losses(frame, theirs, names)])
-    below = _below(frame, theirs, names, width, max(LEAST_CURVE, (height - 5) // 2))
-    picture.below(_tensor(frame, theirs, names, width, height - picture.height - below.height))
-    return picture.below(below)
+    picture.below(_tensor(frame, theirs, names, width, height - 1 - max(LEAST_CURVE, (height - 5) // 2)))
+    return picture.below(_below(frame, theirs, names, width, height - picture.height))
 
 
 def _losses(frame: Frame, theirs: Frame, names: tuple[str, str]) -> Line:
@@ -108,11 +108,11 @@ def _title(words: str, cells: Cells) -> str:
 def _below(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, height: int) -> Picture:
     """Loss curves and probabilities, side by side where there is room."""
     if width >= SIDE_BY_SIDE:
-        moved = _moved(frame, theirs, width // 3, height)
+        moved = _moved(frame, theirs, names, width // 3, height)
         return beside(_curves(frame, theirs, names, width - width // 3 - 2, height), moved)
     lines = max(2, height // 2)
     picture = _curves(frame, theirs, names, width, height - lines)
-    return picture.below(_moved(frame, theirs, width, height - picture.height))
+    return picture.below(_moved(frame, theirs, names, width, height - picture.height))
 
 
 def _curves(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, height: int) -> Picture:
@@ -123,16 +123,32 @@ def _curves(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, hei
     apart = first_difference(ours, other)
     said = "the same in every step so far" if apart is None else f"apart from step {apart} on"
     picture.line().most(f"losses: ● {names[0]}  ○ {names[1]}  ◉ both; {said}", width, palette.DIM)
-    return picture.below(curves(ours, other, width, height - 1, lambda i: first_moment(frame.program, i)))
+
+    def target(i: int) -> Hashable:
+        return first_moment(frame.program, i)
+
+    apart_lines = int(height > LEAST_CURVE and apart is not None)
+    picture.below(curves(ours, other, width, height - 1 - apart_lines, target))
+    if apart_lines:
+        differences = [a - b for a, b in zip(ours, other, strict=False)]
+        sparkline(
+            picture.line().fit("diff", AXIS, palette.DIM, right=True).add("│", palette.FAINT),
+            differences,
+            width - AXIS - 2,
+            target,
+        )
+    return picture
 
 
-def _moved(frame: Frame, theirs: Frame, width: int, height: int) -> Picture:
+def _moved(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, height: int) -> Picture:
     """The probabilities that moved most, as many as there are lines for."""
     picture, columns = Picture(), max(1, (width + 2) // (MOVED + 14))
     found = shifts(theirs.view, frame.view, (height - 1) * columns) if height > 1 else []
     if not found:
         return picture
-    picture.line().most("probabilities that moved most, from it to this", width, palette.DIM)
+    found = [shift for shift in found if shift.difference != 0]
+    title = f"probabilities that moved most, {names[1]} → {names[0]}" if found else "no probability differs so far"
+    picture.line().most(title, width, palette.DIM)
     for i in range(0, len(found), columns):
         line = picture.line()
         for k, shift in enumerate(found[i : i + columns]):

@@ -106,11 +106,10 @@ class WhatIf(Commanding):
                 self.notify("This number is a constant of the model's graph; choose one that is computed.", timeout=4)
                 return
             target = f"scalar[{tick}]"
-        value = exact(frame.value(row))
-        hint = f"A number for {target} ({value} now), {RATES}." if value else f"A number for {target}, {RATES}."
-        text = "" if frame.value(row) is None else value
+        now = "" if frame.value(row) is None else f" ({exact(frame.value(row))} now)"
+        hint = f"A number for {target}{now}, {RATES}."
         step = self._step_for(row)
-        asked = AskScreen(f"What if, at step {step}", hint, partial(self._read, target, step), text)
+        asked = AskScreen(f"What if, at step {step}", hint, partial(self._read, target, step))
         self.app.push_screen(asked, self._set)
 
     def _step_for(self, row: int) -> int:
