@@ -24,9 +24,18 @@ class Overrides:
         self.values: Floats = np.array([values[row] for row in self.rows.tolist()], dtype=np.float64)
         self._cut = np.zeros(len(op), dtype=np.bool_)
         self._cut[list(cut)] = True
+        self._set = np.zeros(len(op), dtype=np.bool_)
+        self._set[self.rows] = True
         # An exponential is its own slope, so what it was when it was made is needed later on.
         self._own_slope = np.zeros(len(op), dtype=np.bool_)
         self._own_slope[[row for row in self.rows.tolist() if op[row] == EXP and row not in cut]] = True
+
+    def __contains__(self, row: int) -> bool:
+        return bool(self._set[row])
+
+    def cuts(self, row: int) -> bool:
+        """Whether no gradient flows on from this row."""
+        return bool(self._cut[row])
 
     def ticks(self, rows: Rows, first: int, last: int) -> Iterator[tuple[int, int, float]]:
         """Index in `rows`, which ascend, row and value of each that is among `rows[first:last]`, in order."""

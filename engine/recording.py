@@ -127,6 +127,10 @@ class Workspace:
             first = tick + 1
         return self._forward(rows, first, last)
 
+    def made(self, row: int) -> float:
+        """What a scalar was when it was made, before it was set to something else, if it was."""
+        return self._made[row] if self.overrides and row in self.overrides else float(self.data[row])
+
     def _forward(self, rows: Rows, first: int, last: int) -> int:
         r = self.recording
         return self.loops.forward(r.op, self._child, r.args, self.data, _unsigned(rows), first, last)

@@ -39,11 +39,11 @@ class Desk:
     where: Where
     zoomed: str | None = None
     pane: str | None = None
-    branch: str | None = None
     breakpoints: list[Plain] = field(default_factory=list)
     watches: list[Plain] = field(default_factory=list)
     marks: dict[str, Plain] = field(default_factory=dict)
     checks: list[str] = field(default_factory=lambda: sorted(CHECKS))
+    branch: str | None = None
 
     @property
     def moment(self) -> Moment:

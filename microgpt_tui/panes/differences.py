@@ -147,7 +147,7 @@ def _moved(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, heig
     if not found:
         return picture
     found = [shift for shift in found if shift.difference != 0]
-    title = f"probabilities that moved most, {names[1]} → {names[0]}" if found else "no probability differs so far"
+    title = f"probabilities, {names[1]} → {names[0]}" if found else "no probability differs so far"
     picture.line().most(title, width, palette.DIM)
     for i in range(0, len(found), columns):
         line = picture.line()

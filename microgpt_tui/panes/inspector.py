@@ -47,6 +47,9 @@ class Inspector(Pane):
             picture.below(_wrapped([("= ", palette.DIM, None), *_names(frame, _cut(pieces))], width))
             if frame.value(row) is not None:
                 picture.below(_wrapped([("= ", palette.DIM, None), *_numbers(frame, _cut(pieces))], width))
+            made = frame.view.made(row)
+            if made is not None:
+                picture.line().most(f"made as {number(made)}, set to {number(frame.value(row))}", width, palette.NEW)
         elif row < frame.view.recording.n_params:
             m, v = frame.view.moments(row)
             picture.line().fit("a parameter: training moves it", width, palette.DIM)

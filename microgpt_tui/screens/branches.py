@@ -13,7 +13,6 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from engine.whatif import Branches
-from microgpt_tui import palette
 from microgpt_tui.screens.asking import AskScreen
 from microgpt_tui.widgets.picture import Line
 
@@ -69,8 +68,8 @@ class BranchesScreen(ModalScreen[Wish | None]):
 
     def _line(self, name: str, step: int, changes: str, key: str | None) -> Text:
         room = min(WIDEST, self.app.size.width * 96 // 100) - 6
-        line = Line().add("▸ " if key == self.present else "  ", palette.NEW).fit(name, NAME, palette.STRONG)
-        line.fit(f"step {step}", STEP, palette.DIM).add(" ").fit(changes, max(8, room - NAME - STEP - 3))
+        line = Line().add("▸ " if key == self.present else "  ").fit(name, NAME)
+        line.fit(f"step {step}", STEP).add(" ").fit(changes, max(8, room - NAME - STEP - 3))
         return Text.assemble(*((segment.text, segment.style or "") for segment in line.segments), no_wrap=True)
 
     @property

@@ -15,7 +15,6 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from engine.changes import Ablation, Change
-from microgpt_tui import palette
 from microgpt_tui.frame import Frame
 
 MEAN_OF = 20  # documents that a mean is taken over, where nothing else is said
@@ -85,9 +84,7 @@ class PartsScreen(ModalScreen[Ablation | None]):
         words = {"head": "attention head", "mlp": "the MLP", "pos": "the key and the value of position"}[part.kind]
         number = "" if part.number is None else f" {part.number}"
         token = f" ({self._tokens[part.number or 0]})" if part.kind == "pos" else ""
-        text = Text(f"{'●' if off is None else '○'} ", palette.DONE if off is None else palette.WARNING)
-        text.append(f"layer {part.layer}, {words}{number}{token}  ", palette.TEXT).append(state, palette.DIM)
-        return text
+        return Text(f"{'●' if off is None else '○'} layer {part.layer}, {words}{number}{token}: {state}")
 
     def action_close(self) -> None:
         """Nothing is switched."""

@@ -15,6 +15,7 @@ from engine import Config, Moment, Phase, Scope, Session
 from engine.changes import Ablation, Change, SetParameter, SetRate, SetScalar, parse
 from engine.compiled import plain_loops
 from engine.errors import ChangeError
+from engine.explain import Explainer
 
 SHAPE: dict[str, Any] = {"n_layer": 2, "n_embd": 4, "n_head": 2, "block_size": 4, "num_steps": 30, "learning_rate": 0.1}
 
@@ -301,3 +302,24 @@ def test_a_document_may_lack_what_is_to_be_set(change: Change, said: str) -> Non
     with pytest.raises(ChangeError) as raised:
         session.branch([change])
     assert said in str(raised.value)
+
+
+def test_the_terms_of_a_gradient_are_those_that_flow() -> None:
+    """What a debugger shows as the making of a gradient adds up to it, where scalars are set and cut too."""
+    session = Session(Config(**SHAPE), DOCS)
+    stretch = next(s for s in session.program.stretches(Phase.FORWARD) if s.name == "attn_weights" and s.pos == 2)
+    exp = int(stretch.parts["exp"][1])
+    tick = session.program.tick_of(exp)
+    assert tick is not None
+    branch = session.branch([Ablation(0, 1, "head", 0), SetScalar(0, "scalar", None, (), (tick,), 3.0)])
+    branch.seek(Moment(0, Phase.UPDATE, 0))
+    view = branch.view()
+    explain = Explainer(view)
+    assert view.made(exp) not in (None, 3.0)
+    cut = branch.program.tensors["head_out", 1, 1, 0]
+    assert view.made(int(cut[0])) not in (None, 0.0)
+    assert [explain.gradient(child) for child in explain.children(int(cut[0]))] == [[], []]
+    for row in (*explain.children(exp), int(cut[0]), *branch.program.tensors["attn_norm", 1, 1, None].tolist()):
+        terms = explain.gradient(row)
+        assert len(terms) == explain.planned(row) > 0
+        assert terms[-1].after == branch.workspace.grad[row]
