@@ -61,6 +61,15 @@ class Branches:
             self._sessions[name] = self.original.branch(self._branches[name].changes)
         return self._sessions[name]
 
+    def changes(self, name: str | None) -> tuple[Change, ...]:
+        """What is changed in a branch."""
+        return () if name is None else self._branches[name].changes
+
+    def copy(self, name: str | None) -> Session:
+        """Another run as that of a branch, which may be moved in another thread."""
+        known = self.original if name is None else self._sessions.get(name, self.original)
+        return known.branch(self.changes(name))
+
     def name_of(self, session: Session) -> str | None:
         """The branch whose run this is; None for the original."""
         return next((name for name, each in self._sessions.items() if each is session), None)

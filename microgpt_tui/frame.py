@@ -10,11 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import Session
+from engine.changes import Change
 from engine.events import Moment, Phase, Place, Stretch
 from engine.explain import Explainer
 from engine.source import SourceLine, lines_now
 from engine.tape import Rows
 from engine.view import AdamStep, Reading, View
+from engine.whatif import Branches
 from microgpt_tui.courses import Course, Past, Update, course
 from microgpt_tui.kept import Kept
 from microgpt_tui.motion import Live
@@ -63,10 +65,19 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """The run that this one is compared with, and what it is called. Panes move copies of it, never itself."""
+    """The run that this one is compared with: what it is called, its branch (None: the original), its changes.
+
+    Panes move a copy of it, never itself.
+    """
 
     name: str
-    session: Session
+    branch: str | None
+    changes: tuple[Change, ...]
+    branches: Branches = field(compare=False)
+
+    def copy(self) -> Session:
+        """A run of one's own; not to be made on the screen's thread."""
+        return self.branches.copy(self.branch)
 
 
 @dataclass(frozen=True, slots=True)

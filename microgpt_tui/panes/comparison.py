@@ -52,9 +52,11 @@ class Comparison(Pane):
         if motion is not None and motion.busy:
             motion.halt()  # it goes on when it stands still, to the moment that is shown by then
         elif motion is None or self._beside != beside:
-            self._beside, self._fault, session = beside, None, beside.session
-            self._motion = Motion(self, session)
-            self._motion.enter(lambda: session.branch(session.changes), moment)
+            self._beside, self._fault = beside, None
+            self._motion = Motion(self, beside.branches.original)  # until the copy is made
+            self._motion.enter(beside.copy, moment)
+        elif motion.session is beside.branches.original:
+            return None  # no copy could be made
         elif motion.session.moment == moment:
             return motion.session.view()
         elif self._fault is None or self._fault[0] != moment:

@@ -47,7 +47,7 @@ class WhatIf(Commanding):
         if not others:
             return None
         name = self.partner if self.partner in others else others[0] if here is not None else others[-1]
-        return Beside(name or ORIGINAL, self.branches.session(name))
+        return Beside(name or ORIGINAL, name, self.branches.changes(name), self.branches)
 
     def snapshot(self, path: str | None) -> Checkpoint:
         """The original and its branches, to be saved."""
