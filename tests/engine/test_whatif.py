@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import Any
 
 import plain
@@ -11,11 +12,12 @@ from against import check_step
 from bits import DOCS, sha, shown, tiny, words
 from plain import Place, PlainGPT, Scalar, Vector, shares
 
-from engine import Config, Moment, Phase, Scope, Session
+from engine import Config, Moment, Phase, Scope, Session, checkpoint, stored
 from engine.changes import Ablation, Change, SetParameter, SetRate, SetScalar, parse
 from engine.compiled import plain_loops
 from engine.errors import ChangeError
 from engine.explain import Explainer
+from engine.whatif import Branches
 
 SHAPE: dict[str, Any] = {"n_layer": 2, "n_embd": 4, "n_head": 2, "block_size": 4, "num_steps": 30, "learning_rate": 0.1}
 
@@ -323,3 +325,62 @@ def test_the_terms_of_a_gradient_are_those_that_flow() -> None:
         terms = explain.gradient(row)
         assert len(terms) == explain.planned(row) > 0
         assert terms[-1].after == branch.workspace.grad[row]
+
+
+# Branches of a run.
+
+
+def branches_of(session: Session) -> Branches:
+    branches = Branches(session)
+    branches.change(None, [SetRate(2, "beta1", 0.5), Ablation(3, 0, "mlp", None, 2)])
+    return branches
+
+
+def test_branches_are_named_renamed_and_forgotten() -> None:
+    branches = branches_of(Session(Config(**SHAPE), DOCS))
+    assert [(b.name, len(b.changes)) for b in branches.all()] == [("branch 1", 2)]
+    branches.change(None, [SetRate(0, "beta2", 0.5)])
+    branches.rename("branch 1", "  slow   start ")
+    assert [b.name for b in branches.all()] == ["slow start", "branch 2"]
+    assert branches.name_of(branches.session("slow start")) == "slow start"
+    assert branches.name_of(branches.original) is None
+    for name, said in (("", "is no name"), ("x" * 41, "is no name"), ("branch 2", "already"), ("original", "already")):
+        with pytest.raises(ChangeError, match=said):
+            branches.rename("slow start", name)
+    branches.remove("slow start")
+    assert "slow start" not in branches
+    assert len(branches) == 1
+
+
+def test_a_saved_branch_is_replayed_to_the_same_bits(tmp_path: Path) -> None:
+    session = Session(Config(**SHAPE), DOCS)
+    session.run(until=9)
+    branches = branches_of(session)
+    branches.session("branch 1").run(until=8)
+    checkpoint.write(checkpoint.snapshot(session, None, branches.all()), tmp_path / "run.safetensors")
+    saved = checkpoint.load(tmp_path / "run.safetensors")
+    assert saved.branches == branches.all()
+    found = Branches(checkpoint.resume(saved, DOCS), saved.branches)
+    assert found["branch 1"].moment == Moment(8)
+    copy = found.copy("branch 1")
+    copy.seek(Moment(8))
+    again = found.session("branch 1")
+    again.seek(Moment(8))
+    assert sha(copy) == sha(again) == sha(branches.session("branch 1"))
+    assert sha(found.original) == sha(session)
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("nothing", "has no name"),
+        ([{"name": 3}], "has no name"),
+        ([{"name": "a", "changes": "beta1 = 0"}], "does not say what is changed"),
+        ([{"name": "a", "changes": ["beta9 = 0"]}], "cannot be read, nothing is called 'beta9'"),
+        ([{"name": "a", "changes": [], "moment": None}], "its moment is None"),
+    ],
+)
+def test_branches_that_are_damaged(said: Any, sentence: str) -> None:
+    session = Session(Config(**SHAPE), DOCS)
+    with pytest.raises(stored.Unfit, match=sentence):
+        stored.branches(said, Scope(session.config, session.tokenizer))
