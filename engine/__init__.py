@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from engine.errors import (
         AddressError,
         BreakpointError,
+        ChangeError,
         CheckpointError,
         ConfigError,
         DataError,
@@ -40,6 +41,7 @@ __all__ = [
     "AddressError",
     "Breakpoint",
     "BreakpointError",
+    "ChangeError",
     "CheckpointError",
     "Config",
     "ConfigError",
@@ -76,6 +78,7 @@ _ROOMS = {
     "errors": (
         "AddressError",
         "BreakpointError",
+        "ChangeError",
         "CheckpointError",
         "ConfigError",
         "DataError",

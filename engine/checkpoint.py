@@ -26,8 +26,11 @@ from engine.events import Moment
 from engine.files import write_whole
 from engine.history import History, Keyframe
 from engine.recording import Floats, Progress
+from engine.references import Scope
 from engine.session import Session
+from engine.tokenizer import Tokenizer
 from engine.validation import Validation
+from engine.whatif import Branch
 
 VERSION = 2
 KEY = "microgpt"
@@ -42,7 +45,7 @@ class Checkpoint:
     `origin` says what it was trained on, `uchars` is the sorted alphabet, `params`, `m` and `v` are (rows, columns)
     each, by name. Of the `done` steps that were ever finished, at least as many as lie before the moment, there are
     `losses` and `grad_norms` (done,), the `norms` of every matrix (done, n_matrices, 3), and `validations`, as in
-    `History`.
+    `History`. A branch is saved as its changes: it can be replayed.
     """
 
     config: Config
@@ -57,6 +60,7 @@ class Checkpoint:
     norms: Floats
     state: tuple[Any, ...]
     validations: dict[int, Validation] = field(default_factory=dict)
+    branches: tuple[Branch, ...] = ()
 
     @property
     def step(self) -> int:
@@ -115,8 +119,11 @@ def resume(run: Checkpoint, docs: list[str], progress: Progress | None = None) -
 # Writing.
 
 
-def snapshot(session: Session, path: str | None = None) -> Checkpoint:
-    """The run at its moment. `path` is the file that its documents were read from, None for the bundled names."""
+def snapshot(session: Session, path: str | None = None, branches: tuple[Branch, ...] = ()) -> Checkpoint:
+    """The run at its moment. `path` is the file that its documents were read from, None for the bundled names.
+
+    It has to be the original of its branches.
+    """
     start, history = session.start_of_step(), session.history
     matrices = session.recording.matrices
     params, m, v = ({name: flat[rows] for name, rows in matrices.items()} for flat in (start.params, start.m, start.v))
@@ -133,6 +140,7 @@ def snapshot(session: Session, path: str | None = None) -> Checkpoint:
         norms=np.array(history.norms, dtype=np.float64).reshape(-1, len(matrices), 3),
         state=start.generator,
         validations=dict(history.validations),
+        branches=branches,
     )
 
 
@@ -154,6 +162,10 @@ def write(run: Checkpoint, path: str | Path) -> None:
         "generator": run.state,
         "validations": [[step, *found] for step, found in run.validations.items()],
     }
+    if run.branches:
+        about["branches"] = [
+            {"name": b.name, "changes": [c.text for c in b.changes], "moment": asdict(b.moment)} for b in run.branches
+        ]
     about[stored.SHA] = stored.digest(about, tensors)
     try:
         write_whole(Path(path), to_bytes(tensors, {KEY: json.dumps(about)}))
@@ -208,7 +220,9 @@ def _read(about: Any, tensors: dict[str, Floats]) -> Checkpoint:
     if about.get(stored.SHA) != stored.digest(about, tensors):
         raise stored.Unfit("it is damaged, its numbers are not those that were saved")
     validations = stored.validations(about.get("validations", []))
-    return Checkpoint(config, moment, origin, uchars, params, m, v, losses, grad_norms, norms, state, validations)
+    branches = stored.branches(about.get("branches", []), Scope(config, Tokenizer(uchars)))
+    figures = losses, grad_norms, norms
+    return Checkpoint(config, moment, origin, uchars, params, m, v, *figures, state, validations, branches)
 
 
 def _tensor(tensors: dict[str, Floats], name: str, shape: tuple[int, ...]) -> Floats:

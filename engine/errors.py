@@ -65,3 +65,7 @@ class NumericFault(EngineError):
             f"training stopped at step {step} (counted from 0), document {doc!r}, {place}tensor {tensor}: {reason}; "
             "a smaller --learning-rate usually keeps the numbers in range"
         )
+
+
+class ChangeError(EngineError):
+    """A change to a run that cannot be read, or that the run has no place for."""

@@ -143,6 +143,11 @@ class StepProgram:
         """The row that each forward tick makes."""
         return np.concatenate([self.recording.rows[: self.position_ticks], self.mean_rows])
 
+    def tick_of(self, row: int) -> int | None:
+        """The forward tick that makes a row, counted from 0; None if this document does not make it."""
+        tick = int(np.searchsorted(self.rows, row))
+        return tick if tick < len(self.rows) and self.rows[tick] == row else None
+
     @cached_property
     def edges(self) -> Rows:
         """The edge of the graph that each backward tick goes along, as an index into `child`; -1 - row sets a seed."""

@@ -196,7 +196,7 @@ class Explainer:
         total, terms = 0.0, []
         for tick in ticks.tolist():
             edge = int(program.edges[tick - 1])
-            if edge < 0:
+            if edge < 0 or self._is_cut(edge >> 1):
                 continue
             before, grad = total, float(self.view.workspace.grad[edge >> 1])
             product = self._hand_on(tick, row, grad)
@@ -208,11 +208,22 @@ class Explainer:
         """What the kernel itself adds at a tick if the user's gradient is `grad`."""
         edge = int(self.program.edges[tick - 1])
         small = {edge >> 1: grad, row: -0.0}  # the one number to which adding anything, -0.0 too, gives just that
-        data = memoryview(self.view.passed_values)  # type: ignore[arg-type]  # Python's own floats overflow silently
+        values = self.view.passed_values
+        rows = {edge >> 1, int(self._child[edge]), max(int(self._child[edge ^ 1]), 0)}
+        data = {r: float(values[r]) for r in rows}  # Python's own floats overflow silently
+        if (edge >> 1) >= self.view.recording.n_params:
+            data[edge >> 1] = self.view.workspace.made(edge >> 1)
         kernels.backward(self._op, self._child, data, small, self.program.edges, tick - 1, tick)
         return float(small[row])
+
+    def _is_cut(self, row: int) -> bool:
+        """Whether a row is switched off, so that no gradient flows on from it."""
+        overrides = self.view.workspace.overrides
+        return overrides is not None and overrides.cuts(row)
 
     def planned(self, row: int) -> int:
         """How many terms the gradient of a row will have when it is complete."""
         seed = int(row == self.program.loss_row)  # the loss starts with 1, which nothing has handed on
-        return int(np.count_nonzero(self.program.receivers == row)) - seed
+        edges = self.program.edges[self.program.receivers == row]
+        overrides = self.view.workspace.overrides
+        return len(edges if overrides is None else overrides.flowing(edges)) - seed

@@ -70,6 +70,13 @@ class History:
         """The same lists and keyframes, for a run that only reads them."""
         return replace(self, writes=False)
 
+    def until(self, step: int) -> History:
+        """What was known when `step` began, for another run that goes on from there and writes a history of its own."""
+        keyframes = {s: frame for s, frame in self.keyframes.items() if s <= step}
+        figures = self.losses[:step], self.grad_norms[:step], self.norms[:step]
+        validations = {s: found for s, found in self.validations.items() if s < step}
+        return History(self.spacing, True, *figures, keyframes, validations)
+
     def wants(self, step: int) -> bool:
         """Whether the start of this step should be kept."""
         return self.writes and step % self.spacing == 0 and step not in self.keyframes

@@ -17,6 +17,8 @@ from engine import model
 from engine.compiled import Loops
 from engine.config import Config
 from engine.errors import ConfigError, Stopped
+from engine.kernels import FINE
+from engine.overrides import Overrides
 from engine.runs import Dots, Mask, find_dots
 from engine.tape import LEAF, LOG, NEG_MAX, Matrix, Rows, Tape, Tensor, Value
 
@@ -100,6 +102,8 @@ class Workspace:
         self.grad: Floats = np.zeros(len(recording))
         rows, values = recording.constants
         self.data[rows] = values
+        self.overrides: Overrides | None = None  # what is otherwise than the model makes it
+        self._made: dict[int, float] = {}  # what the scalars that were set were before
 
     @property
     def params(self) -> Floats:
@@ -115,11 +119,27 @@ class Workspace:
 
     def forward(self, rows: Rows, first: int, last: int) -> int:
         """Compute `rows[first:last]`; FINE, or the index at which Python's arithmetic would raise."""
+        for tick, row, value in self.overrides.ticks(rows, first, last) if self.overrides else ():
+            fault = self._forward(rows, first, tick + 1)
+            if fault != FINE:
+                return fault
+            self._made[row], self.data[row] = float(self.data[row]), value
+            first = tick + 1
+        return self._forward(rows, first, last)
+
+    def made(self, row: int) -> float:
+        """What a scalar was when it was made, before it was set to something else, if it was."""
+        return self._made[row] if self.overrides and row in self.overrides else float(self.data[row])
+
+    def _forward(self, rows: Rows, first: int, last: int) -> int:
         r = self.recording
         return self.loops.forward(r.op, self._child, r.args, self.data, _unsigned(rows), first, last)
 
     def forward_whole(self, n: int) -> int:
-        """Compute all that `n` positions and their mean make, with the same bits and faults as `forward`."""
+        """Compute all that `n` positions and their mean make, with the same bits and faults as `forward`.
+
+        Not for a workspace with overrides.
+        """
         r = self.recording
         rows, dots, mean = r.row_counts[n - 1], r.dot_counts[n - 1], _unsigned(r.mean_rows[n - 1])
         return self.loops.forward_whole(
@@ -128,6 +148,21 @@ class Workspace:
 
     def backward(self, edges: Rows, first: int, last: int) -> None:
         """Run the chain rule over `edges[first:last]`."""
+        if self.overrides is None:
+            self._backward(edges, first, last)
+            return
+        edges = self.overrides.flowing(edges[first:last])
+        first = 0
+        for at in self.overrides.own_slopes(edges):
+            row = int(edges[at]) >> 1
+            self._backward(edges, first, at)
+            now, self.data[row] = float(self.data[row]), self._made[row]
+            self._backward(edges, at, at + 1)
+            self.data[row] = now
+            first = at + 1
+        self._backward(edges, first, len(edges))
+
+    def _backward(self, edges: Rows, first: int, last: int) -> None:
         self.loops.backward(self.recording.op, self._child, self.data, self.grad, edges, first, last, 0)
 
     def backward_whole(self, edges: Rows, terms: Rows, legs: Rows) -> None:

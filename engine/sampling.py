@@ -14,6 +14,7 @@ from engine.choosing import Strategy, pick
 from engine.compiled import Loops
 from engine.errors import ConfigError, EngineError
 from engine.kernels import FINE
+from engine.overrides import Overrides
 from engine.recording import Floats, Recording, Span, Workspace
 from engine.tape import Rows, Tensor
 from engine.tokenizer import Tokenizer
@@ -22,12 +23,14 @@ from engine.tokenizer import Tokenizer
 class Sampler:
     """Reads tokens with a copy of `params`, (n_params,), and says what comes next; nothing else moves with it.
 
-    What was read stays: of another list of tokens, it reads only what differs, as with any cache of keys and values.
+    `overrides` says what is otherwise than the parameters make it. What was read stays: of another list of tokens, it
+    reads only what differs, as with any cache of keys and values.
     """
 
-    def __init__(self, recording: Recording, loops: Loops, params: Floats) -> None:
+    def __init__(self, recording: Recording, loops: Loops, params: Floats, overrides: Overrides | None = None) -> None:
         self.recording = recording
         self.workspace = Workspace(recording, loops, recording.child.copy())
+        self.workspace.overrides = overrides
         self.workspace.params[:] = params
         self._ids: list[int] = []  # what the positions have read
         self._rows: list[tuple[Rows, Rows]] = []  # of the first positions: up to the logits, and what tempers them
@@ -95,14 +98,16 @@ def beginning(prefix: str, tokenizer: Tokenizer, block_size: int) -> list[int]:
 
 def draw(
     recording: Recording, loops: Loops, params: Floats, tokenizer: Tokenizer, generator: random.Random,
-    strategy: Strategy, prefix: str = "",
+    strategy: Strategy, prefix: str = "", overrides: Overrides | None = None,
 ) -> Iterator[str]:  # fmt: skip
     """Documents without end from `params`, (n_params,), each from BOS until BOS comes again or the context is full.
+
+    `overrides` says what is otherwise than the parameters make it.
 
     Raises ConfigError for a prefix that cannot be read, EngineError if a probability cannot be computed.
     """
     given = beginning(prefix, tokenizer, recording.config.block_size)
-    sampler = Sampler(recording, loops, params)
+    sampler = Sampler(recording, loops, params, overrides)
     while True:
         ids = given.copy()
         while len(ids) <= recording.config.block_size:
@@ -116,7 +121,8 @@ def draw(
 
 def sample(
     recording: Recording, loops: Loops, params: Floats, tokenizer: Tokenizer, generator: random.Random, n: int,
-    strategy: Strategy, prefix: str = "",
+    strategy: Strategy, prefix: str = "", overrides: Overrides | None = None,
 ) -> list[str]:  # fmt: skip
     """The next `n` documents that `draw` draws."""
-    return list(itertools.islice(draw(recording, loops, params, tokenizer, generator, strategy, prefix), n))
+    drawn = draw(recording, loops, params, tokenizer, generator, strategy, prefix, overrides)
+    return list(itertools.islice(drawn, n))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import math
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 
 import numpy as np
 
+from engine.altering import Alterations
+from engine.changes import Change
 from engine.choosing import Strategy
 from engine.compiled import Loops, loops
 from engine.config import Config
@@ -20,7 +22,7 @@ from engine.history import History, Keyframe, matrix_norms
 from engine.kernels import FINE
 from engine.order import GradientOrder
 from engine.recording import Floats, Progress, Recording, Workspace, record
-from engine.sampling import sample
+from engine.sampling import Sampler, sample
 from engine.tape import EXP, LOG
 from engine.tokenizer import Tokenizer
 from engine.validation import Validator, kept_aside
@@ -75,6 +77,7 @@ class Session:
         self._m: Floats = np.zeros(len(params))
         self._v: Floats = np.zeros(len(params))
         self.history = History()
+        self._altered = Alterations(self.recording)
         self._generator_state = self.generator.getstate()
         self._begin(0)
 
@@ -110,9 +113,22 @@ class Session:
         """Copies of Adam's second moments, shaped as the parameters."""
         return self._by_name(self._v)
 
-    def sample(self, n: int = 20, temperature: float = 0.5, generator: random.Random | None = None) -> list[str]:
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What is otherwise in this run than its configuration and seed say; empty but in a branch."""
+        return self._altered.changes
+
+    @property
+    def config_now(self) -> Config:
+        """The hyperparameters that hold in the present step: `config`, and what has been changed of it."""
+        return self._altered.config(self.step)
+
+    def sample(
+        self, n: int = 20, temperature: float | None = None, generator: random.Random | None = None
+    ) -> list[str]:
         """`n` new documents from the parameters as they are; draws go on from the run's own generator unless given one.
 
+        The temperature is 0.5 unless it is given here, or changed in this run.
         Raises ConfigError for a temperature that is not above 0.
         """
         return sample(
@@ -122,8 +138,14 @@ class Session:
             self.tokenizer,
             generator or self.generator,
             n,
-            Strategy(temperature),
+            Strategy(self._altered.temperature(self.step) if temperature is None else temperature),
+            overrides=self._altered.in_samples(self.step),
         )
+
+    def sampler(self) -> Sampler:
+        """What reads tokens with the parameters as they are, and says what comes next."""
+        overrides = self._altered.in_samples(self.step)
+        return Sampler(self.recording, self.loops, self.workspace.params, overrides)
 
     # Training.
 
@@ -178,7 +200,7 @@ class Session:
     def view(self) -> View:
         """What can be seen at this moment, and nothing that is not yet computed."""
         return View(
-            self.config, self.program, self.workspace, self._moment, self._start, (self._m, self._v),
+            self.config_now, self.program, self.workspace, self._moment, self._start, (self._m, self._v),
             self._adam_rates(), self.history,
         )  # fmt: skip
 
@@ -204,6 +226,21 @@ class Session:
         other.generator.setstate(self.history.keyframes[0].generator)
         other.history = History(keyframes={0: self.history.keyframes[0]})
         other._restore(0)
+        return other
+
+    def branch(self, changes: Iterable[Change]) -> Session:
+        """Another run that is as this one up to where the first change begins that they do not share.
+
+        It stands there, or at the last keyframe before it. `changes` are all of its own, later ones after earlier ones.
+        Raises ChangeError for one that has no place in its step.
+        """
+        other = self.twin()
+        other._altered = self._altered.taking_on(changes)
+        for change in set(other.changes) - set(self.changes):
+            other._altered.check(change, other._program_of(change.step))
+        apart = min((c.step for c in set(other.changes) ^ set(self.changes)), default=len(self.losses))
+        other.history = self.history.until(apart)
+        other._restore(other.history.nearest(apart))
         return other
 
     def forget_future(self) -> None:
@@ -233,12 +270,22 @@ class Session:
         """Stand at the start of a step whose parameters and moments are in place."""
         self._moment = Moment(step)
         self._start: Keyframe | None = None
+        self._altered.set_parameters(self.workspace.params, step)
         if self.history.wants(step):
             self.history.keyframes[step] = self._keyframe()
+        self.program = self._program_of(step)
+        if self.changes:
+            self._altered.take_means(step, self.loops, self.workspace.params, self._tokens_of)
+            self.workspace.overrides = self._altered.overrides(self.program)
         if self._validator and step % self.config.val_every == 0 and self.history.lacks_validation(step):
-            self.history.validations[step] = self._validator.measure(self.workspace.params)
-        doc = self.docs[step % len(self.docs)]
-        self.program = StepProgram(self.workspace, self._order, self.tokenizer, step, doc)
+            found = self._validator.measure(self.workspace.params, self._altered.in_samples(step))
+            self.history.validations[step] = found
+
+    def _program_of(self, step: int) -> StepProgram:
+        return StepProgram(self.workspace, self._order, self.tokenizer, step, self.docs[step % len(self.docs)])
+
+    def _tokens_of(self, step: int) -> list[int]:
+        return self.tokenizer.encode(self.docs[step % len(self.docs)])
 
     def _new_validator(self) -> Validator | None:
         return Validator(self.recording, self.loops, self.tokenizer, self.val_docs) if self.val_docs else None
@@ -289,7 +336,7 @@ class Session:
 
     def _forward(self, first: int, last: int) -> None:
         program, w = self.program, self.workspace
-        whole = first == 0 and last == program.ticks(Phase.FORWARD)
+        whole = first == 0 and last == program.ticks(Phase.FORWARD) and w.overrides is None
         at = w.forward_whole(program.n) if whole else w.forward(program.rows, first, last)
         if at != FINE:
             self._moment = Moment(self.step, Phase.FORWARD, at)
@@ -297,7 +344,7 @@ class Session:
 
     def _backward(self, first: int, last: int) -> None:
         route = self.program.route
-        if first == 0 and last == route.ticks:
+        if first == 0 and last == route.ticks and self.workspace.overrides is None:
             self.workspace.backward_whole(route.edges, route.terms, route.legs)
         else:
             self.workspace.backward(self.program.edges, first, last)
@@ -314,7 +361,7 @@ class Session:
 
     def _adam_rates(self) -> tuple[float, ...]:
         """The numbers that every parameter's update of this step shares, as `kernels.adam_step` takes them."""
-        c, step = self.config, self.step
+        c, step = self.config_now, self.step
         fixes = (1 - c.beta1 ** (step + 1), 1 - c.beta2 ** (step + 1))
         return c.learning_rate_at(step), c.beta1, c.beta2, *fixes, SQUARE, ROOT, EPS_ADAM
 

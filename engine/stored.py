@@ -11,12 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from engine.changes import parse
 from engine.config import Config
 from engine.dataset import Origin
-from engine.errors import ConfigError
+from engine.errors import ChangeError, ConfigError
 from engine.events import Moment, Phase
 from engine.recording import Floats
+from engine.references import Scope
 from engine.validation import Validation
+from engine.whatif import Branch
 
 ADDED = {"val_fraction", "val_every"}  # which files of the first builds do not have; the defaults are what they did
 SHA = "sha256"  # where a file says its own digest
@@ -98,3 +101,20 @@ def generator(said: Any) -> tuple[Any, ...]:
     except (TypeError, ValueError, OverflowError):
         raise Unfit("the state of its random generator is damaged") from None
     return state
+
+
+def branches(said: Any, scope: Scope) -> tuple[Branch, ...]:
+    """Names, changes as they are typed, and moments."""
+    found = []
+    for each in said if isinstance(said, list) else [said]:
+        if not isinstance(each, dict) or not isinstance(each.get("name"), str):
+            raise Unfit("one of its branches has no name")
+        texts = each.get("changes")
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise Unfit(f"its branch {each['name']!r} does not say what is changed in it")
+        try:
+            changes = tuple(parse(text, scope) for text in texts)
+        except ChangeError as error:
+            raise Unfit(f"its branch {each['name']!r} cannot be read, {error}") from None
+        found.append(Branch(each["name"], changes, moment(each.get("moment"))))
+    return tuple(found)

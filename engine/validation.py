@@ -9,6 +9,7 @@ from typing import NamedTuple
 from engine.compiled import Loops
 from engine.config import Config
 from engine.kernels import FINE
+from engine.overrides import Overrides
 from engine.recording import Floats, Recording, Workspace
 from engine.tokenizer import Tokenizer
 
@@ -36,10 +37,14 @@ class Validator:
         self._docs = [tokenizer.encode(doc) for doc in docs]
         self._workspace = Workspace(recording, loops, recording.child.copy())
 
-    def measure(self, params: Floats) -> Validation:
-        """Losses and perplexity of the documents with `params` (n_params,); nan where one cannot be computed."""
+    def measure(self, params: Floats, overrides: Overrides | None = None) -> Validation:
+        """Losses and perplexity of the documents with `params` (n_params,); nan where one cannot be computed.
+
+        `overrides` says what is otherwise than the parameters make it.
+        """
         workspace, recording = self._workspace, self._workspace.recording
         workspace.params[:] = params
+        workspace.overrides = overrides
         losses, surprise, positions = [], 0.0, 0
         for tokens in self._docs:
             n = min(recording.config.block_size, len(tokens) - 1)

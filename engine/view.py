@@ -128,6 +128,13 @@ class View:
         last = self.recording.positions[self.program.n - 1].last
         return (rows < last) | ((rows >= mean.first) & (rows < mean.last))
 
+    def made(self, row: int) -> float | None:
+        """What a scalar was when it was made, where it has been set to something else; None elsewhere."""
+        overrides = self.workspace.overrides
+        if overrides is None or row not in overrides or not self.data(np.array([row])).known[0]:
+            return None
+        return self.workspace.made(row)
+
     def grad(self, rows: Rows) -> Reading:
         """Gradients as accumulated so far; unknown where nothing has arrived yet.
 

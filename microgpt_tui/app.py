@@ -19,6 +19,7 @@ from textual.theme import Theme
 
 from engine import EngineError, Session
 from engine.dataset import checksum
+from engine.whatif import Branches
 from microgpt_tui import palette
 from microgpt_tui.keeper import Keeper
 from microgpt_tui.lectures.calling import call_file
@@ -101,6 +102,8 @@ class MicrogptApp(ThemedApp):
             await self.give(self._lecture, message.session)
             return
         screen = DebuggerScreen(message.session)
+        if self.start.run is not None:
+            screen.take_up(Branches(message.session, self.start.run.branches))
         self.keeper = Keeper(screen, self.start)
         await self.push_screen(screen)
         self.keeper.lay_out()
@@ -131,7 +134,7 @@ class MicrogptApp(ThemedApp):
             self.notify("The run is on its way to another moment; save it when it has arrived.", timeout=3)
             return
         given = screen.lecture.chapter.data if isinstance(screen, LectureScreen) else self.start.path
-        self.push_screen(SaveScreen(screen.session, str(given) if given else None))
+        self.push_screen(SaveScreen(screen.snapshot(str(given) if given else None)))
 
     # Lectures.
 
@@ -158,7 +161,7 @@ class MicrogptApp(ThemedApp):
             return False
         for screen in reversed(self.screen_stack):
             if isinstance(screen, DebuggerScreen):
-                session = screen.session
+                session = screen.branches.original
                 if session.config == config and session.checksum == checksum(docs):
                     fresh = session if isinstance(screen, LectureScreen) else session.anew()
                     self.run_worker(self.give(lecture, fresh))

@@ -29,7 +29,8 @@ Plain = dict[str, Any]
 class Desk:
     """A run's hyperparameters and documents, the moment and focus, and all that the user has laid out around it.
 
-    `zoomed` and `pane` name the pane that had all the room and the one that was chosen.
+    `zoomed` and `pane` name the pane that had all the room and the one that was chosen, `branch` the one of the run
+    that the user was in.
     """
 
     config: Config
@@ -41,6 +42,7 @@ class Desk:
     watches: list[Plain] = field(default_factory=list)
     marks: dict[str, Plain] = field(default_factory=dict)
     checks: list[str] = field(default_factory=lambda: sorted(CHECKS))
+    branch: str | None = None
 
     @property
     def moment(self) -> Moment:
@@ -143,7 +145,7 @@ def _read(about: Any) -> Desk:
     for name, kind in (("breakpoints", list), ("watches", list), ("marks", dict), ("checks", list)):
         if not isinstance(said[name], kind):
             raise stored.Unfit(f"its {name} are {said[name]!r}")
-    if not (isinstance(said["zoomed"], str | None) and isinstance(said["pane"], str | None)):
+    if not all(isinstance(said[name], str | None) for name in ("zoomed", "pane", "branch")):
         raise stored.Unfit("its panes have no names")
     for name, made in (("config", stored.config), ("origin", stored.origin), ("where", _where)):
         said[name] = made(said[name])

@@ -9,12 +9,15 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from engine import Session
+from engine.changes import Change
 from engine.events import Moment, Phase, Place, Stretch
 from engine.explain import Explainer
 from engine.source import SourceLine, lines_now
 from engine.tape import Rows
 from engine.tokenizer import Tokenizer
 from engine.view import AdamStep, Reading, View
+from engine.whatif import Branches
 from microgpt_tui.courses import Course, Past, Update, course
 from microgpt_tui.kept import Kept
 from microgpt_tui.motion import Live
@@ -62,10 +65,28 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """The run that this one is compared with: what it is called, its branch (None: the original), its changes.
+
+    Panes move a copy of it, never itself.
+    """
+
+    name: str
+    branch: str | None
+    changes: tuple[Change, ...]
+    branches: Branches = field(compare=False)
+
+    def copy(self) -> Session:
+        """A run of one's own; not to be made on the screen's thread."""
+        return self.branches.copy(self.branch)
+
+
+@dataclass(frozen=True, slots=True)
 class Around:
     """What panes show of more than the moment: a fault, figures of earlier steps (more may come while the frame is
-    shown), names sampled on the way by the step before which they were, what the user keeps, how a run moves, and
-    how many documents it is trained on and how many are kept aside, if any are.
+    shown), names sampled on the way by the step before which they were, what the user keeps, how a run moves, how many
+    documents it is trained on and how many are kept aside, if any are, the branch that it is (None: the original) and
+    the one that it is compared with.
     """
 
     fault: str | None = None
@@ -74,6 +95,8 @@ class Around:
     kept: Kept = field(default_factory=Kept)
     live: Live | None = None
     split: tuple[int, int] | None = None
+    branch: str | None = None
+    beside: Beside | None = None
 
 
 class Frame:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import asdict, replace
 from functools import partial
 
 from textual.worker import Worker
 
 from engine import CheckpointError
-from engine.checkpoint import Checkpoint, snapshot
+from engine.checkpoint import Checkpoint
 from engine.dataset import Origin
 from microgpt_tui.desk import Desk, keep
 from microgpt_tui.kept import restored
@@ -26,7 +27,7 @@ class Keeper:
         self.screen, session = screen, screen.session
         origin = Origin(session.checksum, start.path)
         self._desk = replace(start.desk, origin=origin) if start.desk else Desk(session.config, origin, screen.where)
-        self._run_step = start.run.step if start.desk and start.run else None  # where the run stands in its file
+        self._saved = self._state() if start.desk and start.run else None  # what of the run is in its file
         self._seen = self._kept = self._desk
         self._leaving: Desk | None = None
         self._writing: Worker[None] | None = None
@@ -44,6 +45,7 @@ class Keeper:
             screen.set_focus(screen.query_one(f"#{desk.pane}", Pane))
         for sentence in dropped:
             screen.notify(sentence, severity="warning", timeout=12, markup=False)
+        screen.take_up(screen.branches, desk.branch)
         self._seen = self._kept = self.now()
         screen.set_interval(PAUSE, self.look)
 
@@ -51,7 +53,14 @@ class Keeper:
         """The desk as it is."""
         screen = self.screen
         pane = screen.focused.id if isinstance(screen.focused, Pane) else None
-        return replace(self._desk, where=screen.where, zoomed=screen.zoomed, pane=pane, **screen.kept.as_dict())
+        return replace(
+            self._desk,
+            where=screen.where,
+            zoomed=screen.zoomed,
+            pane=pane,
+            branch=screen.branch,
+            **screen.kept.as_dict(),
+        )
 
     def look(self) -> None:
         """Keep the desk, in a thread, if it has changed and the user has paused."""
@@ -59,10 +68,16 @@ class Keeper:
             return
         now = self.now()
         if self._seen == now != self._kept:
-            run = snapshot(self.screen.session, now.origin.path) if now.moment.step != self._run_step else None
-            self._kept, self._run_step = now, now.moment.step
+            state = self._state()
+            run = self.screen.snapshot(now.origin.path) if state != self._saved else None
+            self._kept, self._saved = now, state
             self._writing = self.screen.run_worker(partial(self._write, now, run), thread=True)
         self._seen = now
+
+    def _state(self) -> tuple[int, Hashable]:
+        """Where the run stands, and what its branches are."""
+        branches = self.screen.branches
+        return branches.original.step, tuple((branch.name, branch.changes) for branch in branches.all())
 
     def leave(self) -> None:
         """The program is about to end: remember what is on the screen before it is taken apart."""
@@ -72,7 +87,7 @@ class Keeper:
         """Keep the desk and the run as they are in the end. Raises CheckpointError if that cannot be done."""
         now = self._leaving or replace(self.now(), pane=self._seen.pane)  # a screen that broke off has no chosen pane
         # While the screen is busy a thread moves the run; then the moment alone is kept, and reached by training.
-        keep(now, None if self.screen.busy else snapshot(self.screen.session, now.origin.path))
+        keep(now, None if self.screen.busy else self.screen.snapshot(now.origin.path))
 
     def _write(self, desk: Desk, run: Checkpoint | None) -> None:
         try:

@@ -142,6 +142,32 @@ KEYS = (
         "esc",
         group="Look",
     ),
+    Key("whatif.edit", "e", "edit", "edit", "What if: set the selected number, or any other change", group="What if"),
+    Key(
+        "whatif.ablate",
+        "x",
+        "ablate",
+        "switch off",
+        "What if: this head, MLP or position off, or on again",
+        group="What if",
+    ),
+    Key("whatif.parts", "X", "parts", "switch off ...", "What if: list all that can be switched off", group="What if"),
+    Key(
+        "whatif.compare",
+        "d",
+        "compare",
+        "compare",
+        "This moment here and in the other run, or no longer",
+        group="What if",
+    ),
+    Key(
+        "whatif.branches",
+        "E",
+        "branches",
+        "branches",
+        "List of branches: go to, compare, rename, delete",
+        group="What if",
+    ),
     Key(
         "moment.copy",
         "y",
@@ -194,6 +220,10 @@ ASKING = {
     "check.gradient",
     "run.save",
     "app.help",
+    "whatif.edit",
+    "whatif.ablate",
+    "whatif.parts",
+    "whatif.branches",
 }
 
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from textual.message import Message
-from textual.screen import Screen
+from textual.widget import Widget
 
-from engine import NumericFault, Session, Stop, Stopped, Stops, run_back, run_on
+from engine import EngineError, NumericFault, Session, Stop, Stops, run_back, run_on
 from engine.events import Moment, Stretch
 from microgpt_tui.navigation import counterpart, last_moment, next_event
 
@@ -72,7 +72,7 @@ class Motion:
             self.found, self.fault, self.note = found, fault, note
             super().__init__()
 
-    def __init__(self, owner: Screen[None], session: Session) -> None:
+    def __init__(self, owner: Widget, session: Session) -> None:
         self.busy = False
         self.pace = self._running = PACES[-1]  # the one that was chosen, and the one of the run that is going on
         self.names: dict[int, list[str]] = {}  # what was sampled, by the step before which it was
@@ -96,6 +96,15 @@ class Motion:
     def go(self, moment: Moment) -> None:
         """Go to a moment that is far."""
         self._begin(partial(self._go, moment))
+
+    @property
+    def session(self) -> Session:
+        """The run that it moves."""
+        return self._session
+
+    def enter(self, make: Callable[[], Session], moment: Moment) -> None:
+        """From now on move the run that is made, in the thread, and bring it to a moment."""
+        self._begin(partial(self._enter, make, moment))
 
     def run(self, stops: Stops, pace: Pace) -> None:
         """Train on until a stop, the end of the schedule, or `halt`."""
@@ -150,8 +159,8 @@ class Motion:
             arrived = work()
         except NumericFault as fault:
             arrived = self.Arrived(fault=fault)
-        except Stopped as stopped:
-            arrived = self.Arrived(note=f"{stopped}.")
+        except EngineError as error:
+            arrived = self.Arrived(note=f"{error}.")
         finally:
             self.busy = False
             self._idle.set()
@@ -160,6 +169,12 @@ class Motion:
     def _go(self, moment: Moment) -> Motion.Arrived:
         self._session.seek(moment, partial(self._passing, f"going to step {moment.step}", moment.step))
         return self.Arrived()
+
+    def _enter(self, make: Callable[[], Session], moment: Moment) -> Motion.Arrived:
+        session = make()
+        self._session, self.names = session, {}
+        self._since = time.monotonic(), session.step
+        return self._go(moment)
 
     def _back(self, stops: Stops) -> Motion.Arrived:
         until = self._session.step

@@ -19,6 +19,7 @@ from microgpt_tui.cli.serve import serve
 from microgpt_tui.cli.trace import trace
 from microgpt_tui.cli.train import train
 from microgpt_tui.cli.verify import verify
+from microgpt_tui.cli.whatif import what_if
 from microgpt_tui.cli.why import why
 
 
@@ -83,7 +84,7 @@ def cli(ctx: click.Context, config: Config, step: int, data: Path | None, resume
     run_debugger(from_desk(data) if resume else from_seed(config, step, data), theme=theme)
 
 
-for command in (open_run, lecture, serve, train, sample, trace, why, grad_check, export, verify):
+for command in (open_run, lecture, serve, train, sample, trace, why, what_if, grad_check, export, verify):
     cli.add_command(command)
 
 

@@ -73,7 +73,7 @@ class Helper:
 
     def _search(self, prefix: str, temperature: float) -> None:
         session = self._session
-        self._sampler = self._sampler or Sampler(session.recording, session.loops, session.workspace.params)
+        self._sampler = self._sampler or session.sampler()
         self._tell(self.Found(beam=beam(self._sampler, session.tokenizer, WIDTH, temperature, prefix)))
 
     def _sample(self, steps: Sequence[int], strategy: Strategy, prefix: str, seed: str) -> None:

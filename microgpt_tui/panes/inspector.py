@@ -30,6 +30,9 @@ class Inspector(Pane):
         picture.line().fit(name, max(1, width - len(figure) - 1), palette.NEW).add(f" {figure}", palette.STRONG)
         if value is not None and value != 0:
             picture.line().fit(exact(value), width, palette.FAINT, right=True)
+        made = frame.view.made(row)
+        if made is not None:
+            picture.line().most(f"made as {number(made)}, set to {number(value)}", width, palette.NEW)
         adam = frame.view.adam(row)
         if frame.phase is Phase.UPDATE and row < frame.view.recording.n_params:
             picture.below(_adam(frame, row, width) if adam else _waits(width))

@@ -33,7 +33,10 @@ class Place(Pane, can_focus=False):
 
 def _line(frame: Frame, of: str, joint: str) -> Line:
     """Step, loss, phase and path; `of` says how many steps there are, `joint` stands between the parts of the path."""
-    line = Line().add(f" step {frame.moment.step}", palette.STRONG).add(f"{of}  ", palette.DIM)
+    line = Line()
+    if frame.around.branch is not None:
+        line.add(" ").most(frame.around.branch, 16, palette.WARNING)
+    line.add(f" step {frame.moment.step}", palette.STRONG).add(f"{of}  ", palette.DIM)
     loss = frame.view.loss
     line.add("loss ", palette.DIM).add(plain(loss) if loss is not None else "-", palette.STRONG).add("  ")
     line.add(f" {frame.phase.upper()} ", palette.PHASES[frame.phase]).add(" ")

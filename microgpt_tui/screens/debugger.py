@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar
 
@@ -15,6 +16,7 @@ from textual.widgets import Static
 
 from engine import NumericFault, Session, Stops
 from engine.events import Moment
+from engine.whatif import Branches
 from microgpt_tui import navigation
 from microgpt_tui.frame import Around, Frame, Where
 from microgpt_tui.historian import Historian
@@ -24,6 +26,7 @@ from microgpt_tui.motion import PACES, Motion
 from microgpt_tui.panes.adam import Adam
 from microgpt_tui.panes.attention import Attention
 from microgpt_tui.panes.base import Pane
+from microgpt_tui.panes.comparison import Comparison
 from microgpt_tui.panes.explanation import Explanation
 from microgpt_tui.panes.gradients import Gradients
 from microgpt_tui.panes.inspector import Inspector
@@ -47,6 +50,7 @@ from microgpt_tui.screens.following import Following
 from microgpt_tui.screens.help import HelpScreen
 from microgpt_tui.screens.inferring import Inferring
 from microgpt_tui.screens.layouts import Body
+from microgpt_tui.screens.whatif import WhatIf
 
 SMALLEST = (80, 24)
 PANES: dict[str, type[Pane]] = {
@@ -63,10 +67,11 @@ PANES: dict[str, type[Pane]] = {
     "training": Training,
     "watches": Watches,
     "why": Why,
+    "comparison": Comparison,
 }
 
 
-class DebuggerScreen(Following, Inferring, Checking):
+class DebuggerScreen(Following, Inferring, Checking, WhatIf):
     """One moment of a run, seen from every side."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = "debugger.tcss"
@@ -92,6 +97,7 @@ class DebuggerScreen(Following, Inferring, Checking):
         """Panes stand in the given arrangement; without one, as the user left them, which is read from a file."""
         super().__init__()
         self.session = session
+        self.branches = Branches(session)
         self.kept = kept or Kept()
         self.arrangement = Arrangement.load() if arrangement is None else arrangement
         self.where = Where(session.moment)
@@ -144,7 +150,8 @@ class DebuggerScreen(Following, Inferring, Checking):
         fault = str(self.fault) if self.fault else None
         session = self.session
         split = (len(session.docs), len(session.val_docs)) if session.val_docs else None
-        around = Around(fault, self.historian.known, self.motion.names, self.kept, self.live, split)
+        past, names = self.historian.known, self.motion.names
+        around = Around(fault, past, names, self.kept, self.live, split, self.branch, self.beside)
         return Frame(self.session.view(), self.where, around)
 
     def show(self) -> None:
@@ -183,6 +190,11 @@ class DebuggerScreen(Following, Inferring, Checking):
         self.where = self.where.at(self.session.moment)
         self.show_soon()
 
+    def enter(self, make: Callable[[], Session]) -> None:
+        """Stand at the same moment of another run, which is made in the thread."""
+        self._leave()
+        self.motion.enter(make, self.where.moment)
+
     def _leave(self) -> None:
         """The run begins to move in a thread: panes keep their pictures, and let go of its numbers."""
         self.fault = None
@@ -205,6 +217,7 @@ class DebuggerScreen(Following, Inferring, Checking):
     @on(Motion.Arrived)
     def arrived(self, message: Motion.Arrived) -> None:
         """A run that was moving stands still."""
+        self.taken_over()
         self.fault, stop = message.fault, message.found
         self.where = self.where.at(self.session.moment)
         if stop is not None and stop.row is not None:

@@ -18,7 +18,6 @@ from textual.screen import Screen
 from engine import EngineError, Session
 from engine.choosing import Strategy
 from engine.inference import Walk
-from engine.sampling import Sampler
 from microgpt_tui.inference import bars, inside, lists, strips
 from microgpt_tui.inference.keys import IN_INFERENCE, InferenceKeys
 from microgpt_tui.inference.seen import COLDEST, HOTTEST, NOTCH, Position, Seen, Temperature
@@ -61,7 +60,7 @@ class InferenceScreen(Screen[None]):
         """`visited` are training steps to compare with first. Raises EngineError without any probabilities."""
         super().__init__()
         self.session = session
-        self._sampler = Sampler(session.recording, session.loops, session.workspace.params)
+        self._sampler = session.sampler()
         self._helper = Helper(self, session)
         steps = dict.fromkeys([*visited, *(round(share * session.config.num_steps) for share in SHARES)])
         walk = Walk(self._sampler, session.tokenizer, generator_of(session, 0), Strategy())

@@ -12,8 +12,8 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Input, Static
 
-from engine import CheckpointError, Session
-from engine.checkpoint import Checkpoint, snapshot, write
+from engine import CheckpointError
+from engine.checkpoint import Checkpoint, write
 from microgpt_tui.screens.typing import Typing
 
 SUFFIX = ".safetensors"
@@ -38,17 +38,17 @@ class SaveScreen(Typing[Path | None]):
             self.path, self.error = path, error
             super().__init__()
 
-    def __init__(self, session: Session, data: str | None) -> None:
+    def __init__(self, run: Checkpoint) -> None:
         super().__init__()
-        self.session, self.data = session, data
+        self.run = run
         self._may_replace: Path | None = None
 
     def compose(self) -> ComposeResult:
         """A line to type in, and one below it that answers."""
         with Vertical() as box:
-            box.border_title = f"Save the run, at training step {self.session.step}"
+            box.border_title = f"Save the run, at training step {self.run.step}"
             box.border_subtitle = "enter saves, esc does not"
-            yield Input(f"run-{self.session.step}{SUFFIX}", select_on_focus=False)
+            yield Input(f"run-{self.run.step}{SUFFIX}", select_on_focus=False)
             yield Static("microgpt-tui open FILE goes on from it.", id="note", markup=False)
 
     @on(Input.Submitted)
@@ -66,7 +66,7 @@ class SaveScreen(Typing[Path | None]):
             return
         self.query_one(Input).disabled = True
         self._say("saving …")
-        self._write(snapshot(self.session, self.data), path)
+        self._write(self.run, path)
 
     @on(Input.Changed)
     def changed(self) -> None:

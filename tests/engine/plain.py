@@ -188,7 +188,7 @@ class PlainGPT:
                     x = apply(self.tables[f"layer{layer}.{table}"], x)
                 else:
                     x = normed(x) if name == "mlp_norm" else [xi.relu() for xi in x]
-                self._keep(name, x, pos, layer)
+                x = self._keep(name, x, pos, layer)
             x = self._keep("mlp_residual", [a + b for a, b in zip(x, stream, strict=True)], pos, layer)
         return self._keep("logits", apply(self.tables["lm_head"], x), pos)
 

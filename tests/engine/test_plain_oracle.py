@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 import pytest
+from against import check_step
 from bits import DOCS, all_rows, tiny, words
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -38,25 +39,6 @@ def documents() -> st.SearchStrategy[list[str]]:
     one_alphabet = st.sampled_from(ALPHABETS)
     texts = one_alphabet.flatmap(lambda chars: st.lists(st.text(chars, min_size=1, max_size=8), min_size=1, max_size=4))
     return texts | st.lists(st.text("".join(ALPHABETS), min_size=1, max_size=7), min_size=2, max_size=3)
-
-
-def check_step(session: Session, plain: PlainGPT) -> None:
-    """Take one step in both; every named tensor, gradient, parameter and moment must be the same."""
-    plain.train_step()  # raises ValueError, OverflowError or ZeroDivisionError where the engine has a NumericFault
-    events = list(session.events(step=session.step))
-    forward = {(e.name, e.pos, e.layer, e.head): e for e in events if e.phase == "forward"}
-    backward = {(e.name, e.pos, e.layer, e.head): e for e in events if e.phase == "backward" and not e.is_parameter}
-    assert list(forward) == list(plain.trace)
-    assert backward.keys() == plain.trace.keys()
-    for place, scalars in plain.trace.items():
-        assert words(forward[place].data) == words([s.data for s in scalars]), place
-        assert words(backward[place].grad) == words([s.grad for s in scalars]), place
-    grads = {e.name: e.grad for e in events if e.phase == "backward" and e.is_parameter}
-    assert {name: words(grad) for name, grad in grads.items()} == {n: words(g) for n, g in plain.grads.items()}
-    session.run(until=session.step + 1)
-    for ours, theirs in ((session.params, plain.params), (session.m, plain.m), (session.v, plain.v)):
-        assert {n: words(x) for n, x in ours.items()} == {n: words(x) for n, x in theirs.items()}
-    assert words(session.losses) == words(plain.losses)
 
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])

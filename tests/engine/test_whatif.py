@@ -1,0 +1,386 @@
+"""Changed runs, held to a plain run in which the same value is set; and what a branch shares with its origin."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import plain
+import pytest
+from against import check_step
+from bits import DOCS, sha, shown, tiny, words
+from plain import Place, PlainGPT, Scalar, Vector, shares
+
+from engine import Config, Moment, Phase, Scope, Session, checkpoint, stored
+from engine.changes import Ablation, Change, SetParameter, SetRate, SetScalar, parse
+from engine.compiled import plain_loops
+from engine.errors import ChangeError
+from engine.explain import Explainer
+from engine.whatif import Branches
+
+SHAPE: dict[str, Any] = {"n_layer": 2, "n_embd": 4, "n_head": 2, "block_size": 4, "num_steps": 30, "learning_rate": 0.1}
+
+
+class Changed(PlainGPT):
+    """The oracle, with values set in it: in plain Python, by whoever runs it."""
+
+    def __init__(self, docs: list[str], **config: Any) -> None:
+        super().__init__(docs, **config)
+        self.set: dict[tuple[int, Place], dict[int, float]] = {}  # by step and tensor: elements that take a value
+        self.off: dict[Place, list[float]] = {}  # tensors that are plain numbers
+        self.begin_with: dict[int, list[tuple[Scalar, float]]] = {}  # by step: parameters that are set as it begins
+
+    def _move(self) -> None:
+        super()._move()
+        for p, x in self.begin_with.get(self.step + 1, ()):
+            p.data = x
+
+    def _keep(
+        self, name: str, values: Vector, pos: int | None = None, layer: int | None = None, head: int | None = None
+    ) -> Vector:
+        place = name, pos, layer, head
+        if place in self.off:
+            values = [Scalar(x) for x in self.off[place]]
+        for i, x in self.set.get((self.step, place), {}).items():
+            values[i].data = x
+        return super()._keep(name, values, pos, layer, head)
+
+
+def changed(*texts: str, **more: Any) -> Session:
+    """A branch that stands where it parts from a run of 6 steps."""
+    session = Session(Config(**SHAPE | more), DOCS)
+    session.run(until=6)
+    scope = Scope(session.config, session.tokenizer)
+    branch = session.branch([parse(text, scope) for text in texts])
+    branch.seek(Moment(0))
+    return branch
+
+
+def off_everywhere(name: str, layer: int, head: int | None, values: list[float]) -> dict[Place, list[float]]:
+    return {(name, pos, layer, head): values for pos in range(4)}
+
+
+def follow(branch: Session, oracle: PlainGPT, steps: int = 4) -> None:
+    for _ in range(steps):
+        check_step(branch, oracle)
+
+
+def test_a_parameter_that_is_set_is_a_run_with_that_value() -> None:
+    branch, oracle = changed("layer1.attn_wq[3, 1]@step=2 = 0.25", "wte['b']@step=2 = -1"), Changed(DOCS, **SHAPE)
+    row = [(p, -1.0) for p in oracle.tables["wte"][1]]
+    oracle.begin_with[2] = [(oracle.tables["layer1.attn_wq"][3][1], 0.25), *row]
+    follow(branch, oracle, 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "elements"),
+    [
+        ("q[1, 3]@pos=2,step=2 = 0.5", ("q", 2, 1, None), [3]),
+        ("attn_weights[0, 1, 0]@pos=1,step=2 = 0.9", ("attn_weights", 1, 0, 1), [0]),
+        ("mlp_relu[0]@pos=0,step=2 = 0.125", ("mlp_relu", 0, 0, None), range(16)),
+        ("embed[2]@pos=1,step=2 = 3", ("embed", 1, None, None), [2]),
+        ("logits[0]@pos=0,step=2 = 7", ("logits", 0, None, None), [0]),
+        ("probs['a']@pos=0,step=2 = 0.5", ("probs", 0, None, None), [0]),
+        ("loss_t@pos=1,step=2 = 2", ("loss_t", 1, None, None), [0]),
+        ("loss@step=2 = 9", ("loss", None, None, None), [0]),
+    ],
+)
+def test_a_scalar_that_is_set_keeps_its_slopes(text: str, place: Place, elements: Any) -> None:
+    branch, oracle = changed(text), Changed(DOCS, **SHAPE)
+    oracle.set[2, place] = dict.fromkeys(elements, float(text.rpartition("=")[2]))
+    follow(branch, oracle)
+
+
+def test_an_exponential_that_is_set_keeps_its_slope(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is its own slope, so this is where what it was before matters."""
+    session = Session(Config(**SHAPE), DOCS)
+    row = int(next(s for s in session.program.stretches(Phase.FORWARD) if s.name == "probs").parts["exp"][2])
+    tick = session.program.rows.tolist().index(row)
+    calls: list[int] = []
+
+    def set_one(logits: Vector) -> Vector:
+        calls.append(len(logits))
+        if len(calls) != 5:  # the first probs: two heads in each of two layers come before
+            return shares(logits)
+        top = max(logit.data for logit in logits)
+        heights = [(logit - top).exp() for logit in logits]
+        heights[2].data = 2.5
+        whole = sum(heights)
+        return [height / whole for height in heights]
+
+    monkeypatch.setattr(plain, "shares", set_one)
+    follow(changed(f"scalar[{tick}] = 2.5"), Changed(DOCS, **SHAPE))
+
+
+@pytest.mark.parametrize(
+    ("text", "off"),
+    [
+        ("layer0.head0", off_everywhere("head_out", 0, 0, [0.0] * 2)),
+        ("layer1.head1", off_everywhere("head_out", 1, 1, [0.0] * 2)),
+        ("layer0.mlp", off_everywhere("mlp_fc2", 0, None, [0.0] * 4)),
+        ("layer1.pos1", {(name, 1, 1, None): [0.0] * 4 for name in "kv"}),
+    ],
+)
+def test_what_is_off_is_a_plain_number(text: str, off: dict[Place, list[float]]) -> None:
+    branch, oracle = changed(text + "@step=1"), Changed(DOCS, **SHAPE)
+    follow(branch, oracle, 1)
+    oracle.off = off
+    follow(branch, oracle)
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "layer", "head"),
+    [("layer1.head0", "head_out", 1, 0), ("layer0.mlp", "mlp_fc2", 0, None), ("layer0.pos1", "k v", 0, None)],
+)
+def test_the_mean_is_taken_over_the_next_documents(text: str, names: str, layer: int, head: int | None) -> None:
+    branch, oracle, scout = changed(f"{text}@step=1 = mean:2"), Changed(DOCS, **SHAPE), Changed(DOCS, **SHAPE)
+    follow(branch, oracle, 1)
+    for step in (1, 2):  # the parameters as step 1 finds them, the documents of steps 1 and 2
+        scout.step = step
+        for name, numbers in oracle.params.items():
+            for p, x in zip((p for row in scout.tables[name] for p in row), numbers, strict=True):
+                p.data = x
+        scout.train_step()
+        for name in names.split():
+            seen = [v for (n, _, la, h), v in scout.trace.items() if (n, la, h) == (name, layer, head)]
+            oracle.off |= {(name, -step, layer, i): [s.data for s in v] for i, v in enumerate(seen)}
+    found = {n: [v for (m, p, _, _), v in oracle.off.items() if m == n and (p or 0) < 0] for n in names.split()}
+    where = [1] if "pos" in text else range(4)
+    oracle.off = {
+        (name, pos, layer, head): [sum(column) / len(vectors) for column in zip(*vectors, strict=True)]
+        for name, vectors in found.items()
+        for pos in where
+    }
+    follow(branch, oracle)
+
+
+def test_rates_from_a_step_on() -> None:
+    branch = changed("learning_rate@step=2 = 0.02", "beta1@step=3 = 0.5", "beta2@step=3 = 0.9")
+    oracle = Changed(DOCS, **SHAPE)
+    follow(branch, oracle, 2)
+    oracle.learning_rate = 0.02
+    follow(branch, oracle, 1)
+    oracle.beta1, oracle.beta2 = 0.5, 0.9
+    follow(branch, oracle, 2)
+    assert branch.view().config.beta1 == 0.5
+
+
+def test_samples_of_a_changed_run() -> None:
+    branch, oracle = changed("temperature@step=3 = 2", "layer0.head1", "layer1.mlp@step=1"), Changed(DOCS, **SHAPE)
+    oracle.off = off_everywhere("head_out", 0, 1, [0.0, 0.0])
+    follow(branch, oracle, 1)
+    oracle.off |= off_everywhere("mlp_fc2", 1, None, [0.0] * 4)
+    follow(branch, oracle, 2)
+    assert branch.sample(5) == oracle.sample(5, temperature=2.0)
+
+
+def test_uncompiled_loops_too() -> None:
+    session, oracle = Session(Config(**SHAPE), DOCS, kernels=plain_loops()), Changed(DOCS, **SHAPE)
+    oracle.off = off_everywhere("mlp_fc2", 0, None, [0.0] * 4)
+    branch = session.branch([Ablation(0, 0, "mlp"), SetScalar(0, "q", 0, (1,), (2,), 0.5)])
+    oracle.set[0, ("q", 0, 1, None)] = {2: 0.5}
+    follow(branch, oracle, 2)
+
+
+def test_a_branch_leaves_its_origin_alone_and_begins_as_it() -> None:
+    session = Session(Config(**SHAPE), DOCS)
+    session.run(until=25)
+    before = shown(session)
+    branch = session.branch([SetParameter(22, "wpe", (1,), 0.5), SetRate(23, "beta1", 0.0)])
+    assert branch.step == 20  # the last keyframe that both have
+    branch.run(until=25)
+    assert shown(session) == before
+    assert words(branch.losses[:22]) == words(session.losses[:22])
+    assert branch.losses[22] != session.losses[22]
+    branch.seek(Moment(5))
+    session.seek(Moment(5))
+    assert shown(branch)["params"] == shown(session)["params"]
+
+
+@pytest.mark.parametrize("text", ["layer0.head1@step=3 = mean:2", "wte[1]@step=2 = 0", "q[0]@pos=0,step=4 = 1"])
+def test_any_moment_of_a_branch_from_any_other(text: str) -> None:
+    branch = changed(text)
+    moments = [Moment(step, phase, tick) for step in (1, 2, 3, 4, 5) for phase in Phase for tick in (0, 40, 10**9)]
+    onward = {}
+    for moment in moments:
+        branch.seek(moment)
+        onward[moment] = shown(branch)
+    random.Random(1).shuffle(moments)
+    twin = branch.twin()
+    for moment in moments:
+        branch.seek(moment)
+        twin.seek(moment)
+        there = {key: value for key, value in shown(branch).items() if key != "losses"}
+        assert there.items() <= onward[moment].items()
+        assert {key: shown(twin)[key] for key in there} == there
+
+
+def test_changing_a_branch_further_and_back() -> None:
+    first, scope = changed("layer0.mlp@step=2"), Scope(Config(**SHAPE), changed().tokenizer)
+    more = first.branch([*first.changes, parse("beta1@step=4 = 0", scope)])
+    first.run(until=8)
+    more.run(until=8)
+    assert words(first.losses[:5]) == words(more.losses[:5])
+    assert words(first.losses) != words(more.losses)
+    less = more.branch(first.changes)
+    less.run(until=8)
+    assert sha(less) == sha(first)
+    plain_again = first.branch(())
+    plain_again.run(until=8)
+    straight = Session(Config(**SHAPE), DOCS)
+    straight.run(until=8)
+    assert sha(plain_again) == sha(straight)
+
+
+CHANGES: list[tuple[str, Change]] = [
+    ("layer0.attn_wq[3,1]=0", SetParameter(7, "layer0.attn_wq", (3, 1), 0.0)),
+    (" wpe [ 1 ] @ step = 5 = -1e-3 ", SetParameter(5, "wpe", (1,), -0.001)),
+    ("lm_head = 2", SetParameter(7, "lm_head", (), 2.0)),
+    ("wte['c',0]=1", SetParameter(7, "wte", (2, 0), 1.0)),
+    ("q[0,3]@pos=2,step=5=0.1", SetScalar(5, "q", 2, (0,), (3,), 0.1)),
+    ("head_out[1, 0]@step=5,pos=2 = 1", SetScalar(5, "head_out", 2, (1, 0), (), 1.0)),
+    ("scalar[12]=1", SetScalar(7, "scalar", None, (), (12,), 1.0)),
+    ("layer0.head1", Ablation(7, 0, "head", 1)),
+    ("layer1.mlp@step=3=mean:20", Ablation(3, 1, "mlp", None, 20)),
+    ("layer1.pos3 = 0", Ablation(7, 1, "pos", 3)),
+    ("temperature=0.75", SetRate(7, "temperature", 0.75)),
+]
+
+
+@pytest.mark.parametrize(("text", "change"), CHANGES)
+def test_changes_are_read_and_written(text: str, change: Change) -> None:
+    session = Session(Config(**SHAPE), DOCS)
+    scope = Scope(session.config, session.tokenizer)
+    assert parse(text, scope, 7) == change
+    assert parse(change.text, scope) == change
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is no change; write for example"),
+        ("wte[0, 0", "is no change"),
+        ("wte[0, 0]", "wte is given no value"),
+        ("wte[0, 0] = much", "the value 'much'"),
+        ("wte[0, 0] = nan", "the value 'nan'"),
+        ("wte[9, 0] = 1", "wte[9, 0] has an index 9, beyond the last, 5"),
+        ("wte[x, 0] = 1", "'x' is no index of wte"),
+        ("wte[0, 0]@pos=1 = 1", "wte is a parameter, which has no pos"),
+        ("wte[0, 0]@step=31 = 1", "no step 31 in this schedule; write a step from 0 to 30"),
+        ("wte[0, 0]@when=1 = 1", "'when' in"),
+        ("wte[0]@step=1,step=2 = 1", "each once"),
+        ("q[0, 3] = 1", "q is given no position; write q[0, 3]@pos=2 = 1.0"),
+        ("q[0, 3]@pos=9 = 1", "position 9"),
+        ("q@pos=0 = 1", "q is written q[layer, index], of which you gave 0"),
+        ("nothing[0] = 1", "nothing is called 'nothing'"),
+        ("layer0.head2", "layer0.head2 does not exist: head goes from 0 to 1"),
+        ("layer7.mlp", "layer goes from 0 to 1"),
+        ("layer0.head1 = 3", "to 0 or to a mean, not to 3"),
+        ("layer0.head1[0]", "takes no [...]"),
+        ("beta1 = 1", "beta1 is 1.0; give a number from 0 up to, but below, 1"),
+        ("temperature = 0", "temperature is 0.0"),
+        ("scalar = 0", "written by its number"),
+        ("loss[1] = 0", "loss is one number"),
+    ],
+)
+def test_what_cannot_be_read_is_said(text: str, said: str) -> None:
+    session = Session(tiny(n_layer=2, num_steps=30), DOCS)
+    with pytest.raises(ChangeError) as raised:
+        parse(text, Scope(session.config, session.tokenizer))
+    assert said in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (SetScalar(0, "q", 3, (0,), (1,), 1.0), "so there is no q at position 3"),
+        (SetScalar(0, "scalar", None, (), (10**6,), 1.0), "there is no scalar 1000000 in step 0"),
+        (SetScalar(0, "attn_weights", 0, (0, 1), (2,), 1.0), "attn_weights has 1 elements at position 0"),
+    ],
+)
+def test_a_document_may_lack_what_is_to_be_set(change: Change, said: str) -> None:
+    session = Session(tiny(n_layer=2), ["a"])
+    with pytest.raises(ChangeError) as raised:
+        session.branch([change])
+    assert said in str(raised.value)
+
+
+def test_the_terms_of_a_gradient_are_those_that_flow() -> None:
+    """What a debugger shows as the making of a gradient adds up to it, where scalars are set and cut too."""
+    session = Session(Config(**SHAPE), DOCS)
+    stretch = next(s for s in session.program.stretches(Phase.FORWARD) if s.name == "attn_weights" and s.pos == 2)
+    exp = int(stretch.parts["exp"][1])
+    tick = session.program.tick_of(exp)
+    assert tick is not None
+    branch = session.branch([Ablation(0, 1, "head", 0), SetScalar(0, "scalar", None, (), (tick,), 3.0)])
+    branch.seek(Moment(0, Phase.UPDATE, 0))
+    view = branch.view()
+    explain = Explainer(view)
+    assert view.made(exp) not in (None, 3.0)
+    cut = branch.program.tensors["head_out", 1, 1, 0]
+    assert view.made(int(cut[0])) not in (None, 0.0)
+    assert [explain.gradient(child) for child in explain.children(int(cut[0]))] == [[], []]
+    for row in (*explain.children(exp), int(cut[0]), *branch.program.tensors["attn_norm", 1, 1, None].tolist()):
+        terms = explain.gradient(row)
+        assert len(terms) == explain.planned(row) > 0
+        assert terms[-1].after == branch.workspace.grad[row]
+
+
+# Branches of a run.
+
+
+def branches_of(session: Session) -> Branches:
+    branches = Branches(session)
+    branches.change(None, [SetRate(2, "beta1", 0.5), Ablation(3, 0, "mlp", None, 2)])
+    return branches
+
+
+def test_branches_are_named_renamed_and_forgotten() -> None:
+    branches = branches_of(Session(Config(**SHAPE), DOCS))
+    assert [(b.name, len(b.changes)) for b in branches.all()] == [("branch 1", 2)]
+    branches.change(None, [SetRate(0, "beta2", 0.5)])
+    branches.rename("branch 1", "  slow   start ")
+    assert [b.name for b in branches.all()] == ["slow start", "branch 2"]
+    assert branches.name_of(branches.session("slow start")) == "slow start"
+    assert branches.name_of(branches.original) is None
+    for name, said in (("", "is no name"), ("x" * 41, "is no name"), ("branch 2", "already"), ("original", "already")):
+        with pytest.raises(ChangeError, match=said):
+            branches.rename("slow start", name)
+    branches.remove("slow start")
+    assert "slow start" not in branches
+    assert len(branches) == 1
+
+
+def test_a_saved_branch_is_replayed_to_the_same_bits(tmp_path: Path) -> None:
+    session = Session(Config(**SHAPE), DOCS)
+    session.run(until=9)
+    branches = branches_of(session)
+    branches.session("branch 1").run(until=8)
+    checkpoint.write(checkpoint.snapshot(session, None, branches.all()), tmp_path / "run.safetensors")
+    saved = checkpoint.load(tmp_path / "run.safetensors")
+    assert saved.branches == branches.all()
+    found = Branches(checkpoint.resume(saved, DOCS), saved.branches)
+    assert found["branch 1"].moment == Moment(8)
+    copy = found.copy("branch 1")
+    copy.seek(Moment(8))
+    again = found.session("branch 1")
+    again.seek(Moment(8))
+    assert sha(copy) == sha(again) == sha(branches.session("branch 1"))
+    assert sha(found.original) == sha(session)
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("nothing", "has no name"),
+        ([{"name": 3}], "has no name"),
+        ([{"name": "a", "changes": "beta1 = 0"}], "does not say what is changed"),
+        ([{"name": "a", "changes": ["beta9 = 0"]}], "cannot be read, nothing is called 'beta9'"),
+        ([{"name": "a", "changes": [], "moment": None}], "its moment is None"),
+    ],
+)
+def test_branches_that_are_damaged(said: Any, sentence: str) -> None:
+    session = Session(Config(**SHAPE), DOCS)
+    with pytest.raises(stored.Unfit, match=sentence):
+        stored.branches(said, Scope(session.config, session.tokenizer))

@@ -1,0 +1,229 @@
+"""What if on the screen: values set, parts switched off, branches entered, compared, listed and found again."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+from harness import DOCS, SMALL, debugger, notes, screen, text, until
+from textual.pilot import Pilot
+from textual.widgets import Input, OptionList
+
+from engine import Moment, Phase, Scope, Session, checkpoint
+from engine.changes import parse
+from engine.whatif import Branches
+from microgpt_tui.app import MicrogptApp
+from microgpt_tui.panes.comparison import Comparison
+from microgpt_tui.panes.place import Place
+from microgpt_tui.screens.debugger import DebuggerScreen
+from microgpt_tui.start import from_desk, from_file
+from microgpt_tui.widgets.curves import curves
+
+
+@cache
+def run() -> Session:
+    """With a past, so that branches begin far from the start."""
+    session = Session(SMALL, DOCS)
+    session.run(until=30)
+    return session
+
+
+def changed(session: Session, until_step: int, *texts: str) -> Session:
+    """The same change without a screen."""
+    scope = Scope(session.config, session.tokenizer)
+    branch = Session(SMALL, DOCS).branch([parse(text, scope) for text in texts])
+    branch.run(until_step)
+    return branch
+
+
+async def settled(pilot: Pilot[None]) -> None:
+    """The run stands, and what there is to see is shown."""
+    await pilot.pause()
+    await until(pilot, lambda: not screen(pilot).busy and not screen(pilot)._waiting)
+    await pilot.pause()
+
+
+async def press(pilot: Pilot[None], *keys: str) -> None:
+    for key in keys:
+        await pilot.press(key)
+        await settled(pilot)
+
+
+async def typed(pilot: Pilot[None], words: str) -> None:
+    """Answer the question on the screen."""
+    pilot.app.screen.query_one(Input).value = words
+    await press(pilot, "enter")
+
+
+def place(pilot: Pilot[None]) -> str:
+    return screen(pilot).query_one(Place).picture.text()
+
+
+def compared(pilot: Pilot[None]) -> str:
+    return screen(pilot).query_one(Comparison).picture.text()
+
+
+async def test_e_sets_the_selected_number_in_a_branch() -> None:
+    async with debugger(run=run()) as pilot:
+        original = screen(pilot).session
+        await press(pilot, "n", "n", "n", "e")
+        await typed(pilot, "0.75")
+        here = screen(pilot)
+        assert here.session is not original
+        assert [change.text for change in here.session.changes] == ["q[0, 0]@pos=0,step=0 = 0.75"]
+        assert here.session.moment == original.moment
+        assert place(pilot).startswith(" branch 1 step 0")
+        assert here.frame.value(here.frame.selected) == 0.75
+        assert "set to +0.7500" in text(pilot)
+        assert original.changes == ()
+        await press(pilot, "]", "]")
+        assert here.session.losses[:2] == changed(original, 2, "q[0, 0]@pos=0,step=0 = 0.75").losses
+
+
+async def test_e_takes_any_change_and_says_what_it_cannot_read() -> None:
+    async with debugger(run=run()) as pilot:
+        await press(pilot, "]", "e")
+        await typed(pilot, "much")
+        assert "much is given no value" in text(pilot)
+        await typed(pilot, "q[0, 0]@pos=3 = 1")
+        assert "so there is no q at position 3" in text(pilot) or screen(pilot).session.changes
+        await press(pilot, "escape") if pilot.app.screen is not screen(pilot) else None
+        await press(pilot, "e")
+        await typed(pilot, "learning_rate = 0.5")
+        assert screen(pilot).session.changes[-1].text == "learning_rate@step=1 = 0.5"
+        assert screen(pilot).frame.config.learning_rate == 0.5
+
+
+async def test_a_parameter_that_has_been_moved_is_set_for_the_next_step() -> None:
+    async with debugger(run=run()) as pilot:
+        await press(pilot, "end", "e")
+        await typed(pilot, "1")
+        assert screen(pilot).session.changes[-1].step == 1
+        assert "holds from step 1 on" in notes(pilot)
+
+
+async def test_x_switches_the_head_on_the_stage_off_and_on_again() -> None:
+    async with debugger(run=run()) as pilot:
+        original = screen(pilot).session
+        await press(pilot, *"nnnnnn", "x")
+        assert [change.text for change in screen(pilot).session.changes] == ["layer0.head0@step=0 = 0"]
+        await press(pilot, "x")
+        assert screen(pilot).session is original
+        assert not len(screen(pilot).branches)
+
+
+async def test_x_asks_where_no_part_is_in_question() -> None:
+    async with debugger(run=run()) as pilot:
+        await press(pilot, "x")
+        assert "What if a part were off" in text(pilot)
+        await press(pilot, "down", "down", "m")
+        (change,) = screen(pilot).session.changes
+        assert change.text == "layer0.mlp@step=0 = mean:20"
+        await press(pilot, "X")
+        assert "the MLP: off since step 0, at its mean" in text(pilot)
+
+
+async def test_d_shows_both_runs_at_every_moment() -> None:
+    async with debugger(run=run()) as pilot:
+        await press(pilot, "d")
+        assert "nothing to compare with yet" in " ".join(text(pilot).replace("│", " ").split())
+        await press(pilot, "d", *"nnnnnn", "x", "]", "]", "f", "d")
+        await until(pilot, lambda: "losses:" in compared(pilot))
+        there = changed(run(), 2, "layer0.head0@step=0")
+        there.seek(Moment(2, Phase.FORWARD, 10**9))
+        assert f"branch 1 {there.view().loss:.4f}"[:12] in compared(pilot)
+        assert "apart from step 0 on" in compared(pilot)
+        assert "probabilities, original → branch 1" in compared(pilot)
+        await press(pilot, "f")
+        await until(pilot, lambda: "wte, branch 1 minus original" in compared(pilot))
+
+
+async def test_the_list_goes_compares_renames_undoes_and_forgets() -> None:
+    async with debugger(run=run()) as pilot:
+        original = screen(pilot).session
+        await press(pilot, *"nnnnnn", "x", "e")
+        await typed(pilot, "beta1 = 0")
+        await press(pilot, "E", "r")
+        await typed(pilot, "without head 0")
+        assert "without head 0" in text(pilot)
+        await press(pilot, "home", "enter")
+        assert screen(pilot).session is original
+        await press(pilot, "E", "end", "u")
+        assert [c.text for c in screen(pilot).branches["without head 0"].changes] == ["layer0.head0@step=0 = 0"]
+        await press(pilot, "E", "end", "c")
+        await until(pilot, lambda: "loss of this step" in compared(pilot))
+        assert "original beside without head 0" in text(pilot)
+        await press(pilot, "E", "end", "d")
+        assert not len(screen(pilot).branches)
+
+
+async def test_a_branch_is_trained_on_and_the_original_stays() -> None:
+    session = Session(SMALL, DOCS)
+    async with debugger(run=session) as pilot:
+        await press(pilot, *"nnnnnn", "x", "space")
+        await until(pilot, lambda: "All 50 steps" in notes(pilot))
+        branch = screen(pilot).session
+        assert branch.losses == changed(session, 50, "layer0.head0@step=0").losses
+        assert session.losses == []
+        await press(pilot, "E")
+        pilot.app.screen.query_one(OptionList).highlighted = 0
+        await press(pilot, "enter")
+        await until(pilot, lambda: screen(pilot).session is session and not screen(pilot).busy)
+        assert session.losses[:49] == changed(session, 49).losses
+
+
+async def opened(pilot: Pilot[object]) -> DebuggerScreen:
+    await until(pilot, lambda: isinstance(pilot.app.screen, DebuggerScreen))
+    found = pilot.app.screen
+    assert isinstance(found, DebuggerScreen)
+    await until(pilot, lambda: not found.busy)
+    return found
+
+
+async def test_branches_are_saved_with_the_run_and_found_again(tmp_path: Path) -> None:
+    session = Session(SMALL, DOCS)
+    (tmp_path / "docs").write_text("\n".join(DOCS), encoding="utf-8")
+    session.run(until=3)
+    branches = Branches(session)
+    scope = Scope(SMALL, session.tokenizer)
+    branches.change(None, [parse("layer0.head1@step=2 = mean:2", scope), parse("q[0, 1]@pos=0,step=2 = 1", scope)])
+    branches.rename("branch 1", "mine")
+    branches.session("mine").run(until=5)
+    path = tmp_path / "run.safetensors"
+    checkpoint.write(checkpoint.snapshot(session, str(tmp_path / "docs"), branches.all()), path)
+    app = MicrogptApp(from_file(path, None))
+    async with app.run_test(size=(120, 36)) as pilot:
+        found = await opened(pilot)
+        assert [(b.name, b.moment.step) for b in found.branches.all()] == [("mine", 5)]
+        found._enter("mine")
+        await until(pilot, lambda: found.branch == "mine" and not found.busy)
+        found.go(Moment(5))
+        await until(pilot, lambda: not found.busy)
+        assert found.session.losses == branches.session("mine").losses
+        app.exit()
+    assert app.keeper is not None
+    app.keeper.finish()
+    again = MicrogptApp(from_desk(None))
+    async with again.run_test(size=(120, 36)) as pilot:
+        found = await opened(pilot)
+        await until(pilot, lambda: found.branch == "mine" and not found.busy)
+        assert found.session.moment.step == 5
+        again.exit()
+
+
+def test_two_curves_in_one_plot() -> None:
+    picture = curves([3.0, 2.0, 1.0], [3.0, 1.0], 20, 3, lambda i: i)
+    assert picture.text().splitlines() == [" 3.0000┤◉", "       │ ●", " 1.0000┤ ○●"]
+    assert [spot.target for spot in picture.spots()][:3] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])
+async def test_a_comparison_fits(size: tuple[int, int]) -> None:
+    async with debugger(size, run()) as pilot:
+        await press(pilot, *"nnnnnn", "x", "]", "d")
+        for keys in ("n", "f", "n", "f"):
+            await press(pilot, keys)
+            await until(pilot, lambda: "loss of this step" in compared(pilot))
+            pane = screen(pilot).query_one(Comparison)
+            assert pane.picture.height <= pane.content_size.height
