@@ -107,6 +107,12 @@ class MicrogptApp(ThemedApp):
         self.keeper = Keeper(screen, self.start)
         await self.push_screen(screen)
         self.keeper.lay_out()
+        if screen.session.val_docs:
+            trained, aside = len(screen.session.docs), len(screen.session.val_docs)
+            words = (
+                f"{trained:,} documents are trained on, {aside:,} kept aside; ◆ on the loss curve is what those cost."
+            )
+            self.notify(words, timeout=8)
         if self.start.notice:
             self.notify(self.start.notice, severity="warning", timeout=20, markup=False)
 

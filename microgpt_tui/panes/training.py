@@ -31,7 +31,8 @@ class Training(Dragged):
     TITLE = "Training"
 
     def heading(self, frame: Frame) -> str:
-        return f"Training ─ step {frame.moment.step}"
+        split = frame.around.split
+        return f"step {frame.moment.step} ─ {split[1]:,} aside" if split else f"Training ─ step {frame.moment.step}"
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         view, step, done = frame.view, frame.moment.step, max(len(frame.view.losses), frame.moment.step)

@@ -280,6 +280,7 @@ def test_documents_kept_aside_stand_on_the_curve_and_in_figures() -> None:
     assert f"kept aside, before step 4 {plain(found[4].loss)}" in shown
     assert f"perplexity {plain(found[4].perplexity, 2)}" in shown
     assert "documents trained on, kept aside 2, 1" in shown
+    assert Training("p").heading(frame) == "step 5 ─ 1 aside"
     plot = shown.split("loss, ◆ on documents kept aside\n")[1]
     assert plot.count("◆") == 3
     run.seek(Moment(3))
