@@ -117,7 +117,7 @@ def _give(wanted: str | None, lang: str, page: int, theme: str) -> None:
 def _follow(lang: str, theme: str) -> None:
     if not in_terminal():
         raise Failure("the notes need a terminal for their input and output; run this in one")
-    from microgpt_tui.screens.notes import show_notes
+    from microgpt_tui.notes import show_notes
 
     status = show_notes(lang, theme)
     if status:

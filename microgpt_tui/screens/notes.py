@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
-from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.geometry import Size
 from textual.screen import Screen
-from textual.theme import Theme
 from textual.widget import Widget
 
 from microgpt_tui import palette
-from microgpt_tui.app import ThemedApp, end_on_signals
-from microgpt_tui.lectures.calling import call_file
-from microgpt_tui.lectures.following import following
 from microgpt_tui.lectures.giving import minutes
 from microgpt_tui.lectures.notes import Notes, Seen
 from microgpt_tui.texts import lecture_words
@@ -145,50 +137,3 @@ def _spread(left: Text, right: Text, width: int) -> Text:
     """One text at the left, cut if it must be, and one at the right."""
     left.truncate(max(width - right.cell_len - 2, 0), overflow="ellipsis", pad=True)
     return Text.assemble(left, "  ", right)
-
-
-class NotesApp(ThemedApp):
-    """Follows the lecture whose call is in `file`, and whatever lecture comes after it."""
-
-    TITLE = "microgpt-tui: notes"
-    ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q", "quit", "quit", id="notes.quit", tooltip="Leave the notes; the lecture goes on"),
-        Binding("ctrl+t", "next_theme", "theme", id="notes.theme", tooltip="Dark, light, high contrast"),
-    ]
-
-    def __init__(
-        self,
-        file: Path,
-        language: str = "en",
-        clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], datetime] = datetime.now,
-    ) -> None:
-        super().__init__()
-        self._file = file
-        self.shown = NotesScreen(language, clock, now)
-
-    def get_default_screen(self) -> Screen[None]:
-        """The notes, and nothing else."""
-        return self.shown
-
-    def on_mount(self) -> None:
-        """Begin to follow."""
-        end_on_signals(self)
-        self.run_worker(self._follow())
-
-    async def _follow(self) -> None:
-        async for notes in following(self._file):
-            self.shown.hear(notes)
-
-    def _recolour(self, theme: Theme) -> None:
-        super()._recolour(theme)
-        self.shown.show()
-
-
-def show_notes(language: str, theme: str) -> int:
-    """Follow lectures until the user leaves, and return the exit status."""
-    app = NotesApp(call_file(), language)
-    app.begin_in(theme)
-    app.run()
-    return app.return_code or 0

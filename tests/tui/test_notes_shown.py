@@ -18,7 +18,7 @@ from textual.pilot import Pilot
 
 from microgpt_tui import palette
 from microgpt_tui.lectures.notes import Seen
-from microgpt_tui.screens.notes import NotesApp
+from microgpt_tui.notes import NotesApp
 from microgpt_tui.texts import lecture_words
 
 
