@@ -191,18 +191,20 @@ def _number(x: float) -> float | str:
 
 
 def _tell(told: dict[str, Any]) -> None:
+    from microgpt_tui.widgets.numbers import number
+
     original, changed, until = told["original"], told["changed"], told["until"]
     for text in told["changes"]:
         click.echo(f"changed: {text}")
     click.echo(f"{'step':>6}  {'original':>10}  {'changed':>10}  {'difference':>11}")
     for i in sorted({round(k * (until - 1) / (LINES - 1)) for k in range(LINES)}):
         a, b = float(original["losses"][i]), float(changed["losses"][i])
-        click.echo(f"{i:6d}  {a:10.4f}  {b:10.4f}  {b - a:+11.4f}")
+        click.echo(f"{i:6d}  {a:10.4f}  {b:10.4f}  {number(b - a):>11}")
     parted = told["first_difference"]
     click.echo("no loss differs" if parted is None else f"the first loss that differs is that of step {parted}")
     click.echo(f"probabilities that moved most in {printable(told['doc'])!r}:")
     for shift in told["moved"]:
         a, b = float(shift["original"]), float(shift["changed"])
-        click.echo(f"  position {shift['pos']:2d}  {printable(shift['token']):>4}  {a:.4f} -> {b:.4f}  {b - a:+.4f}")
+        click.echo(f"  position {shift['pos']:2d}  {printable(shift['token']):>4}  {a:.4f} -> {b:.4f}  {number(b - a)}")
     for which, run in (("original", original), ("changed", changed)):
         click.echo(f"{which} samples: {', '.join(map(printable, run['samples'] or ['none can be drawn']))}")
