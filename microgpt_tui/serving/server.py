@@ -88,9 +88,11 @@ class Server:
 
 async def _carry(visitor: Visitor, page: web.WebSocketResponse) -> None:
     """Show what the process draws; when it has ended, so has the visit."""
-    await visitor.run()
-    with suppress(ConnectionError):
-        await page.close()
+    try:
+        await visitor.run()
+    finally:
+        with suppress(ConnectionError):
+            await page.close()
 
 
 async def _listen(visitor: Visitor, page: web.WebSocketResponse) -> None:

@@ -14,6 +14,7 @@ from microgpt_tui.place import VISITOR
 from microgpt_tui.serving.packets import HEAD, READY
 
 GRACE = 3.0  # seconds that a process has to end by itself
+COMMAND = (sys.executable, "-m", "microgpt_tui")
 DRIVER = "microgpt_tui.serving.driver:VisitorDriver"
 
 Show = Callable[[bytes], Awaitable[None]]
@@ -36,7 +37,7 @@ class Visitor:
     async def start(self, width: int, height: int) -> None:
         """Start the process, for a terminal of so many columns and rows."""
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "microgpt_tui", *self._arguments),
+            *(*COMMAND, *self._arguments),
             stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,

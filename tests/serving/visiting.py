@@ -1,0 +1,82 @@
+"""A server in the test's own process, visitors that are plain websockets, and small processes in place of debuggers."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from aiohttp import ClientSession, ClientWebSocketResponse
+from aiohttp.test_utils import TestServer
+
+from microgpt_tui.serving import visitor
+from microgpt_tui.serving.door import Door
+from microgpt_tui.serving.server import Server
+
+PATIENCE = 60.0  # seconds until a condition counts as never met
+
+ECHO = """
+import os, signal, sys
+{before}
+def show(text):
+    sys.stdout.buffer.write(b"D" + len(text).to_bytes(4, "big") + text)
+    sys.stdout.buffer.flush()
+sys.stdout.buffer.write(b"__GANGLION__\\n")
+show(b"pid %d " % os.getpid())
+while piece := os.read(0, 1000):
+    if b"q" in piece[5:]:
+        sys.exit()
+    show(piece[5:])
+{after}
+"""
+STUBBORN = ECHO.format(before="signal.signal(signal.SIGTERM, signal.SIG_IGN)", after="while True: signal.pause()")
+PLAIN = ECHO.format(before="", after="")
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, script: str = PLAIN) -> None:
+    """Let a visitor get a process that says its id, and then what is typed; q ends it."""
+    monkeypatch.setattr(visitor, "COMMAND", (sys.executable, "-c", script))
+
+
+@dataclass
+class Serving:
+    """A server that runs, a browser's cookies, and the lines that it told."""
+
+    address: str
+    session: ClientSession
+    told: list[str] = field(default_factory=list)
+
+    def come(self, **how: str) -> asyncio.Future[ClientWebSocketResponse]:
+        """Connect as the server's own page does, or with other headers."""
+        headers = {"Origin": self.address, **how}
+        return asyncio.ensure_future(self.session.ws_connect(f"{self.address}/ws?width=120&height=36", headers=headers))  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def serving(*arguments: str, token: str | None = None, places: int = 2) -> AsyncIterator[Serving]:
+    """Serve on a free port of 127.0.0.1."""
+    told: list[str] = []
+    async with (
+        TestServer(Server(arguments, places, Door(token, 0), told.append).app()) as server,
+        ClientSession(cookie_jar=None) as session,
+    ):
+        yield Serving(str(server.make_url("")).rstrip("/"), session, told)
+
+
+async def shown(socket: ClientWebSocketResponse, *texts: str) -> str:
+    """All that a visitor's terminal got from now on, up to where it has these texts."""
+    got = b""
+    async with asyncio.timeout(PATIENCE):
+        while not all(text.encode() in got for text in texts):
+            got += await socket.receive_bytes()
+    return got.decode(errors="replace")
+
+
+async def met(condition: Callable[[], bool]) -> None:
+    """Wait until a condition is met."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await asyncio.sleep(0.01)
