@@ -23,17 +23,14 @@ from microgpt_tui.serving.server import Server
 
 from .support import COMMAND, SMALL, environment, error_of, invoke
 
-TOKEN = "let-me-in"
 PATIENCE = 60.0
 
 
 @asynccontextmanager
-async def served(
-    *arguments: str, places: int = 2, token: str | None = None
-) -> AsyncIterator[tuple[TestClient[Any, Any], list[str]]]:
+async def served(*arguments: str, places: int = 2) -> AsyncIterator[tuple[TestClient[Any, Any], list[str]]]:
     """A server in this process, and what its owner is told."""
     told: list[str] = []
-    server = TestServer(Server(arguments, places, Door(token, 1), told.append).app())
+    server = TestServer(Server(arguments, places, Door(None, 1), told.append).app())
     async with TestClient(server) as client:
         yield client, told
 
@@ -49,9 +46,9 @@ def visitors() -> list[psutil.Process]:
     return [child for child in psutil.Process().children() if "microgpt_tui" in " ".join(child.cmdline())]
 
 
-async def visit(client: TestClient[Any, Any], **headers: str) -> ClientWebSocketResponse:
-    origin = {"Origin": f"http://{client.host}:{client.port}"}
-    return await client.ws_connect("/ws?width=100&height=30", headers=origin | headers)
+async def visit(client: TestClient[Any, Any]) -> ClientWebSocketResponse:
+    own_page = {"Origin": f"http://{client.host}:{client.port}"}
+    return await client.ws_connect("/ws?width=100&height=30", headers=own_page)
 
 
 async def shown(page: ClientWebSocketResponse, text: str) -> None:
