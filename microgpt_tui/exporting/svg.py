@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
 from itertools import groupby
 
@@ -20,38 +20,41 @@ FONTS = (
 
 def svg(shot: Screenshot) -> str:
     """The whole file, or a part of an HTML page."""
-    width, height = shot.width * CELL + 2 * MARGIN, len(shot.lines) * LINE + 2 * MARGIN
-    grounds = "\n".join(_grounds(shot))
-    texts = "\n".join(_texts(shot))
+    ground, lines = shot.colours.background, list(enumerate(shot.lines))
+    drawn = [rect for y, line in lines for rect in backgrounds(line, y, ground)]
+    drawn += [text for y, line in lines for text in texts(line, y)]
+    return file(shot.title, shot.width, len(shot.lines), ground, "\n".join(drawn))
+
+
+def file(title: str, columns: int, lines: int, ground: str, drawn: str) -> str:
+    """The file around what `backgrounds` and `texts` have drawn, on a screen of so many cells."""
+    width, height = columns * CELL + 2 * MARGIN, lines * LINE + 2 * MARGIN
     return f"""<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" \
 viewBox="{-MARGIN} {-MARGIN} {width} {height}" role="img">
-<title>{escape(shot.title)}</title>
-<rect x="{-MARGIN}" y="{-MARGIN}" width="{width}" height="{height}" fill="{shot.colours.background}"/>
+<title>{escape(title)}</title>
+<rect x="{-MARGIN}" y="{-MARGIN}" width="{width}" height="{height}" fill="{ground}"/>
 <g font-family="{FONTS}" font-size="{SIZE}" shape-rendering="crispEdges">
-{grounds}
-{texts}
+{drawn}
 </g>
 </svg>
 """
 
 
-def _grounds(shot: Screenshot) -> Iterator[str]:
-    """The backgrounds that differ from the screen's."""
-    for y, line in enumerate(shot.lines):
-        for ground, group in groupby(line, lambda piece: piece.look.background):
-            pieces = list(group)
-            if ground != shot.colours.background:
-                x, end = pieces[0].x, pieces[-1].x + pieces[-1].width
-                yield _rect(x, y * LINE, end - x, LINE, f' fill="{ground}"')
+def backgrounds(line: Iterable[Piece], y: int, ground: str) -> Iterator[str]:
+    """The backgrounds in line `y` that differ from the screen's `ground`."""
+    for own, group in groupby(line, lambda piece: piece.look.background):
+        pieces = list(group)
+        if own != ground:
+            x, end = pieces[0].x, pieces[-1].x + pieces[-1].width
+            yield _rect(x, y * LINE, end - x, LINE, f' fill="{own}"')
 
 
-def _texts(shot: Screenshot) -> Iterator[str]:
-    """One group for what looks alike and stands together in a line."""
-    for y, line in enumerate(shot.lines):
-        for look, group in groupby(line, lambda piece: piece.look):
-            texts = "".join(text for piece in group for text in _piece(piece, y * LINE))
-            if texts:
-                yield f"<g {_attributes(look)}>{texts}</g>"
+def texts(line: Iterable[Piece], y: int) -> Iterator[str]:
+    """One group for what looks alike and stands together in line `y`."""
+    for look, group in groupby(line, lambda piece: piece.look):
+        drawn = "".join(text for piece in group for text in _piece(piece, y * LINE))
+        if drawn:
+            yield f"<g {_attributes(look)}>{drawn}</g>"
 
 
 def _piece(piece: Piece, y: int) -> Iterator[str]:
