@@ -12,7 +12,8 @@ import numpy.typing as npt
 from engine import kernels
 from engine.config import Config
 from engine.events import Moment, Phase, StepProgram, Stretch
-from engine.history import History, Keyframe, Norms, matrix_norms
+from engine.history import History, Norms, matrix_norms
+from engine.keyframes import Keyframe
 from engine.recording import Floats, Workspace
 from engine.tape import LEAF, Rows
 from engine.validation import Validation
@@ -210,6 +211,11 @@ class View:
         return self._history.grad_norms
 
     @property
+    def spacing(self) -> int:
+        """How many training steps lie between those that can be gone back to without replaying others."""
+        return self._history.keyframes.spacing
+
+    @property
     def validations(self) -> dict[int, Validation]:
         """What held-out documents cost before the steps at which that was measured, as far as this moment knows."""
         return {step: found for step, found in self._history.validations.items() if step <= self.moment.step}
@@ -224,7 +230,7 @@ class View:
         norms = matrix_norms(w.loops, bounds, w.grad[flat], self._start.params[flat], w.data[flat])
         return Norms(*norms[0].tolist())
 
-    def norms_before(self, name: str, first: int = 0) -> list[Norms]:
-        """Norms of a matrix in every step before this one, or in those from `first` on."""
+    def norms_before(self, name: str, first: int = 0) -> Floats:
+        """Norms of a matrix in every step before this one, or in those from `first` on: (steps, 3), as in `Norms`."""
         place = list(self.recording.matrices).index(name)
-        return [Norms(*norms[place].tolist()) for norms in self._history.norms[first : self.moment.step]]
+        return self._history.norms[first : self.moment.step, place]
