@@ -77,7 +77,7 @@ async def measure(steps: int, trace: bool) -> None:
             done, seconds = await train(screen, mark)
             await pilot.pause()
             if trace and mark == steps // 10:
-                tracemalloc.start(12)
+                tracemalloc.start()
                 before = tracemalloc.take_snapshot()
             costs = [await frames(app, pilot, screen, phase) for phase in Phase]
             times = "".join(f"{cost * 1e3:12.1f}" for cost in costs)
