@@ -211,11 +211,11 @@ class Session:
         """Another run of the same recording, documents and history, at the nearest keyframe: for looking back.
 
         It has its own numbers, graph and order, and adds nothing to the history, so it may be moved in another thread
-        while this run is moved in its own.
+        while this run is moved in its own. Raises ConfigError if there is no memory for it.
         """
         twin = copy.copy(self)
         twin.generator = random.Random()
-        twin.workspace = Workspace(self.recording, self.loops, self.recording.child.copy())
+        twin.workspace = Workspace.beside(self.recording, self.loops)
         twin._order = GradientOrder(self.recording, self.loops)
         twin._validator = self._new_validator()
         twin._m, twin._v = np.zeros_like(self._m), np.zeros_like(self._v)
