@@ -45,9 +45,9 @@ async def test_a_gradient_check_says_so() -> None:
 async def test_the_past_is_not_replayed() -> None:
     run = Session(replace(SMALL, num_steps=60), DOCS)
     run.run(until=30)
-    async with debugger((120, 36), run) as pilot:
+    async with debugger((200, 60), run) as pilot:
         screen(pilot).go(Moment(25, Phase.UPDATE, 3))
         await until(pilot, lambda: f"The past cannot be replayed: {SHORT}" in notes(pilot))
         await pilot.press("n", "n")
-        await until(pilot, lambda: not pilot.app.workers)
+        await pilot.app.workers.wait_for_complete()
         assert notes(pilot).count(SHORT) == 1
