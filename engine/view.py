@@ -185,18 +185,16 @@ class View:
 
         What the update has not reached yet is unknown but for the gradient and the parameter.
         """
-        moved = self.moved(rows)
-        names = ("m", "v", "m_hat", "v_hat", "delta")
-        maps = {name: np.zeros(rows.shape) for name in names}
-        for place in np.argwhere(moved):
-            at = tuple(place)
-            step = self.adam(int(rows[at]))
-            assert step is not None
-            for name in names:
-                maps[name][at] = getattr(step, name)
+        moved, (m, v) = self.moved(rows), self.moments(rows)
+        lr, _, _, fix1, fix2, _, root, eps = self.adam_rates
+        with np.errstate(all="ignore"):  # what is not finite is shown as it is
+            m_hat, v_hat = m / fix1, v / fix2
+            roots = [kernels.power(x, root) for x in v_hat.ravel().tolist()]  # numpy's own power rounds differently
+            delta = lr * m_hat / (np.array(roots).reshape(rows.shape) + eps)
+        maps = {"m": m, "v": v, "m_hat": m_hat, "v_hat": v_hat, "delta": delta}
         return {
             "g": self.grad(rows),
-            **{name: Reading(values, moved) for name, values in maps.items()},
+            **{name: Reading(np.where(moved, values, 0.0), moved) for name, values in maps.items()},
             "p": self.data(rows),
         }
 
