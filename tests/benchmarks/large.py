@@ -9,6 +9,7 @@ which is what feels like hanging, and when all that the key began was done.
 from __future__ import annotations
 
 import asyncio
+import gc
 import resource
 import sys
 import time
@@ -137,6 +138,7 @@ def main() -> None:
     session = make(Config(n_layer=layers, n_embd=width, block_size=block, n_head=heads))
     engine(session)
     for size in ((80, 24), SIZE, (200, 60)):
+        gc.collect()  # the app before
         asyncio.run(keys(session, size))
 
 
