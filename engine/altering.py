@@ -123,7 +123,7 @@ class Alterations:
         """
         for change in self.changes:
             if isinstance(change, Ablation) and change.mean_of and change.step == step and change not in self._means:
-                workspace = Workspace(self._recording, loops, self._recording.child.copy())
+                workspace = Workspace.beside(self._recording, loops)
                 workspace.params[:] = params
                 workspace.overrides = self.in_samples(step)
                 self._means[change] = _mean(change, workspace, [tokens(step + i) for i in range(change.mean_of)])

@@ -24,7 +24,8 @@ from engine.dataset import Origin
 from engine.errors import CheckpointError
 from engine.events import Moment
 from engine.files import write_whole
-from engine.history import History, Keyframe
+from engine.history import History, Table
+from engine.keyframes import Keyframe, Keyframes
 from engine.recording import Floats, Progress
 from engine.references import Scope
 from engine.session import Session
@@ -96,9 +97,10 @@ def take_up(run: Checkpoint, session: Session) -> None:
     if session.checksum != run.origin.sha256 or tuple(session.tokenizer.uchars) != run.uchars:
         raise CheckpointError("this run was trained on other documents; open it with its own")
     history = History(
+        Keyframes(),
+        Table(run.norms.copy()),
         losses=run.losses.tolist(),
         grad_norms=run.grad_norms.tolist(),
-        norms=list(run.norms),
         validations=dict(run.validations),
     )
     session.take_up(run.step, Keyframe(run.flat_params, _flat(run.m), _flat(run.v), run.state), history)
@@ -137,7 +139,7 @@ def snapshot(session: Session, path: str | None = None, branches: tuple[Branch, 
         v=v,
         losses=np.array(history.losses, dtype=np.float64),
         grad_norms=np.array(history.grad_norms, dtype=np.float64),
-        norms=np.array(history.norms, dtype=np.float64).reshape(-1, len(matrices), 3),
+        norms=history.norms.copy(),
         state=start.generator,
         validations=dict(history.validations),
         branches=branches,

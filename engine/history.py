@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from engine.compiled import Loops
+from engine.keyframes import Keyframes
 from engine.recording import Floats
 from engine.tape import Rows
 from engine.validation import Validation
-
-SPACING = 20  # steps from keyframe to keyframe
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Keyframe:
-    """All that a training step starts from: parameters, both moments (n_params,) each, and the generator's state."""
-
-    params: Floats
-    m: Floats
-    v: Floats
-    generator: tuple[Any, ...]
 
 
 class Norms(NamedTuple):
@@ -49,45 +38,73 @@ def whole_norm(norms: Floats) -> float:
     return math.sqrt(sum(norm * norm for norm in norms.tolist()))
 
 
+class Table:
+    """Figures of every finished step, (n_matrices, 3) each, in one block that grows; it begins with `rows`."""
+
+    def __init__(self, rows: Floats) -> None:
+        self._block, self._count = rows, len(rows)
+
+    @property
+    def rows(self) -> Floats:
+        """All of them, (steps, n_matrices, 3); a view of the block."""
+        return self._block[: self._count]
+
+    def append(self, row: Floats) -> None:
+        """The figures of the next step."""
+        if self._count == len(self._block):
+            grown = np.empty((max(1024, 2 * self._count), *row.shape))
+            grown[: self._count] = self._block
+            self._block = grown
+        self._block[self._count] = row
+        self._count += 1
+
+    def forget(self, step: int) -> None:
+        """Forget those from `step` on."""
+        self._count = min(self._count, step)
+
+
 @dataclass(eq=False)
 class History:
-    """Losses, gradient norms and matrix norms of the steps done so far, and a keyframe every `spacing` steps.
+    """Losses, gradient norms and matrix norms of the steps done so far, and keyframes.
 
-    `validations` are by the step before which they were measured. All lists are as long as the run has ever come,
+    `validations` are by the step before which they were measured. All figures are as many as the run has ever come,
     also while it stands at an earlier step. Several runs may read one history, in several threads; only one of them
     `writes` it.
     """
 
-    spacing: int = SPACING
+    keyframes: Keyframes
+    table: Table
     writes: bool = True
     losses: list[float] = field(default_factory=list)
     grad_norms: list[float] = field(default_factory=list)
-    norms: list[Floats] = field(default_factory=list)
-    keyframes: dict[int, Keyframe] = field(default_factory=dict)
     validations: dict[int, Validation] = field(default_factory=dict)
 
+    @property
+    def norms(self) -> Floats:
+        """What `Norms` says of every matrix in every step, (steps, n_matrices, 3)."""
+        return self.table.rows
+
     def reader(self) -> History:
-        """The same lists and keyframes, for a run that only reads them."""
+        """The same figures and keyframes, for a run that only reads them."""
         return replace(self, writes=False)
 
     def until(self, step: int) -> History:
         """What was known when `step` began, for another run that goes on from there and writes a history of its own."""
-        keyframes = {s: frame for s, frame in self.keyframes.items() if s <= step}
-        figures = self.losses[:step], self.grad_norms[:step], self.norms[:step]
-        validations = {s: found for s, found in self.validations.items() if s < step}
-        return History(self.spacing, True, *figures, keyframes, validations)
+        validations = {s: found for s, found in tuple(self.validations.items()) if s < step}
+        table = Table(self.norms[:step].copy())
+        return History(self.keyframes.until(step), table, True, self.losses[:step], self.grad_norms[:step], validations)
 
     def wants(self, step: int) -> bool:
         """Whether the start of this step should be kept."""
-        return self.writes and step % self.spacing == 0 and step not in self.keyframes
+        return self.writes and self.keyframes.wants(step)
+
+    def nearest(self, step: int) -> int:
+        """The latest step, not after `step`, with a keyframe."""
+        return self.keyframes.nearest(step)[0]
 
     def lacks_validation(self, step: int) -> bool:
         """Whether what held-out documents cost before this step is not known yet."""
         return self.writes and step not in self.validations
-
-    def nearest(self, step: int) -> int:
-        """The latest step, not after `step`, with a keyframe."""
-        return max(s for s in tuple(self.keyframes) if s <= step)  # a copy: another thread may add one meanwhile
 
     def lacks(self, step: int) -> bool:
         """Whether a finished step is a new one; a step that is run again gives the same figures."""
@@ -95,14 +112,14 @@ class History:
 
     def forget(self, step: int) -> None:
         """Forget every finished step from `step` on, and the keyframes after its start."""
-        for figures in (self.losses, self.grad_norms, self.norms):
-            del figures[step:]
-        for found in (self.keyframes, self.validations):
-            for later in [each for each in found if each > step]:
-                del found[later]
+        self.keyframes.forget(step)
+        del self.losses[step:], self.grad_norms[step:]
+        self.table.forget(step)
+        for later in [each for each in self.validations if each > step]:
+            del self.validations[later]
 
     def note(self, loss: float, norms: Floats) -> None:
         """Keep the figures of the next finished step; `norms` as `matrix_norms` gives them."""
         self.losses.append(loss)
         self.grad_norms.append(whole_norm(norms[:, 0]))
-        self.norms.append(norms)
+        self.table.append(norms)

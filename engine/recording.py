@@ -23,7 +23,8 @@ from engine.runs import Dots, Mask, find_dots
 from engine.tape import LEAF, LOG, NEG_MAX, Matrix, Rows, Tape, Tensor, Value
 
 Floats = npt.NDArray[np.float64]
-BYTES_A_ROW = 120  # what a scalar costs at most: 66 to record, or 75 looked at backward; 45 for a twin that replays
+BYTES_A_ROW = 120  # what a scalar costs at most: 66 to record, or 75 looked at backward; and a twin that replays
+BYTES_A_TWIN = 45  # what it costs at most in each further run of the same recording
 MOST_ROWS = 2**30  # children are 32-bit numbers, two a row
 
 
@@ -91,7 +92,7 @@ class Recording:
 class Workspace:
     """Numbers on a recording: `data` and `grad`, one double a row, and the children patched for the present tokens.
 
-    A second workspace on the same recording needs `child`, a copy of the recording's children to patch.
+    The first one patches the recording's own children; each further one is made by `beside`, with a copy of them.
     """
 
     def __init__(self, recording: Recording, loops: Loops, child: Rows | None = None) -> None:
@@ -104,6 +105,17 @@ class Workspace:
         self.data[rows] = values
         self.overrides: Overrides | None = None  # what is otherwise than the model makes it
         self._made: dict[int, float] = {}  # what the scalars that were set were before
+
+    @classmethod
+    def beside(cls, recording: Recording, loops: Loops) -> Workspace:
+        """Another workspace on a recording that has one. Raises ConfigError if there is no memory for it."""
+        need, free = len(recording) * BYTES_A_TWIN, psutil.virtual_memory().available
+        if need > free:
+            raise ConfigError(
+                f"one more run of this model would take {_size(need)}, but {_size(free)} of memory is free; "
+                "close other programs, or choose a smaller n_embd, n_layer or block_size"
+            )
+        return cls(recording, loops, recording.child.copy())
 
     @property
     def params(self) -> Floats:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from engine.events import Moment, Phase
-from engine.history import SPACING
 from engine.session import OnStep, Session
 from engine.view import AdamStep, View
 
@@ -41,15 +40,15 @@ def course_of(row: int) -> Callable[[View], AdamStep]:
     return read
 
 
-def steps_to_show(last: int, most: int) -> list[int]:
+def steps_to_show(last: int, most: int, spacing: int) -> list[int]:
     """At most `most` (1 or more) of the steps 0 to `last`, ascending, for a curve that ends there.
 
-    All of them if they are that few. Else the latest one by one, and before these every step with a keyframe, or
-    every second, fourth and so on: such a step takes the replay of no other, and most stay when `last` grows.
+    All of them if they are that few. Else the latest one by one, and before these every step with a keyframe, `spacing`
+    apart, or every second, fourth and so on: such a step takes the replay of no other, and most stay when `last` grows.
     """
     if last < most:
         return list(range(last + 1))
-    recent, stride = min(RECENT, most // 2), SPACING
+    recent, stride = min(RECENT, most // 2), spacing
     while last // stride >= most - recent:
         stride *= 2
     return [*range(0, last + 1 - recent, stride), *range(last + 1 - recent, last + 1)]

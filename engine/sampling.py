@@ -29,7 +29,7 @@ class Sampler:
 
     def __init__(self, recording: Recording, loops: Loops, params: Floats, overrides: Overrides | None = None) -> None:
         self.recording = recording
-        self.workspace = Workspace(recording, loops, recording.child.copy())
+        self.workspace = Workspace.beside(recording, loops)
         self.workspace.overrides = overrides
         self.workspace.params[:] = params
         self._ids: list[int] = []  # what the positions have read

@@ -18,8 +18,9 @@ from engine.config import Config
 from engine.dataset import checksum
 from engine.errors import DataError, NumericFault, Stopped
 from engine.events import PHASES, Event, Moment, Phase, StepProgram, Stretch
-from engine.history import History, Keyframe, matrix_norms
+from engine.history import History, Table, matrix_norms
 from engine.kernels import FINE
+from engine.keyframes import Keyframe, Keyframes, most_kept
 from engine.order import GradientOrder
 from engine.recording import Floats, Progress, Recording, Workspace, record
 from engine.sampling import Sampler, sample
@@ -76,7 +77,7 @@ class Session:
         params[:] = [self.generator.gauss(0, INIT_STD) for _ in range(len(params))]
         self._m: Floats = np.zeros(len(params))
         self._v: Floats = np.zeros(len(params))
-        self.history = History()
+        self.history = History(Keyframes(most_kept(len(params))), self._no_figures())
         self._altered = Alterations(self.recording)
         self._generator_state = self.generator.getstate()
         self._begin(0)
@@ -169,8 +170,10 @@ class Session:
         Raises Stopped if `on_step` asks for it on a long way, NumericFault if a fault lies on the way; both leave
         the run at a moment that can be looked at.
         """
-        if moment.step < self.step or (moment.step > self.step and self.history.nearest(moment.step) > self.step):
-            self._restore(self.history.nearest(moment.step))
+        if moment.step != self.step:
+            nearest, start = self.history.keyframes.nearest(moment.step)
+            if moment.step < self.step or nearest > self.step:
+                self._restore(nearest, start)
         self.run(moment.step, on_step)
         if self.step != moment.step:
             raise Stopped(f"stopped at training step {self.step} on the way to {moment.step}")
@@ -208,24 +211,24 @@ class Session:
         """Another run of the same recording, documents and history, at the nearest keyframe: for looking back.
 
         It has its own numbers, graph and order, and adds nothing to the history, so it may be moved in another thread
-        while this run is moved in its own.
+        while this run is moved in its own. Raises ConfigError if there is no memory for it.
         """
         twin = copy.copy(self)
         twin.generator = random.Random()
-        twin.workspace = Workspace(self.recording, self.loops, self.recording.child.copy())
+        twin.workspace = Workspace.beside(self.recording, self.loops)
         twin._order = GradientOrder(self.recording, self.loops)
         twin._validator = self._new_validator()
         twin._m, twin._v = np.zeros_like(self._m), np.zeros_like(self._v)
         twin.history = self.history.reader()
-        twin._restore(self.history.nearest(self.step))
+        twin._restore(*self.history.keyframes.nearest(self.step))
         return twin
 
     def anew(self) -> Session:
         """Another run of the same recording and documents, from its beginning, with a history of its own."""
         other = self.twin()
         other.generator.setstate(self.history.keyframes[0].generator)
-        other.history = History(keyframes={0: self.history.keyframes[0]})
-        other._restore(0)
+        other.history = History(self.history.keyframes.until(0), self._no_figures())
+        other._restore(*other.history.keyframes.nearest(0))
         return other
 
     def branch(self, changes: Iterable[Change]) -> Session:
@@ -240,7 +243,7 @@ class Session:
             other._altered.check(change, other._program_of(change.step))
         apart = min((c.step for c in set(other.changes) ^ set(self.changes)), default=len(self.losses))
         other.history = self.history.until(apart)
-        other._restore(other.history.nearest(apart))
+        other._restore(*other.history.keyframes.nearest(apart))
         return other
 
     def forget_future(self) -> None:
@@ -260,9 +263,10 @@ class Session:
 
         It has to be a fresh run: its start stays within reach, so that steps before `step` can be gone back to.
         """
-        history.keyframes |= {0: self.history.keyframes[0], step: start}
+        history.keyframes = self.history.keyframes
+        history.keyframes.pin(step, start)
         self.history = history
-        self._restore(step)
+        self._restore(step, start)
 
     # The machinery.
 
@@ -272,7 +276,7 @@ class Session:
         self._start: Keyframe | None = None
         self._altered.set_parameters(self.workspace.params, step)
         if self.history.wants(step):
-            self.history.keyframes[step] = self._keyframe()
+            self.history.keyframes.add(step, self._keyframe())
         self.program = self._program_of(step)
         if self.changes:
             self._altered.take_means(step, self.loops, self.workspace.params, self._tokens_of)
@@ -280,6 +284,9 @@ class Session:
         if self._validator and step % self.config.val_every == 0 and self.history.lacks_validation(step):
             found = self._validator.measure(self.workspace.params, self._altered.in_samples(step))
             self.history.validations[step] = found
+
+    def _no_figures(self) -> Table:
+        return Table(np.empty((0, len(self.recording.matrices), 3)))
 
     def _program_of(self, step: int) -> StepProgram:
         return StepProgram(self.workspace, self._order, self.tokenizer, step, self.docs[step % len(self.docs)])
@@ -302,8 +309,7 @@ class Session:
     def _put_back(self, start: Keyframe) -> None:
         self.workspace.params[:], self._m[:], self._v[:] = start.params, start.m, start.v
 
-    def _restore(self, step: int) -> None:
-        start = self.history.keyframes[step]
+    def _restore(self, step: int, start: Keyframe) -> None:
         self._put_back(start)
         self.generator.setstate(start.generator)
         self.workspace.grad[:] = 0.0

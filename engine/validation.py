@@ -35,7 +35,7 @@ class Validator:
 
     def __init__(self, recording: Recording, loops: Loops, tokenizer: Tokenizer, docs: Sequence[str]) -> None:
         self._docs = [tokenizer.encode(doc) for doc in docs]
-        self._workspace = Workspace(recording, loops, recording.child.copy())
+        self._workspace = Workspace.beside(recording, loops)
 
     def measure(self, params: Floats, overrides: Overrides | None = None) -> Validation:
         """Losses and perplexity of the documents with `params` (n_params,); nan where one cannot be computed.

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from engine import kernels
 from engine.config import Config
 from engine.events import Moment, Phase, StepProgram, Stretch
-from engine.history import History, Keyframe, Norms, matrix_norms
+from engine.history import History, Norms, matrix_norms
+from engine.keyframes import Keyframe
 from engine.recording import Floats, Workspace
 from engine.tape import LEAF, Rows
 from engine.validation import Validation
@@ -184,18 +185,16 @@ class View:
 
         What the update has not reached yet is unknown but for the gradient and the parameter.
         """
-        moved = self.moved(rows)
-        names = ("m", "v", "m_hat", "v_hat", "delta")
-        maps = {name: np.zeros(rows.shape) for name in names}
-        for place in np.argwhere(moved):
-            at = tuple(place)
-            step = self.adam(int(rows[at]))
-            assert step is not None
-            for name in names:
-                maps[name][at] = getattr(step, name)
+        moved, (m, v) = self.moved(rows), self.moments(rows)
+        lr, _, _, fix1, fix2, _, root, eps = self.adam_rates
+        with np.errstate(all="ignore"):  # what is not finite is shown as it is
+            m_hat, v_hat = m / fix1, v / fix2
+            roots = [kernels.power(x, root) for x in v_hat.ravel().tolist()]  # numpy's own power rounds differently
+            delta = lr * m_hat / (np.array(roots).reshape(rows.shape) + eps)
+        maps = {"m": m, "v": v, "m_hat": m_hat, "v_hat": v_hat, "delta": delta}
         return {
             "g": self.grad(rows),
-            **{name: Reading(values, moved) for name, values in maps.items()},
+            **{name: Reading(np.where(moved, values, 0.0), moved) for name, values in maps.items()},
             "p": self.data(rows),
         }
 
@@ -208,6 +207,11 @@ class View:
     def grad_norms(self) -> list[float]:
         """The gradient norm of every step that was ever finished, as `losses`."""
         return self._history.grad_norms
+
+    @property
+    def spacing(self) -> int:
+        """How many training steps lie between those that can be gone back to without replaying others."""
+        return self._history.keyframes.spacing
 
     @property
     def validations(self) -> dict[int, Validation]:
@@ -224,7 +228,7 @@ class View:
         norms = matrix_norms(w.loops, bounds, w.grad[flat], self._start.params[flat], w.data[flat])
         return Norms(*norms[0].tolist())
 
-    def norms_before(self, name: str, first: int = 0) -> list[Norms]:
-        """Norms of a matrix in every step before this one, or in those from `first` on."""
+    def norms_before(self, name: str, first: int = 0) -> Floats:
+        """Norms of a matrix in every step before this one, or in those from `first` on: (steps, 3), as in `Norms`."""
         place = list(self.recording.matrices).index(name)
-        return [Norms(*norms[place].tolist()) for norms in self._history.norms[first : self.moment.step]]
+        return self._history.norms[first : self.moment.step, place]

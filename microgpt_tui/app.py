@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import threading
@@ -98,6 +99,7 @@ class MicrogptApp(ThemedApp):
     @on(OpeningScreen.Ready)
     async def ready(self, message: OpeningScreen.Ready) -> None:
         """Show the debugger, and what was left on its screen; or the lecture that the run is for."""
+        settle()
         if self._lecture is not None:
             await self.give(self._lecture, message.session)
             return
@@ -169,7 +171,11 @@ class MicrogptApp(ThemedApp):
             if isinstance(screen, DebuggerScreen):
                 session = screen.branches.original
                 if session.config == config and session.checksum == checksum(docs):
-                    fresh = session if isinstance(screen, LectureScreen) else session.anew()
+                    try:
+                        fresh = session if isinstance(screen, LectureScreen) else session.anew()
+                    except EngineError as error:  # no memory for one more run
+                        self.notify(f"{error}.", severity="error", timeout=12, markup=False)
+                        return False
                     self.run_worker(self.give(lecture, fresh))
                     return True
         self._lecture = lecture
@@ -179,12 +185,19 @@ class MicrogptApp(ThemedApp):
     async def give(self, lecture: Lecture, session: Session) -> None:
         """Show a chapter in the place of the one before, on a run of its own."""
         self._lecture = None
-        for screen in (OpeningScreen, LectureScreen):
-            if isinstance(self.screen, screen) and len(self.screen_stack) > 1:
+        for kind in (OpeningScreen, LectureScreen):
+            if isinstance(self.screen, kind) and len(self.screen_stack) > 1:
                 await self.pop_screen()
         if self._telling is not None:
             await self._telling.open()
-        await self.push_screen(LectureScreen(session, lecture, self._telling))
+        try:
+            screen = LectureScreen(session, lecture, self._telling)
+        except EngineError as error:  # no memory for one more run
+            if self.keeper is None:
+                self.exit(error)
+            self.notify(f"{error}.", severity="error", timeout=12, markup=False)
+        else:
+            await self.push_screen(screen)
 
     @on(LectureScreen.Left)
     async def left(self, message: LectureScreen.Left) -> None:
@@ -206,6 +219,16 @@ class MicrogptApp(ThemedApp):
     async def _hang_up(self) -> None:
         if self._telling is not None:
             await self._telling.close()
+
+
+def settle() -> None:
+    """Have the garbage collector pass over a run that is ready: walking its recording time and again makes keys wait.
+
+    To be called before a screen is made, since what it passes over is never collected; so earlier garbage goes first.
+    """
+    if gc.get_freeze_count():
+        gc.collect()
+    gc.freeze()
 
 
 GRACE = 5.0  # seconds to end in good order

@@ -61,8 +61,8 @@ class Watched:
         return watching(self.text, scope)
 
 
-def course(figure: Figure, past: Past, step: int) -> Course[Any]:
-    """The course of a figure over the finished steps before `step` that are shown."""
-    steps = steps_to_show(step - 1, MOST_SHOWN)
+def course(figure: Figure, past: Past, view: View) -> Course[Any]:
+    """The course of a figure over those finished steps before that of the view which are shown."""
+    steps = steps_to_show(view.moment.step - 1, MOST_SHOWN, view.spacing)
     known = {s: past[figure, s] for s in steps if (figure, s) in past}
     return Course(figure, known, tuple(s for s in steps if s not in known))

@@ -219,7 +219,7 @@ class Frame:
     def course(self) -> Course[AdamStep]:
         """How `parameter` was moved in the steps so far, this one included once it is moved; as far as is known."""
         row, step = self.parameter, self.moment.step
-        so_far, now = course(Update(row), self.around.past, step), self.view.adam(row)
+        so_far, now = course(Update(row), self.around.past, self.view), self.view.adam(row)
         return so_far if now is None else replace(so_far, known=so_far.known | {step: now})
 
     def element(self) -> int:

@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.worker import get_current_worker
 
-from engine import Scope, Session, Stopped
+from engine import ConfigError, Scope, Session, Stopped
 from engine.replay import replay
 from engine.view import View
 from microgpt_tui.courses import Course, Figure
@@ -39,6 +39,7 @@ class Historian:
         self._newer = threading.Event()  # set when the thread should work on something else
         self._lock = threading.Lock()  # held to change the wishes
         self._told = 0.0
+        self._complained = False
 
     def ask(self, courses: Iterable[Course[Any]], who: str | None = None) -> None:
         """Learn what these courses lack, instead of whatever the same one asked for before. Returns at once."""
@@ -70,7 +71,11 @@ class Historian:
 
     def _learn(self, wish: Wish, stop: Callable[[], bool]) -> bool:
         """Replay what is lacking; False if it was stopped before the end."""
-        self._twin = self._twin or self._session.twin()
+        try:
+            self._twin = self._twin or self._session.twin()
+        except ConfigError as error:  # no memory
+            self._complain(f"The past cannot be replayed: {error}.")
+            return True
         lacking: dict[int, list[Figure]] = {}
         for figure, step in wish - self.known.keys():
             lacking.setdefault(step, []).append(figure)
@@ -92,6 +97,12 @@ class Historian:
         except Stopped:
             return False
         return True
+
+    def _complain(self, sentence: str) -> None:
+        """Say once what is wrong."""
+        if not self._complained:
+            self._complained = True
+            self._owner.app.notify(sentence, severity="warning", timeout=8, markup=False)  # any thread may
 
     def _tell(self) -> None:
         self._told = time.monotonic()

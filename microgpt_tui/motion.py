@@ -10,6 +10,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -142,7 +143,8 @@ class Motion:
         config = self._session.config
         if (step + 1) % max(1, config.num_steps // 10) == 0 and step + 1 not in self.names:
             generator = random.Random(f"{config.seed} {step + 1}")
-            self.names[step + 1] = self._session.sample(SAMPLES, generator=generator)
+            with suppress(EngineError):  # nothing can be drawn, of nan for instance: then no names are shown
+                self.names[step + 1] = self._session.sample(SAMPLES, generator=generator)
         return False
 
     # What the thread does.

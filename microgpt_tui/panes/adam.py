@@ -149,9 +149,11 @@ def span(course: Course[Any], cells: int, width: int) -> str:
 
 def _norms(frame: Frame, width: int) -> Picture:
     """Sparklines of the norms of its matrix, over all steps."""
-    picture, norms = Picture(), _finished(frame, frame.matrix)
+    picture, now = Picture(), frame.view.norms(frame.matrix)
+    norms = [column.tolist() for column in frame.view.norms_before(frame.matrix).T]
     picture.line().most(f"norms of {frame.matrix}, every step", width, palette.DIM)
-    for name, values in (("|∂|", [n.gradient for n in norms]), ("|Δ|", [n.update for n in norms])):
+    for place, name in enumerate(("|∂|", "|Δ|")):
+        values = norms[place] + ([now[place]] if now else [])
         line, figure = picture.line().fit(name, NAME, palette.TEXT), f" {plain(values[-1])}"
         _spark(line, frame, values, range(len(values)), max(1, width - NAME - len(figure))).add(figure, palette.DIM)
     return picture
@@ -164,12 +166,6 @@ def _spark(line: Line, frame: Frame, values: list[float], steps: Sequence[int], 
         return first_moment(frame.program, steps[i])
 
     return sparkline(line, values, room, target)
-
-
-def _finished(frame: Frame, name: str) -> list[Norms]:
-    """Norms of a matrix in every step that has moved it up to this moment."""
-    now = frame.view.norms(name)
-    return frame.view.norms_before(name) + ([now] if now else [])
 
 
 def _ratios(frame: Frame, width: int, height: int) -> Picture:
@@ -186,7 +182,7 @@ def _ratios(frame: Frame, width: int, height: int) -> Picture:
     first, last = window(len(names), height - 1, names.index(frame.matrix))
     size = label_width(frame, width)
     for name in names[first:last]:
-        norms = view.norms(name) if updating else view.norms_before(name, step)[0]
+        norms = view.norms(name) if updating else Norms(*view.norms_before(name, step)[0].tolist())
         here = updating and name == frame.matrix
         if name == frame.matrix:
             picture.focus = picture.height

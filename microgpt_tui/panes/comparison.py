@@ -30,6 +30,7 @@ class Comparison(Pane):
         self._beside: Beside | None = None
         self._motion: Motion | None = None
         self._fault: tuple[Moment, str] | None = None  # where the other run cannot be, and why
+        self._refused = ""  # why there is no copy of it, if there is none
 
     def heading(self, frame: Frame) -> str:
         beside = frame.around.beside
@@ -56,7 +57,7 @@ class Comparison(Pane):
             self._motion = Motion(self, beside.branches.original)  # until the copy is made
             self._motion.enter(beside.copy, moment)
         elif motion.session is beside.branches.original:
-            return None  # no copy could be made
+            self._fault = moment, self._refused  # no copy could be made
         elif motion.session.moment == moment:
             return motion.session.view()
         elif self._fault is None or self._fault[0] != moment:
@@ -87,6 +88,7 @@ class Comparison(Pane):
         message.stop()
         if message.fault is not None and self.frame is not None:
             self._fault = self.frame.moment, str(message.fault)
+        self._refused = message.note.rstrip(".")
         self.redraw()
 
     def on_unmount(self) -> None:

@@ -137,7 +137,7 @@ def _line(line: Line, frame: Frame, watch: Watch, chosen: bool, columns: tuple[i
 
 
 def _course(frame: Frame, watch: Watch) -> Course[Any]:
-    return course(Watched(watch.text), frame.around.past, frame.moment.step)
+    return course(Watched(watch.text), frame.around.past, frame.view)
 
 
 def shown(value: Answer) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar
@@ -119,7 +118,6 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
 
     def on_mount(self) -> None:
         """Show the moment that the run stands at."""
-        gc.freeze()  # the recording stays as long as the program; walking it again and again would make keys wait
         self.show()
 
     def on_unmount(self) -> None:

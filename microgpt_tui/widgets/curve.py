@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -65,19 +66,19 @@ def curve(
     parts = columns(values, width - AXIS - 2, ahead)
     picture.line().most(_titled(title, len(values) + ahead, len(parts), width), width, palette.DIM)
     targets = [target(c.last - 1) for c in parts]
-    marks = {i: mark for i, mark in (marks or {}).items() if math.isfinite(mark)}
+    marks = {i: mark for i, mark in sorted((marks or {}).items()) if math.isfinite(mark)}
+    last_in = {bisect(parts, i, key=lambda c: c.first) - 1: mark for i, mark in marks.items()}  # of each column
     means = [*(c.mean or 0.0 for c in parts if c.drawn), *marks.values()]
     low, high = min(means, default=0.0), max(means, default=0.0)
     labels = {plot - 1: plain(low), 0: plain(high)} if high > low else {plot // 2: plain(high)}
     for row in range(plot):
         label = labels.get(row, "")
         line = picture.line().fit(label, AXIS, palette.DIM, right=True).add("┤" if label else "│", palette.FAINT)
-        for column, stands_for in zip(parts, targets, strict=True):
+        for at, (column, stands_for) in enumerate(zip(parts, targets, strict=True)):
             text, style = _part(column, low, high, plot, plot - 1 - row)
             if column.first <= here < column.last:
                 style = palette.NEW
-            on_it = [mark for i, mark in marks.items() if column.first <= i < column.last]
-            if on_it and _floor(on_it[-1], low, high, plot) == plot - 1 - row:
+            if at in last_in and _floor(last_in[at], low, high, plot) == plot - 1 - row:
                 text, style = MARK, palette.TARGET
             line.add(text, style, stands_for)
     at = next((i for i, c in enumerate(parts) if c.first <= here < c.last), len(parts))

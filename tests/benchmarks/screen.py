@@ -19,7 +19,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from engine import Config, Session, load_docs
-from microgpt_tui.app import MicrogptApp, ThemedApp
+from microgpt_tui.app import MicrogptApp, ThemedApp, settle
 from microgpt_tui.navigation import first_moment
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.start import Start
@@ -50,6 +50,7 @@ class Debugger(ThemedApp, Timed):
         self.session = session
 
     def on_mount(self) -> None:
+        settle()
         self.push_screen(DebuggerScreen(self.session))
 
 

@@ -38,7 +38,7 @@ def agree(session: Session, step: int) -> None:
     for name in session.recording.matrices:
         before = view.norms_before(name)
         assert len(before) == step
-        np.testing.assert_allclose(before, [s[name] for s in straight()[:step]] if step else [], rtol=1e-12)
+        np.testing.assert_allclose(before, np.array([s[name] for s in straight()[:step]]).reshape(-1, 3), rtol=1e-12)
 
 
 def test_norms_are_those_of_the_parameters_before_and_after() -> None:
@@ -49,7 +49,7 @@ def test_norms_are_those_of_the_parameters_before_and_after() -> None:
 
 def test_going_back_and_forth_changes_nothing_and_shows_nothing_early() -> None:
     session = Session(CONFIG, DOCS)
-    session.history.spacing = 3
+    session.history.keyframes.spacing = 3
     session.run(until=6)
     kept = words(session.history.norms)
     for step in (2, 5, 0, 4):
@@ -72,7 +72,7 @@ def test_the_norms_of_this_step_come_when_a_matrix_is_moved_whole() -> None:
         np.testing.assert_allclose(norms, straight()[4][stretch.name], rtol=1e-12)
     last = {name: session.view().norms(name) for name in session.recording.matrices}
     session.seek(Moment(5))
-    assert last == {name: session.view().norms_before(name)[4] for name in last}
+    assert last == {name: Norms(*session.view().norms_before(name)[4]) for name in last}
     assert session.view().norms("wte") is None
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
-from bits import DOCS, tiny
+from bits import DOCS, shown, tiny
 from hypothesis import given
 from hypothesis import strategies as st
 from test_plain_oracle import configurations
 
-from engine import Config, ConfigError, Session
+from engine import Config, ConfigError, Moment, Session
 from engine.recording import count_rows, record
 from engine.tape import LEAF
 
@@ -85,3 +86,17 @@ def test_sampling_leaves_the_run_alone() -> None:
         asked.run(until=step)
     alone.run(until=4)
     assert asked.losses == alone.losses
+
+
+def test_there_is_room_for_one_run_more_or_a_sentence(monkeypatch: Any) -> None:
+    session = Session(tiny(), DOCS)
+    session.run(until=3)
+    before = shown(session)
+    free = psutil.virtual_memory()._replace(available=1000)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: free)
+    for more in (session.twin, session.anew, session.sampler, lambda: session.branch(())):
+        with pytest.raises(ConfigError, match=r"one more run of this model would take .* but 1 kB of memory is free"):
+            more()
+    session.run(until=5)
+    session.seek(Moment(3))
+    assert shown(session) == before

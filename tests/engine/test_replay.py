@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import Config, Moment, Phase, Session, Stopped, load_docs
-from engine.history import SPACING
+from engine.keyframes import SPACING
 from engine.replay import RECENT, course_of, replay, steps_to_show
 from engine.view import AdamStep
 
@@ -41,7 +41,7 @@ def straight() -> list[list[str]]:
 def trained(spacing: int) -> Session:
     """One run for all tests; none of them takes it further."""
     session = Session(CONFIG, DOCS)
-    session.history.spacing = spacing
+    session.history.keyframes.spacing = spacing
     session.run(until=STEPS)
     return session
 
@@ -136,9 +136,9 @@ def test_a_twin_in_a_thread_is_right_while_the_run_trains_on() -> None:
     assert sorted(session.history.keyframes) == sorted(alone.history.keyframes)
 
 
-@given(st.integers(-1, 30_000), st.integers(1, 100))
-def test_a_course_has_few_steps_mostly_keyframes_and_ends_at_the_last(last: int, most: int) -> None:
-    steps = steps_to_show(last, most)
+@given(st.integers(-1, 30_000), st.integers(1, 100), st.sampled_from([SPACING, 8 * SPACING]))
+def test_a_course_has_few_steps_mostly_keyframes_and_ends_at_the_last(last: int, most: int, spacing: int) -> None:
+    steps = steps_to_show(last, most, spacing)
     assert steps == sorted(set(steps))
     assert len(steps) <= most
     if last < most:
@@ -147,12 +147,12 @@ def test_a_course_has_few_steps_mostly_keyframes_and_ends_at_the_last(last: int,
     recent = min(RECENT, most // 2)
     assert steps[len(steps) - recent :] == list(range(last + 1 - recent, last + 1))
     assert steps[0] == 0
-    assert all(step % SPACING == 0 for step in steps[: len(steps) - recent])
+    assert all(step % spacing == 0 for step in steps[: len(steps) - recent])
 
 
 def test_most_of_a_course_stays_when_the_run_goes_on() -> None:
     for last in range(100, 3000, 37):
-        before, after = (set(steps_to_show(step, 64)) for step in (last, last + 1))
+        before, after = (set(steps_to_show(step, 64, SPACING)) for step in (last, last + 1))
         assert after - before <= {last + 1, last - RECENT + 1}, last
 
 

@@ -34,7 +34,7 @@ EARLIEST, LATEST = Moment(0), Moment(STEPS)
 
 def fresh() -> Session:
     session = Session(CONFIG, DOCS)
-    session.history.spacing = 3  # so that going back crosses keyframes
+    session.history.keyframes.spacing = 3  # so that going back crosses keyframes
     return session
 
 

@@ -43,7 +43,7 @@ def straight_to(moment: Moment) -> dict[str, Any]:
 @given(st.lists(moments(), min_size=2, max_size=6), st.integers(1, 5))
 def test_a_walk_ends_where_the_straight_way_ends(walk: list[Moment], spacing: int) -> None:
     session = Session(CONFIG, DOCS)
-    session.history.spacing = spacing
+    session.history.keyframes.spacing = spacing
     for moment in walk:
         session.seek(moment)
         assert session.moment == moment

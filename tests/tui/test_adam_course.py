@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 
 from engine import Session
 from engine.events import Moment, Phase
+from engine.keyframes import SPACING
 from engine.replay import steps_to_show
 from engine.view import AdamStep
 from microgpt_tui.courses import MOST_SHOWN, Course, Update
@@ -47,7 +48,7 @@ def straight(row: int) -> list[AdamStep]:
 def frame_at(moment: Moment, row: int, steps: int = 10**9) -> Frame:
     """A frame that knows this many of the steps it can show."""
     run().seek(moment)
-    wanted = steps_to_show(moment.step - 1, MOST_SHOWN)[:steps]
+    wanted = steps_to_show(moment.step - 1, MOST_SHOWN, SPACING)[:steps]
     past = {(Update(row), step): straight(row)[step] for step in wanted}
     return Frame(run().view(), Where(moment, row), Around(past=past))
 
@@ -81,7 +82,7 @@ async def whole(pilot: Pilot[None]) -> Course[AdamStep]:
 @pytest.mark.parametrize("moment", [Moment(9, Phase.UPDATE, 10**9), Moment(90, Phase.UPDATE, 10**9)])
 def test_each_number_has_its_course_beside_it(moment: Moment) -> None:
     frame = frame_at(moment, row=7)
-    steps = [*steps_to_show(moment.step - 1, MOST_SHOWN), moment.step]
+    steps = [*steps_to_show(moment.step - 1, MOST_SHOWN, SPACING), moment.step]
     shown = Adam("p").draw(frame, 118, 20)
     for line, field in zip(shown.text().splitlines()[1:], FIELDS, strict=False):
         values = [getattr(straight(7)[step], field) for step in steps]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -79,6 +81,18 @@ async def test_a_lecture_runs_beside_the_users_own_run(course: Course) -> None:
         await until(pilot, lambda: pilot.app.screen is own)
         assert own.session.moment == here
         assert own.session.losses == []
+
+
+async def test_a_lecture_that_is_left_is_forgotten(course: Course) -> None:
+    async with running(debugger()) as pilot:
+        await until(pilot, lambda: type(pilot.app.screen) is DebuggerScreen)
+        own, left = pilot.app.screen, []
+        for _ in range(3):  # the latest may still be known to textual
+            await pilot.press("l", "enter")
+            left.append(weakref.ref((await opened(pilot, "The first page")).session))
+            await pilot.press("q")
+            await until(pilot, lambda: pilot.app.screen is own)
+        await until(pilot, lambda: gc.collect() >= 0 and left[0]() is left[1]() is None)
 
 
 async def test_a_lecture_on_another_model_opens_one(course: Course) -> None:

@@ -186,3 +186,15 @@ async def test_the_loss_curve_can_be_dragged() -> None:
         await pilot.mouse_up(pane, offset=(line[0].x + x, line[0].y + y))
         await still(pilot)
         assert session.step == line[0].target.step
+
+
+async def test_a_run_of_which_nothing_can_be_sampled_goes_on() -> None:
+    session = run(replace(SMALL, num_steps=30, learning_rate=1e200))
+    async with debugger(run=session) as pilot:
+        keep(pilot)
+        for _ in range(4):  # names are sampled every third step
+            await pilot.press("]")
+        await pilot.press("space")
+        await still(pilot)
+        assert session.moment == last_moment(session.program)
+        assert not screen(pilot).motion.names

@@ -1,0 +1,86 @@
+"""`Keyframes`: starts of training steps to go back to. The longer a run, the farther apart: memory is bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.recording import Floats
+
+SPACING = 20  # steps from keyframe to keyframe in a run that is not long
+MOST, LEAST = 256, 16  # how many are kept of a small model, and of a large one
+BUDGET = 128e6  # bytes for all of them, if that is at least LEAST
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Keyframe:
+    """All that a training step starts from: parameters, both moments (n_params,) each, and the generator's state."""
+
+    params: Floats
+    m: Floats
+    v: Floats
+    generator: tuple[Any, ...]
+
+
+def most_kept(n_params: int) -> int:
+    """How many keyframes of a model with so many parameters are kept."""
+    return min(MOST, max(LEAST, int(BUDGET / (3 * 8 * n_params))))
+
+
+class Keyframes(Mapping[int, Keyframe]):
+    """Keyframes by the step that they start, one every `spacing` steps, at most `most`.
+
+    When there are more, every second one goes and `spacing` doubles; those that are `pinned` stay besides. One thread
+    adds; others may read meanwhile, as what they have got hold of is never changed.
+    """
+
+    def __init__(self, most: int = MOST, spacing: int = SPACING) -> None:
+        self.most, self.spacing = most, spacing
+        self._frames: dict[int, Keyframe] = {}  # replaced, never changed
+        self._pinned: frozenset[int] = frozenset()
+
+    def __getitem__(self, step: int) -> Keyframe:
+        return self._frames[step]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._frames)
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def nearest(self, step: int) -> tuple[int, Keyframe]:
+        """The latest step, not after `step`, with a keyframe; and that."""
+        frames = self._frames
+        found = max(s for s in frames if s <= step)
+        return found, frames[found]
+
+    def wants(self, step: int) -> bool:
+        """Whether the start of this step should be kept."""
+        return step % self.spacing == 0 and step not in self._frames
+
+    def add(self, step: int, frame: Keyframe) -> None:
+        """Keep one more."""
+        frames = {**self._frames, step: frame}
+        while len(frames.keys() - self._pinned) > self.most:
+            self.spacing *= 2
+            frames = {s: f for s, f in frames.items() if s % self.spacing == 0 or s in self._pinned}
+        self._frames = frames
+
+    def pin(self, step: int, frame: Keyframe) -> None:
+        """Keep one that stays."""
+        self._pinned |= {step}
+        self._frames = {**self._frames, step: frame}
+
+    def until(self, step: int) -> Keyframes:
+        """Those up to `step`, for another run that goes on from there."""
+        other = Keyframes(self.most, self.spacing)
+        other._frames, other._pinned = self._frames, self._pinned
+        other.forget(step)
+        return other
+
+    def forget(self, step: int) -> None:
+        """Forget those after `step`; what comes is kept as densely as in a run that is not long."""
+        self._frames = {s: f for s, f in self._frames.items() if s <= step}
+        self._pinned &= self._frames.keys()
+        self.spacing = min(self.spacing, SPACING)

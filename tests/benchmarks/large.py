@@ -1,0 +1,146 @@
+"""What a large model costs, from recording it to every key.
+
+Run by hand: python tests/benchmarks/large.py [LAYERS WIDTH BLOCK HEADS]
+
+Keys are pressed one after the other as a person would; each line says how long the event loop answered nothing at most,
+which is what feels like hanging, and when all that the key began was done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import resource
+import sys
+import time
+from collections.abc import Callable
+
+import psutil
+from screen import SIZE, Debugger, report
+from textual.pilot import Pilot
+
+from engine import Config, Moment, Phase, Session, load_docs
+from engine.recording import BYTES_A_ROW
+from engine.session import warm_up
+from microgpt_tui.navigation import first_moment
+from microgpt_tui.screens.debugger import DebuggerScreen
+
+MODEL = (4, 64, 32, 4)
+STEPS = 45  # trained before keys are pressed
+BEAT = 0.005
+KEYS = """
+    n n n p s S o O t T n t f f F F ] [ f n p ] [ F right_curly_bracket left_curly_bracket end home
+    n n n z escape Y escape g escape e escape x d escape E escape X escape B escape b
+    i n n p b escape i g escape slash escape question_mark escape space space S C c F p p l pagedown pagedown pageup q
+""".split()  # noqa: SIM905 - read as they are pressed
+
+
+def memory() -> str:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    return f"{psutil.Process().memory_info().rss / 1e6:.0f} MB, peak {peak:.0f} MB"
+
+
+def timed(what: str, act: Callable[[], object]) -> None:
+    start = time.perf_counter()
+    act()
+    report(what, time.perf_counter() - start, "")
+
+
+def make(config: Config) -> Session:
+    """A session, and what it costs to make one."""
+    shares: list[float] = []
+    start = time.perf_counter()
+
+    def progress(share: float) -> bool:
+        shares.append(time.perf_counter())
+        return False
+
+    session = Session(config, load_docs(), progress)
+    seconds = time.perf_counter() - start
+    waits = [b - a for a, b in zip([start, *shares], [*shares, start + seconds], strict=True)]
+    report("recording, and all that a session needs", seconds, f"progress every {max(waits):.2f} s at least")
+    rows = len(session.recording)
+    print(f"{rows:,} scalars, {session.recording.n_params:,} parameters")
+    print(f"{'memory that is asked for first':44} {rows * BYTES_A_ROW / 1e6:.0f} MB")
+    print(f"{'memory':44} {memory()}")
+    return session
+
+
+def engine(session: Session) -> None:
+    """Moving through time without a screen."""
+    timed("a first training step", lambda: session.run(1))
+    for first, last in ((1, STEPS), (STEPS, STEPS + 10)):
+        start = time.perf_counter()
+        session.run(last)
+        report(f"a training step, mean of {first} to {last - 1}", (time.perf_counter() - start) / (last - first), "")
+    for phase in Phase:
+        stretches = session.program.stretches(phase)
+        middle = len(stretches) // 2
+        session.seek(Moment(session.step, phase, stretches[middle].last))
+        timed(f"back an event, {phase.value}", lambda s=stretches, m=middle, p=phase: session.seek(
+            Moment(session.step, p, s[m - 1].last)))  # fmt: skip
+    timed("back a step", lambda: session.seek(Moment(session.step - 1, Phase.BACKWARD, 5)))
+    timed("back to the step before a keyframe", lambda: session.seek(Moment(39)))
+    timed("to the start", lambda: session.seek(Moment(0)))
+    timed("a sampled document", lambda: session.sample(1))
+    timed("a twin", session.twin)
+    print(f"{'memory':44} {memory()}")
+
+
+async def press(pilot: Pilot[None], key: str, beats: list[float]) -> None:
+    """One key, until the app is idle and nothing moves."""
+    beats.clear()
+    start = time.perf_counter()
+    await pilot.press(key)
+    for _ in range(3):
+        await pilot.pause()
+    answered = time.perf_counter() - start
+    while any(worker.is_running for worker in pilot.app.workers) and time.perf_counter() - start < 5:
+        await asyncio.sleep(BEAT)
+    await pilot.pause()
+    done = time.perf_counter() - start
+    hung = max((b - a for a, b in zip([start, *beats], [*beats, start + done], strict=True)), default=0.0)
+    slow = "  <--" if hung > 0.3 else ""
+    print(
+        f"{key:22} answered {answered * 1e3:8.0f} ms   hung {hung * 1e3:8.0f} ms   done {done * 1e3:8.0f} ms{slow}",
+        flush=True,
+    )
+
+
+async def beat(beats: list[float]) -> None:
+    """A pulse that stops while the event loop is held."""
+    while True:
+        beats.append(time.perf_counter())
+        await asyncio.sleep(BEAT)
+
+
+async def keys(session: Session, size: tuple[int, int]) -> None:
+    """Every key, on the whole screen."""
+    session.seek(first_moment(session.program, STEPS))
+    print(f"\n{size[0]}x{size[1]}")
+    app, beats = Debugger(session), [0.0]
+    start = time.perf_counter()
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        report("the debugger's screen, on a session", time.perf_counter() - start, "")
+        assert isinstance(app.screen, DebuggerScreen)
+        pulse = asyncio.create_task(beat(beats))
+        for key in KEYS:
+            await press(pilot, key, beats)
+        pulse.cancel()
+    print(f"{'memory':44} {memory()}")
+
+
+def main() -> None:
+    numbers = tuple(int(word) for word in sys.argv[1:5]) or MODEL
+    layers, width, block, heads = numbers
+    warm_up()
+    session = make(Config(n_layer=layers, n_embd=width, block_size=block, n_head=heads))
+    engine(session)
+    for size in ((80, 24), SIZE, (200, 60)):
+        gc.collect()  # the app before
+        asyncio.run(keys(session, size))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""A long run keeps a bounded number of keyframes, and every moment of it stays within reach, bit for bit."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bits import DOCS, shown, tiny, words
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine import Config, Moment, Phase, Session, checkpoint
+from engine.changes import SetRate
+from engine.keyframes import BUDGET, LEAST, MOST, SPACING, Keyframe, Keyframes, most_kept
+from engine.replay import course_of, replay
+
+CONFIG = tiny(num_steps=25_000)
+STEPS = 20_000
+PICKED = (0, 1, 19, 20, 979, 1000, 5119, 5120, 5121, 10_239, 12_345, 19_967, 19_999)
+
+
+def frame(step: int) -> Keyframe:
+    return Keyframe(np.array([float(step)]), np.zeros(1), np.zeros(1), ())
+
+
+def small(config: Config = CONFIG, most: int = 4) -> Session:
+    """A run that keeps few keyframes."""
+    session = Session(config, DOCS)
+    session.history.keyframes.most = most
+    return session
+
+
+def state(session: Session) -> bytes:
+    return b"".join(array.tobytes() for array in (session.workspace.params, session._m, session._v))
+
+
+@functools.cache
+def straight(until: int) -> Session:
+    """A run that went straight there."""
+    session = Session(CONFIG, DOCS)
+    session.run(until=until)
+    return session
+
+
+def test_every_moment_of_20_000_steps_is_within_reach() -> None:
+    session, known = Session(CONFIG, DOCS), {}
+
+    def note(step: int, loss: float) -> None:
+        if step + 1 in PICKED:
+            known[step + 1] = state(session)
+
+    session.run(until=STEPS, on_step=note)
+    kept = session.history.keyframes
+    assert kept.spacing == 80  # 256 at 20 steps reach to 5,120, at 40 to 10,240, at 80 to 20,480
+    assert sorted(kept) == list(range(0, STEPS + 1, 80))
+    for step in sorted(known, reverse=True):
+        session.seek(Moment(step, Phase.BACKWARD, 7))
+        assert state(session) == known[step], step
+    assert len(kept) <= MOST
+    assert len(session.losses) == len(session.history.norms) == STEPS
+
+
+@given(
+    st.integers(1, 9), st.lists(st.integers(0, 70), max_size=3), st.lists(st.integers(0, 2000), min_size=1, max_size=9)
+)
+def test_they_are_bounded_evenly_spaced_and_the_pinned_stay(most: int, pinned: list[int], until: list[int]) -> None:
+    kept, asked = Keyframes(most), frame(0)
+    kept.add(0, asked)
+    for step in pinned:
+        kept.pin(step, frame(step))
+    for first, last in zip([0, *until], until, strict=False):
+        for step in range(first, last + 1):
+            if kept.wants(step):
+                kept.add(step, frame(step))
+    assert {0, *pinned} <= kept.keys()
+    free = kept.keys() - set(pinned)
+    assert len(free | {0}) <= most + (0 in pinned)
+    assert all(step % kept.spacing == 0 for step in free)
+    assert all(kept[step].params[0] == step for step in kept)
+    for step in (0, 5, 777, 3000):
+        found, nearest = kept.nearest(step)
+        assert found == max(s for s in kept if s <= step)
+        assert nearest is kept[found]
+
+
+def test_a_reader_that_has_begun_is_not_disturbed() -> None:
+    kept = Keyframes(4)
+    for step in range(0, 80, 20):
+        kept.add(step, frame(step))
+    steps = iter(kept)
+    assert next(steps) == 0
+    kept.add(80, frame(80))
+    assert list(steps) == [20, 40, 60]
+    assert list(kept) == [0, 40, 80]
+
+
+def test_a_large_model_has_fewer() -> None:
+    assert most_kept(1) == most_kept(4192) == MOST
+    assert most_kept(10**9) == LEAST
+    assert LEAST < most_kept(200_000) < MOST
+    assert most_kept(200_000) * 200_000 * 24 <= BUDGET
+    assert Session(Config(), DOCS).history.keyframes.most == MOST
+
+
+def test_after_what_is_forgotten_they_are_dense_again() -> None:
+    session = small()
+    session.run(until=400)
+    assert session.history.keyframes.spacing == 160
+    session.seek(Moment(170))
+    session.forget_future()
+    assert (session.history.keyframes.spacing, sorted(session.history.keyframes)) == (SPACING, [0, 160])
+    session.run(until=215)
+    assert sorted(session.history.keyframes) == [0, 160, 180, 200]
+    assert state(session) == state(straight(215))
+
+
+def test_a_branch_and_a_run_anew_are_bounded_too() -> None:
+    session = small()
+    session.run(until=400)
+    branch, anew = session.branch([SetRate(290, "learning_rate", 0.01)]), session.anew()
+    assert sorted(branch.history.keyframes) == [0, 160]
+    assert sorted(anew.history.keyframes) == [0]
+    for other in (branch, anew):
+        other.run(until=700)
+        assert len(other.history.keyframes) <= 4
+    before = state(branch)
+    branch.seek(Moment(333, Phase.UPDATE, 5))
+    branch.seek(Moment(700))
+    assert state(branch) == before
+    assert state(anew) == state(straight(700))
+    assert sorted(session.history.keyframes) == [0, 160, 320]
+
+
+def test_a_run_that_was_saved_keeps_the_step_it_was_saved_at(tmp_path: Path) -> None:
+    session = small()
+    session.run(until=333)
+    checkpoint.save(session, tmp_path / "run.safetensors")
+    again = checkpoint.resume(checkpoint.load(tmp_path / "run.safetensors"), DOCS)
+    assert sorted(again.history.keyframes) == [0, 333]
+    again.history.keyframes.most = 4
+    again.run(until=700)
+    again.seek(Moment(340))
+    assert {0, 333} <= again.history.keyframes.keys()
+    assert len(again.history.keyframes) <= 5
+    session.seek(Moment(340))
+    assert shown(again) == shown(session)
+    session.run(until=700)
+    assert words(again.losses) == words(session.losses)
+    assert words(again.history.norms) == words(session.history.norms)
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_a_twin_in_a_thread_is_right_while_keyframes_go(most: int) -> None:
+    session, steps = small(most=most), (3, 59, 81, 130)
+    session.history.keyframes.spacing = 5
+    session.run(until=140)
+    truth = dict(replay(session.twin(), steps, course_of(5)))
+    found, over = [], threading.Event()
+
+    def look_back() -> None:
+        while not over.is_set():
+            found.append(dict(replay(session.twin(), steps, course_of(5))))
+
+    thread = threading.Thread(target=look_back)
+    thread.start()
+    for _ in range(40):
+        session.run(until=session.step + 50)
+    over.set()
+    thread.join()
+    assert found
+    assert all(each == truth for each in found)
