@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine import Breakpoint, EngineError, Place
+from engine import Address, Breakpoint, EngineError, Place
 from engine.breakpoints import condition
 from engine.checking import KNOWN
 from engine.events import PHASES, Moment, Phase, Stretch
@@ -24,9 +24,15 @@ SPOTS = ("start", "end", *PHASES)
 WORDS = (*NUMBERED, *LEADING, *SPOTS)
 WHOLE = re.compile(r"[+-]?\d+")
 PLACE = re.compile(r"([\w.]*)(@.*)?")
+PHASE = "|".join(PHASES)
+ADDRESS = re.compile(  # more than a step, a phase or a place
+    rf"(?:(?:step\s+)?\d+\s+)?(?:{PHASE})\s+\S.*|(?:step\s+)?\d+\s+[a-z][\w.]*(?:\s*@.*)?(?:\s+scalar\s+\d+)?|.*\bscalar\s+\d+"
+)
 COMPARES = re.compile(r"[<>=!(]|\b(and|or|not|in)\b")
-EXAMPLES = "step 500, +50, pos 3, attn_weights, next wte[5][3] or loss < 2"
-HINT = "step 500   +50   pos 3   head 2   attn_weights   next wte[5][3]   loss < 2   back loss > 3"
+EXAMPLES = "step 500, +50, pos 3, attn_weights, 99 backward q@pos=1, next wte[5][3] or loss < 2"
+HINT = (
+    "step 500   +50   pos 3   head 2   logits   99 backward q@pos=1   next wte[5][3]   loss < 2"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +43,9 @@ class Continue:
     back: bool = False
 
 
-Command = Moment | Choice | Continue | Scalar
-"""Where to go: a moment, a layer or head to look at, a stop to continue to, the next event of a scalar."""
+Command = Moment | Address | Choice | Continue | Scalar
+"""Where to go: a moment, also of a step that is yet to be read; a layer or head to look at, a stop to continue to, the
+next event of a scalar."""
 
 
 def read(line: str, frame: Frame, docs: Sequence[str]) -> Command | None:
@@ -54,6 +61,8 @@ def _read(line: str, frame: Frame, scope: Scope, docs: Sequence[str]) -> Command
     word, _, rest = (part.strip() for part in line.partition(" "))
     if WHOLE.fullmatch(line.replace(" ", "")):
         return _step(line.replace(" ", ""), frame)
+    if ADDRESS.fullmatch(line):
+        return Address.parse(line, scope, frame.moment.step)
     if word in NUMBERED and not COMPARES.search(rest):
         return _numbered(word, rest, frame)
     if word in LEADING:

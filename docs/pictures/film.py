@@ -31,14 +31,15 @@ def film(title: str, stills: list[Still]) -> str:
     """The file. All screenshots are of one size, in one theme."""
     first, ends = stills[0].shot, list(accumulate(still.seconds for still in stills))
     colours = first.colours
-    under, over, below = ({}, {}, {})  # what is drawn, with the stills that it is on
+    layers: tuple[dict[str, list[int]], ...] = {}, {}, {}  # what is drawn, and on which stills it is
+    under, over, below = layers
     for i, still in enumerate(stills):
         for y, line in enumerate(still.shot.lines):
             for drawn, where in ((backgrounds(line, y, colours.background), under), (texts(line, y), over)):
                 for each in drawn:
                     where.setdefault(each, []).append(i)
         below.setdefault(_caption(still, len(first.lines)), []).append(i)
-    groups = [group for layer in (under, over, below) for group in _groups(layer, ends)]
+    groups = [group for layer in layers for group in _groups(layer, ends)]
     return file(title, first.width, len(first.lines) + ROOM, colours.background, "\n".join(groups))
 
 

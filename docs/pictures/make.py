@@ -26,17 +26,22 @@ from microgpt_tui.exporting.headless import settled
 from microgpt_tui.exporting.screenshot import Screenshot
 from microgpt_tui.exporting.svg import svg
 from microgpt_tui.place import VISITOR
+from microgpt_tui.screens.line import LineScreen
 from microgpt_tui.start import from_seed
 
 HERE = Path(__file__).parent
 
 
+Key = str | tuple[str, str]
+"""A key, or a key that opens a line, and what is typed there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What is pressed and typed before a picture is taken; each text is a key, or after a colon, what is typed."""
+    """What is pressed before a picture is taken."""
 
     title: str
-    keys: Sequence[str]
+    keys: Sequence[Key]
     theme: str = "dark"
     size: tuple[int, int] = (120, 36)
 
@@ -45,29 +50,44 @@ class Picture:
 class Act:
     """Keys of the film, how long what they lead to is seen, and what is said below it."""
 
-    keys: Sequence[str]
+    keys: Sequence[Key]
     seconds: float
     key: str
     says: str
 
 
 PICTURES = {
-    "forward": Picture(
-        "Head 1 at position 2 weighs what it has read", [":0 forward attn_weights@pos=2,head=1", "enter"]
-    ),
-    "backward": Picture("A gradient on its way back, before and after", [":0 backward q@pos=2", "enter", "s", "s"]),
-    "adam": Picture("Adam moves a matrix", [":200 update layer0.attn_wq", "enter"]),
+    "forward": Picture("What the model expects after step 500", [(":", "500 forward probs@pos=2")]),
+    "backward": Picture("A gradient on its way back, before and after", [(":", "0 backward q@pos=2 scalar 5")]),
+    "adam": Picture("Adam moves a matrix", [(":", "200 update layer0.attn_wq")]),
     "whatif": Picture(
         "A branch without one head, beside the original",
-        [":99 forward probs@pos=2", "enter", "e", ":layer0.attn_wq[3,5]=0", "enter", "d"],
+        [(":", "20 forward head_out@pos=2,head=1"), "x", (":", "99 forward probs@pos=2"), "d"],
     ),
-    "lecture": Picture("A page of the lecture on attention", ["l", *["down"] * 5, "enter", "space", "space"], "light"),
+    "lecture": Picture(
+        "A page of the lecture on attention", ["l", *["down"] * 5, "enter", *["space"] * 8, "h"], "light", (100, 30)
+    ),
 }
 FILM = [
     Act([], 2.5, "", "A GPT small enough to see whole, at its first event"),
-    Act(["n"], 1.2, "n", "one event on: the embedding, normed"),
-    Act(["n"], 1.2, "n", "the query"),
-    Act(["s", "s"], 0.8, "s", "into a dot product, one scalar at a time"),
+    *(
+        Act(["n"], 1.1, "n", says)
+        for says in ("the embedding, scaled", "before the attention, once more", "the query", "the key", "the value")
+    ),
+    Act([(":", "0 forward attn_logits@pos=3,head=0")], 1.6, ":", "go anywhere: what position 3 looks for"),
+    *(Act(["s"], 0.5, "s", "a dot product, scalar by scalar") for _ in range(5)),
+    Act(["n"], 1.8, "n", "softmax: how much each position counts"),
+    Act(["n"], 1.6, "n", "the mean of the values, so weighed"),
+    Act([(":", "0 forward probs@pos=3")], 2.2, ":", "what comes next, says the model"),
+    Act(["f"], 1.6, "f", "the backward phase: from the loss back through the same graph"),
+    *(Act(["n"], 0.9, "n", "one gradient after the other") for _ in range(4)),
+    *(Act(["s"], 0.7, "s", "child.grad += local * v.grad") for _ in range(4)),
+    Act(["f"], 1.6, "f", "Adam: gradient, moments, change"),
+    *(Act(["s"], 0.6, "s", "one parameter after the other") for _ in range(4)),
+    Act(["equals_sign"], 1.2, "=", "the loss curve"),
+    *(Act(["right_curly_bracket"], 0.35, "}", "ten training steps") for _ in range(12)),
+    Act([(":", "+300")], 1.4, ":", "three hundred more"),
+    *(Act(["left_curly_bracket"], 0.35, "{", "and back in time, bit for bit") for _ in range(6)),
 ]
 
 
@@ -88,13 +108,16 @@ async def debugger(theme: str, size: tuple[int, int]) -> AsyncIterator[Pilot[Any
         yield pilot
 
 
-async def play(pilot: Pilot[Any], keys: Sequence[str], title: str) -> Screenshot:
+async def play(pilot: Pilot[Any], keys: Sequence[Key], title: str) -> Screenshot:
     """Press keys, wait after each until the screen is still, and draw what stands there in the end."""
     for key in keys:
-        if key.startswith(":"):
-            await pilot.press(*key.removeprefix(":") if pilot.app.focused is not None else key)
-        else:
+        if isinstance(key, str):
             await pilot.press(key)
+        else:
+            await pilot.press(*"".join(key), "enter")
+            await settled(pilot)
+            if isinstance(pilot.app.screen, LineScreen):
+                raise SystemExit(f"{key[1]!r} was not understood")
         await settled(pilot)
     return await settled(pilot, title)
 
@@ -120,7 +143,7 @@ def main(names: Sequence[str]) -> None:
         for name in names or ("film", *PICTURES):
             content = asyncio.run(moving() if name == "film" else picture(name))
             (HERE / f"{name}.svg").write_text(content, encoding="utf-8")
-            print(f"{name}.svg  {len(content.encode()) / 1000:.0f} kB")
+            sys.stderr.write(f"{name}.svg  {len(content.encode()) / 1000:.0f} kB\n")
 
 
 if __name__ == "__main__":

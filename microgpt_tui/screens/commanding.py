@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
 from textual import on
 
-from engine import Address, Stops
+from engine import Address, AddressError, Stops
 from engine.events import Moment
 from engine.running import where
 from microgpt_tui import commands, search
@@ -30,7 +31,7 @@ class Commanding(Stopping):
         self._typed: list[str] = []
         self._searched: list[str] = []
         self._last_found = ""  # the last search that led somewhere
-        self._sought: tuple[Scalar, Moment] | None = None  # what is looked for, and the moment to go to for that
+        self._then: tuple[Callable[[], None], Moment] | None = None  # what is to be done at a moment that is gone to
 
     def _leave(self) -> None:
         """The run begins to move in a thread."""
@@ -65,6 +66,8 @@ class Commanding(Stopping):
                 self.show()
             case Scalar():
                 self._seek(command)
+            case Address():
+                self._at_start_of(command.step, partial(self._to_address, command))
             case Continue():
                 stops = Stops(self.scope, (command.breakpoint,), self.kept.checks)
                 self._leave()
@@ -84,17 +87,31 @@ class Commanding(Stopping):
             return
         step = scalar.next_step(session.step, session.docs, session.config.block_size)
         if step is not None:
-            self._sought = scalar, Moment(step)
-            self.go(Moment(step))
-            if not self.busy:
-                self._arrived_there()
+            self._at_start_of(step, partial(self._seek, scalar))
+
+    def _to_address(self, address: Address) -> None:
+        """Go to what is made in the present step."""
+        try:
+            self.go(address.moment(self.session.program))
+        except AddressError as error:
+            self.notify(f"{error}.", severity="warning", timeout=6, markup=False)
+
+    def _at_start_of(self, step: int, then: Callable[[], None]) -> None:
+        """Do something in a step, which is first gone to unless it is the present one."""
+        if step == self.session.step:
+            then()
+            return
+        self._then = then, Moment(step)
+        self.go(Moment(step))
+        if not self.busy:
+            self._arrived_there()
 
     @on(Motion.Arrived)
     def _arrived_there(self) -> None:
         """Go on to what is looked for, if the run has come to where it is; not if it was halted on the way."""
-        sought, self._sought = self._sought, None
-        if sought is not None and self.session.moment == sought[1]:
-            self._seek(sought[0])
+        then, self._then = self._then, None
+        if then is not None and self.session.moment == then[1]:
+            then[0]()
 
     # Search.
 

@@ -41,6 +41,10 @@ async def typed(pilot: Pilot[None], line: str) -> None:
         (":backward", 5, Phase.BACKWARD, "loss", None),
         (":logits@pos=1", 5, Phase.FORWARD, "logits", 1),
         (":event attn_weights@pos=2,head=1", 5, Phase.FORWARD, "attn_weights", 2),
+        (":step 7 backward q@pos=1", 7, Phase.BACKWARD, "q", 1),  # as y copies it
+        (":backward end", 5, Phase.BACKWARD, None, None),
+        (":7 update wte", 7, Phase.UPDATE, "wte", None),
+        (":q@pos=1 scalar 3", 5, Phase.FORWARD, "q", 1),
         (":step == 9", 9, Phase.FORWARD, "embed", 0),
         (":back step == 2", 2, Phase.FORWARD, "embed", 0),
         (":next layer0.attn_wq[1][2]", 5, Phase.BACKWARD, None, None),
