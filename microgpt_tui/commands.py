@@ -11,6 +11,7 @@ from engine import Breakpoint, EngineError, Place
 from engine.breakpoints import condition
 from engine.checking import KNOWN
 from engine.events import PHASES, Moment, Phase, Stretch
+from engine.quoting import quoted
 from engine.references import Scope
 from microgpt_tui import navigation
 from microgpt_tui.completing import LineError, completed
@@ -77,7 +78,7 @@ def _numbered(word: str, rest: str, frame: Frame) -> Command:
     number, program = int(rest), frame.program
     sizes = {"pos": program.n, "layer": frame.config.n_layer, "head": frame.config.n_head}
     if not 0 <= number < sizes[word]:
-        whose = f"document {program.doc!r} of this step" if word == "pos" else "this model"
+        whose = f"document {quoted(program.doc)} of this step" if word == "pos" else "this model"
         raise LineError(f"{whose} has no {word} {number}; write a number from 0 to {sizes[word] - 1}")
     if word != "pos":
         return layer_or_head(frame, **{word: number})  # type: ignore[return-value]
@@ -148,7 +149,7 @@ def _event(place: Place, frame: Frame, scope: Scope) -> Moment:
         if found:
             return Moment(frame.moment.step, phase, min(found, key=strangeness).last)
     raise LineError(
-        f"no event of step {program.step} (document {program.doc!r}, positions 0 to {program.n - 1}) is "
+        f"no event of step {program.step} (document {quoted(program.doc)}, positions 0 to {program.n - 1}) is "
         f"{place.describe()}; leave out what does not fit, or go to another step"
     )
 

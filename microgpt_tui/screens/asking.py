@@ -13,8 +13,8 @@ from textual.containers import Vertical
 from textual.widgets import Input, Static
 
 from engine import EngineError, ExpressionError
+from microgpt_tui.printing import printable
 from microgpt_tui.screens.typing import LONGEST, Typing
-from microgpt_tui.widgets.picture import printable
 
 T = TypeVar("T")
 
