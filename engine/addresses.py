@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from engine.breakpoints import Place
 from engine.errors import AddressError, BreakpointError
 from engine.events import Moment, Phase, StepProgram, Stretch
+from engine.parsing import check_length
 from engine.quoting import quoted
 from engine.references import Scope
 
@@ -40,6 +41,7 @@ class Address:
     @classmethod
     def parse(cls, text: str, scope: Scope, default: int = 0) -> Address:
         """Read an address; every part of it may be left out, and then the step is `default`. Raises AddressError."""
+        check_length(text, AddressError)
         read = WORDS.fullmatch(text.strip())
         if read is None or not text.strip():
             raise AddressError(f"{quoted(text.strip())} is no moment; write for example {EXAMPLES}")

@@ -94,7 +94,7 @@ def shuffle(docs: list[str], generator: random.Random, progress: Callable[[float
         while (i := bits(size)) >= n:
             pass
         docs[n - 1], docs[i] = docs[i], docs[n - 1]
-        if n % OFTEN == 0 and progress and progress(1 - n / len(docs)):
+        if n % OFTEN == 0 and progress and progress((len(docs) - n) / len(docs)):
             raise Stopped("opening was stopped")
 
 

@@ -7,16 +7,18 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine import Breakpoint, EngineError, Place
+from engine import Breakpoint, EngineError, ExpressionError, Place
 from engine.breakpoints import condition
 from engine.checking import KNOWN
 from engine.events import PHASES, Moment, Phase, Stretch
+from engine.parsing import check_length
 from engine.quoting import quoted
 from engine.references import Scope
 from microgpt_tui import navigation
 from microgpt_tui.completing import LineError, completed
 from microgpt_tui.frame import Choice, Frame
 from microgpt_tui.panes.choosing import layer_or_head
+from microgpt_tui.pointing import pointer
 from microgpt_tui.scalars import Scalar
 
 NUMBERED = ("step", "pos", "layer", "head")
@@ -44,9 +46,12 @@ Command = Moment | Choice | Continue | Scalar
 
 def read(line: str, frame: Frame, docs: Sequence[str]) -> Command | None:
     """What a line asks for; None if it is empty. `docs` are those of the run. Raises LineError."""
+    check_length(line, LineError)
     scope = Scope(frame.config, frame.program.tokenizer)
     try:
         return _read(line.strip(), frame, scope, docs) if line.strip() else None
+    except ExpressionError as error:
+        raise LineError(f"{error.reason}\n{pointer(error)}".rstrip()) from None
     except EngineError as error:
         raise LineError(str(error)) from None
 

@@ -14,7 +14,7 @@ from textual.suggester import Suggester
 from textual.widgets import Input, Label, Static
 
 from microgpt_tui.completing import LineError
-from microgpt_tui.printing import printable
+from microgpt_tui.printing import lines, printable
 from microgpt_tui.screens.typing import LONGEST, Typing
 
 T = TypeVar("T")
@@ -107,7 +107,7 @@ class LineScreen(Typing[T | None], Generic[T]):
     def _say(self, sentence: str, wrong: bool = False) -> None:
         note = self.query_one("#note", Static)
         note.set_class(wrong, "-wrong")
-        width, sentence = max(self.size.width - 4, 1), printable(sentence)
+        width, sentence = max(self.size.width - 4, 1), lines(sentence)
         note.update(sentence if wrong or len(sentence) <= width else f"{sentence[: width - 2]} …")
 
 
