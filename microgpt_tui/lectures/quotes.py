@@ -19,6 +19,7 @@ from engine.quoting import shortened
 from engine.references import Kind
 from engine.watches import Watch
 from microgpt_tui.lectures.pages import LectureError, Said
+from microgpt_tui.printing import printable
 from microgpt_tui.widgets.numbers import plain
 
 QUOTED = re.compile(r"\{\{|\}\}|\{(?P<inside>[^{}]*)\}|[{}]")
@@ -187,7 +188,7 @@ def written(value: Answer, form: str = "") -> str:
         return str(value).lower()
     if isinstance(value, float | np.floating):
         return plain(float(value))
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else printable(str(value))
 
 
 def _names(inside: str | None) -> Ask:
