@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from engine.breakpoints import Place
 from engine.errors import AddressError, BreakpointError
 from engine.events import Moment, Phase, StepProgram, Stretch
+from engine.parsing import check_length
+from engine.quoting import quoted
 from engine.references import Scope
 
 WORDS = re.compile(
@@ -39,9 +41,10 @@ class Address:
     @classmethod
     def parse(cls, text: str, scope: Scope, default: int = 0) -> Address:
         """Read an address; every part of it may be left out, and then the step is `default`. Raises AddressError."""
+        check_length(text, AddressError)
         read = WORDS.fullmatch(text.strip())
         if read is None or not text.strip():
-            raise AddressError(f"{text.strip()!r} is no moment; write for example {EXAMPLES}")
+            raise AddressError(f"{quoted(text.strip())} is no moment; write for example {EXAMPLES}")
         step, scalar, name = int(read["step"] or default), read["scalar"], read["place"]
         if step > scope.config.num_steps:
             raise AddressError(
@@ -51,7 +54,7 @@ class Address:
         phase = Phase(read["phase"]) if read["phase"] else None
         if place is not None and place.phase is not None:
             if phase not in (None, place.phase):
-                raise AddressError(f"{text.strip()!r} names two phases; leave one out")
+                raise AddressError(f"{quoted(text.strip())} names two phases; leave one out")
             phase = place.phase
         phase = phase or (Phase.UPDATE if place and place.name in scope.config.matrices(1) else Phase.FORWARD)
         return cls(
@@ -95,7 +98,7 @@ class Address:
                 return stretch
         raise AddressError(
             f"the {self.phase} phase of step {self.step} has no {self.place.describe()}: its document is "
-            f"{program.doc!r}, with positions 0 to {program.n - 1}"
+            f"{quoted(program.doc)}, with positions 0 to {program.n - 1}"
         )
 
 

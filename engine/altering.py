@@ -17,6 +17,7 @@ from engine.errors import ChangeError, NumericFault
 from engine.events import StepProgram
 from engine.kernels import FINE
 from engine.overrides import Overrides
+from engine.quoting import quoted
 from engine.recording import Floats, Recording, Span, Workspace
 from engine.tape import Rows
 
@@ -92,7 +93,7 @@ class Alterations:
         rows = program.tensors.get((change.name, change.pos, layer, head))
         if rows is None:
             raise ChangeError(
-                f"step {program.step} reads {program.doc!r}, with positions 0 to {program.n - 1}, so there is no "
+                f"step {program.step} reads {quoted(program.doc)}, with positions 0 to {program.n - 1}, so there is no "
                 f"{change.name} at position {change.pos}; choose another position or step"
             )
         if change.index and change.index[0] >= len(rows):  # as long as there are positions so far

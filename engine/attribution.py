@@ -15,6 +15,7 @@ import numpy as np
 
 from engine.errors import WhyError
 from engine.exact import Exact
+from engine.quoting import quoted
 from engine.recording import Floats
 from engine.tape import Rows
 from engine.view import View
@@ -66,7 +67,7 @@ class Attributor:
         program = view.program
         if not 0 <= pos < program.n:
             raise WhyError(
-                f"there is no position {pos} in {program.doc!r}, the document of step {program.step}; "
+                f"there is no position {pos} in {quoted(program.doc)}, the document of step {program.step}; "
                 f"write a number from 0 to {program.n - 1}"
             )
         self.view, self.pos = view, pos

@@ -10,6 +10,7 @@ from typing import Any
 from engine.errors import BreakpointError, ExpressionError
 from engine.events import PHASES, Moment, Phase, StepProgram, Stretch
 from engine.expressions import Before, Expression
+from engine.parsing import check_length
 from engine.references import Kind, Scope
 from engine.view import View
 
@@ -62,6 +63,7 @@ class Place:
 
         Raises BreakpointError.
         """
+        check_length(text, BreakpointError)
         name, at, rest = text.partition("@")
         values: dict[str, str] = {}
         for part in rest.split(",") if at else []:
@@ -130,6 +132,7 @@ class Breakpoint:
 
         Raises BreakpointError; a condition is read only by `Armed`.
         """
+        check_length(text, BreakpointError)
         words, count = text.strip(), 1
         counted = COUNTED.fullmatch(words)
         if counted:

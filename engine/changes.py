@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from engine.config import Config
 from engine.errors import ChangeError, ConfigError
+from engine.parsing import check_length
 from engine.references import Scope
 
 GRAMMAR = re.compile(
@@ -106,6 +107,7 @@ Change = SetParameter | SetScalar | Ablation | SetRate
 
 def parse(text: str, scope: Scope, step: int = 0) -> Change:
     """Read a change; where it names no step it holds from `step` on. Raises ChangeError."""
+    check_length(text, ChangeError)
     read = GRAMMAR.fullmatch(text)
     if read is None:
         raise ChangeError(f"{text.strip()!r} is no change; write for example {EXAMPLES}")

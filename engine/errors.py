@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from engine.quoting import quoted
+
 
 class EngineError(Exception):
     """Anything the engine refuses or cannot do; the text is one sentence for a person."""
@@ -62,8 +64,8 @@ class NumericFault(EngineError):
         self.step, self.doc, self.pos, self.tensor, self.row, self.reason = step, doc, pos, tensor, row, reason
         place = f"position {pos}, " if pos is not None else ""
         super().__init__(
-            f"training stopped at step {step} (counted from 0), document {doc!r}, {place}tensor {tensor}: {reason}; "
-            "a smaller --learning-rate usually keeps the numbers in range"
+            f"training stopped at step {step} (counted from 0), document {quoted(doc)}, {place}tensor {tensor}: "
+            f"{reason}; a smaller --learning-rate usually keeps the numbers in range"
         )
 
 

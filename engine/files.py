@@ -15,7 +15,7 @@ def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
 
     Raises OSError if it cannot be written, or if something else than a file stands there; that is then untouched.
     """
-    target = path.resolve()
+    target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
         raise OSError(errno.EINVAL, "not a file", str(path))
     beside = target.with_name(f".{uuid.uuid4().hex}.part")

@@ -16,6 +16,7 @@ from engine.errors import GradCheckError
 from engine.events import Moment, Phase
 from engine.explain import Explainer
 from engine.kernels import FINE
+from engine.quoting import quoted
 from engine.references import Scope
 from engine.session import OnStep, Session
 from engine.tape import RELU, Rows
@@ -184,7 +185,7 @@ class GradientChecker:
 
     @property
     def _document(self) -> str:
-        return f"document {self.program.doc!r} of step {self.program.step}"
+        return f"document {quoted(self.program.doc)} of step {self.program.step}"
 
     def _loss_at(self, row: int, x: float) -> tuple[float, Mask]:
         """The loss, and which ReLU units are on, if this scalar is `x`. Only what is made after it is computed."""

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import ast
 import warnings
+from collections.abc import Callable
 
 from engine.errors import ExpressionError
 
 LONGEST = 500  # characters; all work is bounded by the length
 DEEPEST = 50  # levels of the syntax tree
 EXAMPLE = "write a comparison such as loss < 2"
+
+
+def check_length(text: str, kind: Callable[[str], Exception]) -> None:
+    """Raise a `kind` for what is too long to be looked at at all."""
+    if len(text) > LONGEST:
+        raise kind(f"this has {len(text):,} characters; write at most {LONGEST}")
 
 
 class Source:
@@ -19,12 +26,11 @@ class Source:
         self.text = "".join(" " if c.isspace() else c for c in text).strip()
         if not self.text:
             raise ExpressionError(f"there is nothing to ask; {EXAMPLE}")
-        size = len(self.text)
-        if size > LONGEST:
-            raise ExpressionError(f"this has {size} characters; write an expression of at most {LONGEST}")
+        check_length(self.text, ExpressionError)
         self.tree = self._tree()
         if _depth(self.tree) > DEEPEST:
             raise self.fault(self.tree, "this is nested too deeply; write something simpler")
+        self._refuse_disguises()
 
     def _tree(self) -> ast.expr:
         try:
@@ -38,6 +44,13 @@ class Source:
             raise ExpressionError(f"this cannot be read; {hint}", self.text, first, last) from None
         except (ValueError, RecursionError, MemoryError):
             raise ExpressionError("this cannot be read; write something simpler", self.text) from None
+
+    def _refuse_disguises(self) -> None:
+        """Python reads letters that only look like others (in NFKC) as those; who reads the text does not."""
+        for node in ast.walk(self.tree):
+            name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+            if not self.written(node).endswith(name):
+                raise self.fault(node, f"this spells {name} in other letters than the keyboard's; write {name}")
 
     def written(self, node: ast.AST) -> str:
         """A piece of it as it is written."""

@@ -16,6 +16,7 @@ from engine.errors import NumericFault, Stopped
 from engine.events import Moment, Phase, StepProgram
 from engine.expressions import Answer, Before, Expression
 from engine.health import CHECKS, Health
+from engine.quoting import quoted
 from engine.references import Scope
 from engine.session import OnStep, Session
 from engine.view import View
@@ -219,7 +220,7 @@ class _Walk:
 
 def where(program: StepProgram, moment: Moment) -> str:
     """A moment in words; training steps are counted from 0."""
-    step = f"step {moment.step} (counted from 0), document {program.doc!r}"
+    step = f"step {moment.step} (counted from 0), document {quoted(program.doc)}"
     if moment == Moment(moment.step):
         return f"start of {step}"
     stretch = program.stretch_at(moment)

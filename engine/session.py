@@ -15,7 +15,7 @@ from engine.changes import Change
 from engine.choosing import Strategy
 from engine.compiled import Loops, loops
 from engine.config import Config
-from engine.dataset import checksum
+from engine.dataset import checksum, shuffle
 from engine.errors import DataError, NumericFault, Stopped
 from engine.events import PHASES, Event, Moment, Phase, StepProgram, Stretch
 from engine.history import History, Table, matrix_norms
@@ -32,6 +32,7 @@ from engine.view import View
 EPS_ADAM = 1e-8
 SQUARE, ROOT = 2.0, 0.5  # exponents, handed to the kernels at run time so that they stay powers
 INIT_STD = 0.08
+DOCS_A_RECORDING = 1_000_000  # about as many documents are shuffled in the time that a small model's recording takes
 ADAM_BLOCK = 64  # parameters that one pass of `kernels.adam` takes at once
 
 OnStep = Callable[[int, float], bool | None]
@@ -52,7 +53,7 @@ class Session:
     `docs` are those that it trains on, shuffled; `val_docs` those that are kept aside.
 
     Raises DataError without documents, ConfigError if the tape would not fit in memory, Stopped if `progress`
-    (told the share of the recording that is done) returns True.
+    (told the share of the shuffling and the recording that is done) returns True.
     """
 
     def __init__(
@@ -65,11 +66,14 @@ class Session:
         self.tokenizer = Tokenizer(docs)
         self.generator = random.Random(config.seed)
         self.docs = list(docs)
-        self.generator.shuffle(self.docs)
+        apart = len(docs) / (len(docs) + DOCS_A_RECORDING)
+        shuffle(self.docs, self.generator, progress and (lambda share: progress(share * apart)))
         aside = len(self.docs) - kept_aside(config, len(self.docs))
         self.docs, self.val_docs = self.docs[:aside], self.docs[aside:]
         self.loops = kernels or loops()
-        self.recording: Recording = record(config, self.tokenizer.vocab_size, progress)
+        self.recording: Recording = record(
+            config, self.tokenizer.vocab_size, progress and (lambda share: progress(apart + share * (1 - apart)))
+        )
         self.workspace = Workspace(self.recording, self.loops)
         self._order = GradientOrder(self.recording, self.loops)
         self._validator = self._new_validator()

@@ -13,6 +13,7 @@ import numpy as np
 from engine.errors import ExpressionError
 from engine.explain import Explainer
 from engine.expressions import Answer, Expression
+from engine.parsing import check_length
 from engine.references import Scope
 from engine.view import View
 
@@ -23,6 +24,7 @@ class Watch:
     """`text`, ready to be looked at. Raises ExpressionError. Not to be asked from two threads at once."""
 
     def __init__(self, text: str, scope: Scope) -> None:
+        check_length(text, ExpressionError)
         at = AT.fullmatch(text)
         self.text = text.strip()
         self.pos = int(at["pos"]) if at else None

@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from rich.cells import cell_len
+
 from engine.attribution import Attributor
 from engine.chains import Chains, waypoints
 from engine.errors import ExpressionError, WhyError
 from engine.explain import Explainer
 from engine.pushes import pushes
+from engine.quoting import quoted
 from engine.references import Scope
 from engine.view import View
 from engine.watches import Watch, called
+from microgpt_tui.printing import printable
 from microgpt_tui.widgets.numbers import number, share
 
 Cells = list[str]
@@ -110,8 +114,8 @@ def _row(view: View, name: str) -> int:
         raise WhyError(error.reason) from None
     if row is None:
         raise WhyError(
-            f"{name} is no single scalar of step {view.moment.step}, whose document {view.program.doc!r} has positions "
-            f"0 to {view.program.n - 1}; write for example wte[5,3] or q[0,3]@pos=0"
+            f"{name} is no single scalar of step {view.moment.step}, whose document {quoted(view.program.doc)} has "
+            f"positions 0 to {view.program.n - 1}; write for example wte[5,3] or q[0,3]@pos=0"
         )
     return row
 
@@ -125,7 +129,7 @@ def _token(view: View, text: str) -> int:
 
 
 def _about(view: View, what: str) -> str:
-    return f"{what} in step {view.moment.step}, document {view.program.doc!r}"
+    return f"{what} in step {view.moment.step}, document {quoted(view.program.doc)}"
 
 
 def _step(view: View) -> dict[str, Any]:
@@ -134,8 +138,13 @@ def _step(view: View) -> dict[str, Any]:
 
 def _aligned(table: list[Cells]) -> list[str]:
     """The rows of a table in columns: words to the left, numbers as they come, with their signs one below the other."""
-    widths = [max(len(row[i]) for row in table if i < len(row)) for i in range(max(map(len, table)))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in table]
+    table = [[printable(cell) for cell in row] for row in table]
+    widths = [max(cell_len(row[i]) for row in table if i < len(row)) for i in range(max(map(len, table)))]
+    return ["  ".join(map(_padded, row, widths)).rstrip() for row in table]
+
+
+def _padded(cell: str, width: int) -> str:
+    return cell + " " * (width - cell_len(cell))
 
 
 def _json(value: float) -> float | str:

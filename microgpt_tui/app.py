@@ -7,14 +7,16 @@ import gc
 import os
 import signal
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from rich.console import RenderableType
 from textual import on
 from textual.app import App
 from textual.binding import BindingType
+from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.theme import Theme
 
@@ -29,12 +31,14 @@ from microgpt_tui.lectures.library import course, usual_language
 from microgpt_tui.lectures.pages import Course
 from microgpt_tui.lectures.telling import Telling
 from microgpt_tui.place import in_browser
+from microgpt_tui.printing import lines
 from microgpt_tui.screens.chapters import ChaptersScreen
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.screens.lecture import LectureScreen
 from microgpt_tui.screens.opening import OpeningScreen
 from microgpt_tui.screens.saving import SaveScreen
 from microgpt_tui.start import Start
+from microgpt_tui.widgets.gate import Gate
 
 
 class ThemedApp(App[EngineError | None]):
@@ -46,6 +50,23 @@ class ThemedApp(App[EngineError | None]):
             self.register_theme(theme)
         self.theme = "microgpt-dark"
         palette.use(self.theme)
+        self._gate = Gate()
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Textual's own, behind the one that lets nothing past that a terminal would obey."""
+        return [self._gate, *super().get_line_filters()]
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: Literal["information", "warning", "error"] = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """Say something in passing; it may quote documents and file names, whatever they hold."""
+        super().notify(lines(message), title=title, severity=severity, timeout=timeout, markup=markup)
 
     def begin_in(self, theme: str) -> None:
         """The theme to begin with: dark, light or contrast."""

@@ -7,15 +7,18 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine import Address, Breakpoint, EngineError, Place
+from engine import Address, Breakpoint, EngineError, ExpressionError, Place
 from engine.breakpoints import condition
 from engine.checking import KNOWN
 from engine.events import PHASES, Moment, Phase, Stretch
+from engine.parsing import check_length
+from engine.quoting import quoted
 from engine.references import Scope
 from microgpt_tui import navigation
 from microgpt_tui.completing import LineError, completed
 from microgpt_tui.frame import Choice, Frame
 from microgpt_tui.panes.choosing import layer_or_head
+from microgpt_tui.pointing import pointer
 from microgpt_tui.scalars import Scalar
 
 NUMBERED = ("step", "pos", "layer", "head")
@@ -50,9 +53,12 @@ next event of a scalar."""
 
 def read(line: str, frame: Frame, docs: Sequence[str]) -> Command | None:
     """What a line asks for; None if it is empty. `docs` are those of the run. Raises LineError."""
+    check_length(line, LineError)
     scope = Scope(frame.config, frame.program.tokenizer)
     try:
         return _read(line.strip(), frame, scope, docs) if line.strip() else None
+    except ExpressionError as error:
+        raise LineError(f"{error.reason}\n{pointer(error)}".rstrip()) from None
     except EngineError as error:
         raise LineError(str(error)) from None
 
@@ -86,7 +92,7 @@ def _numbered(word: str, rest: str, frame: Frame) -> Command:
     number, program = int(rest), frame.program
     sizes = {"pos": program.n, "layer": frame.config.n_layer, "head": frame.config.n_head}
     if not 0 <= number < sizes[word]:
-        whose = f"document {program.doc!r} of this step" if word == "pos" else "this model"
+        whose = f"document {quoted(program.doc)} of this step" if word == "pos" else "this model"
         raise LineError(f"{whose} has no {word} {number}; write a number from 0 to {sizes[word] - 1}")
     if word != "pos":
         return layer_or_head(frame, **{word: number})  # type: ignore[return-value]
@@ -157,7 +163,7 @@ def _event(place: Place, frame: Frame, scope: Scope) -> Moment:
         if found:
             return Moment(frame.moment.step, phase, min(found, key=strangeness).last)
     raise LineError(
-        f"no event of step {program.step} (document {program.doc!r}, positions 0 to {program.n - 1}) is "
+        f"no event of step {program.step} (document {quoted(program.doc)}, positions 0 to {program.n - 1}) is "
         f"{place.describe()}; leave out what does not fit, or go to another step"
     )
 

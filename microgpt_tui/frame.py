@@ -21,6 +21,7 @@ from engine.whatif import Branches
 from microgpt_tui.courses import Course, Past, Update, course
 from microgpt_tui.kept import Kept
 from microgpt_tui.motion import Live
+from microgpt_tui.printing import printable
 from microgpt_tui.widgets.cells import Cells
 
 
@@ -288,6 +289,6 @@ class Frame:
 
 
 def token_name(tokenizer: Tokenizer, token_id: int) -> str:
-    """How a token is written: blanks can be seen."""
+    """How a token is written: blanks can be seen, and so can everything else."""
     name = tokenizer.name(token_id)
-    return "␣" if name.isspace() else name
+    return "␣" if name == " " else printable(name)

@@ -12,6 +12,7 @@ import numpy as np
 
 from engine import Place
 from engine.events import PHASES, Moment, Phase, StepProgram
+from engine.parsing import check_length
 from engine.references import Scope, Table
 from engine.tape import Rows
 from microgpt_tui.completing import LineError
@@ -35,6 +36,7 @@ class Scalar:
 
         Raises LineError for what this model does not have, BreakpointError for such a place.
         """
+        check_length(text, LineError)
         written = WRITTEN.fullmatch(text.strip())
         if not written:
             raise LineError(f"{text.strip()!r} names no single number; {EXAMPLE}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.events import PHASES, Moment, StepProgram, Stretch
+from engine.parsing import check_length
 from microgpt_tui.completing import LineError, completed
 
 NUMBERS = {"pos": "pos", "position": "pos", "layer": "layer", "head": "head"}
@@ -33,6 +34,7 @@ def search(line: str, program: StepProgram, moment: Moment) -> Match | None:
     A word is a part of a name, a phase, or the token read at a position (single letters: a whole name or token);
     pos, layer, head and token may be followed by which. Raises LineError.
     """
+    check_length(line, LineError)
     tests = _tests(line)
     if not tests:
         return None

@@ -12,6 +12,8 @@ from click.exceptions import Exit
 
 from microgpt_tui.cli.ending import Failure, say
 from microgpt_tui.cli.options import data_option, examples, theme_option
+from microgpt_tui.cli.running import READING
+from microgpt_tui.cli.waiting import Waiting
 from microgpt_tui.place import in_browser
 
 if TYPE_CHECKING:
@@ -39,7 +41,9 @@ def open_run(file: Path, data: Path | None, theme: str) -> None:
     """
     from microgpt_tui.start import from_file
 
-    run_debugger(from_file(file, data), theme=theme)
+    with Waiting(READING):
+        start = from_file(file, data)
+    run_debugger(start, theme=theme)
 
 
 def run_debugger(start: Start, lecture: Lecture | None = None, theme: str = "dark") -> None:

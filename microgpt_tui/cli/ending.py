@@ -15,6 +15,7 @@ from click.core import ParameterSource
 from click.exceptions import Exit
 
 from engine.errors import EngineError
+from microgpt_tui.printing import lines, printable
 
 BAD, STOPPED, UNREAD = 2, 130, 141
 
@@ -25,9 +26,9 @@ class Failure(click.ClickException):
     exit_code = BAD
 
 
-def printable(text: str) -> str:
-    """`text` in one line, without characters that a terminal would obey instead of showing."""
-    return "".join(c if c.isprintable() else " " if c.isspace() else c.encode("unicode_escape").decode() for c in text)
+def tell(text: str) -> None:
+    """Lines of results for a person to read."""
+    click.echo(lines(text))
 
 
 def say(text: str, *, error: bool = False) -> None:
@@ -35,7 +36,8 @@ def say(text: str, *, error: bool = False) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    parts = [("error: ", "bold red"), printable(text)] if error else [printable(text)]
+    text = printable(" ".join(text.split("\n")))
+    parts = [("error: ", "bold red"), text] if error else [text]
     Console(stderr=True).print(Text.assemble(*parts), soft_wrap=True)
 
 

@@ -14,9 +14,10 @@ import rich_click as click
 
 from engine.config import Config
 from engine.errors import ConfigError, ExpressionError
-from microgpt_tui.cli.ending import Failure
+from engine.quoting import quoted
+from microgpt_tui.cli.ending import Failure, tell
 from microgpt_tui.cli.options import DATA, OUTPUT, data_option, examples, hyperparameters, step_option
-from microgpt_tui.cli.running import check_step, go_to, open_session
+from microgpt_tui.cli.running import check_step, go_to, open_session, read_docs
 from microgpt_tui.cli.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -74,10 +75,9 @@ def grad_check(
     check_step(step, config)
     if (param is not None) + (matrix is not None) + (scalar is not None) != 1:
         raise ConfigError("give one of --param, --matrix and --scalar, to say what to check")
-    from engine.dataset import load_docs
     from engine.gradcheck import GradientChecker
 
-    session = open_session(config, load_docs(data))
+    session = open_session(config, read_docs(data))
     go_to(session, step)
     checker = GradientChecker(session, step)
     if matrix is not None:
@@ -88,7 +88,10 @@ def grad_check(
     if flag == "--param" and row >= checker.recording.n_params:
         raise Failure(f"--param: {text} is no parameter; check it with --scalar")
     check = checker.check(row, h)
-    sys.stdout.write(_json(check) if as_json else _words(checker, check))
+    if as_json:
+        sys.stdout.write(_json(check))
+    else:
+        tell(_words(checker, check))
 
 
 def _row(checker: GradientChecker, text: str, flag: str) -> int:
@@ -109,7 +112,7 @@ def _many(checker: GradientChecker, matrix: str, h: float | None, as_json: bool)
             if as_json:
                 sys.stdout.write(_json(check))
     if not as_json:
-        sys.stdout.write(_summary(checker, matrix, summary))
+        tell(_summary(checker, matrix, summary))
 
 
 def _json(check: Check) -> str:
@@ -125,7 +128,7 @@ def _plain(value: Any) -> Any:
 
 def _words(checker: GradientChecker, check: Check) -> str:
     lines = [
-        f"{check.name}, document {checker.program.doc!r} of step {checker.program.step}",
+        f"{check.name}, document {quoted(checker.program.doc)} of step {checker.program.step}",
         f"value               {check.value!r}",
         f"h                   {check.h!r}",
         f"loss at value + h   {check.loss_plus!r}",
@@ -139,13 +142,13 @@ def _words(checker: GradientChecker, check: Check) -> str:
         lines.append(f"ReLU units that are on at one end only: {', '.join(check.kinks)}")
     if check.unmoved:
         lines.append("h is too small: adding it to the value, or taking it away, changes nothing")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def _summary(checker: GradientChecker, matrix: str, summary: Summary) -> str:
     assert summary.largest is not None
     head = f"{matrix}: {summary.count:,} gradients, and the largest difference is that of "
-    return head + _words(checker, summary.largest) + "\n" + "\n".join(_histogram(summary)) + "\n"
+    return head + _words(checker, summary.largest) + "\n\n" + "\n".join(_histogram(summary))
 
 
 def _histogram(summary: Summary) -> Iterator[str]:

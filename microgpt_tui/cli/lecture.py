@@ -13,7 +13,7 @@ from click.exceptions import Exit
 
 from engine.config import Config
 from microgpt_tui.cli.debugging import in_terminal, run_debugger
-from microgpt_tui.cli.ending import BAD, Failure, printable
+from microgpt_tui.cli.ending import BAD, Failure, tell
 from microgpt_tui.cli.options import examples, theme_option
 from microgpt_tui.cli.running import open_session
 from microgpt_tui.cli.waiting import Waiting
@@ -129,7 +129,7 @@ def _list(wanted: str | None, lang: str) -> None:
 
     course, _ = find(wanted, lang)
     for number, chapter in enumerate(course.chapters, 1):
-        click.echo(f"{number:2d}  {chapter.name.partition('-')[2] or chapter.name:<14}{printable(chapter.title)}")
+        tell(f"{number:2d}  {chapter.name.partition('-')[2] or chapter.name:<14}{chapter.title}")
 
 
 @cache
@@ -146,11 +146,11 @@ def _check(wanted: str | None, lang: str) -> None:
     for path in files(wanted, lang):
         chapter, mistakes = check(path, lang, lambda config, docs: _opened(config, tuple(docs)))
         for mistake in mistakes:
-            click.echo(printable(str(mistake)))
+            tell(str(mistake))
         wrong = wrong or bool(mistakes)
         if chapter is not None and not mistakes:
             pages = len(chapter.pages)
-            click.echo(f"{path}: {pages} page{'s' if pages > 1 else ''}; every moment and number resolves")
+            tell(f"{path}: {pages} page{'s' if pages > 1 else ''}; every moment and number resolves")
     if wrong:
         raise Exit(BAD)
 
@@ -179,4 +179,4 @@ def _hand_out(wanted: str | None, lang: str, folder: Path) -> None:
         write_whole(target, handout(title, first.chapter.language, first.words["answer"], chapters).encode())
     except OSError as error:
         raise Failure(f"--handout: {target} cannot be written ({error.strerror}); give another folder") from None
-    click.echo(str(target))
+    tell(str(target))

@@ -13,12 +13,13 @@ from microgpt_tui.cli.export import export
 from microgpt_tui.cli.grad_check import grad_check
 from microgpt_tui.cli.lecture import lecture
 from microgpt_tui.cli.options import DATA, data_option, examples, hyperparameters, step_option, theme_option
-from microgpt_tui.cli.running import check_step
+from microgpt_tui.cli.running import READING, check_step
 from microgpt_tui.cli.sample import sample
 from microgpt_tui.cli.serve import serve
 from microgpt_tui.cli.trace import trace
 from microgpt_tui.cli.train import train
 from microgpt_tui.cli.verify import verify
+from microgpt_tui.cli.waiting import Waiting
 from microgpt_tui.cli.whatif import what_if
 from microgpt_tui.cli.why import why
 
@@ -81,7 +82,9 @@ def cli(ctx: click.Context, config: Config, step: int, data: Path | None, resume
     check_step(step, config)
     from microgpt_tui.start import from_desk, from_seed
 
-    run_debugger(from_desk(data) if resume else from_seed(config, step, data), theme=theme)
+    with Waiting(READING):
+        start = from_desk(data) if resume else from_seed(config, step, data)
+    run_debugger(start, theme=theme)
 
 
 for command in (open_run, lecture, serve, train, sample, trace, why, what_if, grad_check, export, verify):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from microgpt_tui.cli.waiting import Waiting
 if TYPE_CHECKING:
     from engine.session import Session
 
+READING = "Reading the documents"
+
 
 def warm_up() -> None:
     """Have the loops compiled, or fetched from their cache, with a word about it if that takes long."""
@@ -22,6 +25,14 @@ def warm_up() -> None:
 
     with Waiting("Compiling the loops, once for this computer"):
         session.warm_up()
+
+
+def read_docs(path: Path | None) -> list[str]:
+    """The documents of a file, with a word about it if reading takes long. Raises DataError."""
+    from engine.dataset import load_docs
+
+    with Waiting(READING):
+        return load_docs(path)
 
 
 def open_session(config: Config, docs: Sequence[str]) -> Session:
@@ -32,7 +43,7 @@ def open_session(config: Config, docs: Sequence[str]) -> Session:
 
     check_size(config, Tokenizer(docs).vocab_size)  # before the time is spent on compiling
     warm_up()
-    with Waiting("Recording the tape", total=1.0) as waiting:
+    with Waiting("Shuffling the documents, recording the tape", total=1.0) as waiting:
         return Session(config, docs, progress=waiting.share)
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from engine.errors import ConfigError
-from microgpt_tui.cli.ending import printable
 from microgpt_tui.cli.options import examples
 from microgpt_tui.cli.running import warm_up
 from microgpt_tui.cli.waiting import Waiting
+from microgpt_tui.printing import printable
 
 if TYPE_CHECKING:
     from engine.sampling import Sampler

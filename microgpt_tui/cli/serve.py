@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 import rich_click as click
 
-from microgpt_tui.cli.ending import Failure, printable
+from microgpt_tui.cli.ending import Failure, tell
 from microgpt_tui.cli.options import examples
 from microgpt_tui.cli.running import warm_up
 
@@ -70,7 +70,7 @@ def serve(ctx: click.Context, command: tuple[str, ...], host: str, port: int, vi
         address, port = listening.getsockname()[:2]
         token = None if is_loopback(address) else secrets.token_urlsafe(16)
         _say_where(address, port, token)
-        run(Server(command, visitors, Door(token, port), lambda line: click.echo(printable(line))), listening)
+        run(Server(command, visitors, Door(token, port), tell), listening)
     click.echo("stopped")
 
 

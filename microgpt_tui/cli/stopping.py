@@ -43,7 +43,9 @@ class Wanted:
             made += [("--break-at", Breakpoint(f"at {i}", Place.parse(text))) for i, text in enumerate(self.places)]
             return Stops(scope, [breakpoint_ for _, breakpoint_ in made], self.checks)
         except ExpressionError as error:
-            for line in error.pointer.split("\n") if str(error) != error.reason else ():
+            from microgpt_tui.pointing import pointer
+
+            for line in pointer(error).splitlines():
                 say(line)
             raise Failure(f"--break: {error.reason}") from error
         except EngineError as error:

@@ -16,11 +16,11 @@ def check_targets(
 
     Those that are `replaced` have to be files; the others may be a pipe or a device.
     """
-    seen = {path.resolve(): flag for flag, path in read.items() if path}
+    seen = {Path(os.path.realpath(path)): flag for flag, path in read.items() if path}
     for flag, path in written.items():
         if path is None:
             continue
-        target = path.resolve()
+        target = Path(os.path.realpath(path))  # also of a link to itself
         if target in seen:
             raise Failure(f"{flag} and {seen[target]} are the same file, {path}; give two")
         seen[target] = flag

@@ -11,7 +11,7 @@ import rich_click as click
 
 from engine.config import Config
 from microgpt_tui.cli.options import DATA, data_option, examples, hyperparameters, step_option
-from microgpt_tui.cli.running import check_step, go_to, open_session
+from microgpt_tui.cli.running import check_step, go_to, open_session, read_docs
 
 if TYPE_CHECKING:
     from engine.events import Event
@@ -49,9 +49,8 @@ def trace(config: Config, step: int, phase: str | None, data: Path | None) -> No
     "nan", "inf" and "-inf", which Python's float() reads.
     """
     check_step(step, config)
-    from engine.dataset import load_docs
 
-    session = open_session(config, load_docs(data))
+    session = open_session(config, read_docs(data))
     go_to(session, step)
     from engine.source import lines_of_stretch
 

@@ -17,7 +17,7 @@ from engine.config import Config
 from engine.errors import ConfigError, EngineError
 from microgpt_tui.cli.ending import STOPPED, Failure, say
 from microgpt_tui.cli.options import data_option, examples, file_option, hyperparameters
-from microgpt_tui.cli.running import Interrupt, open_session
+from microgpt_tui.cli.running import Interrupt, open_session, read_docs
 from microgpt_tui.cli.stopping import Wanted, stop_options
 from microgpt_tui.cli.targets import check_targets
 from microgpt_tui.cli.waiting import Waiting
@@ -67,9 +67,7 @@ def train(config: Config, wanted: Wanted, until: int, data: Path | None, log: Pa
     if until > config.num_steps:
         raise ConfigError(f"--until is {until}, beyond the schedule's {config.num_steps} steps; raise --num-steps too")
     check_targets({"--data": data}, {"--log": log, "--save": save}, replaced={"--save"})
-    from engine.dataset import load_docs
-
-    docs = load_docs(data)
+    docs = read_docs(data)
     stops = wanted.stops(config, docs)
     session = open_session(config, docs)
     with Interrupt() as interrupt:

@@ -8,6 +8,8 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
+from microgpt_tui.printing import printable
+
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
 
@@ -84,15 +86,14 @@ class Waiting:
             self._progress = Progress(
                 *columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False
             )
-            self._task = self._progress.add_task(self._what, total=self._total, note=self._note)
+            self._task = self._progress.add_task(self._what, total=self._total, note="")
             self._progress.start()
             self._draw()
 
     def _draw(self) -> None:
         if self._progress is not None:
-            self._progress.update(
-                self._task, completed=self._done, total=self._total, note=self._note, description=self._what
-            )
+            note, what = printable(self._note), printable(self._what)
+            self._progress.update(self._task, completed=self._done, total=self._total, note=note, description=what)
 
 
 def _left() -> ProgressColumn:

@@ -12,11 +12,13 @@ import rich_click as click
 
 from engine.config import Config
 from engine.errors import ConfigError, EngineError, NumericFault
-from microgpt_tui.cli.ending import Failure, printable
+from engine.quoting import quoted
+from microgpt_tui.cli.ending import Failure, tell
 from microgpt_tui.cli.options import OUTPUT, data_option, examples, file_option, hyperparameters
-from microgpt_tui.cli.running import open_session
+from microgpt_tui.cli.running import open_session, read_docs
 from microgpt_tui.cli.targets import check_targets
 from microgpt_tui.cli.waiting import Waiting
+from microgpt_tui.printing import printable
 
 if TYPE_CHECKING:
     from engine.session import Session
@@ -88,9 +90,7 @@ def what_if(
     if not edits and not ablated:
         raise ConfigError("nothing is changed; add --edit 'wte[0, 0] = 1' or --ablate layer0.head0")
     check_targets({"--data": data}, {"--save": save}, replaced={"--save"})
-    from engine.dataset import load_docs
-
-    docs = load_docs(data)
+    docs = read_docs(data)
     changes = _read(config, docs, edits, ablated)
     session = open_session(config, docs)
     branch = session.branch(changes)
@@ -195,16 +195,16 @@ def _tell(told: dict[str, Any]) -> None:
 
     original, changed, until = told["original"], told["changed"], told["until"]
     for text in told["changes"]:
-        click.echo(f"changed: {text}")
-    click.echo(f"{'step':>6}  {'original':>10}  {'changed':>10}  {'difference':>11}")
+        tell(f"changed: {text}")
+    tell(f"{'step':>6}  {'original':>10}  {'changed':>10}  {'difference':>11}")
     for i in sorted({round(k * (until - 1) / (LINES - 1)) for k in range(LINES)}):
         a, b = float(original["losses"][i]), float(changed["losses"][i])
-        click.echo(f"{i:6d}  {a:10.4f}  {b:10.4f}  {number(b - a):>11}")
+        tell(f"{i:6d}  {a:10.4f}  {b:10.4f}  {number(b - a):>11}")
     parted = told["first_difference"]
-    click.echo("no loss differs" if parted is None else f"the first loss that differs is that of step {parted}")
-    click.echo(f"probabilities that moved most in {printable(told['doc'])!r}:")
+    tell("no loss differs" if parted is None else f"the first loss that differs is that of step {parted}")
+    tell(f"probabilities that moved most in {quoted(told['doc'])}:")
     for shift in told["moved"]:
         a, b = float(shift["original"]), float(shift["changed"])
-        click.echo(f"  position {shift['pos']:2d}  {printable(shift['token']):>4}  {a:.4f} -> {b:.4f}  {number(b - a)}")
+        tell(f"  position {shift['pos']:2d}  {printable(shift['token']):>4}  {a:.4f} -> {b:.4f}  {number(b - a)}")
     for which, run in (("original", original), ("changed", changed)):
-        click.echo(f"{which} samples: {', '.join(map(printable, run['samples'] or ['none can be drawn']))}")
+        tell(f"{which} samples: {', '.join(run['samples'] or ['none can be drawn'])}")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from engine.config import Config
+from microgpt_tui.cli.ending import tell
 from microgpt_tui.cli.options import DATA, OUTPUT, data_option, examples, hyperparameters, step_option
-from microgpt_tui.cli.running import check_step, go_to, open_session
+from microgpt_tui.cli.running import check_step, go_to, open_session, read_docs
 
 if TYPE_CHECKING:
     from engine.session import Session
@@ -80,10 +80,9 @@ def why(
     if pos is None and (logit is not None or rival is not None):
         raise click.UsageError("--logit and --rival go with --pos")
     check_step(step, config)
-    from engine.dataset import load_docs
     from microgpt_tui import answers
 
-    session = open_session(config, load_docs(data))
+    session = open_session(config, read_docs(data))
     go_to(session, step)
     _finish(session)
     if scalar is not None:
@@ -92,7 +91,10 @@ def why(
         answer = answers.of_parameter(session.view(), param)
     else:
         answer = answers.of_prediction(session.view(), pos or 0, logit, rival)
-    sys.stdout.write(f"{json.dumps(answer.facts) if as_json else answer.text}\n")
+    if as_json:
+        click.echo(json.dumps(answer.facts))
+    else:
+        tell(answer.text)
 
 
 def _finish(session: Session) -> None:

@@ -5,6 +5,7 @@ The pictures are of the running program, at the moment of the page, or where wha
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -22,6 +23,7 @@ from microgpt_tui.widgets.prose import parser
 
 SIZE = (100, 28)  # of a picture; half a page of paper wide, and it can still be read
 THEME = "microgpt-light"
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # HTML has none, whatever the author's file holds
 STYLE = f"""
 body {{ font: 17px/1.55 'Noto Sans', 'Noto Sans CJK KR', 'Malgun Gothic', 'Apple SD Gothic Neo', system-ui, sans-serif;
   color: #222; background: #fff; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }}
@@ -70,7 +72,7 @@ def handout(title: str, language: str, answer: str, chapters: Sequence[Printed])
     """The whole file. `answer` is the word for it in the lecture's language."""
     contents = "".join(f'<li><a href="#c{i}">{escape(c.title)}</a></li>' for i, c in enumerate(chapters, 1))
     body = "".join(_chapter(i, chapter, answer) for i, chapter in enumerate(chapters, 1))
-    return f"""<!DOCTYPE html>
+    page = f"""<!DOCTYPE html>
 <html lang="{escape(language)}">
 <head>
 <meta charset="utf-8">
@@ -84,6 +86,7 @@ def handout(title: str, language: str, answer: str, chapters: Sequence[Printed])
 </body>
 </html>
 """
+    return CONTROL.sub("�", page)
 
 
 def _chapter(number: int, chapter: Printed, answer: str) -> str:

@@ -11,7 +11,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from microgpt_tui.palette import Colours
-from microgpt_tui.widgets.picture import printable
+from microgpt_tui.printing import printable
 
 FULL = 0x2588  # the full cell; before it come eighths of one from below, after it eighths from the left
 

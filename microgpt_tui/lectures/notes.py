@@ -13,7 +13,7 @@ from microgpt_tui.lectures.leaf import LETTERS, Leaf
 from microgpt_tui.lectures.pages import Ask, LectureError
 from microgpt_tui.lectures.scenes import Scene
 from microgpt_tui.lectures.turning import Turn
-from microgpt_tui.widgets.picture import printable
+from microgpt_tui.printing import lines, printable
 
 LONGEST = 2**20  # bytes of a line
 A_WEEK = 7 * 24 * 3600
@@ -68,7 +68,7 @@ class Notes:
 def _text(said: Any) -> str:
     if not isinstance(said, str):
         raise TypeError
-    return "\n".join(map(printable, said.split("\n")))
+    return lines(said)
 
 
 def _number(said: Any) -> float:

@@ -15,9 +15,11 @@ import numpy as np
 
 from engine import Address, AddressError, EngineError, ExpressionError, Moment, Phase, Scope, Session
 from engine.expressions import Answer
+from engine.quoting import shortened
 from engine.references import Kind
 from engine.watches import Watch
 from microgpt_tui.lectures.pages import LectureError, Said
+from microgpt_tui.printing import printable
 from microgpt_tui.widgets.numbers import plain
 
 QUOTED = re.compile(r"\{\{|\}\}|\{(?P<inside>[^{}]*)\}|[{}]")
@@ -53,13 +55,15 @@ class Quote:
         try:
             value = self.ask(session)
         except EngineError as error:
-            raise self.said.fault(f"{{{self.text}}}: {error}") from error
+            raise self.said.fault(f"{{{shortened(self.text)}}}: {error}") from error
         if value is None:
-            raise self.said.fault(f"{{{self.text}}} is not known at {where(session)}")
+            raise self.said.fault(f"{{{shortened(self.text)}}} is not known at {where(session)}")
         try:
             return written(value, self.format)
         except ValueError:
-            raise self.said.fault(f"{{{self.text}}} is {value!r}, which :{self.format} cannot write") from None
+            raise self.said.fault(
+                f"{{{shortened(self.text)}}} is {value!r}, which :{self.format} cannot write"
+            ) from None
 
 
 @dataclass(frozen=True)
@@ -119,9 +123,9 @@ class Reader:
                 words = words[: elsewhere.start()]
             ask = self.expression(words)
         except ExpressionError as error:
-            self.mistakes.append(said.fault(f"{{{text}}}: {error.reason}"))
+            self.mistakes.append(said.fault(f"{{{shortened(text)}}}: {error.reason}"))
         except EngineError as error:
-            self.mistakes.append(said.fault(f"{{{text}}}: {error}"))
+            self.mistakes.append(said.fault(f"{{{shortened(text)}}}: {error}"))
         else:
             parts.append(Quote(said, text.strip(), ask, address, form["format"] if form else ""))
 
@@ -184,7 +188,7 @@ def written(value: Answer, form: str = "") -> str:
         return str(value).lower()
     if isinstance(value, float | np.floating):
         return plain(float(value))
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else printable(str(value))
 
 
 def _names(inside: str | None) -> Ask:

@@ -49,7 +49,7 @@ def _path(frame: Frame) -> list[tuple[str, Style]]:
     stretch = frame.stretch
     parts: list[tuple[str, Style]] = []
     if stretch.pos is not None:
-        parts.append((f"pos {stretch.pos} {frame.token(stretch.pos)!r}", palette.TEXT))
+        parts.append((f"pos {stretch.pos} '{frame.token(stretch.pos)}'", palette.TEXT))
     if stretch.layer is not None and not stretch.is_parameter:
         parts.append((f"layer {stretch.layer}", palette.TEXT))
     if stretch.head is not None:

@@ -6,6 +6,7 @@ from rich.style import Style
 
 from engine.attribution import Attribution, Attributor
 from engine.pushes import Push, Pushes, Step
+from engine.quoting import quoted
 from microgpt_tui import palette
 from microgpt_tui.frame import Frame
 from microgpt_tui.stage.board import Board
@@ -95,9 +96,9 @@ def _figure(line: Line, value: float, style: Style | None = None) -> None:
 def draw_pushes(board: Board, found: Pushes) -> None:
     """One line a position, in the order in which they were added; then what Adam made of their sum."""
     if not found.pushes:
-        board.note(f"No position of {found.doc!r} has pushed this parameter, so its gradient is 0 so far.")
+        board.note(f"No position of {quoted(found.doc)} has pushed this parameter, so its gradient is 0 so far.")
     else:
-        board.say(f"{found.doc!r}, in order of adding:")
+        board.say(f"{quoted(found.doc)}, in order of adding:")
     scale = max((abs(push.term.product) for push in found.pushes), default=0.0)
     for push in found.pushes:
         _push(board, push, found.gradient, scale)

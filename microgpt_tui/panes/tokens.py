@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.cells import cell_len
 
 from engine.events import Phase
+from engine.quoting import quoted
 from microgpt_tui import palette
 from microgpt_tui.frame import Frame
 from microgpt_tui.navigation import at_position
@@ -55,7 +56,7 @@ class Tokens(Pane, can_focus=False):
     def _says(frame: Frame) -> str:
         pos = frame.stretch.pos
         if pos is None:
-            return f"{frame.program.doc!r}: {frame.program.n} positions"
+            return f"{quoted(frame.program.doc)}: {frame.program.n} positions"
         verb = "should predict" if frame.phase is Phase.FORWARD else "should have predicted"
         return f"reads {frame.token(pos)}, {verb} {frame.target(pos)}"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar, Generic, TypeVar
 
-from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -13,8 +12,9 @@ from textual.containers import Vertical
 from textual.widgets import Input, Static
 
 from engine import EngineError, ExpressionError
+from microgpt_tui.pointing import pointer
+from microgpt_tui.printing import printable
 from microgpt_tui.screens.typing import LONGEST, Typing
-from microgpt_tui.widgets.picture import printable
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ class AskScreen(Typing[T | None], Generic[T]):
             read = self._read(message.value)
         except ExpressionError as error:
             stop = "" if error.reason.endswith("?") else "."
-            note.update(f"{printable(error.reason)}{stop}\n{_pointer(error, note.size.width)}".rstrip())
+            note.update(f"{printable(error.reason)}{stop}\n{pointer(error, note.size.width)}".rstrip())
         except EngineError as error:
             note.update(printable(f"{error}."))
         else:
@@ -60,18 +60,3 @@ class AskScreen(Typing[T | None], Generic[T]):
     def action_close(self) -> None:
         """Escape: nothing is taken."""
         self.dismiss(None)
-
-
-def _pointer(error: ExpressionError, width: int) -> str:
-    """Where the fault is, within so many cells: the piece of the expression around it, and the marks below."""
-    text, _, marks = error.pointer.partition("\n")
-    if not text:
-        return ""
-    first = marks.find("^")
-    start = max(0, first - width // 2) if cell_len(text) > width else 0
-    before, fault = printable(text[start:first]), printable(text[first : len(marks)])
-    shown = printable(text[start:])
-    while cell_len(shown) > width > 0:
-        shown = shown[:-1]
-    marked = " " * cell_len(before) + "^" * max(1, cell_len(fault))
-    return f"{shown}\n{marked[:width]}"

@@ -20,8 +20,10 @@ from textual.widgets import Static
 
 from engine import EngineError, Session
 from engine.gradcheck import Check, GradientChecker, Summary
+from engine.quoting import quoted
 from microgpt_tui import palette
 from microgpt_tui.gradchecks import check_text, family, neighbour, summary_text
+from microgpt_tui.printing import printable
 
 PAUSE = 0.05  # seconds between two pictures of a matrix that is being checked
 
@@ -150,11 +152,11 @@ class GradCheckScreen(ModalScreen[int | None]):
                 keys = "esc stops" if self.at_work else "m one · enter the largest · + − h · esc closes"
                 body = summary_text(summary, rows.size)
             case error:
-                body = Text(f"{error}.", palette.WARNING)
+                body = Text(printable(f"{error}."), palette.WARNING)
         box = self.query_one(VerticalScroll)
-        box.border_title, box.border_subtitle = escape(f"Gradient check: {title}"), escape(keys)
-        about = f"loss of {program.doc!r}, step {program.step}, at the parameters before its update\n\n"
-        self.query_one("#numbers", Static).update(Text(about, palette.DIM).append_text(body))
+        box.border_title, box.border_subtitle = escape(printable(f"Gradient check: {title}")), escape(keys)
+        about = printable(f"loss of {quoted(program.doc)}, step {program.step}, at the parameters before its update")
+        self.query_one("#numbers", Static).update(Text(f"{about}\n\n", palette.DIM).append_text(body))
 
     # Keys.
 

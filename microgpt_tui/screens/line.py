@@ -14,6 +14,7 @@ from textual.suggester import Suggester
 from textual.widgets import Input, Label, Static
 
 from microgpt_tui.completing import LineError
+from microgpt_tui.printing import lines, printable
 from microgpt_tui.screens.typing import LONGEST, Typing
 
 T = TypeVar("T")
@@ -62,7 +63,7 @@ class LineScreen(Typing[T | None], Generic[T]):
     def compose(self) -> ComposeResult:
         """What helps, above the line."""
         with Vertical():
-            yield Static(self.prompt.hint, id="note", markup=False)
+            yield Static(printable(self.prompt.hint), id="note", markup=False)
             with Horizontal():
                 yield Label(self.prompt.sign, markup=False)
                 yield Input(suggester=_FirstWay(self.prompt.complete), select_on_focus=False, max_length=LONGEST)
@@ -106,7 +107,7 @@ class LineScreen(Typing[T | None], Generic[T]):
     def _say(self, sentence: str, wrong: bool = False) -> None:
         note = self.query_one("#note", Static)
         note.set_class(wrong, "-wrong")
-        width = max(self.size.width - 4, 1)
+        width, sentence = max(self.size.width - 4, 1), lines(sentence)
         note.update(sentence if wrong or len(sentence) <= width else f"{sentence[: width - 2]} …")
 
 

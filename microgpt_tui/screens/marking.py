@@ -9,6 +9,8 @@ from textual.app import ComposeResult
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from microgpt_tui.printing import lines
+
 
 class LetterScreen(ModalScreen[str | None]):
     """Takes one letter, of `among` if given, and returns it; None if it was left with escape."""
@@ -24,7 +26,7 @@ class LetterScreen(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         """The question."""
-        yield Static(self.question, markup=False)
+        yield Static(lines(self.question), markup=False)
 
     def on_key(self, event: events.Key) -> None:
         """Take the key, or say what would be one."""
@@ -41,4 +43,4 @@ class LetterScreen(ModalScreen[str | None]):
             self.dismiss(letter)
 
     def _say(self, sentence: str) -> None:
-        self.query_one(Static).update(f"{self.question}\n{sentence}")
+        self.query_one(Static).update(lines(f"{self.question}\n{sentence}"))

@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
-from engine import EngineError, NumericFault, Session, Stopped
+from engine import DataError, EngineError, NumericFault, Session, Stopped
 from engine.checkpoint import take_up
 from engine.session import warm_up
 from microgpt_tui import palette
@@ -21,6 +21,7 @@ from microgpt_tui.start import Start
 from microgpt_tui.widgets.cells import bar
 
 WIDTH = 60
+DOING = "shuffling the documents, recording the model's graph …"
 
 
 class OpeningScreen(Screen[None]):
@@ -55,7 +56,7 @@ class OpeningScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """A name, what is being done, and how far it is: one widget, since the first frame should be there at once."""
-        yield Static(self._words("recording the model's graph …", 0.0))
+        yield Static(self._words(DOING, 0.0))
 
     def _words(self, doing: str, share: float) -> Text:
         done = f"{bar(share, 1.0, WIDTH - 5):─<{WIDTH - 5}} {share:4.0%}"
@@ -86,6 +87,9 @@ class OpeningScreen(Screen[None]):
             session.seek(target, on_step=partial(self._trained, target.step))
         except Stopped:
             return
+        except MemoryError:
+            trouble = DataError("there is not enough memory for this; give less data, or choose a smaller model")
+            self.post_message(self.Failed(trouble))
         except NumericFault:
             self.post_message(self.Ready(session))  # it stands at the fault, where it can be looked at
         except EngineError as error:
@@ -94,7 +98,7 @@ class OpeningScreen(Screen[None]):
             self.post_message(self.Ready(session))
 
     def _recorded(self, share: float) -> bool:
-        self._tell("recording the model's graph …", share)
+        self._tell(DOING, share)
         return self._stopped
 
     def _trained(self, until: int, step: int, loss: float) -> bool:

@@ -14,6 +14,7 @@ from textual.widgets import Input, Static
 
 from engine import CheckpointError
 from engine.checkpoint import Checkpoint, write
+from microgpt_tui.printing import lines
 from microgpt_tui.screens.typing import Typing
 
 SUFFIX = ".safetensors"
@@ -100,4 +101,4 @@ class SaveScreen(Typing[Path | None]):
         line.focus()
 
     def _say(self, sentence: str) -> None:
-        self.query_one("#note", Static).update(sentence)
+        self.query_one("#note", Static).update(lines(sentence))

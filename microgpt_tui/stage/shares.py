@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from engine.quoting import quoted
 from microgpt_tui import palette
 from microgpt_tui.stage.board import FIGURE, ROOMY, Board, names_width
 from microgpt_tui.widgets.cells import Cells, bar
@@ -116,6 +117,6 @@ def mean(board: Board) -> None:
     )
     out = int(stretch.rows[0])
     line = board.picture.line("mean ", palette.NEW).add(plain(frame.value(out)), board.style(out, palette.STRONG), out)
-    line.add(f"  = sum / {len(losses)}: the loss of {frame.program.doc!r}", palette.DIM)
+    line.add(f"  = sum / {len(losses)}: the loss of {quoted(frame.program.doc)}", palette.DIM)
     if frame.backward:
         board.say(f"each position gets 1/{len(losses)} of the blame")

@@ -10,6 +10,8 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 
+from microgpt_tui.printing import printable
+
 
 @dataclass(frozen=True, slots=True)
 class Spot:
@@ -147,13 +149,6 @@ def beside(left: Picture, right: Picture, gap: int = 2) -> Picture:
         if i < right.height:
             line.to(column).extend(right.lines[i])
     return joined
-
-
-def printable(text: str) -> str:
-    """The text with everything a terminal could take for a command replaced by a visible sign."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else "␣" if c.isspace() else "�" for c in text)
 
 
 @lru_cache(4096)

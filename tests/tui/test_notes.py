@@ -255,8 +255,8 @@ async def test_a_stranger_at_the_port_is_not_listened_to(file: Path) -> None:
 def test_what_is_sent_is_checked_and_shown_never_obeyed() -> None:
     evil = replace(PAGE, title="\x1b]0;owned\x07", notes="one\n\x1b[2Jtwo\u202e", right="\r")
     came = Notes.read(evil.line())
-    assert came.title == "�]0;owned�"
-    assert came.notes == "one\n�[2Jtwo�"
+    assert came.title == r"\x1b]0;owned\x07"
+    assert came.notes == "one\n\\x1b[2Jtwo\\u202e"
     assert "\r" not in came.right
     assert Notes.read(PAGE.line()) == PAGE
     line = PAGE.line()
