@@ -33,9 +33,7 @@ ADDRESS = re.compile(  # more than a step, a phase or a place
 )
 COMPARES = re.compile(r"[<>=!(]|\b(and|or|not|in)\b")
 EXAMPLES = "step 500, +50, pos 3, attn_weights, 99 backward q@pos=1, next wte[5][3] or loss < 2"
-HINT = (
-    "step 500   +50   pos 3   head 2   logits   99 backward q@pos=1   next wte[5][3]   loss < 2"
-)
+HINT = "step 500   +50   pos 3   head 2   logits   99 backward q@pos=1   next wte[5][3]   loss < 2"
 
 
 @dataclass(frozen=True, slots=True)
