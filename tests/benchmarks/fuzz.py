@@ -40,7 +40,10 @@ def main() -> int:
                 failed += 1
                 print(f"--- stretch {stretch}", traceback.format_exc(), sep="\n", flush=True)
         done += actions
-        print(f"{done} actions, {time.perf_counter() - start:.0f} s, {compared} comparisons, {failed} failures", flush=True)
+        print(
+            f"{done} actions, {time.perf_counter() - start:.0f} s, {compared} comparisons, {failed} failures",
+            flush=True,
+        )
     return 1 if failed else 0
 
 

@@ -14,6 +14,7 @@ from textual.pilot import Pilot
 from engine import NumericFault, Session
 from engine.events import Moment, Phase
 from engine.whatif import Branches
+from microgpt_tui import palette
 from microgpt_tui.app import MicrogptApp, ThemedApp
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.watches import Watches
@@ -29,6 +30,7 @@ class Anew(ThemedApp):
     def __init__(self, shown: DebuggerScreen, theme: str) -> None:
         super().__init__()
         self.shown, self.theme = shown, theme
+        palette.use(palette.nearest(self.current_theme))
 
     def on_mount(self) -> None:
         self.push_screen(self.shown)
@@ -90,8 +92,11 @@ def scroll_as(screen: DebuggerScreen, other: DebuggerScreen) -> None:
 
 def follow(session: Session, used: Session) -> NumericFault | None:
     """Bring a run to where another one has been furthest, and then where it stands."""
-    if used.losses:
-        session.seek(Moment(len(used.losses) - 1, Phase.UPDATE, FAR))
+    done = len(used.losses)
+    if done in used.history.validations:  # the step after it was begun as well
+        session.seek(Moment(done))
+    elif done:
+        session.seek(Moment(done - 1, Phase.UPDATE, FAR))
     try:
         session.seek(used.moment)
     except NumericFault as fault:

@@ -26,6 +26,7 @@ from microgpt_tui.lectures.reading import read
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.start import Start
 
+CHAPTERS = ("n_embd=4, n_head=2, block_size=4, num_steps=30", "n_embd=4, n_head=1, block_size=3")
 STRETCH = 500  # actions that one app lives for
 BETWEEN = 100  # actions between two comparisons
 
@@ -48,7 +49,9 @@ def kept_in(folder: Path) -> Iterator[None]:
     """Let nothing be read or written but in a folder: settings, saved runs, pictures, the course."""
     (folder / "docs.txt").write_text("\n".join(DOCS), encoding="utf-8")
     chapters = []
-    for place, config in enumerate(("n_embd=4, n_head=2, block_size=4, num_steps=30", "n_embd=4, n_head=1, block_size=3")):
+    for place, config in enumerate(
+        ("n_embd=4, n_head=2, block_size=4, num_steps=30", "n_embd=4, n_head=1, block_size=3")
+    ):
         file = folder / f"{place}-small.md"
         header = f"---\ndata: docs.txt\nconfig: {config}\n"
         file.write_text(PAGES.replace("---\n", header, 1), encoding="utf-8")
@@ -65,7 +68,7 @@ def kept_in(folder: Path) -> Iterator[None]:
     try:
         with (
             mock.patch.dict(os.environ, homes),
-            mock.patch("microgpt_tui.app.course", lambda _: Course("small", chapters)),
+            mock.patch("microgpt_tui.app.course", return_value=Course("small", chapters)),
             mock.patch("microgpt_tui.screens.saving.write", write_there),
         ):
             yield

@@ -21,7 +21,7 @@ from textual.widgets import Input
 from microgpt_tui.keys import IN_LECTURE, KEYS
 
 Act = tuple[str | int, ...]
-"""What was done, as ("key", "n"), ("type", "step 5"), ("drag", x, y, to_x, to_y): written down, and done again by `do`."""
+"""What was done, as ("key", "n"), ("type", "step 5"), ("drag", x, y, to_x, to_y); `do` does it again."""
 
 REMEMBERED = 60  # acts that are told when something goes wrong
 WIDTHS = (10, 40, 79, 80, 81, 99, 100, 120, 159, 160, 200, 250)
@@ -29,12 +29,12 @@ HEIGHTS = (3, 12, 23, 24, 25, 31, 32, 36, 48, 60, 80)
 ALL_KEYS = tuple(name for key in (*KEYS, *IN_LECTURE) for name in key.keys.split(",") if name != "q")
 ODD_KEYS = ("delete", "f1", "shift+tab", "ctrl+a", "insert", "ctrl+home", "ctrl+w", "j", "shift+left", "tab", "enter")
 LINES = (
-    *("step 3", "step 12", "+5", "-3", "pos 1", "pos 99", "layer 0", "head 1", "q@pos=1", "attn_weights", "loss", "grad"),
+    *("step 3", "step 12", "+5", "-3", "pos 1", "pos 99", "layer 0", "head 1", "q@pos=1", "attn_weights", "loss"),
     *("loss < 2", "back loss > 3", "next wte[1][0]", "next q[0, 1]", "event 7", "start", "backward", "end", "update"),
-    *("wte[1, 2]", "grad(wte[1, 2])", "q[0, 1]@pos=0", "norm(wte) > 1", "abs(loss) < 0", "wte[1][0] = 0.5", "0.3", "-1"),
-    *("learning_rate = 0.02", "learning_rate = 9", "layer0.mlp = mean:2", "wte[2] = 0", "head 0", "probs", "nan", "1e400"),
-    *("", " ", "][", "[bold", "[/]", "가나", "é́", "🦆🦆", "'\"\\", "1/0", "9" * 60, "a" * 300, "step", "theme", "Help", "save"),
-    *("another branch", "run", "other.safetensors", "ben", "an"),
+    *("wte[1, 2]", "grad(wte[1, 2])", "q[0, 1]@pos=0", "norm(wte) > 1", "abs(loss) < 0", "wte[1][0] = 0.5", "0.3"),
+    *("learning_rate = 0.02", "learning_rate = 9", "layer0.mlp = mean:2", "wte[2] = 0", "head 0", "probs", "1e400"),
+    *("", " ", "][", "[bold", "[/]", "가나", "é́", "🦆🦆", "'\"\\", "1/0", "9" * 60, "a" * 300, "step", "nan", "-1"),
+    *("theme", "Help", "save", "another branch", "run", "other.safetensors", "ben", "an"),
 )
 
 
