@@ -10,7 +10,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from engine.altering import Alterations
+from engine.altering import Alterations, apart
 from engine.changes import Change
 from engine.choosing import Strategy
 from engine.compiled import Loops, loops
@@ -238,9 +238,10 @@ class Session:
         other._altered = self._altered.taking_on(changes)
         for change in set(other.changes) - set(self.changes):
             other._altered.check(change, other._program_of(change.step))
-        apart = min((c.step for c in set(other.changes) ^ set(self.changes)), default=len(self.losses))
-        other.history = self.history.until(apart)
-        other._restore(other.history.nearest(apart))
+        step = apart(self.changes, other.changes)
+        step = len(self.losses) if step is None else step
+        other.history = self.history.until(step)
+        other._restore(other.history.nearest(step))
         return other
 
     def forget_future(self) -> None:
@@ -270,9 +271,9 @@ class Session:
         """Stand at the start of a step whose parameters and moments are in place."""
         self._moment = Moment(step)
         self._start: Keyframe | None = None
-        self._altered.set_parameters(self.workspace.params, step)
         if self.history.wants(step):
-            self.history.keyframes[step] = self._keyframe()
+            self.history.keyframes[step] = self._keyframe()  # what runs share that differ from this step on
+        self._altered.set_parameters(self.workspace.params, step)
         self.program = self._program_of(step)
         if self.changes:
             self._altered.take_means(step, self.loops, self.workspace.params, self._tokens_of)

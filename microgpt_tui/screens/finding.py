@@ -16,6 +16,11 @@ class Found(CommandList, Options):
 class Palette(CommandPalette, Passing[None]):
     """Finds a command by its name."""
 
+    def _gather_commands(self, search_value: str) -> None:  # type: ignore[override]  # nobody looks at its worker
+        """Search, but not for what was typed just before it was closed: its list may be gone."""
+        if self.is_active:
+            super()._gather_commands(search_value)
+
     def compose(self) -> ComposeResult:
         """As the base class has it, but for the list."""
         for widget in super().compose():

@@ -17,6 +17,7 @@ from engine.changes import Ablation, Change, SetParameter, SetRate, SetScalar, p
 from engine.compiled import plain_loops
 from engine.errors import ChangeError
 from engine.explain import Explainer
+from engine.history import SPACING
 from engine.whatif import Branches
 
 SHAPE: dict[str, Any] = {"n_layer": 2, "n_embd": 4, "n_head": 2, "block_size": 4, "num_steps": 30, "learning_rate": 0.1}
@@ -231,6 +232,26 @@ def test_changing_a_branch_further_and_back() -> None:
     straight = Session(Config(**SHAPE), DOCS)
     straight.run(until=8)
     assert sha(plain_again) == sha(straight)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (["layer0.head0@step=3 = mean:4"], ["layer0.head0@step=3 = mean:4", "layer0.mlp@step=1"]),
+        (["wte@step=3 = 5", "wte@step=3 = 2"], ["wte@step=3 = 2", "wte@step=3 = 5"]),
+        ([f"wte@step={SPACING} = 5", f"beta1@step={SPACING} = 0"], [f"beta1@step={SPACING} = 0"]),
+    ],
+    ids=["a mean that something earlier changes", "another order", "a value set where a keyframe is"],
+)
+def test_a_branch_of_a_branch_is_one_of_the_original(before: list[str], after: list[str]) -> None:
+    scope, until = Scope(Config(**SHAPE), changed().tokenizer), SPACING + 3
+    first = changed(*before)
+    first.run(until)
+    second, straight = first.branch([parse(text, scope) for text in after]), changed(*after)
+    second.run(until)
+    straight.run(until)
+    assert words(second.losses) == words(straight.losses)
+    assert sha(second) == sha(straight)
 
 
 CHANGES: list[tuple[str, Change]] = [

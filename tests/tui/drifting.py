@@ -46,7 +46,7 @@ async def home(pilot: Pilot[Any], press: Callable[[str], Awaitable[None]]) -> De
         if app.screen is screen:
             break
         await press("escape" if turn % 3 else "q")
-    assert app.screen is screen, f"no way out of {app.screen}"
+    assert app.screen is screen, f"no way out of {app.screen_stack}"
     app.action_hide_help_panel()
     screen.minimize()
     await still(pilot, screen)
@@ -107,7 +107,7 @@ def follow(session: Session, used: Session) -> NumericFault | None:
 def same_numbers(one: Session, other: Session) -> None:
     """Fail unless two runs hold the same bits, whatever of them can be seen."""
     assert one.moment == other.moment
-    assert one.losses == other.losses
+    assert one.losses == other.losses, (one.moment, one.changes, one.losses, other.losses)
     assert one.history.validations == other.history.validations
     rows = np.arange(len(one.recording))
     seen, fresh = one.view(), other.view()

@@ -76,7 +76,6 @@ class Hand:
 
     def do(self, act: Act) -> None:
         """Post what a terminal would, and return at once."""
-        self.done.append(act)
         match act:
             case ("key", str(name)):
                 self._key(name)
@@ -121,7 +120,9 @@ class Hand:
         """Do so many things. Raises what the program raises."""
         left = 0
         for _ in range(actions):
-            self.do(self.choose())
+            act = self.choose()
+            self.done.append(act)
+            self.do(act)
             left = left - 1 if left else self.rnd.choice((0, 0, 0, 1, 5))
             if not left:
                 await self.settle()
