@@ -275,9 +275,15 @@ class Session:
             self.history.keyframes[step] = self._keyframe()  # what runs share that differ from this step on
         self._altered.set_parameters(self.workspace.params, step)
         self.program = self._program_of(step)
+        self._prepare(step)
+
+    def _prepare(self, step: int) -> None:
+        """Take what is taken as a step begins. After a fault in it, the run comes here again before it goes on."""
+        self._ready = False
         if self.changes:
             self._altered.take_means(step, self.loops, self.workspace.params, self._tokens_of)
             self.workspace.overrides = self._altered.overrides(self.program)
+        self._ready = True
         if self._validator and step % self.config.val_every == 0 and self.history.lacks_validation(step):
             found = self._validator.measure(self.workspace.params, self._altered.in_samples(step))
             self.history.validations[step] = found
@@ -322,6 +328,8 @@ class Session:
         here = self._moment
         if here.key >= (here.step, phase.place, tick):
             return
+        if not self._ready:
+            self._prepare(here.step)
         first = here.tick if here.phase is phase else 0
         {Phase.FORWARD: self._forward, Phase.BACKWARD: self._backward, Phase.UPDATE: self._adam}[phase](first, tick)
         self._moment = Moment(here.step, phase, tick)

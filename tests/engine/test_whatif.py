@@ -15,7 +15,7 @@ from plain import Place, PlainGPT, Scalar, Vector, shares
 from engine import Config, Moment, Phase, Scope, Session, checkpoint, stored
 from engine.changes import Ablation, Change, SetParameter, SetRate, SetScalar, parse
 from engine.compiled import plain_loops
-from engine.errors import ChangeError
+from engine.errors import ChangeError, NumericFault
 from engine.explain import Explainer
 from engine.history import SPACING
 from engine.whatif import Branches
@@ -252,6 +252,14 @@ def test_a_branch_of_a_branch_is_one_of_the_original(before: list[str], after: l
     straight.run(until)
     assert words(second.losses) == words(straight.losses)
     assert sha(second) == sha(straight)
+
+
+def test_a_run_whose_mean_cannot_be_taken_never_goes_on_without_it() -> None:
+    branch = changed("layer0.mlp@step=1 = mean:20", learning_rate=2000.0)
+    for _ in range(3):
+        with pytest.raises(NumericFault, match="mean over 20 documents"):
+            branch.seek(Moment(1, Phase.FORWARD, 5))
+        assert branch.moment == Moment(1)
 
 
 CHANGES: list[tuple[str, Change]] = [

@@ -106,7 +106,7 @@ def follow(session: Session, used: Session) -> NumericFault | None:
 
 def same_numbers(one: Session, other: Session) -> None:
     """Fail unless two runs hold the same bits, whatever of them can be seen."""
-    assert one.moment == other.moment
+    assert one.moment == other.moment, (one.moment, other.moment, len(one.losses), len(other.losses), one.changes)
     assert one.losses == other.losses, (one.moment, one.changes, one.losses, other.losses)
     assert one.history.validations == other.history.validations
     rows = np.arange(len(one.recording))
