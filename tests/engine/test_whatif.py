@@ -255,7 +255,8 @@ def test_a_branch_of_a_branch_is_one_of_the_original(before: list[str], after: l
 
 
 def test_a_run_whose_mean_cannot_be_taken_never_goes_on_without_it() -> None:
-    branch = changed("layer0.mlp@step=1 = mean:20", learning_rate=2000.0)
+    session = Session(Config(n_embd=4, n_head=2, block_size=4, learning_rate=2000.0, seed=3), ["anna", "ben", "cy"])
+    branch = session.branch([Ablation(1, 0, "mlp", None, 20)])
     for _ in range(3):
         with pytest.raises(NumericFault, match="mean over 20 documents"):
             branch.seek(Moment(1, Phase.FORWARD, 5))
