@@ -40,6 +40,8 @@ from microgpt_tui.start import Start
 class ThemedApp(App[EngineError | None]):
     """An app that draws in one of the project's themes; pictures follow when it is changed."""
 
+    ALLOW_SELECT = False  # Textual's way to mark text breaks off where a note that was clicked away has just been
+
     def __init__(self) -> None:
         super().__init__()
         for theme in palette.textual_themes():

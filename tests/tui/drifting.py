@@ -91,17 +91,21 @@ def scroll_as(screen: DebuggerScreen, other: DebuggerScreen) -> None:
 
 
 def follow(session: Session, used: Session) -> NumericFault | None:
-    """Bring a run to where another one has been furthest, and then where it stands."""
+    """Bring a run to where another one has been furthest, and then where it stands; it knows no more than that one."""
     done = len(used.losses)
     if done in used.history.validations:  # the step after it was begun as well
         session.seek(Moment(done))
     elif done:
         session.seek(Moment(done - 1, Phase.UPDATE, FAR))
+    fault = None
     try:
         session.seek(used.moment)
-    except NumericFault as fault:
-        return fault
-    return None
+    except NumericFault as found:
+        fault = found
+    session.history.forget(done)
+    if done not in used.history.validations:
+        session.history.validations.pop(done, None)
+    return fault
 
 
 def same_numbers(one: Session, other: Session) -> None:
