@@ -15,7 +15,7 @@ from textual import on
 from textual.app import App
 from textual.binding import BindingType
 from textual.screen import Screen
-from textual.theme import Theme
+from textual.theme import Theme, ThemeProvider
 
 from engine import EngineError, Session
 from engine.dataset import checksum
@@ -67,6 +67,10 @@ class ThemedApp(App[EngineError | None]):
         """Find a command by its name; there is none while a run is opened."""
         if self.use_command_palette and not isinstance(self.screen, Palette | OpeningScreen):
             self.push_screen(Palette(id="--command-palette"))
+
+    def search_themes(self) -> None:
+        """Choose any theme by its name."""
+        self.push_screen(Palette(providers=[ThemeProvider], placeholder="Search for themes…"))
 
     def _recolour(self, theme: Theme) -> None:
         palette.use(palette.nearest(theme))
