@@ -5,7 +5,7 @@ Means of what is switched off are taken when their step begins, in the plain ord
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,6 +24,12 @@ from engine.tape import Rows
 TEMPERATURE = 0.5  # of samples, where nothing else is said
 
 
+def apart(one: Sequence[Change], other: Sequence[Change]) -> int | None:
+    """The first step in which runs with these changes differ; None if they never do. Order counts as well."""
+    steps = sorted({change.step for change in (*one, *other)})
+    return next((s for s in steps if [c for c in one if c.step <= s] != [c for c in other if c.step <= s]), None)
+
+
 class Alterations:
     """What a run does otherwise than its configuration and seed say. Later changes come after earlier ones."""
 
@@ -33,9 +39,10 @@ class Alterations:
         self._means: dict[Ablation, Floats] = {}
 
     def taking_on(self, changes: Iterable[Change]) -> Alterations:
-        """Other changes; means that are known stay known."""
+        """Other changes; means that were taken before the first step that differs stay known."""
         other = Alterations(self._recording, changes)
-        other._means = dict(self._means)
+        step = apart(self.changes, other.changes)
+        other._means = {change: mean for change, mean in self._means.items() if step is None or change.step < step}
         return other
 
     def config(self, step: int) -> Config:

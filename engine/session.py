@@ -10,7 +10,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from engine.altering import Alterations
+from engine.altering import Alterations, apart
 from engine.changes import Change
 from engine.choosing import Strategy
 from engine.compiled import Loops, loops
@@ -245,9 +245,10 @@ class Session:
         other._altered = self._altered.taking_on(changes)
         for change in set(other.changes) - set(self.changes):
             other._altered.check(change, other._program_of(change.step))
-        apart = min((c.step for c in set(other.changes) ^ set(self.changes)), default=len(self.losses))
-        other.history = self.history.until(apart)
-        other._restore(*other.history.keyframes.nearest(apart))
+        step = apart(self.changes, other.changes)
+        step = len(self.losses) if step is None else step
+        other.history = self.history.until(step)
+        other._restore(*other.history.keyframes.nearest(step))
         return other
 
     def forget_future(self) -> None:
@@ -278,13 +279,19 @@ class Session:
         """Stand at the start of a step whose parameters and moments are in place."""
         self._moment = Moment(step)
         self._start: Keyframe | None = None
-        self._altered.set_parameters(self.workspace.params, step)
         if self.history.wants(step):
-            self.history.keyframes.add(step, self._keyframe())
+            self.history.keyframes.add(step, self._keyframe())  # what runs share that differ from this step on
+        self._altered.set_parameters(self.workspace.params, step)
         self.program = self._program_of(step)
+        self._prepare(step)
+
+    def _prepare(self, step: int) -> None:
+        """Take what is taken as a step begins. After a fault in it, the run comes here again before it goes on."""
+        self._ready = False
         if self.changes:
             self._altered.take_means(step, self.loops, self.workspace.params, self._tokens_of)
             self.workspace.overrides = self._altered.overrides(self.program)
+        self._ready = True
         if self._validator and step % self.config.val_every == 0 and self.history.lacks_validation(step):
             found = self._validator.measure(self.workspace.params, self._altered.in_samples(step))
             self.history.validations[step] = found
@@ -331,6 +338,8 @@ class Session:
         here = self._moment
         if here.key >= (here.step, phase.place, tick):
             return
+        if not self._ready:
+            self._prepare(here.step)
         first = here.tick if here.phase is phase else 0
         {Phase.FORWARD: self._forward, Phase.BACKWARD: self._backward, Phase.UPDATE: self._adam}[phase](first, tick)
         self._moment = Moment(here.step, phase, tick)

@@ -18,7 +18,7 @@ from textual.app import App
 from textual.binding import BindingType
 from textual.filter import LineFilter
 from textual.screen import Screen
-from textual.theme import Theme
+from textual.theme import Theme, ThemeProvider
 
 from engine import EngineError, Session
 from engine.dataset import checksum
@@ -34,6 +34,7 @@ from microgpt_tui.place import in_browser
 from microgpt_tui.printing import lines
 from microgpt_tui.screens.chapters import ChaptersScreen
 from microgpt_tui.screens.debugger import DebuggerScreen
+from microgpt_tui.screens.finding import Palette
 from microgpt_tui.screens.lecture import LectureScreen
 from microgpt_tui.screens.opening import OpeningScreen
 from microgpt_tui.screens.saving import SaveScreen
@@ -43,6 +44,8 @@ from microgpt_tui.widgets.gate import Gate
 
 class ThemedApp(App[EngineError | None]):
     """An app that draws in one of the project's themes; pictures follow when it is changed."""
+
+    ALLOW_SELECT = False  # Textual's way to mark text breaks off where a note that was clicked away has just been
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,8 +85,17 @@ class ThemedApp(App[EngineError | None]):
         names = list(palette.THEMES)
         self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
 
+    def action_command_palette(self) -> None:
+        """Find a command by its name; there is none while a run is opened."""
+        if self.use_command_palette and not isinstance(self.screen, Palette | OpeningScreen):
+            self.push_screen(Palette(id="--command-palette"))
+
+    def search_themes(self) -> None:
+        """Choose any theme by its name."""
+        self.push_screen(Palette(providers=[ThemeProvider], placeholder="Search for themes…"))
+
     def _recolour(self, theme: Theme) -> None:
-        palette.use(theme.name if theme.name in palette.THEMES else "microgpt-dark" if theme.dark else "microgpt-light")
+        palette.use(palette.nearest(theme))
         for screen in self.screen_stack:
             if isinstance(screen, DebuggerScreen):
                 screen.show()
@@ -124,6 +136,8 @@ class MicrogptApp(ThemedApp):
         if self._lecture is not None:
             await self.give(self._lecture, message.session)
             return
+        if self.keeper is not None:
+            return  # it was for a lecture that was given up at this very moment
         screen = DebuggerScreen(message.session)
         if self.start.run is not None:
             screen.take_up(Branches(message.session, self.start.run.branches))
@@ -149,9 +163,21 @@ class MicrogptApp(ThemedApp):
         super().exit(result, return_code, message)
 
     @on(OpeningScreen.Failed)
-    def failed(self, message: OpeningScreen.Failed) -> None:
-        """Leave with the sentence that says why."""
-        self.exit(message.error)
+    async def failed(self, message: OpeningScreen.Failed) -> None:
+        """Leave with the sentence that says why; a lecture that cannot be given leads back to the debugger."""
+        if self.keeper is None:
+            self.exit(message.error)
+        else:
+            await self._return()
+            self.notify(f"{message.error}.", severity="error", timeout=12, markup=False)
+
+    @on(OpeningScreen.Left)
+    async def given_up(self) -> None:
+        """Nobody waits any more for a run: leave, or return to the debugger that a lecture was called from."""
+        if self.keeper is None:
+            self.exit()
+        else:
+            await self._return()
 
     def action_save_run(self) -> None:
         """Ask for a file, and save the run on the screen there."""
@@ -205,10 +231,7 @@ class MicrogptApp(ThemedApp):
 
     async def give(self, lecture: Lecture, session: Session) -> None:
         """Show a chapter in the place of the one before, on a run of its own."""
-        self._lecture = None
-        for kind in (OpeningScreen, LectureScreen):
-            if isinstance(self.screen, kind) and len(self.screen_stack) > 1:
-                await self.pop_screen()
+        await self._clear()
         if self._telling is not None:
             await self._telling.open()
         try:
@@ -232,10 +255,20 @@ class MicrogptApp(ThemedApp):
             if not self.begin(lecture):
                 lecture.place, lecture.page = before
         elif self.keeper is not None:
-            await self.pop_screen()
-            await self._hang_up()
+            await self._return()
         else:
             self.exit()
+
+    async def _return(self) -> None:
+        """Be in the debugger again."""
+        await self._clear()
+        await self._hang_up()
+
+    async def _clear(self) -> None:
+        """Take the present lecture away, and the opening of the next one, with all that has come up over them."""
+        self._lecture = None
+        while any(isinstance(screen, OpeningScreen | LectureScreen) for screen in self.screen_stack[1:]):
+            await self.pop_screen()
 
     async def _hang_up(self) -> None:
         if self._telling is not None:

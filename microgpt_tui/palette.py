@@ -110,6 +110,11 @@ CODE = ""
 _HEADS: list[Style] = []
 
 
+def nearest(theme: Theme) -> str:
+    """The project's theme that goes with any other one."""
+    return theme.name if theme.name in THEMES else "microgpt-dark" if theme.dark else "microgpt-light"
+
+
 def use(theme: str) -> None:
     """Let every name here mean what it means in a theme; an unknown one counts as the dark one."""
     c = THEMES.get(theme, DARK)

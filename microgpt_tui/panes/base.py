@@ -179,7 +179,7 @@ class Pane(Widget, can_focus=True):
 
     def _framed(self, numbers: list[int]) -> Iterator[Strip]:
         """Lines of the pane, borders and all."""
-        (width, height), gutter, room = self.outer_size, self.gutter, self.content_size.width
+        (width, height), gutter, (room, rows) = self.outer_size, self.gutter, self.content_size
         filters, background = self.get_line_filters(), self.background_colors[1]
         sides = self._border(gutter.top) if height > gutter.height else Strip([])
         left, right = sides.crop(0, gutter.left), sides.crop(width - gutter.right, width)
@@ -187,7 +187,8 @@ class Pane(Widget, can_focus=True):
             if y < gutter.top:
                 yield self._titled(y, self.title, 2)
             elif y >= height - gutter.bottom:
-                yield self._titled(y, self.note, width - 4 - cell_len(self.note))
+                note = self.note if rows else ""  # of nothing, no part is shown
+                yield self._titled(y, note, width - 4 - cell_len(note))
             else:
                 segments = self._content(y - gutter.top + self.top, room)
                 for line_filter in filters:

@@ -8,12 +8,13 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from engine.whatif import Branches
 from microgpt_tui.screens.asking import AskScreen
+from microgpt_tui.screens.passing import Modal
+from microgpt_tui.widgets.options import Options
 from microgpt_tui.widgets.picture import Line
 
 WIDEST = 104
@@ -23,7 +24,7 @@ Wish = tuple[str, str | None]
 """What is to be done ("enter", "beside", "remove" or "undo"), and with which branch; None is the original."""
 
 
-class BranchesScreen(ModalScreen[Wish | None]):
+class BranchesScreen(Modal[Wish | None]):
     """Returns what the user wants; names are changed at once."""
 
     CSS = f"""
@@ -49,7 +50,7 @@ class BranchesScreen(ModalScreen[Wish | None]):
         with Vertical() as box:
             box.border_title = "This run and its branches"
             box.border_subtitle = "enter go · c compare · r rename · u undo last · d delete · esc"
-            yield OptionList()
+            yield Options()
 
     def on_mount(self) -> None:
         """Fill the list."""

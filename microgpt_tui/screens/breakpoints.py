@@ -12,7 +12,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
@@ -21,6 +20,8 @@ from engine.breakpoints import Armed, Breakpoint
 from microgpt_tui import palette
 from microgpt_tui.kept import Kept
 from microgpt_tui.screens.asking import AskScreen
+from microgpt_tui.screens.passing import Modal
+from microgpt_tui.widgets.options import Options
 from microgpt_tui.widgets.picture import Line
 
 WIDEST = 96
@@ -32,7 +33,7 @@ HINT = (
 )
 
 
-class BreakpointsScreen(ModalScreen[Breakpoint | None]):
+class BreakpointsScreen(Modal[Breakpoint | None]):
     """Hands every change to `keep` at once. Returns the breakpoint that the user wants to go to, if any."""
 
     CSS = f"""
@@ -59,7 +60,7 @@ class BreakpointsScreen(ModalScreen[Breakpoint | None]):
         with Vertical() as box:
             box.border_title = "Breakpoints and health checks"
             box.border_subtitle = "a add · e edit · space on, off · d delete · g go · esc closes"
-            yield OptionList()
+            yield Options()
 
     def on_mount(self) -> None:
         """Fill the list."""

@@ -9,19 +9,20 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from microgpt_tui import palette
 from microgpt_tui.lectures.library import other
 from microgpt_tui.lectures.pages import Course, LectureError
+from microgpt_tui.screens.passing import Modal
+from microgpt_tui.widgets.options import Options
 from microgpt_tui.widgets.picture import Line
 
 WIDTH = 56  # cells of a line
 
 
-class ChaptersScreen(ModalScreen[tuple[Course, int] | None]):
+class ChaptersScreen(Modal[tuple[Course, int] | None]):
     """Returns the course, which may be in another language by now, and the place of the chosen chapter; or None."""
 
     CSS = """
@@ -46,7 +47,7 @@ class ChaptersScreen(ModalScreen[tuple[Course, int] | None]):
             box.border_title = "Lectures"
             hint = "enter begins · esc closes"
             box.border_subtitle = hint if self._course.folder is None else f"{hint} · tab English, 한국어"
-            yield OptionList(markup=False)
+            yield Options(markup=False)
 
     def on_mount(self) -> None:
         """Begin at the present one."""

@@ -15,7 +15,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.markup import escape
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from engine import EngineError, Session
@@ -24,11 +23,12 @@ from engine.quoting import quoted
 from microgpt_tui import palette
 from microgpt_tui.gradchecks import check_text, family, neighbour, summary_text
 from microgpt_tui.printing import printable
+from microgpt_tui.screens.passing import Modal
 
 PAUSE = 0.05  # seconds between two pictures of a matrix that is being checked
 
 
-class GradCheckScreen(ModalScreen[int | None]):
+class GradCheckScreen(Modal[int | None]):
     """Returns the scalar that was checked last if the user wants it chosen, else None.
 
     `session` has to stand still meanwhile.

@@ -9,12 +9,12 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from microgpt_tui import palette
 from microgpt_tui.frame import Frame
 from microgpt_tui.keys import IN_LECTURE, KEYS
+from microgpt_tui.screens.passing import Modal
 from microgpt_tui.texts import pane_text, sentences, title_of
 
 MANY = {key.id for key in IN_LECTURE if key.id.startswith(("page.digit", "page.pick"))}
@@ -22,7 +22,7 @@ MANY_WORDS = (("1-9", "Jump to a page; two digits make one number"), ("a-h", "Pr
 LEADS = ("What", "Why", "How to read")
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Modal[None]):
     """Shown over the debugger; any of its keys closes it."""
 
     CSS = """

@@ -24,6 +24,7 @@ from microgpt_tui.inference.seen import COLDEST, HOTTEST, NOTCH, Position, Seen,
 from microgpt_tui.inference.work import Helper, generator_of
 from microgpt_tui.screens.asking import AskScreen
 from microgpt_tui.screens.inference_help import InferenceHelp
+from microgpt_tui.screens.passing import Passing
 from microgpt_tui.widgets.picture import Picture
 from microgpt_tui.widgets.sheet import Sheet
 
@@ -44,7 +45,7 @@ DRAWINGS: dict[str, Callable[[Seen, int, int], Picture]] = {
 }
 
 
-class InferenceScreen(Screen[None]):
+class InferenceScreen(Passing[None]):
     """Text, probabilities, the draw, and what the position listens to; `b` and `g` show whole documents instead."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = "inference.tcss"

@@ -9,15 +9,15 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from microgpt_tui import palette
 from microgpt_tui.inference.keys import IN_INFERENCE
+from microgpt_tui.screens.passing import Modal
 from microgpt_tui.texts import texts
 
 
-class InferenceHelp(ModalScreen[None]):
+class InferenceHelp(Modal[None]):
     """Shown over inference; any of its keys closes it."""
 
     CSS = """

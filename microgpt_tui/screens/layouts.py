@@ -85,7 +85,7 @@ def plan(phase: Phase, size: Size, watches: bool = False, running: bool = False)
         split = NORMAL[phase]
     else:
         split = WIDE[phase]
-        if watches:
+        if watches and size.height >= 54:  # in less, nothing would be left of the inspector
             host = "inspector" if "inspector" in panes_of(split) else "source"
             split = renamed(split, {host: below((REST, host), (7, "watches"))})
     return renamed(split, {"program": "training", "training": "program"}) if running else split

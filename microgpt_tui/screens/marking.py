@@ -6,13 +6,13 @@ from collections.abc import Collection
 
 from textual import events
 from textual.app import ComposeResult
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from microgpt_tui.printing import lines
+from microgpt_tui.screens.passing import Modal
 
 
-class LetterScreen(ModalScreen[str | None]):
+class LetterScreen(Modal[str | None]):
     """Takes one letter, of `among` if given, and returns it; None if it was left with escape."""
 
     CSS = """

@@ -31,9 +31,7 @@ class OpeningScreen(Screen[None]):
     OpeningScreen {{ align: center middle; background: $background; color: $foreground; }}
     OpeningScreen Static {{ width: {WIDTH}; height: 3; }}
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q,escape", "stop", "stop", id="opening.stop", tooltip="Stop and quit")
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("q,escape", "stop", "stop", id="opening.stop", tooltip="Stop")]
 
     class Ready(Message):
         """The session stands at the moment that was asked for, or at a fault on the way."""
@@ -48,6 +46,9 @@ class OpeningScreen(Screen[None]):
         def __init__(self, error: EngineError) -> None:
             self.error = error
             super().__init__()
+
+    class Left(Message):
+        """The user does not want to wait."""
 
     def __init__(self, start: Start) -> None:
         super().__init__()
@@ -71,9 +72,9 @@ class OpeningScreen(Screen[None]):
         self._stopped = True
 
     def action_stop(self) -> None:
-        """Stop at the next chance, and quit."""
+        """Stop at the next chance."""
         self._stopped = True
-        self.app.exit()
+        self.post_message(self.Left())
 
     @work(thread=True)
     def _open(self) -> None:

@@ -10,12 +10,13 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from engine.changes import Ablation, Change
 from microgpt_tui.frame import Frame
+from microgpt_tui.screens.passing import Modal
+from microgpt_tui.widgets.options import Options
 
 MEAN_OF = 20  # documents that a mean is taken over, where nothing else is said
 
@@ -46,7 +47,7 @@ def parts(frame: Frame) -> list[Ablation]:
     return found
 
 
-class PartsScreen(ModalScreen[Ablation | None]):
+class PartsScreen(Modal[Ablation | None]):
     """Returns the part that is to be switched: off, to its mean, or on again if it is off."""
 
     CSS = """
@@ -72,7 +73,7 @@ class PartsScreen(ModalScreen[Ablation | None]):
         with Vertical() as box:
             box.border_title = "What if a part were off, from this step on"
             box.border_subtitle = "enter off, on · m to its mean · esc"
-            yield OptionList(*(Option(self._line(part)) for part in self._parts))
+            yield Options(*(Option(self._line(part)) for part in self._parts))
 
     def on_mount(self) -> None:
         """Begin at the one in question."""

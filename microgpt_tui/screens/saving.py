@@ -18,6 +18,7 @@ from microgpt_tui.printing import lines
 from microgpt_tui.screens.typing import Typing
 
 SUFFIX = ".safetensors"
+LONGEST_SAID = 40  # characters of a name that is none
 
 
 class SaveScreen(Typing[Path | None]):
@@ -59,9 +60,14 @@ class SaveScreen(Typing[Path | None]):
         if not name:
             self._say(f"Type the name of a file, for example run{SUFFIX}.")
             return
-        path = Path(name).expanduser()
-        path = path if path.suffix else path.with_suffix(SUFFIX)
-        if path.is_file() and path != self._may_replace:
+        try:
+            path = Path(name).expanduser()
+            path = path if path.suffix else path.with_suffix(SUFFIX)
+            exists = path.resolve().is_file()
+        except (OSError, ValueError, RuntimeError):  # too long, a folder alone, a home that is nobody's
+            self._say(f"{name[:LONGEST_SAID]} cannot be the name of a file; type another one.")
+            return
+        if exists and path != self._may_replace:
             self._may_replace = path
             self._say(f"{path} exists. Enter again replaces it; type another name to keep it.")
             return

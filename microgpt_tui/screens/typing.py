@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Generic, TypeVar
 
 from textual import events
-from textual.screen import ModalScreen
 from textual.widgets import Input
+
+from microgpt_tui.screens.passing import Modal
 
 LONGEST = 500  # characters of a line; whole numbers longer than this are none that Python reads
 T = TypeVar("T")
 
 
-class Typing(ModalScreen[T], Generic[T]):
+class Typing(Modal[T], Generic[T]):
     """People type on, and paste, without waiting for a screen to come up; keys that lead to one have priority."""
 
     def __init__(self) -> None:

@@ -15,8 +15,9 @@ from plain import Place, PlainGPT, Scalar, Vector, shares
 from engine import Config, Moment, Phase, Scope, Session, checkpoint, stored
 from engine.changes import Ablation, Change, SetParameter, SetRate, SetScalar, parse
 from engine.compiled import plain_loops
-from engine.errors import ChangeError
+from engine.errors import ChangeError, NumericFault
 from engine.explain import Explainer
+from engine.history import SPACING
 from engine.whatif import Branches
 
 SHAPE: dict[str, Any] = {"n_layer": 2, "n_embd": 4, "n_head": 2, "block_size": 4, "num_steps": 30, "learning_rate": 0.1}
@@ -231,6 +232,35 @@ def test_changing_a_branch_further_and_back() -> None:
     straight = Session(Config(**SHAPE), DOCS)
     straight.run(until=8)
     assert sha(plain_again) == sha(straight)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (["layer0.head0@step=3 = mean:4"], ["layer0.head0@step=3 = mean:4", "layer0.mlp@step=1"]),
+        (["wte@step=3 = 5", "wte@step=3 = 2"], ["wte@step=3 = 2", "wte@step=3 = 5"]),
+        ([f"wte@step={SPACING} = 5", f"beta1@step={SPACING} = 0"], [f"beta1@step={SPACING} = 0"]),
+    ],
+    ids=["a mean that something earlier changes", "another order", "a value set where a keyframe is"],
+)
+def test_a_branch_of_a_branch_is_one_of_the_original(before: list[str], after: list[str]) -> None:
+    scope, until = Scope(Config(**SHAPE), changed().tokenizer), SPACING + 3
+    first = changed(*before)
+    first.run(until)
+    second, straight = first.branch([parse(text, scope) for text in after]), changed(*after)
+    second.run(until)
+    straight.run(until)
+    assert words(second.losses) == words(straight.losses)
+    assert sha(second) == sha(straight)
+
+
+def test_a_run_whose_mean_cannot_be_taken_never_goes_on_without_it() -> None:
+    session = Session(Config(n_embd=4, n_head=2, block_size=4, learning_rate=2000.0, seed=3), ["anna", "ben", "cy"])
+    branch = session.branch([Ablation(1, 0, "mlp", None, 20)])
+    for _ in range(3):
+        with pytest.raises(NumericFault, match="mean over 20 documents"):
+            branch.seek(Moment(1, Phase.FORWARD, 5))
+        assert branch.moment == Moment(1)
 
 
 CHANGES: list[tuple[str, Change]] = [

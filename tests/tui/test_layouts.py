@@ -15,7 +15,7 @@ from microgpt_tui.screens.arrangement import Arrangement
 from microgpt_tui.screens.layouts import NORMAL, panes_of, plan, regions
 from microgpt_tui.texts import pane_text, texts
 
-SIZES = [(80, 24), (100, 24), (120, 36), (160, 47), (200, 60), (240, 80)]
+SIZES = [(80, 24), (100, 24), (120, 36), (160, 47), (160, 54), (200, 60), (240, 80)]
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def _settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_panes_cover_the_room_and_do_not_overlap(size: tuple[int, int], phase: Phase, watches: bool) -> None:
     room = Region(0, 0, size[0], size[1] - 7)
     split = plan(phase, Size(*size), watches)
-    assert ("watches" in panes_of(split)) is (watches and size[0] >= 160 and size[1] >= 48)
+    assert ("watches" in panes_of(split)) is (watches and size[0] >= 160 and size[1] >= 54)
     places = dict(regions(split, room))
     assert set(places) == set(panes_of(split))
     assert "stage" in places

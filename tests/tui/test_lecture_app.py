@@ -22,6 +22,7 @@ from microgpt_tui.lectures.library import find
 from microgpt_tui.lectures.pages import Course
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.screens.lecture import LectureScreen
+from microgpt_tui.screens.opening import OpeningScreen
 from microgpt_tui.start import Start
 
 HEAD = "---\nconfig: n_layer=1, n_embd=4, n_head=2, block_size=4, num_steps=50, seed=3\ndata: ../docs.txt\n"
@@ -148,3 +149,16 @@ async def test_a_chapter_with_a_mistake_is_told_and_the_present_one_stays(course
         await until(pilot, lambda: any("nosuch" in n.message for n in pilot.app._notifications))
         assert "01-first en" in text(pilot)
         assert "6/6" in text(pilot)
+
+
+async def test_a_lecture_that_is_given_up_while_it_opens_leads_back_to_the_debugger(course: Course) -> None:
+    async with running(debugger(Config(n_embd=4, n_head=2, block_size=5))) as pilot:  # not the lecture's run
+        await until(pilot, lambda: type(pilot.app.screen) is DebuggerScreen)
+        own = pilot.app.screen
+        await pilot.press("l")
+        await until(pilot, lambda: "01-first en" in text(pilot))
+        pilot.app.simulate_key("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, OpeningScreen | LectureScreen))
+        pilot.app.screen.post_message(OpeningScreen.Left())
+        await until(pilot, lambda: pilot.app.screen is own)
+        assert pilot.app.return_code is None

@@ -1,0 +1,33 @@
+"""Screens that come up over others, return something, and go. They take no other screen with them."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from textual.await_complete import AwaitComplete
+from textual.screen import ModalScreen, Screen
+
+T = TypeVar("T")
+
+
+class Passing(Screen[T], Generic[T]):
+    """Goes once. The base class takes away whichever screen is on top: keys typed on would close those below, too."""
+
+    _late: tuple[T | None] | None = None  # what is returned as soon as the screen above is gone
+
+    def dismiss(self, result: T | None = None) -> AwaitComplete:
+        """Return something and go; if another screen lies above, when that is gone; if this one is gone, do nothing."""
+        if self.is_active:
+            return super().dismiss(result)
+        if self in self.app.screen_stack:
+            self._late = (result,)
+        return AwaitComplete()
+
+    def on_screen_resume(self) -> None:
+        """Go, if it was time to while another screen lay above."""
+        if self._late is not None:
+            self.dismiss(*self._late)
+
+
+class Modal(ModalScreen[T], Passing[T], Generic[T]):
+    """One through which the screens below are seen."""

@@ -1,0 +1,56 @@
+"""The installed command in a real terminal, under random keys and resizes: then q leaves it as it was."""
+
+from __future__ import annotations
+
+import random
+import sys
+from pathlib import Path
+
+import pytest
+from terminal import needs_tmux, terminal
+
+KEYS = (
+    *"npsSoOtTfF][}{ cCbB+-wWmdegxXEviyYzPl0123456789=?:/",
+    *(
+        "Escape",
+        "Escape",
+        "Escape",
+        "Enter",
+        "BSpace",
+        "Tab",
+        "Up",
+        "Down",
+        "Left",
+        "Right",
+        "Home",
+        "End",
+        "C-t",
+        "C-p",
+    ),
+)
+SIZES = ((80, 24), (120, 36), (200, 60), (40, 10), (100, 30))
+MANY = 300  # keys and resizes
+
+
+@needs_tmux
+@pytest.mark.parametrize("seed", [1])
+def test_after_random_keys_q_leaves_a_usable_terminal(seed: int, tmp_path: Path) -> None:
+    rnd = random.Random(seed)
+    options = ["--n-layer", "1", "--n-embd", "4", "--n-head", "2", "--block-size", "4", "--num-steps", "50"]
+    homes = {name: str(tmp_path) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME")}
+    command = [str(Path(sys.executable).with_name("microgpt-tui")), *options]
+    with terminal(command, (120, 36), tmp_path, **homes) as running:
+        running.wait("FORWARD")
+        for _ in range(MANY):
+            if rnd.random() < 0.03:
+                running.resize(*rnd.choice(SIZES))
+            else:
+                running.press(rnd.choice(KEYS))
+        running.resize(120, 36)
+        for _ in range(40):  # out of whatever was opened last, then out of the program
+            running.press("Escape", "Escape", "Escape", "q")
+            if "[status" in running.screen():
+                break
+        screen = running.wait("[status")
+        assert "[status 0]" in screen, screen
+        assert "Traceback" not in screen

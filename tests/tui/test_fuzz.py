@@ -1,0 +1,13 @@
+"""A short use by a seeded hand; tests/benchmarks/fuzz.py is the same for as long as one likes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fuzzed import fuzz
+
+
+@pytest.mark.parametrize("seed", ["a", "b", "c"])
+async def test_random_keys_and_clicks_end_in_what_a_program_begun_anew_shows(seed: str, tmp_path: Path) -> None:
+    assert await fuzz(seed, 200, tmp_path, between=200) == 1

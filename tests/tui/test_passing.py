@@ -1,0 +1,83 @@
+"""Screens that come up over the debugger, and hands that are faster than they are: nothing else goes with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from harness import DOCS, SMALL, debugger, screen, text, until
+from textual.pilot import Pilot
+
+from microgpt_tui.app import MicrogptApp
+from microgpt_tui.screens import saving
+from microgpt_tui.screens.debugger import DebuggerScreen
+from microgpt_tui.screens.finding import Palette
+from microgpt_tui.screens.passing import Passing
+from microgpt_tui.screens.saving import SaveScreen
+from microgpt_tui.start import Start
+
+
+def hurry(pilot: Pilot[None], *keys: str) -> None:
+    """Keys that are all there before the program sees the first of them."""
+    for key in keys:
+        pilot.app.simulate_key(key)
+
+
+@pytest.mark.parametrize("opening", ["m", "B", "E", "X", "g", "i", "question_mark", "colon", "W", "ctrl+p"])
+async def test_a_screen_that_is_left_twice_goes_once(opening: str) -> None:
+    async with debugger() as pilot:
+        await pilot.press(opening)
+        await until(pilot, lambda: isinstance(pilot.app.screen, Passing))
+        hurry(pilot, "escape", "escape", "escape", "escape")
+        await until(pilot, lambda: not isinstance(pilot.app.screen, Passing))
+        await pilot.pause()
+        assert pilot.app.screen is screen(pilot)
+
+
+async def test_letters_after_that_of_a_mark_are_nothing_to_it() -> None:
+    async with debugger() as pilot:
+        await pilot.press("m")
+        hurry(pilot, *"abc")
+        await pilot.pause()
+        assert pilot.app.screen is screen(pilot)
+        assert list(screen(pilot).kept.marks) == ["a"]
+
+
+@pytest.mark.parametrize("keys", ["pageup", "pagedown"])
+async def test_the_palette_bears_keys_before_its_list_is_there(keys: str) -> None:
+    async with debugger((120, 12)) as pilot:  # no room for the list
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Palette))
+        await pilot.press("down", keys, keys, "escape")
+        assert pilot.app.screen is screen(pilot)
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "~nobody-of-this-name/run", ".", "a\0b"])
+async def test_what_is_no_name_of_a_file_is_said(name: str) -> None:
+    async with MicrogptApp(Start(SMALL, DOCS)).run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: isinstance(pilot.app.screen, DebuggerScreen))
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: isinstance(pilot.app.focused, saving.Input))
+        assert isinstance(pilot.app.focused, saving.Input)
+        pilot.app.focused.value = name
+        await pilot.press("enter")
+        await until(pilot, lambda: "type another" in text(pilot))
+
+
+async def test_a_run_that_is_saved_below_the_palette_closes_its_own_screen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with MicrogptApp(Start(SMALL, DOCS)).run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: isinstance(pilot.app.screen, DebuggerScreen))
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: isinstance(pilot.app.focused, saving.Input))
+        asked = pilot.app.screen
+        assert isinstance(asked, SaveScreen)
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Palette))
+        asked.post_message(SaveScreen.Written(tmp_path / "run.safetensors"))
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, Palette)
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(pilot.app.screen, DebuggerScreen))
