@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields, replace
@@ -18,13 +17,13 @@ from engine.config import Config
 from engine.dataset import checksum, shuffle
 from engine.errors import DataError, NumericFault, Stopped
 from engine.events import PHASES, Event, Moment, Phase, StepProgram, Stretch
+from engine.faults import numeric_fault
 from engine.history import History, Table, matrix_norms
 from engine.kernels import FINE
 from engine.keyframes import Keyframe, Keyframes, most_kept
 from engine.order import GradientOrder
 from engine.recording import Floats, Progress, Recording, Workspace, record
 from engine.sampling import Sampler, sample
-from engine.tape import EXP, LOG
 from engine.tokenizer import Tokenizer
 from engine.validation import Validator, kept_aside
 from engine.view import View
@@ -385,20 +384,7 @@ class Session:
         return c.learning_rate_at(step), c.beta1, c.beta2, *fixes, SQUARE, ROOT, EPS_ADAM
 
     def _fault(self, moment: Moment, row: int) -> NumericFault:
-        stretch = self.program.stretch_at(moment)
-        op = self.recording.op[row]
-        x = float(self.workspace.data[self.workspace.child[2 * row]]) if moment.phase is Phase.FORWARD else math.nan
-        if moment.phase is Phase.UPDATE:
-            reason = f"the square of the gradient {float(self.workspace.grad[row]):.6g} is too large for a float"
-        elif op == LOG:
-            reason = f"log of {x:.6g}, which does not exist"
-        elif op == EXP:
-            reason = f"exp of {x:.6g}, which is too large for a float"
-        else:
-            reason = f"a power of {x:.6g} that Python cannot compute"
-        return NumericFault(
-            step=self.step, doc=self.program.doc, pos=stretch.pos, tensor=stretch.name, row=row, reason=reason
-        )
+        return numeric_fault(self.program, self.workspace, moment, row)
 
     def _by_name(self, flat: Floats) -> dict[str, Floats]:
         return {name: flat[rows] for name, rows in self.recording.matrices.items()}

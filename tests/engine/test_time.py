@@ -121,7 +121,8 @@ def test_recording_can_be_stopped() -> None:
 
     with pytest.raises(Stopped):
         Session(CONFIG, DOCS, progress=progress)
-    assert shares == [1 / 5, 2 / 5]
+    assert len(shares) == 2
+    assert 0 < shares[0] < shares[1] < 1
 
 
 def test_a_fault_can_be_walked_away_from() -> None:

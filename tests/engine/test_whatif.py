@@ -17,7 +17,7 @@ from engine.changes import Ablation, Change, SetParameter, SetRate, SetScalar, p
 from engine.compiled import plain_loops
 from engine.errors import ChangeError, NumericFault
 from engine.explain import Explainer
-from engine.history import SPACING
+from engine.keyframes import SPACING
 from engine.whatif import Branches
 
 SHAPE: dict[str, Any] = {"n_layer": 2, "n_embd": 4, "n_head": 2, "block_size": 4, "num_steps": 30, "learning_rate": 0.1}
