@@ -9,16 +9,23 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+import psutil
+
+BESIDE = ".microgpt-{pid}-{number}.part"  # where content is until it is whole
+
 
 def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
     """Put `content` at `path`, by way of a file beside it. A link is followed. `mode` less the umask are its rights.
 
+    What a process that was killed had begun to write in the same folder is cleared away.
+
     Raises OSError if it cannot be written, or if something else than a file stands there; that is then untouched.
     """
-    target = path.resolve()
+    target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
         raise OSError(errno.EINVAL, "not a file", str(path))
-    beside = target.with_name(f".{uuid.uuid4().hex}.part")
+    _clear(target.parent)
+    beside = target.with_name(BESIDE.format(pid=os.getpid(), number=uuid.uuid4().hex))
     try:
         with open(beside, "xb", opener=partial(os.open, mode=mode)) as file:
             file.write(content)
@@ -28,3 +35,12 @@ def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what processes that are gone were writing in a folder."""
+    with suppress(OSError):  # another one may be clearing it as well
+        for left in folder.glob(BESIDE.format(pid="*", number="*")):
+            pid = left.name.split("-")[1]
+            if pid.isascii() and pid.isdigit() and len(pid) < 10 and not psutil.pid_exists(int(pid)):
+                left.unlink()

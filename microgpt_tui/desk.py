@@ -136,9 +136,7 @@ def _set_aside(path: Path) -> str:
 
 
 def _read(about: Any) -> Desk:
-    if not isinstance(about, dict) or about.get("version") != VERSION:
-        version = about.get("version") if isinstance(about, dict) else None
-        raise stored.Unfit(f"its format is version {version}, and this program reads version {VERSION}")
+    about = stored.described(about, VERSION, {f.name for f in fields(Desk)})
     if about.get(stored.SHA) != stored.digest(about):
         raise stored.Unfit("it is damaged, it does not say what was written")
     said: Plain = {f.name: about.get(f.name) for f in fields(Desk)}
