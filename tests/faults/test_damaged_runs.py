@@ -162,9 +162,7 @@ def headed(header: Any, tail: bytes = b"") -> bytes:
 def lone(kind: Any, shape: Any, offsets: Any, size: int = 8) -> bytes:
     """A safetensors file with the description of a run and one tensor."""
     about = {checkpoint.KEY: json.dumps(parts()[0])}
-    return headed(
-        {"__metadata__": about, "wte": {"dtype": kind, "shape": shape, "data_offsets": offsets}}, bytes(size)
-    )
+    return headed({"__metadata__": about, "wte": {"dtype": kind, "shape": shape, "data_offsets": offsets}}, bytes(size))
 
 
 def told(text: str) -> bytes:
