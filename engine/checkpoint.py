@@ -223,7 +223,8 @@ def _check_file(path: Path) -> None:
         raise CheckpointError(f"{what}; give one that a run was saved in")
     size, free = path.stat().st_size, psutil.virtual_memory().available
     if size > free:
-        raise CheckpointError(f"{path} has {size / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB of memory are free; free some")
+        sizes = f"{size / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB of memory are free"
+        raise CheckpointError(f"{path} has {sizes}; end other programs first")
 
 
 def _read(said: Any, file: Any) -> Checkpoint:

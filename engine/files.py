@@ -1,9 +1,13 @@
-"""Files are written whole or not at all: whatever happens, a path holds the old content or the new one."""
+"""Files are written whole or not at all: whatever happens, a path holds the old content or the new one.
+
+What is read is small, and comes to an end.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
+import stat
 import uuid
 from contextlib import suppress
 from functools import partial
@@ -35,6 +39,16 @@ def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
+
+
+def read_whole(path: Path, most: int) -> bytes:
+    """The content of a file. Raises OSError, also for a pipe or a device, and for more than `most` bytes."""
+    about = path.stat()
+    if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
+        raise OSError(errno.EINVAL, "a pipe or a device", str(path))
+    if about.st_size > most:
+        raise OSError(errno.EFBIG, f"larger than {most:,} bytes", str(path))
+    return path.read_bytes()
 
 
 def _clear(folder: Path) -> None:

@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from engine import CHECKS, CheckpointError, Config, stored
-from engine.checkpoint import Checkpoint, load, write
+from engine.checkpoint import Checkpoint, as_bytes, load
 from engine.dataset import Origin
 from engine.events import Moment
-from engine.files import write_whole
+from engine.files import read_whole, write_whole
 from microgpt_tui.frame import Where
 from microgpt_tui.place import state_folder
 
 VERSION = 1
+LARGEST = 2**24  # bytes of a desk; it has some thousands
 Plain = dict[str, Any]
 """What JSON can hold, as `Breakpoint` and its like turn themselves into and are made from."""
 
@@ -79,7 +80,7 @@ def keep(desk: Desk, run: Checkpoint | None = None) -> None:
     try:
         folder().mkdir(parents=True, exist_ok=True)
         if run is not None:
-            write(run, run_file())
+            write_whole(run_file(), as_bytes(run))
         write_whole(desk_file(), json.dumps(about).encode())
     except OSError as error:
         raise CheckpointError(
@@ -102,7 +103,7 @@ def left() -> Desk:
     """
     path = desk_file()
     try:
-        return _read(json.loads(path.read_bytes()))
+        return _read(json.loads(read_whole(path, LARGEST)))
     except FileNotFoundError:
         raise CheckpointError("nothing has been left to return to; open the debugger without --resume") from None
     except OSError as error:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import yaml
 
+from engine.files import read_whole
 from microgpt_tui.lectures.pages import Act, Ask, Chapter, LectureError, Page, Play, Run, Said, Wait
 
 OF_CHAPTER = ("chapter", "lang", "config", "data")
@@ -55,13 +56,13 @@ def read(path: Path, language: str = "en") -> Chapter:
 def read_all(path: Path, language: str = "en") -> tuple[Chapter | None, list[LectureError]]:
     """The chapter in a file as far as it can be read, and every mistake in it."""
     try:
-        if path.stat().st_size > LARGEST:
-            return None, [LectureError(f"is larger than {LARGEST:,} bytes, so it is no lecture", str(path))]
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_whole(path, LARGEST).decode("utf-8-sig")
     except OSError as error:
         return None, [LectureError(f"cannot be read: {error.strerror}; give a lecture's Markdown file", str(path))]
     except UnicodeDecodeError:
         return None, [LectureError("is not UTF-8 text; save it as UTF-8", str(path))]
+    except ValueError:
+        return None, [LectureError("is no path of a file; give a lecture's Markdown file", repr(str(path)))]
     return _chapter(text, path, language)
 
 
