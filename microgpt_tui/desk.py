@@ -17,6 +17,7 @@ from engine.checkpoint import Checkpoint, as_bytes, load
 from engine.dataset import Origin
 from engine.events import Moment
 from engine.files import read_whole, write_whole
+from engine.quoting import told
 from microgpt_tui.frame import Where
 from microgpt_tui.place import state_folder
 
@@ -143,7 +144,7 @@ def _read(about: Any) -> Desk:
     said: Plain = {f.name: about.get(f.name) for f in fields(Desk)}
     for name, kind in (("breakpoints", list), ("watches", list), ("marks", dict), ("checks", list)):
         if not isinstance(said[name], kind):
-            raise stored.Unfit(f"its {name} are {said[name]!r}")
+            raise stored.Unfit(f"its {name} are {told(said[name])}")
     if not all(isinstance(said[name], str | None) for name in ("zoomed", "pane", "branch")):
         raise stored.Unfit("its panes have no names")
     for name, made in (("config", stored.config), ("origin", stored.origin), ("where", _where)):
