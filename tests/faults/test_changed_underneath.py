@@ -80,7 +80,8 @@ def test_the_documents_of_a_run_are_not_what_they_were(fate: str, tmp_path: Path
 
 WHERE = Where(Moment(1), row=5, cell=1, layer=0, head=1, matrix="wpe")
 DESK = Desk(
-    CONFIG, Origin("0" * 64, "names.txt"), WHERE, "qkv", "stage", [{"id": "q", "condition": "loss < 1", "count": 2, "enabled": True}],
+    CONFIG, Origin("0" * 64, "names.txt"), WHERE, "qkv", "stage",
+    [{"id": "q", "condition": "loss < 1", "count": 2, "enabled": True}],
     [{"text": "loss"}], {"a": {"step": 1, "phase": "forward", "tick": 3}}, branch="branch 1",
 )  # fmt: skip
 
