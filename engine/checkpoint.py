@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
@@ -26,6 +27,7 @@ from engine.events import Moment
 from engine.files import write_whole
 from engine.history import History, Table
 from engine.keyframes import Keyframe, Keyframes
+from engine.quoting import shortened
 from engine.recording import Floats, Progress
 from engine.references import Scope
 from engine.session import Session
@@ -34,6 +36,9 @@ from engine.validation import Validation
 from engine.whatif import Branch
 
 VERSION = 2
+SAID = {"moment", "config", "data", "uchars", "generator", "validations", "branches"}
+AGAIN = "save the run again"
+LONGEST = 120  # characters of what safetensors says
 KEY = "microgpt"
 M, V = "adam.m.", "adam.v."
 LOSSES, GRAD_NORMS, NORMS = "history.losses", "history.grad_norms", "history.matrix_norms"
@@ -146,15 +151,9 @@ def snapshot(session: Session, path: str | None = None, branches: tuple[Branch, 
     )
 
 
-def write(run: Checkpoint, path: str | Path) -> None:
-    """Write the run to `path`, whole or not at all.
-
-    Raises CheckpointError if it cannot be written; a file that was there is then untouched.
-    """
-    tensors = dict(run.params)
-    tensors |= {M + name: matrix for name, matrix in run.m.items()}
-    tensors |= {V + name: matrix for name, matrix in run.v.items()}
-    tensors |= {LOSSES: run.losses, GRAD_NORMS: run.grad_norms, NORMS: run.norms}
+def as_bytes(run: Checkpoint) -> bytes:
+    """The run as the bytes of a safetensors file."""
+    tensors = _by_file_name(run.params, run.m, run.v, run.losses, run.grad_norms, run.norms)
     about = {
         "version": VERSION,
         "moment": asdict(run.moment),
@@ -169,8 +168,23 @@ def write(run: Checkpoint, path: str | Path) -> None:
             {"name": b.name, "changes": [c.text for c in b.changes], "moment": asdict(b.moment)} for b in run.branches
         ]
     about[stored.SHA] = stored.digest(about, tensors)
+    return bytes(to_bytes(tensors, {KEY: json.dumps(about)}))
+
+
+def _by_file_name(
+    params: Mapping[str, Floats], m: Mapping[str, Floats], v: Mapping[str, Floats], *figures: Floats
+) -> dict[str, Floats]:
+    moments = {prefix + name: matrix for prefix, part in ((M, m), (V, v)) for name, matrix in part.items()}
+    return {**params, **moments, **dict(zip((LOSSES, GRAD_NORMS, NORMS), figures, strict=True))}
+
+
+def write(run: Checkpoint, path: str | Path) -> None:
+    """Write the run to `path`, whole or not at all.
+
+    Raises CheckpointError if it cannot be written; a file that was there is then untouched.
+    """
     try:
-        write_whole(Path(path), to_bytes(tensors, {KEY: json.dumps(about)}))
+        write_whole(Path(path), as_bytes(run))
     except OSError as error:
         raise CheckpointError(f"{path} cannot be written ({error.strerror}); give another place to save to") from None
 
@@ -186,51 +200,69 @@ def save(session: Session, path: str | Path, data: str | None = None) -> None:
 def load(path: str | Path) -> Checkpoint:
     """The run saved at `path`. Raises CheckpointError, with a sentence, for a file that does not hold a whole one."""
     try:
-        if not Path(path).is_file():
-            raise CheckpointError(f"there is no file {path}; give one that a run was saved in")
+        _check_file(Path(path))
         with safe_open(path, framework="numpy") as file:
             about = (file.metadata() or {}).get(KEY)
             if about is None:
                 raise CheckpointError(f"{path} is a safetensors file of something else; give one made by train --save")
-            return _read(json.loads(about), {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+            return _read(json.loads(about), file)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error}); give a file that you may read") from None
-    except (SafetensorError, TypeError) as error:  # TypeError: a tensor of a kind that numpy has not
-        raise CheckpointError(f"{path} is damaged or no safetensors file ({error}); save the run again") from None
+    except SafetensorError as error:
+        why = shortened(str(error), LONGEST)
+        raise CheckpointError(f"{path} is damaged or no safetensors file ({why}); {AGAIN}") from None
     except stored.Unfit as unfit:
-        raise CheckpointError(f"{path} is no run of this program: {unfit}; save the run again") from None
+        way = unfit.way or AGAIN
+        raise CheckpointError(f"{path} is no run that this program can open: {unfit}; {way}") from None
     except (ValueError, RecursionError):
-        raise CheckpointError(f"{path} is damaged: its description cannot be read; save the run again") from None
+        raise CheckpointError(f"{path} is damaged: its description cannot be read; {AGAIN}") from None
 
 
-def _read(about: Any, tensors: dict[str, Floats]) -> Checkpoint:
-    if not isinstance(about, dict) or about.get("version") != VERSION:
-        version = about.get("version") if isinstance(about, dict) else None
-        raise stored.Unfit(f"its format is version {version}, and this program reads version {VERSION}")
+def _check_file(path: Path) -> None:
+    """A pipe or a device may never end, and what does not fit into memory is not read."""
+    if not path.is_file():
+        what = f"{path} is a folder, a pipe or a device" if path.exists() else f"there is no file {path}"
+        raise CheckpointError(f"{what}; give one that a run was saved in")
+    size, free = path.stat().st_size, psutil.virtual_memory().available
+    if size > free:
+        sizes = f"{size / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB of memory are free"
+        raise CheckpointError(f"{path} has {sizes}; end other programs first")
+
+
+def _read(said: Any, file: Any) -> Checkpoint:
+    about = stored.described(said, VERSION, SAID)
     config, moment = stored.config(about.get("config")), stored.moment(about.get("moment"))
     uchars = stored.alphabet(about.get("uchars"))
-    if len(tensors) != 3 * (3 + 6 * config.n_layer) + 3:
-        raise stored.Unfit(f"it has {len(tensors)} tensors, which is not what {config.n_layer} layers have")
+    names = file.keys()
+    if len(names) != 3 * (3 + 6 * config.n_layer) + 3:
+        raise stored.Unfit(f"it has {len(names)} tensors, which is not what {config.n_layer} layers have")
     shapes = config.matrices(len(uchars) + 1)
     params, m, v = (
-        {name: _tensor(tensors, prefix + name, shape) for name, shape in shapes.items()} for prefix in ("", M, V)
+        {name: _tensor(file, prefix + name, shape) for name, shape in shapes.items()} for prefix in ("", M, V)
     )
-    done = max(moment.step, tensors[LOSSES].size if LOSSES in tensors else 0)
-    losses, grad_norms = (_tensor(tensors, name, (done,)) for name in (LOSSES, GRAD_NORMS))
-    norms = _tensor(tensors, NORMS, (done, len(shapes), 3))
+    done = max((moment.step, *_shape(file, LOSSES)[:1]))
+    losses, grad_norms = (_tensor(file, name, (done,)) for name in (LOSSES, GRAD_NORMS))
+    norms = _tensor(file, NORMS, (done, len(shapes), 3))
     origin, state = stored.origin(about.get("data")), stored.generator(about.get("generator"))
-    if about.get(stored.SHA) != stored.digest(about, tensors):
-        raise stored.Unfit("it is damaged, its numbers are not those that were saved")
-    validations = stored.validations(about.get("validations", []))
-    branches = stored.branches(about.get("branches", []), Scope(config, Tokenizer(uchars)))
     figures = losses, grad_norms, norms
+    if about.get(stored.SHA) != stored.digest(about, _by_file_name(params, m, v, *figures)):
+        raise stored.Unfit("it is damaged, its numbers are not those that were saved")
+    validations = stored.validations(about.get("validations", []), done)
+    branches = stored.branches(about.get("branches", []), Scope(config, Tokenizer(uchars)))
     return Checkpoint(config, moment, origin, uchars, params, m, v, *figures, state, validations, branches)
 
 
-def _tensor(tensors: dict[str, Floats], name: str, shape: tuple[int, ...]) -> Floats:
-    if name not in tensors:
+def _shape(file: Any, name: str) -> tuple[int, ...]:
+    if name not in file.keys():  # noqa: SIM118
         raise stored.Unfit(f"it has no tensor {name}")
-    tensor = tensors[name]
-    if tensor.shape != shape or tensor.dtype != np.float64:
-        raise stored.Unfit(f"its tensor {name} is {tensor.dtype} {tensor.shape} where float64 {shape} belongs")
+    return tuple(file.get_slice(name).get_shape())
+
+
+def _tensor(file: Any, name: str, shape: tuple[int, ...]) -> Floats:
+    """It is looked at before it is read: it may be of any size, and of a kind that numpy has not."""
+    found, kind = _shape(file, name), file.get_slice(name).get_dtype()
+    if found != shape or kind != "F64":
+        kind = "float64" if kind == "F64" else kind
+        raise stored.Unfit(f"its tensor {name} is {kind} {found} where float64 {shape} belongs")
+    tensor: Floats = file.get_tensor(name)
     return tensor

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from dataclasses import dataclass, field, fields
 
 from engine.errors import ConfigError
+from engine.quoting import told
 
 SIZES = ("n_layer", "n_embd", "n_head", "block_size", "num_steps")
+LARGEST = 2**53  # up to which a float is exact to the unit, as the schedule needs
 
 
 def _option(default: float, text: str) -> float:
@@ -38,14 +40,17 @@ class Config:
         for name in (*SIZES, "seed", "val_every"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int):
-                raise ConfigError(f"{name} is {value!r}; give a whole number")
+                raise ConfigError(f"{name} is {told(value)}; give a whole number")
         for name in ("learning_rate", "beta1", "beta2", "val_fraction"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float):
-                raise ConfigError(f"{name} is {value!r}; give a number")
+                raise ConfigError(f"{name} is {told(value)}; give a number")
         for name in (*SIZES, "val_every"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; give a whole number of at least 1")
+            value = getattr(self, name)
+            if value < 1:
+                raise ConfigError(f"{name} is {told(value)}; give a whole number of at least 1")
+            if value > LARGEST:
+                raise ConfigError(f"{name} is {told(value)}; give a whole number of at most {LARGEST:,}")
         if self.n_embd % self.n_head:
             raise ConfigError(
                 f"n_head {self.n_head} does not divide n_embd {self.n_embd}; "
@@ -54,9 +59,9 @@ class Config:
         for name in ("beta1", "beta2", "val_fraction"):
             value = getattr(self, name)
             if not 0.0 <= value < 1.0:
-                raise ConfigError(f"{name} is {value}; give a number from 0 up to, but below, 1")
-        if not (math.isfinite(self.learning_rate) and self.learning_rate >= 0.0):
-            raise ConfigError(f"learning_rate is {self.learning_rate}; give a finite number of at least 0")
+                raise ConfigError(f"{name} is {told(value)}; give a number from 0 up to, but below, 1")
+        if not 0.0 <= self.learning_rate <= sys.float_info.max:  # nan is not either
+            raise ConfigError(f"learning_rate is {told(self.learning_rate)}; give a finite number of at least 0")
 
     @property
     def head_dim(self) -> int:

@@ -6,6 +6,7 @@ A document is one line of a UTF-8 text file, stripped, read just as `microgpt.py
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import stat
 from collections.abc import Callable, Iterable
@@ -15,12 +16,14 @@ from pathlib import Path
 import psutil
 
 from engine.errors import DataError, Stopped
+from engine.quoting import shortened
 
 _HERE = Path(__file__).resolve().parent
 # A wheel carries the file inside the package; a checkout (and an editable install) beside it.
 _BUNDLED = (_HERE / "_data" / "names.txt", _HERE.parent / "data" / "names.txt")
 A_BYTE, A_DOCUMENT = 4, 90  # bytes of memory that a file takes while it is read and shuffled, by its size and lines
 OFTEN = 2**16  # documents from one report of progress to the next
+LONGEST = 400  # characters of a path that are told
 
 
 def bundled_path() -> Path:
@@ -123,7 +126,7 @@ class Origin:
             if checksum(docs) != self.sha256:
                 raise DataError(f"{given} holds other documents than the run was trained on; give those with --data")
             return docs, Origin(self.sha256, str(Path(given).absolute()))
-        if self.path is not None and Path(self.path).is_file():
+        if self.path is not None and os.path.isfile(self.path):
             docs = load_docs(self.path)
             if checksum(docs) == self.sha256:
                 return docs, self
@@ -132,5 +135,6 @@ class Origin:
             return docs, Origin(self.sha256)
         if self.path is None:
             raise DataError("the run was trained on other documents than the bundled names; give those with --data")
-        change = "holds other documents now" if Path(self.path).is_file() else "is not there any more"
-        raise DataError(f"the run was trained on {self.path}, which {change}; give the documents with --data")
+        change = "holds other documents now" if os.path.isfile(self.path) else "is not there any more"
+        path = shortened(self.path, LONGEST)
+        raise DataError(f"the run was trained on {path}, which {change}; give the documents with --data")

@@ -1,24 +1,35 @@
-"""Files are written whole or not at all: whatever happens, a path holds the old content or the new one."""
+"""Files are written whole or not at all: whatever happens, a path holds the old content or the new one.
+
+What is read is small, and comes to an end.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
+import stat
 import uuid
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+import psutil
+
+BESIDE = ".microgpt-{pid}-{number}.part"  # where content is until it is whole
+
 
 def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
     """Put `content` at `path`, by way of a file beside it. A link is followed. `mode` less the umask are its rights.
+
+    What a process that was killed had begun to write in the same folder is cleared away.
 
     Raises OSError if it cannot be written, or if something else than a file stands there; that is then untouched.
     """
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
         raise OSError(errno.EINVAL, "not a file", str(path))
-    beside = target.with_name(f".{uuid.uuid4().hex}.part")
+    _clear(target.parent)
+    beside = target.with_name(BESIDE.format(pid=os.getpid(), number=uuid.uuid4().hex))
     try:
         with open(beside, "xb", opener=partial(os.open, mode=mode)) as file:
             file.write(content)
@@ -28,3 +39,22 @@ def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
+
+
+def read_whole(path: Path, most: int) -> bytes:
+    """The content of a file. Raises OSError, also for a pipe or a device, and for more than `most` bytes."""
+    about = path.stat()
+    if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
+        raise OSError(errno.EINVAL, "a pipe or a device", str(path))
+    if about.st_size > most:
+        raise OSError(errno.EFBIG, f"larger than {most:,} bytes", str(path))
+    return path.read_bytes()
+
+
+def _clear(folder: Path) -> None:
+    """Remove what processes that are gone were writing in a folder."""
+    with suppress(OSError):  # another one may be clearing it as well
+        for left in folder.glob(BESIDE.format(pid="*", number="*")):
+            pid = left.name.split("-")[1]
+            if pid.isascii() and pid.isdigit() and len(pid) < 10 and not psutil.pid_exists(int(pid)):
+                left.unlink()

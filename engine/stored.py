@@ -5,28 +5,34 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
 from engine.changes import parse
-from engine.config import Config
+from engine.config import LARGEST, Config
 from engine.dataset import Origin
 from engine.errors import ChangeError, ConfigError
 from engine.events import Moment, Phase
+from engine.quoting import shortened, told
 from engine.recording import Floats
 from engine.references import Scope
 from engine.validation import Validation
-from engine.whatif import Branch
+from engine.whatif import ORIGINAL, Branch, is_name
 
 ADDED = {"val_fraction", "val_every"}  # which files of the first builds do not have; the defaults are what they did
+NEWER = "update microgpt-tui, or ask whoever made the file for one of this version"
 SHA = "sha256"  # where a file says its own digest
 
 
 class Unfit(Exception):
-    """What in the file is not as it should be."""
+    """What in the file is not as it should be, and what to do about it if there is something."""
+
+    def __init__(self, reason: str, way: str = "") -> None:
+        self.way = way
+        super().__init__(reason)
 
 
 def digest(about: Mapping[str, Any], tensors: Mapping[str, Floats] | None = None) -> str:
@@ -37,6 +43,24 @@ def digest(about: Mapping[str, Any], tensors: Mapping[str, Floats] | None = None
         sha.update(f"{name} {tensor.shape}".encode())
         sha.update(np.ascontiguousarray(tensor).tobytes())
     return sha.hexdigest()
+
+
+def described(said: Any, version: int, known: Set[str]) -> Mapping[str, Any]:
+    """What a file of this program says of itself, if it is of this version of the format and says nothing unknown."""
+    if not isinstance(said, dict):
+        raise Unfit("it does not describe itself")
+    found = said.get("version")
+    if isinstance(found, bool) or not isinstance(found, int) or found < 1:
+        raise Unfit(f"its format is version {told(found)}, which there is not")
+    reads = f"its format is version {shortened(str(found))}, and this program reads version {version}"
+    if found > version:
+        raise Unfit(f"{reads}; a newer microgpt-tui wrote it", NEWER)
+    if found < version:
+        raise Unfit(f"{reads}; an older microgpt-tui wrote it", "open it with that one, or train the run again")
+    unknown = sorted(said.keys() - known - {"version", SHA})
+    if unknown:
+        raise Unfit(f"it says something that this program does not know, {told(unknown[0])}", NEWER)
+    return said
 
 
 def config(said: Any) -> Config:
@@ -50,12 +74,22 @@ def config(said: Any) -> Config:
         raise Unfit(str(error)) from None
 
 
-def validations(said: Any) -> dict[int, Validation]:
-    """What held-out documents cost, as (step, loss, perplexity) each; files of the first builds have none."""
+def validations(said: Any, done: int) -> dict[int, Validation]:
+    """What held-out documents cost, as [step, loss, perplexity] each; files of the first builds have none.
+
+    They were measured at the latest before the step after the `done` ones. Where no loss could be computed it is nan.
+    """
+    found: dict[int, Validation] = {}
     try:
-        return {int(step): Validation(float(loss), float(perplexity)) for step, loss, perplexity in said}
+        for step, loss, perplexity in said if isinstance(said, list) else [said]:
+            if not (_is_count(step) and step <= done and step not in found):
+                raise Unfit(f"it has a loss of held-out documents before step {told(step)}, of {done} that are done")
+            if not (isinstance(loss, float) and isinstance(perplexity, float)):
+                raise ValueError
+            found[step] = Validation(loss, perplexity)
     except (TypeError, ValueError):
         raise Unfit("what it says of held-out documents cannot be read") from None
+    return found
 
 
 def moment(said: Any) -> Moment:
@@ -63,11 +97,15 @@ def moment(said: Any) -> Moment:
     try:
         step, phase, tick = said["step"], Phase(said["phase"]), said["tick"]
     except (KeyError, TypeError, ValueError):
-        raise Unfit(f"its moment is {said!r}") from None
+        raise Unfit(f"its moment is {told(said)}") from None
     for name, number in (("step", step), ("tick", tick)):
-        if isinstance(number, bool) or not isinstance(number, int) or number < 0:
-            raise Unfit(f"its {name} is {number!r}")
+        if not _is_count(number):
+            raise Unfit(f"its {name} is {told(number)}")
     return Moment(step, phase, tick)
+
+
+def _is_count(said: Any) -> bool:
+    return isinstance(said, int) and not isinstance(said, bool) and 0 <= said <= LARGEST
 
 
 def alphabet(said: Any) -> tuple[str, ...]:
@@ -105,16 +143,19 @@ def generator(said: Any) -> tuple[Any, ...]:
 
 def branches(said: Any, scope: Scope) -> tuple[Branch, ...]:
     """Names, changes as they are typed, and moments."""
-    found = []
+    found: list[Branch] = []
     for each in said if isinstance(said, list) else [said]:
         if not isinstance(each, dict) or not isinstance(each.get("name"), str):
             raise Unfit("one of its branches has no name")
+        name = each["name"]
+        if not is_name(name) or name == ORIGINAL or any(branch.name == name for branch in found):
+            raise Unfit(f"one of its branches is called {told(name)}, as none can be, or as another is")
         texts = each.get("changes")
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-            raise Unfit(f"its branch {each['name']!r} does not say what is changed in it")
+            raise Unfit(f"its branch {name!r} does not say what is changed in it")
         try:
             changes = tuple(parse(text, scope) for text in texts)
         except ChangeError as error:
-            raise Unfit(f"its branch {each['name']!r} cannot be read, {error}") from None
-        found.append(Branch(each["name"], changes, moment(each.get("moment"))))
+            raise Unfit(f"its branch {name!r} cannot be read, {shortened(str(error), 200)}") from None
+        found.append(Branch(name, changes, moment(each.get("moment"))))
     return tuple(found)

@@ -13,9 +13,16 @@ from itertools import count
 from engine.changes import Change
 from engine.errors import ChangeError
 from engine.events import Moment
+from engine.quoting import told
 from engine.session import Session
 
 LONGEST = 40  # characters of a name
+ORIGINAL = "original"  # which no branch is called
+
+
+def is_name(text: str) -> bool:
+    """Whether a branch can be called this."""
+    return 0 < len(text) <= LONGEST and text.isprintable()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +100,9 @@ class Branches:
     def check_name(self, new: str, old: str | None = None) -> str:
         """The name without blanks around it. Raises ChangeError for none, one too long, or one that is taken."""
         new = " ".join(new.split())
-        if not new or len(new) > LONGEST or not new.isprintable():
-            raise ChangeError(f"{new!r} is no name; type one of 1 to {LONGEST} characters that can be printed")
-        if new != old and (new in self._branches or new == "original"):
+        if not is_name(new):
+            raise ChangeError(f"{told(new)} is no name; type one of 1 to {LONGEST} characters that can be printed")
+        if new != old and (new in self._branches or new == ORIGINAL):
             raise ChangeError(f"there is already a run called {new}; type another name")
         return new
 

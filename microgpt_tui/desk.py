@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from engine import CHECKS, CheckpointError, Config, stored
-from engine.checkpoint import Checkpoint, load, write
+from engine.checkpoint import Checkpoint, as_bytes, load
 from engine.dataset import Origin
 from engine.events import Moment
-from engine.files import write_whole
+from engine.files import read_whole, write_whole
+from engine.quoting import told
 from microgpt_tui.frame import Where
 from microgpt_tui.place import state_folder
 
 VERSION = 1
+LARGEST = 2**24  # bytes of a desk; it has some thousands
 Plain = dict[str, Any]
 """What JSON can hold, as `Breakpoint` and its like turn themselves into and are made from."""
 
@@ -79,7 +81,7 @@ def keep(desk: Desk, run: Checkpoint | None = None) -> None:
     try:
         folder().mkdir(parents=True, exist_ok=True)
         if run is not None:
-            write(run, run_file())
+            write_whole(run_file(), as_bytes(run))
         write_whole(desk_file(), json.dumps(about).encode())
     except OSError as error:
         raise CheckpointError(
@@ -102,7 +104,7 @@ def left() -> Desk:
     """
     path = desk_file()
     try:
-        return _read(json.loads(path.read_bytes()))
+        return _read(json.loads(read_whole(path, LARGEST)))
     except FileNotFoundError:
         raise CheckpointError("nothing has been left to return to; open the debugger without --resume") from None
     except OSError as error:
@@ -136,15 +138,13 @@ def _set_aside(path: Path) -> str:
 
 
 def _read(about: Any) -> Desk:
-    if not isinstance(about, dict) or about.get("version") != VERSION:
-        version = about.get("version") if isinstance(about, dict) else None
-        raise stored.Unfit(f"its format is version {version}, and this program reads version {VERSION}")
+    about = stored.described(about, VERSION, {f.name for f in fields(Desk)})
     if about.get(stored.SHA) != stored.digest(about):
         raise stored.Unfit("it is damaged, it does not say what was written")
     said: Plain = {f.name: about.get(f.name) for f in fields(Desk)}
     for name, kind in (("breakpoints", list), ("watches", list), ("marks", dict), ("checks", list)):
         if not isinstance(said[name], kind):
-            raise stored.Unfit(f"its {name} are {said[name]!r}")
+            raise stored.Unfit(f"its {name} are {told(said[name])}")
     if not all(isinstance(said[name], str | None) for name in ("zoomed", "pane", "branch")):
         raise stored.Unfit("its panes have no names")
     for name, made in (("config", stored.config), ("origin", stored.origin), ("where", _where)):

@@ -9,10 +9,12 @@ from typing import Any, TypeVar
 from engine import CHECKS, EngineError, Scope
 from engine.breakpoints import Armed, Breakpoint
 from engine.events import Moment
+from engine.quoting import shortened, told
 from engine.stored import Unfit, moment
 from engine.watches import Watch
 
 T = TypeVar("T")
+LONGEST = 200  # characters of a reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +47,13 @@ def restored(said: Mapping[str, Any], scope: Scope) -> tuple[Kept, list[str]]:
                 found.append(made(part))
             except (EngineError, Unfit, KeyError, TypeError, ValueError, AttributeError) as error:
                 understood = isinstance(error, EngineError | Unfit)
-                reason = getattr(error, "reason", error) if understood else f"{part!r} says none"
-                sentences.append(f"A {what} was dropped: {reason}.")
+                reason = getattr(error, "reason", error) if understood else f"{told(part)} says none"
+                sentences.append(f"A {what} was dropped: {shortened(str(reason), LONGEST)}.")
         return found
 
     kept = Kept(
         tuple(fitting("breakpoint", said["breakpoints"], lambda part: _breakpoint(part, scope))),
-        frozenset(check for check in said["checks"] if check in CHECKS),
+        frozenset(check for check in said["checks"] if isinstance(check, str) and check in CHECKS),
         tuple(fitting("watch", said["watches"], lambda part: Watch(part["text"], scope).text)),
         dict(fitting("mark", said["marks"].items(), lambda part: (part[0], moment(part[1])))),
     )

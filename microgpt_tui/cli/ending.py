@@ -1,12 +1,14 @@
 """How a command ends: whatever goes wrong becomes one sentence on the error output and an exit status.
 
-0 done; 1 verify found a difference; 2 bad input, or a run that cannot go on; 130 stopped by ctrl+c; 141 nobody reads.
+0 done; 1 verify found a difference; 2 bad input, or a run that cannot go on; 130 stopped by ctrl+c (129 and 143:
+by the system); 141 nobody reads.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,8 @@ def say(text: str, *, error: bool = False) -> None:
 
     text = printable(" ".join(text.split("\n")))
     parts = [("error: ", "bold red"), text] if error else [text]
-    Console(stderr=True).print(Text.assemble(*parts), soft_wrap=True)
+    with suppress(OSError):  # nobody is there any more, and that is no reason to do less
+        Console(stderr=True).print(Text.assemble(*parts), soft_wrap=True)
 
 
 class Commands(click.RichGroup):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -64,22 +65,42 @@ def go_to(session: Session, step: int) -> None:
         session.seek(Moment(step), lambda done, loss: waiting.update(done + 1, f"loss {loss:.4f}"))
 
 
+ENDING = {"SIGINT": "ctrl+c", "SIGTERM": "SIGTERM", "SIGHUP": "its terminal, which has gone away"}
+
+
 class Interrupt:
-    """While it is entered, ctrl+c breaks nothing off: it sets `asked`, and the work stops where it is safe to."""
+    """While it is entered, ctrl+c and what ends a process break nothing off: the work stops where it is safe to.
+
+    `asked` is the signal that asked for it, 0 if none did.
+    """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.asked = 0
+
+    @property
+    def status(self) -> int:
+        """The exit status of a process that was stopped."""
+        return 128 + self.asked
+
+    @property
+    def who(self) -> str:
+        """What asked, for a sentence."""
+        return ENDING[signal.Signals(self.asked).name]
 
     def __enter__(self) -> Interrupt:
-        self._before: Any = signal.getsignal(signal.SIGINT)
-        if self._before is not signal.SIG_IGN:  # somebody decided that this process hears no ctrl+c
-            signal.signal(signal.SIGINT, self._hear)
+        numbers = [number for number in signal.Signals if number.name in ENDING]
+        self._before: dict[int, Any] = {number: signal.getsignal(number) for number in numbers}
+        for number, before in self._before.items():
+            if before is not signal.SIG_IGN:  # somebody decided that this process does not hear it
+                signal.signal(number, self._hear)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        signal.signal(signal.SIGINT, self._before)
+        for number, before in self._before.items():
+            signal.signal(number, before)
 
     def _hear(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         if not self.asked and os.isatty(2):
-            os.write(2, b"\nstopping after this step\n")  # past Python's buffers, which may be in use at this instant
-        self.asked = True
+            with suppress(OSError):  # past Python's buffers, which may be in use at this instant
+                os.write(2, b"\nstopping after this step\n")
+        self.asked = self.asked or number

@@ -15,7 +15,7 @@ from click.exceptions import Exit
 
 from engine.config import Config
 from engine.errors import ConfigError, EngineError
-from microgpt_tui.cli.ending import STOPPED, Failure, say
+from microgpt_tui.cli.ending import Failure, say
 from microgpt_tui.cli.options import data_option, examples, file_option, hyperparameters
 from microgpt_tui.cli.running import Interrupt, open_session, read_docs
 from microgpt_tui.cli.stopping import Wanted, stop_options
@@ -60,9 +60,9 @@ def train(config: Config, wanted: Wanted, until: int, data: Path | None, log: Pa
     Losses are in nats: -log of the probability that the model gave to the character that really came, averaged over
     the document. An untrained model is at about log(27), 3.3 for the bundled names.
 
-    ctrl+c stops between two steps and still saves; so does a breakpoint, which says where it stopped. What is saved
-    is the last whole step. Exit status: 0, also at a breakpoint, 2 for bad input, a number out of range or a health
-    check, 130 when stopped by ctrl+c.
+    ctrl+c stops between two steps and still saves; so does the end of the terminal, and a breakpoint, which says
+    where it stopped. What is saved is the last whole step. Exit status: 0, also at a breakpoint, 2 for bad
+    input, a number out of range or a health check, 130 when stopped by ctrl+c, 143 and 129 when ended from outside.
     """
     if until > config.num_steps:
         raise ConfigError(f"--until is {until}, beyond the schedule's {config.num_steps} steps; raise --num-steps too")
@@ -72,9 +72,9 @@ def train(config: Config, wanted: Wanted, until: int, data: Path | None, log: Pa
     session = open_session(config, docs)
     with Interrupt() as interrupt:
         reason = _run(session, until, stops, _open_log(log), interrupt, carry_on=bool(log or save))
-        _finish(session, until, data, save, reason)
+        _finish(session, until, data, save, reason, interrupt)
     if session.step < until and reason is None:
-        raise Exit(STOPPED)
+        raise Exit(interrupt.status)
 
 
 def _open_log(path: Path | None) -> TextIO | None:
@@ -146,7 +146,7 @@ def _run(
 
         def on_step(step: int, loss: float) -> bool:
             teller.tell(step, loss)
-            return interrupt.asked
+            return bool(interrupt.asked)
 
         try:
             if stops is None:
@@ -165,8 +165,9 @@ def _run(
 
 
 def _finish(
-    session: Session, until: int, data: Path | None, save: Path | None, reason: EngineError | Failure | Stop | None
-) -> None:
+    session: Session, until: int, data: Path | None, save: Path | None, reason: EngineError | Failure | Stop | None,
+    interrupt: Interrupt,
+) -> None:  # fmt: skip
     """Save, say where the run stands, and raise what went wrong."""
     from engine.events import Moment
 
@@ -189,6 +190,6 @@ def _finish(
     if reason is not None:
         say(f"stopped at {said} ({done})")
     elif session.step < until:
-        say(f"stopped by ctrl+c: {done}")
+        say(f"stopped by {interrupt.who}: {done}")
     elif save is not None or sys.stdout.isatty():
         say(done)

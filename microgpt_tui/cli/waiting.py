@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
@@ -42,14 +43,15 @@ class Waiting:
         with self._lock:
             self._over = True
             if self._progress is not None:
-                self._progress.stop()
+                with suppress(OSError):  # the terminal may be gone; the work is not
+                    self._progress.stop()
 
     def update(self, done: float, note: str = "", total: float | None = None, what: str | None = None) -> None:
         """Say how far the work is; cheap enough to be called thousands of times a second."""
         now = time.monotonic()
         if now - self._changed < EVERY:
             return
-        with self._lock:
+        with self._lock, suppress(OSError):
             self._changed, self._done, self._note = now, done, note
             self._total, self._what = total or self._total, what or self._what
             self._draw()

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import psutil
 
-from engine.files import write_whole
+from engine.files import read_whole, write_whole
 from microgpt_tui.desk import folder
 
 HOST = "127.0.0.1"
+LARGEST = 2**12  # bytes of a call
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def call_file() -> Path:
 def read(file: Path) -> Call | None:
     """The call in a file; None if there is none, or its process is gone."""
     try:
-        said = json.loads(file.read_bytes())
+        said = json.loads(read_whole(file, LARGEST))
         call = Call(int(said["port"]), str(said["token"]), int(said["pid"]))
         return call if 0 < call.port < 2**16 and psutil.pid_exists(call.pid) else None
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):

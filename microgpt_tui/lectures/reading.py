@@ -10,10 +10,12 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import yaml
 
+from engine.files import read_whole
 from microgpt_tui.lectures.pages import Act, Ask, Chapter, LectureError, Page, Play, Run, Said, Wait
 
 OF_CHAPTER = ("chapter", "lang", "config", "data")
@@ -23,6 +25,8 @@ OF_PAGE = (
 )  # fmt: skip
 LISTS = ("focus", "spotlight", "options", "config")
 LARGEST = 1_000_000  # bytes of a file; a chapter has some thousands
+LONGEST = 10_000  # characters of a header, and of the text of a page
+MOST_PAGES = 1000
 TITLE = re.compile(r"\s*# +(?P<title>\S.*)")
 FENCE = re.compile(r" {0,3}(```|~~~)")
 
@@ -55,19 +59,22 @@ def read(path: Path, language: str = "en") -> Chapter:
 def read_all(path: Path, language: str = "en") -> tuple[Chapter | None, list[LectureError]]:
     """The chapter in a file as far as it can be read, and every mistake in it."""
     try:
-        if path.stat().st_size > LARGEST:
-            return None, [LectureError(f"is larger than {LARGEST:,} bytes, so it is no lecture", str(path))]
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_whole(path, LARGEST).decode("utf-8-sig")
     except OSError as error:
         return None, [LectureError(f"cannot be read: {error.strerror}; give a lecture's Markdown file", str(path))]
     except UnicodeDecodeError:
         return None, [LectureError("is not UTF-8 text; save it as UTF-8", str(path))]
+    except ValueError:
+        return None, [LectureError("is no path of a file; give a lecture's Markdown file", repr(str(path)))]
     return _chapter(text, path, language)
 
 
 def _chapter(text: str, path: Path, language: str) -> tuple[Chapter | None, list[LectureError]]:
     mistakes: list[LectureError] = []
-    headers = list(_headers(text, str(path), mistakes))
+    headers = list(islice(_headers(text, str(path), mistakes), MOST_PAGES + 1))
+    if len(headers) > MOST_PAGES:
+        fault = headers.pop().head.fault(f"this is page {MOST_PAGES + 1:,}, and a chapter holds {MOST_PAGES:,}")
+        return None, [*mistakes, fault]
     pages = [_page(header, mistakes) for header in headers]
     if not headers:
         mistakes.append(LectureError("has no page; a page begins with a header between two lines of ---", str(path), 1))
@@ -131,6 +138,9 @@ def _headers(text: str, file: str, mistakes: list[LectureError]) -> Iterator[Hea
 def _values(header: Header, mistakes: list[LectureError]) -> None:
     """Read the YAML of a header. Nothing but texts and lists of texts is let in."""
     head = header.head
+    if len(head.text) > LONGEST:
+        mistakes.append(head.fault(f"this header has {len(head.text):,} characters; at most {LONGEST:,} are read"))
+        return
     try:
         node = yaml.compose(head.text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
@@ -189,6 +199,8 @@ def _page(header: Header, mistakes: list[LectureError]) -> Page:
     titled = TITLE.fullmatch(lines[at]) if at is not None else None
     if at is None or titled is None:
         mistakes.append(LectureError("this page has no title; write # and a title below its header", head.file, start))
+    if (size := sum(map(len, lines))) > LONGEST:
+        mistakes.append(head.fault(f"this page has {size:,} characters; at most {LONGEST:,} are read"))
     speed = header.one("speed")
     return Page(
         head=head,

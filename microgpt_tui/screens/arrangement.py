@@ -6,11 +6,12 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from engine.files import write_whole
+from engine.files import read_whole, write_whole
 from microgpt_tui.place import settings_folder
 from microgpt_tui.screens.layouts import Split, panes_of, renamed
 
 FILE = "layout.json"
+LARGEST = 2**16  # bytes of it
 # A pinned pane that has no place in a layout takes that of the first of these that is there.
 GUESTS = ("qkv", "residual", "training", "attention", "gradients", "prediction", "adam", "source")
 
@@ -60,9 +61,9 @@ class Arrangement:
     def load(cls) -> Arrangement:
         """What was saved last; the plain one if that is nothing, or cannot be understood."""
         try:
-            saved = json.loads(_path().read_text(encoding="utf-8"))
+            saved = json.loads(read_whole(_path(), LARGEST))
             return cls(tuple(map(str, saved["pinned"])), tuple((str(a), str(b)) for a, b in saved["swapped"]))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return cls()
 
 

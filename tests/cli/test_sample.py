@@ -136,7 +136,7 @@ CHANGES: list[tuple[str, Callable[[dict[str, Any], dict[str, Any]], Any]]] = [
     ("tensor history.matrix_norms", lambda _, tensors: tensors.update({"history.matrix_norms": np.zeros((30, 9))})),
     ("damaged", lambda _, tensors: _one_bit_other(tensors)),
     ("damaged", lambda about, _: (about["config"].update(seed=43), LEFT_AS_DAMAGE)[1]),
-    ("float32", lambda _, tensors: tensors.update({"adam.m.wte": tensors["adam.m.wte"].astype(np.float32)})),
+    ("F32", lambda _, tensors: tensors.update({"adam.m.wte": tensors["adam.m.wte"].astype(np.float32)})),
 ]
 
 
@@ -160,8 +160,8 @@ def test_files_of_something_else(tmp_path: Path) -> None:
     save_file({"x": np.zeros(3)}, path, {KEY: "{"})
     assert "damaged" in error_of(invoke("sample", path))
     save_file({"x": np.zeros(3)}, path, {KEY: "[1]"})
-    assert "version None" in error_of(invoke("sample", path))
-    assert "there is no file" in error_of(invoke("sample", tmp_path))
+    assert "does not describe itself" in error_of(invoke("sample", path))
+    assert "is a folder" in error_of(invoke("sample", tmp_path))
 
 
 def test_parameters_that_no_name_can_be_drawn_from(run: Path) -> None:
