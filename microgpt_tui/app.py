@@ -25,9 +25,10 @@ from engine.dataset import checksum
 from engine.whatif import Branches
 from microgpt_tui import palette
 from microgpt_tui.keeper import Keeper
+from microgpt_tui.languages import usual_language
 from microgpt_tui.lectures.calling import call_file
 from microgpt_tui.lectures.giving import Lecture
-from microgpt_tui.lectures.library import course, usual_language
+from microgpt_tui.lectures.library import course
 from microgpt_tui.lectures.pages import Course
 from microgpt_tui.lectures.telling import Telling
 from microgpt_tui.place import in_browser

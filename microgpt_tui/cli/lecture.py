@@ -17,11 +17,11 @@ from microgpt_tui.cli.ending import BAD, Failure, tell
 from microgpt_tui.cli.options import examples, theme_option
 from microgpt_tui.cli.running import open_session
 from microgpt_tui.cli.waiting import Waiting
+from microgpt_tui.languages import LANGUAGES, usual_language
 
 if TYPE_CHECKING:
     from engine.session import Session
 
-LANGUAGES = ("en", "ko")
 INSTEAD = "Instead of giving it"
 
 
@@ -81,7 +81,6 @@ def lecture(
     NAME is a chapter of the course that comes with the program, by its number or name; without it, the course begins
     at the beginning. FILE.md, or a folder of such files, is a lecture of your own; the README says how to write one.
     """
-    from microgpt_tui.lectures.library import usual_language
 
     lang = lang or usual_language()
     if notes:

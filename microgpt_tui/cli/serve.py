@@ -93,8 +93,9 @@ def _check(ctx: click.Context, command: tuple[str, ...]) -> None:
         if said[other]:
             flag = "--list" if other == "listed" else f"--{other}"
             raise click.UsageError(f"{flag} is not for visitors; leave it out", ctx)
+    from microgpt_tui.languages import usual_language
     from microgpt_tui.lectures.giving import Lecture
-    from microgpt_tui.lectures.library import find, usual_language
+    from microgpt_tui.lectures.library import find
 
     Lecture(*find(said["wanted"], said["lang"] or usual_language())).run()
 

@@ -6,17 +6,16 @@ A course is a folder with one subfolder a language; a chapter is a file in it; f
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
 from engine import Config, ConfigError
 from engine.dataset import load_docs
+from microgpt_tui.languages import LANGUAGES
 from microgpt_tui.lectures.pages import Chapter, Course, LectureError
 from microgpt_tui.lectures.reading import read
 
-LANGUAGES = ("en", "ko")
 BUILT_IN = "microgpt"
 
 
@@ -33,13 +32,6 @@ def other(course: Course) -> Course | None:
     ways = [language for language in LANGUAGES if language == own or (course.folder / language).is_dir()]
     following = ways[(ways.index(own) + 1) % len(ways)] if own in ways else own
     return None if following == own else _course(course.folder, following)
-
-
-def usual_language() -> str:
-    """The language of the user's terminal, if there is a course in it; else English."""
-    settings = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
-    said = next((setting for setting in settings if setting), "")
-    return next((language for language in LANGUAGES if said.startswith(language)), LANGUAGES[0])
 
 
 def _course(folder: Path, language: str) -> Course:

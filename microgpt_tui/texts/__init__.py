@@ -9,6 +9,7 @@ from importlib import resources
 
 from engine.events import Stretch
 from microgpt_tui.frame import Frame
+from microgpt_tui.languages import usual_language
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +23,14 @@ class Text:
 
 
 @cache
-def texts(language: str = "en") -> dict[str, dict[str, Text]]:
-    """All texts of a language: by phase and operation, under "pane" by the pane's id, and of "inference"."""
-    raw = tomllib.loads((resources.files(__package__) / f"{language}.toml").read_text(encoding="utf-8"))
+def texts(language: str | None = None) -> dict[str, dict[str, Text]]:
+    """All texts of a language: by phase and operation, under "pane" by the pane's id, and of "inference".
+
+    Without one, that of the user's terminal; English where there are no such texts yet.
+    """
+    folder = resources.files(__package__)
+    file = folder / f"{language or usual_language()}.toml"
+    raw = tomllib.loads((file if file.is_file() else folder / "en.toml").read_text(encoding="utf-8"))
     return {phase: {kind: Text(**entry) for kind, entry in kinds.items()} for phase, kinds in raw.items()}
 
 

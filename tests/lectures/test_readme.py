@@ -1,21 +1,31 @@
-"""The README's example of a lecture is a lecture: it is read and checked as any other."""
+"""The examples of lectures in the documentation are lectures: they are read and checked as any other."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+import pytest
+
 from engine import Session
 from microgpt_tui.lectures.checking import check
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_example_in_the_readme_can_be_given(tmp_path: Path) -> None:
-    (example,) = re.findall(r"```markdown\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+@pytest.mark.parametrize(("document", "pages"), [("README.md", 2), ("docs/lectures.md", 3)])
+def test_the_example_can_be_given(document: str, pages: int, tmp_path: Path) -> None:
+    (example,) = re.findall(r"```markdown\n(.*?)```", (ROOT / document).read_text(encoding="utf-8"), re.DOTALL)
     file = tmp_path / "example.md"
     file.write_text(example, encoding="utf-8")
     chapter, mistakes = check(file, "en", Session)
     assert mistakes == []
     assert chapter is not None
-    assert len(chapter.pages) == 3
+    assert len(chapter.pages) == pages
+
+
+def test_what_the_readme_shows_and_links_to_is_there() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+    assert len([link for link in links if link.endswith(".svg")]) >= 6
+    assert [link for link in links if not (ROOT / link).is_file()] == []
