@@ -71,8 +71,10 @@ def _compile() -> Loops:
 
     for kernel in _CALLED:
         register_jitable(error_model="numpy")(kernel)
-    compile_ = numba.njit(nogil=True, cache=True, error_model="numpy")
-    return _loops(compile_, compiled=True)
+    try:
+        return _loops(numba.njit(nogil=True, cache=True, error_model="numpy"), compiled=True)
+    except RuntimeError:  # no folder that the cache can be written to: compiled anew at each start
+        return _loops(numba.njit(nogil=True, error_model="numpy"), compiled=True)
 
 
 def loops() -> Loops:

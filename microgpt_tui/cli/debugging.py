@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,6 +59,7 @@ def run_debugger(start: Start, lecture: Lecture | None = None, theme: str = "dar
         )
     from microgpt_tui.app import run_debugger as run
 
+    _draw_in_utf8()
     status = run(start, lecture, theme)
     if status == CRASHED:
         way = "" if in_browser() else "; microgpt-tui --resume returns to where you were"
@@ -69,6 +71,13 @@ def run_debugger(start: Start, lecture: Lecture | None = None, theme: str = "dar
 def in_terminal() -> bool:
     """Whether there is a terminal to take over: keys come from it, and the screen goes to it."""
     return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _draw_in_utf8() -> None:
+    """Terminals read UTF-8 whatever LANG says; escapes in the place of lines and blocks would wreck the screen."""
+    for stream in (sys.__stdout__, sys.__stderr__):  # Textual draws on one of them, by the system
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")
 
 
 def allow_only(ctx: click.Context, flag: str, *others: str) -> None:

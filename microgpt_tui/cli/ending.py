@@ -86,6 +86,8 @@ class Commands(click.RichGroup):
             raise Exit(UNREAD) from None
         except OSError as error:
             _throw_output_away()
+            if not _folder_exists():
+                raise Failure("the folder that this was started in is gone; start it in one that exists") from error
             raise Failure(f"the output cannot be written on ({error.strerror})") from error
         return outcome
 
@@ -123,6 +125,13 @@ def _never_fail_to_print() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _folder_exists() -> bool:
+    try:
+        return Path.cwd().exists()
+    except OSError:
+        return False
 
 
 def _throw_output_away() -> None:

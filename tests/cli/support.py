@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import CliRunner, Result
 
 from microgpt_tui.cli import cli
@@ -55,8 +56,7 @@ class Ended:
 
 def in_terminal(*args: Any) -> Ended:
     """Run a command in a terminal of its own."""
-    import pty
-
+    pty = pytest.importorskip("pty", exc_type=ImportError, reason="this system has no terminals to be had")
     pid, terminal = pty.fork()
     if pid == 0:
         os.execve(sys.executable, [*COMMAND, *map(str, args)], {**environment(), "TERM": "xterm-256color"})

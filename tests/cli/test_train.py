@@ -146,6 +146,7 @@ def test_ctrl_c_while_saving_breaks_nothing(tmp_path: Path, ctrl_c_after: Any, m
     assert list(tmp_path.iterdir()) == [save]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
 def test_ctrl_c_from_outside(tmp_path: Path) -> None:
     save, log = tmp_path / "run.safetensors", tmp_path / "run.jsonl"
     long = ("--until", "1000000", "--num-steps", "1000000")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +151,10 @@ def test_the_mean_is_taken_over_the_next_documents(text: str, names: str, layer:
     found = {n: [v for (m, p, _, _), v in oracle.off.items() if m == n and (p or 0) < 0] for n in names.split()}
     where = [1] if "pos" in text else range(4)
     oracle.off = {
-        (name, pos, layer, head): [sum(column) / len(vectors) for column in zip(*vectors, strict=True)]
+        (name, pos, layer, head): [
+            reduce(add, column) / len(vectors)
+            for column in zip(*vectors, strict=True)  # sum() is compensated from Python 3.12 on
+        ]
         for name, vectors in found.items()
         for pos in where
     }

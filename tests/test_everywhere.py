@@ -1,0 +1,125 @@
+"""Terminals, languages and folders of all kinds: the debugger draws the same, and commands say the same."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from terminal import needs_tmux, terminal
+
+ROOT = Path(__file__).resolve().parent.parent
+COMMAND = [sys.executable, "-m", "microgpt_tui"]
+SMALL = ["--n-embd", "4", "--n-head", "2", "--block-size", "4", "--seed", "3"]
+ASCII = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+needs_posix = pytest.mark.skipif(os.name != "posix", reason="this system has no such setting")
+
+TERMINALS = {
+    "xterm": ["TERM=xterm"],
+    "linux": ["TERM=linux"],
+    "dumb": ["TERM=dumb"],
+    "no TERM": ["-u", "TERM"],
+    "no colour": ["NO_COLOR=1"],
+    "256 colours": ["-u", "COLORTERM", "TERM=xterm-256color"],
+    "ascii": [f"{name}={value}" for name, value in ASCII.items()],
+    "latin": ["PYTHONIOENCODING=latin-1"],
+    "no home": ["-u", "HOME", "-u", "XDG_STATE_HOME", "-u", "XDG_CONFIG_HOME"],
+    "no temporary folder": ["TMPDIR=/nowhere"],
+}
+
+
+@pytest.fixture
+def names(tmp_path: Path) -> Path:
+    """Documents that are not ASCII, in a file whose name is not, nor without spaces."""
+    path = tmp_path / "이름 들.txt"
+    path.write_text("한글\nzoë\nanna\n", encoding="utf-8")
+    return path
+
+
+def run(*args: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    settings = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    return subprocess.run([*COMMAND, *args], env=settings, cwd=cwd, capture_output=True, check=False)
+
+
+@needs_tmux
+@pytest.mark.parametrize("settings", TERMINALS.values(), ids=TERMINALS.keys())
+def test_the_debugger_draws_the_same(settings: list[str], names: Path) -> None:
+    with terminal(["env", *settings, *COMMAND, "--data", str(names), *SMALL], size=(80, 24), cwd=ROOT) as term:
+        term.wait(lambda screen: "FORWARD" in screen or "[status" in screen)
+        term.press("n")
+        screen = term.wait(lambda screen: "event 2/" in screen or "[status" in screen)
+        assert "[BOS] z  o  ë  BOS" in screen
+        assert "▣" in screen
+        assert "╭─ embed_norm" in screen
+        assert "▁▁ ▄▄ ▅▅ ▂▂" in screen
+        term.press("q")
+        term.wait("[status 0]")
+
+
+@needs_tmux
+def test_a_home_that_cannot_be_written(names: Path) -> None:
+    """The debugger opens; when it is left, one sentence says that the place is not kept."""
+    home = ["-u", "XDG_STATE_HOME", "-u", "XDG_CONFIG_HOME", f"HOME={os.devnull}/no"]
+    with terminal(["env", *home, *COMMAND, "--data", str(names), *SMALL], cwd=ROOT) as term:
+        term.wait("FORWARD")
+        term.press("q")
+        assert "error: where you are cannot be kept" in term.wait("[status 2]")
+
+
+@needs_posix
+@pytest.mark.parametrize("settings", [ASCII, {"PYTHONIOENCODING": "latin-1"}], ids=["ascii", "latin"])
+def test_commands_print_what_they_can(settings: dict[str, str], names: Path, tmp_path: Path) -> None:
+    save = str(tmp_path / "run.safetensors")
+    for args in (
+        ["--help"],
+        ["train", "--data", str(names), *SMALL, "--until", "1", "--save", save],
+        ["sample", save],
+        ["trace", "--data", str(names), *SMALL],
+    ):
+        done = run(*args, **settings)
+        assert (done.returncode, b"Traceback" in done.stderr) == (0, False), (args, done.stderr)
+
+
+@needs_posix
+@pytest.mark.parametrize(
+    "args", [["train", *SMALL, "--until", "1", "--save", "x.safetensors"], ["export", "-o", "x.svg"]]
+)
+def test_the_folder_is_gone(args: list[str], tmp_path: Path) -> None:
+    """The command's own folder goes away once it has begun."""
+    here = tmp_path / "here"
+    here.mkdir()
+    script = (
+        f"import os, shutil, sys; shutil.rmtree({str(here)!r}); sys.argv[1:] = {args!r}; "
+        "from microgpt_tui.cli import main; main()"
+    )
+    settings = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", script], env=settings, cwd=here, capture_output=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert b"the folder that this was started in is gone" in done.stderr
+
+
+@pytest.mark.skipif(shutil.which("head") is None, reason="there is no head")
+def test_nobody_reads_on() -> None:
+    with subprocess.Popen(
+        [*COMMAND, "trace", *SMALL], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as trace:
+        assert trace.stdout is not None
+        assert trace.stderr is not None
+        assert trace.stdout.readline().startswith(b'{"step": 0')
+        trace.stdout.close()
+        said = trace.stderr.read()
+    assert (trace.returncode, said) == (141, b"")
+
+
+def test_no_folder_for_compiled_loops() -> None:
+    caching = pytest.importorskip("numba.core.caching").__name__
+    script = (
+        f"from {caching} import CacheImpl as c; c._locator_classes = []; "
+        "from engine.compiled import loops; from engine.session import warm_up; warm_up(); print(loops().compiled)"
+    )
+    settings = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", script], env=settings, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["True"], done.stderr
