@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from engine.errors import ConfigError
+from engine.sums import sum_in_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,6 @@ def ranked(probs: list[float]) -> list[int]:
 
 
 def _only(probs: list[float], kept: list[int]) -> list[float]:
-    total = sum(probs[i] for i in sorted(kept))
+    total = sum_in_order(probs[i] for i in sorted(kept))
     left = set(kept)
     return [p / total if i in left else 0.0 for i, p in enumerate(probs)]

@@ -11,6 +11,7 @@ import numpy as np
 from engine.compiled import Loops
 from engine.keyframes import Keyframes
 from engine.recording import Floats
+from engine.sums import sum_in_order
 from engine.tape import Rows
 from engine.validation import Validation
 
@@ -35,7 +36,7 @@ def matrix_norms(loops: Loops, bounds: Rows, grad: Floats, before: Floats, after
 
 def whole_norm(norms: Floats) -> float:
     """The norm of all gradients, from those of every matrix."""
-    return math.sqrt(sum(norm * norm for norm in norms.tolist()))
+    return math.sqrt(sum_in_order(norm * norm for norm in norms.tolist()))
 
 
 class Table:

@@ -11,6 +11,7 @@ from engine.config import Config
 from engine.kernels import FINE
 from engine.overrides import Overrides
 from engine.recording import Floats, Recording, Workspace
+from engine.sums import sum_in_order
 from engine.tokenizer import Tokenizer
 
 
@@ -56,4 +57,4 @@ class Validator:
             surprise += loss * n
             positions += n
         mean = surprise / positions
-        return Validation(sum(losses) / len(losses), math.inf if mean > 700 else math.exp(mean))
+        return Validation(sum_in_order(losses) / len(losses), math.inf if mean > 700 else math.exp(mean))

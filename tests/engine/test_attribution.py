@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bits import DOCS, tiny, words
+from bits import DOCS, in_order, tiny, words
 from hypothesis import given
 from hypothesis import strategies as st
 from plain import PlainGPT, Scalar
@@ -43,7 +43,7 @@ def dot(xs: list[Fraction], ys: list[Fraction]) -> Fraction:
 def added(plain: PlainGPT, token: int, pos: int) -> list[list[Fraction]]:
     """What each part adds to the stream, without any rounding but that in what the model hands on."""
     embed = [s.data for s in plain.trace["embed", pos, None, None]]
-    scale = Fraction((sum(x * x for x in embed) * len(embed) ** -1 + 1e-5) ** -0.5)
+    scale = Fraction((in_order(x * x for x in embed) * len(embed) ** -1 + 1e-5) ** -0.5)
     parts = [[x * scale for x in exactly(plain.tables[name][at])] for name, at in (("wte", token), ("wpe", pos))]
     for layer in range(plain.n_layer):
         for head in range(plain.n_head):

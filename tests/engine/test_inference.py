@@ -9,7 +9,7 @@ from functools import cache
 from itertools import accumulate, count, islice
 
 import pytest
-from bits import DOCS, tiny, words
+from bits import DOCS, in_order, tiny, words
 from hypothesis import given
 from hypothesis import strategies as st
 from plain import Past, PlainGPT, shares
@@ -76,7 +76,7 @@ def plain_weights(probs: list[float], s: Strategy) -> list[float]:
 
 
 def scaled_up(probs: dict[int, float], kept: list[int]) -> dict[int, float]:
-    total = sum(probs[i] for i in sorted(kept))
+    total = in_order(probs[i] for i in sorted(kept))
     return {i: probs[i] / total for i in kept}
 
 

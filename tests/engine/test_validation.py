@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 import pytest
-from bits import DOCS, tiny, words
+from bits import DOCS, in_order, tiny, words
 from plain import PlainGPT
 
 from engine import Config, ConfigError, Moment, Session
@@ -46,9 +46,9 @@ def test_training_takes_the_others_and_all_losses_are_the_plain_ones() -> None:
         if step % 2 == 0:
             costs = [plain.loss_of(doc).data for doc in aside]
             lengths = [min(ASIDE.block_size, len(doc) + 1) for doc in aside]
-            surprise = sum(cost * n for cost, n in zip(costs, lengths, strict=True))
+            surprise = in_order(cost * n for cost, n in zip(costs, lengths, strict=True))
             found = run.history.validations[step]
-            assert found.loss == sum(costs) / len(costs)
+            assert found.loss == in_order(costs) / len(costs)
             assert found.perplexity == math.exp(surprise / sum(lengths))
         plain.train_step()
     assert words(run.losses) == words(plain.losses)
