@@ -16,6 +16,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 DATA, MODEL, TRAINING, OUTPUT = "Data", "Model", "Training", "Output"
 THEMES = ("dark", "light", "contrast")
+NAMES = "names"
 SHAPE = ("n_layer", "n_embd", "n_head", "block_size")  # what the model is made of; the rest is how it is trained
 
 
@@ -40,13 +41,24 @@ def hyperparameters(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_config
 
 
+class _Data(click.Path):
+    """A file of documents; `names` is the one that the original downloads."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path; of the original's file, once it is there."""
+        from microgpt_tui.cli.fetching import original_names
+
+        return original_names() if value == NAMES else super().convert(value, param, ctx)
+
+
 def data_option(command: F) -> F:
     """--data FILE"""
     return click.option(
         "--data",
-        type=click.Path(path_type=Path),
+        type=_Data(path_type=Path),
         metavar="FILE",
-        help="UTF-8 text, one document a line. Without it: 5,163 first names, which come with the program.",
+        help="UTF-8 text, one document a line. Without it: 5,163 first names, which come with the program. With the "
+        "word names: the file that microgpt.py downloads, fetched once and kept (./names is a file of that name).",
         panel=DATA,
     )(command)
 
