@@ -12,7 +12,7 @@ from faults.test_odd_text import hostile, shows
 from rich.cells import cell_len
 from textual.pilot import Pilot
 from textual.widgets import Input
-from tui.harness import Debugger, debugger, notes, text, until
+from harness import Debugger, debugger, notes, text, until
 
 from engine import Config, NumericFault, Session
 from engine.breakpoints import Breakpoint
