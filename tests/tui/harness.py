@@ -24,7 +24,7 @@ SMALL = Config(n_layer=1, n_embd=4, n_head=2, block_size=4, num_steps=50, seed=3
 
 @cache
 def session() -> Session:
-    """One small run for all tests; each begins by going to the first moment."""
+    """One small run for all of a test."""
     return Session(SMALL, DOCS)
 
 
