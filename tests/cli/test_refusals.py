@@ -24,7 +24,8 @@ BAD_FLAGS = [
     (("--seed", "x"), "'x' is not a valid integer"),
     (("--n-embd", "100000", "--n-head", "1"), "would have 3,96"),
     (("--n-layer", "1" + "0" * 12), "more than 10^15 scalars"),
-    (("--n-embd", "1" + "0" * 400), "more than 10^15 scalars"),
+    (("--n-embd", "1" + "0" * 15), "more than 10^15 scalars"),
+    (("--n-embd", "1" + "0" * 400), "give a whole number of at most 9,007,199,254,740,992"),
 ]
 
 

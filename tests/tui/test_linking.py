@@ -200,7 +200,7 @@ async def test_every_pane_follows_a_click_in_any_of_them_and_arrows_go_on_from_t
                 await pilot.hover(pane, offset=middle(pane, spot))
                 assert pane.tooltip == named(pilot, spot.target)
             await pilot.click(pane, offset=middle(pane, spot))
-            follows(pilot, spot.target)
+            await follows(pilot, spot.target)
             clicked[kind] += 1
             if name == "stage":
                 await there_and_back(pilot)
@@ -221,11 +221,10 @@ def named(pilot: Pilot[None], row: int) -> str:
     return f"{frame.explain.name(row)}  {'·' if value is None else repr(value)}"
 
 
-def follows(pilot: Pilot[None], target: Hashable) -> None:
+async def follows(pilot: Pilot[None], target: Hashable) -> None:
     """The focus is what was clicked, and every pane on the screen draws from that one focus."""
     here = screen(pilot)
-    frames = {id(pane.frame) for pane in here.query(Pane) if pane.display}
-    assert len(frames) == 1
+    await until(pilot, lambda: len({id(pane.frame) for pane in here.query(Pane) if pane.display}) == 1)
     frame = here.query_one("#stage", Pane).frame
     assert frame is not None
     if isinstance(target, Moment):
