@@ -61,17 +61,19 @@ class Stops:
         return self.hits[stop.breakpoint.id] % stop.breakpoint.count == 0
 
 
-def run_on(session: Session, stops: Stops, until: Moment, on_step: OnStep | None = None) -> Stop | None:
-    """Train on to the first stop after the present moment; the session then stands there.
+def run_on(
+    session: Session, stops: Stops, until: Moment, on_step: OnStep | None = None, here_too: bool = False
+) -> Stop | None:
+    """Train on to the first stop after the present moment, or at it if it counts `here_too`; the session stands there.
 
     None if there is none up to `until`, itself included, where the session then stands, or if `on_step` asked to
-    stop; it then stands between two steps. Raises NumericFault at a fault if that check is off, or if the session
+    stop; it then stands between two steps, and the start of the next one has not been looked at. Raises NumericFault at a fault if that check is off, or if the session
     stands at it already.
     """
     here = session.moment
     for found in _Walk(session, stops, until, on_step).stops():
         for stop in found:
-            if stop.moment.key > here.key and stops.counts(stop):
+            if (stop.moment.key > here.key or here_too) and stops.counts(stop):
                 session.seek(stop.moment)
                 return stop
     return None

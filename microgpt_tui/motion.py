@@ -210,9 +210,11 @@ class Motion:
             return run_on(session, stops, next_event(session.program, session.moment) or end, self.told)
         deadline = 0.0 if pace.a_second else time.monotonic() + FRAME
 
+        here = session.moment
         stop = run_on(session, stops, end, partial(self._shown_by, deadline))
         if stop is None:
-            stop = run_on(session, stops, counterpart(session.program, shown))
+            between = session.moment not in (here, end)
+            stop = run_on(session, stops, counterpart(session.program, shown), here_too=between)
         return stop
 
     def _shown_by(self, deadline: float, step: int, loss: float) -> bool:

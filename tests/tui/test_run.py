@@ -116,6 +116,19 @@ async def test_it_continues_to_breakpoints_and_back() -> None:
         assert "attn_weights" in text(pilot)
 
 
+async def test_no_stop_is_missed_where_a_frame_is_drawn_just_before_it() -> None:
+    session = run()
+    async with debugger(run=session) as pilot:
+        keep(pilot, Breakpoint("a", condition="step == 3"))
+        await pilot.press("minus")  # a frame after every step
+        assert screen(pilot).motion.pace.a_second
+        assert not screen(pilot).motion.pace.events
+        await pilot.press("space")
+        await until(pilot, lambda: session.step >= 3)
+        await still(pilot)
+        assert session.moment == Moment(3)
+
+
 async def test_a_health_stop_goes_to_its_place() -> None:
     session = run(replace(LONG, learning_rate=1e200))
     async with debugger(run=session) as pilot:
