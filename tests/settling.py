@@ -29,7 +29,7 @@ async def drained() -> None:
 def undrawn(screen: Screen[object]) -> bool:
     """Whether a screen waits for its next frame, to lay out, draw, or call back."""
     wants = screen._layout_required or screen._scroll_required or screen._repaint_required or screen._dirty_widgets
-    return bool(screen._callbacks or screen.is_current and not screen.app._batch_count and wants)
+    return bool(screen._callbacks or (screen.is_current and not screen.app._batch_count and wants))
 
 
 async def settled(min_sleep: float = 0, max_sleep: float = 0) -> None:
