@@ -6,10 +6,12 @@ import tempfile
 
 import harness
 import pytest
+import settling
 from hypothesis import settings
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None, max_examples=25)
 settings.load_profile("repeatable")
+settling.install()
 
 for folder in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
     os.environ[folder] = tempfile.mkdtemp()

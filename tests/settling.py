@@ -1,0 +1,48 @@
+"""When an app under test has come to rest: decided by what it still has to do, not by a clock.
+
+Textual's own test pilot sleeps until the process uses little time, which waits too long on a quiet machine and much
+too long on a busy one. Work of threads is not waited for: a test that needs it says what it waits for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import textual.app
+import textual.pilot
+from textual._context import active_app
+from textual.screen import Screen
+
+ROUNDS = 500  # of drawing; an app that is never at rest, as one that trains, is looked at all the same
+
+
+async def drained() -> None:
+    """Let every task run until each waits for a timer, a thread or the terminal."""
+    loop = asyncio.get_running_loop()
+    for _ in range(ROUNDS * 10):
+        await asyncio.sleep(0)  # gives way once
+        due = loop._scheduled and loop._scheduled[0].when() <= loop.time()  # type: ignore[attr-defined]
+        if not loop._ready and not due:  # type: ignore[attr-defined]
+            return
+
+
+def undrawn(screen: Screen[object]) -> bool:
+    """Whether a screen waits for its next frame, to lay out, draw, or call back."""
+    wants = screen._layout_required or screen._scroll_required or screen._repaint_required or screen._dirty_widgets
+    return bool(screen._callbacks or (screen.is_current and not screen.app._batch_count and wants))
+
+
+async def settled(min_sleep: float = 0, max_sleep: float = 0) -> None:
+    """In the place of Textual's `wait_for_idle`: all messages are seen to, and all frames drawn."""
+    await drained()
+    app = active_app.get()
+    for _ in range(ROUNDS):
+        if not app._screen_stack or not undrawn(app.screen):
+            return
+        app.screen._on_timer_update()  # the frame, which a timer draws otherwise
+        await drained()
+
+
+def install() -> None:
+    """Let every pilot wait so."""
+    textual.pilot.wait_for_idle = textual.app.wait_for_idle = settled  # type: ignore[assignment]
