@@ -30,6 +30,7 @@ KEYS = (
 )
 SIZES = ((80, 24), (120, 36), (200, 60), (40, 10), (100, 30))
 MANY = 300  # keys and resizes
+ESCAPE = "\x1b[27u"  # as newer terminals send it: never taken for the beginning of the key that follows
 
 
 @needs_tmux
@@ -48,7 +49,7 @@ def test_after_random_keys_q_leaves_a_usable_terminal(seed: int, tmp_path: Path)
                 running.press(rnd.choice(KEYS))
         running.resize(120, 36)
         for _ in range(40):  # out of whatever was opened last, then out of the program
-            running.press("Escape", "Escape", "Escape", "q")
+            running.press("-l", f"{ESCAPE * 3}q")
             if "[status" in running.screen():
                 break
         screen = running.wait("[status")

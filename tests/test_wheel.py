@@ -34,7 +34,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert not [name for name in names if name.startswith(("tests/", "data/"))]
     venv.create(folder / "venv", with_pip=True)
     scripts = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
-    run(scripts / "python", "-m", "pip", "install", "--quiet", wheel, cwd=folder)
+    run(scripts / "python", "-m", "pip", "install", "--quiet", "--no-compile", wheel, cwd=folder)
     return scripts
 
 

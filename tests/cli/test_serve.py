@@ -7,7 +7,7 @@ import importlib.util
 import re
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,12 @@ import pytest
 from aiohttp import ClientWebSocketResponse, WSServerHandshakeError
 from aiohttp.test_utils import TestClient, TestServer
 from chromium import browser, needs_chromium
+from waiting import PATIENCE, met
 
 from microgpt_tui.serving.door import Door
 from microgpt_tui.serving.server import Server
 
 from .support import COMMAND, SMALL, environment, error_of, invoke
-
-PATIENCE = 60.0
 
 
 @asynccontextmanager
@@ -33,12 +32,6 @@ async def served(*arguments: str, places: int = 2) -> AsyncIterator[tuple[TestCl
     server = TestServer(Server(arguments, places, Door(None, 1), told.append).app())
     async with TestClient(server) as client:
         yield client, told
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 def visitors() -> list[psutil.Process]:
@@ -113,8 +106,8 @@ async def test_each_visitor_has_a_process_and_there_are_no_more_than_places() ->
         with pytest.raises(WSServerHandshakeError):
             await visit(client)
         await page.close()
-        await until(lambda: not process.is_running())
-        await until(lambda: any("left (0 of 1 here)" in line for line in told))
+        await met(lambda: not process.is_running())
+        await met(lambda: any("left (0 of 1 here)" in line for line in told))
         assert (await client.get("/")).status == 200
 
 
@@ -130,7 +123,7 @@ async def test_a_visitor_writes_no_files_of_the_owners(tmp_path: Path, monkeypat
         async with asyncio.timeout(PATIENCE):
             async for _message in page:
                 pass  # until the process has ended, and the visit with it
-        await until(lambda: visitors() == [])
+        await met(lambda: visitors() == [])
     assert list(tmp_path.rglob("*")) == []
 
 
@@ -140,7 +133,7 @@ async def test_visitors_end_with_the_server() -> None:
         await shown(await visit(client), "FORWARD")
         processes = visitors()
         assert len(processes) == 2
-    await until(lambda: not any(process.is_running() for process in processes))
+    await met(lambda: not any(process.is_running() for process in processes))
 
 
 @needs_chromium
@@ -168,7 +161,7 @@ async def test_in_a_browser_the_page_opens_a_key_steps_and_the_text_changes(tmp_
             assert children
             process.send_signal(signal.SIGTERM)
             await asyncio.wait_for(process.wait(), PATIENCE)
-            await until(lambda: not any(child.is_running() for child in children))
+            await met(lambda: not any(child.is_running() for child in children))
     finally:
         if process.returncode is None:
             process.kill()

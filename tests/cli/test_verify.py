@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import met
 
 from tests.cli.support import error_of, in_terminal, invoke, start
 
@@ -155,16 +156,8 @@ def test_a_terminal_gets_progress(copy: Any) -> None:
 
 
 def _endless(copy: Any, pid_file: Path) -> Path:
-    sleep = f"import os, time; open({str(pid_file)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
-    return copy(("    rate = ", f"    {sleep}; rate = "))  # type: ignore[no-any-return]
-
-
-def _until(condition: Any) -> None:
-    """Wait for a condition; one that is never met fails the test instead of hanging it."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        os.sched_yield()
+    rest = f"import os, signal; open({str(pid_file)!r}, 'w').write(str(os.getpid())); signal.pause()"
+    return copy(("    rate = ", f"    {rest}; rate = "))  # type: ignore[no-any-return]
 
 
 def _gone(pid: int) -> bool:
@@ -181,9 +174,9 @@ def _gone(pid: int) -> bool:
 def test_the_copy_ends_with_verify(copy: Any, tmp_path: Path, name: str, status: int) -> None:
     pid_file = tmp_path / "pid"
     with start("verify", _endless(copy, pid_file)) as process:
-        _until(lambda: pid_file.exists() and pid_file.read_text())
+        asyncio.run(met(lambda: pid_file.exists() and bool(pid_file.read_text())))
         process.send_signal(getattr(signal, name))
         _, said = process.communicate(timeout=60)
     assert process.returncode == status
     assert "Traceback" not in said
-    _until(lambda: _gone(int(pid_file.read_text())))
+    asyncio.run(met(lambda: _gone(int(pid_file.read_text()))))

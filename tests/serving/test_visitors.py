@@ -9,7 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
-from visiting import STUBBORN, met, serving, shown, stand_in
+from visiting import STUBBORN, serving, shown, stand_in
+from waiting import met
 
 from engine import Config, Session, checkpoint
 from microgpt_tui.serving import visitor

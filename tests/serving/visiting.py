@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse
 from aiohttp.test_utils import TestServer
+from waiting import PATIENCE
 
 from microgpt_tui.serving import visitor
 from microgpt_tui.serving.door import Door
 from microgpt_tui.serving.server import Server
-
-PATIENCE = 60.0  # seconds until a condition counts as never met
 
 ECHO = """
 import os, signal, sys
@@ -73,10 +72,3 @@ async def shown(socket: ClientWebSocketResponse, *texts: str) -> str:
         while not all(text.encode() in got for text in texts):
             got += await socket.receive_bytes()
     return got.decode(errors="replace")
-
-
-async def met(condition: Callable[[], bool]) -> None:
-    """Wait until a condition is met."""
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await asyncio.sleep(0.01)

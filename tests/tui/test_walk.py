@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from harness import at, debugger, drawn, screen, session, text
+from harness import DOCS, SMALL, at, debugger, drawn, screen, session, text
 
+from engine import Session
 from engine.events import PHASES, Moment, Phase
 from engine.tape import LEAF
 from microgpt_tui import navigation
@@ -19,7 +22,8 @@ POISON = 7.25e77
 
 @pytest.mark.parametrize(("onward", "backward"), [("next_event", "previous_event"), ("next_phase", "previous_phase")])
 async def test_every_screen_is_the_same_on_the_way_back(onward: str, backward: str) -> None:
-    async with debugger() as pilot:
+    run = Session(replace(SMALL, block_size=2), DOCS)  # two positions have every kind of event
+    async with debugger(run=run) as pilot:
         seen = []
         for _ in range(400):
             seen.append((screen(pilot).session.moment, drawn(pilot)))

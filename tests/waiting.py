@@ -1,0 +1,16 @@
+"""Waiting for what tells nobody that it has happened: a process that is not a child, a line in a list, a file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+PATIENCE = 60.0  # seconds until a condition counts as never met
+LOOK = 0.01  # seconds between two looks
+
+
+async def met(condition: Callable[[], bool]) -> None:
+    """Wait until a condition is met. Raises TimeoutError if it never is."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await asyncio.sleep(LOOK)
