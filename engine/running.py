@@ -67,8 +67,8 @@ def run_on(
     """Train on to the first stop after the present moment, or at it if it counts `here_too`; the session stands there.
 
     None if there is none up to `until`, itself included, where the session then stands, or if `on_step` asked to
-    stop; it then stands between two steps, and the start of the next one has not been looked at. Raises NumericFault at a fault if that check is off, or if the session
-    stands at it already.
+    stop; it then stands between two steps, and the start of the next one has not been looked at. Raises NumericFault
+    at a fault if that check is off, or if the session stands at it already.
     """
     here = session.moment
     for found in _Walk(session, stops, until, on_step).stops():
