@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from weakref import WeakKeyDictionary
 
 from textual.message import Message
 from textual.widget import Widget
@@ -57,7 +58,10 @@ class Live:
 
 
 class Motion:
-    """Moves a session; while it is `busy`, nobody else may touch the session but in answer to `Moved`."""
+    """Moves a session; while it is `busy`, nobody else may touch the session but in answer to `Moved`.
+
+    It is so until its owner has answered `Arrived` with `settle`: keys that come before it find the run on its way.
+    """
 
     class Moved(Message):
         """The run rests for a frame; it goes on when `drawn` is called. `whole`: it stands where it is to be shown."""
@@ -76,7 +80,7 @@ class Motion:
     def __init__(self, owner: Widget, session: Session) -> None:
         self.busy = False
         self.pace = self._running = PACES[-1]  # the one that was chosen, and the one of the run that is going on
-        self.names: dict[int, list[str]] = {}  # what was sampled, by the step before which it was
+        self._names: WeakKeyDictionary[Session, dict[int, list[str]]] = WeakKeyDictionary()
         self._owner, self._session = owner, session
         self._halt, self._drawn, self._idle = threading.Event(), threading.Event(), threading.Event()
         self._idle.set()
@@ -103,6 +107,11 @@ class Motion:
         """The run that it moves."""
         return self._session
 
+    @property
+    def names(self) -> dict[int, list[str]]:
+        """What was sampled in the run that it moves, by the step before which it was."""
+        return self._names.setdefault(self._session, {})
+
     def enter(self, make: Callable[[], Session], moment: Moment) -> None:
         """From now on move the run that is made, in the thread, and bring it to a moment."""
         self._begin(partial(self._enter, make, moment))
@@ -125,8 +134,12 @@ class Motion:
         """Stand still as soon as the step that is going on is done; `Arrived` tells when. Or wait for it, shortly."""
         self._halt.set()
         self._drawn.set()
-        if wait:
-            self._idle.wait(2.0)
+        if wait and self._idle.wait(2.0):
+            self.settle()
+
+    def settle(self) -> None:
+        """The run stands still, and its owner knows: from now on others may touch it."""
+        self.busy = False
 
     def change_pace(self, way: int) -> None:
         """Faster or slower, also while training runs."""
@@ -164,7 +177,6 @@ class Motion:
         except EngineError as error:
             arrived = self.Arrived(note=f"{error}.")
         finally:
-            self.busy = False
             self._idle.set()
         self._owner.post_message(arrived)
 
@@ -174,7 +186,7 @@ class Motion:
 
     def _enter(self, make: Callable[[], Session], moment: Moment) -> Motion.Arrived:
         session = make()
-        self._session, self.names = session, {}
+        self._session = session
         self._since = time.monotonic(), session.step
         return self._go(moment)
 

@@ -29,6 +29,7 @@ class Comparison(Pane):
         super().__init__(name)
         self._beside: Beside | None = None
         self._motion: Motion | None = None
+        self._aim = Moment(0)  # where it was sent last
         self._fault: tuple[Moment, str] | None = None  # where the other run cannot be, and why
         self._refused = ""  # why there is no copy of it, if there is none
 
@@ -55,6 +56,7 @@ class Comparison(Pane):
         elif motion is None or self._beside != beside:
             self._beside, self._fault = beside, None
             self._motion = Motion(self, beside.branches.original)  # until the copy is made
+            self._aim = moment
             self._motion.enter(beside.copy, moment)
         elif motion.session is beside.branches.original:
             self._fault = moment, self._refused  # no copy could be made
@@ -66,6 +68,7 @@ class Comparison(Pane):
 
     def _follow(self, motion: Motion, moment: Moment) -> View | None:
         if not motion.near(moment):
+            self._aim = moment
             motion.go(moment)
             return None
         try:
@@ -86,8 +89,10 @@ class Comparison(Pane):
     def _arrived(self, message: Motion.Arrived) -> None:
         """The copy stands still: at the moment, at a fault before it, or where another moment was wanted."""
         message.stop()
-        if message.fault is not None and self.frame is not None:
-            self._fault = self.frame.moment, str(message.fault)
+        if self._motion is not None:
+            self._motion.settle()
+        if message.fault is not None:
+            self._fault = self._aim, str(message.fault)
         self._refused = message.note.rstrip(".")
         self.redraw()
 

@@ -215,6 +215,7 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
     @on(Motion.Arrived)
     def arrived(self, message: Motion.Arrived) -> None:
         """A run that was moving stands still."""
+        self.motion.settle()
         self.taken_over()
         self.fault, stop = message.fault, message.found
         self.where = self.where.at(self.session.moment)

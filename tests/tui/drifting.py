@@ -135,7 +135,8 @@ def begun_anew(used: DebuggerScreen, docs: Sequence[str]) -> DebuggerScreen:
     same_numbers(used.session, run)
     screen = DebuggerScreen(run, used.kept, used.arrangement)
     screen.branches, screen.where, screen.zoomed, screen.partner = branches, used.where, used.zoomed, used.partner
-    screen.motion.names, screen.motion.pace = used.motion.names, used.motion.pace
+    screen.motion.names.update(used.motion.names)
+    screen.motion.pace = used.motion.pace
     if used.fault is not None:
         if fault is None:
             try:

@@ -168,6 +168,21 @@ async def test_a_far_moment_is_reached_with_progress_and_can_be_given_up() -> No
         assert session.moment == Moment(7, Phase.BACKWARD, 9)
 
 
+async def test_what_has_just_stopped_is_left_alone_until_the_screen_knows_of_it() -> None:
+    session = run()
+    async with debugger(run=session) as pilot:
+        screen(pilot).go(Moment(90_000))
+        await until(pilot, lambda: "going to step 90000" in text(pilot))
+        motion = screen(pilot).motion
+        motion.halt()
+        assert motion._idle.wait(10)  # its message is on the way, behind the keys that were pressed before
+        moment = session.moment
+        screen(pilot).go(Moment(0))
+        assert session.moment == moment
+        await still(pilot)
+        assert screen(pilot).where.moment == moment
+
+
 async def test_ten_steps_on_and_back() -> None:
     async with debugger(run=run()) as pilot:
         await pilot.press("right_curly_bracket", "right_curly_bracket", "left_curly_bracket")

@@ -173,6 +173,23 @@ async def test_a_branch_is_trained_on_and_the_original_stays() -> None:
         assert session.losses[:49] == changed(session, 49).losses
 
 
+async def test_the_names_that_were_sampled_are_there_again_after_a_branch() -> None:
+    session = Session(SMALL, DOCS)
+    async with debugger(run=session) as pilot:
+        await press(pilot, *"nnnnnn", "space")
+        await until(pilot, lambda: "All 50 steps" in notes(pilot))
+        found = screen(pilot)
+        names = dict(found.motion.names)
+        assert len(names) > 5
+        found.branches.change(None, [parse("layer0.head0@step=45", Scope(SMALL, session.tokenizer))])
+        found._enter("branch 1")
+        await settled(pilot)
+        assert found.motion.names.keys() == {45}
+        found._enter(None)
+        await settled(pilot)
+        assert found.motion.names == names
+
+
 async def opened(pilot: Pilot[object]) -> DebuggerScreen:
     await until(pilot, lambda: isinstance(pilot.app.screen, DebuggerScreen))
     found = pilot.app.screen
