@@ -30,7 +30,7 @@ KEYS = (
 )
 # Escape, as terminals send it that tell it from the start of a sequence: a plain one, and the key after it read at
 # once, are another key.
-ESCAPE = ("-H", *"1b 5b 32 37 75".split())
+ESCAPE = ("-H", "1b", "5b", "32", "37", "75")
 SIZES = ((80, 24), (120, 36), (200, 60), (40, 10), (100, 30))
 MANY = 300  # keys and resizes
 
