@@ -104,7 +104,8 @@ async def fuzz(seed: str, actions: int, folder: Path, between: int = BETWEEN) ->
     compared = 0
     with kept_in(folder):
         app = Fuzzed(Start(config, DOCS))
-        async with app.run_test(size=(rnd.choice((80, 120, 200)), rnd.choice((24, 36, 60)))) as pilot:
+        size = rnd.choice((80, 120, 200)), rnd.choice((24, 36, 60))
+        async with app.run_test(size=size, notifications=True) as pilot:
             hand = Hand(pilot, rnd)
             try:
                 await until(pilot, lambda: isinstance(app.screen, DebuggerScreen))

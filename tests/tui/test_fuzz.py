@@ -8,6 +8,6 @@ import pytest
 from fuzzed import fuzz
 
 
-@pytest.mark.parametrize("seed", ["a", "b", "c"])
+@pytest.mark.parametrize("seed", ["a", "b"])
 async def test_random_keys_and_clicks_end_in_what_a_program_begun_anew_shows(seed: str, tmp_path: Path) -> None:
     assert await fuzz(seed, 200, tmp_path, between=200) == 1

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from harness import DOCS, click_on, debugger, name, screen, session, text
+from harness import DOCS, Debugger, click_on, debugger, name, screen, session, text, until
+from textual.widgets._toast import Toast
 
 from engine import Config, Session
 from engine.events import Moment, Phase
@@ -203,3 +204,18 @@ async def test_a_fault_is_shown_where_it_happened_and_the_way_back_is_open() -> 
         assert run.moment.key < stopped.key
         assert "training stopped" not in text(pilot)
     assert session() is not run
+
+
+async def test_a_click_where_a_note_has_just_been_does_nothing() -> None:
+    app = Debugger(session())
+    async with app.run_test(size=(120, 36), notifications=True) as pilot:
+        app.notify("this passes", timeout=60)
+        await until(pilot, lambda: any(note.region for note in screen(pilot).query(Toast)))
+        note = screen(pilot).query_one(Toast)
+        holder, letter = note.parent, note.content_region.offset
+        assert holder is not None
+        note._detach()  # it is being taken away, and the screen is not yet laid out without it
+        await pilot.mouse_down(offset=letter)
+        await pilot.mouse_up(offset=letter)
+        note._attach(holder)
+        assert screen(pilot).is_current
