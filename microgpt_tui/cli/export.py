@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import sys
 from collections.abc import AsyncIterator
@@ -144,6 +143,8 @@ def _at(start: Start, moment: str | None) -> Session:
 
 
 def _picture(session: Session, size: tuple[int, int], theme: str, pane: str | None) -> Screenshot:
+    import asyncio
+
     from engine import Address
     from microgpt_tui.exporting.headless import screenshots
     from microgpt_tui.screens.arrangement import Arrangement

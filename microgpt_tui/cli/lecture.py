@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -155,6 +154,8 @@ def _check(wanted: str | None, lang: str) -> None:
 
 
 def _hand_out(wanted: str | None, lang: str, folder: Path) -> None:
+    import asyncio
+
     from engine.files import write_whole
     from microgpt_tui.exporting.handout import handout, printed
     from microgpt_tui.lectures.giving import Lecture
