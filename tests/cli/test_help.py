@@ -34,8 +34,8 @@ def test_hyperparameter_flags_are_the_fields_of_config(command: object) -> None:
 
 
 HEAVY = {
-    "numpy", "numba", "textual", "safetensors", "psutil", "yaml", "markdown_it", "pooch", "requests", "aiohttp", "asyncio",
-    "simpleeval", "multiprocessing",
+    "numpy", "numba", "textual", "safetensors", "psutil", "yaml", "markdown_it", "pooch", "requests", "aiohttp",
+    "asyncio", "simpleeval", "multiprocessing",
 }  # fmt: skip
 
 
