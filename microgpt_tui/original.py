@@ -9,7 +9,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from engine.errors import DataError
-from microgpt_tui.place import NAME
+from microgpt_tui.place import folder
 
 URL = "https://raw.githubusercontent.com/karpathy/makemore/988aa59/names.txt"
 SHA256 = "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d"
@@ -23,7 +23,7 @@ Report = Callable[[int, int], None]
 
 def cached() -> Path:
     """Where the file is kept. It need not be there yet."""
-    return user_cache_path(NAME, appauthor=False) / FILE
+    return folder("XDG_CACHE_HOME", user_cache_path) / FILE
 
 
 def fetch(report: Report) -> Path:

@@ -6,6 +6,7 @@ The one place that says where settings and saved work belong. A visitor's belong
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from platformdirs import user_config_path, user_state_path
@@ -23,9 +24,15 @@ def in_browser() -> bool:
 
 def state_folder() -> Path:
     """Where work that was left is kept. It need not exist yet."""
-    return Path(os.environ[VISITOR]) if in_browser() else user_state_path(NAME, appauthor=False)
+    return Path(os.environ[VISITOR]) if in_browser() else folder("XDG_STATE_HOME", user_state_path)
 
 
 def settings_folder() -> Path:
     """Where settings are kept. It need not exist yet."""
-    return Path(os.environ[VISITOR]) if in_browser() else user_config_path(NAME, appauthor=False)
+    return Path(os.environ[VISITOR]) if in_browser() else folder("XDG_CONFIG_HOME", user_config_path)
+
+
+def folder(variable: str, usual: Callable[..., Path]) -> Path:
+    """Where a variable of the XDG base directories says, on every system; else the system's own place."""
+    said = Path(os.environ.get(variable, ""))
+    return said / NAME if said.is_absolute() else usual(NAME, appauthor=False)

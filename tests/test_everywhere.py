@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from terminal import needs_tmux, terminal
+
+from microgpt_tui.place import folder
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = [sys.executable, "-m", "microgpt_tui"]
@@ -101,7 +103,7 @@ def test_the_folder_is_gone(args: list[str], tmp_path: Path) -> None:
     assert b"the folder that this was started in is gone" in done.stderr
 
 
-@pytest.mark.skipif(shutil.which("head") is None, reason="there is no head")
+@needs_posix
 def test_nobody_reads_on() -> None:
     with subprocess.Popen(
         [*COMMAND, "trace", *SMALL], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -112,6 +114,15 @@ def test_nobody_reads_on() -> None:
         trace.stdout.close()
         said = trace.stderr.read()
     assert (trace.returncode, said) == (141, b"")
+
+
+def test_folders_are_where_the_variables_say_on_every_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def usual(name: str, **_: Any) -> Path:  # where Windows, which does not know the variables, has it
+        return tmp_path / "AppData" / name
+
+    for value, where in ((str(tmp_path), tmp_path), ("", tmp_path / "AppData"), ("here", tmp_path / "AppData")):
+        monkeypatch.setenv("XDG_STATE_HOME", value)
+        assert folder("XDG_STATE_HOME", usual) == where / "microgpt-tui"
 
 
 def test_no_folder_for_compiled_loops() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
@@ -203,7 +204,7 @@ def test_the_users_settings_are_neither_read_nor_written(tmp_path: Path, monkeyp
         (["--moment", "5", "--learning-rate", "5"], "training stopped at step 1"),
         (["-o", "picture.png"], "end it in .svg, .html or .txt"),
         (["-o", "nowhere/picture.svg"], "there is no folder nowhere"),
-        (["-o", "/dev/null", "--format", "svg"], "not a file that can be replaced"),
+        (["-o", os.devnull, "--format", "svg"], "not a file that can be replaced"),
         (["--run", "nothing.safetensors"], "there is no file nothing.safetensors"),
         (["--run", "nothing.safetensors", "--seed", "1"], "--seed does not go with --run"),
     ],
