@@ -37,6 +37,9 @@ async def settled(min_sleep: float = 0, max_sleep: float = 0) -> None:
     await drained()
     app = active_app.get()
     for _ in range(ROUNDS):
+        if app._resize_timer is not None and app._screen_stack:
+            app._check_resize()  # the new size, which a timer tells otherwise
+            await drained()
         if not app._screen_stack or not undrawn(app.screen):
             return
         app.screen._on_timer_update()  # the frame, which a timer draws otherwise

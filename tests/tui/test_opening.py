@@ -40,6 +40,5 @@ async def test_it_can_be_stopped(key: str) -> None:
 async def test_what_cannot_be_opened_is_handed_back_as_an_error() -> None:
     app = MicrogptApp(Start(Config(n_embd=10**6, n_head=1), DOCS))
     async with app.run_test(size=(80, 24)) as pilot:
-        await app.workers.wait_for_complete()
-        await pilot.pause()
+        await until(pilot, lambda: app.return_value is not None)
     assert isinstance(app.return_value, ConfigError)
