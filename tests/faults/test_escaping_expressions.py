@@ -23,7 +23,7 @@ from microgpt_tui.lectures.quotes import Reader
 from microgpt_tui.scalars import Scalar
 from tests.cli.support import SMALL, invoke
 
-AT_ONCE = 0.1  # seconds of this thread's own time
+AT_ONCE = 0.3  # seconds of this thread's own time
 SENTENCE = 1200  # characters; some list what there is instead
 BUSY = 3  # tries, of which the quickest counts
 
