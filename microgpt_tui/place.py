@@ -9,8 +9,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from platformdirs import user_config_path, user_state_path
-
 VISITOR = "MICROGPT_TUI_VISITOR"
 """The variable that `serve` sets for each visitor's process: the folder that is the visitor's own."""
 
@@ -24,11 +22,15 @@ def in_browser() -> bool:
 
 def state_folder() -> Path:
     """Where work that was left is kept. It need not exist yet."""
+    from platformdirs import user_state_path  # here, since no help needs it
+
     return Path(os.environ[VISITOR]) if in_browser() else folder("XDG_STATE_HOME", user_state_path)
 
 
 def settings_folder() -> Path:
     """Where settings are kept. It need not exist yet."""
+    from platformdirs import user_config_path
+
     return Path(os.environ[VISITOR]) if in_browser() else folder("XDG_CONFIG_HOME", user_config_path)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import socket
 from importlib.util import find_spec
 
@@ -62,6 +61,8 @@ def serve(ctx: click.Context, command: tuple[str, ...], host: str, port: int, vi
     _check(ctx, command)
     if find_spec("textual_serve") is None:
         raise Failure("serve needs textual-serve, which is not installed; run pip install 'microgpt-tui[serve]'")
+    import secrets
+
     from microgpt_tui.serving.door import Door, is_loopback
     from microgpt_tui.serving.server import Server, run
 
