@@ -1,5 +1,6 @@
 """What all tests share: Hypothesis draws the same examples every time, machine load never fails a test, the settings
-and saved work of whoever runs them are neither read nor written, and none sees what another did to the small run."""
+and saved work of whoever runs them are neither read nor written, and none sees what another did to the small run or
+to the colours."""
 
 import os
 import tempfile
@@ -8,6 +9,8 @@ import harness
 import pytest
 import settling
 from hypothesis import settings
+
+from microgpt_tui import palette
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None, max_examples=25)
 settings.load_profile("repeatable")
@@ -21,3 +24,9 @@ for folder in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
 def small_run_is_new() -> None:
     """Tests come in any order, and leave breakpoints, branches and a past behind."""
     harness.session.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def theme_is_the_usual() -> None:
+    """The colours in use are the process's, and a test may have changed the theme."""
+    palette.use(next(iter(palette.THEMES)))

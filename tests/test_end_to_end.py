@@ -6,7 +6,6 @@ import sys
 import sysconfig
 from pathlib import Path
 
-import pytest
 from terminal import needs_tmux, terminal
 
 COMMAND = Path(sysconfig.get_path("scripts")) / "microgpt-tui"
@@ -16,19 +15,18 @@ COMMAND = Path(sysconfig.get_path("scripts")) / "microgpt-tui"
 def test_a_person_steps_through_a_training_step_and_quits() -> None:
     assert COMMAND.exists(), f"install the project first: {sys.executable} -m pip install -e ."
     with terminal([str(COMMAND)]) as term:
-        first = term.wait("FORWARD")
+        first = term.wait("FORWARD", "reads BOS, should predict m")
         assert "mignon" not in first
-        assert "reads BOS, should predict m" in first
         term.press("n", "n", "n")
-        assert "-0.1012" in term.wait("one dot product a row")  # q[0], as the figures of the original have it
+        term.wait("one dot product a row", "-0.1012")  # q[0], as the figures of the original have it
         term.press("f")
-        assert "3.3962" in term.wait("BACKWARD")
+        term.wait("BACKWARD", "3.3962")
         term.press("f")
         term.wait("Adam on wte")
         term.press("]")
         term.wait("step 1 of 1000")
         term.press("[", "Home")
-        term.wait(lambda screen: "step 0 of 1000" in screen and "event 1/197" in screen)
+        term.wait("step 0 of 1000", "event 1/197")
         term.resize(80, 24)
         term.wait(lambda screen: "Inspector" not in screen and "FORWARD" in screen)
         term.resize(50, 15)
@@ -36,8 +34,7 @@ def test_a_person_steps_through_a_training_step_and_quits() -> None:
         term.resize(120, 36)
         term.wait("Inspector")
         term.press("q")
-        left = term.wait("[status 0]")
-        assert "FORWARD" not in left  # the screen is given back
+        term.wait("[status 0]", lambda screen: "FORWARD" not in screen)  # the screen is given back
 
 
 @needs_tmux
@@ -80,19 +77,5 @@ def test_a_fault_leaves_a_screen_that_can_be_walked() -> None:
         term.wait(lambda screen: "richie" in screen and "log of 0" in screen)
         term.press("p")
         term.wait(lambda screen: "log of 0" not in screen)
-        term.press("q")
-        term.wait("[status 0]")
-
-
-@needs_tmux
-@pytest.mark.parametrize("setting", ["NO_COLOR=1", "COLORTERM=", "TERM=xterm", "TEXTUAL_COLOR_SYSTEM=256"])
-def test_terminals_with_fewer_colours_show_the_same_signs(setting: str) -> None:
-    name, value = setting.split("=")
-    with terminal([str(COMMAND)], **{name: value}) as term:
-        term.wait("FORWARD")
-        term.press("n", "n", "n")
-        shown = term.wait("one dot product a row")
-        assert "-0.1012" in shown
-        assert "+1-1-0-3-1+4-4" in shown  # the weights' signs and tenths stand in the cells
         term.press("q")
         term.wait("[status 0]")

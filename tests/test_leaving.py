@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -49,7 +48,7 @@ def pid(tmp_path: Path) -> int:
 def to_the_place(term: Terminal) -> None:
     term.wait("FORWARD")
     term.press("]", "]", "f", "5")
-    term.wait(lambda screen: "step 2 of" in screen and "BACKWARD" in screen)
+    term.wait("step 2 of", "BACKWARD")
 
 
 def paused(term: Terminal) -> None:
@@ -59,27 +58,18 @@ def paused(term: Terminal) -> None:
 
 def returns_there(tmp_path: Path, step: int = 2) -> None:
     with terminal(command(tmp_path, "--resume"), cwd=Path.cwd()) as term:
-        term.wait(lambda screen: f"step {step} of" in screen and "BACKWARD" in screen)
+        term.wait(f"step {step} of", "BACKWARD")
         term.press("q")
         term.wait("[status 0]")
     assert desks.left().pane == "qkv"
 
 
 @needs_tmux
-@pytest.mark.parametrize(
-    ("ending", "status"),
-    [
-        (lambda term, number: term.press("q"), 0),
-        (lambda term, number: os.kill(number, signal.SIGTERM), 143),
-        (lambda term, number: os.kill(number, signal.SIGHUP), 129),
-    ],
-    ids=["q", "SIGTERM", "SIGHUP"],
-)
-def test_it_was_ended(tmp_path: Path, ending: Callable[[Terminal, int], None], status: int) -> None:
+def test_it_was_left(tmp_path: Path) -> None:
     with terminal(command(tmp_path, *SMALL)) as term:
         to_the_place(term)
-        ending(term, pid(tmp_path))
-        assert "FORWARD" not in term.wait(f"[status {status}]")
+        term.press("q")
+        term.wait("[status 0]", lambda screen: "FORWARD" not in screen)
     assert desks.left().moment == PLACE
     returns_there(tmp_path)
 
@@ -90,9 +80,8 @@ def test_it_broke_off(tmp_path: Path) -> None:
         to_the_place(term)
         paused(term)
         term.press("]")
-        shown = term.wait("[status 1]")
-        assert "the fault" in shown
-        assert "microgpt-tui --resume returns to where you were" in " ".join(shown.split())
+        says = "microgpt-tui --resume returns to where you were"
+        term.wait("[status 1]", "the fault", lambda screen: says in " ".join(screen.split()))
     returns_there(tmp_path, step=3)
 
 

@@ -33,7 +33,7 @@ async def test_each_has_a_process_and_what_is_typed_goes_there(monkeypatch: pyte
         assert await shown(one, "one") == "for one"
         assert await shown(other, "other") == "for the other"
         await one.close()
-        await met(lambda: not psutil.pid_exists(pids[0]))
+        await met(lambda: not psutil.pid_exists(pids[0]) and len(there.told) == 3)
         assert psutil.pid_exists(pids[1])
     assert not psutil.pid_exists(pids[1])  # the server has ended
     assert [line.split(" (")[1] for line in there.told] == [

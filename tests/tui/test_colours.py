@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from harness import SMALL
 from rich.cells import cell_len
-from terminal import Terminal, needs_tmux, terminal
+from terminal import needs_tmux, terminal
 
 from engine import Session
 from engine.events import Moment, Phase
 from microgpt_tui.frame import Frame, Where
 from microgpt_tui.stage.drawings import draw
+from microgpt_tui.widgets.picture import Spot
 
 DOCS = ["anna", "ben", "cleo"]
 STAGE = 54  # cells of the stage's picture at 120x36; more than its vectors need
@@ -28,11 +29,6 @@ class Cell:
 
     text: str
     reverse: bool
-
-
-def styled(running: Terminal) -> str:
-    """The screen with its escape sequences."""
-    return running._tmux("capture-pane", "-e", "-p", "-t", "main")
 
 
 def cells(line: str) -> list[Cell]:
@@ -58,8 +54,8 @@ def test_signs_can_be_read(settings: dict[str, str], tmp_path: Path) -> None:
     with terminal(command, cwd=root, **settings, XDG_CONFIG_HOME=str(tmp_path)) as running:
         running.wait("embed")
         running.press("n")
-        running.wait("event 2/")
-        colours = set(COLOUR.findall(screen := styled(running)))
+        running.wait("event 2/", *(f"│ {text}" for text, _ in strips(frame_of(Phase.FORWARD, 1))))
+        colours = set(COLOUR.findall(screen := running.screen(styles=True)))
         grey = {c for c in colours if c.startswith("2;") and len(set(c.split(";")[1:])) == 1}
         assert colours
         assert colours == grey if "NO_COLOR" in settings else all(c.startswith("5;") for c in colours)
@@ -77,16 +73,20 @@ def frame_of(phase: Phase, index: int) -> Frame:
     return Frame(run.view(), Where(run.moment))
 
 
+def strips(frame: Frame) -> list[tuple[str, list[Spot]]]:
+    """The bars of the vectors on the stage, as text, and the numbers that they stand for."""
+    lines = [line for line in draw(frame, STAGE, 25).lines if len(line.spots) == SMALL.n_embd]
+    return [("".join(s.text for s in line.segments).split("  ")[0], line.spots) for line in lines]
+
+
 def signs_of_strips(screen: str) -> set[bool]:
     """Whether numbers in bars are negative; each bar hangs if its number is, and stands if it is not."""
     frame, seen = frame_of(Phase.FORWARD, 1), set()
-    picture = draw(frame, STAGE, 25)
     rows = [cells(line) for line in screen.splitlines()]
-    for line in (line for line in picture.lines if len(line.spots) == SMALL.n_embd):
-        text = "".join(s.text for s in line.segments).split("  ")[0]
+    for text, spots in strips(frame):
         row = next(row for row in rows if f"│ {text}" in "".join(cell.text for cell in row))
         start = "".join(cell.text for cell in row).index(f"│ {text}") + 2
-        for x, _, target in line.spots:
+        for x, _, target in spots:
             assert isinstance(target, int)
             value = frame.value(target)
             assert value is not None
