@@ -35,9 +35,10 @@ def installed(folder: Path) -> Path:
         names = archive.namelist()
     assert "engine/_data/names.txt" in names
     assert not [name for name in names if name.startswith(("tests/", "data/"))]
-    venv.create(folder / "venv", with_pip=True)
+    venv.create(folder / "venv")
     scripts = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
-    run(scripts / "python", "-m", "pip", "install", "--quiet", "--no-compile", wheel, cwd=folder)
+    pip = [sys.executable, "-m", "pip", "--python", scripts / "python"]
+    run(*pip, "install", "--quiet", "--no-compile", wheel, cwd=folder)
     return scripts
 
 
