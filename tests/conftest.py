@@ -12,6 +12,12 @@ from hypothesis import settings
 
 from microgpt_tui import palette
 
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: tests of the installed command wait for other processes."""
+    return len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)) + 1
+
+
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None, max_examples=25)
 settings.load_profile("repeatable")
 settling.install()

@@ -56,7 +56,8 @@ class Terminal:
         self._commands.flush()
         return self._answer()
 
-    def _something_is_told(self) -> None:
+    def listen(self) -> None:
+        """Wait until the program has written something, or for a moment."""
         if not self._lines:
             select.select([self._told], [], [], LOOK)
 
@@ -83,7 +84,7 @@ class Terminal:
             if all(show in screen if isinstance(show, str) else show(screen) for show in shows):
                 return screen
             assert time.monotonic() < deadline, f"never shown: {shows}\n{screen}"
-            self._something_is_told()
+            self.listen()
 
 
 @contextmanager

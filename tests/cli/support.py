@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,12 @@ from microgpt_tui.cli import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "microgpt_tui"]
+IMPATIENT = """
+import sys
+from microgpt_tui.cli import main, waiting
+waiting.PATIENCE = float(sys.argv.pop(1))
+main()
+"""
 SMALL = ("--n-embd", "4", "--n-head", "2", "--block-size", "4")
 
 
@@ -40,10 +47,14 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
 
 
-def start(*args: Any, **how: Any) -> subprocess.Popen[str]:
-    """Start a command as a process of its own."""
+def _command(*args: Any, patience: float | None = None) -> list[str]:
+    return [*(COMMAND if patience is None else [sys.executable, "-c", IMPATIENT, str(patience)]), *map(str, args)]
+
+
+def start(*args: Any, patience: float | None = None, **how: Any) -> subprocess.Popen[str]:
+    """Start a command as a process of its own; its progress shows after `patience` seconds, not the usual ones."""
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how}
-    return subprocess.Popen([*COMMAND, *map(str, args)], env=environment(), text=True, **pipes)
+    return subprocess.Popen(_command(*args, patience=patience), env=environment(), text=True, **pipes)
 
 
 @dataclass
@@ -54,13 +65,13 @@ class Ended:
     screen: str
 
 
-def in_terminal(*args: Any) -> Ended:
-    """Run a command in a terminal of its own."""
+def in_terminal(*args: Any, patience: float | None = None, shown: Callable[[str], None] = lambda text: None) -> Ended:
+    """Run a command in a terminal of its own; `shown` is told all that it has written whenever it has written more."""
     pty = pytest.importorskip("pty", exc_type=ImportError, reason="this system has no terminals to be had")
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execve(sys.executable, [*COMMAND, *map(str, args)], {**environment(), "TERM": "xterm-256color"})
-    pieces = []
+        os.execve(sys.executable, _command(*args, patience=patience), {**environment(), "TERM": "xterm-256color"})
+    written = b""
     while True:
         try:
             piece = os.read(terminal, 2**16)
@@ -68,9 +79,10 @@ def in_terminal(*args: Any) -> Ended:
             break
         if not piece:
             break
-        pieces.append(piece)
+        written += piece
+        shown(written.decode(errors="ignore"))
     os.close(terminal)
-    return Ended(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), b"".join(pieces).decode())
+    return Ended(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), written.decode())
 
 
 def json_lines(text: str) -> list[dict[str, Any]]:

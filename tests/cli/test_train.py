@@ -205,7 +205,7 @@ def test_when_nobody_reads_on_a_run_that_is_to_be_saved_goes_on(tmp_path: Path) 
 
 
 def test_a_terminal_gets_all_of_the_lines_and_progress() -> None:
-    ended = in_terminal("train", "--until", "800", "--n-embd", "32", "--n-layer", "2")  # more than a second's work
+    ended = in_terminal("train", "--until", "800", "--num-steps", "800", patience=0)
     assert ended.status == 0
     assert ended.screen.count(" | loss ") == 800
     assert "steps/s" in ended.screen
@@ -214,9 +214,9 @@ def test_a_terminal_gets_all_of_the_lines_and_progress() -> None:
 
 
 def test_no_progress_without_a_terminal() -> None:
-    with start("train", "--until", "12000", "--num-steps", "12000", *SMALL) as process:
+    with start("train", "--until", "800", "--num-steps", "800", *SMALL, patience=0) as process:
         out, said = process.communicate(timeout=60)
-    assert (said, out.count("\n"), out.count("\x1b")) == ("", 12000, 0)
+    assert (said, out.count("\n"), out.count("\x1b")) == ("", 800, 0)
 
 
 def test_documents_kept_aside_are_told_and_logged(tmp_path: Path) -> None:

@@ -145,11 +145,14 @@ def test_until_beyond_the_schedule(copy: Any) -> None:
     assert "fewer than --until 7" in error_of(invoke("verify", copy(), "--until", "7"))
 
 
-def test_a_terminal_gets_progress(copy: Any) -> None:
-    ended = in_terminal("verify", copy(("    rate = ", "    import time; time.sleep(0.4); rate = ")))
+def test_a_terminal_gets_progress(copy: Any, tmp_path: Path) -> None:
+    """The copy goes on from step 3 when the progress of the steps before has been seen."""
+    seen = tmp_path / "seen"
+    waits = f"    import pathlib\n    while step == 3 and not pathlib.Path({str(seen)!r}).exists(): pass\n    rate = "
+    path = copy(("    rate = ", waits))
+    ended = in_terminal("verify", path, patience=0, shown=lambda text: seen.touch() if "of 6" in text else None)
     assert ended.status == 0
     assert "Comparing" in ended.screen
-    assert "of 6" in ended.screen
 
 
 # The copy does not outlive the comparison.

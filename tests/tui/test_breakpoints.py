@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from harness import debugger, name, notes, screen, text, until
 from textual.pilot import Pilot
@@ -181,7 +183,11 @@ async def test_marks_are_those_of_breakpoints_that_are_on_and_stand_in_this_step
 async def test_the_list_fits(size: tuple[int, int]) -> None:
     async with debugger(size) as pilot:
         long = " and ".join(["loss < 2"] * 20)
-        await add(pilot, long, *["q"] * 20)
+        await add(pilot, long)
+        kept = screen(pilot).kept
+        more = tuple(replace(kept.breakpoints[0], id=f"more{number}") for number in range(20))
+        screen(pilot).kept = replace(kept, breakpoints=(*kept.breakpoints, *more))
+        await pilot.press("escape", "B")
         await pilot.press("home")
         await pilot.pause()
         lines = text(pilot).splitlines()
