@@ -22,6 +22,9 @@ settings.register_profile("repeatable", derandomize=True, deadline=None, databas
 settings.load_profile("repeatable")
 settling.install()
 
+# Commands that are tested start as they do for a user, who has the modules compiled from the time before.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 for folder in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
     os.environ[folder] = tempfile.mkdtemp()
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from terminal import Terminal, needs_tmux, terminal
+from waiting import ended
 
 from engine.events import Moment, Phase
 from microgpt_tui import desk as desks
@@ -51,9 +53,9 @@ def to_the_place(term: Terminal) -> None:
     term.wait("step 2 of", "BACKWARD")
 
 
-def paused(term: Terminal) -> None:
+def paused(term: Terminal, there: Moment) -> None:
     """Wait as a user does who looks at the screen for a moment."""
-    term.wait(lambda _: desks.desk_file().exists() and desks.left().moment == PLACE)
+    term.wait(lambda _: desks.desk_file().exists() and desks.left().moment == there)
 
 
 def returns_there(tmp_path: Path, step: int = 2) -> None:
@@ -65,46 +67,30 @@ def returns_there(tmp_path: Path, step: int = 2) -> None:
 
 
 @needs_tmux
-def test_it_was_left(tmp_path: Path) -> None:
+def test_it_was_killed_then_its_terminal_went_away_then_it_was_left(tmp_path: Path) -> None:
+    """Each time it is where it was, and goes on from there."""
     with terminal(command(tmp_path, *SMALL)) as term:
         to_the_place(term)
-        term.press("q")
-        term.wait("[status 0]", lambda screen: "FORWARD" not in screen)
-    assert desks.left().moment == PLACE
-    returns_there(tmp_path)
+        paused(term, PLACE)
+        os.kill(pid(tmp_path), signal.SIGKILL)
+        term.wait("[status 137]")
+    with terminal(command(tmp_path, "--resume")) as term:
+        term.wait("step 2 of", "BACKWARD")
+        assert desks.left().moment == PLACE
+        term.press("]")
+        term.wait("step 3 of", "BACKWARD")
+        process = psutil.Process(pid(tmp_path))
+    ended(process)
+    assert desks.left().moment == replace(PLACE, step=3)
+    returns_there(tmp_path, step=3)
 
 
 @needs_tmux
 def test_it_broke_off(tmp_path: Path) -> None:
     with terminal(command(tmp_path, *SMALL)) as term:
         to_the_place(term)
-        paused(term)
+        paused(term, PLACE)
         term.press("]")
         says = "microgpt-tui --resume returns to where you were"
         term.wait("[status 1]", "the fault", lambda screen: says in " ".join(screen.split()))
     returns_there(tmp_path, step=3)
-
-
-@needs_tmux
-def test_its_terminal_went_away(tmp_path: Path) -> None:
-    with terminal(command(tmp_path, *SMALL)) as term:
-        to_the_place(term)
-        number = pid(tmp_path)
-    ended(number)
-    assert desks.left().moment == PLACE
-    returns_there(tmp_path)
-
-
-@needs_tmux
-def test_it_was_killed_while_the_user_paused(tmp_path: Path) -> None:
-    with terminal(command(tmp_path, *SMALL)) as term:
-        to_the_place(term)
-        paused(term)
-        os.kill(pid(tmp_path), signal.SIGKILL)
-        term.wait("[status 137]")
-    returns_there(tmp_path)
-
-
-def ended(number: int) -> None:
-    """Wait until a process that is nobody's child here has ended."""
-    subprocess.run(["tail", "--pid", str(number), "-f", os.devnull], check=True, timeout=90)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import psutil
+
 PATIENCE = 60.0  # seconds until a condition counts as never met
 LOOK = 0.01  # seconds between two looks
 
@@ -14,3 +16,9 @@ async def met(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not condition():
             await asyncio.sleep(LOOK)
+
+
+def ended(process: psutil.Process) -> None:
+    """Wait until a process has ended that need not be a child. Raises TimeoutError if it never does."""
+    if psutil.wait_procs([process], timeout=PATIENCE)[1]:
+        raise TimeoutError(f"{process} goes on")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import psutil
 import pytest
 from terminal import PATIENCE, Terminal, needs_tmux, terminal
+from waiting import ended
 
 from engine import checkpoint
 from microgpt_tui import desk as desks
@@ -96,11 +96,6 @@ def found(text: str) -> psutil.Process:
         if text in words and "python" in Path(words[0]).name:
             return process
     raise AssertionError(f"no process has {text} on its command line")
-
-
-def ended(process: psutil.Process) -> None:
-    """Wait until a process that is nobody's child here has ended."""
-    subprocess.run(["tail", "--pid", str(process.pid), "-f", os.devnull], check=True, timeout=PATIENCE)
 
 
 def training(term: Terminal) -> None:
