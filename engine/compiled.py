@@ -82,6 +82,8 @@ def loops() -> Loops:
     # Vectorised maths libraries round differently from C's, which the original calls; numba decides when imported.
     os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")
     try:
+        if os.environ.get("NUMBA_DISABLE_JIT", "0").strip() not in ("", "0"):
+            return plain_loops()  # without waiting for numba to be imported
         import numba
     except ImportError:
         return plain_loops()

@@ -6,7 +6,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from terminal import needs_tmux, terminal
+from terminal import COMPILED, needs_tmux, terminal
 
 COMMAND = Path(sysconfig.get_path("scripts")) / "microgpt-tui"
 
@@ -14,7 +14,7 @@ COMMAND = Path(sysconfig.get_path("scripts")) / "microgpt-tui"
 @needs_tmux
 def test_a_person_steps_through_a_training_step_and_quits() -> None:
     assert COMMAND.exists(), f"install the project first: {sys.executable} -m pip install -e ."
-    with terminal([str(COMMAND)]) as term:
+    with terminal([str(COMMAND)], **COMPILED) as term:
         first = term.wait("FORWARD", "reads BOS, should predict m")
         assert "mignon" not in first
         term.press("n", "n", "n")
@@ -40,7 +40,7 @@ def test_a_person_steps_through_a_training_step_and_quits() -> None:
 @needs_tmux
 def test_opened_at_a_later_step_with_other_sizes() -> None:
     options = ["--step", "30", "--n-layer", "2", "--n-embd", "8", "--n-head", "2", "--seed", "7"]
-    with terminal([str(COMMAND), *options], (200, 60)) as term:
+    with terminal([str(COMMAND), *options], (200, 60), **COMPILED) as term:
         term.wait("step 30 of 1000")
         term.press("f", "f", "End")
         term.wait("Adam on layer1.mlp_fc2")
@@ -50,7 +50,7 @@ def test_opened_at_a_later_step_with_other_sizes() -> None:
 
 @needs_tmux
 def test_a_run_is_watched_stopped_and_gone_back_in() -> None:
-    with terminal([str(COMMAND), "--num-steps", "50000"]) as term:
+    with terminal([str(COMMAND), "--num-steps", "50000"], **COMPILED) as term:
         term.wait("FORWARD")
         term.press("n", "n", "n", "Space")
         term.wait(lambda screen: "steps a second" in screen and "sampled" not in screen)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from terminal import needs_tmux, terminal
+from terminal import PLAIN, needs_tmux, terminal
 
 from microgpt_tui.place import folder
 
@@ -39,7 +39,7 @@ def names(tmp_path: Path) -> Path:
 
 
 def run(*args: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[bytes]:
-    settings = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    settings = {**os.environ, "PYTHONPATH": str(ROOT), **PLAIN, **environment}
     return subprocess.run([*COMMAND, *args], env=settings, cwd=cwd, capture_output=True, check=False)
 
 
@@ -91,7 +91,7 @@ def test_the_folder_is_gone(args: list[str], tmp_path: Path) -> None:
         f"import os, shutil, sys; shutil.rmtree({str(here)!r}); sys.argv[1:] = {args!r}; "
         "from microgpt_tui.cli import main; main()"
     )
-    settings = {**os.environ, "PYTHONPATH": str(ROOT)}
+    settings = {**os.environ, "PYTHONPATH": str(ROOT), **PLAIN}
     done = subprocess.run([sys.executable, "-c", script], env=settings, cwd=here, capture_output=True, check=False)
     assert done.returncode == 2, done.stderr
     assert b"the folder that this was started in is gone" in done.stderr

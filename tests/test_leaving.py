@@ -49,7 +49,11 @@ def pid(tmp_path: Path) -> int:
 
 def to_the_place(term: Terminal) -> None:
     term.wait("FORWARD")
-    term.press("]", "]", "f", "5")
+    term.press("]")
+    term.wait("step 1 of")
+    term.press("]")
+    term.wait("step 2 of")
+    term.press("f", "5")
     term.wait("step 2 of", "BACKWARD")
 
 

@@ -10,13 +10,9 @@ import venv
 import zipfile
 from pathlib import Path
 
-from terminal import terminal
+from terminal import PLAIN, terminal
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-# The loops run uncompiled, which spares each of these processes the compiling and changes no bit.
-PLAIN = {"NUMBA_DISABLE_JIT": "1"}
 
 
 def run(*command: str | Path, cwd: Path) -> str:
@@ -80,7 +76,7 @@ def its_course_is_there_and_what_needs_an_extra_says_so(installed: Path, folder:
 
 
 def its_debugger_opens(installed: Path, folder: Path) -> None:
-    with terminal([str(installed / "microgpt-tui")], cwd=folder, **PLAIN) as term:
+    with terminal([str(installed / "microgpt-tui")], cwd=folder) as term:
         term.wait("FORWARD")
         term.press("n")
         term.wait("embed_norm")

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from terminal import PLAIN
 
 from microgpt_tui.cli import cli
 
@@ -44,7 +45,8 @@ def error_of(result: Result) -> str:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
+    """Where the commands run that tests start: with plain loops."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error", **PLAIN}
 
 
 def _command(*args: Any, patience: float | None = None) -> list[str]:

@@ -193,30 +193,30 @@ def test_when_nobody_reads_on_training_ends_quietly() -> None:
 
 def test_when_nobody_reads_on_a_run_that_is_to_be_saved_goes_on(tmp_path: Path) -> None:
     save = tmp_path / "run.safetensors"
-    with start("train", "--until", "300", "--save", save, *SMALL) as process:
+    with start("train", "--until", "100", "--save", save, *SMALL) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.readline()
         process.stdout.close()
-        assert "300 of 300" in process.stderr.read()
+        assert "100 of 100" in process.stderr.read()
         process.wait(timeout=60)
     assert process.returncode == 0
-    assert checkpoints.load(save).step == 300
+    assert checkpoints.load(save).step == 100
 
 
 def test_a_terminal_gets_all_of_the_lines_and_progress() -> None:
-    ended = in_terminal("train", "--until", "800", "--num-steps", "800", patience=0)
+    ended = in_terminal("train", "--until", "200", "--num-steps", "200", *SMALL, patience=0)
     assert ended.status == 0
-    assert ended.screen.count(" | loss ") == 800
+    assert ended.screen.count(" | loss ") == 200
     assert "steps/s" in ended.screen
     assert "left" in ended.screen
-    assert "800 of 800 steps are done" in ended.screen
+    assert "200 of 200 steps are done" in ended.screen
 
 
 def test_no_progress_without_a_terminal() -> None:
-    with start("train", "--until", "800", "--num-steps", "800", *SMALL, patience=0) as process:
+    with start("train", "--until", "200", "--num-steps", "200", *SMALL, patience=0) as process:
         out, said = process.communicate(timeout=60)
-    assert (said, out.count("\n"), out.count("\x1b")) == ("", 800, 0)
+    assert (said, out.count("\n"), out.count("\x1b")) == ("", 200, 0)
 
 
 def test_documents_kept_aside_are_told_and_logged(tmp_path: Path) -> None:
