@@ -163,7 +163,7 @@ class Pane(Widget, can_focus=True):
         The base class composes a line in five steps, each with a strip of its own, which takes longer than drawing it.
         """
         if self.content_size != self.drawn_for:
-            self.redraw()  # Textual now and then tells nobody of a new size: it had worked it out before it was asked to
+            self.redraw()  # Textual now and then tells nobody of a new size, which it knew before it had to lay out
         width, lines = self.outer_size.width, self._lines
         if self.outer_size != self._painted:
             self._painted = self.outer_size
