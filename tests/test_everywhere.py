@@ -92,7 +92,8 @@ def test_the_folder_is_gone(args: list[str], tmp_path: Path) -> None:
         "from microgpt_tui.cli import main; main()"
     )
     settings = {**os.environ, "PYTHONPATH": str(ROOT), **PLAIN}
-    done = subprocess.run([sys.executable, "-c", script], env=settings, cwd=here, capture_output=True, check=False)
+    command = [sys.executable, "-P", "-c", script]  # as of an installed command, the folder is not on the path
+    done = subprocess.run(command, env=settings, cwd=here, capture_output=True, check=False)
     assert done.returncode == 2, done.stderr
     assert b"the folder that this was started in is gone" in done.stderr
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import venv
 import zipfile
+from importlib.util import find_spec
 from pathlib import Path
 
 from terminal import PLAIN, terminal
@@ -31,9 +32,11 @@ def installed(folder: Path) -> Path:
         names = archive.namelist()
     assert "engine/_data/names.txt" in names
     assert not [name for name in names if name.startswith(("tests/", "data/"))]
-    venv.create(folder / "venv")
+    pip_at_hand = find_spec("pip") is not None  # an environment made by uv has none
+    venv.create(folder / "venv", with_pip=not pip_at_hand)
     scripts = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
-    pip = [sys.executable, "-m", "pip", "--python", scripts / "python"]
+    python = scripts / "python"
+    pip = [sys.executable, "-m", "pip", "--python", python] if pip_at_hand else [python, "-m", "pip"]
     run(*pip, "install", "--quiet", "--no-compile", wheel, cwd=folder)
     return scripts
 

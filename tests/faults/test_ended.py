@@ -152,8 +152,7 @@ def test_the_window_is_resized_a_hundred_times(tmp_path: Path) -> None:
     with terminal(
         command, XDG_STATE_HOME=str(tmp_path / "state"), PYTHONPATH=environment()["PYTHONPATH"], **COMPILED
     ) as term:
-        term.wait("FORWARD")
-        term.press("space")
+        training(term)
         for turn in range(100):
             term.resize(*((10, 3), (300, 100), (80, 24), (41, 61), (17, 90))[turn % 5])
         term.resize(120, 36)
