@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 
 from rich.segment import Segment
+from rich.style import Style
 from textual import events
+from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -32,6 +34,7 @@ class Sheet(Widget):
         self.top = 0
         self.border_title = title or None
         self._draw: Drawing | None = None
+        self._base = Style()
         self._held: int | None = None  # the line on which the mouse button is held
 
     def show(self, draw: Drawing) -> None:
@@ -59,16 +62,19 @@ class Sheet(Widget):
         self._scroll(self.top + lines)
         return self.picture.height > self.content_size.height
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Lines of the sheet; its own colours, which take Textual longer to find than all else, are found once."""
+        self._base = self.rich_style
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
         """A line of the picture, on the sheet's own colours."""
-        width, number = self.content_size.width, y + self.top
+        width, number, base = self.content_size.width, y + self.top, self._base
         if number >= self.picture.height:
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, base)
         line = self.picture.lines[number]
-        segments = [
-            Segment(text, self.rich_style + style if style else self.rich_style) for text, style, _ in line.segments
-        ]
-        return Strip(segments, line.width).adjust_cell_length(width, self.rich_style)
+        segments = [Segment(text, base + style if style else base) for text, style, _ in line.segments]
+        return Strip(segments, line.width).adjust_cell_length(width, base)
 
     def on_resize(self, event: events.Resize) -> None:
         """Draw for the new size."""
