@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures.thread  # noqa: F401 - asyncio loads it with its first thread, and nobody may not read it
 import os
 import sys
 from collections.abc import Iterator
