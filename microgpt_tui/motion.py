@@ -24,7 +24,7 @@ from microgpt_tui.navigation import counterpart, last_moment, next_event
 
 FRAME = 0.1  # seconds between frames where the run goes as fast as it can
 NEAR = 0.03  # seconds that a move may take without a thread
-A_SCALAR = 10e-9  # seconds that a training step takes for each scalar of the tape, compiled; see the benchmarks
+A_SCALAR = {True: 10e-9, False: 1e-6}  # seconds a training step takes for each scalar of the tape; whether compiled
 SAMPLES = 5  # names that are sampled every tenth of the run
 
 
@@ -96,7 +96,7 @@ class Motion:
         if moment.step == session.step:
             return True
         steps = moment.step - start + 1
-        return session.loops.compiled and steps * len(session.recording) * A_SCALAR < NEAR
+        return steps * len(session.recording) * A_SCALAR[session.loops.compiled] < NEAR
 
     def go(self, moment: Moment) -> None:
         """Go to a moment that is far."""

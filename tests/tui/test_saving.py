@@ -45,6 +45,7 @@ async def opened(start: Start) -> AsyncIterator[tuple[Pilot[object], DebuggerScr
         await pilot.pause()
         screen = app.screen
         assert isinstance(screen, DebuggerScreen)
+        await until(pilot, lambda: not screen.busy)
         yield pilot, screen
 
 
@@ -144,6 +145,7 @@ async def left_behind(leave: Callable[[Pilot[object], DebuggerScreen], object]) 
     """An app on which somebody has been at work when it was left."""
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
         screen.go(MIDST)
+        await until(pilot, lambda: not screen.busy)
         await pilot.press("5", "down")
         screen.choose(7)
         leave(pilot, screen)
