@@ -19,7 +19,7 @@ from microgpt_tui.lectures.leaf import LETTERS, Leaf
 from microgpt_tui.lectures.pages import Play, Run
 from microgpt_tui.screens.arrangement import Arrangement
 from microgpt_tui.screens.lecture import LectureScreen
-from microgpt_tui.widgets.prose import parser
+from microgpt_tui.widgets.prose import parser, without_literals
 
 SIZE = (100, 28)  # of a picture; half a page of paper wide, and it can still be read
 THEME = "microgpt-light"
@@ -62,7 +62,7 @@ async def printed(lecture: Lecture, session: Session) -> Printed:
             if isinstance(scene.page.act, Play | Run):
                 screen.finish()
             leaves.append(screen.leaves[place])
-            yield leaves[-1].title
+            yield without_literals(leaves[-1].title)
 
     pictures = await screenshots(make, turn, SIZE, THEME)
     return Printed(lecture.chapter.title, tuple(zip(leaves, pictures, strict=True)))

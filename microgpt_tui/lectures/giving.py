@@ -15,6 +15,7 @@ from microgpt_tui.lectures.pages import Ask, Chapter, Course, LectureError, Run
 from microgpt_tui.lectures.scenes import Doing, Scene, bind
 from microgpt_tui.lectures.turning import Press, Turn
 from microgpt_tui.texts import lecture_words
+from microgpt_tui.widgets.prose import literal
 
 
 @dataclass
@@ -80,7 +81,7 @@ def leaves(scenes: list[Scene], session: Session) -> Iterator[Leaf]:
         try:
             leaf, here = leaf_of(scene, session, here)
         except LectureError as error:
-            leaf = Leaf(scene.page.title.text, f"This page cannot be shown. {error}", here, here)
+            leaf = Leaf(scene.page.title.text, f"This page cannot be shown. {literal(str(error))}", here, here)
         yield leaf
 
 

@@ -10,7 +10,7 @@ from engine import Moment, Session
 from microgpt_tui import palette
 from microgpt_tui.lectures.quotes import Template
 from microgpt_tui.lectures.scenes import Scene
-from microgpt_tui.widgets.prose import prose
+from microgpt_tui.widgets.prose import literal, prose
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 RIGHT, WRONG = "✓", "✗"
@@ -20,6 +20,7 @@ RIGHT, WRONG = "✓", "✗"
 class Leaf:
     """What a page says. `start` and `end` are the moments at which it begins, and where what it does ends.
 
+    `title`, `body`, `question`, `then` and `notes` are Markdown, with what is quoted as `literal` writes it.
     `right` is the place of the right option. `done` says that the page has done what it does, so that `then` and the
     right option are shown; `chosen` is the option that the viewer has picked.
     """
@@ -50,10 +51,12 @@ def leaf_of(scene: Scene, session: Session, before: Moment) -> tuple[Leaf, Momen
     start = scene.start(session, before)
 
     def said(text: Template | None, moment: Moment) -> str:
-        return text.fill(session, moment) if text is not None else ""
+        return text.fill(session, moment, literal) if text is not None else ""
 
-    texts = (scene.title, scene.body, scene.figure, scene.question, scene.notes)
-    title, body, figure, question, notes = (said(text, start) for text in texts)
+    title, body, question, notes = (
+        said(text, start) for text in (scene.title, scene.body, scene.question, scene.notes)
+    )
+    figure = scene.figure.fill(session, start) if scene.figure is not None else ""
     options = tuple(option.fill(session, start) for option in scene.options)
     session.seek(start)
     end = scene.ending(session, start)

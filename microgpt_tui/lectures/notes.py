@@ -14,6 +14,7 @@ from microgpt_tui.lectures.pages import Ask, LectureError
 from microgpt_tui.lectures.scenes import Scene
 from microgpt_tui.lectures.turning import Turn
 from microgpt_tui.printing import lines, printable
+from microgpt_tui.widgets.prose import LITERAL, without_literals
 
 LONGEST = 2**20  # bytes of a line
 A_WEEK = 7 * 24 * 3600
@@ -68,7 +69,7 @@ class Notes:
 def _text(said: Any) -> str:
     if not isinstance(said, str):
         raise TypeError
-    return lines(said)
+    return "".join(part if LITERAL.fullmatch(part) else lines(part) for part in LITERAL.split(said))
 
 
 def _number(said: Any) -> float:
@@ -121,6 +122,6 @@ def _coming(lecture: Lecture, scenes: Sequence[Scene], leaves: Sequence[Leaf]) -
     """The title of the page after the present one; after the last, that of the next chapter."""
     after = lecture.page + 1
     if after < len(scenes):
-        return leaves[after].title if after < len(leaves) else scenes[after].page.title.text
+        return without_literals(leaves[after].title) if after < len(leaves) else scenes[after].page.title.text
     chapters = lecture.course.chapters[lecture.place + 1 :]
     return chapters[0].title if chapters else ""

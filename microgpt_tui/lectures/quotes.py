@@ -78,9 +78,14 @@ class Template:
         """The quotes alone."""
         return [part for part in self.parts if isinstance(part, Quote)]
 
-    def fill(self, session: Session, moment: Moment) -> str:
-        """The text with its numbers. `moment` is the page's own; the run is moved. Raises LectureError."""
-        return "".join(part if isinstance(part, str) else self.one(part, session, moment) for part in self.parts)
+    def fill(self, session: Session, moment: Moment, quoted: Callable[[str], str] = str) -> str:
+        """The text with its numbers, each as `quoted` writes it.
+
+        `moment` is the page's own; the run is moved. Raises LectureError.
+        """
+        return "".join(
+            part if isinstance(part, str) else quoted(self.one(part, session, moment)) for part in self.parts
+        )
 
     def one(self, quote: Quote, session: Session, moment: Moment) -> str:
         """What stands for one of its quotes. Raises LectureError."""

@@ -58,7 +58,7 @@ class PagePane(Pane, can_focus=False):
 
 def _title(chapter: str, title: str, width: int) -> list[Line]:
     """The page's title, with the chapter's to the right if there is room, else above."""
-    lines = [_line(text, palette.NEW) for text in prose(title, width)]
+    lines = [_line(text, palette.NEW) for text in prose(title, width) or [Text(title)]]  # Markdown may say nothing
     last, size = lines[-1], measured(chapter)[1]
     if len(lines) == 1 and last.width + 3 + size <= width:
         last.to(width - size).add(chapter, palette.DIM)

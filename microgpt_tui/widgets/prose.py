@@ -1,14 +1,18 @@
 """Markdown as styled lines of a given width: paragraphs, emphasis, code, lists, headings. Knows nothing of lectures.
 
-Wide characters count two cells, so that Korean and English wrap alike.
+Wide characters count two cells, so that Korean and English wrap alike. What is quoted in a text (see `literal`) is
+shown as it is: no mark of Markdown in it does anything.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cache
+from string import digits, punctuation
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from rich.console import Console
 from rich.text import Text
@@ -16,12 +20,34 @@ from rich.text import Text
 from microgpt_tui import palette
 
 MARKS = {"strong": "STRONG", "em": "TARGET", "code_inline": "NEW"}
+FIRST = 0x10F000  # of the private characters that stand for signs which are quoted, while a text is read
+STAND_IN = {ord(sign): FIRST + ord(sign) for sign in punctuation + digits}
+LITERAL = re.compile(f"([{chr(FIRST)}-{chr(FIRST + 127)}]+)")
+SIGN = {stand_in: sign for sign, stand_in in STAND_IN.items()}
 
 
 @cache
 def parser() -> MarkdownIt:
     """CommonMark, with tables of no kind, no raw HTML, and no images, which would be loaded from somewhere."""
-    return MarkdownIt("commonmark", {"html": False}).disable("image")
+    made = MarkdownIt("commonmark", {"html": False}).disable("image")
+    made.core.ruler.push("literal", _signs)
+    return made
+
+
+def literal(text: str) -> str:
+    """A text to be put into a Markdown text, in which every sign of it will be no more than a sign."""
+    return text.translate(STAND_IN)
+
+
+def without_literals(text: str) -> str:
+    """A Markdown text with the signs themselves where `literal` put others: for one that is not read as Markdown."""
+    return text.translate(SIGN)
+
+
+def _signs(state: StateCore) -> None:
+    for token in state.tokens:
+        for each in (token, *(token.children or ())):
+            each.content = without_literals(each.content)
 
 
 @cache
@@ -44,7 +70,8 @@ def prose(text: str, width: int) -> list[Text]:
 
 def bare_marks(text: str) -> bool:
     """Whether a mark of Markdown (** or `) stands in a text as it is, because what it should open or close does not."""
-    tokens = (child for token in parser().parse(text) for child in token.children or ())
+    own = text.translate(dict.fromkeys(SIGN, "x"))  # what is quoted may hold any
+    tokens = (child for token in parser().parse(own) for child in token.children or ())
     return any(child.type == "text" and ("**" in child.content or "`" in child.content) for child in tokens)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from harness import session, until
 from textual.pilot import Pilot
 
+from engine import Session
 from microgpt_tui.app import ThemedApp
 from microgpt_tui.lectures.giving import Lecture
 from microgpt_tui.lectures.notes import Notes, Seen
@@ -75,14 +76,15 @@ PAGE = Notes(
 class Giving(ThemedApp):
     """A lecture alone, on a run that is ready."""
 
-    def __init__(self, lecture: Lecture, telling: Telling | None) -> None:
+    def __init__(self, lecture: Lecture, telling: Telling | None, run: Session) -> None:
         super().__init__()
+        self.run_ = run
         self.telling = telling
         self.lecture = lecture
         self.left: list[object] = []
 
     def on_mount(self) -> None:
-        self.push_screen(LectureScreen(session().anew(), self.lecture, self.telling))
+        self.push_screen(LectureScreen(self.run_, self.lecture, self.telling))
 
     def on_lecture_screen_left(self, message: LectureScreen.Left) -> None:
         self.left.append(message.to)
@@ -97,10 +99,10 @@ def lecture_of(tmp_path: Path, text: str = PAGES, language: str = "en", chapters
 
 @asynccontextmanager
 async def giving(
-    lecture: Lecture, size: tuple[int, int] = (120, 36), telling: Telling | None = None
+    lecture: Lecture, size: tuple[int, int] = (120, 36), telling: Telling | None = None, run: Session | None = None
 ) -> AsyncIterator[Pilot[None]]:
     """The lecture at its page, all of whose numbers are known."""
-    app = Giving(lecture, telling)
+    app = Giving(lecture, telling, run or session().anew())
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: len(app.screen_stack) > 1)
         shown = lectern(pilot)
