@@ -44,7 +44,8 @@ class Source(Pane):
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         del height
         source = frame.source
-        picture = Picture(list(_quiet_lines(source.path, width, palette.CODE)), focus=source.line - 1)
+        styles = palette.NEW, palette.FAINT, palette.WARNING
+        picture = Picture(list(_quiet_lines(source.path, width, palette.CODE, styles)), focus=source.line - 1)
         segments = _highlighted(source.path, palette.CODE)
         stops = _stops(frame)
         for number in source.ran | {source.line} | stops:
@@ -61,8 +62,9 @@ def _stops(frame: Frame) -> set[int]:
 
 
 @cache
-def _quiet_lines(path: Path, width: int, theme: str) -> tuple[Line, ...]:
-    """The lines of a file as they look where nothing happens."""
+def _quiet_lines(path: Path, width: int, theme: str, styles: tuple[Style, ...]) -> tuple[Line, ...]:
+    """The lines of a file as they look where nothing happens; `styles` are those in use, which two themes differ in."""
+    del styles
     return tuple(
         _line(i, segments, width, None, False) for i, segments in enumerate(_highlighted(path, theme), start=1)
     )

@@ -11,6 +11,7 @@ from microgpt_tui import palette
 from microgpt_tui.frame import Frame
 from microgpt_tui.panes.inspector import Inspector
 from microgpt_tui.panes.program import Program
+from microgpt_tui.panes.source import Source
 from microgpt_tui.panes.tokens import Tokens
 from microgpt_tui.stage.drawings import DRAWINGS, draw
 from microgpt_tui.texts import sentences, texts, title_of
@@ -156,6 +157,13 @@ def test_brighter_means_larger() -> None:
         light = [sum(style.bgcolor.get_truecolor()) for style in ramp if style.bgcolor]
         assert light == sorted(light)
         assert len(set(light)) == len(ramp)
+
+
+def test_the_numbers_of_lines_are_in_the_colours_of_the_theme_in_use() -> None:
+    for theme in (*palette.THEMES, *palette.THEMES):
+        palette.use(theme)
+        line = Source("source").draw(at(Moment()), 60, 10).lines[0]
+        assert line.segments[1].style == palette.FAINT
 
 
 def test_a_large_matrix_is_cut_around_the_cursor_and_says_so() -> None:
