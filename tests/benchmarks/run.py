@@ -36,6 +36,7 @@ BUDGETS = {  # what a figure should be, on a quiet machine
     "training on end, a step": "budget 0.8",
     "times as fast, over all, collector on": "budget over 400",
     "1,000 steps by the command, whole process": "budget 6",
+    "help, whole process": "budget 0.25",
     "bytes a scalar, all that a session holds": "budget 60",
     "any moment of 1,000 steps, median": "budget 60",
     "history after 1,000 steps": "budget 60",
@@ -66,6 +67,18 @@ def command() -> None:
     call = [sys.executable, "-m", "microgpt_tui", "train", "--until", "1000"]
     took = [seconds(lambda: subprocess.run(call, check=True, stdout=subprocess.DEVNULL)) for _ in range(3)]
     show("1,000 steps by the command, whole process", statistics.median(took), "s", f"slowest {max(took):.1f}")
+
+
+def help_text() -> None:
+    """The shortest thing that the installed program does, beside a Python that does nothing, in turns."""
+    calls = {"help, whole process": ["-m", "microgpt_tui", "--help"], "  a Python that does nothing": ["-c", ""]}
+    took: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(15):
+        for name, call in calls.items():
+            process = [sys.executable, *call]
+            took[name].append(seconds(lambda p=process: subprocess.run(p, check=True, stdout=subprocess.DEVNULL)))
+    for name, times in took.items():
+        show(name, statistics.median(times), "s", f"slowest {max(times):.2f}, best {min(times):.2f}")
 
 
 def race(collector: bool) -> tuple[list[float], list[float]]:
@@ -188,6 +201,7 @@ def main() -> None:
     split()
     memory()
     travel()
+    help_text()
     command()
     ladder()
 
