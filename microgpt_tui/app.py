@@ -19,8 +19,9 @@ from textual.binding import BindingType
 from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.theme import Theme, ThemeProvider
+from textual.worker import WorkerFailed
 
-from engine import EngineError, Session
+from engine import DataError, EngineError, Session
 from engine.dataset import checksum
 from engine.whatif import Branches
 from microgpt_tui import palette
@@ -162,6 +163,15 @@ class MicrogptApp(ThemedApp):
             self.keeper.screen.motion.halt(wait=True)
             self.keeper.leave()
         super().exit(result, return_code, message)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Leave with a sentence when memory runs out; everything else is a fault of the program, and is shown whole."""
+        if isinstance(error.error if isinstance(error, WorkerFailed) else error, MemoryError):
+            kept = self.keeper is not None and not in_browser()
+            way = "; microgpt-tui --resume returns to where you were" if kept else ""
+            self.exit(DataError(f"there is not enough memory to go on; a smaller model needs less{way}"))
+        else:
+            super()._handle_exception(error)
 
     @on(OpeningScreen.Failed)
     async def failed(self, message: OpeningScreen.Failed) -> None:

@@ -16,16 +16,19 @@ from waiting import ended
 from engine.events import Moment, Phase
 from microgpt_tui import desk as desks
 
-# The command line itself, in a process that tells its number, with a fault put into one pane for step 3.
+# The command line itself, in a process that tells its number, with a fault put into one pane for a step from 3 on.
 PROGRAM = """
 import os, pathlib, sys
 pathlib.Path(sys.argv.pop(1)).write_text(str(os.getpid()))
+fault = sys.argv.pop(1)
 from microgpt_tui.panes.tokens import Tokens
 from microgpt_tui.cli import main
 show = Tokens.show
 def broken(self, frame):
-    if frame.moment.step == 3 and "--resume" not in sys.argv:
+    if frame.moment.step == 3 and fault == "program":
         raise RuntimeError("the fault")
+    if frame.moment.step == 4 and fault == "memory":
+        bytearray(2**60)
     show(self, frame)
 Tokens.show = broken
 main()
@@ -39,8 +42,8 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
 
-def command(tmp_path: Path, *options: str) -> list[str]:
-    return [sys.executable, "-c", PROGRAM, str(tmp_path / "pid"), *options]
+def command(tmp_path: Path, *options: str, fault: str = "none") -> list[str]:
+    return [sys.executable, "-c", PROGRAM, str(tmp_path / "pid"), fault, *options]
 
 
 def pid(tmp_path: Path) -> int:
@@ -90,11 +93,17 @@ def test_it_was_killed_then_its_terminal_went_away_then_it_was_left(tmp_path: Pa
 
 
 @needs_tmux
-def test_it_broke_off(tmp_path: Path) -> None:
-    with terminal(command(tmp_path, *SMALL)) as term:
+def test_it_broke_off_then_memory_ran_out(tmp_path: Path) -> None:
+    says = "microgpt-tui --resume returns to where you were"
+    with terminal(command(tmp_path, *SMALL, fault="program")) as term:
         to_the_place(term)
         paused(term, PLACE)
         term.press("]")
-        says = "microgpt-tui --resume returns to where you were"
         term.wait("[status 1]", "the fault", lambda screen: says in " ".join(screen.split()))
-    returns_there(tmp_path, step=3)
+    with terminal(command(tmp_path, "--resume", fault="memory")) as term:
+        term.wait("step 3 of", "BACKWARD")
+        term.press("]")
+        screen = term.wait("[status 2]", lambda screen: says in " ".join(screen.split()))
+        assert "there is not enough memory to go on" in " ".join(screen.split())
+        assert "Traceback" not in screen
+    returns_there(tmp_path, step=4)

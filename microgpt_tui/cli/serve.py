@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from importlib.util import find_spec
 
 import rich_click as click
@@ -71,8 +72,14 @@ def serve(ctx: click.Context, command: tuple[str, ...], host: str, port: int, vi
         address, port = listening.getsockname()[:2]
         token = None if is_loopback(address) else secrets.token_urlsafe(16)
         _say_where(address, port, token)
-        run(Server(command, visitors, Door(token, port), tell), listening)
-    click.echo("stopped")
+        run(Server(command, visitors, Door(token, port), _mention), listening)
+    _mention("stopped")
+
+
+def _mention(text: str) -> None:
+    """Tell the owner something; when the owner's terminal is gone, visitors are served, and end, in good order."""
+    with suppress(OSError):
+        tell(text)
 
 
 def _check(ctx: click.Context, command: tuple[str, ...]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import count
@@ -103,5 +104,8 @@ async def _listen(visitor: Visitor, page: web.WebSocketResponse) -> None:
 
 
 def run(server: Server, listening: socket) -> None:
-    """Serve until ctrl+c or SIGTERM; all visitors have ended when it returns."""
+    """Serve until ctrl+c, SIGTERM or the end of the terminal; all visitors have ended when it returns."""
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
+        signal.signal(hangup, lambda *_: signal.raise_signal(signal.SIGTERM))  # the one that the web server hears
     web.run_app(server.app(), sock=listening, print=None, access_log=None, shutdown_timeout=2 * GRACE)

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from urllib.request import urlopen
 
 import psutil
 import pytest
@@ -74,16 +75,23 @@ def test_the_terminal_goes_away_while_train_trains(tmp_path: Path) -> None:
     assert checkpoint.load(save).step > 0
 
 
-def test_serve_is_ended(tmp_path: Path) -> None:
-    servers = {name: start("serve", "--port", "0") for name in STATUS if name != "SIGHUP"}
+def test_serve_is_ended() -> None:
+    """By ctrl+c, by the system, and by the end of a terminal that takes nothing any more."""
+    servers = {name: start("serve", "--port", "0") for name in STATUS}
     for name, process in servers.items():
         with process:
             assert process.stdout is not None
-            assert "http://127.0.0.1:" in process.stdout.readline()
+            assert process.stderr is not None
+            address = process.stdout.readline().split()[-1]
+            assert "ctrl+c stops it" in process.stdout.readline()
+            with urlopen(address) as page:
+                assert page.status == 200
+            if name == "SIGHUP":
+                process.stdout.close()
             process.send_signal(number_of(name))
-            out, err = process.communicate(timeout=PATIENCE)
-            assert process.returncode in (0, STATUS[name])
-            assert "Traceback" not in out + err
+            assert process.wait(PATIENCE) == 0
+            assert process.stdout.closed or process.stdout.read() == "stopped\n"
+            assert process.stderr.read() == ""
 
 
 # The debugger and a lecture.
@@ -127,8 +135,37 @@ def test_the_debugger_is_ended_while_it_trains(name: str, tmp_path: Path) -> Non
     assert not process.is_running()
 
 
+# The command line, ended whenever a file is saved.
+ENDED_SAVING = """
+import os, signal
+from microgpt_tui.cli import main
+sync = os.fsync
+def ended(descriptor):
+    signal.raise_signal(signal.SIGTERM)
+    sync(descriptor)
+os.fsync = ended
+main()
+"""
+
+
 @needs_tmux
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_the_debugger_is_ended_while_it_saves(tmp_path: Path) -> None:
+    save = tmp_path / "run.safetensors"
+    homes = {"XDG_STATE_HOME": str(tmp_path / "state"), "PYTHONPATH": environment()["PYTHONPATH"]}
+    with terminal([sys.executable, "-c", ENDED_SAVING, "--step", "1", *SMALL], **homes) as term:
+        term.wait("step 1 of")
+        term.press("C-s")
+        term.wait("run-1.safetensors", "enter saves")
+        term.press("C-u")  # answered on a longer way than letters, which would overtake it
+        term.wait(lambda screen: "run-1.safetensors" not in screen)
+        term.press(*str(save), "Enter")
+        assert "Traceback" not in term.wait(f"[status {STATUS['SIGTERM']}]")
+    assert checkpoint.load(save).step == 1
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == [save.name]
+
+
+@needs_tmux
+@pytest.mark.parametrize("name", STATUS)
 def test_a_lecture_is_ended(name: str, tmp_path: Path) -> None:
     desks.folder().mkdir(parents=True)
     lecture = tmp_path / "own.md"
@@ -137,8 +174,11 @@ def test_a_lecture_is_ended(name: str, tmp_path: Path) -> None:
     with terminal(command, XDG_STATE_HOME=str(tmp_path / "state"), PYTHONPATH=environment()["PYTHONPATH"]) as term:
         term.wait("Hello.")
         term.wait(lambda _: (desks.folder() / "lecture.json").exists())
-        found(str(lecture)).send_signal(number_of(name))
-        screen = term.wait(f"[status {STATUS[name]}]")
+        if name == "SIGINT":  # a key there, too
+            term.press("C-c", "q")
+        else:
+            found(str(lecture)).send_signal(number_of(name))
+        screen = term.wait(f"[status {0 if name == 'SIGINT' else STATUS[name]}]")
         assert "Traceback" not in screen
     assert not list(desks.folder().iterdir())  # the call was taken back, and no desk was made of the lecture
 
