@@ -33,7 +33,7 @@ KEYS = (
 ESCAPE = ("-H", "1b", "5b", "32", "37", "75")
 Q = ("71",)
 SIZES = ((80, 24), (120, 36), (200, 60), (40, 10), (100, 30))
-MANY = 300  # keys and resizes
+MANY = 200  # keys and resizes
 
 
 @needs_tmux

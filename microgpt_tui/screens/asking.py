@@ -22,13 +22,6 @@ T = TypeVar("T")
 class AskScreen(Typing[T | None], Generic[T]):
     """Returns what `read` makes of the line, None if the user gives up. `read` raises EngineError for what is wrong."""
 
-    CSS = """
-    AskScreen { align: center middle; background: $background 60%; }
-    AskScreen Vertical { width: 88; max-width: 96%; height: auto; border: round $accent; background: $panel;
-        padding: 0 1; border-title-color: $accent; border-subtitle-color: $foreground; }
-    AskScreen Input { border: none; height: 1; padding: 0; }
-    AskScreen #note { height: auto; }
-    """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "close", tooltip="Change nothing")]
 
     def __init__(self, title: str, hint: str, read: Callable[[str], T], text: str = "") -> None:
@@ -37,7 +30,7 @@ class AskScreen(Typing[T | None], Generic[T]):
 
     def compose(self) -> ComposeResult:
         """A line to type in, and one below it that answers."""
-        with Vertical() as box:
+        with Vertical(classes="box") as box:
             box.border_title = self._title
             box.border_subtitle = "enter takes it, esc does not"
             yield Input(self._text, select_on_focus=False, max_length=LONGEST)

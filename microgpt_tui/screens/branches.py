@@ -27,12 +27,7 @@ Wish = tuple[str, str | None]
 class BranchesScreen(Modal[Wish | None]):
     """Returns what the user wants; names are changed at once."""
 
-    CSS = f"""
-    BranchesScreen {{ align: center middle; background: $background 60%; }}
-    BranchesScreen Vertical {{ width: {WIDEST}; max-width: 96%; height: auto; max-height: 92%; border: round $accent;
-        background: $panel; padding: 0 1; border-title-color: $accent; border-subtitle-color: $foreground; }}
-    BranchesScreen OptionList {{ height: auto; max-height: 100%; border: none; background: $panel; padding: 0; }}
-    """
+    CSS = f"BranchesScreen .box {{ width: {WIDEST}; }}"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,E", "close", "close", tooltip="Stay in this run"),
         Binding("r", "rename", "rename", tooltip="Give the branch another name"),
@@ -47,7 +42,7 @@ class BranchesScreen(Modal[Wish | None]):
 
     def compose(self) -> ComposeResult:
         """One line each."""
-        with Vertical() as box:
+        with Vertical(classes="box") as box:
             box.border_title = "This run and its branches"
             box.border_subtitle = "enter go · c compare · r rename · u undo last · d delete · esc"
             yield Options()

@@ -36,12 +36,7 @@ HINT = (
 class BreakpointsScreen(Modal[Breakpoint | None]):
     """Hands every change to `keep` at once. Returns the breakpoint that the user wants to go to, if any."""
 
-    CSS = f"""
-    BreakpointsScreen {{ align: center middle; background: $background 60%; }}
-    BreakpointsScreen Vertical {{ width: {WIDEST}; max-width: 96%; height: auto; max-height: 92%; border: round $accent;
-        background: $panel; padding: 0 1; border-title-color: $accent; border-subtitle-color: $foreground; }}
-    BreakpointsScreen OptionList {{ height: auto; max-height: 100%; border: none; background: $panel; padding: 0; }}
-    """
+    CSS = f"BreakpointsScreen .box {{ width: {WIDEST}; }}"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,B", "close", "close", tooltip="Back to the run"),
         Binding("a", "add", "add", tooltip="Type a breakpoint", priority=True),
@@ -57,7 +52,7 @@ class BreakpointsScreen(Modal[Breakpoint | None]):
 
     def compose(self) -> ComposeResult:
         """One line each."""
-        with Vertical() as box:
+        with Vertical(classes="box") as box:
             box.border_title = "Breakpoints and health checks"
             box.border_subtitle = "a add · e edit · space on, off · d delete · g go · esc closes"
             yield Options()

@@ -25,12 +25,7 @@ WIDTH = 56  # cells of a line
 class ChaptersScreen(Modal[tuple[Course, int] | None]):
     """Returns the course, which may be in another language by now, and the place of the chosen chapter; or None."""
 
-    CSS = """
-    ChaptersScreen { align: center middle; background: $background 60%; }
-    ChaptersScreen Vertical { width: 64; max-width: 96%; height: auto; max-height: 92%; border: round $accent;
-        background: $panel; padding: 0 1; border-title-color: $accent; border-subtitle-color: $foreground; }
-    ChaptersScreen OptionList { height: auto; max-height: 100%; border: none; background: $panel; padding: 0; }
-    """
+    CSS = "ChaptersScreen .box { width: 64; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,l", "dismiss(None)", "close", tooltip="Back"),
         Binding("tab,k", "translate", "language", tooltip="The same course in its other language", priority=True),
@@ -43,7 +38,7 @@ class ChaptersScreen(Modal[tuple[Course, int] | None]):
 
     def compose(self) -> ComposeResult:
         """One line a chapter."""
-        with Vertical() as box:
+        with Vertical(classes="box") as box:
             box.border_title = "Lectures"
             hint = "enter begins · esc closes"
             box.border_subtitle = hint if self._course.folder is None else f"{hint} · tab English, 한국어"

@@ -34,11 +34,7 @@ class GradCheckScreen(Modal[int | None]):
     `session` has to stand still meanwhile.
     """
 
-    CSS = """
-    GradCheckScreen { align: center middle; background: $background 60%; }
-    GradCheckScreen VerticalScroll { width: 84; max-width: 96%; height: auto; max-height: 92%; border: round $accent;
-        background: $panel; padding: 0 1; border-title-color: $accent; border-subtitle-color: $foreground; }
-    """
+    CSS = "GradCheckScreen .box { width: 84; }"
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,g", "stop", "stop, close", tooltip="Stop the check of a matrix, else close"),
@@ -75,7 +71,7 @@ class GradCheckScreen(Modal[int | None]):
 
     def compose(self) -> ComposeResult:
         """The numbers, scrolled if they must be."""
-        with VerticalScroll(can_focus=False):
+        with VerticalScroll(classes="box", can_focus=False):
             yield Static("computing the step's forward and backward phases …", id="numbers", markup=False)
 
     def on_mount(self) -> None:

@@ -25,11 +25,7 @@ LEADS = ("What", "Why", "How to read")
 class HelpScreen(Modal[None]):
     """Shown over the debugger; any of its keys closes it."""
 
-    CSS = """
-    HelpScreen { align: center middle; background: $background 60%; }
-    HelpScreen VerticalScroll { width: 88; max-width: 96%; height: auto; max-height: 92%; border: round $accent;
-        background: $panel; padding: 0 2; border-title-color: $accent; border-subtitle-color: $foreground; }
-    """
+    CSS = "HelpScreen .box { padding: 0 2; }"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter", "dismiss", "close")]
 
     def __init__(self, frame: Frame, pane: str | None) -> None:
@@ -38,7 +34,7 @@ class HelpScreen(Modal[None]):
 
     def compose(self) -> ComposeResult:
         """The text, scrolled if it must be."""
-        with VerticalScroll() as scroll:
+        with VerticalScroll(classes="box") as scroll:
             scroll.border_title = "Help"
             scroll.border_subtitle = "esc closes"
             yield Static(self._text())

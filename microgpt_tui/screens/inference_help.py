@@ -20,16 +20,12 @@ from microgpt_tui.texts import texts
 class InferenceHelp(Modal[None]):
     """Shown over inference; any of its keys closes it."""
 
-    CSS = """
-    InferenceHelp { align: center middle; background: $background 60%; }
-    InferenceHelp VerticalScroll { width: 88; max-width: 96%; height: auto; max-height: 92%; border: round $accent;
-        background: $panel; padding: 0 2; border-title-color: $accent; border-subtitle-color: $foreground; }
-    """
+    CSS = "InferenceHelp .box { padding: 0 2; }"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter", "dismiss", "close")]
 
     def compose(self) -> ComposeResult:
         """The text, scrolled if it must be."""
-        with VerticalScroll() as scroll:
+        with VerticalScroll(classes="box") as scroll:
             scroll.border_title = "Inference"
             scroll.border_subtitle = "esc closes"
             yield Static(_text())

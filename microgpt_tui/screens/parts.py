@@ -50,12 +50,7 @@ def parts(frame: Frame) -> list[Ablation]:
 class PartsScreen(Modal[Ablation | None]):
     """Returns the part that is to be switched: off, to its mean, or on again if it is off."""
 
-    CSS = """
-    PartsScreen { align: center middle; background: $background 60%; }
-    PartsScreen Vertical { width: 64; max-width: 96%; height: auto; max-height: 92%; border: round $accent;
-        background: $panel; padding: 0 1; border-title-color: $accent; border-subtitle-color: $foreground; }
-    PartsScreen OptionList { height: auto; max-height: 100%; border: none; background: $panel; padding: 0; }
-    """
+    CSS = "PartsScreen .box { width: 64; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,X", "close", "close", tooltip="Switch nothing"),
         Binding("m", "mean", "mean", tooltip=f"Let it be its mean over the next {MEAN_OF} documents"),
@@ -70,7 +65,7 @@ class PartsScreen(Modal[Ablation | None]):
 
     def compose(self) -> ComposeResult:
         """One line each."""
-        with Vertical() as box:
+        with Vertical(classes="box") as box:
             box.border_title = "What if a part were off, from this step on"
             box.border_subtitle = "enter off, on · m to its mean · esc"
             yield Options(*(Option(self._line(part)) for part in self._parts))

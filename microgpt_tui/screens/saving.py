@@ -24,13 +24,7 @@ LONGEST_SAID = 40  # characters of a name that is none
 class SaveScreen(Typing[Path | None]):
     """Asks for a file, saves the run there, returns the file or None. What is wrong is said where it can be mended."""
 
-    CSS = """
-    SaveScreen { align: center middle; background: $background 60%; }
-    SaveScreen Vertical { width: 72; max-width: 96%; height: auto; border: round $accent; background: $panel;
-        padding: 0 1; border-title-color: $accent; border-subtitle-color: $foreground; }
-    SaveScreen Input { border: none; height: 1; padding: 0; }
-    SaveScreen #note { height: auto; }
-    """
+    CSS = "SaveScreen .box { width: 72; }"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "close", tooltip="Do not save")]
 
     class Written(Message):
@@ -47,7 +41,7 @@ class SaveScreen(Typing[Path | None]):
 
     def compose(self) -> ComposeResult:
         """A line to type in, and one below it that answers."""
-        with Vertical() as box:
+        with Vertical(classes="box") as box:
             box.border_title = f"Save the run, at training step {self.run.step}"
             box.border_subtitle = "enter saves, esc does not"
             yield Input(f"run-{self.run.step}{SUFFIX}", select_on_focus=False)
