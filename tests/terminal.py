@@ -22,6 +22,8 @@ LOOK = 0.05  # seconds between two looks at what is not on the screen, and so te
 PLAIN = {"NUMBA_DISABLE_JIT": "1"}
 COMPILED = {"NUMBA_DISABLE_JIT": "0"}
 
+UNLIKE = "[unlike before]"  # said of a terminal that was not left as it was found
+
 needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 
 Shows = str | Callable[[str], bool]
@@ -90,6 +92,13 @@ class Terminal:
             assert time.monotonic() < deadline, f"never shown: {shows}\n{screen}"
             self.listen()
 
+    def left(self, status: int, *shows: Shows) -> str:
+        """Wait until the program has ended with this status, in good order; returns the screen."""
+        screen = self.wait(f"[status {status}]", *shows)
+        assert "Traceback" not in screen
+        assert UNLIKE not in screen, screen
+        return screen
+
 
 @contextmanager
 def terminal(
@@ -97,12 +106,14 @@ def terminal(
 ) -> Iterator[Terminal]:
     """Run `command` in a terminal of its own; when it ends, its exit status is shown as [status N].
 
+    If the terminal treats keys in another way than before, that is said, too. What is typed from then on is not shown.
     Its loops are plain, unless the `environment` says otherwise.
     """
     tmux = ["tmux", "-u", "-L", f"test-{uuid.uuid4().hex[:8]}"]
     settings = [f"{name}={value}" for name, value in {"COLORTERM": "truecolor", **PLAIN, **environment}.items()]
     line = shlex.join(["env", "-u", "COLUMNS", "-u", "LINES", *settings, *command])
-    inside = f"{line}; echo [status $?]; cat"
+    end = f'status=$?; test "$before" = "$(stty -g)" || echo "{UNLIKE}"; stty -echo; echo; echo "[status $status]"'
+    inside = f"before=$(stty -g); {line}; {end}; cat"
     new = ["new-session", "-d", "-s", "main", "-x", str(size[0]), "-y", str(size[1]), "-c", str(cwd or Path.cwd())]
     before, after = ["start-server", ";", "set", "-g", "status", "off"], ["set", "-g", "window-size", "manual"]
     subprocess.run([*tmux, "-f", "/dev/null", *before, ";", *new, inside, ";", *after], check=True)

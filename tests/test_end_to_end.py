@@ -34,7 +34,7 @@ def test_a_person_steps_through_a_training_step_and_quits() -> None:
         term.resize(120, 36)
         term.wait("Inspector")
         term.press("q")
-        term.wait("[status 0]", lambda screen: "FORWARD" not in screen)  # the screen is given back
+        term.left(0, lambda screen: "FORWARD" not in screen)  # the screen is given back
 
 
 @needs_tmux
@@ -45,7 +45,7 @@ def test_opened_at_a_later_step_with_other_sizes() -> None:
         term.press("f", "f", "End")
         term.wait("Adam on layer1.mlp_fc2")
         term.press("q")
-        term.wait("[status 0]")
+        term.left(0)
 
 
 @needs_tmux
@@ -66,7 +66,7 @@ def test_a_run_is_watched_stopped_and_gone_back_in() -> None:
         term.wait("Stopped")
         term.wait("step 0 of 50000")
         term.press("q")
-        term.wait("[status 0]")
+        term.left(0)
 
 
 @needs_tmux
@@ -78,4 +78,4 @@ def test_a_fault_leaves_a_screen_that_can_be_walked() -> None:
         term.press("p")
         term.wait(lambda screen: "log of 0" not in screen)
         term.press("q")
-        term.wait("[status 0]")
+        term.left(0)

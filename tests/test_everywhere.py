@@ -53,7 +53,7 @@ def test_the_debugger_draws_the_same(settings: list[str], names: Path) -> None:
         term.press("n", "n")
         term.wait("event 4/", "one dot product a row", "▸-0.288 -0.010 -0.012 +0.030  =  +0.4988")
         term.press("q")
-        term.wait("[status 0]")
+        term.left(0)
 
 
 @needs_tmux
@@ -63,7 +63,7 @@ def test_a_home_that_cannot_be_written(names: Path) -> None:
     with terminal(["env", *home, *COMMAND, "--data", str(names), *SMALL], cwd=ROOT) as term:
         term.wait("FORWARD")
         term.press("q")
-        assert "error: where you are cannot be kept" in term.wait("[status 2]")
+        assert "error: where you are cannot be kept" in term.left(2)
 
 
 @needs_posix

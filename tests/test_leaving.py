@@ -69,7 +69,7 @@ def returns_there(tmp_path: Path, step: int = 2) -> None:
     with terminal(command(tmp_path, "--resume"), cwd=Path.cwd()) as term:
         term.wait(f"step {step} of", "BACKWARD")
         term.press("q")
-        term.wait("[status 0]")
+        term.left(0)
     assert desks.left().pane == "qkv"
 
 
@@ -103,7 +103,6 @@ def test_it_broke_off_then_memory_ran_out(tmp_path: Path) -> None:
     with terminal(command(tmp_path, "--resume", fault="memory")) as term:
         term.wait("step 3 of", "BACKWARD")
         term.press("]")
-        screen = term.wait("[status 2]", lambda screen: says in " ".join(screen.split()))
+        screen = term.left(2, lambda screen: says in " ".join(screen.split()))
         assert "there is not enough memory to go on" in " ".join(screen.split())
-        assert "Traceback" not in screen
     returns_there(tmp_path, step=4)

@@ -84,4 +84,4 @@ def its_debugger_opens(installed: Path, folder: Path) -> None:
         term.press("n")
         term.wait("embed_norm")
         term.press("q")
-        term.wait("[status 0]")
+        term.left(0)
