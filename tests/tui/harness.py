@@ -66,6 +66,14 @@ async def until(pilot: Pilot[Any], condition: Callable[[], bool]) -> None:
     raise AssertionError(f"this never happened; the screen:\n{text(pilot)}")
 
 
+async def go(pilot: Pilot[None], *keys: str) -> None:
+    """Press keys, each when the run stands where the one before has led: without compiled loops, that takes a thread."""
+    for key in keys:
+        await pilot.press(key)
+        await until(pilot, lambda: not screen(pilot).motion.busy)
+    await pilot.pause()
+
+
 def screen(pilot: Pilot[None]) -> DebuggerScreen:
     """The debugger's screen."""
     found = pilot.app.screen_stack[1]

@@ -6,7 +6,7 @@ import random
 from functools import cache
 
 import pytest
-from harness import debugger, screen, text
+from harness import debugger, go, screen, text
 from rich.cells import cell_len
 from textual.pilot import Pilot
 
@@ -58,12 +58,10 @@ async def test_keys_through_all_phases_at_every_size_reached_by_a_resize(which: 
     async with debugger(SIZES[first - 1], run_of(which)) as pilot:
         for phase, size in zip(PHASES, [*SIZES, *SIZES][first:], strict=False):
             await pilot.resize_terminal(*size)
-            await pilot.press(*"f" * (phase is not Phase.FORWARD), *chance.choices("nst", k=2), "]")
-            await pilot.pause()
+            await go(pilot, *"f" * (phase is not Phase.FORWARD), *chance.choices("nst", k=2), "]")
             check(pilot, size)
             assert screen(pilot).session.moment.phase is phase
-            await pilot.press("o" if phase is Phase.FORWARD else "s")
-            await pilot.pause()
+            await go(pilot, "o" if phase is Phase.FORWARD else "s")
             check(pilot, size)
 
 

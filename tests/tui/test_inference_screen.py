@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from functools import cache
 
 import pytest
-from harness import debugger, notes, screen, text, until
+from harness import debugger, go, notes, screen, text, until
 from rich.cells import cell_len
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -41,8 +41,7 @@ def run() -> Session:
 @asynccontextmanager
 async def inference(size: tuple[int, int] = (120, 36)) -> AsyncIterator[Pilot[None]]:
     async with debugger(size, run()) as pilot:
-        await pilot.press("right_square_bracket", "right_square_bracket", "i")
-        await pilot.pause()
+        await go(pilot, "right_square_bracket", "right_square_bracket", "i")
         yield pilot
 
 
@@ -238,7 +237,7 @@ async def test_names_of_several_steps_stand_side_by_side_and_those_of_the_data_a
 
 async def test_names_are_compared_with_those_of_steps_that_were_looked_at_before() -> None:
     async with inference() as pilot:
-        await pilot.press("q", "right_square_bracket", "i")
+        await go(pilot, "q", "right_square_bracket", "i")
         assert seen(pilot).steps == (2, 40, 0, 20, 4)
         await pilot.press("g")
         await until(pilot, lambda: not seen(pilot).pending)
