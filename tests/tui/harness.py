@@ -67,7 +67,7 @@ async def until(pilot: Pilot[Any], condition: Callable[[], bool]) -> None:
 
 
 async def go(pilot: Pilot[None], *keys: str) -> None:
-    """Press keys, each when the run stands where the one before has led: without compiled loops, that takes a thread."""
+    """Press keys, each when the run stands where the one before has led: with plain loops, that takes a thread."""
     for key in keys:
         await pilot.press(key)
         await until(pilot, lambda: not screen(pilot).motion.busy)
