@@ -2,6 +2,7 @@
 and saved work of whoever runs them are neither read nor written, and none sees what another did to the small run or
 to the colours."""
 
+import gc
 import os
 import tempfile
 
@@ -16,6 +17,12 @@ from microgpt_tui import palette
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are processors: tests of the installed command wait for other processes."""
     return len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)) + 1
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what there is by now; it would look through it with every test."""
+    gc.collect()
+    gc.freeze()
 
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None, max_examples=25)

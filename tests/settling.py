@@ -1,7 +1,9 @@
-"""When an app under test has come to rest: decided by what it still has to do, not by a clock.
+"""When an app under test has come to rest: decided by what it still has to do, not by a clock. And how it starts.
 
 Textual's own test pilot sleeps until the process uses little time, which waits too long on a quiet machine and much
 too long on a busy one. Work of threads is not waited for: a test that needs it says what it waits for.
+
+Every app reads the same style sheets; within a process of tests, each is read once for each set of colours.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ import asyncio
 import textual.app
 import textual.pilot
 from textual._context import active_app
+from textual.css.model import RuleSet
+from textual.css.stylesheet import Stylesheet
 from textual.screen import Screen
 
 ROUNDS = 500  # of drawing; an app that is never at rest, as one that trains, is looked at all the same
@@ -46,6 +50,19 @@ async def settled(min_sleep: float = 0, max_sleep: float = 0) -> None:
         await drained()
 
 
+_read: dict[object, list[RuleSet]] = {}
+_rules = Stylesheet._parse_rules
+
+
+def rules(self: Stylesheet, css: str, *place: object, **more: object) -> list[RuleSet]:
+    """In the place of Textual's own, which remembers what it has read as long as an app lives."""
+    asked = tuple(self._variables.items()), css, place, tuple(more.items())
+    if asked not in _read:
+        _read[asked] = _rules(self, css, *place, **more)  # type: ignore[arg-type]
+    return _read[asked]
+
+
 def install() -> None:
-    """Let every pilot wait so."""
+    """Let every pilot wait so, and every app start so."""
+    Stylesheet._parse_rules = rules  # type: ignore[method-assign]
     textual.pilot.wait_for_idle = textual.app.wait_for_idle = settled  # type: ignore[assignment]
