@@ -217,7 +217,7 @@ def test_any_moment_of_a_branch_from_any_other(text: str) -> None:
         twin.seek(moment)
         there = {key: value for key, value in shown(branch).items() if key != "losses"}
         assert there.items() <= onward[moment].items()
-        assert {key: shown(twin)[key] for key in there} == there
+        assert there.items() <= shown(twin).items()
 
 
 def test_changing_a_branch_further_and_back() -> None:
