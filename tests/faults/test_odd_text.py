@@ -31,15 +31,19 @@ OTHERS: list[type[Pane]] = [Place, Tokens, Timeline, Explanation]
 
 def shows(text: str) -> bool:
     """Whether each character is one that every terminal shows as itself; told otherwise than by `printable`."""
-    for before, c in zip(" " + text, text, strict=False):
-        kind = unicodedata.category(c)
-        if kind in ("Mn", "Me"):
-            if before == " " or not unicodedata.name(c, "").isascii() or "VARIATION" in unicodedata.name(c):
-                return False
-        elif c != " " and kind in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs", "Mc"):
+    return all(fits(c, before) for before, c in zip(" " + text, text, strict=False))
+
+
+@cache
+def fits(c: str, before: str) -> bool:
+    kind = unicodedata.category(c)
+    if kind in ("Mn", "Me"):
+        if before == " " or not unicodedata.name(c, "").isascii() or "VARIATION" in unicodedata.name(c):
             return False
+    elif c != " " and kind in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs", "Mc"):
+        return False
     unfit = ("FILLER", "JUNGSEONG", "REGIONAL", "BLANK")
-    return not any(word in unicodedata.name(c, "") for c in text for word in unfit)
+    return not any(word in unicodedata.name(c, "") for word in unfit)
 
 
 @pytest.mark.parametrize("what", SEQUENCES)
