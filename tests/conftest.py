@@ -2,15 +2,18 @@
 and saved work of whoever runs them are neither read nor written, and none sees what another did to the small run or
 to the colours."""
 
+import functools
 import gc
 import os
 import tempfile
+from dataclasses import replace
 
 import harness
 import pytest
 import settling
 from hypothesis import settings
 
+from engine import Config, recording, session
 from microgpt_tui import palette
 
 
@@ -31,6 +34,20 @@ settling.install()
 
 # Commands that are tested start as they do for a user, who has the modules compiled from the time before.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# A recording follows from the configuration and the size of the alphabet; making it is the longest part of most small
+# runs. Only the children in it are written to, by its first workspace. One that tells of its progress is made anew.
+recordings = functools.lru_cache(maxsize=20)(recording.record)
+
+
+def record(config: Config, vocab_size: int, progress: recording.Progress | None = None) -> recording.Recording:
+    if progress is not None:
+        return recording.record(config, vocab_size, progress)
+    recorded = recordings(config, vocab_size)
+    return replace(recorded, child=recorded.child.copy())
+
+
+session.record = record  # type: ignore[attr-defined]
 
 for folder in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
     os.environ[folder] = tempfile.mkdtemp()

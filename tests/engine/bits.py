@@ -1,8 +1,9 @@
-"""Comparing to the last bit: numbers in hex, and everything that a session shows at its moment."""
+"""Comparing to the last bit: the bits of numbers, and everything that a session shows at its moment."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -30,9 +31,11 @@ def flat(numbers: Any) -> list[Any]:
     return [numbers]
 
 
-def words(numbers: Any) -> list[str]:
-    """The numbers in hex. Equal words are equal bits: -0 is not 0; nan equals nan, whose bits mean nothing."""
-    return [float(x).hex() for x in flat(numbers)]
+def words(numbers: Any) -> list[int]:
+    """The bits of the numbers, in order: -0 is not 0; nan equals nan, whose bits mean nothing."""
+    doubles = np.array(flat(numbers), np.float64)
+    doubles[np.isnan(doubles)] = math.nan
+    return doubles.view(np.int64).tolist()  # type: ignore[no-any-return]
 
 
 def sha(session: Session) -> str:

@@ -37,9 +37,9 @@ def session_of(name: str, **more: Any) -> Session:
     return Session(Config(**changes(name)), load_docs(), **more)
 
 
-def read(numbers: Any) -> list[str]:
-    """Golden hex in the spelling of `words`."""
-    return [float.fromhex(x).hex() for x in flat(numbers)]
+def read(numbers: Any) -> list[int]:
+    """The bits of golden hex."""
+    return words([float.fromhex(x) for x in flat(numbers)])
 
 
 @functools.cache
@@ -127,15 +127,15 @@ def test_uncompiled_loops(name: str, steps: int) -> None:
 
 def test_numba_switched_off() -> None:
     script = (
-        "from engine import Config, Session, load_docs; from bits import sha; "
+        "from engine import Config, Session, load_docs; from bits import sha, words; "
         f"s = Session(Config(**{changes('small_2layer')!r}), load_docs()); s.run(until=1); "
-        "print(s.loops.compiled, sha(s), *map(float.hex, s.losses))"
+        "print(s.loops.compiled, sha(s), *words(s.losses))"
     )
     path = os.pathsep.join([str(Path(__file__).parent), str(GOLDEN.parent.parent)])
     environment = os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONPATH": path}
     run = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
     data = golden("small_2layer")
-    assert run.stdout.split() == ["False", data["sha"]["1"], *read(data["losses"][:1])], run.stderr
+    assert run.stdout.split() == ["False", data["sha"]["1"], *map(str, read(data["losses"][:1]))], run.stderr
 
 
 @pytest.mark.parametrize(("name", "steps"), [("default", 1), ("small_2layer", 10)])
