@@ -10,4 +10,4 @@ from fuzzed import fuzz
 
 @pytest.mark.parametrize("seed", ["a", "b"])
 async def test_random_keys_and_clicks_end_in_what_a_program_begun_anew_shows(seed: str, tmp_path: Path) -> None:
-    assert await fuzz(seed, 200, tmp_path, between=200) == 1
+    assert await fuzz(seed, 150, tmp_path, between=150) == 1
