@@ -84,7 +84,8 @@ async def test_the_words_are_those_of_the_lectures_language(file: Path) -> None:
         await until(pilot, lambda: words["ended"][:10] in text(pilot))
 
 
-async def test_themes_colour_the_notes(file: Path) -> None:
+async def test_themes_colour_the_notes(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
     async with reading(file) as pilot, telling(file, PAGE):
         await until(pilot, lambda: "Let them" in text(pilot))
         for colours in (palette.LIGHT, palette.CONTRAST, palette.DARK):
