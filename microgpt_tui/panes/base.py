@@ -48,7 +48,7 @@ class Pane(Widget, can_focus=True):
         self.frame: Frame | None = None
         self.picture = Picture()
         self.top = 0  # the first line of the picture that is shown
-        self.drawn_for = Size()  # the room that the picture was drawn for
+        self.drawn_for = Size()  # the room that the picture was drawn for; none if it is not that of the frame
         self._dimmed = False
         self._spot: tuple[int, int] | None = None  # line and column that the cursor went to at this moment
 
@@ -97,7 +97,10 @@ class Pane(Widget, can_focus=True):
     def redraw(self) -> None:
         """Draw the frame again."""
         size = self.content_size
-        if self.frame is None or not self.is_attached or not self.display or not size.width or not size.height:
+        if self.frame is None:
+            return
+        if not (self.is_attached and self.display and size.width and size.height):
+            self.drawn_for = Size()  # it is drawn when it is next painted
             return
         title, self.title = self.title, self.heading(self.frame)
         if title != self.title:

@@ -47,6 +47,7 @@ async def home(pilot: Pilot[Any], press: Callable[[str], Awaitable[None]]) -> De
             break
         await press("escape" if turn % 3 else "q")
     assert app.screen is screen, f"no way out of {app.screen_stack}"
+    await still(pilot, screen)  # a command that was chosen in the palette is run when that has gone
     app.action_hide_help_panel()
     screen.minimize()
     await still(pilot, screen)

@@ -49,9 +49,7 @@ def kept_in(folder: Path) -> Iterator[None]:
     """Let nothing be read or written but in a folder: settings, saved runs, pictures, the course."""
     (folder / "docs.txt").write_text("\n".join(DOCS), encoding="utf-8")
     chapters = []
-    for place, config in enumerate(
-        ("n_embd=4, n_head=2, block_size=4, num_steps=30", "n_embd=4, n_head=1, block_size=3")
-    ):
+    for place, config in enumerate(CHAPTERS):
         file = folder / f"{place}-small.md"
         header = f"---\ndata: docs.txt\nconfig: {config}\n"
         file.write_text(PAGES.replace("---\n", header, 1), encoding="utf-8")

@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 
 from engine import Config, Session
 from engine.events import PHASES, Phase
+from microgpt_tui.navigation import next_event
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.widgets.picture import Line
 
@@ -84,6 +85,26 @@ async def test_a_size_that_no_pane_is_told_of_is_drawn_for(monkeypatch: pytest.M
     for start in (size, (140, 40)):
         async with debugger(start, run_of("korean")) as pilot:
             await pilot.resize_terminal(*size)
+            await pilot.pause()
+            shown.append(text(pilot))
+    assert shown[0] == shown[1]
+
+
+async def test_panes_that_were_away_for_a_moment_show_what_has_happened_since() -> None:
+    """Textual tells a pane that it is back only if the screen was laid out while it was away."""
+    shown = []
+    for zoom in (False, True):
+        async with debugger(run=run_of("korean")) as pilot:
+            here = screen(pilot)
+            here.action_pane("inspector")
+            await pilot.pause()
+            if zoom:
+                here.action_zoom()
+            here.session.seek(next_event(here.session.program, here.session.moment))
+            here.where = here.where.at(here.session.moment)
+            here.show()
+            if zoom:
+                here.action_zoom()
             await pilot.pause()
             shown.append(text(pilot))
     assert shown[0] == shown[1]
