@@ -80,16 +80,6 @@ class Pane(Widget, can_focus=True):
         self.frame = frame
         self.redraw()
 
-    def on_resize(self, event: events.Resize) -> None:
-        """Draw again for the new size."""
-        del event
-        self.redraw()
-
-    def on_show(self, event: events.Show) -> None:
-        """Catch up with what was shown elsewhere in the meantime."""
-        del event
-        self.redraw()
-
     def let_go(self) -> None:
         """The run begins to move: keep the picture, and read nothing of the run any more."""
         self.frame = None
@@ -166,7 +156,7 @@ class Pane(Widget, can_focus=True):
         The base class composes a line in five steps, each with a strip of its own, which takes longer than drawing it.
         """
         if self.content_size != self.drawn_for:
-            self.redraw()  # Textual now and then tells nobody of a new size, which it knew before it had to lay out
+            self.redraw()  # here, since Textual does not always tell of a new size, nor that a pane is back
         width, lines = self.outer_size.width, self._lines
         if self.outer_size != self._painted:
             self._painted = self.outer_size

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -34,6 +34,7 @@ class Sheet(Widget):
         self.top = 0
         self.border_title = title or None
         self._draw: Drawing | None = None
+        self._drawn_for = Size()
         self._base = Style()
         self._held: int | None = None  # the line on which the mouse button is held
 
@@ -44,7 +45,7 @@ class Sheet(Widget):
 
     def redraw(self) -> None:
         """Draw again."""
-        width, height = self.content_size
+        self._drawn_for = width, height = self.content_size
         if self._draw is not None and self.is_attached and width and height:
             self.picture = self._draw(width, height).within(width)
             self._scroll(self.top)
@@ -64,6 +65,8 @@ class Sheet(Widget):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Lines of the sheet; its own colours, which take Textual longer to find than all else, are found once."""
+        if self.content_size != self._drawn_for:
+            self.redraw()
         self._base = self.rich_style
         return super().render_lines(crop)
 
@@ -75,16 +78,6 @@ class Sheet(Widget):
         line = self.picture.lines[number]
         segments = [Segment(text, base + style if style else base) for text, style, _ in line.segments]
         return Strip(segments, line.width).adjust_cell_length(width, base)
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Draw for the new size."""
-        del event
-        self.redraw()
-
-    def on_show(self, event: events.Show) -> None:
-        """Catch up."""
-        del event
-        self.redraw()
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Three lines down."""

@@ -78,18 +78,6 @@ async def test_a_resize_shows_what_a_start_at_that_size_shows(size: tuple[int, i
     assert shown[0] == shown[1]
 
 
-async def test_a_size_that_no_pane_is_told_of_is_drawn_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Textual leaves the event out when it was asked where the widgets stand before it had to lay them out."""
-    monkeypatch.setattr(Pane, "on_resize", lambda pane, event: None)
-    size, shown = (120, 36), []
-    for start in (size, (140, 40)):
-        async with debugger(start, run_of("korean")) as pilot:
-            await pilot.resize_terminal(*size)
-            await pilot.pause()
-            shown.append(text(pilot))
-    assert shown[0] == shown[1]
-
-
 async def test_panes_that_were_away_for_a_moment_show_what_has_happened_since() -> None:
     """Textual tells a pane that it is back only if the screen was laid out while it was away."""
     shown = []
