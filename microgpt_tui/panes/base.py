@@ -75,7 +75,7 @@ class Pane(Widget, can_focus=True):
 
     def show(self, frame: Frame) -> None:
         """Draw another frame."""
-        if self.frame is not None and frame.moment != self.frame.moment:
+        if self.frame is None or frame.moment != self.frame.moment:
             self._spot = None
         self.frame = frame
         self.redraw()

@@ -33,5 +33,5 @@ class Dragged(Pane):
             return
         x = min(max(event.get_content_offset_capture(self).x, 0), self.content_size.width - 1)
         target = Picture([self._held]).at(x, 0)
-        if isinstance(target, Moment) and self.frame is not None and target != self.frame.moment:
+        if isinstance(target, Moment) and (self.frame is None or target != self.frame.moment):
             self.post_message(self.Chosen(self, target))

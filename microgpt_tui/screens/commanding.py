@@ -34,7 +34,7 @@ class Commanding(Stopping):
         self._then: tuple[Callable[[], None], Moment] | None = None  # what is to be done at a moment that is gone to
 
     def _leave(self) -> None:
-        """The run begins to move in a thread."""
+        """The run begins to move."""
         raise NotImplementedError
 
     def _moving(self) -> bool:

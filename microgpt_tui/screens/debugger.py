@@ -176,11 +176,10 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
         """Stand at another moment, at once or, where that takes long, in a while; a fault on the way is shown."""
         if self.busy:
             return
+        self._leave()
         if not self.motion.near(moment):
-            self._leave()
             self.motion.go(moment)
             return
-        self.fault = None
         try:
             self.session.seek(moment, self.motion.told)
         except NumericFault as fault:
@@ -194,7 +193,7 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
         self.motion.enter(make, self.where.moment)
 
     def _leave(self) -> None:
-        """The run begins to move in a thread: panes keep their pictures, and let go of its numbers."""
+        """The run begins to move: panes keep their pictures, and let go of its numbers."""
         self.fault = None
         for pane in self.query(Pane):
             pane.let_go()

@@ -124,6 +124,8 @@ class Looking(Screen[None]):
     def action_select(self, dx: int, dy: int) -> None:
         """Move the cell cursor on the focused pane, or on the stage."""
         pane = self.focused if isinstance(self.focused, Pane) else self.query_one("#stage", Pane)
+        if pane.frame is None and not self.busy:
+            self.show()  # of keys that come at once, this one goes on from where the others have led
         row = pane.neighbour(dx, dy)
         if row is not None and not self.busy:
             self.choose(row)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
-from functools import cache
+from functools import cache, partial
 
 import pytest
 from harness import debugger, go, screen, text
 from rich.cells import cell_len
+from textual.geometry import Region, Size
 from textual.pilot import Pilot
 
 from engine import Config, Session
@@ -93,6 +94,33 @@ async def test_panes_that_were_away_for_a_moment_show_what_has_happened_since() 
             here.show()
             if zoom:
                 here.action_zoom()
+            await pilot.pause()
+            shown.append(text(pilot))
+    assert shown[0] == shown[1]
+
+
+async def test_a_pane_that_is_painted_between_a_move_and_its_frame_keeps_its_picture() -> None:
+    """What it could draw is a moment that the run has left."""
+    async with debugger(run=run_of("korean")) as pilot:
+        here, pane = screen(pilot), screen(pilot).query_one("#stage", Pane)
+        before = pane.picture.text()
+        here.action_go("next_step")
+        pane.drawn_for = Size()
+        pane.render_lines(Region(0, 0, *pane.outer_size))
+        assert pane.picture.text() == before
+        await pilot.pause()
+        assert pane.picture.text() != before
+
+
+async def test_keys_that_come_at_once_each_go_on_from_where_the_others_have_led() -> None:
+    shown = []
+    for at_once in (False, True):
+        async with debugger(run=run_of("korean")) as pilot:
+            here = screen(pilot)
+            for do in (partial(here.action_go, "next_event"), partial(here.action_select, 1, 0)) * 2:
+                do()
+                if not at_once:
+                    await pilot.pause()
             await pilot.pause()
             shown.append(text(pilot))
     assert shown[0] == shown[1]
