@@ -17,6 +17,7 @@ from textual import on
 from textual.app import App
 from textual.binding import BindingType
 from textual.filter import LineFilter
+from textual.notifications import Notify
 from textual.screen import Screen
 from textual.theme import Theme, ThemeProvider
 from textual.worker import WorkerFailed
@@ -42,6 +43,7 @@ from microgpt_tui.screens.opening import OpeningScreen
 from microgpt_tui.screens.saving import SaveScreen
 from microgpt_tui.start import Start
 from microgpt_tui.widgets.gate import Gate
+from microgpt_tui.widgets.notice import Notice
 
 
 class ThemedApp(App[EngineError | None]):
@@ -71,7 +73,8 @@ class ThemedApp(App[EngineError | None]):
         markup: bool = True,
     ) -> None:
         """Say something in passing; it may quote documents and file names, whatever they hold."""
-        super().notify(lines(message), title=title, severity=severity, timeout=timeout, markup=markup)
+        seconds = self.NOTIFICATION_TIMEOUT if timeout is None else timeout
+        self.post_message(Notify(Notice(lines(message), title, severity, seconds, markup)))
 
     def begin_in(self, theme: str) -> None:
         """The theme to begin with: dark, light or contrast."""

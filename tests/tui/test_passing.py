@@ -81,3 +81,15 @@ async def test_a_run_that_is_saved_below_the_palette_closes_its_own_screen(
         assert isinstance(pilot.app.screen, Palette)
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(pilot.app.screen, DebuggerScreen))
+
+
+async def test_a_notification_that_expires_while_it_is_put_up_has_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A timer that is set for less than no time would spin for ever, and the program with it."""
+    async with debugger() as pilot:
+        pilot.app.notify("late", timeout=30)
+        await pilot.pause()
+        (note,) = pilot.app._notifications
+        for late in (30.0, 30.001, 99.0):
+            monkeypatch.setattr("textual.notifications.time", lambda late=late: note.raised_at + late)
+            assert note.has_expired
+            assert note.time_left > 0
