@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.command import CommandList, CommandPalette
+from textual.errors import NoWidget
+from textual.events import Click
 
 from microgpt_tui.screens.passing import Passing
 from microgpt_tui.widgets.options import Options
@@ -20,6 +22,13 @@ class Palette(CommandPalette, Passing[None]):
         """Search, but not for what was typed just before it was closed: its list may be gone."""
         if self.is_active:
             super()._gather_commands(search_value)
+
+    def _on_click(self, event: Click) -> None:  # type: ignore[override]  # the base class's is called after it
+        """Nothing was clicked where the window has just become too small for that place."""
+        try:
+            self.get_widget_at(event.screen_x, event.screen_y)
+        except NoWidget:
+            event.prevent_default()
 
     def compose(self) -> ComposeResult:
         """As the base class has it, but for the list."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from harness import DOCS, SMALL, debugger, screen, text, until
+from textual.events import Click
 from textual.pilot import Pilot
 
 from microgpt_tui.app import MicrogptApp
@@ -93,3 +94,13 @@ async def test_a_notification_that_expires_while_it_is_put_up_has_time_left(monk
             monkeypatch.setattr("textual.notifications.time", lambda late=late: note.raised_at + late)
             assert note.has_expired
             assert note.time_left > 0
+
+
+async def test_a_click_in_the_palette_where_the_window_no_longer_is_does_nothing() -> None:
+    async with debugger() as pilot:
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Palette))
+        for y, left in ((200, False), (35, True)):
+            pilot.app.screen.post_message(Click(None, 3, y, 0, 0, 1, False, False, False, 3, y))
+            await pilot.pause()
+            assert isinstance(pilot.app.screen, Palette) is not left
