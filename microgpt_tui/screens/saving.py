@@ -56,6 +56,8 @@ class SaveScreen(Typing[Path | None]):
             return
         try:
             path = Path(name).expanduser()
+            if not path.name.strip("."):
+                raise ValueError("this folder, or the one above")
             path = path if path.suffix else path.with_suffix(SUFFIX)
             exists = path.resolve().is_file()
         except (OSError, ValueError, RuntimeError):  # too long, a folder alone, a home that is nobody's

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from harness import SMALL, text, until
+from harness import SMALL, notes, text, until
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -67,10 +67,10 @@ async def test_ctrl_s_saves_and_the_file_opens_at_the_same_tick(places: Path) ->
     async with opened(from_seed(SMALL, 4, None)) as (pilot, screen):
         screen.go(MIDST)
         await ask(pilot)
-        assert "run-4.safetensors" in text(pilot)  # type: ignore[arg-type]
+        assert "run-4.safetensors" in text(pilot)
         await pilot.press("enter")
         await until(pilot, lambda: pilot.app.screen is screen)
-        assert any("Saved" in note.message for note in pilot.app._notifications)
+        await until(pilot, lambda: "Saved" in notes(pilot))
     file = places / "run-4.safetensors"
     async with opened(from_file(file, None)) as (pilot, again):
         assert again.session.moment == MIDST
@@ -87,7 +87,7 @@ async def test_an_older_file_is_asked_about(places: Path) -> None:
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
         asked = await ask(pilot)
         await answer(pilot, "old")
-        assert "old.safetensors exists" in text(pilot)  # type: ignore[arg-type]
+        assert "old.safetensors exists" in text(pilot)
         await answer(pilot, "old ")  # typing takes the question back
         assert pilot.app.screen is asked
         assert old.read_text() == "precious"
@@ -107,7 +107,7 @@ async def test_what_cannot_be_saved_is_said_and_can_be_mended(places: Path) -> N
             (places.parent / "state.d").mkdir(exist_ok=True)
             await answer(pilot, name)
             await until(pilot, lambda: not pilot.app.screen.query_one(Input).disabled)
-            assert says in " ".join(text(pilot).split())  # type: ignore[arg-type]
+            assert says in " ".join(text(pilot).split())
         await answer(pilot, "[b]run")
         await until(pilot, lambda: pilot.app.screen is screen)
     assert [path.name for path in places.iterdir()] == ["[b]run.safetensors"]
@@ -192,7 +192,7 @@ async def test_what_does_not_fit_the_model_is_dropped_with_a_sentence() -> None:
     async with opened(from_desk(None)) as (pilot, screen):
         assert [each.describe() for each in screen.kept.breakpoints] == ["loss < 2"]
         assert screen.kept.watches == ()
-        told = [note.message for note in pilot.app._notifications if "was dropped" in note.message]
+        told = [note for note in notes(pilot).splitlines() if "was dropped" in note]
         assert [words[:12] for words in told] == ["A breakpoint", "A watch was "]
         assert "layer is 7; write a number from 0 to 0." in told[0]
 
@@ -218,8 +218,8 @@ async def test_a_full_disk_is_told_of_once(monkeypatch: pytest.MonkeyPatch, tmp_
             kept = screen.where
             await until(pilot, lambda: pilot.app.keeper._kept.where == kept)  # type: ignore[attr-defined] # noqa: B023
             await screen.workers.wait_for_complete()
-        said = [note.message for note in pilot.app._notifications if "cannot be kept" in note.message]
-        assert len(said) == 1
+        await pilot.pause()
+        assert notes(pilot).count("cannot be kept") == 1
 
 
 async def test_without_its_run_the_moment_is_reached_by_training() -> None:
@@ -229,7 +229,7 @@ async def test_without_its_run_the_moment_is_reached_by_training() -> None:
     desks.run_file().write_bytes(b"damaged")
     async with opened(from_desk(None)) as (pilot, screen):
         assert screen.session.moment == MIDST
-        assert any("trained anew" in note.message for note in pilot.app._notifications)
+        assert "trained anew" in notes(pilot)
 
 
 async def test_a_desk_that_points_at_nothing_is_laid_out_as_far_as_it_goes() -> None:
