@@ -160,7 +160,10 @@ class Expression:
 
     def _number(self, tree: ast.expr, known: Mapping[str, Value]) -> float | None:
         answer = self._evaluate(tree, known)
-        return float(answer) if isinstance(answer, int | float) else None
+        try:
+            return float(answer) if isinstance(answer, int | float) else None
+        except OverflowError:  # an integer that no float is as large as
+            return None
 
     def _evaluate(self, tree: ast.expr, known: Mapping[str, Value]) -> Value | None:
         self._evaluator.names = known

@@ -62,7 +62,7 @@ def run_debugger(start: Start, lecture: Lecture | None = None, theme: str = "dar
     _draw_in_utf8()
     status = run(start, lecture, theme)
     if status == CRASHED:
-        way = "" if in_browser() else "; microgpt-tui --resume returns to where you were"
+        way = "" if in_browser() or lecture is not None else "; microgpt-tui --resume returns to where you were"
         say(f"the debugger broke off{way}", error=True)
     if status:
         raise Exit(status)
@@ -70,7 +70,8 @@ def run_debugger(start: Start, lecture: Lecture | None = None, theme: str = "dar
 
 def in_terminal() -> bool:
     """Whether there is a terminal to take over: keys come from it, and the screen goes to it."""
-    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+    drawn_on = sys.stdout if sys.platform == "win32" else sys.stderr  # by Textual
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, drawn_on))
 
 
 def _draw_in_utf8() -> None:

@@ -31,7 +31,13 @@ if TYPE_CHECKING:
 )
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE.safetensors")
 @click.option(
-    "-n", "--number", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="How many documents."
+    "-n",
+    "--number",
+    type=click.IntRange(min=1, max=10**9),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="How many documents.",
 )
 @click.option(
     "--temperature",

@@ -27,6 +27,7 @@ LISTS = ("focus", "spotlight", "options", "config")
 LARGEST = 1_000_000  # bytes of a file; a chapter has some thousands
 LONGEST = 10_000  # characters of a header, and of the text of a page
 MOST_PAGES = 1000
+SLOWEST = 0.001  # events or steps a second
 TITLE = re.compile(r"\s*# +(?P<title>\S.*)")
 FENCE = re.compile(r" {0,3}(```|~~~)")
 
@@ -153,7 +154,7 @@ def _values(header: Header, mistakes: list[LectureError]) -> None:
             )
         )  # fmt: skip
         return
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:  # the last two: no such character
         mistakes.append(head.fault(f"this header cannot be read: {str(error).splitlines()[0]}"))
         return
     if node is None:
@@ -228,8 +229,10 @@ def _speed(said: Said, mistakes: list[LectureError]) -> float | None:
         speed = float(said.text)
     except ValueError:
         speed = math.nan
-    if not 0 <= speed <= 1000:  # nan is not either
-        mistakes.append(said.fault(f"speed is {said.text!r}; write a number a second up to 1000, or 0 for flat out"))
+    if speed != 0 and not SLOWEST <= speed <= 1000:  # nan is not either
+        mistakes.append(
+            said.fault(f"speed is {said.text!r}; write a number a second from {SLOWEST} to 1000, or 0 for flat out")
+        )
         return None
     return speed
 

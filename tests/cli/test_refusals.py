@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
+from microgpt_tui.cli import debugging
 from tests.cli.support import SMALL, environment, error_of, in_terminal, invoke, start
 
 BAD_FLAGS = [
@@ -109,6 +112,16 @@ def test_one_file_for_two_things_is_refused(tmp_path: Path) -> None:
 )
 def test_command_lines(args: tuple[str, ...], says: str) -> None:
     assert says in error_of(invoke(*args))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, Textual draws on the output")
+def test_the_debugger_needs_a_terminal_for_what_it_draws_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, mock.Mock(**{"isatty.return_value": True}))
+    assert debugging.in_terminal()
+    for error in (None, io.StringIO()):
+        monkeypatch.setattr(sys, "stderr", error)
+        assert not debugging.in_terminal()
 
 
 def test_the_debugger_needs_a_terminal() -> None:

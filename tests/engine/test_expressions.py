@@ -293,3 +293,7 @@ def test_no_array_leaves_an_expression(session: Session) -> None:
     session.seek(Moment(3))
     for text in ("wte", "wte[0]", "wte[0, 0]", "wte.argmax()", "wte.norm()", "max(wte)", "step", "loss"):
         assert not isinstance(value(session, text), np.ndarray | np.generic), text
+
+
+def test_an_integer_that_no_float_is_as_large_as_changes_no_sign(session: Session) -> None:
+    assert value(session, f"changes_sign({'9' * 400})", Moment(1)) is None
