@@ -142,10 +142,16 @@ class Scene:
             value = self.answer(session)
         except EngineError as error:
             raise said.fault(str(error)) from error
-        if written(value) in options:
-            return options.index(written(value))
+        places = {options.index(written(value))} if written(value) in options else set()
         if isinstance(value, int | float) and value in range(len(options)):
-            return int(value)
+            places.add(int(value))
+        if len(places) > 1:
+            raise said.fault(
+                f"{said.text} is {value!r} here, the text of one option and the index of another; "
+                "let no option be a number alone"
+            )
+        if places:
+            return places.pop()
         raise said.fault(f"{said.text} is {value!r} here, which is none of the options {', '.join(options)}")
 
 

@@ -15,6 +15,8 @@ from microgpt_tui.panes.base import Pane
 from microgpt_tui.widgets.picture import Line, Picture, measured
 from microgpt_tui.widgets.prose import prose
 
+FIGURE, DIGITS_NEED = 2, 5  # lines for a figure in letters, and the least for one in large digits
+
 
 class PagePane(Pane, can_focus=False):
     """What the lecture says. It is handed a `leaf`; None while its numbers are worked out."""
@@ -36,12 +38,18 @@ class PagePane(Pane, can_focus=False):
         picture.lines += _title(self.chapter, self.leaf.title, width)
         picture.line()
         lines = lines_of(self.leaf, width)
-        if self.leaf.figure and picture.height + len(lines) + 5 <= height:
-            self._figure(picture, self.leaf.figure, width)
+        if self.leaf.figure:
+            self._figure(picture, self.leaf.figure, width, height - picture.height - len(lines))
         picture.lines += [_line(text) for text in lines]
         return picture
 
-    def _figure(self, picture: Picture, words: str, width: int) -> None:
+    def _figure(self, picture: Picture, words: str, width: int, room: int) -> None:
+        """In large digits where there is room for them, else in letters."""
+        if room < DIGITS_NEED:
+            picture.line(words, palette.STRONG)
+            if room >= FIGURE:
+                picture.line()
+            return
         console = Console(width=width, color_system=None)
         for segments in console.render_lines(Digits(words, palette.STRONG), pad=False):
             line = picture.line()
@@ -50,10 +58,13 @@ class PagePane(Pane, can_focus=False):
         picture.line()
 
     def lines_needed(self, width: int) -> int:
-        """How many lines the page has in a width, once it has done what it does, without a figure."""
+        """How many lines the page has in a width, once it has done what it does, with a figure in letters."""
         if self.leaf is None:
             return 2
-        return len(_title(self.chapter, self.leaf.title, width)) + 1 + len(lines_of(self.leaf.revealed(), width))
+        figure = FIGURE if self.leaf.figure else 0
+        return (
+            len(_title(self.chapter, self.leaf.title, width)) + 1 + figure + len(lines_of(self.leaf.revealed(), width))
+        )
 
 
 def _title(chapter: str, title: str, width: int) -> list[Line]:

@@ -101,7 +101,8 @@ def spotlit(names: Sequence[str], room: Size) -> Split:
     main = below((REST, first), (lower, second)) if room.height >= 24 else below((REST, first))
     if room.width < 100:
         return main
-    others = [name for name in (*rest[: max(len(names) - 2, 0)], "program", "inspector", "source") if name in rest]
+    likely = (*rest[: max(len(names) - 2, 0)], "program", "inspector", "source", *rest)
+    others = [name for name in likely if name in rest]
     left, right = list(dict.fromkeys(others))[:2]
     return beside((28, left), (REST, main), (38, right)) if room.width >= 130 else beside((28, left), (REST, main))
 

@@ -50,7 +50,9 @@ class LectureScreen(Paging):
         if action not in own:
             return super().check_action(action, parameters)
         if self.exploring:
-            return action in ("chapters", "leave")
+            return action in ("chapters", "come_back", "leave")
+        if action == "come_back":
+            return False
         if action == "pick":
             return self.turn.next is Press.REVEAL and self.leaf is not None and parameters[0] < len(self.leaf.options)  # type: ignore[operator]
         if action == "explore":
@@ -145,10 +147,14 @@ class LectureScreen(Paging):
         self.show()
 
     def action_chapters(self) -> None:
-        """Back to the page from looking around, as it was; else the list of chapters."""
-        if not self.exploring:
+        """Back to the page from looking around; else the list of chapters."""
+        if self.exploring:
+            self.action_come_back()
+        else:
             self.app.push_screen(ChaptersScreen(self.lecture.course, self.lecture.place), self._begin)
-            return
+
+    def action_come_back(self) -> None:
+        """From looking around back to the page, as it was."""
         self.zoomed = None
         self.set_focus(None)
         self._explore(False)

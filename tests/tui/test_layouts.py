@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from engine.events import PHASES, Phase
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens import arrangement
 from microgpt_tui.screens.arrangement import Arrangement
-from microgpt_tui.screens.layouts import NORMAL, panes_of, plan, regions
+from microgpt_tui.screens.layouts import AROUND, NORMAL, panes_of, plan, regions, spotlit
 from microgpt_tui.texts import pane_text, texts
 
 SIZES = [(80, 24), (100, 24), (120, 36), (160, 47), (160, 54), (200, 60), (240, 80)]
@@ -21,6 +22,15 @@ SIZES = [(80, 24), (100, 24), (120, 36), (160, 47), (160, 54), (200, 60), (240, 
 @pytest.fixture(autouse=True)
 def _settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arrangement, "settings_folder", lambda: tmp_path)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_any_panes_can_be_in_question(size: tuple[int, int]) -> None:
+    for count in (1, 2, 3):
+        for names in permutations((*AROUND, "qkv", "adam"), count):
+            shown = list(panes_of(spotlit(names, Size(*size))))
+            assert names[0] in shown
+            assert len(shown) == len(set(shown))
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from harness import click_on, notes, text, until
+from harness import at, click_on, notes, text, until
 from lecturing import PAGES, giving, lectern, lecture_of
 from textual.pilot import Pilot
 
 from engine import Moment, Phase
 from microgpt_tui.frame import Choice
+from microgpt_tui.lectures.leaf import Leaf
 from microgpt_tui.panes.base import Pane
+from microgpt_tui.panes.page import PagePane
 from microgpt_tui.widgets.numbers import plain
 
 SIZES = [(80, 24), (120, 36), (200, 60)]
@@ -187,7 +189,8 @@ async def test_only_the_panes_in_question_are_bright(tmp_path: Path) -> None:
         assert first.style != again.style
 
 
-async def test_exploring_gives_all_keys_to_the_debugger_and_returns_to_the_same_page(tmp_path: Path) -> None:
+@pytest.mark.parametrize("back", ["l", "pagedown", "pageup", "f5"])  # of these, a clicker has the last three
+async def test_exploring_gives_all_keys_to_the_debugger_and_returns_to_the_same_page(tmp_path: Path, back: str) -> None:
     async with giving(lecture_of(tmp_path)) as pilot:
         await pilot.press("2", "right")  # revealed
         there = lectern(pilot).session.moment
@@ -197,10 +200,21 @@ async def test_exploring_gives_all_keys_to_the_debugger_and_returns_to_the_same_
         await pilot.press("right", "1", "f")
         assert lectern(pilot).session.moment.phase is Phase.BACKWARD
         assert lectern(pilot).lecture.page == 1
-        await pilot.press("l")
+        await pilot.press(back)
+        assert not lectern(pilot).exploring
         assert lectern(pilot).session.moment == there
         assert "A question" in text(pilot)
         assert "✓ c)" in text(pilot)
+
+
+@pytest.mark.parametrize("room", [3, 4, 5, 8, 30])
+def test_a_figure_is_always_there_in_large_digits_where_they_fit(room: int) -> None:
+    pane = PagePane("page")
+    pane.leaf = Leaf("Title", "The body.", Moment(), Moment(), figure="4,192")
+    lines = pane.draw(at(Moment()), 76, room).text().splitlines()
+    assert ("4,192" in lines) == (room < 8)
+    assert "The body." in lines[: max(room, 4)]
+    assert pane.lines_needed(76) == 5
 
 
 async def test_escape_first_leaves_a_pane(tmp_path: Path) -> None:
