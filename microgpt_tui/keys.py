@@ -34,8 +34,8 @@ KEYS = (
     Key("run.back", "C", "continue_back", "continue back", "Back to the breakpoint or health stop before", group="Run"),
     Key("break.here", "b", "break_here", "break", "Breakpoint on the event on the stage, or no longer", group="Run"),
     Key("break.list", "B", "breakpoints", "breakpoints", "List of breakpoints and health checks", group="Run"),
-    Key("run.faster", "plus", "pace(1)", "faster", "From one event a second to flat out", "+", group="Run"),
-    Key("run.slower", "minus", "pace(-1)", "slower", "From flat out to one event a second", "-", group="Run"),
+    Key("run.faster", "plus", "pace(1)", "faster", "Run faster, up to flat out", "+", group="Run"),
+    Key("run.slower", "minus", "pace(-1)", "slower", "Run slower, down to one event a second", "-", group="Run"),
     Key(
         "event.next", "n", "go('next_event')", "next", "The next event: one tensor, one gradient, one matrix", show=True
     ),
@@ -97,6 +97,8 @@ KEYS = (
         "value.follow", "enter", "follow", "where made", "Follow the selected value to where it was made", group="Look"
     ),
     Key("value.return", "backspace", "return", "return", "Return to where a value was followed from", group="Look"),
+    Key("pane.next", "tab", "next_pane(1)", "next pane", "Choose the next pane", group="Look"),
+    Key("pane.previous", "shift+tab", "next_pane(-1)", "previous pane", "Choose the previous pane", group="Look"),
     Key("pane.stage", "1", "pane('stage')", "stage", "Choose the stage", group="Look"),
     Key("pane.program", "2", "pane('program')", "program", "Choose the outline of the step", group="Look"),
     Key("pane.inspector", "3", "pane('inspector')", "inspector", "Choose the inspector", group="Look"),
@@ -199,6 +201,14 @@ IN_LECTURE = (
         for n in range(10)
     ),
     Key("page.explore", "escape", "explore", "explore", "Leave the page and look around; l returns to it", "esc"),
+    Key(
+        "page.return",
+        "pagedown,pageup,f5",
+        "come_back",
+        "to the page",
+        "While looking around: back to the page",
+        "PgDn",
+    ),
     Key("page.chapters", "l", "chapters", "chapters", "The chapters; while looking around, back to the page"),
     Key("page.hide", "h", "hide", "hide", "Hide the elapsed time and the page count, or show them"),
     *(

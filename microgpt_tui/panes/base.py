@@ -214,7 +214,7 @@ class Pane(Widget, can_focus=True):
         base = self._base or self._colours()
         if number >= self.picture.height:
             return [Segment(" " * width, base)]
-        line = self.picture.lines[number]
+        line = self.picture.lines[number].cut(width)  # drawn for more room, where a moving run is waited for
         segments = [Segment(text, base + style if style else base) for text, style, _ in line.segments]
         return [*segments, Segment(" " * (width - line.width), base)] if line.width < width else segments
 

@@ -18,6 +18,10 @@ from microgpt_tui.widgets.picture import Line, Picture
 
 FIGURE = 10  # cells for a norm
 LEAST_MAP = 4  # lines below which a heatmap is left out
+WORDS = {  # above the table, in full and in short; in the update, and before it
+    True: ("frozen: the update reads them and changes none", "frozen in this phase"),
+    False: ("norm so far, and how much of it is complete", "norm, share done"),
+}
 
 
 class Gradients(Pane):
@@ -33,19 +37,19 @@ class Gradients(Pane):
         picture = Picture()
         if frame.phase is Phase.FORWARD:
             return says(picture, "not yet: gradients come in the backward phase", width, height)
-        if frame.phase is Phase.UPDATE and height > LEAST_MAP:
-            text = "frozen: the update reads them and changes none"
-            picture.line().most(text if len(text) <= width else "frozen in this phase", width, palette.DIM)
-        if frame.phase is not Phase.UPDATE and height >= 2 * LEAST_MAP:
-            text = "norm so far, and how much of it is complete"
-            picture.line().most(text if len(text) <= width else "norm so far, share done", width, palette.DIM)
-        count = len(frame.view.recording.matrices)
+        count, update = len(frame.view.recording.matrices), frame.phase is Phase.UPDATE
+        words = update or height >= 2 * LEAST_MAP or count > height
+        above = picture.line() if height > LEAST_MAP and words else None
         room = min(count, height - picture.height)
         if height - picture.height - count < LEAST_MAP:
             room = min(room, max(9, height // 2))
         if height - picture.height - room < LEAST_MAP:
             room = min(count, height - picture.height)
-        _table(picture, frame, width, room)
+        first, last = _table(picture, frame, width, room)
+        if above is not None:
+            part = f"{first + 1}-{last} of {count} · " if room < count else ""
+            full, short = WORDS[update]
+            above.most(part + (full if len(part + full) <= width else short), width, palette.DIM)
         if height - picture.height >= LEAST_MAP:
             _map(picture, frame, width, height - picture.height)
         return picture
@@ -77,7 +81,8 @@ def label_width(frame: Frame, width: int) -> int:
     return min(max(len(name) for name in frame.view.recording.matrices) + 2, width - FIGURE - 5)
 
 
-def _table(picture: Picture, frame: Frame, width: int, room: int) -> None:
+def _table(picture: Picture, frame: Frame, width: int, room: int) -> tuple[int, int]:
+    """A line for each matrix, as many as there is room for; from which to which, exclusive."""
     matrices = frame.view.recording.matrices
     names, changed, size = list(matrices), _changed(frame), label_width(frame, width)
     norms = {name: known_norm(frame.grad(matrices[name])) for name in names}
@@ -99,6 +104,7 @@ def _table(picture: Picture, frame: Frame, width: int, room: int) -> None:
         line.fit(_share(frame, name, share), share, palette.DIM, right=True)
         if bars > 2 and norm is not None:
             line.add("  ").add(bar(norm, scale, bars), palette.TEXT, choosing.matrix(frame, name))
+    return first, last
 
 
 def _share(frame: Frame, name: str, room: int) -> str:

@@ -15,7 +15,7 @@ from microgpt_tui.frame import Frame
 from microgpt_tui.navigation import first_moment
 from microgpt_tui.panes.dragged import Dragged
 from microgpt_tui.panes.gradients import known_norm, says
-from microgpt_tui.widgets.curve import MARK, curve, sparkline
+from microgpt_tui.widgets.curve import AXIS, MARK, curve, sparkline
 from microgpt_tui.widgets.numbers import plain
 from microgpt_tui.widgets.picture import Picture
 
@@ -43,6 +43,8 @@ class Training(Dragged):
             text = "No step is finished yet: the first loss comes at the end of the first forward phase."
             return says(picture, text, width, height - picture.height)
 
+        places = max(done, len(losses))  # so that a step stands in the same column of everything below one another
+
         def target(i: int) -> Hashable:
             return first_moment(frame.program, i)
 
@@ -52,12 +54,12 @@ class Training(Dragged):
         marks = {at: found.loss for at, found in view.validations.items()}
         title = f"loss, {MARK} on documents kept aside" if marks else "loss"
         high = room - (second if norms else 0)
-        picture.below(curve(title, losses, width, high, step, target, max(done - len(losses), 0), marks))
+        picture.below(curve(title, losses, width, high, step, target, places - len(losses), marks))
         if norms and second > 1:
-            picture.below(curve("gradient norm", norms, width, second, step, target, max(done - len(norms), 0)))
+            picture.below(curve("gradient norm", norms, width, second, step, target, places - len(norms)))
         elif norms and second:
-            line = picture.line("    |g| ", palette.DIM)
-            sparkline(line, norms, width - line.width, target)
+            line = picture.line().fit("|g| ", AXIS + 1, palette.DIM, right=True)
+            sparkline(line, norms, width - AXIS - 2, target, places - len(norms))
         return picture.below(names)
 
 

@@ -55,11 +55,11 @@ class HelpScreen(Modal[None]):
         for group, keys in groupby(KEYS, key=lambda key: key.group):
             text.append(f"\n{group}\n", palette.NEW)
             for key in keys:
-                text.append(f"  {key.display or key.keys:<6}", palette.STRONG).append(f"{key.tooltip}\n", palette.TEXT)
+                text.append(f"  {key.display or key.keys:<5} ", palette.STRONG).append(f"{key.tooltip}\n", palette.TEXT)
         text.append("\nIn a lecture\n", palette.NEW)
         single = [(key.display or key.keys, key.tooltip) for key in IN_LECTURE if key.id not in MANY]
         for words, tooltip in (*single, *MANY_WORDS):
-            text.append(f"  {words:<6}", palette.STRONG).append(f"{tooltip}\n", palette.TEXT)
+            text.append(f"  {words:<5} ", palette.STRONG).append(f"{tooltip}\n", palette.TEXT)
         text.append(
             "\nThe mouse does all of it: click a cell, a token, a line of the outline; drag the timeline.\n",
             palette.DIM,

@@ -80,6 +80,17 @@ class Looking(Screen[None]):
             self._zoom(None if self.zoomed == name or (at_home and name == "stage") else name)
         self.set_focus(pane if pane.display else None)
 
+    def action_next_pane(self, way: int) -> None:
+        """Choose the pane after or before the chosen one; where one has all the room, the next one gets it."""
+        names = [str(pane.id) for pane in self.query_one(Body).query(Pane)]
+        shown = [name for name in names if self.query_one(f"#{name}").display]
+        if len(shown) == 1:
+            self.action_pane(names[(names.index(shown[0]) + way) % len(names)])
+        elif way > 0:
+            self.focus_next()
+        else:
+            self.focus_previous()
+
     def action_pin(self) -> None:
         """Let the chosen pane stay through all phases, or no longer."""
         pane = self.focused if isinstance(self.focused, Pane) else None

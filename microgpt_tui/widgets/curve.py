@@ -44,9 +44,9 @@ def columns(values: Sequence[float], room: int, ahead: int = 0) -> list[Column]:
     return [Column(first, last, sum(known) / len(known) if known else None) for first, last, known in parts]
 
 
-def sparkline(line: Line, values: Sequence[float], room: int, target: Target) -> Line:
-    """Append a series in one line of at most `room` cells; signs can be told as in `cell`."""
-    parts = columns(values, room)
+def sparkline(line: Line, values: Sequence[float], room: int, target: Target, ahead: int = 0) -> Line:
+    """Append a series in one line of at most `room` cells; signs can be told as in `cell`. `ahead` is as in `curve`."""
+    parts = columns(values, room, ahead)
     scale = max((abs(c.mean or 0.0) for c in parts if c.drawn), default=0.0)
     for column in parts:
         text, style = cell(column.mean or 0.0, column.mean is not None, scale)
