@@ -5,6 +5,7 @@ to the colours."""
 import functools
 import gc
 import os
+import signal
 import tempfile
 from dataclasses import replace
 
@@ -40,6 +41,11 @@ settling.install()
 
 # Commands that are tested start as they do for a user, who has the modules compiled from the time before.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# What is ignored here, as by nohup and for a job in the background, would be ignored by every command that is started.
+for number in (getattr(signal, name, None) for name in ("SIGHUP", "SIGINT", "SIGQUIT")):
+    if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 # A recording follows from the configuration and the size of the alphabet; making it is the longest part of most small
 # runs. Only the children in it are written to, by its first workspace. One that tells of its progress is made anew.

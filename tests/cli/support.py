@@ -54,9 +54,13 @@ def _command(*args: Any, patience: float | None = None) -> list[str]:
 
 
 def start(*args: Any, patience: float | None = None, **how: Any) -> subprocess.Popen[str]:
-    """Start a command as a process of its own; its progress shows after `patience` seconds, not the usual ones."""
+    """Start a command as a process of its own; its progress shows after `patience` seconds, not the usual ones.
+
+    A signal may come while it has just opened a file. That it is then left to be closed is no fault.
+    """
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how}
-    return subprocess.Popen(_command(*args, patience=patience), env=environment(), text=True, **pipes)
+    surroundings = {**environment(), "PYTHONWARNINGS": "error,ignore::ResourceWarning"}
+    return subprocess.Popen(_command(*args, patience=patience), env=surroundings, text=True, **pipes)
 
 
 @dataclass

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
-from harness import SMALL, text, until
+from harness import SMALL, notes, text, until
 from lecturing import CONFIG, PAGES
 from rights import anyone_may_enter, needs_root, nobody
 from saved import whole, written
@@ -196,14 +196,13 @@ async def test_the_debugger(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None
         async with app.run_test(size=(120, 36), notifications=True) as pilot:
             await until(pilot, lambda: isinstance(app.screen, DebuggerScreen) and app.keeper is not None)
             await pilot.press("n", "n", "2", "P")
-            await until(pilot, lambda: any("cannot be kept" in note.message for note in app._notifications))
-            assert any("cannot be remembered" in note.message for note in app._notifications)
+            await until(pilot, lambda: "cannot be kept" in notes(pilot) and "cannot be remembered" in notes(pilot))
             await pilot.press("ctrl+s")
             assert isinstance(app.screen, SaveScreen)
             app.screen.query_one(Input).value = str(file)
             await pilot.press("enter", "enter")
-            await until(pilot, lambda: "cannot be written" in text(pilot))  # type: ignore[arg-type]
-            assert disk.says in " ".join(text(pilot).replace("│", " ").split())  # type: ignore[arg-type]
+            await until(pilot, lambda: "cannot be written" in text(pilot))
+            assert disk.says in " ".join(text(pilot).replace("│", " ").split())
             await pilot.press("escape")
             await until(pilot, lambda: isinstance(app.screen, DebuggerScreen))
             await pilot.press("n", "q")

@@ -43,6 +43,7 @@ async def home(pilot: Pilot[Any], press: Callable[[str], Awaitable[None]]) -> De
     assert isinstance(app, MicrogptApp)
     assert app.keeper is not None
     screen = app.keeper.screen
+    await still(pilot, screen)  # what was done last may open something yet
     for turn in range(400):
         if app.screen is screen:
             break
@@ -64,7 +65,9 @@ async def still(pilot: Pilot[Any], screen: DebuggerScreen) -> None:
         return not (screen.busy or screen._waiting or any(not worker.is_finished for worker in pilot.app.workers))
 
     for _ in range(3):  # a figure that has been learned may let a pane ask for another
-        await until(pilot, rests)
+        heard: list[bool] = []
+        pilot.app.call_later(heard.append, True)  # behind every key and click that the app has not come to yet
+        await until(pilot, lambda: bool(heard) and rests())  # noqa: B023 - it is asked at once
         await pilot.pause()
 
 

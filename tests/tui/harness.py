@@ -86,14 +86,14 @@ def name(pilot: Pilot[None]) -> str:
     return screen(pilot).session.view().stretch.name
 
 
-def text(pilot: Pilot[None]) -> str:
+def text(pilot: Pilot[Any]) -> str:
     """All that stands on the screen, line by line."""
     app = pilot.app
     lines = app.screen._compositor.render_strips(app.size)
     return "\n".join(strip.text.rstrip() for strip in lines)
 
 
-def notes(pilot: Pilot[None]) -> str:
+def notes(pilot: Pilot[Any]) -> str:
     """All that the user was told in passing, line by line."""
     return "\n".join(note.message for note in pilot.app._notifications)
 

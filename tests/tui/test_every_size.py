@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 from functools import cache, partial
+from threading import Event
 
 import pytest
-from harness import debugger, go, screen, text
+from harness import debugger, go, screen, text, until
 from rich.cells import cell_len
 from textual.geometry import Region, Size
 from textual.pilot import Pilot
@@ -108,8 +109,27 @@ async def test_a_pane_that_is_painted_between_a_move_and_its_frame_keeps_its_pic
         pane.drawn_for = Size()
         pane.render_lines(Region(0, 0, *pane.outer_size))
         assert pane.picture.text() == before
-        await pilot.pause()
-        assert pane.picture.text() != before
+        await until(pilot, lambda: pane.picture.text() != before)
+
+
+async def test_a_window_made_smaller_while_the_run_is_on_its_way_cuts_what_is_there() -> None:
+    async with debugger((200, 60)) as pilot:
+        here, may = screen(pilot), Event()
+
+        def make() -> Session:
+            may.wait()
+            return here.session
+
+        here.enter(make)
+        try:
+            await pilot.resize_terminal(120, 36)
+            await pilot.pause()
+            for pane in (pane for pane in here.query(Pane) if pane.display and pane.size):
+                strips = pane.render_lines(Region(0, 0, *pane.outer_size))
+                assert {sum(s.cell_length for s in strip) for strip in strips} == {pane.outer_size.width}, pane.id
+        finally:
+            may.set()
+        await until(pilot, lambda: not here.busy)
 
 
 async def test_keys_that_come_at_once_each_go_on_from_where_the_others_have_led() -> None:

@@ -224,7 +224,8 @@ def named(pilot: Pilot[None], row: int) -> str:
 async def follows(pilot: Pilot[None], target: Hashable) -> None:
     """The focus is what was clicked, and every pane on the screen draws from that one focus."""
     here = screen(pilot)
-    await until(pilot, lambda: len({id(pane.frame) for pane in here.query(Pane) if pane.display}) == 1)
+    shown = [pane for pane in here.query(Pane) if pane.display]
+    await until(pilot, lambda: {pane.frame and pane.frame.where for pane in shown} == {here.where})
     frame = here.query_one("#stage", Pane).frame
     assert frame is not None
     if isinstance(target, Moment):

@@ -92,6 +92,30 @@ def test_what_comes_later_is_not_shown() -> None:
             assert first == second, moment
 
 
+def test_a_table_of_gradients_that_is_cut_says_which_part_is_there() -> None:
+    frame = at(Moment(0, Phase.BACKWARD, 9))
+    names = list(frame.view.recording.matrices)
+    for height in (6, 7, 9, 40):
+        above, *table = Gradients("p").draw(frame, 80, height).text().splitlines()
+        rows = [line.split()[0].lstrip("▸") for line in table if line.split()[0].lstrip("▸") in names]
+        first, last = names.index(rows[0]) + 1, names.index(rows[-1]) + 1
+        assert rows == names[first - 1 : last]
+        assert above.startswith(f"{first}-{last} of {len(names)} · norm") == (rows != names)
+        assert (rows == names) == (height == 40)
+
+
+@pytest.mark.parametrize("width", [26, 40, 78])
+def test_a_step_stands_in_one_column_of_the_loss_and_of_the_norm(width: int) -> None:
+    run = Session(SMALL, DOCS)
+    run.run(until=30)
+    for moment in (Moment(21), Moment(21, Phase.BACKWARD, 5), Moment(21, Phase.UPDATE, 9)):
+        picture = Training("p").draw(at(moment, run=run), width, 9)
+        (below,) = (y for y, line in enumerate(picture.lines) if "|g|" in line.segments[0].text)
+        curves = [{(s.x, s.target) for s in picture.spots() if s.y == y} for y in range(below - 3, below + 1)]
+        assert curves[0]
+        assert curves[-1] == curves[0]
+
+
 def test_steps_to_come_have_places_on_the_curve_but_no_figures() -> None:
     run = Session(SMALL, DOCS)
     run.run(until=30)

@@ -53,7 +53,7 @@ async def test_the_palette_bears_keys_before_its_list_is_there(keys: str) -> Non
         assert pilot.app.screen is screen(pilot)
 
 
-@pytest.mark.parametrize("name", ["a" * 300, "~nobody-of-this-name/run", ".", "a\0b"])
+@pytest.mark.parametrize("name", ["a" * 300, "~nobody-of-this-name/run", ".", "..", "a\0b"])
 async def test_what_is_no_name_of_a_file_is_said(name: str) -> None:
     async with MicrogptApp(Start(SMALL, DOCS)).run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: isinstance(pilot.app.screen, DebuggerScreen))

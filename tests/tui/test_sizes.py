@@ -6,6 +6,7 @@ import pytest
 from harness import debugger, drawn, screen, text
 
 from microgpt_tui.panes.base import Pane
+from microgpt_tui.screens.layouts import Body
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])
@@ -35,6 +36,26 @@ async def test_at_80_by_24_panes_come_up_over_the_stage() -> None:
             await pilot.press("escape")
             await pilot.pause()
             assert "stage" in drawn(pilot)
+
+
+async def test_tab_goes_through_the_panes_also_where_one_has_all_the_room() -> None:
+    async with debugger((80, 24)) as pilot:
+        for keys, pane in (("tab", "program"), ("tab", "inspector"), ("shift+tab", "program"), ("shift+tab", "stage")):
+            await pilot.press(keys)
+            await pilot.pause()
+            assert list(screen(pilot).query_one(Body).displayed_children) == [screen(pilot).query_one(f"#{pane}")]
+            assert screen(pilot).focused is screen(pilot).query_one(f"#{pane}")
+    async with debugger((120, 36)) as pilot:
+        shown = set(drawn(pilot))
+        chosen = []
+        for _ in range(3):
+            await pilot.press("tab")
+            assert screen(pilot).focused is not None
+            chosen.append(screen(pilot).focused.id)
+        assert len(set(chosen)) == 3
+        await pilot.press("shift+tab")
+        assert screen(pilot).focused is screen(pilot).query_one(f"#{chosen[1]}")
+        assert set(drawn(pilot)) == shown
 
 
 async def test_z_zooms_the_chosen_pane_and_gives_the_room_back() -> None:
