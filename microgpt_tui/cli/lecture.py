@@ -176,10 +176,7 @@ def _hand_out(wanted: str | None, lang: str, folder: Path) -> None:
     target = folder / f"{name}-{first.chapter.language}.html"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(
-            target,
-            handout(title, first.chapter.language, first.words["answer"], chapters).encode(errors="xmlcharrefreplace"),
-        )
+        write_whole(target, handout(title, first.chapter.language, first.words["answer"], chapters).encode())
     except OSError as error:
         raise Failure(f"--handout: {target} cannot be written ({error.strerror}); give another folder") from None
     tell(str(target))

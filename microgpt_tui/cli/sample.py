@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 import sys
 from pathlib import Path
@@ -31,13 +30,7 @@ if TYPE_CHECKING:
 )
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE.safetensors")
 @click.option(
-    "-n",
-    "--number",
-    type=click.IntRange(min=1, max=10**9),
-    default=20,
-    show_default=True,
-    metavar="N",
-    help="How many documents.",
+    "-n", "--number", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="How many documents."
 )
 @click.option(
     "--temperature",
@@ -103,7 +96,7 @@ def sample(file: Path, number: int, seed: int | None, prefix: str, beam: int | N
     generator = run.generator() if seed is None else random.Random(seed)
     drawn = draw(recording, loops(), run.flat_params, tokenizer, generator, strategy, prefix)
     numbered = sys.stdout.isatty()
-    for i, text in enumerate(itertools.islice(drawn, 1 if strategy.greedy else number), 1):
+    for i, text in zip(range(1, 2 if strategy.greedy else number + 1), drawn, strict=False):
         click.echo(f"sample {i:2d}: {printable(text)}" if numbered else text)
 
 

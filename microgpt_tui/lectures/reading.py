@@ -30,6 +30,7 @@ MOST_PAGES = 1000
 SLOWEST = 0.001  # events or steps a second
 TITLE = re.compile(r"\s*# +(?P<title>\S.*)")
 FENCE = re.compile(r" {0,3}(```|~~~)")
+HALF = re.compile("[\ud800-\udfff]")  # of a character, which no file or terminal takes
 
 
 @dataclass
@@ -173,6 +174,8 @@ def _values(header: Header, mistakes: list[LectureError]) -> None:
             mistakes.append(key_said.fault(f"{key} stands here twice; leave one out"))
         else:
             header.values[key] = list(_texts(key, value, head, mistakes))
+            halves = (said for said in header.values[key] if HALF.search(said.text))
+            mistakes.extend(said.fault(f"{key} holds half a character; write the whole one") for said in halves)
 
 
 def _texts(key: str, node: yaml.Node, head: Said, mistakes: list[LectureError]) -> Iterator[Said]:

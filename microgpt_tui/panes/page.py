@@ -61,10 +61,8 @@ class PagePane(Pane, can_focus=False):
         """How many lines the page has in a width, once it has done what it does, with a figure in letters."""
         if self.leaf is None:
             return 2
-        figure = FIGURE if self.leaf.figure else 0
-        return (
-            len(_title(self.chapter, self.leaf.title, width)) + 1 + figure + len(lines_of(self.leaf.revealed(), width))
-        )
+        title, figure = _title(self.chapter, self.leaf.title, width), FIGURE if self.leaf.figure else 0
+        return len(title) + 1 + figure + len(lines_of(self.leaf.revealed(), width))
 
 
 def _title(chapter: str, title: str, width: int) -> list[Line]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 from textual.message import Message
@@ -21,9 +22,9 @@ class Remembering(Pane):
             self.pane, self.courses = pane, courses
             super().__init__()
 
+    @abstractmethod
     def courses(self, frame: Frame, width: int, height: int) -> list[Course[Any]]:
         """What a picture of this size shows of the past."""
-        raise NotImplementedError
 
     def redraw(self) -> None:
         super().redraw()

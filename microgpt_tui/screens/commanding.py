@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -33,9 +34,9 @@ class Commanding(Stopping):
         self._last_found = ""  # the last search that led somewhere
         self._then: tuple[Callable[[], None], Moment] | None = None  # what is to be done at a moment that is gone to
 
+    @abstractmethod
     def _leave(self) -> None:
         """The run begins to move."""
-        raise NotImplementedError
 
     def _moving(self) -> bool:
         """Whether the run is moving; it is then halted, and that is all that a key does."""

@@ -238,7 +238,7 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
         """More of the past is known; if the screen waits to be shown, the panes that lacked it get it with that."""
         if not (self.busy or self._waiting):
             frame = self.frame
-            for pane in self.query(Remembering):
+            for pane in self.query(Remembering):  # type: ignore[type-abstract]
                 pane.show(frame)
 
     # Keys.

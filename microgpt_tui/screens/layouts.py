@@ -92,6 +92,7 @@ def plan(phase: Phase, size: Size, watches: bool = False, running: bool = False)
 
 
 AROUND = ("stage", "inspector", "program", "source")  # what stands around panes in question
+ASIDE = ("program", "inspector", "source", "stage")  # and to the left and the right of those, where there is room
 
 
 def spotlit(names: Sequence[str], room: Size) -> Split:
@@ -101,9 +102,7 @@ def spotlit(names: Sequence[str], room: Size) -> Split:
     main = below((REST, first), (lower, second)) if room.height >= 24 else below((REST, first))
     if room.width < 100:
         return main
-    likely = (*rest[: max(len(names) - 2, 0)], "program", "inspector", "source", *rest)
-    others = [name for name in likely if name in rest]
-    left, right = list(dict.fromkeys(others))[:2]
+    left, right, *_ = dict.fromkeys(name for name in (*names, *ASIDE) if name in rest)
     return beside((28, left), (REST, main), (38, right)) if room.width >= 130 else beside((28, left), (REST, main))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -39,22 +40,22 @@ class Looking(Screen[None]):
     # What the other half does.
 
     @property
+    @abstractmethod
     def frame(self) -> Frame:
         """The present moment, seen from where the user is."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def busy(self) -> bool:
         """Whether a thread is moving the run."""
-        raise NotImplementedError
 
+    @abstractmethod
     def show(self) -> None:
         """Hand the present moment to every pane."""
-        raise NotImplementedError
 
+    @abstractmethod
     def go(self, moment: Moment) -> None:
         """Stand at another moment."""
-        raise NotImplementedError
 
     # Where panes stand.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -65,9 +66,9 @@ class WhatIf(Commanding):
             self.session = self.motion.session
             self.historian = Historian(self, self.session)
 
+    @abstractmethod
     def enter(self, make: Callable[[], Session]) -> None:
         """Stand at the same moment of another run."""
-        raise NotImplementedError
 
     # Going from run to run.
 

@@ -53,14 +53,23 @@ def _command(*args: Any, patience: float | None = None) -> list[str]:
     return [*(COMMAND if patience is None else [sys.executable, "-c", IMPATIENT, str(patience)]), *map(str, args)]
 
 
-def start(*args: Any, patience: float | None = None, **how: Any) -> subprocess.Popen[str]:
+class Started(subprocess.Popen[str]):
+    """A process; where the test fails that waits for it in a `with`, it is killed, and nothing waits for ever."""
+
+    def __exit__(self, kind: type[BaseException] | None, *how: Any) -> None:
+        if kind is not None:
+            self.kill()
+        super().__exit__(kind, *how)
+
+
+def start(*args: Any, patience: float | None = None, **how: Any) -> Started:
     """Start a command as a process of its own; its progress shows after `patience` seconds, not the usual ones.
 
     A signal may come while it has just opened a file. That it is then left to be closed is no fault.
     """
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how}
     surroundings = {**environment(), "PYTHONWARNINGS": "error,ignore::ResourceWarning"}
-    return subprocess.Popen(_command(*args, patience=patience), env=surroundings, text=True, **pipes)
+    return Started(_command(*args, patience=patience), env=surroundings, text=True, **pipes)
 
 
 @dataclass

@@ -109,6 +109,8 @@ def test_files_of_other_systems_are_read(tmp_path: Path) -> None:
         ("---\nspeed: 1e-320\n---\n# T\n", 2, "speed is '1e-320'"),
         ('---\nnotes: "\\UFFFFFFFF"\n---\n# T\n', 2, "cannot be read"),
         ('---\nnotes: "\\U00110000"\n---\n# T\n', 2, "cannot be read"),
+        ('---\nmoment: step 0\nnotes: "b \\ud800"\n---\n# T\n', 3, "notes holds half a character"),
+        ('---\nask: x?\noptions: [a,\n "\\udfff"]\nanswer: a\n---\n# T\n', 4, "options holds half a character"),
         ("---\nspeed: nan\n---\n# T\n", 2, "speed is 'nan'"),
         ("---\nask: x?\nwait: n\n---\n# T\n", 3, "has ask already"),
         ("---\nanswer: target\n---\n# T\n", 2, "goes with ask"),
