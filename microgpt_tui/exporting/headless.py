@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -19,15 +20,12 @@ S = TypeVar("S", bound=Screen[Any])
 
 
 class Drawing(ThemedApp):
-    """An app that shows one screen and nothing of its own, nor notes that pass."""
+    """An app that shows one screen and nothing of its own."""
 
     def __init__(self, theme: str) -> None:
         super().__init__()
         self.theme = theme
         palette.use(theme)
-
-    def notify(self, message: str, **how: Any) -> None:
-        """A note goes away by the clock; on a picture it would stand by chance."""
 
 
 async def screenshots(
@@ -37,17 +35,16 @@ async def screenshots(
 
     `make` makes the screen, in the app; `pages` changes it and gives the title of each page, whose screenshot is
     taken before the next is asked for. `size` is columns and lines, `theme` a name of `palette.THEMES`.
+    Notifications, which go away by the clock, are not shown: they would stand there by chance.
     """
-    app, taken = Drawing(theme), []
-
-    async def turn(pilot: Pilot[Any]) -> None:
+    app = Drawing(theme)
+    # Textual means `run_test` for tests; unlike `run_async` with a pilot, it ends when it is cancelled, as by ctrl+c.
+    async with app.run_test(size=size) as pilot:
         screen = make()
         await app.push_screen(screen)
         await settled(pilot)
-        taken.extend([await settled(pilot, title) async for title in pages(screen)])
-        app.exit()
-
-    await app.run_async(headless=True, size=size, auto_pilot=turn)
+        taken = [await settled(pilot, title) async for title in pages(screen)]
+    _heed_cancelling()
     return taken
 
 
@@ -61,6 +58,7 @@ async def settled(pilot: Pilot[Any], title: str = "") -> Screenshot:
         with suppress(WorkerCancelled):  # somebody else wanted to have another one in its place
             await app.workers.wait_for_complete()
         await pilot.pause()
+        _heed_cancelling()
         if app.return_code:
             raise RuntimeError("the screen broke off while it was drawn")
         at_work = any(not worker.is_finished for worker in app.workers)
@@ -71,6 +69,13 @@ async def settled(pilot: Pilot[Any], title: str = "") -> Screenshot:
         if now == last:
             return now
         last = now
+
+
+def _heed_cancelling() -> None:
+    """Stop where this task was cancelled while it waited for Textual, which swallows that here and there."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def screenshot(app: App[Any], title: str = "") -> Screenshot:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -56,6 +58,26 @@ async def test_what_goes_wrong_in_a_page_is_told() -> None:
         await taken(Session(SMALL, DOCS), pages)
 
 
+async def test_drawing_ends_when_it_is_cancelled() -> None:
+    begun, ended = asyncio.Event(), threading.Event()
+
+    async def pages(marked: Marked) -> AsyncIterator[str]:
+        marked.run_worker(ended.wait, thread=True)
+        begun.set()
+        yield "the page that is never ready"
+
+    drawing = asyncio.create_task(taken(Session(SMALL, DOCS), pages))
+    await begun.wait()
+    try:
+        drawing.cancel()  # once, as ctrl+c does
+        done, _ = await asyncio.wait({drawing}, timeout=60)
+        assert done == {drawing}
+        assert drawing.cancelled()
+    finally:
+        ended.set()
+        drawing.cancel()
+
+
 async def test_a_screen_that_breaks_off_is_no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     def draw(*_: object) -> None:
         raise ValueError("cannot be drawn")
@@ -65,5 +87,5 @@ async def test_a_screen_that_breaks_off_is_no_picture(monkeypatch: pytest.Monkey
         marked.go(Moment(2))
         yield "broken"
 
-    with pytest.raises(RuntimeError, match="broke off"):
+    with pytest.raises(ValueError, match="cannot be drawn"):
         await taken(Session(SMALL, DOCS), pages)
