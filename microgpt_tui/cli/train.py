@@ -70,8 +70,9 @@ def train(config: Config, wanted: Wanted, until: int, data: Path | None, log: Pa
     docs = read_docs(data)
     stops = wanted.stops(config, docs)
     session = open_session(config, docs)
+    opened = _open_log(log)  # while ctrl+c breaks off: a pipe lets itself be opened when somebody reads it
     with Interrupt() as interrupt:
-        reason = _run(session, until, stops, _open_log(log), interrupt, carry_on=bool(log or save))
+        reason = _run(session, until, stops, opened, interrupt, carry_on=bool(log or save))
         _finish(session, until, data, save, reason, interrupt)
     if session.step < until and reason is None:
         raise Exit(interrupt.status)

@@ -33,7 +33,7 @@ DIFFERENT = 1
     type=click.IntRange(min=1),
     metavar="N",
     help="Compare the first N training steps and then the samples. Without it: the whole schedule of the copy, "
-    "which takes the copy about six minutes for its 1,000 steps.",
+    "which takes the copy, as it is watched, about six minutes for its 1,000 steps.",
     panel="Training",
 )
 @data_option

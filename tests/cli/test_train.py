@@ -165,6 +165,19 @@ def test_ctrl_c_from_outside(tmp_path: Path) -> None:
     assert lines[-1].split("|")[0].split() == ["step", str(run.step), "/", "1000000"]
 
 
+def test_ctrl_c_while_a_pipe_for_the_log_waits_for_its_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe, opened = tmp_path / "pipe", Path.open
+
+    def wait(path: Path, *how: Any, **more: Any) -> Any:
+        if path == pipe:
+            signal.raise_signal(signal.SIGINT)
+        return opened(path, *how, **more)
+
+    monkeypatch.setattr(Path, "open", wait)
+    result = invoke("train", "--until", "2", "--log", pipe, *SMALL)
+    assert (result.exit_code, result.stdout) == (130, "")
+
+
 def test_a_save_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save = tmp_path / "run.safetensors"
     save.write_text("precious")
