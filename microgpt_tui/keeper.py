@@ -11,7 +11,7 @@ from textual.worker import Worker
 from engine import CheckpointError
 from engine.checkpoint import Checkpoint
 from engine.dataset import Origin
-from microgpt_tui.desk import Desk, keep
+from microgpt_tui.desk import Desk, keep, written_run
 from microgpt_tui.kept import restored
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens.debugger import PANES, DebuggerScreen
@@ -27,7 +27,7 @@ class Keeper:
         self.screen, session = screen, screen.session
         origin = Origin(session.checksum, start.path)
         self._desk = replace(start.desk, origin=origin) if start.desk else Desk(session.config, origin, screen.where)
-        self._saved = self._state() if start.desk and start.run else None  # what of the run is in its file
+        self._saved = (self._state(), written_run()) if start.desk and start.run else None  # what is in the run's file
         self._seen = self._kept = self._desk
         self._leaving: Desk | None = None
         self._writing: Worker[None] | None = None
@@ -43,6 +43,8 @@ class Keeper:
         screen.show()
         if desk.pane in PANES:
             screen.set_focus(screen.query_one(f"#{desk.pane}", Pane))
+        if desk.branch is not None and desk.branch not in screen.branches:
+            dropped.append(f"The branch {desk.branch} was not kept with the run; this is the original.")
         for sentence in dropped:
             screen.notify(sentence, severity="warning", timeout=12, markup=False)
         screen.take_up(screen.branches, desk.branch)
@@ -69,12 +71,13 @@ class Keeper:
         now = self.now()
         if self._seen == now != self._kept:
             state = self._state()
-            run = self.screen.snapshot(now.origin.path) if state != self._saved else None
-            self._kept, self._saved = now, state
-            self._writing = self.screen.run_worker(partial(self._write, now, run), thread=True)
+            saved = self._saved == (state, written_run())  # and no other debugger has written over it
+            run = None if saved else self.screen.snapshot(now.origin.path)
+            self._kept = now
+            self._writing = self.screen.run_worker(partial(self._write, now, run, state), thread=True)
         self._seen = now
 
-    def _state(self) -> tuple[int, Hashable]:
+    def _state(self) -> Hashable:
         """Where the run stands, and what its branches are."""
         branches = self.screen.branches
         return branches.original.step, tuple((branch.name, branch.changes) for branch in branches.all())
@@ -89,9 +92,10 @@ class Keeper:
         # While the screen is busy a thread moves the run; then the moment alone is kept, and reached by training.
         keep(now, None if self.screen.busy else self.screen.snapshot(now.origin.path))
 
-    def _write(self, desk: Desk, run: Checkpoint | None) -> None:
+    def _write(self, desk: Desk, run: Checkpoint | None, state: Hashable) -> None:
         try:
             keep(desk, run)
+            self._saved = state, written_run()
         except CheckpointError as error:
             if not self._complained:
                 self._complained = True

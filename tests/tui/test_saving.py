@@ -14,6 +14,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from engine import Moment, Phase, Session, checkpoint, load_docs
+from engine.changes import parse
 from microgpt_tui import desk as desks
 from microgpt_tui import keeper
 from microgpt_tui.app import MicrogptApp
@@ -207,6 +208,29 @@ async def test_it_is_kept_when_the_user_pauses(monkeypatch: pytest.MonkeyPatch) 
             run, _ = desks.left_run(desks.left())
             assert run is not None
             assert run.step == screen.session.step
+
+
+async def test_a_run_that_another_debugger_has_written_over_is_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeper, "PAUSE", 0.02)
+    async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
+        branch = screen.branches.change(None, [parse("wte[1, 2] = 0.5", screen.scope)])
+        screen.enter(lambda: screen.branches.session(branch.name))
+        await until(pilot, lambda: not screen.busy and desks.desk_file().exists() and desks.left().branch is not None)
+        other = checkpoint.snapshot(Session(SMALL, load_docs()))
+        desks.keep(desks.Desk(SMALL, other.origin, Where(MIDST)), other)
+        await pilot.press("n")
+        await until(pilot, lambda: desks.left().where == screen.where)
+        run, _ = desks.left_run(desks.left())
+        assert run is not None
+        assert [each.name for each in run.branches] == [branch.name]
+
+
+async def test_a_branch_that_was_not_kept_is_told_of() -> None:
+    origin = checkpoint.snapshot(Session(SMALL, load_docs())).origin
+    desks.keep(desks.Desk(SMALL, origin, Where(MIDST), branch="what-if-1"))
+    async with opened(from_desk(None)) as (pilot, screen):
+        assert "The branch what-if-1 was not kept" in notes(pilot)
+        assert screen.branch is None
 
 
 async def test_a_full_disk_is_told_of_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
