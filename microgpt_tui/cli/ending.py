@@ -119,7 +119,12 @@ def _sentence(error: click.ClickException) -> str:
 
 
 def _never_fail_to_print() -> None:
-    """A terminal that lacks a character shows its number instead; a stream that is closed takes anything."""
+    """A terminal that lacks a character shows its number instead; a stream that is closed takes anything.
+
+    A width of 0 says that nobody knows it; rich would write lines of no width, that is, nothing.
+    """
+    if not os.environ.get("COLUMNS", "80").strip("0"):
+        del os.environ["COLUMNS"]
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):

@@ -34,6 +34,13 @@ def test_hyperparameter_flags_are_the_fields_of_config(command: object) -> None:
         assert field.metadata["help"][1:] in option.help
 
 
+def test_a_width_of_nothing_is_none_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "0")
+    assert "Examples:" in invoke("--help").output
+    monkeypatch.setenv("COLUMNS", "0")
+    assert "not a valid integer" in invoke("train", "--until", "x").stderr
+
+
 HEAVY = {
     "numpy", "numba", "textual", "safetensors", "psutil", "yaml", "markdown_it", "pooch", "requests", "aiohttp",
     "asyncio", "simpleeval", "multiprocessing",
