@@ -1,6 +1,18 @@
-"""Lets `python -m microgpt_tui` do what `microgpt-tui` does."""
+"""The entry point, also of `python -m microgpt_tui`."""
 
-from microgpt_tui.cli import main
+import signal
+import sys
+
+
+def main() -> None:
+    """Run the command line; ctrl+c stops it with one word from the beginning, while Python still imports."""
+    try:
+        from microgpt_tui.cli import cli
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped\n")
+        sys.exit(128 + signal.SIGINT)
+    cli.main(prog_name="microgpt-tui")
+
 
 if __name__ == "__main__":
     main()

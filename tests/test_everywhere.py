@@ -89,7 +89,7 @@ def test_the_folder_is_gone(args: list[str], tmp_path: Path) -> None:
     here.mkdir()
     script = (
         f"import os, shutil, sys; shutil.rmtree({str(here)!r}); sys.argv[1:] = {args!r}; "
-        "from microgpt_tui.cli import main; main()"
+        "from microgpt_tui.__main__ import main; main()"
     )
     settings = {**os.environ, "PYTHONPATH": str(ROOT), **PLAIN}
     command = [sys.executable, "-P", "-c", script]  # as of an installed command, the folder is not on the path

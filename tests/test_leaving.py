@@ -22,7 +22,7 @@ import os, pathlib, sys
 pathlib.Path(sys.argv.pop(1)).write_text(str(os.getpid()))
 fault = sys.argv.pop(1)
 from microgpt_tui.panes.tokens import Tokens
-from microgpt_tui.cli import main
+from microgpt_tui.__main__ import main
 show = Tokens.show
 def broken(self, frame):
     if frame.moment.step == 3 and fault == "program":

@@ -3,6 +3,6 @@
 Importing it is quick: numpy, numba and textual come in when a command needs them.
 """
 
-from microgpt_tui.cli.root import cli, main
+from microgpt_tui.cli.root import cli
 
-__all__ = ["cli", "main"]
+__all__ = ["cli"]

@@ -89,8 +89,3 @@ def cli(ctx: click.Context, config: Config, step: int, data: Path | None, resume
 
 for command in (open_run, lecture, serve, train, sample, trace, why, what_if, grad_check, export, verify):
     cli.add_command(command)
-
-
-def main() -> None:
-    """The entry point."""
-    cli.main(prog_name="microgpt-tui")

@@ -21,7 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "microgpt_tui"]
 IMPATIENT = """
 import sys
-from microgpt_tui.cli import main, waiting
+from microgpt_tui.__main__ import main
+from microgpt_tui.cli import waiting
 waiting.PATIENCE = float(sys.argv.pop(1))
 main()
 """

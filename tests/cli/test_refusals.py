@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.abc
 import io
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from unittest import mock
 
 import pytest
 
+from microgpt_tui.__main__ import main
 from microgpt_tui.cli import debugging
 from tests.cli.support import SMALL, environment, error_of, in_terminal, invoke, start
 
@@ -163,3 +165,16 @@ def test_output_that_is_closed() -> None:
     command = 'exec "$0" -m microgpt_tui train --until 2 --n-embd 4 >&-'
     done = subprocess.run(["sh", "-c", command, sys.executable], env=environment(), capture_output=True, check=False)
     assert done.returncode == 0
+
+
+def test_ctrl_c_while_python_still_imports(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    class Late(importlib.abc.MetaPathFinder):
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "microgpt_tui.cli":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "microgpt_tui.cli")
+    monkeypatch.setattr(sys, "meta_path", [Late(), *sys.meta_path])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert (ended.value.code, capsys.readouterr().err) == (130, "stopped\n")

@@ -137,7 +137,7 @@ def test_the_debugger_is_ended_while_it_trains(name: str, tmp_path: Path) -> Non
 # The command line, ended whenever a file is saved.
 ENDED_SAVING = """
 import os, signal
-from microgpt_tui.cli import main
+from microgpt_tui.__main__ import main
 sync = os.fsync
 def ended(descriptor):
     signal.raise_signal(signal.SIGTERM)
