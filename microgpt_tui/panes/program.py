@@ -26,7 +26,7 @@ class Program(Pane):
         del height
         picture = Picture()
         here = frame.stretch
-        for depth, label, stretches in _outline(frame):
+        for depth, label, stretches in _outline(frame, width):
             first, last = stretches[0], max(stretches, key=lambda s: s.last)
             inside = here.index in {s.index for s in stretches}
             mark = HERE if inside else DONE if last.last <= frame.moment.tick else TO_COME
@@ -47,12 +47,13 @@ class Program(Pane):
         return picture
 
 
-def _outline(frame: Frame) -> Iterator[tuple[int, str, list[Stretch]]]:
-    """Depth, label and stretches of every line."""
+def _outline(frame: Frame, width: int) -> Iterator[tuple[int, str, list[Stretch]]]:
+    """Depth, label and stretches of every line; the shapes of matrices where they fit."""
     stretches = frame.program.stretches(frame.phase)
     if frame.phase is Phase.UPDATE:
         for stretch in stretches:
-            yield 0, f"{stretch.name}  {stretch.shape[0]}×{stretch.shape[1]}", [stretch]
+            label = f"{stretch.name}  {stretch.shape[0]}×{stretch.shape[1]}"
+            yield 0, label if len(label) + len(f"{HERE} ") <= width else stretch.name, [stretch]
         return
     positions = [s for s in stretches if s.pos is not None]
     order = list(dict.fromkeys(s.pos for s in positions))

@@ -66,6 +66,7 @@ def test_every_operation_of_the_model_has_a_drawing_and_sentences_in_each_phase(
             frame = at(Moment(0, phase, stretch.last))
             assert title_of(stretch)
             assert all(sentence.endswith(".") and "{" not in sentence for sentence in sentences(frame))
+            assert all(len(sentence) <= 118 for sentence in sentences(frame)[:2])  # both have room in 120 columns
     assert set(texts()) == {*PHASES, "pane", "inference"}
 
 
