@@ -36,7 +36,7 @@ from engine.validation import Validation
 from engine.whatif import Branch
 
 VERSION = 2
-SAID = {"moment", "config", "data", "uchars", "generator", "validations", "branches"}
+SAID = {"moment", "config", "data", "uchars", "generator", "validations", "branches", "branch"}
 AGAIN = "save the run again"
 LONGEST = 120  # characters of what safetensors says
 KEY = "microgpt"
@@ -51,7 +51,8 @@ class Checkpoint:
     `origin` says what it was trained on, `uchars` is the sorted alphabet, `params`, `m` and `v` are (rows, columns)
     each, by name. Of the `done` steps that were ever finished, at least as many as lie before the moment, there are
     `losses` and `grad_norms` (done,), the `norms` of every matrix (done, n_matrices, 3), and `validations`, as in
-    `History`. A branch is saved as its changes: it can be replayed.
+    `History`. A branch is saved as its changes: it can be replayed; `branch` is the one that the user was in, None for
+    the original.
     """
 
     config: Config
@@ -67,6 +68,12 @@ class Checkpoint:
     state: tuple[Any, ...]
     validations: dict[int, Validation] = field(default_factory=dict)
     branches: tuple[Branch, ...] = ()
+    branch: str | None = None
+
+    @property
+    def here(self) -> Moment:
+        """Where the user was: the moment of the branch, if it was in one, else that of the run."""
+        return next((branch.moment for branch in self.branches if branch.name == self.branch), self.moment)
 
     @property
     def step(self) -> int:
@@ -126,10 +133,12 @@ def resume(run: Checkpoint, docs: list[str], progress: Progress | None = None) -
 # Writing.
 
 
-def snapshot(session: Session, path: str | None = None, branches: tuple[Branch, ...] = ()) -> Checkpoint:
+def snapshot(
+    session: Session, path: str | None = None, branches: tuple[Branch, ...] = (), branch: str | None = None
+) -> Checkpoint:
     """The run at its moment. `path` is the file that its documents were read from, None for the bundled names.
 
-    It has to be the original of its branches.
+    It has to be the original of its branches; `branch` is the one that the user is in.
     """
     start, history = session.start_of_step(), session.history
     matrices = session.recording.matrices
@@ -148,6 +157,7 @@ def snapshot(session: Session, path: str | None = None, branches: tuple[Branch, 
         state=start.generator,
         validations=dict(history.validations),
         branches=branches,
+        branch=branch,
     )
 
 
@@ -167,6 +177,8 @@ def as_bytes(run: Checkpoint) -> bytes:
         about["branches"] = [
             {"name": b.name, "changes": [c.text for c in b.changes], "moment": asdict(b.moment)} for b in run.branches
         ]
+    if run.branch is not None:
+        about["branch"] = run.branch
     about[stored.SHA] = stored.digest(about, tensors)
     return bytes(to_bytes(tensors, {KEY: json.dumps(about)}))
 
@@ -249,7 +261,8 @@ def _read(said: Any, file: Any) -> Checkpoint:
         raise stored.Unfit("it is damaged, its numbers are not those that were saved")
     validations = stored.validations(about.get("validations", []), done)
     branches = stored.branches(about.get("branches", []), Scope(config, Tokenizer(uchars)))
-    return Checkpoint(config, moment, origin, uchars, params, m, v, *figures, state, validations, branches)
+    branch = stored.one_of(branches, about.get("branch"))
+    return Checkpoint(config, moment, origin, uchars, params, m, v, *figures, state, validations, branches, branch)
 
 
 def _shape(file: Any, name: str) -> tuple[int, ...]:

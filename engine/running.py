@@ -1,7 +1,8 @@
 """Continuing: from one moment on to the next stop, or back to the last one before.
 
-Which moments are stops depends on the run alone, never on the way that led there: a condition is asked at the moments
-that `Expression.moments` names, an event has its own, and a health check finds the first moment in a phase.
+Which moments may be stops depends on the run alone, never on the way that led there: a condition is asked at the
+moments that `Expression.moments` names, an event has its own, and a health check finds the first moment in a phase. A
+breakpoint with a count passes some of its moments; they are counted on the way.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 
 from engine.breakpoints import Armed, Breakpoint
 from engine.errors import NumericFault, Stopped
@@ -38,7 +40,7 @@ class Stop:
 class Stops:
     """The breakpoints and health checks to stop at.
 
-    `hits` counts, by breakpoint, how often it held on the ways gone so far; given, it goes on from there.
+    `hits` counts, by breakpoint, how often it held on the ways gone on so far; given, it goes on from there.
     Raises BreakpointError or ExpressionError for a breakpoint that this model cannot have.
     """
 
@@ -53,13 +55,6 @@ class Stops:
         self.checks = frozenset(checks)
         self.hits: Counter[str] = Counter() if hits is None else hits
 
-    def counts(self, stop: Stop) -> bool:
-        """Count a hit; whether it is one to stop at: a breakpoint asks for every `count`-th."""
-        if stop.breakpoint is None:
-            return True
-        self.hits[stop.breakpoint.id] += 1
-        return self.hits[stop.breakpoint.id] % stop.breakpoint.count == 0
-
 
 def run_on(
     session: Session, stops: Stops, until: Moment, on_step: OnStep | None = None, here_too: bool = False
@@ -72,20 +67,38 @@ def run_on(
     """
     here = session.moment
     for found in _Walk(session, stops, until, on_step).stops():
-        for stop in found:
-            if (stop.moment.key > here.key or here_too) and stops.counts(stop):
-                session.seek(stop.moment)
-                return stop
+        stop = _first((each for each in found if each.moment.key > here.key or here_too), stops.hits)
+        if stop is not None:
+            session.seek(stop.moment)
+            return stop
     return None
+
+
+def _first(found: Iterable[Stop], hits: Counter[str]) -> Stop | None:
+    """The first that is not passed: a breakpoint asks for every `count`-th. What holds at that moment counts as well."""
+    for _, at_once in groupby(found, key=lambda stop: stop.moment):
+        wanted = [stop for stop in at_once if _counts(stop, hits)]
+        if wanted:
+            return wanted[0]
+    return None
+
+
+def _counts(stop: Stop, hits: Counter[str]) -> bool:
+    if stop.breakpoint is None:
+        return True
+    hits[stop.breakpoint.id] += 1
+    return hits[stop.breakpoint.id] % stop.breakpoint.count == 0
 
 
 def run_back(session: Session, stops: Stops, on_step: OnStep | None = None) -> Stop | None:
     """Go back to the last stop before the present moment; None if there is none, and the session stays where it is.
 
+    A breakpoint with a count is counted from here: from one of its stops, the way leads to the one before.
     Goes from keyframe to keyframe and runs again what lies between. Raises Stopped, the session where it was, if
     `on_step`, told of every step that is run again, asks for it.
     """
     here = limit = session.moment
+    hits: Counter[str] = Counter()
     first = min(session.history.keyframes)
     while limit.key > (first, 0, 0):
         start = session.history.nearest(limit.step if limit != Moment(limit.step) else limit.step - 1)
@@ -95,10 +108,10 @@ def run_back(session: Session, stops: Stops, on_step: OnStep | None = None) -> S
         if walk.stopped:
             session.seek(here)
             raise Stopped(f"stopped while looking back from training step {here.step}")
-        for stop in sorted(passed, key=lambda stop: stop.moment.key, reverse=True):
-            if stops.counts(stop):
-                session.seek(stop.moment)
-                return stop
+        found = _first(sorted(passed, key=lambda stop: stop.moment.key, reverse=True), hits)
+        if found is not None:
+            session.seek(found.moment)
+            return found
         limit = Moment(start)
     session.seek(here)
     return None

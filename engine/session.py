@@ -127,12 +127,16 @@ class Session:
         """The hyperparameters that hold in the present step: `config`, and what has been changed of it."""
         return self._altered.config(self.step)
 
+    @property
+    def temperature(self) -> float:
+        """The temperature of samples: 0.5 unless it is changed in this run."""
+        return self._altered.temperature(self.step)
+
     def sample(
         self, n: int = 20, temperature: float | None = None, generator: random.Random | None = None
     ) -> list[str]:
-        """`n` new documents from the parameters as they are; draws go on from the run's own generator unless given one.
+        """`n` new documents from the parameters as they are, drawn on with the run's own generator unless given one.
 
-        The temperature is 0.5 unless it is given here, or changed in this run.
         Raises ConfigError for a temperature that is not above 0.
         """
         return sample(
@@ -142,7 +146,7 @@ class Session:
             self.tokenizer,
             generator or self.generator,
             n,
-            Strategy(self._altered.temperature(self.step) if temperature is None else temperature),
+            Strategy(self.temperature if temperature is None else temperature),
             overrides=self._altered.in_samples(self.step),
         )
 

@@ -159,3 +159,10 @@ def branches(said: Any, scope: Scope) -> tuple[Branch, ...]:
             raise Unfit(f"its branch {name!r} cannot be read, {shortened(str(error), 200)}") from None
         found.append(Branch(name, changes, moment(each.get("moment"))))
     return tuple(found)
+
+
+def one_of(branches: tuple[Branch, ...], said: Any) -> str | None:
+    """The name of the branch that the user was in; None for the original."""
+    if said is not None and not any(branch.name == said for branch in branches):
+        raise Unfit(f"it was left in the branch {told(said)}, which it does not have")
+    return said  # type: ignore[no-any-return]

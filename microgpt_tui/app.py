@@ -72,9 +72,10 @@ class ThemedApp(App[EngineError | None]):
         timeout: float | None = None,
         markup: bool = True,
     ) -> None:
-        """Say something in passing; it may quote documents and file names, whatever they hold."""
+        """Say something in passing, but not twice at a time; it may quote documents and files, whatever they hold."""
         seconds = self.NOTIFICATION_TIMEOUT if timeout is None else timeout
-        self.post_message(Notify(Notice(lines(message), title, severity, seconds, markup)))
+        same = f"{abs(hash((message, title)))}"  # Textual shows one of an identity
+        self.post_message(Notify(Notice(lines(message), title, severity, seconds, markup, identity=same)))
 
     def begin_in(self, theme: str) -> None:
         """The theme to begin with: dark, light or contrast."""

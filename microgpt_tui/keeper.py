@@ -26,7 +26,8 @@ class Keeper:
     def __init__(self, screen: DebuggerScreen, start: Start) -> None:
         self.screen, session = screen, screen.session
         origin = Origin(session.checksum, start.path)
-        self._desk = replace(start.desk, origin=origin) if start.desk else Desk(session.config, origin, screen.where)
+        fresh = Desk(session.config, origin, screen.where, branch=start.branch)
+        self._desk = replace(start.desk, origin=origin) if start.desk else fresh
         self._saved = (self._state(), written_run()) if start.desk and start.run else None  # what is in the run's file
         self._seen = self._kept = self._desk
         self._leaving: Desk | None = None

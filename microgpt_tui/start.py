@@ -29,11 +29,18 @@ class Start:
     desk: Desk | None = None
     notice: str | None = None
 
+    @property
+    def branch(self) -> str | None:
+        """The branch to stand in; None for the original."""
+        if self.desk is not None:
+            return self.desk.branch
+        return self.run.branch if self.run is not None else None
+
     def moment(self, program: StepProgram) -> Moment:
         """Where to stand."""
         if self.desk is not None:
             return self.desk.moment
-        return self.run.moment if self.run is not None else first_moment(program, self.step)
+        return self.run.here if self.run is not None else first_moment(program, self.step)
 
 
 def from_seed(config: Config, step: int, data: Path | None) -> Start:

@@ -33,7 +33,7 @@ def beam(seen: Seen, width: int, height: int) -> Picture:
 
 
 def names(seen: Seen, width: int, height: int) -> Picture:
-    """A column a training step, the parameters as they are first; all from the same random numbers."""
+    """A column a training step, the parameters as they are first; all from random numbers of their own."""
     del height
     picture = Picture()
     keys: list[int | None] = [None, *sorted(seen.steps[: max(0, width // NARROWEST - 1)])]
@@ -54,6 +54,7 @@ def names(seen: Seen, width: int, height: int) -> Picture:
             if row < len(column):
                 _name(line, seen, column[row], size - 1)
     picture.line().most("■ stands in the training data; the others are new", width, palette.DIM)
+    picture.line().most("each column draws the same random numbers, which are not the walk's", width, palette.DIM)
     return picture
 
 

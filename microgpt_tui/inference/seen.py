@@ -30,6 +30,7 @@ class Position:
 class Seen:
     """One position of a walk, by parameters of a training step, with `docs` to compare what is made up with.
 
+    `branch` is the one of the run that they are of, None for the original.
     `names` are those of some training `steps`, the most wanted first, and under the key None those of the parameters
     as they are; `pending` says what is being worked out.
     """
@@ -39,6 +40,7 @@ class Seen:
     sequence: int
     layer: int
     docs: Set[str]
+    branch: str | None = None
     names: Mapping[int | None, list[str]] = field(default_factory=dict)
     steps: tuple[int, ...] = ()
     beam: list[Continuation] | None = None

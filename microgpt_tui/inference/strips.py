@@ -15,8 +15,10 @@ def place(seen: Seen, width: int, height: int) -> Picture:
     del height
     picture = Picture()
     line = picture.line().add(" INFERENCE ", palette.NOW).add(f" parameters of step {seen.step:,}", palette.TEXT)
+    if seen.branch is not None:
+        line.most(f" in {seen.branch}", width - line.width, palette.NEW)
     numbers = "the run's own random numbers" if seen.sequence == 0 else f"random sequence {seen.sequence}"
-    line.most(f"  ·  {numbers}", width - line.width, palette.DIM)
+    line.most(f"  ·  walk: {numbers}", width - line.width, palette.DIM)
     if seen.pending:
         line.most(f"  ·  {seen.pending}", width - line.width, palette.NEW)
     return picture
@@ -58,7 +60,7 @@ def slider(seen: Seen, width: int, height: int) -> Picture:
     right = f"┤ wild   m: {seen.mode}"
     notches = round((HOTTEST - COLDEST) / NOTCH)
     cells = max(8, min(width - line.width - cell_len(right) - 1, 2 * notches + 1))
-    at = round((t - COLDEST) / (HOTTEST - COLDEST) * (cells - 1))
+    at = round((min(t, HOTTEST) - COLDEST) / (HOTTEST - COLDEST) * (cells - 1))
     for i in range(cells):
         value = Temperature(round(COLDEST + round(i / (cells - 1) * notches) * NOTCH, 2))
         line.add("●" if i == at else "━" if i < at else "─", palette.NEW if i <= at else palette.DIM, value)

@@ -44,7 +44,7 @@ class BranchesScreen(Modal[Wish | None]):
         """One line each."""
         with Vertical(classes="box") as box:
             box.border_title = "This run and its branches"
-            box.border_subtitle = "enter go · c compare · r rename · u undo last · d delete · esc"
+            box.border_subtitle = "enter this moment there · c compare · r rename · u undo · d delete · esc"
             yield Options()
 
     def on_mount(self) -> None:

@@ -249,7 +249,9 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
             self.motion.halt()
             return
         move: navigation.Go = getattr(navigation, way)
-        target = move(self.session.program, self.session.moment)
+        target, last = move(self.session.program, self.session.moment), self.session.config.num_steps
+        if target is not None and target.step > last:  # beyond the schedule the rate is below 0
+            target = replace(target, step=last) if self.session.step < last else None
         if target is None or (target == self.session.moment and self.fault is None):
             self.notify(NOWHERE.get(way, "There is nothing further in that direction."), timeout=3)
         else:
@@ -267,7 +269,9 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
         if self.busy:
             self.motion.halt()
         elif self._over():
-            self.notify(f"All {self.session.config.num_steps:,} steps of the schedule are done; ] goes on by one.")
+            steps = self.session.config.num_steps
+            way = "; ] shows what has been learnt on one more document" if self.session.step < steps else ""
+            self.notify(f"All {steps:,} steps of the schedule are done{way}.")
         else:
             stops = self._stops()
             self._leave()
@@ -301,7 +305,10 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
             self.app.push_screen(HelpScreen(self.frame, self.focused.id if isinstance(self.focused, Pane) else None))
 
 
-NOWHERE = {
+NOWHERE = dict.fromkeys(
+    ("next_event", "next_scalar", "next_phase", "next_step", "next_ten_steps"),
+    "The schedule ends here; the flag --num-steps makes it longer.",
+) | {
     "previous_event": "This is the first event of all.",
     "previous_scalar": "This is the first scalar of all.",
     "previous_step": "This is the first training step.",

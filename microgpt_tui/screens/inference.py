@@ -57,16 +57,19 @@ class InferenceScreen(Passing[None]):
         for key in IN_INFERENCE
     ]
 
-    def __init__(self, session: Session, visited: Sequence[int] = ()) -> None:
-        """`visited` are training steps to compare with first. Raises EngineError without any probabilities."""
+    def __init__(self, session: Session, visited: Sequence[int] = (), branch: str | None = None) -> None:
+        """`visited` are training steps to compare with first; `branch` is whose run it is, None for the original.
+
+        Raises EngineError without any probabilities.
+        """
         super().__init__()
         self.session = session
         self._sampler = session.sampler()
         self._helper = Helper(self, session)
         steps = dict.fromkeys([*visited, *(round(share * session.config.num_steps) for share in SHARES)])
-        walk = Walk(self._sampler, session.tokenizer, generator_of(session, 0), Strategy())
+        walk = Walk(self._sampler, session.tokenizer, generator_of(session, 0), Strategy(session.temperature))
         self._waiting = False
-        self.seen = Seen(walk, session.step, 0, 0, frozenset(session.docs), steps=tuple(steps))
+        self.seen = Seen(walk, session.step, 0, 0, frozenset(session.docs), branch, steps=tuple(steps))
 
     def compose(self) -> ComposeResult:
         """The sheets, top to bottom."""

@@ -20,8 +20,9 @@ class Inferring(Commanding):
         """Show how the parameters, as they are now, make up a document."""
         if self._moving():
             return
+        visited = [step for step in self._visited if step != self.session.step]
         try:
-            screen = InferenceScreen(self.session, [step for step in self._visited if step != self.session.step])
+            screen = InferenceScreen(self.session, visited, self.frame.around.branch)
         except EngineError as error:
             self.notify(f"{error}.", severity="warning", timeout=8, markup=False)
         else:

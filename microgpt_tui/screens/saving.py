@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
+from textual.markup import escape
 from textual.widgets import Input, Static
 
 from engine import CheckpointError
@@ -42,10 +43,12 @@ class SaveScreen(Typing[Path | None]):
     def compose(self) -> ComposeResult:
         """A line to type in, and one below it that answers."""
         with Vertical(classes="box") as box:
-            box.border_title = f"Save the run, at training step {self.run.step}"
+            inside = "" if self.run.branch is None else escape(f", in {self.run.branch}")
+            box.border_title = f"Save the run, at training step {self.run.here.step}{inside}"
             box.border_subtitle = "enter saves, esc does not"
-            yield Input(f"run-{self.run.step}{SUFFIX}", select_on_focus=False)
-            yield Static("microgpt-tui open FILE goes on from it.", id="note", markup=False)
+            yield Input(f"run-{self.run.here.step}{SUFFIX}", select_on_focus=False)
+            aside = f"; sample takes the original, at step {self.run.step}" if inside else ""
+            yield Static(f"microgpt-tui open FILE goes on from it{aside}.", id="note", markup=False)
 
     @on(Input.Submitted)
     def save(self, message: Input.Submitted) -> None:

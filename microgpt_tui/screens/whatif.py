@@ -22,6 +22,7 @@ from microgpt_tui.screens.commanding import Commanding
 from microgpt_tui.screens.parts import PartsScreen, in_question
 from microgpt_tui.widgets.numbers import exact
 
+HINT = "d compares, E lists the branches; the original stays."
 RATES = "or another change, as in learning_rate = 0.02, layer0.mlp = mean:20, wte[2] = 0"
 
 
@@ -52,7 +53,7 @@ class WhatIf(Commanding):
 
     def snapshot(self, path: str | None) -> Checkpoint:
         """The original and its branches, to be saved."""
-        return snapshot(self.branches.original, path, self.branches.all())
+        return snapshot(self.branches.original, path, self.branches.all(), self.branch)
 
     def take_up(self, branches: Branches, branch: str | None = None) -> None:
         """Have branches that were saved, and enter one of them."""
@@ -76,22 +77,26 @@ class WhatIf(Commanding):
         """Go to the same moment in another run."""
         self.enter(partial(self.branches.session, name))
 
-    def _change(self, changes: tuple[Change, ...]) -> None:
-        """Let this branch have other changes, or make one of the original; the one without any is forgotten."""
+    def _change(self, changes: tuple[Change, ...], what: str) -> None:
+        """Let this branch have other changes, or make one of the original; the one without any is forgotten.
+
+        `what` has changed, in words.
+        """
         here = self.branch
         if not changes and here is not None:
-            self._forget(here)
+            self._forget(here, f"{what} Nothing else was changed: ")
             return
         self.enter(lambda: self.branches.session(self.branches.change(here, changes).name))
+        self.notify(f"What if: {what} {HINT}", timeout=6, markup=False)
 
-    def _forget(self, name: str) -> None:
+    def _forget(self, name: str, why: str = "") -> None:
         inside = name == self.branch
         self.branches.remove(name)
         if inside:
             self._enter(None)
         else:
             self.show()
-        self.notify(f"{name} is forgotten.", timeout=3, markup=False)
+        self.notify(f"{why}{name} is forgotten.", timeout=6 if why else 3, markup=False)
 
     # Setting a value.
 
@@ -135,12 +140,8 @@ class WhatIf(Commanding):
     def _set(self, change: Change | None) -> None:
         if change is None:
             return
-        self._change((*self.session.changes, change))
         where = "" if change.step <= self.session.step else f" It holds from step {change.step} on."
-        self._told(f"{change.text}.{where}")
-
-    def _told(self, what: str) -> None:
-        self.notify(f"What if: {what} d compares, E lists the branches; the original stays.", timeout=6, markup=False)
+        self._change((*self.session.changes, change), f"{change.text}.{where}")
 
     # Switching off.
 
@@ -166,12 +167,10 @@ class WhatIf(Commanding):
         off = [c for c in changes if isinstance(c, Ablation) and c.part == part.part and c.step <= self.session.step]
         rest = tuple(change for change in changes if change not in off)
         if off and part.mean_of in (0, off[-1].mean_of):
-            self._change(rest)
-            self._told(f"{part.part} is on again.")
+            self._change(rest, f"{part.part} is on again, in all steps.")
         else:
-            self._change((*rest, part))
             to = f"set to its mean over {part.mean_of} documents" if part.mean_of else "switched off"
-            self._told(f"{part.part} is {to} from step {part.step} on.")
+            self._change((*rest, part), f"{part.part} is {to} from step {part.step} on.")
 
     # The branches.
 
@@ -206,7 +205,7 @@ class WhatIf(Commanding):
         if not changes:
             self._forget(name)
         elif name == self.branch:
-            self._change(changes)
+            self._change(changes, "the last change is taken back.")
         else:
             self.branches.change(name, changes)
             self.show()

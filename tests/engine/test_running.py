@@ -219,6 +219,25 @@ def test_every_nth_hit() -> None:
     assert third.hits == {"a": len(all_of_them)}
 
 
+def test_from_an_nth_hit_the_way_back_leads_to_the_one_before() -> None:
+    all_of_them, session = brute_force()['token == "a"'], fresh()
+    second = stops(session, Breakpoint("a", condition='token == "a"', count=2))
+    assert onward(session, second) == all_of_them[1::2]
+    session.seek(all_of_them[3])
+    assert run_back(session, second) is not None
+    assert session.moment == all_of_them[1]
+    assert run_back(session, second) is None
+    assert session.moment == all_of_them[1]
+    assert second.hits == {"a": len(all_of_them)}  # only what is passed on the way on
+
+
+def test_every_breakpoint_that_holds_at_a_moment_is_counted() -> None:
+    all_of_them, session = brute_force()['token == "a"'], fresh()
+    first, second = (Breakpoint(name, condition='token == "a"', count=count) for name, count in (("a", 1), ("b", 2)))
+    assert onward(session, both := stops(session, first, second)) == all_of_them
+    assert both.hits == {"a": len(all_of_them), "b": len(all_of_them)}
+
+
 def test_what_is_off_does_not_stop() -> None:
     session = fresh()
     assert run_on(session, stops(session, Breakpoint("a", condition="step > 0", enabled=False)), Moment(3)) is None

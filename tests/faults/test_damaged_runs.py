@@ -124,6 +124,7 @@ REFUSED: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
     "a branch of two lines": (("branches", 0, "name"), "a\nb", "one of its branches is called 'a\\nb'"),
     "a branch called original": (("branches", 0, "name"), "original", "is called 'original', as none can be"),
     "a branch in the far future": (("branches", 0, "moment", "step"), 2**70, "its step is 1180591620717411303424"),
+    "a branch that it does not have": (("branch",), "gone", "it was left in the branch 'gone', which it does not have"),
     "a newer format": (("version",), 3, "version 3, and this program reads version 2; a newer microgpt-tui wrote it; "
         "update microgpt-tui"),
     "an older format": (("version",), 1, "version 1, and this program reads version 2; an older microgpt-tui wrote it; "

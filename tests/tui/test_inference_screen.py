@@ -13,8 +13,9 @@ from rich.cells import cell_len
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from engine import Config, Session
+from engine import Config, Scope, Session
 from engine.beam import beam
+from engine.changes import parse
 from engine.choosing import Strategy
 from engine.events import Moment, Phase
 from engine.names import names
@@ -57,6 +58,26 @@ def seen(pilot: Pilot[None]) -> Seen:
 
 def picture(pilot: Pilot[None], name: str) -> str:
     return shown(pilot).query_one(f"#{name}", Sheet).picture.text()
+
+
+async def test_in_a_branch_it_says_so_and_has_its_temperature() -> None:
+    branch = run().branch([parse("temperature@step=1 = 1.5", Scope(run().config, run().tokenizer))])
+    branch.run(until=2)
+    async with debugger((120, 36), run()) as pilot:
+        pilot.app.push_screen(InferenceScreen(branch, branch="branch 1"))
+        await until(pilot, lambda: len(pilot.app.screen_stack) == 3)
+        await pilot.pause()
+        assert "in branch 1" in picture(pilot, "place")
+        assert seen(pilot).walk.strategy.temperature == branch.temperature == 1.5
+        assert run().temperature == 0.5
+
+
+async def test_what_is_said_again_is_said_once() -> None:
+    async with inference() as pilot:
+        for _ in range(4):
+            await pilot.press("p")
+        await until(pilot, lambda: "first position" in notes(pilot))
+        assert notes(pilot).count("first position") == 1
 
 
 async def test_it_draws_what_the_run_would_draw_next_and_leaves_the_run_where_it_is() -> None:

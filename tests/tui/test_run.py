@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness import DOCS, SMALL, debugger, screen, text, until
+from harness import DOCS, SMALL, debugger, notes, screen, text, until
 from textual.pilot import Pilot
 
 from engine import Config, Session
@@ -77,6 +77,14 @@ async def test_a_run_ends_with_the_schedule() -> None:
         await pilot.press("space")
         await pilot.pause()
         assert not screen(pilot).busy
+        await pilot.press("right_curly_bracket")  # as far as there is something: the trained model
+        await still(pilot)
+        assert session.step == 30
+        for key in ("right_square_bracket", "right_curly_bracket"):
+            await pilot.press(key)
+            await still(pilot)
+            assert session.step == 30
+            await until(pilot, lambda: "The schedule ends here" in notes(pilot))
 
 
 async def test_the_slowest_pace_goes_event_by_event() -> None:

@@ -218,6 +218,7 @@ async def test_branches_are_saved_with_the_run_and_found_again(tmp_path: Path) -
         found.go(Moment(5))
         await until(pilot, lambda: not found.busy)
         assert found.session.losses == branches.session("mine").losses
+        checkpoint.write(found.snapshot(str(tmp_path / "docs")), tmp_path / "inside.safetensors")
         app.exit()
     assert app.keeper is not None
     app.keeper.finish()
@@ -227,6 +228,14 @@ async def test_branches_are_saved_with_the_run_and_found_again(tmp_path: Path) -
         await until(pilot, lambda: found.branch == "mine" and not found.busy)
         assert found.session.moment.step == 5
         again.exit()
+    inside = MicrogptApp(from_file(tmp_path / "inside.safetensors", None))
+    async with inside.run_test(size=(120, 36)) as pilot:
+        found = await opened(pilot)
+        await until(pilot, lambda: found.branch == "mine" and not found.busy)
+        assert found.session.moment == Moment(5)
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "at training step 5, in mine" in text(pilot))
+        inside.exit()
 
 
 def test_two_curves_in_one_plot() -> None:
