@@ -60,7 +60,8 @@ class Attribution:
 
 class Attributor:
     """Attributes the logits of one position. Raises WhyError if there is no such position, or if its logits are not
-    known at the moment, or not finite.
+    known at the moment, or not finite. Where numbers of the position have been `altered`, other than the parts
+    themselves, what that changes in a logit stands with its rounding.
     """
 
     def __init__(self, view: View, pos: int) -> None:
@@ -80,6 +81,9 @@ class Attributor:
             raise WhyError(f"not all logits of position {pos} are finite, and nothing adds up to them")
         self.logits = reading.values
         self.parts, self._added = self._split()
+        place, own = view.recording.positions[pos], np.concatenate([part.rows for part in self.parts])
+        on_the_way = np.setdiff1d(view.overridden, own)
+        self.altered = bool(np.any((on_the_way >= place.first) & (on_the_way < place.last)))
 
     @property
     def target(self) -> int:

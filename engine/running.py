@@ -75,7 +75,7 @@ def run_on(
 
 
 def _first(found: Iterable[Stop], hits: Counter[str]) -> Stop | None:
-    """The first that is not passed: a breakpoint asks for every `count`-th. What holds at that moment counts as well."""
+    """The first that is not passed: a breakpoint asks for every `count`-th. What holds at its moment counts too."""
     for _, at_once in groupby(found, key=lambda stop: stop.moment):
         wanted = [stop for stop in at_once if _counts(stop, hits)]
         if wanted:

@@ -136,6 +136,12 @@ class View:
             return None
         return self.workspace.made(row)
 
+    @property
+    def overridden(self) -> Rows:
+        """The scalars of this step that take another value than the model makes, known already or not."""
+        overrides = self.workspace.overrides
+        return np.empty(0, dtype=np.int32) if overrides is None else overrides.rows
+
     def grad(self, rows: Rows) -> Reading:
         """Gradients as accumulated so far; unknown where nothing has arrived yet.
 

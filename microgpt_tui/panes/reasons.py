@@ -56,7 +56,7 @@ def draw_parts(board: Board, asked: Attributor) -> None:
             _figure(line, value)
         if bars >= LEAST_BAR:
             _two_sided(line.add(" "), gaps[i], scale, bars)
-    _sums(board, mine, its)
+    _sums(board, mine, its, asked.altered)
 
 
 def _short(label: str) -> str:
@@ -76,16 +76,19 @@ def _two_sided(line: Line, value: float, scale: float, room: int) -> None:
     line.add(bar(value, scale, room), palette.PLUS)
 
 
-def _sums(board: Board, mine: Attribution, its: Attribution) -> None:
+def _sums(board: Board, mine: Attribution, its: Attribution, altered: bool) -> None:
     """What is left over, the whole, and what that means."""
+    left = ("set, rounding", "set") if altered else ("rounding", "round")
     for label, a, b in (
-        ("rounding" if _label_width(board) == LABEL else "round", mine.rounding, its.rounding),
+        (left[_label_width(board) != LABEL], mine.rounding, its.rounding),
         ("logit", mine.logit, its.logit),
     ):
         line, whole = board.picture.line(), label == "logit"
         line.fit(label, _label_width(board), palette.STRONG if whole else palette.DIM)
         for value in (a, b, a - b):
             _figure(line, value, None if whole else palette.DIM)
+    if altered:
+        board.note("Numbers of this position are set in this branch; what that changes is not what the parts gave.")
     board.note("The difference of two logits is the log of how much likelier the one token is than the other.")
 
 

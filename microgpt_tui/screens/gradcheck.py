@@ -25,6 +25,10 @@ from microgpt_tui.gradchecks import check_text, family, neighbour, summary_text
 from microgpt_tui.printing import printable
 from microgpt_tui.screens.passing import Modal
 
+SET = (
+    "Numbers are set in this branch. A number that is set keeps the slope of the arithmetic it replaces, so gradients "
+    "that flow through it are not the slopes of the loss."
+)
 PAUSE = 0.05  # seconds between two pictures of a matrix that is being checked
 
 
@@ -152,6 +156,8 @@ class GradCheckScreen(Modal[int | None]):
         box = self.query_one(VerticalScroll)
         box.border_title, box.border_subtitle = escape(printable(f"Gradient check: {title}")), escape(keys)
         about = printable(f"loss of {quoted(program.doc)}, step {program.step}, at the parameters before its update")
+        if self._view.overridden.size:
+            body.append(f"\n\n{SET}", palette.NEW)
         self.query_one("#numbers", Static).update(Text(f"{about}\n\n", palette.DIM).append_text(body))
 
     # Keys.

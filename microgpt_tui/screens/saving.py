@@ -9,8 +9,8 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.message import Message
 from textual.markup import escape
+from textual.message import Message
 from textual.widgets import Input, Static
 
 from engine import CheckpointError

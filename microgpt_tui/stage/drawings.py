@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from engine.events import Phase
+from microgpt_tui import palette
 from microgpt_tui.frame import Frame
 from microgpt_tui.stage import parameters, products, shares, vectors
 from microgpt_tui.stage.board import Board
+from microgpt_tui.widgets.numbers import number
 from microgpt_tui.widgets.picture import Picture
 
 DRAWINGS: dict[str, Callable[[Board], None]] = {
@@ -27,6 +31,7 @@ DRAWINGS: dict[str, Callable[[Board], None]] = {
 def draw(frame: Frame, width: int, height: int) -> Picture:
     """The operation of this frame, in so many cells (more lines if it must, never wider)."""
     board = Board(frame, width, height)
+    _tell_of_set(board)
     if frame.stepping_inside and frame.phase is Phase.FORWARD:
         board.made_last()
     if frame.stretch.is_parameter:
@@ -34,3 +39,19 @@ def draw(frame: Frame, width: int, height: int) -> Picture:
     else:
         DRAWINGS[frame.stretch.kind](board)
     return board.picture
+
+
+def _tell_of_set(board: Board) -> None:
+    """Say which of the numbers are not what the arithmetic on the picture gives."""
+    frame = board.frame
+    if frame.stretch.is_parameter:
+        return
+    made = {int(row): frame.view.made(int(row)) for row in np.intersect1d(frame.stretch.rows, frame.view.overridden)}
+    found = [(row, value) for row, value in made.items() if value is not None]
+    if len(found) == 1:
+        row, value = found[0]
+        board.note(
+            f"{frame.explain.name(row)} is set in this branch; the arithmetic made {number(value)}.", palette.NEW
+        )
+    elif found:
+        board.note(f"{len(found)} of these numbers are set in this branch; the arithmetic made others.", palette.NEW)

@@ -198,6 +198,24 @@ async def opened(pilot: Pilot[object]) -> DebuggerScreen:
     return found
 
 
+async def test_what_is_set_is_told_wherever_arithmetic_is_shown() -> None:
+    async with debugger(run=run()) as pilot:
+        assert "is set in this branch" not in text(pilot)
+        await press(pilot, "e")
+        await typed(pilot, "0.75")
+        assert "embed[0] is set in this branch; the arithmetic made" in text(pilot)
+        here = screen(pilot)
+        here.go(here.session.program.ends(Phase.FORWARD)["probs", 0, None, None])
+        here.action_pane("why")
+        await settled(pilot)
+        assert "set, rounding" in text(pilot)
+        await press(pilot, "escape", "f", "g")
+        await until(pilot, lambda: "Numbers are set in this branch." in text(pilot))
+    async with debugger(run=run()) as pilot:
+        await press(pilot, *["n"] * 8, "x")
+        assert "2 of these numbers are set in this branch; the arithmetic" in text(pilot)
+
+
 async def test_branches_are_saved_with_the_run_and_found_again(tmp_path: Path) -> None:
     session = Session(SMALL, DOCS)
     (tmp_path / "docs").write_text("\n".join(DOCS), encoding="utf-8")
