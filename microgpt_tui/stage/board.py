@@ -57,10 +57,10 @@ class Board:
             line.most(text, self.width - line.width, style)
         return line
 
-    def note(self, text: str, style: Style = palette.DIM) -> None:
+    def note(self, text: str, style: Style | None = None) -> None:
         """A remark, over as many lines as it needs and as there are."""
         for line in textwrap.wrap(text, self.width)[: max(self.room, 1)]:
-            self.picture.line(line, style)
+            self.picture.line(line, style or palette.DIM)
 
     def strip(self, label: str, cells: Cells, style: Style = palette.TEXT, note: str = "", heads: int = 0) -> None:
         """A labelled row of cells, wrapped if it is too long; `heads` cuts it into that many parts."""
