@@ -50,8 +50,7 @@ def _tell_of_set(board: Board) -> None:
     found = [(row, value) for row, value in made.items() if value is not None]
     if len(found) == 1:
         row, value = found[0]
-        board.note(
-            f"{frame.explain.name(row)} is set in this branch; the arithmetic made {number(value)}.", palette.NEW
-        )
+        name = frame.explain.name(row)
+        board.note(f"{name} is set in this branch; the arithmetic made {number(value)}.", palette.NEW)
     elif found:
         board.note(f"{len(found)} of these numbers are set in this branch; the arithmetic made others.", palette.NEW)
