@@ -45,9 +45,9 @@ class Board:
         """How a scalar's number is drawn: under the cursor, or as it would be otherwise."""
         return palette.CURSOR if row == self.frame.selected else otherwise
 
-    def label(self, text: str, style: Style = palette.TEXT) -> Line:
+    def label(self, text: str, style: Style | None = None) -> Line:
         """A new line with its label."""
-        return self.picture.line().fit(text, LABEL - 1, style).add(" ")
+        return self.picture.line().fit(text, LABEL - 1, style or palette.TEXT).add(" ")
 
     def say(self, *parts: str | tuple[str, Style]) -> Line:
         """A new line of words."""
@@ -62,7 +62,7 @@ class Board:
         for line in textwrap.wrap(text, self.width)[: max(self.room, 1)]:
             self.picture.line(line, style or palette.DIM)
 
-    def strip(self, label: str, cells: Cells, style: Style = palette.TEXT, note: str = "", heads: int = 0) -> None:
+    def strip(self, label: str, cells: Cells, style: Style | None = None, note: str = "", heads: int = 0) -> None:
         """A labelled row of cells, wrapped if it is too long; `heads` cuts it into that many parts."""
         room = max(8, self.width - LABEL - min(len(note), 10))
         n = len(cells)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from harness import debugger, drawn, screen, text
 
+from microgpt_tui import palette
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens.layouts import Body
 
@@ -106,3 +109,17 @@ async def test_themes_change_what_is_drawn_and_come_round_again() -> None:
         assert seen[1] != first
         assert seen[2] not in seen[:2]
         assert seen[3] == first
+
+
+async def test_no_theme_leaves_colours_on_the_next_one() -> None:
+    colours = {name: set(re.findall("#[0-9a-f]{6}", repr(theme))) for name, theme in palette.THEMES.items()}
+    async with debugger((200, 60)) as pilot:
+        for name in reversed(colours):
+            pilot.app.theme = name
+            strange = set().union(*colours.values()) - colours[name]
+            for _ in range(9):
+                await pilot.press("n")
+                await pilot.pause()
+                lines = (line for pane in screen(pilot).query(Pane) for line in pane.picture.lines)
+                styles = {style for line in lines for _, style, _ in line.segments if style and style.color}
+                assert not {style.color.name for style in styles if style.color} & strange
