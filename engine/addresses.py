@@ -87,7 +87,8 @@ class Address:
         found = self._event(program, stretches)
         ticks = found.last - found.first
         if self.scalar is not None and self.scalar > ticks:
-            raise AddressError(f"{found.name} is made of {ticks} scalars here, not of {self.scalar}")
+            which = found.name if self.place else f"{found.name}, the first event of the {self.phase} phase,"
+            raise AddressError(f"{which} is made of {ticks} scalars, not of {self.scalar}")
         return Moment(self.step, self.phase, found.last if self.scalar is None else found.first + self.scalar)
 
     def _event(self, program: StepProgram, stretches: list[Stretch]) -> Stretch:

@@ -132,6 +132,11 @@ class Expression:
         rows: Rows | None = None if index is None else slot.reference.rows(view, index)
         return None if rows is None else int(rows)
 
+    @property
+    def of_data(self) -> bool:
+        """Whether it speaks of values: of no gradient, and of no moment of Adam."""
+        return all(slot.reference.quantity == "data" for slot in self._checked.slots)
+
     def _known(self, view: View, of: Checked) -> dict[str, Value] | None:
         """The meaning of the plain names in a checked tree; None if any of it is not known."""
         known: dict[str, Value] = {}

@@ -10,7 +10,7 @@ from engine.errors import ExpressionError
 
 LONGEST = 500  # characters; all work is bounded by the length
 DEEPEST = 50  # levels of the syntax tree
-EXAMPLE = "write a comparison such as loss < 2"
+EXAMPLE = "write for example loss < 2"
 
 
 def check_length(text: str, kind: Callable[[str], Exception]) -> None:

@@ -174,7 +174,8 @@ def completions(line: str, frame: Frame) -> list[str]:
         return []
     if "@" in line:
         after = re.split(r"[@,]", line)[-1]
-        return completed(line, PHASES if after.startswith("phase=") else () if "=" in after else PLACE_WORDS)
+        left = (word for word in PLACE_WORDS if word not in line)
+        return completed(line, PHASES if after.startswith("phase=") else () if "=" in after else left)
     if " " not in line:
         return completed(line, (*WORDS, *tables, *KNOWN))
     return completed(line, tables if word in ("event", "next") else (*tables, *KNOWN)) if line[-1] != " " else []

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
+from click.core import ParameterSource
 
 from engine.errors import ConfigError
 from microgpt_tui.cli.options import examples
@@ -67,7 +68,10 @@ if TYPE_CHECKING:
     help="Draw nothing: search for likely continuations, going on with the N likeliest after each character. "
     "Prints the probability of each, at the temperature, and the document.",
 )
-def sample(file: Path, number: int, seed: int | None, prefix: str, beam: int | None, **choosing: Any) -> None:
+@click.pass_context
+def sample(
+    ctx: click.Context, /, file: Path, number: int, seed: int | None, prefix: str, beam: int | None, **choosing: Any
+) -> None:
     """Print new documents that a trained model makes up.
 
     FILE.safetensors is a run that train --save has written; no data set is needed. On a terminal the documents are
@@ -82,8 +86,11 @@ def sample(file: Path, number: int, seed: int | None, prefix: str, beam: int | N
     from engine.tokenizer import Tokenizer
 
     strategy = Strategy(**choosing)
-    if beam is not None and strategy != Strategy(strategy.temperature):
-        raise ConfigError("--beam searches and draws nothing; leave --greedy, --top-k and --top-p out with it")
+    drawing = any(ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ("number", "seed"))
+    if beam is not None and (drawing or strategy != Strategy(strategy.temperature)):
+        raise ConfigError(
+            "--beam searches and draws nothing; leave -n, --seed, --greedy, --top-k and --top-p out with it"
+        )
     run = load(file)
     tokenizer = Tokenizer(run.uchars)
     beginning(prefix, tokenizer, run.config.block_size)  # refused before the tape is recorded

@@ -147,7 +147,7 @@ def _compared(session: Session, branch: Session) -> dict[str, Any]:
     from engine.comparing import first_difference, shifts
 
     name = session.tokenizer.name
-    moved = shifts(session.view(), branch.view(), MOVED)
+    moved = [shift for shift in shifts(session.view(), branch.view(), MOVED) if shift.difference != 0]
     return {
         "changes": [change.text for change in branch.changes],
         "until": session.step,
@@ -200,9 +200,12 @@ def _tell(told: dict[str, Any]) -> None:
     for i in sorted({round(k * (until - 1) / (LINES - 1)) for k in range(LINES)}):
         a, b = float(original["losses"][i]), float(changed["losses"][i])
         tell(f"{i:6d}  {a:10.4f}  {b:10.4f}  {number(b - a):>11}")
+    if until > LINES:
+        tell(f"({LINES} of {until} steps; --json tells all)")
     parted = told["first_difference"]
     tell("no loss differs" if parted is None else f"the first loss that differs is that of step {parted}")
-    tell(f"probabilities that moved most in {quoted(told['doc'])}:")
+    doc = quoted(told["doc"])
+    tell(f"probabilities that moved most in {doc}:" if told["moved"] else f"no probability differs in {doc}")
     for shift in told["moved"]:
         a, b = float(shift["original"]), float(shift["changed"])
         tell(f"  position {shift['pos']:2d}  {printable(shift['token']):>4}  {a:.4f} -> {b:.4f}  {number(b - a)}")

@@ -123,8 +123,8 @@ def _line(line: Line, frame: Frame, watch: Watch, chosen: bool, columns: tuple[i
     line.add("▸ " if chosen else "  ", palette.NEW).fit(watch.text, names - 2, style, row)
     sign = palette.signed(value) if isinstance(value, float) else palette.TEXT
     line.fit(shown(value), VALUE, sign, row, right=True)
-    gradient = None if row is None else frame.gradient(row)
-    line.fit("" if row is None else f"∂ {number(gradient)}", GRADIENT, palette.DIM, right=True)
+    words = f"∂ {number(frame.gradient(row))}" if row is not None and watch.expression.of_data else ""
+    line.fit(words, GRADIENT, palette.DIM, right=True)
     if not room or not frame.moment.step:
         return
     line.add("  ")

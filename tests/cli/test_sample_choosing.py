@@ -66,7 +66,9 @@ def test_a_beam_prints_probabilities_the_likeliest_first(run: Path, session: Ses
         (("--top-k", "0"), "top_k is 0"),
         (("--top-p", "2"), "top_p is 2.0"),
         (("--greedy", "--top-p", "0.5"), "leave top_k and top_p out"),
-        (("--beam", "3", "--top-k", "2"), "leave --greedy, --top-k and --top-p out"),
+        (("--beam", "3", "--top-k", "2"), "leave -n, --seed, --greedy, --top-k and --top-p out"),
+        (("--beam", "3", "-n", "5"), "leave -n, --seed, --greedy, --top-k and --top-p out"),
+        (("--beam", "3", "--seed", "5"), "leave -n, --seed, --greedy, --top-k and --top-p out"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_sentence(run: Path, flags: tuple[str, ...], says: str) -> None:

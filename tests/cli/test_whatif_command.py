@@ -62,6 +62,11 @@ def test_words_for_a_person() -> None:
     assert "changed: layer0.head1@step=2 = 0" in lines
     assert "the first loss that differs is that of step 0" in lines
     assert "changed samples: " in lines
+    assert "steps; --json tells all" not in lines
+    lines = invoke("what-if", "--edit", "temperature@step=3 = 2", "--until", 15, *SMALL).stdout
+    assert "no loss differs" in lines
+    assert "no probability differs in " in lines
+    assert "of 15 steps; --json tells all" in lines
 
 
 def test_what_is_saved_has_the_branch(tmp_path: Path) -> None:

@@ -143,6 +143,9 @@ def test_lines_are_read_without_a_screen() -> None:
         with pytest.raises(LineError):
             commands.read(wrong, frame, DOCS)
     assert "step" in commands.completions("st", frame)
+    assert commands.completions("next wte[5][3]", frame) == []
+    assert commands.completions("q@", frame) == ["q@pos=", "q@layer=", "q@head=", "q@phase="]
+    assert commands.completions("q@pos=1,", frame) == ["q@pos=1,layer=", "q@pos=1,head=", "q@pos=1,phase="]
     program = frame.program
     with pytest.raises(LineError):
         search.search("zebra", program, frame.moment)

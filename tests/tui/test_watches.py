@@ -62,6 +62,14 @@ async def whole(pilot: Pilot[None]) -> None:
     await until(pilot, lambda: lines(pilot)[-1].startswith("on the right"))
 
 
+async def test_a_gradient_stands_beside_a_value_and_nothing_else() -> None:
+    async with debugger((200, 60)) as pilot:
+        await watch(pilot, "wte[1, 2]", "m(wte[1, 2])", "v(wte[1, 2])", "grad(wte[1, 2])")
+        await pilot.press("f", "f")
+        await pilot.pause()
+        assert ["∂" in line for line in lines(pilot)[:4]] == [True, False, False, False]
+
+
 async def test_w_watches_the_selected_number_wherever_it_is_shown() -> None:
     async with debugger((200, 60)) as pilot:
         assert not pane(pilot).display
