@@ -56,7 +56,8 @@ class Address:
             if phase not in (None, place.phase):
                 raise AddressError(f"{quoted(text.strip())} names two phases; leave one out")
             phase = place.phase
-        phase = phase or (Phase.UPDATE if place and place.name in scope.config.matrices(1) else Phase.FORWARD)
+        late = name == END or (place is not None and place.name in scope.config.matrices(1))
+        phase = phase or (Phase.UPDATE if late else Phase.FORWARD)
         return cls(
             step, phase, place and replace(place, phase=None), name == END, None if scalar is None else int(scalar)
         )

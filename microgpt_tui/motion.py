@@ -116,10 +116,10 @@ class Motion:
         """From now on move the run that is made, in the thread, and bring it to a moment."""
         self._begin(partial(self._enter, make, moment))
 
-    def run(self, stops: Stops, pace: Pace) -> None:
-        """Train on until a stop, the end of the schedule, or `halt`."""
+    def run(self, stops: Stops, pace: Pace, sought: str = "") -> None:
+        """Train on until a stop, the end of the schedule, or `halt`; `sought` is what the user looks for, in words."""
         self._running = pace
-        self._begin(partial(self._run, stops, self._session.program.stretch_at(self._session.moment)))
+        self._begin(partial(self._run, stops, self._session.program.stretch_at(self._session.moment), sought))
 
     def play(self, end: Moment, pace: Pace) -> None:
         """Go on to a moment at a pace, event by event or training step by training step, and show the way."""
@@ -203,14 +203,16 @@ class Motion:
             self._since = time.monotonic(), step + 1
         return self._halt.is_set()
 
-    def _run(self, stops: Stops, shown: Stretch) -> Motion.Arrived:
+    def _run(self, stops: Stops, shown: Stretch, sought: str) -> Motion.Arrived:
         session, steps = self._session, self._session.config.num_steps
         while not self._halt.is_set():
             stop = self._stretch_of_run(stops, shown, Moment(steps - 1))
             if stop is None and session.step >= steps - 1 and not self._running.events:  # no step comes after it
                 stop = run_on(session, stops, last_moment(session.program))
             if stop is not None or (session.moment == last_moment(session.program) and session.step >= steps - 1):
-                return self.Arrived(stop, note="" if stop else f"All {steps:,} steps of the schedule are done.")
+                missed = f": nowhere on the way was {sought}. :back and the same looks before" if sought else ""
+                note = f"All {steps:,} steps of the schedule are done{missed}."
+                return self.Arrived(stop, note="" if stop else note)
             self._rest(Live(f"training, {self._running.name}", session.step, steps, self._speed()), whole=True)
             self._halt.wait(1 / self._running.a_second if self._running.a_second else 0)
         return self.Arrived()

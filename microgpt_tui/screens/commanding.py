@@ -75,7 +75,7 @@ class Commanding(Stopping):
                 if command.back:
                     self.motion.back(stops)
                 else:
-                    self.motion.run(stops, PACES[-1])
+                    self.motion.run(stops, PACES[-1], command.breakpoint.describe())
 
     def _seek(self, scalar: Scalar) -> None:
         """Go to the next event of a scalar, in this step or in the next one that has it."""

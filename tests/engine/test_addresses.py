@@ -26,6 +26,7 @@ def test_every_event_and_every_scalar_has_an_address_that_leads_back_to_it() -> 
 def test_what_is_left_out() -> None:
     first = PROGRAM.stretches(Phase.FORWARD)[0].last
     assert found("0") == found("step 0") == found("forward") == Moment(0, Phase.FORWARD, first)
+    assert found("0 end") == Moment(0, Phase.UPDATE, PROGRAM.ticks(Phase.UPDATE))  # the end of all
     assert found("backward end") == Moment(0, Phase.BACKWARD, PROGRAM.ticks(Phase.BACKWARD))
     assert found("wpe") == found("0 update wpe")  # a matrix is moved in the update, unless another phase is named
     assert found("backward wpe").phase is Phase.BACKWARD

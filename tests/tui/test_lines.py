@@ -104,6 +104,12 @@ async def test_a_search_goes_on_from_match_to_match() -> None:
         assert name(pilot) == "attn_weights"
 
 
+async def test_what_never_holds_is_told_at_the_end() -> None:
+    async with debugger(run=fresh()) as pilot:
+        await typed(pilot, ":loss < -1")
+        await until(pilot, lambda: "nowhere on the way was loss < -1." in notes(pilot))
+
+
 async def test_a_line_of_any_length_is_no_more_than_refused() -> None:
     async with debugger(run=fresh()) as pilot:
         await pilot.press("colon")
