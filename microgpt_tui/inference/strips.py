@@ -17,7 +17,7 @@ def place(seen: Seen, width: int, height: int) -> Picture:
     line = picture.line().add(" INFERENCE ", palette.NOW).add(f" parameters of step {seen.step:,}", palette.TEXT)
     if seen.branch is not None:
         line.most(f" in {seen.branch}", width - line.width, palette.NEW)
-    numbers = "the run's own random numbers" if seen.sequence == 0 else f"random sequence {seen.sequence}"
+    numbers = "the run's own numbers" if seen.sequence == 0 else f"random sequence {seen.sequence}"
     line.most(f"  ·  walk: {numbers}", width - line.width, palette.DIM)
     if seen.pending:
         line.most(f"  ·  {seen.pending}", width - line.width, palette.NEW)
