@@ -41,6 +41,7 @@ settling.install()
 
 # Commands that are tested start as they do for a user, who has the modules compiled from the time before.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+os.environ.pop("PYTHONUNBUFFERED", None)  # as little as users have it
 
 # What is ignored here, as by nohup and for a job in the background, would be ignored by every command that is started.
 for number in (getattr(signal, name, None) for name in ("SIGHUP", "SIGINT", "SIGQUIT")):

@@ -82,10 +82,10 @@ class Commands(click.RichGroup):
                 "there is not enough memory for this; choose a smaller n_embd, n_layer or block_size"
             ) from None
         except BrokenPipeError:
-            _throw_output_away()
+            throw_output_away()
             raise Exit(UNREAD) from None
         except OSError as error:
-            _throw_output_away()
+            throw_output_away()
             if not _folder_exists():
                 raise Failure("the folder that this was started in is gone; start it in one that exists") from error
             raise Failure(f"the output cannot be written on ({error.strerror})") from error
@@ -139,7 +139,7 @@ def _folder_exists() -> bool:
         return False
 
 
-def _throw_output_away() -> None:
+def throw_output_away() -> None:
     """Let what is still in the buffer go nowhere, or Python would complain about the closed pipe when it ends."""
     if sys.stdout is sys.__stdout__ and sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import socket
-from contextlib import suppress
 from importlib.util import find_spec
 
 import rich_click as click
 
-from microgpt_tui.cli.ending import Failure, tell
+from microgpt_tui.cli.ending import Failure, tell, throw_output_away
 from microgpt_tui.cli.options import examples
 from microgpt_tui.cli.running import warm_up
 
@@ -78,8 +77,10 @@ def serve(ctx: click.Context, command: tuple[str, ...], host: str, port: int, vi
 
 def _mention(text: str) -> None:
     """Tell the owner something; when the owner's terminal is gone, visitors are served, and end, in good order."""
-    with suppress(OSError):
+    try:
         tell(text)
+    except OSError:
+        throw_output_away()
 
 
 def _check(ctx: click.Context, command: tuple[str, ...]) -> None:

@@ -15,7 +15,7 @@ from click.exceptions import Exit
 
 from engine.config import Config
 from engine.errors import ConfigError, EngineError
-from microgpt_tui.cli.ending import Failure, say
+from microgpt_tui.cli.ending import Failure, say, throw_output_away
 from microgpt_tui.cli.options import data_option, examples, file_option, hyperparameters
 from microgpt_tui.cli.running import Interrupt, open_session, read_docs
 from microgpt_tui.cli.stopping import Wanted, stop_options
@@ -115,6 +115,7 @@ class _Teller:
         except OSError:
             if not self.carry_on:
                 raise
+            throw_output_away()
             self.heard = False  # nobody reads on (or the disk is full), but there is a file to be written
 
     def _write(self, number: int, loss: float, lr: float, grad_norm: float) -> None:
