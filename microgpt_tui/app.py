@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Literal
 
@@ -171,7 +172,7 @@ class MicrogptApp(ThemedApp):
     def _handle_exception(self, error: Exception) -> None:
         """Leave with a sentence when memory runs out; everything else is a fault of the program, and is shown whole."""
         if isinstance(error.error if isinstance(error, WorkerFailed) else error, MemoryError):
-            kept = self.keeper is not None and not in_browser()
+            kept = self.keeper is not None and self.keeper.touched and not in_browser()
             way = "; microgpt-tui --resume returns to where you were" if kept else ""
             self.exit(DataError(f"there is not enough memory to go on; a smaller model needs less{way}"))
         else:
@@ -326,10 +327,22 @@ def _end(app: ThemedApp, status: int) -> None:
     app.exit(return_code=status)
 
 
-def run_debugger(start: Start, lecture: Lecture | None = None, theme: str = "dark") -> int:
-    """Open the debugger, or give a lecture instead, in a theme, and return its exit status when it has ended.
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How the app has ended: its exit status, and whether --resume returns to this session.
 
-    Where the user was in the debugger is kept by then.
+    `displaced` is whether another session was there before, to which --resume-earlier returns by now.
+    """
+
+    status: int
+    written: bool = False
+    displaced: bool = False
+
+
+def run_debugger(start: Start, lecture: Lecture | None = None, theme: str = "dark") -> Ended:
+    """Open the debugger, or give a lecture instead, in a theme, and return how it has ended.
+
+    Where the user was in the debugger is kept by then, unless nothing was changed.
 
     Raises EngineError if the run cannot be opened or kept; the terminal is as it was by then.
     """
@@ -342,4 +355,5 @@ def run_debugger(start: Start, lecture: Lecture | None = None, theme: str = "dar
             app.keeper.finish()
     if error is not None:
         raise error
-    return app.return_code or 0
+    status = app.return_code or 0
+    return Ended(status) if app.keeper is None else Ended(status, app.keeper.written, app.keeper.displaced)

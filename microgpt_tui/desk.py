@@ -1,12 +1,14 @@
 """The desk: where the user was, in a small file of the user's state folder, with the run itself beside it.
 
-The run only saves time: without it the moment is reached by training anew, to the same bits.
+The run only saves time: without it the moment is reached by training anew, to the same bits. The desk and the run of
+the session before are there too, under other names: a new session does not overwrite them.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from itertools import count
 from pathlib import Path
@@ -71,6 +73,11 @@ def run_file() -> Path:
     return folder() / "run.safetensors"
 
 
+def earlier(path: Path) -> Path:
+    """Where the desk or the run of the session before is, by where that of the last one is."""
+    return path.with_name(f"earlier-{path.name}")
+
+
 def written_run() -> tuple[int, int, int] | None:
     """What tells one writing of the run's file from another, by whichever debugger; None if it is not there."""
     try:
@@ -83,20 +90,47 @@ def written_run() -> tuple[int, int, int] | None:
 # Writing.
 
 
-def keep(desk: Desk, run: Checkpoint | None = None) -> None:
-    """Write the desk, and its run if given; each whole or not at all. Raises CheckpointError if it cannot be done."""
+def keep(desk: Desk, run: Checkpoint | None = None, displace: bool = False) -> bool:
+    """Write the desk, and its run if given; each whole or not at all. Raises CheckpointError if it cannot be done.
+
+    To `displace` is to move the desk and the run that are there to where `earlier` says; whether there were any.
+    """
     about: Plain = {"version": VERSION} | {f.name: _plain(getattr(desk, f.name)) for f in fields(Desk)}
     about[stored.SHA] = stored.digest(about)
+    contents = {} if run is None else {run_file(): as_bytes(run)}
+    contents[desk_file()] = json.dumps(about).encode()
     try:
         folder().mkdir(parents=True, exist_ok=True)
-        if run is not None:
-            write_whole(run_file(), as_bytes(run))
-        write_whole(desk_file(), json.dumps(about).encode())
+        if displace:
+            return _displace(contents)
+        for path, content in contents.items():
+            write_whole(path, content)
     except OSError as error:
         raise CheckpointError(
             f"where you are cannot be kept: {desk_file()} cannot be written ({error.strerror}); "
             "make room or give yourself the right to write there"
         ) from None
+
+    return False
+
+
+def _displace(contents: dict[Path, bytes]) -> bool:
+    """Write files in the place of those that are moved away; nothing is moved before all of them are written."""
+    new = {path: path.with_name(f"new-{path.name}") for path in contents}
+    try:
+        for path, content in contents.items():
+            write_whole(new[path], content)
+        displaced = desk_file().is_file()
+        for path in (run_file(), desk_file()):
+            if path.is_file():
+                os.replace(path, earlier(path))
+        for path in contents:
+            os.replace(new[path], path)
+    finally:
+        for path in new.values():
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+    return displaced
 
 
 def _plain(value: Any) -> Any:
@@ -106,27 +140,34 @@ def _plain(value: Any) -> Any:
 # Reading.
 
 
-def left() -> Desk:
-    """The desk that was left last.
+def left(before: bool = False) -> Desk:
+    """The desk that was left last, or the one `before` it.
 
     Raises CheckpointError if there is none, or if it is damaged; a damaged one is set aside.
     """
-    path = desk_file()
+    path, run = (earlier(desk_file()), earlier(run_file())) if before else (desk_file(), run_file())
     try:
         return _read(json.loads(read_whole(path, LARGEST)))
     except FileNotFoundError:
+        if before:
+            raise CheckpointError(
+                "there is no earlier session to return to; microgpt-tui --resume returns to the last one"
+            ) from None
         raise CheckpointError("nothing has been left to return to; open the debugger without --resume") from None
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror}); open the debugger without --resume") from None
     except (stored.Unfit, ValueError, RecursionError) as error:
         why = error if isinstance(error, stored.Unfit) else "it is cut off or no JSON"
-        rest = f"microgpt-tui open {run_file()} opens the run" if run_file().is_file() else "open the debugger anew"
+        rest = f"microgpt-tui open {run} opens the run" if run.is_file() else "open the debugger anew"
         raise CheckpointError(f"where you were cannot be read: {why}; {_set_aside(path)}; {rest}") from None
 
 
-def left_run(desk: Desk) -> tuple[Checkpoint | None, str | None]:
-    """The desk's run, if it is there and belongs to it; for a damaged one, set aside, a sentence instead."""
-    path = run_file()
+def left_run(desk: Desk, before: bool = False) -> tuple[Checkpoint | None, str | None]:
+    """The desk's run, if it is there and belongs to it; for a damaged one, set aside, a sentence instead.
+
+    `before` is whether the desk is the one before the last.
+    """
+    path = earlier(run_file()) if before else run_file()
     if not path.is_file():
         return None, None
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Hashable
 from dataclasses import asdict, replace
 from functools import partial
@@ -18,18 +19,29 @@ from microgpt_tui.screens.debugger import PANES, DebuggerScreen
 from microgpt_tui.start import Start
 
 PAUSE = 1.0  # seconds between two looks; what is the same in both is kept
+LONGEST = 2.0  # seconds to wait at the end for what is being written
 
 
 class Keeper:
-    """Lays out on a debugger's screen what was left, and keeps what is on it from then on."""
+    """Lays out on a debugger's screen what was left, and keeps what is on it from the first change on.
+
+    What was there before that, of another session, is kept as the earlier one; `displaced` says whether there was any.
+    """
 
     def __init__(self, screen: DebuggerScreen, start: Start) -> None:
         self.screen, session = screen, screen.session
         origin = Origin(session.checksum, start.path)
         fresh = Desk(session.config, origin, screen.where, branch=start.branch)
         self._desk = replace(start.desk, origin=origin) if start.desk else fresh
-        self._saved = (self._state(), written_run()) if start.desk and start.run else None  # what is in the run's file
+        last = start.desk is not None and not start.before  # the one whose files are written on
+        self._saved = (self._state(), written_run()) if last and start.run else None  # what is in the run's file
+        self._lacking = last and start.run is None  # the run is to be written even if nothing is changed
+        self._displace, self.displaced, self.written = not last, False, False
+        self._first: tuple[Desk, Hashable] | None = None  # what there was before anything was changed
         self._seen = self._kept = self._desk
+        self._entering: str | None = None  # a branch that the screen is on its way to
+        self._file = threading.Lock()  # held while files are written
+        self._ended = False
         self._leaving: Desk | None = None
         self._writing: Worker[None] | None = None
         self._complained = False
@@ -49,7 +61,9 @@ class Keeper:
         for sentence in dropped:
             screen.notify(sentence, severity="warning", timeout=12, markup=False)
         screen.take_up(screen.branches, desk.branch)
+        self._entering = desk.branch if screen.busy else None
         self._seen = self._kept = self.now()
+        self._first = self._kept, self._state()
         screen.set_interval(PAUSE, self.look)
 
     def now(self) -> Desk:
@@ -61,7 +75,7 @@ class Keeper:
             where=screen.where,
             zoomed=screen.zoomed,
             pane=pane,
-            branch=screen.branch,
+            branch=screen.branch or self._entering,
             **screen.kept.as_dict(),
         )
 
@@ -69,6 +83,7 @@ class Keeper:
         """Keep the desk, in a thread, if it has changed and the user has paused."""
         if self.screen.busy or (self._writing is not None and self._writing.is_running):
             return
+        self._entering = None
         now = self.now()
         if self._seen == now != self._kept:
             state = self._state()
@@ -87,16 +102,44 @@ class Keeper:
         """The program is about to end: remember what is on the screen before it is taken apart."""
         self._leaving = self._leaving or self.now()
 
+    @property
+    def touched(self) -> bool:
+        """Whether there is anything to keep: something has been changed, or was written already."""
+        if self._first is None:  # nothing was laid out yet
+            return False
+        moving = self.screen.busy and self._entering is None
+        return self.written or moving or (self._last(), self._state()) != self._first
+
+    def _last(self) -> Desk:
+        return self._leaving or replace(self.now(), pane=self._seen.pane)  # a screen that broke off has no chosen pane
+
     def finish(self) -> None:
-        """Keep the desk and the run as they are in the end. Raises CheckpointError if that cannot be done."""
-        now = self._leaving or replace(self.now(), pane=self._seen.pane)  # a screen that broke off has no chosen pane
+        """Keep the desk and the run as they are in the end, unless nothing was changed.
+
+        Raises CheckpointError if that cannot be done.
+        """
+        if not (self.touched or self._lacking):
+            return
+        now = self._last()
         # While the screen is busy a thread moves the run; then the moment alone is kept, and reached by training.
-        keep(now, None if self.screen.busy else self.screen.snapshot(now.origin.path))
+        run = None if self.screen.busy else self.screen.snapshot(now.origin.path)
+        if self._file.acquire(timeout=LONGEST):
+            try:
+                self._ended = True  # what a thread was about to write is older
+                self._keep(now, run)
+            finally:
+                self._file.release()
+
+    def _keep(self, desk: Desk, run: Checkpoint | None) -> None:
+        self.displaced = keep(desk, run, self._displace) or self.displaced
+        self._displace, self.written = False, True
 
     def _write(self, desk: Desk, run: Checkpoint | None, state: Hashable) -> None:
         try:
-            keep(desk, run)
-            self._saved = state, written_run()
+            with self._file:
+                if not self._ended:
+                    self._keep(desk, run)
+                    self._saved = state, written_run()
         except CheckpointError as error:
             if not self._complained:
                 self._complained = True

@@ -17,8 +17,8 @@ from microgpt_tui.navigation import first_moment
 class Start:
     """Documents and where they were read from (None: the bundled names), and what is known of the run besides.
 
-    The moment is that of the `desk`, else that of the `run`, else the first event of `step`. `notice` is a sentence
-    for the user about what could not be opened.
+    The moment is that of the `desk`, else that of the `run`, else the first event of `step`. `before` is whether the
+    desk is the one before the last. `notice` is a sentence for the user about what could not be opened.
     """
 
     config: Config
@@ -27,6 +27,7 @@ class Start:
     step: int = 0
     run: Checkpoint | None = None
     desk: Desk | None = None
+    before: bool = False
     notice: str | None = None
 
     @property
@@ -55,9 +56,12 @@ def from_file(file: Path, data: Path | None) -> Start:
     return Start(run.config, docs, origin.path, run=run)
 
 
-def from_desk(data: Path | None) -> Start:
-    """What was left last. Raises CheckpointError if there is nothing, DataError without the documents of the run."""
-    desk = left()
+def from_desk(data: Path | None, before: bool = False) -> Start:
+    """What was left last, or `before` that.
+
+    Raises CheckpointError if there is nothing, DataError without the documents of the run.
+    """
+    desk = left(before)
     docs, origin = desk.origin.find(data)
-    run, notice = left_run(desk)
-    return Start(desk.config, docs, origin.path, run=run, desk=desk, notice=notice)
+    run, notice = left_run(desk, before)
+    return Start(desk.config, docs, origin.path, run=run, desk=desk, before=before, notice=notice)

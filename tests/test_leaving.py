@@ -93,6 +93,32 @@ def test_it_was_killed_then_its_terminal_went_away_then_it_was_left(tmp_path: Pa
 
 
 @needs_tmux
+def test_a_new_session_does_not_overwrite_the_one_before(tmp_path: Path) -> None:
+    with terminal(command(tmp_path, *SMALL)) as term:
+        to_the_place(term)
+        term.press("q")
+        assert "--resume-earlier" not in term.left(0)
+    files = {path: path.read_bytes() for path in desks.folder().iterdir()}
+    with terminal(command(tmp_path, *SMALL)) as term:
+        term.wait("FORWARD")
+        term.press("q")
+        term.left(0)
+    assert {path: path.read_bytes() for path in desks.folder().iterdir()} == files
+    with terminal(command(tmp_path, *SMALL)) as term:
+        term.wait("FORWARD")
+        term.press("]")
+        term.wait("step 1 of")
+        term.press("q")
+        term.left(0, lambda screen: "microgpt-tui --resume-earlier" in " ".join(screen.split()))
+    with terminal(command(tmp_path, "--resume-earlier")) as term:
+        term.wait("step 2 of", "BACKWARD")
+        term.press("q")
+        term.left(0)
+    assert desks.left().moment.step == 1
+    assert desks.left(before=True).moment == PLACE
+
+
+@needs_tmux
 def test_it_broke_off_then_memory_ran_out(tmp_path: Path) -> None:
     says = "microgpt-tui --resume returns to where you were"
     with terminal(command(tmp_path, *SMALL, fault="program")) as term:

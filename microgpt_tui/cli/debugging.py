@@ -60,12 +60,14 @@ def run_debugger(start: Start, lecture: Lecture | None = None, theme: str = "dar
     from microgpt_tui.app import run_debugger as run
 
     _draw_in_utf8()
-    status = run(start, lecture, theme)
-    if status == CRASHED:
-        way = "" if in_browser() or lecture is not None else "; microgpt-tui --resume returns to where you were"
+    ended = run(start, lecture, theme)
+    if ended.status == CRASHED:
+        way = "; microgpt-tui --resume returns to where you were" if ended.written and not in_browser() else ""
         say(f"the debugger broke off{way}", error=True)
-    if status:
-        raise Exit(status)
+    if ended.displaced:
+        say("microgpt-tui --resume returns to this session, microgpt-tui --resume-earlier to the one before it")
+    if ended.status:
+        raise Exit(ended.status)
 
 
 def in_terminal() -> bool:
@@ -86,6 +88,7 @@ def allow_only(ctx: click.Context, flag: str, *others: str) -> None:
     for option in ctx.command.params:
         said = ctx.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
         if said and option.name not in (flag, *others):
+            name = flag.replace("_", "-")
             raise click.UsageError(
-                f"{option.opts[0]} does not go with --{flag}, which has its own; leave one of them out", ctx
+                f"{option.opts[0]} does not go with --{name}, which has its own; leave one of them out", ctx
             )

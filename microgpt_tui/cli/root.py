@@ -61,13 +61,27 @@ def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     "for documents that are in another place by now.",
     panel=DATA,
 )
+@click.option(
+    "--resume-earlier",
+    is_flag=True,
+    help="Return to the session before that one. Looking at a run without changing anything is no session.",
+    panel=DATA,
+)
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 @step_option("Open at the start of this training step, counted from 0.")
 @data_option
 @theme_option
 @hyperparameters
 @click.pass_context
-def cli(ctx: click.Context, config: Config, step: int, data: Path | None, resume: bool, theme: str) -> None:
+def cli(
+    ctx: click.Context,
+    config: Config,
+    step: int,
+    data: Path | None,
+    resume: bool,
+    resume_earlier: bool,
+    theme: str,
+) -> None:
     """Step a GPT small enough to see whole through its training, down to single scalars.
 
     Without a command: the debugger, in this terminal. Forward, backward and Adam, onward and back; every number is
@@ -77,13 +91,14 @@ def cli(ctx: click.Context, config: Config, step: int, data: Path | None, resume
     """
     if ctx.invoked_subcommand is not None:
         return
-    if resume:
-        allow_only(ctx, "resume", "data", "theme")
+    for flag in ("resume", "resume_earlier"):
+        if ctx.params[flag]:
+            allow_only(ctx, flag, "data", "theme")
     check_step(step, config)
     from microgpt_tui.start import from_desk, from_seed
 
     with Waiting(READING):
-        start = from_desk(data) if resume else from_seed(config, step, data)
+        start = from_desk(data, resume_earlier) if resume or resume_earlier else from_seed(config, step, data)
     run_debugger(start, theme=theme)
 
 

@@ -13,13 +13,15 @@ from engine import Config, DataError, load_docs
 from microgpt_tui.cli import cli, debugging
 from microgpt_tui.start import Start
 
+ENDED = types.SimpleNamespace(status=0, written=False, displaced=False)
+
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Stand in for the app, and let there be a terminal."""
     calls: list[Any] = []
     app = types.ModuleType("microgpt_tui.app")
-    app.run_debugger = lambda start, *_: calls.append(start)  # type: ignore[attr-defined]
+    app.run_debugger = lambda start, *_: (calls.append(start), ENDED)[1]  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "microgpt_tui.app", app)
     monkeypatch.setattr(debugging, "in_terminal", lambda: True)
     return calls

@@ -49,11 +49,11 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def app(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A stand-in for the app that remembers what it was to open, and a terminal for it."""
     module: Any = types.ModuleType("microgpt_tui.app")
-    module.status, module.starts = 0, []
+    module.status, module.written, module.displaced, module.starts = 0, False, False, []
 
-    def run_debugger(start: Any, lecture: Any = None, theme: str = "dark") -> int:
+    def run_debugger(start: Any, lecture: Any = None, theme: str = "dark") -> Any:
         module.starts.append(start)
-        return int(module.status)
+        return types.SimpleNamespace(status=module.status, written=module.written, displaced=module.displaced)
 
     module.run_debugger = run_debugger
     monkeypatch.setitem(sys.modules, "microgpt_tui.app", module)
@@ -114,6 +114,8 @@ def test_another_version_is_refused(run: Path) -> None:
         (("open", __file__), "no safetensors file"),
         (("--n-layer", "2", "open", "x"), "write microgpt-tui open --n-layer"),
         (("--resume",), "nothing has been left to return to"),
+        (("--resume-earlier",), "there is no earlier session to return to; microgpt-tui --resume returns to the last"),
+        (("--resume-earlier", "--resume"), "--resume-earlier does not go with --resume"),
         (("--resume", "--n-layer", "2"), "--n-layer does not go with --resume"),
         (("--resume", "--step", "3"), "--step does not go with --resume"),
         (("--resume", "train", "--until", "1"), "--resume stands before train"),
@@ -152,9 +154,13 @@ def test_a_damaged_desk_is_refused_and_set_aside(app: Any) -> None:
 
 
 def test_a_debugger_that_broke_off_says_the_way_back(app: Any) -> None:
-    app.status = debugging.CRASHED
+    app.status, app.written = debugging.CRASHED, True
     result = invoke()
     assert result.exit_code == debugging.CRASHED
     assert "microgpt-tui --resume returns to where you were" in result.stderr
+    app.written = False  # there is nothing to return to but the session before
+    assert invoke().stderr == "error: the debugger broke off\n"
     app.status = 143
     assert (invoke().exit_code, invoke().stderr) == (143, "")
+    app.displaced = True
+    assert "microgpt-tui --resume-earlier to the one before it" in invoke().stderr

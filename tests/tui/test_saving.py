@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from harness import SMALL, notes, text, until
+from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from engine import Moment, Phase, Session, checkpoint, load_docs
+from engine import CheckpointError, Moment, Phase, Scope, Session, checkpoint, load_docs
 from engine.changes import parse
+from engine.whatif import Branches
 from microgpt_tui import desk as desks
 from microgpt_tui import keeper
 from microgpt_tui.app import MicrogptApp
 from microgpt_tui.frame import Where
+from microgpt_tui.keeper import Keeper
 from microgpt_tui.navigation import first_moment
 from microgpt_tui.screens import saving
 from microgpt_tui.screens.debugger import DebuggerScreen
@@ -196,6 +201,103 @@ async def test_what_does_not_fit_the_model_is_dropped_with_a_sentence() -> None:
         told = [note for note in notes(pilot).splitlines() if "was dropped" in note]
         assert [words[:12] for words in told] == ["A breakpoint", "A watch was "]
         assert "layer is 7; write a number from 0 to 0." in told[0]
+
+
+def folder_of_desks() -> dict[str, bytes]:
+    """All that is in the state folder."""
+    return {path.name: path.read_bytes() for path in desks.folder().iterdir()} if desks.folder().is_dir() else {}
+
+
+def finished(app: App[Any]) -> Keeper:
+    """The keeper of an app that has ended, when all is written."""
+    assert isinstance(app, MicrogptApp)
+    assert app.keeper is not None
+    app.keeper.finish()
+    return app.keeper
+
+
+def saved_in_a_branch(file: Path) -> None:
+    session = Session(SMALL, load_docs())
+    branches = Branches(session)
+    name = branches.change(None, [parse("wte[1, 2] = 0.5", Scope(session.config, session.tokenizer))]).name
+    branches.session(name).seek(MIDST)
+    checkpoint.write(checkpoint.snapshot(session, None, branches.all(), name), file)
+
+
+async def test_a_session_in_which_nothing_is_changed_writes_nothing(
+    places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "PAUSE", 0.02)
+    saved_in_a_branch(places / "run.safetensors")
+    finished(await left_behind(lambda pilot, _: pilot.app.exit()))
+    before, look, looks = folder_of_desks(), Keeper.look, []
+
+    def looked(self: Keeper) -> None:
+        look(self)
+        looks.append(self)
+
+    monkeypatch.setattr(Keeper, "look", looked)
+    for start in (from_seed(SMALL, 0, None), from_file(places / "run.safetensors", None), from_desk(None)):
+        async with opened(start) as (pilot, _):
+            looks.clear()
+            await until(pilot, lambda: len(looks) > 2)
+            await pilot.press("question_mark", "escape")
+            pilot.app.exit()
+        done = finished(pilot.app)
+        assert (done.touched, done.written, done.displaced) == (False, False, False)
+        assert folder_of_desks() == before
+
+
+async def test_the_session_before_is_kept_and_can_be_returned_to() -> None:
+    finished(await left_behind(lambda pilot, _: pilot.app.exit()))
+    last = desks.left()
+    async with opened(from_seed(SMALL, 1, None)) as (pilot, screen):
+        screen.branches.change(None, [parse("wte[1, 2] = 0.5", screen.scope)])  # nothing else
+        pilot.app.exit()
+    assert finished(pilot.app).displaced
+    new = desks.left()
+    assert (new.moment.step, desks.left(before=True)) == (1, last)
+    start = from_desk(None, before=True)
+    assert start.run is not None
+    assert start.run.moment == last.moment
+    files = folder_of_desks()
+    async with opened(start) as (pilot, screen):
+        assert (screen.where, screen.zoomed) == (last.where, "qkv")
+        pilot.app.exit()
+    assert not finished(pilot.app).written
+    assert folder_of_desks() == files
+    async with opened(from_desk(None, before=True)) as (pilot, _):
+        await pilot.press("escape")
+        pilot.app.exit()
+    assert finished(pilot.app).displaced
+    assert (desks.left().moment, desks.left().zoomed) == (last.moment, None)
+    assert desks.left(before=True) == new
+    branch, _ = desks.left_run(new, before=True)
+    assert branch is not None
+    assert len(branch.branches) == 1
+    async with opened(from_desk(None)) as (pilot, _):  # one that goes on displaces nothing
+        await pilot.press("n")
+        pilot.app.exit()
+    assert not finished(pilot.app).displaced
+    assert desks.left(before=True) == new
+
+
+async def test_what_cannot_be_written_displaces_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    finished(await left_behind(lambda pilot, _: pilot.app.exit()))
+    before, write = folder_of_desks(), desks.write_whole
+
+    def full(path: Path, content: bytes) -> None:
+        if path.suffix == ".json":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(path, content)
+
+    monkeypatch.setattr(desks, "write_whole", full)
+    async with opened(from_seed(SMALL, 1, None)) as (pilot, _):
+        await pilot.press("n")
+        pilot.app.exit()
+    with pytest.raises(CheckpointError, match="No space left"):
+        finished(pilot.app)
+    assert folder_of_desks() == before
 
 
 async def test_it_is_kept_when_the_user_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
