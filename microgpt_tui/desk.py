@@ -22,6 +22,7 @@ from engine.files import read_whole, write_whole
 from engine.quoting import told
 from microgpt_tui.frame import Where
 from microgpt_tui.place import state_folder
+from microgpt_tui.printing import shell_word
 
 VERSION = 1
 LARGEST = 2**24  # bytes of a desk; it has some thousands
@@ -158,7 +159,7 @@ def left(before: bool = False) -> Desk:
         raise CheckpointError(f"{path} cannot be read ({error.strerror}); open the debugger without --resume") from None
     except (stored.Unfit, ValueError, RecursionError) as error:
         why = error if isinstance(error, stored.Unfit) else "it is cut off or no JSON"
-        rest = f"microgpt-tui open {run} opens the run" if run.is_file() else "open the debugger anew"
+        rest = f"microgpt-tui open {shell_word(run)} opens the run" if run.is_file() else "open the debugger anew"
         raise CheckpointError(f"where you were cannot be read: {why}; {_set_aside(path)}; {rest}") from None
 
 

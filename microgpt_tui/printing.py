@@ -6,8 +6,12 @@ or measure in a way of its own is written as Python writes it (`\\x1b`, `\\u200b
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import subprocess
 import unicodedata
+from pathlib import Path
 
 CIRCLE = "◌"  # on which books set accents that stand alone
 ALONE = re.compile(r"(?<!\S)\0")  # an accent on nothing
@@ -49,3 +53,24 @@ def printable(text: str) -> str:
 def lines(text: str) -> str:
     """A printable text of several lines."""
     return "\n".join(map(printable, text.split("\n")))
+
+
+def shell_word(path: str | Path) -> str:
+    """The name of a file as a word of a command that can be pasted into a shell, and is no option there.
+
+    What a terminal would not show is written as bytes in $'...', which bash, zsh and ksh read.
+    """
+    name = str(path)
+    if name.startswith("-"):
+        name = f"./{name}"
+    if os.name == "nt":
+        return subprocess.list2cmdline([name])
+    if printable(name) == name:
+        return shlex.quote(name)
+    return "$'" + "".join(map(_escaped, name)) + "'"
+
+
+def _escaped(character: str) -> str:
+    if character in "\\'":
+        return f"\\{character}"
+    return character if printable(character) == character else "".join(f"\\x{b:02x}" for b in os.fsencode(character))

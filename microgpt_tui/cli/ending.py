@@ -17,7 +17,7 @@ from click.core import ParameterSource
 from click.exceptions import Exit
 
 from engine.errors import EngineError
-from microgpt_tui.printing import lines, printable
+from microgpt_tui.printing import lines, printable, shell_word
 
 BAD, STOPPED, UNREAD = 2, 130, 141
 
@@ -97,9 +97,11 @@ class Commands(click.RichGroup):
             found = super().resolve_command(ctx, args)
         except click.UsageError:
             if Path(args[0]).is_file():
-                way = "open" if args[0].endswith(".safetensors") else "--data"
+                way = "open" if _is_run(Path(args[0])) else "--data"
                 raise click.UsageError(
-                    f"There is no command {args[0]!r}; to open the file, write {way} {args[0]}.", ctx
+                    f"There is no command {args[0]!r}; to open the file, write "
+                    f"{ctx.info_name} {way} {shell_word(args[0])}.",
+                    ctx,
                 ) from None
             raise
         early = [p for p in self.params if ctx.get_parameter_source(p.name or "") is ParameterSource.COMMANDLINE]
@@ -109,6 +111,16 @@ class Commands(click.RichGroup):
                 f"{flag} stands before {found[0]}, which does not see it; write {ctx.info_name} {found[0]} {flag}", ctx
             )
         return found
+
+
+def _is_run(path: Path) -> bool:
+    """Whether a file is a saved run, by its name or, since it may have any name, by how its content begins."""
+    try:
+        with path.open("rb") as file:
+            begins = file.read(9)  # the length of a description in JSON, which has fewer than 2**32 bytes
+            return path.suffix.lower() == ".safetensors" or begins[4:] == b"\0\0\0\0{"
+    except OSError:
+        return False
 
 
 def _sentence(error: click.ClickException) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -41,6 +42,17 @@ def hyperparameters(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_config
 
 
+class FilePath(click.Path):
+    """The name of a file or folder. A shell expands ~ at the start of a word, but not in --save=~/run.safetensors."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path, with the home folder in the place of ~."""
+        return super().convert(os.path.expanduser(value), param, ctx)
+
+
 class _Data(click.Path):
     """A file of documents; `names` is the one that the original downloads."""
 
@@ -72,7 +84,7 @@ def step_option(text: str) -> Callable[[F], F]:
 
 def file_option(flag: str, text: str) -> Callable[[F], F]:
     """An option that names a file to write."""
-    return click.option(flag, type=click.Path(path_type=Path), metavar="FILE", help=text, panel=OUTPUT)
+    return click.option(flag, type=FilePath(), metavar="FILE", help=text, panel=OUTPUT)
 
 
 def theme_option(command: F) -> F:

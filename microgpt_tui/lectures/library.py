@@ -35,7 +35,7 @@ def other(course: Course) -> Course | None:
 
 
 def _course(folder: Path, language: str) -> Course:
-    return Course(folder.name, [read(path, language) for path in _files(folder, language)], folder)
+    return Course(folder.absolute().resolve().name, [read(path, language) for path in _files(folder, language)], folder)
 
 
 def find(wanted: str | None, language: str) -> tuple[Course, int]:

@@ -15,7 +15,7 @@ from textual.widgets import Input, Static
 
 from engine import CheckpointError
 from engine.checkpoint import Checkpoint, write
-from microgpt_tui.printing import lines
+from microgpt_tui.printing import lines, shell_word
 from microgpt_tui.screens.typing import Typing
 
 SUFFIX = ".safetensors"
@@ -61,7 +61,8 @@ class SaveScreen(Typing[Path | None]):
             path = Path(name).expanduser()
             if not path.name.strip("."):
                 raise ValueError("this folder, or the one above")
-            path = path if path.suffix else path.with_suffix(SUFFIX)
+            if path.suffix.lower() != SUFFIX:  # what stands after another dot belongs to the name, as in run-lr0.01
+                path = path.with_name(path.name + SUFFIX)
             exists = path.resolve().is_file()
         except (OSError, ValueError, RuntimeError):  # too long, a folder alone, a home that is nobody's
             self._say(f"{name[:LONGEST_SAID]} cannot be the name of a file; type another one.")
@@ -97,7 +98,7 @@ class SaveScreen(Typing[Path | None]):
     def written(self, message: Written) -> None:
         """Close, or let the user name another place."""
         if message.error is None:
-            self.app.notify(f"Saved. microgpt-tui open {message.path} goes on from here.", markup=False)
+            self.app.notify(f"Saved. microgpt-tui open {shell_word(message.path)} goes on from here.", markup=False)
             self.dismiss(message.path)
             return
         self._say(f"{message.error}.")

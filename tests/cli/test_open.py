@@ -125,8 +125,20 @@ def test_command_lines(args: tuple[str, ...], says: str) -> None:
     assert says in error_of(invoke(*args))
 
 
-def test_a_run_given_as_a_command_is_told_the_way(run: Path) -> None:
-    assert f"write open {run}" in error_of(invoke(run))
+def test_a_run_given_as_a_command_is_told_the_way(run: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert f"write microgpt-tui open {run};" in error_of(invoke(run))
+    monkeypatch.chdir(run.parent)
+    run.rename("my run")  # a saved run whatever its name is
+    assert "write microgpt-tui open 'my run';" in error_of(invoke("my run"))
+    data.rename("$names")
+    assert "write microgpt-tui --data '$names';" in error_of(invoke("$names"))
+
+
+def test_the_home_folder_is_found_where_no_shell_looks(run: Path, app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(run.parent))
+    assert invoke("train", "--until", "1", "--n-embd", "4", "--save=~/my run", "--log=~/log").exit_code == 0
+    assert (run.parent / "log").is_file()
+    assert invoke("open", "~/my run").exit_code == 0
 
 
 def test_they_need_a_terminal(run: Path) -> None:

@@ -135,9 +135,12 @@ def test_one_that_is_something_else(content: bytes) -> None:
     assert set_aside(content).startswith("where you were cannot be read")
 
 
-def test_a_damaged_desk_says_that_the_run_is_still_there(run: Session) -> None:
+def test_a_damaged_desk_says_that_the_run_is_still_there(
+    run: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "my state"))
     desks.keep(FULL, checkpoint.snapshot(run))
-    assert f"microgpt-tui open {desks.run_file()}" in set_aside(b"{")
+    assert f"microgpt-tui open '{desks.run_file()}' opens the run" in set_aside(b"{")
 
 
 def test_a_damaged_run_is_trained_anew(run: Session) -> None:

@@ -6,12 +6,14 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 from harness import session
 from lecturing import PAGES, lecture_of
 
 from microgpt_tui.cli import cli
 from microgpt_tui.exporting.handout import handout, printed
+from microgpt_tui.lectures.library import find
 from microgpt_tui.widgets.numbers import plain
 
 
@@ -72,3 +74,11 @@ def test_a_folder_that_cannot_be_written_gets_a_sentence(tmp_path: Path) -> None
     result = CliRunner().invoke(cli, ["lecture", str(file), "--handout", str(tmp_path / "file")])
     assert result.exit_code == 2
     assert "cannot be written" in result.stderr
+
+
+def test_a_course_in_this_folder_is_called_as_the_folder_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handout's file is called as the course is."""
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path / "mine")
+    Path("one.md").write_text("---\nmoment: step 0\n---\n# One\n", encoding="utf-8")
+    assert [find(wanted, "en")[0].title for wanted in (".", "../mine", "../mine/")] == ["mine"] * 3

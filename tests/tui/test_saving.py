@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
+import shutil
+import subprocess
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -25,6 +28,7 @@ from microgpt_tui.app import MicrogptApp
 from microgpt_tui.frame import Where
 from microgpt_tui.keeper import Keeper
 from microgpt_tui.navigation import first_moment
+from microgpt_tui.printing import printable
 from microgpt_tui.screens import saving
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.screens.saving import SaveScreen
@@ -102,15 +106,46 @@ async def test_an_older_file_is_asked_about(places: Path) -> None:
     assert checkpoint.load(old).config == SMALL
 
 
+NAMES = {
+    "my run-lr0.01": "my run-lr0.01.safetensors",
+    "Run.SAFETENSORS": "Run.SAFETENSORS",
+    "-o.txt": "-o.txt.safetensors",
+    "it's $HOME `x` \\": "it's $HOME `x` \\.safetensors",
+    "a\x1b\u200bé": "a\x1b\u200bé.safetensors",
+    "~/here/~": "~.safetensors",
+}
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+async def test_the_command_that_opens_what_was_saved_can_be_pasted(
+    places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(places.parent))
+    async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
+        for name, file in NAMES.items():
+            await ask(pilot)
+            await answer(pilot, name)
+            await until(pilot, lambda: pilot.app.screen is screen)
+            assert (places / file).is_file()
+            await until(pilot, lambda: "Saved. microgpt-tui open " in notes(pilot))
+            (said,) = (note.message for note in pilot.app._notifications)
+            pilot.app.clear_notifications()
+            pasted = said.removeprefix("Saved. microgpt-tui open ").removesuffix(" goes on from here.")
+            assert printable(pasted) == pasted
+            assert not pasted.startswith("-")
+            shell = subprocess.run(["bash", "-c", f"printf %s {pasted}"], capture_output=True, check=True)
+            assert os.path.samefile(shell.stdout, places / file)
+
+
 async def test_what_cannot_be_saved_is_said_and_can_be_mended(places: Path) -> None:
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
         await ask(pilot)
         for name, says in (
             ("", "Type the name of a file"),
             ("nowhere/[b]run", "cannot be written (No such file"),
-            (str(places.parent / "state.d"), "cannot be written (not a file)"),
+            (str(places.parent / "state.safetensors"), "cannot be written (not a file)"),
         ):
-            (places.parent / "state.d").mkdir(exist_ok=True)
+            (places.parent / "state.safetensors").mkdir(exist_ok=True)
             await answer(pilot, name)
             await until(pilot, lambda: pilot.app.screen.query_one(Input).has_focus)  # which it has not while it saves
             assert says in " ".join(text(pilot).split())
