@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import signal
+import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,7 +17,8 @@ from typing import ClassVar, Literal
 from rich.console import RenderableType
 from textual import on
 from textual.app import App
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
+from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.notifications import Notify
 from textual.screen import Screen
@@ -28,6 +30,7 @@ from engine.dataset import checksum
 from engine.whatif import Branches
 from microgpt_tui import palette
 from microgpt_tui.keeper import Keeper
+from microgpt_tui.keys import KEYS
 from microgpt_tui.languages import usual_language
 from microgpt_tui.lectures.calling import call_file
 from microgpt_tui.lectures.giving import Lecture
@@ -50,6 +53,11 @@ from microgpt_tui.widgets.notice import Notice
 class ThemedApp(App[EngineError | None]):
     """An app that draws in one of the project's themes; pictures follow when it is changed."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(key.keys, "suspend_process", key.description, id=key.id, tooltip=key.tooltip, show=False, priority=True)
+        for key in KEYS
+        if key.id == "app.suspend"
+    ]
     ALLOW_SELECT = False  # Textual's way to mark text breaks off where a note that was clicked away has just been
 
     def __init__(self) -> None:
@@ -59,6 +67,28 @@ class ThemedApp(App[EngineError | None]):
         self.theme = "microgpt-dark"
         palette.use(self.theme)
         self._gate = Gate()
+
+    def get_driver_class(self) -> type[Driver]:
+        """Textual's own, but for a terminal of Linux or macOS one that can be stopped and continued."""
+        driver = super().get_driver_class()
+        if sys.platform != "win32":
+            from textual.drivers.linux_driver import LinuxDriver
+
+            from microgpt_tui.terminal import TerminalDriver
+
+            if driver is LinuxDriver:
+                return TerminalDriver
+        return driver
+
+    def action_suspend_process(self) -> None:
+        """Stop the program until the shell continues it."""
+        if in_browser():
+            self.notify("There is no shell to return to in a browser; q leaves.", timeout=4)
+        elif sys.platform != "win32":
+            from microgpt_tui.terminal import TerminalDriver
+
+            if isinstance(self._driver, TerminalDriver) and not self._driver.suspend():
+                self.notify("There is no shell to return to, which could continue the program; q leaves it.", timeout=4)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Textual's own, behind the one that lets nothing past that a terminal would obey."""

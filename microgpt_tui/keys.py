@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
@@ -27,6 +28,14 @@ class Key:
         """Whether it is seen to before the keys after it: it brings up a screen that those are meant for."""
         return self.id in ASKING
 
+
+# On Windows a program cannot be stopped and continued by its shell.
+SUSPEND = () if sys.platform == "win32" else (
+    Key(
+        "app.suspend", "ctrl+z", "app.suspend_process", "suspend", "Back to the shell; fg there returns here", "^z",
+        group="Program",
+    ),
+)  # fmt: skip
 
 KEYS = (
     Key("run", "space", "run", "run", "Let training run, or pause it where it is", show=True, group="Run"),
@@ -186,6 +195,7 @@ KEYS = (
     Key("run.save", "ctrl+s", "app.save_run", "save", "Save the run, to open it again later", "^s", group="Program"),
     Key("app.theme", "ctrl+t", "app.next_theme", "theme", "Dark, light, high contrast", "^t", group="Program"),
     Key("app.palette", "ctrl+p", "app.command_palette", "palette", "Find a command by its name", "^p", group="Program"),
+    *SUSPEND,
     Key("app.quit", "q", "app.quit", "quit", "Leave the debugger", show=True, group="Program"),
 )
 

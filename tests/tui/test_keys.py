@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from harness import DOCS, Debugger, click_on, debugger, name, screen, session, text, until
+from harness import DOCS, Debugger, click_on, debugger, name, notes, screen, session, text, until
 from textual.widgets._toast import Toast
 
 from engine import Config, Session
 from engine.events import Moment, Phase
+from microgpt_tui import place
 from microgpt_tui.keys import KEYS
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens.help import HelpScreen
@@ -175,6 +178,14 @@ async def test_the_palette_knows_every_binding() -> None:
         await pilot.press("enter")
         await pilot.pause()
         assert screen(pilot).session.view().stretch.pos == 1
+
+
+async def test_in_a_browser_no_key_stops_the_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A stopped process could be continued by nobody."""
+    monkeypatch.setenv(place.VISITOR, str(tmp_path))
+    async with debugger() as pilot:
+        await pilot.press("colon", "ctrl+z")  # also while a line is typed
+        await until(pilot, lambda: "There is no shell to return to in a browser" in notes(pilot))
 
 
 def test_every_binding_says_what_it_does_and_is_there_once() -> None:
