@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from itertools import product
+from pathlib import Path
+from typing import Any
 
 import pytest
-from harness import debugger, drawn, screen, text
+from harness import Debugger, debugger, drawn, screen, session, text, until
+from lecturing import Giving, lecture_of
+from textual.errors import NoWidget
+from textual.geometry import Region
+from textual.screen import Screen
+from textual.widgets._toast import Toast
 
+from engine import NumericFault
 from microgpt_tui import palette
 from microgpt_tui.panes.base import Pane
+from microgpt_tui.screens.debugger import DebuggerScreen
+from microgpt_tui.screens.inference import InferenceScreen
 from microgpt_tui.screens.layouts import Body
 
 
@@ -123,3 +135,53 @@ async def test_no_theme_leaves_colours_on_the_next_one() -> None:
                 lines = (line for pane in screen(pilot).query(Pane) for line in pane.picture.lines)
                 styles = {style for line in lines for _, style, _ in line.segments if style and style.color}
                 assert not {style.color.name for style in styles if style.color} & strange
+
+
+STRIPS = "#timeline, #explanation, #shortcuts, #footing"
+FAULT = NumericFault(step=0, doc="anna", pos=None, tensor="loss", row=9, reason="the logarithm of 0")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])
+@pytest.mark.parametrize("words", [["Short."], [f"{i} " + "A sentence that is long. " * 6 for i in range(9)]])
+async def test_notifications_stand_over_the_panes_alone(
+    size: tuple[int, int], words: list[str], tmp_path: Path
+) -> None:
+    for app in (Debugger(session().anew()), Giving(lecture_of(tmp_path), None, session().anew())):
+        async with app.run_test(size=size, notifications=True) as pilot:
+            await until(pilot, lambda app=app: len(app.screen_stack) > 1 and bool(app.screen.query("#stage")))  # type: ignore[misc]
+            here = app.screen
+            assert isinstance(here, DebuggerScreen)
+            for each in words:
+                app.notify(each, timeout=1000)
+            await until(pilot, lambda here=here: len(over(here)) >= min(len(words), 2))  # type: ignore[misc]
+            for fault, exploring in product((None, FAULT), (False, True)):
+                here.fault = fault
+                here.set_class(exploring, "-exploring")
+                here.show()
+                await pilot.pause()
+                assert over(here)
+                for strip in (strip for strip in here.query(STRIPS) if strip.display):
+                    assert not [note for note in over(here) if note.overlaps(strip.region)], strip.id
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 60)])
+async def test_notifications_leave_the_draw_of_a_token_free(size: tuple[int, int]) -> None:
+    app = Debugger(session().anew())
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, DebuggerScreen))
+        await pilot.press("i")
+        await until(pilot, lambda: isinstance(app.screen, InferenceScreen))
+        app.notify("A sentence. " * 10, timeout=1000)
+        await until(pilot, lambda: bool(over(app.screen)))
+        strips = [app.screen.query_one(strip).region for strip in ("#draw", "#keys", "#slider")]
+        assert all(strips)
+        assert not [note for note in over(app.screen) if any(note.overlaps(strip) for strip in strips)]
+
+
+def over(here: Screen[Any]) -> list[Region]:
+    """Where notifications stand on the screen, as far as there is room for them."""
+    regions = []
+    for note in here.query(Toast):
+        with suppress(NoWidget):
+            regions.append(here.find_widget(note).visible_region)
+    return [region for region in regions if region]
