@@ -68,6 +68,10 @@ class Branches:
             self._sessions[name] = self.original.branch(self._branches[name].changes)
         return self._sessions[name]
 
+    def left_at(self, name: str | None) -> Moment:
+        """The moment at which a run stands."""
+        return self.original.moment if name is None else self[name].moment
+
     def changes(self, name: str | None) -> tuple[Change, ...]:
         """What is changed in a branch."""
         return () if name is None else self._branches[name].changes
@@ -81,13 +85,19 @@ class Branches:
         """The branch whose run this is; None for the original."""
         return next((name for name, each in self._sessions.items() if each is session), None)
 
-    def change(self, name: str | None, changes: Iterable[Change]) -> Branch:
-        """Let a branch have these changes; from the original a new branch is made. Raises ChangeError."""
-        before = self.session(name)
-        session = before.branch(changes)
+    def change(self, name: str | None, changes: Iterable[Change], enter: bool = True) -> Branch:
+        """Let a branch have these changes; from the original a new branch is made. Raises ChangeError.
+
+        One that is not to be entered stands where it stood; its run is made when it is asked for.
+        """
+        left = self.left_at(name)
+        session = self.session(name).branch(changes)
         name = self._free_name() if name is None else name
-        self._sessions[name] = session
-        self._branches[name] = Branch(name, session.changes, before.moment)
+        self._branches[name] = Branch(name, session.changes, left)
+        if enter:
+            self._sessions[name] = session
+        else:
+            self._sessions.pop(name, None)
         return self._branches[name]
 
     def rename(self, name: str, new: str) -> None:

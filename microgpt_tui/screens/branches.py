@@ -21,7 +21,11 @@ WIDEST = 104
 NAME, STEP = 20, 10  # cells
 ORIGINAL = "original"
 Wish = tuple[str, str | None]
-"""What is to be done ("enter", "beside", "remove" or "undo"), and with which branch; None is the original."""
+"""What is to be done, and with which branch (None: the original).
+
+"enter" goes to where the run was left, "here" to the present moment in it; "beside" compares, "remove" and "undo"
+change the list.
+"""
 
 
 class BranchesScreen(Modal[Wish | None]):
@@ -33,6 +37,7 @@ class BranchesScreen(Modal[Wish | None]):
         Binding("r", "rename", "rename", tooltip="Give the branch another name"),
         Binding("u", "wish('undo')", "undo", tooltip="Take back the last change of the branch"),
         Binding("d,delete", "wish('remove')", "delete", tooltip="Forget the branch"),
+        Binding("m", "wish('here')", "this moment", tooltip="Go to the present moment in that run"),
         Binding("c", "wish('beside')", "compare", tooltip="Show this run beside the present one"),
     ]
 
@@ -44,7 +49,9 @@ class BranchesScreen(Modal[Wish | None]):
         """One line each."""
         with Vertical(classes="box") as box:
             box.border_title = "This run and its branches"
-            box.border_subtitle = "enter this moment there · c compare · r rename · u undo · d delete · esc"
+            wide = self.app.size.width >= WIDEST
+            ways = "enter where it was left · m this moment there" if wide else "enter as left · m this moment"
+            box.border_subtitle = f"{ways} · c compare · r rename · u undo · d delete"
             yield Options()
 
     def on_mount(self) -> None:
@@ -80,12 +87,12 @@ class BranchesScreen(Modal[Wish | None]):
         self.dismiss(None)
 
     def on_option_list_option_selected(self) -> None:
-        """Go there."""
+        """Go to where it was left."""
         self.dismiss(("enter", self._chosen))
 
     def action_wish(self, wish: str) -> None:
         """Close, and have something done with the chosen run."""
-        if self._chosen is None and wish != "beside":
+        if self._chosen is None and wish not in ("beside", "here"):
             self.notify("The original is never changed or deleted; choose a branch.", timeout=3)
         elif self._chosen == self.present and wish == "beside":
             self.notify("This is the run that you are in; choose another one to compare it with.", timeout=3)

@@ -187,10 +187,10 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
         self.where = self.where.at(self.session.moment)
         self.show_soon()
 
-    def enter(self, make: Callable[[], Session]) -> None:
-        """Stand at the same moment of another run, which is made in the thread."""
+    def enter(self, make: Callable[[], Session], moment: Moment | None = None) -> None:
+        """Stand at a moment of another run, which is made in the thread; without one, at the same as in this run."""
         self._leave()
-        self.motion.enter(make, self.where.moment)
+        self.motion.enter(make, moment or self.where.moment)
 
     def _leave(self) -> None:
         """The run begins to move: panes keep their pictures, and let go of its numbers."""

@@ -35,6 +35,7 @@ class Looking(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self.zoomed: str | None = None
+        self.raised = False  # whether that pane has all the room for want of a place, not because of `z`
         self.trail: list[Where] = []  # where values were followed from
 
     # What the other half does.
@@ -69,8 +70,8 @@ class Looking(Screen[None]):
         """Where panes stand in a phase, as the user has arranged them."""
         return self.arrangement.apply(plan(phase, self.size, bool(self.kept.watches), self.live is not None))
 
-    def _zoom(self, name: str | None) -> None:
-        self.zoomed = name
+    def _zoom(self, name: str | None, raised: bool = False) -> None:
+        self.zoomed, self.raised = name, raised and name is not None
         self.place_panes(self.where.moment.phase)
 
     def action_pane(self, name: str) -> None:
@@ -78,7 +79,8 @@ class Looking(Screen[None]):
         pane = self.query_one(f"#{name}", Pane)
         at_home = name in panes_of(self._plan(self.where.moment.phase))
         if self.zoomed or not at_home:
-            self._zoom(None if self.zoomed == name or (at_home and name == "stage") else name)
+            raised = self.raised or not self.zoomed
+            self._zoom(None if self.zoomed == name or (at_home and name == "stage") else name, raised)
         self.set_focus(pane if pane.display else None)
 
     def action_next_pane(self, way: int) -> None:
@@ -122,7 +124,11 @@ class Looking(Screen[None]):
     def action_zoom(self) -> None:
         """Give the focused pane, or the stage, all the room; again to give it back."""
         pane = self.focused if isinstance(self.focused, Pane) else self.query_one("#stage", Pane)
-        self._zoom(None if self.zoomed else pane.id)
+        if self.zoomed and self.raised:
+            self.raised = False
+            self.notify("This pane has all the room already; z again gives it back.", timeout=3)
+        else:
+            self._zoom(None if self.zoomed else pane.id)
 
     def action_back(self) -> None:
         """Escape: restore a zoomed pane, else leave the focused one. It never quits."""

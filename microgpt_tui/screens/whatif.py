@@ -11,7 +11,7 @@ from engine import Session
 from engine.altering import Alterations
 from engine.changes import Ablation, Change, parse
 from engine.checkpoint import Checkpoint, snapshot
-from engine.events import Phase
+from engine.events import Moment, Phase
 from engine.watches import written
 from engine.whatif import Branches
 from microgpt_tui.frame import Beside
@@ -68,14 +68,14 @@ class WhatIf(Commanding):
             self.historian = Historian(self, self.session)
 
     @abstractmethod
-    def enter(self, make: Callable[[], Session]) -> None:
-        """Stand at the same moment of another run."""
+    def enter(self, make: Callable[[], Session], moment: Moment | None = None) -> None:
+        """Stand at a moment of another run; without one, at the same as in this run."""
 
     # Going from run to run.
 
-    def _enter(self, name: str | None) -> None:
-        """Go to the same moment in another run."""
-        self.enter(partial(self.branches.session, name))
+    def _enter(self, name: str | None, moment: Moment | None = None) -> None:
+        """Go to a moment in another run; without one, to the same as in this run."""
+        self.enter(partial(self.branches.session, name), moment)
 
     def _change(self, changes: tuple[Change, ...], what: str) -> None:
         """Let this branch have other changes, or make one of the original; the one without any is forgotten.
@@ -189,6 +189,9 @@ class WhatIf(Commanding):
                 self.show()  # names may have changed
             case ("enter", name):
                 if name != self.branch:
+                    self._enter(name, self.branches.left_at(name))
+            case ("here", name):
+                if name != self.branch:
                     self._enter(name)
             case ("beside", name):
                 self.partner = name
@@ -207,5 +210,5 @@ class WhatIf(Commanding):
         elif name == self.branch:
             self._change(changes, "the last change is taken back.")
         else:
-            self.branches.change(name, changes)
+            self.branches.change(name, changes, enter=False)
             self.show()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Debugger, debugger, drawn, screen, session, text, until
+from harness import Debugger, debugger, drawn, notes, screen, session, text, until
 from lecturing import Giving, lecture_of
 from textual.errors import NoWidget
 from textual.geometry import Region
@@ -51,6 +51,20 @@ async def test_at_80_by_24_panes_come_up_over_the_stage() -> None:
             await pilot.press("escape")
             await pilot.pause()
             assert "stage" in drawn(pilot)
+
+
+async def test_z_zooms_a_pane_that_came_up_over_the_stage_and_then_gives_the_room_back() -> None:
+    async with debugger((80, 24)) as pilot:
+        await pilot.press("5", "z")
+        await pilot.pause()
+        assert (screen(pilot).zoomed, "qkv" in drawn(pilot), "stage" in drawn(pilot)) == ("qkv", True, False)
+        assert "This pane has all the room already; z again gives it back." in notes(pilot)
+        await pilot.press("6", "z")  # of panes that follow a zoomed one, none has come up
+        await pilot.pause()
+        assert (screen(pilot).zoomed, "stage" in drawn(pilot)) == (None, True)
+        await pilot.press("5", "5", "5", "z", "z")
+        await pilot.pause()
+        assert (screen(pilot).zoomed, "stage" in drawn(pilot)) == (None, True)
 
 
 async def test_tab_goes_through_the_panes_also_where_one_has_all_the_room() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -158,6 +159,33 @@ async def test_the_list_goes_compares_renames_undoes_and_forgets() -> None:
         assert not len(screen(pilot).branches)
 
 
+async def test_a_run_is_entered_where_it_was_left_or_at_this_moment() -> None:
+    async with debugger(run=run()) as pilot:
+        here, original = screen(pilot), screen(pilot).session
+        await press(pilot, "]", *"nnnnnn")
+        left = original.moment
+        await press(pilot, "x", "e")
+        await typed(pilot, "beta1 = 0")
+        await press(pilot, "]", "f", "n")
+        moment = here.session.moment
+        assert moment != left
+        await press(pilot, "E", "home", "enter")
+        assert (here.session is original, original.moment, here.where.moment) == (True, left, left)
+        await press(pilot, "E", "end", "u", "f", "f")  # a branch that is changed from outside stands where it stood
+        await press(pilot, "E")
+        assert steps_listed(pilot) == [left.step, moment.step]
+        await press(pilot, "end", "enter")
+        assert (here.branch, here.session.moment, here.where.moment) == ("branch 1", moment, moment)
+        await press(pilot, "p", "E", "home", "m")
+        assert (here.session is original, original.moment.phase) == (True, moment.phase)
+        assert original.moment == here.branches["branch 1"].moment
+
+
+def steps_listed(pilot: Pilot[None]) -> list[int]:
+    """The steps at which the runs in the list of branches stand."""
+    return [int(step) for step in re.findall(r"│.*?(?:original|branch 1) +step (\d+) ", text(pilot))]
+
+
 async def test_a_branch_is_trained_on_and_the_original_stays() -> None:
     session = Session(SMALL, DOCS)
     async with debugger(run=session) as pilot:
@@ -168,7 +196,7 @@ async def test_a_branch_is_trained_on_and_the_original_stays() -> None:
         assert session.losses == []
         await press(pilot, "E")
         pilot.app.screen.query_one(OptionList).highlighted = 0
-        await press(pilot, "enter")
+        await press(pilot, "m")
         await until(pilot, lambda: screen(pilot).session is session and not screen(pilot).busy)
         assert session.losses[:49] == changed(session, 49).losses
 
