@@ -129,6 +129,24 @@ def test_a_program_that_waits_for_the_notes_is_stopped_with_them(tmp_path: Path)
 
 
 @needs_tmux
+@needs_bash
+def test_a_shell_has_its_cursor_while_training_is_stopped(tmp_path: Path) -> None:
+    long = ("train", "--until", "1000000", "--num-steps", "1000000", *SMALL)
+    with terminal(BASH, XDG_STATE_HOME=str(tmp_path), PS1="ready> ") as term:
+        term.wait("ready>")
+        typed(term, f"before=$(stty -g); clear; {shlex.join(command(tmp_path, *long))}")
+        term.wait("steps/s", lambda _: state(term) == "000")
+        term.press("C-z")
+        in_the_shell(term, 1)
+        assert state(term) == "001"
+        typed(term, "clear; fg")
+        term.wait("steps/s", lambda _: state(term) == "000")
+        term.press("C-c")
+        in_the_shell(term, 2)
+        assert state(term) == "001"
+
+
+@needs_tmux
 def test_without_a_shell_it_goes_on(tmp_path: Path) -> None:
     with terminal(command(tmp_path, *SMALL), XDG_STATE_HOME=str(tmp_path)) as term:
         term.wait("FORWARD", whole)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import threading
 import time
 from contextlib import suppress
-from types import TracebackType
-from typing import TYPE_CHECKING, TextIO
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any, TextIO
 
 from microgpt_tui.printing import printable
 
@@ -30,21 +32,42 @@ class Waiting:
         self._lock = threading.RLock()
         self._progress: Progress | None = None
         self._over = False
+        self._before: Any = None  # what was done at ctrl+z
         self._timer = threading.Timer(PATIENCE, self._show)
         self._timer.daemon = True
 
     def __enter__(self) -> Waiting:
         if self._stream.isatty():
             self._timer.start()
+            if sys.platform != "win32" and threading.current_thread() is threading.main_thread():
+                if (
+                    signal.getsignal(signal.SIGTSTP) is not signal.SIG_IGN
+                ):  # somebody decided that this process does not hear it
+                    self._before = signal.signal(signal.SIGTSTP, self._stop)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._timer.cancel()
+        if sys.platform != "win32" and self._before is not None:
+            signal.signal(signal.SIGTSTP, self._before)
         with self._lock:
             self._over = True
             if self._progress is not None:
                 with suppress(OSError):  # the terminal may be gone; the work is not
                     self._progress.stop()
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """ctrl+z: the progress hides the cursor, and the shell needs it."""
+        self._cursor("h")
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+        signal.signal(number, self._stop)
+        self._cursor("l")
+
+    def _cursor(self, how: str) -> None:
+        if self._progress is not None:
+            with suppress(OSError):  # past Python's buffers, which may be in use at this instant
+                os.write(self._stream.fileno(), f"\x1b[?25{how}".encode())
 
     def update(self, done: float, note: str = "", total: float | None = None, what: str | None = None) -> None:
         """Say how far the work is; cheap enough to be called thousands of times a second."""
