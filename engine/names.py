@@ -7,13 +7,20 @@ from collections.abc import Iterable, Iterator
 
 from engine.choosing import Strategy
 from engine.events import Moment
+from engine.recording import Floats
 from engine.sampling import sample
 from engine.session import OnStep, Session
 
 
-def names(run: Session, n: int, strategy: Strategy, prefix: str = "", seed: int | str = 0) -> list[str]:
-    """`n` documents from the parameters as they are, drawn from a fresh generator: the same numbers each time."""
-    params, generator = run.workspace.params, random.Random(seed)
+def names(
+    run: Session, n: int, strategy: Strategy, prefix: str = "", seed: int | str = 0, params: Floats | None = None
+) -> list[str]:
+    """`n` documents from `params`, or the run's as they are, drawn from a fresh generator: the same numbers each time.
+
+    Another thread may move the run only if `params` are given.
+    """
+    generator = random.Random(seed)
+    params = run.workspace.params if params is None else params
     return sample(run.recording, run.loops, params, run.tokenizer, generator, n, strategy, prefix)
 
 

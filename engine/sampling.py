@@ -35,6 +35,11 @@ class Sampler:
         self._ids: list[int] = []  # what the positions have read
         self._rows: list[tuple[Rows, Rows]] = []  # of the first positions: up to the logits, and what tempers them
 
+    def beside(self) -> Sampler:
+        """Another one with the same parameters, for another thread. Raises ConfigError if there is no memory for it."""
+        w = self.workspace
+        return Sampler(self.recording, w.loops, w.params, w.overrides)
+
     def after(self, ids: Sequence[int], temperature: float) -> list[float]:
         """The probabilities, (vocab_size,), of what comes after these tokens: BOS first, at most block_size of them.
 

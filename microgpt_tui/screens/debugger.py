@@ -200,7 +200,9 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
 
     @on(Motion.Moved)
     def moved(self, message: Motion.Moved) -> None:
-        """A moving run rests for a frame."""
+        """A moving run rests for a frame; one that was halted since is on its way again, and is not looked at."""
+        if not self.motion.resting:
+            return
         self.live = message.live
         if message.whole:
             self.where = self.where.at(self.session.moment)
