@@ -80,6 +80,7 @@ class Motion:
 
     def __init__(self, owner: Widget, session: Session) -> None:
         self.busy = False
+        self._aimed = False  # whether the run goes to a moment that is known
         self.pace = self._running = PACES[-1]  # the one that was chosen, and the one of the run that is going on
         self._names: WeakKeyDictionary[Session, dict[int, list[str]]] = WeakKeyDictionary()
         self._owner, self._session = owner, session
@@ -102,7 +103,7 @@ class Motion:
 
     def go(self, moment: Moment) -> None:
         """Go to a moment that is far."""
-        self._begin(partial(self._go, moment))
+        self._begin(partial(self._go, moment), aimed=True)
 
     @property
     def session(self) -> Session:
@@ -139,6 +140,16 @@ class Motion:
         if wait and self._idle.wait(PATIENCE):
             self.settle()
 
+    @property
+    def halted(self) -> bool:
+        """Whether the run that goes on, or was the last to go on, was told to stand still."""
+        return self._halt.is_set()
+
+    @property
+    def aimed(self) -> bool:
+        """Whether the run is on its way to a moment that is known, and was not halted."""
+        return self.busy and self._aimed and not self.halted
+
     def settle(self) -> None:
         """The run stands still, and its owner knows: from now on others may touch it."""
         self.busy = False
@@ -169,8 +180,8 @@ class Motion:
 
     # What the thread does.
 
-    def _begin(self, work: Callable[[], Motion.Arrived]) -> None:
-        self.busy = True
+    def _begin(self, work: Callable[[], Motion.Arrived], aimed: bool = False) -> None:
+        self.busy, self._aimed = True, aimed
         self._idle.clear()
         self._halt.clear()
         self._since = time.monotonic(), self._session.step
