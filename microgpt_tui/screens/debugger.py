@@ -207,7 +207,9 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
         """A moving run rests for a frame; one that was halted since is on its way again, and is not looked at."""
         if not self.motion.resting:
             return
-        self.live = message.live
+        more = len(self._pressed)
+        then = f", then {more} more move{'s' if more > 1 else ''}" if more else ""
+        self.live = replace(message.live, doing=message.live.doing + then)
         if message.whole:
             self.where = self.where.at(self.session.moment)
             self.show()
