@@ -73,14 +73,18 @@ class Helper:
         if not get_current_worker().is_cancelled:
             self._owner.post_message(found)
 
-    def _search(self, prefix: str, temperature: float) -> None:
-        tokenizer = self._session.tokenizer
+    def _own_sampler(self) -> Sampler:
+        """The one of the thread that works. Raises ConfigError if there is no memory for it."""
         self._sampler = self._sampler or self._given.beside()
-        self._tell(self.Found(beam=beam(self._sampler, tokenizer, WIDTH, temperature, prefix)))
+        return self._sampler
+
+    def _search(self, prefix: str, temperature: float) -> None:
+        found = beam(self._own_sampler(), self._session.tokenizer, WIDTH, temperature, prefix)
+        self._tell(self.Found(beam=found))
 
     def _sample(self, steps: Sequence[int], strategy: Strategy, prefix: str, seed: str) -> None:
         worker = get_current_worker()
-        now = names(self._session, NAMES, strategy, prefix, seed, self._given.workspace.params)
+        now = names(self._session, NAMES, strategy, prefix, seed, self._own_sampler())
         self._tell(self.Found(names={None: now}, over=False))
         self._run = self._run or self._session.anew()
         told = names_at(self._run, steps, NAMES, strategy, prefix, seed, lambda *_: worker.is_cancelled)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from harness import at, click_on, notes, text, until
@@ -299,9 +300,9 @@ async def test_a_page_says_that_steps_are_done_when_they_are(tmp_path: Path, mon
         shown = lectern(pilot)
         go = shown.motion._go
 
-        def held(moment: Moment) -> Motion.Arrived:
+        def held(*to: Any) -> Motion.Arrived:
             assert go_on.wait(PATIENCE)
-            return go(moment)
+            return go(*to)
 
         monkeypatch.setattr(shown.motion, "near", lambda moment: moment.step == shown.session.step)
         monkeypatch.setattr(shown.motion, "_go", held)

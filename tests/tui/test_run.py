@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from harness import DOCS, SMALL, debugger, notes, screen, text, until
@@ -248,9 +249,9 @@ class Held:
         self.go_on, motion = threading.Event(), screen(pilot).motion
         far = motion._go
 
-        def held(moment: Moment) -> Motion.Arrived:
+        def held(*to: Any) -> Motion.Arrived:
             assert self.go_on.wait(PATIENCE)
-            return far(moment)
+            return far(*to)
 
         monkeypatch.setattr(motion, "near", lambda moment: moment.step == motion.session.step)
         monkeypatch.setattr(motion, "_go", held)
