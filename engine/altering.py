@@ -36,7 +36,7 @@ class Alterations:
     def __init__(self, recording: Recording, changes: Iterable[Change] = ()) -> None:
         self.changes = tuple(changes)
         self._recording = recording
-        self._means: dict[Ablation, Floats] = {}
+        self._means: dict[Ablation, Floats] = {}  # replaced, never changed: other threads may be reading it
 
     def taking_on(self, changes: Iterable[Change]) -> Alterations:
         """Other changes; means that were taken before the first step that differs stay known."""
@@ -134,7 +134,8 @@ class Alterations:
                 workspace = Workspace.beside(self._recording, loops)
                 workspace.params[:] = params
                 workspace.overrides = self.in_samples(step)
-                self._means[change] = _mean(change, workspace, [tokens(step + i) for i in range(change.mean_of)])
+                mean = _mean(change, workspace, [tokens(step + i) for i in range(change.mean_of)])
+                self._means = {**self._means, change: mean}
 
 
 def _tensors(change: Ablation, span: Span) -> list[Rows]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -69,8 +70,8 @@ class History:
     """Losses, gradient norms and matrix norms of the steps done so far, and keyframes.
 
     `validations` are by the step before which they were measured. All figures are as many as the run has ever come,
-    also while it stands at an earlier step. Several runs may read one history, in several threads; only one of them
-    `writes` it.
+    also while it stands at an earlier step. A history belongs to one run, which may add to it and shorten it at any
+    time. Other runs, in other threads, take what they need with `reader` and `until`; these share no figures with it.
     """
 
     keyframes: Keyframes
@@ -79,6 +80,7 @@ class History:
     losses: list[float] = field(default_factory=list)
     grad_norms: list[float] = field(default_factory=list)
     validations: dict[int, Validation] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock, init=False, repr=False)  # held while figures are added, cut off or copied
 
     @property
     def norms(self) -> Floats:
@@ -86,14 +88,20 @@ class History:
         return self.table.rows
 
     def reader(self) -> History:
-        """The same figures and keyframes, for a run that only reads them."""
-        return replace(self, writes=False)
+        """The figures known now, for a run that only reads them; keyframes are shared, and so go on being added."""
+        with self._lock:
+            return self._copy(self.keyframes, len(self.losses), self.validations, writes=False)
 
     def until(self, step: int) -> History:
         """What was known when `step` began, for another run that goes on from there and writes a history of its own."""
-        validations = {s: found for s, found in tuple(self.validations.items()) if s < step}
+        with self._lock:
+            step = min(step, len(self.losses))  # keyframes may be shared, and then some may come after the figures
+            validations = {s: found for s, found in self.validations.items() if s < step}
+            return self._copy(self.keyframes.until(step), step, validations, writes=True)
+
+    def _copy(self, keyframes: Keyframes, step: int, validations: dict[int, Validation], writes: bool) -> History:
         table = Table(self.norms[:step].copy())
-        return History(self.keyframes.until(step), table, True, self.losses[:step], self.grad_norms[:step], validations)
+        return History(keyframes, table, writes, self.losses[:step], self.grad_norms[:step], dict(validations))
 
     def wants(self, step: int) -> bool:
         """Whether the start of this step should be kept."""
@@ -113,14 +121,22 @@ class History:
 
     def forget(self, step: int) -> None:
         """Forget every finished step from `step` on, and the keyframes after its start."""
-        self.keyframes.forget(step)
-        del self.losses[step:], self.grad_norms[step:]
-        self.table.forget(step)
-        for later in [each for each in self.validations if each > step]:
-            del self.validations[later]
+        with self._lock:
+            self.keyframes.forget(step)
+            del self.losses[step:], self.grad_norms[step:]
+            self.table.forget(step)
+            for later in [each for each in self.validations if each > step]:
+                del self.validations[later]
 
     def note(self, loss: float, norms: Floats) -> None:
         """Keep the figures of the next finished step; `norms` as `matrix_norms` gives them."""
-        self.losses.append(loss)
-        self.grad_norms.append(whole_norm(norms[:, 0]))
-        self.table.append(norms)
+        grad_norm = whole_norm(norms[:, 0])
+        with self._lock:
+            self.losses.append(loss)
+            self.grad_norms.append(grad_norm)
+            self.table.append(norms)
+
+    def note_validation(self, step: int, found: Validation) -> None:
+        """Keep what held-out documents cost before a step."""
+        with self._lock:
+            self.validations[step] = found

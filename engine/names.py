@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from engine.choosing import Strategy
 from engine.events import Moment
-from engine.sampling import sample
+from engine.sampling import Sampler, draw_from
 from engine.session import OnStep, Session
 
 
-def names(run: Session, n: int, strategy: Strategy, prefix: str = "", seed: int | str = 0) -> list[str]:
-    """`n` documents from the parameters as they are, drawn from a fresh generator: the same numbers each time."""
-    params, generator = run.workspace.params, random.Random(seed)
-    return sample(run.recording, run.loops, params, run.tokenizer, generator, n, strategy, prefix)
+def names(
+    run: Session, n: int, strategy: Strategy, prefix: str = "", seed: int | str = 0, sampler: Sampler | None = None
+) -> list[str]:
+    """`n` documents from the parameters as they are, drawn from a fresh generator: the same numbers each time.
+
+    With a `sampler` they are drawn from its parameters; then another thread may move the run meanwhile.
+    """
+    drawn = draw_from(sampler or run.sampler(), run.tokenizer, random.Random(seed), strategy, prefix)
+    return list(islice(drawn, n))
 
 
 def names_at(

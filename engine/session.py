@@ -166,9 +166,10 @@ class Session:
             step = self.step
             for phase in PHASES:
                 self._advance(phase, self.program.ticks(phase))
+            loss = self._loss()
             self.workspace.clear_grad(self.program.n)
             self._begin(step + 1)
-            if on_step and on_step(step, self.losses[step]):
+            if on_step and on_step(step, loss):
                 return
 
     def seek(self, moment: Moment, on_step: OnStep | None = None) -> None:
@@ -215,10 +216,11 @@ class Session:
         )  # fmt: skip
 
     def twin(self) -> Session:
-        """Another run of the same recording, documents and history, at the nearest keyframe: for looking back.
+        """Another run of the same recording and documents, at the nearest keyframe: for looking back.
 
-        It has its own numbers, graph and order, and adds nothing to the history, so it may be moved in another thread
-        while this run is moved in its own. Raises ConfigError if there is no memory for it.
+        It has its own numbers, graph and order, and the figures of this run's history as they are now, to which it adds
+        nothing. So it may be made and moved in another thread while this run is moved in its own, or forgets steps.
+        Raises ConfigError if there is no memory for it.
         """
         twin = copy.copy(self)
         twin.generator = random.Random()
@@ -226,6 +228,7 @@ class Session:
         twin._order = GradientOrder(self.recording, self.loops)
         twin._validator = self._new_validator()
         twin._m, twin._v = np.zeros_like(self._m), np.zeros_like(self._v)
+        twin._altered = self._altered.taking_on(self.changes)
         twin.history = self.history.reader()
         twin._restore(*self.history.keyframes.nearest(self.step))
         return twin
@@ -249,8 +252,8 @@ class Session:
         for change in set(other.changes) - set(self.changes):
             other._altered.check(change, other._program_of(change.step))
         step = apart(self.changes, other.changes)
-        step = len(self.losses) if step is None else step
-        other.history = self.history.until(step)
+        step = len(other.losses) if step is None else step
+        other.history = other.history.until(step)
         other._restore(*other.history.keyframes.nearest(step))
         return other
 
@@ -297,7 +300,7 @@ class Session:
         self._ready = True
         if self._validator and step % self.config.val_every == 0 and self.history.lacks_validation(step):
             found = self._validator.measure(self.workspace.params, self._altered.in_samples(step))
-            self.history.validations[step] = found
+            self.history.note_validation(step, found)
 
     def _no_figures(self) -> Table:
         return Table(np.empty((0, len(self.recording.matrices), 3)))
@@ -354,7 +357,11 @@ class Session:
         assert self._start is not None
         w = self.workspace
         norms = matrix_norms(self.loops, self.recording.bounds, w.grad, self._start.params, w.data)
-        self.history.note(float(w.data[self.program.loss_row]), norms)
+        self.history.note(self._loss(), norms)
+
+    def _loss(self) -> float:
+        """The loss of the present step, whose forward phase is done."""
+        return float(self.workspace.data[self.program.loss_row])
 
     def _forward(self, first: int, last: int) -> None:
         program, w = self.program, self.workspace

@@ -39,6 +39,7 @@ class Branches:
 
     def __init__(self, original: Session, branches: Iterable[Branch] = ()) -> None:
         self.original = original
+        # Replaced, never changed: one thread may make the run of a branch while another looks at them.
         self._branches = {branch.name: branch for branch in branches}
         self._sessions: dict[str, Session] = {}
 
@@ -65,7 +66,7 @@ class Branches:
         if name is None:
             return self.original
         if name not in self._sessions:
-            self._sessions[name] = self.original.branch(self._branches[name].changes)
+            self._sessions = {**self._sessions, name: self.original.branch(self._branches[name].changes)}
         return self._sessions[name]
 
     def left_at(self, name: str | None) -> Moment:
@@ -76,10 +77,13 @@ class Branches:
         """What is changed in a branch."""
         return () if name is None else self._branches[name].changes
 
-    def copy(self, name: str | None) -> Session:
-        """Another run as that of a branch, which may be moved in another thread."""
+    def copy(self, name: str | None, changes: Iterable[Change]) -> Session:
+        """Another run as that of a branch with these changes. It may be made and moved in another thread.
+
+        The branch may be renamed or removed meanwhile; its run is only where the copy begins if it is still there.
+        """
         known = self.original if name is None else self._sessions.get(name, self.original)
-        return known.branch(self.changes(name))
+        return known.branch(changes)
 
     def name_of(self, session: Session) -> str | None:
         """The branch whose run this is; None for the original."""
@@ -93,11 +97,11 @@ class Branches:
         left = self.left_at(name)
         session = self.session(name).branch(changes)
         name = self._free_name() if name is None else name
-        self._branches[name] = Branch(name, session.changes, left)
+        self._branches = {**self._branches, name: Branch(name, session.changes, left)}
         if enter:
-            self._sessions[name] = session
+            self._sessions = {**self._sessions, name: session}
         else:
-            self._sessions.pop(name, None)
+            self._sessions = {other: run for other, run in self._sessions.items() if other != name}
         return self._branches[name]
 
     def rename(self, name: str, new: str) -> None:
@@ -118,8 +122,8 @@ class Branches:
 
     def remove(self, name: str) -> None:
         """Forget a branch."""
-        del self._branches[name]
-        self._sessions.pop(name, None)
+        self._branches = {n: branch for n, branch in self._branches.items() if n != name}
+        self._sessions = {n: session for n, session in self._sessions.items() if n != name}
 
     def _free_name(self) -> str:
         return next(name for n in count(1) if (name := f"branch {n}") not in self._branches)

@@ -37,6 +37,7 @@ from microgpt_tui.lectures.giving import Lecture
 from microgpt_tui.lectures.library import course
 from microgpt_tui.lectures.pages import Course
 from microgpt_tui.lectures.telling import Telling
+from microgpt_tui.motion import Motion
 from microgpt_tui.place import in_browser
 from microgpt_tui.printing import lines
 from microgpt_tui.screens.chapters import ChaptersScreen
@@ -269,18 +270,22 @@ class MicrogptApp(ThemedApp):
                     except EngineError as error:  # no memory for one more run
                         self.notify(f"{error}.", severity="error", timeout=12, markup=False)
                         return False
-                    self.run_worker(self.give(lecture, fresh))
+                    self.run_worker(self.give(lecture, fresh, screen.motion if fresh is session else None))
                     return True
         self._lecture = lecture
         self.push_screen(OpeningScreen(Start(config, docs)))
         return True
 
-    async def give(self, lecture: Lecture, session: Session) -> None:
-        """Show a chapter in the place of the one before, on a run of its own."""
+    async def give(self, lecture: Lecture, session: Session, motion: Motion | None = None) -> None:
+        """Show a chapter in the place of the one before, on a run of its own.
+
+        `motion` is what the chapter before moved this run with. If its thread does not halt, the run is left to it.
+        """
         await self._clear()
         if self._telling is not None:
             await self._telling.open()
         try:
+            session = session.anew() if motion is not None and motion.busy else session
             screen = LectureScreen(session, lecture, self._telling)
         except EngineError as error:  # no memory for one more run
             if self.keeper is None:

@@ -27,6 +27,7 @@ class Figure(Protocol):
 Past = Mapping[tuple[Figure, int], Any]
 """Figures of finished steps, by figure and step."""
 T = TypeVar("T")
+_UNKNOWN = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,11 @@ class Watched:
 
 
 def course(figure: Figure, past: Past, view: View) -> Course[Any]:
-    """The course of a figure over those finished steps before that of the view which are shown."""
+    """The course of a figure over those finished steps before that of the view which are shown.
+
+    Another thread may add to `past` and take old figures away meanwhile, so each is looked up once.
+    """
     steps = steps_to_show(view.moment.step - 1, MOST_SHOWN, view.spacing)
-    known = {s: past[figure, s] for s in steps if (figure, s) in past}
+    found = ((s, past.get((figure, s), _UNKNOWN)) for s in steps)
+    known = {s: value for s, value in found if value is not _UNKNOWN}
     return Course(figure, known, tuple(s for s in steps if s not in known))

@@ -79,7 +79,7 @@ class Beside:
 
     def copy(self) -> Session:
         """A run of one's own; not to be made on the screen's thread."""
-        return self.branches.copy(self.branch)
+        return self.branches.copy(self.branch, self.changes)
 
 
 @dataclass(frozen=True, slots=True)

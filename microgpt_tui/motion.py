@@ -23,6 +23,7 @@ from engine.events import Moment, Stretch
 from microgpt_tui.navigation import counterpart, last_moment, next_event
 
 FRAME = 0.1  # seconds between frames where the run goes as fast as it can
+PATIENCE = 2.0  # seconds that a thread which is halted is waited for
 NEAR = 0.03  # seconds that a move may take without a thread
 A_SCALAR = {True: 10e-9, False: 1e-6}  # seconds a training step takes for each scalar of the tape; whether compiled
 SAMPLES = 5  # names that are sampled every tenth of the run
@@ -58,7 +59,7 @@ class Live:
 
 
 class Motion:
-    """Moves a session; while it is `busy`, nobody else may touch the session but in answer to `Moved`.
+    """Moves a session; while it is `busy`, nobody else may touch it but in answer to `Moved`, while it is `resting`.
 
     It is so until its owner has answered `Arrived` with `settle`: keys that come before it find the run on its way.
     """
@@ -79,10 +80,12 @@ class Motion:
 
     def __init__(self, owner: Widget, session: Session) -> None:
         self.busy = False
+        self._aimed = False  # whether the run goes to a moment that is known
         self.pace = self._running = PACES[-1]  # the one that was chosen, and the one of the run that is going on
         self._names: WeakKeyDictionary[Session, dict[int, list[str]]] = WeakKeyDictionary()
         self._owner, self._session = owner, session
         self._halt, self._drawn, self._idle = threading.Event(), threading.Event(), threading.Event()
+        self._drawn.set()
         self._idle.set()
 
     # What the screen asks for.
@@ -100,7 +103,7 @@ class Motion:
 
     def go(self, moment: Moment) -> None:
         """Go to a moment that is far."""
-        self._begin(partial(self._go, moment))
+        self._begin(partial(self._go, moment), aimed=True)
 
     @property
     def session(self) -> Session:
@@ -134,8 +137,18 @@ class Motion:
         """Stand still as soon as the step that is going on is done; `Arrived` tells when. Or wait for it, shortly."""
         self._halt.set()
         self._drawn.set()
-        if wait and self._idle.wait(2.0):
+        if wait and self._idle.wait(PATIENCE):
             self.settle()
+
+    @property
+    def halted(self) -> bool:
+        """Whether the run that goes on, or was the last to go on, was told to stand still."""
+        return self._halt.is_set()
+
+    @property
+    def aimed(self) -> bool:
+        """Whether the run is on its way to a moment that is known, and was not halted."""
+        return self.busy and self._aimed and not self.halted
 
     def settle(self) -> None:
         """The run stands still, and its owner knows: from now on others may touch it."""
@@ -145,6 +158,11 @@ class Motion:
         """Faster or slower, also while training runs."""
         place = PACES.index(self._running if self.busy else self.pace) + way
         self.pace = self._running = PACES[min(max(place, 0), len(PACES) - 1)]
+
+    @property
+    def resting(self) -> bool:
+        """Whether the thread waits for `drawn`, so that the run may be looked at; no longer, once it was halted."""
+        return not self._drawn.is_set()
 
     def drawn(self) -> None:
         """The frame that `Moved` asked for is drawn."""
@@ -162,8 +180,8 @@ class Motion:
 
     # What the thread does.
 
-    def _begin(self, work: Callable[[], Motion.Arrived]) -> None:
-        self.busy = True
+    def _begin(self, work: Callable[[], Motion.Arrived], aimed: bool = False) -> None:
+        self.busy, self._aimed = True, aimed
         self._idle.clear()
         self._halt.clear()
         self._since = time.monotonic(), self._session.step
@@ -264,5 +282,8 @@ class Motion:
         if self._halt.is_set():
             return
         self._drawn.clear()
+        if self._halt.is_set():  # between the two lines above: nobody may be there any more who draws
+            self._drawn.set()
+            return
         self._owner.post_message(self.Moved(live, whole))
         self._drawn.wait()

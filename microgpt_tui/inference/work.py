@@ -22,7 +22,9 @@ NAMES, WIDTH = 20, 12  # documents a step, and how many continuations a beam goe
 
 
 class Helper:
-    """Works on the latest wish only. It leaves `session` alone, which may not move meanwhile."""
+    """Works on the latest wish only. It leaves `session` alone, which may move meanwhile, and takes the parameters of
+    `sampler`, which never change.
+    """
 
     class Found(Message):
         """Continuations, or the names of a step (None: the parameters as they are); `over` when there is no more."""
@@ -34,9 +36,9 @@ class Helper:
             self.beam, self.names, self.over, self.trouble = beam, names or {}, over, trouble
             super().__init__()
 
-    def __init__(self, owner: Screen[Any], session: Session) -> None:
-        self._owner, self._session = owner, session
-        self._sampler: Sampler | None = None
+    def __init__(self, owner: Screen[Any], session: Session, sampler: Sampler) -> None:
+        self._owner, self._session, self._given = owner, session, sampler
+        self._sampler: Sampler | None = None  # the thread's own, with the same parameters
         self._run: Session | None = None  # the run once more, from its beginning
         self._worker: Worker[None] | None = None
         self._turn = threading.Lock()  # held by the thread that works; one that was cancelled soon lets go of it
@@ -71,14 +73,18 @@ class Helper:
         if not get_current_worker().is_cancelled:
             self._owner.post_message(found)
 
+    def _own_sampler(self) -> Sampler:
+        """The one of the thread that works. Raises ConfigError if there is no memory for it."""
+        self._sampler = self._sampler or self._given.beside()
+        return self._sampler
+
     def _search(self, prefix: str, temperature: float) -> None:
-        session = self._session
-        self._sampler = self._sampler or session.sampler()
-        self._tell(self.Found(beam=beam(self._sampler, session.tokenizer, WIDTH, temperature, prefix)))
+        found = beam(self._own_sampler(), self._session.tokenizer, WIDTH, temperature, prefix)
+        self._tell(self.Found(beam=found))
 
     def _sample(self, steps: Sequence[int], strategy: Strategy, prefix: str, seed: str) -> None:
         worker = get_current_worker()
-        now = names(self._session, NAMES, strategy, prefix, seed)
+        now = names(self._session, NAMES, strategy, prefix, seed, self._own_sampler())
         self._tell(self.Found(names={None: now}, over=False))
         self._run = self._run or self._session.anew()
         told = names_at(self._run, steps, NAMES, strategy, prefix, seed, lambda *_: worker.is_cancelled)

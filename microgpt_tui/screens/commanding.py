@@ -45,6 +45,12 @@ class Commanding(Stopping):
             return True
         return False
 
+    def _moving_meanwhile(self) -> bool:
+        """Whether the run began to move while a question was open. The user is told to answer it again."""
+        if self.busy:
+            self.notify("The run is on its way to another moment; do this again when it has arrived.", timeout=4)
+        return self.busy
+
     # The go-to line.
 
     def action_command(self) -> None:
@@ -70,6 +76,8 @@ class Commanding(Stopping):
             case Address():
                 self._at_start_of(command.step, partial(self._to_address, command))
             case Continue():
+                if self._moving_meanwhile():
+                    return
                 stops = Stops(self.scope, (command.breakpoint,), self.kept.checks)
                 self._leave()
                 if command.back:
@@ -137,17 +145,21 @@ class Commanding(Stopping):
 
     def _found(self, match: search.Match | None) -> None:
         if match is not None:
-            self.go(match.moment)
-            self.notify(match.sentence, timeout=3, markup=False)
+            self.go(match.moment)  # in this step, so at once, unless a fault lies on the way
+            if self.session.moment == match.moment:
+                self.notify(match.sentence, timeout=3, markup=False)
 
     # Addresses.
 
     def action_copy_moment(self) -> None:
-        """Put the address of this moment on the clipboard, as lectures and pictures take it."""
+        """Send the terminal the address of this moment for its clipboard, as lectures and pictures take it.
+
+        Not every terminal takes it, and none says whether it has.
+        """
         if not self._moving():
             address = Address.of(self.session.program, self.session.moment).text
             self.app.copy_to_clipboard(address)
-            self.notify(f"On the clipboard: {address}", timeout=6, markup=False)
+            self.notify(f"Sent to the terminal for its clipboard: {address}", timeout=6, markup=False)
 
     # Marks.
 

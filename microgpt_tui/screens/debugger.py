@@ -52,6 +52,7 @@ from microgpt_tui.screens.layouts import Body
 from microgpt_tui.screens.whatif import WhatIf
 
 SMALLEST = (80, 24)
+MOST_PRESSED = 9  # moves that wait for the one that is under way; a held key would make more without end
 PANES: dict[str, type[Pane]] = {
     "stage": Stage,
     "program": Program,
@@ -105,6 +106,7 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
         self.motion = Motion(self, session)
         self.live = None
         self._waiting = False
+        self._pressed: list[str] = []  # moves that are to follow the one that is under way, as `action_go` takes them
 
     def compose(self) -> ComposeResult:
         """The panes, top to bottom."""
@@ -189,6 +191,8 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
 
     def enter(self, make: Callable[[], Session], moment: Moment | None = None) -> None:
         """Stand at a moment of another run, which is made in the thread; without one, at the same as in this run."""
+        if self._moving_meanwhile():
+            return
         self._leave()
         self.motion.enter(make, moment or self.where.moment)
 
@@ -200,8 +204,12 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
 
     @on(Motion.Moved)
     def moved(self, message: Motion.Moved) -> None:
-        """A moving run rests for a frame."""
-        self.live = message.live
+        """A moving run rests for a frame; one that was halted since is on its way again, and is not looked at."""
+        if not self.motion.resting:
+            return
+        more = len(self._pressed)
+        then = f", then {more} more move{'s' if more > 1 else ''}" if more else ""
+        self.live = replace(message.live, doing=message.live.doing + then)
         if message.whole:
             self.where = self.where.at(self.session.moment)
             self.show()
@@ -224,8 +232,25 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
         if stop is not None:
             self.notify(f"{stop.sentence}.", title="Stopped", severity="warning" if stop.check else "information",
                         timeout=8, markup=False)  # fmt: skip
-        elif message.note:
+        elif message.note and not self._goes_on():
             self.notify(message.note, timeout=4, markup=False)
+        pressed, self._pressed = self._pressed, []
+        if not (self.motion.halted or stop or message.fault or message.note):
+            self._go_on(pressed)
+
+    def _goes_on(self) -> bool:
+        """Whether the run was halted only to be sent elsewhere, so that nothing need be said of it."""
+        return False
+
+    def _go_on(self, pressed: list[str]) -> None:
+        """Move as was asked for while the run was under way; what follows another far move waits for that."""
+        for place, way in enumerate(pressed):
+            if self.fault is not None:
+                return
+            if self.busy:
+                self._pressed = pressed[place:]
+                return
+            self.action_go(way)
 
     @on(Remembering.Lacks)
     def lacks(self, message: Remembering.Lacks) -> None:
@@ -244,7 +269,14 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
     # Keys.
 
     def action_go(self, way: str) -> None:
-        """Move through time: `way` names a function of `navigation`. A moving run is halted first."""
+        """Move through time: `way` names a function of `navigation`.
+
+        If the run is on its way to a moment, it moves on from there. If it moves on without one, it is halted.
+        """
+        if self.motion.aimed:
+            if len(self._pressed) < MOST_PRESSED:
+                self._pressed.append(way)
+            return
         if self.busy:
             self.motion.halt()
             return

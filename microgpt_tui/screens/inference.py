@@ -65,7 +65,7 @@ class InferenceScreen(Passing[None]):
         super().__init__()
         self.session = session
         self._sampler = session.sampler()
-        self._helper = Helper(self, session)
+        self._helper = Helper(self, session, self._sampler)
         steps = dict.fromkeys([*visited, *(round(share * session.config.num_steps) for share in SHARES)])
         walk = Walk(self._sampler, session.tokenizer, generator_of(session, 0), Strategy(session.temperature))
         self._waiting = False

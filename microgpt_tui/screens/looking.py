@@ -165,7 +165,8 @@ class Looking(Screen[None]):
         if self.trail and not self.busy:
             came_from = self.trail.pop()
             self.go(came_from.moment)
-            self.where = came_from
+            if self.busy or self.session.moment == came_from.moment:  # and not at a fault on the way
+                self.where = came_from
 
     @on(Pane.Chosen)
     async def chosen(self, message: Pane.Chosen) -> None:

@@ -127,11 +127,16 @@ class Paging(DebuggerScreen):
             needed = pane.lines_needed(size.width - 4) + 1
             pane.styles.height = max(3, min(needed, size.height - LEFT_TO_PANES - 2))
 
+    @property
+    def _shown_done(self) -> bool:
+        """Whether the page says that it has done what it does: not before the run is where that ends."""
+        return self.turn.done and self._aim is None
+
     def _show_page(self) -> None:
         """Show the page as far as it has come."""
         pane, leaf = self.page_pane, self.leaf
         pane.waiting = self.lecture.words["preparing"]
-        pane.leaf = leaf and replace(leaf, done=self.turn.done, chosen=self._chosen)
+        pane.leaf = leaf and replace(leaf, done=self._shown_done, chosen=self._chosen)
         self._fit_page(self.size)
         pane.redraw()
         self._stand_line()
@@ -200,7 +205,12 @@ class Paging(DebuggerScreen):
                     self.notify(str(error), severity="warning", markup=False)
         doing = self.scenes[self.lecture.page].doing
         self._before = doing.chosen(self.frame) if doing else None
+        if self.turn.done:
+            self._show_page()
         self.show()
+
+    def _goes_on(self) -> bool:
+        return self.motion.halted and self._aim is not None
 
     @on(Motion.Arrived)
     def landed(self) -> None:
@@ -227,9 +237,10 @@ class Paging(DebuggerScreen):
         """Show the page as it is when it has done what it does, at once."""
         leaf = self.leaf
         if leaf is not None:
+            self._aim = leaf.end if self.busy or leaf.end != self.session.moment else None
             self._finish()
-            if leaf.end != self.session.moment:
-                self._bring(leaf.end)
+            if self._aim is not None:
+                self._bring(self._aim)
 
     def _see_to_waiting(self) -> None:
         """Whether the viewer has done what the page waits for."""

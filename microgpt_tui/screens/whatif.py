@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from engine import Session
+from engine import EngineError, Session
 from engine.altering import Alterations
 from engine.changes import Ablation, Change, parse
 from engine.checkpoint import Checkpoint, snapshot
@@ -35,6 +35,7 @@ class WhatIf(Commanding):
     def __init__(self) -> None:
         super().__init__()
         self.partner: str | None = None  # the run that a comparison shows beside this one
+        self._changed = ""  # what is to be said when the thread has come with the changed run
 
     @property
     def branch(self) -> str | None:
@@ -62,10 +63,13 @@ class WhatIf(Commanding):
             self._enter(branch)
 
     def taken_over(self) -> None:
-        """The thread has come with a run: it may be another one."""
+        """The thread has come with a run: it may be another one. If it is not, no change was made."""
+        changed, self._changed = self._changed, ""
         if self.session is not self.motion.session:
             self.session = self.motion.session
             self.historian = Historian(self, self.session)
+            if changed:
+                self.notify(changed, timeout=6, markup=False)
 
     @abstractmethod
     def enter(self, make: Callable[[], Session], moment: Moment | None = None) -> None:
@@ -86,8 +90,10 @@ class WhatIf(Commanding):
         if not changes and here is not None:
             self._forget(here, f"{what} Nothing else was changed: ")
             return
+        if self._moving_meanwhile():
+            return
+        self._changed = f"What if: {what} {HINT}"
         self.enter(lambda: self.branches.session(self.branches.change(here, changes).name))
-        self.notify(f"What if: {what} {HINT}", timeout=6, markup=False)
 
     def _forget(self, name: str, why: str = "") -> None:
         inside = name == self.branch
@@ -140,7 +146,7 @@ class WhatIf(Commanding):
     def _set(self, change: Change | None) -> None:
         if change is None:
             return
-        where = "" if change.step <= self.session.step else f" It holds from step {change.step} on."
+        where = "" if change.step <= self.session.step else f" It takes effect in step {change.step}."
         self._change((*self.session.changes, change), f"{change.text}.{where}")
 
     # Switching off.
@@ -210,5 +216,10 @@ class WhatIf(Commanding):
         elif name == self.branch:
             self._change(changes, "the last change is taken back.")
         else:
-            self.branches.change(name, changes, enter=False)
-            self.show()
+            try:
+                self.branches.change(name, changes, enter=False)
+            except EngineError as error:  # no memory for the run without the change
+                self.notify(f"{error}.", severity="warning", timeout=8, markup=False)
+            else:
+                self.show()
+                self.notify(f"The last change of {name} is taken back.", timeout=3, markup=False)

@@ -105,7 +105,7 @@ def test_a_saved_branch_is_replayed_to_the_same_bits(tmp_path: Path) -> None:
     assert saved.branches == branches.all()
     found = Branches(checkpoint.resume(saved, DOCS), saved.branches)
     assert found["branch 1"].moment == Moment(8)
-    copy = found.copy("branch 1")
+    copy = found.copy("branch 1", found.changes("branch 1"))
     copy.seek(Moment(8))
     again = found.session("branch 1")
     again.seek(Moment(8))

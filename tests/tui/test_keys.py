@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from harness import DOCS, Debugger, click_on, debugger, name, notes, screen, session, text, until
+from harness import DOCS, SMALL, Debugger, click_on, debugger, go, name, notes, screen, session, text, until
 from textual.widgets._toast import Toast
 
-from engine import Config, Session
+from engine import Config, NumericFault, Session
 from engine.events import Moment, Phase
-from microgpt_tui import place
+from engine.session import OnStep
+from microgpt_tui import place, search
+from microgpt_tui.frame import Where
 from microgpt_tui.keys import KEYS
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens.help import HelpScreen
@@ -230,3 +232,21 @@ async def test_a_click_where_a_note_has_just_been_does_nothing() -> None:
         await pilot.mouse_up(offset=letter)
         note._attach(holder)
         assert screen(pilot).is_current
+
+
+async def test_where_a_fault_lies_on_the_way_nothing_is_said_to_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with debugger(run=Session(SMALL, DOCS)) as pilot:
+        await go(pilot, *"nnn", "right_square_bracket")
+        here, run = screen(pilot), screen(pilot).session
+        here.trail.append(Where(Moment(0, Phase.FORWARD, 3), row=5))
+        found, stood = search.search("probs", run.program, run.moment), run.moment
+
+        def fault(moment: Moment, on_step: OnStep | None = None) -> None:
+            raise NumericFault(step=1, doc="", pos=None, tensor="q", row=0, reason="cannot be computed")
+
+        monkeypatch.setattr(run, "seek", fault)
+        here._found(found)
+        await pilot.press("backspace")
+        assert "Match" not in notes(pilot)
+        assert here.where.moment == run.moment == stood
+        assert "cannot be computed" in str(here.fault)

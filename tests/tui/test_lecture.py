@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from harness import at, click_on, notes, text, until
 from lecturing import PAGES, giving, lectern, lecture_of
 from textual.pilot import Pilot
+from waiting import PATIENCE
 
 from engine import Moment, Phase
 from microgpt_tui.frame import Choice
 from microgpt_tui.lectures.leaf import Leaf
+from microgpt_tui.motion import Motion
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.page import PagePane
 from microgpt_tui.widgets.numbers import plain
@@ -288,3 +292,52 @@ async def test_a_head_can_be_chosen_with_the_mouse(tmp_path: Path) -> None:
 
 def _head(pilot: Pilot[None], moment: Moment) -> int | None:
     return lectern(pilot).session.program.stretch_at(moment).head
+
+
+async def test_a_page_says_that_steps_are_done_when_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+    async with giving(lecture_of(tmp_path)) as pilot:
+        shown = lectern(pilot)
+        go = shown.motion._go
+
+        def held(*to: Any) -> Motion.Arrived:
+            assert go_on.wait(PATIENCE)
+            return go(*to)
+
+        monkeypatch.setattr(shown.motion, "near", lambda moment: moment.step == shown.session.step)
+        monkeypatch.setattr(shown.motion, "_go", held)
+        go_on.set()
+        await pilot.press("5")
+        await until(pilot, lambda: not shown.busy and shown._aim is None)
+        go_on.clear()
+        shown.finish()  # as a second press does while it trains
+        await pilot.pause()
+        assert shown.turn.done
+        assert "Five steps are done" not in text(pilot)
+        go_on.set()
+        await until(pilot, lambda: "Five steps are done" in text(pilot))
+        assert shown.session.moment == shown.leaves[4].end
+
+
+async def test_a_page_that_is_left_on_the_way_to_its_moment_complains_of_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = PAGES.replace("moment: step 0\nwait: n\n", "moment: step 40\nwait: n\n")
+    go_on = threading.Event()
+    async with giving(lecture_of(tmp_path, far)) as pilot:
+        shown = lectern(pilot)
+
+        def held(step: int, loss: float) -> bool:
+            assert go_on.wait(PATIENCE)
+            return False
+
+        monkeypatch.setattr(shown.motion, "near", lambda moment: moment.step < 40)
+        monkeypatch.setattr(shown.motion, "told", held)
+        await pilot.press("3")
+        await until(pilot, lambda: shown.busy)
+        await pilot.press("left")
+        go_on.set()
+        await until(pilot, lambda: not shown.busy and shown._aim is None)
+        assert shown.lecture.page == 1
+        assert shown.session.moment == shown.leaves[1].start
+        assert "stopped" not in notes(pilot)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
+from typing import Any
 
+import pytest
 from harness import DOCS, SMALL, debugger, notes, screen, text, until
 from textual.pilot import Pilot
+from waiting import PATIENCE
 
 from engine import Config, Session
 from engine.breakpoints import Breakpoint, Place
 from engine.events import Moment, Phase
 from microgpt_tui.kept import Kept
-from microgpt_tui.motion import PACES
-from microgpt_tui.navigation import last_moment
+from microgpt_tui.motion import PACES, Motion
+from microgpt_tui.navigation import first_moment, last_moment
 from microgpt_tui.panes.base import Pane
+from microgpt_tui.screens.debugger import MOST_PRESSED
 
 LONG = replace(SMALL, num_steps=100_000)
 
@@ -235,3 +240,49 @@ async def test_a_run_of_which_nothing_can_be_sampled_goes_on() -> None:
         await still(pilot)
         assert session.moment == last_moment(session.program)
         assert not screen(pilot).motion.names
+
+
+class Held:
+    """A run whose moves to far moments wait in the thread until they are let go."""
+
+    def __init__(self, pilot: Pilot[None], monkeypatch: pytest.MonkeyPatch) -> None:
+        self.go_on, motion = threading.Event(), screen(pilot).motion
+        far = motion._go
+
+        def held(*to: Any) -> Motion.Arrived:
+            assert self.go_on.wait(PATIENCE)
+            return far(*to)
+
+        monkeypatch.setattr(motion, "near", lambda moment: moment.step == motion.session.step)
+        monkeypatch.setattr(motion, "_go", held)
+
+
+@pytest.mark.parametrize(
+    ("keys", "step", "name"),
+    [
+        ("]]", 7, "embed"),
+        ("]]n", 7, "embed_norm"),
+        ("}[[", 13, "embed"),
+        ("]" * 40, 6 + MOST_PRESSED, "embed"),
+        ("]]q", None, ""),
+    ],
+)
+async def test_moves_that_are_pressed_on_the_way_to_a_far_moment_follow_it(
+    keys: str, step: int | None, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = run()
+    async with debugger(run=session) as pilot:
+        keep(pilot)
+        screen(pilot).go(first_moment(session.program, 5))
+        await still(pilot)
+        held = Held(pilot, monkeypatch)
+        await pilot.press(*keys.replace("q", ""))
+        assert screen(pilot).busy
+        if step is None:
+            await pilot.press("space")  # halts the way, and what was to follow
+        held.go_on.set()
+        await until(pilot, lambda: not screen(pilot).busy and not screen(pilot)._pressed)
+        if step is None:
+            assert session.step <= 6
+        else:
+            assert (session.step, session.view().stretch.name) == (step, name)

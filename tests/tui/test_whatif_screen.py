@@ -101,7 +101,7 @@ async def test_a_parameter_that_has_been_moved_is_set_for_the_next_step() -> Non
         await press(pilot, "end", "e")
         await typed(pilot, "1")
         assert screen(pilot).session.changes[-1].step == 1
-        assert "holds from step 1 on" in notes(pilot)
+        assert "It takes effect in step 1." in notes(pilot)
 
 
 async def test_x_switches_the_head_on_the_stage_off_and_on_again() -> None:
@@ -299,3 +299,16 @@ async def test_a_comparison_fits(size: tuple[int, int]) -> None:
             await until(pilot, lambda: "loss of this step" in compared(pilot))
             pane = screen(pilot).query_one(Comparison)
             assert pane.picture.height <= pane.content_size.height
+
+
+async def test_what_is_changed_is_said_when_it_is_changed() -> None:
+    async with debugger(run=run()) as pilot:
+        await press(pilot, "e")
+        await typed(pilot, "scalar[99999]@step=1 = 0.5")  # how many there are is known in that step
+        await until(pilot, lambda: "there is no scalar 99999 in step 1" in notes(pilot))
+        assert "What if:" not in notes(pilot)
+        assert len(screen(pilot).branches) == 0
+        await press(pilot, "e")
+        await typed(pilot, "q[0, 3]@pos=1,step=1 = 0.5")
+        await until(pilot, lambda: "What if: q[0, 3]@pos=1,step=1 = 0.5. It takes effect in step 1." in notes(pilot))
+        assert len(screen(pilot).branches) == 1

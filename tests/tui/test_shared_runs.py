@@ -1,0 +1,178 @@
+"""While a thread works, the screen goes on: neither reads what the other one moves, cuts off, or takes away."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import DOCS, SMALL, debugger, screen, until
+from lecturing import PAGES, giving, lectern, lecture_of
+from textual.message import Message
+from waiting import PATIENCE
+
+from engine import Moment, Session, Stops
+from engine.choosing import Strategy
+from engine.names import names
+from microgpt_tui import historian, motion
+from microgpt_tui.app import MicrogptApp
+from microgpt_tui.courses import Course, Update, course
+from microgpt_tui.inference.work import NAMES
+from microgpt_tui.motion import Motion
+from microgpt_tui.screens.inference import InferenceScreen
+from microgpt_tui.screens.lecture import LectureScreen
+from microgpt_tui.start import Start
+
+
+class Held:
+    """Stops the thread that comes here until it may go on."""
+
+    def __init__(self) -> None:
+        self.reached, self._go_on = threading.Event(), threading.Event()
+
+    def wait(self) -> None:
+        """For the thread that is to be held, the first time that it comes here."""
+        self.reached.set()
+        assert self._go_on.wait(PATIENCE)
+
+    def release(self) -> None:
+        """Let the thread go on."""
+        self._go_on.set()
+
+
+async def test_a_page_is_landed_on_while_the_past_is_replayed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held, replay, over = Held(), historian.replay, []
+
+    def replayed(twin: Session, steps: Iterable[int], read: Any, on_step: Callable[..., bool]) -> Iterator[Any]:
+        def hold(step: int, loss: float) -> bool:
+            held.wait()
+            return on_step(step, loss)
+
+        yield from replay(twin, steps, read, hold)
+        over.append(twin.step)
+
+    monkeypatch.setattr(historian, "replay", replayed)
+    lecture = lecture_of(tmp_path, PAGES.replace("run: 5\n", "run: 30\n"))
+    async with giving(lecture, run=Session(SMALL, DOCS)) as pilot:
+        shown = lectern(pilot)
+        await pilot.press("5", "right", "right")
+        await until(pilot, lambda: not shown.busy and len(shown.session.losses) >= 30)
+        shown.historian.ask([Course(Update(3), {}, tuple(range(29)))])
+        await until(pilot, held.reached.is_set)
+        await pilot.press("left")
+        await until(pilot, lambda: shown.session.moment == shown.leaves[4].start and not shown.session.losses)
+        held.release()
+        await until(pilot, lambda: bool(over))
+
+
+async def test_a_frame_that_comes_after_the_run_was_halted_is_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, post_it, posted, held, seen = Session(SMALL, DOCS), Held(), threading.Event(), Held(), []
+    run.run(until=45)
+    async with debugger(run=run) as pilot:
+        here = screen(pilot)
+        here.go(Moment(44))
+        await until(pilot, lambda: not here.busy and run.step == 44)
+        post, seek, view = here.post_message, run.seek, run.view
+
+        def noticed(message: Message) -> bool:
+            if not isinstance(message, Motion.Moved):
+                return post(message)
+            post_it.wait()
+            done = post(message)
+            posted.set()
+            return done
+
+        def held_up(moment: Moment, *args: Any) -> None:
+            if here.motion._halt.is_set():
+                held.wait()  # the thread returns to where it began to look back
+            seek(moment, *args)
+
+        def looked_at() -> Any:
+            seen.append(threading.current_thread() is threading.main_thread() and held.reached.is_set())
+            return view()
+
+        monkeypatch.setattr(motion, "FRAME", 0.0)
+        monkeypatch.setattr(here, "post_message", noticed)
+        monkeypatch.setattr(run, "seek", held_up)
+        monkeypatch.setattr(run, "view", looked_at)
+        here.motion.back(Stops(here.scope))
+        await until(pilot, post_it.reached.is_set)
+        post_it.release()
+        assert posted.wait(PATIENCE)  # the message waits to be handled, since nothing is awaited here
+        here.motion.halt()
+        assert held.reached.wait(PATIENCE)
+        await pilot.pause()
+        assert True not in seen
+        held.release()
+        await until(pilot, lambda: not here.busy)
+        assert run.moment == Moment(44)
+
+
+async def test_a_chapter_begins_on_a_copy_of_a_run_that_is_still_moving(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(motion, "PATIENCE", 0.0)
+    (tmp_path / "docs.txt").write_text("\n".join(DOCS), encoding="utf-8")
+    head = "---\nconfig: n_layer=1, n_embd=4, n_head=2, block_size=4, num_steps=50, seed=3\ndata: docs.txt\n"
+    lecture = lecture_of(tmp_path, PAGES.replace("---\n", head, 1), chapters=2)
+    held = Held()
+    app = MicrogptApp(Start(*lecture.run()), lecture)
+    async with app.run_test(size=(120, 36)) as pilot:
+
+        def opened() -> bool:
+            shown = app.screen
+            return isinstance(shown, LectureScreen) and len(shown.leaves) == len(shown.scenes) and not shown.busy
+
+        await until(pilot, opened)
+        first = app.screen
+        assert isinstance(first, LectureScreen)
+        monkeypatch.setattr(first.motion, "told", lambda *_: held.wait())
+        await pilot.press("5", "right")
+        await until(pilot, held.reached.is_set)
+        step = first.session.step
+        lecture.place = 1
+        assert app.begin(lecture)
+        await until(pilot, lambda: app.screen is not first and opened())
+        second = app.screen
+        assert isinstance(second, LectureScreen)
+        assert second.session is not first.session
+        assert first.session.step == step
+        held.release()
+
+
+def test_a_figure_that_is_taken_away_meanwhile_is_missing() -> None:
+    class Vanishing(dict[Any, Any]):
+        """As if the thread that writes it came between any two looks."""
+
+        def __contains__(self, key: object) -> bool:
+            found = super().__contains__(key)
+            self.pop(key, None)
+            return found
+
+    run = Session(SMALL, DOCS)
+    run.run(until=4)
+    figure = Update(3)
+    found = course(figure, Vanishing({(figure, 1): "an update", (figure, 2): None}), run.view())
+    assert found.known == {1: "an update", 2: None}
+    assert found.missing == (0, 3)
+
+
+async def test_names_are_those_of_the_parameters_that_were_asked_about() -> None:
+    run = Session(SMALL, DOCS)
+    run.run(until=20)
+    wanted, strategy, told = names(run, NAMES, Strategy(), "", "names 0"), Strategy(), []
+    async with debugger(run=run) as pilot:
+        screen(pilot).go(Moment(20))
+        await until(pilot, lambda: not screen(pilot).busy)
+        await pilot.press("i")
+        await until(pilot, lambda: isinstance(pilot.app.screen, InferenceScreen))
+        shown = pilot.app.screen
+        assert isinstance(shown, InferenceScreen)
+        with shown._helper._turn:
+            shown._helper.sample((), strategy, "", "names 0")
+            run.seek(Moment(0))
+        await until(pilot, lambda: None in shown.seen.names)
+        told = shown.seen.names[None]
+    assert told == wanted
