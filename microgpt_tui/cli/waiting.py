@@ -35,7 +35,8 @@ class Waiting:
 
     def __enter__(self) -> Waiting:
         if self._stream.isatty():
-            self._timer.start()
+            with suppress(RuntimeError):  # the system allows no more threads, and this one only shows how far it is
+                self._timer.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -85,12 +86,12 @@ class Waiting:
                 _left(),
             )
             console = Console(file=self._stream)
-            self._progress = Progress(
-                *columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False
-            )
-            self._task = self._progress.add_task(self._what, total=self._total, note="")
-            self._progress.start()
-            self._draw()
+            progress = Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
+            self._task = progress.add_task(self._what, total=self._total, note="")
+            with suppress(RuntimeError):  # the system allows no more threads
+                progress.start()
+                self._progress = progress
+                self._draw()
 
     def _draw(self) -> None:
         if self._progress is not None:
