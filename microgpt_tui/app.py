@@ -141,6 +141,9 @@ class MicrogptApp(ThemedApp):
     async def ready(self, message: OpeningScreen.Ready) -> None:
         """Show the debugger, and what was left on its screen; or the lecture that the run is for."""
         settle()
+        if message.warning and not in_browser():  # who looks at it there cannot mend this computer
+            words = f"{message.warning[:1].upper()}{message.warning[1:]}."
+            self.notify(words, severity="warning", timeout=20, markup=False)
         if self._lecture is not None:
             await self.give(self._lecture, message.session)
             return

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.config import Config
 from engine.errors import ConfigError
+from microgpt_tui.cli.ending import say
 from microgpt_tui.cli.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -23,9 +24,13 @@ READING = "Reading the documents"
 def warm_up() -> None:
     """Have the loops compiled, or fetched from their cache, with a word about it if that takes long."""
     from engine import session
+    from engine.compiled import take_warning
 
     with Waiting("Compiling the loops, once for this computer"):
         session.warm_up()
+    warning = take_warning()
+    if warning is not None:
+        say(f"warning: {warning}")
 
 
 def read_docs(path: Path | None) -> list[str]:
