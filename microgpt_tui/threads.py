@@ -6,7 +6,7 @@ import threading
 
 from engine.errors import EngineError, is_out_of_threads
 
-NO_THREADS = "the system allows no more threads; close other programs, or raise the limit (ulimit -u)"
+NO_THREADS = "the system allows no more threads; close other programs, or raise its limits (ulimit -u and -v)"
 NEEDED = 3  # by the debugger: to write to the terminal, to read keys, and to compute
 
 

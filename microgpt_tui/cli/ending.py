@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 BAD, STOPPED, UNREAD = 2, 130, 141
 NO_MEMORY = "there is not enough memory for this; choose a smaller n_embd, n_layer or block_size, or free some memory"
 NO_THREADS = (
-    "the system allows no more threads or processes; close other programs, or raise the limit (ulimit -u, or that of "
-    "the container)"
+    "the system allows no more threads or processes; close other programs, or raise its limits (ulimit -u and -v)"
 )
 
 

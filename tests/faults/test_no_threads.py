@@ -35,7 +35,9 @@ main()
 def test_the_debugger_leaves_the_terminal_alone(command: list[str]) -> None:
     with terminal([sys.executable, "-P", "-c", WITHOUT_THREADS, *command], cwd=ROOT, PYTHONPATH=str(ROOT)) as term:
         said = " ".join(term.left(2).split())
-    assert "error: the system allows no more threads; close other programs, or raise the limit (ulimit -u)" in said
+    assert (
+        "error: the system allows no more threads; close other programs, or raise its limits (ulimit -u and -v)" in said
+    )
 
 
 @needs_tmux
