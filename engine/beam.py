@@ -9,6 +9,8 @@ from engine.errors import ConfigError
 from engine.sampling import Sampler, beginning
 from engine.tokenizer import Tokenizer
 
+WIDEST = 10_000  # each of them is read through the model after every character: some seconds
+
 
 @dataclass(frozen=True, slots=True)
 class Continuation:
@@ -34,16 +36,22 @@ class _Path:
     over: bool = False
 
 
+def check_width(width: int) -> None:
+    """Raise ConfigError for a width that no beam can have."""
+    if not 1 <= width <= WIDEST:
+        raise ConfigError(f"the beam is {width:,} wide; give 1 to {WIDEST:,}")
+
+
 def beam(
     sampler: Sampler, tokenizer: Tokenizer, width: int, temperature: float, prefix: str = ""
 ) -> list[Continuation]:
     """At most `width` continuations, the likeliest first: after each token, only so many are gone on with.
 
     A search this narrow may miss the likeliest of all; one as wide as there are documents is exhaustive. Raises
-    ConfigError for a width below 1 or a prefix that cannot be read, EngineError where there are no probabilities.
+    ConfigError for a width that is not 1 to WIDEST or a prefix that cannot be read, EngineError where there are no
+    probabilities.
     """
-    if width < 1:
-        raise ConfigError(f"the beam is {width} wide; give 1 or more")
+    check_width(width)
     block_size = sampler.recording.config.block_size
     paths = [_Path(tuple(beginning(prefix, tokenizer, block_size)), 0.0)]
     while not all(path.over for path in paths):

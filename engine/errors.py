@@ -2,7 +2,54 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
+
 from engine.quoting import quoted
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error, the one that led to it, and so on."""
+    link: BaseException | None = error
+    while link is not None:
+        yield link
+        link = link.__cause__ or link.__context__
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error, or one that led to it, means that the system has no more memory to give.
+
+    A library that there is no memory for cannot be loaded, and only the words of the loader say why.
+    """
+    for each in _chain(error):
+        text = str(each)
+        if isinstance(each, MemoryError) or (isinstance(each, OSError) and each.errno == errno.ENOMEM):
+            return True
+        if isinstance(each, OSError | ImportError) and (
+            "Cannot allocate memory" in text
+            or "cannot map zero-fill pages" in text
+            or ("failed to map segment" in text and "not permitted" not in text)
+        ):
+            return True
+    return False
+
+
+def is_out_of_threads(error: BaseException) -> bool:
+    """Whether an error, or one that led to it, means that this user may start no more threads or processes."""
+    return any(
+        (isinstance(each, RuntimeError) and "can't start new thread" in str(each))
+        or (isinstance(each, OSError) and each.errno == errno.EAGAIN and each.filename is None)
+        for each in _chain(error)
+    )
+
+
+def first_cause(error: BaseException) -> str:
+    """What an error says, in one line; or the first of those that led to it, if the system made that one."""
+    if is_out_of_memory(error):
+        return "there is not enough memory"
+    *_, first = [error, *(each for each in _chain(error) if isinstance(each, OSError | ImportError))]
+    reason = first.strerror if isinstance(first, OSError) and first.strerror else str(first).strip()
+    return reason.splitlines()[0] if reason else type(first).__name__
 
 
 class EngineError(Exception):

@@ -224,6 +224,11 @@ def check_size(config: Config, vocab_size: int) -> None:
         )
 
 
+def memory_of(rows: int) -> str:
+    """How much memory a tape of so many scalars takes at most, in words."""
+    return _size(rows * BYTES_A_ROW)
+
+
 def _count(n: int) -> str:
     return f"{n:,}" if n < 10**15 else "more than 10^15"
 

@@ -1,7 +1,12 @@
 """The entry point, also of `python -m microgpt_tui`."""
 
+import os
 import signal
 import sys
+
+# numpy's library for matrices, of which nothing here needs more than a thread, starts one for each processor as soon as
+# it is imported, and ends the program where the system allows no more of them.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def main() -> None:
@@ -11,6 +16,9 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("stopped\n")
         sys.exit(128 + signal.SIGINT)
+    except MemoryError:
+        sys.stderr.write("error: there is not enough memory to start; free some, or raise its limit (ulimit -v)\n")
+        sys.exit(2)
     cli.main(prog_name="microgpt-tui")
 
 

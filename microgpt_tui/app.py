@@ -27,6 +27,7 @@ from textual.worker import WorkerFailed
 
 from engine import DataError, EngineError, Session
 from engine.dataset import checksum
+from engine.errors import is_out_of_memory, is_out_of_threads
 from engine.whatif import Branches
 from microgpt_tui import palette
 from microgpt_tui.keeper import Keeper
@@ -47,6 +48,7 @@ from microgpt_tui.screens.lecture import LectureScreen
 from microgpt_tui.screens.opening import OpeningScreen
 from microgpt_tui.screens.saving import SaveScreen
 from microgpt_tui.start import Start
+from microgpt_tui.threads import NO_THREADS, check_threads
 from microgpt_tui.widgets.gate import Gate
 from microgpt_tui.widgets.notice import Notice
 
@@ -171,6 +173,9 @@ class MicrogptApp(ThemedApp):
     async def ready(self, message: OpeningScreen.Ready) -> None:
         """Show the debugger, and what was left on its screen; or the lecture that the run is for."""
         settle()
+        if message.warning and not in_browser():  # who looks at it there cannot mend this computer
+            words = f"{message.warning[:1].upper()}{message.warning[1:]}."
+            self.notify(words, severity="warning", timeout=20, markup=False)
         if self._lecture is not None:
             await self.give(self._lecture, message.session)
             return
@@ -201,11 +206,14 @@ class MicrogptApp(ThemedApp):
         super().exit(result, return_code, message)
 
     def _handle_exception(self, error: Exception) -> None:
-        """Leave with a sentence when memory runs out; everything else is a fault of the program, and is shown whole."""
-        if isinstance(error.error if isinstance(error, WorkerFailed) else error, MemoryError):
-            kept = self.keeper is not None and self.keeper.touched and not in_browser()
-            way = "; microgpt-tui --resume returns to where you were" if kept else ""
+        """Leave with a sentence when memory or threads run out; other errors are the program's, and are shown whole."""
+        cause = error.error if isinstance(error, WorkerFailed) else error
+        kept = self.keeper is not None and self.keeper.touched and not in_browser()
+        way = "; microgpt-tui --resume returns to where you were" if kept else ""
+        if is_out_of_memory(cause):
             self.exit(DataError(f"there is not enough memory to go on; a smaller model needs less{way}"))
+        elif is_out_of_threads(cause):
+            self.exit(DataError(f"{NO_THREADS}{way}"))
         else:
             super()._handle_exception(error)
 
@@ -381,6 +389,7 @@ def run_debugger(start: Start, lecture: Lecture | None = None, theme: str = "dar
 
     Raises EngineError if the run cannot be opened or kept; the terminal is as it was by then.
     """
+    check_threads()
     app = MicrogptApp(start, lecture, None if in_browser() else Telling(call_file()))
     app.begin_in(theme)
     try:

@@ -16,6 +16,7 @@ from microgpt_tui.app import ThemedApp, end_on_signals
 from microgpt_tui.lectures.calling import call_file
 from microgpt_tui.lectures.following import following
 from microgpt_tui.screens.notes import NotesScreen
+from microgpt_tui.threads import check_threads
 
 
 class NotesApp(ThemedApp):
@@ -58,7 +59,8 @@ class NotesApp(ThemedApp):
 
 
 def show_notes(language: str, theme: str) -> int:
-    """Follow lectures until the user leaves, and return the exit status."""
+    """Follow lectures until the user leaves, and return the exit status. Raises EngineError without threads for it."""
+    check_threads()
     app = NotesApp(call_file(), language)
     app.begin_in(theme)
     app.run()

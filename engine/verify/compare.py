@@ -14,8 +14,9 @@ import numpy as np
 from engine.config import Config
 from engine.dataset import bundled_path, load_docs
 from engine.errors import ConfigError, EngineError, NumericFault
-from engine.recording import Floats
+from engine.recording import Floats, count_rows, memory_of
 from engine.session import Session
+from engine.tokenizer import Tokenizer
 from engine.verify.original import Original
 
 SETUP, DOCS, START, LOSSES = "hyperparameters", "documents", "initial parameters", "losses"
@@ -110,6 +111,8 @@ class _Comparison:
         if self.until is not None and self.until > config.num_steps:
             raise self.original.cannot(f"it has {config.num_steps} steps, fewer than --until {self.until}")
         self.total = self.until or config.num_steps
+        rows = count_rows(config, Tokenizer(self.docs).vocab_size)
+        self.tell(f"recording the {rows:,} scalars of the model, which take up to {memory_of(rows)}")
         self.session = session = Session(config, self.docs)
         named = ", ".join(f"{name} {value}" for name, value in config.as_dict().items())
         self.report.note(SETUP, True, f"read from it and used for both: {named}")

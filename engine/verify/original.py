@@ -52,7 +52,11 @@ class Original:
             command, cwd=self._folder.name, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             text=True, encoding="ascii",
         )  # fmt: skip
-        self._reader.start()
+        try:
+            self._reader.start()
+        except RuntimeError:  # the system allows no more threads; the copy does not stay behind
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

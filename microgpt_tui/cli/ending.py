@@ -6,20 +6,45 @@ by the system); 141 nobody reads.
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import rich_click as click
 from click.core import ParameterSource
 from click.exceptions import Exit
 
-from engine.errors import EngineError
+from engine.errors import EngineError, first_cause, is_out_of_memory, is_out_of_threads
 from microgpt_tui.printing import lines, printable, shell_word
 
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
 BAD, STOPPED, UNREAD = 2, 130, 141
+NO_MEMORY = "there is not enough memory for this; choose a smaller n_embd, n_layer or block_size, or free some memory"
+NO_THREADS = (
+    "the system allows no more threads or processes; close other programs, or raise its limits (ulimit -u and -v)"
+)
+
+
+class OutputError(OSError):
+    """The standard output cannot be written on; other errors of the system have nothing to do with it."""
+
+
+class _Output(io.FileIO):
+    """The standard output, whose errors can be told from those of other files."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Write some bytes; how many were written. Raises OutputError."""
+        try:
+            return super().write(data)
+        except OSError as error:
+            raise OutputError(error.errno, error.strerror) from error
 
 
 class Failure(click.ClickException):
@@ -35,13 +60,16 @@ def tell(text: str) -> None:
 
 def say(text: str, *, error: bool = False) -> None:
     """One line on the error output, where it does not mix with results."""
-    from rich.console import Console
-    from rich.text import Text
-
     text = printable(" ".join(text.split("\n")))
-    parts = [("error: ", "bold red"), text] if error else [text]
     with suppress(OSError):  # nobody is there any more, and that is no reason to do less
-        Console(stderr=True).print(Text.assemble(*parts), soft_wrap=True)
+        try:
+            from rich.console import Console
+            from rich.text import Text
+
+            parts = [("error: ", "bold red"), text] if error else [text]
+            Console(stderr=True).print(Text.assemble(*parts), soft_wrap=True)
+        except (MemoryError, ImportError, SystemError):  # no memory for rich
+            os.write(2, f"{'error: ' * error}{text}\n".encode(errors="backslashreplace"))
 
 
 class Commands(click.RichGroup):
@@ -70,26 +98,15 @@ class Commands(click.RichGroup):
             sys.exit(status)
         return status
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the command line up to a command; --help and --version end here."""
+        with _errors_as_sentences():
+            return super().make_context(*args, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""
-        try:
-            outcome = super().invoke(ctx)
-            sys.stdout.flush()
-        except EngineError as error:
-            raise Failure(str(error)) from error
-        except MemoryError:
-            raise Failure(
-                "there is not enough memory for this; choose a smaller n_embd, n_layer or block_size"
-            ) from None
-        except BrokenPipeError:
-            throw_output_away()
-            raise Exit(UNREAD) from None
-        except OSError as error:
-            throw_output_away()
-            if not _folder_exists():
-                raise Failure("the folder that this was started in is gone; start it in one that exists") from error
-            raise Failure(f"the output cannot be written on ({error.strerror})") from error
-        return outcome
+        with _errors_as_sentences():
+            return super().invoke(ctx)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Find the command; options that came before it are refused, because it would not see them."""
@@ -123,6 +140,52 @@ def _is_run(path: Path) -> bool:
         return False
 
 
+@contextmanager
+def _errors_as_sentences() -> Iterator[None]:
+    """Turn whatever goes wrong inside into a Failure or an Exit, as soon as all output is written.
+
+    Raises what is neither the user's nor the system's fault as it is: it is the program's.
+    """
+    try:
+        try:
+            yield
+        except Exit:
+            sys.stdout.flush()
+            raise
+        sys.stdout.flush()
+    except EngineError as error:
+        raise Failure(str(error)) from error
+    except OutputError as error:
+        throw_output_away()
+        if error.errno == errno.EPIPE:
+            raise Exit(UNREAD) from None
+        raise Failure(f"the output cannot be written on ({error.strerror})") from error
+    except BrokenPipeError:  # of a log that somebody read
+        throw_output_away()
+        raise Exit(UNREAD) from None
+    except Exception as error:
+        sentence = _sentence_of_the_system(error)
+        if sentence is None:
+            raise
+        raise Failure(sentence) from None  # what was reached may have to be freed before the sentence can be printed
+
+
+def _sentence_of_the_system(error: Exception) -> str | None:
+    """What to tell the user of an error that the system caused; None for any other error."""
+    if is_out_of_memory(error):
+        return NO_MEMORY
+    if is_out_of_threads(error):
+        return NO_THREADS
+    if not isinstance(error, OSError | EOFError):
+        return None
+    if not _folder_exists():
+        return "the folder that this was started in is gone; start it in one that exists"
+    file = getattr(error, "filename", None)
+    if file is not None:
+        return f"{file} cannot be used ({first_cause(error)}); see to it that this user may use it, and try again"
+    return f"the system did not do what this needs ({first_cause(error)}); try again, or look into that"
+
+
 def _sentence(error: click.ClickException) -> str:
     text = error.format_message().strip()
     if isinstance(error, click.UsageError) and error.ctx is not None:
@@ -137,7 +200,7 @@ def _never_fail_to_print() -> None:
     """
     if not os.environ.get("COLUMNS", "80").strip("0"):
         del os.environ["COLUMNS"]
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stdout = _output(sys.stdout) if sys.stdout else open(os.devnull, "w")  # noqa: SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -151,7 +214,21 @@ def _folder_exists() -> bool:
         return False
 
 
+def _output(stream: TextIO) -> TextIO:
+    """The same output with errors of its own; as it is where it is a console of Windows, or somebody's stand-in."""
+    if stream is not sys.__stdout__:
+        return stream
+    unbuffered = not hasattr(stream.buffer, "raw")
+    if type(stream.buffer if unbuffered else stream.buffer.raw) is not io.FileIO:
+        return stream
+    stream.flush()
+    file = _Output(stream.fileno(), "wb", closefd=False)
+    buffer = file if unbuffered else io.BufferedWriter(file)
+    return io.TextIOWrapper(buffer, stream.encoding, line_buffering=stream.line_buffering, write_through=unbuffered)
+
+
 def throw_output_away() -> None:
     """Let what is still in the buffer go nowhere, or Python would complain about the closed pipe when it ends."""
-    if sys.stdout is sys.__stdout__ and sys.stdout is not None:
+    buffer = getattr(sys.stdout, "buffer", None)
+    if sys.stdout is not None and (sys.stdout is sys.__stdout__ or isinstance(getattr(buffer, "raw", buffer), _Output)):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

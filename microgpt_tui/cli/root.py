@@ -51,7 +51,7 @@ def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
         "microgpt-tui",
         "microgpt-tui --data my_words.txt --n-layer 2 --step 100",
         "microgpt-tui --resume",
-        "microgpt-tui train --until 1000 --save names.safetensors",
+        "microgpt-tui train --save names.safetensors",
     ),
 )
 @click.option(

@@ -12,20 +12,27 @@ from typing import TYPE_CHECKING, Any
 
 from engine.config import Config
 from engine.errors import ConfigError
+from microgpt_tui.cli.ending import say
 from microgpt_tui.cli.waiting import Waiting
 
 if TYPE_CHECKING:
     from engine.session import Session
 
 READING = "Reading the documents"
+LARGE = 5_000_000  # scalars of a model whose recording is announced: it takes longer than some seconds
+PACE = 400_000  # scalars that a usual computer records in a second
 
 
 def warm_up() -> None:
     """Have the loops compiled, or fetched from their cache, with a word about it if that takes long."""
     from engine import session
+    from engine.compiled import take_warning
 
     with Waiting("Compiling the loops, once for this computer"):
         session.warm_up()
+    warning = take_warning()
+    if warning is not None:
+        say(f"warning: {warning}")
 
 
 def read_docs(path: Path | None) -> list[str]:
@@ -42,10 +49,23 @@ def open_session(config: Config, docs: Sequence[str]) -> Session:
     from engine.session import Session
     from engine.tokenizer import Tokenizer
 
-    check_size(config, Tokenizer(docs).vocab_size)  # before the time is spent on compiling
+    vocab_size = Tokenizer(docs).vocab_size
+    check_size(config, vocab_size)  # before the time is spent on compiling
+    say_size(config, vocab_size)
     warm_up()
     with Waiting("Shuffling the documents, recording the tape", total=1.0) as waiting:
         return Session(config, docs, progress=waiting.share)
+
+
+def say_size(config: Config, vocab_size: int) -> None:
+    """Say how much time and memory it takes to record a model, if it is a large one."""
+    from engine.recording import count_rows, memory_of
+
+    rows = count_rows(config, vocab_size)
+    if rows >= LARGE:
+        minutes = max(1, round(rows / PACE / 60))
+        time = f"about {minutes:,} minute{'s' * (minutes > 1)}"
+        say(f"recording the {rows:,} scalars of this model: {time}, and up to {memory_of(rows)} of memory")
 
 
 def check_step(step: int, config: Config) -> None:

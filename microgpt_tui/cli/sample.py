@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from engine.errors import ConfigError
 from microgpt_tui.cli.options import FilePath, examples
-from microgpt_tui.cli.running import warm_up
+from microgpt_tui.cli.running import say_size, warm_up
 from microgpt_tui.cli.waiting import Waiting
 from microgpt_tui.printing import printable
 
@@ -63,9 +63,10 @@ if TYPE_CHECKING:
 @click.option("--greedy", is_flag=True, help="Always take the likeliest character; prints one document.")
 @click.option(
     "--beam",
-    type=click.IntRange(min=1),
+    type=int,
     metavar="N",
-    help="Draw nothing: search for likely continuations, going on with the N likeliest after each character. "
+    help="Draw nothing: search for likely continuations, going on with the N likeliest after each character, "
+    "1 to 10,000. "
     "Prints the probability of each, at the temperature, and the document.",
 )
 @click.pass_context
@@ -78,6 +79,7 @@ def sample(
     numbered; piped, there is one a line and nothing else. With --beam: a probability, a tab and a document a line, and
     after another tab `context full` where there was no room for its end.
     """
+    from engine.beam import check_width
     from engine.checkpoint import load
     from engine.choosing import Strategy
     from engine.compiled import loops
@@ -91,10 +93,13 @@ def sample(
         raise ConfigError(
             "--beam searches and draws nothing; leave -n, --seed, --greedy, --top-k and --top-p out with it"
         )
+    if beam is not None:
+        check_width(beam)
     run = load(file)
     tokenizer = Tokenizer(run.uchars)
     beginning(prefix, tokenizer, run.config.block_size)  # refused before the tape is recorded
     warm_up()
+    say_size(run.config, tokenizer.vocab_size)
     with Waiting("Recording the tape", total=1.0) as waiting:
         recording = record(run.config, tokenizer.vocab_size, waiting.share)
     if beam is not None:
@@ -110,6 +115,8 @@ def sample(
 def _print_beam(sampler: Sampler, tokenizer: Tokenizer, width: int, temperature: float, prefix: str) -> None:
     from engine.beam import beam
 
-    for found in beam(sampler, tokenizer, width, temperature, prefix):
+    with Waiting("Searching"):
+        continuations = beam(sampler, tokenizer, width, temperature, prefix)
+    for found in continuations:
         text = printable(found.text) if sys.stdout.isatty() else found.text
         click.echo("\t".join((f"{found.prob:.6g}", text, *(() if found.ended else ("context full",)))))

@@ -65,7 +65,9 @@ def serve(ctx: click.Context, command: tuple[str, ...], host: str, port: int, vi
 
     from microgpt_tui.serving.door import Door, is_loopback
     from microgpt_tui.serving.server import Server, run
+    from microgpt_tui.threads import check_threads
 
+    check_threads()
     with _listen(host, port) as listening:
         warm_up()  # once here, not in every visitor's process
         address, port = listening.getsockname()[:2]

@@ -28,6 +28,14 @@ class Wanted:
     places: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
 
+    @property
+    def missed(self) -> str:
+        """What to say when training was not stopped by any of it; nothing if nothing is wanted."""
+        wanted = " or ".join((*self.conditions, *self.places))
+        parts = [f"nowhere on the way was {wanted}"] if wanted else []
+        parts += ["the health checks found nothing"] if self.checks else []
+        return "; ".join(parts)
+
     def stops(self, config: Config, docs: Sequence[str]) -> Stops | None:
         """Checked and ready to stop at; None if nothing is wanted. Raises Failure, EngineError."""
         if not (self.conditions or self.places or self.checks):

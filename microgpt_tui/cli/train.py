@@ -29,19 +29,18 @@ if TYPE_CHECKING:
 
 @click.command(
     epilog=examples(
-        "microgpt-tui train --until 1000 --save names.safetensors",
+        "microgpt-tui train --save names.safetensors",
         "microgpt-tui train --until 300 --n-layer 2 --log run.jsonl",
-        "microgpt-tui train --until 1000 --break 'loss < 2 and step > 100' --save there.safetensors",
+        "microgpt-tui train --break 'loss < 2 and step > 100' --save there.safetensors",
         "microgpt-tui train --until 50 | tail -1",
     )
 )
 @click.option(
     "--until",
     type=click.IntRange(min=1),
-    required=True,
     metavar="N",
-    help="How many steps to train. One step is one document. At most --num-steps, "
-    "over which the learning rate falls to 0: training until 300 of 1000 is not training all of 300.",
+    help="How many steps to train. One step is one document. Without it: all of --num-steps, as the original does. "
+    "The learning rate falls to 0 over --num-steps: training until 300 of 1000 is not training all of 300.",
     panel="Training",
 )
 @data_option
@@ -54,16 +53,20 @@ if TYPE_CHECKING:
 @file_option("--save", "Where to leave the run when it ends, also when it is stopped: a .safetensors file for sample.")
 @stop_options
 @hyperparameters
-def train(config: Config, wanted: Wanted, until: int, data: Path | None, log: Path | None, save: Path | None) -> None:
+def train(
+    config: Config, wanted: Wanted, until: int | None, data: Path | None, log: Path | None, save: Path | None
+) -> None:
     """Train, and print the loss of every step.
 
     Losses are in nats: -log of the probability that the model gave to the character that really came, averaged over
     the document. An untrained model is at about log(27), 3.3 for the bundled names.
 
     ctrl+c stops between two steps and still saves; so does the end of the terminal, and a breakpoint, which says
-    where it stopped. What is saved is the last whole step. Exit status: 0, also at a breakpoint, 2 for bad
-    input, a number out of range or a health check, 130 when stopped by ctrl+c, 143 and 129 when ended from outside.
+    where it stopped; one that never held is told at the end. What is saved is the last whole step. Exit status: 0,
+    also at a breakpoint, 2 for bad input, a number out of range or a health check, 130 when stopped by ctrl+c, 143 and
+    129 when ended from outside.
     """
+    until = config.num_steps if until is None else until
     if until > config.num_steps:
         raise ConfigError(f"--until is {until}, beyond the schedule's {config.num_steps} steps; raise --num-steps too")
     check_targets({"--data": data}, {"--log": log, "--save": save}, replaced={"--save"})
@@ -73,7 +76,7 @@ def train(config: Config, wanted: Wanted, until: int, data: Path | None, log: Pa
     opened = _open_log(log)  # while ctrl+c breaks off: a pipe lets itself be opened when somebody reads it
     with Interrupt() as interrupt:
         reason = _run(session, until, stops, opened, interrupt, carry_on=bool(log or save))
-        _finish(session, until, data, save, reason, interrupt)
+        _finish(session, until, data, save, reason, interrupt, wanted.missed)
     if session.step < until and reason is None:
         raise Exit(interrupt.status)
 
@@ -168,9 +171,9 @@ def _run(
 
 def _finish(
     session: Session, until: int, data: Path | None, save: Path | None, reason: EngineError | Failure | Stop | None,
-    interrupt: Interrupt,
+    interrupt: Interrupt, missed: str,
 ) -> None:  # fmt: skip
-    """Save, say where the run stands, and raise what went wrong."""
+    """Save, say where the run stands and what was looked for in vain (`missed`), and raise what went wrong."""
     from engine.events import Moment
 
     if session.moment != Moment(session.step):  # at a fault or a stop: what was good before it is the step's start
@@ -192,6 +195,6 @@ def _finish(
     if reason is not None:
         say(f"stopped at {said} ({done})")
     elif session.step < until:
-        say(f"stopped by {interrupt.who}: {done}")
-    elif save is not None or sys.stdout.isatty():
-        say(done)
+        say(f"stopped by {interrupt.who}: {done}{missed and f'; up to there, {missed}'}")
+    elif save is not None or missed or sys.stdout.isatty():
+        say(f"{done}{missed and f'; {missed}'}")

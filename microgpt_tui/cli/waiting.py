@@ -1,4 +1,4 @@
-"""A progress line for work that takes longer than a second: on a terminal only, and never in the way of the results."""
+"""Progress of work that takes long: a moving line on a terminal, else a line a minute on the error output."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
@@ -16,14 +17,17 @@ from microgpt_tui.printing import printable
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
 
-PATIENCE = 1.0  # seconds until it shows
+PATIENCE = 1.0  # seconds until it shows on a terminal
+SILENCE = 30.0  # seconds until a line says what is being done where the error output is no terminal
+PAUSE = 60.0  # seconds between two of these lines
 EVERY = 0.05  # seconds between two changes of it
 
 
 class Waiting:
     """A line with a bar (when `total` is known), a note and the time left. It goes away with the work.
 
-    `stream` is where it shows, the error output unless told otherwise. A context manager.
+    `stream` is where it shows, the error output unless told otherwise. An error output that is no terminal gets whole
+    lines, and few of them. A context manager.
     """
 
     def __init__(self, what: str, total: float | None = None, stream: TextIO | None = None) -> None:
@@ -32,25 +36,36 @@ class Waiting:
         self._lock = threading.RLock()
         self._progress: Progress | None = None
         self._over = False
+        self._moving = self._stream.isatty()
         self._before: Any = None  # what was done at ctrl+z
-        self._timer = threading.Timer(PATIENCE, self._show)
-        self._timer.daemon = True
+        self._timer = self._timed(PATIENCE, self._show) if self._moving else self._timed(SILENCE, self._write)
 
     def __enter__(self) -> Waiting:
-        if self._stream.isatty():
-            self._timer.start()
-            if sys.platform != "win32" and threading.current_thread() is threading.main_thread():
-                if (
-                    signal.getsignal(signal.SIGTSTP) is not signal.SIG_IGN
-                ):  # somebody decided that this process does not hear it
-                    self._before = signal.signal(signal.SIGTSTP, self._stop)
+        if self._moving or self._stream is sys.stderr:
+            self._begin()
+        if (
+            sys.platform != "win32"
+            and self._moving
+            and threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGTSTP) is not signal.SIG_IGN  # somebody wants this process not to hear it
+        ):
+            self._before = signal.signal(signal.SIGTSTP, self._stop)
         return self
 
+    def _timed(self, seconds: float, work: Callable[[], None]) -> threading.Timer:
+        timer = threading.Timer(seconds, work)
+        timer.daemon = True
+        return timer
+
+    def _begin(self) -> None:
+        with suppress(RuntimeError):  # the system allows no more threads, and this one only shows how far it is
+            self._timer.start()
+
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._timer.cancel()
         if sys.platform != "win32" and self._before is not None:
             signal.signal(signal.SIGTSTP, self._before)
         with self._lock:
+            self._timer.cancel()
             self._over = True
             if self._progress is not None:
                 with suppress(OSError):  # the terminal may be gone; the work is not
@@ -108,12 +123,24 @@ class Waiting:
                 _left(),
             )
             console = Console(file=self._stream)
-            self._progress = Progress(
-                *columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False
-            )
-            self._task = self._progress.add_task(self._what, total=self._total, note="")
-            self._progress.start()
-            self._draw()
+            progress = Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
+            self._task = progress.add_task(self._what, total=self._total, note="")
+            with suppress(RuntimeError):  # the system allows no more threads
+                progress.start()
+                self._progress = progress
+                self._draw()
+
+    def _write(self) -> None:
+        """Say how far the work is, in a line of its own, and again after a pause."""
+        with self._lock:
+            if self._over:
+                return
+            share = f" ({self._done / self._total:.0%})" if self._total else ""
+            with suppress(OSError):
+                self._stream.write(printable(f"{self._what}{share} {self._note}".rstrip()) + "\n")
+                self._stream.flush()
+            self._timer = self._timed(PAUSE, self._write)
+            self._begin()
 
     def _draw(self) -> None:
         if self._progress is not None:

@@ -13,7 +13,7 @@ import rich_click as click
 from engine.config import Config
 from engine.errors import ConfigError, EngineError, NumericFault
 from engine.quoting import quoted
-from microgpt_tui.cli.ending import Failure, tell
+from microgpt_tui.cli.ending import Failure, say, tell
 from microgpt_tui.cli.options import OUTPUT, data_option, examples, file_option, hyperparameters
 from microgpt_tui.cli.running import open_session, read_docs
 from microgpt_tui.cli.targets import check_targets
@@ -91,7 +91,7 @@ def what_if(
         raise ConfigError("nothing is changed; add --edit 'wte[0, 0] = 1' or --ablate layer0.head0")
     check_targets({"--data": data}, {"--save": save}, replaced={"--save"})
     docs = read_docs(data)
-    changes = _read(config, docs, edits, ablated)
+    changes = _read(config, docs, edits, ablated, until)
     session = open_session(config, docs)
     branch = session.branch(changes)
     _train(session, until, "Training the original", "the original run")
@@ -99,6 +99,9 @@ def what_if(
     _train(branch, until, "Training the changed run", "the changed run")
     if save is not None:
         _save(session, branch, save, data)
+    for change in _without_effect(session, changes):
+        lacking = f"no document from step {change.step} to {until} has a position {change.number}"
+        say(f"{change.part} was switched off in no training step: {lacking}")
     told = _compared(session, branch)
     if as_json:
         click.echo(json.dumps(told, allow_nan=False))
@@ -106,8 +109,8 @@ def what_if(
         _tell(told)
 
 
-def _read(config: Config, docs: list[str], edits: tuple[str, ...], ablated: tuple[str, ...]) -> list[Any]:
-    from engine.changes import Ablation, parse
+def _read(config: Config, docs: list[str], edits: tuple[str, ...], ablated: tuple[str, ...], until: int) -> list[Any]:
+    from engine.changes import Ablation, SetRate, parse
     from engine.errors import ChangeError
     from engine.references import Scope
     from engine.tokenizer import Tokenizer
@@ -121,6 +124,12 @@ def _read(config: Config, docs: list[str], edits: tuple[str, ...], ablated: tupl
                 raise Failure(f"{flag}: {error}") from error
             if isinstance(found[-1], Ablation) != (flag == "--ablate"):
                 raise Failure(f"{flag}: {text} belongs to {'--edit' if flag == '--ablate' else '--ablate'}")
+            training = isinstance(found[-1], SetRate) and found[-1].name != "temperature"  # needs the step's update
+            if found[-1].step + training > until:
+                raise Failure(
+                    f"{flag}: {text} would change nothing before the comparison in the forward phase of step {until}; "
+                    "raise --until, or give an earlier step"
+                )
     return found
 
 
@@ -133,6 +142,20 @@ def _train(session: Session, until: int, doing: str, which: str) -> None:
             session.seek(Moment(until, Phase.FORWARD, session.program.ticks(Phase.FORWARD)))
     except NumericFault as fault:
         raise Failure(f"{which}: {fault}") from fault
+
+
+def _without_effect(session: Session, changes: list[Any]) -> list[Any]:
+    """The ablations of a position that none of the documents had."""
+    from engine.changes import Ablation
+
+    def longest(first: int) -> int:
+        return max(len(session.docs[step % len(session.docs)]) for step in range(first, session.step + 1))
+
+    return [
+        change
+        for change in changes
+        if isinstance(change, Ablation) and change.kind == "pos" and (change.number or 0) > longest(change.step)
+    ]
 
 
 def _save(session: Session, branch: Session, path: Path, data: Path | None) -> None:

@@ -15,6 +15,7 @@ from textual.widgets import Static
 
 from engine import DataError, EngineError, NumericFault, Session, Stopped
 from engine.checkpoint import take_up
+from engine.compiled import take_warning
 from engine.session import warm_up
 from microgpt_tui import palette
 from microgpt_tui.start import Start
@@ -34,10 +35,13 @@ class OpeningScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("q,escape", "stop", "stop", id="opening.stop", tooltip="Stop")]
 
     class Ready(Message):
-        """The session stands at the moment that was asked for, or at a fault on the way."""
+        """The session stands at the moment that was asked for, or at a fault on the way.
 
-        def __init__(self, session: Session) -> None:
-            self.session = session
+        `warning` is a sentence for the user about the compiled loops.
+        """
+
+        def __init__(self, session: Session, warning: str | None) -> None:
+            self.session, self.warning = session, warning
             super().__init__()
 
     class Failed(Message):
@@ -78,10 +82,12 @@ class OpeningScreen(Screen[None]):
 
     @work(thread=True)
     def _open(self) -> None:
+        warning = None
         try:
             session = Session(self.start.config, self.start.docs, progress=self._recorded)
             self._tell("getting the loops ready (compiled once, then kept) …", 0.0)
             warm_up()
+            warning = take_warning()
             if self.start.run is not None:
                 take_up(self.start.run, session)
             target = self.start.moment(session.program)
@@ -92,11 +98,11 @@ class OpeningScreen(Screen[None]):
             trouble = DataError("there is not enough memory for this; give less data, or choose a smaller model")
             self.post_message(self.Failed(trouble))
         except NumericFault:
-            self.post_message(self.Ready(session))  # it stands at the fault, where it can be looked at
+            self.post_message(self.Ready(session, warning))  # it stands at the fault, where it can be looked at
         except EngineError as error:
             self.post_message(self.Failed(error))
         else:
-            self.post_message(self.Ready(session))
+            self.post_message(self.Ready(session, warning))
 
     def _recorded(self, share: float) -> bool:
         self._tell(DOING, share)

@@ -13,12 +13,14 @@ from socket import socket
 import textual_serve
 from aiohttp import WSMsgType, web
 
+from engine.errors import is_out_of_memory, is_out_of_threads
 from microgpt_tui.serving import pages
 from microgpt_tui.serving.door import Door
 from microgpt_tui.serving.packets import fitting, for_process
 from microgpt_tui.serving.visitor import GRACE, Visitor
 
 HEARTBEAT = 15.0  # seconds between two questions whether a visitor is still there
+NO_PROCESS = "the system starts no more processes; close other programs, raise its limits, or give fewer --visitors"
 LONGEST = 2**20  # bytes that a page may send at once: a large paste
 
 
@@ -71,7 +73,14 @@ class Server:
         self._tell(f"visitor {number} came from {request.remote} ({self._here} of {self._places} here)")
         try:
             await page.prepare(request)
-            await visitor.start(*size)
+            try:
+                await visitor.start(*size)
+            except (OSError, RuntimeError) as error:  # no process, or no thread to wait for its end
+                if not (is_out_of_threads(error) or is_out_of_memory(error)):
+                    raise
+                self._tell(f"visitor {number}: {NO_PROCESS}")
+                await page.close()
+                return page
             carrying = asyncio.create_task(_carry(visitor, page))
             await _listen(visitor, page)
             await visitor.end()

@@ -95,7 +95,6 @@ def test_one_file_for_two_things_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (("train",), "Missing option '--until'"),
         (("train", "--until", "0"), "'--until': 0 is not in the range"),
         (("train", "--until", "1001"), "--until is 1001, beyond the schedule's 1000 steps"),
         (("train", "--until", "1", "--frobnicate"), "No such option '--frobnicate'; microgpt-tui train --help"),
@@ -107,6 +106,8 @@ def test_one_file_for_two_things_is_refused(tmp_path: Path) -> None:
         (("trace", "--step", "-1"), "not in the range"),
         (("trace", "--phase", "sideways"), "'sideways' is not one of"),
         (("sample",), "Missing argument"),
+        (("sample", "missing", "--beam", "0"), "the beam is 0 wide; give 1 to 10,000"),
+        (("sample", "missing", "--beam", "10001"), "the beam is 10,001 wide; give 1 to 10,000"),
         (("sample", "missing"), "there is no file missing"),
         (("sample", __file__), "no safetensors file"),
         (("verify", "missing.py"), "missing.py does not exist"),

@@ -53,6 +53,12 @@ def test_prints_and_logs_every_step(tmp_path: Path) -> None:
     ]
 
 
+def test_the_whole_schedule_without_until() -> None:
+    told = invoke("train", "--num-steps", "7", *SMALL)
+    assert (told.exit_code, told.stdout) == (0, invoke("train", "--until", "7", "--num-steps", "7", *SMALL).stdout)
+    assert len(told.stdout.splitlines()) == 7
+
+
 def test_saves_the_run(tmp_path: Path) -> None:
     save = tmp_path / "run.safetensors"
     save.write_text("an older file")

@@ -46,10 +46,24 @@ def test_the_first_of_several_and_an_event() -> None:
     assert "(0 of 9 steps are done)" in said
 
 
-def test_without_a_stop_nothing_is_different() -> None:
-    plain = invoke("train", "--until", "20", *SMALL)
-    watched = invoke("train", "--until", "20", "--break", "loss < 0", "--health", *SMALL)
-    assert (watched.exit_code, watched.stdout, watched.stderr) == (0, plain.stdout, "")
+@pytest.mark.parametrize(
+    ("options", "missed"),
+    [
+        (["--break", "loss < 0"], "nowhere on the way was loss < 0"),
+        (["--break", "loss < 0", "--break-at", "q@pos=3", "--break", "step > 50"],
+         "nowhere on the way was loss < 0 or step > 50 or q@pos=3"),
+        (["--health"], "the health checks found nothing"),
+        (["--break", "loss < 0", "--health"], "nowhere on the way was loss < 0; the health checks found nothing"),
+    ],
+)  # fmt: skip
+def test_what_never_held_is_said_and_nothing_else_is_different(options: list[str], missed: str, tmp_path: Path) -> None:
+    data, save = tmp_path / "names.txt", tmp_path / "run.safetensors"
+    data.write_text("ab\nba\n", encoding="utf-8")  # two letters: there is no position 3
+    short = ("train", "--until", "9", "--data", data, *SMALL)
+    plain, watched = invoke(*short), invoke(*short, *options)
+    assert (watched.exit_code, watched.stdout) == (0, plain.stdout)
+    assert watched.stderr == f"9 of 9 steps are done; {missed}\n"
+    assert invoke(*short, *options, "--save", save).stderr == f"9 of 9 steps are done and saved in {save}; {missed}\n"
 
 
 @pytest.mark.parametrize(

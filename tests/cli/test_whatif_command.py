@@ -89,11 +89,26 @@ def test_what_is_saved_has_the_branch(tmp_path: Path) -> None:
         (("--until", 5, "--ablate", "layer0.head7"), "--ablate: layer0.head7 does not exist: head goes from 0 to 1"),
         (("--until", 5, "--edit", "layer0.head1"), "--edit: layer0.head1 belongs to --ablate"),
         (("--until", 5, "--edit", "wte[0,0]=x"), "--edit: wte is given the value 'x'"),
+        (("--until", 5, "--edit", "wte[0,0]@step=6=1"), "would change nothing before the comparison in the forward"),
+        (
+            ("--until", 5, "--ablate", "layer0.mlp@step=6"),
+            "--ablate: layer0.mlp@step=6 would change nothing before the",
+        ),
+        (("--until", 5, "--edit", "beta1@step=5=0.5"), "phase of step 5; raise --until, or give an earlier step"),
         (("--until", 5, "--edit", "learning_rate=1e9"), "the changed run: training stopped at step"),
     ],
 )
 def test_what_is_refused(args: tuple[Any, ...], said: str) -> None:
     assert said in error_of(invoke("what-if", *args, *SMALL))
+
+
+def test_a_position_that_no_document_has(tmp_path: Path) -> None:
+    data = tmp_path / "names.txt"
+    data.write_text("ab\nba\n", encoding="utf-8")
+    for position, missing in ((2, False), (3, True)):
+        done = invoke("what-if", "--ablate", f"layer0.pos{position}", "--until", 2, "--data", data, "--json", *SMALL)
+        said = "layer0.pos3 was switched off in no training step: no document from step 0 to 2 has a position 3\n"
+        assert (done.exit_code, done.stderr) == (0, said if missing else "")
 
 
 def test_numbers_that_json_does_not_have() -> None:

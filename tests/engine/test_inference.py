@@ -271,8 +271,9 @@ def test_prefixes_and_widths_that_cannot_be() -> None:
         walk(prefix="aZ")
     with pytest.raises(ConfigError, match="give 3 at most"):
         walk(prefix="anna")
-    with pytest.raises(ConfigError, match="0 wide"):
-        beam(sampler(), trained()[0].tokenizer, 0, 1.0)
+    for width in (0, 10_001):
+        with pytest.raises(ConfigError, match=f"{width:,} wide; give 1 to 10,000"):
+            beam(sampler(), trained()[0].tokenizer, width, 1.0)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

@@ -67,6 +67,20 @@ async def test_a_process_that_ends_ends_the_visit(monkeypatch: pytest.MonkeyPatc
         await met(lambda: there.told[-1] == "visitor 1 left (0 of 2 here)")
 
 
+@pytest.mark.parametrize(
+    "error", [BlockingIOError(11, "Resource temporarily unavailable"), RuntimeError("can't start new thread")]
+)
+async def test_a_visitor_for_whom_no_process_can_be_started(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("asyncio.create_subprocess_exec", refuse)
+    async with serving() as there, await there.come() as socket:
+        assert (await socket.receive()).type is WSMsgType.CLOSE
+        await met(lambda: there.told[-1] == "visitor 1 left (0 of 2 here)")
+        assert there.told[1].startswith("visitor 1: the system starts no more processes; ")
+
+
 async def test_a_stubborn_process_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(monkeypatch, STUBBORN)
     monkeypatch.setattr(visitor, "GRACE", 0.05)

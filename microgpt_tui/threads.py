@@ -1,0 +1,31 @@
+"""Whether the system lets a program start the threads that it needs."""
+
+from __future__ import annotations
+
+import threading
+
+from engine.errors import EngineError, is_out_of_threads
+
+NO_THREADS = "the system allows no more threads; close other programs, or raise its limits (ulimit -u and -v)"
+NEEDED = 3  # by the debugger: to write to the terminal, to read keys, and to compute
+
+
+def check_threads() -> None:
+    """Raise EngineError if the system does not let three threads start.
+
+    To be called before Textual takes over the terminal: what fails while it does so is not undone.
+    """
+    over = threading.Event()
+    threads = [threading.Thread(target=over.wait, daemon=True) for _ in range(NEEDED)]
+    try:
+        for thread in threads:
+            thread.start()
+    except RuntimeError as error:
+        if not is_out_of_threads(error):
+            raise
+        raise EngineError(NO_THREADS) from error
+    finally:
+        over.set()
+        for thread in threads:
+            if thread.ident is not None:  # it has started
+                thread.join()

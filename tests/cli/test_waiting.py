@@ -1,0 +1,103 @@
+"""What commands say of work that takes long, where nobody sees a moving line."""
+
+from __future__ import annotations
+
+import io
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine import Config, load_docs
+from engine.recording import count_rows
+from engine.tokenizer import Tokenizer
+from microgpt_tui.cli import running, waiting
+from microgpt_tui.cli.lecture import _opened
+from tests.cli.support import SMALL, invoke
+from tests.waiting import PATIENCE
+
+LECTURE = """---
+chapter: Small
+config: n_embd=4, n_head=2, block_size=4
+moment: 0 forward probs@pos=1
+---
+# A page
+
+Text.
+"""
+
+
+class Heard(io.StringIO):
+    """An error output that is a file; it knows when enough has been written to it."""
+
+    def __init__(self, lines: int) -> None:
+        super().__init__()
+        self.lines, self.enough = lines, threading.Event()
+
+    def flush(self) -> None:
+        if self.getvalue().count("\n") >= self.lines:
+            self.enough.set()
+
+
+def test_an_error_output_that_is_no_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "SILENCE", 0.0)
+    monkeypatch.setattr(waiting, "PAUSE", 0.0)
+    output = Heard(lines=3)
+    monkeypatch.setattr(sys, "stderr", output)
+    shown = waiting.Waiting("Counting", total=4)
+    shown.update(1, "sheep")
+    with shown:
+        assert output.enough.wait(PATIENCE)
+    assert set(output.getvalue().splitlines()) == {"Counting (25%) sheep"}
+
+
+def test_results_are_never_mixed_with_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "SILENCE", 0.0)
+    output = Heard(lines=1)
+    with waiting.Waiting("Counting", stream=output) as shown:
+        shown.print("a result")
+        assert not shown._timer.is_alive()
+    assert output.getvalue() == "a result\n"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    path = tmp_path / "run.safetensors"
+    assert invoke("train", "--until", 1, *SMALL, "--save", path).exit_code == 0
+    return path
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("train", "--until", 1, *SMALL),
+        ("trace", "--phase", "update", *SMALL),
+        ("why", "--pos", 0, *SMALL),
+        ("what-if", "--edit", "wte[0,0]=0", "--until", 1, *SMALL),
+        ("grad-check", "--param", "wte[0,0]", *SMALL),
+        ("export", "--format", "txt", *SMALL),
+        ("sample", "RUN", "-n", 1),
+        ("lecture", "LECTURE", "--check"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_large_model_is_announced(
+    command: tuple[Any, ...], run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lecture = tmp_path / "small.md"
+    lecture.write_text(LECTURE, encoding="utf-8")
+    args = [{"RUN": run, "LECTURE": lecture}.get(each, each) for each in command]
+    plain = invoke(*args)
+    assert (plain.exit_code, plain.stderr) == (0, "")
+    _opened.cache_clear()  # lecture --check opens a run once
+    monkeypatch.setattr(running, "LARGE", 1)
+    monkeypatch.setattr(running, "PACE", 35)
+    large = invoke(*args)
+    assert large.stdout == plain.stdout
+    rows = count_rows(Config(n_embd=4, n_head=2, block_size=4), Tokenizer(load_docs()).vocab_size)
+    size = f"{rows * 120 / 1000:.3g} kB"
+    assert large.stderr == (
+        f"recording the {rows:,} scalars of this model: about 2 minutes, and up to {size} of memory\n"
+    )
