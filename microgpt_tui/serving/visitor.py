@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import tempfile
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
+from microgpt_tui.module_path import COMMAND
 from microgpt_tui.place import VISITOR
 from microgpt_tui.serving.packets import HEAD, READY
 
 GRACE = 3.0  # seconds that a process has to end by itself
-COMMAND = (sys.executable, "-m", "microgpt_tui")
 DRIVER = "microgpt_tui.serving.driver:VisitorDriver"
 
 Show = Callable[[bytes], Awaitable[None]]
