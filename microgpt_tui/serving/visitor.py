@@ -14,6 +14,7 @@ from microgpt_tui.place import VISITOR
 from microgpt_tui.serving.packets import HEAD, READY
 
 GRACE = 3.0  # seconds that a process has to end by itself
+LONGEST_LINE = 1000  # bytes of a line that the owner reads
 DRIVER = "microgpt_tui.serving.driver:VisitorDriver"
 
 Show = Callable[[bytes], Awaitable[None]]
@@ -84,8 +85,14 @@ class Visitor:
 
     async def _complain(self, process: Process) -> None:
         assert process.stderr is not None
-        while line := await process.stderr.readline():
-            self._tell(line.decode(errors="replace").rstrip())
+        line = b" "
+        while line:
+            try:
+                line = await process.stderr.readline()
+            except ValueError:  # a part of a line that is too long even to be cut
+                continue
+            if line:
+                self._tell(line[:LONGEST_LINE].decode(errors="replace").rstrip())
 
     def _environment(self, width: int, height: int) -> dict[str, str]:
         return {

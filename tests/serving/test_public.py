@@ -121,6 +121,11 @@ async def test_through_a_proxy_with_https(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 PHONE = {"deviceScaleFactor": 3, "mobile": True}
+SENDS = """(() => {
+  const send = WebSocket.prototype.send;
+  window.sent = [0];
+  WebSocket.prototype.send = function (said) { window.sent.push(said.length); return send.call(this, said); };
+})()"""
 ROOM = "window.caught && window.caught.cols >= 80 && window.caught.rows >= 24 ? 'enough' : ''"
 
 
@@ -159,6 +164,9 @@ async def test_in_a_browser_through_a_proxy_with_https(tmp_path: Path, monkeypat
         assert [asked for asked in page.addresses if not asked.startswith((public, "data:"))] == []
         await paste(page, "from the clipboard")
         await page.wait("from the clipboard")
+        await page.tell(SENDS)
+        await paste(page, "x" * 200_000)
+        await page.wait(str(len('["stdin",""]') + 10_001), script="window.sent.join()")
         assert len(there.told) == 1
 
 

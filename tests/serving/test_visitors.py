@@ -81,10 +81,11 @@ async def test_a_stubborn_process_is_killed(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 async def test_what_a_process_complains_of_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    stand_in(monkeypatch, "import sys; sys.exit('it is not to be')")
+    stand_in(monkeypatch, "import sys; print('x' * 10**6, file=sys.stderr); sys.exit('it is not to be')")
     async with serving() as there, await there.come() as socket:
         assert (await socket.receive()).type is WSMsgType.CLOSE
         await met(lambda: "visitor 1: it is not to be" in there.told)
+        assert max(map(len, there.told)) < 1100
 
 
 @pytest.mark.parametrize("size", ["width=x&height=3", "width=80&height=1e3"])
