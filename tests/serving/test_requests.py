@@ -108,6 +108,14 @@ async def test_a_request_that_is_not_whole_in_time_is_closed() -> None:
         assert there.told == ["127.0.0.1 sent no whole request in 0.05 seconds; its connection is closed"]
 
 
+async def test_the_time_for_a_request_does_not_end_a_visit(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch)
+    async with serving(whole=0.5) as there, await there.come() as visit:
+        assert await answer(there, b"") == b""  # the time of one that came later is over
+        await visit.send_str('["stdin", "still here"]')
+        await shown(visit, "still here")
+
+
 async def test_a_form_that_is_not_whole_in_time_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(door, "WHOLE_FORM", 0.05)
     async with serving(token=TOKEN) as there:
