@@ -1,8 +1,9 @@
 """The entry point, also of `python -m microgpt_tui`."""
 
 import os
-import signal
 import sys
+
+from microgpt_tui.module_path import leave_out_current_folder
 
 # numpy's library for matrices, of which nothing here needs more than a thread, starts one for each processor as soon as
 # it is imported, and ends the program where the system allows no more of them.
@@ -11,9 +12,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 def main() -> None:
     """Run the command line; ctrl+c stops it with one word from the beginning, while Python still imports."""
+    leave_out_current_folder()
     try:
         from microgpt_tui.cli import cli
     except KeyboardInterrupt:
+        import signal
+
         sys.stderr.write("stopped\n")
         sys.exit(128 + signal.SIGINT)
     except MemoryError:

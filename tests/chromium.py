@@ -96,10 +96,10 @@ class Page:
 
 
 @asynccontextmanager
-async def browser(folder: Path) -> AsyncIterator[Page]:
-    """A browser with an empty profile in `folder`, and an empty page."""
+async def browser(folder: Path, *more: str) -> AsyncIterator[Page]:
+    """A browser with an empty profile in `folder`, and an empty page; `more`: flags."""
     assert CHROMIUM is not None
-    flags = (*FLAGS, f"--user-data-dir={folder}", "about:blank")
+    flags = (*FLAGS, *more, f"--user-data-dir={folder}", "about:blank")
     process = await asyncio.create_subprocess_exec(
         CHROMIUM, *flags, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
     )

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import socket
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from microgpt_tui.cli.ending import Failure, tell, throw_output_away
 from microgpt_tui.cli.options import examples
 from microgpt_tui.cli.running import warm_up
+
+if TYPE_CHECKING:
+    from microgpt_tui.serving.door import Public
 
 SERVED = ("lecture", "open")  # the commands that lead into the debugger
 NETWORK = "Network"
@@ -21,6 +25,7 @@ NETWORK = "Network"
         "microgpt-tui serve",
         "microgpt-tui serve open names.safetensors",
         "microgpt-tui serve --host 0.0.0.0 --visitors 30 lecture 6",
+        "microgpt-tui serve --public-url https://example.org/debugger/",
     ),
 )
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[COMMAND ...]")
@@ -29,7 +34,7 @@ NETWORK = "Network"
     default="127.0.0.1",
     show_default=True,
     help="The address to listen on. The default is for this computer alone; 0.0.0.0 is for all that reach it, "
-    "and then the page asks for a token, which is printed.",
+    "and then the page asks for a token, which is printed. Nothing is encrypted; --public-url tells how.",
     panel=NETWORK,
 )
 @click.option(
@@ -50,8 +55,17 @@ NETWORK = "Network"
     help="How many may be there at once. Each has a process of their own, with about 200 MB.",
     panel=NETWORK,
 )
+@click.option(
+    "--public-url",
+    metavar="URL",
+    help="The address by which others reach the server through a proxy, which may add encryption (https), or through a "
+    "port forwarder. The page asks for a token there.",
+    panel=NETWORK,
+)
 @click.pass_context
-def serve(ctx: click.Context, command: tuple[str, ...], host: str, port: int, visitors: int) -> None:
+def serve(
+    ctx: click.Context, command: tuple[str, ...], host: str, port: int, visitors: int, public_url: str | None
+) -> None:
     """Put the debugger in a browser, until ctrl+c.
 
     COMMAND is what every visitor gets: nothing for the debugger from its beginning, or lecture or open with all that
@@ -63,17 +77,29 @@ def serve(ctx: click.Context, command: tuple[str, ...], host: str, port: int, vi
         raise Failure("serve needs textual-serve, which is not installed; run pip install 'microgpt-tui[serve]'")
     import secrets
 
-    from microgpt_tui.serving.door import Door, is_loopback
+    from microgpt_tui.serving.connections import Connections, allowed
+    from microgpt_tui.serving.door import Door, Public, is_loopback
+    from microgpt_tui.serving.reports import Reports
     from microgpt_tui.serving.server import Server, run
     from microgpt_tui.threads import check_threads
 
+    try:
+        public = None if public_url is None else Public.parse(public_url)
+    except ValueError as error:
+        raise click.UsageError(f"--public-url: {error}", ctx) from None
+    try:
+        most = allowed(visitors)
+    except ValueError as error:
+        raise Failure(str(error)) from None
     check_threads()
     with _listen(host, port) as listening:
         warm_up()  # once here, not in every visitor's process
         address, port = listening.getsockname()[:2]
-        token = None if is_loopback(address) else secrets.token_urlsafe(16)
-        _say_where(address, port, token)
-        run(Server(command, visitors, Door(token, port), _mention), listening)
+        here = is_loopback(address) and (public is None or public.only_here)
+        token = None if here else secrets.token_urlsafe(16)
+        _say_where(address, port, token, public)
+        server = Server(command, visitors, Door(token, port, public), _mention, public)
+        run(server, listening, Connections(Reports(_mention), most))
     _mention("stopped")
 
 
@@ -124,14 +150,23 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def _say_where(address: str, port: int, token: str | None) -> None:
-    """Tell the owner where to go, and how to stop."""
+def _say_where(address: str, port: int, token: str | None, public: Public | None) -> None:
+    """Tell the owner where to go, what others can see, and how to stop."""
     everywhere = address in ("0.0.0.0", "::")
     host = _own_address() if everywhere else address
-    place = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+    listens = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+    place = listens if public is None else str(public)
     click.echo(f"The debugger is at {place}")
+    if public is not None:
+        click.echo(f"It listens at {listens}, where the proxy or the port forwarder has to look for it.")
     if token is not None:
         click.echo(f"It asks for the token {token}, which this address has in it: {place}?token={token}")
+        click.echo("Whoever sees this address can come in.")
+    if token is not None and not place.startswith("https:"):
+        click.echo(
+            "The token and all the rest travel unencrypted (http): use it in a network that you trust, or put a proxy "
+            "with https before it and give its address as --public-url."
+        )
     click.echo("ctrl+c stops it.")
 
 

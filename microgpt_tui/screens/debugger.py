@@ -43,6 +43,7 @@ from microgpt_tui.panes.tokens import Tokens
 from microgpt_tui.panes.training import Training
 from microgpt_tui.panes.watches import Watches
 from microgpt_tui.panes.why import Why
+from microgpt_tui.place import in_browser
 from microgpt_tui.screens.arrangement import Arrangement
 from microgpt_tui.screens.checking import Checking
 from microgpt_tui.screens.following import Following
@@ -131,9 +132,13 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
         width, height = event.size
         small = width < SMALLEST[0] or height < SMALLEST[1]
         self.set_class(small, "-too-small")
+        where, remedy = (
+            ("page", "zoom out (ctrl and -), or make the window larger")
+            if in_browser()
+            else ("terminal", "make the window larger")
+        )
         self.query_one("#too-small", Static).update(
-            f"This terminal is {width}×{height}.\nThe debugger needs {SMALLEST[0]}×{SMALLEST[1]}: "
-            "make the window larger.\nq quits."
+            f"This {where} is {width}×{height}.\nThe debugger needs {SMALLEST[0]}×{SMALLEST[1]}: {remedy}.\nq quits."
         )
         self.place_panes(self.where.moment.phase)
 

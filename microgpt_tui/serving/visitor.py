@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import tempfile
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
+from microgpt_tui.module_path import COMMAND
 from microgpt_tui.place import VISITOR
 from microgpt_tui.serving.packets import HEAD, READY
 
 GRACE = 3.0  # seconds that a process has to end by itself
-COMMAND = (sys.executable, "-m", "microgpt_tui")
+LONGEST_LINE = 1000  # bytes of a line that the owner reads
 DRIVER = "microgpt_tui.serving.driver:VisitorDriver"
 
 Show = Callable[[bytes], Awaitable[None]]
@@ -85,8 +85,14 @@ class Visitor:
 
     async def _complain(self, process: Process) -> None:
         assert process.stderr is not None
-        while line := await process.stderr.readline():
-            self._tell(line.decode(errors="replace").rstrip())
+        line = b" "
+        while line:
+            try:
+                line = await process.stderr.readline()
+            except ValueError:  # a part of a line that is too long even to be cut
+                continue
+            if line:
+                self._tell(line[:LONGEST_LINE].decode(errors="replace").rstrip())
 
     def _environment(self, width: int, height: int) -> dict[str, str]:
         return {

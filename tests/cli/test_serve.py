@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import os
 import re
 import signal
 import socket
+import subprocess
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -78,6 +81,63 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
     assert importlib.util.find_spec("textual_serve") is not None
 
 
+def test_what_is_no_public_address_is_refused() -> None:
+    said = error_of(invoke("serve", "--public-url", "example.org:8000"))
+    assert "--public-url: 'example.org:8000' is no address of a page; write one like https://example.org/" in said
+
+
+@pytest.mark.skipif(os.name != "posix", reason="this system has no such limit")
+def test_too_few_open_files_get_a_sentence() -> None:
+    command = ["sh", "-c", 'ulimit -n 250; exec "$@"', "sh", *COMMAND, "serve", "--port", "0", "--visitors", "30"]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "30 visitors need 552 open files, and the system allows 250 (ulimit -n)" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+# What it says.
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+@pytest.mark.parametrize(
+    ("options", "address", "token", "clear"),
+    [
+        ((), "http://127.0.0.1:PORT/", False, False),
+        (("--host", "0.0.0.0"), None, True, True),
+        (("--public-url", "https://example.org/a"), "https://example.org/a/", True, False),
+        (("--public-url", "http://localhost:9000/"), "http://localhost:9000/", False, False),
+    ],
+)
+async def test_it_says_where_it_is_who_can_come_in_and_what_strangers_send(
+    options: tuple[str, ...], address: str | None, token: bool, clear: bool
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(*COMMAND, "serve", "--port", "0", *options), stdout=PIPE, stderr=PIPE, env=environment()
+    )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(PATIENCE):
+            begun = (await process.stdout.readuntil(b"ctrl+c stops it.\n")).decode()
+            (port, *_) = re.findall(r"http://[\d.]+:(\d+)/", begun)
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(port))
+            writer.write(b"GET \x00 nonsense\r\n\r\n")
+            assert b" 400 " in await reader.readline()
+            writer.close()
+            process.terminate()
+            rest, errors = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    place = begun.splitlines()[0].removeprefix("The debugger is at ")
+    assert address is None or place == address.replace("PORT", port)
+    assert ("It listens at http://127.0.0.1:" in begun) == ("--public-url" in options)
+    assert (f"{place}?token=" in begun, "Whoever sees this address can come in." in begun) == (token, token)
+    assert ("travel unencrypted (http)" in begun) == clear
+    assert rest.decode().splitlines() == ["127.0.0.1 sent what is no request for a page; it is refused", "stopped"]
+    assert (errors, process.returncode) == (b"", 0)
+
+
 # What it serves.
 
 
@@ -86,9 +146,9 @@ async def test_the_page_loads_nothing_from_elsewhere() -> None:
         page = await client.get("/")
         text = await page.text()
         for address in re.findall(r'(?:src|href)="([^"]+)"', text):
-            assert address.startswith(("/", "data:"))
-            if address.startswith("/"):
-                assert (await client.get(address)).status == 200
+            assert re.match(r"data:|(static|page)/", address)  # beside the page, wherever a proxy has put that
+            if not address.startswith("data:"):
+                assert (await client.get(f"/{address}")).status == 200
         assert "default-src 'self'" in page.headers["Content-Security-Policy"]
 
 

@@ -61,7 +61,7 @@ async def test_the_token_is_asked_for_and_kept_in_a_cookie(monkeypatch: pytest.M
             assert answer.status == 200
             assert "HttpOnly" in answer.headers["Set-Cookie"]
             assert "SameSite=Strict" in answer.headers["Set-Cookie"]
-            assert 'url=/"' in await answer.text()
+            assert 'url=./"' in await answer.text()
         async with there.session.get(there.address) as answer:
             assert "data-session-websocket-url" in await answer.text()
         assert await refusal(there, Origin="http://evil.example") == 403

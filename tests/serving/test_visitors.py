@@ -14,6 +14,7 @@ from waiting import met
 
 from engine import Config, Session, checkpoint
 from microgpt_tui.serving import visitor
+from microgpt_tui.serving.packets import packet
 
 
 async def pid_of(socket: ClientWebSocketResponse) -> int:
@@ -94,10 +95,11 @@ async def test_a_stubborn_process_is_killed(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 async def test_what_a_process_complains_of_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    stand_in(monkeypatch, "import sys; sys.exit('it is not to be')")
+    stand_in(monkeypatch, "import sys; print('x' * 10**6, file=sys.stderr); sys.exit('it is not to be')")
     async with serving() as there, await there.come() as socket:
         assert (await socket.receive()).type is WSMsgType.CLOSE
         await met(lambda: "visitor 1: it is not to be" in there.told)
+        assert max(map(len, there.told)) < 1100
 
 
 @pytest.mark.parametrize("size", ["width=x&height=3", "width=80&height=1e3"])
@@ -136,3 +138,24 @@ async def test_it_ends_when_its_input_does(run: str, tmp_path: Path) -> None:
     await running
     assert alone._process.returncode == 0
     await alone.end()
+
+
+async def test_a_paste_without_an_end_is_cut() -> None:
+    """It would grow the process without end, and nothing that is typed after it would be seen."""
+    drawn = bytearray()
+
+    async def show(piece: bytes) -> None:
+        drawn.extend(piece)
+
+    alone = visitor.Visitor(("--n-embd", "4", "--n-head", "2", "--block-size", "4"), show, pytest.fail)
+    await alone.start(80, 24)
+    running = visitor.asyncio.create_task(alone.run())
+    await met(lambda: b"event 1/" in drawn)
+    await alone.send(packet(b"D", b"\x1b[200~"))
+    for _ in range(30):
+        await alone.send(packet(b"D", b"n" * 50_000))
+    await met(lambda: b"Only the first 10,000" in drawn)
+    await alone.send(packet(b"D", b"\x1b[201~n"))
+    await met(lambda: b"event 2/" in drawn)
+    await alone.end()
+    await running

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,12 +11,13 @@ from dataclasses import dataclass, field
 
 import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse
-from aiohttp.test_utils import TestServer
 from waiting import PATIENCE
 
 from microgpt_tui.serving import visitor
-from microgpt_tui.serving.door import Door
-from microgpt_tui.serving.server import Server
+from microgpt_tui.serving.connections import MOST, WHOLE, Connections
+from microgpt_tui.serving.door import Door, Public
+from microgpt_tui.serving.reports import PERIOD, Reports
+from microgpt_tui.serving.server import Server, opened
 
 ECHO = """
 import os, signal, sys
@@ -46,7 +48,13 @@ class Serving:
 
     address: str
     session: ClientSession
+    connections: Connections
     told: list[str] = field(default_factory=list)
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.address.rpartition(":")[2])
 
     def come(self, **how: str) -> asyncio.Future[ClientWebSocketResponse]:
         """Connect as the server's own page does, or with other headers."""
@@ -55,14 +63,24 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(*arguments: str, token: str | None = None, places: int = 2) -> AsyncIterator[Serving]:
-    """Serve on a free port of 127.0.0.1."""
+async def serving(
+    *arguments: str,
+    token: str | None = None,
+    places: int = 2,
+    public: str | None = None,
+    most: int = MOST,
+    whole: float = WHOLE,
+    period: float = PERIOD,
+) -> AsyncIterator[Serving]:
+    """Serve on a free port of 127.0.0.1, as the command does."""
     told: list[str] = []
-    async with (
-        TestServer(Server(arguments, places, Door(token, 0), told.append).app()) as server,
-        ClientSession(cookie_jar=None) as session,
-    ):
-        yield Serving(str(server.make_url("")).rstrip("/"), session, told)
+    address = None if public is None else Public.parse(public)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        server = Server(arguments, places, Door(token, 0, address), told.append, address)
+        connections = Connections(Reports(told.append, period), most, whole)
+        async with opened(server, listening, connections), ClientSession(cookie_jar=None) as session:
+            yield Serving(f"http://127.0.0.1:{port}", session, connections, told)
 
 
 async def shown(socket: ClientWebSocketResponse, *texts: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import suppress
 from itertools import product
@@ -19,6 +20,7 @@ from textual.widgets._toast import Toast
 from engine import NumericFault
 from microgpt_tui import palette
 from microgpt_tui.panes.base import Pane
+from microgpt_tui.place import VISITOR
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.screens.inference import InferenceScreen
 from microgpt_tui.screens.layouts import Body
@@ -98,6 +100,13 @@ async def test_z_zooms_the_chosen_pane_and_gives_the_room_back() -> None:
         await pilot.press("z", "escape")
         await pilot.pause()
         assert drawn(pilot) == before
+
+
+async def test_in_a_browser_too_small_a_page_is_zoomed_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VISITOR, os.devnull)
+    async with debugger((60, 20)) as pilot:
+        assert "This page is 60×20." in text(pilot)
+        assert "The debugger needs 80×24: zoom out (ctrl and -)" in " ".join(text(pilot).split())
 
 
 async def test_too_small_a_terminal_says_so_until_it_grows() -> None:

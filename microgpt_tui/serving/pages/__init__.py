@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Awaitable, Callable
 from html import escape
 from importlib.resources import files
 from string import Template
 
 from aiohttp import web
 
-ASK = '<form method="post" action="/"><input type="password" name="token" autofocus><button>Enter</button></form>'
-ENTER = '<meta http-equiv="refresh" content="0; url=/">'
-AGAIN = '<p><a href="/">Try again</a></p>'
+# All addresses are relative: behind a proxy the page may be anywhere.
+ASK = '<form method="post" action="./"><input type="password" name="token" autofocus><button>Enter</button></form>'
+ENTER = '<meta http-equiv="refresh" content="0; url=./">'
+AGAIN = '<p><a href="./">Try again</a></p>'
 
 HEADERS = {
     # Nothing from outside, whatever somebody may get into the page; and no page of others around this one.
     "Content-Security-Policy": (
-        "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self' {socket}; "
+        "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'{sockets}; "
         "img-src 'self' data:; frame-ancestors 'none'; form-action 'self'; base-uri 'none'"
     ),
     "Referrer-Policy": "same-origin",  # with none at all, a form would not say where it comes from
@@ -24,15 +27,25 @@ HEADERS = {
 }
 
 
-async def protect(request: web.Request, response: web.StreamResponse) -> None:
-    """Give an answer the headers that keep its page to itself."""
-    for name, value in HEADERS.items():
-        response.headers[name] = value.format(socket=f"ws://{request.host}")
+def protector(public: str | None) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """What gives an answer the headers that keep its page to itself. `public`: the host in the server's public address.
+
+    Some browsers do not take 'self' for the websockets of the page's own host, so these are named.
+    """
+
+    async def protect(request: web.Request, response: web.StreamResponse) -> None:
+        hosts = {request.headers.get("Host", ""), public or ""}
+        plain = sorted(host for host in hosts if re.fullmatch(r"[A-Za-z0-9.:_\[\]-]+", host))
+        sockets = "".join(f" ws://{host} wss://{host}" for host in plain)
+        for name, value in HEADERS.items():
+            response.headers[name] = value.format(sockets=sockets)
+
+    return protect
 
 
-def terminal(socket: str) -> web.Response:
-    """The page with the terminal, which connects to the websocket at this address."""
-    return _page("terminal.html", 200, socket=escape(socket))
+def terminal() -> web.Response:
+    """The page with the terminal, which connects to the websocket beside it."""
+    return _page("terminal.html", 200)
 
 
 def note(sentence: str, more: str = "", *, status: int = 200) -> web.Response:

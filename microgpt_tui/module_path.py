@@ -1,0 +1,55 @@
+"""Where Python looks for modules: `engine` beside this package, and nothing in the current folder.
+
+`python -m` puts the current folder first. A file there named `random.py` would run in place of Python's own, and an
+`engine.py`, the name of micrograd's only file, in place of the package. This module therefore imports nothing that
+Python has not imported by itself when it starts.
+"""
+
+import os
+import sys
+from importlib.machinery import ModuleSpec, PathFinder
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+"""The folder that this package and `engine` are in."""
+
+START = (
+    f"import sys; sys.path.insert(0, {ROOT!r}); from microgpt_tui.__main__ import main; "
+    "sys.path.append(sys.path.pop(0)); main()"
+)
+"""A program that runs the command line of this very package, also where it is not installed."""
+
+COMMAND = (sys.executable, "-P", "-c", START)
+"""How a process of its own runs the command line: -P keeps the current folder off its path."""
+
+
+class OwnPackages:
+    """A finder that takes our packages from beside each other, whatever else on the path has their names."""
+
+    NAMES = ("engine", "microgpt_tui")
+
+    @classmethod
+    def find_spec(cls, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        """Where a module of ours is; None for all others, which Python looks for as usual."""
+        del path, target
+        return PathFinder.find_spec(name, [ROOT]) if name in cls.NAMES else None
+
+
+def leave_out_current_folder() -> None:
+    """Take the current folder off the path, unless PYTHONPATH names it: an empty entry there names nothing.
+
+    Where our packages are in the current folder, so may be what they need; then it is looked through last.
+    """
+    if OwnPackages not in sys.meta_path:
+        sys.meta_path.insert(0, OwnPackages)
+    try:
+        here = os.getcwd()
+    except OSError:  # it is gone, and nothing is in it
+        return
+    named = [] if sys.flags.ignore_environment else os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if any(entry and os.path.abspath(entry) == here for entry in named):
+        return
+    first = 1 + len(named)  # the entries that come from the way Python was started, and from PYTHONPATH
+    others = [entry for entry in sys.path[:first] if entry not in ("", here)]
+    if here == ROOT and len(others) < len(sys.path[:first]):
+        sys.path.append(here)
+    sys.path[:first] = others
