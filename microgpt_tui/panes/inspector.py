@@ -87,16 +87,16 @@ def _name(frame: Frame, row: int) -> str:
 def _gradient(frame: Frame, row: int, width: int) -> Picture:
     """The gradient as accumulated so far, and the terms that made it, latest last."""
     picture = Picture()
-    grad, terms = frame.gradient(row), frame.explain.gradient(row)
-    planned = frame.explain.planned(row)
-    line = picture.line("gradient ", palette.DIM)
-    if grad is None:
-        later = "not yet" if planned else "none: the loss does not depend on it"
-        line.fit(later, max(0, width - line.width), palette.FAINT)
+    line, instead = picture.line("gradient ", palette.DIM), frame.no_gradient(row)
+    if instead is not None:
+        line.fit(instead, max(0, width - line.width), palette.FAINT)
         return picture
+    grad, terms = frame.gradient(row) or 0.0, frame.explain.gradient(row)
     line.add(number(grad), palette.signed(grad))
     line.fit(
-        f"  {len(terms)} of {planned} terms" if terms else "  the start: dL/dL", max(0, width - line.width), palette.DIM
+        f"  {len(terms)} of {frame.explain.planned(row)} terms" if terms else "  the start: dL/dL",
+        max(0, width - line.width),
+        palette.DIM,
     )
     shown = terms[-LIST:]
     if len(terms) > len(shown):

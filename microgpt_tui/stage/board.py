@@ -107,8 +107,7 @@ class Board:
         """How far the gradient of a tensor is."""
         if self.frame.view.complete(rows).all():
             return " whole"
-        begun = int(np.count_nonzero(self.frame.view.grad(rows).known))
-        return " partly" if begun else " not yet"
+        return " partly" if self.frame.view.arrived(rows).any() else " not yet"
 
     def scale_note(self, cells: Cells) -> None:
         """What a full cell means."""
@@ -180,13 +179,9 @@ class Board:
         terms = frame.explain.gradient(frame.selected)
         name = frame.explain.name(frame.selected)
         if not terms:
-            grad = frame.gradient(frame.selected)
-            start = (
-                "∂loss = 1: the loss grows one for one with itself"
-                if grad is not None
-                else f"∂{name}: nothing has arrived yet"
-            )
-            self.say((start, palette.TEXT))
+            instead = frame.no_gradient(frame.selected)
+            words = "∂loss = 1: the loss grows one for one with itself" if instead is None else f"∂{name}: {instead}"
+            self.say((words, palette.TEXT))
             return
         term = terms[-1]
         self.say(
