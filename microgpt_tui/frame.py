@@ -277,6 +277,10 @@ class Frame:
         reading = self.view.data(np.array([row]))
         return float(reading.values[0]) if reading.known[0] else None
 
+    def used_value(self, row: int) -> float | None:
+        """The value that arithmetic of this step has used, if known: of a parameter, the one before its update."""
+        return None if self.value(row) is None else float(self.view.passed_values[row])
+
     def gradient(self, row: int) -> float | None:
         """One gradient so far: 0 where the loss does not depend on the scalar; None if nothing has arrived."""
         state = self.view.gradient_state(row)

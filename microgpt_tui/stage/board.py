@@ -163,12 +163,11 @@ class Board:
         frame, row = self.frame, self.frame.view.last_row
         pieces = frame.explain.formula(row)
         parts = [p if isinstance(p, str) else number(frame.value(p)) for p in pieces]
-        text = "".join(parts)
         name, value = frame.explain.name(row), number(frame.value(row))
         room = self.width - len(name) - len(value) - 8
         line = self.picture.line("▸ ", palette.NEW).most(name, self.width - 5 - len(value), palette.NEW, row)
         if room > 5:
-            line.add(" = ", palette.DIM).most(text, room, palette.TEXT)
+            line.add(" = ", palette.DIM).add(_whole_terms("".join(parts), room), palette.TEXT)
         line.add(" = ", palette.DIM).add(value, palette.STRONG, row)
 
     def latest(self) -> None:
@@ -193,6 +192,18 @@ class Board:
             "  += ", (f"{number(term.local)} · {number(term.grad)}", palette.TEXT),
             " via ", (frame.explain.name(term.user), palette.TEXT),
         )  # fmt: skip
+
+
+def _whole_terms(formula: str, room: int) -> str:
+    """A formula in numbers in so many cells: no number is cut, what does not fit is left out."""
+    if len(formula) <= room:
+        return formula
+    joint = ", " if formula.startswith("−max(") else " + "
+    end = formula.rfind(joint, 0, max(0, room - 2))
+    left_out = f"{joint}…{')' if joint == ', ' else ''}"
+    while end > 0 and end + len(left_out) > room:
+        end = formula.rfind(joint, 0, end)
+    return formula[:end] + left_out if end > 0 else "…"
 
 
 def names_width(names: Sequence[str]) -> int:
