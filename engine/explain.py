@@ -54,7 +54,7 @@ class Explainer:
     def name(self, row: int) -> str:
         """A name such as q[3], wte[12,5], exp[2], or what it is on the way to: "term 4 of q[3]".
 
-        A sum that is then scaled, as in attn_logits[3], is "the sum in attn_logits[3]".
+        A sum that is then scaled, as in attn_logits[3], is the "sum in attn_logits[3]", and has terms in it.
         """
         if row < self.recording.n_params:
             return self._parameter_name(row)
@@ -71,15 +71,15 @@ class Explainer:
             return power_name(self.factor_name(base), self.recording_constant(exponent))
         terms, goal_row = self.terms(row), self._goal_row(tensor, row)
         goal = self._label(tensor, goal_row) or tensor.name
-        if not self.terms(goal_row) and (terms or self._place_in_sum(row)):  # the goal is a sum that is scaled
-            goal = f"the sum in {goal}"
-            if len(terms) > 1 and goal_row in self.users(row):
-                return goal
+        scaled = not self.terms(goal_row)  # what the sum makes is not the goal yet: it is multiplied by something
+        within = f"{'in' if scaled else 'of'} {goal}"
         if terms:
-            return f"first {len(terms)} terms of {goal}" if len(terms) > 1 else f"first term of {goal}"
+            if scaled and goal_row in self.users(row):
+                return f"sum {within}"
+            return f"first {len(terms)} terms {within}" if len(terms) > 1 else f"first term {within}"
         place = self._place_in_sum(row)
         if place:
-            return f"term {place} of {goal}"
+            return f"term {place} {within}"
         if self._op[row] == ADD and int(self._child[2 * row + 1]) == self._negative_max(tensor):
             return f"{self.name(int(self._child[2 * row]))} − max"
         if self._op[row] in (ADD, MUL):

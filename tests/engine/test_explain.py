@@ -46,7 +46,7 @@ def test_names_and_formulas_of_tensors() -> None:
     assert explained("q", 2, layer=1) == ("q[2]", " + ".join(products))
     name, formula = explained("attn_logits", 1, layer=0, head=1)
     assert name == "attn_logits[1]"
-    assert formula == "(the sum in attn_logits[1]) · 0.707107"
+    assert formula == "(sum in attn_logits[1]) · 0.707107"
     assert explained("attn_weights", 0, layer=0, head=1) == ("attn_weights[0]", "exp[0] · 1/total")
     assert explained("head_out", 1, layer=0, head=0)[1] == "attn_weights[0] · v[1]@pos=0 + attn_weights[1] · v[1]"
     assert explained("attn_residual", 0, layer=0) == ("attn_residual[0]", "attn_out[0] + embed_norm[0]")
@@ -55,7 +55,7 @@ def test_names_and_formulas_of_tensors() -> None:
     assert explained("loss_t") == ("loss_t", "(log p) · -1")
     name, formula = explained("loss", pos=None)
     n = session_after_backward().program.n
-    assert (name, formula) == ("loss", f"(the sum in loss) · {1 / n:g}")
+    assert (name, formula) == ("loss", f"(sum in loss) · {1 / n:g}")
 
 
 def test_names_of_parts_and_of_what_is_on_the_way() -> None:
@@ -67,7 +67,7 @@ def test_names_of_parts_and_of_what_is_on_the_way() -> None:
     assert spell(explainer, int(probs.parts["total"])) == " + ".join(f"exp[{i}]" for i in range(6))
     assert explainer.name(int(norm.parts["scale"])) == "scale"
     assert spell(explainer, int(norm.parts["scale"])) == "(mean_square + 1e-05) ^ -0.5"
-    assert spell(explainer, int(norm.parts["mean_square"])) == "(the sum in mean_square) · 0.25"
+    assert spell(explainer, int(norm.parts["mean_square"])) == "(sum in mean_square) · 0.25"
     made = session.program.rows[probs.first : probs.last].tolist()
     assert explainer.name(made[0]) == "−max"
     assert spell(explainer, made[0]) == "−max(" + ", ".join(f"logits[{i}]" for i in range(6)) + ")"

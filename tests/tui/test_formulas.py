@@ -257,7 +257,7 @@ def check_inspector(frame: Frame) -> None:
         text = re.sub(r"\s+", " ", line).strip()
         if i < 2 or not text or text.startswith(("made from", "used by", "via ")):
             continue
-        if line.startswith("= ") and not re.search(r"[a-z]\w*\[|total|scale|mean|loss|−max$|log p|the sum", line):
+        if line.startswith("= ") and not re.search(r"[a-z]\w*\[|total|scale|mean|loss|−max$|log p|sum in", line):
             numeric += 1
             if "…" not in line:
                 true(line[2:], number(frame.value(row)), (where, line))
