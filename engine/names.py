@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from engine.choosing import Strategy
 from engine.events import Moment
-from engine.sampling import sample
+from engine.sampling import draw_from
 from engine.session import OnStep, Session
 
 
 def names(run: Session, n: int, strategy: Strategy, prefix: str = "", seed: int | str = 0) -> list[str]:
     """`n` documents from the parameters as they are, drawn from a fresh generator: the same numbers each time."""
-    params, generator = run.workspace.params, random.Random(seed)
-    return sample(run.recording, run.loops, params, run.tokenizer, generator, n, strategy, prefix)
+    drawn = draw_from(run.sampler(), run.tokenizer, random.Random(seed), strategy, prefix)
+    return list(islice(drawn, n))
+
+
+def printed_names(run: Session, n: int, on_step: OnStep | None = None) -> list[str]:
+    """The first `n` documents that are printed once the whole schedule is trained: those of `microgpt.py` itself,
+    drawn with the run's own random numbers. The run's generator stays as it is.
+
+    Moves `run`, if it stands elsewhere, as `names_at` does, and raises what that raises.
+    """
+    run.seek(Moment(run.config.num_steps), on_step)
+    generator = random.Random()
+    generator.setstate(run.generator.getstate())
+    return run.sample(n, generator=generator)
 
 
 def names_at(

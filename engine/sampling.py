@@ -106,11 +106,19 @@ def draw(
 
     Raises ConfigError for a prefix that cannot be read, EngineError if a probability cannot be computed.
     """
-    given = beginning(prefix, tokenizer, recording.config.block_size)
-    sampler = Sampler(recording, loops, params, overrides)
+    beginning(prefix, tokenizer, recording.config.block_size)  # refused before anything is computed
+    yield from draw_from(Sampler(recording, loops, params, overrides), tokenizer, generator, strategy, prefix)
+
+
+def draw_from(
+    sampler: Sampler, tokenizer: Tokenizer, generator: random.Random, strategy: Strategy, prefix: str = ""
+) -> Iterator[str]:
+    """As `draw`, from a sampler that is there."""
+    block_size = sampler.recording.config.block_size
+    given = beginning(prefix, tokenizer, block_size)
     while True:
         ids = given.copy()
-        while len(ids) <= recording.config.block_size:
+        while len(ids) <= block_size:
             weights = strategy.weights(sampler.after(ids, strategy.temperature))
             token_id = weights.index(1.0) if strategy.greedy else pick(weights, generator.random()).token_id
             if token_id == tokenizer.bos:
