@@ -15,7 +15,8 @@ import pytest
 from arithmetic import NUMBER, Range, evaluate
 from harness import DOCS
 
-from engine import Config, Session
+from engine import Config, Scope, Session
+from engine.changes import parse
 from engine.events import PHASES, Moment, Phase
 from engine.watches import written
 from microgpt_tui import answers
@@ -336,6 +337,20 @@ def test_the_gradients_of_logits_are_what_the_prediction_says() -> None:
     loss = re.search(rf"loss −log p\(.*\) = ({SIGNED})", text)
     assert loss
     true(f"−log({float(frame.view.data(probs).values[target][0])!r})", loss[1], text)
+
+
+def test_the_prediction_does_not_say_so_where_a_probability_is_set() -> None:
+    words = "p − 1 at the target"
+    tokens = run().tokenizer
+    run().seek(Moment(STEP))
+    target = tokens.name(run().program.targets[POS])
+    change = parse(f'probs["{target}"]@pos={POS},step={STEP} = 0.9', Scope(run().config, tokens))
+    branch = run().branch([change])
+    stretch = next(s for s in run().program.stretches(Phase.BACKWARD) if (s.name, s.pos) == ("logits", POS))
+    for session, said in ((run(), True), (branch, False)):
+        session.seek(Moment(STEP, Phase.BACKWARD, stretch.last))
+        frame = Frame(session.view(), Where(session.moment))
+        assert (words in Prediction("p").draw(frame, 100, 30).text()) == said
 
 
 def test_the_parts_of_a_prediction_add_up() -> None:
