@@ -16,7 +16,8 @@ import numpy as np
 
 from engine.errors import WhyError
 from engine.explain import Explainer
-from engine.view import View
+from engine.recording import Floats
+from engine.view import Mask, View
 
 MOST_LOOKED_AT = 50_000  # beginnings of paths; ties could make them many
 
@@ -51,18 +52,43 @@ class Chains:
     """The chains of one document's graph. Raises WhyError while its loss is not known, or if it is not finite."""
 
     def __init__(self, view: View) -> None:
-        self.program, loops = view.program, view.workspace.loops
+        self.program = view.program
         loss = view.loss
         if loss is None:
             raise WhyError("the loss is not known at this moment, so no chain leads to it; go on to the backward phase")
         if not np.isfinite(loss):
             raise WhyError(f"the loss is {loss}, and no chain leads to such a number; look at a step before this one")
         self._links: dict[int, list[Link]] = {}
-        self._local = np.zeros(len(self.program.edges))
-        self._best, unit = np.zeros((2, len(view.recording)))
-        loops.strongest(
-            view.recording.op, self.program.child, view.passed_values, self.program.edges, unit, self._local, self._best
-        )
+        self._best = np.zeros(len(view.recording))
+        self._flows, self._local = self._derivatives(view)
+
+    def _derivatives(self, view: View) -> tuple[Mask, Floats]:
+        """Which backward ticks hand something on, and the derivative that each hands on by; fills `_best` on the way.
+
+        What is switched off hands nothing on. An exponential that was set keeps the slope that it was made with.
+        """
+        edges, overrides, data = self.program.edges, view.workspace.overrides, view.passed_values
+        flows = np.ones(len(edges), dtype=np.bool_) if overrides is None else overrides.flows(edges)
+        flowing = edges if overrides is None else edges[flows]
+        local, unit = np.zeros(len(flowing)), np.zeros(len(view.recording))
+        first = 0
+
+        def go_on(values: Floats, last: int) -> None:
+            part = slice(first, last)
+            view.workspace.loops.strongest(
+                view.recording.op, self.program.child, values, flowing[part], unit, local[part], self._best
+            )
+
+        for at in [] if overrides is None else overrides.own_slopes(flowing):
+            go_on(data, at)
+            row, own, first = int(flowing[at]) >> 1, data.copy(), at
+            own[row] = view.workspace.made(row)
+            go_on(own, at + 1)
+            first = at + 1
+        go_on(data, len(flowing))
+        whole = np.zeros(len(edges))
+        whole[flows] = local
+        return flows, whole
 
     def strongest(self, row: int, count: int) -> list[Chain]:
         """At most `count` chains of a scalar, by |product|, the largest first; none whose product is 0."""
@@ -93,6 +119,7 @@ class Chains:
             self._links[row] = [
                 Link(tick, int(program.edges[tick - 1]) >> 1, float(self._local[tick - 1]))
                 for tick in program.ticks_into(row)
+                if self._flows[tick - 1]
             ]
         return self._links[row]
 

@@ -52,7 +52,10 @@ class Explainer:
         return None
 
     def name(self, row: int) -> str:
-        """A name such as q[3], wte[12,5], exp[2], or what it is on the way to: "term 4 of q[3]"."""
+        """A name such as q[3], wte[12,5], exp[2], or what it is on the way to: "term 4 of q[3]".
+
+        A sum that is then scaled, as in attn_logits[3], is the "sum in attn_logits[3]", and has terms in it.
+        """
         if row < self.recording.n_params:
             return self._parameter_name(row)
         tensor = self.tensor(row)
@@ -64,17 +67,46 @@ class Explainer:
         if self._op[row] == NEG_MAX:
             return "−max"
         if self._op[row] == POW:
-            return f"1/{self.name(int(self._child[2 * row]))}"
-        goal = self._goal(tensor, row)
-        terms = self.terms(row)
+            base, exponent = self.children(row)
+            return power_name(self.factor_name(base), self.recording_constant(exponent))
+        terms, goal_row = self.terms(row), self._goal_row(tensor, row)
+        goal = self._label(tensor, goal_row) or tensor.name
+        scaled = not self.terms(goal_row)  # what the sum makes is not the goal yet: it is multiplied by something
+        within = f"{'in' if scaled else 'of'} {goal}"
         if terms:
-            return f"first {len(terms)} terms of {goal}" if len(terms) > 1 else f"first term of {goal}"
+            if scaled and goal_row in self.users(row):
+                return f"sum {within}"
+            return f"first {len(terms)} terms {within}" if len(terms) > 1 else f"first term {within}"
         place = self._place_in_sum(row)
         if place:
-            return f"term {place} of {goal}"
+            return f"term {place} {within}"
         if self._op[row] == ADD and int(self._child[2 * row + 1]) == self._negative_max(tensor):
             return f"{self.name(int(self._child[2 * row]))} − max"
+        if self._op[row] in (ADD, MUL):
+            sign = " + " if self._op[row] == ADD else " · "
+            return sign.join(self.factor_name(child) for child in self.children(row))
         return f"{'log p' if self._op[row] == LOG else 'on the way to ' + goal}"
+
+    def factor_name(self, row: int) -> str:
+        """Its name, in parentheses if it is more than one word: to be multiplied, or taken to a power."""
+        name = self.name(row)
+        return f"({name})" if " " in name else name
+
+    def names_in_formula(self, row: int) -> list[tuple[str, int | None]]:
+        """The pieces of the formula of a row as text, each with the row that it names, None for signs.
+
+        A scalar of another position, layer or head than the row's own says of which it is: v[3]@pos=0.
+        """
+        found: list[tuple[str, int | None]] = []
+        pieces, own = self.formula(row), self.tensor(row)
+        for i, piece in enumerate(pieces):
+            if isinstance(piece, str):
+                found.append((piece, None))
+                continue
+            enclosed = i > 0 and str(pieces[i - 1]).endswith(("(", ", "))
+            name = self.name(piece) if enclosed or len(pieces) == 1 else self.factor_name(piece)
+            found.append((name + _elsewhere(own, self.tensor(piece)), piece))
+        return found
 
     def _parameter_name(self, row: int) -> str:
         for name, rows in self.recording.matrices.items():
@@ -100,10 +132,11 @@ class Explainer:
                 return name if scalar else f"{name}[{place[0]}]"
         return None
 
-    def _goal(self, tensor: Tensor, row: int) -> str:
+    @staticmethod
+    def _goal_row(tensor: Tensor, row: int) -> int:
         """The named scalar that a row is on the way to: the next one made."""
         named = np.concatenate([tensor.rows, *(np.atleast_1d(p) for p in tensor.parts.values())])
-        return self._label(tensor, int(named[named > row].min())) or tensor.name
+        return int(named[named > row].min())
 
     def _negative_max(self, tensor: Tensor) -> int:
         rows = np.arange(tensor.first, tensor.last)
@@ -175,7 +208,7 @@ class Explainer:
             return ["−max(", *[p for kid in kids for p in (kid, ", ")][:-1], ")"]
         if op == RELU:
             return ["max(0, ", kids[0], ")"]
-        return ["log " if op == LOG else "exp ", kids[0]] if op in (LOG, EXP) else []
+        return ["log(" if op == LOG else "exp(", kids[0], ")"] if op in (LOG, EXP) else []
 
     def _product(self, row: int) -> list[Piece]:
         tensor = self.tensor(row)
@@ -227,3 +260,27 @@ class Explainer:
         edges = self.program.edges[self.program.receivers == row]
         overrides = self.view.workspace.overrides
         return len(edges if overrides is None else overrides.flowing(edges)) - seed
+
+
+def power_name(base: str, exponent: float) -> str:
+    """How a power is written: 1/x, √x, 1/√x, x², or x^n."""
+    if exponent == 2:
+        return f"{base}²"
+    root = {1.0: base, 0.5: f"√{base}"}.get(abs(exponent))
+    if root is None:
+        return f"{base}^{exponent:g}"
+    return f"1/{root}" if exponent < 0 else root
+
+
+def _elsewhere(own: Tensor | None, other: Tensor | None) -> str:
+    """What tells a scalar of `other` from one of the same name beside it, for a formula of a scalar of `own`."""
+    if own is None or other is None:
+        return ""
+    places = []
+    if other.pos is not None and other.pos != own.pos:
+        places.append(f"pos={other.pos}")
+    if other.layer is not None and own.layer is not None and other.layer != own.layer:
+        places.append(f"layer={other.layer}")
+    if other.head is not None and other.head != own.head:
+        places.append(f"head={other.head}")
+    return f"@{','.join(places)}" if places else ""

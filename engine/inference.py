@@ -30,20 +30,41 @@ class Look:
     token_id: int
 
 
+class Numbers:
+    """The random numbers of a generator, in order, each drawn when it is first asked for and kept from then on."""
+
+    def __init__(self, generator: random.Random) -> None:
+        self._generator = generator
+        self._drawn: list[float] = []
+
+    def __getitem__(self, place: int) -> float:
+        while len(self._drawn) <= place:
+            self._drawn.append(self._generator.random())
+        return self._drawn[place]
+
+
 class Walk:
     """A sample in the making. It begins at the first position that draws; `looks` are those up to the present one.
 
     The random number of a position is drawn once, when it is first come to, and kept: going back and on again, or
-    changing the strategy, does not change it. Raises ConfigError for a prefix that cannot be read, EngineError where
-    there are no probabilities.
+    changing the strategy, does not change it. `before` is the sample whose random numbers come before this one's, None
+    for the first. Raises ConfigError for a prefix that cannot be read, EngineError where there are no probabilities.
     """
 
     def __init__(
-        self, sampler: Sampler, tokenizer: Tokenizer, generator: random.Random, strategy: Strategy, prefix: str = ""
+        self,
+        sampler: Sampler,
+        tokenizer: Tokenizer,
+        generator: random.Random | Numbers,
+        strategy: Strategy,
+        prefix: str = "",
+        before: Walk | None = None,
     ) -> None:
         self.sampler, self.tokenizer, self.strategy, self.prefix = sampler, tokenizer, strategy, prefix
-        self._generator = generator
-        self._numbers: list[float] = []
+        self._numbers = generator if isinstance(generator, Numbers) else Numbers(generator)
+        self.before = before
+        self._first: int = 0 if before is None else before._first + before._draws  # among the numbers
+        self.index: int = 0 if before is None else before.index + 1  # how many samples came before
         self._given = beginning(prefix, tokenizer, sampler.recording.config.block_size)
         self.looks: list[Look] = []
         while len(self.looks) < len(self._given):
@@ -75,9 +96,27 @@ class Walk:
         """Whether there is no position after the present one."""
         return len(self.looks) == self.sampler.recording.config.block_size
 
+    @property
+    def over(self) -> bool:
+        """Whether the document is finished, by BOS or by the end of the context."""
+        return self.ended or self.full
+
+    def following(self) -> Walk:
+        """The sample after this one, if this one is over: its random numbers are those that come next.
+
+        As long as each is walked to its end, the samples are those that `sampling.draw` draws. Raises EngineError where
+        there are no probabilities.
+        """
+        return Walk(self.sampler, self.tokenizer, self._numbers, self.strategy, self.prefix, self)
+
+    @property
+    def _draws(self) -> int:
+        """How many random numbers belong to the positions so far."""
+        return max(0, len(self.looks) - len(self._given) + 1)
+
     def next(self) -> bool:
         """Read the token that was drawn, at the next position; False if the document is over or the context full."""
-        if self.ended or self.full:
+        if self.over:
             return False
         self._go_on()
         return True
@@ -92,7 +131,8 @@ class Walk:
     def change(self, strategy: Strategy) -> None:
         """Choose in another way from the present position on, with the same random numbers.
 
-        Raises EngineError if there are no probabilities then; the walk stays as it was.
+        It also takes up a walk again after another one has used its sampler. Raises EngineError if there are no
+        probabilities then; the walk stays as it was.
         """
         before, self.strategy = self.strategy, strategy
         try:
@@ -125,6 +165,4 @@ class Walk:
     def _pick(self, weights: list[float], place: int) -> Pick:
         if self.strategy.greedy:
             return Pick(pick(weights, 0.0).cumulative, None, weights.index(1.0))
-        while len(self._numbers) <= place:
-            self._numbers.append(self._generator.random())
-        return pick(weights, self._numbers[place])
+        return pick(weights, self._numbers[self._first + place])

@@ -23,6 +23,18 @@ def names(
     return list(islice(drawn, n))
 
 
+def printed_names(run: Session, n: int, on_step: OnStep | None = None) -> list[str]:
+    """The first `n` documents that are printed once the whole schedule is trained: those of `microgpt.py` itself,
+    drawn with the run's own random numbers. The run's generator stays as it is.
+
+    Moves `run`, if it stands elsewhere, as `names_at` does, and raises what that raises.
+    """
+    run.seek(Moment(run.config.num_steps), on_step)
+    generator = random.Random()
+    generator.setstate(run.generator.getstate())
+    return run.sample(n, generator=generator)
+
+
 def names_at(
     run: Session, steps: Iterable[int], n: int, strategy: Strategy, prefix: str = "", seed: int | str = 0,
     on_step: OnStep | None = None,

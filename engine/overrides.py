@@ -48,9 +48,13 @@ class Overrides:
             if first <= at < last and rows[at] == row:
                 yield at, row, value
 
+    def flows(self, edges: Rows) -> npt.NDArray[np.bool_]:
+        """Along which of these edges gradients flow."""
+        return self._flows[edges]
+
     def flowing(self, edges: Rows) -> Rows:
         """Those of these edges along which gradients flow."""
-        return edges[self._flows[edges]]
+        return edges[self.flows(edges)]
 
     def own_slopes(self, edges: Rows) -> list[int]:
         """The indices of the edges whose slope is what their scalar was before it was set."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from enum import Enum
 from functools import cached_property
 
 import numpy as np
@@ -19,6 +20,15 @@ from engine.tape import LEAF, Rows
 from engine.validation import Validation
 
 Mask = npt.NDArray[np.bool_]
+
+
+class GradientState(Enum):
+    """What there is to say of the gradient of one scalar, at one moment of one step."""
+
+    PLAIN = "plain"  # a plain number to the model: it has no gradient
+    INDEPENDENT = "independent"  # the loss does not depend on it: 0, at every moment
+    NOT_YET = "not yet"  # the backward phase has handed it nothing so far
+    VALUE = "value"  # a number: the sum of what was handed to it so far
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +50,17 @@ class AdamStep:
     beta2: float
     fix1: float
     fix2: float
+
+    @property
+    def unmoved(self) -> str | None:
+        """Why the parameter is, to the last bit, what it was before; None if it has changed."""
+        if self.p != self.p_before:
+            return None
+        if self.delta != 0:
+            return "the step is too small to change it"
+        if self.learning_rate == 0:
+            return "the learning rate is 0"
+        return "its mean gradient m is 0" if self.m == 0 else "the step is 0"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,27 +163,61 @@ class View:
         overrides = self.workspace.overrides
         return np.empty(0, dtype=np.int32) if overrides is None else overrides.rows
 
-    def grad(self, rows: Rows) -> Reading:
-        """Gradients as accumulated so far; unknown where nothing has arrived yet.
+    def gradient_state(self, row: int) -> GradientState:
+        """Which of the things that can be said of a gradient is true of this scalar's. The one rule for all texts."""
+        if not self.recording.live[row]:
+            return GradientState.PLAIN
+        rows = np.array([row])
+        if self.independent(rows)[0]:
+            return GradientState.INDEPENDENT
+        return GradientState.VALUE if self.arrived(rows)[0] else GradientState.NOT_YET
 
-        Once the backward phase is done, what no gradient has reached (the row of a token that the document does not
-        hold, the probability of one that did not come) has the gradient 0.
+    def independent(self, rows: Rows) -> Mask:
+        """Where the backward phase of this step hands on nothing, because the loss does not depend on the scalar.
+
+        Such are the row of a token that the document does not hold, and the probability of one that did not come.
         """
-        first, _ = self.program.touched
+        first, _ = self._touched
+        return np.asarray((first[rows] == 0) & self.recording.live[rows])
+
+    def arrived(self, rows: Rows) -> Mask:
+        """Where something has been added to the gradient so far, if it was only a 0."""
+        first, _ = self._touched
         if self.moment.phase is Phase.FORWARD:
-            known = np.zeros(rows.shape, dtype=np.bool_)
-        else:
-            known = (first[rows] > 0) & (first[rows] <= self._grad_tick)
-            known |= self._used(rows) & (self._grad_tick >= self.program.ticks(Phase.BACKWARD))
+            return np.zeros(rows.shape, dtype=np.bool_)
+        return (first[rows] > 0) & (first[rows] <= self._grad_tick)
+
+    def grad(self, rows: Rows) -> Reading:
+        """Gradients as accumulated so far; unknown where nothing has arrived yet, and in the forward phase.
+
+        From the start of the backward phase on, what the loss does not depend on has the gradient 0. What is a plain
+        number to the model has none.
+        """
+        known = self.arrived(rows)
+        if self.moment.phase is not Phase.FORWARD:
+            known |= self.independent(rows) & (self._used(rows) | (rows < self.recording.n_params))
         return Reading(self.workspace.grad[rows], known)
 
     def complete(self, rows: Rows) -> Mask:
-        """Where nothing more will be added to the gradient in this step."""
-        _, last = self.program.touched
+        """Where nothing more will be added to the gradient in this step; nowhere in the forward phase."""
+        _, last = self._touched
         if self.moment.phase is Phase.FORWARD:
             return np.zeros(rows.shape, dtype=np.bool_)
-        whole = self._used(rows) & (self._grad_tick >= self.program.ticks(Phase.BACKWARD))
-        return (last[rows] <= self._grad_tick) & ((last[rows] > 0) | (rows < self.recording.n_params) | whole)
+        return (last[rows] <= self._grad_tick) & (self._used(rows) | (rows < self.recording.n_params))
+
+    @cached_property
+    def _touched(self) -> tuple[Rows, Rows]:
+        """As `StepProgram.touched`, but only of ticks that hand something on: not those of what is switched off."""
+        program, overrides = self.program, self.workspace.overrides
+        flows = None if overrides is None else overrides.flows(program.edges)
+        if flows is None or flows.all():
+            return program.touched
+        ticks = np.flatnonzero(flows).astype(np.int32) + 1
+        receivers = program.receivers[flows]
+        first, last = np.zeros((2, len(self.recording)), dtype=np.int32)
+        first[receivers[::-1]] = ticks[::-1]
+        last[receivers] = ticks
+        return first, last
 
     @property
     def _grad_tick(self) -> int:

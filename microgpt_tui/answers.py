@@ -14,7 +14,7 @@ from engine.explain import Explainer
 from engine.pushes import pushes
 from engine.quoting import quoted
 from engine.references import Scope
-from engine.view import View
+from engine.view import GradientState, View
 from engine.watches import Watch, called
 from microgpt_tui.printing import printable
 from microgpt_tui.widgets.numbers import number, share
@@ -43,8 +43,10 @@ def of_scalar(view: View, name: str, count: int) -> Answer:
         lines += [f"  × {number(way.local):<9} d {called(view, way.row)}" for way in ways]
         links = [{"scalar": called(view, link.row), "local": _json(link.local)} for link in chain.links]
         chains.append({"product": _json(chain.product), "links": links})
-    if not found:
-        lines.append("no chain reaches it: every path from it to the loss has a derivative that is 0, or there is none")
+    if view.gradient_state(row) is GradientState.INDEPENDENT:
+        lines.append("the loss does not depend on it: no path leads from it to the loss")
+    elif not found:
+        lines.append("no chain reaches it: every path from it to the loss has a derivative that is 0")
     return Answer(
         "\n".join(lines), {"scalar": called(view, row), **_step(view), "gradient": _json(gradient), "chains": chains}
     )
@@ -66,6 +68,8 @@ def of_parameter(view: View, name: str) -> Answer:
                       "local": _json(push.term.local), "grad": _json(push.term.grad)})  # fmt: skip
     table += [["rounding", "", "", number(found.rounding)], ["gradient", "", "", number(found.gradient)]]
     lines = [_about(view, called(view, row)), "", *_aligned(table)]
+    if view.gradient_state(row) is GradientState.INDEPENDENT:
+        lines.append("the loss of this document does not depend on it, so its gradient is 0")
     answer: dict[str, Any] = {"parameter": called(view, row), **_step(view), "gradient": _json(found.gradient),
                               "rounding": _json(found.rounding), "pushes": facts}  # fmt: skip
     if found.step is not None:
@@ -73,7 +77,9 @@ def of_parameter(view: View, name: str) -> Answer:
         lines += [
             "",
             f"m = {number(adam.m)} = {number(step.kept)} kept of the steps before + {number(step.fresh)} from this one",
-            f"the weight moved by {number(-adam.delta)}",
+            f"the weight moved by {number(-adam.delta)}"
+            if adam.unmoved is None
+            else f"the weight was not moved: {adam.unmoved}",
             f"  {number(-step.by_momentum):<9} {share(step.by_momentum, adam.delta):<6} momentum",
             f"  {number(-step.by_document):<9} {share(step.by_document, adam.delta):<6} this document",
             f"{number(adam.p_before)} → {number(adam.p)}",

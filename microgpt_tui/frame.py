@@ -16,13 +16,19 @@ from engine.explain import Explainer
 from engine.source import SourceLine, lines_now
 from engine.tape import Rows
 from engine.tokenizer import Tokenizer
-from engine.view import AdamStep, Reading, View
+from engine.view import AdamStep, GradientState, Reading, View
 from engine.whatif import Branches
 from microgpt_tui.courses import Course, Past, Update, course
 from microgpt_tui.kept import Kept
 from microgpt_tui.motion import Live
 from microgpt_tui.printing import printable
 from microgpt_tui.widgets.cells import Cells
+
+NO_GRADIENT = {
+    GradientState.PLAIN: "none: a plain number to the model",
+    GradientState.INDEPENDENT: "0: the loss does not depend on it",
+    GradientState.NOT_YET: "not yet",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +219,9 @@ class Frame:
             return self.selected
         rows = self.view.recording.matrices[self.matrix].ravel()
         grads = self.grad(rows)
-        values = grads.values if grads.known.any() else self.view.moments(rows)[0]
-        known = grads.known if grads.known.any() else np.ones(rows.shape, dtype=np.bool_)
+        begun = self.view.arrived(rows).any()
+        values = grads.values if begun else self.view.moments(rows)[0]
+        known = grads.known if begun else np.ones(rows.shape, dtype=np.bool_)
         return int(rows[np.argmax(np.where(known & np.isfinite(values), np.abs(values), 0.0))])
 
     def course(self) -> Course[AdamStep]:
@@ -270,10 +277,20 @@ class Frame:
         reading = self.view.data(np.array([row]))
         return float(reading.values[0]) if reading.known[0] else None
 
+    def used_value(self, row: int) -> float | None:
+        """The value that arithmetic of this step has used, if known: of a parameter, the one before its update."""
+        return None if self.value(row) is None else float(self.view.passed_values[row])
+
     def gradient(self, row: int) -> float | None:
-        """One gradient so far, None if nothing has arrived."""
-        reading = self.view.grad(np.array([row]))
-        return float(reading.values[0]) if reading.known[0] else None
+        """One gradient so far: 0 where the loss does not depend on the scalar; None if nothing has arrived."""
+        state = self.view.gradient_state(row)
+        if state is GradientState.INDEPENDENT:
+            return 0.0
+        return float(self.view.workspace.grad[row]) if state is GradientState.VALUE else None
+
+    def no_gradient(self, row: int) -> str | None:
+        """What to say where no gradient is added up; None where there is one."""
+        return NO_GRADIENT.get(self.view.gradient_state(row))
 
     def token(self, pos: int) -> str:
         """The token that a position reads."""

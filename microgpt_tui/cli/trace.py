@@ -42,8 +42,8 @@ def trace(config: Config, step: int, phase: str | None, data: Path | None) -> No
     Fields: step, phase, name, pos, layer, head (null where there is none), shape, data, grad, source.
 
     forward: a tensor has been made; data is what it holds, grad is null. backward: its gradient has become complete;
-    grad is dloss/dtensor. update: Adam has moved a parameter matrix; data is the matrix after the move, grad what moved
-    it. source is the file and line of the engine that did it.
+    grad is dloss/dtensor, 0 where the loss does not depend on a number. update: Adam has updated a parameter matrix;
+    data is the matrix after that, grad what went into it. source is the file and line of the engine that did it.
 
     Every number has all its bits (it reads back as the same double). Numbers that JSON does not have are the strings
     "nan", "inf" and "-inf", which Python's float() reads.

@@ -8,8 +8,10 @@ from microgpt_tui.keys import Key, PaneKeys
 
 WALK, CHOOSE, LISTS = "Walk", "Choose", "See more"
 IN_INFERENCE = (
-    Key("inference.next", "n,space", "walk(1)", "next", "Read the token that was drawn, and draw the next", group=WALK),
-    Key("inference.back", "p", "walk(-1)", "back", "Back to the position before, also into the prefix", group=WALK),
+    Key("inference.next", "n,space", "walk(1)", "next",
+        "Read the token that was drawn; after the end, begin the next name", group=WALK),
+    Key("inference.back", "p", "walk(-1)", "back",
+        "Back to the position before, also into the prefix or the name before", group=WALK),
     Key("inference.end", "end", "walk(1, True)", "to the end", "Draw on until BOS, or the context is full", group=WALK),
     Key("inference.home", "home", "walk(-1, True)", "to the start", "Back to the first position", group=WALK),
     Key("inference.anew", "r", "anew(1)", "anew", "Begin again with other random numbers", group=WALK),
@@ -38,7 +40,8 @@ IN_INFERENCE = (
     Key("inference.less", "down", "more(-1)", "less", "A smaller k or p; in a list, scroll down", "↓", group=CHOOSE),
     Key("inference.layer", "tab", "layer", "layer", "Attention, keys and values of the next layer", group=LISTS),
     Key("inference.beam", "b", "show('beam')", "beam", "The likeliest continuations of what is read", group=LISTS),
-    Key("inference.names", "g", "show('names')", "names", "20 names, beside 20 of other training steps", group=LISTS),
+    Key("inference.names", "g", "show('names')", "names",
+        "20 names, beside those of other training steps and of the original", group=LISTS),
     Key("inference.theme", "ctrl+t", "app.next_theme", "theme", "Dark, light, high contrast", "^t", group=LISTS),
     Key("inference.help", "question_mark", "help", "help", "All keys, and how to read the pictures", "?", group=LISTS),
     Key("inference.leave", "escape,q,i", "dismiss", "leave", "Back to the run, which stands where it did", "esc",

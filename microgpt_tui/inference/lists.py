@@ -9,6 +9,7 @@ from microgpt_tui.widgets.picture import Line, Picture, measured
 
 KNOWN = "■ in data"
 NARROWEST = 13  # cells of a column of names
+PRINTED = "as the original prints"
 
 
 def beam(seen: Seen, width: int, height: int) -> Picture:
@@ -33,29 +34,43 @@ def beam(seen: Seen, width: int, height: int) -> Picture:
 
 
 def names(seen: Seen, width: int, height: int) -> Picture:
-    """A column a training step, the parameters as they are first; all from random numbers of their own."""
+    """A column a training step, the parameters as they are first, all from the same random numbers; and the names that
+    microgpt.py prints.
+    """
     del height
     picture = Picture()
-    keys: list[int | None] = [None, *sorted(seen.steps[: max(0, width // NARROWEST - 1)])]
-    size = width // len(keys)
+    last = len(PRINTED) + 2
+    keys: list[int | None] = [None, *sorted(seen.steps[: max(0, (width - last) // NARROWEST - 1)])]
+    size = (width - last) // len(keys)
+    titles = [f"now ({seen.step:,})" if key is None else f"step {key:,}" for key in keys]
+    printed = PRINTED if seen.branch is None else "as this branch prints"
+    columns = [(title, seen.names.get(key, [])) for title, key in zip(titles, keys, strict=True)]
+    columns.append((printed, seen.printed or []))
     line = picture.line()
-    for i, key in enumerate(keys):
-        line.to(i * size).fit(f"now ({seen.step:,})" if key is None else f"step {key:,}", size - 1, palette.STRONG)
+    for i, (title, _) in enumerate(columns):
+        line.to(i * size).fit(title, _room(i, size, width, columns), palette.STRONG)
     line = picture.line()
-    for i, key in enumerate(keys):
-        known = [name in seen.docs for name in seen.names.get(key, ())]
+    for i, (_, column) in enumerate(columns):
+        known = [name in seen.docs for name in column]
         said = f"■ {sum(known)} of {len(known)}" if known else "training ..."
-        line.to(i * size).fit(said, size - 1, palette.DONE if known else palette.DIM)
-    for row in range(max((len(seen.names.get(key, ())) for key in keys), default=0)):
+        line.to(i * size).fit(said, _room(i, size, width, columns), palette.DONE if known else palette.DIM)
+    for row in range(max(len(column) for _, column in columns)):
         line = picture.line()
-        for i, key in enumerate(keys):
-            column = seen.names.get(key, ())
+        for i, (_, column) in enumerate(columns):
             line.to(i * size)
             if row < len(column):
-                _name(line, seen, column[row], size - 1)
+                _name(line, seen, column[row], _room(i, size, width, columns))
     picture.line().most("■ stands in the training data; the others are new", width, palette.DIM)
-    picture.line().most("each column draws the same random numbers, which are not the walk's", width, palette.DIM)
+    picture.line().most("each step draws with the same random numbers, which are not the walk's", width, palette.DIM)
+    end = seen.walk.sampler.recording.config.num_steps
+    words = f"on the right: after all {end:,} steps, with the run's own temperature and random numbers"
+    picture.line().most(words, width, palette.DIM)
     return picture
+
+
+def _room(column: int, size: int, width: int, columns: list[tuple[str, list[str]]]) -> int:
+    """Cells of a column of names; the last one has what is left."""
+    return size - 1 if column < len(columns) - 1 else width - column * size
 
 
 def _name(line: Line, seen: Seen, name: str, room: int) -> None:

@@ -32,7 +32,8 @@ class Seen:
 
     `branch` is the one of the run that they are of, None for the original.
     `names` are those of some training `steps`, the most wanted first, and under the key None those of the parameters
-    as they are; `pending` says what is being worked out.
+    as they are; `printed` are those that microgpt.py prints after its last step, None while they are not known;
+    `pending` says what is being worked out.
     """
 
     walk: Walk
@@ -43,6 +44,7 @@ class Seen:
     branch: str | None = None
     names: Mapping[int | None, list[str]] = field(default_factory=dict)
     steps: tuple[int, ...] = ()
+    printed: list[str] | None = None
     beam: list[Continuation] | None = None
     pending: str = ""
 

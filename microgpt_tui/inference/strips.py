@@ -18,7 +18,7 @@ def place(seen: Seen, width: int, height: int) -> Picture:
     if seen.branch is not None:
         line.most(f" in {seen.branch}", width - line.width, palette.NEW)
     numbers = "the run's own numbers" if seen.sequence == 0 else f"random sequence {seen.sequence}"
-    line.most(f"  ·  walk: {numbers}", width - line.width, palette.DIM)
+    line.most(f"  ·  name {seen.walk.index + 1} of {numbers}", width - line.width, palette.DIM)
     if seen.pending:
         line.most(f"  ·  {seen.pending}", width - line.width, palette.NEW)
     return picture
@@ -41,9 +41,9 @@ def tokens(seen: Seen, width: int, height: int) -> Picture:
     line.add(" ▸ ", palette.DIM).add(f" {seen.token(look.token_id)} ", palette.TARGET, Position(look.pos + 1))
     if walk.ended:
         known = "it stands in the training data ■" if walk.text in seen.docs else "it is new"
-        line.most(f"  the end: {known if walk.text else 'nothing at all'}", width - line.width, palette.NEW)
+        line.most(f"  the end: {known if walk.text else 'nothing at all'}; n: next", width - line.width, palette.NEW)
     elif walk.full:
-        line.most("  the context is full: the end", width - line.width, palette.NEW)
+        line.most("  the context is full: the end; n: next", width - line.width, palette.NEW)
     words = f" position {look.pos} reads {names[-1]}; "
     words += f"{seen.token(look.token_id)} is " + ("of the prefix" if look.pick is None else "chosen")
     if look.pick is not None:

@@ -15,7 +15,7 @@ from textual.worker import Worker, get_current_worker
 from engine import EngineError, Session
 from engine.beam import Continuation, beam
 from engine.choosing import Strategy
-from engine.names import names, names_at
+from engine.names import names, names_at, printed_names
 from engine.sampling import Sampler
 
 NAMES, WIDTH = 20, 12  # documents a step, and how many continuations a beam goes on with
@@ -27,19 +27,22 @@ class Helper:
     """
 
     class Found(Message):
-        """Continuations, or the names of a step (None: the parameters as they are); `over` when there is no more."""
+        """Continuations, or the names of a step (None: the parameters as they are), or those that are printed after
+        training; `over` when there is no more.
+        """
 
         def __init__(
             self, beam: list[Continuation] | None = None, names: dict[int | None, list[str]] | None = None,
-            over: bool = True, trouble: str = "",
+            printed: list[str] | None = None, over: bool = True, trouble: str = "",
         ) -> None:  # fmt: skip
-            self.beam, self.names, self.over, self.trouble = beam, names or {}, over, trouble
+            self.beam, self.names, self.printed, self.over, self.trouble = beam, names or {}, printed, over, trouble
             super().__init__()
 
     def __init__(self, owner: Screen[Any], session: Session, sampler: Sampler) -> None:
         self._owner, self._session, self._given = owner, session, sampler
         self._sampler: Sampler | None = None  # the thread's own, with the same parameters
         self._run: Session | None = None  # the run once more, from its beginning
+        self._printed: list[str] | None = None  # the names that are printed after training, once they are known
         self._worker: Worker[None] | None = None
         self._turn = threading.Lock()  # held by the thread that works; one that was cancelled soon lets go of it
 
@@ -85,12 +88,13 @@ class Helper:
     def _sample(self, steps: Sequence[int], strategy: Strategy, prefix: str, seed: str) -> None:
         worker = get_current_worker()
         now = names(self._session, NAMES, strategy, prefix, seed, self._own_sampler())
-        self._tell(self.Found(names={None: now}, over=False))
+        self._tell(self.Found(names={None: now}, printed=self._printed, over=False))
         self._run = self._run or self._session.anew()
         told = names_at(self._run, steps, NAMES, strategy, prefix, seed, lambda *_: worker.is_cancelled)
         for step, found in told:
             self._tell(self.Found(names={step: found}, over=False))
-        self._tell(self.Found())
+        self._printed = self._printed or printed_names(self._run, NAMES, lambda *_: worker.is_cancelled)
+        self._tell(self.Found(printed=self._printed))
 
 
 def generator_of(session: Session, sequence: int) -> random.Random:

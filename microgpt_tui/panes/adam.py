@@ -87,7 +87,8 @@ def _now(frame: Frame, width: int, height: int) -> Picture:
 
 def _state(frame: Frame, step: AdamStep | None) -> str:
     if step is not None:
-        return f"moved in step {frame.moment.step}"
+        moved, unmoved = f"moved in step {frame.moment.step}", step.unmoved
+        return moved if unmoved is None else f"not {moved}: {unmoved}"
     before = frame.moment.step - 1
     left = f"as step {before} left it" if before >= 0 else "no step yet: m and v are 0"
     return f"waits for its turn; {left}" if frame.phase is Phase.UPDATE else left

@@ -85,7 +85,8 @@ def _table(picture: Picture, frame: Frame, width: int, room: int) -> tuple[int, 
     """A line for each matrix, as many as there is room for; from which to which, exclusive."""
     matrices = frame.view.recording.matrices
     names, changed, size = list(matrices), _changed(frame), label_width(frame, width)
-    norms = {name: known_norm(frame.grad(matrices[name])) for name in names}
+    begun = {name: frame.view.arrived(matrices[name]).any() for name in names}
+    norms = {name: known_norm(frame.grad(matrices[name])) if begun[name] else None for name in names}
     scale = max((n for n in norms.values() if n is not None and math.isfinite(n)), default=0.0)
     chosen = names.index(frame.matrix)
     first, last = window(len(names), room, chosen)

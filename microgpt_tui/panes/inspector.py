@@ -6,7 +6,7 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from engine.events import Phase
-from engine.explain import Piece, Term
+from engine.explain import Term
 from microgpt_tui import palette
 from microgpt_tui.frame import Frame
 from microgpt_tui.panes.base import Pane
@@ -45,11 +45,10 @@ class Inspector(Pane):
     @staticmethod
     def _making(frame: Frame, row: int, width: int) -> Picture:
         picture = Picture()
-        pieces = frame.explain.formula(row)
-        if pieces:
-            picture.below(_wrapped([("= ", palette.DIM, None), *_names(frame, _cut(pieces))], width))
+        if frame.explain.formula(row):
+            picture.below(_wrapped([("= ", palette.DIM, None), *_names(frame, row)], width))
             if frame.value(row) is not None:
-                picture.below(_wrapped([("= ", palette.DIM, None), *_numbers(frame, _cut(pieces))], width))
+                picture.below(_wrapped([("= ", palette.DIM, None), *_numbers(frame, row)], width))
         elif row < frame.view.recording.n_params:
             m, v = frame.view.moments(row)
             picture.line().fit("a parameter: training moves it", width, palette.DIM)
@@ -68,10 +67,11 @@ def _list(frame: Frame, title: str, rows: list[int], width: int) -> Picture:
     picture = Picture()
     picture.line().fit(f"{title} ({len(rows)})" if len(rows) > 1 else title, width, palette.DIM)
     for child in rows[:LIST]:
-        figure = number(frame.value(child))
+        value = frame.used_value(child)
+        figure = number(value)
         line = picture.line("  ")
         line.fit(_name(frame, child), max(1, width - len(figure) - 3), palette.TEXT, target=child)
-        line.add(f" {figure}", palette.signed(frame.value(child) or 0.0))
+        line.add(f" {figure}", palette.signed(value or 0.0))
     if len(rows) > LIST:
         picture.line().fit(f"  and {len(rows) - LIST} more", width, palette.FAINT)
     return picture
@@ -87,16 +87,16 @@ def _name(frame: Frame, row: int) -> str:
 def _gradient(frame: Frame, row: int, width: int) -> Picture:
     """The gradient as accumulated so far, and the terms that made it, latest last."""
     picture = Picture()
-    grad, terms = frame.gradient(row), frame.explain.gradient(row)
-    planned = frame.explain.planned(row)
-    line = picture.line("gradient ", palette.DIM)
-    if grad is None:
-        later = "not yet" if planned else "none: the loss does not depend on it"
-        line.fit(later, max(0, width - line.width), palette.FAINT)
+    line, instead = picture.line("gradient ", palette.DIM), frame.no_gradient(row)
+    if instead is not None:
+        line.fit(instead, max(0, width - line.width), palette.FAINT)
         return picture
+    grad, terms = frame.gradient(row) or 0.0, frame.explain.gradient(row)
     line.add(number(grad), palette.signed(grad))
     line.fit(
-        f"  {len(terms)} of {planned} terms" if terms else "  the start: dL/dL", max(0, width - line.width), palette.DIM
+        f"  {len(terms)} of {frame.explain.planned(row)} terms" if terms else "  the start: dL/dL",
+        max(0, width - line.width),
+        palette.DIM,
     )
     shown = terms[-LIST:]
     if len(terms) > len(shown):
@@ -128,9 +128,10 @@ def _adam(frame: Frame, row: int, width: int) -> Picture:
     a = frame.view.adam(row)
     assert a is not None
     picture = Picture()
+    g = f"({number(a.g)})" if a.g < 0 else number(a.g)  # -0.2² would be minus the square
     for text, result in (
         (f"m = {a.beta1:g}·{number(a.m_before)} + {1 - a.beta1:.3g}·{number(a.g)}", a.m),
-        (f"v = {a.beta2:g}·{number(a.v_before)} + {1 - a.beta2:.3g}·{number(a.g)}²", a.v),
+        (f"v = {a.beta2:g}·{number(a.v_before)} + {1 - a.beta2:.3g}·{g}²", a.v),
         (f"m_hat = m / {a.fix1:.4g}", a.m_hat),
         (f"v_hat = v / {a.fix2:.4g}", a.v_hat),
         (f"Δ = {a.learning_rate:.4g}·m_hat / (√v_hat + 1e-8)", a.delta),
@@ -145,30 +146,34 @@ def _adam(frame: Frame, row: int, width: int) -> Picture:
     return picture
 
 
-def _cut(pieces: list[Piece], most: int = 11) -> list[Piece]:
-    """Long sums are shown by their first terms and their last one."""
-    if len(pieces) <= 2 * most:
-        return pieces
-    joints = [i for i, piece in enumerate(pieces) if piece == " + "]
-    return [*pieces[: joints[2]], " + … + ", *pieces[joints[-1] + 1 :]] if len(joints) > 3 else pieces
-
-
 Token = tuple[str, Style, int | None]
 
 
-def _names(frame: Frame, pieces: list[Piece]) -> list[Token]:
-    return [(p, palette.DIM, None) if isinstance(p, str) else (frame.explain.name(p), palette.TEXT, p) for p in pieces]
+def _cut(tokens: list[Token], most: int = 11) -> list[Token]:
+    """Long sums are shown by their first terms and their last one."""
+    if len(tokens) <= 2 * most:
+        return tokens
+    joints = [i for i, (text, _, _) in enumerate(tokens) if text == " + "]
+    if len(joints) <= 3:
+        return tokens
+    return [*tokens[: joints[2]], (" + … + ", palette.DIM, None), *tokens[joints[-1] + 1 :]]
 
 
-def _numbers(frame: Frame, pieces: list[Piece]) -> list[Token]:
+def _names(frame: Frame, row: int) -> list[Token]:
+    return _cut(
+        [(text, palette.DIM if of is None else palette.TEXT, of) for text, of in frame.explain.names_in_formula(row)]
+    )
+
+
+def _numbers(frame: Frame, row: int) -> list[Token]:
     tokens: list[Token] = []
-    for piece in pieces:
-        value = None if isinstance(piece, str) else frame.value(piece)
+    for piece in frame.explain.formula(row):
         if isinstance(piece, str):
             tokens.append((piece, palette.DIM, None))
         else:
+            value = frame.used_value(piece)
             tokens.append((number(value), palette.signed(value or 0.0), piece))
-    return tokens
+    return _cut(tokens)
 
 
 def _wrapped(tokens: list[Token], width: int) -> Picture:

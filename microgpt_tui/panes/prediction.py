@@ -62,12 +62,19 @@ def _gradients(board: Board, logits: Rows, probs: Rows) -> None:
         board.note(f"not yet: the gradients of position {frame.pos}'s logits come from its loss, by way of softmax")
         _loss(board)
         return
-    explained = board.height >= 9
+    explained = board.height >= 9 and not _is_set(frame, probs)
     _bars(board, "dL/dlogit", logits, cells, footer=2 + 2 * explained)
     _top(board, frame.data(probs))
     _loss(board)
     if explained:
         board.note(f"p − 1 at the target, p elsewhere, divided by the number of positions ({frame.program.n})")
+
+
+def _is_set(frame: Frame, probs: Rows) -> bool:
+    """Whether a number of this softmax is set in the branch, so that its gradients are others than usual."""
+    tensor = frame.explain.tensor(int(probs[0]))
+    overridden = frame.view.overridden
+    return tensor is not None and bool(((overridden >= tensor.first) & (overridden < tensor.last)).any())
 
 
 def _bars(board: Board, what: str, rows: Rows, cells: Cells, footer: int) -> None:

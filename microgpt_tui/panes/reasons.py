@@ -99,7 +99,7 @@ def _figure(line: Line, value: float, style: Style | None = None) -> None:
 def draw_pushes(board: Board, found: Pushes) -> None:
     """One line a position, in the order in which they were added; then what Adam made of their sum."""
     if not found.pushes:
-        board.note(f"No position of {quoted(found.doc)} has pushed this parameter, so its gradient is 0 so far.")
+        board.note(f"The loss of {quoted(found.doc)} does not depend on this parameter, so its gradient is 0.")
     else:
         board.say(f"{quoted(found.doc)}, in order of adding:")
     scale = max((abs(push.term.product) for push in found.pushes), default=0.0)
@@ -146,3 +146,5 @@ def _step(board: Board, step: Step) -> None:
         _figure(line, m)
         _figure(line, 0.0 - delta)
         line.fit(share(delta, adam.delta), SHARE, palette.DIM, right=True)
+    if adam.unmoved is not None:
+        board.note(f"It was not moved: {adam.unmoved}.")

@@ -111,13 +111,17 @@ class Why(Pane):
 
     def _draw_chains(self, board: Board) -> None:
         frame, row = board.frame, board.frame.selected
-        gradient = frame.gradient(row)
+        gradient, instead = frame.gradient(row), frame.no_gradient(row)
         if not self._chains:
             found = Chains(frame.view).strongest(row, MOST)
             self._chains = [(chain, waypoints(frame.explain, chain)) for chain in found if chain.links]
-        board.say("gradient of ", (frame.explain.name(row), palette.STRONG), f" {number(gradient)}")
+        board.say("gradient of ", (frame.explain.name(row), palette.STRONG), f" {instead or number(gradient)}")
         if not self._chains:
-            board.note("No chain reaches it: this is the loss, or every path to it has a derivative of 0.")
+            board.note(
+                "This is the loss: every chain ends here."
+                if row == frame.program.loss_row
+                else "Every path from it to the loss has a derivative that is 0, or there is none."
+            )
             return
         whole = gradient if frame.view.complete(np.array([row])).all() else None
         first, last = window(len(self._chains), max(1, board.height // 3), self.chosen)

@@ -129,6 +129,7 @@ class InferenceScreen(Passing[None]):
             self.seen,
             beam=message.beam or self.seen.beam,
             names={**self.seen.names, **message.names},
+            printed=message.printed or self.seen.printed,
             pending="" if message.over else self.seen.pending,
         )
         if message.trouble:
@@ -181,16 +182,39 @@ class InferenceScreen(Passing[None]):
                 pass
             return went and whole
 
+        if not whole and self._other_name(way):
+            return
         if self._try(walk_on):  # there is more to go: draw, then go on
             self.call_later(self._walk_on, walk, way)
         if walk.here.pos != before:
             self._moved()
         elif way < 0:
-            self.notify("This is the first position: nothing has been read but BOS.", timeout=3)
-        elif walk.ended:
-            self.notify("BOS was drawn: the document is over. r draws another, p goes back.", timeout=3)
-        elif walk.full:
-            self.notify("The context is full: there is no position after this one. r draws another.", timeout=3)
+            more = "; p goes back to the name before" if walk.before else ""
+            self.notify(f"This is the first position: nothing has been read but BOS{more}.", timeout=3)
+        elif walk.over:
+            why = "BOS was drawn" if walk.ended else "The context is full"
+            self.notify(f"{why}: the name is over. n begins the next one, p goes back.", timeout=3)
+
+    def _other_name(self, way: int) -> bool:
+        """From the end of a name to the next one, from the first position to the end of the one before; else False."""
+        walk = self.seen.walk
+        if way > 0 and walk.over:
+            other = self._try(walk.following)
+        elif way < 0 and len(walk.looks) == 1 and walk.before is not None:
+            before = walk.before
+            other = self._try(lambda: self._back_to(before, walk.strategy))
+        else:
+            return False
+        if other is not None:
+            self.seen = replace(self.seen, walk=other)
+            self._moved()
+        return True
+
+    @staticmethod
+    def _back_to(walk: Walk, strategy: Strategy) -> Walk:
+        """A walk as it was left, but with the present strategy."""
+        walk.change(strategy)
+        return walk
 
     def action_warm(self, way: int) -> None:
         """A notch on the slider."""

@@ -107,8 +107,7 @@ class Board:
         """How far the gradient of a tensor is."""
         if self.frame.view.complete(rows).all():
             return " whole"
-        begun = int(np.count_nonzero(self.frame.view.grad(rows).known))
-        return " partly" if begun else " not yet"
+        return " partly" if self.frame.view.arrived(rows).any() else " not yet"
 
     def scale_note(self, cells: Cells) -> None:
         """What a full cell means."""
@@ -164,12 +163,11 @@ class Board:
         frame, row = self.frame, self.frame.view.last_row
         pieces = frame.explain.formula(row)
         parts = [p if isinstance(p, str) else number(frame.value(p)) for p in pieces]
-        text = "".join(parts)
         name, value = frame.explain.name(row), number(frame.value(row))
         room = self.width - len(name) - len(value) - 8
         line = self.picture.line("▸ ", palette.NEW).most(name, self.width - 5 - len(value), palette.NEW, row)
         if room > 5:
-            line.add(" = ", palette.DIM).most(text, room, palette.TEXT)
+            line.add(" = ", palette.DIM).add(_whole_terms("".join(parts), room), palette.TEXT)
         line.add(" = ", palette.DIM).add(value, palette.STRONG, row)
 
     def latest(self) -> None:
@@ -180,13 +178,9 @@ class Board:
         terms = frame.explain.gradient(frame.selected)
         name = frame.explain.name(frame.selected)
         if not terms:
-            grad = frame.gradient(frame.selected)
-            start = (
-                "∂loss = 1: the loss grows one for one with itself"
-                if grad is not None
-                else f"∂{name}: nothing has arrived yet"
-            )
-            self.say((start, palette.TEXT))
+            instead = frame.no_gradient(frame.selected)
+            words = "∂loss = 1: the loss grows one for one with itself" if instead is None else f"∂{name}: {instead}"
+            self.say((words, palette.TEXT))
             return
         term = terms[-1]
         self.say(
@@ -198,6 +192,18 @@ class Board:
             "  += ", (f"{number(term.local)} · {number(term.grad)}", palette.TEXT),
             " via ", (frame.explain.name(term.user), palette.TEXT),
         )  # fmt: skip
+
+
+def _whole_terms(formula: str, room: int) -> str:
+    """A formula in numbers in so many cells: no number is cut, what does not fit is left out."""
+    if len(formula) <= room:
+        return formula
+    joint = ", " if formula.startswith("−max(") else " + "
+    end = formula.rfind(joint, 0, max(0, room - 2))
+    left_out = f"{joint}…{')' if joint == ', ' else ''}"
+    while end > 0 and end + len(left_out) > room:
+        end = formula.rfind(joint, 0, end)
+    return formula[:end] + left_out if end > 0 else "…"
 
 
 def names_width(names: Sequence[str]) -> int:

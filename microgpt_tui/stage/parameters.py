@@ -82,7 +82,7 @@ def _arithmetic(board: Board) -> Picture:
     step = frame.view.adam(row)
     name = frame.explain.name(row)
     if step is None:
-        picture.line().fit(f"{name} has not been moved yet", board.width, palette.DIM)
+        picture.line().fit(f"{name} waits for its turn", board.width, palette.DIM)
         return picture
     a = step
     parts = [
@@ -101,8 +101,10 @@ def _arithmetic(board: Board) -> Picture:
     line = picture.line("   weight ", palette.TEXT).add(number(a.p_before, 5), palette.STRONG).add(" → ", palette.DIM)
     line.add(number(a.p, 5), palette.NEW)
     rest = "   gradient set back to 0 for the next step"
+    if a.unmoved is not None:
+        rest = f"   not moved: {a.unmoved};{rest}"
     line.most(rest, board.width - line.width, palette.DIM)
-    if frame.moment.step == 0 and board.height > 14 and a.g != 0:
+    if frame.moment.step == 0 and board.height > 14 and a.unmoved is None:
         text = "first step: the corrections undo the zeros of m and v, so each weight moves by about the rate itself"
         for words in textwrap.wrap(f"({text})", board.width - 3):
             picture.line("   ").add(words, palette.DIM)

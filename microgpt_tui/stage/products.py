@@ -99,7 +99,7 @@ def _matrix(board: Board, x_name: str, x: Rows, w: Rows, out: Rows, labels: list
             f"{labels[r]}{'▸' if chosen else ' '}", label, palette.NEW if chosen else styles[r]
         )
         heat_row(line, weights[r, left:right], size, frame.selected, weights_scale)
-        line.add(" =" if not frame.backward else " ∂")
+        line.add(" ∂" if frame.backward else " →" if frame.stretch.kind == "scores" else " =")  # a score is scaled too
         if chosen:
             board.picture.focus = board.picture.height - 1
         _figure(board, line, outputs, r)
@@ -143,7 +143,9 @@ def _running(board: Board, x: Rows, w: Rows, out: Rows, i: int, place: tuple[int
     for text, cells in (("w·x", frame.data(rows)), ("Σ w·x", frame.data(sums))):
         line = board.picture.line().fit(text, label, palette.DIM)
         _cells(line, cells[left:right], size, frame.selected, cells.scale)
-    _terms(board, [(int(w[i, j]), int(x[j])) for j in range(w.shape[1])], frame.explain.name(int(out[i])), int(out[i]))
+    name, scaled = frame.explain.name(int(out[i])), frame.stretch.kind == "scores"
+    pairs = [(int(w[i, j]), int(x[j])) for j in range(w.shape[1])]
+    _terms(board, pairs, name, int(out[i]), f" / √{w.shape[1]}" if scaled else "")
 
 
 def _sum_of(board: Board, out: int) -> int:
@@ -152,19 +154,20 @@ def _sum_of(board: Board, out: int) -> int:
     return out if explain.terms(out) else explain.children(out)[0]
 
 
-def _terms(board: Board, pairs: list[tuple[int, int]], name: str, out: int) -> None:
-    """One line: the sum written out with numbers, as far as it has come and as far as it fits."""
+def _terms(board: Board, pairs: list[tuple[int, int]], name: str, out: int, divided: str = "") -> None:
+    """One line: the sum written out with numbers, as far as it fits, and what all of it is `divided` by."""
     frame = board.frame
-    line = board.picture.line().add(f"{name} = ", palette.NEW)
+    line = board.picture.line().add(f"{name} = ", palette.NEW).add("(" if divided else "", palette.DIM)
     figure = number(frame.value(out))
-    shown = 0
+    shown, after = 0, f"){divided} = " if divided else " = "
     for a, b in pairs:
         text = f"{'' if shown == 0 else ' + '}{number(frame.value(a), 3)}·{number(frame.value(b), 3)}"
-        if line.width + len(text) + len(figure) + 10 > board.width:
+        if line.width + len(text) + len(" + …") + len(after) + len(figure) > board.width:
             break
         line.add(text, palette.TEXT)
         shown += 1
-    line.add(" + … = " if shown < len(pairs) else " = ", palette.DIM).add(figure, board.style(out, palette.STRONG), out)
+    left = "" if shown == len(pairs) else " + …" if shown else "…"
+    line.add(left + after, palette.DIM).add(figure, board.style(out, palette.STRONG), out)
 
 
 def _figure(board: Board, line: Line, cells: Cells, i: int) -> None:

@@ -76,7 +76,11 @@ def test_a_gradient() -> None:
     text = invoke("why", "--step", "1", "--scalar", "q[0,3]@pos=2", *SMALL).stdout
     assert text.startswith("q[0, 3]@pos=2 in step 1, document ")
     assert "d attn_logits[0, 1, " in text
-    assert "no chain reaches it" in invoke("why", "--scalar", "wte[25,0]", *SMALL).stdout
+    unused = invoke("why", "--scalar", "wte[25,0]", *SMALL).stdout
+    assert "the loss does not depend on it" in unused
+    unused = invoke("why", "--param", "wte[25,0]", *SMALL).stdout
+    assert "the loss of this document does not depend on it" in unused
+    assert "the weight was not moved: its mean gradient m is 0" in unused
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from bits import DOCS, tiny, words
 
 from engine import Moment, Phase, Session, Stretch
-from engine.explain import Explainer, Term
+from engine.explain import Explainer, Term, power_name
 from engine.tape import NEG_MAX
 
 
@@ -27,7 +27,7 @@ def stretch(session: Session, name: str, pos: int | None = 1, layer: int | None 
 
 
 def spell(explainer: Explainer, row: int) -> str:
-    return "".join(piece if isinstance(piece, str) else explainer.name(piece) for piece in explainer.formula(row))
+    return "".join(text for text, _ in explainer.names_in_formula(row))
 
 
 def explained(name: str, index: int = 0, **where: Any) -> tuple[str, str]:
@@ -46,16 +46,16 @@ def test_names_and_formulas_of_tensors() -> None:
     assert explained("q", 2, layer=1) == ("q[2]", " + ".join(products))
     name, formula = explained("attn_logits", 1, layer=0, head=1)
     assert name == "attn_logits[1]"
-    assert formula.startswith("first 2 terms of attn_logits[1] · 0.707107")
+    assert formula == "(sum in attn_logits[1]) · 0.707107"
     assert explained("attn_weights", 0, layer=0, head=1) == ("attn_weights[0]", "exp[0] · 1/total")
-    assert explained("head_out", 1, layer=0, head=0)[1] == "attn_weights[0] · v[1] + attn_weights[1] · v[1]"
+    assert explained("head_out", 1, layer=0, head=0)[1] == "attn_weights[0] · v[1]@pos=0 + attn_weights[1] · v[1]"
     assert explained("attn_residual", 0, layer=0) == ("attn_residual[0]", "attn_out[0] + embed_norm[0]")
     assert explained("mlp_relu", 5, layer=0) == ("mlp_relu[5]", "max(0, mlp_fc1[5])")
     assert explained("mlp_residual", 1, layer=1) == ("mlp_residual[1]", "mlp_fc2[1] + attn_residual[1]")
-    assert explained("loss_t") == ("loss_t", "log p · -1")
+    assert explained("loss_t") == ("loss_t", "(log p) · -1")
     name, formula = explained("loss", pos=None)
     n = session_after_backward().program.n
-    assert (name, formula) == ("loss", f"first {n} terms of loss · {1 / n:g}")
+    assert (name, formula) == ("loss", f"(sum in loss) · {1 / n:g}")
 
 
 def test_names_of_parts_and_of_what_is_on_the_way() -> None:
@@ -66,16 +66,29 @@ def test_names_of_parts_and_of_what_is_on_the_way() -> None:
     assert explainer.name(int(probs.parts["total"])) == "total"
     assert spell(explainer, int(probs.parts["total"])) == " + ".join(f"exp[{i}]" for i in range(6))
     assert explainer.name(int(norm.parts["scale"])) == "scale"
-    assert spell(explainer, int(norm.parts["scale"])).endswith(" ^ -0.5")
+    assert spell(explainer, int(norm.parts["scale"])) == "(mean_square + 1e-05) ^ -0.5"
+    assert spell(explainer, int(norm.parts["mean_square"])) == "(sum in mean_square) · 0.25"
     made = session.program.rows[probs.first : probs.last].tolist()
     assert explainer.name(made[0]) == "−max"
     assert spell(explainer, made[0]) == "−max(" + ", ".join(f"logits[{i}]" for i in range(6)) + ")"
     assert explainer.name(made[1]) == "logits[0] − max"
+    assert spell(explainer, int(probs.parts["exp"][0])) == "exp(logits[0] − max)"
+    mixed = int(stretch(session, "attn_out", layer=0).rows[0])
+    assert spell(explainer, mixed).endswith("· head_out[0]@head=1 + layer0.attn_wo[0,3] · head_out[1]@head=1")
+    assert spell(explainer, int(session.program.mean_rows[1])) == "loss_t@pos=0 + loss_t@pos=1"
     q = stretch(session, "q", layer=0)
     made = session.program.rows[q.first : q.last].tolist()
     names = [explainer.name(row) for row in made[:8]]
     assert names[:4] == ["term 1 of q[0]", "first term of q[0]", "term 2 of q[0]", "first 2 terms of q[0]"]
     assert names[-1] == "q[0]"
+
+
+@pytest.mark.parametrize(
+    ("exponent", "written"),
+    [(-1.0, "1/x"), (-0.5, "1/√x"), (0.5, "√x"), (2.0, "x²"), (-2.0, "x^-2"), (1.5, "x^1.5"), (1.0, "x")],
+)
+def test_powers_are_named_for_what_they_are(exponent: float, written: str) -> None:
+    assert power_name("x", exponent) == written
 
 
 def test_every_scalar_has_a_name_a_formula_and_children_that_use_it() -> None:

@@ -6,6 +6,7 @@ import functools
 import gzip
 import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,9 @@ from bits import flat, sha, words
 from plain import PlainGPT
 
 from engine import Config, Event, Session, load_docs
+from engine.choosing import Strategy
 from engine.compiled import loops, plain_loops
+from engine.inference import Walk
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 NAMES = ["default", "small_2layer"]
@@ -70,6 +73,17 @@ def test_golden_file_holds_what_it_should(
     assert sum(float.fromhex(x) != 0 for x in flat(snap["param_grad"])) > params / 2
 
 
+def walked(walk: Walk, n: int) -> list[str]:
+    """What `n` walks one after the other come to."""
+    found = []
+    for _ in range(n):
+        while walk.next():
+            pass
+        found.append(walk.text)
+        walk = walk.following()
+    return found
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_losses_states_and_samples(name: str) -> None:
     data, session = golden(name), session_of(name)
@@ -78,6 +92,9 @@ def test_losses_states_and_samples(name: str) -> None:
         session.run(until=int(step))
         assert sha(session) == digest, step
     assert words(session.losses) == read(data["losses"])
+    generator = random.Random()
+    generator.setstate(session.generator.getstate())
+    assert walked(Walk(session.sampler(), session.tokenizer, generator, Strategy(0.5)), 20) == data["samples"]
     assert session.sample(20, temperature=0.5) == data["samples"]
 
 

@@ -16,9 +16,10 @@ from plain import Past, PlainGPT, shares
 
 from engine import ConfigError, EngineError, Session, Stopped
 from engine.beam import Continuation, beam
+from engine.changes import Ablation
 from engine.choosing import Strategy, pick
 from engine.inference import Walk
-from engine.names import names, names_at
+from engine.names import names, names_at, printed_names
 from engine.sampling import Sampler, sample
 
 SHAPE = {"n_embd": 4, "n_head": 2, "block_size": 4, "num_steps": 10, "n_layer": 2}
@@ -118,6 +119,43 @@ def test_walks_one_after_the_other_leave_the_generator_as_samples_do() -> None:
     alike = random.Random(7)
     assert walked == session.sample(5, generator=alike)
     assert generator.getstate() == alike.getstate()
+
+
+@pytest.mark.parametrize("prefix", ["", "an"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_walk_that_follows_draws_what_the_next_sample_draws(strategy: Strategy, prefix: str) -> None:
+    session, _ = trained()
+    here, walked = walk(strategy, 7, prefix), []
+    for i in range(6):
+        while here.next():
+            pass
+        assert (here.over, here.index) == (True, i)
+        walked.append(here)
+        here = here.following()
+    parts = session.recording, session.loops, session.workspace.params, session.tokenizer
+    assert [each.text for each in walked] == sample(*parts, random.Random(7), 6, strategy, prefix)
+    while here.before is not None:  # and back: each as it was left, with its own keys and values
+        assert here.before is walked[here.index - 1]
+        here = here.before
+        numbers, text = words(here.tensor("k", 0, 0)), here.text
+        here.change(strategy)
+        assert here.text == text
+        alone = Walk(sampler(), session.tokenizer, random.Random(0), strategy, here.text[: len(here.ids) - 1])
+        assert words(here.tensor("k", here.here.pos, 0)) == words(alone.tensor("k", here.here.pos, 0))
+        assert words(here.tensor("k", 0, 0)) == numbers
+
+
+def test_a_name_that_ends_later_than_before_takes_numbers_of_the_next() -> None:
+    hot, cold = walk(Strategy(2.0), 3), walk(Strategy(0.05), 3)
+    for here in (hot, cold):
+        while here.next():
+            pass
+    hot.change(Strategy(2.0))
+    numbers = random.Random(3)
+    draws = [numbers.random() for _ in range(len(hot.looks) + 1)]
+    following = hot.following()
+    assert following.here.pick is not None
+    assert following.here.pick.number == draws[len(hot.looks)]
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -234,6 +272,27 @@ def test_a_beam_of_one_is_greedy_and_a_narrow_one_holds_what_it_promises() -> No
     assert len(narrow) == 3
     assert sorted(narrow, key=lambda each: -each.log_prob) == narrow
     assert all(log_probs[each.text] == each for each in narrow)
+
+
+def test_names_are_those_of_the_branch_with_what_is_switched_off() -> None:
+    session = Session(tiny(n_layer=2), DOCS)
+    branch = session.branch([Ablation(0, 0, "mlp")])
+    branch.run(until=2)
+    assert names(branch, 6, Strategy(), seed="s") == branch.sample(6, generator=random.Random("s"))
+    other = session.twin()
+    other.workspace.params[:] = branch.workspace.params
+    assert names(branch, 6, Strategy(), seed="s") != names(other, 6, Strategy(), seed="s")
+
+
+def test_printed_names_are_those_at_the_end_of_the_schedule() -> None:
+    session = Session(tiny(n_layer=2), DOCS)
+    session.run(until=3)
+    state = session.generator.getstate()
+    found = printed_names(session.anew(), 5)
+    assert session.step == 3
+    session.run(until=session.config.num_steps)
+    assert session.generator.getstate() == state
+    assert found == session.sample(5)
 
 
 def test_names_at_several_steps_are_those_of_a_run_that_stands_there() -> None:

@@ -7,6 +7,7 @@ from functools import reduce
 from operator import add
 from typing import Any
 
+import numpy as np
 import plain
 import pytest
 from against import check_step
@@ -14,6 +15,7 @@ from bits import DOCS, sha, shown, tiny, words
 from plain import Place, PlainGPT, Scalar, Vector, shares
 
 from engine import Config, Moment, Phase, Scope, Session
+from engine.chains import Chains
 from engine.changes import Ablation, Change, SetParameter, SetRate, SetScalar, parse
 from engine.compiled import plain_loops
 from engine.errors import ChangeError, NumericFault
@@ -300,3 +302,11 @@ def test_the_terms_of_a_gradient_are_those_that_flow() -> None:
         terms = explain.gradient(row)
         assert len(terms) == explain.planned(row) > 0
         assert terms[-1].after == branch.workspace.grad[row]
+    chains = Chains(view)
+    weights = branch.program.tensors["attn_weights", 1, 1, 0]
+    assert branch.workspace.grad[weights[0]] == 0
+    assert chains.strongest(int(weights[0]), 3) == []  # no path leads through what is switched off
+    slopes = {link.row: link.local for link in chains.links(explain.children(exp)[0])}
+    assert slopes == {exp: view.made(exp)}  # an exponential that was set keeps its slope
+    assert not view.independent(np.array([exp, *weights])).any()
+    assert view.independent(np.array(explain.children(int(cut[0])))).all()

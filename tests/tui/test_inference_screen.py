@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
+from pathlib import Path
 
 import pytest
 from harness import debugger, go, notes, screen, text, until
@@ -13,7 +16,7 @@ from rich.cells import cell_len
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from engine import Config, Scope, Session
+from engine import Config, Scope, Session, load_docs
 from engine.beam import beam
 from engine.changes import parse
 from engine.choosing import Strategy
@@ -28,6 +31,7 @@ from microgpt_tui.screens.asking import AskScreen
 from microgpt_tui.screens.inference import InferenceScreen
 from microgpt_tui.widgets.sheet import Sheet
 
+GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "small_2layer.json.gz"
 NAMES_OF_PEOPLE = ["anna", "ben", "bea", "nan", "가나다 라"]
 
 
@@ -108,11 +112,41 @@ async def test_next_and_back_and_both_ends() -> None:
         assert text(pilot) == first
         await pilot.press("p")
         assert "first position" in notes(pilot)
-        await pilot.press("end", "n")
-        assert "r draws another" in notes(pilot)
+        await pilot.press("end", "end")
+        assert "n begins the next one" in notes(pilot)
         assert "the end" in text(pilot)
         await pilot.press("home")
         assert seen(pilot).look.pos == 0
+
+
+async def test_the_names_of_the_original_one_after_the_other_and_as_a_column() -> None:
+    with gzip.open(GOLDEN, "rt") as file:
+        data = json.load(file)
+    config = {key: value for key, value in data["spec"].items() if key not in ("trace_steps", "data")}
+    golden = Session(Config(**config), load_docs())
+    golden.run(until=golden.config.num_steps - 1)
+    async with debugger((120, 44), golden) as pilot:
+        screen(pilot).go(Moment(golden.config.num_steps))
+        await until(pilot, lambda: golden.step == golden.config.num_steps and not screen(pilot).busy)
+        await pilot.press("i")
+        for i, name in enumerate(data["samples"]):
+            await until(pilot, lambda i=i: f"name {i + 1} of the run's own numbers" in picture(pilot, "place"))
+            await pilot.press("end")
+            await until(pilot, lambda: seen(pilot).walk.over)
+            assert seen(pilot).walk.text == name
+            await pilot.press("n")
+        await pilot.press("p")
+        assert (seen(pilot).walk.index, seen(pilot).walk.text) == (19, data["samples"][19])
+        assert "the end" in text(pilot)
+        await pilot.press("home", "p")
+        assert (seen(pilot).walk.index, seen(pilot).walk.text) == (18, data["samples"][18])
+        await pilot.press("right", "g")
+        await until(pilot, lambda: not seen(pilot).pending)
+        assert seen(pilot).printed == data["samples"]  # whatever the slider says
+        heading, _, *rows = picture(pilot, "names").splitlines()
+        column = heading.index("as the original prints")
+        for row, name in zip(rows, data["samples"], strict=False):
+            assert row[column:].removesuffix("■ in data").strip() == (name or "(empty)")
 
 
 async def test_the_number_points_into_the_token_that_is_drawn() -> None:
@@ -263,7 +297,9 @@ async def test_names_are_compared_with_those_of_steps_that_were_looked_at_before
         await pilot.press("g")
         await until(pilot, lambda: not seen(pilot).pending)
         heading = picture(pilot, "names").splitlines()[0]
-        assert heading.split() == ["now", "(3)", "step", "0", "step", "2", "step", "4", "step", "20", "step", "40"]
+        assert heading.endswith(" as the original prints")
+        steps = heading.removesuffix("as the original prints").split()
+        assert steps == ["now", "(3)", "step", "0", "step", "2", "step", "4", "step", "20", "step", "40"]
 
 
 async def test_parameters_that_no_name_can_be_drawn_from_open_nothing() -> None:

@@ -14,12 +14,14 @@ from engine import Config, Session
 from engine.events import PHASES, Moment, Phase
 from engine.history import Norms
 from engine.tape import LEAF
-from microgpt_tui import palette
+from microgpt_tui import answers, palette
 from microgpt_tui.frame import Around, Choice, Frame, Where
 from microgpt_tui.navigation import first_moment
 from microgpt_tui.panes.adam import Adam, ratio
 from microgpt_tui.panes.gradients import Gradients
 from microgpt_tui.panes.training import Training
+from microgpt_tui.panes.why import Why
+from microgpt_tui.stage.drawings import draw
 from microgpt_tui.widgets.curve import columns, curve, sparkline
 from microgpt_tui.widgets.numbers import number, plain
 from microgpt_tui.widgets.picture import Line, Picture
@@ -145,7 +147,7 @@ def test_norms_and_shares_are_those_of_the_view() -> None:
         for name, rows in run.recording.matrices.items():
             line = next(line for line in lines if line[1:].startswith(name))
             reading = frame.view.grad(rows)
-            norm = float(np.linalg.norm(reading.values[reading.known])) if reading.known.any() else None
+            norm = float(np.linalg.norm(reading.values[reading.known])) if frame.view.arrived(rows).any() else None
             assert plain(norm) in line.replace("◂", " ").split()
             assert f"{int(frame.view.complete(rows).sum())}/{rows.size}" in line
             assert ("whole" in line) == bool(frame.view.complete(rows).all())
@@ -212,6 +214,48 @@ def test_adam_waits_for_its_turn_and_shows_what_the_last_step_left() -> None:
         m, v = frame.view.moments(row)
         assert says in text
         assert f"m {number(float(m))}   v {number(float(v))}   weight {number(frame.value(row))}" in text
+
+
+@pytest.mark.parametrize(
+    ("step", "changes", "why"),
+    [
+        (8, {}, "the learning rate is 0"),  # the step after the schedule's last one
+        (1, {"learning_rate": 0.0}, "the learning rate is 0"),
+        (1, {"learning_rate": 1e-30}, "the step is too small to change it"),
+        (0, {}, "its mean gradient m is 0"),  # of a token that the document does not have
+    ],
+)
+def test_a_weight_that_an_update_leaves_as_it_was_is_not_said_to_have_moved(
+    step: int, changes: dict[str, float], why: str
+) -> None:
+    run = Session(replace(SMALL, num_steps=8, **changes), DOCS)
+    run.seek(Moment(step, Phase.UPDATE, 10**9))
+    wte = run.recording.matrices["wte"]
+    unused = next(i for i in range(len(wte)) if i not in run.program.inputs)
+    row = int(wte[unused if "m is 0" in why else run.program.inputs[0], 0])
+    update = run.view().adam(row)
+    assert update is not None
+    assert (update.p, update.unmoved) == (update.p_before, why)
+    stretch = next(s for s in run.program.stretches(Phase.UPDATE) if s.name == "wte")
+    frame = at(Moment(step, Phase.UPDATE, stretch.last), row=row, run=run)
+    adam, stage = Adam("p").draw(frame, 80, 30).text(), draw(frame, 160, 40).text()
+    reasons = Why("w").draw(frame, 80, 40).text()
+    assert f"not moved in step {step}: {why}" in adam
+    assert f"not moved: {why}" in stage
+    assert f"It was not moved: {why}." in reasons
+    assert "about the rate itself" not in stage
+    (ratios,) = [line for line in adam.splitlines() if line.startswith("▸wte")]
+    assert ("unmoved" in ratios) == ("m is 0" not in why)
+    text = answers.of_parameter(run.view(), f"wte[{unused if 'm is 0' in why else run.program.inputs[0]}, 0]").text
+    assert f"the weight was not moved: {why}" in text
+
+
+def test_a_weight_that_moved_is_said_to_have_moved() -> None:
+    run = session()
+    row = int(run.recording.matrices["lm_head"][1, 2])
+    frame = at(Moment(2, Phase.UPDATE, 10**9), row=row)
+    assert "  moved in step 2" in Adam("p").draw(frame, 80, 30).text()
+    assert "not moved" not in Adam("p").draw(frame, 80, 30).text() + draw(frame, 160, 40).text()
 
 
 def test_without_a_selected_parameter_adam_takes_the_strongest() -> None:

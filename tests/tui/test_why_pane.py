@@ -116,4 +116,4 @@ async def test_the_loss_has_no_chain() -> None:
         run = screen(pilot).session
         screen(pilot).choose(run.program.loss_row)
         await pilot.pause()
-        assert "No chain reaches it" in text(pilot)
+        assert "This is the loss" in text(pilot)

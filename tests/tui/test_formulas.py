@@ -1,0 +1,425 @@
+"""Every formula that is shown is true: its printed numbers come to what it says, within their digits.
+
+Each line of a pane with a sign of equality, an arrow or a root must be of a form that is known here and checked.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+
+import numpy as np
+import pytest
+from arithmetic import NUMBER, Range, evaluate
+from harness import DOCS
+
+from engine import Config, Scope, Session
+from engine.changes import parse
+from engine.events import PHASES, Moment, Phase
+from engine.watches import written
+from microgpt_tui import answers
+from microgpt_tui.frame import Frame, Where
+from microgpt_tui.panes.adam import Adam
+from microgpt_tui.panes.inspector import Inspector
+from microgpt_tui.panes.prediction import Prediction
+from microgpt_tui.panes.why import Why
+from microgpt_tui.stage.drawings import draw
+from microgpt_tui.widgets.numbers import number
+
+STEP, POS = 3, 2
+SIGNED = rf"[+-]?{NUMBER}"
+VALUE = rf"({SIGNED})"
+
+
+@cache
+def run() -> Session:
+    """Two layers, and heads of more than one number; a step whose Adam has a past."""
+    config = Config(n_layer=2, n_embd=8, n_head=2, block_size=4, num_steps=50, seed=3, learning_rate=0.02)
+    session = Session(config, DOCS)
+    session.run(until=STEP)
+    return session
+
+
+def frame_at(moment: Moment, row: int | None = None, cell: int | None = None) -> Frame:
+    run().seek(moment)
+    return Frame(run().view(), Where(run().moment, row, cell))
+
+
+def moments(phase: Phase) -> Iterator[Moment]:
+    """The end of every event of one position and of those of none, and two moments within."""
+    run().seek(Moment(STEP))
+    for stretch in run().program.stretches(phase):
+        if stretch.pos in (None, POS):
+            for tick in sorted({stretch.first + 1, (stretch.first + stretch.last) // 2, stretch.last}):
+                yield Moment(STEP, phase, tick)
+
+
+def true(formula: str, value: str, where: object, **names: Range) -> None:
+    """A formula in numbers is what it is said to be."""
+    assert evaluate(formula, names).meets(evaluate(value)), (formula, value, where)
+
+
+def exact(value: float | None) -> Range:
+    assert value is not None
+    return Range.exactly(value)
+
+
+def is_value(value: float | None, text: str, where: object) -> None:
+    """A number stands there as it is."""
+    assert exact(value).meets(evaluate(text)), (value, text, where)
+
+
+# The stage.
+
+
+def check_stage(frame: Frame, width: int, height: int) -> set[str]:
+    """Check every line of a drawing; says which forms there were."""
+    lines, kinds, stretch = draw(frame, width, height).text().splitlines(), set(), frame.stretch
+    for i, line in enumerate(lines):
+        if not re.search(r"[=→√]", line) or not re.search(r"[A-Za-z1-9]", line):  # nor on a line of a heatmap
+            continue
+        for kind, (form, check) in STAGE.items():
+            if found := re.fullmatch(form, line):
+                check(frame, found, lines, i)
+                kinds.add(kind)
+                break
+        else:
+            raise AssertionError(f"a formula of no known form on the stage of {stretch.name}: {line!r}")
+    return kinds
+
+
+def _equation(frame: Frame, found: re.Match[str], *_: object) -> None:
+    formula, value = found["formula"], found["value"]
+    if value != "·" and "…" not in formula:
+        true(formula, value, (frame.moment, found[0]))
+
+
+def _mean_square(frame: Frame, found: re.Match[str], *_: object) -> None:
+    x = frame.view.data(frame.stretch.operands["x"])
+    if found[2] != "·":
+        total = Range.exactly(float(np.square(x.values).sum()))
+        assert evaluate(f"Σ x² / {found[1]}", {"Σ x²": total}).meets(evaluate(found[2])), found[0]
+
+
+def _scale(frame: Frame, found: re.Match[str], *_: object) -> None:
+    if found[2] != "·":
+        mean = exact(frame.value(int(frame.stretch.parts["mean_square"])))
+        true(found[1], found[2], found[0], mean=mean)
+
+
+def _score(frame: Frame, found: re.Match[str], *_: object) -> None:
+    """Of every key that is done, not only of the selected one."""
+    q, keys = (frame.view.data(frame.stretch.operands[name]).values for name in ("q", "keys"))
+    for key, row in zip(keys, frame.stretch.rows, strict=True):
+        score = frame.value(int(row))
+        if score is not None:
+            assert math.isclose(score, float(q @ key) / math.sqrt(int(found[1])), rel_tol=1e-9)
+
+
+def _share(frame: Frame, found: re.Match[str], lines: list[str], i: int) -> None:
+    """The table above the formula: score − max, exp, share."""
+    header = next(i for i, line in enumerate(lines) if line.split()[1:4] == ["−", "max", "exp"])
+    total = next(line for line in lines if "sum of exps " in line).split()[-1]
+    logits = frame.view.data(frame.stretch.operands["logits"]).values
+    for line in lines[header + 1 : header + 1 + len(frame.stretch.rows)]:
+        figures = re.findall(rf"(?<!\S)(?:{SIGNED}|·)(?!\S)", line)[-4:]
+        score, shifted, exp, share = figures
+        if shifted != "·":
+            true(f"{score} − {float(logits.max())!r}".replace("e-0", "e-"), shifted, line)
+        if exp != "·":
+            true(f"exp({shifted})", exp, line)
+        if "·" not in (share, total):
+            true(f"{exp} / {total}", share, line)
+    assert header < i, found[0]
+
+
+def _mean(frame: Frame, found: re.Match[str], *_: object) -> None:
+    losses = frame.view.data(frame.stretch.operands["losses"])
+    if found[1] != "·":
+        true(f"{sum(losses.values.tolist())!r} / {found[2]}", found[1], found[0])
+
+
+def _columns(frame: Frame, _: re.Match[str], lines: list[str], i: int) -> None:
+    """A table of two numbers and their sum a line."""
+    for line in lines[i + 1 : i + 1 + len(frame.stretch.rows)]:
+        figures = re.findall(rf"(?<!\S)(?:{SIGNED}|·)(?!\S)", line)[1:4]
+        if len(figures) == 3 and figures[2] != "·":
+            true(f"{figures[0]} + {figures[1]}", figures[2], line)
+
+
+def _added(frame: Frame, found: re.Match[str], lines: list[str], i: int) -> None:
+    """The last `+=`: before, after, and in the next line what was added."""
+    product = re.fullmatch(rf"  \+= ({SIGNED} · {SIGNED}) via .*", lines[i + 1])
+    assert product, lines[i:]
+    true(f"{found[1]} + {product[1]}", found[2], (frame.moment, found[0], product[0]))
+
+
+def _seed(frame: Frame, *_: object) -> None:
+    assert (frame.selected, frame.gradient(frame.selected)) == (frame.program.loss_row, 1.0)
+
+
+def _matrix_row(frame: Frame, found: re.Match[str], lines: list[str], _: int) -> None:
+    """A row of weights in numbers, the input in numbers above it: their dot product."""
+    top = next((line for line in lines if re.match(r"(x|query) ", line)), "")
+    x, w = re.findall(SIGNED, top), re.findall(rf"(?<![\w\[]){SIGNED}(?![\w\]])", found["cells"])
+    if (
+        len(x) == np.shape(frame.stretch.operands.get("x", frame.stretch.operands.get("q")))[0]
+        and found["value"] != "·"
+    ):
+        true(" + ".join(f"{a} · {b}" for a, b in zip(x, w[-len(x) :], strict=True)), found["value"], found[0])
+
+
+def _adam(frame: Frame, found: re.Match[str], lines: list[str], i: int) -> None:
+    """The parts of the arithmetic, over as many lines as they take, and the weight."""
+    text = "   ".join(lines[i:])
+    a = frame.view.adam(frame.selected)
+    assert a is not None
+    names = {"g": exact(a.g)}
+    values = {"m": a.m, "v": a.v, "m_hat": a.m_hat, "v_hat": a.v_hat, "Δ": a.delta}
+    for name, formula, value in re.findall(rf"   (\w+|Δ) = (\S.*?) = ({SIGNED})(?=\s|$)", text):
+        true(formula, value, (frame.moment, text), **names)
+        names[name] = evaluate(value)
+        is_value(values[name], value, text)
+    assert list(names) == ["g", *values], text
+    weight = re.search(rf"weight ({SIGNED}) → ({SIGNED})", text)
+    assert weight, text
+    true(f"{weight[1]} − Δ", weight[2], text, Δ=names["Δ"])
+    assert found[0]
+
+
+def _nothing(*_: object) -> None:
+    """A label: it says nothing of numbers."""
+
+
+def _corrections(frame: Frame, *_: object) -> None:
+    """m_hat = m / (1 - β1ᵗ), and likewise v, with t counted from 1."""
+    a = frame.view.adam(frame.selected)
+    if a is not None:
+        t = frame.moment.step + 1
+        assert math.isclose(a.m_hat, a.m / (1 - a.beta1**t), rel_tol=1e-9)
+        assert math.isclose(a.v_hat, a.v / (1 - a.beta2**t), rel_tol=1e-9)
+
+
+Check = Callable[[Frame, "re.Match[str]", list[str], int], None]
+STAGE: dict[str, tuple[str, Check]] = {
+    "mean of x²": (rf"  mean of x² = Σ x² / (\d+) = ({SIGNED}|·)(?:   ∂ .*)?", _mean_square),
+    "scale": (rf"  scale = (\(mean \+ 1e-5\)\^-½) = ({SIGNED}|·)(?:   ∂ .*)?", _scale),
+    "score": (r"score = q·k / √(\d+)\. .*", _score),
+    "share": (r"((?:weight|p) = exp / sum of exps)", _share),
+    "mean": (rf"mean ({SIGNED}|·)  = sum / (\d+): the loss of .*", _mean),
+    "columns": (r" +\S+ +\+ .*? = (?:embed|x)", _columns),
+    "label": (r"= (?:embed|x|head_out) .*", _nothing),
+    "column of a position": (r"[▸ ]\d+  \S+ → \S+ .*", _nothing),
+    "after": (rf"∂.* ({SIGNED}) → ({SIGNED})   term \d+ of \d+", _added),
+    "added": (r"  \+= .* via .*", _nothing),  # see `_added`
+    "seed": (r"∂loss = 1: .*", _seed),
+    "adam": (r"\S+  g .*   m = .*", _adam),
+    "more of adam": (r"   +(?:v|m_hat|v_hat|Δ|weight) .*", _nothing),
+    "maps": (r"gradient g .*m_hat=m/\(1-β1ᵗ\).*|.*v_hat=v/\(1-β2ᵗ\).*", _corrections),
+    "made": (rf"▸ .*? = (?P<formula>.*) = (?P<value>{SIGNED})", _equation),
+    "sum": (rf"[\w.]+(?:\[[\d,]+\])? = (?P<formula>.*) = (?P<value>{SIGNED}|·)", _equation),
+    "row": (rf"\S+ ?(?:\[\d+\])?[▸ ]? *(?P<cells>.*) = +(?P<value>{SIGNED}|·)", _matrix_row),
+    "row of gradients": (rf".* ∂ +(?:{SIGNED}|·)", _nothing),
+    "row of keys": (rf"key \d+ .* → +(?:{SIGNED}|·)", _nothing),
+}
+
+
+@pytest.mark.parametrize(
+    ("phase", "forms"),
+    [
+        (Phase.FORWARD, {"mean of x²", "scale", "score", "share", "mean", "columns", "made", "sum", "row"}),
+        (Phase.BACKWARD, {"mean of x²", "scale", "score", "mean", "after", "seed"}),
+        (Phase.UPDATE, {"adam", "maps"}),
+    ],
+)
+def test_the_stage(phase: Phase, forms: set[str]) -> None:
+    kinds = set()
+    for moment in moments(phase):
+        for cell, (width, height) in ((None, (200, 60)), (1, (200, 60)), (0, (80, 24))):
+            frame = frame_at(moment, cell=cell)
+            if cell is None or cell < frame.stretch.rows.size:
+                kinds |= check_stage(frame, width, height)
+    assert forms <= kinds
+
+
+# The inspector.
+
+
+def check_inspector(frame: Frame) -> None:
+    """The formula in numbers, the terms of the gradient one by one and their sum, Adam."""
+    lines = Inspector("i").draw(frame, 4000, 200).text().splitlines()
+    row, where = frame.selected, (frame.moment, frame.explain.name(frame.selected))
+    names: dict[str, Range] = {}
+    total, product, gradient = Range.exactly(0.0), "", ""
+    numeric = 0
+    for i, line in enumerate(lines):
+        text = re.sub(r"\s+", " ", line).strip()
+        if i < 2 or not text or text.startswith(("made from", "used by", "via ")):
+            continue
+        if line.startswith("= ") and not re.search(r"[a-z]\w*\[|total|scale|mean|loss|−max$|log p|sum in", line):
+            numeric += 1
+            if "…" not in line:
+                true(line[2:], number(frame.value(row)), (where, line))
+        elif line.startswith("= "):
+            assert lines[i + 1].startswith("= ") or frame.value(row) is None, where
+        elif found := re.fullmatch(rf"gradient ({SIGNED}) \d+ of \d+ terms", text):
+            gradient = found[1]
+        elif found := re.fullmatch(rf"\d+ earlier terms: ({SIGNED})", text):
+            total = evaluate(found[1])
+        elif found := re.fullmatch(rf"({SIGNED} · {SIGNED}) = ({SIGNED})", text):
+            true(found[1], found[2], (where, line))
+            product = found[2]
+            total = total + evaluate(product)
+        elif found := re.fullmatch(rf"\+= ({SIGNED}) → ({SIGNED})", text):
+            true(f"{found[1]} + {product}", found[2], (where, line))
+        elif found := re.fullmatch(rf"(m|v|m_hat|v_hat|Δ|p) = (.*?) = ({SIGNED})", text):
+            true(found[2], found[3], (where, line), **names)
+            names[found[1]] = evaluate(found[3])
+        else:
+            assert not re.search(r"[=→√]", line), (where, line)
+    if gradient:
+        assert total.meets(evaluate(gradient)), (where, lines)
+    assert numeric == (bool(frame.explain.formula(row)) and frame.value(row) is not None), (where, lines)
+    if frame.phase is Phase.UPDATE and frame.view.adam(row) is not None:
+        assert list(names) == ["m", "v", "m_hat", "v_hat", "Δ", "p"]
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_the_inspector_at_every_event(phase: Phase) -> None:
+    for moment in moments(phase):
+        check_inspector(frame_at(moment))
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_the_inspector_on_every_kind_of_scalar(phase: Phase) -> None:
+    """At the end of each phase; that of the update knows parameters as they were when they were used."""
+    run().seek(Moment(STEP, phase, 10**9))
+    program, recording = run().program, run().recording
+    stretches = [s for s in program.stretches(Phase.FORWARD) if s.pos in (None, POS)]
+    rows = [int(row) for s in stretches for row in program.rows[s.first : s.last][:: max(1, (s.last - s.first) // 9)]]
+    rows += [int(row) for s in stretches for row in (*s.rows[:2], *(part.flat[0] for part in s.parts.values()))]
+    rows += [int(matrix[-1, 0]) for matrix in recording.matrices.values()]
+    for row in rows:
+        check_inspector(frame_at(Moment(STEP, phase, 10**9), row=row))
+
+
+# Adam's pane, the prediction, and the answers to why.
+
+
+def test_adams_pane() -> None:
+    for moment in moments(Phase.UPDATE):
+        frame = frame_at(moment)
+        a = frame.view.adam(frame.parameter)
+        if a is None:
+            continue
+        text, found = Adam("a").draw(frame, 120, 40).text(), {}
+        for name, before, value, formula in re.findall(
+            rf"^(m_hat|v_hat|m|v|Δ|p) +(?:({SIGNED}) →)? +({SIGNED})  (.*?)(?:  .*)?$", text, re.MULTILINE
+        ):
+            names = found | ({name: evaluate(before)} if before else {}) | {"g": exact(a.g)}
+            true(formula, value, (moment, name, text), **names)
+            found[name] = evaluate(value)
+        assert list(found) == ["m", "v", "m_hat", "v_hat", "Δ", "p"], text
+
+
+def test_the_gradients_of_logits_are_what_the_prediction_says() -> None:
+    stretch = next(s for s in run().program.stretches(Phase.BACKWARD) if (s.name, s.pos) == ("logits", POS))
+    frame = frame_at(Moment(STEP, Phase.BACKWARD, stretch.last))
+    text, n = Prediction("p").draw(frame, 100, 30).text(), frame.program.n
+    assert f"p − 1 at the target, p elsewhere, divided by the number of positions ({n})" in text
+    probs = frame.tensor("probs", POS)
+    assert probs is not None
+    target = np.arange(len(probs)) == frame.program.targets[POS]
+    expected = (frame.view.data(probs).values - target) / n
+    assert np.allclose(frame.view.grad(stretch.rows).values, expected, rtol=1e-9, atol=1e-12)
+    loss = re.search(rf"loss −log p\(.*\) = ({SIGNED})", text)
+    assert loss
+    true(f"−log({float(frame.view.data(probs).values[target][0])!r})", loss[1], text)
+
+
+def test_the_prediction_does_not_say_so_where_a_probability_is_set() -> None:
+    words = "p − 1 at the target"
+    tokens = run().tokenizer
+    run().seek(Moment(STEP))
+    target = tokens.name(run().program.targets[POS])
+    change = parse(f'probs["{target}"]@pos={POS},step={STEP} = 0.9', Scope(run().config, tokens))
+    branch = run().branch([change])
+    stretch = next(s for s in run().program.stretches(Phase.BACKWARD) if (s.name, s.pos) == ("logits", POS))
+    for session, said in ((run(), True), (branch, False)):
+        session.seek(Moment(STEP, Phase.BACKWARD, stretch.last))
+        frame = Frame(session.view(), Where(session.moment))
+        assert (words in Prediction("p").draw(frame, 100, 30).text()) == said
+
+
+def test_the_parts_of_a_prediction_add_up() -> None:
+    frame = frame_at(Moment(STEP, Phase.FORWARD, 10**9))
+    lines = Why("w").draw(frame, 120, 40).text().splitlines()
+    columns = [Range.exactly(0.0)] * 3
+    for line in lines[1:]:
+        found = re.match(rf"(.{{15}})\s*({SIGNED})\s+({SIGNED})\s+({SIGNED})(?!\S)", line)
+        if not found:
+            continue
+        true(f"{found[2]} − {found[3]}", found[4], line)
+        figures = [evaluate(text) for text in found.groups()[1:]]
+        if found[1].strip() == "logit":
+            assert all(a.meets(b) for a, b in zip(columns, figures, strict=True)), lines
+            return
+        columns = [a + b for a, b in zip(columns, figures, strict=True)]
+    raise AssertionError(lines)
+
+
+def test_the_links_of_a_chain_multiply_to_it() -> None:
+    checked = 0
+    for moment in moments(Phase.BACKWARD):
+        pane = Why("w")
+        lines = pane.draw(frame_at(moment), 160, 60).text().splitlines()
+        chain = re.match(rf"▸ *({SIGNED}) ", lines[1]) if len(lines) > 2 else None
+        if chain:
+            links = lines[lines.index("its links; enter follows one") + 1 :]
+            factors = [line.lstrip("▸ ").split()[0] for line in links if line.strip()]
+            true(" · ".join(factors), chain[1], lines)
+            checked += 1
+    assert checked > 20
+
+
+def test_what_pushed_a_parameter_adds_up() -> None:
+    for moment in moments(Phase.UPDATE):
+        frame = frame_at(moment)
+        text = Why("w").draw(frame, 120, 60).text()
+        pushed = re.findall(rf"^\d+ \S+→\S+ +({SIGNED})", text, re.MULTILINE)
+        sums = dict(re.findall(rf"^(rounding|gradient) +({SIGNED})", text, re.MULTILINE))
+        if pushed:
+            true(" + ".join([*pushed, sums["rounding"]]), sums["gradient"], text)
+        parts = re.findall(rf"^(?:momentum|document|together) +({SIGNED}) +({SIGNED})", text, re.MULTILINE)
+        if frame.view.adam(frame.parameter) is not None:
+            for kept, fresh, together in zip(*parts, strict=True):
+                true(f"{kept} + {fresh}", together, text)
+
+
+def test_the_answers_of_the_command_line() -> None:
+    run().seek(Moment(STEP, Phase.UPDATE, 10**9))
+    view = run().view()
+    for stretch in run().program.stretches(Phase.FORWARD):
+        if stretch.pos != POS:
+            continue
+        name = written(view, int(stretch.rows[0]))
+        assert name is not None
+        text = answers.of_scalar(view, name, 3).text
+        for chain in text.split("chain ")[1:]:
+            product, *links = chain.splitlines()
+            factors = re.findall(rf"^  × ({SIGNED})", "\n".join(links), re.MULTILINE)
+            true(" · ".join(factors), product.split()[1], chain)
+    a = view.adam(int(run().recording.matrices["layer1.attn_wv"][0, 1]))
+    assert a is not None
+    text = answers.of_parameter(view, "layer1.attn_wv[0, 1]").text
+    found = re.search(rf"^m = {VALUE} = {VALUE} kept .* \+ {VALUE} from", text, re.MULTILINE)
+    assert found
+    true(f"{found[2]} + {found[3]}", found[1], text)
+    moved = re.search(rf"^the weight moved by {VALUE}\n +{VALUE} .*momentum\n +{VALUE} .*this document\n", text, re.M)
+    assert moved
+    true(f"{moved[2]} + {moved[3]}", moved[1], text)
+    weight = re.search(rf"^{VALUE} → {VALUE}$", text, re.MULTILINE)
+    assert weight
+    true(f"{weight[1]} + {moved[1]}", weight[2], text)
