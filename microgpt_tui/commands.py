@@ -17,6 +17,7 @@ from engine.references import Scope
 from microgpt_tui import navigation
 from microgpt_tui.completing import LineError, completed
 from microgpt_tui.frame import Choice, Frame
+from microgpt_tui.navigation import SameEvent
 from microgpt_tui.panes.choosing import layer_or_head
 from microgpt_tui.pointing import pointer
 from microgpt_tui.scalars import Scalar
@@ -44,7 +45,7 @@ class Continue:
     back: bool = False
 
 
-Command = Moment | Address | Choice | Continue | Scalar
+Command = Moment | SameEvent | Address | Choice | Continue | Scalar
 """Where to go: a moment, also of a step that is yet to be read; a layer or head to look at, a stop to continue to, the
 next event of a scalar."""
 
@@ -100,13 +101,13 @@ def _numbered(word: str, rest: str, frame: Frame) -> Command:
     return found
 
 
-def _step(number: str, frame: Frame) -> Moment:
-    """A training step, the same phase of it; with a sign it counts from here."""
+def _step(number: str, frame: Frame) -> SameEvent:
+    """The present event in another training step; with a sign it counts from here."""
     here, most = frame.moment, frame.config.num_steps
     step = int(number) + (here.step if number[0] in "+-" else 0)
     if not 0 <= step <= most:
         raise LineError(f"there is no step {step} in this schedule; write a step from 0 to {most}")
-    return Moment(step, here.phase, frame.program.stretches(here.phase)[0].last)
+    return frame.in_step(step)
 
 
 def _spot(word: str, frame: Frame) -> Moment:

@@ -61,12 +61,42 @@ KEYS = (
     Key(
         "position.previous", "T", "go('previous_position')", "token back", "The same place at the token position before"
     ),
-    Key("phase.next", "f", "go('next_phase')", "phase", "Forward, backward, update: the next phase", show=True),
-    Key("phase.previous", "F", "go('previous_phase')", "phase back", "The phase before"),
-    Key("step.next", "right_square_bracket", "go('next_step')", "step", "The next training step", "]", True),
-    Key("step.previous", "left_square_bracket", "go('previous_step')", "step back", "The training step before", "["),
-    Key("step.ten", "right_curly_bracket", "go('next_ten_steps')", "ten steps", "Ten training steps on", "}"),
-    Key("step.ten_back", "left_curly_bracket", "go('previous_ten_steps')", "ten back", "Ten training steps back", "{"),
+    Key(
+        "phase.next",
+        "f",
+        "go('next_phase')",
+        "phase",
+        "The same event in the next phase: forward, backward, update",
+        show=True,
+    ),
+    Key("phase.previous", "F", "go('previous_phase')", "phase back", "The same event in the phase before"),
+    Key(
+        "step.next", "right_square_bracket", "go('next_step')", "step", "The same event one training step on", "]", True
+    ),
+    Key(
+        "step.previous",
+        "left_square_bracket",
+        "go('previous_step')",
+        "step back",
+        "The same event one training step back",
+        "[",
+    ),
+    Key(
+        "step.ten",
+        "right_curly_bracket",
+        "go('next_ten_steps')",
+        "ten steps",
+        "The same event ten training steps on",
+        "}",
+    ),
+    Key(
+        "step.ten_back",
+        "left_curly_bracket",
+        "go('previous_ten_steps')",
+        "ten back",
+        "The same event ten training steps back",
+        "{",
+    ),
     Key("step.first", "home", "go('first_event')", "first event", "The first event of this step"),
     Key("step.last", "end", "go('last_event')", "last event", "The last event of this step"),
     Key("line.command", "colon", "command", "go to", "Go anywhere: step 500, +50, pos 3, loss < 2, ...", ":", True),

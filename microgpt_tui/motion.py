@@ -19,7 +19,7 @@ from textual.message import Message
 from textual.widget import Widget
 
 from engine import EngineError, NumericFault, Session, Stop, Stops, run_back, run_on
-from engine.events import Moment, Stretch
+from engine.events import Moment, StepProgram, Stretch
 from microgpt_tui.navigation import counterpart, last_moment, next_event
 
 FRAME = 0.1  # seconds between frames where the run goes as fast as it can
@@ -98,9 +98,9 @@ class Motion:
         steps = moment.step - start + 1
         return steps * len(session.recording) * A_SCALAR[session.loops.compiled] < NEAR
 
-    def go(self, moment: Moment) -> None:
-        """Go to a moment that is far."""
-        self._begin(partial(self._go, moment))
+    def go(self, moment: Moment, then: Callable[[StepProgram], Moment] | None = None) -> None:
+        """Go to a moment that is far; `then` finds the one that is meant in the program of its step."""
+        self._begin(partial(self._go, moment, then))
 
     @property
     def session(self) -> Session:
@@ -180,8 +180,10 @@ class Motion:
             self._idle.set()
         self._owner.post_message(arrived)
 
-    def _go(self, moment: Moment) -> Motion.Arrived:
+    def _go(self, moment: Moment, then: Callable[[StepProgram], Moment] | None = None) -> Motion.Arrived:
         self._session.seek(moment, partial(self._passing, f"going to step {moment.step}", moment.step))
+        if then is not None:
+            self._session.seek(then(self._session.program))
         return self.Arrived()
 
     def _enter(self, make: Callable[[], Session], moment: Moment) -> Motion.Arrived:

@@ -16,6 +16,7 @@ from microgpt_tui import commands, search
 from microgpt_tui.commands import Command, Continue
 from microgpt_tui.frame import Choice
 from microgpt_tui.motion import PACES, Motion
+from microgpt_tui.navigation import SameEvent
 from microgpt_tui.scalars import Scalar
 from microgpt_tui.screens.line import LineScreen, Prompt
 from microgpt_tui.screens.marking import LetterScreen
@@ -60,7 +61,7 @@ class Commanding(Stopping):
 
     def _carry_out(self, command: Command | None) -> None:
         match command:
-            case Moment():
+            case Moment() | SameEvent():
                 self.go(command)
             case Choice():
                 self.where = self.where.choosing(command)
