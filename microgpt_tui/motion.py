@@ -20,7 +20,7 @@ from textual.widget import Widget
 
 from engine import EngineError, NumericFault, Session, Stop, Stops, run_back, run_on
 from engine.events import Moment, StepProgram, Stretch
-from microgpt_tui.navigation import counterpart, last_moment, next_event
+from microgpt_tui.navigation import SameEvent, counterpart, last_moment, next_event, same_event
 
 FRAME = 0.1  # seconds between frames where the run goes as fast as it can
 NEAR = 0.03  # seconds that a move may take without a thread
@@ -116,10 +116,15 @@ class Motion:
         """From now on move the run that is made, in the thread, and bring it to a moment."""
         self._begin(partial(self._enter, make, moment))
 
-    def run(self, stops: Stops, pace: Pace, sought: str = "") -> None:
-        """Train on until a stop, the end of the schedule, or `halt`; `sought` is what the user looks for, in words."""
+    def run(self, stops: Stops, pace: Pace, sought: str = "", shown: SameEvent | None = None) -> None:
+        """Train on until a stop, the end of the schedule, or `halt`; `sought` is what the user looks for, in words.
+
+        `shown` is the event that is shown in every step, in place of the present one.
+        """
         self._running = pace
-        self._begin(partial(self._run, stops, self._session.program.stretch_at(self._session.moment), sought))
+        here = self._session.moment
+        shown = shown or same_event(self._session.program, here, here.step)
+        self._begin(partial(self._run, stops, shown, sought))
 
     def play(self, end: Moment, pace: Pace) -> None:
         """Go on to a moment at a pace, event by event or training step by training step, and show the way."""
@@ -205,7 +210,7 @@ class Motion:
             self._since = time.monotonic(), step + 1
         return self._halt.is_set()
 
-    def _run(self, stops: Stops, shown: Stretch, sought: str) -> Motion.Arrived:
+    def _run(self, stops: Stops, shown: SameEvent, sought: str) -> Motion.Arrived:
         session, steps = self._session, self._session.config.num_steps
         while not self._halt.is_set():
             stop = self._stretch_of_run(stops, shown, Moment(steps - 1))
@@ -219,7 +224,7 @@ class Motion:
             self._halt.wait(1 / self._running.a_second if self._running.a_second else 0)
         return self.Arrived()
 
-    def _stretch_of_run(self, stops: Stops, shown: Stretch, end: Moment) -> Stop | None:
+    def _stretch_of_run(self, stops: Stops, shown: SameEvent, end: Moment) -> Stop | None:
         """Train up to the next frame: an event on, a step on, or as far as time allows and then to what was shown."""
         session, pace = self._session, self._running
         if pace.events:
@@ -230,7 +235,7 @@ class Motion:
         stop = run_on(session, stops, end, partial(self._shown_by, deadline))
         if stop is None:
             between = session.moment not in (here, end)
-            stop = run_on(session, stops, counterpart(session.program, shown), here_too=between)
+            stop = run_on(session, stops, shown.moment(session.program), here_too=between)
         return stop
 
     def _shown_by(self, deadline: float, step: int, loss: float) -> bool:

@@ -24,19 +24,18 @@ class SameEvent:
     place: Place
 
     def moment(self, program: StepProgram) -> Moment:
-        """The moment, in the program of `step`; the nearest position if the document has fewer."""
+        """The moment, in the program of a step; the nearest position if the document has fewer."""
         ends = program.ends(self.phase)
-        return next((ends[place] for place in self._places(program) if place in ends), None) or _end(
-            program.step, program.stretches(self.phase)[0]
-        )
+        found = next((ends[place] for place in self._places(program) if place in ends), None)
+        return found or _end(program.step, program.stretches(self.phase)[0])
 
     def remark(self, program: StepProgram) -> str:
-        """A sentence that says what is shown instead where there is no such event; empty where there is."""
+        """A sentence that says what is shown instead where a step has no such event; empty where it has."""
         name, pos, _, _ = self.place
         found = program.stretch_at(self.moment(program))
         if found.pos is not None and pos is not None and found.pos < pos:
             return (
-                f"Step {self.step} reads {quoted(program.doc)}, whose last position is {found.pos}: "
+                f"Step {program.step} reads {quoted(program.doc)}, whose last position is {found.pos}: "
                 f"this is {found.name} there."
             )
         if self.phase is Phase.UPDATE and found.place not in self._places(program):

@@ -208,10 +208,10 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
         return to
 
     def _reached(self) -> None:
-        """The run stands still: after a relative move, remember its event, and say so if that is not here."""
+        """The run stands still: if it kept an event on its way, remember it, and say so if this is only the nearest."""
         to, self._destination = self._destination, None
         program = self.session.program
-        if to is not None and to.step == self.session.step and to.moment(program) == self.session.moment:
+        if to is not None and to.moment(program) == self.session.moment:  # else it was halted, or has found a stop
             self._followed = self.session.moment, to.place
             if remark := to.remark(program):
                 self.notify(remark, timeout=4, markup=False)
@@ -303,9 +303,10 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
             way = "; ] shows what has been learnt on one more document" if self.session.step < steps else ""
             self.notify(f"All {steps:,} steps of the schedule are done{way}.")
         else:
-            stops = self._stops()
+            stops, here = self._stops(), self.session.moment
+            self._destination = self._meant(navigation.same_event(self.session.program, here, here.step))
             self._leave()
-            self.motion.run(stops, PACES[-1] if flat_out else self.motion.pace)
+            self.motion.run(stops, PACES[-1] if flat_out else self.motion.pace, shown=self._destination)
 
     def action_continue_back(self) -> None:
         """Go back to the last breakpoint or health check before this moment."""

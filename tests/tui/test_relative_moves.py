@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
-from harness import SMALL, debugger, go, notes, screen, session
+from harness import SMALL, debugger, go, notes, screen, session, until
 from textual.pilot import Pilot
 
 from engine import Session
@@ -65,6 +66,22 @@ async def test_a_shorter_document_has_the_nearest_position_which_is_said_and_a_l
         assert event(pilot) == (Phase.FORWARD, ("q", 3, 0, None))
         await go(pilot, "]", "n", "p", "]")  # who moves on from there means what is there
         assert event(pilot) == (Phase.FORWARD, ("q", 2, 0, None))
+
+
+async def test_a_run_from_a_shorter_document_shows_the_position_that_was_looked_for() -> None:
+    async with debugger(run=Session(replace(SMALL, num_steps=10_000), TEXTS)) as pilot:
+        here = screen(pilot)
+        lengths = [len(doc) for doc in here.session.docs]
+        start = next(i for i in range(len(lengths) - 1) if lengths[i : i + 2] == [4, 2])
+        bring(pilot, Phase.FORWARD, ("q", 3, 0, None), start)
+        whole = here.session.moment.tick
+        await go(pilot, "]")
+        assert here.session.moment.tick < whole
+        here.motion.change_pace(-1)
+        await pilot.press("space")
+        await until(pilot, lambda: here.where.moment.step > start + 1 and here.where.moment.tick == whole)
+        await pilot.press("space")
+        await until(pilot, lambda: not here.busy)
 
 
 async def test_phases_are_gone_through_with_the_event_and_back() -> None:
