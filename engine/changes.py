@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 
 from engine.config import Config
 from engine.errors import ChangeError, ConfigError
-from engine.parsing import check_length
+from engine.parsing import BRACKETS, check_length, indices
 from engine.references import Scope
 
 GRAMMAR = re.compile(
-    r"\s*(?P<name>[\w.]+)\s*(?:\[(?P<index>[^\]]*)\])?\s*"
+    rf"\s*(?P<name>[\w.]+)(?P<index>{BRACKETS})?\s*"
     r"(?:@\s*(?P<at>\w+\s*=\s*\w+(?:\s*,\s*\w+\s*=\s*\w+)*))?\s*(?:=\s*(?P<value>[^=]+?))?\s*"
 )
 PART = re.compile(r"layer(?P<layer>\d{1,9})\.(?:(?P<kind>head|pos)(?P<number>\d{1,9})|(?P<mlp>mlp))")
@@ -169,9 +169,8 @@ def _number(value: str | None, name: str) -> float:
 def _index(text: str | None, scope: Scope, name: str) -> tuple[int, ...]:
     found = []
     table = scope.tables.get(name)
-    for part in text.split(",") if text is not None else []:
-        word = part.strip()
-        token = scope.token_ids.get(word.strip("'\"")) if table and table.tokens and word[:1] in "'\"" else None
+    for word in indices(text or ""):
+        token = scope.token_ids.get(word[1:-1]) if table and table.tokens and word[:1] in "'\"" else None
         if token is None and not re.fullmatch(r"\d{1,9}", word):
             raise ChangeError(f"{word!r} is no index of {name}; write whole numbers that count from 0, as in [3, 5]")
         found.append(int(word) if token is None else token)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections.abc import Callable
 
@@ -11,12 +12,23 @@ from engine.errors import ExpressionError
 LONGEST = 500  # characters; all work is bounded by the length
 DEEPEST = 50  # levels of the syntax tree
 EXAMPLE = "write for example loss < 2"
+QUOTED = r"\"[^\"]*\"|'[^']*'"
+BRACKETS = rf"(?:\s*\[(?:[^\[\]\"']|{QUOTED})*\])+"
+"""One or more indices in brackets, as a regular expression: `[0, 3]` or `[0][3]`; a token may stand in quotes."""
 
 
 def check_length(text: str, kind: Callable[[str], Exception]) -> None:
     """Raise a `kind` for what is too long to be looked at at all."""
     if len(text) > LONGEST:
         raise kind(f"this has {len(text):,} characters; write at most {LONGEST}")
+
+
+def indices(brackets: str) -> list[str]:
+    """What stands in brackets, index by index as written: `[0, 3]` and `[0][3]` are the same cell."""
+    found = []
+    for inside in re.findall(rf"\[((?:[^\[\]\"']|{QUOTED})*)\]", brackets):
+        found += [part.strip() for part in re.findall(rf"(?:^|,)((?:[^,\"']|{QUOTED})*)", inside)]
+    return found
 
 
 class Source:

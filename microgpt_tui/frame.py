@@ -21,6 +21,7 @@ from engine.whatif import Branches
 from microgpt_tui.courses import Course, Past, Update, course
 from microgpt_tui.kept import Kept
 from microgpt_tui.motion import Live
+from microgpt_tui.navigation import SameEvent
 from microgpt_tui.printing import printable
 from microgpt_tui.widgets.cells import Cells
 
@@ -120,6 +121,10 @@ class Frame:
     def event(self) -> Stretch:
         """The event that is going on, or just over."""
         return self.view.stretch
+
+    def in_step(self, step: int) -> SameEvent:
+        """The present event in another training step: what a picture of all steps leads to."""
+        return SameEvent(step, self.phase, self.event.place)
 
     @property
     def stepping_inside(self) -> bool:

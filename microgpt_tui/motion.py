@@ -19,8 +19,8 @@ from textual.message import Message
 from textual.widget import Widget
 
 from engine import EngineError, NumericFault, Session, Stop, Stops, run_back, run_on
-from engine.events import Moment, Stretch
-from microgpt_tui.navigation import counterpart, last_moment, next_event
+from engine.events import Moment, StepProgram, Stretch
+from microgpt_tui.navigation import SameEvent, counterpart, last_moment, next_event, same_event
 
 FRAME = 0.1  # seconds between frames where the run goes as fast as it can
 PATIENCE = 2.0  # seconds that a thread which is halted is waited for
@@ -101,9 +101,9 @@ class Motion:
         steps = moment.step - start + 1
         return steps * len(session.recording) * A_SCALAR[session.loops.compiled] < NEAR
 
-    def go(self, moment: Moment) -> None:
-        """Go to a moment that is far."""
-        self._begin(partial(self._go, moment), aimed=True)
+    def go(self, moment: Moment, then: Callable[[StepProgram], Moment] | None = None) -> None:
+        """Go to a moment that is far; `then` finds the one that is meant in the program of its step."""
+        self._begin(partial(self._go, moment, then), aimed=True)
 
     @property
     def session(self) -> Session:
@@ -119,10 +119,15 @@ class Motion:
         """From now on move the run that is made, in the thread, and bring it to a moment."""
         self._begin(partial(self._enter, make, moment))
 
-    def run(self, stops: Stops, pace: Pace, sought: str = "") -> None:
-        """Train on until a stop, the end of the schedule, or `halt`; `sought` is what the user looks for, in words."""
+    def run(self, stops: Stops, pace: Pace, sought: str = "", shown: SameEvent | None = None) -> None:
+        """Train on until a stop, the end of the schedule, or `halt`; `sought` is what the user looks for, in words.
+
+        `shown` is the event that is shown in every step, in place of the present one.
+        """
         self._running = pace
-        self._begin(partial(self._run, stops, self._session.program.stretch_at(self._session.moment), sought))
+        here = self._session.moment
+        shown = shown or same_event(self._session.program, here, here.step)
+        self._begin(partial(self._run, stops, shown, sought))
 
     def play(self, end: Moment, pace: Pace) -> None:
         """Go on to a moment at a pace, event by event or training step by training step, and show the way."""
@@ -198,8 +203,10 @@ class Motion:
             self._idle.set()
         self._owner.post_message(arrived)
 
-    def _go(self, moment: Moment) -> Motion.Arrived:
+    def _go(self, moment: Moment, then: Callable[[StepProgram], Moment] | None = None) -> Motion.Arrived:
         self._session.seek(moment, partial(self._passing, f"going to step {moment.step}", moment.step))
+        if then is not None:
+            self._session.seek(then(self._session.program))
         return self.Arrived()
 
     def _enter(self, make: Callable[[], Session], moment: Moment) -> Motion.Arrived:
@@ -221,7 +228,7 @@ class Motion:
             self._since = time.monotonic(), step + 1
         return self._halt.is_set()
 
-    def _run(self, stops: Stops, shown: Stretch, sought: str) -> Motion.Arrived:
+    def _run(self, stops: Stops, shown: SameEvent, sought: str) -> Motion.Arrived:
         session, steps = self._session, self._session.config.num_steps
         while not self._halt.is_set():
             stop = self._stretch_of_run(stops, shown, Moment(steps - 1))
@@ -235,7 +242,7 @@ class Motion:
             self._halt.wait(1 / self._running.a_second if self._running.a_second else 0)
         return self.Arrived()
 
-    def _stretch_of_run(self, stops: Stops, shown: Stretch, end: Moment) -> Stop | None:
+    def _stretch_of_run(self, stops: Stops, shown: SameEvent, end: Moment) -> Stop | None:
         """Train up to the next frame: an event on, a step on, or as far as time allows and then to what was shown."""
         session, pace = self._session, self._running
         if pace.events:
@@ -246,7 +253,7 @@ class Motion:
         stop = run_on(session, stops, end, partial(self._shown_by, deadline))
         if stop is None:
             between = session.moment not in (here, end)
-            stop = run_on(session, stops, counterpart(session.program, shown), here_too=between)
+            stop = run_on(session, stops, shown.moment(session.program), here_too=between)
         return stop
 
     def _shown_by(self, deadline: float, step: int, loss: float) -> bool:

@@ -4,12 +4,64 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
-from engine.events import PHASES, Moment, Phase, StepProgram, Stretch
+from engine.events import PHASES, Moment, Phase, Place, StepProgram, Stretch
+from engine.quoting import quoted
 
-Go = Callable[[StepProgram, Moment], Moment | None]
-"""The moment that a key leads to; None if there is none (before the first step)."""
+
+@dataclass(frozen=True, slots=True)
+class SameEvent:
+    """The event of another step or phase that corresponds to the event at `place`: the target of a relative move.
+
+    Which moment it is depends on the document of that step, so it can be found only there. In the update phase it is
+    the matrix that the event works with, in the other phases a matrix is followed to where it is first worked with.
+    """
+
+    step: int
+    phase: Phase
+    place: Place
+
+    def moment(self, program: StepProgram) -> Moment:
+        """The moment, in the program of a step; the nearest position if the document has fewer."""
+        ends = program.ends(self.phase)
+        found = next((ends[place] for place in self._places(program) if place in ends), None)
+        return found or _end(program.step, program.stretches(self.phase)[0])
+
+    def remark(self, program: StepProgram) -> str:
+        """A sentence that says what is shown instead where a step has no such event; empty where it has."""
+        name, pos, _, _ = self.place
+        found = program.stretch_at(self.moment(program))
+        if found.pos is not None and pos is not None and found.pos < pos:
+            return (
+                f"Step {program.step} reads {quoted(program.doc)}, whose last position is {found.pos}: "
+                f"this is {found.name} there."
+            )
+        if self.phase is Phase.UPDATE and found.place not in self._places(program):
+            return f"{name} is made without a parameter matrix; this is {found.name}, the first that moves."
+        return ""
+
+    def _places(self, program: StepProgram) -> list[Place]:
+        """What to look for, the best first."""
+        name, pos, layer, head = self.place
+        place = name, None if pos is None else min(pos, program.n - 1), layer, head
+        forward = program.stretches(Phase.FORWARD)
+        if self.phase is Phase.UPDATE:
+            used = {matrix for s in forward if s.place == place for matrix in _matrices(program, s)}
+            return [place, *(s.place for s in program.stretches(Phase.UPDATE) if s.name in used)]
+        return [place, *(s.place for s in forward if name in _matrices(program, s))]
+
+
+def _matrices(program: StepProgram, stretch: Stretch) -> list[str]:
+    """The parameter matrices that a forward event works with."""
+    firsts = [int(rows.flat[0]) for rows in stretch.operands.values() if rows.size]
+    bounds = ((name, int(rows[0, 0]), int(rows[-1, -1])) for name, rows in program.recording.matrices.items())
+    return [name for name, low, high in bounds if any(low <= row <= high for row in firsts)]
+
+
+Go = Callable[[StepProgram, Moment], Moment | SameEvent | None]
+"""Where a key leads; None if there is nothing (before the first step)."""
 
 
 def next_event(program: StepProgram, moment: Moment) -> Moment | None:
@@ -18,7 +70,9 @@ def next_event(program: StepProgram, moment: Moment) -> Moment | None:
     found = next(later, None)
     if found:
         return _end(moment.step, found)
-    return next_phase(program, moment)
+    if moment.phase is Phase.UPDATE:
+        return first_moment(program, moment.step + 1)
+    return _end(moment.step, program.stretches(PHASES[moment.phase.place + 1])[0])
 
 
 def previous_event(program: StepProgram, moment: Moment) -> Moment | None:
@@ -46,22 +100,23 @@ def previous_scalar(program: StepProgram, moment: Moment) -> Moment | None:
     return _end_of_phase_before(program, moment)
 
 
-def next_phase(program: StepProgram, moment: Moment) -> Moment | None:
-    """The first event of the next phase, or of the next step."""
-    if moment.phase is Phase.UPDATE:
-        return first_moment(program, moment.step + 1)
-    phase = PHASES[moment.phase.place + 1]
-    return _end(moment.step, program.stretches(phase)[0])
+def next_phase(program: StepProgram, moment: Moment) -> SameEvent:
+    """The same event in the next phase, or in the next step's first."""
+    after = moment.phase.place + 1
+    step, phase = (moment.step, PHASES[after]) if after < len(PHASES) else (moment.step + 1, PHASES[0])
+    return same_event(program, moment, step, phase)
 
 
-def previous_phase(program: StepProgram, moment: Moment) -> Moment | None:
-    """The first event of this phase, or, from there, of the phase before."""
-    start = _end(moment.step, program.stretches(moment.phase)[0])
-    if moment.tick > start.tick:
-        return start
-    if moment.phase is Phase.FORWARD:
-        return None if moment.step == 0 else _start_of_update(program, moment.step - 1)
-    return _end(moment.step, program.stretches(PHASES[moment.phase.place - 1])[0])
+def previous_phase(program: StepProgram, moment: Moment) -> SameEvent | None:
+    """The same event in the phase before, or in the last one of the step before."""
+    if moment.phase is not Phase.FORWARD:
+        return same_event(program, moment, moment.step, PHASES[moment.phase.place - 1])
+    return same_event(program, moment, moment.step - 1, PHASES[-1]) if moment.step else None
+
+
+def same_event(program: StepProgram, moment: Moment, step: int, phase: Phase | None = None) -> SameEvent:
+    """The event at this moment, in another step; in its own phase unless another is given."""
+    return SameEvent(step, phase or moment.phase, program.stretch_at(moment).place)
 
 
 def next_position(program: StepProgram, moment: Moment) -> Moment | None:
@@ -129,25 +184,24 @@ def path(stretch: Stretch) -> tuple[str | int, ...]:
     return parts[: next((i for i, part in enumerate(parts) if part is None), len(parts))]  # type: ignore[return-value]
 
 
-def next_step(program: StepProgram, moment: Moment) -> Moment | None:
-    """The first event of the same phase, one training step on."""
-    return Moment(moment.step + 1, moment.phase, program.stretches(moment.phase)[0].last)
+def next_step(program: StepProgram, moment: Moment) -> SameEvent:
+    """The same event one training step on."""
+    return same_event(program, moment, moment.step + 1)
 
 
-def previous_step(program: StepProgram, moment: Moment) -> Moment | None:
-    """The first event of the same phase, one training step back."""
-    return None if moment.step == 0 else Moment(moment.step - 1, moment.phase, program.stretches(moment.phase)[0].last)
+def previous_step(program: StepProgram, moment: Moment) -> SameEvent | None:
+    """The same event one training step back."""
+    return same_event(program, moment, moment.step - 1) if moment.step else None
 
 
-def next_ten_steps(program: StepProgram, moment: Moment) -> Moment | None:
-    """The first event of the same phase, ten training steps on."""
-    return Moment(moment.step + 10, moment.phase, program.stretches(moment.phase)[0].last)
+def next_ten_steps(program: StepProgram, moment: Moment) -> SameEvent:
+    """The same event ten training steps on."""
+    return same_event(program, moment, moment.step + 10)
 
 
-def previous_ten_steps(program: StepProgram, moment: Moment) -> Moment | None:
-    """The first event of the same phase, ten training steps back, or in the first one."""
-    first = program.stretches(moment.phase)[0].last
-    return None if moment.step == 0 else Moment(max(0, moment.step - 10), moment.phase, first)
+def previous_ten_steps(program: StepProgram, moment: Moment) -> SameEvent | None:
+    """The same event ten training steps back, or in the first one."""
+    return same_event(program, moment, max(0, moment.step - 10)) if moment.step else None
 
 
 def last_moment(program: StepProgram) -> Moment:
@@ -157,9 +211,7 @@ def last_moment(program: StepProgram) -> Moment:
 
 def counterpart(program: StepProgram, stretch: Stretch) -> Moment:
     """The event of a step that is to it what `stretch` is to its own: the same tensor, at the nearest position."""
-    pos = None if stretch.pos is None else min(stretch.pos, program.n - 1)
-    end = program.ends(stretch.phase).get((stretch.name, pos, stretch.layer, stretch.head))
-    return end or first_moment(program, program.step)
+    return SameEvent(program.step, stretch.phase, stretch.place).moment(program)
 
 
 def first_event(program: StepProgram, moment: Moment) -> Moment | None:
@@ -186,10 +238,6 @@ def origin(program: StepProgram, moment: Moment, row: int) -> Moment | None:
 def first_moment(program: StepProgram, step: int) -> Moment:
     """The first event of a training step. It is as long in every step: one embedding."""
     return Moment(step, Phase.FORWARD, program.stretches(Phase.FORWARD)[0].last)
-
-
-def _start_of_update(program: StepProgram, step: int) -> Moment:
-    return Moment(step, Phase.UPDATE, program.stretches(Phase.UPDATE)[0].last)
 
 
 def _end_of_phase_before(program: StepProgram, moment: Moment) -> Moment | None:

@@ -5,20 +5,20 @@ gradient. Pure.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from engine import Place
-from engine.events import PHASES, Moment, Phase, StepProgram
-from engine.parsing import check_length
+from engine.events import PHASES, Moment, Phase, StepProgram, Stretch
+from engine.parsing import BRACKETS, check_length, indices
 from engine.references import Scope, Table
 from engine.tape import Rows
 from microgpt_tui.completing import LineError
 
-WRITTEN = re.compile(r"([\w.]+)((?:\[[^\]]*\])*)(@.*)?")
-EXAMPLE = "write for example wte[5][3] or q[3]"
+WRITTEN = re.compile(rf"([\w.]+)({BRACKETS})?\s*(@.*)?")
+EXAMPLE = "write for example wte[5, 3] or q[3]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,9 @@ class Scalar:
     reach: int
 
     @classmethod
-    def parse(cls, text: str, scope: Scope) -> Scalar:
-        """Read NAME[i] or NAME[i][j], layer and head before the index or after an @, or neither for any of them.
+    def parse(cls, text: str, scope: Scope, phased: bool = False) -> Scalar:
+        """Read NAME[i] or NAME[i, j], also NAME[i][j]; layer and head before the index or after an @, or neither for
+        any of them. The place may have a phase if it is `phased`.
 
         Raises LineError for what this model does not have, BreakpointError for such a place.
         """
@@ -43,29 +44,42 @@ class Scalar:
         name, brackets, at = written.groups()
         place = Place.parse(name + (at or ""))
         place.check(scope)
-        if place.phase is not None:
+        if place.phase is not None and not phased:
             raise LineError("the next event may be in any phase; leave out the phase")
         table = scope.tables.get(name) or Table(name, {}, ())  # the loss has no table
-        index = [_number(part, scope) for part in re.findall(r"[^\[\],]+", brackets)]
-        if table.places and len(index) == len(table.places) + len(table.shape):
-            own, index = index[: len(table.places)], index[len(table.places) :]
-            place = replace(place, layer=own[0], head=own[1] if len(own) > 1 else None)
-            place.check(scope)
-        if len(index) != len(table.shape):
-            example = name + "".join(f"[{size - 1}]" for size in table.shape)
+        parts = indices(brackets or "")
+        places = len(table.places) if len(parts) == len(table.places) + len(table.shape) else 0
+        if len(parts) != places + len(table.shape):
+            example = f"{name}[{', '.join(str(size - 1) for size in table.shape)}]" if table.shape else name
             raise LineError(f"{text.strip()!r} names no single number of {name}; write for example {example}")
+        if places:
+            own = [_number(part, {}) for part in parts[:places]]
+            place = replace(place, layer=own[0], head=own[1] if places > 1 else place.head)
+            place.check(scope)
+        tokens = scope.token_ids if table.tokens else {}
+        index = [_number(part, {} if axis else tokens) for axis, part in enumerate(parts[places:])]
         for i, size in zip(index, table.shape, strict=True):
-            if not 0 <= i < size:
+            if i >= size:
                 raise LineError(f"{name} has no index {i}; write a number from 0 to {size - 1}")
-        return cls(place, tuple(index), table.parameter, max([place.pos or 0, *(index if table.grows else [])]))
+        reach = max([place.pos or 0, *(index if table.grows else [])])
+        return cls(place, tuple(index), table.parameter, reach)
 
     def rows(self, program: StepProgram) -> Rows:
         """The scalars on the tape, one at every position, layer and head that is meant and there."""
         if self.parameter:
             return np.array([program.recording.matrices[str(self.place.name)][self.index]])
         tensors = (s.rows for s in program.stretches(Phase.FORWARD) if self.place.matches(s))
-        there = (rows for rows in tensors if all(i < size for i, size in zip(self.index, rows.shape, strict=False)))
-        return np.array([rows[self.index] if self.index else rows.flat[0] for rows in there], dtype=np.int32)
+        return np.array([self._of(rows) for rows in tensors if self._within(rows)], dtype=np.int32)
+
+    def row(self, stretch: Stretch) -> int | None:
+        """The scalar on the tape in the tensor or matrix of one event; None if it has none there."""
+        return self._of(stretch.rows) if self.place.matches(stretch) and self._within(stretch.rows) else None
+
+    def _of(self, rows: Rows) -> int:
+        return int(rows[self.index] if self.index else rows.flat[0])
+
+    def _within(self, rows: Rows) -> bool:
+        return all(i < size for i, size in zip(self.index, rows.shape, strict=False))
 
     def following(self, program: StepProgram, moment: Moment) -> tuple[Moment, int] | None:
         """The end of the next event of this step that makes it, moves it or adds to its gradient, and its row there."""
@@ -99,11 +113,11 @@ class Scalar:
         return int(program.rows[tick - 1]) if phase is Phase.FORWARD else tick - 1
 
 
-def _number(text: str, scope: Scope) -> int:
+def _number(text: str, tokens: Mapping[str, int]) -> int:
     """An index: a whole number, or a token in quotes."""
-    text = text.strip()
-    if text[:1] in "\"'" and text[1:-1] in scope.token_ids:
-        return scope.token_ids[text[1:-1]]
-    if not text.isdecimal():
-        raise LineError(f"the index {text} is no whole number and no token in quotes; {EXAMPLE}")
+    if text[:1] in ("'", '"') and text[1:-1] in tokens:
+        return tokens[text[1:-1]]
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        allowed = "no whole number and no token in quotes" if tokens else "no whole number"
+        raise LineError(f"the index {text} is {allowed}; {EXAMPLE}")
     return int(text)

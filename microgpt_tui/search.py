@@ -54,7 +54,7 @@ def _tests(line: str) -> list[tuple[str, str]]:
     words = iter(line.replace("=", " ").split())
     tests = []
     for word in words:
-        key = NUMBERS.get(word, word)
+        key = NUMBERS.get(word.lower(), word.lower())
         if key not in NUMBERS and key != "token":
             tests.append(("", word))
             continue
@@ -71,7 +71,8 @@ def _fits(stretch: Stretch, key: str, value: str, program: StepProgram) -> bool:
     token = None if stretch.pos is None else program.tokenizer.name(program.inputs[stretch.pos])
     if key == "token":
         return token == value
-    return value in (stretch.name, stretch.phase, token) or (len(value) > 1 and value in stretch.name)
+    word = value.lower()
+    return value == token or word in (stretch.name, stretch.phase) or (len(word) > 1 and word in stretch.name)
 
 
 def completions(line: str, program: StepProgram) -> list[str]:

@@ -22,7 +22,7 @@ def test_a_person_steps_through_a_training_step_and_quits() -> None:
         term.press("f")
         term.wait("BACKWARD", "3.3962")
         term.press("f")
-        term.wait("Adam on wte")
+        term.wait("Adam on layer0.attn_wq")
         term.press("]")
         term.wait("step 1 of 1000")
         term.press("[")

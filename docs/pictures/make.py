@@ -79,7 +79,7 @@ FILM = [
     Act(["n"], 1.8, "n", "softmax: how much each position counts"),
     Act(["n"], 1.6, "n", "the mean of the values, so weighed"),
     Act([(":", "0 forward probs@pos=3")], 2.2, ":", "what comes next, says the model"),
-    Act(["f"], 1.6, "f", "the backward phase: from the loss back through the same graph"),
+    Act(["f"], 1.6, "f", "the backward phase: the gradient of the same tensor"),
     *(Act(["n"], 0.9, "n", "one gradient after the other") for _ in range(4)),
     *(Act(["s"], 0.7, "s", "child.grad += local * v.grad") for _ in range(4)),
     Act(["f"], 1.6, "f", "Adam: gradient, moments, change"),

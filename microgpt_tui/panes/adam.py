@@ -13,7 +13,6 @@ from engine.view import AdamStep
 from microgpt_tui import palette
 from microgpt_tui.courses import Course
 from microgpt_tui.frame import Frame
-from microgpt_tui.navigation import first_moment
 from microgpt_tui.panes.gradients import label, label_width
 from microgpt_tui.panes.remembering import Remembering
 from microgpt_tui.widgets.cells import bar, window
@@ -164,7 +163,7 @@ def _spark(line: Line, frame: Frame, values: list[float], steps: Sequence[int], 
     """Append a number over these steps; cells lead there."""
 
     def target(i: int) -> Hashable:
-        return first_moment(frame.program, steps[i])
+        return frame.in_step(steps[i])
 
     return sparkline(line, values, room, target)
 

@@ -11,7 +11,6 @@ from engine.tape import Rows
 from engine.view import View
 from microgpt_tui import palette
 from microgpt_tui.frame import Around, Frame
-from microgpt_tui.navigation import first_moment
 from microgpt_tui.widgets.cells import Cells, heat_row, heat_size_for, heatmap, window
 from microgpt_tui.widgets.curve import AXIS, sparkline
 from microgpt_tui.widgets.curves import curves
@@ -125,7 +124,7 @@ def _curves(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, hei
     picture.line().most(f"losses: ● {names[0]}  ○ {names[1]}  ◉ both; {said}", width, palette.DIM)
 
     def target(i: int) -> Hashable:
-        return first_moment(frame.program, i)
+        return frame.in_step(i)
 
     apart_lines = int(height > LEAST_CURVE and apart is not None)
     picture.below(curves(ours, other, width, height - 1 - apart_lines, target))

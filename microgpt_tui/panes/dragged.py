@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual import events
 
 from engine.events import Moment
+from microgpt_tui.navigation import SameEvent
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.widgets.picture import Line, Picture
 
@@ -17,7 +18,7 @@ class Dragged(Pane):
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """Take hold."""
         offset = event.get_content_offset(self)
-        if offset is not None and isinstance(self.target_at(event), Moment):
+        if offset is not None and isinstance(self.target_at(event), Moment | SameEvent):
             self._held = self.picture.lines[offset.y + self.top]
             self.capture_mouse()
 
@@ -33,5 +34,10 @@ class Dragged(Pane):
             return
         x = min(max(event.get_content_offset_capture(self).x, 0), self.content_size.width - 1)
         target = Picture([self._held]).at(x, 0)
-        if isinstance(target, Moment) and (self.frame is None or target != self.frame.moment):
+        if isinstance(target, Moment | SameEvent) and self._leads_on(target):
             self.post_message(self.Chosen(self, target))
+
+    def _leads_on(self, target: Moment | SameEvent) -> bool:
+        """Whether a target is not where the pane already is."""
+        here = None if self.frame is None else self.frame.moment
+        return here is None or (target.step != here.step if isinstance(target, SameEvent) else target != here)

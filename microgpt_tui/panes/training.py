@@ -12,7 +12,6 @@ from rich.style import Style
 from engine.events import Phase
 from microgpt_tui import palette
 from microgpt_tui.frame import Frame
-from microgpt_tui.navigation import first_moment
 from microgpt_tui.panes.dragged import Dragged
 from microgpt_tui.panes.gradients import known_norm, says
 from microgpt_tui.widgets.curve import AXIS, MARK, curve, sparkline
@@ -46,7 +45,7 @@ class Training(Dragged):
         places = max(done, len(losses))  # so that a step stands in the same column of everything below one another
 
         def target(i: int) -> Hashable:
-            return first_moment(frame.program, i)
+            return frame.in_step(i)
 
         names = _names(frame, width) if height >= WITH_NAMES else Picture()
         room = height - picture.height - names.height

@@ -14,7 +14,6 @@ from engine.watches import Watch
 from microgpt_tui import palette
 from microgpt_tui.courses import Course, Watched, course
 from microgpt_tui.frame import Frame
-from microgpt_tui.navigation import first_moment
 from microgpt_tui.panes.adam import span
 from microgpt_tui.panes.gradients import says
 from microgpt_tui.panes.remembering import Remembering
@@ -133,7 +132,7 @@ def _line(line: Line, frame: Frame, watch: Watch, chosen: bool, columns: tuple[i
         return
     found = {step: float(v) for step, v in _course(frame, watch).known.items() if isinstance(v, int | float)}
     steps = list(found)
-    sparkline(line, list(found.values()), room, lambda i: first_moment(frame.program, steps[i]))
+    sparkline(line, list(found.values()), room, lambda i: frame.in_step(steps[i]))
 
 
 def _course(frame: Frame, watch: Watch) -> Course[Any]:

@@ -13,13 +13,16 @@ from engine import Address, AddressError, Stops
 from engine.events import Moment
 from engine.running import where
 from microgpt_tui import commands, search
-from microgpt_tui.commands import Command, Continue
+from microgpt_tui.commands import Cell, Command, Continue, Spot
+from microgpt_tui.completing import LineError
 from microgpt_tui.frame import Choice
 from microgpt_tui.motion import PACES, Motion
+from microgpt_tui.navigation import SameEvent
 from microgpt_tui.scalars import Scalar
 from microgpt_tui.screens.line import LineScreen, Prompt
 from microgpt_tui.screens.marking import LetterScreen
 from microgpt_tui.screens.stopping import Stopping
+from microgpt_tui.widgets.numbers import exact
 
 
 class Commanding(Stopping):
@@ -58,21 +61,37 @@ class Commanding(Stopping):
         if self._moving():
             return
         frame = self.frame
-        read = partial(commands.read, frame=frame, docs=self.session.docs)
+        docs = self.session.docs
+
+        def read(line: str) -> Command | None:
+            command = commands.read(line, frame, docs)
+            if remark := commands.remark(line):
+                self.notify(remark, timeout=5, markup=False)
+            return command
+
         prompt: Prompt[Command] = Prompt(
-            ":", commands.HINT, read, partial(commands.completions, frame=frame), self._typed
+            ":",
+            commands.HINT,
+            read,
+            partial(commands.completions, frame=frame),
+            self._typed,
+            partial(commands.preview, frame=frame, docs=docs),
         )
         self.app.push_screen(LineScreen(prompt), self._carry_out)
 
     def _carry_out(self, command: Command | None) -> None:
         match command:
-            case Moment():
+            case Moment() | SameEvent():
                 self.go(command)
             case Choice():
                 self.where = self.where.choosing(command)
                 self.show()
             case Scalar():
                 self._seek(command)
+            case Spot():
+                self._choose_spot(command)
+            case Cell():
+                self._at_start_of(command.step or 0, partial(self._to_cell, command))
             case Address():
                 self._at_start_of(command.step, partial(self._to_address, command))
             case Continue():
@@ -104,6 +123,31 @@ class Commanding(Stopping):
             self.go(address.moment(self.session.program))
         except AddressError as error:
             self.notify(f"{error}.", severity="warning", timeout=6, markup=False)
+
+    def _to_cell(self, cell: Cell) -> None:
+        """Choose a number of the present step."""
+        try:
+            self._choose_spot(commands.spot(cell, self.frame))
+        except LineError as error:
+            self.notify(f"{error}.", severity="warning", timeout=6, markup=False)
+
+    def _choose_spot(self, spot: Spot) -> None:
+        """Go to the event of a number, and put the cell cursor on it."""
+        self.go(spot.moment)
+        if self.session.moment != spot.moment:
+            return
+        if spot.matrix is None:
+            self.where = replace(self.where, row=spot.row, cell=spot.cell)
+            return
+        self.where = replace(self.where.choosing(Choice(matrix=spot.matrix)), row=spot.row)
+        value = self.frame.value(spot.row)
+        now = "" if value is None else f" = {exact(value)}"
+        self.notify(
+            f"{spot.name}{now} is chosen. No event of the forward phase makes a matrix; :event {spot.matrix} goes to "
+            "its gradient.",
+            timeout=5,
+            markup=False,
+        )
 
     def _at_start_of(self, step: int, then: Callable[[], None]) -> None:
         """Do something in a step, which is first gone to unless it is the present one."""

@@ -15,6 +15,7 @@ from textual.widgets import Static
 
 from engine import NumericFault, Session, Stops
 from engine.events import Moment
+from engine.events import Place as Placed
 from engine.whatif import Branches
 from microgpt_tui import navigation
 from microgpt_tui.frame import Around, Frame, Where
@@ -22,6 +23,7 @@ from microgpt_tui.historian import Historian
 from microgpt_tui.kept import Kept
 from microgpt_tui.keys import KEYS, PaneKeys
 from microgpt_tui.motion import PACES, Motion
+from microgpt_tui.navigation import SameEvent
 from microgpt_tui.panes.adam import Adam
 from microgpt_tui.panes.attention import Attention
 from microgpt_tui.panes.base import Pane
@@ -108,6 +110,8 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
         self.live = None
         self._waiting = False
         self._pressed: list[str] = []  # moves that are to follow the one that is under way, as `action_go` takes them
+        self._destination: SameEvent | None = None  # where a relative move is going
+        self._followed: tuple[Moment, Placed] | None = None  # where the last one led, and the event that it followed
 
     def compose(self) -> ComposeResult:
         """The panes, top to bottom."""
@@ -179,20 +183,45 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
 
     # Moving.
 
-    def go(self, moment: Moment) -> None:
+    def go(self, to: Moment | SameEvent) -> None:
         """Stand at another moment, at once or, where that takes long, in a while; a fault on the way is shown."""
         if self.busy:
             return
         self._leave()
+        if isinstance(to, SameEvent):
+            self._destination = self._meant(to)
+            moment, then = Moment(to.step), self._destination.moment
+        else:
+            self._destination = self._followed = None
+            moment, then = to, None
         if not self.motion.near(moment):
-            self.motion.go(moment)
+            self.motion.go(moment, then)
             return
         try:
-            self.session.seek(moment, self.motion.told)
+            if moment.step != self.session.step or then is None:
+                self.session.seek(moment, self.motion.told)
+            if then is not None:
+                self.session.seek(then(self.session.program), self.motion.told)
         except NumericFault as fault:
             self.fault = fault
         self.where = self.where.at(self.session.moment)
+        self._reached()
         self.show_soon()
+
+    def _meant(self, to: SameEvent) -> SameEvent:
+        """The event that is looked for: if the last move could not find its own, that one again, not what it found."""
+        if self._followed is not None and self._followed[0] == self.session.moment:
+            return replace(to, place=self._followed[1])
+        return to
+
+    def _reached(self) -> None:
+        """The run stands still: if it kept an event on its way, remember it, and say so if this is only the nearest."""
+        to, self._destination = self._destination, None
+        program = self.session.program
+        if to is not None and to.moment(program) == self.session.moment:  # else it was halted, or has found a stop
+            self._followed = self.session.moment, to.place
+            if remark := to.remark(program):
+                self.notify(remark, timeout=4, markup=False)
 
     def enter(self, make: Callable[[], Session], moment: Moment | None = None) -> None:
         """Stand at a moment of another run, which is made in the thread; without one, at the same as in this run."""
@@ -231,6 +260,7 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
         self.taken_over()
         self.fault, stop = message.fault, message.found
         self.where = self.where.at(self.session.moment)
+        self._reached()
         if stop is not None and stop.row is not None:
             self.where = replace(self.where, row=stop.row)
         self.show()
@@ -310,9 +340,10 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
             way = "; ] shows what has been learnt on one more document" if self.session.step < steps else ""
             self.notify(f"All {steps:,} steps of the schedule are done{way}.")
         else:
-            stops = self._stops()
+            stops, here = self._stops(), self.session.moment
+            self._destination = self._meant(navigation.same_event(self.session.program, here, here.step))
             self._leave()
-            self.motion.run(stops, PACES[-1] if flat_out else self.motion.pace)
+            self.motion.run(stops, PACES[-1] if flat_out else self.motion.pace, shown=self._destination)
 
     def action_continue_back(self) -> None:
         """Go back to the last breakpoint or health check before this moment."""
@@ -349,7 +380,8 @@ NOWHERE = dict.fromkeys(
     "previous_event": "This is the first event of all.",
     "previous_scalar": "This is the first scalar of all.",
     "previous_step": "This is the first training step.",
-    "previous_phase": "This is the first event of all.",
+    "previous_phase": "This is the first phase of all.",
+    "previous_ten_steps": "This is the first training step.",
     "next_position": "No later position here: the update has none, and the last one has been reached.",
     "previous_position": "No earlier position here: the update has none, and the first one has been reached.",
     "start_of_block": "This is the first event of all.",

@@ -24,7 +24,8 @@ T = TypeVar("T")
 class Prompt(Generic[T]):
     """What a line is for: the sign before it, examples, what reads it, what completes it, and the lines before it.
 
-    `read` raises LineError, and gives None for a line that asks for nothing.
+    `read` raises LineError, and gives None for a line that asks for nothing. `preview` says what enter would do; it is
+    empty where that cannot be said.
     """
 
     sign: str
@@ -32,6 +33,7 @@ class Prompt(Generic[T]):
     read: Callable[[str], T | None]
     complete: Callable[[str], list[str]]
     history: list[str] = field(default_factory=list)
+    preview: Callable[[str], str] | None = None
 
 
 class LineScreen(Typing[T | None], Generic[T]):
@@ -70,8 +72,11 @@ class LineScreen(Typing[T | None], Generic[T]):
 
     @on(Input.Changed)
     def changed(self, message: Input.Changed) -> None:
-        """Say how the line could go on."""
-        self._say("   ".join(way.split()[-1] for way in self.prompt.complete(message.value)) or self.prompt.hint)
+        """Say what enter would do, and how the line could go on."""
+        ways = (way.split()[-1] for way in self.prompt.complete(message.value))
+        preview = self.prompt.preview(message.value) if self.prompt.preview else ""
+        said = (preview, *ways)
+        self._say("   ".join(word for word in said if word) or self.prompt.hint)
 
     @on(Input.Submitted)
     def submitted(self, message: Input.Submitted) -> None:
@@ -119,5 +124,5 @@ class _FirstWay(Suggester):
         self.complete = complete
 
     async def get_suggestion(self, value: str) -> str | None:
-        """The line as it could become."""
-        return next(iter(self.complete(value)), None)
+        """The line as it could become, if what is typed is its beginning."""
+        return next((way for way in self.complete(value) if way.startswith(value)), None)

@@ -15,6 +15,7 @@ from microgpt_tui.frame import Choice, Frame, Where
 from microgpt_tui.kept import Kept
 from microgpt_tui.keys import Key
 from microgpt_tui.motion import Live
+from microgpt_tui.navigation import SameEvent
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens.arrangement import Arrangement
 from microgpt_tui.screens.layouts import REST, Body, Split, below, panes_of, plan
@@ -55,7 +56,7 @@ class Looking(Screen[None]):
         """Hand the present moment to every pane."""
 
     @abstractmethod
-    def go(self, moment: Moment) -> None:
+    def go(self, to: Moment | SameEvent) -> None:
         """Stand at another moment."""
 
     # Where panes stand.
@@ -175,7 +176,7 @@ class Looking(Screen[None]):
             await self.run_action(message.target.action)
         elif self.busy:
             return
-        elif isinstance(message.target, Moment):
+        elif isinstance(message.target, Moment | SameEvent):
             self.go(message.target)
         elif isinstance(message.target, int):
             self.choose(message.target)

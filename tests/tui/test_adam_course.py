@@ -15,7 +15,7 @@ from engine.replay import steps_to_show
 from engine.view import AdamStep
 from microgpt_tui.courses import MOST_SHOWN, Course, Update
 from microgpt_tui.frame import Around, Frame, Where
-from microgpt_tui.navigation import first_moment
+from microgpt_tui.navigation import SameEvent
 from microgpt_tui.panes.adam import Adam
 from microgpt_tui.widgets.curve import sparkline
 from microgpt_tui.widgets.numbers import number
@@ -89,8 +89,8 @@ def test_each_number_has_its_course_beside_it(moment: Moment) -> None:
         assert line.split()[0] in (field, "Δ")
         assert number(values[-1]) in line
         assert line.endswith("  " + spark(values, 54))
-    leads_to = {spot.target for spot in shown.spots() if isinstance(spot.target, Moment)}
-    assert leads_to >= {first_moment(frame.program, step) for step in steps}
+    leads_to = {spot.target for spot in shown.spots() if isinstance(spot.target, SameEvent)}
+    assert leads_to >= {frame.in_step(step) for step in steps}
     assert max(target.step for target in leads_to) == moment.step
 
 

@@ -9,6 +9,7 @@ from textual.widgets import Input
 
 from engine import Address, Session
 from engine.events import Moment, Phase
+from engine.watches import written
 from microgpt_tui import commands, search
 from microgpt_tui.commands import Continue
 from microgpt_tui.completing import LineError
@@ -49,6 +50,10 @@ async def typed(pilot: Pilot[None], line: str) -> None:
         (":back step == 2", 2, Phase.FORWARD, "embed", 0),
         (":next layer0.attn_wq[1][2]", 5, Phase.BACKWARD, None, None),
         (":next q[3]", 5, Phase.FORWARD, "q", 0),
+        (":STEP 30", 30, Phase.FORWARD, "embed", 0),
+        (":Event ATTN_weights@Pos=2,Head=1", 5, Phase.FORWARD, "attn_weights", 2),
+        (":q", 5, Phase.FORWARD, "q", 0),
+        ("/RELU", 5, Phase.FORWARD, "mlp_relu", 0),
         ("/relu", 5, Phase.FORWARD, "mlp_relu", 0),
         ("/head 1 weights", 5, Phase.FORWARD, "attn_weights", 0),
     ],
@@ -62,6 +67,81 @@ async def test_a_line_leads_somewhere(line: str, step: int, phase: Phase, event:
         if event is not None:
             assert name(pilot) == event
             assert screen(pilot).session.view().stretch.pos == pos
+
+
+@pytest.mark.parametrize(
+    ("start", "line", "phase", "event", "pos", "name"),
+    [
+        (":attn_weights@pos=2,head=1", ":wte[0,3]", Phase.FORWARD, "attn_weights", 2, "wte[0, 3]"),
+        (":attn_weights@pos=2,head=1", ":wte[0][3]", Phase.FORWARD, "attn_weights", 2, "wte[0, 3]"),
+        (":v@pos=2", ":layer0.attn_wq[3,2]", Phase.FORWARD, "v", 2, "layer0.attn_wq[3, 2]"),
+        (":attn_weights@pos=2,head=1", ":q[0,3]", Phase.FORWARD, "q", 2, "q[0, 3]@pos=2"),
+        (":attn_weights@pos=2,head=1", ":q[3]@pos=1", Phase.FORWARD, "q", 1, "q[0, 3]@pos=1"),
+        (":attn_weights@pos=2,head=1", ':probs["a"]', Phase.FORWARD, "probs", 2, "probs[0]@pos=2"),
+        (":attn_weights@pos=2,head=1", ":attn_weights[0][1][2]", Phase.FORWARD, "attn_weights", 2,
+         "attn_weights[0, 1, 2]@pos=2"),
+        (":attn_weights@pos=2,head=1", ":event wte[0, 3]", Phase.BACKWARD, "wte", None, "wte[0, 3]"),
+        (":backward k@pos=1", ":q[0, 3]", Phase.BACKWARD, "q", 1, "q[0, 3]@pos=1"),
+        (":backward k@pos=1", ":wte[0, 3]", Phase.BACKWARD, "wte", None, "wte[0, 3]"),
+        (":backward k@pos=1", ":forward Q[0, 3]", Phase.FORWARD, "q", 1, "q[0, 3]@pos=1"),
+        (":update wpe", ":wte[0, 3]", Phase.UPDATE, "wte", None, "wte[0, 3]"),
+        (":update wpe", ":q[0, 3]@pos=2", Phase.FORWARD, "q", 2, "q[0, 3]@pos=2"),
+        (":update wpe", ":7 backward q[0][3]@pos=1", Phase.BACKWARD, "q", 1, "q[0, 3]@pos=1"),
+        (":update wpe", ":step 7 wte[1, 2]", Phase.UPDATE, "wte", None, "wte[1, 2]"),
+    ],
+)  # fmt: skip
+async def test_a_cell_is_chosen(start: str, line: str, phase: Phase, event: str, pos: int | None, name: str) -> None:
+    async with debugger(run=fresh()) as pilot:
+        await typed(pilot, start)
+        await typed(pilot, line)
+        frame = screen(pilot).frame
+        assert (frame.phase, frame.event.name, frame.event.pos) == (phase, event, pos)
+        assert written(frame.view, frame.selected) == name
+        if event in name:
+            assert frame.selected in frame.stretch.rows  # the cursor goes on from there
+            assert frame.stretch.rows.flat[frame.cell] == frame.selected
+        assert ("No event of the forward phase makes a matrix" in notes(pilot)) == (
+            event == "attn_weights" != name[:12]
+        )
+
+
+@pytest.mark.parametrize(
+    ("start", "line", "phase", "event", "chosen"),
+    [
+        (":update wpe", ":q", Phase.FORWARD, "q", None),
+        (":backward k@pos=1", ":q", Phase.BACKWARD, "q", None),
+        (":backward k@pos=1", ":wte", Phase.BACKWARD, "wte", None),
+        (":update wpe", ":wte", Phase.UPDATE, "wte", None),
+        (":k@pos=1", ":lm_head", Phase.FORWARD, "k", "lm_head"),
+        (":k@pos=1", ":event lm_head", Phase.BACKWARD, "lm_head", None),
+    ],
+)
+async def test_a_name_leads_to_where_one_would_expect(
+    start: str, line: str, phase: Phase, event: str, chosen: str | None
+) -> None:
+    async with debugger(run=fresh()) as pilot:
+        await typed(pilot, start)
+        await pilot.press("colon", *line[1:])
+        await until(pilot, lambda: f"enter: {chosen or event}" in text(pilot))
+        assert phase in text(pilot).split("enter: ")[1].splitlines()[0]
+        await pilot.press("enter")
+        await pilot.pause()
+        frame = screen(pilot).frame
+        assert (frame.phase, frame.event.name) == (phase, event)
+        if chosen:
+            assert (written(frame.view, frame.selected) or "").startswith(chosen)
+
+
+async def test_q_in_the_line_is_a_tensor_and_says_how_to_quit() -> None:
+    async with debugger(run=fresh()) as pilot:
+        await pilot.press("colon", "q")
+        await until(pilot, lambda: "enter: q, position 0, layer 0, forward (q without : quits)" in text(pilot))
+        await pilot.press("enter")
+        await until(pilot, lambda: "This is the tensor q. To quit, press q without a colon." in notes(pilot))
+        for line in (":quit", ":q!", ":WQ"):
+            await typed(pilot, line)
+            await until(pilot, lambda: "to quit, press esc to leave this line, then q" in text(pilot))
+            await pilot.press("escape")
 
 
 async def test_what_is_wrong_is_said_above_the_line_which_stays() -> None:
@@ -85,6 +165,13 @@ async def test_lines_are_completed_and_remembered() -> None:
         await pilot.press("home", "colon", "up", "enter")
         await pilot.pause()
         assert name(pilot) == "attn_weights"
+        await pilot.press("colon", *"7 BACK", "tab", *" wq")  # phases, names that contain a word, in any case
+        await until(pilot, lambda: "layer0.attn_wq" in text(pilot))
+        await pilot.press("tab", "enter")
+        await until(pilot, lambda: screen(pilot).session.step == 7 and not screen(pilot).busy)
+        assert (screen(pilot).where.moment.phase, name(pilot)) == (Phase.BACKWARD, "layer0.attn_wq")
+        await pilot.press("colon", *"wte[")
+        await until(pilot, lambda: "wte[row 0 to" in text(pilot))
 
 
 async def test_a_search_goes_on_from_match_to_match() -> None:
@@ -145,11 +232,29 @@ def test_lines_are_read_without_a_screen() -> None:
     found = commands.read("loss < 2", frame, DOCS)
     assert isinstance(found, Continue)
     assert not found.back
-    for wrong in ("pos 99", "head x", "loss < ", "next wte[99][0]", "nowhere", "import os", "event q@head=0"):
+    for wrong in (
+        "pos 99",
+        "head x",
+        "loss < ",
+        "next wte[99][0]",
+        "nowhere",
+        "wte[0]",
+        "wte[0, 99]",
+        "q[0, 3]@pos=9",
+        "update q[3]",
+        "attn_weights[0, 0, 3]@pos=1",
+        "wpe['a', 0]",
+        "wte[0,]",
+        "event wte[]",
+        "import os",
+        "event q@head=0",
+    ):
         with pytest.raises(LineError):
             commands.read(wrong, frame, DOCS)
     assert "step" in commands.completions("st", frame)
     assert commands.completions("next wte[5][3]", frame) == []
+    assert commands.completions("wte[", frame) == []
+    assert commands.completions("WT", frame) == ["wte"]
     assert commands.completions("q@", frame) == ["q@pos=", "q@layer=", "q@head=", "q@phase="]
     assert commands.completions("q@pos=1,", frame) == ["q@pos=1,layer=", "q@pos=1,head=", "q@pos=1,phase="]
     program = frame.program

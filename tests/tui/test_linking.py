@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Hashable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from harness import debugger, screen, session, until
@@ -16,7 +17,7 @@ from textual.pilot import Pilot
 
 from engine.events import PHASES, Moment, Phase
 from microgpt_tui.frame import Choice, Frame, Where
-from microgpt_tui.navigation import origin
+from microgpt_tui.navigation import SameEvent, origin
 from microgpt_tui.panes.attention import Attention
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.gradients import Gradients
@@ -40,6 +41,8 @@ OVER_OTHERS = {  # panes without a place in the layout of a phase; they come up 
     Phase.BACKWARD: ("qkv", "attention", "prediction"),
     Phase.UPDATE: ("gradients", "training"),
 }
+LEADING = Moment | SameEvent
+"""What leads to another moment."""
 SIZES = {"stage": (100, 30)}
 SIZE = (60, 20)  # of the other panes
 
@@ -151,7 +154,7 @@ def test_the_name_of_another_head_leads_to_the_same_event_in_it() -> None:
         assert expected in {spot.target for spot in pane.draw(frame, 60, 8).spots() if spot.y == 0}
 
 
-def spots_of(pane: Pane, kind: type) -> list[Spot]:
+def spots_of(pane: Pane, kind: Any) -> list[Spot]:
     """The spots of a kind that can be clicked now: in sight, and not the one that is selected."""
     assert pane.frame is not None
     seen = range(pane.top, pane.top + pane.content_size.height)
@@ -184,15 +187,17 @@ async def bring(pilot: Pilot[None], moment: Moment, name: str) -> Pane:
 
 @pytest.mark.parametrize("phase", PHASES)
 async def test_every_pane_follows_a_click_in_any_of_them_and_arrows_go_on_from_there(phase: Phase) -> None:
-    moment, chance, clicked = place(phase, *PLACES[phase]), random.Random(phase), Counter[type]()
+    moment, chance, clicked = place(phase, *PLACES[phase]), random.Random(phase), Counter[object]()
     async with debugger((120, 36)) as pilot:
         await bring(pilot, moment, "stage")
         on_screen = [
-            str(pane.id) for pane in screen(pilot).query(Pane) if pane.display and spots_of(pane, (int, Moment, Choice))
+            str(pane.id)
+            for pane in screen(pilot).query(Pane)
+            if pane.display and spots_of(pane, (int, LEADING, Choice))
         ]
         for name in (*on_screen, *OVER_OTHERS[phase]):
             pane = await bring(pilot, moment, name)
-            kinds = [kind for kind in (int, Moment, Choice) if spots_of(pane, kind)]
+            kinds = [kind for kind in (int, LEADING, Choice) if spots_of(pane, kind)]
             assert kinds, name
             kind = min(kinds, key=lambda kind: clicked[kind])
             spot = chance.choice(spots_of(pane, kind))
@@ -211,7 +216,7 @@ async def test_every_pane_follows_a_click_in_any_of_them_and_arrows_go_on_from_t
                 assert len(scalars(pane.picture)) < 2 or screen(pilot).where.row is not None, name
             screen(pilot).action_back()
             screen(pilot).set_focus(None)
-    assert set(clicked) == {int, Moment, Choice}
+    assert set(clicked) == {int, LEADING, Choice}
 
 
 def named(pilot: Pilot[None], row: int) -> str:
@@ -228,7 +233,9 @@ async def follows(pilot: Pilot[None], target: Hashable) -> None:
     await until(pilot, lambda: {pane.frame and pane.frame.where for pane in shown} == {here.where})
     frame = here.query_one("#stage", Pane).frame
     assert frame is not None
-    if isinstance(target, Moment):
+    if isinstance(target, SameEvent):
+        assert frame.moment == here.session.moment == target.moment(frame.program)
+    elif isinstance(target, Moment):
         assert frame.moment == here.session.moment == target
     elif isinstance(target, Choice):
         chosen = {"layer": target.layer, "head": target.head, "matrix": target.matrix}

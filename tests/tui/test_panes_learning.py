@@ -16,7 +16,6 @@ from engine.history import Norms
 from engine.tape import LEAF
 from microgpt_tui import answers, palette
 from microgpt_tui.frame import Around, Choice, Frame, Where
-from microgpt_tui.navigation import first_moment
 from microgpt_tui.panes.adam import Adam, ratio
 from microgpt_tui.panes.gradients import Gradients
 from microgpt_tui.panes.training import Training
@@ -293,7 +292,7 @@ def test_training_has_the_figures_and_leads_to_every_step() -> None:
     for value in (losses[-1], sum(losses[-50:]) / 50, run.history.grad_norms[60], run.config.learning_rate_at(60)):
         assert plain(value) in text
     assert "▲ you are here: step 60" in text
-    assert {first_moment(run.program, step) for step in range(61)} <= {spot.target for spot in picture.spots()}
+    assert {frame.in_step(step) for step in range(61)} <= {spot.target for spot in picture.spots()}
 
 
 def test_before_the_first_loss_training_says_when_it_comes() -> None:

@@ -16,7 +16,7 @@ from engine.breakpoints import Breakpoint, Place
 from engine.events import Moment, Phase
 from microgpt_tui.kept import Kept
 from microgpt_tui.motion import PACES, Motion
-from microgpt_tui.navigation import first_moment, last_moment
+from microgpt_tui.navigation import SameEvent, first_moment, last_moment
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens.debugger import MOST_PRESSED
 
@@ -220,7 +220,7 @@ async def test_the_loss_curve_can_be_dragged() -> None:
         screen(pilot).go(Moment(39))
         await still(pilot)
         pane = screen(pilot).query_one("#training", Pane)
-        spots = [s for s in pane.picture.spots() if isinstance(s.target, Moment)]
+        spots = [s for s in pane.picture.spots() if isinstance(s.target, SameEvent)]
         line = [s for s in spots if s.y == spots[-1].y]
         x, y = pane.gutter.left, pane.gutter.top - pane.top
         await pilot.mouse_down(pane, offset=(line[-1].x + x, line[-1].y + y))

@@ -13,7 +13,7 @@ from engine import Breakpoint, Moment, Phase, Place, Scope, Session
 from engine.watches import Watch
 from microgpt_tui.courses import Course, Watched
 from microgpt_tui.kept import Kept, restored
-from microgpt_tui.navigation import first_moment
+from microgpt_tui.navigation import SameEvent, first_moment
 from microgpt_tui.panes.watches import Watches, shown
 from microgpt_tui.widgets.curve import sparkline
 from microgpt_tui.widgets.numbers import number
@@ -118,7 +118,7 @@ async def test_courses_are_those_of_a_straight_run_and_nothing_of_the_future() -
                     assert line.endswith(
                         "".join(s.text for s in sparkline(Line(), numbers, room, lambda i: i).segments)
                     )
-            steps = {spot.target.step for spot in pane(pilot).picture.spots() if isinstance(spot.target, Moment)}
+            steps = {spot.target.step for spot in pane(pilot).picture.spots() if isinstance(spot.target, SameEvent)}
             assert steps == set(range(step))
             await pilot.press("escape", "escape")
 

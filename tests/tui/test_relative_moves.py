@@ -1,0 +1,130 @@
+"""Relative moves keep the event: the same tensor, layer, head and position in another step or phase."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+from harness import SMALL, debugger, go, notes, screen, session, until
+from textual.pilot import Pilot
+
+from engine import Session
+from engine.events import PHASES, Moment, Phase, Place
+from microgpt_tui import navigation
+from microgpt_tui.navigation import SameEvent
+
+SAME_LENGTH = ["anna", "otto", "emma"]
+TEXTS = ["anna", "bo", "emma", "otto", "jo", "anna", "otto", "emma", "anna", "otto", "emma"]
+PLACES = {
+    Phase.FORWARD: ("attn_weights", 2, 0, 1),
+    Phase.BACKWARD: ("wpe", None, None, None),
+    Phase.UPDATE: ("layer0.attn_wq", None, 0, None),
+}
+
+
+def event(pilot: Pilot[None]) -> tuple[Phase, Place]:
+    """The phase and the event that is shown."""
+    stretch = screen(pilot).session.view().stretch
+    return stretch.phase, stretch.place
+
+
+async def typed(pilot: Pilot[None], line: str) -> None:
+    await go(pilot, *line, "enter")
+
+
+def bring(pilot: Pilot[None], phase: Phase, place: Place, step: int = 20) -> None:
+    """Stand at an event of a step."""
+    here = screen(pilot)
+    here.session.seek(Moment(step))
+    here.go(here.session.program.ends(phase)[place])
+
+
+@pytest.mark.parametrize("phase", PHASES)
+async def test_a_move_to_another_step_keeps_the_event(phase: Phase) -> None:
+    async with debugger(run=Session(SMALL, SAME_LENGTH)) as pilot:
+        bring(pilot, phase, PLACES[phase])
+        ways = [("]", 21), ("[", 20), ("}", 30), ("{", 20), (":+7", 27), (":-10", 17), (":step 9", 9), (":40", 40)]
+        for way, step in ways:
+            await (typed(pilot, way) if way[0] == ":" else go(pilot, way))
+            assert (screen(pilot).session.step, event(pilot)) == (step, (phase, PLACES[phase])), way
+        assert notes(pilot) == ""
+
+
+async def test_a_shorter_document_has_the_nearest_position_which_is_said_and_a_longer_one_the_same_again() -> None:
+    async with debugger(run=Session(SMALL, TEXTS)) as pilot:
+        run = screen(pilot).session
+        run.seek(Moment(0))
+        start = next(s for s in range(20) if [len(run.docs[(s + i) % len(run.docs)]) for i in range(3)] == [4, 2, 4])
+        bring(pilot, Phase.FORWARD, ("q", 3, 0, None), start)
+        await go(pilot, "]")
+        assert event(pilot) == (Phase.FORWARD, ("q", 2, 0, None))
+        assert f"Step {start + 1} reads '{run.program.doc}', whose last position is 2: this is q there." in notes(pilot)
+        await go(pilot, "]")
+        assert event(pilot) == (Phase.FORWARD, ("q", 3, 0, None))
+        await go(pilot, "[", "[")
+        assert event(pilot) == (Phase.FORWARD, ("q", 3, 0, None))
+        await go(pilot, "]", "n", "p", "]")  # who moves on from there means what is there
+        assert event(pilot) == (Phase.FORWARD, ("q", 2, 0, None))
+
+
+async def test_a_run_from_a_shorter_document_shows_the_position_that_was_looked_for() -> None:
+    async with debugger(run=Session(replace(SMALL, num_steps=10_000), TEXTS)) as pilot:
+        here = screen(pilot)
+        lengths = [len(doc) for doc in here.session.docs]
+        start = next(i for i in range(len(lengths) - 1) if lengths[i : i + 2] == [4, 2])
+        bring(pilot, Phase.FORWARD, ("q", 3, 0, None), start)
+        whole = here.session.moment.tick
+        await go(pilot, "]")
+        assert here.session.moment.tick < whole
+        here.motion.change_pace(-1)
+        await pilot.press("space")
+        await until(pilot, lambda: here.where.moment.step > start + 1 and here.where.moment.tick == whole)
+        await pilot.press("space")
+        await until(pilot, lambda: not here.busy)
+
+
+async def test_phases_are_gone_through_with_the_event_and_back() -> None:
+    async with debugger(run=Session(SMALL, SAME_LENGTH)) as pilot:
+        bring(pilot, Phase.FORWARD, ("q", 1, 0, None))
+        ways = [
+            ("f", Phase.BACKWARD, ("q", 1, 0, None)),
+            ("f", Phase.UPDATE, ("layer0.attn_wq", None, 0, None)),
+            ("f", Phase.FORWARD, ("q", 1, 0, None)),
+            ("F", Phase.UPDATE, ("layer0.attn_wq", None, 0, None)),
+            ("F", Phase.BACKWARD, ("q", 1, 0, None)),
+            ("F", Phase.FORWARD, ("q", 1, 0, None)),
+        ]
+        for key, *expected in ways:
+            await go(pilot, key)
+            assert event(pilot) == tuple(expected)
+        assert notes(pilot) == ""
+        bring(pilot, Phase.FORWARD, ("attn_weights", 1, 0, 1))
+        await go(pilot, "f", "f")
+        assert event(pilot)[1] == ("wte", None, None, None)
+        assert "attn_weights is made without a parameter matrix; this is wte, the first that moves." in notes(pilot)
+
+
+def test_every_event_has_a_counterpart_in_every_phase() -> None:
+    run = session()
+    run.seek(Moment(2))
+    program = run.program
+    for phase, to in product(PHASES, PHASES):
+        for stretch in program.stretches(phase):
+            found = SameEvent(program.step, to, stretch.place)
+            there = program.stretch_at(found.moment(program))
+            if phase is to or Phase.UPDATE not in (phase, to):
+                kept = stretch.place if to is phase or not stretch.is_parameter else there.place
+                assert there.place == kept
+            if there.place != stretch.place and not found.remark(program):
+                pair = (there, stretch) if stretch.is_parameter else (stretch, there)
+                rows = run.recording.matrices[pair[1].name]
+                assert any(set(rows.flat) & set(used.flat) for used in pair[0].operands.values())
+
+
+def test_the_first_phase_of_all_has_none_before_it() -> None:
+    run = session()
+    run.seek(Moment(0))
+    assert navigation.previous_phase(run.program, Moment(0, Phase.FORWARD, 5)) is None
+    assert navigation.previous_step(run.program, Moment(0, Phase.UPDATE, 5)) is None
+    assert navigation.next_phase(run.program, Moment(0, Phase.UPDATE, 5)).step == 1
