@@ -33,7 +33,7 @@ NOT_SHOWN = {
     "blockquote_open": "a block quotation",
     "link_open": "the address of a link",
 }
-TAG = re.compile(r"<(img|table|br|hr|div|span|sub|sup|strong|em|svg|video|iframe|script|style)\b", re.I)
+TAG = re.compile(r"<(img|table)\b", re.IGNORECASE)  # other HTML is shown as the text that it is
 
 
 @cache
