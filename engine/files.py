@@ -18,8 +18,9 @@ import psutil
 BESIDE = ".microgpt-{pid}-{number}.part"  # where content is until it is whole
 
 
-def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
+def write_whole(path: Path, content: bytes, mode: int = 0o666, durable: bool = True) -> None:
     """Put `content` at `path`, by way of a file beside it. A link is followed. `mode` less the umask are its rights.
+    What is not `durable` may be lost when the power fails, and is written faster.
 
     What a process that was killed had begun to write in the same folder is cleared away.
 
@@ -33,8 +34,9 @@ def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
     try:
         with open(beside, "xb", opener=partial(os.open, mode=mode)) as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(beside, target)
     finally:
         with suppress(OSError):

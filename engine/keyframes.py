@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.recording import Floats
@@ -26,6 +26,49 @@ class Keyframe:
 def most_kept(n_params: int) -> int:
     """How many keyframes of a model with so many parameters are kept."""
     return min(MOST, max(LEAST, int(BUDGET / (3 * 8 * n_params))))
+
+
+class Passed:
+    """Starts of steps shortly before one that a run has gone back to, so that going back from there on is short, too.
+
+    The closer to that step, the denser they are: a few for each keyframe that is left out of a long run.
+    """
+
+    def __init__(self) -> None:
+        self.frames: dict[int, Keyframe] = {}
+        self._wanted: set[int] = set()
+        self._generator: tuple[Any, ...] = ()
+
+    def before(self, step: int, nearest: int, start: Keyframe) -> tuple[int, Keyframe]:
+        """The latest start, not after `step`, of these and of the keyframe that is `nearest` to it.
+
+        From there, the starts that are `wanted` are to be added on the way to `step`.
+        """
+        self.frames = {s: frame for s, frame in self.frames.items() if nearest < s <= step}
+        if self.frames:
+            nearest = max(self.frames)
+            start = self.frames[nearest]
+        self._generator = start.generator
+        self._wanted = {step - distance for distance in self._distances(step - nearest)}
+        return nearest, start
+
+    @staticmethod
+    def _distances(length: int) -> Iterator[int]:
+        """0, 1, 2, 3, 4, then 8, 16 and so on, up to a length."""
+        yield from range(min(4, length))
+        distance = 4
+        while distance < length:
+            yield distance
+            distance *= 2
+
+    def wants(self, step: int) -> bool:
+        """Whether the start of this step should be added."""
+        return step in self._wanted
+
+    def add(self, step: int, frame: Keyframe) -> None:
+        """Add one; of the generator, training draws nothing, so its state is that of the start before."""
+        self._wanted.discard(step)
+        self.frames[step] = replace(frame, generator=self._generator)
 
 
 class Keyframes(Mapping[int, Keyframe]):

@@ -20,7 +20,7 @@ from engine.events import PHASES, Event, Moment, Phase, StepProgram, Stretch
 from engine.faults import numeric_fault
 from engine.history import History, Table, matrix_norms
 from engine.kernels import FINE
-from engine.keyframes import Keyframe, Keyframes, most_kept
+from engine.keyframes import Keyframe, Keyframes, Passed, most_kept
 from engine.order import GradientOrder
 from engine.recording import Floats, Progress, Recording, Workspace, record
 from engine.sampling import Sampler, sample
@@ -83,6 +83,7 @@ class Session:
         self.history = History(Keyframes(most_kept(len(params))), self._no_figures())
         self._altered = Alterations(self.recording)
         self._generator_state = self.generator.getstate()
+        self._passed = Passed()
         self._begin(0)
 
     # What a run looks like from outside.
@@ -180,7 +181,9 @@ class Session:
         """
         if moment.step != self.step:
             nearest, start = self.history.keyframes.nearest(moment.step)
-            if moment.step < self.step or nearest > self.step:
+            if moment.step < self.step:
+                self._restore(*self._passed.before(moment.step, nearest, start))
+            elif nearest > self.step:
                 self._restore(nearest, start)
         self.run(moment.step, on_step)
         if self.step != moment.step:
@@ -230,6 +233,7 @@ class Session:
         twin._m, twin._v = np.zeros_like(self._m), np.zeros_like(self._v)
         twin._altered = self._altered.taking_on(self.changes)
         twin.history = self.history.reader()
+        twin._passed = Passed()
         twin._restore(*self.history.keyframes.nearest(self.step))
         return twin
 
@@ -287,6 +291,8 @@ class Session:
         self._start: Keyframe | None = None
         if self.history.wants(step):
             self.history.keyframes.add(step, self._keyframe())  # what runs share that differ from this step on
+        if self._passed.wants(step):
+            self._passed.add(step, self._copy())
         self._altered.set_parameters(self.workspace.params, step)
         self.program = self._program_of(step)
         self._prepare(step)

@@ -33,13 +33,12 @@ from microgpt_tui import palette
 from microgpt_tui.keeper import Keeper
 from microgpt_tui.keys import KEYS
 from microgpt_tui.languages import usual_language
-from microgpt_tui.lectures.calling import call_file
 from microgpt_tui.lectures.giving import Lecture
 from microgpt_tui.lectures.library import course
 from microgpt_tui.lectures.pages import Course
-from microgpt_tui.lectures.telling import Telling
+from microgpt_tui.lectures.shared_notes import SharedNotes
 from microgpt_tui.motion import Motion
-from microgpt_tui.place import in_browser
+from microgpt_tui.place import in_browser, state_folder
 from microgpt_tui.printing import lines
 from microgpt_tui.screens.chapters import ChaptersScreen
 from microgpt_tui.screens.debugger import DebuggerScreen
@@ -144,16 +143,16 @@ class ThemedApp(App[EngineError | None]):
 class MicrogptApp(ThemedApp):
     """A debugger for one run. It returns the error if the run could not be opened.
 
-    Lectures can be followed if there is a `telling`.
+    `shared` shares the notes of lectures with other terminals.
     """
 
     TITLE = "microgpt-tui"
     BINDINGS: ClassVar[list[BindingType]] = []
 
-    def __init__(self, start: Start, lecture: Lecture | None = None, telling: Telling | None = None) -> None:
+    def __init__(self, start: Start, lecture: Lecture | None = None, shared: SharedNotes | None = None) -> None:
         super().__init__()
         self.start = start
-        self._telling = telling
+        self._shared = shared
         self.keeper: Keeper | None = None
         self._lecture = lecture  # what the run that is being opened is for
 
@@ -165,9 +164,9 @@ class MicrogptApp(ThemedApp):
         """Be ready for being ended from outside."""
         end_on_signals(self)
 
-    async def on_unmount(self) -> None:
-        """Nobody follows any more."""
-        await self._hang_up()
+    def on_unmount(self) -> None:
+        """End the lecture."""
+        self._end_sharing()
 
     @on(OpeningScreen.Ready)
     async def ready(self, message: OpeningScreen.Ready) -> None:
@@ -290,11 +289,11 @@ class MicrogptApp(ThemedApp):
         `motion` is what the chapter before moved this run with. If its thread does not halt, the run is left to it.
         """
         await self._clear()
-        if self._telling is not None:
-            await self._telling.open()
+        if self._shared is not None:
+            self._shared.open()
         try:
             session = session.anew() if motion is not None and motion.busy else session
-            screen = LectureScreen(session, lecture, self._telling)
+            screen = LectureScreen(session, lecture, self._shared)
         except EngineError as error:  # no memory for one more run
             if self.keeper is None:
                 self.exit(error)
@@ -321,7 +320,7 @@ class MicrogptApp(ThemedApp):
     async def _return(self) -> None:
         """Be in the debugger again."""
         await self._clear()
-        await self._hang_up()
+        self._end_sharing()
 
     async def _clear(self) -> None:
         """Take the present lecture away, and the opening of the next one, with all that has come up over them."""
@@ -329,9 +328,9 @@ class MicrogptApp(ThemedApp):
         while any(isinstance(screen, OpeningScreen | LectureScreen) for screen in self.screen_stack[1:]):
             await self.pop_screen()
 
-    async def _hang_up(self) -> None:
-        if self._telling is not None:
-            await self._telling.close()
+    def _end_sharing(self) -> None:
+        if self._shared is not None:
+            self._shared.close()
 
 
 def settle() -> None:
@@ -390,7 +389,7 @@ def run_debugger(start: Start, lecture: Lecture | None = None, theme: str = "dar
     Raises EngineError if the run cannot be opened or kept; the terminal is as it was by then.
     """
     check_threads()
-    app = MicrogptApp(start, lecture, None if in_browser() else Telling(call_file()))
+    app = MicrogptApp(start, lecture, None if in_browser() else SharedNotes(state_folder()))
     app.begin_in(theme)
     try:
         error = app.run()

@@ -13,14 +13,14 @@ from textual.screen import Screen
 from textual.theme import Theme
 
 from microgpt_tui.app import ThemedApp, end_on_signals
-from microgpt_tui.lectures.calling import call_file
-from microgpt_tui.lectures.following import following
+from microgpt_tui.lectures.shared_notes import follow
+from microgpt_tui.place import state_folder
 from microgpt_tui.screens.notes import NotesScreen
 from microgpt_tui.threads import check_threads
 
 
 class NotesApp(ThemedApp):
-    """Follows the lecture whose call is in `file`, and whatever lecture comes after it."""
+    """Shows the notes of the newest lecture whose file is in `folder`, and whatever lecture comes after it."""
 
     TITLE = "microgpt-tui: notes"
     ENABLE_COMMAND_PALETTE = False
@@ -31,13 +31,13 @@ class NotesApp(ThemedApp):
 
     def __init__(
         self,
-        file: Path,
+        folder: Path,
         language: str = "en",
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = datetime.now,
     ) -> None:
         super().__init__()
-        self._file = file
+        self._folder = folder
         self.shown = NotesScreen(language, clock, now)
 
     def get_default_screen(self) -> Screen[None]:
@@ -50,7 +50,7 @@ class NotesApp(ThemedApp):
         self.run_worker(self._follow())
 
     async def _follow(self) -> None:
-        async for notes in following(self._file):
+        async for notes in follow(self._folder):
             self.shown.hear(notes)
 
     def _recolour(self, theme: Theme) -> None:
@@ -61,7 +61,7 @@ class NotesApp(ThemedApp):
 def show_notes(language: str, theme: str) -> int:
     """Follow lectures until the user leaves, and return the exit status. Raises EngineError without threads for it."""
     check_threads()
-    app = NotesApp(call_file(), language)
+    app = NotesApp(state_folder(), language)
     app.begin_in(theme)
     app.run()
     return app.return_code or 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,10 +11,10 @@ from engine.tokenizer import Tokenizer
 from microgpt_tui.frame import Where
 from microgpt_tui.lectures.leaf import leaf_of, lines_of
 from microgpt_tui.lectures.library import config_of, docs_of
-from microgpt_tui.lectures.pages import Chapter, LectureError
+from microgpt_tui.lectures.pages import Ask, Chapter, LectureError, Page, Said
 from microgpt_tui.lectures.reading import read_all
 from microgpt_tui.lectures.scenes import Scene, bind
-from microgpt_tui.widgets.prose import bare_marks
+from microgpt_tui.widgets.prose import bare_marks, not_shown
 
 Asked = TypeVar("Asked")
 Open = Callable[[Config, list[str]], Session]
@@ -39,7 +39,18 @@ def check(path: Path, language: str, open_session: Open) -> tuple[Chapter | None
     if not mistakes:
         session = open_session(config, docs)
         mistakes += _run_through(scenes, session) or reads_badly(scenes, session)
+    mistakes += (mistake for page in chapter.pages for mistake in _not_shown(page))
     return chapter, sorted(mistakes, key=lambda mistake: mistake.line)
+
+
+def _not_shown(page: Page) -> Iterator[LectureError]:
+    """What stands in the texts of a page and cannot be shown in a terminal."""
+    question = page.act.question if isinstance(page.act, Ask) else None
+    for said in (page.title, page.body, page.notes, question, page.then):
+        if said is not None:
+            for line, what in not_shown(said.text):
+                at = Said("", said.file, said.line + line)
+                yield at.fault(f"a page cannot show {what}; write it as text, or as a code block between lines of ```")
 
 
 def _run_through(scenes: list[Scene], session: Session) -> list[LectureError]:

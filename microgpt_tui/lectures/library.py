@@ -1,11 +1,13 @@
 """Finds lectures: the course that comes with the program, by number or name, and a user's own file or folder.
 
-A course is a folder with one subfolder a language; a chapter is a file in it; files are in the order of their names.
+A course is a folder with one subfolder a language; a chapter is a file in it; files are in the order of their
+names, and numbers in these count: 2-tokens.md comes before 10-inference.md.
 """
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -105,7 +107,13 @@ def _files(folder: Path, language: str) -> list[Path]:
 
 
 def _chapters(folder: Path) -> Iterator[Path]:
-    yield from sorted(path for path in folder.glob("*.md") if path.stem.lower() != "readme")
+    yield from sorted((path for path in folder.glob("*.md") if path.stem.lower() != "readme"), key=_in_order)
+
+
+def _in_order(path: Path) -> tuple[list[str | int], str]:
+    """Texts and numbers of a file's name in turn, to sort by; and the name, where these are alike."""
+    parts = re.split(r"(\d+)", path.stem)
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)], path.name
 
 
 def _chosen(wanted: str, course: Course) -> int:

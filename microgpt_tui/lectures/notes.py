@@ -1,13 +1,13 @@
-"""`Notes`: what a speaker is told of a page, as one line of JSON. Of what comes in, nothing is believed unchecked."""
+"""`Notes`: what a speaker is told of a page. Notes that come from a file are checked."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
+from engine.quoting import told
 from microgpt_tui.lectures.giving import Lecture, forward
 from microgpt_tui.lectures.leaf import LETTERS, Leaf
 from microgpt_tui.lectures.pages import Ask, LectureError
@@ -16,7 +16,6 @@ from microgpt_tui.lectures.turning import Turn
 from microgpt_tui.printing import lines, printable
 from microgpt_tui.widgets.prose import LITERAL, without_literals
 
-LONGEST = 2**20  # bytes of a line
 A_WEEK = 7 * 24 * 3600
 
 
@@ -52,18 +51,16 @@ class Notes:
     seen: Seen
     elapsed: float
 
-    def line(self) -> bytes:
-        """This as a line of JSON."""
-        return json.dumps(asdict(self)).encode() + b"\n"
-
     @classmethod
-    def read(cls, line: bytes) -> Notes:
-        """What `line` made, with visible signs in the place of control characters. Raises LectureError for others."""
+    def read(cls, said: Any) -> Notes:
+        """Notes from what `asdict` made of them, with visible signs for control characters.
+
+        Raises LectureError for anything else.
+        """
         try:
-            said = json.loads(line)
             return cls(**{field.name: _KINDS[str(field.type)](said[field.name]) for field in fields(cls)})
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-            raise LectureError(f"these are no notes of a page: {printable(repr(line[:60]))}") from None
+        except (ValueError, KeyError, TypeError, OverflowError):
+            raise LectureError(f"these are no notes of a page: {printable(told(said))}") from None
 
 
 def _text(said: Any) -> str:

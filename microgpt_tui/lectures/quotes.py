@@ -1,6 +1,7 @@
 """Numbers quoted in a text: `{loss}`, `{probs["e"]:.2f}`, `{loss @ step 1000}`. Each is asked of the run, never typed.
 
-Beside the engine's expressions there are words that only a text needs; see WORDS.
+A quote is written as in Python's f-strings: an expression, `!r`, `!s` or `!a`, a `:` and a format. Beside the engine's
+expressions there are words that only a text needs; see WORDS.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 
 from engine import Address, AddressError, EngineError, ExpressionError, Moment, Phase, Scope, Session
 from engine.expressions import Answer
-from engine.quoting import shortened
+from engine.quoting import shortened, told
 from engine.references import Kind
 from engine.watches import Watch
 from microgpt_tui.lectures.pages import LectureError, Said
@@ -23,7 +24,9 @@ from microgpt_tui.printing import printable
 from microgpt_tui.widgets.numbers import plain
 
 QUOTED = re.compile(r"\{\{|\}\}|\{(?P<inside>[^{}]*)\}|[{}]")
-FORMAT = re.compile(r":(?P<format>\+?,?(?:\.\d)?[defg%]?)\s*$")
+CONVERSIONS: dict[str, Callable[[object], str]] = {"r": repr, "s": str, "a": ascii}
+OF_WHOLE_NUMBERS = "bcdoxX"  # formats
+LARGEST = 200  # a width or a precision; a page has 76 columns
 ELSEWHERE = re.compile(r"\s@\s+(?P<address>[^\"']+)$")
 CALL = re.compile(r"(?P<word>[a-z_]+)\s*(?:\((?P<inside>.*)\))?")
 
@@ -49,6 +52,7 @@ class Quote:
     ask: Ask
     address: Callable[[int], Address] | None = None  # None: at the page's own moment
     format: str = ""
+    conversion: str = ""
 
     def answer(self, session: Session) -> str:
         """What stands in the text for it; the run stands at the moment. Raises LectureError if it is not known."""
@@ -59,10 +63,10 @@ class Quote:
         if value is None:
             raise self.said.fault(f"{{{shortened(self.text)}}} is not known at {where(session)}")
         try:
-            return written(value, self.format)
-        except ValueError:
+            return written(value, self.format, self.conversion)
+        except (ValueError, OverflowError):
             raise self.said.fault(
-                f"{{{shortened(self.text)}}} is {value!r}, which :{self.format} cannot write"
+                f"{{{shortened(self.text)}}} is {told(value)}, which :{self.format} cannot write"
             ) from None
 
 
@@ -117,11 +121,11 @@ class Reader:
         return Template(said, (*parts, said.text[end:]))
 
     def _quote(self, said: Said, text: str, parts: list[str | Quote]) -> None:
-        form = FORMAT.search(text)
-        words = text[: form.start()] if form else text
+        words, conversion, form = parted(text)
         elsewhere = ELSEWHERE.search(words)
         address = None
         try:
+            _check_format(conversion, form)
             if elsewhere:
                 address = partial(Address.parse, elsewhere["address"], self.scope)
                 address(0)  # whether it can be read
@@ -132,7 +136,7 @@ class Reader:
         except EngineError as error:
             self.mistakes.append(said.fault(f"{{{shortened(text)}}}: {error}"))
         else:
-            parts.append(Quote(said, text.strip(), ask, address, form["format"] if form else ""))
+            parts.append(Quote(said, text.strip(), ask, address, form or "", conversion or ""))
 
     def expression(self, text: str) -> Ask:
         """An expression or one of WORDS. Raises EngineError."""
@@ -183,12 +187,66 @@ def where(session: Session) -> str:
     return Address.of(session.program, moment).text
 
 
-def written(value: Answer, form: str = "") -> str:
-    """A value as it stands in a text. Raises ValueError if `form`, a format of Python's, does not fit it."""
+def parted(text: str) -> tuple[str, str | None, str | None]:
+    """The expression of a quote, what stands after its `!` and after its `:`; None for what is not there.
+
+    As in Python, what stands in brackets or in a text between quotation marks belongs to the expression.
+    """
+    depth, mark = 0, ""
+    for place, sign in enumerate(text):
+        if mark:
+            mark = "" if sign == mark else mark
+        elif sign in "\"'":
+            mark = sign
+        elif sign in "([":
+            depth += 1
+        elif sign in ")]":
+            depth -= 1
+        elif depth == 0 and sign == ":":
+            return text[:place], None, text[place + 1 :].rstrip()
+        elif depth == 0 and sign == "!" and text[place + 1 : place + 2] != "=":
+            conversion, colon, form = text[place + 1 :].partition(":")
+            return text[:place], conversion.strip(), form.rstrip() if colon else None
+    return text, None, None
+
+
+def _check_format(conversion: str | None, form: str | None) -> None:
+    """Raises AddressError for a conversion or a format that is none of Python's, or that is too wide for a page."""
+    if conversion is not None and conversion not in CONVERSIONS:
+        raise AddressError(f"no conversion is called {printable(shortened(conversion))!r}; write !r, !s or !a")
+    if any(len(digits) > 9 or int(digits) > LARGEST for digits in re.findall(r"\d+", form or "")):
+        raise AddressError(f"a width or a precision is at most {LARGEST}")
+    if form and not any(_fits(sample, form) for sample in (("",) if conversion else (0.5, 1, ""))):
+        shown = printable(shortened(form))
+        raise AddressError(f"{shown!r} is no format of Python's; write for example .2f, .3e, .1%, >8 or 08d")
+
+
+def _fits(value: float | str, form: str) -> bool:
+    try:
+        format(value, form)
+    except ValueError:
+        return False
+    return True
+
+
+def written(value: Answer, form: str = "", conversion: str = "") -> str:
+    """A value as it stands in a text, converted and formatted as Python does it.
+
+    Without a format, a number has few digits.
+
+    Raises ValueError or OverflowError if the format does not
+    fit the value.
+    """
     if isinstance(value, tuple):
-        return ", ".join(written(each, form) for each in value)
+        return ", ".join(written(each, form, conversion) for each in value)
+    if conversion:
+        value = CONVERSIONS[conversion](float(value) if isinstance(value, np.floating) else value)
     if form:
-        return format(int(value) if form[-1] == "d" and isinstance(value, float) else value, form)
+        if isinstance(value, float) and form[-1] in OF_WHOLE_NUMBERS and value.is_integer():
+            value = int(value)  # arithmetic makes floats, also of counts
+        elif isinstance(value, bool):
+            value = str(value).lower() if _fits("", form) else int(value)
+        return printable(format(value, form))
     if isinstance(value, bool) or value is None:
         return str(value).lower()
     if isinstance(value, float | np.floating):

@@ -12,7 +12,7 @@ from microgpt_tui.keys import IN_LECTURE
 from microgpt_tui.lectures.giving import Lecture
 from microgpt_tui.lectures.leaf import Leaf
 from microgpt_tui.lectures.pages import Course, Play, Run
-from microgpt_tui.lectures.telling import Telling
+from microgpt_tui.lectures.shared_notes import SharedNotes
 from microgpt_tui.lectures.turning import Press, Turn
 from microgpt_tui.motion import Pace
 from microgpt_tui.panes.base import Pane
@@ -38,8 +38,8 @@ class LectureScreen(Paging):
             self.to = to
             super().__init__()
 
-    def __init__(self, session: Session, lecture: Lecture, telling: Telling | None = None) -> None:
-        super().__init__(session, lecture, telling)
+    def __init__(self, session: Session, lecture: Lecture, shared: SharedNotes | None = None) -> None:
+        super().__init__(session, lecture, shared)
         self._digits = (0.0, 0)  # when a digit was typed last, and the number so far
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

@@ -18,7 +18,7 @@ from microgpt_tui.lectures.giving import Lecture, leaves, standing
 from microgpt_tui.lectures.leaf import Leaf
 from microgpt_tui.lectures.notes import Seen, notes_of
 from microgpt_tui.lectures.pages import LectureError, Run
-from microgpt_tui.lectures.telling import Telling
+from microgpt_tui.lectures.shared_notes import SharedNotes
 from microgpt_tui.lectures.turning import Press, Turn
 from microgpt_tui.motion import Motion
 from microgpt_tui.panes.base import Pane
@@ -42,10 +42,10 @@ class Paging(DebuggerScreen):
             self.leaf = leaf
             super().__init__()
 
-    def __init__(self, session: Session, lecture: Lecture, telling: Telling | None = None) -> None:
+    def __init__(self, session: Session, lecture: Lecture, shared: SharedNotes | None = None) -> None:
         super().__init__(session)
         self.lecture = lecture
-        self._telling = telling  # of what is shown, to those who follow
+        self._shared = shared  # notes, for other terminals
         self.scenes = lecture.scenes(self.scope)
         lecture.page = min(lecture.page % len(self.scenes), len(self.scenes) - 1)
         self.leaves: list[Leaf] = []  # of the first pages; the others are on their way
@@ -68,6 +68,7 @@ class Paging(DebuggerScreen):
         self.page_pane.chapter = self.lecture.chapter.title
         self.run_worker(self._prepare, thread=True, group="pages")
         self.set_interval(1.0, self._stand_line)
+        self.set_interval(1.0, self._tell)  # does nothing, unless the file could not be written before
         self.open_page(self.lecture.page)
 
     def on_unmount(self) -> None:
@@ -143,10 +144,10 @@ class Paging(DebuggerScreen):
         self._tell()
 
     def _tell(self) -> None:
-        """Let those who follow know what is shown."""
-        if self._telling is not None:
+        """Share the notes of what is shown."""
+        if self._shared is not None:
             seen = Seen.BLANK if self.blank else Seen.EXPLORING if self.exploring else Seen.PAGE
-            self._telling.tell(notes_of(self.lecture, self.scenes, self.leaves, self.turn, seen))
+            self._shared.share(notes_of(self.lecture, self.scenes, self.leaves, self.turn, seen))
 
     def _stand_line(self) -> None:
         """Say below what the next press does, and where the lecture is."""

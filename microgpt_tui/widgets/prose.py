@@ -21,9 +21,19 @@ from microgpt_tui import palette
 
 MARKS = {"strong": "STRONG", "em": "TARGET", "code_inline": "NEW"}
 FIRST = 0x10F000  # of the private characters that stand for signs which are quoted, while a text is read
-STAND_IN = {ord(sign): FIRST + ord(sign) for sign in punctuation + digits}
+STAND_IN = {ord(sign): FIRST + ord(sign) for sign in punctuation + digits + " "}
 LITERAL = re.compile(f"([{chr(FIRST)}-{chr(FIRST + 127)}]+)")
 SIGN = {stand_in: sign for sign, stand_in in STAND_IN.items()}
+
+
+NOT_SHOWN = {
+    "table_open": "a table",
+    "image": "an image",
+    "hr": "a horizontal rule",
+    "blockquote_open": "a block quotation",
+    "link_open": "the address of a link",
+}
+TAG = re.compile(r"<(img|table)\b", re.IGNORECASE)  # other HTML is shown as the text that it is
 
 
 @cache
@@ -66,6 +76,29 @@ def prose(text: str, width: int) -> list[Text]:
             line.rstrip()
             lines.append(Text.assemble((lead if number == 0 else hanging, palette.DIM), line))
     return lines
+
+
+@cache
+def _whole_parser() -> MarkdownIt:
+    """A parser of what `parser` does not know, too."""
+    return MarkdownIt("commonmark", {"html": True}).enable("table")
+
+
+def not_shown(text: str) -> Iterator[tuple[int, str]]:
+    """What stands in a Markdown text that `prose` cannot show as it is meant: the line, counted from 0, and a name."""
+    for token in _whole_parser().parse(text):
+        line = token.map[0] if token.map else 0
+        if token.type in NOT_SHOWN:
+            yield line, NOT_SHOWN[token.type]
+        elif token.type == "html_block" and (tag := TAG.search(token.content)):
+            yield line + token.content.count("\n", 0, tag.start()), f"the HTML tag <{tag[1]}>"
+        for child in token.children or ():
+            if child.type in ("softbreak", "hardbreak"):
+                line += 1
+            elif child.type in NOT_SHOWN and child.info != "auto":  # an address in <> is shown
+                yield line, NOT_SHOWN[child.type]
+            elif child.type == "html_inline" and (tag := TAG.match(child.content)):
+                yield line, f"the HTML tag <{tag[1]}>"
 
 
 def bare_marks(text: str) -> bool:

@@ -1,5 +1,7 @@
 """What 20,000 training steps under the screen cost, and whether cost grows with steps.
 
+"longest" is the longest way back to a single step, "back" a step of many that are gone back one after the other.
+
 Run by hand: python tests/benchmarks/long.py [STEPS] [--trace]. With --trace it says what Python has allocated since a
 tenth of the way, line by line, and everything is slower.
 """
@@ -24,6 +26,7 @@ from microgpt_tui.screens.debugger import DebuggerScreen
 STEPS = 20_000
 FRAMES = 40
 SEEKS = 8
+BACK = 40
 OFTEN = {"dead-relu", "zero-grad"}  # checks that stop a run of this length hundreds of times, rightly
 
 
@@ -50,6 +53,16 @@ async def frames(app: Debugger, pilot: Pilot[None], screen: DebuggerScreen, phas
     return statistics.median([await painted(app, pilot, lambda key=key: screen.action_go(key)) for key in keys])
 
 
+def back(session: Session) -> float:
+    """Mean seconds of each of BACK steps back, one after the other."""
+    here, start = session.moment, time.perf_counter()
+    for i in range(1, BACK + 1):
+        session.seek(Moment(max(here.step - i, 0), Phase.FORWARD, 10))
+    mean = (time.perf_counter() - start) / BACK
+    session.seek(here)
+    return mean
+
+
 def seeks(session: Session) -> float:
     """The longest of a few ways back, each to a step as far from a keyframe as there is; in seconds."""
     here, times, kept = session.moment, [], sorted(session.history.keyframes)
@@ -71,7 +84,9 @@ async def measure(steps: int, trace: bool) -> None:
         screen = app.screen
         assert isinstance(screen, DebuggerScreen)
         screen.kept = Kept(checks=frozenset(CHECKS) - OFTEN)
-        print("   steps  steps/s   RSS MB   keyframes  forward ms  backward ms  update ms  longest seek ms")
+        print(
+            "   steps  steps/s   RSS MB   keyframes  forward ms  backward ms  update ms  longest seek ms  step back ms"
+        )
         before = None
         for mark in sorted({*(steps * share // 200 for share in (1, 10, 20, 50, 100, 150, 200))}):
             done, seconds = await train(screen, mark)
@@ -80,9 +95,10 @@ async def measure(steps: int, trace: bool) -> None:
                 tracemalloc.start()
                 before = tracemalloc.take_snapshot()
             costs = [await frames(app, pilot, screen, phase) for phase in Phase]
+            costs += [seeks(session), back(session)]
             times = "".join(f"{cost * 1e3:12.1f}" for cost in costs)
             print(f"{session.step:8,} {done / seconds:8.0f} {process.memory_info().rss / 1e6:8.1f} "
-                  f"{len(session.history.keyframes):11}{times} {seeks(session) * 1e3:13.1f}", flush=True)  # fmt: skip
+                  f"{len(session.history.keyframes):11}{times}", flush=True)  # fmt: skip
         if before is not None:
             for found in tracemalloc.take_snapshot().compare_to(before, "lineno")[:15]:
                 print(found)

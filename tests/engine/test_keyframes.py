@@ -63,6 +63,30 @@ def test_every_moment_of_20_000_steps_is_within_reach() -> None:
     assert len(session.losses) == len(session.history.norms) == STEPS
 
 
+def test_going_back_step_by_step_replays_few_steps_however_far_apart_keyframes_are() -> None:
+    session, known = Session(CONFIG, DOCS), {}
+    session.history.keyframes.spacing = 512
+    session.run(until=1000, on_step=lambda step, loss: known.update({step + 1: state(session)}))
+    session.sample(1)  # the generator goes on
+    replayed = list[int]()
+    for step in range(999, 700, -1):
+        session.seek(Moment(step, Phase.FORWARD, 7), lambda step, loss: replayed.append(step))
+        assert state(session) == known[step], step
+        assert len(session._passed.frames) <= 24
+        assert session.generator.getstate() == session.history.keyframes[512].generator
+    assert len(replayed) < 488 + 5 * 299  # once from the keyframe, then few each; without these it is 100,000
+    for there, back in ((600, 520), (990, 5), (999, 513), (1000, 600)):
+        session.seek(Moment(there))
+        session.seek(Moment(back, Phase.UPDATE, 3))
+        session.seek(Moment(back))
+        assert state(session) == known[back]
+        assert len(session._passed.frames) <= 24
+    branch = session.branch([SetRate(590, "learning_rate", 0.02)])
+    branch.run(until=620)
+    branch.seek(Moment(600))
+    assert state(branch) != known[600]  # nothing is taken from the run that it left
+
+
 @given(
     st.integers(1, 9), st.lists(st.integers(0, 70), max_size=3), st.lists(st.integers(0, 2000), min_size=1, max_size=9)
 )

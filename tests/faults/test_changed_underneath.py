@@ -1,4 +1,4 @@
-"""Files of the program that change while nobody looks: the documents of a run, the desk, the layout, the call."""
+"""Files of the program that change while nobody looks: the documents of a run, the desk, the layout, the notes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from microgpt_tui import desk as desks
 from microgpt_tui.desk import Desk
 from microgpt_tui.frame import Where
 from microgpt_tui.kept import restored
-from microgpt_tui.lectures import calling
+from microgpt_tui.lectures.notes import Notes, Seen
+from microgpt_tui.lectures.shared_notes import FILES, Found, SharedNotes, newest
 from microgpt_tui.screens.arrangement import FILE, Arrangement
 from microgpt_tui.start import from_desk
 from tests.cli.support import error_of, invoke
 
 CONFIG = Config(n_embd=4, n_head=2, block_size=4, num_steps=20)
+NOTES = Notes("en", "A", "B", 0, 1, "C", "", "D", False, False, "next", "", Seen.PAGE, 1.0)
 NAMES = b"anna\nben\ncarla\n"
 
 
@@ -123,30 +125,32 @@ OTHERS: dict[str, Callable[[Path], object]] = {
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("what", OTHERS)
 def test_something_else_stands_in_its_place(what: str) -> None:
-    for path in (desks.desk_file(), calling.call_file(), desks.run_file()):
+    for path in (desks.desk_file(), desks.folder() / FILES.replace("*", "1"), desks.run_file()):
         OTHERS[what](path)
     layout = Path(os.environ["XDG_CONFIG_HOME"]) / "microgpt-tui" / FILE
     layout.parent.mkdir(parents=True)
     OTHERS[what](layout)
     assert Arrangement.load() == Arrangement()
-    assert calling.read(calling.call_file()) is None
+    assert newest(desks.folder()) is None
     assert error_of(invoke("--resume")).isprintable()
     run, _ = desks.left_run(DESK)
     assert run is None
 
 
 @pytest.mark.parametrize("name", STRANGE)
-def test_a_value_of_the_layout_or_of_the_call_is_strange(name: str) -> None:
+def test_a_value_of_the_layout_or_of_the_notes_is_strange(name: str) -> None:
     Arrangement(("qkv", "stage"), (("qkv", "stage"),)).save()
-    call = calling.Call(1234, "token")
-    call.write(calling.call_file())
+    shared = SharedNotes(desks.folder())
+    shared.open()
+    shared.share(NOTES)
+    notes = next(desks.folder().glob(FILES))
     layout = next(Path(os.environ["XDG_CONFIG_HOME"]).rglob(FILE))
-    for file, read in ((layout, Arrangement.load), (calling.call_file(), lambda: calling.read(calling.call_file()))):
+    for file, read in ((layout, Arrangement.load), (notes, lambda: newest(desks.folder()))):
         whole: Any = json.loads(file.read_bytes())
         for place in places(whole):
             file.write_text(json.dumps(changed(whole, place, STRANGE[name])))
             found: object = read()
-            assert found is None or isinstance(found, Arrangement | calling.Call)
+            assert found is None or isinstance(found, Arrangement | Found)
 
 
 def test_gone_is_not_null() -> None:

@@ -16,6 +16,7 @@ from waiting import ended
 from engine import checkpoint
 from microgpt_tui import desk as desks
 from microgpt_tui.cli.train import _Teller
+from microgpt_tui.lectures.shared_notes import FILES
 from tests.cli.support import SMALL, environment, invoke, start
 
 LONG = ("--until", "1000000", "--num-steps", "1000000", *SMALL)
@@ -172,13 +173,13 @@ def test_a_lecture_is_ended(name: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "microgpt_tui", "lecture", str(lecture)]
     with terminal(command, XDG_STATE_HOME=str(tmp_path / "state"), PYTHONPATH=environment()["PYTHONPATH"]) as term:
         term.wait("Hello.")
-        term.wait(lambda _: (desks.folder() / "lecture.json").exists())
+        term.wait(lambda _: list(desks.folder().glob(FILES)))
         if name == "SIGINT":  # a key there, too
             term.press("C-c", "q")
         else:
             found(str(lecture)).send_signal(number_of(name))
         term.left(0 if name == "SIGINT" else STATUS[name])
-    assert not list(desks.folder().iterdir())  # the call was taken back, and no desk was made of the lecture
+    assert not list(desks.folder().iterdir())  # the notes are removed, and no desk was made of the lecture
 
 
 # Its window.

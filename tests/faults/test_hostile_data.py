@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import cast
 
 import pytest
 from faults.hostile import SEQUENCES
@@ -15,7 +14,7 @@ from lecturing import giving, lecture_of
 from engine import Config, Session
 from microgpt_tui.exporting.handout import handout, printed
 from microgpt_tui.lectures.notes import Notes
-from microgpt_tui.lectures.telling import Telling
+from microgpt_tui.lectures.shared_notes import SharedNotes, newest
 from microgpt_tui.notes import NotesApp
 from microgpt_tui.printing import printable
 from microgpt_tui.widgets.prose import bare_marks, literal, parser, prose, without_literals
@@ -63,26 +62,20 @@ def pages() -> str:
     return "".join(one.replace("step 0", f"step {n}").replace("config:", "#") for n in range(len(DOCS)))
 
 
-class Heard:
-    """Hears what followers would be sent, as they read it."""
-
-    notes: Notes
-
-    def tell(self, notes: Notes) -> None:
-        self.notes = Notes.read(notes.line())
-
-
 async def test_the_lecture_and_its_notes_show_it(tmp_path: Path) -> None:
-    shown, told, heard = [printable(document) for document in run().docs], Heard(), list[Notes]()
+    shown, shared, heard = [printable(document) for document in run().docs], SharedNotes(tmp_path), list[Notes]()
+    shared.open()
     lecture = lecture_of(tmp_path, pages())
-    async with giving(lecture, (120, 60), cast(Telling, told), run().anew()) as pilot:
+    async with giving(lecture, (120, 60), shared, run().anew()) as pilot:
         for document in shown:
             await pilot.press("space")
             await pilot.pause()
             on_screen = " ".join(check(pilot).split())
             for sentence in ("On {}", "In {}", "and {}.", "Is it {}?", "b) {}", "It is {}."):
                 assert sentence.format(document) in on_screen
-            heard.append(told.notes)
+            found = newest(tmp_path)
+            assert found is not None
+            heard.append(found.notes)
             await pilot.press("space")
     notes = NotesApp(tmp_path / "no lecture")
     async with notes.run_test(size=(80, 24)) as pilot:

@@ -54,6 +54,23 @@ def run(tmp_path: Path) -> Session:
         ("figure: '{loss}'\nmoment: step 0\n---\n# T\n", 4, "{loss} is not known at step 0"),
         ("moment: step 0\n---\n# T\n\nfirst {n},\nthen {loss}\n", 9, "{loss} is not known"),
         ("---\n# T\n\n{doc:.2f}\n", 7, "which :.2f cannot write"),
+        ("---\n# T\n\n{n:.2q}\n", 7, "{n:.2q}: '.2q' is no format of Python's; write for example .2f"),
+        ("---\n# T\n\n{n:=^^3}\n", 7, "is no format of Python's"),
+        ("---\n# T\n\n{n:999999999}\n", 7, "a width or a precision is at most 200"),
+        ("---\n# T\n\n{n:.201f}\n", 7, "a width or a precision is at most 200"),
+        ("---\n# T\n\n{n!x}\n", 7, "no conversion is called 'x'; write !r, !s or !a"),
+        ("---\n# T\n\n{doc!r:.2f}\n", 7, "'.2f' is no format"),
+        ("---\n# T\n\n{doc:08d}\n", 7, "is 'bo', which :08d cannot write"),
+        ("---\n# T\n\n{learning_rate:d}\n", 7, "is 0.01, which :d cannot write"),  # rather than a wrong 0
+        ("---\n# T\n\n{wte[0, 0] * 1e300:c}\n", 7, "which :c cannot write"),
+        ("---\n# T\n\na\n\n| a | b |\n|---|---|\n| 1 | 2 |\n", 9, "a page cannot show a table"),
+        ("---\n# T\n\na\nb ![x](y.png)\n", 8, "a page cannot show an image"),
+        ("---\n# T\n\n<div>\n<img src=a>\n</div>\n", 8, "a page cannot show the HTML tag <img>"),
+        ("---\n# T\n\na\n<IMG src=a>\n", 8, "a page cannot show the HTML tag <IMG>"),
+        ("---\n# T\n\na\n\n***\n", 9, "a page cannot show a horizontal rule"),
+        ("---\n# T\n\n> a\n", 7, "a page cannot show a block quotation"),
+        ("---\n# T\n\n[a](http://b/)\n", 7, "a page cannot show the address of a link"),
+        ("notes: |\n  a\n\n  | a |\n  |---|\n---\n# T\n", 7, "a page cannot show a table"),
         ("---\n# T\n\n{nosuch}\n", 7, "nothing is called nosuch"),
         ("---\n# T\n\n{n @ step 99}\n", 7, "no step 99"),
         ("---\n# T\n\n{names(0)}\n", 7, "names(0)"),
@@ -117,6 +134,40 @@ def test_numbers_in_a_text_are_the_engines(tmp_path: Path) -> None:
     assert float(without_literals(leaf.then)) == pytest.approx(plain.losses[4], abs=5e-5)  # four decimals of it
     assert (end.step, leaf.end) == (9, end)
     assert leaf.start == Moment(2, Phase.FORWARD, event.last)
+
+
+@pytest.mark.parametrize(
+    ("quote", "expected"),
+    [
+        ("{learning_rate:.10f}", "0.0090000000"),
+        ("{learning_rate:.17g}", format(0.01 * (1 - 3 / 30), ".17g")),
+        ("{learning_rate!r}", repr(0.01 * (1 - 3 / 30))),
+        ("{learning_rate * 1e9 :>+20,.3f}", "      +9,000,000.000"),
+        ("{learning_rate:e>12.1E}", "eeeee9.0E-03"),
+        ("{n_params:>8}", f"{264:>8}"),
+        ("{n_params:08d}", "00000264"),
+        ("{n_params * 1.0:#x}", "0x108"),
+        ("{n_params:_^9}", "___264___"),
+        ("{doc:>8}", "      bo"),
+        ("{doc:*<8.2}", "bo******"),
+        ("{doc!r:>8}", "    'bo'"),
+        ('{doc != "a:b":>8}', "    true"),
+        ('{doc == "a!r":d}', "0"),
+        ("{len(wte[0]):3d}", "  4"),
+        ("{largest(1; 3; 2) @ step 0:03d}", "001"),
+        ("{learning_rate @ step 0 :.3f}", "0.010"),
+        ("{n_params:.2%}", "26400.00%"),
+        ("{n_params:}", "264"),
+    ],
+)
+def test_a_quote_takes_a_format_as_in_python(tmp_path: Path, quote: str, expected: str) -> None:
+    session = run(tmp_path)
+    page = f"---\nmoment: step 3\n---\n# T\n\n{quote} is it\n"
+    assert mistakes(tmp_path, page) == []
+    scenes, _ = bind(read(tmp_path / "one.md"), scope(session))
+    leaf, _ = leaf_of(scenes[0], session, Moment())
+    (line,) = lines_of(leaf, 76)
+    assert line.plain == f"{expected} is it"  # with its spaces, also at the start of a line
 
 
 def scope(session: Session) -> Scope:

@@ -53,6 +53,14 @@ def test_every_chapter_does_something_and_has_notes(place: int) -> None:
     assert all(page.notes for page in chapter.pages)
 
 
+def test_chapters_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    names = ["1-a", "2-b", "02-c", "2.9-d", "2.10-e", "10-f", "100-g", "a1", "a2", "a10", "b"]
+    for name in reversed(names):
+        (tmp_path / f"{name}.md").touch()
+    found = [path.stem for path in files(str(tmp_path), "en")]
+    assert found == names
+
+
 def _shown(page: Page) -> tuple[object, ...]:
     """What a page does, without its words."""
     act = page.act

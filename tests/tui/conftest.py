@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from microgpt_tui.lectures import following
+from microgpt_tui.lectures import shared_notes
 
 
 @pytest.fixture
-def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where a lecture's call is looked for, and often."""
-    monkeypatch.setattr(following, "LOOK", 0.01)
-    return tmp_path / "state" / "lecture.json"
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where lectures share their notes, and where these are looked for often."""
+    monkeypatch.setattr(shared_notes, "LOOK", 0.01)
+    return tmp_path / "state"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from harness import session, until
@@ -15,7 +15,7 @@ from microgpt_tui.lectures.giving import Lecture
 from microgpt_tui.lectures.notes import Notes, Seen
 from microgpt_tui.lectures.pages import Course
 from microgpt_tui.lectures.reading import read
-from microgpt_tui.lectures.telling import Telling
+from microgpt_tui.lectures.shared_notes import SharedNotes
 from microgpt_tui.screens.lecture import LectureScreen
 
 PAGES = """\
@@ -76,15 +76,15 @@ PAGE = Notes(
 class Giving(ThemedApp):
     """A lecture alone, on a run that is ready."""
 
-    def __init__(self, lecture: Lecture, telling: Telling | None, run: Session) -> None:
+    def __init__(self, lecture: Lecture, shared: SharedNotes | None, run: Session) -> None:
         super().__init__()
         self.run_ = run
-        self.telling = telling
+        self.shared = shared
         self.lecture = lecture
         self.left: list[object] = []
 
     def on_mount(self) -> None:
-        self.push_screen(LectureScreen(self.run_, self.lecture, self.telling))
+        self.push_screen(LectureScreen(self.run_, self.lecture, self.shared))
 
     def on_lecture_screen_left(self, message: LectureScreen.Left) -> None:
         self.left.append(message.to)
@@ -99,10 +99,10 @@ def lecture_of(tmp_path: Path, text: str = PAGES, language: str = "en", chapters
 
 @asynccontextmanager
 async def giving(
-    lecture: Lecture, size: tuple[int, int] = (120, 36), telling: Telling | None = None, run: Session | None = None
+    lecture: Lecture, size: tuple[int, int] = (120, 36), shared: SharedNotes | None = None, run: Session | None = None
 ) -> AsyncIterator[Pilot[None]]:
     """The lecture at its page, all of whose numbers are known."""
-    app = Giving(lecture, telling, run or session().anew())
+    app = Giving(lecture, shared, run or session().anew())
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: len(app.screen_stack) > 1)
         shown = lectern(pilot)
@@ -118,14 +118,14 @@ def lectern(pilot: Pilot[None]) -> LectureScreen:
     return found
 
 
-@asynccontextmanager
-async def telling(file: Path, notes: Notes | None = None) -> AsyncIterator[Telling]:
-    """A lecture that tells."""
-    told = Telling(file)
-    await told.open()
+@contextmanager
+def sharing(folder: Path, notes: Notes | None = None) -> Iterator[SharedNotes]:
+    """A lecture whose notes are shared."""
+    shared = SharedNotes(folder)
+    shared.open()
     if notes is not None:
-        told.tell(notes)
+        shared.share(notes)
     try:
-        yield told
+        yield shared
     finally:
-        await told.close()
+        shared.close()

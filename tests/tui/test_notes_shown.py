@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from harness import text, until
-from lecturing import CONFIG, PAGE, PAGES, telling
+from lecturing import CONFIG, PAGE, PAGES, sharing
 from terminal import needs_tmux, terminal
 from textual.pilot import Pilot
 
@@ -24,21 +24,21 @@ from microgpt_tui.texts import lecture_words
 
 @asynccontextmanager
 async def reading(
-    file: Path, size: tuple[int, int] = (80, 24), language: str = "en", times: Sequence[float] = (0.0,)
+    folder: Path, size: tuple[int, int] = (80, 24), language: str = "en", times: Sequence[float] = (0.0,)
 ) -> AsyncIterator[Pilot[Any]]:
     """The notes as they are shown; their clock says what `times` begins with."""
-    app = NotesApp(file, language, clock=lambda: times[0], now=lambda: datetime(2025, 3, 1, 9, 5))
+    app = NotesApp(folder, language, clock=lambda: times[0], now=lambda: datetime(2025, 3, 1, 9, 5))
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         yield pilot
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)])
-async def test_the_notes_stand_between_where_one_is_and_what_comes(file: Path, size: tuple[int, int]) -> None:
+async def test_the_notes_stand_between_where_one_is_and_what_comes(folder: Path, size: tuple[int, int]) -> None:
     times = [0.0]
-    async with reading(file, size, times=times) as pilot:
+    async with reading(folder, size, times=times) as pilot:
         await until(pilot, lambda: "Waiting for a lecture: start microgpt-tui lecture" in text(pilot))
-        async with telling(file, PAGE) as told:
+        with sharing(folder, PAGE) as shared:
             await until(pilot, lambda: "Let them vote." in text(pilot))
             lines = text(pilot).split("\n")
             assert lines[0].split() == ["2/6", "Small", "steps", "elapsed", "1:05", "09:05"]
@@ -48,7 +48,9 @@ async def test_the_notes_stand_between_where_one_is_and_what_comes(file: Path, s
             times[0] += 3600
             pilot.app.shown.show()
             await until(pilot, lambda: "1:01:05" in text(pilot))
-            told.tell(replace(PAGE, notes="", right="", then="q is there.", asks=False, coming="", seen=Seen.EXPLORING))
+            shared.share(
+                replace(PAGE, notes="", right="", then="q is there.", asks=False, coming="", seen=Seen.EXPLORING)
+            )
             await until(pilot, lambda: "No notes for this page." in text(pilot))
             assert "Exploring freely" in text(pilot)
             assert "Then" in text(pilot)
@@ -59,38 +61,40 @@ async def test_the_notes_stand_between_where_one_is_and_what_comes(file: Path, s
     assert pilot.app.return_code == 0
 
 
-async def test_long_notes_are_scrolled_and_begin_at_the_top_on_each_page(file: Path) -> None:
+async def test_long_notes_are_scrolled_and_begin_at_the_top_on_each_page(folder: Path) -> None:
     long = replace(PAGE, notes="\n\n".join(f"Sentence {n}." for n in range(40)))
-    async with reading(file) as pilot, telling(file, long) as told:
-        await until(pilot, lambda: "Sentence 0." in text(pilot))
-        await pilot.press("end")
-        await until(pilot, lambda: "Sentence 39." in text(pilot))
-        told.tell(replace(long, done=True, press="next"))  # the same page stays where it is
-        await until(pilot, lambda: "Press      next" in text(pilot))
-        assert "Sentence 39." in text(pilot)
-        told.tell(replace(long, page=2))
-        await until(pilot, lambda: "Sentence 0." in text(pilot))
+    with sharing(folder, long) as shared:
+        async with reading(folder) as pilot:
+            await until(pilot, lambda: "Sentence 0." in text(pilot))
+            await pilot.press("end")
+            await until(pilot, lambda: "Sentence 39." in text(pilot))
+            shared.share(replace(long, done=True, press="next"))  # the same page stays where it is
+            await until(pilot, lambda: "Press      next" in text(pilot))
+            assert "Sentence 39." in text(pilot)
+            shared.share(replace(long, page=2))
+            await until(pilot, lambda: "Sentence 0." in text(pilot))
 
 
-async def test_the_words_are_those_of_the_lectures_language(file: Path) -> None:
+async def test_the_words_are_those_of_the_lectures_language(folder: Path) -> None:
     korean = replace(PAGE, language="ko", title="질문입니다", notes="손을 들게 하세요.", seen=Seen.BLANK)
     words = lecture_words("ko")
-    async with reading(file, language="ko") as pilot:
+    async with reading(folder, language="ko") as pilot:
         await until(pilot, lambda: words["none"][:10] in text(pilot))
-        async with telling(file, korean):
+        with sharing(folder, korean):
             await until(pilot, lambda: "손을 들게 하세요." in text(pilot))
             for word in ("blanked", "elapsed", "answer", "press", "coming"):
                 assert words[word] in text(pilot)
         await until(pilot, lambda: words["ended"][:10] in text(pilot))
 
 
-async def test_themes_colour_the_notes(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_themes_colour_the_notes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
-    async with reading(file) as pilot, telling(file, PAGE):
-        await until(pilot, lambda: "Let them" in text(pilot))
-        for colours in (palette.LIGHT, palette.CONTRAST, palette.DARK):
-            await pilot.press("ctrl+t")
-            await until(pilot, lambda colours=colours: colours.now in _colours(pilot, "A question"))
+    with sharing(folder, PAGE):
+        async with reading(folder) as pilot:
+            await until(pilot, lambda: "Let them" in text(pilot))
+            for colours in (palette.LIGHT, palette.CONTRAST, palette.DARK):
+                await pilot.press("ctrl+t")
+                await until(pilot, lambda colours=colours: colours.now in _colours(pilot, "A question"))
 
 
 def _colours(pilot: Pilot[Any], words: str) -> set[str]:
@@ -100,11 +104,12 @@ def _colours(pilot: Pilot[Any], words: str) -> set[str]:
 
 
 @pytest.mark.parametrize("size", [(40, 12), (12, 5), (1, 1)])
-async def test_no_window_is_too_small_to_go_on(file: Path, size: tuple[int, int]) -> None:
-    async with reading(file, size) as pilot, telling(file, PAGE):
-        await until(pilot, lambda: pilot.app.shown.notes is not None)
-        await pilot.resize_terminal(80, 24)
-        await until(pilot, lambda: "Let them vote." in text(pilot))
+async def test_no_window_is_too_small_to_go_on(folder: Path, size: tuple[int, int]) -> None:
+    with sharing(folder, PAGE):
+        async with reading(folder, size) as pilot:
+            await until(pilot, lambda: pilot.app.shown.notes is not None)
+            await pilot.resize_terminal(80, 24)
+            await until(pilot, lambda: "Let them vote." in text(pilot))
 
 
 @needs_tmux
@@ -120,6 +125,12 @@ def test_two_terminals(tmp_path: Path) -> None:
             notes.wait("Say hello.")
             given.press("Right")
             notes.wait("Answer")
+            with terminal([command, "lecture", str(lecture)], **state) as second:
+                second.wait("The first page")
+                notes.wait("Say hello.")
+                second.press("q")
+                second.left(0)
+            notes.wait("Answer")  # the first goes on
             given.press("q")
             given.left(0)
             notes.wait("The lecture has ended.")
