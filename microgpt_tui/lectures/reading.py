@@ -15,6 +15,7 @@ from pathlib import Path
 
 import yaml
 
+from engine.encodings import wide_encoding
 from engine.files import read_whole
 from microgpt_tui.lectures.pages import Act, Ask, Chapter, LectureError, Page, Play, Run, Said, Wait
 
@@ -61,7 +62,11 @@ def read(path: Path, language: str = "en") -> Chapter:
 def read_all(path: Path, language: str = "en") -> tuple[Chapter | None, list[LectureError]]:
     """The chapter in a file as far as it can be read, and every mistake in it."""
     try:
-        text = read_whole(path, LARGEST).decode("utf-8-sig")
+        raw = read_whole(path, LARGEST)
+        wide = wide_encoding(raw)
+        if wide:
+            return None, [LectureError(f"is {wide} text; save it as UTF-8", str(path))]
+        text = raw.decode("utf-8-sig")
     except OSError as error:
         return None, [LectureError(f"cannot be read: {error.strerror}; give a lecture's Markdown file", str(path))]
     except UnicodeDecodeError:

@@ -141,7 +141,8 @@ def test_all_mistakes_are_told_in_the_order_of_the_lines(tmp_path: Path) -> None
 def test_what_is_no_lecture(tmp_path: Path) -> None:
     for name, data, says in (
         ("gone.md", None, "No such file"),
-        ("bytes.md", b"\xff\xfe\x00", "not UTF-8"),
+        ("bytes.md", b"\xff", "not UTF-8"),
+        ("wide.md", "---\n# A\n".encode("utf-16-le"), "is UTF-16 text; save it as UTF-8"),
         ("large.md", b"x" * 1_000_001, "larger than"),
     ):
         file = tmp_path / name
