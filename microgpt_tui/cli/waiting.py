@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
+from collections.abc import Iterable
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, TextIO
 from microgpt_tui.printing import printable
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.progress import Progress, ProgressColumn
 
 PATIENCE = 1.0  # seconds until it shows
-EVERY = 0.05  # seconds between two changes of it
 
 
 class Waiting:
@@ -26,7 +26,7 @@ class Waiting:
 
     def __init__(self, what: str, total: float | None = None, stream: TextIO | None = None) -> None:
         self._what, self._total, self._stream = what, total, stream or sys.stderr
-        self._note, self._done, self._changed = "", 0.0, 0.0
+        self._note, self._done = "", 0.0
         self._lock = threading.RLock()
         self._progress: Progress | None = None
         self._over = False
@@ -47,14 +47,12 @@ class Waiting:
                     self._progress.stop()
 
     def update(self, done: float, note: str = "", total: float | None = None, what: str | None = None) -> None:
-        """Say how far the work is; cheap enough to be called thousands of times a second."""
-        now = time.monotonic()
-        if now - self._changed < EVERY:
-            return
-        with self._lock, suppress(OSError):
-            self._changed, self._done, self._note = now, done, note
-            self._total, self._what = total or self._total, what or self._what
-            self._draw()
+        """Say how far the work is; cheap enough to be called thousands of times a second.
+
+        The progress draws what was said last, several times a second, also when nothing is said for long after it.
+        """
+        self._done, self._note = done, note
+        self._total, self._what = total or self._total, what or self._what
 
     def print(self, line: str) -> None:
         """Print a line of results on the same stream, above the progress if that shows. Raises BrokenPipeError."""
@@ -85,17 +83,24 @@ class Waiting:
                 _left(),
             )
             console = Console(file=self._stream)
-            self._progress = Progress(
+            told = self._tell
+
+            class Current(Progress):
+                def get_renderables(self) -> Iterable[RenderableType]:
+                    told(self)
+                    return super().get_renderables()
+
+            self._progress = Current(
                 *columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False
             )
-            self._task = self._progress.add_task(self._what, total=self._total, note="")
+            self._progress.add_task(self._what, total=self._total, note="")
             self._progress.start()
-            self._draw()
 
-    def _draw(self) -> None:
-        if self._progress is not None:
-            note, what = printable(self._note), printable(self._what)
-            self._progress.update(self._task, completed=self._done, total=self._total, note=note, description=what)
+    def _tell(self, progress: Progress) -> None:
+        """Give the progress what was said last. It does so itself before it draws."""
+        note, what = printable(self._note), printable(self._what)
+        for task in progress.task_ids:
+            progress.update(task, completed=self._done, total=self._total, note=note, description=what)
 
 
 def _left() -> ProgressColumn:
