@@ -64,6 +64,8 @@ class Place:
         Raises BreakpointError.
         """
         check_length(text, BreakpointError)
+        if not text.strip():
+            raise BreakpointError("there is no event to stop at; write for example attn_weights@pos=2")
         name, at, rest = text.partition("@")
         values: dict[str, str] = {}
         for part in rest.split(",") if at else []:

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from click.exceptions import Exit
 
 from microgpt_tui.cli.ending import Failure, say
-from microgpt_tui.cli.options import data_option, examples, theme_option
+from microgpt_tui.cli.options import FilePath, data_option, examples, theme_option
 from microgpt_tui.cli.running import READING
 from microgpt_tui.cli.waiting import Waiting
 from microgpt_tui.place import in_browser
@@ -31,7 +31,7 @@ CRASHED = 1
         "microgpt-tui open names.safetensors --data moved/names.txt",
     ),
 )
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE.safetensors")
+@click.argument("file", type=FilePath(), metavar="FILE.safetensors")
 @data_option
 @theme_option
 def open_run(file: Path, data: Path | None, theme: str) -> None:

@@ -13,7 +13,16 @@ import rich_click as click
 from engine.config import Config
 from microgpt_tui.cli.debugging import allow_only
 from microgpt_tui.cli.ending import Failure
-from microgpt_tui.cli.options import DATA, OUTPUT, data_option, examples, file_option, hyperparameters, theme_option
+from microgpt_tui.cli.options import (
+    DATA,
+    OUTPUT,
+    FilePath,
+    data_option,
+    examples,
+    file_option,
+    hyperparameters,
+    theme_option,
+)
 from microgpt_tui.cli.running import go_to, open_session
 from microgpt_tui.cli.targets import check_targets
 
@@ -44,7 +53,7 @@ LARGEST = (400, 200)
 )
 @click.option(
     "--run",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     metavar="FILE.safetensors",
     help="A saved run instead of one from its beginning; with its own hyperparameters.",
     panel=DATA,

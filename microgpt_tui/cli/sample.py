@@ -11,7 +11,7 @@ import rich_click as click
 from click.core import ParameterSource
 
 from engine.errors import ConfigError
-from microgpt_tui.cli.options import examples
+from microgpt_tui.cli.options import FilePath, examples
 from microgpt_tui.cli.running import warm_up
 from microgpt_tui.cli.waiting import Waiting
 from microgpt_tui.printing import printable
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         "microgpt-tui sample names.safetensors --beam 10 --prefix mar --temperature 1",
     )
 )
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE.safetensors")
+@click.argument("file", type=FilePath(), metavar="FILE.safetensors")
 @click.option(
     "-n", "--number", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="How many documents."
 )

@@ -10,7 +10,7 @@ import rich_click as click
 from click.exceptions import Exit
 
 from microgpt_tui.cli.ending import BAD
-from microgpt_tui.cli.options import data_option, examples
+from microgpt_tui.cli.options import FilePath, data_option, examples
 from microgpt_tui.cli.running import warm_up
 from microgpt_tui.cli.waiting import Waiting
 from microgpt_tui.printing import printable
@@ -27,7 +27,7 @@ DIFFERENT = 1
         "microgpt-tui verify ~/microgpt.py --data my_names.txt",
     )
 )
-@click.argument("script", type=click.Path(path_type=Path), metavar="PATH/TO/microgpt.py")
+@click.argument("script", type=FilePath(), metavar="PATH/TO/microgpt.py")
 @click.option(
     "--until",
     type=click.IntRange(min=1),
