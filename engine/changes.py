@@ -13,6 +13,7 @@ from engine.config import Config
 from engine.errors import ChangeError, ConfigError
 from engine.parsing import check_length
 from engine.references import Scope
+from engine.spelling import split, token_id
 
 GRAMMAR = re.compile(
     r"\s*(?P<name>[\w.]+)\s*(?:\[(?P<index>[^\]]*)\])?\s*"
@@ -171,7 +172,11 @@ def _index(text: str | None, scope: Scope, name: str) -> tuple[int, ...]:
     table = scope.tables.get(name)
     for part in text.split(",") if text is not None else []:
         word = part.strip()
-        token = scope.token_ids.get(word.strip("'\"")) if table and table.tokens and word[:1] in "'\"" else None
+        said = word.strip("'\"") if table and table.tokens and word[:1] in "'\"" else None
+        token = None if said is None else token_id(said, scope.token_ids)
+        several = "" if said is None else split(said, scope.token_ids)
+        if several:
+            raise ChangeError(f"{several}; write one of these")
         if token is None and not re.fullmatch(r"\d{1,9}", word):
             raise ChangeError(f"{word!r} is no index of {name}; write whole numbers that count from 0, as in [3, 5]")
         found.append(int(word) if token is None else token)

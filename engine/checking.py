@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from engine.parsing import EXAMPLE, Source, called
 from engine.references import METHODS, NAMES, Grain, Kind, Name, Quantity, Reference, Scope, Table
+from engine.spelling import split, token_id
 
 NUMBER, NUMBERS, TEXT, TRUTH = Kind
 FUNCTIONS = {
@@ -201,6 +202,10 @@ class _Checker:
             for side, kind in zip(sides, (one, other), strict=True):
                 if kind not in allowed:
                     self._as(allowed[0], side)
+            if equality and any(isinstance(side, ast.Name) and side.id in ("token", "target") for side in sides):
+                for side in sides:
+                    if isinstance(side, ast.Constant) and isinstance(side.value, str):
+                        self._check_token(side, side.value)
             if one is not other:
                 what = " and ".join(
                     f"{self.source.written(side)} is {k.value}" for side, k in zip(sides, (one, other), strict=True)
@@ -210,6 +215,12 @@ class _Checker:
                 )
         node.left, *node.comparators = [side for side, _ in checked]
         return node
+
+    def _check_token(self, node: ast.expr, text: str) -> None:
+        """Refuse a letter in the place of a token if the documents write it as several."""
+        several = split(text, self.scope.token_ids)
+        if several:
+            raise self.source.fault(node, f"{several}; write one of these")
 
     # Calls.
 
@@ -357,7 +368,8 @@ class _Checker:
             )
         tokens = table.tokens and axis == 0
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and tokens:
-            if node.value not in self.scope.token_ids:
+            self._check_token(node, node.value)
+            if token_id(node.value, self.scope.token_ids) is None:
                 raise self.source.fault(
                     node, f"{node.value!r} is no token; there are {_listed(list(self.scope.token_ids))}"
                 )

@@ -14,6 +14,7 @@ from engine import Place
 from engine.events import PHASES, Moment, Phase, StepProgram
 from engine.parsing import check_length
 from engine.references import Scope, Table
+from engine.spelling import split, token_id
 from engine.tape import Rows
 from microgpt_tui.completing import LineError
 
@@ -102,8 +103,12 @@ class Scalar:
 def _number(text: str, scope: Scope) -> int:
     """An index: a whole number, or a token in quotes."""
     text = text.strip()
-    if text[:1] in "\"'" and text[1:-1] in scope.token_ids:
-        return scope.token_ids[text[1:-1]]
+    token = token_id(text[1:-1], scope.token_ids) if text[:1] in "\"'" else None
+    if token is not None:
+        return token
+    several = split(text[1:-1], scope.token_ids) if text[:1] in "\"'" else ""
+    if several:
+        raise LineError(f"{several}; write one of these")
     if not text.isdecimal():
         raise LineError(f"the index {text} is no whole number and no token in quotes; {EXAMPLE}")
     return int(text)

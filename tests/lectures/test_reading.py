@@ -118,7 +118,6 @@ def test_files_of_other_systems_are_read(tmp_path: Path) -> None:
         ("---\nthen: x\n---\n# T\n", 2, "then comes after"),
         ("---\nconfig: n_layer\n---\n# T\n", 2, "is no setting"),
         ("---\ndata: https://a.b/c.txt\n---\n# T\n", 2, "data is an address on the internet"),
-        ("---\ndata: ''\n---\n# T\n", 2, "data is empty"),
         ("---\n---\n# T\n---\nchapter: x\n---\n# T\n", 5, "belongs to the chapter"),
         ("---\nfocus: [[head 1]]\n---\n# T\n", 2, "list of texts"),
         ("---\nmoment: " + "[" * 5000 + "\n---\n# T\n", 2, "cannot be read"),
