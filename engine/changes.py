@@ -184,6 +184,7 @@ def _index(text: str | None, scope: Scope, name: str) -> tuple[int, ...]:
 
 
 def _ablation(change: Ablation, config: Config) -> Ablation:
+    _no(not config.n_layer, f"{change.part} does not exist: this model has no layers; change for example wte[2] = 0")
     sizes = {"layer": config.n_layer, "head": config.n_head, "pos": config.block_size, "mlp": 1}
     for what, number in (("layer", change.layer), (change.kind, change.number or 0)):
         _no(number >= sizes[what], f"{change.part} does not exist: {what} goes from 0 to {sizes[what] - 1}")
@@ -211,8 +212,10 @@ def _set(name: str, index: tuple[int, ...], pos: int | None, step: int, value: f
         return SetScalar(step, name, None, (), (), value)
     table = scope.tables.get(name)
     if table is None:
-        known = ", ".join((*scope.tables, "loss", SCALAR, *RATES, "layer0.head0", "layer0.mlp", "layer0.pos0"))
-        raise ChangeError(f"nothing is called {name!r}; there are {known}")
+        parts = ("layer0.head0", "layer0.mlp", "layer0.pos0") if config.n_layer else ()
+        known = ", ".join((*scope.tables, "loss", SCALAR, *RATES, *parts))
+        reason = scope.without_layers(name) or f"nothing is called {name!r}"
+        raise ChangeError(f"{reason}; there are {known}")
     sizes = (*table.places.values(), *table.shape)
     if len(index) > len(sizes) or len(index) < len(table.places):
         words = ", ".join((*table.places, *("index" for _ in table.shape)))

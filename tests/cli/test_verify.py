@@ -64,6 +64,7 @@ HARMLESS = {
     "annotations that are values": (
         ("import math", "import math\ndef f(x: 3): pass\nassert f.__annotations__ == {'x': 3}"),
     ),
+    "no layer": (("n_layer = 1", "n_layer = 0"),),
     "an end of its own": (('print("sample", "".join(sample))', "pass\nraise SystemExit(3)"),),
 }
 
