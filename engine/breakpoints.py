@@ -64,6 +64,8 @@ class Place:
         Raises BreakpointError.
         """
         check_length(text, BreakpointError)
+        if not text.strip():
+            raise BreakpointError("there is no event to stop at; write for example attn_weights@pos=2")
         name, at, rest = text.partition("@")
         values: dict[str, str] = {}
         for part in rest.split(",") if at else []:
@@ -95,10 +97,15 @@ class Place:
         """Raise BreakpointError for a place that no training step of this model has."""
         config, names = scope.config, (*scope.tables, "loss")
         if self.name is not None and self.name not in names:
+            reason = scope.without_layers(self.name)
+            if reason:
+                raise BreakpointError(f"{reason}; there are {', '.join(names)}")
             raise BreakpointError(f"no event is called {self.name!r}; there are {', '.join(names)}")
         sizes = {"pos": config.block_size, "layer": config.n_layer, "head": config.n_head}
         for what, size in sizes.items():
             number = getattr(self, what)
+            if number is not None and what != "pos" and not config.n_layer:
+                raise BreakpointError(f"{what} is {number}, and this model has no layers; leave it out")
             if number is not None and not 0 <= number < size:
                 raise BreakpointError(f"{what} is {number}; write a number from 0 to {size - 1}")
 

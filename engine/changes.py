@@ -13,6 +13,7 @@ from engine.config import Config
 from engine.errors import ChangeError, ConfigError
 from engine.parsing import BRACKETS, check_length, indices
 from engine.references import Scope
+from engine.spelling import split, token_id
 
 GRAMMAR = re.compile(
     rf"\s*(?P<name>[\w.]+)(?P<index>{BRACKETS})?\s*"
@@ -170,7 +171,11 @@ def _index(text: str | None, scope: Scope, name: str) -> tuple[int, ...]:
     found = []
     table = scope.tables.get(name)
     for word in indices(text or ""):
-        token = scope.token_ids.get(word[1:-1]) if table and table.tokens and word[:1] in "'\"" else None
+        said = word.strip("'\"") if table and table.tokens and word[:1] in "'\"" else None
+        token = None if said is None else token_id(said, scope.token_ids)
+        several = "" if said is None else split(said, scope.token_ids)
+        if several:
+            raise ChangeError(f"{several}; write one of these")
         if token is None and not re.fullmatch(r"\d{1,9}", word):
             raise ChangeError(f"{word!r} is no index of {name}; write whole numbers that count from 0, as in [3, 5]")
         found.append(int(word) if token is None else token)
@@ -178,6 +183,7 @@ def _index(text: str | None, scope: Scope, name: str) -> tuple[int, ...]:
 
 
 def _ablation(change: Ablation, config: Config) -> Ablation:
+    _no(not config.n_layer, f"{change.part} does not exist: this model has no layers; change for example wte[2] = 0")
     sizes = {"layer": config.n_layer, "head": config.n_head, "pos": config.block_size, "mlp": 1}
     for what, number in (("layer", change.layer), (change.kind, change.number or 0)):
         _no(number >= sizes[what], f"{change.part} does not exist: {what} goes from 0 to {sizes[what] - 1}")
@@ -205,8 +211,10 @@ def _set(name: str, index: tuple[int, ...], pos: int | None, step: int, value: f
         return SetScalar(step, name, None, (), (), value)
     table = scope.tables.get(name)
     if table is None:
-        known = ", ".join((*scope.tables, "loss", SCALAR, *RATES, "layer0.head0", "layer0.mlp", "layer0.pos0"))
-        raise ChangeError(f"nothing is called {name!r}; there are {known}")
+        parts = ("layer0.head0", "layer0.mlp", "layer0.pos0") if config.n_layer else ()
+        known = ", ".join((*scope.tables, "loss", SCALAR, *RATES, *parts))
+        reason = scope.without_layers(name) or f"nothing is called {name!r}"
+        raise ChangeError(f"{reason}; there are {known}")
     sizes = (*table.places.values(), *table.shape)
     if len(index) > len(sizes) or len(index) < len(table.places):
         words = ", ".join((*table.places, *("index" for _ in table.shape)))

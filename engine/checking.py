@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from engine.parsing import EXAMPLE, Source, called
 from engine.references import METHODS, NAMES, Grain, Kind, Name, Quantity, Reference, Scope, Table
+from engine.spelling import split, token_id
 
 NUMBER, NUMBERS, TEXT, TRUTH = Kind
 FUNCTIONS = {
@@ -136,13 +137,31 @@ class _Checker:
             case ast.Compare():
                 return self._compare(node), TRUTH
             case ast.Subscript():
+                self._check_named(node)
                 raise self.source.fault(node, "only tensors and parameters have numbers that can be picked by an index")
             case ast.Attribute():
+                self._check_named(node)
                 methods = ", ".join(f".{name}()" for name in sorted(METHODS))
                 raise self.source.fault(
                     node, f"nothing can be read with a dot here, but after a tensor there are {methods}"
                 )
         raise self.source.fault(node, f"{called(node)} is not allowed here; {EXAMPLE}")
+
+    def _check_named(self, node: ast.expr) -> None:
+        """Refuse what has an index or a dot after a name that nothing is called."""
+        while isinstance(node, ast.Subscript):
+            node = node.value
+        match node:
+            case ast.Name(id=name) if name not in KNOWN:
+                self._name(node)
+            case ast.Attribute(value=ast.Name(id=layer), attr=part):
+                self._check_layers(node, f"{layer}.{part}")
+
+    def _check_layers(self, node: ast.expr, name: str) -> None:
+        """Refuse a name of a layer's in a model that has none."""
+        reason = self.scope.without_layers(name)
+        if reason:
+            raise self.source.fault(node, f"{reason}; write for example embed, logits or wte")
 
     def _as(self, kind: Kind, node: ast.expr) -> ast.expr:
         """The checked node, which has to be of this kind."""
@@ -172,6 +191,7 @@ class _Checker:
             return NAMES[node.id].kind
         if node.id in KNOWN:
             raise self.source.fault(node, f"{node.id} is a function; say of what, as in {node.id}(...)")
+        self._check_layers(node, node.id)
         tables = [name for name in self.scope.tables if "." not in name]
         near = difflib.get_close_matches(node.id, (*KNOWN, *tables), n=1)
         quoted = f'; in quotes, "{node.id}", it is a token' if node.id in self.scope.token_ids else ""
@@ -201,6 +221,10 @@ class _Checker:
             for side, kind in zip(sides, (one, other), strict=True):
                 if kind not in allowed:
                     self._as(allowed[0], side)
+            if equality and any(isinstance(side, ast.Name) and side.id in ("token", "target") for side in sides):
+                for side in sides:
+                    if isinstance(side, ast.Constant) and isinstance(side.value, str):
+                        self._check_token(side, side.value)
             if one is not other:
                 what = " and ".join(
                     f"{self.source.written(side)} is {k.value}" for side, k in zip(sides, (one, other), strict=True)
@@ -210,6 +234,12 @@ class _Checker:
                 )
         node.left, *node.comparators = [side for side, _ in checked]
         return node
+
+    def _check_token(self, node: ast.expr, text: str) -> None:
+        """Refuse a letter in the place of a token if the documents write it as several."""
+        several = split(text, self.scope.token_ids)
+        if several:
+            raise self.source.fault(node, f"{several}; write one of these")
 
     # Calls.
 
@@ -306,10 +336,13 @@ class _Checker:
 
     def _quantity(self, name: str, of: ast.expr) -> _Chain:
         if isinstance(of, ast.Constant) and isinstance(of.value, str):
+            self._check_layers(of, of.value)
             table = self.scope.tables.get(of.value)
             chain = _Chain("data", table) if table else None
         else:
             chain = self._chain(of)
+            if chain is None:
+                self._check_named(of)
         if chain is None or chain.quantity != "data":
             near = difflib.get_close_matches(self.source.written(of).strip("\"'"), self.scope.tables, n=1)
             hint = f"did you mean {near[0]}?" if near else 'write a name such as "wte"'
@@ -357,7 +390,8 @@ class _Checker:
             )
         tokens = table.tokens and axis == 0
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and tokens:
-            if node.value not in self.scope.token_ids:
+            self._check_token(node, node.value)
+            if token_id(node.value, self.scope.token_ids) is None:
                 raise self.source.fault(
                     node, f"{node.value!r} is no token; there are {_listed(list(self.scope.token_ids))}"
                 )

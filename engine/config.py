@@ -24,7 +24,7 @@ class Config:
     Raises ConfigError, naming the field and the value, for anything a model cannot be built with.
     """
 
-    n_layer: int = _option(1, "transformer layers, one after the other")  # type: ignore[assignment]
+    n_layer: int = _option(1, "transformer layers, one after the other; with 0 the embeddings alone predict")  # type: ignore[assignment]
     n_embd: int = _option(16, "width of the residual stream")  # type: ignore[assignment]
     block_size: int = _option(16, "longest context, in tokens")  # type: ignore[assignment]
     n_head: int = _option(4, "attention heads a layer; must divide n_embd")  # type: ignore[assignment]
@@ -47,8 +47,9 @@ class Config:
                 raise ConfigError(f"{name} is {told(value)}; give a number")
         for name in (*SIZES, "val_every"):
             value = getattr(self, name)
-            if value < 1:
-                raise ConfigError(f"{name} is {told(value)}; give a whole number of at least 1")
+            least = 0 if name == "n_layer" else 1  # without layers, the embeddings alone predict
+            if value < least:
+                raise ConfigError(f"{name} is {told(value)}; give a whole number of at least {least}")
             if value > LARGEST:
                 raise ConfigError(f"{name} is {told(value)}; give a whole number of at most {LARGEST:,}")
         if self.n_embd % self.n_head:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 
+from engine.encodings import wide_encoding
 from engine.errors import DataError, Stopped
 from engine.quoting import shortened
 
@@ -42,6 +43,9 @@ def load_docs(path: str | Path | None = None) -> list[str]:
     """
     source = bundled_path() if path is None else Path(path)
     raw = _read(source)
+    wide = wide_encoding(raw)
+    if wide:
+        raise DataError(f"{source} is {wide} text; save it as UTF-8 and try again")
     if b"\0" in raw:
         raise DataError(f"{source} is a binary file; give a UTF-8 text file with one document a line")
     _check_memory(source, len(raw), raw.count(b"\n"))

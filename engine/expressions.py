@@ -18,6 +18,7 @@ from engine.checking import OPERATORS, Checked, Slot, check
 from engine.events import Moment, Phase, StepProgram
 from engine.parsing import Source
 from engine.references import METHODS, NAMES, Grain, Kind, Numbers, Reference, Scope, Value
+from engine.spelling import occurs, same, token_id
 from engine.tape import Rows
 from engine.view import View
 
@@ -28,6 +29,10 @@ Answer = float | int | str | bool | tuple[float, ...] | None
 
 def _sign(x: float) -> float:
     return x if math.isnan(x) else (x > 0) - (x < 0)
+
+
+def _equal(a: Value, b: Value) -> bool:
+    return same(a, b) if isinstance(a, str) and isinstance(b, str) else a == b
 
 
 def _gather(name: str, *args: float | Numbers) -> float:
@@ -50,14 +55,14 @@ FUNCTIONS = {
     "sum": lambda *args: _gather("sum", *args),
 }
 COMPARISONS = {
-    ast.Eq: lambda a, b: a == b,
-    ast.NotEq: lambda a, b: a != b,
+    ast.Eq: _equal,
+    ast.NotEq: lambda a, b: not _equal(a, b),
     ast.Lt: lambda a, b: a < b,
     ast.LtE: lambda a, b: a <= b,
     ast.Gt: lambda a, b: a > b,
     ast.GtE: lambda a, b: a >= b,
-    ast.In: lambda a, b: a in b,
-    ast.NotIn: lambda a, b: a not in b,
+    ast.In: occurs,
+    ast.NotIn: lambda a, b: not occurs(a, b),
     ast.Not: lambda a: not a,
 }
 
@@ -157,7 +162,7 @@ class Expression:
         index = []
         for part in slot.index:
             i = self._evaluate(part, known)
-            i = self.scope.token_ids.get(i) if isinstance(i, str) else i
+            i = token_id(i, self.scope.token_ids) if isinstance(i, str) else i
             if not isinstance(i, int | float) or i != i // 1:
                 return None
             index.append(int(i))

@@ -105,8 +105,9 @@ class GradientOrder:
         return int(self._residual(pos)[-1]) + 1
 
     def _residual(self, pos: int) -> Rows:
-        """The rows of the residual stream that the logits of a position are made from."""
-        return self._recording.positions[pos].tensor("mlp_residual").rows
+        """The rows of the residual stream that the logits of a position are made from: without layers, its first."""
+        last = "mlp_residual" if self._recording.config.n_layer else "embed_norm"
+        return self._recording.positions[pos].tensor(last).rows
 
     def _sort(self, root: int, lowest: int, shallow: int, span: Span, child: Rows) -> Rows:
         scratch = np.empty(2 * (span.last - span.first), dtype=np.int32)

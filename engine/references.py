@@ -5,6 +5,7 @@ A reference is read from a `View`. What is not known at the moment is None. Know
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, IntEnum
@@ -22,6 +23,7 @@ from engine.tokenizer import Tokenizer
 from engine.view import View
 
 Quantity = Literal["data", "grad", "m", "v"]
+IN_LAYER = re.compile(r"layer\d+\b")
 
 
 class Kind(Enum):
@@ -167,18 +169,24 @@ class Table:
 
 def tables(config: Config, vocab_size: int) -> dict[str, Table]:
     """All tensors and parameter matrices of a configuration, by name."""
-    wide, layer = (config.n_embd,), {"layer": config.n_layer}
-    head = layer | {"head": config.n_head}
-    found = [Table(name, {}, wide) for name in ("embed", "embed_norm")]
-    stream = ("attn_norm", "q", "k", "v", "attn_out", "attn_residual", "mlp_norm", "mlp_fc2", "mlp_residual")
-    found += [Table(name, layer, wide) for name in stream]
-    found += [Table(name, layer, (4 * config.n_embd,)) for name in ("mlp_fc1", "mlp_relu")]
-    found += [Table(name, head, (config.block_size,), grows=True) for name in ("attn_logits", "attn_weights")]
-    found += [Table("head_out", head, (config.head_dim,)), Table("loss_t", {}, ())]
+    found = [Table(name, {}, (config.n_embd,)) for name in ("embed", "embed_norm")]
+    found += _tables_of_layers(config) if config.n_layer else []
+    found.append(Table("loss_t", {}, ()))
     found += [Table(name, {}, (vocab_size,), tokens=True) for name in ("logits", "probs")]
     for name, shape in config.matrices(vocab_size).items():
         found.append(Table(name, {}, shape, parameter=True, tokens=name in ("wte", "lm_head")))
     return {table.name: table for table in found}
+
+
+def _tables_of_layers(config: Config) -> list[Table]:
+    """The tensors that every layer has its own of."""
+    wide, layer = (config.n_embd,), {"layer": config.n_layer}
+    head = layer | {"head": config.n_head}
+    stream = ("attn_norm", "q", "k", "v", "attn_out", "attn_residual", "mlp_norm", "mlp_fc2", "mlp_residual")
+    found = [Table(name, layer, wide) for name in stream]
+    found += [Table(name, layer, (4 * config.n_embd,)) for name in ("mlp_fc1", "mlp_relu")]
+    found += [Table(name, head, (config.block_size,), grows=True) for name in ("attn_logits", "attn_weights")]
+    return [*found, Table("head_out", head, (config.head_dim,))]
 
 
 class Scope:
@@ -188,6 +196,11 @@ class Scope:
         self.config, self.tokenizer = config, tokenizer
         self.tables = tables(config, tokenizer.vocab_size)
         self.token_ids = {tokenizer.name(i): i for i in range(tokenizer.vocab_size)}
+
+    def without_layers(self, name: str) -> str:
+        """A sentence on a tensor or matrix that is not there because the model has no layers; else empty."""
+        in_layers = name in (table.name for table in _tables_of_layers(self.config)) or IN_LAYER.match(name)
+        return f"{name} belongs to a layer, and this model has none" if in_layers and not self.config.n_layer else ""
 
 
 @dataclass(frozen=True, slots=True)

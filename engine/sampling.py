@@ -16,6 +16,7 @@ from engine.errors import ConfigError, EngineError
 from engine.kernels import FINE
 from engine.overrides import Overrides
 from engine.recording import Floats, Recording, Span, Workspace
+from engine.spelling import spelled
 from engine.tape import Rows, Tensor
 from engine.tokenizer import Tokenizer
 
@@ -90,6 +91,7 @@ def _no_probabilities(pos: int) -> EngineError:
 
 def beginning(prefix: str, tokenizer: Tokenizer, block_size: int) -> list[int]:
     """BOS and the ids of a prefix: what is read before anything is drawn. Raises ConfigError for one that cannot be."""
+    prefix = spelled(prefix, set(tokenizer.uchars))
     strange = sorted(set(prefix) - set(tokenizer.uchars))
     if strange:
         raise ConfigError(f"the prefix has {strange[0]!r}, which no document has; use characters of the documents")

@@ -14,6 +14,7 @@ from engine.explain import Explainer
 from engine.pushes import pushes
 from engine.quoting import quoted
 from engine.references import Scope
+from engine.spelling import split, token_id
 from engine.view import GradientState, View
 from engine.watches import Watch, called
 from microgpt_tui.printing import printable
@@ -127,11 +128,12 @@ def _row(view: View, name: str) -> int:
 
 
 def _token(view: View, text: str) -> int:
-    tokens = view.program.tokenizer
-    for token in range(tokens.vocab_size):
-        if tokens.name(token) == text:
-            return token
-    raise WhyError(f"{text!r} is no token here; write one character of the documents, or BOS")
+    ids = Scope(view.config, view.program.tokenizer).token_ids
+    token = token_id(text, ids)
+    if token is None:
+        several = split(text, ids) or f"{text!r} is no token here"
+        raise WhyError(f"{several}; write one character of the documents, or BOS")
+    return token
 
 
 def _about(view: View, what: str) -> str:

@@ -144,6 +144,8 @@ def _numbered(word: str, rest: str, frame: Frame) -> Command:
         return _step(str(int(rest)), frame)
     number, program = int(rest), frame.program
     sizes = {"pos": program.n, "layer": frame.config.n_layer, "head": frame.config.n_head}
+    if word != "pos" and not frame.config.n_layer:
+        raise LineError(f"this model has no layers, and so no {word} {number}; write for example pos 0 or step 0")
     if not 0 <= number < sizes[word]:
         whose = f"document {quoted(program.doc)} of this step" if word == "pos" else "this model"
         raise LineError(f"{whose} has no {word} {number}; write a number from 0 to {sizes[word] - 1}")

@@ -155,10 +155,13 @@ class Frame:
 
     @property
     def layer(self) -> int:
-        """The layer that panes of one layer show: the stage's, else the chosen one, else the first."""
+        """The layer that panes of one layer show: the stage's, else the chosen one, else the first.
+
+        0, which no tensor has, in a model without layers.
+        """
         if self.stretch.layer is not None and not self.stretch.is_parameter:
             return self.stretch.layer
-        return min(self.where.layer or 0, self.config.n_layer - 1)
+        return min(self.where.layer or 0, max(self.config.n_layer - 1, 0))
 
     @property
     def head(self) -> int | None:

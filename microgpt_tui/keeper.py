@@ -151,7 +151,7 @@ def _fits(desk: Desk, screen: DebuggerScreen) -> bool:
     where, session = desk.where, screen.session
     return (
         (where.row or 0) < len(session.recording)
-        and (where.layer or 0) < session.config.n_layer
+        and (where.layer or 0) < max(session.config.n_layer, 1)
         and (where.head or 0) < session.config.n_head
         and (where.matrix is None or where.matrix in session.recording.matrices)
     )

@@ -14,6 +14,7 @@ from engine import Place
 from engine.events import PHASES, Moment, Phase, StepProgram, Stretch
 from engine.parsing import BRACKETS, check_length, indices
 from engine.references import Scope, Table
+from engine.spelling import split, token_id
 from engine.tape import Rows
 from microgpt_tui.completing import LineError
 
@@ -115,8 +116,12 @@ class Scalar:
 
 def _number(text: str, tokens: Mapping[str, int]) -> int:
     """An index: a whole number, or a token in quotes."""
-    if text[:1] in ("'", '"') and text[1:-1] in tokens:
-        return tokens[text[1:-1]]
+    if text[:1] in ("'", '"'):
+        token = token_id(text[1:-1], tokens)
+        if token is not None:
+            return token
+        if several := split(text[1:-1], tokens):
+            raise LineError(f"{several}; write one of these")
     if not re.fullmatch(r"[0-9]{1,9}", text):
         allowed = "no whole number and no token in quotes" if tokens else "no whole number"
         raise LineError(f"the index {text} is {allowed}; {EXAMPLE}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from engine.events import PHASES, Moment, StepProgram, Stretch
 from engine.parsing import check_length
+from engine.spelling import same
 from microgpt_tui.completing import LineError, completed
 
 NUMBERS = {"pos": "pos", "position": "pos", "layer": "layer", "head": "head"}
@@ -70,9 +71,10 @@ def _fits(stretch: Stretch, key: str, value: str, program: StepProgram) -> bool:
         return bool(getattr(stretch, key) == int(value))
     token = None if stretch.pos is None else program.tokenizer.name(program.inputs[stretch.pos])
     if key == "token":
-        return token == value
+        return token is not None and same(token, value)
     word = value.lower()
-    return value == token or word in (stretch.name, stretch.phase) or (len(word) > 1 and word in stretch.name)
+    named = word in (stretch.name, stretch.phase) or (token is not None and same(token, value))
+    return named or (len(word) > 1 and word in stretch.name)
 
 
 def completions(line: str, program: StepProgram) -> list[str]:

@@ -6,9 +6,9 @@ import functools
 import gc
 import os
 import signal
-import tempfile
 from dataclasses import replace
 
+import folders
 import harness
 import pytest
 import settling
@@ -62,8 +62,12 @@ def record(config: Config, vocab_size: int, progress: recording.Progress | None 
 
 session.record = record  # type: ignore[attr-defined]
 
-for folder in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
-    os.environ[folder] = tempfile.mkdtemp()
+folders.replace_users()
+
+
+def pytest_unconfigure() -> None:
+    """Remove the folders that the tests had instead of the user's."""
+    folders.remove()
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,7 @@ needs_posix = pytest.mark.skipif(os.name != "posix", reason="this system has no 
 TERMINALS = {
     "xterm": ["-u", "COLORTERM", "TERM=xterm"],
     "linux, 16 colours": ["-u", "COLORTERM", "TERM=linux", "TEXTUAL_COLOR_SYSTEM=standard"],
-    "dumb, no home": ["-u", "HOME", "-u", "XDG_STATE_HOME", "-u", "XDG_CONFIG_HOME", "TERM=dumb"],
+    "dumb, no home": ["-u", "HOME", "TERM=dumb"],  # without XDG_STATE_HOME too, it would be the user's own home
     "no TERM, no temporary folder": ["-u", "TERM", "TMPDIR=/nowhere"],
     "no colour": ["NO_COLOR=1"],
     "256 colours, latin": ["-u", "COLORTERM", "TERM=xterm-256color", "PYTHONIOENCODING=latin-1"],

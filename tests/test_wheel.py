@@ -6,11 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import venv
 import zipfile
+from importlib.metadata import Distribution, PathDistribution, distribution
 from importlib.util import find_spec
 from pathlib import Path
 
+from packaging.requirements import Requirement
 from terminal import PLAIN, terminal
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,8 +27,33 @@ def run(*command: str | Path, cwd: Path) -> str:
     return result.stdout
 
 
+def required(by: Distribution, extra: str, found: dict[str, Distribution]) -> None:
+    """Add to `found` the installed distributions that one of them requires, and what those require."""
+    for requirement in map(Requirement, by.requires or ()):
+        if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+            needed = distribution(requirement.name)
+            assert requirement.specifier.contains(needed.version, prereleases=True), requirement
+            for its in ("", *requirement.extras):
+                if f"{requirement.name}[{its}]" not in found:
+                    found[f"{requirement.name}[{its}]"] = needed
+                    required(needed, its, found)
+
+
+def copy(needed: Distribution, packages: Path) -> None:
+    """Copy an installed distribution, without its scripts, to the packages of another environment."""
+    assert needed.files is not None
+    for file in needed.files:
+        if ".." not in file.parts and "__pycache__" not in file.parts:
+            target = packages / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(needed.locate_file(file), target)  # type: ignore[arg-type]
+
+
 def installed(folder: Path) -> Path:
-    """The folder of scripts of an environment that holds the wheel and what it needs, and nothing else."""
+    """The folder of scripts of an environment that holds the wheel and what it requires, and nothing else.
+
+    What it requires is copied from the environment of the tests: nothing is fetched, and no cache is used.
+    """
     run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT, cwd=folder)
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
@@ -37,7 +65,15 @@ def installed(folder: Path) -> Path:
     scripts = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
     python = scripts / "python"
     pip = [sys.executable, "-m", "pip", "--python", python] if pip_at_hand else [python, "-m", "pip"]
-    run(*pip, "install", "--quiet", "--no-compile", wheel, cwd=folder)
+    run(*pip, "install", "--quiet", "--no-compile", "--no-deps", "--no-index", "--no-cache-dir", wheel, cwd=folder)
+    base = str(folder / "venv")
+    packages = Path(sysconfig.get_path("purelib", "venv", {"base": base, "platbase": base}))
+    (metadata,) = packages.glob("microgpt_tui-*.dist-info")
+    found: dict[str, Distribution] = {}
+    required(PathDistribution(metadata), "", found)
+    for needed in {d.name: d for d in found.values()}.values():
+        copy(needed, packages)
+    run(*pip, "check", cwd=folder)
     return scripts
 
 

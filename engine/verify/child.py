@@ -2,9 +2,11 @@
 
     python -I child.py SCRIPT UNTIL        (UNTIL 0: to the end of its schedule)
 
-The working directory holds input.txt. One JSON object a line goes to the standard output, and the copy's own printing
-nowhere. Hooks are put into the copy's syntax tree, not into its text: at both ends of the body of the training loop,
-and at the end of the body of the sampling loop. It ends when its standard input does, that is, with its parent.
+The copy runs as by `python SCRIPT`: without arguments, and with its own folder on sys.path. The working directory holds
+input.txt. One JSON object a line goes to the standard output; what the copy prints there goes nowhere, and its errors
+go to the standard error. Hooks are put into the copy's syntax tree, not into its text: at both ends of the body of the
+training loop, and at the end of the body of the sampling loop. It ends when its standard input does, that is, with its
+parent.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import types
 from array import array
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, TextIO
 
 PROBE = "__probe__"
@@ -178,11 +181,11 @@ def _end_with(parent: int) -> None:
 
 
 def _channel() -> TextIO:
-    """The standard output for messages alone, and nothing in its place for the copy to print to or to read from."""
+    """The standard output for messages alone. In its place, and in that of the input, the copy has /dev/null."""
     channel = os.fdopen(os.dup(1), "w", encoding="ascii")
     parent = os.dup(0)
     nothing = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
+    for stream in (0, 1):
         os.dup2(nothing, stream)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears ctrl+c too, and ends this
@@ -205,7 +208,8 @@ def run(path: str, probe: Probe) -> None:
         with open(path, "rb") as file:
             tree = ast.parse(file.read(), path)
     except SyntaxError as error:
-        raise Cannot(f"line {error.lineno} is not Python ({error.msg})") from None
+        where = f"line {error.lineno}" if error.lineno else "it"
+        raise Cannot(f"{where} is not Python ({error.msg})") from None
     except (ValueError, RecursionError) as error:
         raise Cannot(f"it is not Python ({error})") from None
     sampling = instrument(tree)
@@ -215,13 +219,22 @@ def run(path: str, probe: Probe) -> None:
     _watch_seeds(probe.seeds)
     sys.addaudithook(_refuse_network)
     sys.setrecursionlimit(DEEP)
+    sys.argv = [path]
+    sys.path.insert(0, os.path.dirname(os.path.realpath(path)))
     try:
-        exec(compile(tree, path, "exec"), module.__dict__)
-    except SystemExit:
-        pass
+        exec(compile(tree, path, "exec", dont_inherit=True), module.__dict__)
+    except SystemExit as ended:
+        with suppress(Exception):
+            sys.stderr.flush()
+        status = 0 if ended.code is None else ended.code
+        if isinstance(status, int):
+            return probe.send("exit", status=status, said="", sampling=sampling)
+        return probe.send("exit", status=1, said=str(status), sampling=sampling)
     except Exception as error:
         lines = [at.lineno for at in traceback.extract_tb(error.__traceback__) if at.filename == path]
         said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        if isinstance(error, EOFError):
+            said += " (verify gives it no input)"
         return probe.send("crash", error=said, line=lines[-1] if lines else None)
     return probe.send("end", sampling=sampling)
 

@@ -22,6 +22,8 @@ from engine.verify.original import Original
 SETUP, DOCS, START, LOSSES = "hyperparameters", "documents", "initial parameters", "losses"
 STATE = {"m": "first moments m", "v": "second moments v", "params": "parameters"}  # each follows from those before
 SAMPLES = "samples"
+SECONDS_A_SCALAR = 1e-4  # of the processor, that a copy may take for a step; a usual machine takes a tenth
+USAGE = 2  # the exit status of programs that miss an argument
 ORDER = (SETUP, DOCS, START, LOSSES, *STATE.values(), SAMPLES)
 
 OnProgress = Callable[[str, int, int], None]
@@ -100,7 +102,7 @@ class _Comparison:
         """Take the original's messages one by one, and hold the engine to each."""
         self.tell("starting")
         for message in self.original.messages():
-            handle = {"begin": self.begin, "step": self.step, "sample": self.sample, "end": self.end}
+            handle = {"begin": self.begin, "step": self.step, "sample": self.sample, "end": self.end, "exit": self.exit}
             handle.get(message["kind"], self.crash)(message)
 
     def begin(self, message: dict[str, Any]) -> None:
@@ -114,6 +116,7 @@ class _Comparison:
         rows = count_rows(config, Tokenizer(self.docs).vocab_size)
         self.tell(f"recording the {rows:,} scalars of the model, which take up to {memory_of(rows)}")
         self.session = session = Session(config, self.docs)
+        self.original.busiest += SECONDS_A_SCALAR * len(session.recording)
         named = ", ".join(f"{name} {value}" for name, value in config.as_dict().items())
         self.report.note(SETUP, True, f"read from it and used for both: {named}")
         for i, (theirs, ours) in enumerate(zip_longest(message["docs"], session.docs)):
@@ -201,6 +204,17 @@ class _Comparison:
         if not self.samples:
             why = "its sampling loop never ran" if message["sampling"] else "no loop that draws with random.choices"
             self.report.note(SAMPLES, None, f"{why}, so there was nothing to compare")
+
+    def exit(self, message: dict[str, Any]) -> None:
+        """The original raised SystemExit: after the training that is its end, before it is told."""
+        step = self.report.steps
+        if self.session is not None and step >= self.total:
+            self.end(message)
+            return
+        where = f"in training step {step + 1}" if self.session else "before training began"
+        said = self.original.said(message["said"] or self.original.printed())
+        hint = " (verify runs it without arguments)" if message["status"] == USAGE else ""
+        raise self.original.cannot(f"it ended itself {where}, with status {message['status']}{said}{hint}")
 
     def _all_steps(self) -> Session:
         """The session, once training is over."""

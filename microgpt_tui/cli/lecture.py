@@ -13,7 +13,7 @@ from click.exceptions import Exit
 from engine.config import Config
 from microgpt_tui.cli.debugging import in_terminal, run_debugger
 from microgpt_tui.cli.ending import BAD, Failure, tell
-from microgpt_tui.cli.options import FilePath, examples, theme_option
+from microgpt_tui.cli.options import FilePath, LecturePath, examples, theme_option
 from microgpt_tui.cli.running import open_session
 from microgpt_tui.cli.waiting import Waiting
 from microgpt_tui.languages import LANGUAGES, usual_language
@@ -34,7 +34,7 @@ INSTEAD = "Instead of giving it"
         "microgpt-tui lecture --notes",
     )
 )
-@click.argument("wanted", required=False, metavar="[NAME|FILE.md]")
+@click.argument("wanted", type=LecturePath(), required=False, metavar="[NAME|FILE.md]")
 @click.option(
     "--lang",
     type=click.Choice(LANGUAGES),
@@ -52,7 +52,7 @@ INSTEAD = "Instead of giving it"
 )
 @click.option(
     "--handout",
-    type=FilePath(),
+    type=FilePath(written=True),
     metavar="DIR",
     help="Write every page as text with its picture to one HTML file in this folder.",
     panel=INSTEAD,

@@ -6,18 +6,20 @@ import functools
 import os
 from collections.abc import Callable
 from dataclasses import fields
-from pathlib import Path
 from typing import Any, TypeVar
 
 import rich_click as click
 
 from engine.config import Config
+from microgpt_tui.cli.ending import Failure
+from microgpt_tui.typed import ADDRESS, PathError, typed_path
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 DATA, MODEL, TRAINING, OUTPUT = "Data", "Model", "Training", "Output"
 THEMES = ("dark", "light", "contrast")
 NAMES = "names"
+NO_TARGET = "is an address on the internet; give the path of a file on this computer"
 SHAPE = ("n_layer", "n_embd", "n_head", "block_size")  # what the model is made of; the rest is how it is trained
 
 
@@ -43,17 +45,31 @@ def hyperparameters(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class FilePath(click.Path):
-    """The name of a file or folder. A shell expands ~ at the start of a word, but not in --save=~/run.safetensors."""
+    """A path of a file that is read, or, where it is `written`, of one that is put there."""
 
-    def __init__(self) -> None:
-        super().__init__(path_type=Path)
+    def __init__(self, written: bool = False) -> None:
+        super().__init__()
+        self._written = written
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002
+        """The path. Raises Failure for what is none."""
+        text = os.fspath(value)
+        try:
+            return typed_path(text)
+        except PathError as error:
+            name = param.metavar if isinstance(param, click.Argument) else param.opts[0] if param else "this"
+            raise Failure(f"{name} {NO_TARGET if self._written and ADDRESS.match(text) else error}") from None
+
+
+class LecturePath(FilePath):
+    """A file or folder of lectures, or the name or number of a chapter, as text."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path, with the home folder in the place of ~."""
-        return super().convert(os.path.expanduser(value), param, ctx)
+        """The text, with a path as typed made whole."""
+        return str(super().convert(value, param, ctx))
 
 
-class _Data(click.Path):
+class _Data(FilePath):
     """A file of documents; `names` is the one that the original downloads."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -67,7 +83,7 @@ def data_option(command: F) -> F:
     """--data FILE"""
     return click.option(
         "--data",
-        type=_Data(path_type=Path),
+        type=_Data(),
         metavar="FILE",
         help="UTF-8 text, one document a line. Without it: 5,163 first names, which come with the program. With the "
         "word names: the file that microgpt.py downloads, fetched once and kept (./names is a file of that name).",
@@ -84,7 +100,7 @@ def step_option(text: str) -> Callable[[F], F]:
 
 def file_option(flag: str, text: str) -> Callable[[F], F]:
     """An option that names a file to write."""
-    return click.option(flag, type=FilePath(), metavar="FILE", help=text, panel=OUTPUT)
+    return click.option(flag, type=FilePath(written=True), metavar="FILE", help=text, panel=OUTPUT)
 
 
 def theme_option(command: F) -> F:

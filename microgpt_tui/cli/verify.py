@@ -40,10 +40,12 @@ DIFFERENT = 1
 def verify(script: Path, data: Path | None, until: int | None) -> None:
     """Check that every number is the one that your own copy of microgpt.py computes.
 
-    Runs the copy (only run files that you trust) in an empty folder, with the data as its input.txt and without a
-    network, and watches its variables. The engine runs beside it with the same data, seed, sizes and rates, which are
-    read from the copy as it runs, so they may be changed, like comments and what it prints. Compared, bit for bit:
-    initial parameters, the loss of every step, all parameters and both moments after every step, the samples.
+    Runs the copy (only run files that you trust) as python does, without arguments, in an empty folder, with the data
+    as its input.txt and without a network, and watches its variables. A copy is given up that only waits for a minute,
+    or computes for ten (longer with a large model) without coming to its next step. The engine runs beside it with the
+    same data, seed, sizes and rates, which are read from the copy as it runs, so they may be changed, like comments and
+    what it prints. Compared, bit for bit: initial parameters, the loss of every step, all parameters and both moments
+    after every step, the samples.
 
     Exit status: 0 only when all is equal, 1 for a difference (the first one is shown), 2 when the copy cannot be
     compared, for example because it has other matrices.

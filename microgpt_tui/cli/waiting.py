@@ -6,8 +6,7 @@ import os
 import signal
 import sys
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
@@ -15,12 +14,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 from microgpt_tui.printing import printable
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.progress import Progress, ProgressColumn
 
 PATIENCE = 1.0  # seconds until it shows on a terminal
 SILENCE = 30.0  # seconds until a line says what is being done where the error output is no terminal
 PAUSE = 60.0  # seconds between two of these lines
-EVERY = 0.05  # seconds between two changes of it
 
 
 class Waiting:
@@ -32,7 +31,7 @@ class Waiting:
 
     def __init__(self, what: str, total: float | None = None, stream: TextIO | None = None) -> None:
         self._what, self._total, self._stream = what, total, stream or sys.stderr
-        self._note, self._done, self._changed = "", 0.0, 0.0
+        self._note, self._done = "", 0.0
         self._lock = threading.RLock()
         self._progress: Progress | None = None
         self._over = False
@@ -85,14 +84,12 @@ class Waiting:
                 os.write(self._stream.fileno(), f"\x1b[?25{how}".encode())
 
     def update(self, done: float, note: str = "", total: float | None = None, what: str | None = None) -> None:
-        """Say how far the work is; cheap enough to be called thousands of times a second."""
-        now = time.monotonic()
-        if now - self._changed < EVERY:
-            return
-        with self._lock, suppress(OSError):
-            self._changed, self._done, self._note = now, done, note
-            self._total, self._what = total or self._total, what or self._what
-            self._draw()
+        """Say how far the work is; cheap enough to be called thousands of times a second.
+
+        The progress draws what was said last, several times a second, also when nothing is said for long after it.
+        """
+        self._done, self._note = done, note
+        self._total, self._what = total or self._total, what or self._what
 
     def print(self, line: str) -> None:
         """Print a line of results on the same stream, above the progress if that shows. Raises BrokenPipeError."""
@@ -123,12 +120,18 @@ class Waiting:
                 _left(),
             )
             console = Console(file=self._stream)
-            progress = Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
-            self._task = progress.add_task(self._what, total=self._total, note="")
+            told = self._tell
+
+            class Current(Progress):
+                def get_renderables(self) -> Iterable[RenderableType]:
+                    told(self)
+                    return super().get_renderables()
+
+            progress = Current(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
+            progress.add_task(self._what, total=self._total, note="")
             with suppress(RuntimeError):  # the system allows no more threads
                 progress.start()
                 self._progress = progress
-                self._draw()
 
     def _write(self) -> None:
         """Say how far the work is, in a line of its own, and again after a pause."""
@@ -142,10 +145,11 @@ class Waiting:
             self._timer = self._timed(PAUSE, self._write)
             self._begin()
 
-    def _draw(self) -> None:
-        if self._progress is not None:
-            note, what = printable(self._note), printable(self._what)
-            self._progress.update(self._task, completed=self._done, total=self._total, note=note, description=what)
+    def _tell(self, progress: Progress) -> None:
+        """Give the progress what was said last. It does so itself before it draws."""
+        note, what = printable(self._note), printable(self._what)
+        for task in progress.task_ids:
+            progress.update(task, completed=self._done, total=self._total, note=note, description=what)
 
 
 def _left() -> ProgressColumn:

@@ -19,6 +19,9 @@ def inside(seen: Seen, width: int, height: int) -> Picture:
     """One layer: a line a head with the attention weights in percent, then a line a position with its k and v."""
     picture, walk = Picture(), seen.walk
     config = walk.sampler.recording.config
+    if not config.n_layer:
+        picture.line().most("no layers: no attention, keys and values", width, palette.DIM)
+        return picture
     names = [seen.token(token_id) for token_id in walk.ids]
     label = max(8 if config.n_head > 10 else 7, min(8, *(cell_len(name) + 2 for name in names)))
     heads = min(config.n_head, max(1, height - 3 - min(len(names), KEPT)))

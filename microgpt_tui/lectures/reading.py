@@ -15,8 +15,10 @@ from pathlib import Path
 
 import yaml
 
+from engine.encodings import wide_encoding
 from engine.files import read_whole
 from microgpt_tui.lectures.pages import Act, Ask, Chapter, LectureError, Page, Play, Run, Said, Wait
+from microgpt_tui.typed import PathError, typed_path
 
 OF_CHAPTER = ("chapter", "lang", "config", "data")
 ACTS = ("ask", "wait", "play", "run")
@@ -61,7 +63,11 @@ def read(path: Path, language: str = "en") -> Chapter:
 def read_all(path: Path, language: str = "en") -> tuple[Chapter | None, list[LectureError]]:
     """The chapter in a file as far as it can be read, and every mistake in it."""
     try:
-        text = read_whole(path, LARGEST).decode("utf-8-sig")
+        raw = read_whole(path, LARGEST)
+        wide = wide_encoding(raw)
+        if wide:
+            return None, [LectureError(f"is {wide} text; save it as UTF-8", str(path))]
+        text = raw.decode("utf-8-sig")
     except OSError as error:
         return None, [LectureError(f"cannot be read: {error.strerror}; give a lecture's Markdown file", str(path))]
     except UnicodeDecodeError:
@@ -88,6 +94,12 @@ def _chapter(text: str, path: Path, language: str) -> tuple[Chapter | None, list
                 said.fault(f"{key} belongs to the chapter; write it in the first header") for said in header.all(key)
             )
     title, lang, data = first.one("chapter"), first.one("lang"), first.one("data")
+    file = None
+    if data:
+        try:
+            file = path.parent / typed_path(data.text)
+        except PathError as error:
+            mistakes.append(data.fault(f"data {error}"))
     options = []
     for said in first.all("config"):
         key, equals, value = (part.strip() for part in said.text.partition("="))
@@ -101,7 +113,7 @@ def _chapter(text: str, path: Path, language: str) -> tuple[Chapter | None, list
         language=lang.text if lang else language,
         file=str(path),
         options=tuple(options),
-        data=path.parent / data.text if data else None,
+        data=file,
     )
     return chapter, sorted(mistakes, key=lambda mistake: mistake.line)
 

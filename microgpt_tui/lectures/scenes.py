@@ -236,6 +236,8 @@ class _Binder:
 
     def _choice(self, what: str, number: int) -> Choice:
         most = {"head": self.scope.config.n_head, "layer": self.scope.config.n_layer}[what]
+        if not self.scope.config.n_layer:
+            raise LectureError(f"this model has no layers, and so no {what} {number}; take this focus out")
         if number >= most:
             raise LectureError(f"this model has no {what} {number}; write a number from 0 to {most - 1}")
         return Choice(head=number) if what == "head" else Choice(layer=number)

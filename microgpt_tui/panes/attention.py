@@ -13,7 +13,7 @@ from microgpt_tui import palette
 from microgpt_tui.frame import Frame
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.choosing import layer_or_head
-from microgpt_tui.panes.qkv import chosen_head, frozen, head_name, other_heads, say_cut
+from microgpt_tui.panes.qkv import chosen_head, frozen, head_name, other_heads, say_cut, without_layers
 from microgpt_tui.stage.board import Board, names_width
 from microgpt_tui.widgets.cells import Cells, heat, window
 from microgpt_tui.widgets.picture import Line, Picture
@@ -30,7 +30,7 @@ class Attention(Pane):
     TITLE = "Attention"
 
     def heading(self, frame: Frame) -> str:
-        if frame.phase is Phase.UPDATE:
+        if frame.phase is Phase.UPDATE or not frame.config.n_layer:
             return self.TITLE
         return f"{self.TITLE} ─ {'gradients of the weights, ' if frame.backward else ''}layer {frame.layer}"
 
@@ -38,6 +38,9 @@ class Attention(Pane):
         board = Board(frame, width, height)
         if frame.phase is Phase.UPDATE:
             frozen(board, "attention weights are")
+            return board.picture
+        if not frame.config.n_layer:
+            without_layers(board, "attention")
             return board.picture
         plan, to = _plan(frame, width, height), frame.ends
         if frame.config.n_layer > 1 and not plan.all_layers:

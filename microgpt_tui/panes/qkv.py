@@ -34,6 +34,9 @@ class QKV(Pane):
         if frame.phase is Phase.UPDATE:
             frozen(board, "q, k and v are")
             return board.picture
+        if not frame.config.n_layer:
+            without_layers(board, "q, k and v")
+            return board.picture
         _vectors(board)
         _kept_line(board)
         if board.room >= 4:
@@ -53,6 +56,11 @@ def title(frame: Frame, name: str, layered: bool = False) -> str:
 def frozen(board: Board, what: str) -> None:
     """The remark of a pane that the update phase leaves alone; `what` is its subject, with the verb."""
     board.note(f"Nothing to see here now: the update moves parameters only. In the next step {what} made anew.")
+
+
+def without_layers(board: Board, what: str) -> None:
+    """The remark of a pane on what is in layers, in a model that has none."""
+    board.note(f"This model has no layers, and so no {what}: n_layer is 0.")
 
 
 def head_name(frame: Frame, head: int, width: int, here: bool = True) -> str:

@@ -272,8 +272,8 @@ class InferenceScreen(Passing[None]):
         self.app.push_screen(AskScreen("What documents begin with", hint, read, self.seen.walk.prefix), take)
 
     def action_layer(self) -> None:
-        """Look into the next layer."""
-        self.seen = replace(self.seen, layer=(self.seen.layer + 1) % self.session.config.n_layer)
+        """Look into the next layer, if there is any."""
+        self.seen = replace(self.seen, layer=(self.seen.layer + 1) % max(self.session.config.n_layer, 1))
         self.show_soon()
 
     def action_show(self, what: str) -> None:

@@ -163,8 +163,12 @@ class WhatIf(Commanding):
 
     def action_parts(self) -> None:
         """List everything that can be switched off."""
-        if not self._moving():
+        if self._moving():
+            return
+        if self.session.config.n_layer:
             self.app.push_screen(PartsScreen(self.frame, self.session.changes), self._toggle)
+        else:
+            self.app.notify("This model has no layers, and so no parts that can be switched off.")
 
     def _toggle(self, part: Ablation | None) -> None:
         if part is None:

@@ -16,7 +16,7 @@ from microgpt_tui.cli import debugging
 from tests.cli.support import SMALL, environment, error_of, in_terminal, invoke, start
 
 BAD_FLAGS = [
-    (("--n-layer", "0"), "n_layer is 0"),
+    (("--n-layer", "-1"), "n_layer is -1"),
     (("--n-embd", "-4"), "n_embd is -4"),
     (("--n-head", "0"), "n_head is 0"),
     (("--block-size", "0"), "block_size is 0"),
@@ -64,6 +64,43 @@ def test_data(bad_files: dict[str, Path], command: tuple[str, ...], name: str, s
     assert says in error_of(invoke(*command, "--data", bad_files[name]))
 
 
+TYPED = {
+    "documents": (("train", "--until", "1", "--data"), "--data"),
+    "a saved run": (("open",), "FILE.safetensors"),
+    "a saved run to sample": (("sample",), "FILE.safetensors"),
+    "a saved run to draw": (("export", "--run"), "--run"),
+    "a copy": (("verify",), "PATH/TO/microgpt.py"),
+    "a lecture": (("lecture",), "[NAME|FILE.md]"),
+}
+WRITTEN = {
+    "a run": (("train", "--until", "1", "--save"), "--save"),
+    "a log": (("train", "--until", "1", "--log"), "--log"),
+    "a branch": (("what-if", "--until", "1", "--edit", "wte[0, 0] = 1", "--save"), "--save"),
+    "a picture": (("export", "-o"), "-o"),
+    "a handout": (("lecture", "--handout"), "--handout"),
+}
+ADDRESS = "https://example.com/names.txt?raw=1&x"
+
+
+@pytest.mark.parametrize(("args", "name"), (TYPED | WRITTEN).values(), ids=(TYPED | WRITTEN).keys())
+def test_what_is_typed_for_a_file_may_be_no_path(args: tuple[str, ...], name: str) -> None:
+    assert error_of(invoke(*args, "")) == f"{name} is empty; give the path of a file"
+    does = "give" if args in [args for args, _ in WRITTEN.values()] else f"download it (curl -LO '{ADDRESS}') and give"
+    assert f"{name} is an address on the internet" in error_of(invoke(*args, ADDRESS))
+    assert f"{does} the path of " in error_of(invoke(*args, ADDRESS))
+
+
+def test_the_home_folder_may_be_written_as_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    (tmp_path / "names.txt").write_text("anna\nbo\n")
+    done = invoke("train", "--until", "1", *SMALL, "--data", "~/names.txt", "--save", "~/run.safetensors")
+    assert done.exit_code == 0, done.output
+    assert invoke("sample", "~/run.safetensors").exit_code == 0
+    (tmp_path / "own.md").write_text("---\ndata: ~/names.txt\n---\n# {doc}\n")
+    assert invoke("lecture", "~/own.md", "--check").exit_code == 0
+
+
 def test_a_refused_run_touches_no_file(tmp_path: Path) -> None:
     save, log = tmp_path / "run.safetensors", tmp_path / "run.jsonl"
     save.write_text("precious")
@@ -98,6 +135,7 @@ def test_one_file_for_two_things_is_refused(tmp_path: Path) -> None:
         (("train", "--until", "0"), "'--until': 0 is not in the range"),
         (("train", "--until", "1001"), "--until is 1001, beyond the schedule's 1000 steps"),
         (("train", "--until", "1", "--frobnicate"), "No such option '--frobnicate'; microgpt-tui train --help"),
+        (("train", "--until", "1", "--break-at", ""), "--break-at: there is no event to stop at; write for example"),
         (("tran",), "No such command 'tran'"),
         ((__file__,), "--data"),
         (("--n-layer", "2", "train", "--until", "1"), "write microgpt-tui train --n-layer;"),

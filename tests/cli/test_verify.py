@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from waiting import met
 
+from engine.verify import compare, original
 from tests.cli.support import error_of, in_terminal, invoke, start
 
 STAND_IN = (Path(__file__).parent / "stand_in.py").read_text()
@@ -44,12 +45,33 @@ HARMLESS = {
     "printing": (('    print("step", step + 1, loss.data)\n', ""), ('print("sample"', 'print(">>"')),
     "other names": (("step", "turn"), ("num_turns", "num_steps"), ("loss", "cost"), ("sample", "made_up")),
     "reading and leaving": (("import math", "import math, sys; assert sys.stdin.read() == ''"),),
+    "arguments that need not be given": (
+        ("import math", "import argparse, math\nparser = argparse.ArgumentParser()\nparser.add_argument('--data')"),
+        ("n_layer = 1", "n_layer = 1 if parser.parse_args().data is None else 2"),
+    ),
+    "a look at its arguments": (
+        ("import math", "import math, sys"),
+        ('open("input.txt")', 'open(sys.argv[1] if len(sys.argv) > 1 else "input.txt")'),
+    ),
+    "a module beside it": (("import math", "import math, beside_it"),),
+    "printing many errors": (("import math", "import math, sys; print('x' * 10**6, file=sys.stderr)"),),
+    "a thread that goes on": (
+        ("import math", "import math, threading; threading.Thread(target=threading.Event().wait).start()"),
+    ),
+    "a look at whether it is imported": (
+        ("m, v = [0.0]", "if __name__ != '__main__':\n    raise SystemExit\nm, v = [0.0]"),
+    ),
+    "annotations that are values": (
+        ("import math", "import math\ndef f(x: 3): pass\nassert f.__annotations__ == {'x': 3}"),
+    ),
+    "no layer": (("n_layer = 1", "n_layer = 0"),),
     "an end of its own": (('print("sample", "".join(sample))', "pass\nraise SystemExit(3)"),),
 }
 
 
 @pytest.mark.parametrize("changes", HARMLESS.values(), ids=HARMLESS.keys())
-def test_harmless_changes_are_equal(copy: Any, changes: tuple[tuple[str, str], ...]) -> None:
+def test_harmless_changes_are_equal(copy: Any, changes: tuple[tuple[str, str], ...], tmp_path: Path) -> None:
+    (tmp_path / "beside_it.py").touch()
     result = invoke("verify", copy(*changes))
     assert "The same: every bit of it" in result.stdout
     assert (result.exit_code, result.stderr, result.stdout.count("equal")) == (0, "", 8)
@@ -127,6 +149,28 @@ INCOMPARABLE = {
     "a loop that goes on": (("in range(num_steps)", "in range(9)"), "beyond its num_steps"),
     "a nameless loss": (("loss.backward()", "[loss][0].backward()"), "has no name of its own"),
     "a process that dies": (("rate = ", "import os; os._exit(5)\n    rate = "), "its process died with status 5"),
+    "a process that says why it dies": (
+        ("import math", "import math, os; os.write(2, b'first\\nno room\\n'); os._exit(5)"),
+        "its process died with status 5, after it said: no room",
+    ),
+    "an argument that must be given": (
+        ("import math", "import argparse, math; p = argparse.ArgumentParser(); p.add_argument('data'); p.parse_args()"),
+        "ended itself before training began, with status 2, after it said: copy.py: error: the following arguments are "
+        "required: data (verify runs it without arguments)",
+    ),
+    "an end before training": (
+        ("import math", "import math; raise SystemExit('it needs\\ninput.csv')"),
+        "ended itself before training began, with status 1, after it said: it needs input.csv",
+    ),
+    "an end without a word": (("import math", "import math; raise SystemExit(3)"), "training began, with status 3"),
+    "an end in training": (
+        ("rate = ", "if step == 3: raise SystemExit('enough')\n    rate = "),
+        "ended itself in training step 4, with status 1, after it said: enough",
+    ),
+    "asking for input": (
+        ("import math", "import math; input('data? ')"),
+        "(verify gives it no input) in line 3, before",
+    ),
     "no temperature": (("temperature", "heat"), "no module-level number named temperature"),
 }
 
@@ -134,6 +178,54 @@ INCOMPARABLE = {
 @pytest.mark.parametrize(("change", "says"), INCOMPARABLE.values(), ids=INCOMPARABLE.keys())
 def test_what_cannot_be_compared_is_said(copy: Any, change: tuple[str, str], says: str) -> None:
     assert says in error_of(invoke("verify", copy(change)))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "says"),
+    [("utf-16", "it is UTF-16 text"), ("utf-16-le", "it is UTF-16 text"), ("latin-1", "line 2 is not UTF-8 text")],
+)
+def test_a_file_that_is_not_utf_8_is_said_to_be_none(encoding: str, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "copy.py"
+    path.write_text(f"# a copy\n# for zoë\n{STAND_IN}", encoding=encoding)
+    assert f"{says}; save it as UTF-8 and try again" in error_of(invoke("verify", path))
+
+
+def test_a_file_that_says_its_encoding_is_equal(tmp_path: Path) -> None:
+    path = tmp_path / "copy.py"
+    path.write_text(f"# coding: latin-1\n# for zoë\n{STAND_IN}", encoding="latin-1")
+    assert invoke("verify", path).exit_code == 0
+
+
+WAITS = "import signal; signal.pause()"
+COMPUTES = "while True: pass"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="waits for a signal")
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("import math", f"import math\n{WAITS}"), "only waited for 1 s since it was started"),
+        (("    rate = ", f"    if step: {WAITS}\n    rate = "), "only waited for 1 s since its last training step"),
+        (("import math", f"import math\n{COMPUTES}"), "computed for 0.5 s since it was started"),
+        (("    rate = ", f"    {COMPUTES}\n    rate = "), "computed for 0.5 s since its training began"),
+        (("in range(4):\n", f"in range(4):\n    {COMPUTES}\n"), "computed for 0.5 s since its last training step"),
+    ],
+)
+def test_a_copy_that_comes_to_nothing_is_given_up(
+    change: tuple[str, str], says: str, copy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit, seconds = ("IDLE", 1.0) if WAITS in change[1] else ("BUSIEST", 0.5)
+    monkeypatch.setattr(original, limit, seconds)
+    monkeypatch.setattr(compare, "SECONDS_A_SCALAR", 0.0)
+    assert says in error_of(invoke("verify", copy(change)))
+
+
+def test_a_copy_that_is_only_slow_is_waited_for(copy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All steps together take longer than there is time for one of them."""
+    monkeypatch.setattr(original, "BUSIEST", 1.0)
+    monkeypatch.setattr(compare, "SECONDS_A_SCALAR", 0.0)
+    slowly = "    import time; end = time.process_time() + 0.25\n    while time.process_time() < end: pass\n    rate = "
+    assert invoke("verify", copy(("    rate = ", slowly))).exit_code == 0
 
 
 def test_without_samples_not_all_is_compared(copy: Any) -> None:

@@ -1,4 +1,4 @@
-"""What commands say of work that takes long, where nobody sees a moving line."""
+"""What commands say of work that takes long."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from engine.tokenizer import Tokenizer
 from microgpt_tui.cli import running, waiting
 from microgpt_tui.cli.lecture import _opened
 from tests.cli.support import SMALL, invoke
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, met
 
 LECTURE = """---
 chapter: Small
@@ -101,3 +101,20 @@ def test_a_large_model_is_announced(
     assert large.stderr == (
         f"recording the {rows:,} scalars of this model: about 2 minutes, and up to {size} of memory\n"
     )
+
+
+class Screen(io.StringIO):
+    """A terminal that keeps what is written to it."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+async def test_what_is_said_last_is_shown_however_soon_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "PATIENCE", 0.0)
+    monkeypatch.setenv("TERM", "xterm")
+    screen = Screen()
+    with waiting.Waiting("Training", 6, screen) as progress:
+        for step in range(4):
+            progress.update(step, f"step {step} of 6")
+        await met(lambda: "step 3 of 6" in screen.getvalue())

@@ -29,7 +29,7 @@ def test_a_config_cannot_be_changed() -> None:
 
 SIZES = ("n_layer", "n_embd", "block_size", "n_head", "num_steps")
 BAD: list[tuple[str, Any]] = [
-    *((name, value) for name in SIZES for value in (0, -3)),
+    *((name, value) for name in SIZES for value in (0, -3) if (name, value) != ("n_layer", 0)),
     *((name, value) for name in (*SIZES, "seed") for value in (1.5, "2", None, True)),
     *((name, value) for name in ("beta1", "beta2") for value in (1.0, 1.5, -0.1, math.nan, math.inf)),
     *(("learning_rate", value) for value in (-0.01, math.nan, math.inf, -math.inf)),

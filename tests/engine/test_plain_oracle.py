@@ -24,7 +24,7 @@ ALPHABETS = ["ab", "xyzäß", "가나다한", "🦊🐙👩", "e\u0301o\u0308n\u
 def configurations(draw: st.DrawFn, widest: int = 6) -> dict[str, Any]:
     n_head = draw(st.integers(1, 4))
     return {
-        "n_layer": draw(st.integers(1, 3)),
+        "n_layer": draw(st.integers(0, 3)),
         "n_head": n_head,
         "n_embd": n_head * draw(st.integers(1, max(1, widest // n_head))),
         "block_size": draw(st.integers(1, 5)),

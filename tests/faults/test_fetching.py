@@ -82,8 +82,8 @@ def serving(answer: Answer) -> Iterator[tuple[str, list[str]]]:
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache of its own, and a file that is quick to send."""
-    folder = tmp_path / "cache"
-    monkeypatch.setattr(original, "user_cache_path", lambda *args, **how: folder)
+    folder = tmp_path / "microgpt-tui"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(original, "SHA256", hashlib.sha256(NAMES).hexdigest())
     monkeypatch.setattr(original, "PATIENCE", 0.2)
     for name in ("http_proxy", "https_proxy", "all_proxy"):

@@ -117,6 +117,7 @@ def test_files_of_other_systems_are_read(tmp_path: Path) -> None:
         ("---\nask: x?\noptions: [a]\n---\n# T\n", 2, "options and answer go together"),
         ("---\nthen: x\n---\n# T\n", 2, "then comes after"),
         ("---\nconfig: n_layer\n---\n# T\n", 2, "is no setting"),
+        ("---\ndata: https://a.b/c.txt\n---\n# T\n", 2, "data is an address on the internet"),
         ("---\n---\n# T\n---\nchapter: x\n---\n# T\n", 5, "belongs to the chapter"),
         ("---\nfocus: [[head 1]]\n---\n# T\n", 2, "list of texts"),
         ("---\nmoment: " + "[" * 5000 + "\n---\n# T\n", 2, "cannot be read"),
@@ -141,7 +142,8 @@ def test_all_mistakes_are_told_in_the_order_of_the_lines(tmp_path: Path) -> None
 def test_what_is_no_lecture(tmp_path: Path) -> None:
     for name, data, says in (
         ("gone.md", None, "No such file"),
-        ("bytes.md", b"\xff\xfe\x00", "not UTF-8"),
+        ("bytes.md", b"\xff", "not UTF-8"),
+        ("wide.md", "---\n# A\n".encode("utf-16-le"), "is UTF-16 text; save it as UTF-8"),
         ("large.md", b"x" * 1_000_001, "larger than"),
     ):
         file = tmp_path / name

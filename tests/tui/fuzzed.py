@@ -78,7 +78,7 @@ def some_config(rnd: random.Random) -> Config:
     """A small run; one in ten comes to a fault."""
     heads = rnd.choice((1, 2))
     return Config(
-        n_layer=rnd.choice((1, 1, 2)),
+        n_layer=rnd.choice((0, 1, 1, 2)),
         n_embd=heads * rnd.choice((2, 3)),
         n_head=heads,
         block_size=rnd.choice((1, 3, 4, 5)),

@@ -21,6 +21,7 @@ from microgpt_tui.widgets.picture import Line
 AT_HOME = [(80, 24), (120, 36), (200, 60)]
 SIZES = [*AT_HOME, (81, 25), (99, 31), (100, 32), (160, 48), (250, 70)]
 RUNS = {
+    "no layer": (Config(n_layer=0, n_embd=4, n_head=2, block_size=4, num_steps=1000, seed=3), ["anna", "bo"]),
     "one head": (Config(n_layer=1, n_embd=4, n_head=1, block_size=4, num_steps=1000, seed=3), ["anna", "bo"]),
     "korean": (Config(n_layer=2, n_embd=8, n_head=2, block_size=32, num_steps=1000, seed=3), ["가나 다라", "마바사아"]),
     "three": (Config(n_layer=3, n_embd=12, n_head=3, block_size=8, num_steps=1000, seed=3), ["mia", "noor"]),

@@ -23,6 +23,7 @@ POISON = 7.25e77
 PANES = (QKV, Attention, Residual, Prediction)
 SIZES = [(30, 5), (33, 8), (43, 5), (60, 13), (110, 30)]
 CONFIGS = {
+    "no layer": (Config(n_layer=0, n_embd=4, n_head=2, block_size=4, num_steps=5, seed=3), "anna"),
     "small": (Config(n_layer=1, n_embd=4, n_head=2, block_size=4, num_steps=5, seed=3), "anna"),
     "layers": (Config(n_layer=2, n_embd=16, n_head=4, block_size=8, num_steps=5, seed=3), "mignon"),
     "korean": (Config(n_layer=1, n_embd=8, n_head=4, block_size=16, num_steps=5, seed=3), "가나 다라마바사"),
