@@ -10,6 +10,33 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
+from functools import partial
+from typing import IO
+
+from textual.drivers._writer_thread import WriterThread
+
+
+class TerminalWriter(WriterThread):
+    """Writes to the terminal until it has gone away, and throws away what comes after that.
+
+    Textual's own ends there without a word. Its queue then fills up, and the program waits for it without an end, deaf
+    to the signal that says that the terminal has gone away.
+    """
+
+    def __init__(self, file: IO[str], gone: Callable[[], None]) -> None:
+        super().__init__(file)
+        self._gone = gone
+
+    def run(self) -> None:
+        """Write until told to stop."""
+        try:
+            super().run()
+        except OSError:
+            self._gone()
+            while self._queue.get() is not None:
+                pass
+
 
 if sys.platform != "win32":
     from textual.drivers.linux_driver import LinuxDriver
@@ -26,6 +53,15 @@ if sys.platform != "win32":
             self._taken = True
             super().start_application_mode()  # type: ignore[no-untyped-call]
             self._taken = self._writer_thread is not None and self._writer_thread.is_alive()
+            if self._taken and self._writer_thread is not None and self._file is not None:
+                self._writer_thread.stop()
+                self._writer_thread = TerminalWriter(self._file, self._gone)
+                self._writer_thread.start()
+
+        def _gone(self) -> None:
+            """The terminal has gone away: end as at the signal that says so."""
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(partial(self._app.exit, return_code=128 + signal.SIGHUP))
 
         def stop_application_mode(self) -> None:
             """Leave the terminal as it was found."""

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import shlex
 import shutil
 import signal
 import sys
+import threading
 from pathlib import Path
 
 import psutil
 import pytest
 from terminal import Terminal, needs_tmux, terminal
-from waiting import ended
+from textual.drivers._writer_thread import MAX_QUEUED_WRITES
+from waiting import PATIENCE, ended
+
+from microgpt_tui.terminal import TerminalWriter
 
 needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 
@@ -166,3 +172,22 @@ def test_without_a_shell_it_goes_on(tmp_path: Path) -> None:
         term.wait("step 1 of", whole)
         term.press("q")
         term.left(0)
+
+
+class GoneAway(io.StringIO):
+    """A terminal that has gone away."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+def test_nobody_waits_for_a_terminal_that_has_gone_away() -> None:
+    gone = threading.Event()
+    writer = TerminalWriter(GoneAway(), gone.set)
+    writer.start()
+    writes = threading.Thread(target=lambda: [writer.write("text") for _ in range(3 * MAX_QUEUED_WRITES)], daemon=True)
+    writes.start()
+    writes.join(PATIENCE)
+    assert not writes.is_alive()
+    assert gone.is_set()
+    writer.stop()
