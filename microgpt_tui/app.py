@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Literal
@@ -155,6 +156,7 @@ class MicrogptApp(ThemedApp):
         self._shared = shared
         self.keeper: Keeper | None = None
         self._lecture = lecture  # what the run that is being opened is for
+        self._turning = False  # whether another chapter is about to come in the place of the present one
 
     def get_default_screen(self) -> Screen[None]:
         """Show that something is happening, at once."""
@@ -277,6 +279,7 @@ class MicrogptApp(ThemedApp):
                     except EngineError as error:  # no memory for one more run
                         self.notify(f"{error}.", severity="error", timeout=12, markup=False)
                         return False
+                    self._turning = True
                     self.run_worker(self.give(lecture, fresh, screen.motion if fresh is session else None))
                     return True
         self._lecture = lecture
@@ -289,6 +292,7 @@ class MicrogptApp(ThemedApp):
         `motion` is what the chapter before moved this run with. If its thread does not halt, the run is left to it.
         """
         await self._clear()
+        self._turning = False
         if self._shared is not None:
             self._shared.open()
         try:
@@ -304,14 +308,12 @@ class MicrogptApp(ThemedApp):
     @on(LectureScreen.Left)
     async def left(self, message: LectureScreen.Left) -> None:
         """A chapter is left: for another, for the debugger that it was called from, or for good."""
-        lecture = self.screen.lecture if isinstance(self.screen, LectureScreen) else None
-        if lecture is None:
-            return
+        if message.screen is not self.screen or self._turning:
+            return  # of several presses the first has done it
         if message.to is not None:
-            before = lecture.place, lecture.page
-            lecture.place, lecture.page = message.to
-            if not self.begin(lecture):
-                lecture.place, lecture.page = before
+            lecture = copy(message.screen.lecture)  # the screen has its own until the other one is there
+            lecture.course, (lecture.place, lecture.page) = message.course, message.to
+            self.begin(lecture)
         elif self.keeper is not None:
             await self._return()
         else:

@@ -149,6 +149,15 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
     # Where we are.
 
     @property
+    def whole(self) -> bool:
+        """Whether everything is on the screen: nothing is yet when it has just come up, nor while it is taken apart."""
+        return bool(self.query(Body))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """No key does anything before there is something to be seen."""
+        return super().check_action(action, parameters) if self.whole else False
+
+    @property
     def busy(self) -> bool:
         """Whether a thread is moving the run; nobody else may look at it then."""
         return self.motion.busy
@@ -166,6 +175,8 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
     def show(self) -> None:
         """Hand the present moment to every pane."""
         self._waiting = False
+        if not self.whole:
+            return
         if self.busy and self.live is None:
             return  # the run is on its way; what it arrives at will be shown
         frame = self.frame

@@ -32,10 +32,10 @@ class LectureScreen(Paging):
     ] + DebuggerScreen.BINDINGS  # a key that is bound anew would lose what it does while exploring
 
     class Left(Message):
-        """The chapter is left, for another page of the course; None ends the lecture."""
+        """A screen's chapter is left, for a chapter and a page of a course; None ends the lecture."""
 
-        def __init__(self, to: tuple[int, int] | None) -> None:
-            self.to = to
+        def __init__(self, screen: LectureScreen, to: tuple[int, int] | None, course: Course | None = None) -> None:
+            self.screen, self.to, self.course = screen, to, course or screen.lecture.course
             super().__init__()
 
     def __init__(self, session: Session, lecture: Lecture, shared: SharedNotes | None = None) -> None:
@@ -44,6 +44,8 @@ class LectureScreen(Paging):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Which keys belong to the lecture just now, and which to the debugger."""
+        if not self.whole:
+            return False
         own = {key.action.partition("(")[0] for key in IN_LECTURE}
         if self.blank:
             return action in ("advance", "turn_back", "blank", "leave")
@@ -103,9 +105,9 @@ class LectureScreen(Paging):
         if 0 <= page < len(self.scenes):
             self.open_page(page)
         elif page < 0 and lecture.place:
-            self.post_message(self.Left((lecture.place - 1, -1)))
+            self.post_message(self.Left(self, (lecture.place - 1, -1)))
         elif page > 0 and lecture.place + 1 < len(lecture.course.chapters):
-            self.post_message(self.Left((lecture.place + 1, 0)))
+            self.post_message(self.Left(self, (lecture.place + 1, 0)))
         else:
             self.notify(lecture.words["start" if page < 0 else "end"], timeout=3)
 
@@ -163,8 +165,8 @@ class LectureScreen(Paging):
 
     def _begin(self, chosen: tuple[Course, int] | None) -> None:
         if chosen is not None:
-            self.lecture.course, place = chosen
-            self.post_message(self.Left((place, 0)))
+            course, place = chosen
+            self.post_message(self.Left(self, (place, 0), course))
 
     def action_hide(self) -> None:
         """Hide the time and the page count, or show them."""
@@ -173,4 +175,4 @@ class LectureScreen(Paging):
 
     def action_leave(self) -> None:
         """End the lecture."""
-        self.post_message(self.Left(None))
+        self.post_message(self.Left(self, None))

@@ -167,6 +167,8 @@ class Paging(DebuggerScreen):
     @on(Prepared)
     def prepared(self, message: Prepared) -> None:
         """One more page can be shown."""
+        if not self.whole:
+            return
         self.leaves.append(message.leaf)
         self._tell()
         if len(self.leaves) - 1 == self.lecture.page:
@@ -220,7 +222,7 @@ class Paging(DebuggerScreen):
 
     def _landed(self) -> None:
         leaf = self.leaf
-        if self.busy or leaf is None:
+        if self.busy or leaf is None or not self.whole:
             return
         if self._aim is not None:
             self._bring(self._aim)

@@ -97,6 +97,8 @@ class WhatIf(Commanding):
 
     def _forget(self, name: str, why: str = "") -> None:
         inside = name == self.branch
+        if inside and self._moving_meanwhile():
+            return
         self.branches.remove(name)
         if inside:
             self._enter(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import weakref
 from collections.abc import AsyncIterator
@@ -163,3 +164,43 @@ async def test_a_lecture_that_is_given_up_while_it_opens_leads_back_to_the_debug
         pilot.app.screen.post_message(OpeningScreen.Left())
         await until(pilot, lambda: pilot.app.screen is own)
         assert pilot.app.return_code is None
+
+
+async def test_presses_while_a_chapter_makes_way_for_the_next_change_neither(
+    course: Course, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lecture, go_on = Lecture(course, 1, clock=lambda: 0.0), asyncio.Event()
+    app = MicrogptApp(Start(*lecture.run()), lecture)
+    async with running(app) as pilot:
+        first = await opened(pilot, "02-second en")
+        clear = app._clear
+
+        async def held() -> None:
+            await go_on.wait()
+            await clear()
+
+        monkeypatch.setattr(app, "_clear", held)
+        await pilot.press("left", "left", "left")
+        assert (first.lecture.place, first.lecture.page) == (1, 0)
+        await pilot.press("6", "right", "right", "right")
+        assert (first.lecture.place, first.lecture.page) == (1, 5)
+        go_on.set()
+        second = await opened(pilot, "01-first en")
+        assert (second.lecture.place, second.lecture.page) == (0, 5)
+        assert len([screen for screen in app.screen_stack if isinstance(screen, LectureScreen)]) == 1
+
+
+async def test_a_chapter_that_is_taken_apart_takes_no_more_presses_and_shows_nothing(course: Course) -> None:
+    lecture = Lecture(course, clock=lambda: 0.0)
+    app = MicrogptApp(Start(*lecture.run()), lecture)
+    async with running(app) as pilot:
+        first = await opened(pilot, "01-first en")
+        assert first.check_action("advance", ())
+        leaf = first.leaves[1]
+        await first.query("*").remove()
+        for action in ("advance", "go", "pane"):
+            assert not first.check_action(action, ("stage",))
+        first.show()
+        first.prepared(LectureScreen.Prepared(leaf))
+        first._landed()
+        assert len(first.leaves) == len(first.scenes)

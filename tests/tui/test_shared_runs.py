@@ -57,7 +57,7 @@ async def test_a_page_is_landed_on_while_the_past_is_replayed(tmp_path: Path, mo
     lecture = lecture_of(tmp_path, PAGES.replace("run: 5\n", "run: 30\n"))
     async with giving(lecture, run=Session(SMALL, DOCS)) as pilot:
         shown = lectern(pilot)
-        await pilot.press("5", "right", "right")
+        await pilot.press("5", "right")
         await until(pilot, lambda: not shown.busy and len(shown.session.losses) >= 30)
         shown.historian.ask([Course(Update(3), {}, tuple(range(29)))])
         await until(pilot, held.reached.is_set)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -312,3 +313,27 @@ async def test_what_is_changed_is_said_when_it_is_changed() -> None:
         await typed(pilot, "q[0, 3]@pos=1,step=1 = 0.5")
         await until(pilot, lambda: "What if: q[0, 3]@pos=1,step=1 = 0.5. It takes effect in step 1." in notes(pilot))
         assert len(screen(pilot).branches) == 1
+
+
+async def test_what_is_asked_for_while_the_run_began_to_move_is_to_be_asked_again() -> None:
+    session = Session(replace(SMALL, num_steps=100_000), DOCS)
+    async with debugger(run=session) as pilot:
+        here = screen(pilot)
+        await press(pilot, *"nnnnnn", "x")
+        for key, line in (("e", "0.5"), ("colon", "loss < 0"), ("E", "")):
+            await press(pilot, key)
+            here.go(Moment(90_000))  # as a page of a lecture does whose numbers have just become known
+            assert here.busy
+            if key == "E":
+                here._wished(("remove", "branch 1"))
+                await pilot.press("escape")
+            else:
+                pilot.app.screen.query_one(Input).value = line
+                await pilot.press("enter")
+            await until(pilot, lambda: "do this again when it has arrived" in notes(pilot))
+            assert here.busy
+            assert here.session.changes == here.branches["branch 1"].changes
+            assert len(here.branches) == 1
+            pilot.app.clear_notifications()
+            here.motion.halt()
+            await settled(pilot)
