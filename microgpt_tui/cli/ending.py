@@ -153,6 +153,8 @@ def _errors_as_sentences() -> Iterator[None]:
             sys.stdout.flush()
             raise
         sys.stdout.flush()
+    except (click.ClickException, click.Abort, Exit):
+        raise
     except EngineError as error:
         raise Failure(str(error)) from error
     except OutputError as error:
@@ -183,7 +185,7 @@ def _sentence_of_the_system(error: Exception) -> str | None:
     file = getattr(error, "filename", None)
     if file is not None:
         return f"{file} cannot be used ({first_cause(error)}); see to it that this user may use it, and try again"
-    return f"the system did not do what this needs ({first_cause(error)}); try again, or look into that"
+    return f"the system did not do what this needs ({first_cause(error)}); try again"
 
 
 def _sentence(error: click.ClickException) -> str:

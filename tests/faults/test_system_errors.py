@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from microgpt_tui.cli import cli
+from microgpt_tui.cli.ending import Failure
 from tests.cli.support import ROOT, SMALL, environment, error_of, invoke
 
 EACH = """
@@ -55,6 +56,7 @@ def test_help_and_version_on_a_full_disk_and_where_nobody_reads() -> None:
         (PermissionError(errno.EACCES, "Permission denied", "/etc/x"), "/etc/x cannot be used (Permission denied); "),
         (OSError(errno.EIO, "Input/output error"), "the system did not do what this needs (Input/output error); "),
         (OSError("no such device"), "the system did not do what this needs (no such device); "),
+        (Failure("a sentence that says more"), "a sentence that says more"),
         (EOFError("ended early"), "the system did not do what this needs (ended early); "),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), "there is not enough memory for this; "),
         (ImportError("x.so: failed to map segment from shared object"), "there is not enough memory for this; "),
@@ -66,7 +68,10 @@ def test_an_error_that_has_nothing_to_do_with_the_output(
     error: Exception, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
-        raise error
+        try:
+            raise OSError(errno.ENOMEM, "Cannot allocate memory") if isinstance(error, Failure) else ValueError
+        except (OSError, ValueError) as cause:
+            raise error from cause
 
     monkeypatch.setattr("microgpt_tui.cli.train.open_session", fail)
     assert error_of(invoke("train", "--until", 1, *SMALL)).startswith(says)
