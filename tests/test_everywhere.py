@@ -62,6 +62,8 @@ def test_a_home_that_cannot_be_written(names: Path) -> None:
     home = ["-u", "XDG_STATE_HOME", "-u", "XDG_CONFIG_HOME", f"HOME={os.devnull}/no"]
     with terminal(["env", *home, *COMMAND, "--data", str(names), *SMALL], cwd=ROOT) as term:
         term.wait("FORWARD")
+        term.press("]")
+        term.wait("step 1 of")
         term.press("q")
         assert "error: where you are cannot be kept" in term.left(2)
 

@@ -51,7 +51,7 @@ class BranchesScreen(Modal[Wish | None]):
             box.border_title = "This run and its branches"
             wide = self.app.size.width >= WIDEST
             ways = "enter where it was left · m this moment there" if wide else "enter as left · m this moment"
-            box.border_subtitle = f"{ways} · c compare · r rename · u undo · d delete"
+            box.border_subtitle = f"{ways} · c compare · r {'re' if wide else ''}name · u undo · d delete"
             yield Options()
 
     def on_mount(self) -> None:

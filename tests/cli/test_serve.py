@@ -48,10 +48,10 @@ async def visit(client: TestClient[Any, Any]) -> ClientWebSocketResponse:
 
 
 async def shown(page: ClientWebSocketResponse, text: str) -> None:
-    """Wait until the process has drawn something with this text."""
+    """Wait until the process has drawn something with this text, in whatever colours and strokes."""
     seen = ""
     async with asyncio.timeout(PATIENCE):
-        while text not in seen:
+        while text not in re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", seen):
             seen += (await page.receive_bytes()).decode(errors="replace")
 
 

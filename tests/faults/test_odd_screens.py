@@ -153,7 +153,7 @@ async def test_files_with_odd_names_are_asked_about_and_told_of(tmp_path: Path, 
         await until(pilot, lambda: not isinstance(pilot.app.screen, SaveScreen))
         await pilot.pause()
         check(pilot)
-        assert r"evil\x1b]0;owned\x07\u202e[red].safetensors" in notes(pilot)
+        assert r"evil\x1b]0;owned\x07\xe2\x80\xae[red].safetensors' goes on" in notes(pilot)
         pilot.app.push_screen(SaveScreen(screen_of(pilot).snapshot(None)))
         await pilot.pause()
         pilot.app.screen.query_one(Input).value = f"{tmp_path}/none\x1b[2J/a"
