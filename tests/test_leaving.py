@@ -56,8 +56,9 @@ def to_the_place(term: Terminal) -> None:
     term.wait("step 1 of")
     term.press("]")
     term.wait("step 2 of")
-    term.press("f", "5")
+    term.press(*":backward", "Enter")
     term.wait("step 2 of", "BACKWARD")
+    term.press("5")
 
 
 def paused(term: Terminal, there: Moment) -> None:
