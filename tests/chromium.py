@@ -6,7 +6,7 @@ import asyncio
 import shutil
 from base64 import b64decode
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,10 @@ SCREEN = """
 """
 
 
+class PageChangedError(Exception):
+    """The page was replaced by another while a script ran in it, as after a redirection."""
+
+
 class Page:
     """One page of a browser."""
 
@@ -61,6 +65,8 @@ class Page:
             if answer.get("method") == "Network.requestWillBeSent":
                 self.addresses.append(answer["params"]["request"]["url"])
             if answer.get("id") == number:
+                if "navigated" in answer.get("error", {}).get("message", ""):
+                    raise PageChangedError
                 assert "error" not in answer, answer
                 return answer["result"]
 
@@ -85,7 +91,8 @@ class Page:
         try:
             async with asyncio.timeout(PATIENCE):
                 while not (shown and all(text in shown for text in texts)):
-                    shown = await self.tell(script) or ""
+                    with suppress(PageChangedError):
+                        shown = await self.tell(script) or ""
         except TimeoutError:
             raise AssertionError(f"never shown: {texts}\n{shown}") from None
         return shown
