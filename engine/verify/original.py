@@ -103,7 +103,8 @@ class Original:
             while self._reader.is_alive():  # it may wait for somebody to take what it has read
                 with suppress(Empty):
                     self._lines.get(timeout=LOOK)
-            self._listener.join(LOOK)
+            if self._listener.ident is not None:  # else the system did not let it start
+                self._listener.join(LOOK)
             streams = [self._process.stdin, self._process.stdout]
             if not self._listener.is_alive():  # else a process that the copy has started still holds the other end
                 streams.append(self._process.stderr)

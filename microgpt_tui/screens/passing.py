@@ -13,18 +13,21 @@ T = TypeVar("T")
 class Passing(Screen[T], Generic[T]):
     """Goes once. The base class takes away whichever screen is on top: keys typed on would close those below, too."""
 
-    _late: tuple[T | None] | None = None  # what is returned as soon as the screen above is gone
+    _late: tuple[T | None] | None = None  # what is returned as soon as the screen is ready and nothing lies above it
 
     def dismiss(self, result: T | None = None) -> AwaitComplete:
-        """Return something and go; if another screen lies above, when that is gone; if this one is gone, do nothing."""
-        if self.is_active:
+        """Return something and go; if another screen lies above, when that is gone; if this one is gone, do nothing.
+
+        One that is not mounted yet goes when it is: its own handlers look for widgets that would be gone already.
+        """
+        if self.is_active and self.is_mounted:
             return super().dismiss(result)
         if self in self.app.screen_stack:
             self._late = (result,)
         return AwaitComplete()
 
     def on_screen_resume(self) -> None:
-        """Go, if it was time to while another screen lay above."""
+        """Go, if it was time to while another screen lay above or this one was being mounted."""
         if self._late is not None:
             self.dismiss(*self._late)
 

@@ -35,6 +35,18 @@ async def test_a_screen_that_is_left_twice_goes_once(opening: str) -> None:
         assert pilot.app.screen is screen(pilot)
 
 
+@pytest.mark.parametrize(
+    "opening", ["mark", "breakpoints", "branches", "parts", "check_gradient", "infer", "help", "command", "watch_typed"]
+)
+async def test_a_screen_that_is_left_before_it_is_mounted_goes_when_it_is(opening: str) -> None:
+    async with debugger() as pilot:
+        getattr(screen(pilot), f"action_{opening}")()
+        opened = pilot.app.screen
+        assert opened is not screen(pilot)
+        opened.dismiss()
+        await until(pilot, lambda: pilot.app.screen is screen(pilot))
+
+
 async def test_letters_after_that_of_a_mark_are_nothing_to_it() -> None:
     async with debugger() as pilot:
         await pilot.press("m")
