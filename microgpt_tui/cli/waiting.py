@@ -129,9 +129,11 @@ class Waiting:
 
             progress = Current(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
             progress.add_task(self._what, total=self._total, note="")
-            with suppress(RuntimeError):  # the system allows no more threads
+            self._progress = progress  # before it hides the cursor, so that ctrl+z can show it again
+            try:
                 progress.start()
-                self._progress = progress
+            except RuntimeError:  # the system allows no more threads
+                self._progress = None
 
     def _write(self) -> None:
         """Say how far the work is, in a line of its own, and again after a pause."""
