@@ -12,7 +12,7 @@ from microgpt_tui.frame import Where
 from microgpt_tui.lectures.leaf import leaf_of, lines_of
 from microgpt_tui.lectures.library import config_of, docs_of
 from microgpt_tui.lectures.pages import Ask, Chapter, LectureError, Page, Said
-from microgpt_tui.lectures.reading import read_all
+from microgpt_tui.lectures.reading import LONGEST, read_all
 from microgpt_tui.lectures.scenes import Scene, bind
 from microgpt_tui.widgets.prose import bare_marks, not_shown
 
@@ -47,7 +47,7 @@ def _not_shown(page: Page) -> Iterator[LectureError]:
     """What stands in the texts of a page and cannot be shown in a terminal."""
     question = page.act.question if isinstance(page.act, Ask) else None
     for said in (page.title, page.body, page.notes, question, page.then):
-        if said is not None:
+        if said is not None and len(said.text) <= LONGEST:  # of a longer one it is told that it is not read
             for line, what in not_shown(said.text):
                 at = Said("", said.file, said.line + line)
                 yield at.fault(f"a page cannot show {what}; write it as text, or as a code block between lines of ```")

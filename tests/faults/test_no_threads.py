@@ -22,9 +22,9 @@ from tests.cli.support import ROOT, error_of, invoke
 REFUSED = "can't start new thread"
 WITHOUT_THREADS = f"""
 import sys, threading
-def refuse(*_):
+def refuse(*_, **__):
     raise RuntimeError({REFUSED!r})
-threading._start_new_thread = refuse
+threading._start_new_thread = threading._start_joinable_thread = refuse  # the second from Python 3.13 on
 from microgpt_tui.__main__ import main
 main()
 """
