@@ -9,10 +9,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine.addresses import Address
-    from engine.breakpoints import Breakpoint, Place
-    from engine.config import Config
-    from engine.dataset import load_docs
     from engine.errors import (
         AddressError,
         BreakpointError,
@@ -27,13 +23,17 @@ if TYPE_CHECKING:
         Stopped,
         WhyError,
     )
-    from engine.events import Event, Moment, Phase, StepProgram, Stretch
-    from engine.expressions import Expression
-    from engine.gradcheck import GradientChecker
-    from engine.health import CHECKS
-    from engine.references import Scope
-    from engine.running import Stop, Stops, evaluate, run_back, run_on
-    from engine.session import Session
+    from engine.expressions.breakpoint import Breakpoint, Place
+    from engine.expressions.expression import Expression
+    from engine.expressions.scope import Scope
+    from engine.model.config import Config
+    from engine.model.dataset import load_docs
+    from engine.run.address import Address
+    from engine.run.gradcheck import GradientChecker
+    from engine.run.health import CHECKS
+    from engine.run.session import Session
+    from engine.run.stops import Stop, Stops, evaluate, run_back, run_on
+    from engine.timeline.events import Event, Moment, Phase, StepProgram, Stretch
 
 __all__ = [
     "CHECKS",
@@ -70,11 +70,11 @@ __all__ = [
     "run_on",
 ]
 
-_ROOMS = {
-    "addresses": ("Address",),
-    "config": ("Config",),
-    "dataset": ("load_docs",),
-    "breakpoints": ("Breakpoint", "Place"),
+_MODULES = {
+    "run.address": ("Address",),
+    "model.config": ("Config",),
+    "model.dataset": ("load_docs",),
+    "expressions.breakpoint": ("Breakpoint", "Place"),
     "errors": (
         "AddressError",
         "BreakpointError",
@@ -89,21 +89,21 @@ _ROOMS = {
         "Stopped",
         "WhyError",
     ),
-    "expressions": ("Expression",),
-    "gradcheck": ("GradientChecker",),
-    "health": ("CHECKS",),
-    "references": ("Scope",),
-    "running": ("Stop", "Stops", "evaluate", "run_back", "run_on"),
-    "events": ("Event", "Moment", "Phase", "StepProgram", "Stretch"),
-    "session": ("Session",),
+    "expressions.expression": ("Expression",),
+    "run.gradcheck": ("GradientChecker",),
+    "run.health": ("CHECKS",),
+    "expressions.scope": ("Scope",),
+    "run.stops": ("Stop", "Stops", "evaluate", "run_back", "run_on"),
+    "timeline.events": ("Event", "Moment", "Phase", "StepProgram", "Stretch"),
+    "run.session": ("Session",),
 }
-_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ROOM_OF:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
     return value
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 
-from engine.quoting import quoted
+from engine.text import quoted
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

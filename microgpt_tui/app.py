@@ -27,28 +27,28 @@ from textual.theme import Theme, ThemeProvider
 from textual.worker import WorkerFailed
 
 from engine import DataError, EngineError, Session
-from engine.dataset import checksum
 from engine.errors import is_out_of_memory, is_out_of_threads
-from engine.whatif import Branches
-from microgpt_tui import palette
-from microgpt_tui.keeper import Keeper
-from microgpt_tui.keys import KEYS
-from microgpt_tui.languages import usual_language
-from microgpt_tui.lectures.giving import Lecture
+from engine.model.dataset import checksum
+from engine.run.branches import Branches
+from microgpt_tui.autosave import Keeper
+from microgpt_tui.debugger.keys import KEYS
+from microgpt_tui.debugger.run_controller import Motion
+from microgpt_tui.dialogs.chapters import ChaptersScreen
+from microgpt_tui.dialogs.palette import Palette
+from microgpt_tui.dialogs.save import SaveScreen
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.terminal_text import lines
+from microgpt_tui.lectures.lecture import Lecture
 from microgpt_tui.lectures.library import course
-from microgpt_tui.lectures.pages import Course
+from microgpt_tui.lectures.page import Course
 from microgpt_tui.lectures.shared_notes import SharedNotes
-from microgpt_tui.motion import Motion
-from microgpt_tui.place import in_browser, state_folder
-from microgpt_tui.printing import lines
-from microgpt_tui.screens.chapters import ChaptersScreen
 from microgpt_tui.screens.debugger import DebuggerScreen
-from microgpt_tui.screens.finding import Palette
 from microgpt_tui.screens.lecture import LectureScreen
-from microgpt_tui.screens.opening import OpeningScreen
-from microgpt_tui.screens.saving import SaveScreen
-from microgpt_tui.start import Start
-from microgpt_tui.threads import NO_THREADS, check_threads
+from microgpt_tui.screens.loading import OpeningScreen
+from microgpt_tui.storage.paths import in_browser, state_folder
+from microgpt_tui.storage.startup import Start
+from microgpt_tui.storage.threads import NO_THREADS, check_threads
+from microgpt_tui.texts.languages import usual_language
 from microgpt_tui.widgets.gate import Gate
 from microgpt_tui.widgets.notice import Notice
 
@@ -65,10 +65,10 @@ class ThemedApp(App[EngineError | None]):
 
     def __init__(self) -> None:
         super().__init__()
-        for theme in palette.textual_themes():
-            self.register_theme(theme)
+        for registered in theme.textual_themes():
+            self.register_theme(registered)
         self.theme = "microgpt-dark"
-        palette.use(self.theme)
+        theme.use(self.theme)
         self._gate = Gate()
 
     def get_driver_class(self) -> type[Driver]:
@@ -77,7 +77,7 @@ class ThemedApp(App[EngineError | None]):
         if sys.platform != "win32":
             from textual.drivers.linux_driver import LinuxDriver
 
-            from microgpt_tui.terminal import TerminalDriver
+            from microgpt_tui.widgets.terminal_driver import TerminalDriver
 
             if driver is LinuxDriver:
                 return TerminalDriver
@@ -88,7 +88,7 @@ class ThemedApp(App[EngineError | None]):
         if in_browser():
             self.notify("There is no shell to return to in a browser; q leaves.", timeout=4)
         elif sys.platform != "win32":
-            from microgpt_tui.terminal import TerminalDriver
+            from microgpt_tui.widgets.terminal_driver import TerminalDriver
 
             if isinstance(self._driver, TerminalDriver) and not self._driver.suspend():
                 self.notify("There is no shell to return to, which could continue the program; q leaves it.", timeout=4)
@@ -111,10 +111,10 @@ class ThemedApp(App[EngineError | None]):
         same = f"{abs(hash((message, title)))}"  # Textual shows one of an identity
         self.post_message(Notify(Notice(lines(message), title, severity, seconds, markup, identity=same)))
 
-    def begin_in(self, theme: str) -> None:
+    def begin_in(self, name: str) -> None:
         """The theme to begin with: dark, light or contrast."""
-        self.theme = f"microgpt-{theme}"
-        palette.use(self.theme)
+        self.theme = f"microgpt-{name}"
+        theme.use(self.theme)
 
     def on_mount(self) -> None:
         """Hear of changes. (Textual calls this beside the one of a subclass.)"""
@@ -122,7 +122,7 @@ class ThemedApp(App[EngineError | None]):
 
     def action_next_theme(self) -> None:
         """Dark, light, high contrast, and round again."""
-        names = list(palette.THEMES)
+        names = list(theme.THEMES)
         self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
 
     def action_command_palette(self) -> None:
@@ -134,8 +134,8 @@ class ThemedApp(App[EngineError | None]):
         """Choose any theme by its name."""
         self.push_screen(Palette(providers=[ThemeProvider], placeholder="Search for themes…"))
 
-    def _recolour(self, theme: Theme) -> None:
-        palette.use(palette.nearest(theme))
+    def _recolour(self, chosen: Theme) -> None:
+        theme.use(theme.nearest(chosen))
         for screen in self.screen_stack:
             if isinstance(screen, DebuggerScreen):
                 screen.show()

@@ -8,14 +8,14 @@ import os
 import signal
 from dataclasses import replace
 
-import folders
-import harness
 import pytest
-import settling
 from hypothesis import settings
 
-from engine import Config, recording, session
-from microgpt_tui import palette
+from engine import Config
+from engine.model import recording
+from engine.run import session
+from microgpt_tui.drawing import theme
+from tests.support import harness, settled, user_folders
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -37,7 +37,7 @@ def pytest_collection_finish() -> None:
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None, max_examples=25)
 settings.load_profile("repeatable")
-settling.install()
+settled.install()
 
 # Commands that are tested start as they do for a user, who has the modules compiled from the time before.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -62,12 +62,12 @@ def record(config: Config, vocab_size: int, progress: recording.Progress | None 
 
 session.record = record  # type: ignore[attr-defined]
 
-folders.replace_users()
+user_folders.replace_users()
 
 
 def pytest_unconfigure() -> None:
     """Remove the folders that the tests had instead of the user's."""
-    folders.remove()
+    user_folders.remove()
 
 
 @pytest.fixture(autouse=True)
@@ -79,4 +79,4 @@ def small_run_is_new() -> None:
 @pytest.fixture(autouse=True)
 def theme_is_the_usual() -> None:
     """The colours in use are the process's, and a test may have changed the theme."""
-    palette.use(next(iter(palette.THEMES)))
+    theme.use(next(iter(theme.THEMES)))

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from terminal import PLAIN
-from waiting import met
 
-from microgpt_tui.serving.visitor import Visitor
+from microgpt_tui.web.client_process import Visitor
+from tests.support.terminal import PLAIN
+from tests.support.wait import met
 
 ROOT = Path(__file__).resolve().parent.parent
 INSTALLED = "import sys; del sys.path[0]; from microgpt_tui.__main__ import main; main()"  # as the installed command

@@ -6,7 +6,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from terminal import COMPILED, needs_tmux, terminal
+from tests.support.terminal import COMPILED, needs_tmux, terminal
 
 COMMAND = Path(sysconfig.get_path("scripts")) / "microgpt-tui"
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from terminal import PLAIN, needs_tmux, terminal
 
-from microgpt_tui.place import folder
+from microgpt_tui.storage.paths import folder
+from tests.support.terminal import PLAIN, needs_tmux, terminal
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = [sys.executable, "-m", "microgpt_tui"]
@@ -126,7 +126,7 @@ def test_no_folder_for_compiled_loops() -> None:
     caching = pytest.importorskip("numba.core.caching").__name__
     script = (
         f"from {caching} import CacheImpl as c; c._locator_classes = []; "
-        "from engine.compiled import loops; k = loops(); print(k.compiled, k.adam.py_func.__name__)"
+        "from engine.autograd.jit import loops; k = loops(); print(k.compiled, k.adam.py_func.__name__)"
     )
     settings = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", script], env=settings, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""The table of faults in tests/faults/README.md names tests that exist, and every file of them."""
+"""The table of faults in tests/robustness/README.md names tests that exist, and every file of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_the_table_of_faults_holds_every_file_of_them_and_tests_that_exist() -> None:
-    faults = ROOT / "tests" / "faults"
+    faults = ROOT / "tests" / "robustness"
     table = (faults / "README.md").read_text(encoding="utf-8")
     told = set(re.findall(r"`((?:\.\./)*(?:\w+/)?test_\w+\.py)(?:::(\w+))?`", table))
     for file, name in told:

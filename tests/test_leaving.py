@@ -10,11 +10,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from terminal import Terminal, needs_tmux, terminal
-from waiting import ended
 
-from engine.events import Moment, Phase
-from microgpt_tui import desk as desks
+from engine.timeline.events import Moment, Phase
+from microgpt_tui.storage import saved_session as desks
+from tests.support.terminal import Terminal, needs_tmux, terminal
+from tests.support.wait import ended
 
 # The command line itself, in a process that tells its number, with a fault put into one pane for a step from 3 on.
 PROGRAM = """

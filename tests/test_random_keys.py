@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from terminal import needs_tmux, terminal
+
+from tests.support.terminal import needs_tmux, terminal
 
 KEYS = (
     *"npsSoOtTfF][}{ cCbB+-wWmdegxXEviyYzPl0123456789=?:/",

@@ -6,20 +6,20 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from cli.support import SMALL, error_of, invoke
-from harness import SMALL as CONFIG
 
 from engine import ExpressionError, Moment, Session
-from engine.changes import parse
 from engine.errors import ChangeError
-from engine.events import Phase
-from engine.expressions import Expression
-from engine.references import Scope
-from engine.sampling import beginning
+from engine.expressions.expression import Expression
+from engine.expressions.scope import Scope
+from engine.interventions.syntax import parse
+from engine.sampling.sampler import beginning
 from engine.spelling import spelled
-from microgpt_tui.completing import LineError
-from microgpt_tui.scalars import Scalar
-from microgpt_tui.search import search
+from engine.timeline.events import Phase
+from microgpt_tui.debugger.completion import LineError
+from microgpt_tui.debugger.scalar_target import Scalar
+from microgpt_tui.debugger.search import search
+from tests.support.commands import SMALL, error_of, invoke
+from tests.support.harness import SMALL as CONFIG
 
 COMPOSED = "zoë가"
 DECOMPOSED = unicodedata.normalize("NFD", COMPOSED)

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from terminal import Terminal, needs_tmux, terminal
 from textual.drivers._writer_thread import MAX_QUEUED_WRITES
-from waiting import PATIENCE, ended
 
-from microgpt_tui.terminal import TerminalWriter
+from microgpt_tui.widgets.terminal_driver import TerminalWriter
+from tests.support.terminal import Terminal, needs_tmux, terminal
+from tests.support.wait import PATIENCE, ended
 
 needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 

@@ -14,7 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from packaging.requirements import Requirement
-from terminal import PLAIN, terminal
+
+from tests.support.terminal import PLAIN, terminal
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from html import escape
 from itertools import accumulate
 
-from microgpt_tui.exporting.screenshot import Screenshot
-from microgpt_tui.exporting.svg import CELL, LINE, backgrounds, file, texts
+from microgpt_tui.export.screenshot import Screenshot
+from microgpt_tui.export.svg import CELL, LINE, backgrounds, file, texts
 
 ROOM = 3  # lines below the screen, for the key and what it does
 

@@ -22,12 +22,12 @@ from textual.pilot import Pilot
 
 from engine import Config
 from microgpt_tui.app import MicrogptApp
-from microgpt_tui.exporting.headless import settled
-from microgpt_tui.exporting.screenshot import Screenshot
-from microgpt_tui.exporting.svg import svg
-from microgpt_tui.place import VISITOR
-from microgpt_tui.screens.line import LineScreen
-from microgpt_tui.start import from_seed
+from microgpt_tui.dialogs.command_line import LineScreen
+from microgpt_tui.export.headless import settled
+from microgpt_tui.export.screenshot import Screenshot
+from microgpt_tui.export.svg import svg
+from microgpt_tui.storage.paths import VISITOR
+from microgpt_tui.storage.startup import from_seed
 
 HERE = Path(__file__).parent
 

@@ -1,6 +1,6 @@
-"""Holds the engine to a copy of `microgpt.py`: runs the copy, watched, and compares number by number, bit for bit."""
+"""Comparing the engine with the user's own copy of microgpt.py. Nothing else of the engine imports this."""
 
 from engine.verify.compare import Check, Report, verify
-from engine.verify.original import NotComparable
+from engine.verify.reference_process import NotComparable
 
 __all__ = ["Check", "NotComparable", "Report", "verify"]

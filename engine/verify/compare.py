@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from engine.config import Config
-from engine.dataset import bundled_path, load_docs
 from engine.errors import ConfigError, EngineError, NumericFault
-from engine.recording import Floats, count_rows, memory_of
-from engine.session import Session
-from engine.tokenizer import Tokenizer
-from engine.verify.original import Original
+from engine.model.config import Config
+from engine.model.dataset import bundled_path, load_docs
+from engine.model.recording import Floats, count_rows, memory_of
+from engine.model.tokenizer import Tokenizer
+from engine.run.session import Session
+from engine.verify.reference_process import Original
 
 SETUP, DOCS, START, LOSSES = "hyperparameters", "documents", "initial parameters", "losses"
 STATE = {"m": "first moments m", "v": "second moments v", "params": "parameters"}  # each follows from those before

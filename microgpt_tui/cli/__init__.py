@@ -3,6 +3,6 @@
 Importing it is quick: numpy, numba and textual come in when a command needs them.
 """
 
-from microgpt_tui.cli.root import cli
+from microgpt_tui.cli.main import cli
 
 __all__ = ["cli"]

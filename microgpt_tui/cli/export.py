@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from engine.config import Config
-from microgpt_tui.cli.debugging import allow_only
-from microgpt_tui.cli.ending import Failure
-from microgpt_tui.cli.options import (
+from engine.model.config import Config
+from microgpt_tui.cli._exit import Failure
+from microgpt_tui.cli._options import (
     DATA,
     OUTPUT,
     FilePath,
@@ -23,13 +22,14 @@ from microgpt_tui.cli.options import (
     hyperparameters,
     theme_option,
 )
-from microgpt_tui.cli.running import go_to, open_session
-from microgpt_tui.cli.targets import check_targets
+from microgpt_tui.cli._output_paths import check_targets
+from microgpt_tui.cli._session import go_to, open_session
+from microgpt_tui.cli.open import allow_only
 
 if TYPE_CHECKING:
     from engine import Session
-    from microgpt_tui.exporting.screenshot import Screenshot
-    from microgpt_tui.start import Start
+    from microgpt_tui.export.screenshot import Screenshot
+    from microgpt_tui.storage.startup import Start
 
 FORMATS = ("svg", "html", "txt")
 LARGEST = (400, 200)
@@ -96,7 +96,7 @@ def export(
     check_targets({"--data": data, "--run": run}, {"-o": o}, replaced={"-o"})
     cells = _size(size)
     _check_pane(pane)
-    from microgpt_tui.start import from_file, from_seed
+    from microgpt_tui.storage.startup import from_file, from_seed
 
     session = _at(from_file(run, data) if run else from_seed(config, 0, data), moment)
     content = _written(_picture(session, cells, f"microgpt-{theme}", pane), form)
@@ -138,8 +138,8 @@ def _check_pane(name: str | None) -> None:
 def _at(start: Start, moment: str | None) -> Session:
     """The run, at the moment; what cannot be read is refused before anything is computed."""
     from engine import Address, Scope
-    from engine.checkpoint import take_up
-    from engine.tokenizer import Tokenizer
+    from engine.checkpoint.checkpoint import take_up
+    from engine.model.tokenizer import Tokenizer
 
     address = Address.parse(moment, Scope(start.config, Tokenizer(start.docs))) if moment is not None else None
     session = open_session(start.config, start.docs)
@@ -155,8 +155,8 @@ def _picture(session: Session, size: tuple[int, int], theme: str, pane: str | No
     import asyncio
 
     from engine import Address
-    from microgpt_tui.exporting.headless import screenshots
-    from microgpt_tui.screens.arrangement import Arrangement
+    from microgpt_tui.export.headless import screenshots
+    from microgpt_tui.panes.arrangement import Arrangement
     from microgpt_tui.screens.debugger import DebuggerScreen
 
     async def page(screen: DebuggerScreen) -> AsyncIterator[str]:
@@ -169,14 +169,14 @@ def _picture(session: Session, size: tuple[int, int], theme: str, pane: str | No
 
 
 def _written(picture: Screenshot, form: str) -> bytes:
-    from microgpt_tui.exporting.html import html
-    from microgpt_tui.exporting.svg import svg
+    from microgpt_tui.export.html import html
+    from microgpt_tui.export.svg import svg
 
     return (svg(picture) if form == "svg" else html(picture) if form == "html" else picture.txt()).encode()
 
 
 def _put(path: Path, content: bytes) -> None:
-    from engine.files import write_whole
+    from engine.atomic_write import write_whole
 
     try:
         write_whole(path, content)

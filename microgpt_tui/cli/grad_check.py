@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from engine.config import Config
 from engine.errors import ConfigError, ExpressionError
-from engine.quoting import quoted
-from microgpt_tui.cli.ending import Failure, tell
-from microgpt_tui.cli.options import DATA, OUTPUT, data_option, examples, hyperparameters, step_option
-from microgpt_tui.cli.running import check_step, go_to, open_session, read_docs
-from microgpt_tui.cli.waiting import Waiting
+from engine.model.config import Config
+from engine.text import quoted
+from microgpt_tui.cli._exit import Failure, tell
+from microgpt_tui.cli._options import DATA, OUTPUT, data_option, examples, hyperparameters, step_option
+from microgpt_tui.cli._progress import Waiting
+from microgpt_tui.cli._session import check_step, go_to, open_session, read_docs
 
 if TYPE_CHECKING:
-    from engine.gradcheck import Check, GradientChecker, Summary
+    from engine.run.gradcheck import Check, GradientChecker, Summary
 
 
 @click.command(
@@ -75,7 +75,7 @@ def grad_check(
     check_step(step, config)
     if (param is not None) + (matrix is not None) + (scalar is not None) != 1:
         raise ConfigError("give one of --param, --matrix and --scalar, to say what to check")
-    from engine.gradcheck import GradientChecker
+    from engine.run.gradcheck import GradientChecker
 
     session = open_session(config, read_docs(data))
     go_to(session, step)
@@ -102,7 +102,7 @@ def _row(checker: GradientChecker, text: str, flag: str) -> int:
 
 
 def _many(checker: GradientChecker, matrix: str, h: float | None, as_json: bool) -> None:
-    from engine.gradcheck import Summary
+    from engine.run.gradcheck import Summary
 
     rows, summary = checker.matrix(matrix).ravel(), Summary()
     with Waiting(f"Checking {matrix}", total=float(len(rows)), stream=sys.stderr) as waiting:

@@ -10,16 +10,16 @@ import rich_click as click
 from click.core import ParameterSource
 from click.exceptions import Exit
 
-from engine.config import Config
-from microgpt_tui.cli.debugging import in_terminal, run_debugger
-from microgpt_tui.cli.ending import BAD, Failure, tell
-from microgpt_tui.cli.options import FilePath, LecturePath, examples, theme_option
-from microgpt_tui.cli.running import open_session
-from microgpt_tui.cli.waiting import Waiting
-from microgpt_tui.languages import LANGUAGES, usual_language
+from engine.model.config import Config
+from microgpt_tui.cli._exit import BAD, Failure, tell
+from microgpt_tui.cli._options import FilePath, LecturePath, examples, theme_option
+from microgpt_tui.cli._progress import Waiting
+from microgpt_tui.cli._session import open_session
+from microgpt_tui.cli.open import in_terminal, run_debugger
+from microgpt_tui.texts.languages import LANGUAGES, usual_language
 
 if TYPE_CHECKING:
-    from engine.session import Session
+    from engine.run.session import Session
 
 INSTEAD = "Instead of giving it"
 
@@ -100,9 +100,9 @@ def lecture(
 
 
 def _give(wanted: str | None, lang: str, page: int, theme: str) -> None:
-    from microgpt_tui.lectures.giving import Lecture
+    from microgpt_tui.lectures.lecture import Lecture
     from microgpt_tui.lectures.library import find
-    from microgpt_tui.start import Start
+    from microgpt_tui.storage.startup import Start
 
     lecture = Lecture(*find(wanted, lang))
     pages = len(lecture.chapter.pages)
@@ -115,7 +115,7 @@ def _give(wanted: str | None, lang: str, page: int, theme: str) -> None:
 def _follow(lang: str, theme: str) -> None:
     if not in_terminal():
         raise Failure("the notes need a terminal for their input and output; run this in one")
-    from microgpt_tui.notes import show_notes
+    from microgpt_tui.speaker_app import show_notes
 
     status = show_notes(lang, theme)
     if status:
@@ -137,7 +137,7 @@ def _opened(config: Config, docs: tuple[str, ...]) -> Session:
 
 
 def _check(wanted: str | None, lang: str) -> None:
-    from microgpt_tui.lectures.checking import check
+    from microgpt_tui.lectures.check import check
     from microgpt_tui.lectures.library import files
 
     wrong = False
@@ -156,9 +156,9 @@ def _check(wanted: str | None, lang: str) -> None:
 def _hand_out(wanted: str | None, lang: str, folder: Path) -> None:
     import asyncio
 
-    from engine.files import write_whole
-    from microgpt_tui.exporting.handout import handout, printed
-    from microgpt_tui.lectures.giving import Lecture
+    from engine.atomic_write import write_whole
+    from microgpt_tui.export.handout import handout, printed
+    from microgpt_tui.lectures.lecture import Lecture
     from microgpt_tui.lectures.library import find
 
     course, place = find(wanted, lang)

@@ -11,14 +11,14 @@ import rich_click as click
 from click.core import ParameterSource
 
 from engine.errors import ConfigError
-from microgpt_tui.cli.options import FilePath, examples
-from microgpt_tui.cli.running import say_size, warm_up
-from microgpt_tui.cli.waiting import Waiting
-from microgpt_tui.printing import printable
+from microgpt_tui.cli._options import FilePath, examples
+from microgpt_tui.cli._progress import Waiting
+from microgpt_tui.cli._session import say_size, warm_up
+from microgpt_tui.drawing.terminal_text import printable
 
 if TYPE_CHECKING:
-    from engine.sampling import Sampler
-    from engine.tokenizer import Tokenizer
+    from engine.model.tokenizer import Tokenizer
+    from engine.sampling.sampler import Sampler
 
 
 @click.command(
@@ -79,13 +79,13 @@ def sample(
     numbered; piped, there is one a line and nothing else. With --beam: a probability, a tab and a document a line, and
     after another tab `context full` where there was no room for its end.
     """
-    from engine.beam import check_width
-    from engine.checkpoint import load
-    from engine.choosing import Strategy
-    from engine.compiled import loops
-    from engine.recording import record
-    from engine.sampling import Sampler, beginning, draw
-    from engine.tokenizer import Tokenizer
+    from engine.autograd.jit import loops
+    from engine.checkpoint.checkpoint import load
+    from engine.model.recording import record
+    from engine.model.tokenizer import Tokenizer
+    from engine.sampling.beam import check_width
+    from engine.sampling.sampler import Sampler, beginning, draw
+    from engine.sampling.strategy import Strategy
 
     strategy = Strategy(**choosing)
     drawing = any(ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ("number", "seed"))
@@ -113,7 +113,7 @@ def sample(
 
 
 def _print_beam(sampler: Sampler, tokenizer: Tokenizer, width: int, temperature: float, prefix: str) -> None:
-    from engine.beam import beam
+    from engine.sampling.beam import beam
 
     with Waiting("Searching"):
         continuations = beam(sampler, tokenizer, width, temperature, prefix)

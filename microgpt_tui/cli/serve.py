@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from microgpt_tui.cli.ending import Failure, tell, throw_output_away
-from microgpt_tui.cli.options import examples
-from microgpt_tui.cli.running import warm_up
+from microgpt_tui.cli._exit import Failure, tell, throw_output_away
+from microgpt_tui.cli._options import examples
+from microgpt_tui.cli._session import warm_up
 
 if TYPE_CHECKING:
-    from microgpt_tui.serving.door import Public
+    from microgpt_tui.web.access import Public
 
 SERVED = ("lecture", "open")  # the commands that lead into the debugger
 NETWORK = "Network"
@@ -77,11 +77,11 @@ def serve(
         raise Failure("serve needs textual-serve, which is not installed; run pip install 'microgpt-tui[serve]'")
     import secrets
 
-    from microgpt_tui.serving.connections import Connections, allowed
-    from microgpt_tui.serving.door import Door, Public, is_loopback
-    from microgpt_tui.serving.reports import Reports
-    from microgpt_tui.serving.server import Server, run
-    from microgpt_tui.threads import check_threads
+    from microgpt_tui.storage.threads import check_threads
+    from microgpt_tui.web.access import Door, Public, is_loopback
+    from microgpt_tui.web.connections import Connections, allowed
+    from microgpt_tui.web.reports import Reports
+    from microgpt_tui.web.server import Server, run
 
     try:
         public = None if public_url is None else Public.parse(public_url)
@@ -122,7 +122,7 @@ def _check(ctx: click.Context, command: tuple[str, ...]) -> None:
         raise click.UsageError(f"{word!r} cannot be served; write nothing, lecture or open after serve", ctx)
     said = found.make_context(f"microgpt-tui {word}", list(rest)).params
     if word == "open":
-        from microgpt_tui.start import from_file
+        from microgpt_tui.storage.startup import from_file
 
         from_file(said["file"], said["data"])
         return
@@ -130,9 +130,9 @@ def _check(ctx: click.Context, command: tuple[str, ...]) -> None:
         if said[other]:
             flag = "--list" if other == "listed" else f"--{other}"
             raise click.UsageError(f"{flag} is not for visitors; leave it out", ctx)
-    from microgpt_tui.languages import usual_language
-    from microgpt_tui.lectures.giving import Lecture
+    from microgpt_tui.lectures.lecture import Lecture
     from microgpt_tui.lectures.library import find
+    from microgpt_tui.texts.languages import usual_language
 
     Lecture(*find(said["wanted"], said["lang"] or usual_language())).run()
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from engine.config import Config
-from microgpt_tui.cli.options import DATA, data_option, examples, hyperparameters, step_option
-from microgpt_tui.cli.running import check_step, go_to, open_session, read_docs
+from engine.model.config import Config
+from microgpt_tui.cli._options import DATA, data_option, examples, hyperparameters, step_option
+from microgpt_tui.cli._session import check_step, go_to, open_session, read_docs
 
 if TYPE_CHECKING:
-    from engine.events import Event
-    from engine.recording import Floats
+    from engine.model.recording import Floats
+    from engine.timeline.events import Event
 
 PHASES = ("forward", "backward", "update")
 
@@ -52,7 +52,7 @@ def trace(config: Config, step: int, phase: str | None, data: Path | None) -> No
 
     session = open_session(config, read_docs(data))
     go_to(session, step)
-    from engine.source import lines_of_stretch
+    from engine.explain.source_lines import lines_of_stretch
 
     for event in session.events(step):
         if phase in (None, event.phase.value):

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, TextIO
 import rich_click as click
 from click.exceptions import Exit
 
-from engine.config import Config
 from engine.errors import ConfigError, EngineError
-from microgpt_tui.cli.ending import Failure, say, throw_output_away
-from microgpt_tui.cli.options import data_option, examples, file_option, hyperparameters
-from microgpt_tui.cli.running import Interrupt, open_session, read_docs
-from microgpt_tui.cli.stopping import Wanted, stop_options
-from microgpt_tui.cli.targets import check_targets
-from microgpt_tui.cli.waiting import Waiting
+from engine.model.config import Config
+from microgpt_tui.cli._exit import Failure, say, throw_output_away
+from microgpt_tui.cli._options import data_option, examples, file_option, hyperparameters
+from microgpt_tui.cli._output_paths import check_targets
+from microgpt_tui.cli._progress import Waiting
+from microgpt_tui.cli._session import Interrupt, open_session, read_docs
+from microgpt_tui.cli._stop_options import Wanted, stop_options
 
 if TYPE_CHECKING:
-    from engine.running import Stop, Stops
-    from engine.session import Session
+    from engine.run.session import Session
+    from engine.run.stops import Stop, Stops
 
 
 @click.command(
@@ -157,8 +157,8 @@ def _run(
             if stops is None:
                 session.run(until, on_step)
                 return None
-            from engine.events import Moment
-            from engine.running import run_on
+            from engine.run.stops import run_on
+            from engine.timeline.events import Moment
 
             return run_on(session, stops, Moment(until), on_step)
         except (EngineError, Failure) as trouble:
@@ -174,14 +174,14 @@ def _finish(
     interrupt: Interrupt, missed: str,
 ) -> None:  # fmt: skip
     """Save, say where the run stands and what was looked for in vain (`missed`), and raise what went wrong."""
-    from engine.events import Moment
+    from engine.timeline.events import Moment
 
     if session.moment != Moment(session.step):  # at a fault or a stop: what was good before it is the step's start
         session.seek(Moment(session.step))
     said = str(reason if isinstance(reason, EngineError | Failure) else reason.sentence) if reason else ""
     done = f"{session.step:,} of {until:,} steps are done"
     if save is not None:
-        from engine.checkpoint import save as write
+        from engine.checkpoint.checkpoint import save as write
 
         try:
             write(session, save, str(data.absolute()) if data else None)

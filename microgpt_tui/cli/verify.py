@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import rich_click as click
 from click.exceptions import Exit
 
-from microgpt_tui.cli.ending import BAD
-from microgpt_tui.cli.options import FilePath, data_option, examples
-from microgpt_tui.cli.running import warm_up
-from microgpt_tui.cli.waiting import Waiting
-from microgpt_tui.printing import printable
+from microgpt_tui.cli._exit import BAD
+from microgpt_tui.cli._options import FilePath, data_option, examples
+from microgpt_tui.cli._progress import Waiting
+from microgpt_tui.cli._session import warm_up
+from microgpt_tui.drawing.terminal_text import printable
 
 if TYPE_CHECKING:
     from engine.verify import Report

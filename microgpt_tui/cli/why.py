@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from engine.config import Config
-from microgpt_tui.cli.ending import tell
-from microgpt_tui.cli.options import DATA, OUTPUT, data_option, examples, hyperparameters, step_option
-from microgpt_tui.cli.running import check_step, go_to, open_session, read_docs
+from engine.model.config import Config
+from microgpt_tui.cli._exit import tell
+from microgpt_tui.cli._options import DATA, OUTPUT, data_option, examples, hyperparameters, step_option
+from microgpt_tui.cli._session import check_step, go_to, open_session, read_docs
 
 if TYPE_CHECKING:
-    from engine.session import Session
-    from microgpt_tui.answers import Answer
+    from engine.run.session import Session
+    from microgpt_tui.cli.why_report import Answer
 
 ONE_OF = "ask for one thing: --scalar, --param, or a prediction by its --pos"
 
@@ -80,17 +80,17 @@ def why(
     if pos is None and (logit is not None or rival is not None):
         raise click.UsageError("--logit and --rival go with --pos")
     check_step(step, config)
-    from microgpt_tui import answers
+    from microgpt_tui.cli import why_report
 
     session = open_session(config, read_docs(data))
     go_to(session, step)
     _finish(session)
     if scalar is not None:
-        answer: Answer = answers.of_scalar(session.view(), scalar, count)
+        answer: Answer = why_report.of_scalar(session.view(), scalar, count)
     elif param is not None:
-        answer = answers.of_parameter(session.view(), param)
+        answer = why_report.of_parameter(session.view(), param)
     else:
-        answer = answers.of_prediction(session.view(), pos or 0, logit, rival)
+        answer = why_report.of_prediction(session.view(), pos or 0, logit, rival)
     if as_json:
         click.echo(json.dumps(answer.facts))
     else:
@@ -99,6 +99,6 @@ def why(
 
 def _finish(session: Session) -> None:
     """Go to the end of the step."""
-    from engine.events import Moment, Phase
+    from engine.timeline.events import Moment, Phase
 
     session.seek(Moment(session.step, Phase.UPDATE, session.program.ticks(Phase.UPDATE)))

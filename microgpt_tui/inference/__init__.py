@@ -1,1 +1,1 @@
-"""Pictures of inference: functions from what is `Seen` and so many cells to a picture."""
+"""Pictures and the worker of the inference screen. Must not import dialogs or screens."""

@@ -7,12 +7,12 @@ import textwrap
 from rich.cells import cell_len
 from rich.style import Style
 
-from engine.choosing import ranked
-from microgpt_tui import palette
-from microgpt_tui.inference.seen import Seen
-from microgpt_tui.widgets.cells import bar
-from microgpt_tui.widgets.numbers import brief
-from microgpt_tui.widgets.picture import Line, Picture
+from engine.sampling.strategy import ranked
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import bar
+from microgpt_tui.drawing.numbers import brief
+from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.inference.state import Seen
 
 NARROWEST, ROOMY = 15, 48  # cells of a column of bars; from ROOMY on, both bars and the logit have their own
 SHARE, LOGIT = 6, 8  # cells of a number
@@ -51,13 +51,13 @@ def _likeliest(seen: Seen, room: int) -> list[int]:
 
 def _heading(line: Line, size: int, label: int, shown: int, n: int) -> None:
     if size >= ROOMY:
-        line.to(label).fit("logit", LOGIT - 1, palette.DIM, right=True).add(" ")
+        line.to(label).fit("logit", LOGIT - 1, theme.DIM, right=True).add(" ")
         half = (size - 1 - label - LOGIT) // 2
-        line.fit("as it is", half, palette.DIM).add("as it is drawn from", palette.DIM)
+        line.fit("as it is", half, theme.DIM).add("as it is drawn from", theme.DIM)
     else:
-        line.add(f"p; {BEFORE} is p at temperature 1", palette.DIM)
+        line.add(f"p; {BEFORE} is p at temperature 1", theme.DIM)
     if shown < n:
-        line.add(f"  {shown} of {n}", palette.DIM)
+        line.add(f"  {shown} of {n}", theme.DIM)
 
 
 def _token(line: Line, seen: Seen, token_id: int, label: int, size: int) -> None:
@@ -65,19 +65,19 @@ def _token(line: Line, seen: Seen, token_id: int, label: int, size: int) -> None
     weight, plain = look.weights[token_id], float(look.plain[token_id])
     chosen = token_id == look.token_id
     scale = max(*look.weights, float(look.plain.max()))
-    style = palette.TARGET if chosen else palette.TEXT if weight else palette.FAINT
+    style = theme.TARGET if chosen else theme.TEXT if weight else theme.FAINT
     line.fit(f"{'▸' if chosen else ' '}{seen.token(token_id)}", label, style)
     if size + 1 >= ROOMY:
         half = (size - label - LOGIT) // 2
-        line.fit(brief(float(look.logits[token_id]), LOGIT - 1), LOGIT - 1, palette.DIM, right=True).add(" ")
+        line.fit(brief(float(look.logits[token_id]), LOGIT - 1), LOGIT - 1, theme.DIM, right=True).add(" ")
         begun = line.width
-        line.fit(share(plain), SHARE, palette.DIM).add(bar(plain, scale, half - SHARE - 1), palette.DIM)
+        line.fit(share(plain), SHARE, theme.DIM).add(bar(plain, scale, half - SHARE - 1), theme.DIM)
         line.to(begun + half)
         line.fit(_said(look.probs[token_id], weight), SHARE, style)
-        line.add(bar(weight, scale, end - line.width), palette.TARGET if chosen else palette.PLUS)
+        line.add(bar(weight, scale, end - line.width), theme.TARGET if chosen else theme.PLUS)
     else:
         line.fit(_said(look.probs[token_id], weight), SHARE, style)
-        _both(line, (weight, plain), scale, end - line.width, palette.TARGET if chosen else palette.PLUS)
+        _both(line, (weight, plain), scale, end - line.width, theme.TARGET if chosen else theme.PLUS)
 
 
 def _said(prob: float, weight: float) -> str:
@@ -89,9 +89,9 @@ def _both(line: Line, shares: tuple[float, float], scale: float, room: int, styl
     after = bar(shares[0], scale, room)
     tick = min(room - 1, round(shares[1] / scale * room))
     if tick < len(after):
-        line.add(after[:tick], style).add(BEFORE, palette.STRONG).add(after[tick + 1 :], style)
+        line.add(after[:tick], style).add(BEFORE, theme.STRONG).add(after[tick + 1 :], style)
     else:
-        line.add(after, style).add(" " * (tick - len(after))).add(BEFORE, palette.DIM)
+        line.add(after, style).add(" " * (tick - len(after))).add(BEFORE, theme.DIM)
 
 
 def draw(seen: Seen, width: int, height: int) -> Picture:
@@ -100,15 +100,15 @@ def draw(seen: Seen, width: int, height: int) -> Picture:
     number = None if look.pick is None else look.pick.number
     at = None if number is None else min(room - 1, int(number * room))
     for words in textwrap.wrap(_words(seen), width)[: max(1, height - 3)]:
-        picture.line(words, palette.TEXT)
+        picture.line(words, theme.TEXT)
     marks = picture.line()
     if at is not None:
-        marks.to(1 + at).add("▼", palette.NEW)
-    _sums(picture.line("▕", palette.FAINT), seen, room, at).add("▏", palette.FAINT)
-    scale = picture.line(" 0", palette.DIM)
+        marks.to(1 + at).add("▼", theme.NEW)
+    _sums(picture.line("▕", theme.FAINT), seen, room, at).add("▏", theme.FAINT)
+    scale = picture.line(" 0", theme.DIM)
     for tenth in (0.25, 0.5, 0.75):
-        scale.to(1 + round(tenth * room)).add(f"{tenth}", palette.DIM)
-    scale.to(room).add("1", palette.DIM)
+        scale.to(1 + round(tenth * room)).add(f"{tenth}", theme.DIM)
+    scale.to(room).add("1", theme.DIM)
     return picture
 
 
@@ -146,7 +146,7 @@ def _sums(line: Line, seen: Seen, room: int, at: int | None) -> Line:
     for token, cells in stretches:
         name = seen.token(token)
         name = name if cell_len(name) <= cells else name[:1] if cell_len(name[:1]) <= cells else ""
-        style = palette.NOW if token == look.token_id else palette.BOXED if shaded else palette.RAN
+        style = theme.NOW if token == look.token_id else theme.BOXED if shaded else theme.RAN
         line.add(name + "─" * (cells - cell_len(name)), style)
         shaded = not shaded
     return line

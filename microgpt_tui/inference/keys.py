@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from microgpt_tui.keys import Key, PaneKeys
+from microgpt_tui.debugger.keys import Key, PaneKeys
 
 WALK, CHOOSE, LISTS = "Walk", "Choose", "See more"
 IN_INFERENCE = (

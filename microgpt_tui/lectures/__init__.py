@@ -1,1 +1,1 @@
-"""Lectures: chapters of pages that are bound to moments of a run. Reads, checks and evaluates them; shows nothing."""
+"""Lectures: parsing, binding to a run, rendering, checking. Must not import panes or screens."""

@@ -13,10 +13,10 @@ from importlib import resources
 from pathlib import Path
 
 from engine import Config, ConfigError
-from engine.dataset import load_docs
-from microgpt_tui.languages import LANGUAGES
-from microgpt_tui.lectures.pages import Chapter, Course, LectureError
-from microgpt_tui.lectures.reading import read
+from engine.model.dataset import load_docs
+from microgpt_tui.lectures.page import Chapter, Course, LectureError
+from microgpt_tui.lectures.parser import read
+from microgpt_tui.texts.languages import LANGUAGES
 
 BUILT_IN = "microgpt"
 

@@ -15,13 +15,13 @@ from functools import partial
 import numpy as np
 
 from engine import Address, AddressError, EngineError, ExpressionError, Moment, Phase, Scope, Session
-from engine.expressions import Answer
-from engine.quoting import shortened, told
-from engine.references import Kind
-from engine.watches import Watch
-from microgpt_tui.lectures.pages import LectureError, Said
-from microgpt_tui.printing import printable
-from microgpt_tui.widgets.numbers import plain
+from engine.expressions.expression import Answer
+from engine.expressions.scope import Kind
+from engine.expressions.watch import Watch
+from engine.text import shortened, told
+from microgpt_tui.drawing.numbers import plain
+from microgpt_tui.drawing.terminal_text import printable
+from microgpt_tui.lectures.page import LectureError, Said
 
 QUOTED = re.compile(r"\{\{|\}\}|\{(?P<inside>[^{}]*)\}|[{}]")
 CONVERSIONS: dict[str, Callable[[object], str]] = {"r": repr, "s": str, "a": ascii}

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import psutil
 
-from engine.files import read_whole, write_whole
-from microgpt_tui.lectures.notes import A_WEEK, Notes
-from microgpt_tui.lectures.pages import LectureError
+from engine.atomic_write import read_whole, write_whole
+from microgpt_tui.lectures.page import LectureError
+from microgpt_tui.lectures.speaker_notes import A_WEEK, Notes
 
 FILES = "lecture-*.json"
 LOOK = 0.2  # seconds between two looks at the files

@@ -1,1 +1,1 @@
-"""One file a pane. A pane is a function from a frame to a picture, and sends messages up when it is clicked."""
+"""One file a pane: a function from a frame to a picture. Must not import dialogs or screens."""

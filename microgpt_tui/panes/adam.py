@@ -7,18 +7,18 @@ from collections.abc import Hashable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from engine.events import Phase
-from engine.history import Norms
-from engine.view import AdamStep
-from microgpt_tui import palette
-from microgpt_tui.courses import Course
-from microgpt_tui.frame import Frame
+from engine.timeline.events import Phase
+from engine.timeline.history import Norms
+from engine.timeline.view import AdamStep
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.debugger.series import Course
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import bar, window
+from microgpt_tui.drawing.curve import each, sparkline
+from microgpt_tui.drawing.numbers import number, plain
+from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.panes.gradients import label, label_width
 from microgpt_tui.panes.remembering import Remembering
-from microgpt_tui.widgets.cells import bar, window
-from microgpt_tui.widgets.curve import each, sparkline
-from microgpt_tui.widgets.numbers import number, plain
-from microgpt_tui.widgets.picture import Line, Picture
 
 LEAST_RATIO = -6.0  # where the bars of the ratios begin
 TALL = 10  # lines from which each number of the arithmetic gets its own
@@ -58,12 +58,12 @@ def _now(frame: Frame, width: int, height: int) -> Picture:
     row = frame.parameter
     picture, step = Picture(), frame.view.adam(row)
     new = step is not None and row >= (frame.moment.tick - 1 if frame.stepping_inside else frame.event.first)
-    line = picture.line().most(frame.explain.name(row), width, palette.NEW if new else palette.STRONG, row)
+    line = picture.line().most(frame.explain.name(row), width, theme.NEW if new else theme.STRONG, row)
     state = _state(frame, step)
     if line.width + len(state) + 2 <= width:
-        line.add(f"  {state}", palette.DIM)
+        line.add(f"  {state}", theme.DIM)
     elif height >= 8:
-        picture.line().most(state, width, palette.DIM)
+        picture.line().most(state, width, theme.DIM)
     if height >= TALL and (step or frame.moment.step):
         return picture.below(_arithmetic(frame, step, width, height))
     if step is not None:
@@ -78,9 +78,9 @@ def _now(frame: Frame, width: int, height: int) -> Picture:
         arrow = " → " if step and i else "   " if i else ""
         if line.width + len(arrow) + len(name) + 1 + len(number(value)) > width:
             line = picture.line()
-        style = palette.NEW if new and name == "p" else palette.signed(value)
-        line.add(arrow if line.width else arrow.lstrip(), palette.DIM)
-        line.add(f"{name} ", palette.TEXT).add(number(value), style)
+        style = theme.NEW if new and name == "p" else theme.signed(value)
+        line.add(arrow if line.width else arrow.lstrip(), theme.DIM)
+        line.add(f"{name} ", theme.TEXT).add(number(value), style)
     return picture
 
 
@@ -122,16 +122,16 @@ def _arithmetic(frame: Frame, now: AdamStep | None, width: int, height: int) -> 
     formulas = FORMULA if room >= FORMULA + LEAST_COURSE or not course else 0
     for name, before, value, formula in _numbers(frame, step):
         new = name == "p" and now is not None
-        line = picture.line().fit("Δ" if name == "delta" else name, NAME, palette.NEW if new else palette.TEXT)
-        line.fit(f"{number(before)} →" if before is not None else "", BEFORE, palette.DIM, right=True)
-        line.fit(number(value), VALUE, palette.NEW if new else palette.signed(value or 0.0), right=True)
+        line = picture.line().fit("Δ" if name == "delta" else name, NAME, theme.NEW if new else theme.TEXT)
+        line.fit(f"{number(before)} →" if before is not None else "", BEFORE, theme.DIM, right=True)
+        line.fit(number(value), VALUE, theme.NEW if new else theme.signed(value or 0.0), right=True)
         if len(formula) + 2 <= min(room, formulas):
-            line.add(f"  {formula}", palette.DIM)
+            line.add(f"  {formula}", theme.DIM)
         if course and course.known:
             values = [getattr(update, name) for update in course.known.values()]
             _spark(line.to(NUMBERS + formulas), frame, values, list(course.known), room - formulas)
     if course:
-        picture.line().most(span(course, room - formulas, width), width, palette.DIM)
+        picture.line().most(span(course, room - formulas, width), width, theme.DIM)
     return picture
 
 
@@ -151,11 +151,11 @@ def _norms(frame: Frame, width: int) -> Picture:
     """Sparklines of the norms of its matrix, over all steps."""
     picture, now = Picture(), frame.view.norms(frame.matrix)
     norms = [column.tolist() for column in frame.view.norms_before(frame.matrix).T]
-    picture.line().most(f"norms of {frame.matrix}, every step", width, palette.DIM)
+    picture.line().most(f"norms of {frame.matrix}, every step", width, theme.DIM)
     for place, name in enumerate(("|∂|", "|Δ|")):
         values = norms[place] + ([now[place]] if now else [])
-        line, figure = picture.line().fit(name, NAME, palette.TEXT), f" {plain(values[-1])}"
-        _spark(line, frame, values, range(len(values)), max(1, width - NAME - len(figure))).add(figure, palette.DIM)
+        line, figure = picture.line().fit(name, NAME, theme.TEXT), f" {plain(values[-1])}"
+        _spark(line, frame, values, range(len(values)), max(1, width - NAME - len(figure))).add(figure, theme.DIM)
     return picture
 
 
@@ -174,11 +174,11 @@ def _ratios(frame: Frame, width: int, height: int) -> Picture:
     names, updating = list(view.recording.matrices), frame.phase is Phase.UPDATE
     step = frame.moment.step - (not updating)
     if step < 0:
-        picture.line().most("no matrix has been moved yet", width, palette.DIM)
+        picture.line().most("no matrix has been moved yet", width, theme.DIM)
         return picture
     title = f"log10 |Δ|/|weight|, step {step}"
     more = f"; bars from {LEAST_RATIO:g} to 0"
-    picture.line().most(title + (more if len(title + more) <= width else ""), width, palette.DIM)
+    picture.line().most(title + (more if len(title + more) <= width else ""), width, theme.DIM)
     first, last = window(len(names), height - 1, names.index(frame.matrix))
     size = label_width(frame, width)
     for name in names[first:last]:
@@ -189,10 +189,10 @@ def _ratios(frame: Frame, width: int, height: int) -> Picture:
         line = picture.line()
         label(line, frame, name, size, here and norms is not None)
         if norms is None:
-            line.most("· at work" if here else "·", width - size, palette.FAINT)
+            line.most("· at work" if here else "·", width - size, theme.FAINT)
             continue
-        line.fit(ratio(norms), 7, palette.NEW if here else palette.TEXT, right=True).add(" ")
-        line.add(bar(_log(norms) - LEAST_RATIO, -LEAST_RATIO, min(30, width - line.width)), palette.TEXT)
+        line.fit(ratio(norms), 7, theme.NEW if here else theme.TEXT, right=True).add(" ")
+        line.add(bar(_log(norms) - LEAST_RATIO, -LEAST_RATIO, min(30, width - line.width)), theme.TEXT)
     return picture
 
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 
 from rich.style import Style
 
-from engine.events import Moment, Phase, Place
-from microgpt_tui import palette
-from microgpt_tui.frame import Frame
+from engine.timeline.events import Moment, Phase, Place
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.debugger.targets import layer_or_head
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import Cells, heat, window
+from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.operations.canvas import Board, names_width
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.choosing import layer_or_head
 from microgpt_tui.panes.qkv import chosen_head, frozen, head_name, other_heads, say_cut, without_layers
-from microgpt_tui.stage.board import Board, names_width
-from microgpt_tui.widgets.cells import Cells, heat, window
-from microgpt_tui.widgets.picture import Line, Picture
 
 ABSENT = "□"
 FUTURE = ("the future is not there: its keys have not been made yet", "the future is not there")
@@ -122,7 +122,7 @@ def _layer_names(board: Board) -> None:
 def _layer_name(line: Line, frame: Frame, layer: int, short: bool = False) -> None:
     here = layer == frame.layer
     text = f"{'L' if short else 'layer '}{layer}{'▣' if here else ''}"
-    line.add(text, palette.NEW if here else palette.DIM, layer_or_head(frame, layer)).add(" ")
+    line.add(text, theme.NEW if here else theme.DIM, layer_or_head(frame, layer)).add(" ")
 
 
 def _band(frame: Frame, plan: _Plan, layer: int, heads: range, to: dict[Place, Moment]) -> Picture:
@@ -134,19 +134,19 @@ def _band(frame: Frame, plan: _Plan, layer: int, heads: range, to: dict[Place, M
     line.to(plan.label)
     for h in heads:
         name = head_name(frame, h, plan.slot - 1, layer == frame.layer)
-        line.fit(name, plan.slot - 1, palette.head(h), layer_or_head(frame, layer, h)).add(" ")
+        line.fit(name, plan.slot - 1, theme.head(h), layer_or_head(frame, layer, h)).add(" ")
     weights = {(t, h): _weights(frame, t, layer, h) for t in range(frame.program.n) for h in heads}
     scale = max((cells.scale for cells in weights.values()), default=0.0) if frame.backward else 1.0
     for t in range(*plan.rows):
         here = t == frame.pos
         text = f"{'▸' if here else ' '}{frame.token(t)}"
-        style = palette.NEW if here else palette.TEXT
+        style = theme.NEW if here else theme.TEXT
         line = picture.line().fit(text, plan.label, style, to["attn_weights", t, layer, min(heads)])
         for i, h in enumerate(heads):
             left, right = plan.columns
             _row(line, frame, weights[t, h][left : min(right, t + 1)], plan.size, scale)
             if frame.tensor("attn_weights", t, layer, h) is frame.stretch.rows:
-                line.add("◂", palette.NEW)
+                line.add("◂", theme.NEW)
             line.to(plan.label + (i + 1) * plan.slot)
     return picture
 
@@ -162,28 +162,26 @@ def _row(line: Line, frame: Frame, cells: Cells, size: int, scale: float) -> Non
     for i in range(len(cells)):
         value, target = float(cells.values[i]), int(cells.targets[i])
         if not cells.known[i]:
-            text, style = ABSENT.ljust(size), palette.FAINT
+            text, style = ABSENT.ljust(size), theme.FAINT
         elif frame.backward or not math.isfinite(value):
             text, style = heat(value, True, scale, size)
         else:
             text, style = share(value, size)
         if cells.fresh[i]:
-            style += palette.FRESH
-        cursor = (
-            palette.STRONG if text == "█" else palette.CURSOR
-        )  # a full cell shows its own colour, not the one below
+            style += theme.FRESH
+        cursor = theme.STRONG if text == "█" else theme.CURSOR  # a full cell shows its own colour, not the one below
         line.add(text, cursor if target == frame.selected else style, target)
 
 
 def share(value: float, size: int) -> tuple[str, Style]:
     """A share of 1 in so many characters: its percent if there are three, else its tenths."""
     tenths = min(9, max(0, int(value * 10 + 1e-9)))
-    style = palette.HEAT_PLUS[tenths]
+    style = theme.HEAT_PLUS[tenths]
     if size >= 3:
         percent = round(value * 100)
         return f"{percent:>2}".ljust(size), style
     if value > 1 - 1e-9:
-        return ("█", palette.PLUS) if size == 1 else ("1.", style)
+        return ("█", theme.PLUS) if size == 1 else ("1.", style)
     return (str(tenths) if size == 1 else f".{tenths}"), style
 
 

@@ -14,10 +14,10 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from microgpt_tui.frame import Frame
-from microgpt_tui.widgets.fading import FADED
-from microgpt_tui.widgets.numbers import exact
-from microgpt_tui.widgets.picture import Line, Picture, Spot
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.drawing.numbers import exact
+from microgpt_tui.drawing.picture import Line, Picture, Spot
+from microgpt_tui.widgets.dim_filter import FADED
 
 
 class Pane(Widget, can_focus=True):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from textual import on
 
 from engine import NumericFault
-from engine.events import Moment
-from engine.view import View
-from microgpt_tui.frame import Beside, Frame
-from microgpt_tui.motion import Motion
+from engine.timeline.events import Moment
+from engine.timeline.view import View
+from microgpt_tui.debugger.frame import Beside, Frame
+from microgpt_tui.debugger.run_controller import Motion
+from microgpt_tui.drawing.picture import Picture
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.differences import compare
+from microgpt_tui.panes.comparison_view import compare
 from microgpt_tui.panes.gradients import says
-from microgpt_tui.widgets.picture import Picture
 
 NOTHING = (
     "There is nothing to compare with yet: e sets the selected number, x switches a head, the MLP or a position off. "

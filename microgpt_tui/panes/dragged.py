@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from textual import events
 
-from engine.events import Moment
-from microgpt_tui.navigation import SameEvent
+from engine.timeline.events import Moment
+from microgpt_tui.debugger.navigation import SameEvent
+from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.widgets.picture import Line, Picture
 
 
 class Dragged(Pane):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import textwrap
 
-from microgpt_tui import palette
-from microgpt_tui.frame import Frame
-from microgpt_tui.motion import Live
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.debugger.run_controller import Live
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import bar
+from microgpt_tui.drawing.picture import Picture
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.texts import sentences
-from microgpt_tui.widgets.cells import bar
-from microgpt_tui.widgets.picture import Picture
+from microgpt_tui.texts.sentences import sentences
 
 
 class Explanation(Pane, can_focus=False):
@@ -20,11 +20,11 @@ class Explanation(Pane, can_focus=False):
         picture = Picture()
         if frame.fault:
             for text in textwrap.wrap(frame.fault, width - 2)[:height]:
-                picture.line(f" {text}", palette.WARNING)
+                picture.line(f" {text}", theme.WARNING)
             return picture
         if frame.around.live:
             return _live(frame.around.live, width)
-        styles = (palette.STRONG, palette.TEXT, palette.DIM)
+        styles = (theme.STRONG, theme.TEXT, theme.DIM)
         for sentence, style in zip(sentences(frame), styles, strict=True):
             lines = textwrap.wrap(sentence, width - 2)
             if picture.height + len(lines) > height and picture.height:
@@ -39,11 +39,11 @@ def _live(live: Live, width: int) -> Picture:
     picture = Picture()
     left = abs(live.until - live.step) / live.a_second if live.a_second > 0 else None
     words = f" ▶ {live.doing}   step {live.step:,} of {live.until:,}   {live.a_second:,.0f} steps a second"
-    picture.line().most(words + (f"   {_duration(left)} left" if left is not None else ""), width, palette.NOW)
-    line = picture.line(" space pauses, + faster, - slower  ", palette.STRONG)
+    picture.line().most(words + (f"   {_duration(left)} left" if left is not None else ""), width, theme.NOW)
+    line = picture.line(" space pauses, + faster, - slower  ", theme.STRONG)
     room = max(0, width - line.width - 2)
     done = bar(live.step, live.until, room)
-    line.add(f"{done:─<{room}}"[:room], palette.TEXT)
+    line.add(f"{done:─<{room}}"[:room], theme.TEXT)
     return picture
 
 

@@ -7,14 +7,14 @@ import textwrap
 
 import numpy as np
 
-from engine.events import Phase
-from microgpt_tui import palette
-from microgpt_tui.frame import Frame
-from microgpt_tui.panes import choosing
+from engine.timeline.events import Phase
+from microgpt_tui.debugger import targets
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import Cells, bar, heat_size_for, heatmap, window
+from microgpt_tui.drawing.numbers import plain
+from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.widgets.cells import Cells, bar, heat_size_for, heatmap, window
-from microgpt_tui.widgets.numbers import plain
-from microgpt_tui.widgets.picture import Line, Picture
 
 FIGURE = 10  # cells for a norm
 LEAST_MAP = 4  # lines below which a heatmap is left out
@@ -49,7 +49,7 @@ class Gradients(Pane):
         if above is not None:
             part = f"{first + 1}-{last} of {count} · " if room < count else ""
             full, short = WORDS[update]
-            above.most(part + (full if len(part + full) <= width else short), width, palette.DIM)
+            above.most(part + (full if len(part + full) <= width else short), width, theme.DIM)
         if height - picture.height >= LEAST_MAP:
             _map(picture, frame, width, height - picture.height)
         return picture
@@ -58,7 +58,7 @@ class Gradients(Pane):
 def says(picture: Picture, text: str, width: int, height: int) -> Picture:
     """Add a sentence, over as many lines as it needs and as there are."""
     for line in textwrap.wrap(text, width)[: max(1, height)]:
-        picture.line(line, palette.DIM)
+        picture.line(line, theme.DIM)
     return picture
 
 
@@ -72,8 +72,8 @@ def known_norm(cells: Cells) -> float | None:
 def label(line: Line, frame: Frame, name: str, size: int, new: bool) -> None:
     """The name of a matrix, with a mark if it is the chosen one; choosing it is what it stands for."""
     chosen = name == frame.matrix
-    style = palette.NEW if new else palette.STRONG if chosen else palette.TEXT
-    line.fit(f"{'▸' if chosen else ' '}{name}", size, style, choosing.matrix(frame, name))
+    style = theme.NEW if new else theme.STRONG if chosen else theme.TEXT
+    line.fit(f"{'▸' if chosen else ' '}{name}", size, style, targets.matrix(frame, name))
 
 
 def label_width(frame: Frame, width: int) -> int:
@@ -99,12 +99,12 @@ def _table(picture: Picture, frame: Frame, width: int, room: int) -> tuple[int, 
         line = picture.line()
         label(line, frame, name, size, name in changed)
         norm = norms[name]
-        known = palette.TEXT if norm is not None else palette.FAINT
-        line.fit(plain(norm), FIGURE - 1, palette.NEW if name in changed else known, right=True)
-        line.add("◂" if name in changed else " ", palette.NEW)
-        line.fit(_share(frame, name, share), share, palette.DIM, right=True)
+        known = theme.TEXT if norm is not None else theme.FAINT
+        line.fit(plain(norm), FIGURE - 1, theme.NEW if name in changed else known, right=True)
+        line.add("◂" if name in changed else " ", theme.NEW)
+        line.fit(_share(frame, name, share), share, theme.DIM, right=True)
         if bars > 2 and norm is not None:
-            line.add("  ").add(bar(norm, scale, bars), palette.TEXT, choosing.matrix(frame, name))
+            line.add("  ").add(bar(norm, scale, bars), theme.TEXT, targets.matrix(frame, name))
     return first, last
 
 
@@ -131,12 +131,12 @@ def _changed(frame: Frame) -> set[str]:
 def _map(picture: Picture, frame: Frame, width: int, height: int) -> None:
     rows = frame.view.recording.matrices[frame.matrix]
     cells, columns = frame.grad(rows), rows.shape[1]
-    line = picture.line().most(f"∂{frame.matrix}", width, palette.STRONG)
+    line = picture.line().most(f"∂{frame.matrix}", width, theme.STRONG)
     about = f"  {rows.shape[0]}×{columns}, brightest is {plain(cells.scale)}" + (
         ", · not yet" if frame.backward else ""
     )
     if line.width + len(about) <= width:
-        line.add(about, palette.DIM)
+        line.add(about, theme.DIM)
     size = heat_size_for(columns, width)
     cut = int(columns * size > width)  # the line that says so
     picture.below(heatmap(cells, size, width, height - 1 - cut, frame.selected))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from rich.cells import cell_len
 from rich.style import Style
 
-from engine.events import Phase
-from engine.explain import Term
-from microgpt_tui import palette
-from microgpt_tui.frame import Frame
+from engine.explain.scalar import Term
+from engine.timeline.events import Phase
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.numbers import exact, number
+from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.widgets.numbers import exact, number
-from microgpt_tui.widgets.picture import Line, Picture
 
 LIST = 5  # children and users that are listed before the rest is only counted
 
@@ -27,12 +27,12 @@ class Inspector(Pane):
         value = frame.value(row)
         name = frame.explain.name(row)
         figure = number(value)
-        picture.line().fit(name, max(1, width - len(figure) - 1), palette.NEW).add(f" {figure}", palette.STRONG)
+        picture.line().fit(name, max(1, width - len(figure) - 1), theme.NEW).add(f" {figure}", theme.STRONG)
         if value is not None and value != 0:
-            picture.line().fit(exact(value), width, palette.FAINT, right=True)
+            picture.line().fit(exact(value), width, theme.FAINT, right=True)
         made = frame.view.made(row)
         if made is not None:
-            picture.line().most(f"made as {number(made)}, set to {number(value)}", width, palette.NEW)
+            picture.line().most(f"made as {number(made)}, set to {number(value)}", width, theme.NEW)
         adam = frame.view.adam(row)
         if frame.phase is Phase.UPDATE and row < frame.view.recording.n_params:
             picture.below(_adam(frame, row, width) if adam else _waits(width))
@@ -46,15 +46,15 @@ class Inspector(Pane):
     def _making(frame: Frame, row: int, width: int) -> Picture:
         picture = Picture()
         if frame.explain.formula(row):
-            picture.below(_wrapped([("= ", palette.DIM, None), *_names(frame, row)], width))
+            picture.below(_wrapped([("= ", theme.DIM, None), *_names(frame, row)], width))
             if frame.value(row) is not None:
-                picture.below(_wrapped([("= ", palette.DIM, None), *_numbers(frame, row)], width))
+                picture.below(_wrapped([("= ", theme.DIM, None), *_numbers(frame, row)], width))
         elif row < frame.view.recording.n_params:
             m, v = frame.view.moments(row)
-            picture.line().fit("a parameter: training moves it", width, palette.DIM)
-            picture.line().fit(f"Adam's m {number(float(m))}  v {number(float(v))}", width, palette.DIM)
+            picture.line().fit("a parameter: training moves it", width, theme.DIM)
+            picture.line().fit(f"Adam's m {number(float(m))}  v {number(float(v))}", width, theme.DIM)
         else:
-            picture.line().fit("a constant", width, palette.DIM)
+            picture.line().fit("a constant", width, theme.DIM)
         for title, rows in (("made from", frame.explain.children(row)), ("used by", frame.explain.users(row))):
             if rows and not (
                 title == "used by" and frame.explain.recording.op[row] == 0 and row >= frame.view.recording.n_params
@@ -65,15 +65,15 @@ class Inspector(Pane):
 
 def _list(frame: Frame, title: str, rows: list[int], width: int) -> Picture:
     picture = Picture()
-    picture.line().fit(f"{title} ({len(rows)})" if len(rows) > 1 else title, width, palette.DIM)
+    picture.line().fit(f"{title} ({len(rows)})" if len(rows) > 1 else title, width, theme.DIM)
     for child in rows[:LIST]:
         value = frame.used_value(child)
         figure = number(value)
         line = picture.line("  ")
-        line.fit(_name(frame, child), max(1, width - len(figure) - 3), palette.TEXT, target=child)
-        line.add(f" {figure}", palette.signed(value or 0.0))
+        line.fit(_name(frame, child), max(1, width - len(figure) - 3), theme.TEXT, target=child)
+        line.add(f" {figure}", theme.signed(value or 0.0))
     if len(rows) > LIST:
-        picture.line().fit(f"  and {len(rows) - LIST} more", width, palette.FAINT)
+        picture.line().fit(f"  and {len(rows) - LIST} more", width, theme.FAINT)
     return picture
 
 
@@ -87,39 +87,37 @@ def _name(frame: Frame, row: int) -> str:
 def _gradient(frame: Frame, row: int, width: int) -> Picture:
     """The gradient as accumulated so far, and the terms that made it, latest last."""
     picture = Picture()
-    line, instead = picture.line("gradient ", palette.DIM), frame.no_gradient(row)
+    line, instead = picture.line("gradient ", theme.DIM), frame.no_gradient(row)
     if instead is not None:
-        line.fit(instead, max(0, width - line.width), palette.FAINT)
+        line.fit(instead, max(0, width - line.width), theme.FAINT)
         return picture
     grad, terms = frame.gradient(row) or 0.0, frame.explain.gradient(row)
-    line.add(number(grad), palette.signed(grad))
+    line.add(number(grad), theme.signed(grad))
     line.fit(
         f"  {len(terms)} of {frame.explain.planned(row)} terms" if terms else "  the start: dL/dL",
         max(0, width - line.width),
-        palette.DIM,
+        theme.DIM,
     )
     shown = terms[-LIST:]
     if len(terms) > len(shown):
-        picture.line().fit(
-            f"  {len(terms) - len(shown)} earlier terms: {number(shown[0].before)}", width, palette.FAINT
-        )
+        picture.line().fit(f"  {len(terms) - len(shown)} earlier terms: {number(shown[0].before)}", width, theme.FAINT)
     for term in shown:
         _term(frame, picture, term, width, latest=frame.backward and term.tick == frame.moment.tick)
     return picture
 
 
 def _term(frame: Frame, picture: Picture, term: Term, width: int, latest: bool) -> None:
-    style = palette.NEW if latest else palette.TEXT
-    picture.line("  via ", palette.DIM).fit(_name(frame, term.user), max(1, width - 6), style, target=term.user)
+    style = theme.NEW if latest else theme.TEXT
+    picture.line("  via ", theme.DIM).fit(_name(frame, term.user), max(1, width - 6), style, target=term.user)
     arithmetic = f"    {number(term.local)} · {number(term.grad)} = {number(term.product)}"
-    picture.line().fit(arithmetic, width, palette.signed(term.product))
+    picture.line().fit(arithmetic, width, theme.signed(term.product))
     if latest:
-        picture.line().fit(f"    += {number(term.before)} → {number(term.after)}", width, palette.NEW)
+        picture.line().fit(f"    += {number(term.before)} → {number(term.after)}", width, theme.NEW)
 
 
 def _waits(width: int) -> Picture:
     picture = Picture()
-    picture.line().fit("waits for its turn", width, palette.DIM)
+    picture.line().fit("waits for its turn", width, theme.DIM)
     return picture
 
 
@@ -139,10 +137,10 @@ def _adam(frame: Frame, row: int, width: int) -> Picture:
     ):
         figure = f" = {number(result)}"
         if len(text) + len(figure) <= width:
-            picture.line().fit(text, width - len(figure), palette.TEXT).add(figure, palette.signed(result))
+            picture.line().fit(text, width - len(figure), theme.TEXT).add(figure, theme.signed(result))
         else:
-            picture.line().fit(text, width, palette.TEXT)
-            picture.line().fit(figure, width, palette.signed(result), right=True)
+            picture.line().fit(text, width, theme.TEXT)
+            picture.line().fit(figure, width, theme.signed(result), right=True)
     return picture
 
 
@@ -156,12 +154,12 @@ def _cut(tokens: list[Token], most: int = 11) -> list[Token]:
     joints = [i for i, (text, _, _) in enumerate(tokens) if text == " + "]
     if len(joints) <= 3:
         return tokens
-    return [*tokens[: joints[2]], (" + … + ", palette.DIM, None), *tokens[joints[-1] + 1 :]]
+    return [*tokens[: joints[2]], (" + … + ", theme.DIM, None), *tokens[joints[-1] + 1 :]]
 
 
 def _names(frame: Frame, row: int) -> list[Token]:
     return _cut(
-        [(text, palette.DIM if of is None else palette.TEXT, of) for text, of in frame.explain.names_in_formula(row)]
+        [(text, theme.DIM if of is None else theme.TEXT, of) for text, of in frame.explain.names_in_formula(row)]
     )
 
 
@@ -169,10 +167,10 @@ def _numbers(frame: Frame, row: int) -> list[Token]:
     tokens: list[Token] = []
     for piece in frame.explain.formula(row):
         if isinstance(piece, str):
-            tokens.append((piece, palette.DIM, None))
+            tokens.append((piece, theme.DIM, None))
         else:
             value = frame.used_value(piece)
-            tokens.append((number(value), palette.signed(value or 0.0), piece))
+            tokens.append((number(value), theme.signed(value or 0.0), piece))
     return _cut(tokens)
 
 

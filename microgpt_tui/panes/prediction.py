@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.events import Phase
-from engine.tape import Rows
-from microgpt_tui import palette
-from microgpt_tui.frame import Frame
+from engine.autograd.tape import Rows
+from engine.timeline.events import Phase
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import Cells, bar, window
+from microgpt_tui.drawing.numbers import brief, number, plain
+from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.operations.canvas import Board, names_width
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.qkv import frozen, title
-from microgpt_tui.stage.board import Board, names_width
-from microgpt_tui.widgets.cells import Cells, bar, window
-from microgpt_tui.widgets.numbers import brief, number, plain
-from microgpt_tui.widgets.picture import Line, Picture
 
 COLUMN, FIGURE = 18, 8  # cells that a column of bars needs, and a number in it
 TOP = 3  # how many of the likeliest tokens are named
@@ -83,14 +83,14 @@ def _bars(board: Board, what: str, rows: Rows, cells: Cells, footer: int) -> Non
     lines = max(1, board.height - 1 - footer)
     columns = max(1, min(3, (board.width + 1) // COLUMN, -(-count // lines)))
     first, last = window(count, lines * columns, _centre(frame, rows, cells, lines * columns))
-    style = palette.NEW if rows is frame.stretch.rows else palette.STRONG
+    style = theme.NEW if rows is frame.stretch.rows else theme.STRONG
     cut = f" {first}-{last - 1} of {count}" if (first, last) != (0, count) else ""
     board.say(
-        (what, style), cut, f" after {frame.token(frame.pos)}", ("  ◎ ", palette.TARGET),
-        (frame.target(frame.pos), palette.TARGET),
+        (what, style), cut, f" after {frame.token(frame.pos)}", ("  ◎ ", theme.TARGET),
+        (frame.target(frame.pos), theme.TARGET),
     )  # fmt: skip
     line = board.picture.lines[-1]
-    line.add(" really comes" if line.width + 13 <= board.width else "", palette.DIM)
+    line.add(" really comes" if line.width + 13 <= board.width else "", theme.DIM)
     per, width = -(-(last - first) // columns), (board.width + 1) // columns - 1
     label = names_width([frame.token_name(i) for i in range(count)])
     for y in range(per):
@@ -117,18 +117,18 @@ def _entry(line: Line, frame: Frame, cells: Cells, i: int, widths: tuple[int, in
     label, width = widths
     value, known, row = float(cells.values[i]), bool(cells.known[i]), int(cells.targets[i])
     target = i == frame.program.targets[frame.pos]
-    sign = palette.FAINT if not known else palette.signed(value)
+    sign = theme.FAINT if not known else theme.signed(value)
     start = line.width
-    line.fit(f"{'◎' if target else ' '}{frame.token_name(i)}", label, palette.TARGET if target else palette.TEXT)
+    line.fit(f"{'◎' if target else ' '}{frame.token_name(i)}", label, theme.TARGET if target else theme.TEXT)
     text = number(value if known else None)
     if len(text) > FIGURE:
         text = brief(value, FIGURE)
     if share:
         text = text.removeprefix("+")
-    line.fit(text, FIGURE, palette.CURSOR if row == frame.selected else sign, right=True)
+    line.fit(text, FIGURE, theme.CURSOR if row == frame.selected else sign, right=True)
     room = width - label - FIGURE - 1
     if known and room > 0:
-        line.add(" ").add(bar(abs(value), cells.scale, room), palette.TARGET if target else sign)
+        line.add(" ").add(bar(abs(value), cells.scale, room), theme.TARGET if target else sign)
     line.spots.append((start, line.width, row))  # one for all of it, so that the cursor moves from token to token
 
 
@@ -136,12 +136,12 @@ def _top(board: Board, cells: Cells) -> None:
     """The likeliest tokens, once all are known."""
     if board.room < 2 or not cells.known.all():
         return
-    line = board.picture.line("top:", palette.DIM)
+    line = board.picture.line("top:", theme.DIM)
     for i in np.argsort(-cells.values, kind="stable")[:TOP]:
         name, figure = board.frame.token_name(int(i)), number(float(cells.values[i]), 3).removeprefix("+")
         target = int(i) == board.frame.program.targets[board.frame.pos]
         text = f" {name}{'◎' if target else ''} {figure} "
-        line.most(text, board.width - line.width, palette.TARGET if target else palette.TEXT)
+        line.most(text, board.width - line.width, theme.TARGET if target else theme.TEXT)
 
 
 def _loss(board: Board) -> None:
@@ -151,7 +151,7 @@ def _loss(board: Board) -> None:
     if rows is None or board.room < 1:
         return
     row = int(rows[0])
-    style = palette.NEW if rows is frame.stretch.rows else palette.TEXT
+    style = theme.NEW if rows is frame.stretch.rows else theme.TEXT
     line = board.picture.line().most(f"loss −log p({frame.target(frame.pos)}) = ", board.width, style)
     figure = plain(frame.value(row))
-    line.most(figure, board.width - line.width, palette.CURSOR if row == frame.selected else palette.STRONG, row)
+    line.most(figure, board.width - line.width, theme.CURSOR if row == frame.selected else theme.STRONG, row)

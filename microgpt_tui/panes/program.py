@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from engine.events import Moment, Phase, Stretch
-from microgpt_tui import palette
-from microgpt_tui.frame import Frame
-from microgpt_tui.navigation import path
+from engine.timeline.events import Moment, Phase, Stretch
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.debugger.navigation import path
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.picture import Picture
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.tokens import DONE, HERE, TO_COME
-from microgpt_tui.widgets.picture import Picture
 
 
 class Program(Pane):
@@ -31,15 +31,7 @@ class Program(Pane):
             inside = here.index in {s.index for s in stretches}
             mark = HERE if inside else DONE if last.last <= frame.moment.tick else TO_COME
             leaf = len(stretches) == 1
-            style = (
-                palette.NOW
-                if inside and leaf
-                else palette.NEW
-                if inside
-                else palette.TEXT
-                if mark == DONE
-                else palette.DIM
-            )
+            style = theme.NOW if inside and leaf else theme.NEW if inside else theme.TEXT if mark == DONE else theme.DIM
             if inside:
                 picture.focus = picture.height
             target = Moment(frame.moment.step, frame.phase, first.last)

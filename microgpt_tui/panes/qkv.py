@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from rich.cells import cell_len
 
-from engine.events import Moment, Phase
-from engine.tape import Rows
-from microgpt_tui import palette
-from microgpt_tui.frame import Frame
+from engine.autograd.tape import Rows
+from engine.timeline.events import Moment, Phase
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.debugger.targets import layer_or_head
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import size_for, strip, window
+from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.operations.canvas import Board, names_width
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.choosing import layer_or_head
-from microgpt_tui.stage.board import Board, names_width
-from microgpt_tui.widgets.cells import size_for, strip, window
-from microgpt_tui.widgets.picture import Line, Picture
 
 LABEL, CUT_LABEL, STATE = 4, 11, 8  # cells for a row's name, for the same if heads are cut off, for `not yet`
 NAMES = ("q", "k", "v")
@@ -73,9 +73,9 @@ def head_name(frame: Frame, head: int, width: int, here: bool = True) -> str:
 def other_heads(line: Line, frame: Frame, first: int, last: int, words: str = "") -> Line:
     """Arrows to the heads that are cut off on either side, around some words."""
     before, after = first > 0, last < frame.config.n_head
-    line.add("‹" if before else " ", palette.STRONG, layer_or_head(frame, head=first - 1) if before else None)
-    line.add(words, palette.DIM)
-    return line.add("›" if after else " ", palette.STRONG, layer_or_head(frame, head=last) if after else None)
+    line.add("‹" if before else " ", theme.STRONG, layer_or_head(frame, head=first - 1) if before else None)
+    line.add(words, theme.DIM)
+    return line.add("›" if after else " ", theme.STRONG, layer_or_head(frame, head=last) if after else None)
 
 
 def say_cut(board: Board, pieces: list[str]) -> None:
@@ -135,7 +135,7 @@ def _vectors(board: Board) -> None:
     line.to(label)
     for h in range(at.first, at.last):
         room = at.width - 1
-        line.fit(head_name(frame, h, room), room, palette.head(h), layer_or_head(frame, head=h))
+        line.fit(head_name(frame, h, room), room, theme.head(h), layer_or_head(frame, head=h))
         line.to(min(line.width + 1, board.width))
     for name, rows in vectors:
         _vector(board, name, rows, at, label)
@@ -147,12 +147,12 @@ def _vector(board: Board, name: str, rows: Rows, at: _Columns, label: int) -> No
     cells, now = frame.shown(rows), rows is frame.stretch.rows
     line = board.picture.line()
     sign = "∂" if frame.backward else ""
-    line.fit(f"{'▸' if now else ' '}{sign}{name}", label, palette.NEW if now else palette.TEXT)
+    line.fit(f"{'▸' if now else ' '}{sign}{name}", label, theme.NEW if now else theme.TEXT)
     for h in range(at.first, at.last):
         strip(line, cells[h * dim + at.left : h * dim + at.right], at.size, frame.selected, cells.scale)
         line.to(min(label + (h - at.first + 1) * at.width, board.width))
     if frame.backward:
-        line.most(board.state(rows).strip(), board.width - line.width, palette.DIM)
+        line.most(board.state(rows).strip(), board.width - line.width, theme.DIM)
 
 
 def _there(frame: Frame, name: str) -> list[int]:
@@ -209,11 +209,11 @@ def _tokens(line: Line, frame: Frame, words: str, positions: list[int], room: in
         words = f"{words.removesuffix(':')} ({len(positions)}): …"
         while shown and cell_len(words) + _size(frame, shown) > room:
             shown = shown[1:]
-    line.most(words, room, palette.DIM)
+    line.most(words, room, theme.DIM)
     if not positions:
-        line.most(" -", room - cell_len(words), palette.FAINT)
+        line.most(" -", room - cell_len(words), theme.FAINT)
     for t in shown:
-        line.add(" ").add(frame.token(t), palette.STRONG if t == frame.pos else palette.TEXT, to[t])
+        line.add(" ").add(frame.token(t), theme.STRONG if t == frame.pos else theme.TEXT, to[t])
 
 
 def _kept_strips(board: Board) -> None:
@@ -229,7 +229,7 @@ def _kept_strips(board: Board) -> None:
     cut = f" {left}-{right - 1}/{dim}" if right - left < dim else ""
     line = board.picture.line().fit("", label)
     for text in (f"{sign}keys, head {head}{cut}", f"{sign}values{cut}"):
-        line.fit(text, min(width, board.width - line.width), palette.head(head)).to(min(label + width + 2, board.width))
+        line.fit(text, min(width, board.width - line.width), theme.head(head)).to(min(label + width + 2, board.width))
     first, last = window(count, board.room if count <= board.room else board.room - 1, frame.pos)
     vectors = {
         (name, t): frame.shown(rows)[head * dim : (head + 1) * dim]
@@ -244,7 +244,7 @@ def _kept_strips(board: Board) -> None:
         line = board.picture.line().fit(
             f"{'▸' if now else ' '}{frame.token(t)}",
             label,
-            palette.NEW if now else palette.TEXT,
+            theme.NEW if now else theme.TEXT,
             to["k", t, frame.layer, None],
         )
         for name in ("k", "v"):

@@ -7,8 +7,8 @@ from typing import Any
 
 from textual.message import Message
 
-from microgpt_tui.courses import Course
-from microgpt_tui.frame import Frame
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.debugger.series import Course
 from microgpt_tui.panes.base import Pane
 
 

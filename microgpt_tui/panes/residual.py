@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.events import Phase
-from engine.tape import Rows
-from microgpt_tui import palette
-from microgpt_tui.frame import Frame
+from engine.autograd.tape import Rows
+from engine.timeline.events import Phase
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import Cells, bar, size_for, strip, window
+from microgpt_tui.drawing.numbers import plain
+from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.operations.canvas import Board
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.qkv import frozen, say_cut, title
-from microgpt_tui.stage.board import Board
-from microgpt_tui.widgets.cells import Cells, bar, size_for, strip, window
-from microgpt_tui.widgets.numbers import plain
-from microgpt_tui.widgets.picture import Line, Picture
 
 NORM, STATE, BAR = 9, 8, 16  # cells for a norm, for `not yet`, for the longest bar
 ROOMY = 60  # cells from which on stages have their full names
@@ -95,13 +95,13 @@ def _stream(board: Board, stages: list[_Stage]) -> None:
     first, last = window(len(stages), max(1, board.height - cut), centre)
     if not cut and board.height > len(stages):
         line = board.picture.line().to(label + n * size)
-        line.fit("norm", NORM - 1, palette.DIM, right=True)
+        line.fit("norm", NORM - 1, theme.DIM, right=True)
     to, shown = frame.ends, [frame.shown(s.rows) for s in stages]
     norms = [norm(cells) for cells in shown]
     for i in range(first, last):
         stage, sign = stages[i], "∂" if frame.backward else ""
         now = stage.rows is frame.stretch.rows
-        style = palette.NEW if now else palette.STRONG if i == at_work else palette.TEXT
+        style = theme.NEW if now else theme.STRONG if i == at_work else theme.TEXT
         text = f"{'▸' if i == at_work or now else ' '}{sign}{stage.label(roomy)}"
         line = board.picture.line().fit(text, label, style, to[stage.name, frame.pos, stage.layer, None])
         strip(line, shown[i][left:right], size, frame.selected, shown[i].scale)
@@ -115,10 +115,10 @@ def _stream(board: Board, stages: list[_Stage]) -> None:
 
 def _measure(board: Board, line: Line, norms: list[float | None], i: int, state: str) -> None:
     """The norm of a stage, how whole its gradient is, and a bar if there is room."""
-    line.fit(plain(norms[i]), NORM - 1, palette.FAINT if norms[i] is None else palette.STRONG, right=True)
+    line.fit(plain(norms[i]), NORM - 1, theme.FAINT if norms[i] is None else theme.STRONG, right=True)
     if state:
-        line.add(" ").fit(state, STATE - 1, palette.DIM)
+        line.add(" ").fit(state, STATE - 1, theme.DIM)
     room = min(board.width - line.width - 2, BAR)
     largest = max((n for n in norms if n is not None and np.isfinite(n)), default=0.0)
     if room >= 4:
-        line.add("  ").add(bar(norms[i] or 0.0, largest, room), palette.TEXT)
+        line.add("  ").add(bar(norms[i] or 0.0, largest, room), theme.TEXT)

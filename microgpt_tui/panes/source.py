@@ -10,18 +10,18 @@ from rich.segment import Segment
 from rich.style import Style
 from rich.syntax import Syntax
 
-from engine.source import lines_of_stretch
-from microgpt_tui import palette
-from microgpt_tui.frame import Frame
+from engine.explain.source_lines import lines_of_stretch
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.widgets.picture import Line, Picture
 
 
 @cache
-def _highlighted(path: Path, theme: str) -> list[list[Segment]]:
+def _highlighted(path: Path, code_theme: str) -> list[list[Segment]]:
     """The lines of a file as styled segments."""
     code = path.read_text(encoding="utf-8")
-    text = Syntax(code, "python", theme=theme, background_color="default").highlight(code)
+    text = Syntax(code, "python", theme=code_theme, background_color="default").highlight(code)
     console = Console(width=1000, color_system="truecolor", force_terminal=True)
     return [
         [
@@ -44,12 +44,12 @@ class Source(Pane):
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         del height
         source = frame.source
-        styles = palette.NEW, palette.FAINT, palette.WARNING
-        picture = Picture(list(_quiet_lines(source.path, width, palette.CODE, styles)), focus=source.line - 1)
-        segments = _highlighted(source.path, palette.CODE)
+        styles = theme.NEW, theme.FAINT, theme.WARNING
+        picture = Picture(list(_quiet_lines(source.path, width, theme.CODE, styles)), focus=source.line - 1)
+        segments = _highlighted(source.path, theme.CODE)
         stops = _stops(frame)
         for number in source.ran | {source.line} | stops:
-            under = palette.RAN if number in source.ran else None
+            under = theme.RAN if number in source.ran else None
             here = number == source.line
             picture.lines[number - 1] = _line(number, segments[number - 1], width, under, here, number in stops)
         return picture
@@ -62,22 +62,22 @@ def _stops(frame: Frame) -> set[int]:
 
 
 @cache
-def _quiet_lines(path: Path, width: int, theme: str, styles: tuple[Style, ...]) -> tuple[Line, ...]:
+def _quiet_lines(path: Path, width: int, code_theme: str, styles: tuple[Style, ...]) -> tuple[Line, ...]:
     """The lines of a file as they look where nothing happens; `styles` are those in use, which two themes differ in."""
     del styles
     return tuple(
-        _line(i, segments, width, None, False) for i, segments in enumerate(_highlighted(path, theme), start=1)
+        _line(i, segments, width, None, False) for i, segments in enumerate(_highlighted(path, code_theme), start=1)
     )
 
 
 def _line(
     number: int, segments: list[Segment], width: int, under: Style | None, here: bool, stops: bool = False
 ) -> Line:
-    line = Line().add("▸" if here else " ", palette.NEW).add(f"{number:>4}", palette.NEW if here else palette.FAINT)
-    line.add("●" if stops else " ", palette.WARNING)
-    ground = palette.AT_WORK if here else under
+    line = Line().add("▸" if here else " ", theme.NEW).add(f"{number:>4}", theme.NEW if here else theme.FAINT)
+    line.add("●" if stops else " ", theme.WARNING)
+    ground = theme.AT_WORK if here else under
     for segment in segments:
         line.add(segment.text, segment.style + ground if segment.style and ground else segment.style or ground)
     if here:
-        line.add(" " * max(0, width - line.width), palette.AT_WORK)
+        line.add(" " * max(0, width - line.width), theme.AT_WORK)
     return line.cut(width)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from microgpt_tui.frame import Frame
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.drawing.picture import Picture
+from microgpt_tui.operations.registry import draw
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.stage.drawings import draw
-from microgpt_tui.texts import title_of
-from microgpt_tui.widgets.picture import Picture
+from microgpt_tui.texts.sentences import title_of
 
 
 class Stage(Pane):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from rich.style import Style
 
-from engine.events import PHASES, Moment, Phase
-from microgpt_tui import palette
-from microgpt_tui.frame import Frame
+from engine.timeline.events import PHASES, Moment, Phase
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.panes.dragged import Dragged
-from microgpt_tui.widgets.picture import Line, Picture
 
 SHARES = {Phase.FORWARD: 0.42, Phase.BACKWARD: 0.42, Phase.UPDATE: 0.16}
 
@@ -19,15 +19,15 @@ class Timeline(Dragged, can_focus=False):
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         del height
         picture = Picture()
-        line = picture.line(" ▕", palette.FAINT)
+        line = picture.line(" ▕", theme.FAINT)
         room = width - 6
         for phase in PHASES:
             if phase is not Phase.FORWARD:
-                line.add("┊", palette.FAINT)
+                line.add("┊", theme.FAINT)
             last = phase is Phase.UPDATE
             cells = width - line.width - 3 if last else round(room * SHARES[phase])
             _bar(line, frame, phase, max(cells, 4))
-        line.add("▏", palette.FAINT)
+        line.add("▏", theme.FAINT)
         return picture
 
 
@@ -36,7 +36,7 @@ def _bar(line: Line, frame: Frame, phase: Phase, cells: int) -> None:
     begun = frame.phase.place >= phase.place
     label = f"{phase} " if cells > len(phase) + 4 else ""
     line.add(
-        label, palette.PHASE_TEXT[phase] if begun else palette.DIM, Moment(frame.moment.step, phase, stretches[0].last)
+        label, theme.PHASE_TEXT[phase] if begun else theme.DIM, Moment(frame.moment.step, phase, stretches[0].last)
     )
     cells -= len(label)
     signs = _signs(frame, phase, cells)
@@ -57,7 +57,7 @@ def _bar(line: Line, frame: Frame, phase: Phase, cells: int) -> None:
 def _track(line: Line, first: int, last: int, done: int, phase: Phase) -> None:
     """The cells from `first` up to `last` that carry no sign; those before `done` are behind us."""
     behind = min(max(done, first), last)
-    line.add("━" * (behind - first), palette.PHASE_TEXT[phase]).add("─" * (last - behind), palette.FAINT)
+    line.add("━" * (behind - first), theme.PHASE_TEXT[phase]).add("─" * (last - behind), theme.FAINT)
 
 
 def _signs(frame: Frame, phase: Phase, cells: int) -> dict[int, tuple[str, Style, Moment | None]]:
@@ -66,13 +66,13 @@ def _signs(frame: Frame, phase: Phase, cells: int) -> dict[int, tuple[str, Style
     here = _cell(frame, frame.moment, cells) if frame.phase is phase else -1
     for stretch in frame.halts(phase):
         end = Moment(frame.moment.step, phase, stretch.last)
-        signs[_cell(frame, end, cells)] = "◆", palette.WARNING, end
+        signs[_cell(frame, end, cells)] = "◆", theme.WARNING, end
     if here >= 0:
-        signs[here] = "◉" if here in signs else "●", palette.NEW, None
+        signs[here] = "◉" if here in signs else "●", theme.NEW, None
     for letter, moment in sorted(frame.around.kept.marks.items()):
         if (moment.step, moment.phase) == (frame.moment.step, phase):
             cell = _cell(frame, moment, cells)
-            signs[cell] = letter, palette.NOW if cell == here else palette.STRONG, moment
+            signs[cell] = letter, theme.NOW if cell == here else theme.STRONG, moment
     return signs
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from rich.cells import cell_len
 
-from engine.events import Phase
-from engine.quoting import quoted
-from microgpt_tui import palette
-from microgpt_tui.frame import Frame
-from microgpt_tui.navigation import at_position
+from engine.text import quoted
+from engine.timeline.events import Phase
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.debugger.navigation import at_position
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import window
+from microgpt_tui.drawing.picture import Picture
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.widgets.cells import window
-from microgpt_tui.widgets.picture import Picture
 
 DONE, HERE, TO_COME = "■", "▣", "□"
 
@@ -29,27 +29,27 @@ class Tokens(Pane, can_focus=False):
         room = max(6, (width - cell_len(says) - 4) // 4)
         first, last = window(len(names), room, pos or 0)
         if first:
-            tokens.add("… ", palette.DIM)
+            tokens.add("… ", theme.DIM)
             marks.add("  ")
         for i in range(first, last):
             size = max(cell_len(names[i]), 1) + 2
             target = at_position(program, frame.stretch, i)
-            style = palette.NOW if i == pos else palette.TARGET if pos is not None and i == pos + 1 else palette.TEXT
+            style = theme.NOW if i == pos else theme.TARGET if pos is not None and i == pos + 1 else theme.TEXT
             if i > program.n:
-                style = palette.FAINT
+                style = theme.FAINT
             tokens.add(f"[{names[i]}]" if i == pos else f" {names[i]} ", style, target)
             mark = states[i] if i < program.n else ""
             marks.fit(
-                f" {mark}", size, palette.NEW if mark == HERE else palette.DONE if mark == DONE else palette.DIM, target
+                f" {mark}", size, theme.NEW if mark == HERE else theme.DONE if mark == DONE else theme.DIM, target
             )
         if last < len(names):
-            tokens.add(" …", palette.DIM)
+            tokens.add(" …", theme.DIM)
         column = max(tokens.width, marks.width) + 2
-        tokens.to(column).fit(says, max(0, width - column), palette.TEXT)
+        tokens.to(column).fit(says, max(0, width - column), theme.TEXT)
         legend = f"{DONE} done  {HERE} here  {TO_COME} to come"
         if len(program.tokens) - 1 > program.n:
             legend += f"  (the context holds {program.n} positions; the rest is not read)"
-        marks.to(column).fit(legend, max(0, width - column), palette.DIM)
+        marks.to(column).fit(legend, max(0, width - column), theme.DIM)
         return picture
 
     @staticmethod

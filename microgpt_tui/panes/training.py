@@ -9,14 +9,14 @@ from statistics import fmean
 import numpy as np
 from rich.style import Style
 
-from engine.events import Phase
-from microgpt_tui import palette
-from microgpt_tui.frame import Frame
+from engine.timeline.events import Phase
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.curve import AXIS, MARK, curve, sparkline
+from microgpt_tui.drawing.numbers import plain
+from microgpt_tui.drawing.picture import Picture
 from microgpt_tui.panes.dragged import Dragged
 from microgpt_tui.panes.gradients import known_norm, says
-from microgpt_tui.widgets.curve import AXIS, MARK, curve, sparkline
-from microgpt_tui.widgets.numbers import plain
-from microgpt_tui.widgets.picture import Picture
 
 RECENT = 50  # steps that the mean is over
 LEAST_CURVE = 4  # lines
@@ -57,7 +57,7 @@ class Training(Dragged):
         if norms and second > 1:
             picture.below(curve("gradient norm", norms, width, second, step, target, places - len(norms)))
         elif norms and second:
-            line = picture.line().fit("|g| ", AXIS + 1, palette.DIM, right=True)
+            line = picture.line().fit("|g| ", AXIS + 1, theme.DIM, right=True)
             sparkline(line, norms, width - AXIS - 2, target, places - len(norms))
         return picture.below(names)
 
@@ -67,9 +67,9 @@ def _names(frame: Frame, width: int) -> Picture:
     picture = Picture()
     step = max((s for s in frame.around.names if s <= frame.moment.step), default=None)
     if step is not None:
-        picture.line().most(f"sampled before step {step}", width, palette.DIM)
+        picture.line().most(f"sampled before step {step}", width, theme.DIM)
         for text in textwrap.wrap(", ".join(frame.around.names[step]), width)[:3]:
-            picture.line().most(text, width, palette.TEXT)
+            picture.line().most(text, width, theme.TEXT)
     return picture
 
 
@@ -91,15 +91,15 @@ def _figures(frame: Frame, width: int, lines: int) -> Picture:
     if losses:
         new = frame.phase is Phase.FORWARD and view.loss is not None
         last = losses[-RECENT:]
-        parts.append((f"step {len(losses) - 1} loss", plain(losses[-1]), palette.NEW if new else palette.STRONG))
+        parts.append((f"step {len(losses) - 1} loss", plain(losses[-1]), theme.NEW if new else theme.STRONG))
         if len(last) > 1:
-            parts.append((f"mean of last {len(last)}", plain(_mean(last)), palette.TEXT))
+            parts.append((f"mean of last {len(last)}", plain(_mean(last)), theme.TEXT))
     norm = known_norm(frame.grad(np.arange(view.recording.n_params, dtype=np.int32))) if _whole(frame) else None
     norms = _seen(view.grad_norms, norm, frame)
     if norms:
         words = f"|g| of step {len(norms) - 1}" if len(norms) != len(losses) else "gradient norm"
-        parts.append((words, plain(norms[-1]), palette.TEXT))
-    parts.append(("rate", plain(frame.config.learning_rate_at(step)), palette.TEXT))
+        parts.append((words, plain(norms[-1]), theme.TEXT))
+    parts.append(("rate", plain(frame.config.learning_rate_at(step)), theme.TEXT))
     parts += _held_out(frame)
     picture = Picture()
     line = picture.line()
@@ -108,7 +108,7 @@ def _figures(frame: Frame, width: int, lines: int) -> Picture:
             if picture.height == lines:
                 break
             line = picture.line()
-        line.add("   " if line.width else "").add(f"{words} ", palette.DIM).add(figure, style)
+        line.add("   " if line.width else "").add(f"{words} ", theme.DIM).add(figure, style)
     return picture
 
 
@@ -120,9 +120,9 @@ def _held_out(frame: Frame) -> list[Figure]:
     parts: list[Figure] = []
     if found:
         at = max(found)
-        parts.append((f"{MARK} kept aside, before step {at}", plain(found[at].loss), palette.TARGET))
-        parts.append(("perplexity", plain(found[at].perplexity, 2), palette.TARGET))
-    parts.append(("documents trained on, kept aside", f"{split[0]:,}, {split[1]:,}", palette.TEXT))
+        parts.append((f"{MARK} kept aside, before step {at}", plain(found[at].loss), theme.TARGET))
+        parts.append(("perplexity", plain(found[at].perplexity, 2), theme.TARGET))
+    parts.append(("documents trained on, kept aside", f"{split[0]:,}, {split[1]:,}", theme.TEXT))
     return parts
 
 

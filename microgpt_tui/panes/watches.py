@@ -8,18 +8,18 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from engine.expressions import Answer
-from engine.references import Scope
-from engine.watches import Watch
-from microgpt_tui import palette
-from microgpt_tui.courses import Course, Watched, course
-from microgpt_tui.frame import Frame
+from engine.expressions.expression import Answer
+from engine.expressions.scope import Scope
+from engine.expressions.watch import Watch
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.debugger.series import Course, Watched, course
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.curve import sparkline
+from microgpt_tui.drawing.numbers import UNKNOWN, number
+from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.panes.adam import span
 from microgpt_tui.panes.gradients import says
 from microgpt_tui.panes.remembering import Remembering
-from microgpt_tui.widgets.curve import sparkline
-from microgpt_tui.widgets.numbers import UNKNOWN, number
-from microgpt_tui.widgets.picture import Line, Picture
 
 VALUE, GRADIENT = 10, 12  # cells, with a gap before
 LEAST_COURSE = 8  # cells from which a course is shown
@@ -64,7 +64,7 @@ class Watches(Remembering):
         courses = self.courses(frame, width, height)
         if courses and height > len(watches):
             slowest = max(courses, key=lambda c: len(c.missing))
-            picture.line().most(span(slowest, room, width), width, palette.DIM)
+            picture.line().most(span(slowest, room, width), width, theme.DIM)
         return picture
 
     def courses(self, frame: Frame, width: int, height: int) -> list[Course[Any]]:
@@ -118,17 +118,17 @@ def _columns(watches: list[Watch], width: int) -> tuple[int, int]:
 def _line(line: Line, frame: Frame, watch: Watch, chosen: bool, columns: tuple[int, int]) -> None:
     names, room = columns
     row, value = watch.row(frame.view), watch.value(frame.view)
-    style = palette.STRONG if row is not None and row == frame.selected else palette.TEXT
-    line.add("▸ " if chosen else "  ", palette.NEW).fit(watch.text, names - 2, style, row)
-    sign = palette.signed(value) if isinstance(value, float) else palette.TEXT
+    style = theme.STRONG if row is not None and row == frame.selected else theme.TEXT
+    line.add("▸ " if chosen else "  ", theme.NEW).fit(watch.text, names - 2, style, row)
+    sign = theme.signed(value) if isinstance(value, float) else theme.TEXT
     line.fit(shown(value), VALUE, sign, row, right=True)
     words = f"∂ {number(frame.gradient(row))}" if row is not None and watch.expression.of_data else ""
-    line.fit(words, GRADIENT, palette.DIM, right=True)
+    line.fit(words, GRADIENT, theme.DIM, right=True)
     if not room or not frame.moment.step:
         return
     line.add("  ")
     if not watch.lasting:
-        line.most("add @pos= for its course", room, palette.FAINT)
+        line.most("add @pos= for its course", room, theme.FAINT)
         return
     found = {step: float(v) for step, v in _course(frame, watch).known.items() if isinstance(v, int | float)}
     steps = list(found)

@@ -9,19 +9,19 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from engine.attribution import Attributor
-from engine.chains import Chain, Chains, Link, waypoints
 from engine.errors import WhyError
-from engine.events import Phase
-from engine.pushes import pushes
-from microgpt_tui import palette
-from microgpt_tui.frame import Frame
+from engine.explain.gradient_paths import Chain, Chains, Link, waypoints
+from engine.explain.logit_attribution import Attributor
+from engine.explain.update_attribution import pushes
+from engine.timeline.events import Phase
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import window
+from microgpt_tui.drawing.numbers import number, share
+from microgpt_tui.drawing.picture import Picture
+from microgpt_tui.operations.canvas import Board
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.reasons import draw_parts, draw_pushes
-from microgpt_tui.stage.board import Board
-from microgpt_tui.widgets.cells import window
-from microgpt_tui.widgets.numbers import number, share
-from microgpt_tui.widgets.picture import Picture
+from microgpt_tui.panes.why_tables import draw_parts, draw_pushes
 
 MOST = 8  # chains
 FIGURE, SHARE = 9, 7  # cells
@@ -115,7 +115,7 @@ class Why(Pane):
         if not self._chains:
             found = Chains(frame.view).strongest(row, MOST)
             self._chains = [(chain, waypoints(frame.explain, chain)) for chain in found if chain.links]
-        board.say("gradient of ", (frame.explain.name(row), palette.STRONG), f" {instead or number(gradient)}")
+        board.say("gradient of ", (frame.explain.name(row), theme.STRONG), f" {instead or number(gradient)}")
         if not self._chains:
             board.note(
                 "This is the loss: every chain ends here."
@@ -127,10 +127,10 @@ class Why(Pane):
         first, last = window(len(self._chains), max(1, board.height // 3), self.chosen)
         for i in range(first, last):
             chain, ways = self._chains[i]
-            line = board.picture.line().add("▸" if i == self.chosen else " ", palette.NEW)
-            line.fit(number(chain.product), FIGURE, palette.signed(chain.product), right=True)
-            line.fit("" if whole is None else share(chain.product, whole), SHARE, palette.DIM, right=True)
-            style = palette.STRONG if i == self.chosen else palette.DIM
+            line = board.picture.line().add("▸" if i == self.chosen else " ", theme.NEW)
+            line.fit(number(chain.product), FIGURE, theme.signed(chain.product), right=True)
+            line.fit("" if whole is None else share(chain.product, whole), SHARE, theme.DIM, right=True)
+            style = theme.STRONG if i == self.chosen else theme.DIM
             line.add(" ").most(" ".join(frame.explain.name(w.row) for w in ways), board.width - line.width - 1, style)
         self._draw_links(board)
 
@@ -139,10 +139,10 @@ class Why(Pane):
         board.say("its links; enter follows one")
         for i, way in enumerate(self._ways):
             here = i == self.at
-            line = board.picture.line().add("▸" if here else " ", palette.NEW)
-            line.fit(number(way.local), FIGURE, palette.signed(way.local), right=True).add("  ")
+            line = board.picture.line().add("▸" if here else " ", theme.NEW)
+            line.fit(number(way.local), FIGURE, theme.signed(way.local), right=True).add("  ")
             words = f"{frame.explain.name(way.row)}{_elsewhere(frame, way.row)}"
-            line.most(words, board.width - line.width, palette.STRONG if here else palette.TEXT, way)
+            line.most(words, board.width - line.width, theme.STRONG if here else theme.TEXT, way)
             if here:
                 board.picture.focus = board.picture.height - 1
 

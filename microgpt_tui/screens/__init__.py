@@ -1,1 +1,1 @@
-"""The screens of the app: opening, the debugger, help. Each has its style sheet beside it."""
+"""The full screens: debugger, lecture, inference, loading, speaker notes. Must not import the app or the commands."""

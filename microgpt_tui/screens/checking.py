@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from microgpt_tui.screens.gradcheck import GradCheckScreen
+from microgpt_tui.dialogs.gradcheck import GradCheckScreen
 from microgpt_tui.screens.looking import Looking
 
 

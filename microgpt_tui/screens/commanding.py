@@ -10,19 +10,19 @@ from functools import partial
 from textual import on
 
 from engine import Address, AddressError, Stops
-from engine.events import Moment
-from engine.running import where
-from microgpt_tui import commands, search
-from microgpt_tui.commands import Cell, Command, Continue, Spot
-from microgpt_tui.completing import LineError
-from microgpt_tui.frame import Choice
-from microgpt_tui.motion import PACES, Motion
-from microgpt_tui.navigation import SameEvent
-from microgpt_tui.scalars import Scalar
-from microgpt_tui.screens.line import LineScreen, Prompt
-from microgpt_tui.screens.marking import LetterScreen
+from engine.run.stops import where
+from engine.timeline.events import Moment
+from microgpt_tui.debugger import goto, search
+from microgpt_tui.debugger.completion import LineError
+from microgpt_tui.debugger.frame import Choice
+from microgpt_tui.debugger.goto import Cell, Command, Continue, Spot
+from microgpt_tui.debugger.navigation import SameEvent
+from microgpt_tui.debugger.run_controller import PACES, Motion
+from microgpt_tui.debugger.scalar_target import Scalar
+from microgpt_tui.dialogs.command_line import LineScreen, Prompt
+from microgpt_tui.dialogs.letter import LetterScreen
+from microgpt_tui.drawing.numbers import exact
 from microgpt_tui.screens.stopping import Stopping
-from microgpt_tui.widgets.numbers import exact
 
 
 class Commanding(Stopping):
@@ -64,18 +64,18 @@ class Commanding(Stopping):
         docs = self.session.docs
 
         def read(line: str) -> Command | None:
-            command = commands.read(line, frame, docs)
-            if remark := commands.remark(line):
+            command = goto.read(line, frame, docs)
+            if remark := goto.remark(line):
                 self.notify(remark, timeout=5, markup=False)
             return command
 
         prompt: Prompt[Command] = Prompt(
             ":",
-            commands.HINT,
+            goto.HINT,
             read,
-            partial(commands.completions, frame=frame),
+            partial(goto.completions, frame=frame),
             self._typed,
-            partial(commands.preview, frame=frame, docs=docs),
+            partial(goto.preview, frame=frame, docs=docs),
         )
         self.app.push_screen(LineScreen(prompt), self._carry_out)
 
@@ -127,7 +127,7 @@ class Commanding(Stopping):
     def _to_cell(self, cell: Cell) -> None:
         """Choose a number of the present step."""
         try:
-            self._choose_spot(commands.spot(cell, self.frame))
+            self._choose_spot(goto.spot(cell, self.frame))
         except LineError as error:
             self.notify(f"{error}.", severity="warning", timeout=6, markup=False)
 

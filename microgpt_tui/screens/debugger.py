@@ -14,45 +14,45 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from engine import NumericFault, Session, Stops
-from engine.events import Moment
-from engine.events import Place as Placed
-from engine.whatif import Branches
-from microgpt_tui import navigation
-from microgpt_tui.frame import Around, Frame, Where
-from microgpt_tui.historian import Historian
-from microgpt_tui.kept import Kept
-from microgpt_tui.keys import KEYS, PaneKeys
-from microgpt_tui.motion import PACES, Motion
-from microgpt_tui.navigation import SameEvent
+from engine.run.branches import Branches
+from engine.timeline.events import Moment
+from engine.timeline.events import Place as Placed
+from microgpt_tui.debugger import navigation
+from microgpt_tui.debugger.annotations import Kept
+from microgpt_tui.debugger.frame import Around, Frame, Where
+from microgpt_tui.debugger.keys import KEYS, PaneKeys
+from microgpt_tui.debugger.navigation import SameEvent
+from microgpt_tui.debugger.run_controller import PACES, Motion
+from microgpt_tui.debugger.series_loader import Historian
+from microgpt_tui.dialogs.help import HelpScreen
 from microgpt_tui.panes.adam import Adam
+from microgpt_tui.panes.arrangement import Arrangement
 from microgpt_tui.panes.attention import Attention
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.comparison import Comparison
 from microgpt_tui.panes.explanation import Explanation
 from microgpt_tui.panes.gradients import Gradients
 from microgpt_tui.panes.inspector import Inspector
-from microgpt_tui.panes.place import Place
+from microgpt_tui.panes.key_bar import Shortcuts
+from microgpt_tui.panes.layouts import Body
 from microgpt_tui.panes.prediction import Prediction
 from microgpt_tui.panes.program import Program
 from microgpt_tui.panes.qkv import QKV
 from microgpt_tui.panes.remembering import Remembering
 from microgpt_tui.panes.residual import Residual
-from microgpt_tui.panes.shortcuts import Shortcuts
 from microgpt_tui.panes.source import Source
 from microgpt_tui.panes.stage import Stage
+from microgpt_tui.panes.status_line import Place
 from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
 from microgpt_tui.panes.training import Training
 from microgpt_tui.panes.watches import Watches
 from microgpt_tui.panes.why import Why
-from microgpt_tui.place import in_browser
-from microgpt_tui.screens.arrangement import Arrangement
 from microgpt_tui.screens.checking import Checking
 from microgpt_tui.screens.following import Following
-from microgpt_tui.screens.help import HelpScreen
 from microgpt_tui.screens.inferring import Inferring
-from microgpt_tui.screens.layouts import Body
 from microgpt_tui.screens.whatif import WhatIf
+from microgpt_tui.storage.paths import in_browser
 
 SMALLEST = (80, 24)
 MOST_PRESSED = 9  # moves that wait for the one that is under way; a held key would make more without end

@@ -16,16 +16,16 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 
 from engine import EngineError, Session
-from engine.choosing import Strategy
-from engine.inference import Walk
-from microgpt_tui.inference import bars, inside, lists, strips
+from engine.sampling.stepper import Walk
+from engine.sampling.strategy import Strategy
+from microgpt_tui.dialogs.inference_help import InferenceHelp
+from microgpt_tui.dialogs.prompt import AskScreen
+from microgpt_tui.drawing.picture import Picture
+from microgpt_tui.inference import attention, bars, header, lists
 from microgpt_tui.inference.keys import IN_INFERENCE, InferenceKeys
-from microgpt_tui.inference.seen import COLDEST, HOTTEST, NOTCH, Position, Seen, Temperature
-from microgpt_tui.inference.work import Helper, generator_of
-from microgpt_tui.screens.asking import AskScreen
-from microgpt_tui.screens.inference_help import InferenceHelp
-from microgpt_tui.screens.passing import Passing
-from microgpt_tui.widgets.picture import Picture
+from microgpt_tui.inference.state import COLDEST, HOTTEST, NOTCH, Position, Seen, Temperature
+from microgpt_tui.inference.worker import Helper, generator_of
+from microgpt_tui.widgets.modal import Passing
 from microgpt_tui.widgets.sheet import Sheet
 
 T = TypeVar("T")
@@ -33,15 +33,15 @@ SHARES = (1, 0, 0.5, 0.1)  # of the schedule: the steps whose names are compared
 PATIENCE = 0.03  # seconds that a key may take before the screen is drawn
 K, P = 5, 0.9  # what top-k and top-p begin with
 DRAWINGS: dict[str, Callable[[Seen, int, int], Picture]] = {
-    "place": strips.place,
-    "tokens": strips.tokens,
-    "slider": strips.slider,
+    "place": header.place,
+    "tokens": header.tokens,
+    "slider": header.slider,
     "bars": bars.probabilities,
-    "inside": inside.inside,
+    "inside": attention.inside,
     "beam": lists.beam,
     "draw": bars.draw,
     "names": lists.names,
-    "keys": strips.keys,
+    "keys": header.keys,
 }
 
 

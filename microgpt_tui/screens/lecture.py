@@ -8,15 +8,15 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from engine import Session
-from microgpt_tui.keys import IN_LECTURE
-from microgpt_tui.lectures.giving import Lecture
-from microgpt_tui.lectures.leaf import Leaf
-from microgpt_tui.lectures.pages import Course, Play, Run
+from microgpt_tui.debugger.keys import IN_LECTURE
+from microgpt_tui.debugger.run_controller import Pace
+from microgpt_tui.dialogs.chapters import ChaptersScreen
+from microgpt_tui.lectures.lecture import Lecture
+from microgpt_tui.lectures.page import Course, Play, Run
+from microgpt_tui.lectures.progress import Press, Turn
+from microgpt_tui.lectures.rendered_page import Leaf
 from microgpt_tui.lectures.shared_notes import SharedNotes
-from microgpt_tui.lectures.turning import Press, Turn
-from microgpt_tui.motion import Pace
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.screens.chapters import ChaptersScreen
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.screens.paging import Paging
 

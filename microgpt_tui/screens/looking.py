@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 from textual import on
 from textual.screen import Screen
 
-from engine.events import Moment, Phase
-from microgpt_tui import navigation
-from microgpt_tui.frame import Choice, Frame, Where
-from microgpt_tui.kept import Kept
-from microgpt_tui.keys import Key
-from microgpt_tui.motion import Live
-from microgpt_tui.navigation import SameEvent
+from engine.timeline.events import Moment, Phase
+from microgpt_tui.debugger import navigation
+from microgpt_tui.debugger.annotations import Kept
+from microgpt_tui.debugger.frame import Choice, Frame, Where
+from microgpt_tui.debugger.keys import Key
+from microgpt_tui.debugger.navigation import SameEvent
+from microgpt_tui.debugger.run_controller import Live
+from microgpt_tui.panes.arrangement import Arrangement
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.screens.arrangement import Arrangement
-from microgpt_tui.screens.layouts import REST, Body, Split, below, panes_of, plan
+from microgpt_tui.panes.layouts import REST, Body, Split, below, panes_of, plan
 
 if TYPE_CHECKING:
     from engine import Session

@@ -12,19 +12,19 @@ from textual.geometry import Size
 from textual.message import Message
 
 from engine import Moment, Session
-from engine.events import Phase
-from microgpt_tui.frame import Where
-from microgpt_tui.lectures.giving import Lecture, leaves, standing
-from microgpt_tui.lectures.leaf import Leaf
-from microgpt_tui.lectures.notes import Seen, notes_of
-from microgpt_tui.lectures.pages import LectureError, Run
+from engine.timeline.events import Phase
+from microgpt_tui.debugger.frame import Where
+from microgpt_tui.debugger.run_controller import Motion
+from microgpt_tui.lectures.lecture import Lecture, leaves, standing
+from microgpt_tui.lectures.page import LectureError, Run
+from microgpt_tui.lectures.progress import Press, Turn
+from microgpt_tui.lectures.rendered_page import Leaf
 from microgpt_tui.lectures.shared_notes import SharedNotes
-from microgpt_tui.lectures.turning import Press, Turn
-from microgpt_tui.motion import Motion
+from microgpt_tui.lectures.speaker_notes import Seen, notes_of
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.page import Footing, PagePane
+from microgpt_tui.panes.layouts import Split, plan, spotlit
+from microgpt_tui.panes.lecture_page import Footing, PagePane
 from microgpt_tui.screens.debugger import PANES, DebuggerScreen
-from microgpt_tui.screens.layouts import Split, plan, spotlit
 
 BESIDE = 110  # columns from which the page stands beside the panes
 LEFT_TO_PANES = 9  # lines at least, where it stands above them

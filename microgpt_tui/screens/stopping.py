@@ -8,13 +8,13 @@ from functools import cached_property
 
 from textual import on
 
-from engine.breakpoints import Armed, Breakpoint, Place
-from engine.references import Scope
-from engine.watches import Watch, written
-from microgpt_tui.kept import Kept
+from engine.expressions.breakpoint import Armed, Breakpoint, Place
+from engine.expressions.scope import Scope
+from engine.expressions.watch import Watch, written
+from microgpt_tui.debugger.annotations import Kept
+from microgpt_tui.dialogs.breakpoints import BreakpointsScreen, next_id
+from microgpt_tui.dialogs.prompt import AskScreen
 from microgpt_tui.panes.watches import Watches
-from microgpt_tui.screens.asking import AskScreen
-from microgpt_tui.screens.breakpoints import BreakpointsScreen, next_id
 from microgpt_tui.screens.looking import Looking
 
 

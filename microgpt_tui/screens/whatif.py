@@ -8,19 +8,19 @@ from dataclasses import replace
 from functools import partial
 
 from engine import EngineError, Session
-from engine.altering import Alterations
-from engine.changes import Ablation, Change, parse
-from engine.checkpoint import Checkpoint, snapshot
-from engine.events import Moment, Phase
-from engine.watches import written
-from engine.whatif import Branches
-from microgpt_tui.frame import Beside
-from microgpt_tui.historian import Historian
-from microgpt_tui.screens.asking import AskScreen
-from microgpt_tui.screens.branches import ORIGINAL, BranchesScreen, Wish
+from engine.checkpoint.checkpoint import Checkpoint, snapshot
+from engine.expressions.watch import written
+from engine.interventions.plan import Alterations
+from engine.interventions.syntax import Ablation, Change, parse
+from engine.run.branches import Branches
+from engine.timeline.events import Moment, Phase
+from microgpt_tui.debugger.frame import Beside
+from microgpt_tui.debugger.series_loader import Historian
+from microgpt_tui.dialogs.ablations import PartsScreen, in_question
+from microgpt_tui.dialogs.branches import ORIGINAL, BranchesScreen, Wish
+from microgpt_tui.dialogs.prompt import AskScreen
+from microgpt_tui.drawing.numbers import exact
 from microgpt_tui.screens.commanding import Commanding
-from microgpt_tui.screens.parts import PartsScreen, in_question
-from microgpt_tui.widgets.numbers import exact
 
 HINT = "d compares, E lists the branches; the original stays."
 RATES = "or another change, as in learning_rate = 0.02, layer0.mlp = mean:20, wte[2] = 0"

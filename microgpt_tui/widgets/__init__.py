@@ -1,1 +1,1 @@
-"""Drawing on terminal lines: numbers, bars, strips, heatmaps, tables. Knows nothing of GPTs."""
+"""Widgets that know nothing of the model, and fixes of Textual. Must not import panes or screens."""

@@ -13,7 +13,7 @@ from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
 
-from microgpt_tui.printing import printable
+from microgpt_tui.drawing.terminal_text import printable
 
 UNSHOWN = "�"
 

@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from microgpt_tui.widgets.picture import Picture
+from microgpt_tui.drawing.picture import Picture
 
 Drawing = Callable[[int, int], Picture]
 """Draws for so many columns and lines; what is longer scrolls."""

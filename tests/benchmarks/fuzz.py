@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "tui")]
 
-from fuzzed import STRETCH, fuzz  # noqa: E402
+from tests.support.fuzz_run import STRETCH, fuzz  # noqa: E402
 
 
 def main() -> int:

@@ -20,9 +20,9 @@ from screen import SIZE, Debugger, report
 from textual.pilot import Pilot
 
 from engine import Config, Moment, Phase, Session, load_docs
-from engine.recording import BYTES_A_ROW
-from engine.session import warm_up
-from microgpt_tui.navigation import first_moment
+from engine.model.recording import BYTES_A_ROW
+from engine.run.session import warm_up
+from microgpt_tui.debugger.navigation import first_moment
 from microgpt_tui.screens.debugger import DebuggerScreen
 
 MODEL = (4, 64, 32, 4)

@@ -19,8 +19,8 @@ from screen import SIZE, Debugger, painted
 from textual.pilot import Pilot
 
 from engine import CHECKS, Config, Moment, Phase, Session, load_docs
-from microgpt_tui.kept import Kept
-from microgpt_tui.navigation import first_moment
+from microgpt_tui.debugger.annotations import Kept
+from microgpt_tui.debugger.navigation import first_moment
 from microgpt_tui.screens.debugger import DebuggerScreen
 
 STEPS = 20_000

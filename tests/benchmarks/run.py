@@ -19,12 +19,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "engine")]
 
-from plain import PlainGPT  # noqa: E402
-
 from engine import Config, Moment, Phase, Session, load_docs  # noqa: E402
-from engine.compiled import loops  # noqa: E402
-from engine.recording import record  # noqa: E402
-from engine.session import warm_up  # noqa: E402
+from engine.autograd.jit import loops  # noqa: E402
+from engine.model.recording import record  # noqa: E402
+from engine.run.session import warm_up  # noqa: E402
+from tests.support.reference_model import PlainGPT  # noqa: E402
 
 STEPS = 12  # steps that both take, in turns
 AGAIN = 15  # how often the engine takes each of them; the median counts, as a millisecond is soon disturbed

@@ -20,9 +20,9 @@ from textual.widgets import Static
 
 from engine import Config, Session, load_docs
 from microgpt_tui.app import MicrogptApp, ThemedApp, settle
-from microgpt_tui.navigation import first_moment
+from microgpt_tui.debugger.navigation import first_moment
 from microgpt_tui.screens.debugger import DebuggerScreen
-from microgpt_tui.start import Start
+from microgpt_tui.storage.startup import Start
 
 SIZE = (120, 36)
 ROUNDS = 300

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from engine import Config, DataError, load_docs
-from microgpt_tui.cli import cli, debugging
-from microgpt_tui.start import Start
+from microgpt_tui.cli import cli
+from microgpt_tui.cli import open as open_command
+from microgpt_tui.storage.startup import Start
 
 ENDED = types.SimpleNamespace(status=0, written=False, displaced=False)
 
@@ -23,7 +24,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     app = types.ModuleType("microgpt_tui.app")
     app.run_debugger = lambda start, *_: (calls.append(start), ENDED)[1]  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "microgpt_tui.app", app)
-    monkeypatch.setattr(debugging, "in_terminal", lambda: True)
+    monkeypatch.setattr(open_command, "in_terminal", lambda: True)
     return calls
 
 

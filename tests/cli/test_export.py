@@ -13,11 +13,11 @@ import pytest
 from rich.cells import cell_len
 
 from engine import Address, Config, Moment, Scope, Session, load_docs
-from microgpt_tui import palette
+from microgpt_tui.cli._options import THEMES
 from microgpt_tui.cli.export import FORMATS
-from microgpt_tui.cli.options import THEMES
-from microgpt_tui.exporting.svg import CELL, LINE
-from tests.cli.support import SMALL, error_of, invoke, start
+from microgpt_tui.drawing import theme
+from microgpt_tui.export.svg import CELL, LINE
+from tests.support.commands import SMALL, error_of, invoke, start
 
 CONFIG = Config(n_embd=4, n_head=2, block_size=4)
 MOMENT = "3 forward attn_weights@pos=2,layer=0,head=1"
@@ -151,14 +151,14 @@ def test_two_exports_are_the_same_bytes(form: str) -> None:
 
 
 def test_themes_and_formats_by_the_name_of_the_file(tmp_path: Path) -> None:
-    assert tuple(f"microgpt-{theme}" for theme in THEMES) == tuple(palette.THEMES)
-    for theme, colours in zip(THEMES, palette.THEMES.values(), strict=True):
-        path = tmp_path / f"{theme}.SVG"
-        assert invoke("export", *SMALL, "--theme", theme, "-o", path).exit_code == 0
+    assert tuple(f"microgpt-{name}" for name in THEMES) == tuple(theme.THEMES)
+    for name, colours in zip(THEMES, theme.THEMES.values(), strict=True):
+        path = tmp_path / f"{name}.SVG"
+        assert invoke("export", *SMALL, "--theme", name, "-o", path).exit_code == 0
         ground = ET.fromstring(path.read_text(encoding="utf-8")).find(f"{SVG}rect")
         assert ground is not None
         assert ground.attrib["fill"] == colours.background
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(f"{theme}.SVG" for theme in THEMES)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(f"{name}.SVG" for name in THEMES)
 
 
 def test_a_pane_with_all_the_room() -> None:

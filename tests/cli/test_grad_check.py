@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine import Config, GradientChecker, Session, load_docs
-from tests.cli.support import SMALL, error_of, invoke, json_lines
+from tests.support.commands import SMALL, error_of, invoke, json_lines
 
 CONFIG = Config(n_embd=4, n_head=2, block_size=4)
 

@@ -11,7 +11,7 @@ import pytest
 
 from engine import Config
 from microgpt_tui.cli import cli
-from tests.cli.support import ROOT, invoke
+from tests.support.commands import ROOT, invoke
 
 COMMANDS = ("lecture", "serve", "train", "sample", "trace", "why", "grad-check", "export", "verify")
 

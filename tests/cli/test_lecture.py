@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from .support import error_of, invoke
+from tests.support.commands import error_of, invoke
 
 GOOD = "---\nchapter: Mine\nmoment: step 0 forward q@pos=1\nspotlight: stage\n---\n# One\n\nq begins with {q[0, 0]}.\n"
 

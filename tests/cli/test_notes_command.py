@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cli.support import error_of, invoke
+from tests.support.commands import error_of, invoke
 
 
 @pytest.mark.parametrize("more", [("3",), ("--list",), ("--check",), ("--page", "2")])

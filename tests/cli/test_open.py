@@ -12,14 +12,15 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from engine import Config, Moment, Phase, Session, checkpoint
-from engine.checkpoint import KEY
-from engine.dataset import Origin, checksum
-from microgpt_tui import desk as desks
-from microgpt_tui.cli import debugging
-from microgpt_tui.desk import Desk
-from microgpt_tui.frame import Where
-from tests.cli.support import error_of, invoke
+from engine import Config, Moment, Phase, Session
+from engine.checkpoint import checkpoint
+from engine.checkpoint.checkpoint import KEY
+from engine.model.dataset import Origin, checksum
+from microgpt_tui.cli import open as open_command
+from microgpt_tui.debugger.frame import Where
+from microgpt_tui.storage import saved_session as desks
+from microgpt_tui.storage.saved_session import Desk
+from tests.support.commands import error_of, invoke
 
 CONFIG = Config(n_embd=4, n_head=2, block_size=4)
 DOCS = ["ada", "grace"]
@@ -57,7 +58,7 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     module.run_debugger = run_debugger
     monkeypatch.setitem(sys.modules, "microgpt_tui.app", module)
-    monkeypatch.setattr(debugging, "in_terminal", lambda: True)
+    monkeypatch.setattr(open_command, "in_terminal", lambda: True)
     return module
 
 
@@ -166,9 +167,9 @@ def test_a_damaged_desk_is_refused_and_set_aside(app: Any) -> None:
 
 
 def test_a_debugger_that_broke_off_says_the_way_back(app: Any) -> None:
-    app.status, app.written = debugging.CRASHED, True
+    app.status, app.written = open_command.CRASHED, True
     result = invoke()
-    assert result.exit_code == debugging.CRASHED
+    assert result.exit_code == open_command.CRASHED
     assert "microgpt-tui --resume returns to where you were" in result.stderr
     app.written = False  # there is nothing to return to but the session before
     assert invoke().stderr == "error: the debugger broke off\n"

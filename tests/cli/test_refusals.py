@@ -12,8 +12,8 @@ from unittest import mock
 import pytest
 
 from microgpt_tui.__main__ import main
-from microgpt_tui.cli import debugging
-from tests.cli.support import SMALL, environment, error_of, in_terminal, invoke, start
+from microgpt_tui.cli import open as open_command
+from tests.support.commands import SMALL, environment, error_of, in_terminal, invoke, start
 
 BAD_FLAGS = [
     (("--n-layer", "-1"), "n_layer is -1"),
@@ -159,10 +159,10 @@ def test_command_lines(args: tuple[str, ...], says: str) -> None:
 def test_the_debugger_needs_a_terminal_for_what_it_draws_on(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("stdin", "stdout", "stderr"):
         monkeypatch.setattr(sys, name, mock.Mock(**{"isatty.return_value": True}))
-    assert debugging.in_terminal()
+    assert open_command.in_terminal()
     for error in (None, io.StringIO()):
         monkeypatch.setattr(sys, "stderr", error)
-        assert not debugging.in_terminal()
+        assert not open_command.in_terminal()
 
 
 def test_the_debugger_needs_a_terminal() -> None:

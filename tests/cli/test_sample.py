@@ -14,9 +14,9 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from engine import CheckpointError, Config, Session, load_docs
-from engine.checkpoint import KEY, load, save
-from engine.stored import digest
-from tests.cli.support import error_of, in_terminal, invoke
+from engine.checkpoint.checkpoint import KEY, load, save
+from engine.checkpoint.validate import digest
+from tests.support.commands import error_of, in_terminal, invoke
 
 CONFIG = Config(n_embd=4, n_head=2, block_size=4)
 

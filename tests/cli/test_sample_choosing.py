@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from engine import Config, Session, load_docs
-from engine.beam import beam
-from engine.checkpoint import save
-from engine.choosing import Strategy
-from engine.sampling import Sampler, sample
-from tests.cli.support import error_of, invoke
+from engine.checkpoint.checkpoint import save
+from engine.sampling.beam import beam
+from engine.sampling.sampler import Sampler, sample
+from engine.sampling.strategy import Strategy
+from tests.support.commands import error_of, invoke
 
 
 @pytest.fixture(scope="module")

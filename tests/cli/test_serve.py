@@ -19,13 +19,12 @@ import psutil
 import pytest
 from aiohttp import ClientWebSocketResponse, WSServerHandshakeError
 from aiohttp.test_utils import TestClient, TestServer
-from chromium import browser, needs_chromium
-from waiting import PATIENCE, met
 
-from microgpt_tui.serving.door import Door
-from microgpt_tui.serving.server import Server
-
-from .support import COMMAND, SMALL, environment, error_of, invoke
+from microgpt_tui.web.access import Door
+from microgpt_tui.web.server import Server
+from tests.support.chromium import browser, needs_chromium
+from tests.support.commands import COMMAND, SMALL, environment, error_of, invoke
+from tests.support.wait import PATIENCE, met
 
 
 @asynccontextmanager

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from engine import Config, Session, load_docs
-from engine.source import lines_of_stretch
-from tests.cli.support import SMALL, error_of, invoke, json_lines, start
+from engine.explain.source_lines import lines_of_stretch
+from tests.support.commands import SMALL, error_of, invoke, json_lines, start
 
 CONFIG = Config(n_embd=4, n_head=2, block_size=4)
 KEYS = ["step", "phase", "name", "pos", "layer", "head", "shape", "data", "grad", "source"]

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from engine import Config, Session, load_docs
-from engine import checkpoint as checkpoints
+from engine.checkpoint import checkpoint as checkpoints
 from microgpt_tui.cli.train import _Teller
-from tests.cli.support import ROOT, SMALL, error_of, in_terminal, invoke, json_lines, start
+from tests.support.commands import ROOT, SMALL, error_of, in_terminal, invoke, json_lines, start
 
 GOLDEN = ROOT / "tests" / "golden" / "default.json.gz"
 CONFIG = Config(n_embd=4, n_head=2, block_size=4)

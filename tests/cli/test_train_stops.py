@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from engine import CHECKS, Config, Session, load_docs
-from engine import checkpoint as checkpoints
-from microgpt_tui.cli.stopping import LOOKED_FOR
-from tests.cli.support import SMALL, error_of, invoke, json_lines
+from engine.checkpoint import checkpoint as checkpoints
+from microgpt_tui.cli._stop_options import LOOKED_FOR
+from tests.support.commands import SMALL, error_of, invoke, json_lines
 
 CONFIG = Config(n_embd=4, n_head=2, block_size=4)
 

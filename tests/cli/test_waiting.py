@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from engine import Config, load_docs
-from engine.recording import count_rows
-from engine.tokenizer import Tokenizer
-from microgpt_tui.cli import running, waiting
+from engine.model.recording import count_rows
+from engine.model.tokenizer import Tokenizer
+from microgpt_tui.cli import _progress, _session
 from microgpt_tui.cli.lecture import _opened
-from tests.cli.support import SMALL, invoke
-from tests.waiting import PATIENCE, met
+from tests.support.commands import SMALL, invoke
+from tests.support.wait import PATIENCE, met
 
 LECTURE = """---
 chapter: Small
@@ -42,11 +42,11 @@ class Heard(io.StringIO):
 
 
 def test_an_error_output_that_is_no_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "SILENCE", 0.0)
-    monkeypatch.setattr(waiting, "PAUSE", 0.0)
+    monkeypatch.setattr(_progress, "SILENCE", 0.0)
+    monkeypatch.setattr(_progress, "PAUSE", 0.0)
     output = Heard(lines=3)
     monkeypatch.setattr(sys, "stderr", output)
-    shown = waiting.Waiting("Counting", total=4)
+    shown = _progress.Waiting("Counting", total=4)
     shown.update(1, "sheep")
     with shown:
         assert output.enough.wait(PATIENCE)
@@ -54,9 +54,9 @@ def test_an_error_output_that_is_no_terminal_gets_lines(monkeypatch: pytest.Monk
 
 
 def test_results_are_never_mixed_with_progress(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "SILENCE", 0.0)
+    monkeypatch.setattr(_progress, "SILENCE", 0.0)
     output = Heard(lines=1)
-    with waiting.Waiting("Counting", stream=output) as shown:
+    with _progress.Waiting("Counting", stream=output) as shown:
         shown.print("a result")
         assert not shown._timer.is_alive()
     assert output.getvalue() == "a result\n"
@@ -92,8 +92,8 @@ def test_a_large_model_is_announced(
     plain = invoke(*args)
     assert (plain.exit_code, plain.stderr) == (0, "")
     _opened.cache_clear()  # lecture --check opens a run once
-    monkeypatch.setattr(running, "LARGE", 1)
-    monkeypatch.setattr(running, "PACE", 35)
+    monkeypatch.setattr(_session, "LARGE", 1)
+    monkeypatch.setattr(_session, "PACE", 35)
     large = invoke(*args)
     assert large.stdout == plain.stdout
     rows = count_rows(Config(n_embd=4, n_head=2, block_size=4), Tokenizer(load_docs()).vocab_size)
@@ -111,10 +111,10 @@ class Screen(io.StringIO):
 
 
 async def test_what_is_said_last_is_shown_however_soon_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "PATIENCE", 0.0)
+    monkeypatch.setattr(_progress, "PATIENCE", 0.0)
     monkeypatch.setenv("TERM", "xterm")
     screen = Screen()
-    with waiting.Waiting("Training", 6, screen) as progress:
+    with _progress.Waiting("Training", 6, screen) as progress:
         for step in range(4):
             progress.update(step, f"step {step} of 6")
         await met(lambda: "step 3 of 6" in screen.getvalue())

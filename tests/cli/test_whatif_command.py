@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from engine import Config, Moment, Phase, Scope, Session, load_docs
-from engine.changes import parse
-from engine.checkpoint import load, resume
-from engine.whatif import Branches
-from tests.cli.support import SMALL, error_of, invoke, json_lines
+from engine.checkpoint.checkpoint import load, resume
+from engine.interventions.syntax import parse
+from engine.run.branches import Branches
+from tests.support.commands import SMALL, error_of, invoke, json_lines
 
 CONFIG = Config(n_embd=4, n_head=2, block_size=4)
 CHANGES = ("--edit", "layer0.attn_wq[3,2]=0", "--ablate", "layer0.head1@step=2")

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from engine import Config, Moment, Phase, Session, load_docs
-from engine.attribution import Attributor
-from engine.chains import Chains
-from engine.pushes import pushes
-from tests.cli.support import SMALL, error_of, invoke
+from engine.explain.gradient_paths import Chains
+from engine.explain.logit_attribution import Attributor
+from engine.explain.update_attribution import pushes
+from tests.support.commands import SMALL, error_of, invoke
 
 CONFIG = Config(n_embd=4, n_head=2, block_size=4)
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bits import DOCS, in_order, tiny, words
 from hypothesis import given
 from hypothesis import strategies as st
-from plain import PlainGPT, Scalar
 
 from engine import Moment, Phase, Session, WhyError
-from engine.attribution import Attributor
 from engine.exact import Exact
+from engine.explain.logit_attribution import Attributor
+from tests.support.float_bits import DOCS, in_order, tiny, words
+from tests.support.reference_model import PlainGPT, Scalar
 
 STEP = 2
 SHAPE: dict[str, Any] = {"n_layer": 2, "n_embd": 4, "n_head": 2, "block_size": 4, "num_steps": 10, "learning_rate": 0.1}

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bits import DOCS, sha
 
-from engine import Config, Moment, Scope, Session, checkpoint, stored
-from engine.changes import Ablation, Change, SetParameter, SetRate, SetScalar, parse
+from engine import Config, Moment, Scope, Session
+from engine.checkpoint import checkpoint, validate
 from engine.errors import ChangeError
-from engine.whatif import Branches
+from engine.interventions.syntax import Ablation, Change, SetParameter, SetRate, SetScalar, parse
+from engine.run.branches import Branches
+from tests.support.float_bits import DOCS, sha
 
 SHAPE: dict[str, Any] = {"n_layer": 2, "n_embd": 4, "n_head": 2, "block_size": 4, "num_steps": 30, "learning_rate": 0.1}
 
@@ -125,5 +126,5 @@ def test_a_saved_branch_is_replayed_to_the_same_bits(tmp_path: Path) -> None:
 )
 def test_branches_that_are_damaged(said: Any, sentence: str) -> None:
     session = Session(Config(**SHAPE), DOCS)
-    with pytest.raises(stored.Unfit, match=sentence):
-        stored.branches(said, Scope(session.config, session.tokenizer))
+    with pytest.raises(validate.Unfit, match=sentence):
+        validate.branches(said, Scope(session.config, session.tokenizer))

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bits import tiny, words
-from plain import PlainGPT, Scalar, post_order
 
 from engine import Moment, Phase, Session, WhyError
-from engine.chains import Chain, Chains, waypoints
-from engine.compiled import plain_loops
-from engine.explain import Explainer
+from engine.autograd.jit import plain_loops
+from engine.explain.gradient_paths import Chain, Chains, waypoints
+from engine.explain.scalar import Explainer
+from tests.support.float_bits import tiny, words
+from tests.support.reference_model import PlainGPT, Scalar, post_order
 
 DOCS = ["ab", "ba"]
 SHAPE: dict[str, Any] = {"n_layer": 1, "n_embd": 2, "n_head": 1, "block_size": 2, "num_steps": 10, "learning_rate": 0.1}

@@ -9,11 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from bits import DOCS, shown, tiny, words
 
-from engine import CheckpointError, Config, DataError, Moment, NumericFault, Phase, Session, checkpoint, load_docs
-from engine.dataset import Origin, bundled_path, checksum
-from engine.files import write_whole
+from engine import CheckpointError, Config, DataError, Moment, NumericFault, Phase, Session, load_docs
+from engine.atomic_write import write_whole
+from engine.checkpoint import checkpoint
+from engine.model.dataset import Origin, bundled_path, checksum
+from tests.support.float_bits import DOCS, shown, tiny, words
 
 CONFIG = tiny(n_layer=2)
 STEPS = 9
@@ -189,9 +190,9 @@ def test_a_process_killed_while_it_writes_leaves_the_old_file(tmp_path: Path) ->
     write_whole(path, b"old")
     script = """
 import os, pathlib, sys
-from engine import files
+from engine import atomic_write
 os.fsync = lambda _: os.kill(os.getpid(), 9)
-files.write_whole(pathlib.Path(sys.argv[1]), b"new")
+atomic_write.write_whole(pathlib.Path(sys.argv[1]), b"new")
 """
     ended = subprocess.run([sys.executable, "-c", script, path], check=False)
     assert ended.returncode in (-9, 9)  # as POSIX and Windows count

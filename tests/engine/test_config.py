@@ -7,9 +7,9 @@ from dataclasses import FrozenInstanceError, fields
 from typing import Any
 
 import pytest
-from bits import DOCS, tiny
 
 from engine import Config, ConfigError, Session
+from tests.support.float_bits import DOCS, tiny
 
 
 def test_defaults_are_the_originals() -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from bits import tiny
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import DataError, EngineError, Session, load_docs
-from engine.tokenizer import Tokenizer
+from engine.model.tokenizer import Tokenizer
+from tests.support.float_bits import tiny
 
 
 def written(folder: Path, content: bytes) -> Path:

@@ -6,10 +6,10 @@ import itertools
 
 import numpy as np
 import pytest
-from bits import DOCS, all_rows, end, tiny, words
 
 from engine import Moment, Phase, Session, Stretch
-from engine.tape import LEAF
+from engine.autograd.tape import LEAF
+from tests.support.float_bits import DOCS, all_rows, end, tiny, words
 
 HEAD = ["attn_logits", "attn_weights", "head_out"]
 ATTENTION = ["attn_norm", "q", "k", "v", *HEAD, *HEAD, "attn_out", "attn_residual"]

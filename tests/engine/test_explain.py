@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bits import DOCS, tiny, words
 
 from engine import Moment, Phase, Session, Stretch
-from engine.explain import Explainer, Term, power_name
-from engine.tape import NEG_MAX
+from engine.autograd.tape import NEG_MAX
+from engine.explain.scalar import Explainer, Term, power_name
+from tests.support.float_bits import DOCS, tiny, words
 
 
 @functools.cache

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bits import DOCS, end, tiny
 
 from engine import ExpressionError, Moment, Phase, Session
-from engine.breakpoints import condition
-from engine.expressions import Expression
-from engine.references import Scope, tables
+from engine.expressions.breakpoint import condition
+from engine.expressions.expression import Expression
+from engine.expressions.scope import Scope, tables
+from tests.support.float_bits import DOCS, end, tiny
 
 
 @pytest.fixture(scope="module")

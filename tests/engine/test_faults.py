@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bits import DOCS, all_rows, tiny, words
-from plain import PlainGPT
 
 from engine import Config, EngineError, Moment, NumericFault, Phase, Session, load_docs
-from engine.compiled import loops, plain_loops
-from engine.tape import LOG
+from engine.autograd.jit import loops, plain_loops
+from engine.autograd.tape import LOG
+from tests.support.float_bits import DOCS, all_rows, tiny, words
+from tests.support.reference_model import PlainGPT
 
 LOOPS = [pytest.param(loops, id="compiled"), pytest.param(plain_loops, id="plain")]
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bits import flat, sha, words
-from plain import PlainGPT
 
 from engine import Config, Event, Session, load_docs
-from engine.choosing import Strategy
-from engine.compiled import loops, plain_loops
-from engine.inference import Walk
+from engine.autograd.jit import loops, plain_loops
+from engine.sampling.stepper import Walk
+from engine.sampling.strategy import Strategy
+from tests.support.float_bits import flat, sha, words
+from tests.support.reference_model import PlainGPT
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 NAMES = ["default", "small_2layer"]
@@ -144,11 +144,11 @@ def test_uncompiled_loops(name: str, steps: int) -> None:
 
 def test_numba_switched_off() -> None:
     script = (
-        "from engine import Config, Session, load_docs; from bits import sha, words; "
+        "from engine import Config, Session, load_docs; from tests.support.float_bits import sha, words; "
         f"s = Session(Config(**{changes('small_2layer')!r}), load_docs()); s.run(until=1); "
         "print(s.loops.compiled, sha(s), *words(s.losses))"
     )
-    path = os.pathsep.join([str(Path(__file__).parent), str(GOLDEN.parent.parent)])
+    path = str(GOLDEN.parent.parent)
     environment = os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONPATH": path}
     run = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
     data = golden("small_2layer")

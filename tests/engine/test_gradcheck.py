@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bits import DOCS, shown, tiny, words
-from plain import PlainGPT, Scalar
 
 from engine import Config, GradCheckError, GradientChecker, Moment, NumericFault, Phase, Session, Stopped
-from engine.compiled import plain_loops
-from engine.gradcheck import Check, Summary, default_h
+from engine.autograd.jit import plain_loops
+from engine.run.gradcheck import Check, Summary, default_h
+from tests.support.float_bits import DOCS, shown, tiny, words
+from tests.support.reference_model import PlainGPT, Scalar
 
 SHAPE: dict[str, Any] = {"n_layer": 2, "n_embd": 4, "n_head": 2, "block_size": 4, "num_steps": 10, "seed": 1}
 STEP = 2

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bits import DOCS, shown, tiny
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import CHECKS, Config, Moment, NumericFault, Phase, Session, Stop, Stops, load_docs, run_back, run_on
-from engine.health import FEWEST, TIMES, Health
-from engine.references import Scope
+from engine.expressions.scope import Scope
+from engine.run.health import FEWEST, TIMES, Health
+from tests.support.float_bits import DOCS, shown, tiny
 
 CONFIG = tiny(n_layer=2, num_steps=40)
 

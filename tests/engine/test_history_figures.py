@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-from bits import DOCS, tiny, words
 
 from engine import Config, Moment, Phase, Session, load_docs
-from engine.history import Norms
+from engine.timeline.history import Norms
+from tests.support.float_bits import DOCS, tiny, words
 
 CONFIG = tiny(n_layer=2)
 STEPS = 9

@@ -9,18 +9,18 @@ from functools import cache
 from itertools import accumulate, count, islice
 
 import pytest
-from bits import DOCS, in_order, tiny, words
 from hypothesis import given
 from hypothesis import strategies as st
-from plain import Past, PlainGPT, shares
 
 from engine import ConfigError, EngineError, Session, Stopped
-from engine.beam import Continuation, beam
-from engine.changes import Ablation
-from engine.choosing import Strategy, pick
-from engine.inference import Walk
-from engine.names import names, names_at, printed_names
-from engine.sampling import Sampler, sample
+from engine.interventions.syntax import Ablation
+from engine.run.samples_by_step import names, names_at, printed_names
+from engine.sampling.beam import Continuation, beam
+from engine.sampling.sampler import Sampler, sample
+from engine.sampling.stepper import Walk
+from engine.sampling.strategy import Strategy, pick
+from tests.support.float_bits import DOCS, in_order, tiny, words
+from tests.support.reference_model import Past, PlainGPT, shares
 
 SHAPE = {"n_embd": 4, "n_head": 2, "block_size": 4, "num_steps": 10, "n_layer": 2}
 STRATEGIES = [

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bits import DOCS, shown, tiny, words
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import Config, Moment, Phase, Session, checkpoint
-from engine.changes import SetRate
-from engine.keyframes import BUDGET, LEAST, MOST, SPACING, Keyframe, Keyframes, most_kept
-from engine.replay import course_of, replay
+from engine import Config, Moment, Phase, Session
+from engine.checkpoint import checkpoint
+from engine.interventions.syntax import SetRate
+from engine.run.replay import course_of, replay
+from engine.timeline.keyframes import BUDGET, LEAST, MOST, SPACING, Keyframe, Keyframes, most_kept
+from tests.support.float_bits import DOCS, shown, tiny, words
 
 CONFIG = tiny(num_steps=25_000)
 STEPS = 20_000

@@ -6,25 +6,26 @@ import random
 from pathlib import Path
 from typing import Any
 
-import plain
 import pytest
-from against import check_step
-from bits import DOCS, shown, tiny, words
 
-from engine import Config, EngineError, Moment, Phase, Scope, Session, checkpoint
-from engine.attribution import Attributor
-from engine.breakpoints import Place
-from engine.changes import parse
-from engine.compiled import loops, plain_loops
+from engine import Config, EngineError, Moment, Phase, Scope, Session
+from engine.autograd.jit import loops, plain_loops
+from engine.checkpoint import checkpoint
 from engine.errors import BreakpointError, ChangeError, ExpressionError
-from engine.expressions import Expression
-from engine.health import CHECKS, Health
+from engine.explain.logit_attribution import Attributor
+from engine.expressions.breakpoint import Place
+from engine.expressions.expression import Expression
+from engine.interventions.syntax import parse
+from engine.run.health import CHECKS, Health
+from tests.support import reference_model
+from tests.support.float_bits import DOCS, shown, tiny, words
+from tests.support.oracle import check_step
 
 SHAPE: dict[str, Any] = {"n_layer": 0, "n_embd": 4, "n_head": 2, "block_size": 4, "num_steps": 40, "learning_rate": 0.1}
 
 
-def both(**kernels: Any) -> tuple[Session, plain.PlainGPT]:
-    return Session(Config(**SHAPE), DOCS, **kernels), plain.PlainGPT(DOCS, **SHAPE)
+def both(**kernels: Any) -> tuple[Session, reference_model.PlainGPT]:
+    return Session(Config(**SHAPE), DOCS, **kernels), reference_model.PlainGPT(DOCS, **SHAPE)
 
 
 @pytest.mark.parametrize("kind", [loops, plain_loops])

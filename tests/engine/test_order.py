@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from bits import DOCS, tiny
 from hypothesis import given, settings
-from test_plain_oracle import configurations, documents
 
 from engine import Config, NumericFault, Session
-from engine.events import StepProgram
-from engine.tape import LEAF, NEG_MAX
+from engine.autograd.tape import LEAF, NEG_MAX
+from engine.timeline.events import StepProgram
+from tests.engine.test_plain_oracle import configurations, documents
+from tests.support.float_bits import DOCS, tiny
 
 
 def naive_edges(program: StepProgram) -> list[int]:
@@ -55,7 +55,7 @@ def test_spliced_order_is_the_naive_one(config: dict[str, Any], docs: list[str])
 
 
 def test_order_holds_when_few_pieces_may_be_cached(monkeypatch: Any) -> None:
-    monkeypatch.setattr("engine.order.MOST_CACHED", 50)
+    monkeypatch.setattr("engine.model.backward_order.MOST_CACHED", 50)
     session = Session(tiny(n_layer=2), DOCS)
     for step in range(7):
         assert session.program.edges.tolist()[1:] == naive_edges(session.program)

@@ -7,14 +7,14 @@ import random
 from typing import Any
 
 import pytest
-from against import check_step
-from bits import DOCS, all_rows, tiny, words
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from plain import PlainGPT
 
 from engine import Config, EngineError, Moment, NumericFault, Phase, Session
-from engine.compiled import plain_loops
+from engine.autograd.jit import plain_loops
+from tests.support.float_bits import DOCS, all_rows, tiny, words
+from tests.support.oracle import check_step
+from tests.support.reference_model import PlainGPT
 
 # Latin, Hangul, emoji beyond the first plane, letters with a combining accent, right to left.
 ALPHABETS = ["ab", "xyzäß", "가나다한", "🦊🐙👩", "e\u0301o\u0308n\u0303", "שלוםع"]

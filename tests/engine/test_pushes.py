@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 import pytest
-from bits import DOCS, tiny, words
-from plain import PlainGPT
 
 from engine import Moment, Phase, Session, WhyError
-from engine.pushes import pushes
+from engine.explain.update_attribution import pushes
+from tests.support.float_bits import DOCS, tiny, words
+from tests.support.reference_model import PlainGPT
 
 SHAPE = {"n_layer": 2, "n_embd": 4, "n_head": 2, "block_size": 4, "num_steps": 10}
 

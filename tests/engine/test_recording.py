@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from bits import DOCS, shown, tiny
 from hypothesis import given
 from hypothesis import strategies as st
-from test_plain_oracle import configurations
 
 from engine import Config, ConfigError, Moment, Session
-from engine.recording import count_rows, record
-from engine.tape import LEAF
+from engine.autograd.tape import LEAF
+from engine.model.recording import count_rows, record
+from tests.engine.test_plain_oracle import configurations
+from tests.support.float_bits import DOCS, shown, tiny
 
 
 @given(configurations(widest=10), st.integers(1, 12))
@@ -46,7 +46,7 @@ def test_too_large_says_how_large(changes: dict[str, int], rows: str, size: str)
 
 
 def test_more_rows_than_a_child_can_number(monkeypatch: Any) -> None:
-    monkeypatch.setattr("engine.recording.MOST_ROWS", 1000)
+    monkeypatch.setattr("engine.model.recording.MOST_ROWS", 1000)
     with pytest.raises(ConfigError, match="30 scalars are the most"):
         record(tiny(), 5)
 

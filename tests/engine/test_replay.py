@@ -7,14 +7,14 @@ import functools
 import threading
 
 import pytest
-from bits import DOCS, shown, tiny, words
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import Config, Moment, Phase, Session, Stopped, load_docs
-from engine.keyframes import SPACING
-from engine.replay import RECENT, course_of, replay, steps_to_show
-from engine.view import AdamStep
+from engine.run.replay import RECENT, course_of, replay, steps_to_show
+from engine.timeline.keyframes import SPACING
+from engine.timeline.view import AdamStep
+from tests.support.float_bits import DOCS, shown, tiny, words
 
 CONFIG = tiny(n_layer=2)
 STEPS = 17

@@ -6,7 +6,6 @@ import functools
 from typing import Any
 
 import pytest
-from bits import DOCS, shown, tiny
 
 from engine import (
     Breakpoint,
@@ -23,9 +22,10 @@ from engine import (
     run_back,
     run_on,
 )
-from engine.config import Config
-from engine.expressions import Expression
-from engine.references import Scope
+from engine.expressions.expression import Expression
+from engine.expressions.scope import Scope
+from engine.model.config import Config
+from tests.support.float_bits import DOCS, shown, tiny
 
 CONFIG = tiny(n_layer=2, num_steps=40, learning_rate=0.05)
 STEPS = 8

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bits import DOCS, tiny, words
 from hypothesis import HealthCheck, example, given, settings
-from test_plain_oracle import configurations, documents
 
 from engine import Config, Moment, NumericFault, Phase, Session
-from engine.compiled import Loops, loops, plain_loops
-from engine.kernels import FINE, adam_step
-from engine.runs import find_dots
-from engine.tape import ADD, LEAF, Tape, Value
+from engine.autograd.dot_products import find_dots
+from engine.autograd.jit import Loops, loops, plain_loops
+from engine.autograd.kernels import FINE, adam_step
+from engine.autograd.tape import ADD, LEAF, Tape, Value
+from tests.engine.test_plain_oracle import configurations, documents
+from tests.support.float_bits import DOCS, tiny, words
 
 LOOPS = [pytest.param(loops, id="compiled"), pytest.param(plain_loops, id="plain")]
 ODD = [0.0, -0.0, 5e-324, 1e-160, 1.0, -1.0, 1e154, -1e160, 1e308, math.inf, -math.inf, math.nan]

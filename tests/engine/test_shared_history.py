@@ -5,14 +5,15 @@ from __future__ import annotations
 import threading
 
 import pytest
-from bits import DOCS, shown, tiny, words
-from waiting import PATIENCE
 
-from engine import Moment, Phase, Session, history
-from engine.changes import Ablation
-from engine.recording import Floats
-from engine.replay import course_of, replay
-from engine.whatif import Branches
+from engine import Moment, Phase, Session
+from engine.interventions.syntax import Ablation
+from engine.model.recording import Floats
+from engine.run.branches import Branches
+from engine.run.replay import course_of, replay
+from engine.timeline import history
+from tests.support.float_bits import DOCS, shown, tiny, words
+from tests.support.wait import PATIENCE
 
 CONFIG = tiny()
 STEPS = 45

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bits import DOCS, tiny
 
 from engine import Moment, NumericFault, Phase, Session
-from engine.source import SourceLine, lines_now, lines_of_stretch
-from engine.tape import ADD, EXP, LOG, MUL, POW, RELU
+from engine.autograd.tape import ADD, EXP, LOG, MUL, POW, RELU
+from engine.explain.source_lines import SourceLine, lines_now, lines_of_stretch
+from tests.support.float_bits import DOCS, tiny
 
 
 def text(source: SourceLine, line: int | None = None) -> str:
@@ -20,8 +20,8 @@ def test_every_tensor_is_named_on_its_line() -> None:
     for stretch in session.program.stretches(Phase.FORWARD):
         source = lines_of_stretch(session.view(), stretch)
         assert f'name("{stretch.name}", ' in text(source)
-        assert source.path.name == "model.py"
-        assert source.label == f"engine/model.py:{source.line}"
+        assert source.path.name == "gpt.py"
+        assert source.label == f"engine/model/gpt.py:{source.line}"
         session.seek(Moment(0, Phase.FORWARD, stretch.last))
         assert lines_now(session.view()) == source
 

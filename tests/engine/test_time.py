@@ -6,11 +6,11 @@ import functools
 from typing import Any
 
 import pytest
-from bits import DOCS, end, shown, tiny, words
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import Config, Moment, NumericFault, Phase, Session, Stopped, load_docs
+from tests.support.float_bits import DOCS, end, shown, tiny, words
 
 CONFIG = tiny(n_layer=2)
 STEPS = 9  # three rounds through the documents, so that graphs are patched back and forth

@@ -6,11 +6,11 @@ import math
 from pathlib import Path
 
 import pytest
-from bits import DOCS, in_order, tiny, words
-from plain import PlainGPT
 
 from engine import Config, ConfigError, Moment, Session
-from engine.checkpoint import load, resume, save
+from engine.checkpoint.checkpoint import load, resume, save
+from tests.support.float_bits import DOCS, in_order, tiny, words
+from tests.support.reference_model import PlainGPT
 
 MANY = [*DOCS, "abba", "cab", "bead", "ace", "dad", "fee"]
 ASIDE = tiny(val_fraction=0.3, val_every=2)

@@ -7,8 +7,8 @@ from functools import cache
 import pytest
 
 from engine import Breakpoint, BreakpointError, Config, ExpressionError, Moment, Phase, Place, Scope, Session
-from engine.breakpoints import Armed
-from engine.watches import Watch, written
+from engine.expressions.breakpoint import Armed
+from engine.expressions.watch import Watch, written
 
 CONFIG = Config(n_layer=2, n_embd=4, n_head=2, block_size=4, num_steps=50, seed=3)
 DOCS = ["anna", "ben"]

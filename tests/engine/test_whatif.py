@@ -8,19 +8,19 @@ from operator import add
 from typing import Any
 
 import numpy as np
-import plain
 import pytest
-from against import check_step
-from bits import DOCS, sha, shown, tiny, words
-from plain import Place, PlainGPT, Scalar, Vector, shares
 
 from engine import Config, Moment, Phase, Scope, Session
-from engine.chains import Chains
-from engine.changes import Ablation, Change, SetParameter, SetRate, SetScalar, parse
-from engine.compiled import plain_loops
+from engine.autograd.jit import plain_loops
 from engine.errors import ChangeError, NumericFault
-from engine.explain import Explainer
-from engine.keyframes import SPACING
+from engine.explain.gradient_paths import Chains
+from engine.explain.scalar import Explainer
+from engine.interventions.syntax import Ablation, Change, SetParameter, SetRate, SetScalar, parse
+from engine.timeline.keyframes import SPACING
+from tests.support import reference_model
+from tests.support.float_bits import DOCS, sha, shown, tiny, words
+from tests.support.oracle import check_step
+from tests.support.reference_model import Place, PlainGPT, Scalar, Vector, shares
 
 SHAPE: dict[str, Any] = {"n_layer": 2, "n_embd": 4, "n_head": 2, "block_size": 4, "num_steps": 30, "learning_rate": 0.1}
 
@@ -112,7 +112,7 @@ def test_an_exponential_that_is_set_keeps_its_slope(monkeypatch: pytest.MonkeyPa
         whole = sum(heights)
         return [height / whole for height in heights]
 
-    monkeypatch.setattr(plain, "shares", set_one)
+    monkeypatch.setattr(reference_model, "shares", set_one)
     follow(changed(f"scalar[{tick}] = 2.5"), Changed(DOCS, **SHAPE))
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from engine import Config, Moment, Scope, Session
-from engine.events import Phase
-from microgpt_tui.lectures.checking import check
-from microgpt_tui.lectures.giving import leaves
-from microgpt_tui.lectures.leaf import leaf_of, lines_of
-from microgpt_tui.lectures.reading import read
-from microgpt_tui.lectures.scenes import bind
-from microgpt_tui.widgets.prose import without_literals
+from engine.timeline.events import Phase
+from microgpt_tui.drawing.markdown import without_literals
+from microgpt_tui.lectures.binding import bind
+from microgpt_tui.lectures.check import check
+from microgpt_tui.lectures.lecture import leaves
+from microgpt_tui.lectures.parser import read
+from microgpt_tui.lectures.rendered_page import leaf_of, lines_of
 
 HEAD = "config: n_embd=4, n_head=2, block_size=4, num_steps=30\ndata: docs.txt\n"
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from engine import Config, Session
-from microgpt_tui.languages import LANGUAGES
-from microgpt_tui.lectures.checking import check
+from microgpt_tui.lectures.check import check
 from microgpt_tui.lectures.library import course, files
-from microgpt_tui.lectures.pages import Chapter, Page, Play, Run, Wait
+from microgpt_tui.lectures.page import Chapter, Page, Play, Run, Wait
+from microgpt_tui.texts.languages import LANGUAGES
 
 NAMES = ["map", "tokens", "autograd", "parameters", "parts", "attention", "mlp", "training", "adam", "inference"]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from microgpt_tui.lectures.pages import Ask, LectureError, Play, Run, Wait
-from microgpt_tui.lectures.reading import read, read_all
+from microgpt_tui.lectures.page import Ask, LectureError, Play, Run, Wait
+from microgpt_tui.lectures.parser import read, read_all
 
 FOUR = """\
 ---

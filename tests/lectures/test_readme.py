@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine import Session
-from microgpt_tui.lectures.checking import check
+from microgpt_tui.lectures.check import check
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 from functools import cache
 
 import pytest
-from harness import DOCS, SMALL, debugger, screen
 from textual.pilot import Pilot
 
 from engine import Session
-from engine.events import Moment, Phase
-from engine.keyframes import SPACING
-from engine.replay import steps_to_show
-from engine.view import AdamStep
-from microgpt_tui.courses import MOST_SHOWN, Course, Update
-from microgpt_tui.frame import Around, Frame, Where
-from microgpt_tui.navigation import SameEvent
+from engine.run.replay import steps_to_show
+from engine.timeline.events import Moment, Phase
+from engine.timeline.keyframes import SPACING
+from engine.timeline.view import AdamStep
+from microgpt_tui.debugger.frame import Around, Frame, Where
+from microgpt_tui.debugger.navigation import SameEvent
+from microgpt_tui.debugger.series import MOST_SHOWN, Course, Update
+from microgpt_tui.drawing.curve import sparkline
+from microgpt_tui.drawing.numbers import number
+from microgpt_tui.drawing.picture import Line
 from microgpt_tui.panes.adam import Adam
-from microgpt_tui.widgets.curve import sparkline
-from microgpt_tui.widgets.numbers import number
-from microgpt_tui.widgets.picture import Line
+from tests.support.harness import DOCS, SMALL, debugger, screen
 
 STEPS = 100
 FIELDS = ("g", "m", "v", "m_hat", "v_hat", "delta", "p")
@@ -155,7 +155,7 @@ async def test_what_is_shown_does_not_depend_on_the_way() -> None:
 
 
 async def test_a_newer_wish_replaces_an_older_one_and_old_figures_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("microgpt_tui.historian.MOST_KNOWN", 40)
+    monkeypatch.setattr("microgpt_tui.debugger.series_loader.MOST_KNOWN", 40)
     async with debugger((120, 36), run=run()) as pilot:
         historian = screen(pilot).historian
         for row in (*range(20), 3):

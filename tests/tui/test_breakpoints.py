@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from harness import debugger, name, notes, screen, text, until
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
 from engine import CHECKS, Breakpoint, Phase, Place
+from microgpt_tui.dialogs.breakpoints import BreakpointsScreen
+from microgpt_tui.dialogs.prompt import AskScreen
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.screens.asking import AskScreen
-from microgpt_tui.screens.breakpoints import BreakpointsScreen
+from tests.support.harness import debugger, name, notes, screen, text, until
 
 
 def set_now(pilot: Pilot[None]) -> list[str]:
@@ -55,7 +55,9 @@ async def test_b_sets_a_breakpoint_on_the_event_on_the_stage_and_takes_it_away()
         assert len(set_now(pilot)) == 2
 
 
-@pytest.mark.parametrize(("keys", "file"), [("n n n", "model.py"), ("f n n", "kernels.py"), ("f f n", "kernels.py")])
+@pytest.mark.parametrize(
+    ("keys", "file"), [("n n n", "model/gpt.py"), ("f n n", "autograd/kernels.py"), ("f f n", "autograd/kernels.py")]
+)
 async def test_the_gutter_of_the_source_shows_it(keys: str, file: str) -> None:
     async with debugger() as pilot:
         await pilot.press(*keys.split(), "4")

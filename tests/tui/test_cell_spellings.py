@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from harness import DOCS, SMALL, session
 
 from engine import Moment, Phase, Scope, Session
-from engine.breakpoints import Armed, Breakpoint
-from engine.changes import SetParameter, SetScalar, parse
 from engine.errors import ChangeError
-from engine.gradcheck import GradientChecker
-from engine.watches import Watch
-from microgpt_tui import answers
-from microgpt_tui.completing import LineError
-from microgpt_tui.frame import Where
-from microgpt_tui.lectures.pages import Said
-from microgpt_tui.lectures.scenes import CHOSEN, Focus
-from microgpt_tui.scalars import Scalar
+from engine.expressions.breakpoint import Armed, Breakpoint
+from engine.expressions.watch import Watch
+from engine.interventions.syntax import SetParameter, SetScalar, parse
+from engine.run.gradcheck import GradientChecker
+from microgpt_tui.cli import why_report
+from microgpt_tui.debugger.completion import LineError
+from microgpt_tui.debugger.frame import Where
+from microgpt_tui.debugger.scalar_target import Scalar
+from microgpt_tui.lectures.binding import CHOSEN, Focus
+from microgpt_tui.lectures.page import Said
+from tests.support.harness import DOCS, SMALL, session
 
 ENDED = Moment(1, Phase.UPDATE, 10**9)
 
@@ -42,7 +42,8 @@ def test_all_spellings_are_one_cell(spellings: tuple[str, ...], index: tuple[int
         assert Watch(text, scope).row(view) == row
         assert checker.row(text) == row
         assert (
-            answers.of_scalar(view, text, 1).facts["scalar"] == answers.of_scalar(view, spellings[0], 1).facts["scalar"]
+            why_report.of_scalar(view, text, 1).facts["scalar"]
+            == why_report.of_scalar(view, spellings[0], 1).facts["scalar"]
         )
         assert Scalar.parse(text, scope).index == index
         assert Scalar.parse(text, scope).rows(run.program).tolist() == [row]

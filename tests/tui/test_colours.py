@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from harness import SMALL
 from rich.cells import cell_len
-from terminal import needs_tmux, terminal
 
 from engine import Session
-from engine.events import Moment, Phase
-from microgpt_tui.frame import Frame, Where
-from microgpt_tui.stage.drawings import draw
-from microgpt_tui.widgets.picture import Spot
+from engine.timeline.events import Moment, Phase
+from microgpt_tui.debugger.frame import Frame, Where
+from microgpt_tui.drawing.picture import Spot
+from microgpt_tui.operations.registry import draw
+from tests.support.harness import SMALL
+from tests.support.terminal import needs_tmux, terminal
 
 DOCS = ["anna", "ben", "cleo"]
 STAGE = 54  # cells of the stage's picture at 120x36; more than its vectors need

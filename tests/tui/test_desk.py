@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import DOCS, SMALL
 
-from engine import CheckpointError, Config, DataError, Moment, Phase, Session, checkpoint, load_docs
-from engine.dataset import Origin, checksum
-from microgpt_tui import desk as desks
-from microgpt_tui.desk import Desk
-from microgpt_tui.frame import Where
-from microgpt_tui.start import from_desk
+from engine import CheckpointError, Config, DataError, Moment, Phase, Session, load_docs
+from engine.checkpoint import checkpoint
+from engine.model.dataset import Origin, checksum
+from microgpt_tui.debugger.frame import Where
+from microgpt_tui.storage import saved_session as desks
+from microgpt_tui.storage.saved_session import Desk
+from microgpt_tui.storage.startup import from_desk
+from tests.support.harness import DOCS, SMALL
 
 BUNDLED = Origin(checksum(load_docs()))
 MOMENT = Moment(3, Phase.BACKWARD, 17)
@@ -126,7 +127,7 @@ def test_one_that_says_something_else(says: str, change: Callable[[Any], object]
     desks.keep(FULL)
     about = json.loads(desks.desk_file().read_bytes())
     change(about)
-    about["sha256"] = desks.stored.digest(about)
+    about["sha256"] = desks.validate.digest(about)
     assert says in set_aside(json.dumps(about).encode())
 
 

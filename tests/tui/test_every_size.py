@@ -7,16 +7,16 @@ from functools import cache, partial
 from threading import Event
 
 import pytest
-from harness import debugger, go, screen, text, until
 from rich.cells import cell_len
 from textual.geometry import Region, Size
 from textual.pilot import Pilot
 
 from engine import Config, Session
-from engine.events import PHASES, Phase
-from microgpt_tui.navigation import next_event
+from engine.timeline.events import PHASES, Phase
+from microgpt_tui.debugger.navigation import next_event
+from microgpt_tui.drawing.picture import Line
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.widgets.picture import Line
+from tests.support.harness import debugger, go, screen, text, until
 
 AT_HOME = [(80, 24), (120, 36), (200, 60)]
 SIZES = [*AT_HOME, (81, 25), (99, 31), (100, 32), (160, 48), (250, 70)]

@@ -12,21 +12,21 @@ from functools import cache
 
 import numpy as np
 import pytest
-from arithmetic import NUMBER, Range, evaluate
-from harness import DOCS
 
 from engine import Config, Scope, Session
-from engine.changes import parse
-from engine.events import PHASES, Moment, Phase
-from engine.watches import written
-from microgpt_tui import answers
-from microgpt_tui.frame import Frame, Where
+from engine.expressions.watch import written
+from engine.interventions.syntax import parse
+from engine.timeline.events import PHASES, Moment, Phase
+from microgpt_tui.cli import why_report
+from microgpt_tui.debugger.frame import Frame, Where
+from microgpt_tui.drawing.numbers import number
+from microgpt_tui.operations.registry import draw
 from microgpt_tui.panes.adam import Adam
 from microgpt_tui.panes.inspector import Inspector
 from microgpt_tui.panes.prediction import Prediction
 from microgpt_tui.panes.why import Why
-from microgpt_tui.stage.drawings import draw
-from microgpt_tui.widgets.numbers import number
+from tests.support.arithmetic import NUMBER, Range, evaluate
+from tests.support.harness import DOCS
 
 STEP, POS = 3, 2
 SIGNED = rf"[+-]?{NUMBER}"
@@ -406,14 +406,14 @@ def test_the_answers_of_the_command_line() -> None:
             continue
         name = written(view, int(stretch.rows[0]))
         assert name is not None
-        text = answers.of_scalar(view, name, 3).text
+        text = why_report.of_scalar(view, name, 3).text
         for chain in text.split("chain ")[1:]:
             product, *links = chain.splitlines()
             factors = re.findall(rf"^  × ({SIGNED})", "\n".join(links), re.MULTILINE)
             true(" · ".join(factors), product.split()[1], chain)
     a = view.adam(int(run().recording.matrices["layer1.attn_wv"][0, 1]))
     assert a is not None
-    text = answers.of_parameter(view, "layer1.attn_wv[0, 1]").text
+    text = why_report.of_parameter(view, "layer1.attn_wv[0, 1]").text
     found = re.search(rf"^m = {VALUE} = {VALUE} kept .* \+ {VALUE} from", text, re.MULTILINE)
     assert found
     true(f"{found[2]} + {found[3]}", found[1], text)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fuzzed import fuzz
+
+from tests.support.fuzz_run import fuzz
 
 
 @pytest.mark.parametrize("seed", ["a", "b"])

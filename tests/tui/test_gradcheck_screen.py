@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 
 import pytest
-from harness import debugger, screen, session, text, until
 from textual.pilot import Pilot
 
 from engine import EngineError, GradientChecker, Moment, Phase
-from engine.gradcheck import Check, Summary
-from microgpt_tui.gradchecks import family, neighbour, remark
-from microgpt_tui.screens.gradcheck import GradCheckScreen
+from engine.run.gradcheck import Check, Summary
+from microgpt_tui.dialogs.gradcheck import GradCheckScreen
+from microgpt_tui.dialogs.gradcheck_text import family, neighbour, remark
+from tests.support.harness import debugger, screen, session, text, until
 
 
 def modal(pilot: Pilot[None]) -> GradCheckScreen:

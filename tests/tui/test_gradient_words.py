@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import at, session
 
-from engine.events import PHASES, Moment, Phase
-from engine.tape import LEAF, NEG_MAX
-from microgpt_tui.frame import Frame
+from engine.autograd.tape import LEAF, NEG_MAX
+from engine.timeline.events import PHASES, Moment, Phase
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.drawing.numbers import number
+from microgpt_tui.operations.registry import draw
 from microgpt_tui.panes.inspector import Inspector
 from microgpt_tui.panes.why import Why
-from microgpt_tui.stage.drawings import draw
-from microgpt_tui.widgets.numbers import number
+from tests.support.harness import at, session
 
 INDEPENDENT = "0: the loss does not depend on it"
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from harness import session
-from lecturing import PAGES, lecture_of
 
 from microgpt_tui.cli import cli
-from microgpt_tui.exporting.handout import handout, printed
+from microgpt_tui.drawing.numbers import plain
+from microgpt_tui.export.handout import handout, printed
 from microgpt_tui.lectures.library import find
-from microgpt_tui.widgets.numbers import plain
+from tests.support.harness import session
+from tests.support.lecture_harness import PAGES, lecture_of
 
 
 class Texts(HTMLParser):

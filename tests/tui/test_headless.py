@@ -8,16 +8,16 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from harness import DOCS, SMALL, debugger, screen, text, until
 
 from engine import Session
-from engine.events import Moment
-from microgpt_tui.exporting.headless import screenshots
-from microgpt_tui.exporting.screenshot import Screenshot
+from engine.timeline.events import Moment
+from microgpt_tui.export.headless import screenshots
+from microgpt_tui.export.screenshot import Screenshot
+from microgpt_tui.panes.arrangement import Arrangement
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens import debugger as debugger_module
-from microgpt_tui.screens.arrangement import Arrangement
 from microgpt_tui.screens.debugger import DebuggerScreen
+from tests.support.harness import DOCS, SMALL, debugger, screen, text, until
 
 STEPS = (3, 0, 20)
 

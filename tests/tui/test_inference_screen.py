@@ -11,25 +11,25 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from harness import debugger, go, notes, screen, text, until
 from rich.cells import cell_len
 from textual.pilot import Pilot
 from textual.widgets import Input
 
 from engine import Config, Scope, Session, load_docs
-from engine.beam import beam
-from engine.changes import parse
-from engine.choosing import Strategy
-from engine.events import Moment, Phase
-from engine.names import names
-from engine.sampling import Sampler
-from microgpt_tui import palette
+from engine.interventions.syntax import parse
+from engine.run.samples_by_step import names
+from engine.sampling.beam import beam
+from engine.sampling.sampler import Sampler
+from engine.sampling.strategy import Strategy
+from engine.timeline.events import Moment, Phase
+from microgpt_tui.dialogs.prompt import AskScreen
+from microgpt_tui.drawing import theme
 from microgpt_tui.inference.keys import IN_INFERENCE
-from microgpt_tui.inference.seen import Seen, Temperature
-from microgpt_tui.inference.work import NAMES, WIDTH
-from microgpt_tui.screens.asking import AskScreen
+from microgpt_tui.inference.state import Seen, Temperature
+from microgpt_tui.inference.worker import NAMES, WIDTH
 from microgpt_tui.screens.inference import InferenceScreen
 from microgpt_tui.widgets.sheet import Sheet
+from tests.support.harness import debugger, go, notes, screen, text, until
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "small_2layer.json.gz"
 NAMES_OF_PEOPLE = ["anna", "ben", "bea", "nan", "가나다 라"]
@@ -160,7 +160,7 @@ async def test_the_number_points_into_the_token_that_is_drawn() -> None:
             assert f"{low:.6f} to {high:.6f}" in lines[0]
             sums = shown(pilot).query_one("#draw", Sheet).picture.lines[2]
             assert lines[1].index("▼") == 1 + int(look.pick.number * (sums.width - 2))
-            chosen = [segment.text for segment in sums.segments if segment.style is palette.NOW]
+            chosen = [segment.text for segment in sums.segments if segment.style is theme.NOW]
             assert len(chosen) == 1
             assert lines[2].index("▕") < lines[2].index(chosen[0])
 

@@ -5,17 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from harness import DOCS, SMALL, Debugger, click_on, debugger, go, name, notes, screen, session, text, until
 from textual.widgets._toast import Toast
 
 from engine import Config, NumericFault, Session
-from engine.events import Moment, Phase
-from engine.session import OnStep
-from microgpt_tui import place, search
-from microgpt_tui.frame import Where
-from microgpt_tui.keys import KEYS
+from engine.run.session import OnStep
+from engine.timeline.events import Moment, Phase
+from microgpt_tui.debugger import search
+from microgpt_tui.debugger.frame import Where
+from microgpt_tui.debugger.keys import KEYS
+from microgpt_tui.dialogs.help import HelpScreen
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.screens.help import HelpScreen
+from microgpt_tui.storage import paths
+from tests.support.harness import (
+    DOCS,
+    SMALL,
+    Debugger,
+    click_on,
+    debugger,
+    go,
+    name,
+    notes,
+    screen,
+    session,
+    text,
+    until,
+)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +198,7 @@ async def test_the_palette_knows_every_binding() -> None:
 
 async def test_in_a_browser_no_key_stops_the_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A stopped process could be continued by nobody."""
-    monkeypatch.setenv(place.VISITOR, str(tmp_path))
+    monkeypatch.setenv(paths.VISITOR, str(tmp_path))
     async with debugger() as pilot:
         await pilot.press("colon", "ctrl+z")  # also while a line is typed
         await until(pilot, lambda: "There is no shell to return to in a browser" in notes(pilot))

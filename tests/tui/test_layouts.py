@@ -6,15 +6,15 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
-from harness import debugger, drawn, screen, text
 from textual.geometry import Region, Size
 
-from engine.events import PHASES, Phase
+from engine.timeline.events import PHASES, Phase
+from microgpt_tui.panes import arrangement
+from microgpt_tui.panes.arrangement import Arrangement
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.screens import arrangement
-from microgpt_tui.screens.arrangement import Arrangement
-from microgpt_tui.screens.layouts import AROUND, NORMAL, panes_of, plan, regions, spotlit
-from microgpt_tui.texts import pane_text, texts
+from microgpt_tui.panes.layouts import AROUND, NORMAL, panes_of, plan, regions, spotlit
+from microgpt_tui.texts.sentences import pane_text, texts
+from tests.support.harness import debugger, drawn, screen, text
 
 SIZES = [(80, 24), (100, 24), (120, 36), (160, 47), (160, 54), (200, 60), (240, 80)]
 

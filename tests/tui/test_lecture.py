@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import at, click_on, notes, text, until
-from lecturing import PAGES, giving, lectern, lecture_of
 from textual.pilot import Pilot
-from waiting import PATIENCE
 
 from engine import Moment, Phase
-from microgpt_tui.frame import Choice
-from microgpt_tui.lectures.leaf import Leaf
-from microgpt_tui.motion import Motion
+from microgpt_tui.debugger.frame import Choice
+from microgpt_tui.debugger.run_controller import Motion
+from microgpt_tui.drawing.numbers import plain
+from microgpt_tui.lectures.rendered_page import Leaf
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.page import PagePane
-from microgpt_tui.widgets.numbers import plain
+from microgpt_tui.panes.lecture_page import PagePane
+from tests.support.harness import at, click_on, notes, text, until
+from tests.support.lecture_harness import PAGES, giving, lectern, lecture_of
+from tests.support.wait import PATIENCE
 
 SIZES = [(80, 24), (120, 36), (200, 60)]
 

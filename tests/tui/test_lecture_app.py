@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import DOCS, SMALL, notes, text, until
-from lecturing import PAGES
 from textual.pilot import Pilot
 
 from engine import Config
 from microgpt_tui import app as app_module
 from microgpt_tui.app import MicrogptApp
-from microgpt_tui.lectures.giving import Lecture
+from microgpt_tui.lectures.lecture import Lecture
 from microgpt_tui.lectures.library import find
-from microgpt_tui.lectures.pages import Course
+from microgpt_tui.lectures.page import Course
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.screens.lecture import LectureScreen
-from microgpt_tui.screens.opening import OpeningScreen
-from microgpt_tui.start import Start
+from microgpt_tui.screens.loading import OpeningScreen
+from microgpt_tui.storage.startup import Start
+from tests.support.harness import DOCS, SMALL, notes, text, until
+from tests.support.lecture_harness import PAGES
 
 HEAD = "---\nconfig: n_layer=1, n_embd=4, n_head=2, block_size=4, num_steps=50, seed=3\ndata: ../docs.txt\n"
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from harness import DOCS, SMALL, at, debugger, name, notes, screen, text, until
 from textual.pilot import Pilot
 from textual.widgets import Input
 
 from engine import Address, Session
-from engine.events import Moment, Phase
-from engine.watches import written
-from microgpt_tui import commands, search
-from microgpt_tui.commands import Continue
-from microgpt_tui.completing import LineError
-from microgpt_tui.frame import Choice
+from engine.expressions.watch import written
+from engine.timeline.events import Moment, Phase
+from microgpt_tui.debugger import goto, search
+from microgpt_tui.debugger.completion import LineError
+from microgpt_tui.debugger.frame import Choice
+from microgpt_tui.debugger.goto import Continue
 from microgpt_tui.panes.base import Pane
+from tests.support.harness import DOCS, SMALL, at, debugger, name, notes, screen, text, until
 
 
 def fresh() -> Session:
@@ -226,9 +226,9 @@ async def test_marks_are_set_shown_and_returned_to() -> None:
 
 def test_lines_are_read_without_a_screen() -> None:
     frame = at(Moment(0, Phase.FORWARD, 40))
-    assert commands.read("", frame, DOCS) is None
-    assert isinstance(commands.read("head 1", frame, DOCS), Choice | Moment)
-    found = commands.read("loss < 2", frame, DOCS)
+    assert goto.read("", frame, DOCS) is None
+    assert isinstance(goto.read("head 1", frame, DOCS), Choice | Moment)
+    found = goto.read("loss < 2", frame, DOCS)
     assert isinstance(found, Continue)
     assert not found.back
     for wrong in (
@@ -249,13 +249,13 @@ def test_lines_are_read_without_a_screen() -> None:
         "event q@head=0",
     ):
         with pytest.raises(LineError):
-            commands.read(wrong, frame, DOCS)
-    assert "step" in commands.completions("st", frame)
-    assert commands.completions("next wte[5][3]", frame) == []
-    assert commands.completions("wte[", frame) == []
-    assert commands.completions("WT", frame) == ["wte"]
-    assert commands.completions("q@", frame) == ["q@pos=", "q@layer=", "q@head=", "q@phase="]
-    assert commands.completions("q@pos=1,", frame) == ["q@pos=1,layer=", "q@pos=1,head=", "q@pos=1,phase="]
+            goto.read(wrong, frame, DOCS)
+    assert "step" in goto.completions("st", frame)
+    assert goto.completions("next wte[5][3]", frame) == []
+    assert goto.completions("wte[", frame) == []
+    assert goto.completions("WT", frame) == ["wte"]
+    assert goto.completions("q@", frame) == ["q@pos=", "q@layer=", "q@head=", "q@phase="]
+    assert goto.completions("q@pos=1,", frame) == ["q@pos=1,layer=", "q@pos=1,head=", "q@pos=1,phase="]
     program = frame.program
     with pytest.raises(LineError):
         search.search("zebra", program, frame.moment)

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import debugger, screen, session, until
 from rich.segment import Segment
 from textual.geometry import Size
 from textual.pilot import Pilot
 
-from engine.events import PHASES, Moment, Phase
-from microgpt_tui.frame import Choice, Frame, Where
-from microgpt_tui.navigation import SameEvent, origin
+from engine.timeline.events import PHASES, Moment, Phase
+from microgpt_tui.debugger.frame import Choice, Frame, Where
+from microgpt_tui.debugger.navigation import SameEvent, origin
+from microgpt_tui.drawing.picture import Picture, Spot
+from microgpt_tui.panes import arrangement
 from microgpt_tui.panes.attention import Attention
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.gradients import Gradients
@@ -27,9 +28,8 @@ from microgpt_tui.panes.program import Program
 from microgpt_tui.panes.qkv import QKV
 from microgpt_tui.panes.residual import Residual
 from microgpt_tui.panes.tokens import Tokens
-from microgpt_tui.screens import arrangement
 from microgpt_tui.screens.debugger import PANES
-from microgpt_tui.widgets.picture import Picture, Spot
+from tests.support.harness import debugger, screen, session, until
 
 PLACES = {
     Phase.FORWARD: ("attn_weights", 2, 1),

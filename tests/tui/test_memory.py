@@ -7,10 +7,10 @@ from typing import Any
 
 import psutil
 import pytest
-from harness import DOCS, SMALL, debugger, notes, screen, text, until
 
 from engine import Moment, Phase, Session
 from microgpt_tui.screens.debugger import DebuggerScreen
+from tests.support.harness import DOCS, SMALL, debugger, notes, screen, text, until
 
 SHORT = "one more run of this model would take"
 
@@ -20,7 +20,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """The run itself is there before memory is short."""
     Session(SMALL, DOCS)
     free: Any = psutil.virtual_memory()._replace(available=1000)
-    monkeypatch.setattr("engine.recording.check_size", lambda *_: None)
+    monkeypatch.setattr("engine.model.recording.check_size", lambda *_: None)
     monkeypatch.setattr("psutil.virtual_memory", lambda: free)
 
 

@@ -15,16 +15,16 @@ from typing import Any
 
 import psutil
 import pytest
-from harness import DOCS, SMALL, text, until
-from lecturing import CONFIG, PAGE, PAGES, giving, lectern, lecture_of, sharing
-from waiting import met
 
-from engine import files
+from engine import atomic_write
 from microgpt_tui.app import MicrogptApp
-from microgpt_tui.lectures.notes import Notes, Seen
-from microgpt_tui.lectures.pages import LectureError
+from microgpt_tui.lectures.page import LectureError
 from microgpt_tui.lectures.shared_notes import FILES, SharedNotes, follow, newest
-from microgpt_tui.start import Start
+from microgpt_tui.lectures.speaker_notes import Notes, Seen
+from microgpt_tui.storage.startup import Start
+from tests.support.harness import DOCS, SMALL, text, until
+from tests.support.lecture_harness import CONFIG, PAGE, PAGES, giving, lectern, lecture_of, sharing
+from tests.support.wait import met
 
 PATIENCE = 60.0  # seconds until something counts as never heard
 Heard = AsyncGenerator[Notes | None, None]
@@ -170,7 +170,7 @@ async def test_notes_that_could_not_be_written_are_written_later(
         raise PermissionError  # as on Windows, while another process reads the file
 
     with sharing(folder) as shared, monkeypatch.context() as refusing:
-        refusing.setattr(files.os, "replace", refuse)
+        refusing.setattr(atomic_write.os, "replace", refuse)
         async with giving(lecture_of(tmp_path), shared=shared) as pilot:
             assert newest(folder) is None
             refusing.undo()

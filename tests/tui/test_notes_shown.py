@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import text, until
-from lecturing import CONFIG, PAGE, PAGES, sharing
-from terminal import needs_tmux, terminal
 from textual.pilot import Pilot
 
-from microgpt_tui import palette
-from microgpt_tui.lectures.notes import Seen
-from microgpt_tui.notes import NotesApp
-from microgpt_tui.texts import lecture_words
+from microgpt_tui.drawing import theme
+from microgpt_tui.lectures.speaker_notes import Seen
+from microgpt_tui.speaker_app import NotesApp
+from microgpt_tui.texts.sentences import lecture_words
+from tests.support.harness import text, until
+from tests.support.lecture_harness import CONFIG, PAGE, PAGES, sharing
+from tests.support.terminal import needs_tmux, terminal
 
 
 @asynccontextmanager
@@ -92,7 +92,7 @@ async def test_themes_colour_the_notes(folder: Path, monkeypatch: pytest.MonkeyP
     with sharing(folder, PAGE):
         async with reading(folder) as pilot:
             await until(pilot, lambda: "Let them" in text(pilot))
-            for colours in (palette.LIGHT, palette.CONTRAST, palette.DARK):
+            for colours in (theme.LIGHT, theme.CONTRAST, theme.DARK):
                 await pilot.press("ctrl+t")
                 await until(pilot, lambda colours=colours: colours.now in _colours(pilot, "A question"))
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from harness import DOCS, SMALL, until
 
 from engine import Config, ConfigError
 from microgpt_tui.app import MicrogptApp
 from microgpt_tui.screens.debugger import DebuggerScreen
-from microgpt_tui.screens.opening import OpeningScreen
-from microgpt_tui.start import Start
+from microgpt_tui.screens.loading import OpeningScreen
+from microgpt_tui.storage.startup import Start
+from tests.support.harness import DOCS, SMALL, until
 
 
 async def test_it_leads_to_the_debugger_at_the_step_that_was_asked_for() -> None:

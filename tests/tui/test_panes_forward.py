@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from engine import Config, Session
-from engine.events import PHASES, Moment, Phase
-from engine.tape import LEAF, Rows
-from microgpt_tui.frame import Choice, Frame, Where
+from engine.autograd.tape import LEAF, Rows
+from engine.timeline.events import PHASES, Moment, Phase
+from microgpt_tui.debugger.frame import Choice, Frame, Where
+from microgpt_tui.drawing.cells import cell
+from microgpt_tui.drawing.numbers import number, plain
+from microgpt_tui.drawing.picture import Picture
 from microgpt_tui.panes.attention import FUTURE, Attention, share
 from microgpt_tui.panes.prediction import Prediction
 from microgpt_tui.panes.qkv import QKV
 from microgpt_tui.panes.residual import Residual
-from microgpt_tui.widgets.cells import cell
-from microgpt_tui.widgets.numbers import number, plain
-from microgpt_tui.widgets.picture import Picture
 
 POISON = 7.25e77
 PANES = (QKV, Attention, Residual, Prediction)

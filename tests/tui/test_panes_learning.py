@@ -8,22 +8,23 @@ from functools import cache
 
 import numpy as np
 import pytest
-from harness import DOCS, SMALL, at, session
 
 from engine import Config, Session
-from engine.events import PHASES, Moment, Phase
-from engine.history import Norms
-from engine.tape import LEAF
-from microgpt_tui import answers, palette
-from microgpt_tui.frame import Around, Choice, Frame, Where
+from engine.autograd.tape import LEAF
+from engine.timeline.events import PHASES, Moment, Phase
+from engine.timeline.history import Norms
+from microgpt_tui.cli import why_report
+from microgpt_tui.debugger.frame import Around, Choice, Frame, Where
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.curve import columns, curve, sparkline
+from microgpt_tui.drawing.numbers import number, plain
+from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.operations.registry import draw
 from microgpt_tui.panes.adam import Adam, ratio
 from microgpt_tui.panes.gradients import Gradients
 from microgpt_tui.panes.training import Training
 from microgpt_tui.panes.why import Why
-from microgpt_tui.stage.drawings import draw
-from microgpt_tui.widgets.curve import columns, curve, sparkline
-from microgpt_tui.widgets.numbers import number, plain
-from microgpt_tui.widgets.picture import Line, Picture
+from tests.support.harness import DOCS, SMALL, at, session
 
 PANES = (Gradients, Adam, Training)
 POISON = 7.25e77
@@ -158,8 +159,8 @@ def test_what_grew_just_now_is_marked_in_words_and_colour() -> None:
     stretch = next(s for s in run.program.stretches(Phase.BACKWARD) if s.name == "lm_head")
     frame = at(Moment(1, Phase.BACKWARD, stretch.last))
     line = next(line for line in Gradients("p").draw(frame, 80, 30).lines if "▸lm_head" in line.segments[0].text)
-    assert line.segments[0].style == palette.NEW
-    assert any("◂" in s.text and s.style == palette.NEW for s in line.segments)
+    assert line.segments[0].style == theme.NEW
+    assert any("◂" in s.text and s.style == theme.NEW for s in line.segments)
     assert line.spots[0][2] == Choice(matrix="lm_head")
 
 
@@ -245,7 +246,7 @@ def test_a_weight_that_an_update_leaves_as_it_was_is_not_said_to_have_moved(
     assert "about the rate itself" not in stage
     (ratios,) = [line for line in adam.splitlines() if line.startswith("▸wte")]
     assert ("unmoved" in ratios) == ("m is 0" not in why)
-    text = answers.of_parameter(run.view(), f"wte[{unused if 'm is 0' in why else run.program.inputs[0]}, 0]").text
+    text = why_report.of_parameter(run.view(), f"wte[{unused if 'm is 0' in why else run.program.inputs[0]}, 0]").text
     assert f"the weight was not moved: {why}" in text
 
 

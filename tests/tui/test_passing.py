@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from harness import DOCS, SMALL, debugger, screen, text, until
 from textual.events import Click
 from textual.pilot import Pilot
 
 from microgpt_tui.app import MicrogptApp
-from microgpt_tui.screens import saving
+from microgpt_tui.dialogs import save
+from microgpt_tui.dialogs.palette import Palette
+from microgpt_tui.dialogs.save import SaveScreen
 from microgpt_tui.screens.debugger import DebuggerScreen
-from microgpt_tui.screens.finding import Palette
-from microgpt_tui.screens.passing import Passing
-from microgpt_tui.screens.saving import SaveScreen
-from microgpt_tui.start import Start
+from microgpt_tui.storage.startup import Start
+from microgpt_tui.widgets.modal import Passing
+from tests.support.harness import DOCS, SMALL, debugger, screen, text, until
 
 
 def hurry(pilot: Pilot[None], *keys: str) -> None:
@@ -70,8 +70,8 @@ async def test_what_is_no_name_of_a_file_is_said(name: str) -> None:
     async with MicrogptApp(Start(SMALL, DOCS)).run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: isinstance(pilot.app.screen, DebuggerScreen))
         await pilot.press("ctrl+s")
-        await until(pilot, lambda: isinstance(pilot.app.focused, saving.Input))
-        assert isinstance(pilot.app.focused, saving.Input)
+        await until(pilot, lambda: isinstance(pilot.app.focused, save.Input))
+        assert isinstance(pilot.app.focused, save.Input)
         pilot.app.focused.value = name
         await pilot.press("enter")
         await until(pilot, lambda: "type another" in text(pilot))
@@ -84,7 +84,7 @@ async def test_a_run_that_is_saved_below_the_palette_closes_its_own_screen(
     async with MicrogptApp(Start(SMALL, DOCS)).run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: isinstance(pilot.app.screen, DebuggerScreen))
         await pilot.press("ctrl+s")
-        await until(pilot, lambda: isinstance(pilot.app.focused, saving.Input))
+        await until(pilot, lambda: isinstance(pilot.app.focused, save.Input))
         asked = pilot.app.screen
         assert isinstance(asked, SaveScreen)
         await pilot.press("ctrl+p")

@@ -9,11 +9,11 @@ import os
 from pathlib import Path
 
 import pytest
-from harness import DOCS, SMALL, debugger, screen, text, until
 
 from engine import Session
-from engine.events import Moment, Phase
-from microgpt_tui.screens import arrangement
+from engine.timeline.events import Moment, Phase
+from microgpt_tui.panes import arrangement
+from tests.support.harness import DOCS, SMALL, debugger, screen, text, until
 
 PICTURES = Path(__file__).with_name("pictures")
 UPDATE = "MICROGPT_TUI_UPDATE_PICTURES"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from microgpt_tui import palette
-from microgpt_tui.widgets.prose import bare_marks, prose
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.markdown import bare_marks, prose
 
 
 def lines(text: str, width: int = 40) -> list[str]:
@@ -31,7 +31,7 @@ def test_marks_become_styles() -> None:
     (line,) = prose("a **b** `c` *d*", 40)
     assert line.plain == "a b c d"
     styles = {line.plain[span.start : span.end]: span.style for span in line.spans}
-    assert (styles["b"], styles["c"], styles["d"]) == (palette.STRONG, palette.NEW, palette.TARGET)
+    assert (styles["b"], styles["c"], styles["d"]) == (theme.STRONG, theme.NEW, theme.TARGET)
 
 
 @pytest.mark.parametrize("width", [12, 16, 31])

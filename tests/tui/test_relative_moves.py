@@ -6,13 +6,13 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
-from harness import SMALL, debugger, go, notes, screen, session, until
 from textual.pilot import Pilot
 
 from engine import Session
-from engine.events import PHASES, Moment, Phase, Place
-from microgpt_tui import navigation
-from microgpt_tui.navigation import SameEvent
+from engine.timeline.events import PHASES, Moment, Phase, Place
+from microgpt_tui.debugger import navigation
+from microgpt_tui.debugger.navigation import SameEvent
+from tests.support.harness import SMALL, debugger, go, notes, screen, session, until
 
 SAME_LENGTH = ["anna", "otto", "emma"]
 TEXTS = ["anna", "bo", "emma", "otto", "jo", "anna", "otto", "emma", "anna", "otto", "emma"]

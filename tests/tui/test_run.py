@@ -7,18 +7,18 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from harness import DOCS, SMALL, debugger, notes, screen, text, until
 from textual.pilot import Pilot
-from waiting import PATIENCE
 
 from engine import Config, Session
-from engine.breakpoints import Breakpoint, Place
-from engine.events import Moment, Phase
-from microgpt_tui.kept import Kept
-from microgpt_tui.motion import PACES, Motion
-from microgpt_tui.navigation import SameEvent, first_moment, last_moment
+from engine.expressions.breakpoint import Breakpoint, Place
+from engine.timeline.events import Moment, Phase
+from microgpt_tui.debugger.annotations import Kept
+from microgpt_tui.debugger.navigation import SameEvent, first_moment, last_moment
+from microgpt_tui.debugger.run_controller import PACES, Motion
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens.debugger import MOST_PRESSED
+from tests.support.harness import DOCS, SMALL, debugger, notes, screen, text, until
+from tests.support.wait import PATIENCE
 
 LONG = replace(SMALL, num_steps=100_000)
 

@@ -14,25 +14,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import SMALL, notes, text, until
 from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from engine import CheckpointError, Moment, Phase, Scope, Session, checkpoint, load_docs
-from engine.changes import parse
-from engine.whatif import Branches
-from microgpt_tui import desk as desks
-from microgpt_tui import keeper
+from engine import CheckpointError, Moment, Phase, Scope, Session, load_docs
+from engine.checkpoint import checkpoint
+from engine.interventions.syntax import parse
+from engine.run.branches import Branches
+from microgpt_tui import autosave
 from microgpt_tui.app import MicrogptApp
-from microgpt_tui.frame import Where
-from microgpt_tui.keeper import Keeper
-from microgpt_tui.navigation import first_moment
-from microgpt_tui.printing import printable
-from microgpt_tui.screens import saving
+from microgpt_tui.autosave import Keeper
+from microgpt_tui.debugger.frame import Where
+from microgpt_tui.debugger.navigation import first_moment
+from microgpt_tui.dialogs import save
+from microgpt_tui.dialogs.save import SaveScreen
+from microgpt_tui.drawing.terminal_text import printable
 from microgpt_tui.screens.debugger import DebuggerScreen
-from microgpt_tui.screens.saving import SaveScreen
-from microgpt_tui.start import Start, from_desk, from_file, from_seed
+from microgpt_tui.storage import saved_session as desks
+from microgpt_tui.storage.startup import Start, from_desk, from_file, from_seed
+from tests.support.harness import SMALL, notes, text, until
 
 MIDST = Moment(4, Phase.UPDATE, 30)
 
@@ -163,13 +164,13 @@ async def test_escape_saves_nothing(places: Path) -> None:
 
 
 async def test_a_file_that_is_being_written_is_waited_for(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    go, write = threading.Event(), saving.write
+    go, write = threading.Event(), save.write
 
     def slow(run: checkpoint.Checkpoint, path: Path) -> None:
         go.wait()
         write(run, path)
 
-    monkeypatch.setattr(saving, "write", slow)
+    monkeypatch.setattr(save, "write", slow)
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
         asked = await ask(pilot)
         await pilot.press("enter", "escape", "enter")
@@ -262,7 +263,7 @@ def saved_in_a_branch(file: Path) -> None:
 async def test_a_session_in_which_nothing_is_changed_writes_nothing(
     places: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeper, "PAUSE", 0.02)
+    monkeypatch.setattr(autosave, "PAUSE", 0.02)
     saved_in_a_branch(places / "run.safetensors")
     finished(await left_behind(lambda pilot, _: pilot.app.exit()))
     before, look, looks = folder_of_desks(), Keeper.look, []
@@ -336,7 +337,7 @@ async def test_what_cannot_be_written_displaces_nothing(monkeypatch: pytest.Monk
 
 
 async def test_it_is_kept_when_the_user_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeper, "PAUSE", 0.02)
+    monkeypatch.setattr(autosave, "PAUSE", 0.02)
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
         assert not desks.desk_file().exists()  # nothing has changed yet
         for moment in (MIDST, Moment(2, Phase.FORWARD, 9)):
@@ -348,7 +349,7 @@ async def test_it_is_kept_when_the_user_pauses(monkeypatch: pytest.MonkeyPatch) 
 
 
 async def test_a_run_that_another_debugger_has_written_over_is_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeper, "PAUSE", 0.02)
+    monkeypatch.setattr(autosave, "PAUSE", 0.02)
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
         branch = screen.branches.change(None, [parse("wte[1, 2] = 0.5", screen.scope)])
         screen.enter(lambda: screen.branches.session(branch.name))
@@ -371,7 +372,7 @@ async def test_a_branch_that_was_not_kept_is_told_of() -> None:
 
 
 async def test_a_full_disk_is_told_of_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(keeper, "PAUSE", 0.02)
+    monkeypatch.setattr(autosave, "PAUSE", 0.02)
     (tmp_path / "state").touch()  # no folder can be made there
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
         for step in (1, 2, 3):

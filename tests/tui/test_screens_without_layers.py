@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cache
 
 import pytest
-from harness import DOCS, debugger, go, name, notes, screen, text, until
 from textual.pilot import Pilot
 from textual.widgets import Input
 
 from engine import Config, Session
 from microgpt_tui.screens.inference import InferenceScreen
+from tests.support.harness import DOCS, debugger, go, name, notes, screen, text, until
 
 
 @cache

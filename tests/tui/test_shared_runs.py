@@ -8,22 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import DOCS, SMALL, debugger, screen, until
-from lecturing import PAGES, giving, lectern, lecture_of
 from textual.message import Message
-from waiting import PATIENCE
 
 from engine import Moment, Session, Stops
-from engine.choosing import Strategy
-from engine.names import names
-from microgpt_tui import historian, motion
+from engine.run.samples_by_step import names
+from engine.sampling.strategy import Strategy
 from microgpt_tui.app import MicrogptApp
-from microgpt_tui.courses import Course, Update, course
-from microgpt_tui.inference.work import NAMES
-from microgpt_tui.motion import Motion
+from microgpt_tui.debugger import run_controller, series_loader
+from microgpt_tui.debugger.run_controller import Motion
+from microgpt_tui.debugger.series import Course, Update, course
+from microgpt_tui.inference.worker import NAMES
 from microgpt_tui.screens.inference import InferenceScreen
 from microgpt_tui.screens.lecture import LectureScreen
-from microgpt_tui.start import Start
+from microgpt_tui.storage.startup import Start
+from tests.support.harness import DOCS, SMALL, debugger, screen, until
+from tests.support.lecture_harness import PAGES, giving, lectern, lecture_of
+from tests.support.wait import PATIENCE
 
 
 class Held:
@@ -43,7 +43,7 @@ class Held:
 
 
 async def test_a_page_is_landed_on_while_the_past_is_replayed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    held, replay, over = Held(), historian.replay, []
+    held, replay, over = Held(), series_loader.replay, []
 
     def replayed(twin: Session, steps: Iterable[int], read: Any, on_step: Callable[..., bool]) -> Iterator[Any]:
         def hold(step: int, loss: float) -> bool:
@@ -53,7 +53,7 @@ async def test_a_page_is_landed_on_while_the_past_is_replayed(tmp_path: Path, mo
         yield from replay(twin, steps, read, hold)
         over.append(twin.step)
 
-    monkeypatch.setattr(historian, "replay", replayed)
+    monkeypatch.setattr(series_loader, "replay", replayed)
     lecture = lecture_of(tmp_path, PAGES.replace("run: 5\n", "run: 30\n"))
     async with giving(lecture, run=Session(SMALL, DOCS)) as pilot:
         shown = lectern(pilot)
@@ -93,7 +93,7 @@ async def test_a_frame_that_comes_after_the_run_was_halted_is_not_drawn(monkeypa
             seen.append(threading.current_thread() is threading.main_thread() and held.reached.is_set())
             return view()
 
-        monkeypatch.setattr(motion, "FRAME", 0.0)
+        monkeypatch.setattr(run_controller, "FRAME", 0.0)
         monkeypatch.setattr(here, "post_message", noticed)
         monkeypatch.setattr(run, "seek", held_up)
         monkeypatch.setattr(run, "view", looked_at)
@@ -113,7 +113,7 @@ async def test_a_frame_that_comes_after_the_run_was_halted_is_not_drawn(monkeypa
 async def test_a_chapter_begins_on_a_copy_of_a_run_that_is_still_moving(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(motion, "PATIENCE", 0.0)
+    monkeypatch.setattr(run_controller, "PATIENCE", 0.0)
     (tmp_path / "docs.txt").write_text("\n".join(DOCS), encoding="utf-8")
     head = "---\nconfig: n_layer=1, n_embd=4, n_head=2, block_size=4, num_steps=50, seed=3\ndata: docs.txt\n"
     lecture = lecture_of(tmp_path, PAGES.replace("---\n", head, 1), chapters=2)

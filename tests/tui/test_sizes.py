@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Debugger, debugger, drawn, notes, screen, session, text, until
-from lecturing import Giving, lecture_of
 from textual.errors import NoWidget
 from textual.geometry import Region
 from textual.screen import Screen
 from textual.widgets._toast import Toast
 
 from engine import NumericFault
-from microgpt_tui import palette
+from microgpt_tui.drawing import theme
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.place import VISITOR
+from microgpt_tui.panes.layouts import Body
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.screens.inference import InferenceScreen
-from microgpt_tui.screens.layouts import Body
+from microgpt_tui.storage.paths import VISITOR
+from tests.support.harness import Debugger, debugger, drawn, notes, screen, session, text, until
+from tests.support.lecture_harness import Giving, lecture_of
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])
@@ -147,7 +147,7 @@ async def test_themes_change_what_is_drawn_and_come_round_again() -> None:
 
 
 async def test_no_theme_leaves_colours_on_the_next_one() -> None:
-    colours = {name: set(re.findall("#[0-9a-f]{6}", repr(theme))) for name, theme in palette.THEMES.items()}
+    colours = {name: set(re.findall("#[0-9a-f]{6}", repr(shown))) for name, shown in theme.THEMES.items()}
     async with debugger((200, 60)) as pilot:
         for name in reversed(colours):
             pilot.app.theme = name

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import at, session
 
-from engine.events import PHASES, Moment, Phase, Stretch
-from microgpt_tui import palette
-from microgpt_tui.frame import Frame
+from engine.timeline.events import PHASES, Moment, Phase, Stretch
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import Cells, cell, heat, heatmap, window
+from microgpt_tui.drawing.numbers import brief, number
+from microgpt_tui.operations.registry import DRAWINGS, draw
 from microgpt_tui.panes.inspector import Inspector
 from microgpt_tui.panes.program import Program
 from microgpt_tui.panes.source import Source
 from microgpt_tui.panes.tokens import Tokens
-from microgpt_tui.stage.drawings import DRAWINGS, draw
-from microgpt_tui.texts import sentences, texts, title_of
-from microgpt_tui.widgets.cells import Cells, cell, heat, heatmap, window
-from microgpt_tui.widgets.numbers import brief, number
+from microgpt_tui.texts.sentences import sentences, texts, title_of
+from tests.support.harness import at, session
 
 
 def stretch_of(phase: Phase, name: str, pos: int | None = None) -> Stretch:
@@ -154,17 +154,17 @@ def test_signs_can_be_told_without_colour() -> None:
 
 
 def test_brighter_means_larger() -> None:
-    for ramp in (palette.HEAT_PLUS, palette.HEAT_MINUS):
+    for ramp in (theme.HEAT_PLUS, theme.HEAT_MINUS):
         light = [sum(style.bgcolor.get_truecolor()) for style in ramp if style.bgcolor]
         assert light == sorted(light)
         assert len(set(light)) == len(ramp)
 
 
 def test_the_numbers_of_lines_are_in_the_colours_of_the_theme_in_use() -> None:
-    for theme in (*palette.THEMES, *palette.THEMES):
-        palette.use(theme)
+    for name in (*theme.THEMES, *theme.THEMES):
+        theme.use(name)
         line = Source("source").draw(at(Moment()), 60, 10).lines[0]
-        assert line.segments[1].style == palette.FAINT
+        assert line.segments[1].style == theme.FAINT
 
 
 def test_a_large_matrix_is_cut_around_the_cursor_and_says_so() -> None:

@@ -11,20 +11,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from harness import notes, text, until
 from textual.pilot import Pilot
 from textual.widgets import Input
 
 from engine import Config
-from engine.events import Moment, Phase
-from engine.events import Place as Event
+from engine.timeline.events import Moment, Phase
+from engine.timeline.events import Place as Event
 from microgpt_tui.app import MicrogptApp
-from microgpt_tui.keys import KEYS
+from microgpt_tui.debugger.keys import KEYS
+from microgpt_tui.dialogs.breakpoints import BreakpointsScreen
+from microgpt_tui.dialogs.command_line import LineScreen
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.screens.breakpoints import BreakpointsScreen
 from microgpt_tui.screens.debugger import DebuggerScreen
-from microgpt_tui.screens.line import LineScreen
-from microgpt_tui.start import Start, from_desk, from_seed
+from microgpt_tui.storage.startup import Start, from_desk, from_seed
+from tests.support.harness import notes, text, until
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 TIMES = {"twice": 2, "three times": 3, "four times": 4, "five times": 5}

@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from harness import DOCS, SMALL, at, debugger, drawn, screen, session, text
 
 from engine import Session
-from engine.events import PHASES, Moment, Phase
-from engine.tape import LEAF
-from microgpt_tui import navigation
-from microgpt_tui.frame import Frame
+from engine.autograd.tape import LEAF
+from engine.timeline.events import PHASES, Moment, Phase
+from microgpt_tui.debugger import navigation
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.operations.registry import draw
 from microgpt_tui.panes.inspector import Inspector
-from microgpt_tui.panes.place import Place
-from microgpt_tui.stage.drawings import draw
+from microgpt_tui.panes.status_line import Place
+from tests.support.harness import DOCS, SMALL, at, debugger, drawn, screen, session, text
 
 POISON = 7.25e77
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 from functools import cache
 
 import pytest
-from harness import DOCS, SMALL, debugger, notes, screen, text, until
 from textual.pilot import Pilot
 from textual.widgets import Input
 
 from engine import Breakpoint, Moment, Phase, Place, Scope, Session
-from engine.watches import Watch
-from microgpt_tui.courses import Course, Watched
-from microgpt_tui.kept import Kept, restored
-from microgpt_tui.navigation import SameEvent, first_moment
+from engine.expressions.watch import Watch
+from microgpt_tui.debugger.annotations import Kept, restored
+from microgpt_tui.debugger.navigation import SameEvent, first_moment
+from microgpt_tui.debugger.series import Course, Watched
+from microgpt_tui.drawing.curve import sparkline
+from microgpt_tui.drawing.numbers import number
+from microgpt_tui.drawing.picture import Line
 from microgpt_tui.panes.watches import Watches, shown
-from microgpt_tui.widgets.curve import sparkline
-from microgpt_tui.widgets.numbers import number
-from microgpt_tui.widgets.picture import Line
+from tests.support.harness import DOCS, SMALL, debugger, notes, screen, text, until
 
 
 @cache

@@ -8,19 +8,20 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from harness import DOCS, SMALL, debugger, notes, screen, text, until
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
-from engine import Moment, Phase, Scope, Session, checkpoint
-from engine.changes import parse
-from engine.whatif import Branches
+from engine import Moment, Phase, Scope, Session
+from engine.checkpoint import checkpoint
+from engine.interventions.syntax import parse
+from engine.run.branches import Branches
 from microgpt_tui.app import MicrogptApp
+from microgpt_tui.drawing.curves import curves
 from microgpt_tui.panes.comparison import Comparison
-from microgpt_tui.panes.place import Place
+from microgpt_tui.panes.status_line import Place
 from microgpt_tui.screens.debugger import DebuggerScreen
-from microgpt_tui.start import from_desk, from_file
-from microgpt_tui.widgets.curves import curves
+from microgpt_tui.storage.startup import from_desk, from_file
+from tests.support.harness import DOCS, SMALL, debugger, notes, screen, text, until
 
 
 @cache

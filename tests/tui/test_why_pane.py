@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from harness import DOCS, SMALL, at, debugger, screen, session, text
 from textual.pilot import Pilot
 
 from engine import Moment, Phase, Session
-from engine.attribution import Attributor
-from engine.chains import Chains, waypoints
-from engine.pushes import pushes
-from microgpt_tui.frame import Frame
+from engine.explain.gradient_paths import Chains, waypoints
+from engine.explain.logit_attribution import Attributor
+from engine.explain.update_attribution import pushes
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.drawing.numbers import number, share
 from microgpt_tui.panes.why import Why
-from microgpt_tui.widgets.numbers import number, share
+from tests.support.harness import DOCS, SMALL, at, debugger, screen, session, text
 
 
 def drawn(frame: Frame, width: int = 76, height: int = 30) -> list[str]:

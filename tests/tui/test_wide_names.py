@@ -10,15 +10,15 @@ from rich.cells import cell_len
 from rich.segment import Segment
 
 from engine import Config, Session
-from engine.events import Moment, Phase
-from microgpt_tui.frame import Frame, Where
+from engine.timeline.events import Moment, Phase
+from microgpt_tui.debugger.frame import Frame, Where
+from microgpt_tui.drawing.picture import Picture
+from microgpt_tui.operations.registry import draw
 from microgpt_tui.panes.attention import Attention
 from microgpt_tui.panes.prediction import Prediction
 from microgpt_tui.panes.program import Program
 from microgpt_tui.panes.qkv import QKV
 from microgpt_tui.panes.tokens import Tokens
-from microgpt_tui.stage.drawings import draw
-from microgpt_tui.widgets.picture import Picture
 
 DOC = "가나a다라b마바사c"  # wide and narrow names in one column
 

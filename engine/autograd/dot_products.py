@@ -1,0 +1,165 @@
+"""Where a tape is regular: a dot product is one run over it, not many scalars looked up one by one.
+
+`sum(w * x)` leaves a pattern: product, running sum, product, running sum. It is found here, among the scalars as they
+are computed and on the way that gradients take; `kernels` runs it. Knows nothing of numbers, only of rows. What visits
+every row or edge runs as it stands, and compiled (see `compiled`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.autograd.tape import ADD, LEAF, MUL, NEG_MAX, Rows
+
+Mask = npt.NDArray[np.bool_]
+BELOW = -1  # stands for the number of terms where the steps of what lies below belong
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dots:
+    """The dot products among the rows that are computed: where each begins, and how many terms it has.
+
+    `starts` count in the order of computing; `terms` say how many products each adds up. `ends` marks the rows of the
+    tape that are such running sums.
+    """
+
+    starts: Rows
+    terms: Rows
+    ends: Mask
+
+
+def find_dots(op: npt.NDArray[np.int8], child: Rows, live: Mask, zeros: Rows, rows: Rows) -> Dots:
+    """The dot products on a tape, of which `rows` are computed.
+
+    A term is a product of two scalars that take gradients, and next to it the sum of what was before (0 at the start,
+    one of the rows `zeros`) and that product. Nobody else may use the product or the sum before: they get one gradient.
+    """
+    left, right = child[0::2], child[1::2]
+    inner = (op != LEAF) & (op != NEG_MAX)
+    used_once = _uses(child, inner) == 1
+    here = np.arange(len(op), dtype=np.int32)
+    product = (op == MUL) & used_once & live[left] & live[right]
+    term = (op == ADD) & np.roll(product, 1)
+    start = term & (left == here - 1) & np.isin(right, zeros)
+    going_on = term & (left == here - 2) & (right == here - 1) & np.roll(used_once, 2)
+    number = np.zeros(len(op), dtype=np.int32)  # of the term in its sum, from 1
+    for parity in (0, 1):
+        at = here[: len(op[parity::2])]
+        since = np.maximum.accumulate(np.where(going_on[parity::2], 0, at))
+        number[parity::2] = np.where(start[parity::2][since], at - since + 1, 0)
+    numbers = number[rows]
+    last = np.flatnonzero((numbers > 0) & (np.append(numbers[2:], (0, 0)) != numbers + 1)).astype(np.int32)
+    return Dots(last + 1 - 2 * numbers[last], numbers[last], number > 0)
+
+
+def _uses(child: Rows, inner: Mask) -> npt.NDArray[np.uint8]:
+    """How many operations use each row; at most 2 are counted for each child."""
+    uses = np.zeros(len(inner), dtype=np.uint8)
+    for slot in (0, 1):
+        below = child[slot::2][inner]
+        uses += np.minimum(np.bincount(below[below >= 0], minlength=len(inner)), 2).astype(np.uint8)
+    return uses
+
+
+def fold(child: Any, live: Any, ends: Any, rows: Any, edges: Any, counts: Any) -> int:
+    """Write to `edges` and `counts` the steps of the chain rule from `rows`, in the order of the backward phase.
+
+    A step is one edge, count 0; or as many terms of a dot product as `counts` says, whose edges follow one another
+    from this one on. `ends` as in `Dots`. Returns how many steps there are.
+    """
+    count = at = 0
+    while at < len(rows):
+        row = rows[at]
+        terms = 0
+        going_on = True
+        while going_on and at + 1 < len(rows) and ends[rows[at]] and rows[at] == row - 2 * terms:
+            going_on = child[2 * rows[at]] != rows[at] - 1  # below the first sum of a dot product is its product
+            terms += 1
+            at += 2
+        if terms > 0:
+            edges[count] = 2 * row
+            counts[count] = terms
+            count += 1
+        else:
+            for edge in range(2 * row, 2 * row + 2):
+                if child[edge] >= 0 and live[child[edge]]:
+                    edges[count] = edge
+                    counts[count] = 0
+                    count += 1
+            at += 1
+    return count
+
+
+def route(edges: Any, terms: Any, means: Any, heads: Any, bodies: Any, shifts: Any, targets: Any, out: Any) -> int:
+    """Write to `out`, (n, 3), which steps the backward phase of a document with these targets takes: the legs.
+
+    A leg is (first, last, shift): the steps `first` to `last`, their edges moved up by `shift`. Among the steps of a
+    mean, (position, BELOW) stands where a position's own belong; among those of a head, (i, BELOW) where piece i of
+    the body belongs. `means` and `heads`, (n, 2), say where the steps of each begin and end, `bodies[pos]` where its
+    pieces begin. Returns how many legs there are.
+    """
+    count = 0
+    first, last = means[len(targets) - 1, 0], means[len(targets) - 1, 1]
+    for k in range(first, last):
+        if terms[k] == BELOW:
+            count = add_leg(out, count, first, k, 0)
+            first = k + 1
+            pos = edges[k]
+            begun, end = heads[targets[pos], 0], heads[targets[pos], 1]
+            for j in range(begun, end):
+                if terms[j] == BELOW:
+                    piece = edges[j]
+                    count = add_leg(out, count, begun, j, shifts[pos])
+                    count = add_leg(out, count, bodies[pos, piece], bodies[pos, piece + 1], 0)
+                    begun = j + 1
+            count = add_leg(out, count, begun, end, shifts[pos])
+    return add_leg(out, count, first, last, 0)
+
+
+def add_leg(out: Any, count: int, first: int, last: int, shift: int) -> int:
+    """Write a leg, unless it is empty, after the `count` legs there are; returns how many there are then."""
+    if first == last:
+        return count
+    out[count, 0] = first
+    out[count, 1] = last
+    out[count, 2] = shift
+    return count + 1
+
+
+def unfold(child: Any, edges: Any, terms: Any, legs: Any, out: Any) -> int:
+    """Write the edges of these legs to `out`, one by one, as `kernels.backward` takes them. Returns how many."""
+    at = 0
+    for leg in range(len(legs)):
+        for k in range(legs[leg, 0], legs[leg, 1]):
+            edge = edges[k] + legs[leg, 2]
+            if terms[k] == 0:
+                out[at] = edge
+                at += 1
+            for added in range(edge, edge - 4 * terms[k], -4):  # the first edge of each running sum
+                out[at] = added
+                at += 1
+                if child[added] != (added >> 1) - 1:
+                    out[at] = added + 1
+                    at += 1
+                out[at] = added - 2
+                out[at + 1] = added - 1
+                at += 2
+    return at
+
+
+def patch(
+    child: Any, n_embd: int, readers: Any, wte: Any, first: int, inputs: Any, surprises: Any, probs: Any, targets: Any
+) -> None:  # fmt: skip
+    """Let the positions from `first` on read the tokens `inputs`, and those from 0 on be judged by `targets`.
+
+    `readers`, `surprises` and `probs` as in `Recording`; `wte`, (vocab_size, n_embd), are the rows of that matrix.
+    """
+    for i in range(len(inputs)):
+        for j in range(n_embd):
+            child[2 * readers[first + i, j]] = wte[inputs[i], j]
+    for pos in range(len(targets)):
+        child[2 * surprises[pos]] = probs[pos, targets[pos]]

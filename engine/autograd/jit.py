@@ -1,0 +1,175 @@
+"""Chooses how the kernels run: compiled by numba where it is installed, else as plain Python. Same bits both ways."""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import psutil
+
+from engine.autograd import dot_products, kernels
+from engine.errors import first_cause, is_out_of_memory
+
+_LOCK = threading.Lock()
+NUMBA_NEEDS = 320e6  # bytes of address space to load numba and compile: LLVM ends the process if it gets no more
+
+
+@dataclass(frozen=True, slots=True)
+class Loops:
+    """The kernels, ready to call with numpy arrays; `compiled` says which kind they are."""
+
+    forward: Callable[..., int]
+    backward: Callable[..., None]
+    adam: Callable[..., int]
+    strongest: Callable[..., None]
+    squares: Callable[..., None]
+    post_order: Callable[..., int]
+    forward_whole: Callable[..., int]
+    backward_whole: Callable[..., None]
+    fold: Callable[..., int]
+    route: Callable[..., int]
+    unfold: Callable[..., int]
+    patch: Callable[..., None]
+    compiled: bool
+
+
+_KERNELS = (
+    kernels.forward, kernels.forward_whole, kernels.backward, kernels.backward_whole, kernels.adam, kernels.squares,
+    kernels.strongest, kernels.post_order, dot_products.fold,
+    dot_products.route, dot_products.unfold, dot_products.patch,
+)  # fmt: skip
+# Called by kernels. They stand in the callers' file, because numba's cache looks at nothing else for changes.
+_CALLED = (kernels.forward, kernels.backward, dot_products.add_leg)
+
+
+def plain_loops() -> Loops:
+    """The kernels uncompiled. Arrays go in as memoryviews, whose items are Python's own floats."""
+    return _loops(_with_views, compiled=False)
+
+
+def _loops(prepare: Callable[[Callable[..., Any]], Any], compiled: bool) -> Loops:
+    return Loops(**{kernel.__name__: prepare(kernel) for kernel in _KERNELS}, compiled=compiled)
+
+
+def _with_views(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(kernel)
+    def call(*args: Any) -> Any:
+        return kernel(*(memoryview(a) if isinstance(a, np.ndarray) else a for a in args))  # type: ignore[arg-type]
+
+    return call
+
+
+class _Warnings:
+    """What went wrong while the kernels were made ready, to be said once. None of it changes a number."""
+
+    def __init__(self) -> None:
+        self.numba = self.unwritten = self.unread = ""
+
+    def with_cache(self, what: str, folder: str, error: BaseException) -> None:
+        """The cache in a folder could not be read or written."""
+        if what == "read":
+            reason = first_cause(error) if isinstance(error, OSError) else "damaged"
+            self.unread = self.unread or (
+                f"the compiled loops in {folder} could not be read ({reason}), so they were compiled again"
+            )
+        else:
+            self.unwritten = self.unwritten or (
+                f"the compiled loops cannot be kept{folder and f' in {folder}'} ({first_cause(error)}), so they are "
+                "compiled again at every start; make room there, or set NUMBA_CACHE_DIR to another folder"
+            )
+
+    def take(self) -> str | None:
+        """The sentence that matters most; it is not given twice."""
+        sentence = self.numba or self.unwritten or self.unread or None
+        self.numba = self.unwritten = self.unread = ""
+        return sentence
+
+
+_WARNINGS = _Warnings()
+
+
+def take_warning() -> str | None:
+    """What went wrong while the kernels were made ready, in a sentence for the user; None if nothing did.
+
+    Gives each sentence once. To be asked when every kernel has been called, as `engine.run.session.warm_up` does.
+    """
+    return _WARNINGS.take()
+
+
+@functools.cache
+def _numba() -> Any:
+    """The module numba; None where it is not installed, or, with a warning, where it cannot be imported."""
+    reason: Exception
+    try:
+        if _address_space_left() < NUMBA_NEEDS and find_spec("numba") is not None:
+            raise MemoryError
+        import numba
+    except ModuleNotFoundError as error:
+        if error.name == "numba":
+            return None
+        reason = error
+    except Exception as error:  # a library that cannot be loaded, versions that do not fit, no memory
+        reason = error
+    else:
+        return numba
+    way = "free some memory" if is_out_of_memory(reason) else "install numba and llvmlite again, or uninstall numba"
+    _WARNINGS.numba = (
+        f"numba cannot be loaded ({first_cause(reason)}), so the loops run uncompiled: the same numbers, but slowly; "
+        f"{way}"
+    )
+    return None
+
+
+def _address_space_left() -> float:
+    """How many bytes this process may still ask for, by its own limit (ulimit -v); infinite where there is none."""
+    try:
+        import resource
+    except ImportError:  # this system has no such limits
+        return math.inf
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return math.inf if limit == resource.RLIM_INFINITY else limit - psutil.Process().memory_info().vms
+
+
+@functools.cache
+def _compile() -> Loops:
+    from numba.extending import overload, register_jitable
+
+    @overload(kernels.power)
+    def _power(x, y):  # type: ignore[no-untyped-def]  # noqa: ARG001 - numba compares this signature with the one below
+        return lambda x, y: x**y
+
+    for kernel in _CALLED:
+        register_jitable(error_model="numpy")(kernel)
+    return _loops(_jitted, compiled=True)
+
+
+def _jitted(kernel: Callable[..., Any]) -> Any:
+    """A kernel that is compiled when it is first called, or read from the cache where there is one."""
+    jitted = _numba().njit(nogil=True, error_model="numpy")(kernel)
+    try:
+        from engine.autograd.kernel_cache import KernelCache
+
+        jitted._cache = KernelCache(kernel, _WARNINGS.with_cache)
+    except Exception as error:  # no folder that can be written to, or a numba that keeps its cache in another way
+        _WARNINGS.with_cache("written", "", error)
+    return jitted
+
+
+def loops() -> Loops:
+    """The compiled kernels if numba is installed and switched on, else the plain ones."""
+    # Vectorised maths libraries round differently from C's, which the original calls; numba decides when imported.
+    os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")
+    if os.environ.get("NUMBA_DISABLE_JIT", "0").strip() not in ("", "0"):
+        return plain_loops()  # without waiting for numba to be imported
+    with _LOCK:
+        numba = _numba()
+        if numba is None or numba.config.DISABLE_JIT:
+            return plain_loops()
+        return _compile()

@@ -1,0 +1,268 @@
+"""Forward, backward and Adam: plain loops over the tape's arrays, scalar by scalar or a dot product at a time.
+
+The functions run as they stand, and compiled (see `compiled`), with the same bits. That rests on four rules:
+sums run left to right; every power goes through C's pow with an exponent that is not known when compiling
+(a constant 2 would become x*x, which can differ in the last bit); nothing is fused or reassociated; and where
+Python's own arithmetic would raise, the loop stops and returns the place.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from engine.autograd.tape import ADD, EXP, LEAF, LOG, MUL, NEG_MAX, NOTHING, POW, RELU
+
+EXP_LIMIT = math.log(1.7976931348623157e308)  # above it, math.exp raises OverflowError
+SQUARES_FIT = 1e150  # what is no larger has a finite square, whatever the rounding
+FINE = -1  # returned where nothing went wrong; otherwise the row or index of the fault
+
+
+def power(x: float, y: float) -> float:
+    """C's pow. Compiled, this is a call to pow itself, which has no exceptions to raise."""
+    try:
+        return x**y  # type: ignore[no-any-return]
+    except OverflowError:
+        return math.inf
+
+
+def forward(op: Any, child: Any, args: Any, data: Any, rows: Any, first: int, last: int) -> int:
+    """Compute the scalars `rows[first:last]` into `data`, in order.
+
+    Returns FINE, or the index in `rows` of the scalar that Python could not have computed.
+    """
+    base = exponent = before = NOTHING  # what the last power was made from
+    for k in range(first, last):
+        row = rows[k]
+        kind = op[row]
+        a = child[2 * row]
+        b = child[2 * row + 1]
+        if kind == MUL:
+            data[row] = data[a] * data[b]
+        elif kind == ADD:
+            data[row] = data[a] + data[b]
+        elif kind == EXP:
+            x = data[a]
+            if x > EXP_LIMIT and not math.isinf(x):
+                return k
+            data[row] = math.exp(x)
+        elif kind == RELU:
+            data[row] = data[a] if data[a] > 0.0 else 0.0
+        elif kind == POW and a == base and b == exponent:
+            data[row] = data[before]  # shares of one total: each quotient inverts it anew
+        elif kind == POW:
+            base, exponent, before = a, b, row
+            x = data[a]
+            if (x == 0.0 and data[b] < 0.0) or (x < 0.0 and data[b] != math.floor(data[b])):
+                return k
+            data[row] = power(x, data[b])
+            # The original computes the local gradient at once, so what that would raise is raised here too.
+            if not math.isinf(x) and (math.isinf(data[row]) or math.isinf(power(x, data[b] - 1.0))):
+                return k
+        elif kind == LOG:
+            if data[a] <= 0.0:
+                return k
+            data[row] = math.log(data[a])
+        elif kind == NEG_MAX:
+            largest = data[args[a]]
+            for i in range(a + 1, a + b):
+                largest = max(largest, data[args[i]])
+            data[row] = -largest
+    return FINE
+
+
+def backward(
+    op: Any, child: Any, data: Any, grad: Any, edges: Any, first: int, last: int, shift: int = 0
+) -> None:  # fmt: skip
+    """Run the chain rule over `edges[first:last]`, in order: child.grad += local * v.grad, once an edge.
+
+    An edge is an index into `child`, so the scalar that hands its gradient on is row `edge // 2`; all edges are moved
+    up by `shift`. A negative edge is where it all starts: the loss, row -1 - edge, whose own gradient is 1.
+    """
+    for k in range(first, last):
+        edge = edges[k]
+        if edge < 0:
+            grad[-1 - edge] = 1.0
+        else:
+            edge += shift
+            row = edge >> 1
+            a = child[2 * row]
+            kind = op[row]
+            if kind == ADD:
+                local = 1.0
+            elif kind == MUL:
+                local = data[child[edge ^ 1]]
+            elif kind == EXP:
+                local = data[row]
+            elif kind == RELU:
+                local = 1.0 if data[a] > 0.0 else 0.0
+            elif kind == POW:
+                n = data[child[2 * row + 1]]
+                local = n * power(data[a], n - 1.0)
+            else:  # LOG
+                local = 1.0 / data[a]
+            grad[child[edge]] += local * grad[row]
+
+
+def forward_whole(
+    op: Any, child: Any, args: Any, data: Any, rows: Any, last: int, starts: Any, terms: Any, dots: int, mean: Any
+) -> int:
+    """Compute the scalars `rows[:last]` and then `mean` as `forward` does, but the dot products as runs.
+
+    `starts` and `terms` as in `runs.Dots`, of which the first `dots` lie before `last`. Returns FINE, or the index of
+    the scalar that Python could not have computed, counted from the first row on through `mean`.
+    """
+    at = 0
+    for i in range(dots):
+        if at < starts[i]:
+            fault = forward(op, child, args, data, rows, at, starts[i])
+            if fault != FINE:
+                return fault
+        at = starts[i] + 2 * terms[i]
+        row = rows[starts[i]]
+        total = 0.0
+        for _ in range(terms[i]):
+            product = data[child[2 * row]] * data[child[2 * row + 1]]
+            total = total + product
+            data[row] = product
+            data[row + 1] = total
+            row += 2
+    fault = forward(op, child, args, data, rows, at, last)
+    if fault != FINE:
+        return fault
+    fault = forward(op, child, args, data, mean, 0, len(mean))
+    return last + fault if fault != FINE else FINE
+
+
+def strongest(op: Any, child: Any, data: Any, edges: Any, unit: Any, local: Any, best: Any) -> None:
+    """Write to `local` the derivative that each of `edges` hands on by, and to `best` the strongest chain of each row:
+    the largest |product of derivatives| along any path from the row to where it all starts. `unit` is scratch.
+    """
+    for k in range(len(edges)):
+        edge = edges[k]
+        if edge < 0:
+            best[-1 - edge] = 1.0
+        else:
+            row = edge >> 1
+            below = child[edge]
+            unit[row] = 1.0
+            unit[below] = -0.0  # the one number to which adding anything, -0.0 too, gives just that
+            backward(op, child, data, unit, edges, k, k + 1)
+            local[k] = unit[below]
+            best[below] = max(best[below], abs(unit[below]) * best[row])
+
+
+def backward_whole(op: Any, child: Any, data: Any, grad: Any, edges: Any, terms: Any, legs: Any) -> None:
+    """Run the chain rule over the legs of a route (`order.Route`) as `backward` does, all gradients being 0."""
+    for leg in range(len(legs)):
+        k = legs[leg, 0]
+        last = legs[leg, 1]
+        shift = legs[leg, 2]
+        while k < last:
+            first = k
+            while k < last and terms[k] == 0:
+                k += 1
+            if first < k:
+                backward(op, child, data, grad, edges, first, k, shift)
+            while k < last and terms[k] > 0:
+                row = (edges[k] + shift) >> 1
+                g = 0.0 + grad[row]  # what everything within the dot product gets; 0.0 + -0.0 is 0.0
+                for _ in range(terms[k]):
+                    product = row - 1
+                    a = child[2 * product]
+                    b = child[2 * product + 1]
+                    grad[child[2 * row]] = g  # the running sum before; at the start of the sum, the product once more
+                    grad[product] = g
+                    grad[a] += data[b] * g
+                    grad[b] += data[a] * g
+                    row -= 2
+                k += 1
+
+
+def adam_step(
+    g: float, m: float, v: float, p: float, lr: float, beta1: float, beta2: float, fix1: float, fix2: float,
+    square: float, root: float, eps: float,
+) -> tuple[float, float, float, float, float, float]:  # fmt: skip
+    """One parameter's update by Adam (Kingma & Ba 2015, algorithm 1): (m, v, m_hat, v_hat, delta, p), all new.
+
+    `fix1` and `fix2` are 1 - beta ** (step + 1). `square` is 2.0 and `root` 0.5, passed in so that they stay powers.
+    """
+    m = beta1 * m + (1.0 - beta1) * g
+    v = beta2 * v + (1.0 - beta2) * power(g, square)
+    m_hat = m / fix1
+    v_hat = v / fix2
+    delta = lr * m_hat / (power(v_hat, root) + eps)
+    return m, v, m_hat, v_hat, delta, p - delta
+
+
+def adam(
+    data: Any, grad: Any, m: Any, v: Any, first: int, last: int, lr: float, beta1: float, beta2: float,
+    fix1: float, fix2: float, square: float, root: float, eps: float, scratch: Any,
+) -> int:  # fmt: skip
+    """Move the parameters `first` to `last` as `adam_step` does: `data`, `m` and `v` are written, `grad` is read.
+
+    It takes blocks of `len(scratch)` parameters, with loops of their own for the powers: the processor can do all the
+    rest for several parameters at once. Returns FINE, or the index of the parameter whose squared gradient Python could
+    not have computed; those before it have moved.
+    """
+    fault = FINE
+    for i in range(first, last):
+        if abs(grad[i]) > SQUARES_FIT and math.isinf(power(grad[i], square)) and not math.isinf(grad[i]):
+            last = fault = i
+            break
+    for start in range(first, last, len(scratch)):
+        end = min(start + len(scratch), last)
+        g, m_now, v_now, p = grad[start:end], m[start:end], v[start:end], data[start:end]
+        for i in range(end - start):
+            scratch[i] = power(g[i], square)
+        for i in range(end - start):
+            m_now[i] = beta1 * m_now[i] + (1.0 - beta1) * g[i]
+            v_now[i] = beta2 * v_now[i] + (1.0 - beta2) * scratch[i]
+            scratch[i] = v_now[i] / fix2
+        for i in range(end - start):
+            scratch[i] = power(scratch[i], root)
+        for i in range(end - start):
+            p[i] -= lr * (m_now[i] / fix1) / (scratch[i] + eps)
+    return fault
+
+
+def squares(grad: Any, before: Any, after: Any, bounds: Any, out: Any) -> None:
+    """Write to `out`, (n, 3), sums of squares of `grad`, of `after - before` and of `before`, within n bounds each."""
+    for i in range(len(bounds) - 1):
+        gradient = update = weight = 0.0
+        for j in range(bounds[i], bounds[i + 1]):
+            change = after[j] - before[j]
+            gradient += grad[j] * grad[j]
+            update += change * change
+            weight += before[j] * before[j]
+        out[i, 0] = gradient
+        out[i, 1] = update
+        out[i, 2] = weight
+
+
+def post_order(op: Any, child: Any, root: int, lowest: int, shallow: int, turn: Any, stack: Any, out: Any) -> int:
+    """Write to `out` the rows that `root` is made from, children before parents and left before right.
+
+    Leaves and rows below `lowest` are left out; rows below `shallow` are written without going into them. `turn`
+    remembers what was met, over several calls too (all zeros at first); `stack` is scratch. Returns how many.
+    """
+    count = depth = 0
+    if turn[root] == 0:
+        turn[root] = 1
+        stack[0] = root
+        depth = 1
+    while depth > 0:
+        row = stack[depth - 1]
+        slot = turn[row] - 1
+        if slot > 1 or row < shallow:
+            out[count] = row
+            count += 1
+            depth -= 1
+            continue
+        turn[row] += 1
+        below = child[2 * row + slot]
+        if below >= lowest and turn[below] == 0 and op[below] != LEAF and op[below] != NEG_MAX:
+            turn[below] = 1
+            stack[depth] = below
+            depth += 1
+    return count

@@ -1,0 +1,1 @@
+"""A run in a file. Must not import verify."""

@@ -1,0 +1,281 @@
+"""A run in a file: all that is needed to go on from there, bit for bit, or to sample.
+
+A safetensors file, which other tools read and which cannot run code. Tensors are named as in `state_dict`, with
+"adam.m." and "adam.v." before the moments and "history." before the figures of the steps done; the rest is one JSON
+object, in the file's metadata under "microgpt". Parameters and moments are those that the present step started from.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as to_bytes
+
+from engine.atomic_write import write_whole
+from engine.checkpoint import validate
+from engine.errors import CheckpointError
+from engine.expressions.scope import Scope
+from engine.model.config import Config
+from engine.model.dataset import Origin
+from engine.model.recording import Floats, Progress
+from engine.model.tokenizer import Tokenizer
+from engine.run.branches import Branch
+from engine.run.session import Session
+from engine.text import shortened
+from engine.timeline.events import Moment
+from engine.timeline.history import History, Table
+from engine.timeline.keyframes import Keyframe, Keyframes
+from engine.timeline.validation import Validation
+
+VERSION = 2
+SAID = {"moment", "config", "data", "uchars", "generator", "validations", "branches", "branch"}
+AGAIN = "save the run again"
+LONGEST = 120  # characters of what safetensors says
+KEY = "microgpt"
+M, V = "adam.m.", "adam.v."
+LOSSES, GRAD_NORMS, NORMS = "history.losses", "history.grad_norms", "history.matrix_norms"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """A saved run, standing at `moment`.
+
+    `origin` says what it was trained on, `uchars` is the sorted alphabet, `params`, `m` and `v` are (rows, columns)
+    each, by name. Of the `done` steps that were ever finished, at least as many as lie before the moment, there are
+    `losses` and `grad_norms` (done,), the `norms` of every matrix (done, n_matrices, 3), and `validations`, as in
+    `History`. A branch is saved as its changes: it can be replayed; `branch` is the one that the user was in, None for
+    the original.
+    """
+
+    config: Config
+    moment: Moment
+    origin: Origin
+    uchars: tuple[str, ...]
+    params: dict[str, Floats]
+    m: dict[str, Floats]
+    v: dict[str, Floats]
+    losses: Floats
+    grad_norms: Floats
+    norms: Floats
+    state: tuple[Any, ...]
+    validations: dict[int, Validation] = field(default_factory=dict)
+    branches: tuple[Branch, ...] = ()
+    branch: str | None = None
+
+    @property
+    def here(self) -> Moment:
+        """Where the user was: the moment of the branch, if it was in one, else that of the run."""
+        return next((branch.moment for branch in self.branches if branch.name == self.branch), self.moment)
+
+    @property
+    def step(self) -> int:
+        """The training step that the run stands in."""
+        return self.moment.step
+
+    def generator(self) -> random.Random:
+        """The run's random generator, as it was when the run was saved."""
+        generator = random.Random()
+        generator.setstate(self.state)
+        return generator
+
+    @property
+    def flat_params(self) -> Floats:
+        """The parameters one after the other, (n_params,), as they lie on the tape."""
+        return _flat(self.params)
+
+
+def _flat(matrices: Mapping[str, Floats]) -> Floats:
+    return np.concatenate([matrix.ravel() for matrix in matrices.values()])
+
+
+# Going on.
+
+
+def take_up(run: Checkpoint, session: Session) -> None:
+    """Bring a fresh session to the start of the step where `run` was saved, as if it had trained all the way.
+
+    Raises CheckpointError if the session has another configuration or other documents.
+    """
+    if session.config != run.config:
+        raise CheckpointError("this run has other hyperparameters; open it with its own")
+    if session.checksum != run.origin.sha256 or tuple(session.tokenizer.uchars) != run.uchars:
+        raise CheckpointError("this run was trained on other documents; open it with its own")
+    history = History(
+        Keyframes(),
+        Table(run.norms.copy()),
+        losses=run.losses.tolist(),
+        grad_norms=run.grad_norms.tolist(),
+        validations=dict(run.validations),
+    )
+    session.take_up(run.step, Keyframe(run.flat_params, _flat(run.m), _flat(run.v), run.state), history)
+
+
+def resume(run: Checkpoint, docs: list[str], progress: Progress | None = None) -> Session:
+    """A session that stands at the moment at which `run` was saved, and goes on as if it had never stopped.
+
+    `docs` are the run's documents, in their file's order; `run.origin.find()` finds them. Raises what `Session`
+    raises, and CheckpointError for other documents.
+    """
+    session = Session(run.config, docs, progress)
+    take_up(run, session)
+    session.seek(run.moment)
+    return session
+
+
+# Writing.
+
+
+def snapshot(
+    session: Session, path: str | None = None, branches: tuple[Branch, ...] = (), branch: str | None = None
+) -> Checkpoint:
+    """The run at its moment. `path` is the file that its documents were read from, None for the bundled names.
+
+    It has to be the original of its branches; `branch` is the one that the user is in.
+    """
+    start, history = session.start_of_step(), session.history
+    matrices = session.recording.matrices
+    params, m, v = ({name: flat[rows] for name, rows in matrices.items()} for flat in (start.params, start.m, start.v))
+    return Checkpoint(
+        config=session.config,
+        moment=session.moment,
+        origin=Origin(session.checksum, path),
+        uchars=tuple(session.tokenizer.uchars),
+        params=params,
+        m=m,
+        v=v,
+        losses=np.array(history.losses, dtype=np.float64),
+        grad_norms=np.array(history.grad_norms, dtype=np.float64),
+        norms=history.norms.copy(),
+        state=start.generator,
+        validations=dict(history.validations),
+        branches=branches,
+        branch=branch,
+    )
+
+
+def as_bytes(run: Checkpoint) -> bytes:
+    """The run as the bytes of a safetensors file."""
+    tensors = _by_file_name(run.params, run.m, run.v, run.losses, run.grad_norms, run.norms)
+    about = {
+        "version": VERSION,
+        "moment": asdict(run.moment),
+        "config": run.config.as_dict(),
+        "data": asdict(run.origin),
+        "uchars": list(run.uchars),
+        "generator": run.state,
+        "validations": [[step, *found] for step, found in run.validations.items()],
+    }
+    if run.branches:
+        about["branches"] = [
+            {"name": b.name, "changes": [c.text for c in b.changes], "moment": asdict(b.moment)} for b in run.branches
+        ]
+    if run.branch is not None:
+        about["branch"] = run.branch
+    about[validate.SHA] = validate.digest(about, tensors)
+    return bytes(to_bytes(tensors, {KEY: json.dumps(about)}))
+
+
+def _by_file_name(
+    params: Mapping[str, Floats], m: Mapping[str, Floats], v: Mapping[str, Floats], *figures: Floats
+) -> dict[str, Floats]:
+    moments = {prefix + name: matrix for prefix, part in ((M, m), (V, v)) for name, matrix in part.items()}
+    return {**params, **moments, **dict(zip((LOSSES, GRAD_NORMS, NORMS), figures, strict=True))}
+
+
+def write(run: Checkpoint, path: str | Path) -> None:
+    """Write the run to `path`, whole or not at all.
+
+    Raises CheckpointError if it cannot be written; a file that was there is then untouched.
+    """
+    try:
+        write_whole(Path(path), as_bytes(run))
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be written ({error.strerror}); give another place to save to") from None
+
+
+def save(session: Session, path: str | Path, data: str | None = None) -> None:
+    """`write` a `snapshot`."""
+    write(snapshot(session, data), path)
+
+
+# Reading.
+
+
+def load(path: str | Path) -> Checkpoint:
+    """The run saved at `path`. Raises CheckpointError, with a sentence, for a file that does not hold a whole one."""
+    try:
+        _check_file(Path(path))
+        with safe_open(path, framework="numpy") as file:
+            about = (file.metadata() or {}).get(KEY)
+            if about is None:
+                raise CheckpointError(f"{path} is a safetensors file of something else; give one made by train --save")
+            return _read(json.loads(about), file)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error}); give a file that you may read") from None
+    except SafetensorError as error:
+        why = shortened(str(error), LONGEST)
+        raise CheckpointError(f"{path} is damaged or no safetensors file ({why}); {AGAIN}") from None
+    except validate.Unfit as unfit:
+        way = unfit.way or AGAIN
+        raise CheckpointError(f"{path} is no run that this program can open: {unfit}; {way}") from None
+    except (ValueError, RecursionError):
+        raise CheckpointError(f"{path} is damaged: its description cannot be read; {AGAIN}") from None
+
+
+def _check_file(path: Path) -> None:
+    """A pipe or a device may never end, and what does not fit into memory is not read."""
+    if not path.is_file():
+        what = f"{path} is a folder, a pipe or a device" if path.exists() else f"there is no file {path}"
+        raise CheckpointError(f"{what}; give one that a run was saved in")
+    size, free = path.stat().st_size, psutil.virtual_memory().available
+    if size > free:
+        sizes = f"{size / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB of memory are free"
+        raise CheckpointError(f"{path} has {sizes}; end other programs first")
+
+
+def _read(said: Any, file: Any) -> Checkpoint:
+    about = validate.described(said, VERSION, SAID)
+    config, moment = validate.config(about.get("config")), validate.moment(about.get("moment"))
+    uchars = validate.alphabet(about.get("uchars"))
+    names = file.keys()
+    if len(names) != 3 * (3 + 6 * config.n_layer) + 3:
+        raise validate.Unfit(f"it has {len(names)} tensors, which is not what {config.n_layer} layers have")
+    shapes = config.matrices(len(uchars) + 1)
+    params, m, v = (
+        {name: _tensor(file, prefix + name, shape) for name, shape in shapes.items()} for prefix in ("", M, V)
+    )
+    done = max((moment.step, *_shape(file, LOSSES)[:1]))
+    losses, grad_norms = (_tensor(file, name, (done,)) for name in (LOSSES, GRAD_NORMS))
+    norms = _tensor(file, NORMS, (done, len(shapes), 3))
+    origin, state = validate.origin(about.get("data")), validate.generator(about.get("generator"))
+    figures = losses, grad_norms, norms
+    if about.get(validate.SHA) != validate.digest(about, _by_file_name(params, m, v, *figures)):
+        raise validate.Unfit("it is damaged, its numbers are not those that were saved")
+    validations = validate.validations(about.get("validations", []), done)
+    branches = validate.branches(about.get("branches", []), Scope(config, Tokenizer(uchars)))
+    branch = validate.one_of(branches, about.get("branch"))
+    return Checkpoint(config, moment, origin, uchars, params, m, v, *figures, state, validations, branches, branch)
+
+
+def _shape(file: Any, name: str) -> tuple[int, ...]:
+    if name not in file.keys():  # noqa: SIM118
+        raise validate.Unfit(f"it has no tensor {name}")
+    return tuple(file.get_slice(name).get_shape())
+
+
+def _tensor(file: Any, name: str, shape: tuple[int, ...]) -> Floats:
+    """It is looked at before it is read: it may be of any size, and of a kind that numpy has not."""
+    found, kind = _shape(file, name), file.get_slice(name).get_dtype()
+    if found != shape or kind != "F64":
+        kind = "float64" if kind == "F64" else kind
+        raise validate.Unfit(f"its tensor {name} is {kind} {found} where float64 {shape} belongs")
+    tensor: Floats = file.get_tensor(name)
+    return tensor

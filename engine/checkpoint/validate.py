@@ -1,0 +1,168 @@
+"""What saved work says in JSON, turned back into what it stood for. What does not fit is named: `Unfit`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Mapping, Set
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from engine.errors import ChangeError, ConfigError
+from engine.expressions.scope import Scope
+from engine.interventions.syntax import parse
+from engine.model.config import LARGEST, Config
+from engine.model.dataset import Origin
+from engine.model.recording import Floats
+from engine.run.branches import ORIGINAL, Branch, is_name
+from engine.text import shortened, told
+from engine.timeline.events import Moment, Phase
+from engine.timeline.validation import Validation
+
+ADDED = {"val_fraction", "val_every"}  # which files of the first builds do not have; the defaults are what they did
+NEWER = "update microgpt-tui, or ask whoever made the file for one of this version"
+SHA = "sha256"  # where a file says its own digest
+
+
+class Unfit(Exception):
+    """What in the file is not as it should be, and what to do about it if there is something."""
+
+    def __init__(self, reason: str, way: str = "") -> None:
+        self.way = way
+        super().__init__(reason)
+
+
+def digest(about: Mapping[str, Any], tensors: Mapping[str, Floats] | None = None) -> str:
+    """SHA-256, in hex, over all that a file says besides it: damage that leaves the form intact shows by it."""
+    told = {key: value for key, value in about.items() if key != SHA}
+    sha = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+    for name, tensor in sorted((tensors or {}).items()):
+        sha.update(f"{name} {tensor.shape}".encode())
+        sha.update(np.ascontiguousarray(tensor).tobytes())
+    return sha.hexdigest()
+
+
+def described(said: Any, version: int, known: Set[str]) -> Mapping[str, Any]:
+    """What a file of this program says of itself, if it is of this version of the format and says nothing unknown."""
+    if not isinstance(said, dict):
+        raise Unfit("it does not describe itself")
+    found = said.get("version")
+    if isinstance(found, bool) or not isinstance(found, int) or found < 1:
+        raise Unfit(f"its format is version {told(found)}, which there is not")
+    reads = f"its format is version {shortened(str(found))}, and this program reads version {version}"
+    if found > version:
+        raise Unfit(f"{reads}; a newer microgpt-tui wrote it", NEWER)
+    if found < version:
+        raise Unfit(f"{reads}; an older microgpt-tui wrote it", "open it with that one, or train the run again")
+    unknown = sorted(said.keys() - known - {"version", SHA})
+    if unknown:
+        raise Unfit(f"it says something that this program does not know, {told(unknown[0])}", NEWER)
+    return said
+
+
+def config(said: Any) -> Config:
+    """Hyperparameters, by the names of the fields of `Config`."""
+    names = {field.name for field in fields(Config)}
+    if not isinstance(said, dict) or not names - ADDED <= set(said) <= names:
+        raise Unfit("its hyperparameters are missing or are not those of this program")
+    try:
+        return Config(**said)
+    except (ConfigError, TypeError) as error:
+        raise Unfit(str(error)) from None
+
+
+def validations(said: Any, done: int) -> dict[int, Validation]:
+    """What held-out documents cost, as [step, loss, perplexity] each; files of the first builds have none.
+
+    They were measured at the latest before the step after the `done` ones. Where no loss could be computed it is nan.
+    """
+    found: dict[int, Validation] = {}
+    try:
+        for step, loss, perplexity in said if isinstance(said, list) else [said]:
+            if not (_is_count(step) and step <= done and step not in found):
+                raise Unfit(f"it has a loss of held-out documents before step {told(step)}, of {done} that are done")
+            if not (isinstance(loss, float) and isinstance(perplexity, float)):
+                raise ValueError
+            found[step] = Validation(loss, perplexity)
+    except (TypeError, ValueError):
+        raise Unfit("what it says of held-out documents cannot be read") from None
+    return found
+
+
+def moment(said: Any) -> Moment:
+    """Step, phase and tick; a tick beyond the last of the phase is cut when it is gone to."""
+    try:
+        step, phase, tick = said["step"], Phase(said["phase"]), said["tick"]
+    except (KeyError, TypeError, ValueError):
+        raise Unfit(f"its moment is {told(said)}") from None
+    for name, number in (("step", step), ("tick", tick)):
+        if not _is_count(number):
+            raise Unfit(f"its {name} is {told(number)}")
+    return Moment(step, phase, tick)
+
+
+def _is_count(said: Any) -> bool:
+    return isinstance(said, int) and not isinstance(said, bool) and 0 <= said <= LARGEST
+
+
+def alphabet(said: Any) -> tuple[str, ...]:
+    """The characters of a tokenizer, sorted."""
+    if not (isinstance(said, list) and said and all(isinstance(c, str) and len(c) == 1 for c in said)):
+        raise Unfit("its alphabet is missing")
+    if said != sorted(set(said)):
+        raise Unfit("its alphabet is out of order")
+    return tuple(said)
+
+
+def origin(said: Any) -> Origin:
+    """A checksum and a path."""
+    try:
+        found = Origin(**said)
+    except TypeError:
+        raise Unfit("it does not say what it was trained on") from None
+    if not (isinstance(found.sha256, str) and isinstance(found.path, str | None)):
+        raise Unfit("it does not say what it was trained on")
+    return found
+
+
+def generator(said: Any) -> tuple[Any, ...]:
+    """The state of a `random.Random`."""
+    try:
+        version, numbers, spare = said
+        state = (version, tuple(numbers), spare)
+        random.Random().setstate(state)
+        if not (spare is None or isinstance(spare, float)):
+            raise ValueError
+    except (TypeError, ValueError, OverflowError):
+        raise Unfit("the state of its random generator is damaged") from None
+    return state
+
+
+def branches(said: Any, scope: Scope) -> tuple[Branch, ...]:
+    """Names, changes as they are typed, and moments."""
+    found: list[Branch] = []
+    for each in said if isinstance(said, list) else [said]:
+        if not isinstance(each, dict) or not isinstance(each.get("name"), str):
+            raise Unfit("one of its branches has no name")
+        name = each["name"]
+        if not is_name(name) or name == ORIGINAL or any(branch.name == name for branch in found):
+            raise Unfit(f"one of its branches is called {told(name)}, as none can be, or as another is")
+        texts = each.get("changes")
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise Unfit(f"its branch {name!r} does not say what is changed in it")
+        try:
+            changes = tuple(parse(text, scope) for text in texts)
+        except ChangeError as error:
+            raise Unfit(f"its branch {name!r} cannot be read, {shortened(str(error), 200)}") from None
+        found.append(Branch(name, changes, moment(each.get("moment"))))
+    return tuple(found)
+
+
+def one_of(branches: tuple[Branch, ...], said: Any) -> str | None:
+    """The name of the branch that the user was in; None for the original."""
+    if said is not None and not any(branch.name == said for branch in branches):
+        raise Unfit(f"it was left in the branch {told(said)}, which it does not have")
+    return said  # type: ignore[no-any-return]

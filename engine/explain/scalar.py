@@ -1,0 +1,286 @@
+"""What a single scalar is: its name, its formula, what it was made from, who uses it, what made its gradient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.autograd import kernels
+from engine.autograd.tape import ADD, EXP, LEAF, LOG, MUL, NEG_MAX, POW, RELU, Tensor
+from engine.timeline.events import Phase
+from engine.timeline.view import View
+
+Piece = str | int
+"""A piece of a formula: a sign, or the row of a scalar, to be shown by its name or by its number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One term of a gradient: at backward tick `tick`, `user` handed on `product` = `local` * its own `grad`.
+
+    `before` and `after` are the receiver's gradient around it. `local` is d user / d receiver.
+    """
+
+    tick: int
+    user: int
+    local: float
+    grad: float
+    product: float
+    before: float
+    after: float
+
+
+class Explainer:
+    """Explains scalars of one view, in the words of the model."""
+
+    def __init__(self, view: View) -> None:
+        self.view, self.recording, self.program = view, view.recording, view.program
+        self._op, self._child = self.recording.op, self.program.child
+        self._users: dict[int, list[int]] = {}
+
+    # Names.
+
+    def tensor(self, row: int) -> Tensor | None:
+        """The tensor in whose making the row was made; None for parameters and constants."""
+        if row < self.recording.n_params or self._op[row] == LEAF:
+            return None
+        spans = (*self.recording.positions, *self.recording.losses)
+        for span in spans:
+            if span.first <= row < span.last:
+                return next(t for t in span.tensors if t.first <= row < t.last)
+        return None
+
+    def name(self, row: int) -> str:
+        """A name such as q[3], wte[12,5], exp[2], or what it is on the way to: "term 4 of q[3]".
+
+        A sum that is then scaled, as in attn_logits[3], is the "sum in attn_logits[3]", and has terms in it.
+        """
+        if row < self.recording.n_params:
+            return self._parameter_name(row)
+        tensor = self.tensor(row)
+        if tensor is None:
+            return f"{self.recording_constant(row):g}"
+        label = self._label(tensor, row)
+        if label:
+            return label
+        if self._op[row] == NEG_MAX:
+            return "−max"
+        if self._op[row] == POW:
+            base, exponent = self.children(row)
+            return power_name(self.factor_name(base), self.recording_constant(exponent))
+        terms, goal_row = self.terms(row), self._goal_row(tensor, row)
+        goal = self._label(tensor, goal_row) or tensor.name
+        scaled = not self.terms(goal_row)  # what the sum makes is not the goal yet: it is multiplied by something
+        within = f"{'in' if scaled else 'of'} {goal}"
+        if terms:
+            if scaled and goal_row in self.users(row):
+                return f"sum {within}"
+            return f"first {len(terms)} terms {within}" if len(terms) > 1 else f"first term {within}"
+        place = self._place_in_sum(row)
+        if place:
+            return f"term {place} {within}"
+        if self._op[row] == ADD and int(self._child[2 * row + 1]) == self._negative_max(tensor):
+            return f"{self.name(int(self._child[2 * row]))} − max"
+        if self._op[row] in (ADD, MUL):
+            sign = " + " if self._op[row] == ADD else " · "
+            return sign.join(self.factor_name(child) for child in self.children(row))
+        return f"{'log p' if self._op[row] == LOG else 'on the way to ' + goal}"
+
+    def factor_name(self, row: int) -> str:
+        """Its name, in parentheses if it is more than one word: to be multiplied, or taken to a power."""
+        name = self.name(row)
+        return f"({name})" if " " in name else name
+
+    def names_in_formula(self, row: int) -> list[tuple[str, int | None]]:
+        """The pieces of the formula of a row as text, each with the row that it names, None for signs.
+
+        A scalar of another position, layer or head than the row's own says of which it is: v[3]@pos=0.
+        """
+        found: list[tuple[str, int | None]] = []
+        pieces, own = self.formula(row), self.tensor(row)
+        for i, piece in enumerate(pieces):
+            if isinstance(piece, str):
+                found.append((piece, None))
+                continue
+            enclosed = i > 0 and str(pieces[i - 1]).endswith(("(", ", "))
+            name = self.name(piece) if enclosed or len(pieces) == 1 else self.factor_name(piece)
+            found.append((name + _elsewhere(own, self.tensor(piece)), piece))
+        return found
+
+    def _parameter_name(self, row: int) -> str:
+        for name, rows in self.recording.matrices.items():
+            if row <= rows[-1, -1]:
+                i, j = divmod(row - int(rows[0, 0]), rows.shape[1])
+                return f"{name}[{i},{j}]"
+        raise IndexError(row)
+
+    def recording_constant(self, row: int) -> float:
+        """The value of a constant."""
+        return float(self.view.workspace.data[row])
+
+    def is_named(self, row: int) -> bool:
+        """Whether a row is a parameter or has a name of its own, and is not just on the way to something."""
+        tensor = self.tensor(row)
+        return row < self.recording.n_params or (tensor is not None and self._label(tensor, row) is not None)
+
+    def _label(self, tensor: Tensor, row: int) -> str | None:
+        for name, rows in ((tensor.name, tensor.rows), *tensor.parts.items()):
+            place = np.flatnonzero(np.atleast_1d(rows) == row)
+            if len(place):
+                scalar = rows.ndim == 0 or tensor.operation.kind in ("nll", "mean")
+                return name if scalar else f"{name}[{place[0]}]"
+        return None
+
+    @staticmethod
+    def _goal_row(tensor: Tensor, row: int) -> int:
+        """The named scalar that a row is on the way to: the next one made."""
+        named = np.concatenate([tensor.rows, *(np.atleast_1d(p) for p in tensor.parts.values())])
+        return int(named[named > row].min())
+
+    def _negative_max(self, tensor: Tensor) -> int:
+        rows = np.arange(tensor.first, tensor.last)
+        found = rows[self._op[rows] == NEG_MAX]
+        return int(found[0]) if len(found) else -1
+
+    # Formulas.
+
+    def terms(self, row: int) -> list[int]:
+        """The rows that a running sum has added so far, first to last; empty for what is not a `sum()`."""
+        tensor, zero = self.tensor(row), 0.0
+        terms: list[int] = []
+        while tensor and row >= tensor.first and self._op[row] == ADD:
+            a, b = self.children(row)
+            if self._op[b] == LEAF and b >= self.recording.n_params and self.recording_constant(b) == zero:
+                return [a, *reversed(terms)]
+            terms.append(b)
+            row = a
+        return []
+
+    def _place_in_sum(self, row: int) -> int:
+        """Which term of a running sum the row is, from 1; 0 if it is none."""
+        for user in self.users(row):
+            terms = self.terms(user)
+            if row in terms[-1:]:
+                return len(terms)
+        return 0
+
+    def children(self, row: int) -> list[int]:
+        """The rows that a row was made from."""
+        op = self._op[row]
+        if op == LEAF:
+            return []
+        a, b = int(self._child[2 * row]), int(self._child[2 * row + 1])
+        if op == NEG_MAX:
+            return [int(r) for r in self.recording.args[a : a + b]]
+        return [a, b] if op in (ADD, MUL, POW) else [a]
+
+    def users(self, row: int) -> list[int]:
+        """The rows of this document's graph that use a row, in the order in which they are made."""
+        if row not in self._users:
+            self._users[row] = sorted({int(e) >> 1 for e in self._edges_into(row)})
+        return self._users[row]
+
+    def _edges_into(self, row: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        last = self.recording.positions[self.program.n - 1].last
+        mean = self.program.mean
+        found = [
+            np.flatnonzero(self._child[2 * a : 2 * b] == row) + 2 * a for a, b in ((0, last), (mean.first, mean.last))
+        ]
+        edges = np.concatenate(found)
+        makers = edges >> 1
+        return edges[(self._op[makers] != LEAF) & (self._op[makers] != NEG_MAX)]  # type: ignore[no-any-return]
+
+    def formula(self, row: int) -> list[Piece]:
+        """How the row is made, in one line; sums are written out, products in them too."""
+        terms = self.terms(row)
+        if terms:
+            pieces: list[Piece] = []
+            for term in terms:
+                pieces += [" + ", *self._product(term)] if pieces else self._product(term)
+            return pieces
+        kids, op = self.children(row), self._op[row]
+        if op in (ADD, MUL):
+            return [kids[0], " + " if op == ADD else " · ", kids[1]]
+        if op == POW:
+            return [kids[0], " ^ ", kids[1]]
+        if op == NEG_MAX:
+            return ["−max(", *[p for kid in kids for p in (kid, ", ")][:-1], ")"]
+        if op == RELU:
+            return ["max(0, ", kids[0], ")"]
+        return ["log(" if op == LOG else "exp(", kids[0], ")"] if op in (LOG, EXP) else []
+
+    def _product(self, row: int) -> list[Piece]:
+        tensor = self.tensor(row)
+        if self._op[row] == MUL and tensor and self._label(tensor, row) is None:
+            a, b = self.children(row)
+            return [a, " · ", b]
+        return [row]
+
+    # Gradients.
+
+    def gradient(self, row: int) -> list[Term]:
+        """The terms that have made the gradient of a row so far, in the order in which they were added."""
+        moment, program = self.view.moment, self.program
+        if moment.phase is Phase.FORWARD:
+            return []
+        done = moment.tick if moment.phase is Phase.BACKWARD else program.ticks(Phase.BACKWARD)
+        ticks = np.flatnonzero(program.receivers[:done] == row) + 1
+        total, terms = 0.0, []
+        for tick in ticks.tolist():
+            edge = int(program.edges[tick - 1])
+            if edge < 0 or self._is_cut(edge >> 1):
+                continue
+            before, grad = total, float(self.view.workspace.grad[edge >> 1])
+            product = self._hand_on(tick, row, grad)
+            total = before + product
+            terms.append(Term(tick, edge >> 1, self._hand_on(tick, row, 1.0), grad, product, before, total))
+        return terms
+
+    def _hand_on(self, tick: int, row: int, grad: float) -> float:
+        """What the kernel itself adds at a tick if the user's gradient is `grad`."""
+        edge = int(self.program.edges[tick - 1])
+        small = {edge >> 1: grad, row: -0.0}  # the one number to which adding anything, -0.0 too, gives just that
+        values = self.view.passed_values
+        rows = {edge >> 1, int(self._child[edge]), max(int(self._child[edge ^ 1]), 0)}
+        data = {r: float(values[r]) for r in rows}  # Python's own floats overflow silently
+        if (edge >> 1) >= self.view.recording.n_params:
+            data[edge >> 1] = self.view.workspace.made(edge >> 1)
+        kernels.backward(self._op, self._child, data, small, self.program.edges, tick - 1, tick)
+        return float(small[row])
+
+    def _is_cut(self, row: int) -> bool:
+        """Whether a row is switched off, so that no gradient flows on from it."""
+        overrides = self.view.workspace.overrides
+        return overrides is not None and overrides.cuts(row)
+
+    def planned(self, row: int) -> int:
+        """How many terms the gradient of a row will have when it is complete."""
+        seed = int(row == self.program.loss_row)  # the loss starts with 1, which nothing has handed on
+        edges = self.program.edges[self.program.receivers == row]
+        overrides = self.view.workspace.overrides
+        return len(edges if overrides is None else overrides.flowing(edges)) - seed
+
+
+def power_name(base: str, exponent: float) -> str:
+    """How a power is written: 1/x, √x, 1/√x, x², or x^n."""
+    if exponent == 2:
+        return f"{base}²"
+    root = {1.0: base, 0.5: f"√{base}"}.get(abs(exponent))
+    if root is None:
+        return f"{base}^{exponent:g}"
+    return f"1/{root}" if exponent < 0 else root
+
+
+def _elsewhere(own: Tensor | None, other: Tensor | None) -> str:
+    """What tells a scalar of `other` from one of the same name beside it, for a formula of a scalar of `own`."""
+    if own is None or other is None:
+        return ""
+    places = []
+    if other.pos is not None and other.pos != own.pos:
+        places.append(f"pos={other.pos}")
+    if other.layer is not None and own.layer is not None and other.layer != own.layer:
+        places.append(f"layer={other.layer}")
+    if other.head is not None and other.head != own.head:
+        places.append(f"head={other.head}")
+    return f"@{','.join(places)}" if places else ""

@@ -1,0 +1,90 @@
+"""Which line of the engine did it: recorded on the tape for the forward phase, watched for the other two.
+
+The compiled kernels leave no trace, so the same functions are run as plain Python for one tick, on a scrap of the
+arrays, and the lines that run are noted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from engine.autograd import kernels
+from engine.autograd.tape import LEAF
+from engine.model import gpt
+from engine.timeline.events import Phase, Stretch
+from engine.timeline.view import View
+
+PACKAGE = Path(__file__).resolve().parent.parent
+MODEL, KERNELS = Path(gpt.__file__), Path(kernels.__file__)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """A file of the engine, the line that is at work in it, and all the lines that took part."""
+
+    path: Path
+    line: int
+    ran: frozenset[int]
+
+    @property
+    def label(self) -> str:
+        """Such as engine/model/gpt.py:61."""
+        return f"{self.path.relative_to(PACKAGE.parent).as_posix()}:{self.line}"
+
+
+def lines_of_stretch(view: View, stretch: Stretch) -> SourceLine:
+    """The line that made a whole tensor; for a gradient or an update, the line of its last tick."""
+    if stretch.phase is Phase.FORWARD:
+        return SourceLine(MODEL, stretch.line, frozenset({stretch.line}))
+    return _kernel_lines(view, stretch.phase, stretch.last)
+
+
+def lines_now(view: View) -> SourceLine:
+    """The line that made the scalar of the last tick, and with it the line that called for its tensor."""
+    moment, stretch = view.moment, view.stretch
+    if moment.phase is not Phase.FORWARD:
+        return _kernel_lines(view, moment.phase, max(moment.tick, 1))
+    if moment.tick == stretch.last:
+        return lines_of_stretch(view, stretch)
+    row = view.last_row
+    line = int(view.recording.line[row]) if view.recording.op[row] != LEAF else stretch.line
+    return SourceLine(MODEL, line, frozenset({line, stretch.line}))
+
+
+def _kernel_lines(view: View, phase: Phase, tick: int) -> SourceLine:
+    program, w = view.program, view.workspace
+    if phase is Phase.BACKWARD:
+        edge = int(program.edges[tick - 1])
+        row = edge >> 1 if edge >= 0 else -1 - edge
+        small = {row: float(w.grad[row]), int(program.receivers[tick - 1]): 0.0}
+        data = memoryview(w.data)  # type: ignore[arg-type]  # Python's own floats overflow silently
+        ran = _watch(kernels.backward, view.recording.op, w.child, data, small, program.edges, tick - 1, tick)
+    else:
+        row = tick - 1
+        numbers = (float(x) for x in (w.grad[row], *view.moments(row), w.data[row]))
+        ran = _watch(kernels.adam_step, *numbers, *view.adam_rates)
+    return SourceLine(KERNELS, ran[-1], frozenset(ran))
+
+
+def _watch(function: Callable[..., Any], *args: Any) -> list[int]:
+    """Call `function`, and return the lines that run in it, in order."""
+    ran: list[int] = []
+
+    def tracer(frame: FrameType, event: str, _: Any) -> Any:
+        if frame.f_code is function.__code__ and event == "line":
+            ran.append(frame.f_lineno)
+        return tracer
+
+    before = sys.gettrace()
+    sys.settrace(tracer)
+    try:
+        function(*args)
+    finally:
+        sys.settrace(before)
+    first = ran[0]  # a loop comes back to its own line when it is done
+    return [line for i, line in enumerate(ran) if not i or line != first] or ran

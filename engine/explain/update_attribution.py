@@ -1,0 +1,86 @@
+"""Why a parameter moved: which positions of the document pushed it, and how much of the step was momentum."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from engine.errors import WhyError
+from engine.explain.scalar import Explainer, Term
+from engine.timeline.events import Phase
+from engine.timeline.view import AdamStep, View
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """What one position added to a parameter's gradient; `term` says by which scalar, and what the sum was then."""
+
+    pos: int
+    term: Term
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Adam's step of one parameter, taken apart: m is exactly `kept` + `fresh`, that is, what was left of the steps
+    before and what this document's gradient brought, each as Adam computes it.
+
+    The step is delta = c * m with one c for both, so `by_momentum` + `by_document` + `rounding` is delta.
+    """
+
+    adam: AdamStep
+    kept: float
+    fresh: float
+    by_momentum: float
+    by_document: float
+    rounding: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pushes:
+    """A parameter's gradient by positions, in the order in which they pushed: their products, added in this order
+    beginning with 0, are `gradient`, bit for bit.
+
+    `rounding` is what these additions lost: the gradient less the exact sum. `step` is None until Adam has moved it.
+    """
+
+    row: int
+    doc: str
+    pushes: tuple[Push, ...]
+    gradient: float
+    rounding: float
+    step: Step | None
+
+
+def pushes(view: View, row: int) -> Pushes:
+    """What has pushed a parameter so far in this step. Raises WhyError for other scalars and in the forward phase."""
+    if row >= view.recording.n_params:
+        raise WhyError("this is not a parameter, and only parameters are pushed; ask for its chains")
+    if view.moment.phase is Phase.FORWARD:
+        raise WhyError("nothing has pushed this parameter yet in this step; go on to the backward phase")
+    explain = Explainer(view)
+    terms = explain.gradient(row)
+    found = tuple(Push(_position(explain, term.user), term) for term in terms)
+    gradient = terms[-1].after if terms else 0.0
+    rounding = _left(gradient, *(term.product for term in terms))
+    adam = view.adam(row)
+    return Pushes(row, view.program.doc, found, gradient, rounding, None if adam is None else _apart(adam))
+
+
+def _position(explain: Explainer, user: int) -> int:
+    tensor = explain.tensor(user)
+    assert tensor is not None
+    assert tensor.pos is not None
+    return tensor.pos
+
+
+def _apart(adam: AdamStep) -> Step:
+    kept, fresh = adam.beta1 * adam.m_before, (1.0 - adam.beta1) * adam.g
+    by_momentum, by_document = (adam.delta * (part / adam.m) if adam.m else 0.0 for part in (kept, fresh))
+    return Step(adam, kept, fresh, by_momentum, by_document, _left(adam.delta, by_momentum, by_document))
+
+
+def _left(whole: float, *parts: float) -> float:
+    """The whole less the exact sum of its parts, rounded once; nan where any of them is not finite."""
+    if not all(map(math.isfinite, (whole, *parts))):
+        return math.nan
+    return math.fsum((whole, *(-part for part in parts)))

@@ -1,0 +1,225 @@
+"""Breakpoints: an event, a condition, or a condition at an event. Knows where to ask, not how to run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from engine.errors import BreakpointError, ExpressionError
+from engine.expressions.expression import Before, Expression
+from engine.expressions.scope import Kind, Scope
+from engine.expressions.source import check_length
+from engine.timeline.events import PHASES, Moment, Phase, StepProgram, Stretch
+from engine.timeline.view import View
+
+COUNTED = re.compile(r"(?P<words>.*\S)\s+x\s*(?P<count>\d{1,9})")
+PLACE = re.compile(r"[\w.]+\s*(@.*)?|@.*")  # what no condition can be
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Events of a training step; what is None may be anything. Everything counts from 0."""
+
+    name: str | None = None
+    phase: Phase | None = None
+    pos: int | None = None
+    layer: int | None = None
+    head: int | None = None
+
+    def matches(self, stretch: Stretch) -> bool:
+        """Whether an event is one of these."""
+        return (
+            self.name in (None, stretch.name)
+            and self.pos in (None, stretch.pos)
+            and self.phase in (None, stretch.phase)
+            and self.layer in (None, stretch.layer)
+            and self.head in (None, stretch.head)
+        )
+
+    @classmethod
+    def of(cls, stretch: Stretch) -> Place:
+        """This event alone."""
+        return cls(stretch.name, stretch.phase, stretch.pos, stretch.layer, stretch.head)
+
+    def describe(self) -> str:
+        """In words, such as "attn_weights, position 2, layer 0, head 1, forward"."""
+        words = [self.name or "any event"]
+        numbers = (("position", self.pos), ("layer", self.layer), ("head", self.head))
+        words += [f"{what} {number}" for what, number in numbers if number is not None]
+        return ", ".join([*words, *([str(self.phase)] if self.phase else [])])
+
+    @property
+    def text(self) -> str:
+        """As it is typed; the inverse of `parse`."""
+        parts = ((key, getattr(self, key)) for key in ("pos", "layer", "head", "phase"))
+        at = ",".join(f"{key}={value}" for key, value in parts if value is not None)
+        return (self.name or "") + (f"@{at}" if at else "")
+
+    @classmethod
+    def parse(cls, text: str) -> Place:
+        """Read NAME or NAME@pos=2,layer=0,head=1,phase=forward, in any order and each optional.
+
+        Raises BreakpointError.
+        """
+        check_length(text, BreakpointError)
+        if not text.strip():
+            raise BreakpointError("there is no event to stop at; write for example attn_weights@pos=2")
+        name, at, rest = text.partition("@")
+        values: dict[str, str] = {}
+        for part in rest.split(",") if at else []:
+            key, _, value = (piece.strip() for piece in part.partition("="))
+            if key not in ("phase", "pos", "layer", "head") or not value or key in values:
+                raise BreakpointError(
+                    f"{part.strip()!r} in {text!r} says no place; write NAME@pos=2,layer=0,head=1,phase=forward, "
+                    "each at most once"
+                )
+            values[key] = value
+        return cls.from_dict({"name": name.strip() or None, **values})
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Place:
+        """From plain values, numbers perhaps as text. Raises BreakpointError."""
+        place: dict[str, Any] = dict(_plain(values, cls))
+        for key in ("pos", "layer", "head"):
+            if place.get(key) is not None:
+                place[key] = _whole(key, place[key])
+        if place.get("phase") is not None:
+            if place["phase"] not in PHASES:
+                raise BreakpointError(f"the phase is {place['phase']!r}; write {', '.join(PHASES)}")
+            place["phase"] = Phase(place["phase"])
+        if not isinstance(place.get("name"), str | None):
+            raise BreakpointError(f"the name of an event is {place['name']!r}; write a text such as 'attn_weights'")
+        return cls(**place)
+
+    def check(self, scope: Scope) -> None:
+        """Raise BreakpointError for a place that no training step of this model has."""
+        config, names = scope.config, (*scope.tables, "loss")
+        if self.name is not None and self.name not in names:
+            reason = scope.without_layers(self.name)
+            if reason:
+                raise BreakpointError(f"{reason}; there are {', '.join(names)}")
+            raise BreakpointError(f"no event is called {self.name!r}; there are {', '.join(names)}")
+        sizes = {"pos": config.block_size, "layer": config.n_layer, "head": config.n_head}
+        for what, size in sizes.items():
+            number = getattr(self, what)
+            if number is not None and what != "pos" and not config.n_layer:
+                raise BreakpointError(f"{what} is {number}, and this model has no layers; leave it out")
+            if number is not None and not 0 <= number < size:
+                raise BreakpointError(f"{what} is {number}; write a number from 0 to {size - 1}")
+
+
+@dataclass(frozen=True, slots=True)
+class Breakpoint:
+    """Stop at a place, under a condition, or both, every `count`-th time. `id` tells breakpoints apart."""
+
+    id: str
+    place: Place | None = None
+    condition: str | None = None
+    count: int = 1
+    enabled: bool = True
+
+    def describe(self) -> str:
+        """In words, such as "attn_weights, position 2 if loss < 2, every 3 times"."""
+        words = self.place.describe() if self.place else ""
+        if self.condition is not None:
+            words += f" if {self.condition}" if words else self.condition
+        return words + (f", every {self.count} times" if self.count > 1 else "") + ("" if self.enabled else " (off)")
+
+    @property
+    def text(self) -> str:
+        """As it is typed; `parse` reads it."""
+        parts = [part for part in (self.place and self.place.text, self.condition) if part]
+        return " if ".join(parts) + (f" x {self.count}" if self.count > 1 else "")
+
+    @classmethod
+    def parse(cls, text: str, own_id: str) -> Breakpoint:
+        """Read PLACE, CONDITION or PLACE if CONDITION, each perhaps with x COUNT after it.
+
+        Raises BreakpointError; a condition is read only by `Armed`.
+        """
+        check_length(text, BreakpointError)
+        words, count = text.strip(), 1
+        counted = COUNTED.fullmatch(words)
+        if counted:
+            words, count = counted["words"], int(counted["count"])
+        first, conditional, condition = words.partition(" if ")
+        if PLACE.fullmatch(first.strip()) and first.strip():
+            return cls(own_id, Place.parse(first.strip()), condition.strip() if conditional else None, count)
+        return cls(own_id, condition=words, count=count)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as JSON has them."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Breakpoint:
+        """The inverse of `as_dict`. Raises BreakpointError for anything else; a condition is read only by `Armed`."""
+        own = dict(_plain(values, cls))
+        if own.get("place") is not None:
+            if not isinstance(own["place"], Mapping):
+                raise BreakpointError(f"the place of a breakpoint is {own['place']!r}; write name, pos, layer, head")
+            own["place"] = Place.from_dict(own["place"])
+        for key, kind in (("id", str), ("condition", str | None), ("enabled", bool)):
+            if key in own and not isinstance(own[key], kind):
+                raise BreakpointError(f"a breakpoint's {key} is {own[key]!r}; leave it out or write another")
+        if not own.get("id"):
+            raise BreakpointError("a breakpoint has no id; give it one")
+        return cls(**own | {"count": _whole("count", own.get("count", 1))})
+
+
+class Armed:
+    """A breakpoint ready to be asked. Raises BreakpointError or ExpressionError if this model cannot have it."""
+
+    def __init__(self, what: Breakpoint, scope: Scope) -> None:
+        self.breakpoint = what
+        if what.count < 1:
+            raise BreakpointError(f"count is {what.count}; write 1 to stop every time, 2 for every other, ...")
+        if what.place is None and what.condition is None:
+            raise BreakpointError("a breakpoint needs an event or a condition; give it one of them")
+        if what.place:
+            what.place.check(scope)
+        self.condition = None if what.condition is None else condition(what.condition, scope)
+
+    def moments(self, program: StepProgram) -> list[Moment]:
+        """Where in a step it is to be asked, in order."""
+        place = self.breakpoint.place
+        if place is None:
+            assert self.condition is not None
+            return self.condition.moments(program)
+        phases = [place.phase] if place.phase else PHASES
+        stretches = (stretch for phase in phases for stretch in program.stretches(phase))
+        return [Moment(program.step, s.phase, s.last) for s in stretches if place.matches(s)]
+
+    def holds(self, view: View, before: Before | None) -> bool:
+        """Whether it holds at one of its moments; see `Expression.value`."""
+        return self.condition is None or self.condition.value(view, before) is True
+
+
+def condition(text: str, scope: Scope) -> Expression:
+    """An expression that is true or false. Raises ExpressionError for any other."""
+    expression = Expression(text, scope)
+    if expression.kind is not Kind.TRUTH:
+        raise ExpressionError(
+            f"this is {expression.kind.value}, and a condition is true or false; compare it, as in loss < 2",
+            expression.text, 0, len(expression.text),
+        )  # fmt: skip
+    return expression
+
+
+def _plain(values: Mapping[str, Any], cls: type) -> Mapping[str, Any]:
+    names = [f.name for f in fields(cls)]
+    for key in values:
+        if key not in names:
+            raise BreakpointError(f"a breakpoint has no {key!r}; it has {', '.join(names)}")
+    return values
+
+
+def _whole(what: str, value: Any) -> int:
+    try:
+        if isinstance(value, int | str) and not isinstance(value, bool):
+            return int(value)
+    except ValueError:
+        pass
+    raise BreakpointError(f"{what} is {value!r}; write a whole number")

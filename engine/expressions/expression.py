@@ -1,0 +1,217 @@
+"""`Expression`: a question about a run, such as `loss < 2 and step > 100`, checked once and asked at many moments.
+
+It is evaluated by simpleeval over a syntax tree that `checking` has gone through node by node; nothing of the run but
+numbers and texts ever reaches it. What is not yet known at a moment makes the whole expression unknown: None.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from simpleeval import SimpleEval
+
+from engine.autograd.tape import Rows
+from engine.expressions.checker import OPERATORS, Checked, Slot, check
+from engine.expressions.scope import METHODS, NAMES, Grain, Kind, Numbers, Reference, Scope, Value
+from engine.expressions.source import Source
+from engine.spelling import occurs, same, token_id
+from engine.timeline.events import Moment, Phase, StepProgram
+from engine.timeline.view import View
+
+Before = tuple[float | None, ...]
+"""The operands of every changes_sign, one training step earlier."""
+Answer = float | int | str | bool | tuple[float, ...] | None
+
+
+def _sign(x: float) -> float:
+    return x if math.isnan(x) else (x > 0) - (x < 0)
+
+
+def _equal(a: Value, b: Value) -> bool:
+    return same(a, b) if isinstance(a, str) and isinstance(b, str) else a == b
+
+
+def _gather(name: str, *args: float | Numbers) -> float:
+    """min, max or sum of several numbers, or of single ones."""
+    values = args[0] if isinstance(args[0], Numbers) else Numbers(np.array(args, dtype=np.float64))
+    return float(getattr(values, name)())
+
+
+FUNCTIONS = {
+    "abs": abs,
+    "sqrt": math.sqrt,
+    "log": math.log,
+    "exp": math.exp,
+    "sign": _sign,
+    "isnan": math.isnan,
+    "isinf": math.isinf,
+    "len": len,
+    "min": lambda *args: _gather("min", *args),
+    "max": lambda *args: _gather("max", *args),
+    "sum": lambda *args: _gather("sum", *args),
+}
+COMPARISONS = {
+    ast.Eq: _equal,
+    ast.NotEq: lambda a, b: not _equal(a, b),
+    ast.Lt: lambda a, b: a < b,
+    ast.LtE: lambda a, b: a <= b,
+    ast.Gt: lambda a, b: a > b,
+    ast.GtE: lambda a, b: a >= b,
+    ast.In: occurs,
+    ast.NotIn: lambda a, b: not occurs(a, b),
+    ast.Not: lambda a: not a,
+}
+
+
+class Expression:
+    """`text`, checked for runs of one configuration and alphabet. Raises ExpressionError, which points at the fault.
+
+    Tensors are those of the position that the moment is at. Not to be asked from two threads at once.
+    """
+
+    def __init__(self, text: str, scope: Scope) -> None:
+        source = Source(text)
+        self.text, self.scope = source.text, scope
+        self._checked = check(source, scope)
+        self._evaluator = SimpleEval(OPERATORS | COMPARISONS, FUNCTIONS, {}, allowed_attrs={Numbers: METHODS})
+        spoken = self._checked.spoken_of
+        self.grain = max((x.grain for x in spoken), default=Grain.START)
+        """The place in a step from which all that it speaks of is known."""
+        self.positional = any(x.positional for x in spoken)
+        """Whether it speaks of something that every position has its own of."""
+        self._phased = "phase" in self._checked.names
+
+    @property
+    def kind(self) -> Kind:
+        """What its value is: a number, several, a text, or true or false."""
+        return self._checked.kind
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether it asks for a change of sign, so that its value also rests on the training step before."""
+        return bool(self._checked.changes)
+
+    # Its value.
+
+    def value(self, view: View, before: Before | None = None) -> Answer:
+        """Its value at the moment of the view; None where it is not known, or where arithmetic has no answer.
+
+        Several numbers come as a tuple, row by row. `before` is what `operands` said at the end of the backward phase
+        one training step earlier; without it, nothing is known of changes of sign.
+        """
+        known = self._known(view, self._checked)
+        if known is None:
+            return None
+        for i, change in enumerate(self._checked.changes):
+            now, then = self._number(change.operand.tree, known), before[i] if before else None
+            if now is None or then is None:
+                return None
+            known[change.id] = now < 0.0 < then or then < 0.0 < now
+        answer = self._evaluate(self._checked.tree, known)
+        return answer.flat() if isinstance(answer, Numbers) else answer
+
+    def operands(self, view: View) -> Before:
+        """What its changes of sign look at, as it stands."""
+        return tuple(self._operand(view, change.operand) for change in self._checked.changes)
+
+    def _operand(self, view: View, operand: Checked) -> float | None:
+        known = self._known(view, operand)
+        return None if known is None else self._number(operand.tree, known)
+
+    def row(self, view: View) -> int | None:
+        """The scalar that this is, or is the gradient or a moment of, if it is a single one that is there."""
+        tree = self._checked.tree
+        if not isinstance(tree, ast.Name) or self.kind is not Kind.NUMBER:
+            return None
+        if tree.id in NAMES:
+            return view.program.loss_row if tree.id == "loss" else None
+        *inside, slot = self._checked.slots  # the last is the expression, those before stand in its index
+        known = self._known(view, replace(self._checked, slots=inside))
+        if known is None:
+            return None
+        index = self._index(slot, known)
+        rows: Rows | None = None if index is None else slot.reference.rows(view, index)
+        return None if rows is None else int(rows)
+
+    @property
+    def of_data(self) -> bool:
+        """Whether it speaks of values: of no gradient, and of no moment of Adam."""
+        return all(slot.reference.quantity == "data" for slot in self._checked.slots)
+
+    def _known(self, view: View, of: Checked) -> dict[str, Value] | None:
+        """The meaning of the plain names in a checked tree; None if any of it is not known."""
+        known: dict[str, Value] = {}
+        for name, spec in of.names.items():
+            value = spec.read(view)
+            if value is None:
+                return None
+            known[name] = value
+        for slot in of.slots:
+            index = self._index(slot, known)
+            values = None if index is None else slot.reference.read(view, index)
+            if values is None:
+                return None
+            known[slot.id] = values
+        return known
+
+    def _index(self, slot: Slot, known: Mapping[str, Value]) -> tuple[int, ...] | None:
+        index = []
+        for part in slot.index:
+            i = self._evaluate(part, known)
+            i = token_id(i, self.scope.token_ids) if isinstance(i, str) else i
+            if not isinstance(i, int | float) or i != i // 1:
+                return None
+            index.append(int(i))
+        return tuple(index)
+
+    def _number(self, tree: ast.expr, known: Mapping[str, Value]) -> float | None:
+        answer = self._evaluate(tree, known)
+        try:
+            return float(answer) if isinstance(answer, int | float) else None
+        except OverflowError:  # an integer that no float is as large as
+            return None
+
+    def _evaluate(self, tree: ast.expr, known: Mapping[str, Value]) -> Value | None:
+        self._evaluator.names = known
+        try:
+            return self._evaluator.eval(self.text, tree)  # type: ignore[no-any-return]
+        except (ArithmeticError, ValueError):  # such as 1 / 0 and log(0)
+            return None
+
+    # When it is asked.
+
+    def moments(self, program: StepProgram) -> list[Moment]:
+        """Where in a step it is asked, in order: the first places (the start, or the end of an event) where all that
+        it speaks of is known; once for each position if it speaks of one, and for each phase if it speaks of that.
+        """
+        first = 0 if self.grain <= Grain.LOSS and not (self.positional and self.grain is Grain.LOSS) else 1
+        phases = list(Phase)[first:] if self._phased else [list(Phase)[first]]
+        return [Moment(program.step, phase, tick) for phase in phases for tick in self._ticks(phase, program)]
+
+    def _ticks(self, phase: Phase, program: StepProgram) -> list[int]:
+        if self.positional:
+            return [] if phase is Phase.UPDATE else self._ticks_of_positions(phase, program)
+        if phase is Phase.FORWARD:
+            return [0 if self.grain is Grain.START else program.ticks(phase)]
+        if phase is Phase.BACKWARD and self.grain is Grain.NORM:
+            return [program.ticks(phase)]
+        return [program.stretches(phase)[0].last]
+
+    def _ticks_of_positions(self, phase: Phase, program: StepProgram) -> list[int]:
+        """For each position the end of the event that completes what is asked for; its first event if nothing is."""
+        tensors = [x for x in self._checked.spoken_of if isinstance(x, Reference) and x.positional]
+        awaited = [x for x in tensors if phase is Phase.FORWARD or x.quantity == "grad"]
+        ends: dict[int, int] = {}
+        for stretch in program.stretches(phase):
+            if stretch.pos is None:
+                continue
+            if any(x.matches(stretch.name, stretch.layer, stretch.head) for x in awaited):
+                ends[stretch.pos] = stretch.last
+            elif not awaited:
+                start = 0 if phase is Phase.FORWARD and stretch.index == 0 else stretch.last
+                ends.setdefault(stretch.pos, start)
+        return sorted(ends.values())

@@ -1,0 +1,270 @@
+"""What an expression can speak of: names of a step, tensors, parameters, their gradients and moments, at one moment.
+
+A reference is read from a `View`. What is not known at the moment is None. Knows nothing of syntax.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+
+from engine.autograd.tape import Rows
+from engine.model.config import Config
+from engine.model.recording import Floats
+from engine.model.tokenizer import Tokenizer
+from engine.timeline.events import Phase
+from engine.timeline.history import matrix_norms, whole_norm
+from engine.timeline.view import View
+
+Quantity = Literal["data", "grad", "m", "v"]
+IN_LAYER = re.compile(r"layer\d+\b")
+
+
+class Kind(Enum):
+    """What kind of thing an expression is; the values are words for a person."""
+
+    NUMBER = "a number"
+    NUMBERS = "several numbers"
+    TEXT = "a text"
+    TRUTH = "true or false"
+
+
+class Grain(IntEnum):
+    """The place in a step from which something is known, in the order of time."""
+
+    START = 0  # the start of the step
+    EVENT = 1  # events of the forward phase
+    LOSS = 2  # the end of the forward phase
+    GRADIENT = 3  # events of the backward phase
+    NORM = 4  # the end of the backward phase
+
+
+class Numbers:
+    """Several numbers, of which expressions see METHODS and nothing else: no array is ever handed out."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Floats) -> None:
+        self._values = values
+
+    def max(self) -> float:
+        return self._one(np.max)
+
+    def min(self) -> float:
+        return self._one(np.min)
+
+    def sum(self) -> float:
+        return self._one(np.sum)
+
+    def mean(self) -> float:
+        return self._one(np.mean)
+
+    def norm(self) -> float:
+        """The root of the sum of squares."""
+        return norm(self._values)
+
+    def argmax(self) -> int:
+        """Where the largest stands, counted row by row from 0."""
+        return int(self._values.argmax())
+
+    def argmin(self) -> int:
+        """Where the smallest stands, counted row by row from 0."""
+        return int(self._values.argmin())
+
+    def _one(self, reduce: Callable[[Floats], Any]) -> float:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(reduce(self._values))
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def flat(self) -> tuple[float, ...]:
+        """All of them, row by row."""
+        return tuple(self._values.ravel().tolist())
+
+
+METHODS = frozenset({"max", "min", "sum", "mean", "norm", "argmax", "argmin"})
+
+Value = float | int | str | bool | Numbers
+
+
+def norm(values: Floats) -> float:
+    """The root of the sum of squares."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.sqrt(np.sum(values * values)))
+
+
+def grad_norm(view: View) -> float:
+    """The norm of the gradients of all parameters, as they stand; in the end the figure that a run's history keeps."""
+    w, r = view.workspace, view.recording
+    return whole_norm(matrix_norms(w.loops, r.bounds, w.grad[: r.n_params], w.params, w.params)[:, 0])
+
+
+def backward_done(view: View) -> bool:
+    """Whether all gradients of this step are complete."""
+    phase, tick = view.moment.phase, view.moment.tick
+    return phase is Phase.UPDATE or (phase is Phase.BACKWARD and tick == view.program.ticks(phase))
+
+
+def _token_at(view: View, tokens: Sequence[int]) -> str | None:
+    pos = view.pos
+    return None if pos is None else view.program.tokenizer.name(tokens[pos])
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A plain name: its kind, from where in a step it is known, whether it belongs to a position, how it is read."""
+
+    kind: Kind
+    grain: Grain
+    positional: bool
+    read: Callable[[View], float | int | str | None]
+
+
+NAMES = {
+    "step": Name(Kind.NUMBER, Grain.START, False, lambda view: view.moment.step),
+    "doc": Name(Kind.TEXT, Grain.START, False, lambda view: view.program.doc),
+    "n": Name(Kind.NUMBER, Grain.START, False, lambda view: view.program.n),
+    "learning_rate": Name(
+        Kind.NUMBER, Grain.START, False, lambda view: view.config.learning_rate_at(view.moment.step)
+    ),
+    **{
+        name: Name(Kind.NUMBER, Grain.START, False, partial(lambda name, view: getattr(view.config, name), name))
+        for name in ("n_layer", "n_embd", "n_head", "head_dim", "block_size", "num_steps", "beta1", "beta2")
+    },
+    "vocab_size": Name(Kind.NUMBER, Grain.START, False, lambda view: view.program.tokenizer.vocab_size),
+    "n_params": Name(Kind.NUMBER, Grain.START, False, lambda view: view.recording.n_params),
+    "phase": Name(Kind.TEXT, Grain.START, False, lambda view: str(view.moment.phase)),
+    "pos": Name(Kind.NUMBER, Grain.EVENT, True, lambda view: view.pos),
+    "token": Name(Kind.TEXT, Grain.EVENT, True, lambda view: _token_at(view, view.program.inputs)),
+    "target": Name(Kind.TEXT, Grain.EVENT, True, lambda view: _token_at(view, view.program.targets)),
+    "loss": Name(Kind.NUMBER, Grain.LOSS, False, lambda view: view.loss),
+    "grad_norm": Name(
+        Kind.NUMBER, Grain.NORM, False, lambda view: grad_norm(view) if backward_done(view) else None
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A tensor or a parameter matrix: the places that say which one it is (layer, head), and its shape beyond them.
+
+    `tokens` says that its first dimension counts tokens, so that a token can be written in their stead; `grows`
+    that it is as long as there are positions so far.
+    """
+
+    name: str
+    places: dict[str, int]
+    shape: tuple[int, ...]
+    parameter: bool = False
+    tokens: bool = False
+    grows: bool = False
+
+
+def tables(config: Config, vocab_size: int) -> dict[str, Table]:
+    """All tensors and parameter matrices of a configuration, by name."""
+    found = [Table(name, {}, (config.n_embd,)) for name in ("embed", "embed_norm")]
+    found += _tables_of_layers(config) if config.n_layer else []
+    found.append(Table("loss_t", {}, ()))
+    found += [Table(name, {}, (vocab_size,), tokens=True) for name in ("logits", "probs")]
+    for name, shape in config.matrices(vocab_size).items():
+        found.append(Table(name, {}, shape, parameter=True, tokens=name in ("wte", "lm_head")))
+    return {table.name: table for table in found}
+
+
+def _tables_of_layers(config: Config) -> list[Table]:
+    """The tensors that every layer has its own of."""
+    wide, layer = (config.n_embd,), {"layer": config.n_layer}
+    head = layer | {"head": config.n_head}
+    stream = ("attn_norm", "q", "k", "v", "attn_out", "attn_residual", "mlp_norm", "mlp_fc2", "mlp_residual")
+    found = [Table(name, layer, wide) for name in stream]
+    found += [Table(name, layer, (4 * config.n_embd,)) for name in ("mlp_fc1", "mlp_relu")]
+    found += [Table(name, head, (config.block_size,), grows=True) for name in ("attn_logits", "attn_weights")]
+    return [*found, Table("head_out", head, (config.head_dim,))]
+
+
+class Scope:
+    """All that expressions about runs of this configuration and alphabet can speak of."""
+
+    def __init__(self, config: Config, tokenizer: Tokenizer) -> None:
+        self.config, self.tokenizer = config, tokenizer
+        self.tables = tables(config, tokenizer.vocab_size)
+        self.token_ids = {tokenizer.name(i): i for i in range(tokenizer.vocab_size)}
+
+    def without_layers(self, name: str) -> str:
+        """A sentence on a tensor or matrix that is not there because the model has no layers; else empty."""
+        in_layers = name in (table.name for table in _tables_of_layers(self.config)) or IN_LAYER.match(name)
+        return f"{name} belongs to a layer, and this model has none" if in_layers and not self.config.n_layer else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One quantity of a tensor or a matrix, at `place`, the layer and the head if it has them."""
+
+    quantity: Quantity
+    table: Table
+    place: tuple[int, ...] = ()
+
+    @property
+    def positional(self) -> bool:
+        """Whether it is one at every position."""
+        return not self.table.parameter
+
+    @property
+    def grain(self) -> Grain:
+        """From where in a step it is known."""
+        if self.table.parameter:
+            return Grain.NORM if self.quantity == "grad" else Grain.START
+        return Grain.GRADIENT if self.quantity == "grad" else Grain.EVENT
+
+    def matches(self, name: str, layer: int | None, head: int | None) -> bool:
+        """Whether this is what a tensor of that name, layer and head holds."""
+        place = tuple(x for x in (layer, head) if x is not None)
+        return (name, place) == (self.table.name, self.place)
+
+    def all_rows(self, view: View) -> Rows | None:
+        """The rows of the whole tensor at the present position, or of the matrix; None where there is none."""
+        if self.table.parameter:
+            return view.recording.matrices[self.table.name]
+        pos = view.pos
+        if pos is None:
+            return None
+        tensors = view.recording.positions[pos].tensors
+        return next(t.rows for t in tensors if self.matches(t.name, t.layer, t.head))
+
+    def rows(self, view: View, index: tuple[int, ...]) -> Rows | None:
+        """The rows that `index` leaves, () for a single scalar; None where there are none, now or ever."""
+        rows = self.all_rows(view)
+        if rows is None or not all(0 <= i < size for i, size in zip(index, rows.shape, strict=False)):
+            return None
+        return np.asarray(rows[0] if self.table.shape == () else rows[index])
+
+    def read(self, view: View, index: tuple[int, ...]) -> float | Numbers | None:
+        """Its value, or values, where all of them are known."""
+        rows = self.rows(view, index)
+        values = None if rows is None else self._values(view, rows)
+        if values is None:
+            return None
+        return float(values) if values.ndim == 0 else Numbers(values)
+
+    def _values(self, view: View, rows: Rows) -> Floats | None:
+        if self.quantity in ("m", "v"):
+            return np.asarray(view.moments(rows)[self.quantity == "v"])
+        if self.quantity == "data":
+            reading = view.data(rows)
+            return np.asarray(reading.values) if reading.known.all() else None
+        if not backward_done(view) and (self.table.parameter or not self._complete(view, rows)):
+            return None
+        return np.asarray(view.workspace.grad[rows])
+
+    def _complete(self, view: View, rows: Rows) -> bool:
+        """Whether the tensor's event of the backward phase is over, and these rows have a gradient by then."""
+        whole, (_, last) = self.all_rows(view), view.program.touched
+        done = whole is not None and view.moment.phase is Phase.BACKWARD and last[whole].max() <= view.moment.tick
+        return bool(done and view.grad(rows).known.all())

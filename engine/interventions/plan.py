@@ -1,0 +1,164 @@
+"""`Alterations`: changes made ready for a run, as rows and numbers for each of its steps.
+
+Means of what is switched off are taken when their step begins, in the plain order: documents, positions, left to right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from engine.autograd.jit import Loops
+from engine.autograd.kernels import FINE
+from engine.autograd.overrides import Overrides
+from engine.autograd.tape import Rows
+from engine.errors import ChangeError, NumericFault
+from engine.interventions.syntax import SCALAR, Ablation, Change, SetParameter, SetRate, SetScalar
+from engine.model.config import Config
+from engine.model.recording import Floats, Recording, Span, Workspace
+from engine.text import quoted
+from engine.timeline.events import StepProgram
+
+TEMPERATURE = 0.5  # of samples, where nothing else is said
+
+
+def apart(one: Sequence[Change], other: Sequence[Change]) -> int | None:
+    """The first step in which runs with these changes differ; None if they never do. Order counts as well."""
+    steps = sorted({change.step for change in (*one, *other)})
+    return next((s for s in steps if [c for c in one if c.step <= s] != [c for c in other if c.step <= s]), None)
+
+
+class Alterations:
+    """What a run does otherwise than its configuration and seed say. Later changes come after earlier ones."""
+
+    def __init__(self, recording: Recording, changes: Iterable[Change] = ()) -> None:
+        self.changes = tuple(changes)
+        self._recording = recording
+        self._means: dict[Ablation, Floats] = {}  # replaced, never changed: other threads may be reading it
+
+    def taking_on(self, changes: Iterable[Change]) -> Alterations:
+        """Other changes; means that were taken before the first step that differs stay known."""
+        other = Alterations(self._recording, changes)
+        step = apart(self.changes, other.changes)
+        other._means = {change: mean for change, mean in self._means.items() if step is None or change.step < step}
+        return other
+
+    def config(self, step: int) -> Config:
+        """The hyperparameters that hold in a step."""
+        rates = {c.name: c.value for c in self._rates(step) if c.name != "temperature"}
+        return replace(self._recording.config, **rates) if rates else self._recording.config  # type: ignore[arg-type]
+
+    def temperature(self, step: int) -> float:
+        """The temperature of samples after so many steps."""
+        return next((c.value for c in reversed(self._rates(step)) if c.name == "temperature"), TEMPERATURE)
+
+    def _rates(self, step: int) -> list[SetRate]:
+        return [c for c in self.changes if isinstance(c, SetRate) and c.step <= step]
+
+    def set_parameters(self, params: Floats, step: int) -> None:
+        """Write what is set at the start of the step."""
+        for change in self.changes:
+            if isinstance(change, SetParameter) and change.step == step:
+                params[self._recording.matrices[change.matrix][change.index]] = change.value
+
+    def overrides(self, program: StepProgram) -> Overrides | None:
+        """What is otherwise in a training step; None if nothing is. Raises what `rows` raises."""
+        values = self._switched_off(program.step)
+        off = set(values)
+        for change in self.changes:
+            if isinstance(change, SetScalar) and change.step == program.step:
+                rows = self.rows(change, program)
+                values |= dict.fromkeys(rows, change.value)
+                off -= set(rows)
+        return self._made_of(values, off)
+
+    def in_samples(self, step: int) -> Overrides | None:
+        """What is otherwise in samples drawn in a step: what is switched off. None if nothing is."""
+        values = self._switched_off(step)
+        return self._made_of(values, set(values))
+
+    def _made_of(self, values: dict[int, float], off: set[int]) -> Overrides | None:
+        return Overrides(self._recording.op, values, frozenset(off)) if values else None
+
+    def check(self, change: Change, program: StepProgram) -> None:
+        """Raise ChangeError if there is nothing in its step, of which this is the program, that it could change."""
+        if isinstance(change, SetScalar):
+            self.rows(change, program)
+
+    def rows(self, change: SetScalar, program: StepProgram) -> list[int]:
+        """The scalars that are set. Raises ChangeError if the document of the step has none such."""
+        if change.name == SCALAR:
+            if change.index[0] >= len(program.rows):
+                raise ChangeError(
+                    f"there is no scalar {change.index[0]} in step {program.step}, whose forward phase has "
+                    f"{len(program.rows):,}; write a smaller number"
+                )
+            return [int(program.rows[change.index[0]])]
+        layer, head = (*change.place, None, None)[:2]
+        rows = program.tensors.get((change.name, change.pos, layer, head))
+        if rows is None:
+            raise ChangeError(
+                f"step {program.step} reads {quoted(program.doc)}, with positions 0 to {program.n - 1}, so there is no "
+                f"{change.name} at position {change.pos}; choose another position or step"
+            )
+        if change.index and change.index[0] >= len(rows):  # as long as there are positions so far
+            raise ChangeError(f"{change.name} has {len(rows)} elements at position {change.pos}; write a smaller index")
+        return np.atleast_1d(rows[change.index]).ravel().tolist()
+
+    # What is switched off.
+
+    def _switched_off(self, step: int) -> dict[int, float]:
+        """The value of every scalar that is off in a step, as far as means are known."""
+        values: dict[int, float] = {}
+        for change in self.changes:
+            if not isinstance(change, Ablation) or change.step > step or (change.mean_of and change not in self._means):
+                continue
+            spans = self._recording.positions
+            if change.kind == "pos" and change.number is not None:
+                spans = spans[change.number : change.number + 1]
+            for tensors in (_tensors(change, span) for span in spans):
+                means = self._means[change] if change.mean_of else np.zeros((len(tensors), len(tensors[0])))
+                for rows, mean in zip(tensors, means, strict=True):
+                    values |= zip(rows.tolist(), mean.tolist(), strict=True)
+        return values
+
+    def take_means(self, step: int, loops: Loops, params: Floats, tokens: Callable[[int], list[int]]) -> None:
+        """Take the means that are taken when this step begins; `tokens` gives the tokens of the document of a step.
+
+        Raises NumericFault where Python's arithmetic would.
+        """
+        for change in self.changes:
+            if isinstance(change, Ablation) and change.mean_of and change.step == step and change not in self._means:
+                workspace = Workspace.beside(self._recording, loops)
+                workspace.params[:] = params
+                workspace.overrides = self.in_samples(step)
+                mean = _mean(change, workspace, [tokens(step + i) for i in range(change.mean_of)])
+                self._means = {**self._means, change: mean}
+
+
+def _tensors(change: Ablation, span: Span) -> list[Rows]:
+    """What a part makes at a position."""
+    names = {"head": ("head_out",), "mlp": ("mlp_fc2",), "pos": ("k", "v")}[change.kind]
+    head = change.number if change.kind == "head" else None
+    return [t.rows for name in names for t in span.tensors if (t.name, t.layer, t.head) == (name, change.layer, head)]
+
+
+def _mean(change: Ablation, workspace: Workspace, documents: list[list[int]]) -> Floats:
+    """The mean of each tensor of a part over all positions of the documents, one row each."""
+    r, total, count = workspace.recording, np.zeros(()), 0
+    for tokens in documents:
+        n = min(r.config.block_size, len(tokens) - 1)
+        workspace.read(0, tokens[:n], tokens[1 : n + 1])
+        rows = r.rows[: r.row_counts[n - 1]]
+        at = workspace.forward(rows, 0, len(rows))
+        if at != FINE:
+            raise NumericFault(
+                step=change.step, doc="", pos=None, tensor=change.part, row=int(rows[at]),
+                reason=f"the mean over {change.mean_of} documents cannot be computed",
+            )  # fmt: skip
+        for span in r.positions[:n]:
+            total = total + np.stack([workspace.data[rows] for rows in _tensors(change, span)])
+            count += 1
+    return total / count

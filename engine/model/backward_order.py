@@ -1,0 +1,155 @@
+"""The order in which gradients accumulate: reversed depth-first post-order from the loss, children left to right.
+
+Addition of floats is not associative, so bits depend on it. It depends on the position and its target alone: the
+target's logit is reached first and takes everything below it along. So each position is sorted once below its last
+residual (the body), each target once above it (the head), and a document's route leads through these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.autograd.dot_products import BELOW
+from engine.autograd.jit import Loops
+from engine.autograd.tape import Rows
+from engine.model.recording import Recording, Span
+
+MOST_CACHED = 2**21  # steps of heads kept; with a large alphabet they are made anew
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    """The backward phase of one document: steps, that is, `edges` and `terms` (see `runs.fold`), in `legs`, (n, 3).
+
+    `ticks` is how many edges of the chain rule that makes, the one that sets the loss's own gradient among them.
+    """
+
+    edges: Rows
+    terms: Rows
+    legs: Rows
+    ticks: int
+
+
+class GradientOrder:
+    """Says, for the targets of a document, how the chain rule goes through its graph in the original's order."""
+
+    def __init__(self, recording: Recording, loops: Loops) -> None:
+        self._recording, self._loops = recording, loops
+        block_size, n_embd, vocab_size = recording.config.block_size, recording.config.n_embd, recording.vocab_size
+        self._turn = np.zeros(len(recording), dtype=np.int8)
+        self._shifts = np.array([2 * (self._top(p) - self._top(0)) for p in range(block_size)], dtype=np.int32)
+        legs_a_position = 2 * n_embd + 2
+        self._legs = np.empty((block_size * legs_a_position + 1, 3), dtype=np.int32)
+        # Where the steps of each piece stand, and how many edges they are; no edges: not made yet.
+        self._means, self._mean_ticks = np.zeros((block_size, 2), dtype=np.int32), [0] * block_size
+        self._heads, self._head_ticks = np.zeros((vocab_size, 2), dtype=np.int32), [0] * vocab_size
+        self._bodies, self._body_ticks = np.zeros((block_size, n_embd + 1), dtype=np.int32), [0] * block_size
+        self._forget()
+
+    def _forget(self) -> None:
+        self._steps: Rows = np.empty((2, 1024), dtype=np.int32)  # edges, and terms
+        self._used = self._cached = 0
+        for ticks in (self._mean_ticks, self._head_ticks, self._body_ticks):
+            ticks[:] = [0] * len(ticks)
+
+    def route(self, targets: list[int]) -> Route:
+        """The way along which the loss of a document with these targets flows back."""
+        if self._cached > MOST_CACHED:
+            self._forget()
+        n, mean_ticks, head_ticks, body_ticks = len(targets), self._mean_ticks, self._head_ticks, self._body_ticks
+        if not mean_ticks[n - 1]:
+            self._make_mean(n)
+        ticks = mean_ticks[n - 1]
+        for pos, target in enumerate(targets):
+            if not body_ticks[pos]:
+                self._make_body(pos)
+            if not head_ticks[target]:
+                self._make_head(target)
+            ticks += body_ticks[pos] + head_ticks[target]
+        count = self._loops.route(
+            *self._steps, self._means, self._heads, self._bodies, self._shifts, np.array(targets, dtype=np.int32),
+            self._legs,
+        )  # fmt: skip
+        return Route(self._steps[0], self._steps[1], self._legs[:count].copy(), ticks)
+
+    def edges(self, route: Route, child: Rows) -> Rows:
+        """The edges of a route one by one, (ticks,), as indices into `child`, as `kernels.backward` takes them."""
+        out = np.empty(route.ticks, dtype=np.int32)
+        self._loops.unfold(child, route.edges, route.terms, route.legs, out)
+        return out
+
+    def _append(self, steps: Rows) -> tuple[int, int]:
+        """Keep these steps; says where they begin and end. Routes hold the array that they were made for."""
+        first, last = self._used, self._used + steps.shape[1]
+        if last > self._steps.shape[1]:
+            grown = np.empty((2, 2 * last), dtype=np.int32)
+            grown[:, :first] = self._steps[:, :first]
+            self._steps = grown
+        self._steps[:, first:last] = steps
+        self._used = last
+        return first, last
+
+    def _fold(self, rows: Rows) -> Rows:
+        r = self._recording
+        out = np.empty((2, 2 * len(rows)), dtype=np.int32)
+        return out[:, : self._loops.fold(r.child, r.live, r.dots.ends, rows, *out)]
+
+    def _ticks_of(self, rows: Rows) -> int:
+        below = self._recording.child[np.concatenate([2 * rows, 2 * rows + 1])]
+        return int(np.count_nonzero((below >= 0) & self._recording.live[below]))
+
+    def _top(self, pos: int) -> int:
+        """The first row above the last residual."""
+        return int(self._residual(pos)[-1]) + 1
+
+    def _residual(self, pos: int) -> Rows:
+        """The rows of the residual stream that the logits of a position are made from: without layers, its first."""
+        last = "mlp_residual" if self._recording.config.n_layer else "embed_norm"
+        return self._recording.positions[pos].tensor(last).rows
+
+    def _sort(self, root: int, lowest: int, shallow: int, span: Span, child: Rows) -> Rows:
+        scratch = np.empty(2 * (span.last - span.first), dtype=np.int32)
+        stack, out = scratch[: span.last - span.first], scratch[span.last - span.first :]
+        count = self._loops.post_order(self._recording.op, child, root, lowest, shallow, self._turn, stack, out)
+        return out[:count][::-1].copy()
+
+    def _make_mean(self, n: int) -> None:
+        """The steps of the mean over n positions; after each running sum the position that it hands on to."""
+        rows = self._recording.mean_rows[n - 1][::-1].copy()
+        steps = [_step(-1 - rows[0], 0), self._fold(rows[:1])]
+        for i in range(1, n + 1):
+            steps += [self._fold(rows[i : i + 1]), _step(n - i, BELOW)]
+        self._means[n - 1] = self._append(np.concatenate(steps, axis=1))
+        self._mean_ticks[n - 1] = 1 + self._ticks_of(rows)
+
+    def _make_body(self, pos: int) -> None:
+        """The steps below each element of the last residual that no earlier element has reached, a piece each."""
+        span = self._recording.positions[pos]
+        for i, x in enumerate(self._residual(pos)):
+            rows = self._sort(int(x), span.first, span.first, span, self._recording.child)
+            self._bodies[pos, i : i + 2] = self._append(self._fold(rows))
+            self._body_ticks[pos] += self._ticks_of(rows)
+        self._turn[span.first : span.last] = 0
+
+    def _make_head(self, target: int) -> None:
+        """The steps above the last residual, as at position 0, with the places where pieces of the body belong."""
+        r, span, top = self._recording, self._recording.positions[0], self._top(0)
+        child = r.child[: 2 * span.last].copy()
+        child[2 * r.surprises[0]] = span.tensor("probs").rows[target]
+        rows = self._sort(int(span.tensor("loss_t").rows[0]), span.first, top, span, child)
+        self._turn[span.first : span.last] = 0
+        steps, first = [], 0
+        for at in np.flatnonzero(rows < top):
+            steps += [self._fold(rows[first:at]), _step(rows[at] - self._residual(0)[0], BELOW)]
+            first = int(at) + 1
+        steps.append(self._fold(rows[first:]))
+        begin, end = self._append(np.concatenate(steps, axis=1))
+        self._heads[target] = begin, end
+        self._head_ticks[target] = self._ticks_of(rows[rows >= top])
+        self._cached += end - begin
+
+
+def _step(edge: int, terms: int) -> Rows:
+    return np.array([[edge], [terms]], dtype=np.int32)

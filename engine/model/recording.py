@@ -1,0 +1,331 @@
+"""`Recording`: the model run once over Values, for every position, and frozen into arrays.
+
+The graph of a position depends on nothing but the position, so one recording serves every document; a
+`Workspace` puts numbers on it. Knows nothing of training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import psutil
+
+from engine.autograd.dot_products import Dots, Mask, find_dots
+from engine.autograd.jit import Loops
+from engine.autograd.kernels import FINE
+from engine.autograd.overrides import Overrides
+from engine.autograd.tape import LEAF, LOG, NEG_MAX, Matrix, Rows, Tape, Tensor, Value
+from engine.errors import ConfigError, Stopped
+from engine.model import gpt
+from engine.model.config import Config
+
+Floats = npt.NDArray[np.float64]
+BYTES_A_ROW = 120  # what a scalar costs at most: 66 to record, or 75 looked at backward; and a twin that replays
+BYTES_A_TWIN = 45  # what it costs at most in each further run of the same recording
+MOST_ROWS = 2**30  # children are 32-bit numbers, two a row
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Span:
+    """A stretch of the tape, `first` to `last` (exclusive), and the tensors named in it."""
+
+    first: int
+    last: int
+    tensors: tuple[Tensor, ...]
+
+    def tensor(self, name: str) -> Tensor:
+        """The last tensor of that name; KeyError if there is none."""
+        for tensor in reversed(self.tensors):
+            if tensor.name == name:
+                return tensor
+        raise KeyError(name)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """The graph of one configuration and alphabet.
+
+    Parameters are rows 0 to `n_params`, in the order of `matrices`. `positions[p]` is everything that position p
+    makes, `losses[n - 1]` the mean over n positions, `samplers[p]` the probabilities that a sample at p is drawn from.
+    """
+
+    config: Config
+    vocab_size: int
+    op: npt.NDArray[np.int8]
+    child: Rows  # two a row; the few that depend on tokens are patched by the workspace that holds them
+    args: Rows
+    constants: tuple[Rows, Floats]  # the LEAF rows that are not parameters, and their values
+    line: npt.NDArray[np.uint16]
+    matrices: dict[str, Rows]
+    bounds: Rows  # the first row of every matrix, and the end of the last
+    positions: tuple[Span, ...]
+    losses: tuple[Span, ...]
+    mean_rows: tuple[Rows, ...]  # the rows that each of `losses` computes
+    samplers: tuple[Span, ...]
+    reciprocal: int  # the row of 1 / temperature
+    rows: Rows  # the rows that positions make, in order; leaves are not among them
+    row_counts: tuple[int, ...]  # how many of them there are after each position
+    live: Mask  # where gradients flow to: parameters and what is computed, not constants
+    dots: Dots  # the dot products among `rows`
+    dot_counts: tuple[int, ...]  # how many of them begin before the end of each position
+    readers: Rows  # (block_size, n_embd): the rows whose first child is what a position reads from wte
+    surprises: Rows  # (block_size,): the row of log(p) of each position, whose child depends on the target
+    probs: Rows  # (block_size, vocab_size): the rows that it may be
+
+    @property
+    def n_params(self) -> int:
+        """How many parameters there are."""
+        return int(self.bounds[-1])
+
+    def __len__(self) -> int:
+        return len(self.op)
+
+    def computed(self, *spans: Span) -> Rows:
+        """The rows of these spans that have to be computed, in the order in which the model makes them."""
+        rows = np.concatenate([np.arange(s.first, s.last, dtype=np.int32) for s in spans])
+        return rows[self.op[rows] != LEAF]  # type: ignore[no-any-return]
+
+
+class Workspace:
+    """Numbers on a recording: `data` and `grad`, one double a row, and the children patched for the present tokens.
+
+    The first one patches the recording's own children; each further one is made by `beside`, with a copy of them.
+    """
+
+    def __init__(self, recording: Recording, loops: Loops, child: Rows | None = None) -> None:
+        self.recording, self.loops = recording, loops
+        self.child: Rows = recording.child if child is None else child
+        self._child = _unsigned(self.child)
+        self.data: Floats = np.zeros(len(recording))
+        self.grad: Floats = np.zeros(len(recording))
+        rows, values = recording.constants
+        self.data[rows] = values
+        self.overrides: Overrides | None = None  # what is otherwise than the model makes it
+        self._made: dict[int, float] = {}  # what the scalars that were set were before
+
+    @classmethod
+    def beside(cls, recording: Recording, loops: Loops) -> Workspace:
+        """Another workspace on a recording that has one. Raises ConfigError if there is no memory for it."""
+        need, free = len(recording) * BYTES_A_TWIN, psutil.virtual_memory().available
+        if need > free:
+            raise ConfigError(
+                f"one more run of this model would take {_size(need)}, but {_size(free)} of memory is free; "
+                "close other programs, or choose a smaller n_embd, n_layer or block_size"
+            )
+        return cls(recording, loops, recording.child.copy())
+
+    @property
+    def params(self) -> Floats:
+        """The parameters, a view of `data`, (n_params,)."""
+        return self.data[: self.recording.n_params]
+
+    def read(self, first: int, token_ids: list[int], targets: Sequence[int] = ()) -> None:
+        """Let the positions from `first` on read these tokens, and those from 0 on be judged by `targets`."""
+        r = self.recording
+        inputs, aims = np.array(token_ids, dtype=np.int32), np.array(targets, dtype=np.int32)
+        wte = r.matrices["wte"]
+        self.loops.patch(self.child, r.config.n_embd, r.readers, wte, first, inputs, r.surprises, r.probs, aims)
+
+    def forward(self, rows: Rows, first: int, last: int) -> int:
+        """Compute `rows[first:last]`; FINE, or the index at which Python's arithmetic would raise."""
+        for tick, row, value in self.overrides.ticks(rows, first, last) if self.overrides else ():
+            fault = self._forward(rows, first, tick + 1)
+            if fault != FINE:
+                return fault
+            self._made[row], self.data[row] = float(self.data[row]), value
+            first = tick + 1
+        return self._forward(rows, first, last)
+
+    def made(self, row: int) -> float:
+        """What a scalar was when it was made, before it was set to something else, if it was."""
+        return self._made[row] if self.overrides and row in self.overrides else float(self.data[row])
+
+    def _forward(self, rows: Rows, first: int, last: int) -> int:
+        r = self.recording
+        return self.loops.forward(r.op, self._child, r.args, self.data, _unsigned(rows), first, last)
+
+    def forward_whole(self, n: int) -> int:
+        """Compute all that `n` positions and their mean make, with the same bits and faults as `forward`.
+
+        Not for a workspace with overrides.
+        """
+        r = self.recording
+        rows, dots, mean = r.row_counts[n - 1], r.dot_counts[n - 1], _unsigned(r.mean_rows[n - 1])
+        return self.loops.forward_whole(
+            r.op, self._child, r.args, self.data, _unsigned(r.rows), rows, r.dots.starts, r.dots.terms, dots, mean
+        )
+
+    def backward(self, edges: Rows, first: int, last: int) -> None:
+        """Run the chain rule over `edges[first:last]`."""
+        if self.overrides is None:
+            self._backward(edges, first, last)
+            return
+        edges = self.overrides.flowing(edges[first:last])
+        first = 0
+        for at in self.overrides.own_slopes(edges):
+            row = int(edges[at]) >> 1
+            self._backward(edges, first, at)
+            now, self.data[row] = float(self.data[row]), self._made[row]
+            self._backward(edges, at, at + 1)
+            self.data[row] = now
+            first = at + 1
+        self._backward(edges, first, len(edges))
+
+    def _backward(self, edges: Rows, first: int, last: int) -> None:
+        self.loops.backward(self.recording.op, self._child, self.data, self.grad, edges, first, last, 0)
+
+    def backward_whole(self, edges: Rows, terms: Rows, legs: Rows) -> None:
+        """Run the chain rule over all legs of a route, with the same bits as `backward` over its edges one by one."""
+        self.loops.backward_whole(self.recording.op, self._child, self.data, self.grad, edges, terms, legs)
+
+    def clear_grad(self, n: int) -> None:
+        """Set to 0 the gradients of all that a document of `n` positions has."""
+        mean = self.recording.losses[n - 1]
+        self.grad[: self.recording.positions[n - 1].last] = 0.0
+        self.grad[mean.first : mean.last] = 0.0
+
+
+def _unsigned(rows: Rows) -> npt.NDArray[np.uint32]:
+    """The same numbers, for kernels that meet no negative ones: compiled, they need not ask, and are much faster."""
+    return rows.view(np.uint32)
+
+
+def count_rows(config: Config, vocab_size: int) -> int:
+    """How many rows the tape of this configuration has, constants aside, without recording it."""
+    c, v, block = config.n_embd, vocab_size, config.block_size
+
+    def linear(n_out: int, n_in: int) -> int:
+        return 2 * n_out * n_in
+
+    def softmax(n: int) -> int:
+        return 5 * n + 1
+
+    norm = 3 * c + 3
+    layer = 2 * norm + 4 * linear(c, c) + linear(4 * c, c) + linear(c, 4 * c) + 4 * c + 2 * c
+    position = c + norm + config.n_layer * layer + linear(v, c) + softmax(v) + 2 + v + softmax(v)
+    keys = block * (block + 1) // 2  # summed over positions
+    heads = config.n_layer * (config.n_head * (keys * 6 + block) + 4 * c * keys)
+    params = (2 * v + block) * c + config.n_layer * 12 * c * c  # what `Config.matrices` lists
+    return params + block * position + heads + keys + block
+
+
+def check_size(config: Config, vocab_size: int) -> None:
+    """Raise ConfigError, saying how large it would be, if the tape of this configuration cannot be held."""
+    rows = count_rows(config, vocab_size)
+    need, free = rows * BYTES_A_ROW, psutil.virtual_memory().available
+    if rows > MOST_ROWS or need > free:
+        raise ConfigError(
+            f"the tape of this configuration would have {_count(rows)} scalars and take {_size(need)}, but "
+            f"{_size(free)} of memory is free and 2^30 scalars are the most; "
+            "choose a smaller n_embd, n_layer or block_size"
+        )
+
+
+def memory_of(rows: int) -> str:
+    """How much memory a tape of so many scalars takes at most, in words."""
+    return _size(rows * BYTES_A_ROW)
+
+
+def _count(n: int) -> str:
+    return f"{n:,}" if n < 10**15 else "more than 10^15"
+
+
+def _size(n: float) -> str:
+    n = min(n, 10**30)  # Python divides no larger whole numbers than floats can hold
+    for unit in ("bytes", "kB", "MB", "GB", "TB", "PB"):
+        if n < 1000:
+            return f"{n:.3g} {unit}"
+        n /= 1000
+    return f"{n:.3g} EB"
+
+
+Progress = Callable[[float], bool]
+"""Told the share that is done, 0 to 1; returning True asks the work to stop."""
+
+
+def record(config: Config, vocab_size: int, progress: Progress | None = None) -> Recording:
+    """Run the model once over Values for every position, and freeze what they wrote.
+
+    Raises ConfigError if the tape would not fit in memory, Stopped if `progress` asks for it.
+    """
+    check_size(config, vocab_size)
+    tape = Tape()
+    w = {name: Matrix(name, tape, shape) for name, shape in config.matrices(vocab_size).items()}
+    for number in (0.0, -1.0):  # used everywhere; made here, they stand in nobody's stretch
+        tape.constant(number)
+    positions, samplers, all_logits, losses = [], [], [], []
+    keys: gpt.Kept = [[] for _ in range(config.n_layer)]
+    values: gpt.Kept = [[] for _ in range(config.n_layer)]
+    for tape.pos in range(config.block_size):
+        first = tape.mark()
+        logits = gpt.gpt(0, tape.pos, keys, values, w, config)
+        losses.append(gpt.loss_at(logits, 0))
+        positions.append(_span(tape, first))
+        all_logits.append(logits)
+        if progress and progress((tape.pos + 1) / (config.block_size + 1)):
+            raise Stopped("recording the tape was stopped")
+    tape.pos = None
+    means = []
+    for n in range(1, config.block_size + 1):
+        first = tape.mark()
+        gpt.document_loss(losses[:n])
+        means.append(_span(tape, first))
+    reciprocal = tape.leaf(1.0)
+    for tape.pos, logits in enumerate(all_logits):
+        first = tape.mark()
+        gpt.next_token(logits, reciprocal)
+        samplers.append(_span(tape, first))
+    return _freeze(config, vocab_size, tape, w, (positions, means, samplers), reciprocal)
+
+
+def _span(tape: Tape, first: int) -> Span:
+    tensors, tape.tensors = tuple(tape.tensors), []
+    return Span(first, len(tape), tensors)
+
+
+def _log_in(op: npt.NDArray[np.int8], tensor: Tensor) -> int:
+    (log,) = np.flatnonzero(op[tensor.first : tensor.last] == LOG) + tensor.first
+    return int(log)
+
+
+def _freeze(
+    config: Config, vocab_size: int, tape: Tape, w: dict[str, Matrix], spans: tuple[list[Span], ...], reciprocal: Value
+) -> Recording:
+    positions, losses, samplers = map(tuple, spans)
+    op, data = np.frombuffer(tape.op, dtype=np.int8), np.frombuffer(tape.data, dtype=np.float64)
+    bounds = np.cumsum([0, *(matrix.rows.size for matrix in w.values())], dtype=np.int32)
+    n_params = int(bounds[-1])
+    constants = np.flatnonzero(op[n_params:] == LEAF).astype(np.int32) + np.int32(n_params)
+    child = np.frombuffer(tape.child, dtype=np.int32)
+    rows = np.flatnonzero(op[: positions[-1].last] != LEAF).astype(np.int32)
+    row_counts = np.searchsorted(rows, [span.last for span in positions])
+    live = (op != LEAF) & (op != NEG_MAX)
+    live[:n_params] = True
+    dots = find_dots(op, child, live, constants[data[constants] == 0.0], rows)
+    return Recording(
+        config,
+        vocab_size,
+        op=op,
+        child=child,
+        args=np.frombuffer(tape.args, dtype=np.int32),
+        constants=(constants, data[constants]),
+        line=np.frombuffer(tape.line, dtype=np.uint16),
+        matrices={name: matrix.rows for name, matrix in w.items()},
+        bounds=bounds,
+        positions=positions,
+        losses=losses,
+        mean_rows=tuple((np.flatnonzero(op[s.first : s.last] != LEAF) + s.first).astype(np.int32) for s in losses),
+        samplers=samplers,
+        reciprocal=reciprocal.row,
+        rows=rows,
+        row_counts=tuple(row_counts.tolist()),
+        live=live,
+        dots=dots,
+        dot_counts=tuple(np.searchsorted(dots.starts, row_counts).tolist()),
+        readers=np.stack([span.tensor("embed").rows for span in positions]),
+        surprises=np.array([_log_in(op, span.tensor("loss_t")) for span in positions], dtype=np.int32),
+        probs=np.stack([span.tensor("probs").rows for span in positions]),
+    )

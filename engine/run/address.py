@@ -1,0 +1,113 @@
+"""`Address`: a moment as a person writes it, as in `step 99 forward attn_weights@pos=2,head=1`; the same in every run.
+
+A moment counts ticks, which depend on the document; an address names what is made.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from engine.errors import AddressError, BreakpointError
+from engine.expressions.breakpoint import Place
+from engine.expressions.scope import Scope
+from engine.expressions.source import check_length
+from engine.text import quoted
+from engine.timeline.events import Moment, Phase, StepProgram, Stretch
+
+WORDS = re.compile(
+    r"(?:(?:step\s+)?(?P<step>\d{1,9})(?!\S)\s*)?"
+    r"(?:(?P<phase>forward|backward|update)(?!\S)\s*)?"
+    r"(?P<place>(?!scalar\b)[^\s@]*(?:\s*@[^\s]*)?)?\s*"
+    r"(?:scalar\s+(?P<scalar>\d{1,9}))?"
+)
+EXAMPLES = "step 500, 0 forward attn_weights@pos=2,head=1, 99 update wte, 3 backward end"
+END = "end"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A step, a phase and an event in it; `scalar` ticks of the event are done, or all of them.
+
+    Without a place it is the first event of the phase; `end` is its last.
+    """
+
+    step: int = 0
+    phase: Phase = Phase.FORWARD
+    place: Place | None = None
+    end: bool = False
+    scalar: int | None = None
+
+    @classmethod
+    def parse(cls, text: str, scope: Scope, default: int = 0) -> Address:
+        """Read an address; every part of it may be left out, and then the step is `default`. Raises AddressError."""
+        check_length(text, AddressError)
+        read = WORDS.fullmatch(text.strip())
+        if read is None or not text.strip():
+            raise AddressError(f"{quoted(text.strip())} is no moment; write for example {EXAMPLES}")
+        step, scalar, name = int(read["step"] or default), read["scalar"], read["place"]
+        if step > scope.config.num_steps:
+            raise AddressError(
+                f"there is no step {step} in this schedule; write a step from 0 to {scope.config.num_steps}"
+            )
+        place = None if not name or name == END else _place(name, scope)
+        phase = Phase(read["phase"]) if read["phase"] else None
+        if place is not None and place.phase is not None:
+            if phase not in (None, place.phase):
+                raise AddressError(f"{quoted(text.strip())} names two phases; leave one out")
+            phase = place.phase
+        late = name == END or (place is not None and place.name in scope.config.matrices(1))
+        phase = phase or (Phase.UPDATE if late else Phase.FORWARD)
+        return cls(
+            step, phase, place and replace(place, phase=None), name == END, None if scalar is None else int(scalar)
+        )
+
+    @classmethod
+    def of(cls, program: StepProgram, moment: Moment) -> Address:
+        """The address of a moment of this step."""
+        stretch = program.stretch_at(moment)
+        done = None if moment.tick == stretch.last else moment.tick - stretch.first
+        return cls(moment.step, moment.phase, replace(Place.of(stretch), phase=None), scalar=done)
+
+    @property
+    def text(self) -> str:
+        """As it is typed; the inverse of `parse`."""
+        parts = [f"step {self.step}", str(self.phase)]
+        if self.place is not None or self.end:
+            parts.append(END if self.place is None else self.place.text)
+        return " ".join(parts if self.scalar is None else [*parts, f"scalar {self.scalar}"])
+
+    def moment(self, program: StepProgram) -> Moment:
+        """The moment, in the training step of `program`, which has to be `step`.
+
+        Raises AddressError if this step's document has no such event, or the event not so many scalars.
+        """
+        stretches = program.stretches(self.phase)
+        if self.end:
+            return Moment(self.step, self.phase, stretches[-1].last)
+        found = self._event(program, stretches)
+        ticks = found.last - found.first
+        if self.scalar is not None and self.scalar > ticks:
+            which = found.name if self.place else f"{found.name}, the first event of the {self.phase} phase,"
+            raise AddressError(f"{which} is made of {ticks} scalars, not of {self.scalar}")
+        return Moment(self.step, self.phase, found.last if self.scalar is None else found.first + self.scalar)
+
+    def _event(self, program: StepProgram, stretches: list[Stretch]) -> Stretch:
+        if self.place is None:
+            return stretches[0]
+        for stretch in stretches:
+            if self.place.matches(stretch):
+                return stretch
+        raise AddressError(
+            f"the {self.phase} phase of step {self.step} has no {self.place.describe()}: its document is "
+            f"{quoted(program.doc)}, with positions 0 to {program.n - 1}"
+        )
+
+
+def _place(name: str, scope: Scope) -> Place:
+    try:
+        place = Place.parse(name)
+        place.check(scope)
+    except BreakpointError as error:
+        raise AddressError(f"{error}; a moment is written for example {EXAMPLES}") from None
+    return place

@@ -1,0 +1,203 @@
+"""Gradients beside slopes: central finite differences of a document's loss, by the engine's own forward phase.
+
+It says what both are and how far apart. What is near enough is for the reader to judge: there is no tolerance here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from engine.autograd.kernels import FINE
+from engine.autograd.tape import RELU, Rows
+from engine.errors import GradCheckError
+from engine.explain.scalar import Explainer
+from engine.expressions.scope import Scope
+from engine.expressions.watch import Watch, written
+from engine.run.session import OnStep, Session
+from engine.text import quoted
+from engine.timeline.events import Moment, Phase
+from engine.timeline.view import Mask
+
+MACHINE_EPSILON = 2.0**-52
+
+
+def default_h(x: float) -> float:
+    """The step around `x`: the cube root of the machine's epsilon, times |x| where that is above 1.
+
+    A central difference is cut off at h squared and rounded at epsilon / h; their sum is least near that root
+    (Press et al., Numerical Recipes, 3rd ed. 2007, section 5.7).
+    """
+    return math.cbrt(MACHINE_EPSILON) * max(1.0, abs(x))
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One scalar's gradient, complete, beside (loss_plus - loss_minus) / 2h, the slope of the loss around its `value`.
+
+    `kinks` are the ReLU units that are on at one of value + h and value - h, and off at the other: the loss has a
+    corner between them, and then the two numbers may honestly differ.
+    """
+
+    row: int
+    name: str
+    value: float
+    gradient: float
+    finite_difference: float
+    h: float
+    loss_plus: float
+    loss_minus: float
+    kinks: tuple[str, ...]
+
+    @property
+    def difference(self) -> float:
+        """The finite difference less the gradient."""
+        return self.finite_difference - self.gradient
+
+    @property
+    def relative(self) -> float:
+        """The size of the difference as a share of the larger of the two; 0 where there is none."""
+        if self.difference == 0 or math.isnan(self.difference):
+            return abs(self.difference)
+        return abs(self.difference) / max(abs(self.gradient), abs(self.finite_difference))
+
+    @property
+    def decade(self) -> int | None:
+        """log10 of the relative difference, rounded down; None where the two are equal, or one is no number."""
+        return math.floor(math.log10(self.relative)) if self.relative > 0 else None
+
+    @property
+    def unmoved(self) -> bool:
+        """Whether h is so small beside the value that adding it, or taking it away, changes nothing."""
+        return self.value in (self.value + self.h, self.value - self.h)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Many checks: how many, the one with the largest difference, how many of them meet a kink.
+
+    `decades` counts relative differences by their `Check.decade`; `equal` of them are 0, `unknown` are nan.
+    """
+
+    count: int = 0
+    largest: Check | None = None
+    kinked: int = 0
+    equal: int = 0
+    unknown: int = 0
+    decades: Mapping[int, int] = field(default_factory=dict)
+
+    def adding(self, check: Check) -> Summary:
+        """These, and one more."""
+        decades = Counter(self.decades)
+        if check.decade is not None:
+            decades[check.decade] += 1
+        return Summary(
+            self.count + 1,
+            check if self.largest is None or _size(check) > _size(self.largest) else self.largest,
+            self.kinked + bool(check.kinks),
+            self.equal + (check.difference == 0),
+            self.unknown + math.isnan(check.relative),
+            decades,
+        )
+
+
+def _size(check: Check) -> float:
+    """How large the difference is; none is larger than one that is no number."""
+    return math.inf if math.isnan(check.difference) else abs(check.difference)
+
+
+class GradientChecker:
+    """Checks gradients of training step `step`: of its document's loss, at the parameters that the step starts from.
+
+    `run` is moved there and belongs to the checker from then on, so give it a `Session.twin()`. Raises Stopped if
+    `on_step` asks for it on the way, NumericFault if a fault lies on the way or in the step itself.
+    """
+
+    def __init__(self, run: Session, step: int, on_step: OnStep | None = None) -> None:
+        run.seek(Moment(step, Phase.UPDATE, 0), on_step)
+        self.view = run.view()
+        self.program, self.recording = run.program, run.recording
+        self._scope = Scope(run.config, run.tokenizer)
+        self._workspace = run.workspace
+        self._rest = run.workspace.data.copy()
+        self._relus = self.program.rows[self.recording.op[self.program.rows] == RELU]
+        self._gates = self.program.child[2 * self._relus]
+
+    def check(self, row: int, h: float | None = None) -> Check:
+        """Move one scalar by h either way: a parameter, or what the forward phase makes, after it was made.
+
+        Without `h` it is `default_h`. Raises GradCheckError for an h that is not above 0, for a scalar that has no
+        gradient, and where the loss cannot be computed at such a distance.
+        """
+        name = self.name(row)
+        self._refuse(row, name, h)
+        x, gradient = float(self._rest[row]), float(self._workspace.grad[row])
+        h = default_h(x) if h is None else h
+        plus, on_above = self._loss_at(row, x + h)
+        minus, on_below = self._loss_at(row, x - h)
+        kinks = tuple(self.name(int(relu)) for relu in self._relus[on_above != on_below])
+        return Check(row, name, x, gradient, (plus - minus) / (2 * h), h, plus, minus, kinks)
+
+    def checks(self, rows: Iterable[int], h: float | None = None) -> Iterator[Check]:
+        """`check` for each of these scalars, as they are asked for."""
+        return (self.check(int(row), h) for row in rows)
+
+    def row(self, text: str) -> int:
+        """The scalar that is written like this, the inverse of `name`. Raises ExpressionError, GradCheckError."""
+        row = Watch(text, self._scope).row(self.view)
+        if row is None:
+            raise GradCheckError(
+                f"{text!r} is no single number of {self._document}; write for example wte[5, 3] or q[0, 3]@pos=2"
+            )
+        return row
+
+    def matrix(self, name: str) -> Rows:
+        """The scalars of a parameter matrix, (rows, columns). Raises GradCheckError."""
+        if name not in self.recording.matrices:
+            raise GradCheckError(
+                f"no parameter matrix is called {name!r}; there are {', '.join(self.recording.matrices)}"
+            )
+        return self.recording.matrices[name]
+
+    def name(self, row: int) -> str:
+        """A scalar's name, such as wte[5, 3], q[0, 3]@pos=2 or, on the way to one, term 4 of q[3]@pos=2."""
+        name = written(self.view, row)
+        if name is not None:
+            return name
+        explain = Explainer(self.view)
+        tensor = explain.tensor(row)
+        return explain.name(row) + ("" if tensor is None or tensor.pos is None else f"@pos={tensor.pos}")
+
+    def _refuse(self, row: int, name: str, h: float | None) -> None:
+        if h is not None and not (math.isfinite(h) and h > 0):
+            raise GradCheckError(f"h is {h:g}; give a number above 0, such as 1e-5")
+        if not self.recording.live[row]:
+            raise GradCheckError(f"{name} is a plain number to the model, so no gradient reaches it; choose another")
+        if not self.view.data(np.array([row])).known[0]:
+            raise GradCheckError(
+                f"{self._document} has positions 0 to {self.program.n - 1} and does not use {name}; "
+                "choose a scalar that it has"
+            )
+
+    @property
+    def _document(self) -> str:
+        return f"document {quoted(self.program.doc)} of step {self.program.step}"
+
+    def _loss_at(self, row: int, x: float) -> tuple[float, Mask]:
+        """The loss, and which ReLU units are on, if this scalar is `x`. Only what is made after it is computed."""
+        w, rows = self._workspace, self.program.rows
+        try:
+            w.data[row] = x
+            at = w.forward(rows, int(rows.searchsorted(row, side="right")), len(rows))
+            if at != FINE:
+                raise GradCheckError(
+                    f"with {self.name(row)} at {x:.6g}, {self.name(int(rows[at]))} is nothing that Python can compute; "
+                    "choose a smaller h"
+                )
+            return float(w.data[self.program.loss_row]), w.data[self._gates] > 0
+        finally:
+            w.data[row:] = self._rest[row:]

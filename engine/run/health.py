@@ -1,0 +1,190 @@
+"""Health checks: what goes wrong in training, found where it begins. Each reads arrays, once a training step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.autograd.tape import EXP, POW, RELU, Rows
+from engine.explain.scalar import Explainer
+from engine.expressions.scope import grad_norm
+from engine.model.recording import Floats, Recording
+from engine.timeline.events import PHASES, Moment, Phase
+from engine.timeline.view import View
+
+CHECKS = {
+    "nan": "a scalar becomes nan or inf",
+    "fault": "log, exp or a power that Python cannot compute",
+    "zero-grad": "a parameter matrix whose gradient is all zero",
+    "dead-relu": "all ReLU units of a layer are dead for a whole document",
+    "grad-norm": "the gradient norm is a hundred times its running median",
+}
+"""Every check's id and what it finds. A fault is raised by the engine's own arithmetic; the others are looked for."""
+
+MEDIAN_OF = 100  # steps that the running median of the gradient norm looks back
+FEWEST = 10  # steps that it takes to have one
+TIMES = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found: since which moment, in a sentence, and at which scalar if it is one."""
+
+    check: str
+    moment: Moment
+    sentence: str
+    row: int | None = None
+
+
+Look = Callable[[View, int, bool], Finding | None]
+"""Looks at a phase of which so many ticks are done, told whether those are all."""
+
+
+class Health:
+    """The checks that are on, for runs of one recording."""
+
+    def __init__(self, recording: Recording, on: Collection[str] = tuple(CHECKS)) -> None:
+        looks: dict[str, dict[Phase, Look]] = {
+            "nan": {Phase.FORWARD: self._bad_value, Phase.BACKWARD: _bad_gradient, Phase.UPDATE: _bad_parameter},
+            "zero-grad": {Phase.BACKWARD: self._zero_gradient},
+            "dead-relu": {Phase.FORWARD: self._dead_relu},
+            "grad-norm": {Phase.BACKWARD: _steep},
+        }
+        self._looks = {
+            phase: [look[phase] for check, look in looks.items() if check in on and phase in look] for phase in Phase
+        }
+        relus = [[t for t in span.tensors if t.name == "mlp_relu"] for span in recording.positions]
+        self._relu_rows: list[Rows] = [np.stack([t.rows for t in layer]) for layer in zip(*relus, strict=True)]
+        users = np.flatnonzero(np.isin(recording.op, (EXP, POW, RELU)))
+        ends = users.searchsorted([span.last for span in recording.positions])
+        self._gates: list[Rows] = [recording.child[2 * users[:end]] for end in ends.tolist()]
+        self._n_params = recording.n_params
+        self._matrices = list(recording.matrices)
+        self._starts = [int(rows[0, 0]) for rows in recording.matrices.values()]
+
+    def __bool__(self) -> bool:
+        return any(self._looks.values())
+
+    def look(self, view: View) -> list[Finding]:
+        """All that has gone wrong in this step up to the moment, in order; each check finds the first in a phase.
+
+        What it reads stays until the step is over, so looking once at its end is enough.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            return [finding for phase in PHASES[: view.moment.phase.place + 1] for finding in self._look(view, phase)]
+
+    def _look(self, view: View, phase: Phase) -> list[Finding]:
+        whole = view.program.ticks(phase)
+        done = view.moment.tick if phase is view.moment.phase else whole
+        found = [finding for look in self._looks[phase] if (finding := look(view, done, done == whole))]
+        return sorted(found, key=lambda finding: finding.moment.tick)
+
+    def _bad_value(self, view: View, tick: int, ended: bool) -> Finding | None:
+        data, program = view.workspace.data, view.program
+        # Sums and products hand on what is not finite, so it reaches the loss, or a function that can hide it.
+        if ended and math.isfinite(data[program.loss_row]) and _finite(data[self._gates[program.n - 1]]):
+            return None
+        rows = program.rows[:tick]
+        bad = np.flatnonzero(~np.isfinite(data[rows]))
+        if not len(bad):
+            return None
+        row = int(rows[bad[0]])
+        sentence = f"{Explainer(view).name(row)} is {data[row]:g}"
+        return Finding("nan", Moment(view.moment.step, Phase.FORWARD, int(bad[0]) + 1), sentence, row)
+
+    def _dead_relu(self, view: View, _: int, ended: bool) -> Finding | None:
+        n = view.program.n
+        for layer, rows in enumerate(self._relu_rows):
+            units = rows[:n]
+            if not view.workspace.data[units].any() and (ended or view.data(units).known.all()):
+                made = int(view.program.rows.searchsorted(units[-1, -1])) + 1
+                sentence = (
+                    f"all {units.shape[1]} ReLU units of layer {layer} are dead for the whole document: each got a "
+                    f"number that is not above 0 at every position, so nothing flows through this MLP"
+                )
+                return Finding("dead-relu", Moment(view.moment.step, Phase.FORWARD, made), sentence)
+        return None
+
+    def _zero_gradient(self, view: View, tick: int, ended: bool) -> Finding | None:
+        if not ended:
+            return None
+        moving = np.logical_or.reduceat(view.workspace.grad[: self._n_params] != 0.0, self._starts)
+        if moving.all():
+            return None
+        # One position attends to itself alone: its one weight is 1 whatever q and k are, so their gradients are 0.
+        exempt = (".attn_wq", ".attn_wk") if view.program.n == 1 else ()
+        still = [name for name, moves in zip(self._matrices, moving, strict=True) if not moves]
+        still = [name for name in still if not name.endswith(exempt)]
+        sentence = f"the gradient of {', '.join(still)} is all zero, so this document teaches it nothing"
+        return Finding("zero-grad", Moment(view.moment.step, Phase.BACKWARD, tick), sentence) if still else None
+
+
+def _steep(view: View, tick: int, ended: bool) -> Finding | None:
+    if not ended:
+        return None
+    step = view.moment.step
+    recent = view.grad_norms[max(step - MEDIAN_OF, 0) : step]
+    grad = view.workspace.grad[: view.recording.n_params]
+    # The median is not below the least, and costs more; so does the norm to the last bit.
+    if len(recent) < FEWEST or not np.dot(grad, grad) > (0.99 * TIMES * min(recent)) ** 2:
+        return None
+    norm = grad_norm(view)
+    median = float(np.median(recent))
+    if not norm > TIMES * median:
+        return None
+    sentence = (
+        f"the gradient norm is {norm:.6g}, {norm / median if median else math.inf:,.0f} times the median "
+        f"{median:.6g} of the last {len(recent)} steps"
+    )
+    return Finding("grad-norm", Moment(view.moment.step, Phase.BACKWARD, tick), sentence)
+
+
+def _bad_gradient(view: View, tick: int, ended: bool) -> Finding | None:
+    grad, data = view.workspace.grad, view.workspace.data
+    # What is not finite is handed on by every edge, times 0 too, so in the end some parameter has it.
+    if ended and _finite(grad[: view.recording.n_params]):
+        return None
+    reached = grad[view.program.receivers[:tick]]
+    if np.isfinite(reached).all() or not np.isfinite(data[view.program.rows]).all():  # the forward phase has shown it
+        return None
+    first = _first_bad_tick(view, tick)
+    row = int(view.program.receivers[first - 1])
+    sentence = f"the gradient of {Explainer(view).name(row)} is no longer a finite number"
+    return Finding("nan", Moment(view.moment.step, Phase.BACKWARD, first), sentence, row)
+
+
+def _first_bad_tick(view: View, last: int) -> int:
+    """The backward tick up to `last` after which some gradient is not finite; what once is not finite stays so."""
+    w, edges = view.workspace, view.program.edges
+    good, bad = 0, last
+    before, grad = np.zeros_like(w.grad), np.empty_like(w.grad)
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        grad[:] = before
+        w.loops.backward(w.recording.op, w.child, w.data, grad, edges, good, middle)
+        if np.isfinite(grad).all():
+            good, before, grad = middle, grad, before
+        else:
+            bad = middle
+    return bad
+
+
+def _bad_parameter(view: View, tick: int, ended: bool) -> Finding | None:
+    p = view.workspace.params
+    if ended and _finite(p):
+        return None
+    bad = np.flatnonzero(~np.isfinite(p[:tick]))
+    before = view.workspace.data[view.program.rows], view.workspace.grad[: len(p)]
+    if not len(bad) or not all(np.isfinite(part).all() for part in before):  # an earlier phase has shown it
+        return None
+    row = int(bad[0])
+    sentence = f"{Explainer(view).name(row)} becomes {p[row]:g}"
+    return Finding("nan", Moment(view.moment.step, Phase.UPDATE, row + 1), sentence, row)
+
+
+def _finite(array: Floats) -> bool:
+    """Whether all numbers surely are; False sends the caller to look closer. This is the cheapest way to ask."""
+    return math.isfinite(np.dot(array, array))

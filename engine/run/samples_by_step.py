@@ -1,0 +1,48 @@
+"""The same draws at several training steps: how documents become what they are trained to be."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from engine.run.session import OnStep, Session
+from engine.sampling.sampler import Sampler, draw_from
+from engine.sampling.strategy import Strategy
+from engine.timeline.events import Moment
+
+
+def names(
+    run: Session, n: int, strategy: Strategy, prefix: str = "", seed: int | str = 0, sampler: Sampler | None = None
+) -> list[str]:
+    """`n` documents from the parameters as they are, drawn from a fresh generator: the same numbers each time.
+
+    With a `sampler` they are drawn from its parameters; then another thread may move the run meanwhile.
+    """
+    drawn = draw_from(sampler or run.sampler(), run.tokenizer, random.Random(seed), strategy, prefix)
+    return list(islice(drawn, n))
+
+
+def printed_names(run: Session, n: int, on_step: OnStep | None = None) -> list[str]:
+    """The first `n` documents that are printed once the whole schedule is trained: those of `microgpt.py` itself,
+    drawn with the run's own random numbers. The run's generator stays as it is.
+
+    Moves `run`, if it stands elsewhere, as `names_at` does, and raises what that raises.
+    """
+    run.seek(Moment(run.config.num_steps), on_step)
+    generator = random.Random()
+    generator.setstate(run.generator.getstate())
+    return run.sample(n, generator=generator)
+
+
+def names_at(
+    run: Session, steps: Iterable[int], n: int, strategy: Strategy, prefix: str = "", seed: int | str = 0,
+    on_step: OnStep | None = None,
+) -> Iterator[tuple[int, list[str]]]:  # fmt: skip
+    """Each of these steps, ascending, with the `n` documents that the parameters at its start make up.
+
+    Moves `run`, which trains on its way; raises Stopped if `on_step` asks for it, NumericFault if it cannot go on.
+    """
+    for step in sorted(set(steps)):
+        run.seek(Moment(step), on_step)
+        yield step, names(run, n, strategy, prefix, seed)

@@ -1,0 +1,413 @@
+"""`Session`: one run. It holds parameters and moments, trains, and stands at a moment that can be moved at will."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import fields, replace
+
+import numpy as np
+
+from engine.autograd.jit import Loops, loops
+from engine.autograd.kernels import FINE
+from engine.errors import DataError, NumericFault, Stopped
+from engine.interventions.plan import Alterations, apart
+from engine.interventions.syntax import Change
+from engine.model.backward_order import GradientOrder
+from engine.model.config import Config
+from engine.model.dataset import checksum, shuffle
+from engine.model.recording import Floats, Progress, Recording, Workspace, record
+from engine.model.tokenizer import Tokenizer
+from engine.run.faults import numeric_fault
+from engine.sampling.sampler import Sampler, sample
+from engine.sampling.strategy import Strategy
+from engine.timeline.events import PHASES, Event, Moment, Phase, StepProgram, Stretch
+from engine.timeline.history import History, Table, matrix_norms
+from engine.timeline.keyframes import Keyframe, Keyframes, Passed, most_kept
+from engine.timeline.validation import Validator, kept_aside
+from engine.timeline.view import View
+
+EPS_ADAM = 1e-8
+SQUARE, ROOT = 2.0, 0.5  # exponents, handed to the kernels at run time so that they stay powers
+INIT_STD = 0.08
+DOCS_A_RECORDING = 1_000_000  # about as many documents are shuffled in the time that a small model's recording takes
+ADAM_BLOCK = 64  # parameters that one pass of `kernels.adam` takes at once
+
+OnStep = Callable[[int, float], bool | None]
+"""Told a finished step and its loss; returning True asks the run to stop."""
+
+
+def warm_up() -> None:
+    """Compile every loop, or fetch it from its cache, on a model of almost nothing."""
+    tiny = Session(Config(n_layer=1, n_embd=1, n_head=1, block_size=1, num_steps=1), ["a"])
+    tiny.run(until=1)
+    for phase in PHASES:  # the loops that halt inside a phase
+        tiny.seek(Moment(0, phase, 1))
+
+
+class Session:
+    """A run of one configuration on some documents; `checksum` tells these from others.
+
+    `docs` are those that it trains on, shuffled; `val_docs` those that are kept aside.
+
+    Raises DataError without documents, ConfigError if the tape would not fit in memory, Stopped if `progress`
+    (told the share of the shuffling and the recording that is done) returns True.
+    """
+
+    def __init__(
+        self, config: Config, docs: Sequence[str], progress: Progress | None = None, kernels: Loops | None = None
+    ) -> None:
+        if not docs:
+            raise DataError("there is no document to train on; give at least one")
+        self.config = config
+        self.checksum = checksum(docs)
+        self.tokenizer = Tokenizer(docs)
+        self.generator = random.Random(config.seed)
+        self.docs = list(docs)
+        apart = len(docs) / (len(docs) + DOCS_A_RECORDING)
+        shuffle(self.docs, self.generator, progress and (lambda share: progress(share * apart)))
+        aside = len(self.docs) - kept_aside(config, len(self.docs))
+        self.docs, self.val_docs = self.docs[:aside], self.docs[aside:]
+        self.loops = kernels or loops()
+        self.recording: Recording = record(
+            config, self.tokenizer.vocab_size, progress and (lambda share: progress(apart + share * (1 - apart)))
+        )
+        self.workspace = Workspace(self.recording, self.loops)
+        self._order = GradientOrder(self.recording, self.loops)
+        self._validator = self._new_validator()
+        params = self.workspace.params
+        params[:] = [self.generator.gauss(0, INIT_STD) for _ in range(len(params))]
+        self._m: Floats = np.zeros(len(params))
+        self._v: Floats = np.zeros(len(params))
+        self.history = History(Keyframes(most_kept(len(params))), self._no_figures())
+        self._altered = Alterations(self.recording)
+        self._generator_state = self.generator.getstate()
+        self._passed = Passed()
+        self._begin(0)
+
+    # What a run looks like from outside.
+
+    @property
+    def moment(self) -> Moment:
+        """Where the run stands."""
+        return self._moment
+
+    @property
+    def step(self) -> int:
+        """The training step that the run stands in, counted from 0: as many steps are finished."""
+        return self._moment.step
+
+    @property
+    def losses(self) -> list[float]:
+        """The loss of every step done so far."""
+        return self.history.losses
+
+    @property
+    def params(self) -> dict[str, Floats]:
+        """Copies of the parameter matrices at this moment, (rows, columns) each, by name."""
+        return self._by_name(self.workspace.params)
+
+    @property
+    def m(self) -> dict[str, Floats]:
+        """Copies of Adam's first moments, shaped as the parameters."""
+        return self._by_name(self._m)
+
+    @property
+    def v(self) -> dict[str, Floats]:
+        """Copies of Adam's second moments, shaped as the parameters."""
+        return self._by_name(self._v)
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What is otherwise in this run than its configuration and seed say; empty but in a branch."""
+        return self._altered.changes
+
+    @property
+    def config_now(self) -> Config:
+        """The hyperparameters that hold in the present step: `config`, and what has been changed of it."""
+        return self._altered.config(self.step)
+
+    @property
+    def temperature(self) -> float:
+        """The temperature of samples: 0.5 unless it is changed in this run."""
+        return self._altered.temperature(self.step)
+
+    def sample(
+        self, n: int = 20, temperature: float | None = None, generator: random.Random | None = None
+    ) -> list[str]:
+        """`n` new documents from the parameters as they are, drawn on with the run's own generator unless given one.
+
+        Raises ConfigError for a temperature that is not above 0.
+        """
+        return sample(
+            self.recording,
+            self.loops,
+            self.workspace.params,
+            self.tokenizer,
+            generator or self.generator,
+            n,
+            Strategy(self.temperature if temperature is None else temperature),
+            overrides=self._altered.in_samples(self.step),
+        )
+
+    def sampler(self) -> Sampler:
+        """What reads tokens with the parameters as they are, and says what comes next."""
+        overrides = self._altered.in_samples(self.step)
+        return Sampler(self.recording, self.loops, self.workspace.params, overrides)
+
+    # Training.
+
+    def run(self, until: int, on_step: OnStep | None = None) -> None:
+        """Train on to the start of step `until`; does nothing if the run is there or beyond.
+
+        Raises NumericFault where Python's arithmetic would raise; the run then stands at that very scalar.
+        """
+        while self.step < until:
+            step = self.step
+            for phase in PHASES:
+                self._advance(phase, self.program.ticks(phase))
+            loss = self._loss()
+            self.workspace.clear_grad(self.program.n)
+            self._begin(step + 1)
+            if on_step and on_step(step, loss):
+                return
+
+    def seek(self, moment: Moment, on_step: OnStep | None = None) -> None:
+        """Stand at `moment`, whether it lies before or after. Ticks beyond the phase's last are cut to it.
+
+        Raises Stopped if `on_step` asks for it on a long way, NumericFault if a fault lies on the way; both leave
+        the run at a moment that can be looked at.
+        """
+        if moment.step != self.step:
+            nearest, start = self.history.keyframes.nearest(moment.step)
+            if moment.step < self.step:
+                self._restore(*self._passed.before(moment.step, nearest, start))
+            elif nearest > self.step:
+                self._restore(nearest, start)
+        self.run(moment.step, on_step)
+        if self.step != moment.step:
+            raise Stopped(f"stopped at training step {self.step} on the way to {moment.step}")
+        if moment.key < self._moment.key:
+            self._rewind()
+        for phase in PHASES[: moment.phase.place]:
+            self._advance(phase, self.program.ticks(phase))
+        self._advance(moment.phase, min(moment.tick, self.program.ticks(moment.phase)))
+
+    def events(self, step: int | None = None) -> Iterator[Event]:
+        """The events of one training step; without `step`, all that come from the present moment on, step after step.
+
+        The run stands at each event's moment while it is handed out.
+        """
+        moment = self._moment if step is None else Moment(step)
+        while True:
+            self.seek(moment)
+            for phase in PHASES[moment.phase.place :]:
+                for stretch in self.program.stretches(phase):
+                    if phase is not moment.phase or stretch.last > moment.tick:
+                        self.seek(Moment(moment.step, phase, stretch.last))
+                        yield self._event(stretch)
+            if step is not None:
+                return
+            moment = Moment(moment.step + 1)
+
+    def view(self) -> View:
+        """What can be seen at this moment, and nothing that is not yet computed."""
+        return View(
+            self.config_now, self.program, self.workspace, self._moment, self._start, (self._m, self._v),
+            self._adam_rates(), self.history,
+        )  # fmt: skip
+
+    def twin(self) -> Session:
+        """Another run of the same recording and documents, at the nearest keyframe: for looking back.
+
+        It has its own numbers, graph and order, and the figures of this run's history as they are now, to which it adds
+        nothing. So it may be made and moved in another thread while this run is moved in its own, or forgets steps.
+        Raises ConfigError if there is no memory for it.
+        """
+        twin = copy.copy(self)
+        twin.generator = random.Random()
+        twin.workspace = Workspace.beside(self.recording, self.loops)
+        twin._order = GradientOrder(self.recording, self.loops)
+        twin._validator = self._new_validator()
+        twin._m, twin._v = np.zeros_like(self._m), np.zeros_like(self._v)
+        twin._altered = self._altered.taking_on(self.changes)
+        twin.history = self.history.reader()
+        twin._passed = Passed()
+        twin._restore(*self.history.keyframes.nearest(self.step))
+        return twin
+
+    def anew(self) -> Session:
+        """Another run of the same recording and documents, from its beginning, with a history of its own."""
+        other = self.twin()
+        other.generator.setstate(self.history.keyframes[0].generator)
+        other.history = History(self.history.keyframes.until(0), self._no_figures())
+        other._restore(*other.history.keyframes.nearest(0))
+        return other
+
+    def branch(self, changes: Iterable[Change]) -> Session:
+        """Another run that is as this one up to where the first change begins that they do not share.
+
+        It stands there, or at the last keyframe before it. `changes` are all of its own, later ones after earlier ones.
+        Raises ChangeError for one that has no place in its step.
+        """
+        other = self.twin()
+        other._altered = self._altered.taking_on(changes)
+        for change in set(other.changes) - set(self.changes):
+            other._altered.check(change, other._program_of(change.step))
+        step = apart(self.changes, other.changes)
+        step = len(other.losses) if step is None else step
+        other.history = other.history.until(step)
+        other._restore(*other.history.keyframes.nearest(step))
+        return other
+
+    def forget_future(self) -> None:
+        """Forget the figures of every step that is not finished at this moment, as if none had ever been run."""
+        finished = self._moment == Moment(self.step, Phase.UPDATE, self.program.ticks(Phase.UPDATE))
+        self.history.forget(self.step + finished)
+
+    # Saved work.
+
+    def start_of_step(self) -> Keyframe:
+        """What the present step started from, and the generator as it is now."""
+        start = self._keyframe()
+        return start if self._start is None else replace(self._start, generator=start.generator)
+
+    def take_up(self, step: int, start: Keyframe, history: History) -> None:
+        """Stand at the start of `step` as another run of the same configuration and documents did, with its history.
+
+        It has to be a fresh run: its start stays within reach, so that steps before `step` can be gone back to.
+        """
+        history.keyframes = self.history.keyframes
+        history.keyframes.pin(step, start)
+        self.history = history
+        self._restore(step, start)
+
+    # The machinery.
+
+    def _begin(self, step: int) -> None:
+        """Stand at the start of a step whose parameters and moments are in place."""
+        self._moment = Moment(step)
+        self._start: Keyframe | None = None
+        if self.history.wants(step):
+            self.history.keyframes.add(step, self._keyframe())  # what runs share that differ from this step on
+        if self._passed.wants(step):
+            self._passed.add(step, self._copy())
+        self._altered.set_parameters(self.workspace.params, step)
+        self.program = self._program_of(step)
+        self._prepare(step)
+
+    def _prepare(self, step: int) -> None:
+        """Take what is taken as a step begins. After a fault in it, the run comes here again before it goes on."""
+        self._ready = False
+        if self.changes:
+            self._altered.take_means(step, self.loops, self.workspace.params, self._tokens_of)
+            self.workspace.overrides = self._altered.overrides(self.program)
+        self._ready = True
+        if self._validator and step % self.config.val_every == 0 and self.history.lacks_validation(step):
+            found = self._validator.measure(self.workspace.params, self._altered.in_samples(step))
+            self.history.note_validation(step, found)
+
+    def _no_figures(self) -> Table:
+        return Table(np.empty((0, len(self.recording.matrices), 3)))
+
+    def _program_of(self, step: int) -> StepProgram:
+        return StepProgram(self.workspace, self._order, self.tokenizer, step, self.docs[step % len(self.docs)])
+
+    def _tokens_of(self, step: int) -> list[int]:
+        return self.tokenizer.encode(self.docs[step % len(self.docs)])
+
+    def _new_validator(self) -> Validator | None:
+        return Validator(self.recording, self.loops, self.tokenizer, self.val_docs) if self.val_docs else None
+
+    def _keyframe(self) -> Keyframe:
+        if self.generator.getstate() != self._generator_state:
+            self._generator_state = self.generator.getstate()  # one copy for all keyframes: training draws nothing
+        return self._copy()
+
+    def _copy(self) -> Keyframe:
+        """Parameters and moments as they are; the generator's state, slow to get, as of the last keyframe."""
+        return Keyframe(self.workspace.params.copy(), self._m.copy(), self._v.copy(), self._generator_state)
+
+    def _put_back(self, start: Keyframe) -> None:
+        self.workspace.params[:], self._m[:], self._v[:] = start.params, start.m, start.v
+
+    def _restore(self, step: int, start: Keyframe) -> None:
+        self._put_back(start)
+        self.generator.setstate(start.generator)
+        self.workspace.grad[:] = 0.0
+        self._begin(step)
+
+    def _rewind(self) -> None:
+        """Stand at the start of the present step again."""
+        if self._start is not None:
+            self._put_back(self._start)
+        self.workspace.grad[:] = 0.0
+        self._moment = Moment(self.step)
+
+    def _advance(self, phase: Phase, tick: int) -> None:
+        """Go on to `tick` of `phase`, the phases before which are done; does nothing if the run is there or beyond."""
+        here = self._moment
+        if here.key >= (here.step, phase.place, tick):
+            return
+        if not self._ready:
+            self._prepare(here.step)
+        first = here.tick if here.phase is phase else 0
+        {Phase.FORWARD: self._forward, Phase.BACKWARD: self._backward, Phase.UPDATE: self._adam}[phase](first, tick)
+        self._moment = Moment(here.step, phase, tick)
+        if phase is Phase.UPDATE and tick == self.program.ticks(phase) and self.history.lacks(here.step):
+            self._note()
+
+    def _note(self) -> None:
+        """Keep the figures of the step that is just finished."""
+        assert self._start is not None
+        w = self.workspace
+        norms = matrix_norms(self.loops, self.recording.bounds, w.grad, self._start.params, w.data)
+        self.history.note(self._loss(), norms)
+
+    def _loss(self) -> float:
+        """The loss of the present step, whose forward phase is done."""
+        return float(self.workspace.data[self.program.loss_row])
+
+    def _forward(self, first: int, last: int) -> None:
+        program, w = self.program, self.workspace
+        whole = first == 0 and last == program.ticks(Phase.FORWARD) and w.overrides is None
+        at = w.forward_whole(program.n) if whole else w.forward(program.rows, first, last)
+        if at != FINE:
+            self._moment = Moment(self.step, Phase.FORWARD, at)
+            raise self._fault(Moment(self.step, Phase.FORWARD, at + 1), int(program.rows[at]))
+
+    def _backward(self, first: int, last: int) -> None:
+        route = self.program.route
+        if first == 0 and last == route.ticks and self.workspace.overrides is None:
+            self.workspace.backward_whole(route.edges, route.terms, route.legs)
+        else:
+            self.workspace.backward(self.program.edges, first, last)
+
+    def _adam(self, first: int, last: int) -> None:
+        if self._start is None:
+            self._start = self._copy()
+        w = self.workspace
+        scratch = np.empty(ADAM_BLOCK)
+        at = self.loops.adam(w.data, w.grad, self._m, self._v, first, last, *self._adam_rates(), scratch)
+        if at != FINE:
+            self._moment = Moment(self.step, Phase.UPDATE, at)
+            raise self._fault(Moment(self.step, Phase.UPDATE, at + 1), at)
+
+    def _adam_rates(self) -> tuple[float, ...]:
+        """The numbers that every parameter's update of this step shares, as `kernels.adam_step` takes them."""
+        c, step = self.config_now, self.step
+        fixes = (1 - c.beta1 ** (step + 1), 1 - c.beta2 ** (step + 1))
+        return c.learning_rate_at(step), c.beta1, c.beta2, *fixes, SQUARE, ROOT, EPS_ADAM
+
+    def _fault(self, moment: Moment, row: int) -> NumericFault:
+        return numeric_fault(self.program, self.workspace, moment, row)
+
+    def _by_name(self, flat: Floats) -> dict[str, Floats]:
+        return {name: flat[rows] for name, rows in self.recording.matrices.items()}
+
+    def _event(self, stretch: Stretch) -> Event:
+        own = {f.name: getattr(stretch, f.name) for f in fields(Stretch)}
+        shape = stretch.shape
+        data, grad = (a[stretch.rows].reshape(shape) for a in (self.workspace.data, self.workspace.grad))
+        return Event(**own, data=data, grad=grad)

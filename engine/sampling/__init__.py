@@ -1,0 +1,1 @@
+"""Drawing documents from a model, position by position. Must not import expressions or runs."""

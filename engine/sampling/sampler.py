@@ -1,0 +1,143 @@
+"""Inference: new documents, one token after the other, drawn as the original draws them.
+
+`Sampler` has the probabilities of whatever token comes next; it is also what `inference` and `beam` stand on.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from collections.abc import Iterator, Sequence
+
+from engine.autograd.jit import Loops
+from engine.autograd.kernels import FINE
+from engine.autograd.overrides import Overrides
+from engine.autograd.tape import Rows, Tensor
+from engine.errors import ConfigError, EngineError
+from engine.model.recording import Floats, Recording, Span, Workspace
+from engine.model.tokenizer import Tokenizer
+from engine.sampling.strategy import Strategy, pick
+from engine.spelling import spelled
+
+
+class Sampler:
+    """Reads tokens with a copy of `params`, (n_params,), and says what comes next; nothing else moves with it.
+
+    `overrides` says what is otherwise than the parameters make it. What was read stays: of another list of tokens, it
+    reads only what differs, as with any cache of keys and values.
+    """
+
+    def __init__(self, recording: Recording, loops: Loops, params: Floats, overrides: Overrides | None = None) -> None:
+        self.recording = recording
+        self.workspace = Workspace.beside(recording, loops)
+        self.workspace.overrides = overrides
+        self.workspace.params[:] = params
+        self._ids: list[int] = []  # what the positions have read
+        self._rows: list[tuple[Rows, Rows]] = []  # of the first positions: up to the logits, and what tempers them
+
+    def beside(self) -> Sampler:
+        """Another one with the same parameters, for another thread. Raises ConfigError if there is no memory for it."""
+        w = self.workspace
+        return Sampler(self.recording, w.loops, w.params, w.overrides)
+
+    def after(self, ids: Sequence[int], temperature: float) -> list[float]:
+        """The probabilities, (vocab_size,), of what comes after these tokens: BOS first, at most block_size of them.
+
+        Raises EngineError if they cannot be computed, or cannot be drawn from.
+        """
+        same = next((i for i, (a, b) in enumerate(zip(ids, self._ids, strict=False)) if a != b), len(self._ids))
+        del self._ids[same:]
+        for pos in range(len(self._ids), len(ids)):
+            self.workspace.read(pos, [ids[pos]])
+            self._compute(self._rows_of(pos)[0], pos)
+            self._ids.append(ids[pos])
+        pos = len(ids) - 1
+        self.workspace.data[self.recording.reciprocal] = temperature**-1
+        self._compute(self._rows_of(pos)[1], pos)
+        probs: list[float] = self.workspace.data[self.recording.samplers[pos].tensor("next_probs").rows].tolist()
+        if not math.isfinite(sum(probs)):
+            raise _no_probabilities(pos)
+        return probs
+
+    def untempered(self, pos: int) -> Floats:
+        """The softmax of a position's logits as they are, (vocab_size,), after the position was read."""
+        tensor = self.recording.positions[pos].tensor("probs")
+        self._compute(self.recording.computed(Span(tensor.first, tensor.last, ())), pos)
+        return self.values(tensor)
+
+    def values(self, tensor: Tensor) -> Floats:
+        """The numbers of a tensor of a position that was read, (n,)."""
+        return self.workspace.data[tensor.rows]
+
+    def _rows_of(self, pos: int) -> tuple[Rows, Rows]:
+        while len(self._rows) <= pos:
+            span, tail = self.recording.positions[len(self._rows)], self.recording.samplers[len(self._rows)]
+            up_to_logits = Span(span.first, span.tensor("probs").first, ())
+            self._rows.append((self.recording.computed(up_to_logits), self.recording.computed(tail)))
+        return self._rows[pos]
+
+    def _compute(self, rows: Rows, pos: int) -> None:
+        if self.workspace.forward(rows, 0, len(rows)) != FINE:
+            raise _no_probabilities(pos)
+
+
+def _no_probabilities(pos: int) -> EngineError:
+    return EngineError(
+        f"position {pos} of a sample has no probabilities that can be drawn from; "
+        "train with a smaller --learning-rate, or sample at a higher --temperature"
+    )
+
+
+def beginning(prefix: str, tokenizer: Tokenizer, block_size: int) -> list[int]:
+    """BOS and the ids of a prefix: what is read before anything is drawn. Raises ConfigError for one that cannot be."""
+    prefix = spelled(prefix, set(tokenizer.uchars))
+    strange = sorted(set(prefix) - set(tokenizer.uchars))
+    if strange:
+        raise ConfigError(f"the prefix has {strange[0]!r}, which no document has; use characters of the documents")
+    if len(prefix) >= block_size:
+        raise ConfigError(
+            f"the prefix has {len(prefix)} characters, and the context of {block_size} positions begins with BOS; "
+            f"give {block_size - 1} at most"
+        )
+    return tokenizer.encode(prefix)[:-1]
+
+
+def draw(
+    recording: Recording, loops: Loops, params: Floats, tokenizer: Tokenizer, generator: random.Random,
+    strategy: Strategy, prefix: str = "", overrides: Overrides | None = None,
+) -> Iterator[str]:  # fmt: skip
+    """Documents without end from `params`, (n_params,), each from BOS until BOS comes again or the context is full.
+
+    `overrides` says what is otherwise than the parameters make it.
+
+    Raises ConfigError for a prefix that cannot be read, EngineError if a probability cannot be computed.
+    """
+    beginning(prefix, tokenizer, recording.config.block_size)  # refused before anything is computed
+    yield from draw_from(Sampler(recording, loops, params, overrides), tokenizer, generator, strategy, prefix)
+
+
+def draw_from(
+    sampler: Sampler, tokenizer: Tokenizer, generator: random.Random, strategy: Strategy, prefix: str = ""
+) -> Iterator[str]:
+    """As `draw`, from a sampler that is there."""
+    block_size = sampler.recording.config.block_size
+    given = beginning(prefix, tokenizer, block_size)
+    while True:
+        ids = given.copy()
+        while len(ids) <= block_size:
+            weights = strategy.weights(sampler.after(ids, strategy.temperature))
+            token_id = weights.index(1.0) if strategy.greedy else pick(weights, generator.random()).token_id
+            if token_id == tokenizer.bos:
+                break
+            ids.append(token_id)
+        yield tokenizer.decode(ids[1:])
+
+
+def sample(
+    recording: Recording, loops: Loops, params: Floats, tokenizer: Tokenizer, generator: random.Random, n: int,
+    strategy: Strategy, prefix: str = "", overrides: Overrides | None = None,
+) -> list[str]:  # fmt: skip
+    """The next `n` documents that `draw` draws."""
+    drawn = draw(recording, loops, params, tokenizer, generator, strategy, prefix, overrides)
+    return list(itertools.islice(drawn, n))

@@ -1,0 +1,251 @@
+"""Moments and events: what one training step is made of, in the order in which it happens.
+
+A moment is (step, phase, tick): `tick` counts what the phase has done so far. A forward tick makes one scalar, a
+backward tick is one `child.grad += local * v.grad` (the first one sets the loss's own gradient to 1), an update tick
+moves one parameter. A stretch is the run of ticks that completes one tensor, gradient or matrix.
+"""
+
+from __future__ import annotations
+
+import bisect
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cached_property
+
+import numpy as np
+
+from engine.autograd.tape import Rows, Tensor
+from engine.model.backward_order import GradientOrder, Route
+from engine.model.recording import Floats, Span, Workspace
+from engine.model.tokenizer import Tokenizer
+
+
+class Phase(StrEnum):
+    """The three parts of a training step, in order."""
+
+    FORWARD = "forward"
+    BACKWARD = "backward"
+    UPDATE = "update"
+
+    @property
+    def place(self) -> int:
+        """0, 1 or 2."""
+        return PHASES.index(self)
+
+
+PHASES = tuple(Phase)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """`tick` ticks of `phase` of training step `step` (counted from 0) are done, and all that comes before."""
+
+    step: int = 0
+    phase: Phase = Phase.FORWARD
+    tick: int = 0
+
+    @property
+    def key(self) -> tuple[int, int, int]:
+        """What moments are ordered by."""
+        return self.step, self.phase.place, self.tick
+
+
+Place = tuple[str, int | None, int | None, int | None]
+"""A tensor's name, position, layer and head."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stretch:
+    """The ticks after `first` up to `last` of one phase, at the end of which one tensor is complete.
+
+    `rows` are the tensor's scalars on the tape and `shape` their shape. `block` is the function of the model that
+    named the tensor, `line` the line that did, `kind` the operation that made it, `operands` and `parts` the rows
+    that it worked on and made on the way, `matrix` the parameter matrix it used.
+    """
+
+    index: int
+    phase: Phase
+    name: str
+    pos: int | None
+    layer: int | None
+    head: int | None
+    first: int
+    last: int
+    rows: Rows
+    block: str
+    line: int
+    kind: str
+    operands: dict[str, Rows]
+    parts: dict[str, Rows]
+    matrix: str | None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the tensor: (n,) for activations, (rows, columns) for parameters, () for a loss."""
+        return () if self.kind in ("nll", "mean") else self.rows.shape
+
+    @property
+    def place(self) -> Place:
+        """What tells the tensor from all others of a document."""
+        return self.name, self.pos, self.layer, self.head
+
+    @property
+    def is_parameter(self) -> bool:
+        """Whether this is a parameter matrix."""
+        return self.kind == "parameter"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Event(Stretch):
+    """A stretch and what its tensor held when it was complete.
+
+    `data` and `grad` have the shape `shape`. In the forward phase every gradient is 0, as in the original, where
+    a new Value starts so. In an update `data` is the matrix after the move, and `grad` what moved it.
+    """
+
+    data: Floats
+    grad: Floats
+
+
+class StepProgram:
+    """What one training step does, given its document: every tick and every stretch of the three phases.
+
+    `tokens` has BOS on both sides; `n` positions read `inputs` and should predict `targets`. `route` is the way that
+    the backward phase takes. `child` is the graph as patched for this document, so a program lives as long as its step.
+    """
+
+    def __init__(self, workspace: Workspace, order: GradientOrder, tokenizer: Tokenizer, step: int, doc: str) -> None:
+        self.recording = recording = workspace.recording
+        self.tokenizer, self.step, self.doc = tokenizer, step, doc
+        self.tokens = tokenizer.encode(doc)
+        self.n = min(recording.config.block_size, len(self.tokens) - 1)
+        self.inputs, self.targets = self.tokens[: self.n], self.tokens[1 : self.n + 1]
+        workspace.read(0, self.inputs, self.targets)
+        self.child: Rows = workspace.child
+        self._ends: dict[Phase, dict[Place, Moment]] = {}
+        self._order = order
+        self.route: Route = order.route(self.targets)
+        self.mean: Span = recording.losses[self.n - 1]
+        self.mean_rows: Rows = recording.mean_rows[self.n - 1]
+
+    @property
+    def loss_row(self) -> int:
+        """The row of the document's loss."""
+        return int(self.mean_rows[-1])
+
+    @property
+    def position_ticks(self) -> int:
+        """How many forward ticks the positions take; the mean over them comes after."""
+        return self.recording.row_counts[self.n - 1]
+
+    @cached_property
+    def rows(self) -> Rows:
+        """The row that each forward tick makes."""
+        return np.concatenate([self.recording.rows[: self.position_ticks], self.mean_rows])
+
+    def tick_of(self, row: int) -> int | None:
+        """The forward tick that makes a row, counted from 0; None if this document does not make it."""
+        tick = int(np.searchsorted(self.rows, row))
+        return tick if tick < len(self.rows) and self.rows[tick] == row else None
+
+    @cached_property
+    def edges(self) -> Rows:
+        """The edge of the graph that each backward tick goes along, as an index into `child`; -1 - row sets a seed."""
+        return self._order.edges(self.route, self.child)
+
+    def ticks(self, phase: Phase) -> int:
+        """How many ticks the phase has."""
+        if phase is Phase.FORWARD:
+            return self.position_ticks + len(self.mean_rows)
+        return self.route.ticks if phase is Phase.BACKWARD else self.recording.n_params
+
+    @cached_property
+    def receivers(self) -> Rows:
+        """The row whose gradient each backward tick adds to."""
+        return np.where(self.edges >= 0, self.child[self.edges], -1 - self.edges)
+
+    @cached_property
+    def _by_receiver(self) -> tuple[Rows, Rows]:
+        """The backward ticks, counted from 0, sorted by the rows that they add to, and these rows."""
+        order = np.argsort(self.receivers, kind="stable").astype(np.int32)
+        return order, self.receivers[order]
+
+    def ticks_into(self, row: int) -> list[int]:
+        """The backward ticks, counted from 1, that add to the gradient of a row, in order; the seed is not one."""
+        order, rows = self._by_receiver
+        first, last = np.searchsorted(
+            rows, np.array([row, row + 1], dtype=np.int32)
+        )  # another type would copy all rows
+        return [tick + 1 for tick in order[first:last].tolist() if self.edges[tick] >= 0]
+
+    @cached_property
+    def touched(self) -> tuple[Rows, Rows]:
+        """For every row, the first and the last backward tick that adds to its gradient; 0 if none does."""
+        ticks = np.arange(1, len(self.edges) + 1, dtype=np.int32)
+        first, last = np.zeros((2, len(self.recording)), dtype=np.int32)
+        first[self.receivers[::-1]] = ticks[::-1]
+        last[self.receivers] = ticks
+        return first, last
+
+    def stretches(self, phase: Phase) -> list[Stretch]:
+        """The stretches of a phase, in order; they cover its ticks without a gap."""
+        return {Phase.FORWARD: self._forward, Phase.BACKWARD: self._backward, Phase.UPDATE: self._update}[phase]
+
+    @cached_property
+    def tensors(self) -> dict[Place, Rows]:
+        """The rows of every tensor of this document."""
+        return {s.place: s.rows for s in self.stretches(Phase.FORWARD)}
+
+    def ends(self, phase: Phase) -> dict[Place, Moment]:
+        """For each tensor or matrix that the phase makes, the moment when it is complete."""
+        if phase not in self._ends:
+            self._ends[phase] = {s.place: Moment(self.step, phase, s.last) for s in self.stretches(phase)}
+        return self._ends[phase]
+
+    def stretch_at(self, moment: Moment) -> Stretch:
+        """The stretch that is being made at this moment, or that has just been completed."""
+        stretches = self.stretches(moment.phase)
+        return stretches[bisect.bisect_left(stretches, moment.tick, key=lambda s: s.last)]
+
+    @cached_property
+    def _forward(self) -> list[Stretch]:
+        tensors = [t for span in (*self.recording.positions[: self.n], self.mean) for t in span.tensors]
+        ends = np.searchsorted(self.rows, [t.last for t in tensors]).tolist()
+        return [
+            self._stretch(i, Phase.FORWARD, tensor, first, last)
+            for i, (tensor, first, last) in enumerate(zip(tensors, [0, *ends], ends, strict=False))
+        ]
+
+    @cached_property
+    def _backward(self) -> list[Stretch]:
+        _, last = self.touched
+        made = [*self._forward, *self._update]
+        whole = sorted((int(last[stretch.rows].max()), stretch.index, stretch) for stretch in made)
+        ends = [end for end, _, _ in whole]
+        return [
+            replace(stretch, index=i, phase=Phase.BACKWARD, first=first, last=end)
+            for i, ((end, _, stretch), first) in enumerate(zip(whole, [0, *ends], strict=False))
+        ]
+
+    @cached_property
+    def _update(self) -> list[Stretch]:
+        stretches: list[Stretch] = []
+        for name, rows in self.recording.matrices.items():
+            first, last = int(rows[0, 0]), int(rows[-1, -1]) + 1
+            layer = int(name[len("layer") :].split(".")[0]) if name.startswith("layer") else None
+            stretches.append(
+                Stretch(
+                    len(stretches), Phase.UPDATE, name, None, layer, None, first, last, rows,
+                    "", 0, "parameter", {}, {}, name,
+                )
+            )  # fmt: skip
+        return stretches
+
+    def _stretch(self, index: int, phase: Phase, t: Tensor, first: int, last: int) -> Stretch:
+        operands = t.operation.operands
+        if t.operation.kind == "embed" and t.pos is not None:
+            operands = operands | {"token": self.recording.matrices["wte"][self.inputs[t.pos]]}
+        return Stretch(
+            index, phase, t.name, t.pos, t.layer, t.head, first, last, t.rows, t.block, t.line,
+            t.operation.kind, operands, t.parts, t.operation.matrix,
+        )  # fmt: skip

@@ -1,0 +1,129 @@
+"""`Keyframes`: starts of training steps to go back to. The longer a run, the farther apart: memory is bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from engine.model.recording import Floats
+
+SPACING = 20  # steps from keyframe to keyframe in a run that is not long
+MOST, LEAST = 256, 16  # how many are kept of a small model, and of a large one
+BUDGET = 128e6  # bytes for all of them, if that is at least LEAST
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Keyframe:
+    """All that a training step starts from: parameters, both moments (n_params,) each, and the generator's state."""
+
+    params: Floats
+    m: Floats
+    v: Floats
+    generator: tuple[Any, ...]
+
+
+def most_kept(n_params: int) -> int:
+    """How many keyframes of a model with so many parameters are kept."""
+    return min(MOST, max(LEAST, int(BUDGET / (3 * 8 * n_params))))
+
+
+class Passed:
+    """Starts of steps shortly before one that a run has gone back to, so that going back from there on is short, too.
+
+    The closer to that step, the denser they are: a few for each keyframe that is left out of a long run.
+    """
+
+    def __init__(self) -> None:
+        self.frames: dict[int, Keyframe] = {}
+        self._wanted: set[int] = set()
+        self._generator: tuple[Any, ...] = ()
+
+    def before(self, step: int, nearest: int, start: Keyframe) -> tuple[int, Keyframe]:
+        """The latest start, not after `step`, of these and of the keyframe that is `nearest` to it.
+
+        From there, the starts that are `wanted` are to be added on the way to `step`.
+        """
+        self.frames = {s: frame for s, frame in self.frames.items() if nearest < s <= step}
+        if self.frames:
+            nearest = max(self.frames)
+            start = self.frames[nearest]
+        self._generator = start.generator
+        self._wanted = {step - distance for distance in self._distances(step - nearest)}
+        return nearest, start
+
+    @staticmethod
+    def _distances(length: int) -> Iterator[int]:
+        """0, 1, 2, 3, 4, then 8, 16 and so on, up to a length."""
+        yield from range(min(4, length))
+        distance = 4
+        while distance < length:
+            yield distance
+            distance *= 2
+
+    def wants(self, step: int) -> bool:
+        """Whether the start of this step should be added."""
+        return step in self._wanted
+
+    def add(self, step: int, frame: Keyframe) -> None:
+        """Add one; of the generator, training draws nothing, so its state is that of the start before."""
+        self._wanted.discard(step)
+        self.frames[step] = replace(frame, generator=self._generator)
+
+
+class Keyframes(Mapping[int, Keyframe]):
+    """Keyframes by the step that they start, one every `spacing` steps, at most `most`.
+
+    When there are more, every second one goes and `spacing` doubles; those that are `pinned` stay besides. One thread
+    adds; others may read meanwhile, as what they have got hold of is never changed.
+    """
+
+    def __init__(self, most: int = MOST, spacing: int = SPACING) -> None:
+        self.most, self.spacing = most, spacing
+        self._frames: dict[int, Keyframe] = {}  # replaced, never changed
+        self._pinned: frozenset[int] = frozenset()
+
+    def __getitem__(self, step: int) -> Keyframe:
+        return self._frames[step]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._frames)
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def nearest(self, step: int) -> tuple[int, Keyframe]:
+        """The latest step, not after `step`, with a keyframe; and that."""
+        frames = self._frames
+        found = max(s for s in frames if s <= step)
+        return found, frames[found]
+
+    def wants(self, step: int) -> bool:
+        """Whether the start of this step should be kept."""
+        return step % self.spacing == 0 and step not in self._frames
+
+    def add(self, step: int, frame: Keyframe) -> None:
+        """Keep one more."""
+        frames = {**self._frames, step: frame}
+        while len(frames.keys() - self._pinned) > self.most:
+            self.spacing *= 2
+            frames = {s: f for s, f in frames.items() if s % self.spacing == 0 or s in self._pinned}
+        self._frames = frames
+
+    def pin(self, step: int, frame: Keyframe) -> None:
+        """Keep one that stays."""
+        self._pinned |= {step}
+        self._frames = {**self._frames, step: frame}
+
+    def until(self, step: int) -> Keyframes:
+        """Those up to `step`, for another run that goes on from there."""
+        other = Keyframes(self.most, self.spacing)
+        other._frames, other._pinned = self._frames, self._pinned
+        other.forget(step)
+        return other
+
+    def forget(self, step: int) -> None:
+        """Forget those after `step`; what comes is kept as densely as in a run that is not long."""
+        self._frames = {s: f for s, f in self._frames.items() if s <= step}
+        self._pinned &= self._frames.keys()
+        self.spacing = min(self.spacing, SPACING)

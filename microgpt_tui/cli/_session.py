@@ -1,0 +1,126 @@
+"""What commands that run the engine share: opening a run, going to a step, ctrl+c between steps."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import ConfigError
+from engine.model.config import Config
+from microgpt_tui.cli._exit import say
+from microgpt_tui.cli._progress import Waiting
+
+if TYPE_CHECKING:
+    from engine.run.session import Session
+
+READING = "Reading the documents"
+LARGE = 5_000_000  # scalars of a model whose recording is announced: it takes longer than some seconds
+PACE = 400_000  # scalars that a usual computer records in a second
+
+
+def warm_up() -> None:
+    """Have the loops compiled, or fetched from their cache, with a word about it if that takes long."""
+    from engine.autograd.jit import take_warning
+    from engine.run import session
+
+    with Waiting("Compiling the loops, once for this computer"):
+        session.warm_up()
+    warning = take_warning()
+    if warning is not None:
+        say(f"warning: {warning}")
+
+
+def read_docs(path: Path | None) -> list[str]:
+    """The documents of a file, with a word about it if reading takes long. Raises DataError."""
+    from engine.model.dataset import load_docs
+
+    with Waiting(READING):
+        return load_docs(path)
+
+
+def open_session(config: Config, docs: Sequence[str]) -> Session:
+    """A run at its start, with progress while it is recorded. Raises ConfigError, DataError."""
+    from engine.model.recording import check_size
+    from engine.model.tokenizer import Tokenizer
+    from engine.run.session import Session
+
+    vocab_size = Tokenizer(docs).vocab_size
+    check_size(config, vocab_size)  # before the time is spent on compiling
+    say_size(config, vocab_size)
+    warm_up()
+    with Waiting("Shuffling the documents, recording the tape", total=1.0) as waiting:
+        return Session(config, docs, progress=waiting.share)
+
+
+def say_size(config: Config, vocab_size: int) -> None:
+    """Say how much time and memory it takes to record a model, if it is a large one."""
+    from engine.model.recording import count_rows, memory_of
+
+    rows = count_rows(config, vocab_size)
+    if rows >= LARGE:
+        minutes = max(1, round(rows / PACE / 60))
+        time = f"about {minutes:,} minute{'s' * (minutes > 1)}"
+        say(f"recording the {rows:,} scalars of this model: {time}, and up to {memory_of(rows)} of memory")
+
+
+def check_step(step: int, config: Config) -> None:
+    """Raise ConfigError for a training step, counted from 0, that the schedule does not have."""
+    if step >= config.num_steps:
+        raise ConfigError(
+            f"--step is {step}, and the schedule's steps are 0 to {config.num_steps - 1}; "
+            "give a smaller step or a larger --num-steps"
+        )
+
+
+def go_to(session: Session, step: int) -> None:
+    """Go to the start of a step, onward or back, with progress. Raises NumericFault."""
+    from engine.timeline.events import Moment
+
+    with Waiting(f"Training to step {step}", total=step) as waiting:
+        session.seek(Moment(step), lambda done, loss: waiting.update(done + 1, f"loss {loss:.4f}"))
+
+
+ENDING = {"SIGINT": "ctrl+c", "SIGTERM": "SIGTERM", "SIGHUP": "its terminal, which has gone away"}
+
+
+class Interrupt:
+    """While it is entered, ctrl+c and what ends a process break nothing off: the work stops where it is safe to.
+
+    `asked` is the signal that asked for it, 0 if none did.
+    """
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    @property
+    def status(self) -> int:
+        """The exit status of a process that was stopped."""
+        return 128 + self.asked
+
+    @property
+    def who(self) -> str:
+        """What asked, for a sentence."""
+        return ENDING[signal.Signals(self.asked).name]
+
+    def __enter__(self) -> Interrupt:
+        numbers = [number for number in signal.Signals if number.name in ENDING]
+        self._before: dict[int, Any] = {number: signal.getsignal(number) for number in numbers}
+        for number, before in self._before.items():
+            if before is not signal.SIG_IGN:  # somebody decided that this process does not hear it
+                signal.signal(number, self._hear)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if not self.asked and os.isatty(2):
+            with suppress(OSError):  # past Python's buffers, which may be in use at this instant
+                os.write(2, b"\nstopping after this step\n")
+        self.asked = self.asked or number

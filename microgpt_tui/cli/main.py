@@ -1,0 +1,106 @@
+"""`microgpt-tui`: without a command the debugger, else one of the commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import rich_click as click
+
+from engine.model.config import Config
+from microgpt_tui.cli._exit import Commands
+from microgpt_tui.cli._options import DATA, data_option, examples, hyperparameters, step_option, theme_option
+from microgpt_tui.cli._progress import Waiting
+from microgpt_tui.cli._session import READING, check_step
+from microgpt_tui.cli.export import export
+from microgpt_tui.cli.grad_check import grad_check
+from microgpt_tui.cli.lecture import lecture
+from microgpt_tui.cli.open import allow_only, open_run, run_debugger
+from microgpt_tui.cli.sample import sample
+from microgpt_tui.cli.serve import serve
+from microgpt_tui.cli.trace import trace
+from microgpt_tui.cli.train import train
+from microgpt_tui.cli.verify import verify
+from microgpt_tui.cli.what_if import what_if
+from microgpt_tui.cli.why import why
+
+
+def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    if not asked:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        click.echo(f"microgpt-tui {version('microgpt-tui')}")
+    except PackageNotFoundError:
+        click.echo("microgpt-tui, not installed")
+    ctx.exit()
+
+
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "rich_help_config": {
+            "text_paragraph_linebreaks": "\n\n",
+            "padding_helptext_first_line": (0, 0, 1, 0),
+            "max_width": 100,
+        },
+    },
+    epilog=examples(
+        "microgpt-tui",
+        "microgpt-tui --data my_words.txt --n-layer 2 --step 100",
+        "microgpt-tui --resume",
+        "microgpt-tui train --save names.safetensors",
+    ),
+)
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Return to where you were when the debugger was left, or broke off. Only --theme goes with it, and --data "
+    "for documents that are in another place by now.",
+    panel=DATA,
+)
+@click.option(
+    "--resume-earlier",
+    is_flag=True,
+    help="Return to the session before that one. Looking at a run without changing anything is no session.",
+    panel=DATA,
+)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+@step_option("Open at the start of this training step, counted from 0.")
+@data_option
+@theme_option
+@hyperparameters
+@click.pass_context
+def cli(
+    ctx: click.Context,
+    config: Config,
+    step: int,
+    data: Path | None,
+    resume: bool,
+    resume_earlier: bool,
+    theme: str,
+) -> None:
+    """Step a GPT small enough to see whole through its training, down to single scalars.
+
+    Without a command: the debugger, in this terminal. Forward, backward and Adam, onward and back; every number is
+    the one that microgpt.py computes, bit for bit. Press ? in it for help and q to leave.
+
+    Options for a command go after its name: microgpt-tui train --n-layer 2 --until 100.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    for flag in ("resume", "resume_earlier"):
+        if ctx.params[flag]:
+            allow_only(ctx, flag, "data", "theme")
+    check_step(step, config)
+    from microgpt_tui.storage.startup import from_desk, from_seed
+
+    with Waiting(READING):
+        start = from_desk(data, resume_earlier) if resume or resume_earlier else from_seed(config, step, data)
+    run_debugger(start, theme=theme)
+
+
+for command in (open_run, lecture, serve, train, sample, trace, why, what_if, grad_check, export, verify):
+    cli.add_command(command)

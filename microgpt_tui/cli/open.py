@@ -1,0 +1,94 @@
+"""What leads into the debugger, and how it is left; `microgpt-tui open`."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rich_click as click
+from click.core import ParameterSource
+from click.exceptions import Exit
+
+from microgpt_tui.cli._exit import Failure, say
+from microgpt_tui.cli._options import FilePath, data_option, examples, theme_option
+from microgpt_tui.cli._progress import Waiting
+from microgpt_tui.cli._session import READING
+from microgpt_tui.storage.paths import in_browser
+
+if TYPE_CHECKING:
+    from microgpt_tui.lectures.lecture import Lecture
+    from microgpt_tui.storage.startup import Start
+
+CRASHED = 1
+
+
+@click.command(
+    "open",
+    epilog=examples(
+        "microgpt-tui open names.safetensors",
+        "microgpt-tui open names.safetensors --data moved/names.txt",
+    ),
+)
+@click.argument("file", type=FilePath(), metavar="FILE.safetensors")
+@data_option
+@theme_option
+def open_run(file: Path, data: Path | None, theme: str) -> None:
+    """Open the debugger on a saved run, and go on as if it had never stopped, bit for bit.
+
+    FILE.safetensors is a run that train --save or ctrl+s in the debugger has written. Its documents are looked for
+    where they were read from, unless --data says where they are now; other documents are refused.
+    """
+    from microgpt_tui.storage.startup import from_file
+
+    with Waiting(READING):
+        start = from_file(file, data)
+    run_debugger(start, theme=theme)
+
+
+def run_debugger(start: Start, lecture: Lecture | None = None, theme: str = "dark") -> None:
+    """Run the debugger, or a lecture in it, to its end, and leave with its exit status.
+
+    Raises Failure if there is no terminal for it.
+    """
+    if not (in_terminal() or in_browser()):
+        raise Failure(
+            "the debugger needs a terminal for its input and output; "
+            "run it in one, or use microgpt-tui train or microgpt-tui trace, which do without"
+        )
+    from microgpt_tui.app import run_debugger as run
+
+    _draw_in_utf8()
+    ended = run(start, lecture, theme)
+    if ended.status == CRASHED:
+        way = "; microgpt-tui --resume returns to where you were" if ended.written and not in_browser() else ""
+        say(f"the debugger broke off{way}", error=True)
+    if ended.displaced:
+        say("microgpt-tui --resume returns to this session, microgpt-tui --resume-earlier to the one before it")
+    if ended.status:
+        raise Exit(ended.status)
+
+
+def in_terminal() -> bool:
+    """Whether there is a terminal to take over: keys come from it, and the screen goes to it."""
+    drawn_on = sys.stdout if sys.platform == "win32" else sys.stderr  # by Textual
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, drawn_on))
+
+
+def _draw_in_utf8() -> None:
+    """Terminals read UTF-8 whatever LANG says; escapes in the place of lines and blocks would wreck the screen."""
+    for stream in (sys.__stdout__, sys.__stderr__):  # Textual draws on one of them, by the system
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")
+
+
+def allow_only(ctx: click.Context, flag: str, *others: str) -> None:
+    """Raise UsageError if `flag` was given together with an option that is none of the others."""
+    for option in ctx.command.params:
+        said = ctx.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+        if said and option.name not in (flag, *others):
+            name = flag.replace("_", "-")
+            raise click.UsageError(
+                f"{option.opts[0]} does not go with --{name}, which has its own; leave one of them out", ctx
+            )

@@ -1,0 +1,160 @@
+"""Answers to the question why, for reading and as facts for JSON. They say what the engine found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rich.cells import cell_len
+
+from engine.errors import ExpressionError, WhyError
+from engine.explain.gradient_paths import Chains, waypoints
+from engine.explain.logit_attribution import Attributor
+from engine.explain.scalar import Explainer
+from engine.explain.update_attribution import pushes
+from engine.expressions.scope import Scope
+from engine.expressions.watch import Watch, called
+from engine.spelling import split, token_id
+from engine.text import quoted
+from engine.timeline.view import GradientState, View
+from microgpt_tui.drawing.numbers import number, share
+from microgpt_tui.drawing.terminal_text import printable
+
+Cells = list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`text` for a person, and `facts` with all bits of every number."""
+
+    text: str
+    facts: dict[str, Any]
+
+
+def of_scalar(view: View, name: str, count: int) -> Answer:
+    """The strongest chains of a scalar. Raises WhyError, ExpressionError."""
+    row = _row(view, name)
+    explain, gradient = Explainer(view), float(view.workspace.grad[row])
+    found = Chains(view).strongest(row, count)
+    lines = [f"{_about(view, called(view, row))}: dL/d = {number(gradient)}", ""]
+    chains: list[dict[str, Any]] = []
+    for i, chain in enumerate(found):
+        ways = waypoints(explain, chain)
+        lines.append(f"chain {i}  {number(chain.product)}  {share(chain.product, gradient)}".rstrip())
+        lines += [f"  × {number(way.local):<9} d {called(view, way.row)}" for way in ways]
+        links = [{"scalar": called(view, link.row), "local": _json(link.local)} for link in chain.links]
+        chains.append({"product": _json(chain.product), "links": links})
+    if view.gradient_state(row) is GradientState.INDEPENDENT:
+        lines.append("the loss does not depend on it: no path leads from it to the loss")
+    elif not found:
+        lines.append("no chain reaches it: every path from it to the loss has a derivative that is 0")
+    return Answer(
+        "\n".join(lines), {"scalar": called(view, row), **_step(view), "gradient": _json(gradient), "chains": chains}
+    )
+
+
+def of_parameter(view: View, name: str) -> Answer:
+    """What pushed a parameter, and what Adam made of it. Raises WhyError, ExpressionError."""
+    row = _row(view, name)
+    if row >= view.recording.n_params:
+        raise WhyError(f"{name} is not a parameter; ask for its chains with --scalar, or name one such as wte[5,3]")
+    found, tokens = pushes(view, row), view.program.tokenizer
+    table: list[Cells] = [["position", "reads", "target", "pushed", "share", "by way of"]]
+    facts = []
+    for push in found.pushes:
+        reads, target = (tokens.name(ids[push.pos]) for ids in (view.program.inputs, view.program.targets))
+        product, by = push.term.product, called(view, push.term.user)
+        table.append([str(push.pos), reads, target, number(product), share(product, found.gradient), by])
+        facts.append({"pos": push.pos, "reads": reads, "target": target, "product": _json(product), "user": by,
+                      "local": _json(push.term.local), "grad": _json(push.term.grad)})  # fmt: skip
+    table += [["rounding", "", "", number(found.rounding)], ["gradient", "", "", number(found.gradient)]]
+    lines = [_about(view, called(view, row)), "", *_aligned(table)]
+    if view.gradient_state(row) is GradientState.INDEPENDENT:
+        lines.append("the loss of this document does not depend on it, so its gradient is 0")
+    answer: dict[str, Any] = {"parameter": called(view, row), **_step(view), "gradient": _json(found.gradient),
+                              "rounding": _json(found.rounding), "pushes": facts}  # fmt: skip
+    if found.step is not None:
+        step, adam = found.step, found.step.adam
+        lines += [
+            "",
+            f"m = {number(adam.m)} = {number(step.kept)} kept of the steps before + {number(step.fresh)} from this one",
+            f"the weight moved by {number(-adam.delta)}"
+            if adam.unmoved is None
+            else f"the weight was not moved: {adam.unmoved}",
+            f"  {number(-step.by_momentum):<9} {share(step.by_momentum, adam.delta):<6} momentum",
+            f"  {number(-step.by_document):<9} {share(step.by_document, adam.delta):<6} this document",
+            f"{number(adam.p_before)} → {number(adam.p)}",
+        ]
+        names = ("m", "delta", "p_before", "p")
+        answer |= {name: _json(getattr(adam, name)) for name in names}
+        names = ("kept", "fresh", "by_momentum", "by_document")
+        answer |= {name: _json(getattr(step, name)) for name in names}
+    return Answer("\n".join(lines), answer)
+
+
+def of_prediction(view: View, pos: int, logit: str | None, rival: str | None) -> Answer:
+    """What contributed to a logit, and to a rival's. Raises WhyError."""
+    asked = Attributor(view, pos)
+    tokens = view.program.tokenizer
+    token = asked.target if logit is None else _token(view, logit)
+    other = asked.rival(token) if rival is None else _token(view, rival)
+    mine, its = asked.logit(token), asked.logit(other)
+    names = [tokens.name(token), tokens.name(other)]
+    table: list[Cells] = [["part", *names, f"{names[0]} − {names[1]}"]]
+    rows = [(part.label, a, b) for part, a, b in zip(asked.parts, mine.values, its.values, strict=True)]
+    rows.sort(key=lambda row: -abs(row[1] - row[2]))
+    rows += [("rounding", mine.rounding, its.rounding), ("logit", mine.logit, its.logit)]
+    table += [[label, number(a), number(b), number(a - b)] for label, a, b in rows]
+    reads, target = (tokens.name(ids[pos]) for ids in (view.program.inputs, view.program.targets))
+    head = f"{_about(view, f'position {pos}')}: reads {reads}, should predict {target}"
+    parts = [{"part": label, "logit": a, "rival": b} for label, a, b in rows[:-2]]
+    facts = {**_step(view), "pos": pos, "reads": reads, "target": target, "token": names[0], "rival": names[1],
+             "parts": parts, "rounding": {"logit": mine.rounding, "rival": its.rounding},
+             "logit": mine.logit, "rival_logit": its.logit}  # fmt: skip
+    return Answer("\n".join([head, "", *_aligned(table)]), facts)
+
+
+def _row(view: View, name: str) -> int:
+    try:
+        row = Watch(name, Scope(view.config, view.program.tokenizer)).row(view)
+    except ExpressionError as error:
+        raise WhyError(error.reason) from None
+    if row is None:
+        raise WhyError(
+            f"{name} is no single scalar of step {view.moment.step}, whose document {quoted(view.program.doc)} has "
+            f"positions 0 to {view.program.n - 1}; write for example wte[5,3] or q[0,3]@pos=0"
+        )
+    return row
+
+
+def _token(view: View, text: str) -> int:
+    ids = Scope(view.config, view.program.tokenizer).token_ids
+    token = token_id(text, ids)
+    if token is None:
+        several = split(text, ids) or f"{text!r} is no token here"
+        raise WhyError(f"{several}; write one character of the documents, or BOS")
+    return token
+
+
+def _about(view: View, what: str) -> str:
+    return f"{what} in step {view.moment.step}, document {quoted(view.program.doc)}"
+
+
+def _step(view: View) -> dict[str, Any]:
+    return {"step": view.moment.step, "doc": view.program.doc}
+
+
+def _aligned(table: list[Cells]) -> list[str]:
+    """The rows of a table in columns: words to the left, numbers as they come, with their signs one below the other."""
+    table = [[printable(cell) for cell in row] for row in table]
+    widths = [max(cell_len(row[i]) for row in table if i < len(row)) for i in range(max(map(len, table)))]
+    return ["  ".join(map(_padded, row, widths)).rstrip() for row in table]
+
+
+def _padded(cell: str, width: int) -> str:
+    return cell + " " * (width - cell_len(cell))
+
+
+def _json(value: float) -> float | str:
+    """A number as JSON has it; those that it does not have are the strings nan, inf and -inf."""
+    return value if value - value == 0 else str(value)

@@ -1,0 +1,64 @@
+"""What a user lays out around a run, and expects to find again: breakpoints, health checks, watches, marks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, TypeVar
+
+from engine import CHECKS, EngineError, Scope
+from engine.checkpoint.validate import Unfit, moment
+from engine.expressions.breakpoint import Armed, Breakpoint
+from engine.expressions.watch import Watch
+from engine.text import shortened, told
+from engine.timeline.events import Moment
+
+T = TypeVar("T")
+LONGEST = 200  # characters of a reason
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """`checks` are the health checks that are on, `watches` expressions as typed, `marks` moments by their letters."""
+
+    breakpoints: tuple[Breakpoint, ...] = ()
+    checks: frozenset[str] = frozenset(CHECKS)
+    watches: tuple[str, ...] = ()
+    marks: Mapping[str, Moment] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as JSON has them."""
+        return {
+            "breakpoints": [each.as_dict() for each in self.breakpoints],
+            "checks": sorted(self.checks),
+            "watches": [{"text": text} for text in self.watches],
+            "marks": {letter: asdict(there) for letter, there in self.marks.items()},
+        }
+
+
+def restored(said: Mapping[str, Any], scope: Scope) -> tuple[Kept, list[str]]:
+    """What `Kept.as_dict` said, as far as it fits a run of this scope, and a sentence for each that does not."""
+    sentences: list[str] = []
+
+    def fitting(what: str, parts: Iterable[Any], made: Callable[[Any], T]) -> list[T]:
+        found = []
+        for part in parts:
+            try:
+                found.append(made(part))
+            except (EngineError, Unfit, KeyError, TypeError, ValueError, AttributeError) as error:
+                understood = isinstance(error, EngineError | Unfit)
+                reason = getattr(error, "reason", error) if understood else f"{told(part)} says none"
+                sentences.append(f"A {what} was dropped: {shortened(str(reason), LONGEST)}.")
+        return found
+
+    kept = Kept(
+        tuple(fitting("breakpoint", said["breakpoints"], lambda part: _breakpoint(part, scope))),
+        frozenset(check for check in said["checks"] if isinstance(check, str) and check in CHECKS),
+        tuple(fitting("watch", said["watches"], lambda part: Watch(part["text"], scope).text)),
+        dict(fitting("mark", said["marks"].items(), lambda part: (part[0], moment(part[1])))),
+    )
+    return kept, sentences
+
+
+def _breakpoint(said: Any, scope: Scope) -> Breakpoint:
+    return Armed(Breakpoint.from_dict(said), scope).breakpoint

@@ -1,0 +1,319 @@
+"""`Where` the user is, and the `Frame` of one moment that every pane draws from. Attributes go down, messages go up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from engine import Session
+from engine.autograd.tape import Rows
+from engine.explain.scalar import Explainer
+from engine.explain.source_lines import SourceLine, lines_now
+from engine.interventions.syntax import Change
+from engine.model.tokenizer import Tokenizer
+from engine.run.branches import Branches
+from engine.timeline.events import Moment, Phase, Place, Stretch
+from engine.timeline.view import AdamStep, GradientState, Reading, View
+from microgpt_tui.debugger.annotations import Kept
+from microgpt_tui.debugger.navigation import SameEvent
+from microgpt_tui.debugger.run_controller import Live
+from microgpt_tui.debugger.series import Course, Past, Update, course
+from microgpt_tui.drawing.cells import Cells
+from microgpt_tui.drawing.terminal_text import printable
+
+NO_GRADIENT = {
+    GradientState.PLAIN: "none: a plain number to the model",
+    GradientState.INDEPENDENT: "0: the loss does not depend on it",
+    GradientState.NOT_YET: "not yet",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The moment and the focus in it.
+
+    `row` is a scalar that was chosen and holds until the moment changes; `cell` is an index in whatever tensor is on
+    the stage and holds from event to event. `layer`, `head` and `matrix` are what panes show that have room for one
+    of them; they hold as well. None leaves the choice to the moment.
+    """
+
+    moment: Moment
+    row: int | None = None
+    cell: int | None = None
+    layer: int | None = None
+    head: int | None = None
+    matrix: str | None = None
+
+    def at(self, moment: Moment) -> Where:
+        """Here, at another moment."""
+        return replace(self, moment=moment, row=None) if moment != self.moment else self
+
+    def choosing(self, choice: Choice) -> Where:
+        """Here, with another layer, head or matrix; what the choice leaves open stays as it is."""
+        return replace(
+            self,
+            layer=self.layer if choice.layer is None else choice.layer,
+            head=self.head if choice.head is None else choice.head,
+            matrix=choice.matrix or self.matrix,
+            row=None if choice.matrix else self.row,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a spot of a picture can stand for besides a scalar (its row) and a moment: a layer, a head, a matrix."""
+
+    layer: int | None = None
+    head: int | None = None
+    matrix: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The run that this one is compared with: what it is called, its branch (None: the original), its changes.
+
+    Panes move a copy of it, never itself.
+    """
+
+    name: str
+    branch: str | None
+    changes: tuple[Change, ...]
+    branches: Branches = field(compare=False)
+
+    def copy(self) -> Session:
+        """A run of one's own; not to be made on the screen's thread."""
+        return self.branches.copy(self.branch, self.changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What panes show of more than the moment: a fault, figures of earlier steps (more may come while the frame is
+    shown), names sampled on the way by the step before which they were, what the user keeps, how a run moves, how many
+    documents it is trained on and how many are kept aside, if any are, the branch that it is (None: the original) and
+    the one that it is compared with.
+    """
+
+    fault: str | None = None
+    past: Past = field(default_factory=dict)
+    names: Mapping[int, list[str]] = field(default_factory=dict)
+    kept: Kept = field(default_factory=Kept)
+    live: Live | None = None
+    split: tuple[int, int] | None = None
+    branch: str | None = None
+    beside: Beside | None = None
+
+
+class Frame:
+    """One moment, seen from one place: the view, and what panes would otherwise each work out again."""
+
+    def __init__(self, view: View, where: Where, around: Around | None = None) -> None:
+        self.view, self.where, self.around = view, where, around or Around()
+        self.fault = self.around.fault
+        self.program, self.config = view.program, view.config
+        self.moment, self.phase = view.moment, view.moment.phase
+        self.explain = Explainer(view)
+
+    @cached_property
+    def event(self) -> Stretch:
+        """The event that is going on, or just over."""
+        return self.view.stretch
+
+    def in_step(self, step: int) -> SameEvent:
+        """The present event in another training step: what a picture of all steps leads to."""
+        return SameEvent(step, self.phase, self.event.place)
+
+    @property
+    def stepping_inside(self) -> bool:
+        """Whether the moment lies inside an event, not at its end."""
+        return self.moment.tick < self.event.last
+
+    @cached_property
+    def stretch(self) -> Stretch:
+        """The tensor that is on the stage: the event's, but inside a backward event the one that hands gradient on.
+
+        Gradients become complete in another order than they are handed on, so the two can be far apart.
+        """
+        if not (self.backward and self.stepping_inside and self.moment.tick):
+            return self.event
+        edge = int(self.program.edges[self.moment.tick - 1])
+        if edge < 0:
+            return self.event
+        row = edge >> 1
+        found = next(s for s in self.program.stretches(Phase.FORWARD) if row <= int(s.rows[-1]))
+        return next(s for s in self.program.stretches(Phase.BACKWARD) if s.rows is found.rows)
+
+    @property
+    def pos(self) -> int:
+        """The position that panes of one position show: the stage's, or the last one that was at work."""
+        if self.stretch.pos is not None:
+            return self.stretch.pos
+        return 0 if self.stretch.is_parameter else self.program.n - 1
+
+    @property
+    def layer(self) -> int:
+        """The layer that panes of one layer show: the stage's, else the chosen one, else the first.
+
+        0, which no tensor has, in a model without layers.
+        """
+        if self.stretch.layer is not None and not self.stretch.is_parameter:
+            return self.stretch.layer
+        return min(self.where.layer or 0, max(self.config.n_layer - 1, 0))
+
+    @property
+    def head(self) -> int | None:
+        """The head that is at work, else the chosen one, if any."""
+        if self.stretch.head is not None:
+            return self.stretch.head
+        return self.where.head
+
+    @property
+    def matrix(self) -> str:
+        """The parameter matrix that is at work or chosen."""
+        if self.phase is Phase.UPDATE:
+            return self.stretch.name
+        return self.where.matrix or self.stretch.matrix or "wte"
+
+    def tensor(self, name: str, pos: int, layer: int | None = None, head: int | None = None) -> Rows | None:
+        """The rows of a tensor of this document, by its name and place; None if there is no such tensor."""
+        return self.program.tensors.get((name, pos, layer, head))
+
+    @property
+    def ends(self) -> dict[Place, Moment]:
+        """For each tensor, the moment in this phase when it is complete."""
+        return self.program.ends(self.phase)
+
+    def halts(self, phase: Phase) -> list[Stretch]:
+        """The events of a phase of this step at which a breakpoint stands."""
+        places = [b.place for b in self.around.kept.breakpoints if b.enabled and b.place]
+        return [s for s in self.program.stretches(phase) if any(p.matches(s) for p in places)] if places else []
+
+    @property
+    def backward(self) -> bool:
+        """Whether gradients are what is being made."""
+        return self.phase is Phase.BACKWARD
+
+    @cached_property
+    def selected(self) -> int:
+        """The scalar that the inspector explains."""
+        if self.where.row is not None:
+            return self.where.row
+        if self.stepping_inside:
+            return self.view.last_row
+        return int(self.stretch.rows.flat[self.cell])
+
+    @property
+    def cell(self) -> int:
+        """The chosen index in the tensor on the stage, within its bounds."""
+        size, chosen = self.stretch.rows.size, self.where.cell
+        if chosen is None:
+            if self.stretch.name in ("logits", "probs") and self.stretch.pos is not None:
+                return self.program.targets[self.stretch.pos]
+            return self._strongest() if self.stretch.is_parameter else 0
+        return min(chosen, size - 1)
+
+    def _strongest(self) -> int:
+        """The weight with the largest gradient: where there is most to see."""
+        grads = self.grad(self.stretch.rows)
+        return int(np.argmax(np.where(grads.known & np.isfinite(grads.values), np.abs(grads.values), 0.0)))
+
+    @cached_property
+    def parameter(self) -> int:
+        """The selected parameter, else that of `matrix` with the largest gradient or, before that, first moment."""
+        if self.selected < self.view.recording.n_params:
+            return self.selected
+        rows = self.view.recording.matrices[self.matrix].ravel()
+        grads = self.grad(rows)
+        begun = self.view.arrived(rows).any()
+        values = grads.values if begun else self.view.moments(rows)[0]
+        known = grads.known if begun else np.ones(rows.shape, dtype=np.bool_)
+        return int(rows[np.argmax(np.where(known & np.isfinite(values), np.abs(values), 0.0))])
+
+    def course(self) -> Course[AdamStep]:
+        """How `parameter` was moved in the steps so far, this one included once it is moved; as far as is known."""
+        row, step = self.parameter, self.moment.step
+        so_far, now = course(Update(row), self.around.past, self.view), self.view.adam(row)
+        return so_far if now is None else replace(so_far, known=so_far.known | {step: now})
+
+    def element(self) -> int:
+        """The index, in the tensor on the stage, of the element that is selected or in the making."""
+        rows = self.stretch.rows
+        found = np.flatnonzero(rows.ravel() == self.selected)
+        if len(found):
+            return int(found[0])
+        if self.phase is Phase.FORWARD and self.stepping_inside:
+            later = np.flatnonzero(rows.ravel() >= self.view.last_row)
+            return int(later[0]) if len(later) else rows.size - 1
+        return self.cell
+
+    @cached_property
+    def source(self) -> SourceLine:
+        """The line of the engine that is at work."""
+        return lines_now(self.view)
+
+    def data(self, rows: Rows) -> Cells:
+        """Values of these scalars, as cells."""
+        return self.cells(self.view.data(rows), rows)
+
+    def grad(self, rows: Rows) -> Cells:
+        """Gradients of these scalars so far, as cells."""
+        return self.cells(self.view.grad(rows), rows)
+
+    def cells(self, reading: Reading, rows: Rows) -> Cells:
+        """What was read of these scalars, as cells."""
+        return Cells(reading.values, reading.known, rows, self._changed[rows] & reading.known)
+
+    @cached_property
+    def _changed(self) -> npt.NDArray[np.bool_]:
+        """Which scalars the last step has made or changed: one, or a tensor. (All of a matrix would mark nothing.)"""
+        changed = np.zeros(len(self.view.recording), dtype=np.bool_)
+        if self.stepping_inside:
+            changed[self.view.last_row] = self.moment.tick > 0
+        elif not self.event.is_parameter:
+            changed[self.event.rows] = True
+        return changed
+
+    def shown(self, rows: Rows) -> Cells:
+        """What this phase is about: values in the forward phase, gradients in the backward phase."""
+        return self.grad(rows) if self.backward else self.data(rows)
+
+    def value(self, row: int) -> float | None:
+        """One value, None if not known."""
+        reading = self.view.data(np.array([row]))
+        return float(reading.values[0]) if reading.known[0] else None
+
+    def used_value(self, row: int) -> float | None:
+        """The value that arithmetic of this step has used, if known: of a parameter, the one before its update."""
+        return None if self.value(row) is None else float(self.view.passed_values[row])
+
+    def gradient(self, row: int) -> float | None:
+        """One gradient so far: 0 where the loss does not depend on the scalar; None if nothing has arrived."""
+        state = self.view.gradient_state(row)
+        if state is GradientState.INDEPENDENT:
+            return 0.0
+        return float(self.view.workspace.grad[row]) if state is GradientState.VALUE else None
+
+    def no_gradient(self, row: int) -> str | None:
+        """What to say where no gradient is added up; None where there is one."""
+        return NO_GRADIENT.get(self.view.gradient_state(row))
+
+    def token(self, pos: int) -> str:
+        """The token that a position reads."""
+        return self.token_name(self.program.inputs[pos])
+
+    def target(self, pos: int) -> str:
+        """The token that a position should predict."""
+        return self.token_name(self.program.targets[pos])
+
+    def token_name(self, token_id: int) -> str:
+        """How a token is written."""
+        return token_name(self.program.tokenizer, token_id)
+
+
+def token_name(tokenizer: Tokenizer, token_id: int) -> str:
+    """How a token is written: blanks can be seen, and so can everything else."""
+    name = tokenizer.name(token_id)
+    return "␣" if name == " " else printable(name)

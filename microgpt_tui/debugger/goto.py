@@ -1,0 +1,388 @@
+"""The go-to line: what a typed line asks for, and how it could go on. Pure: it moves nothing itself."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from engine import Address, Breakpoint, EngineError, ExpressionError, Place
+from engine.expressions.breakpoint import condition
+from engine.expressions.checker import KNOWN
+from engine.expressions.scope import Scope
+from engine.expressions.source import BRACKETS, QUOTED, check_length
+from engine.expressions.watch import called
+from engine.text import quoted
+from engine.timeline.events import PHASES, Moment, Phase, Stretch
+from microgpt_tui.debugger import navigation
+from microgpt_tui.debugger.completion import LineError, completed
+from microgpt_tui.debugger.frame import Choice, Frame
+from microgpt_tui.debugger.navigation import SameEvent
+from microgpt_tui.debugger.scalar_target import Scalar
+from microgpt_tui.debugger.targets import layer_or_head
+from microgpt_tui.drawing.error_pointer import pointer
+
+NUMBERED = ("step", "pos", "layer", "head")
+LEADING = ("event", "next", "back")
+SPOTS = ("start", "end", *PHASES)
+WORDS = (*NUMBERED, *LEADING, *SPOTS)
+WHOLE = re.compile(r"[+-]?\d+")
+PLACE = re.compile(r"([\w.]*)(@.*)?")
+PHASE = "|".join(PHASES)
+ADDRESS = re.compile(  # more than a step, a phase or a place
+    rf"(?:(?:step\s+)?\d+\s+)?(?:{PHASE})\s+\S.*|(?:step\s+)?\d+\s+[a-z][\w.]*(?:\s*@.*)?(?:\s+scalar\s+\d+)?|.*\bscalar\s+\d+"
+)
+COMPARES = re.compile(r"[<>=!(]|\b(and|or|not|in)\b")
+CELL = re.compile(  # one number of a tensor or a matrix, perhaps in another step or phase
+    rf"(?:(?:step\s+)?(?P<step>\d{{1,9}})\s+)?(?:(?P<phase>{PHASE})\s+)?"
+    rf"(?P<scalar>[\w.]+{BRACKETS}\s*(?:@\s*\w+\s*=\s*\w+(?:\s*,\s*\w+\s*=\s*\w+)*)?)"
+)
+TYPED_WORD = re.compile(rf"{QUOTED}|(?<![\w.])[A-Za-z][\w.]*")
+LEAVING = ("quit", "exit", "q!", "wq", "wq!", "x", "qa", "qa!", "quit!")
+"""What ends other programs."""
+TO_LEAVE = "to quit, press esc to leave this line, then q"
+EXAMPLES = "step 500, +50, pos 3, attn_weights, wte[5, 3], 99 backward q@pos=1, next wte[5, 3] or loss < 2"
+HINT = "step 500   +50   pos 3   logits   wte[5, 3]   99 backward q@pos=1   next q[3]   loss < 2"
+
+
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """Go on, or back, to the first moment where a breakpoint of its own says stop."""
+
+    breakpoint: Breakpoint
+    back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One number of a tensor or a matrix, to be chosen in a step and a phase; None is the present one."""
+
+    scalar: Scalar
+    step: int | None = None
+    phase: Phase | None = None
+
+    @property
+    def text(self) -> str:
+        """As it is typed."""
+        place = self.scalar.place
+        index = [*(number for number in (place.layer, place.head) if number is not None), *self.scalar.index]
+        at = "" if place.pos is None else f"@pos={place.pos}"
+        return f"{place.name}[{', '.join(map(str, index))}]{at}" if index else f"{place.name}{at}"
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A number and the moment at which to choose it: its row on the tape, its index in its tensor or matrix."""
+
+    moment: Moment
+    row: int
+    cell: int
+    name: str
+    matrix: str | None = None  # for a matrix where the phase has no event of it: the moment stays as it is
+
+
+Command = Moment | SameEvent | Address | Choice | Continue | Scalar | Cell | Spot
+"""Where to go: a moment, also of a step that is yet to be read; a layer or head to look at, a stop to continue to, the
+next event of a scalar, a number to choose, also in a step that is yet to be read."""
+
+
+def read(line: str, frame: Frame, docs: Sequence[str]) -> Command | None:
+    """What a line asks for; None if it is empty. `docs` are those of the run. Raises LineError."""
+    check_length(line, LineError)
+    scope = Scope(frame.config, frame.program.tokenizer)
+    line = _small(line.strip(), scope)
+    try:
+        return _read(line, frame, scope, docs) if line else None
+    except ExpressionError as error:
+        raise LineError(f"{error.reason}\n{pointer(error)}".rstrip()) from None
+    except EngineError as error:
+        raise LineError(str(error)) from None
+
+
+def _small(line: str, scope: Scope) -> str:
+    """The line with all words that are known in small letters; what stands in quotes stays as it is."""
+    known = {*WORDS, *LEAVING, *scope.tables, *KNOWN, *PLACE_KEYS, "scalar", "and", "or", "not", "in"}
+
+    def small(word: re.Match[str]) -> str:
+        return word[0].lower() if word[0].lower() in known else word[0]
+
+    return TYPED_WORD.sub(small, line)
+
+
+def _read(line: str, frame: Frame, scope: Scope, docs: Sequence[str]) -> Command:
+    word, _, rest = (part.strip() for part in line.partition(" "))
+    if WHOLE.fullmatch(line.replace(" ", "")):
+        return _step(line.replace(" ", ""), frame)
+    if line in LEAVING:
+        raise LineError(TO_LEAVE)
+    if found := CELL.fullmatch(line):
+        return _cell(found, frame, scope)
+    if ADDRESS.fullmatch(line):
+        return Address.parse(line, scope, frame.moment.step)
+    if word in NUMBERED and not COMPARES.search(rest):
+        return _numbered(word, rest, frame)
+    if word in LEADING:
+        return _led(word, rest, frame, scope, docs)
+    if line in SPOTS:
+        return _spot(line, frame)
+    if _is_place(line, scope):
+        return _place(Place.parse(line), frame, scope)
+    if COMPARES.search(line):
+        return Continue(_stop(line, scope))
+    near = difflib.get_close_matches(word, (*WORDS, *scope.tables, *KNOWN), n=1)
+    hint = f"did you mean {near[0]}? If not, " if near else ""
+    raise LineError(f"{line!r} is nowhere to go; {hint}write for example {EXAMPLES}")
+
+
+def _numbered(word: str, rest: str, frame: Frame) -> Command:
+    if not WHOLE.fullmatch(rest):
+        raise LineError(f"{word} takes a whole number{f', not {rest!r}' if rest else ''}; write for example {word} 0")
+    if word == "step":
+        return _step(str(int(rest)), frame)
+    number, program = int(rest), frame.program
+    sizes = {"pos": program.n, "layer": frame.config.n_layer, "head": frame.config.n_head}
+    if word != "pos" and not frame.config.n_layer:
+        raise LineError(f"this model has no layers, and so no {word} {number}; write for example pos 0 or step 0")
+    if not 0 <= number < sizes[word]:
+        whose = f"document {quoted(program.doc)} of this step" if word == "pos" else "this model"
+        raise LineError(f"{whose} has no {word} {number}; write a number from 0 to {sizes[word] - 1}")
+    if word != "pos":
+        return layer_or_head(frame, **{word: number})  # type: ignore[return-value]
+    first = program.stretches(Phase.FORWARD)[0]  # the update has no positions
+    found = navigation.at_position(program, frame.stretch, number) or navigation.at_position(program, first, number)
+    assert found is not None
+    return found
+
+
+def _step(number: str, frame: Frame) -> SameEvent:
+    """The present event in another training step; with a sign it counts from here."""
+    step = int(number) + (frame.moment.step if number[0] in "+-" else 0)
+    _check_step(step, frame)
+    return frame.in_step(step)
+
+
+def _check_step(step: int, frame: Frame) -> None:
+    most = frame.config.num_steps
+    if not 0 <= step <= most:
+        raise LineError(f"there is no step {step} in this schedule; write a step from 0 to {most}")
+
+
+def _spot(word: str, frame: Frame) -> Moment:
+    """The first event of a phase, or the first or the last event of the step."""
+    if word == "end":
+        return Moment(frame.moment.step, Phase.UPDATE, frame.program.ticks(Phase.UPDATE))
+    phase = Phase.FORWARD if word == "start" else Phase(word)
+    return Moment(frame.moment.step, phase, frame.program.stretches(phase)[0].last)
+
+
+def _led(word: str, rest: str, frame: Frame, scope: Scope, docs: Sequence[str]) -> Command:
+    if not rest:
+        example = {"event": "event attn_weights", "next": "next wte[5, 3]", "back": "back loss > 3"}[word]
+        raise LineError(f"{word} does not say to what; write for example {example}")
+    if word == "event":
+        cell = CELL.fullmatch(rest)
+        return _cell(cell, frame, scope, event=True) if cell else _event(Place.parse(rest), frame, scope)
+    if word == "back":
+        return Continue(_stop(rest, scope), back=True)
+    if COMPARES.search(rest) and "@" not in rest:
+        return Continue(_stop(rest, scope))
+    scalar = Scalar.parse(rest, scope)
+    here = scalar.following(frame.program, frame.moment)
+    if here is None and scalar.next_step(frame.moment.step, docs, frame.config.block_size) is None:
+        raise LineError(f"no document reaches position {scalar.reach}, where {rest} would be; write a smaller number")
+    return scalar
+
+
+def _stop(text: str, scope: Scope) -> Breakpoint:
+    """A place or a condition to stop at."""
+    if _is_place(text, scope):
+        place = Place.parse(text)
+        place.check(scope)
+        return Breakpoint("line", place=place)
+    return Breakpoint("line", condition=condition(text, scope).text)
+
+
+def _is_place(text: str, scope: Scope) -> bool:
+    written = PLACE.fullmatch(text)
+    return bool(written and (written[2] or written[1] in (*scope.tables, "loss")))
+
+
+def _place(place: Place, frame: Frame, scope: Scope) -> Moment | Spot:
+    """The event at a place; the matrix itself where the present phase has no event of a matrix."""
+    place.check(scope)
+    if place.name in frame.view.recording.matrices and place.phase is None and frame.phase is Phase.FORWARD:
+        name = str(place.name)
+        row = Frame(frame.view, frame.where.choosing(Choice(matrix=name)), frame.around).parameter
+        rows = frame.view.recording.matrices[name]
+        if row not in rows:  # another parameter is chosen
+            row = int(rows.flat[0])
+        return _spot_of_matrix(name, row, frame)
+    return _event(place, frame, scope)
+
+
+def _event(place: Place, frame: Frame, scope: Scope) -> Moment:
+    """The event of this step at a place; what the place leaves open, as it is here."""
+    place.check(scope)
+    found = _nearest([s for phase in _phases(place, frame) for s in frame.program.stretches(phase)], place, frame)
+    if found is None:
+        raise _nowhere(place, frame)
+    return Moment(frame.moment.step, found.phase, found.last)
+
+
+def _phases(place: Place, frame: Frame) -> tuple[Phase, ...]:
+    """Where to look for an event, the best phase first: the present one; from the update phase, the forward one."""
+    return (place.phase,) if place.phase else (frame.phase, *PHASES)
+
+
+def _nearest(stretches: Sequence[Stretch], place: Place, frame: Frame) -> Stretch | None:
+    """Of the events at a place those of the first phase that has any, and of them the one most like the present one."""
+    here, found = frame.stretch, [s for s in stretches if place.matches(s)]
+
+    def strangeness(s: Stretch) -> tuple[bool, ...]:
+        return s.name != here.name, s.pos != here.pos, s.layer != here.layer, s.head != here.head
+
+    return min((s for s in found if s.phase is found[0].phase), key=strangeness, default=None)
+
+
+def _nowhere(place: Place, frame: Frame) -> LineError:
+    program = frame.program
+    return LineError(
+        f"no event of step {program.step} (document {quoted(program.doc)}, positions 0 to {program.n - 1}) is "
+        f"{place.describe()}; leave out what does not fit, or go to another step"
+    )
+
+
+def _cell(written: re.Match[str], frame: Frame, scope: Scope, event: bool = False) -> Cell | Spot:
+    """A number that is typed as a cell: where it is, if that is in this step; of a matrix perhaps only at an event."""
+    scalar = Scalar.parse(written["scalar"], scope, phased=True)
+    phase = Phase(written["phase"]) if written["phase"] else None
+    if scalar.place.phase is not None:
+        if phase not in (None, scalar.place.phase):
+            raise LineError(f"{written[0]!r} names two phases; leave one out")
+        phase = scalar.place.phase
+    if event and scalar.parameter and frame.phase is Phase.FORWARD and written["step"] is None:
+        phase = phase or Phase.BACKWARD
+    if written["step"] is None:
+        return spot(Cell(scalar, phase=phase), frame)
+    step = int(written["step"])
+    _check_step(step, frame)
+    cell = Cell(scalar, step, phase or (Phase.UPDATE if scalar.parameter else Phase.FORWARD))
+    return spot(cell, frame) if step == frame.moment.step else cell
+
+
+def spot(cell: Cell, frame: Frame) -> Spot:
+    """Where a cell is in the step of the frame. Raises LineError if its document has no such number."""
+    scalar, program, step = cell.scalar, frame.program, frame.moment.step
+    place = replace(scalar.place, phase=cell.phase)
+    if scalar.parameter and (cell.phase or frame.phase) is Phase.FORWARD:
+        name = str(place.name)
+        row = int(frame.view.recording.matrices[name][scalar.index])
+        return _spot_of_matrix(name, row, frame)
+    events = [s for phase in _phases(place, frame) for s in program.stretches(phase)]
+    found = _nearest([s for s in events if scalar.row(s) is not None], place, frame)
+    row_ = None if found is None else scalar.row(found)
+    if found is None or row_ is None:
+        if cell.phase is Phase.UPDATE and not scalar.parameter:
+            raise LineError(f"the update moves parameters only, and {place.name} is none; leave out the phase")
+        length = f"positions 0 to {program.n - 1}"
+        raise LineError(
+            f"there is no {cell.text} in step {step}, whose document {quoted(program.doc)} has {length}; "
+            "write a smaller number, or go to another step"
+        )
+    index = int(np.flatnonzero(found.rows.ravel() == row_)[0])
+    name = f"{called(frame.view, row_)}, {found.phase}"
+    return Spot(Moment(step, found.phase, found.last), row_, index, name)
+
+
+def _spot_of_matrix(name: str, row: int, frame: Frame) -> Spot:
+    """A number of a matrix in the forward phase, which has no event of any: at the present moment if it is in it."""
+    rows, step = frame.view.recording.matrices[name], frame.moment.step
+    first = Moment(step, Phase.FORWARD, frame.program.stretches(Phase.FORWARD)[0].last)
+    i, j = divmod(row - int(rows[0, 0]), rows.shape[1])
+    here = frame.moment if frame.phase is Phase.FORWARD else first
+    return Spot(here, row, row - int(rows[0, 0]), f"{name}[{i}, {j}]", name)
+
+
+# What the line says while it is typed.
+
+
+def preview(line: str, frame: Frame, docs: Sequence[str]) -> str:
+    """What enter would do with a line, or what an index that is begun takes; empty where neither can be said."""
+    if asked := _shape(line, frame):
+        return asked
+    try:
+        command = read(line, frame, docs)
+    except LineError as error:
+        return TO_LEAVE if str(error) == TO_LEAVE else ""
+    said = "" if command is None else f"enter: {_described(command, frame)}"
+    return f"{said} (q without : quits)" if line.strip().lower() == "q" else said
+
+
+def remark(line: str) -> str:
+    """What to say when a line has been carried out that may have meant something else; usually nothing."""
+    return "This is the tensor q. To quit, press q without a colon." if line.strip().lower() == "q" else ""
+
+
+def _described(command: Command, frame: Frame) -> str:
+    match command:
+        case Moment():
+            return Place.of(frame.program.stretch_at(command)).describe()
+        case SameEvent():
+            return f"the same event in step {command.step}"
+        case Address():
+            return command.text
+        case Choice():
+            return f"show layer {command.layer}" if command.head is None else f"show head {command.head}"
+        case Continue():
+            return f"{'go back' if command.back else 'run on'} to {command.breakpoint.describe()}"
+        case Scalar():
+            return f"the next event of {Cell(command).text}"
+        case Cell():
+            return f"step {command.step}, {command.phase}, {command.text}"
+        case Spot():
+            return command.name + (", here in the forward phase" if command.matrix else "")
+
+
+def _shape(line: str, frame: Frame) -> str:
+    """For an index that is begun: what the tensor takes. For pos, layer, head: from where to where they go."""
+    words = line.lower().split()
+    sizes = {"pos": frame.program.n, "layer": frame.config.n_layer, "head": frame.config.n_head}
+    if len(words) == 1 and words[0] in sizes and line[-1:] == " ":
+        return f"{words[0]} 0 to {sizes[words[0]] - 1}"
+    begun = re.search(r"([\w.]+)\[[^\]]*$", line.lower())
+    table = Scope(frame.config, frame.program.tokenizer).tables.get(begun[1]) if begun else None
+    if table is None:
+        return ""
+    axes = ("row", "column") if len(table.shape) == 2 else ("index",)
+    takes = [*table.places.items(), *zip(axes, table.shape, strict=False)]
+    words = [f"{what} 0 to {size - 1}" for what, size in takes]
+    return f"{table.name}[{', '.join(words)}]" + (', or a token such as "a"' if table.tokens else "")
+
+
+def completions(line: str, frame: Frame) -> list[str]:
+    """Lines that this one could become."""
+    scope, word = Scope(frame.config, frame.program.tokenizer), line.lower().partition(" ")[0]
+    tables = (*scope.tables, "loss")
+    if not line or line.count("[") > line.count("]"):
+        return []
+    if "@" in line:
+        after = re.split(r"[@,]", line)[-1]
+        left = (word for word in PLACE_WORDS if word not in line)
+        return completed(line, PHASES if after.startswith("phase=") else () if "=" in after else left)
+    if " " not in line:
+        return completed(line, (*WORDS, *tables, *KNOWN))
+    if line[-1] == " " or word in NUMBERED[1:]:
+        return []
+    if STEPPED.match(line.lower()):
+        return completed(line, (*PHASES, *tables, "end", "scalar"))
+    if word in (*PHASES, "event", "next"):
+        return completed(line, (*tables, *(("end", "scalar") if word in PHASES else ())))
+    return completed(line, (*tables, *KNOWN))
+
+
+PLACE_KEYS = ("pos", "layer", "head", "phase")
+PLACE_WORDS = tuple(f"{key}=" for key in PLACE_KEYS)
+STEPPED = re.compile(r"(step\s+)?\d+\s")

@@ -1,0 +1,296 @@
+"""Moving the run where that takes long: training that is let run, going far, looking for a stop; in a thread.
+
+The thread and the screen take turns: the thread rests between two steps, or at an event, while a frame is drawn.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from weakref import WeakKeyDictionary
+
+from textual.message import Message
+from textual.widget import Widget
+
+from engine import EngineError, NumericFault, Session, Stop, Stops, run_back, run_on
+from engine.timeline.events import Moment, StepProgram, Stretch
+from microgpt_tui.debugger.navigation import SameEvent, counterpart, last_moment, next_event, same_event
+
+FRAME = 0.1  # seconds between frames where the run goes as fast as it can
+PATIENCE = 2.0  # seconds that a thread which is halted is waited for
+NEAR = 0.03  # seconds that a move may take without a thread
+A_SCALAR = {True: 10e-9, False: 1e-6}  # seconds a training step takes for each scalar of the tape; whether compiled
+SAMPLES = 5  # names that are sampled every tenth of the run
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """So many events or training steps a second; 0 is as many as it can."""
+
+    name: str
+    a_second: float
+    events: bool = False
+
+
+PACES = (
+    Pace("1 event a second", 1, events=True),
+    Pace("4 events a second", 4, events=True),
+    Pace("15 events a second", 15, events=True),
+    Pace("1 step a second", 1),
+    Pace("5 steps a second", 5),
+    Pace("flat out", 0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """How a moving run is doing: at which step, on the way to which, and how many it has done a second."""
+
+    doing: str
+    step: int
+    until: int
+    a_second: float
+
+
+class Motion:
+    """Moves a session; while it is `busy`, nobody else may touch it but in answer to `Moved`, while it is `resting`.
+
+    It is so until its owner has answered `Arrived` with `settle`: keys that come before it find the run on its way.
+    """
+
+    class Moved(Message):
+        """The run rests for a frame; it goes on when `drawn` is called. `whole`: it stands where it is to be shown."""
+
+        def __init__(self, live: Live, whole: bool) -> None:
+            self.live, self.whole = live, whole
+            super().__init__()
+
+    class Arrived(Message):
+        """The run stands still: at a stop, at a fault, where it was to go, or where it was halted, said in `note`."""
+
+        def __init__(self, found: Stop | None = None, fault: NumericFault | None = None, note: str = "") -> None:
+            self.found, self.fault, self.note = found, fault, note
+            super().__init__()
+
+    def __init__(self, owner: Widget, session: Session) -> None:
+        self.busy = False
+        self._aimed = False  # whether the run goes to a moment that is known
+        self.pace = self._running = PACES[-1]  # the one that was chosen, and the one of the run that is going on
+        self._names: WeakKeyDictionary[Session, dict[int, list[str]]] = WeakKeyDictionary()
+        self._owner, self._session = owner, session
+        self._halt, self._drawn, self._idle = threading.Event(), threading.Event(), threading.Event()
+        self._drawn.set()
+        self._idle.set()
+
+    # What the screen asks for.
+
+    def near(self, moment: Moment) -> bool:
+        """Whether a moment can be reached at once."""
+        session = self._session
+        start = session.history.nearest(moment.step)
+        if session.step <= moment.step:
+            start = max(start, session.step)
+        if moment.step == session.step:
+            return True
+        steps = moment.step - start + 1
+        return steps * len(session.recording) * A_SCALAR[session.loops.compiled] < NEAR
+
+    def go(self, moment: Moment, then: Callable[[StepProgram], Moment] | None = None) -> None:
+        """Go to a moment that is far; `then` finds the one that is meant in the program of its step."""
+        self._begin(partial(self._go, moment, then), aimed=True)
+
+    @property
+    def session(self) -> Session:
+        """The run that it moves."""
+        return self._session
+
+    @property
+    def names(self) -> dict[int, list[str]]:
+        """What was sampled in the run that it moves, by the step before which it was."""
+        return self._names.setdefault(self._session, {})
+
+    def enter(self, make: Callable[[], Session], moment: Moment) -> None:
+        """From now on move the run that is made, in the thread, and bring it to a moment."""
+        self._begin(partial(self._enter, make, moment))
+
+    def run(self, stops: Stops, pace: Pace, sought: str = "", shown: SameEvent | None = None) -> None:
+        """Train on until a stop, the end of the schedule, or `halt`; `sought` is what the user looks for, in words.
+
+        `shown` is the event that is shown in every step, in place of the present one.
+        """
+        self._running = pace
+        here = self._session.moment
+        shown = shown or same_event(self._session.program, here, here.step)
+        self._begin(partial(self._run, stops, shown, sought))
+
+    def play(self, end: Moment, pace: Pace) -> None:
+        """Go on to a moment at a pace, event by event or training step by training step, and show the way."""
+        self._running = pace
+        self._begin(partial(self._play, end, self._session.program.stretch_at(self._session.moment)))
+
+    def back(self, stops: Stops) -> None:
+        """Go back to the last stop before this moment."""
+        self._begin(partial(self._back, stops))
+
+    def halt(self, wait: bool = False) -> None:
+        """Stand still as soon as the step that is going on is done; `Arrived` tells when. Or wait for it, shortly."""
+        self._halt.set()
+        self._drawn.set()
+        if wait and self._idle.wait(PATIENCE):
+            self.settle()
+
+    @property
+    def halted(self) -> bool:
+        """Whether the run that goes on, or was the last to go on, was told to stand still."""
+        return self._halt.is_set()
+
+    @property
+    def aimed(self) -> bool:
+        """Whether the run is on its way to a moment that is known, and was not halted."""
+        return self.busy and self._aimed and not self.halted
+
+    def settle(self) -> None:
+        """The run stands still, and its owner knows: from now on others may touch it."""
+        self.busy = False
+
+    def change_pace(self, way: int) -> None:
+        """Faster or slower, also while training runs."""
+        place = PACES.index(self._running if self.busy else self.pace) + way
+        self.pace = self._running = PACES[min(max(place, 0), len(PACES) - 1)]
+
+    @property
+    def resting(self) -> bool:
+        """Whether the thread waits for `drawn`, so that the run may be looked at; no longer, once it was halted."""
+        return not self._drawn.is_set()
+
+    def drawn(self) -> None:
+        """The frame that `Moved` asked for is drawn."""
+        self._drawn.set()
+
+    def told(self, step: int, loss: float) -> bool:
+        """A step is finished: now and then names are sampled, from a generator of their own."""
+        del loss
+        config = self._session.config
+        if (step + 1) % max(1, config.num_steps // 10) == 0 and step + 1 not in self.names:
+            generator = random.Random(f"{config.seed} {step + 1}")
+            with suppress(EngineError):  # nothing can be drawn, of nan for instance: then no names are shown
+                self.names[step + 1] = self._session.sample(SAMPLES, generator=generator)
+        return False
+
+    # What the thread does.
+
+    def _begin(self, work: Callable[[], Motion.Arrived], aimed: bool = False) -> None:
+        self.busy, self._aimed = True, aimed
+        self._idle.clear()
+        self._halt.clear()
+        self._since = time.monotonic(), self._session.step
+        self._owner.run_worker(partial(self._work, work), thread=True, group="motion")
+
+    def _work(self, work: Callable[[], Motion.Arrived]) -> None:
+        try:
+            arrived = work()
+        except NumericFault as fault:
+            arrived = self.Arrived(fault=fault)
+        except EngineError as error:
+            arrived = self.Arrived(note=f"{error}.")
+        finally:
+            self._idle.set()
+        self._owner.post_message(arrived)
+
+    def _go(self, moment: Moment, then: Callable[[StepProgram], Moment] | None = None) -> Motion.Arrived:
+        self._session.seek(moment, partial(self._passing, f"going to step {moment.step}", moment.step))
+        if then is not None:
+            self._session.seek(then(self._session.program))
+        return self.Arrived()
+
+    def _enter(self, make: Callable[[], Session], moment: Moment) -> Motion.Arrived:
+        session = make()
+        self._session = session
+        self._since = time.monotonic(), session.step
+        return self._go(moment)
+
+    def _back(self, stops: Stops) -> Motion.Arrived:
+        until = self._session.step
+        stop = run_back(self._session, stops, partial(self._passing, "looking back for a stop", until))
+        return self.Arrived(stop, note="" if stop else "There is no stop before this moment.")
+
+    def _passing(self, doing: str, until: int, step: int, loss: float) -> bool:
+        """On a long way: say how far it is; whether to stop."""
+        self.told(step, loss)
+        if time.monotonic() - self._since[0] > FRAME and not self._halt.is_set():
+            self._rest(Live(doing, step + 1, until, self._speed()), whole=False)
+            self._since = time.monotonic(), step + 1
+        return self._halt.is_set()
+
+    def _run(self, stops: Stops, shown: SameEvent, sought: str) -> Motion.Arrived:
+        session, steps = self._session, self._session.config.num_steps
+        while not self._halt.is_set():
+            stop = self._stretch_of_run(stops, shown, Moment(steps - 1))
+            if stop is None and session.step >= steps - 1 and not self._running.events:  # no step comes after it
+                stop = run_on(session, stops, last_moment(session.program))
+            if stop is not None or (session.moment == last_moment(session.program) and session.step >= steps - 1):
+                missed = f": nowhere on the way was {sought}. :back and the same looks before" if sought else ""
+                note = f"All {steps:,} steps of the schedule are done{missed}."
+                return self.Arrived(stop, note="" if stop else note)
+            self._rest(Live(f"training, {self._running.name}", session.step, steps, self._speed()), whole=True)
+            self._halt.wait(1 / self._running.a_second if self._running.a_second else 0)
+        return self.Arrived()
+
+    def _stretch_of_run(self, stops: Stops, shown: SameEvent, end: Moment) -> Stop | None:
+        """Train up to the next frame: an event on, a step on, or as far as time allows and then to what was shown."""
+        session, pace = self._session, self._running
+        if pace.events:
+            return run_on(session, stops, next_event(session.program, session.moment) or end, self.told)
+        deadline = 0.0 if pace.a_second else time.monotonic() + FRAME
+
+        here = session.moment
+        stop = run_on(session, stops, end, partial(self._shown_by, deadline))
+        if stop is None:
+            between = session.moment not in (here, end)
+            stop = run_on(session, stops, shown.moment(session.program), here_too=between)
+        return stop
+
+    def _shown_by(self, deadline: float, step: int, loss: float) -> bool:
+        """A step is finished: whether it is time for a frame."""
+        self.told(step, loss)
+        return time.monotonic() > deadline or self._halt.is_set()
+
+    def _play(self, end: Moment, shown: Stretch) -> Motion.Arrived:
+        session, pace = self._session, self._running
+        at_once = max(1, round(pace.a_second * FRAME)) if not pace.events else 1  # steps from frame to frame
+        while not self._halt.is_set():
+            began = time.monotonic()
+            if pace.events:
+                to = next_event(session.program, session.moment) or end
+            else:
+                until = min(session.step + at_once, end.step) if pace.a_second else end.step
+                session.run(until, partial(self._shown_by, math.inf if pace.a_second else began + FRAME))
+                to = counterpart(session.program, shown)
+            session.seek(min(to, end, key=lambda moment: moment.key))
+            if session.moment.key >= end.key:
+                break
+            self._rest(Live("playing", session.step, end.step, self._speed()), whole=True)
+            left = at_once / pace.a_second - (time.monotonic() - began) if pace.a_second else 0.0
+            self._halt.wait(max(left, 0.0))
+        return self.Arrived()
+
+    def _speed(self) -> float:
+        then, step = self._since
+        return (self._session.step - step) / max(time.monotonic() - then, 1e-9)
+
+    def _rest(self, live: Live, whole: bool) -> None:
+        """Let a frame be drawn."""
+        if self._halt.is_set():
+            return
+        self._drawn.clear()
+        if self._halt.is_set():  # between the two lines above: nobody may be there any more who draws
+            self._drawn.set()
+            return
+        self._owner.post_message(self.Moved(live, whole))
+        self._drawn.wait()

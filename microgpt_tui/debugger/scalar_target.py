@@ -1,0 +1,128 @@
+"""`Scalar`: one number of a tensor or a matrix, as typed, and the next event that makes it, moves it or adds to its
+gradient. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from engine import Place
+from engine.autograd.tape import Rows
+from engine.expressions.scope import Scope, Table
+from engine.expressions.source import BRACKETS, check_length, indices
+from engine.spelling import split, token_id
+from engine.timeline.events import PHASES, Moment, Phase, StepProgram, Stretch
+from microgpt_tui.debugger.completion import LineError
+
+WRITTEN = re.compile(rf"([\w.]+)({BRACKETS})?\s*(@.*)?")
+EXAMPLE = "write for example wte[5, 3] or q[3]"
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """The number at `index` of every tensor at `place`; `reach` is the token position without which there is none."""
+
+    place: Place
+    index: tuple[int, ...]
+    parameter: bool
+    reach: int
+
+    @classmethod
+    def parse(cls, text: str, scope: Scope, phased: bool = False) -> Scalar:
+        """Read NAME[i] or NAME[i, j], also NAME[i][j]; layer and head before the index or after an @, or neither for
+        any of them. The place may have a phase if it is `phased`.
+
+        Raises LineError for what this model does not have, BreakpointError for such a place.
+        """
+        check_length(text, LineError)
+        written = WRITTEN.fullmatch(text.strip())
+        if not written:
+            raise LineError(f"{text.strip()!r} names no single number; {EXAMPLE}")
+        name, brackets, at = written.groups()
+        place = Place.parse(name + (at or ""))
+        place.check(scope)
+        if place.phase is not None and not phased:
+            raise LineError("the next event may be in any phase; leave out the phase")
+        table = scope.tables.get(name) or Table(name, {}, ())  # the loss has no table
+        parts = indices(brackets or "")
+        places = len(table.places) if len(parts) == len(table.places) + len(table.shape) else 0
+        if len(parts) != places + len(table.shape):
+            example = f"{name}[{', '.join(str(size - 1) for size in table.shape)}]" if table.shape else name
+            raise LineError(f"{text.strip()!r} names no single number of {name}; write for example {example}")
+        if places:
+            own = [_number(part, {}) for part in parts[:places]]
+            place = replace(place, layer=own[0], head=own[1] if places > 1 else place.head)
+            place.check(scope)
+        tokens = scope.token_ids if table.tokens else {}
+        index = [_number(part, {} if axis else tokens) for axis, part in enumerate(parts[places:])]
+        for i, size in zip(index, table.shape, strict=True):
+            if i >= size:
+                raise LineError(f"{name} has no index {i}; write a number from 0 to {size - 1}")
+        reach = max([place.pos or 0, *(index if table.grows else [])])
+        return cls(place, tuple(index), table.parameter, reach)
+
+    def rows(self, program: StepProgram) -> Rows:
+        """The scalars on the tape, one at every position, layer and head that is meant and there."""
+        if self.parameter:
+            return np.array([program.recording.matrices[str(self.place.name)][self.index]])
+        tensors = (s.rows for s in program.stretches(Phase.FORWARD) if self.place.matches(s))
+        return np.array([self._of(rows) for rows in tensors if self._within(rows)], dtype=np.int32)
+
+    def row(self, stretch: Stretch) -> int | None:
+        """The scalar on the tape in the tensor or matrix of one event; None if it has none there."""
+        return self._of(stretch.rows) if self.place.matches(stretch) and self._within(stretch.rows) else None
+
+    def _of(self, rows: Rows) -> int:
+        return int(rows[self.index] if self.index else rows.flat[0])
+
+    def _within(self, rows: Rows) -> bool:
+        return all(i < size for i, size in zip(self.index, rows.shape, strict=False))
+
+    def following(self, program: StepProgram, moment: Moment) -> tuple[Moment, int] | None:
+        """The end of the next event of this step that makes it, moves it or adds to its gradient, and its row there."""
+        rows = self.rows(program)
+        for phase in PHASES[moment.phase.place :]:
+            ticks = self._ticks(program, phase, rows)
+            ahead = ticks[ticks > (moment.tick if phase is moment.phase else 0)]
+            if len(ahead):
+                tick = int(ahead.min())
+                event = program.stretch_at(Moment(program.step, phase, tick))
+                return Moment(program.step, phase, event.last), self._row(program, phase, tick)
+        return None
+
+    def next_step(self, step: int, docs: Sequence[str], block_size: int) -> int | None:
+        """The first training step after `step` that has it; None if no document is long enough."""
+        steps = range(step + 1, step + 1 + len(docs))
+        return next((s for s in steps if self.reach < min(block_size, len(docs[s % len(docs)]) + 1)), None)
+
+    def _ticks(self, program: StepProgram, phase: Phase, rows: Rows) -> Rows:
+        """The ticks of a phase that do something to it."""
+        if phase is Phase.BACKWARD:
+            return np.asarray(np.flatnonzero(np.isin(program.receivers, rows)) + 1)
+        if phase is Phase.UPDATE:
+            return rows + 1 if self.parameter else rows[:0]
+        return rows[:0] if self.parameter else np.asarray(program.rows.searchsorted(rows) + 1)
+
+    @staticmethod
+    def _row(program: StepProgram, phase: Phase, tick: int) -> int:
+        if phase is Phase.BACKWARD:
+            return int(program.receivers[tick - 1])
+        return int(program.rows[tick - 1]) if phase is Phase.FORWARD else tick - 1
+
+
+def _number(text: str, tokens: Mapping[str, int]) -> int:
+    """An index: a whole number, or a token in quotes."""
+    if text[:1] in ("'", '"'):
+        token = token_id(text[1:-1], tokens)
+        if token is not None:
+            return token
+        if several := split(text[1:-1], tokens):
+            raise LineError(f"{several}; write one of these")
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        allowed = "no whole number and no token in quotes" if tokens else "no whole number"
+        raise LineError(f"the index {text} is {allowed}; {EXAMPLE}")
+    return int(text)

@@ -1,0 +1,85 @@
+"""Search: the events of a training step that fit some words, one after the other and round again. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.expressions.source import check_length
+from engine.spelling import same
+from engine.timeline.events import PHASES, Moment, StepProgram, Stretch
+from microgpt_tui.debugger.completion import LineError, completed
+
+NUMBERS = {"pos": "pos", "position": "pos", "layer": "layer", "head": "head"}
+HINT = "attn_weights   head 2 weights   pos 1 embed   token a   backward wte"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The event to go to, the `number`-th of `count` that fit; `wrapped` if the search began again at the first."""
+
+    moment: Moment
+    number: int
+    count: int
+    wrapped: bool
+
+    @property
+    def sentence(self) -> str:
+        """Which match this is."""
+        again = ", after the last one the first again" if self.wrapped else ""
+        return f"Match {self.number} of {self.count} in this step{again}. / enter goes on to the next."
+
+
+def search(line: str, program: StepProgram, moment: Moment) -> Match | None:
+    """The next event of the step, after `moment`, that fits all words of a line; None for an empty line.
+
+    A word is a part of a name, a phase, or the token read at a position (single letters: a whole name or token);
+    pos, layer, head and token may be followed by which. Raises LineError.
+    """
+    check_length(line, LineError)
+    tests = _tests(line)
+    if not tests:
+        return None
+    events = (s for phase in PHASES for s in program.stretches(phase))
+    found = [Moment(program.step, s.phase, s.last) for s in events if all(_fits(s, *test, program) for test in tests)]
+    if not found:
+        raise LineError(
+            f"no event of this step fits {line.strip()!r}; search for a part of a name such as weights, "
+            "a phase, token a, pos 1, layer 0 or head 2"
+        )
+    ahead = next((i for i, end in enumerate(found) if end.key > moment.key), None)
+    return Match(found[ahead or 0], (ahead or 0) + 1, len(found), ahead is None)
+
+
+def _tests(line: str) -> list[tuple[str, str]]:
+    """Pairs of what is looked at and what it has to be; "" looks at everything that words can be."""
+    words = iter(line.replace("=", " ").split())
+    tests = []
+    for word in words:
+        key = NUMBERS.get(word.lower(), word.lower())
+        if key not in NUMBERS and key != "token":
+            tests.append(("", word))
+            continue
+        value = next(words, "")
+        if not value or (key in NUMBERS and not value.isdecimal()):
+            raise LineError(f"{word} does not say which; write for example {word} {'a' if key == 'token' else 0}")
+        tests.append((key, value))
+    return tests
+
+
+def _fits(stretch: Stretch, key: str, value: str, program: StepProgram) -> bool:
+    if key in NUMBERS:
+        return bool(getattr(stretch, key) == int(value))
+    token = None if stretch.pos is None else program.tokenizer.name(program.inputs[stretch.pos])
+    if key == "token":
+        return token is not None and same(token, value)
+    word = value.lower()
+    named = word in (stretch.name, stretch.phase) or (token is not None and same(token, value))
+    return named or (len(word) > 1 and word in stretch.name)
+
+
+def completions(line: str, program: StepProgram) -> list[str]:
+    """Lines that this one could become."""
+    if not line or line.endswith(" "):
+        return []
+    names = (s.name for phase in PHASES for s in program.stretches(phase))
+    return completed(line, (*NUMBERS, "token", *PHASES, *names))

@@ -1,0 +1,73 @@
+"""`Course`: one figure over the steps so far, as far as it is known, and the steps that are still to be replayed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from engine.expressions.scope import Scope
+from engine.expressions.watch import watching
+from engine.run.replay import course_of, steps_to_show
+from engine.timeline.view import AdamStep, View
+
+MOST_SHOWN = 64  # steps of a course
+
+
+class Figure(Protocol):
+    """Something that a view shows at the end of a step. Equal figures show the same."""
+
+    def __hash__(self) -> int:
+        """Figures are what the past is known by."""
+
+    def reader(self, scope: Scope) -> Callable[[View], Any]:
+        """How it is read, for the caller's thread alone."""
+
+
+Past = Mapping[tuple[Figure, int], Any]
+"""Figures of finished steps, by figure and step."""
+T = TypeVar("T")
+_UNKNOWN = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Course(Generic[T]):
+    """A figure up to a moment, by step, ascending, and the finished steps still `missing` among them."""
+
+    figure: Figure
+    known: dict[int, T]
+    missing: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """How Adam moved a parameter, an `AdamStep`."""
+
+    row: int
+
+    def reader(self, scope: Scope) -> Callable[[View], AdamStep]:
+        """See `Figure`."""
+        del scope
+        return course_of(self.row)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The value of a watch, an `Answer`."""
+
+    text: str
+
+    def reader(self, scope: Scope) -> Callable[[View], Any]:
+        """See `Figure`."""
+        return watching(self.text, scope)
+
+
+def course(figure: Figure, past: Past, view: View) -> Course[Any]:
+    """The course of a figure over those finished steps before that of the view which are shown.
+
+    Another thread may add to `past` and take old figures away meanwhile, so each is looked up once.
+    """
+    steps = steps_to_show(view.moment.step - 1, MOST_SHOWN, view.spacing)
+    found = ((s, past.get((figure, s), _UNKNOWN)) for s in steps)
+    known = {s: value for s, value in found if value is not _UNKNOWN}
+    return Course(figure, known, tuple(s for s in steps if s not in known))

@@ -1,0 +1,109 @@
+"""`Historian`: replays figures over past steps in a thread, and tells the screen when it knows more."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from textual.message import Message
+from textual.screen import Screen
+from textual.worker import get_current_worker
+
+from engine import ConfigError, Scope, Session, Stopped
+from engine.run.replay import replay
+from engine.timeline.view import View
+from microgpt_tui.debugger.series import Course, Figure
+
+MOST_KNOWN = 20_000  # figures kept, about 10 MB; the oldest go
+REST = 0.08  # seconds without another request until work begins: it would make a held key stutter
+PAUSE = 0.1  # seconds between messages while there is more to come: each of them draws a pane
+Wish = frozenset[tuple[Figure, int]]
+"""Figures and the steps in which to read them."""
+
+
+class Historian:
+    """Works on the latest wish of each that asks, on all of them at once. What it has learned is in `known`."""
+
+    class Learned(Message):
+        """There are new figures in `known`, or all that were asked for are there."""
+
+    def __init__(self, owner: Screen[Any], session: Session) -> None:
+        self.known: dict[tuple[Figure, int], Any] = {}  # written by the thread alone
+        self._owner, self._session = owner, session
+        self._scope = Scope(session.config, session.tokenizer)
+        self._twin: Session | None = None
+        self._wishes: dict[str | None, Wish] = {}
+        self._working = False
+        self._newer = threading.Event()  # set when the thread should work on something else
+        self._lock = threading.Lock()  # held to change the wishes
+        self._told = 0.0
+        self._complained = False
+
+    def ask(self, courses: Iterable[Course[Any]], who: str | None = None) -> None:
+        """Learn what these courses lack, instead of whatever the same one asked for before. Returns at once."""
+        wish = frozenset((course.figure, step) for course in courses for step in course.missing)
+        with self._lock:
+            before = self._wishes.get(who, frozenset())
+            self._wishes[who] = wish
+            if not self._working:
+                self._working = True
+                self._owner.run_worker(self._work, thread=True, group="historian")
+            elif not wish <= before:
+                self._newer.set()
+
+    def _work(self) -> None:
+        """Answer wishes until there is none. There is one such thread at most, so the twin is its own."""
+        worker = get_current_worker()
+        while not worker.is_cancelled:
+            with self._lock:
+                wish: Wish = frozenset().union(*self._wishes.values())
+                self._newer.clear()
+            if self._newer.wait(REST) or not self._learn(wish, lambda: worker.is_cancelled or self._newer.is_set()):
+                continue
+            with self._lock:
+                if not self._newer.is_set():
+                    self._wishes.clear()
+                    self._working = False
+                    break
+        self._tell()
+
+    def _learn(self, wish: Wish, stop: Callable[[], bool]) -> bool:
+        """Replay what is lacking; False if it was stopped before the end."""
+        try:
+            self._twin = self._twin or self._session.twin()
+        except ConfigError as error:  # no memory
+            self._complain(f"The past cannot be replayed: {error}.")
+            return True
+        lacking: dict[int, list[Figure]] = {}
+        for figure, step in wish - self.known.keys():
+            lacking.setdefault(step, []).append(figure)
+        readers = {figure: figure.reader(self._scope) for figure, _ in wish}
+
+        def read(view: View) -> dict[tuple[Figure, int], Any]:
+            step = view.moment.step
+            return {(figure, step): readers[figure](view) for figure in lacking[step]}
+
+        try:
+            for _, found in replay(self._twin, lacking, read, lambda *_: stop()):
+                self.known.update(found)
+                while len(self.known) > MOST_KNOWN:
+                    del self.known[next(iter(self.known))]
+                if stop():
+                    return False
+                if time.monotonic() - self._told > PAUSE:
+                    self._tell()
+        except Stopped:
+            return False
+        return True
+
+    def _complain(self, sentence: str) -> None:
+        """Say once what is wrong."""
+        if not self._complained:
+            self._complained = True
+            self._owner.app.notify(sentence, severity="warning", timeout=8, markup=False)  # any thread may
+
+    def _tell(self) -> None:
+        self._told = time.monotonic()
+        self._owner.post_message(self.Learned())

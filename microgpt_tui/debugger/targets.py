@@ -1,0 +1,39 @@
+"""What the name of a layer, a head or a matrix stands for: the choice of it, or the event there if one is going on.
+
+While the present event lies in a layer, a head or a matrix, that is the one that panes show. To choose another one
+then is to go to the same event in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from engine.timeline.events import Moment, Phase
+from microgpt_tui.debugger.frame import Choice, Frame
+
+
+def layer_or_head(frame: Frame, layer: int | None = None, head: int | None = None) -> Hashable:
+    """The target of the name of a layer, of a head, or of a head in a layer."""
+    here = frame.stretch
+    if here.is_parameter or here.layer is None:
+        return Choice(layer=layer, head=head)
+    other = (
+        here.layer if layer is None else layer,
+        here.head if head is None or here.head is None else head,
+    )
+    if other == (here.layer, here.head):
+        return Choice(layer=layer, head=head)
+    same = (
+        s
+        for s in frame.program.stretches(frame.phase)
+        if (s.name, s.pos, s.layer, s.head) == (here.name, here.pos, *other)
+    )
+    return Moment(frame.moment.step, frame.phase, next(same).last)
+
+
+def matrix(frame: Frame, name: str) -> Hashable:
+    """The target of the name of a matrix."""
+    if frame.phase is not Phase.UPDATE or name == frame.matrix:
+        return Choice(matrix=name)
+    found = next(s for s in frame.program.stretches(frame.phase) if s.name == name)
+    return Moment(frame.moment.step, frame.phase, found.last)

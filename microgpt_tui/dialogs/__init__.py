@@ -1,0 +1,1 @@
+"""What comes up over a screen and returns something. Must not import screens."""

@@ -1,0 +1,97 @@
+"""What can be switched off: heads, MLPs, keys and values of positions; which is in question, and a list of all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from engine.interventions.syntax import Ablation, Change
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.widgets.modal import Modal
+from microgpt_tui.widgets.options import Options
+
+MEAN_OF = 20  # documents that a mean is taken over, where nothing else is said
+
+
+def in_question(frame: Frame) -> Ablation | None:
+    """The part that the event on the stage belongs to; None if it belongs to none, or to several."""
+    stretch, step = frame.stretch, frame.moment.step
+    layer = stretch.layer if stretch.layer is not None else 0
+    if stretch.head is not None:
+        return Ablation(step, layer, "head", stretch.head)
+    if stretch.block == "mlp" or stretch.name.endswith(("mlp_fc1", "mlp_fc2")):
+        return Ablation(step, layer, "mlp")
+    if stretch.name in ("k", "v") and stretch.pos is not None:
+        return Ablation(step, layer, "pos", stretch.pos)
+    if stretch.block == "attention" and frame.where.head is not None:
+        return Ablation(step, layer, "head", frame.where.head)
+    return None
+
+
+def parts(frame: Frame) -> list[Ablation]:
+    """Everything that can be switched off from this step on, layer by layer."""
+    config, step = frame.config, frame.moment.step
+    found = []
+    for layer in range(config.n_layer):
+        found += [Ablation(step, layer, "head", head) for head in range(config.n_head)]
+        found += [Ablation(step, layer, "mlp")]
+        found += [Ablation(step, layer, "pos", pos) for pos in range(frame.program.n)]
+    return found
+
+
+class PartsScreen(Modal[Ablation | None]):
+    """Returns the part that is to be switched: off, to its mean, or on again if it is off."""
+
+    CSS = "PartsScreen .box { width: 64; }"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,X", "close", "close", tooltip="Switch nothing"),
+        Binding("m", "mean", "mean", tooltip=f"Let it be its mean over the next {MEAN_OF} documents"),
+    ]
+
+    def __init__(self, frame: Frame, changes: Iterable[Change]) -> None:
+        super().__init__()
+        self._parts, here = parts(frame), in_question(frame)
+        self._first = next((i for i, part in enumerate(self._parts) if here and part.part == here.part), 0)
+        self._off = {c.part: c for c in changes if isinstance(c, Ablation) and c.step <= frame.moment.step}
+        self._tokens = [frame.token(pos) for pos in range(frame.program.n)]
+
+    def compose(self) -> ComposeResult:
+        """One line each."""
+        with Vertical(classes="box") as box:
+            box.border_title = "What if a part were off, from this step on"
+            box.border_subtitle = "enter off, on · m to its mean · esc"
+            yield Options(*(Option(self._line(part)) for part in self._parts))
+
+    def on_mount(self) -> None:
+        """Begin at the one in question."""
+        self.query_one(OptionList).highlighted = self._first
+
+    def _line(self, part: Ablation) -> Text:
+        off = self._off.get(part.part)
+        state = "on" if off is None else f"off since step {off.step}" + (", at its mean" if off.mean_of else "")
+        words = {"head": "attention head", "mlp": "the MLP", "pos": "the key and the value of position"}[part.kind]
+        number = "" if part.number is None else f" {part.number}"
+        token = f" ({self._tokens[part.number or 0]})" if part.kind == "pos" else ""
+        return Text(f"{'●' if off is None else '○'} layer {part.layer}, {words}{number}{token}: {state}")
+
+    def action_close(self) -> None:
+        """Nothing is switched."""
+        self.dismiss(None)
+
+    def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
+        """Off, or on again."""
+        self.dismiss(self._parts[message.option_index])
+
+    def action_mean(self) -> None:
+        """To its mean."""
+        chosen = self.query_one(OptionList).highlighted
+        if chosen is not None:
+            self.dismiss(replace(self._parts[chosen], mean_of=MEAN_OF))

@@ -1,0 +1,1 @@
+"""Pictures as styled text, and the theme. Pure functions; must not import widgets, panes or screens."""

@@ -1,0 +1,131 @@
+"""A series of numbers over time: a curve of columns with its axis, or one line of cells. Columns are spots."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from rich.style import Style
+
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import EIGHTHS, cell
+from microgpt_tui.drawing.numbers import plain
+from microgpt_tui.drawing.picture import Line, Picture
+
+HERE, MARK = "▲", "◆"
+AXIS = 7  # cells for the numbers on the axis
+Target = Callable[[int], Hashable]
+"""What the i-th number of a series stands for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """The mean of the numbers `first` to `last` (exclusive) of a series, None where they are still to come."""
+
+    first: int
+    last: int
+    mean: float | None
+
+    @property
+    def drawn(self) -> bool:
+        """Whether there is a height to draw."""
+        return self.mean is not None and math.isfinite(self.mean)
+
+
+def columns(values: Sequence[float], room: int, ahead: int = 0) -> list[Column]:
+    """A column a number, or, where there are more than `room` of them, means of neighbours; `ahead` are to come."""
+    n = len(values) + ahead
+    count = min(n, max(1, room))
+    bounds = [i * n // count for i in range(count + 1)] if count else []
+    parts = ((first, last, values[first:last]) for first, last in pairwise(bounds))
+    return [Column(first, last, sum(known) / len(known) if known else None) for first, last, known in parts]
+
+
+def sparkline(line: Line, values: Sequence[float], room: int, target: Target, ahead: int = 0) -> Line:
+    """Append a series in one line of at most `room` cells; signs can be told as in `cell`. `ahead` is as in `curve`."""
+    parts = columns(values, room, ahead)
+    scale = max((abs(c.mean or 0.0) for c in parts if c.drawn), default=0.0)
+    for column in parts:
+        text, style = cell(column.mean or 0.0, column.mean is not None, scale)
+        line.add(text, style, target(column.last - 1))
+    return line
+
+
+def curve(
+    title: str, values: Sequence[float], width: int, height: int, here: int, target: Target, ahead: int = 0,
+    marks: Mapping[int, float] | None = None,
+) -> Picture:  # fmt: skip
+    """A titled curve with its axis, `height` lines in all, at least three; the last line marks number `here`.
+
+    `ahead` more numbers have their places, but are not told. `marks` are other numbers on the same axis, by place.
+    """
+    picture, plot = Picture(), max(1, height - 2)
+    parts = columns(values, width - AXIS - 2, ahead)
+    picture.line().most(_titled(title, len(values) + ahead, len(parts), width), width, theme.DIM)
+    targets = [target(c.last - 1) for c in parts]
+    marks = {i: mark for i, mark in sorted((marks or {}).items()) if math.isfinite(mark)}
+    last_in = {bisect(parts, i, key=lambda c: c.first) - 1: mark for i, mark in marks.items()}  # of each column
+    means = [*(c.mean or 0.0 for c in parts if c.drawn), *marks.values()]
+    low, high = min(means, default=0.0), max(means, default=0.0)
+    labels = {plot - 1: plain(low), 0: plain(high)} if high > low else {plot // 2: plain(high)}
+    for row in range(plot):
+        label = labels.get(row, "")
+        line = picture.line().fit(label, AXIS, theme.DIM, right=True).add("┤" if label else "│", theme.FAINT)
+        for at, (column, stands_for) in enumerate(zip(parts, targets, strict=True)):
+            text, style = _part(column, low, high, plot, plot - 1 - row)
+            if column.first <= here < column.last:
+                style = theme.NEW
+            if at in last_in and _floor(last_in[at], low, high, plot) == plot - 1 - row:
+                text, style = MARK, theme.TARGET
+            line.add(text, style, stands_for)
+    at = next((i for i, c in enumerate(parts) if c.first <= here < c.last), len(parts))
+    _mark(picture.line(" " * (AXIS + 1)), at, f"you are here: step {here}", width, target(here))
+    return picture
+
+
+def _titled(title: str, n: int, count: int, width: int) -> str:
+    """The title, with how many of n numbers each of so many columns stands for, if that is more than one."""
+    if n <= count:
+        return title
+    whole = f"{title}, each column the mean of {each(n, count)} steps"
+    return whole if len(whole) <= width else f"{title}, means of {each(n, count)}"
+
+
+def each(n: int, count: int) -> str:
+    """How many of n numbers each of so many columns stands for."""
+    return f"{n // count}" + (f"-{n // count + 1}" if n % count else "")
+
+
+def _part(column: Column, low: float, high: float, plot: int, floor: int) -> tuple[str, Style]:
+    """The part of a column that lies on one of `plot` floors, counted from the ground."""
+    if column.mean is None:
+        return ("·" if floor == 0 else " "), theme.FAINT
+    if not math.isfinite(column.mean):
+        return ("?" if floor == 0 else " "), theme.WARNING
+    top = _top(column.mean, low, high, plot)
+    eighths = 1 + top - floor * 8
+    return (EIGHTHS[min(eighths, 8) - 1] if eighths > 0 else " "), theme.TEXT
+
+
+def _top(value: float, low: float, high: float, plot: int) -> int:
+    """How many eighths of a line above the ground a number stands, the first of them being 0."""
+    return round((value - low) / (high - low) * (plot * 8 - 1)) if high > low else (plot - plot // 2) * 8 - 5
+
+
+def _floor(value: float, low: float, high: float, plot: int) -> int:
+    """The line that a number stands on, counted from the ground."""
+    return _top(value, low, high, plot) // 8
+
+
+def _mark(line: Line, at: int, says: str, width: int, target: Hashable) -> None:
+    """Point at column `at`, and say it on the side where there is room."""
+    left = line.width
+    if left + at + 2 + len(says) <= width:
+        line.to(left + at).add(HERE, theme.NEW, target).add(f" {says}", theme.NEW)
+    elif at > len(says):
+        line.to(left + at - len(says) - 1).add(f"{says} ", theme.NEW).add(HERE, theme.NEW, target)
+    else:
+        line.to(left + at).add(HERE, theme.NEW, target)

@@ -1,0 +1,148 @@
+"""Markdown as styled lines of a given width: paragraphs, emphasis, code, lists, headings. Knows nothing of lectures.
+
+Wide characters count two cells, so that Korean and English wrap alike. What is quoted in a text (see `literal`) is
+shown as it is: no mark of Markdown in it does anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from string import digits, punctuation
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
+from rich.console import Console
+from rich.text import Text
+
+from microgpt_tui.drawing import theme
+
+MARKS = {"strong": "STRONG", "em": "TARGET", "code_inline": "NEW"}
+FIRST = 0x10F000  # of the private characters that stand for signs which are quoted, while a text is read
+STAND_IN = {ord(sign): FIRST + ord(sign) for sign in punctuation + digits + " "}
+LITERAL = re.compile(f"([{chr(FIRST)}-{chr(FIRST + 127)}]+)")
+SIGN = {stand_in: sign for sign, stand_in in STAND_IN.items()}
+
+
+NOT_SHOWN = {
+    "table_open": "a table",
+    "image": "an image",
+    "hr": "a horizontal rule",
+    "blockquote_open": "a block quotation",
+    "link_open": "the address of a link",
+}
+TAG = re.compile(r"<(img|table)\b", re.IGNORECASE)  # other HTML is shown as the text that it is
+
+
+@cache
+def parser() -> MarkdownIt:
+    """CommonMark, with tables of no kind, no raw HTML, and no images, which would be loaded from somewhere."""
+    made = MarkdownIt("commonmark", {"html": False}).disable("image")
+    made.core.ruler.push("literal", _signs)
+    return made
+
+
+def literal(text: str) -> str:
+    """A text to be put into a Markdown text, in which every sign of it will be no more than a sign."""
+    return text.translate(STAND_IN)
+
+
+def without_literals(text: str) -> str:
+    """A Markdown text with the signs themselves where `literal` put others: for one that is not read as Markdown."""
+    return text.translate(SIGN)
+
+
+def _signs(state: StateCore) -> None:
+    for token in state.tokens:
+        for each in (token, *(token.children or ())):
+            each.content = without_literals(each.content)
+
+
+@cache
+def _console() -> Console:
+    return Console(width=200, color_system=None, file=None, force_terminal=False, legacy_windows=False)
+
+
+def prose(text: str, width: int) -> list[Text]:
+    """The lines of a Markdown text, each at most `width` cells, with an empty one between blocks."""
+    lines: list[Text] = []
+    for lead, hanging, block, apart in _blocks(text):
+        if lines and apart:
+            lines.append(Text())
+        room = max(width - len(lead), 8)
+        for number, line in enumerate(block.wrap(_console(), room)):
+            line.rstrip()
+            lines.append(Text.assemble((lead if number == 0 else hanging, theme.DIM), line))
+    return lines
+
+
+@cache
+def _whole_parser() -> MarkdownIt:
+    """A parser of what `parser` does not know, too."""
+    return MarkdownIt("commonmark", {"html": True}).enable("table")
+
+
+def not_shown(text: str) -> Iterator[tuple[int, str]]:
+    """What stands in a Markdown text that `prose` cannot show as it is meant: the line, counted from 0, and a name."""
+    for token in _whole_parser().parse(text):
+        line = token.map[0] if token.map else 0
+        if token.type in NOT_SHOWN:
+            yield line, NOT_SHOWN[token.type]
+        elif token.type == "html_block" and (tag := TAG.search(token.content)):
+            yield line + token.content.count("\n", 0, tag.start()), f"the HTML tag <{tag[1]}>"
+        for child in token.children or ():
+            if child.type in ("softbreak", "hardbreak"):
+                line += 1
+            elif child.type in NOT_SHOWN and child.info != "auto":  # an address in <> is shown
+                yield line, NOT_SHOWN[child.type]
+            elif child.type == "html_inline" and (tag := TAG.match(child.content)):
+                yield line, f"the HTML tag <{tag[1]}>"
+
+
+def bare_marks(text: str) -> bool:
+    """Whether a mark of Markdown (** or `) stands in a text as it is, because what it should open or close does not."""
+    own = text.translate(dict.fromkeys(SIGN, "x"))  # what is quoted may hold any
+    tokens = (child for token in parser().parse(own) for child in token.children or ())
+    return any(child.type == "text" and ("**" in child.content or "`" in child.content) for child in tokens)
+
+
+def _blocks(text: str) -> Iterator[tuple[str, str, Text, bool]]:
+    """Blocks with what stands before their first and their other lines, and whether an empty line comes before."""
+    numbers: list[int | None] = []  # of the lists that are open: the next number, None for one with dots
+    lead, close = "", False  # the mark of a list item whose first line has not come yet; whether no line goes before it
+    for token in parser().parse(text):
+        if token.type in ("bullet_list_open", "ordered_list_open"):
+            close = bool(numbers)
+            numbers.append(int(token.attrGet("start") or 1) if token.type[0] == "o" else None)
+        elif token.type in ("bullet_list_close", "ordered_list_close"):
+            numbers.pop()
+            lead, close = "", bool(numbers)
+        elif token.type == "list_item_open":
+            number = numbers[-1]
+            lead = "  " * (len(numbers) - 1) + ("• " if number is None else f"{number}. ")
+            if number is not None:
+                numbers[-1] = number + 1
+        elif token.type == "inline":
+            yield lead, " " * len(lead), _inline(token), not close
+            close, lead = bool(numbers), " " * len(lead) if numbers else ""
+        elif token.type in ("fence", "code_block"):
+            yield "  ", "  ", Text(token.content.rstrip(), theme.NEW, no_wrap=False), True
+
+
+def _inline(token: Token) -> Text:
+    text, open_marks = Text(style=theme.TEXT), list[str]()
+    for child in token.children or ():
+        kind = child.type.removesuffix("_open").removesuffix("_close")
+        if child.type.endswith("_open"):
+            open_marks.append(kind)
+        elif child.type.endswith("_close"):
+            open_marks.pop()
+        elif child.type in ("softbreak", "hardbreak"):
+            text.append(" " if child.type == "softbreak" else "\n")
+        else:
+            marks = [*open_marks, kind] if kind == "code_inline" else open_marks
+            style = next((MARKS[mark] for mark in reversed(marks) if mark in MARKS), "TEXT")
+            text.append(child.content, getattr(theme, style))
+    return text

@@ -1,0 +1,116 @@
+"""A handout: chapters of a lecture as one HTML file, each page as text with its picture. It opens anywhere.
+
+The pictures are of the running program, at the moment of the page, or where what the page plays or trains ends.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from engine import Session
+from microgpt_tui.drawing.markdown import parser, without_literals
+from microgpt_tui.export.headless import screenshots
+from microgpt_tui.export.screenshot import Screenshot
+from microgpt_tui.export.svg import FONTS, svg
+from microgpt_tui.lectures.lecture import Lecture
+from microgpt_tui.lectures.page import Play, Run
+from microgpt_tui.lectures.rendered_page import LETTERS, Leaf
+from microgpt_tui.panes.arrangement import Arrangement
+from microgpt_tui.screens.lecture import LectureScreen
+
+SIZE = (100, 28)  # of a picture; half a page of paper wide, and it can still be read
+THEME = "microgpt-light"
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # HTML has none, whatever the author's file holds
+STYLE = f"""
+body {{ font: 17px/1.55 'Noto Sans', 'Noto Sans CJK KR', 'Malgun Gothic', 'Apple SD Gothic Neo', system-ui, sans-serif;
+  color: #222; background: #fff; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }}
+h1 {{ font-size: 2rem; margin-top: 3rem; }} h2 {{ font-size: 1.35rem; margin-bottom: .3rem; }}
+article {{ break-inside: avoid; border-top: 1px solid #ddd; padding: .4rem 0 1.2rem; }}
+figure {{ margin: .8rem 0 0; }} svg {{ width: 100%; height: auto; border: 1px solid #ccc; border-radius: 4px; }}
+code {{ font-family: {FONTS}; font-size: .92em; background: #f2f2ee; padding: 0 .2em; border-radius: 3px; }}
+.ask {{ font-weight: 600; }} ol.options {{ list-style: lower-alpha; margin: .2rem 0; }}
+.then {{ border-left: 3px solid #8a5a00; padding-left: .8rem; }} .figure {{ font-size: 2.6rem; margin: .2rem 0; }}
+nav li {{ margin: .1rem 0; }} .number {{ color: #888; font-weight: normal; }}
+@media print {{ body {{ margin: 0; max-width: none; font-size: 11pt; }} h1 {{ break-before: page; }} }}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A chapter for a handout: its title, and its pages with their pictures."""
+
+    title: str
+    pages: tuple[tuple[Leaf, Screenshot], ...]
+
+
+async def printed(lecture: Lecture, session: Session) -> Printed:
+    """The present chapter of a lecture, drawn on a run of it. Raises LectureError for a mistake in it."""
+    leaves: list[Leaf] = []
+
+    def make() -> LectureScreen:
+        screen = LectureScreen(session, lecture)
+        screen.arrangement = Arrangement()
+        screen.add_class("-panes-only")
+        return screen
+
+    async def turn(screen: LectureScreen) -> AsyncIterator[str]:
+        for place, scene in enumerate(screen.scenes):
+            screen.open_page(place)
+            if isinstance(scene.page.act, Play | Run):
+                screen.finish()
+            leaves.append(screen.leaves[place])
+            yield without_literals(leaves[-1].title)
+
+    pictures = await screenshots(make, turn, SIZE, THEME)
+    return Printed(lecture.chapter.title, tuple(zip(leaves, pictures, strict=True)))
+
+
+def handout(title: str, language: str, answer: str, chapters: Sequence[Printed]) -> str:
+    """The whole file. `answer` is the word for it in the lecture's language."""
+    contents = "".join(f'<li><a href="#c{i}">{escape(c.title)}</a></li>' for i, c in enumerate(chapters, 1))
+    body = "".join(_chapter(i, chapter, answer) for i, chapter in enumerate(chapters, 1))
+    page = f"""<!DOCTYPE html>
+<html lang="{escape(language)}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)}</title>
+<style>{STYLE}</style>
+</head>
+<body>
+{f"<nav><ol>{contents}</ol></nav>" if len(chapters) > 1 else ""}
+{body}
+</body>
+</html>
+"""
+    return CONTROL.sub("�", page)
+
+
+def _chapter(number: int, chapter: Printed, answer: str) -> str:
+    pages = "".join(_page(place, leaf, shot, answer) for place, (leaf, shot) in enumerate(chapter.pages, 1))
+    return f'<h1 id="c{number}">{escape(chapter.title)}</h1>\n{pages}'
+
+
+def _page(place: int, leaf: Leaf, shot: Screenshot, answer: str) -> str:
+    parts = [f'<h2><span class="number">{place}.</span> {_inline(leaf.title)}</h2>']
+    if leaf.figure:
+        parts.append(f'<p class="figure">{escape(leaf.figure)}</p>')
+    parts.append(parser().render(leaf.body))
+    if leaf.question:
+        parts.append(f'<p class="ask">{_inline(leaf.question)}</p>')
+    if leaf.options:
+        parts.append(f'<ol class="options">{"".join(f"<li>{escape(each)}</li>" for each in leaf.options)}</ol>')
+    parts.append(f"<figure>{svg(shot)}</figure>")
+    if leaf.right is not None:
+        right = f"{LETTERS[leaf.right]}) {leaf.options[leaf.right]}"
+        parts.append(f"<p><strong>{escape(answer)}:</strong> {escape(right)}</p>")
+    if leaf.then:
+        parts.append(f'<div class="then">{parser().render(leaf.then)}</div>')
+    return f"<article>{''.join(parts)}</article>\n"
+
+
+def _inline(text: str) -> str:
+    return str(parser().renderInline(text))

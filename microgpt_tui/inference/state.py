@@ -1,0 +1,66 @@
+"""`Seen`: what the pictures of inference are drawn from, and what their spots stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
+
+from engine.sampling.beam import Continuation
+from engine.sampling.stepper import Look, Walk
+from microgpt_tui.debugger.frame import token_name
+
+COLDEST, HOTTEST, NOTCH = 0.05, 2.0, 0.05  # the slider of the temperature
+
+
+@dataclass(frozen=True, slots=True)
+class Temperature:
+    """A spot on the slider."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A position of the walk, to go to."""
+
+    pos: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """One position of a walk, by parameters of a training step, with `docs` to compare what is made up with.
+
+    `branch` is the one of the run that they are of, None for the original.
+    `names` are those of some training `steps`, the most wanted first, and under the key None those of the parameters
+    as they are; `printed` are those that microgpt.py prints after its last step, None while they are not known;
+    `pending` says what is being worked out.
+    """
+
+    walk: Walk
+    step: int
+    sequence: int
+    layer: int
+    docs: Set[str]
+    branch: str | None = None
+    names: Mapping[int | None, list[str]] = field(default_factory=dict)
+    steps: tuple[int, ...] = ()
+    printed: list[str] | None = None
+    beam: list[Continuation] | None = None
+    pending: str = ""
+
+    @property
+    def look(self) -> Look:
+        """The present position."""
+        return self.walk.here
+
+    def token(self, token_id: int) -> str:
+        """How a token is written."""
+        return token_name(self.walk.tokenizer, token_id)
+
+    @property
+    def mode(self) -> str:
+        """How the next token is chosen, in words."""
+        s = self.walk.strategy
+        if s.greedy:
+            return "greedy"
+        return f"top-k {s.top_k}" if s.top_k else f"top-p {s.top_p:.2f}" if s.top_p else "temperature alone"

@@ -1,0 +1,275 @@
+"""Reads a chapter from its Markdown file: headers between lines of ---, and below each the text of a page.
+
+Mistakes are gathered, each with file and line, so that an author sees all of them at once.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import yaml
+
+from engine.atomic_write import read_whole
+from engine.encodings import wide_encoding
+from microgpt_tui.lectures.page import Act, Ask, Chapter, LectureError, Page, Play, Run, Said, Wait
+from microgpt_tui.storage.typed_paths import PathError, typed_path
+
+OF_CHAPTER = ("chapter", "lang", "config", "data")
+ACTS = ("ask", "wait", "play", "run")
+OF_PAGE = (
+    "moment", "focus", "spotlight", "speed", "figure", *ACTS, "options", "answer", "reveal", "then", "notes",
+)  # fmt: skip
+LISTS = ("focus", "spotlight", "options", "config")
+LARGEST = 1_000_000  # bytes of a file; a chapter has some thousands
+LONGEST = 10_000  # characters of a header, and of the text of a page
+MOST_PAGES = 1000
+SLOWEST = 0.001  # events or steps a second
+TITLE = re.compile(r"\s*# +(?P<title>\S.*)")
+FENCE = re.compile(r" {0,3}(```|~~~)")
+HALF = re.compile("[\ud800-\udfff]")  # of a character, which no file or terminal takes
+
+
+@dataclass
+class Header:
+    """The values of one header by key, each a list of texts, and the text below it."""
+
+    head: Said
+    values: dict[str, list[Said]] = field(default_factory=dict)
+    body: list[str] = field(default_factory=list)
+
+    def one(self, key: str) -> Said | None:
+        """The value of a key; None if it is not there."""
+        return self.values[key][0] if self.values.get(key) else None
+
+    def all(self, key: str) -> tuple[Said, ...]:
+        """All values of a key."""
+        return tuple(self.values.get(key, ()))
+
+
+def read(path: Path, language: str = "en") -> Chapter:
+    """The chapter in a file. Raises LectureError, the first of its mistakes."""
+    chapter, mistakes = read_all(path, language)
+    if mistakes or chapter is None:
+        raise mistakes[0]
+    return chapter
+
+
+def read_all(path: Path, language: str = "en") -> tuple[Chapter | None, list[LectureError]]:
+    """The chapter in a file as far as it can be read, and every mistake in it."""
+    try:
+        raw = read_whole(path, LARGEST)
+        wide = wide_encoding(raw)
+        if wide:
+            return None, [LectureError(f"is {wide} text; save it as UTF-8", str(path))]
+        text = raw.decode("utf-8-sig")
+    except OSError as error:
+        return None, [LectureError(f"cannot be read: {error.strerror}; give a lecture's Markdown file", str(path))]
+    except UnicodeDecodeError:
+        return None, [LectureError("is not UTF-8 text; save it as UTF-8", str(path))]
+    except ValueError:
+        return None, [LectureError("is no path of a file; give a lecture's Markdown file", repr(str(path)))]
+    return _chapter(text, path, language)
+
+
+def _chapter(text: str, path: Path, language: str) -> tuple[Chapter | None, list[LectureError]]:
+    mistakes: list[LectureError] = []
+    headers = list(islice(_headers(text, str(path), mistakes), MOST_PAGES + 1))
+    if len(headers) > MOST_PAGES:
+        fault = headers.pop().head.fault(f"this is page {MOST_PAGES + 1:,}, and a chapter holds {MOST_PAGES:,}")
+        return None, [*mistakes, fault]
+    pages = [_page(header, mistakes) for header in headers]
+    if not headers:
+        mistakes.append(LectureError("has no page; a page begins with a header between two lines of ---", str(path), 1))
+        return None, mistakes
+    first = headers[0]
+    for header in headers[1:]:
+        for key in OF_CHAPTER:
+            mistakes += (
+                said.fault(f"{key} belongs to the chapter; write it in the first header") for said in header.all(key)
+            )
+    title, lang, data = first.one("chapter"), first.one("lang"), first.one("data")
+    file = None
+    if data:
+        try:
+            file = path.parent / typed_path(data.text)
+        except PathError as error:
+            mistakes.append(data.fault(f"data {error}"))
+    options = []
+    for said in first.all("config"):
+        key, equals, value = (part.strip() for part in said.text.partition("="))
+        if not (key and equals and value):
+            mistakes.append(said.fault(f"{said.text!r} is no setting; write for example config: n_layer=2, n_embd=8"))
+        options.append((key, value))
+    chapter = Chapter(
+        name=path.stem,
+        title=title.text if title else pages[0].title.text,
+        pages=tuple(pages),
+        language=lang.text if lang else language,
+        file=str(path),
+        options=tuple(options),
+        data=file,
+    )
+    return chapter, sorted(mistakes, key=lambda mistake: mistake.line)
+
+
+def _headers(text: str, file: str, mistakes: list[LectureError]) -> Iterator[Header]:
+    """The headers of a file with the lines below each."""
+    header: Header | None = None
+    inside: list[str] | None = None  # the lines of a header that is not closed yet
+    fence, opened = "", 0
+    for number, line in enumerate(text.splitlines(), 1):
+        mark = FENCE.match(line)
+        if mark and inside is None:
+            fence = "" if fence == mark[1] else fence or mark[1]
+        if line.rstrip() != "---" or fence:
+            if inside is not None:
+                inside.append(line)
+            elif header is not None:
+                header.body.append(line)
+            elif line.strip():
+                mistakes.append(LectureError("stands above the first header; begin with a line of ---", file, number))
+                return
+        elif inside is None:
+            if header is not None:
+                yield header
+            header, inside, opened = None, [], number
+        else:
+            header = Header(Said("\n".join(inside), file, opened + 1))
+            _values(header, mistakes)
+            inside = None
+    if inside is not None:
+        mistakes.append(LectureError("this header is not closed; end it with a line of ---", file, opened))
+    if header is not None:
+        yield header
+
+
+def _values(header: Header, mistakes: list[LectureError]) -> None:
+    """Read the YAML of a header. Nothing but texts and lists of texts is let in."""
+    head = header.head
+    if len(head.text) > LONGEST:
+        mistakes.append(head.fault(f"this header has {len(head.text):,} characters; at most {LONGEST:,} are read"))
+        return
+    try:
+        node = yaml.compose(head.text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line if error.problem_mark else 0
+        mistakes.append(
+            LectureError(
+                f"this header cannot be read: {error.problem}; write key: value, with quotes around a value "
+                "that holds a colon or begins with a bracket or a quote",
+                head.file, head.line + line,
+            )
+        )  # fmt: skip
+        return
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:  # the last two: no such character
+        mistakes.append(head.fault(f"this header cannot be read: {str(error).splitlines()[0]}"))
+        return
+    if node is None:
+        return
+    if not isinstance(node, yaml.MappingNode):
+        mistakes.append(head.fault("this header says nothing; write key: value, for example moment: step 0"))
+        return
+    for key_node, value in node.value:
+        key = str(key_node.value)
+        key_said = Said(key, head.file, head.line + key_node.start_mark.line)
+        if key not in (*OF_CHAPTER, *OF_PAGE):
+            near = difflib.get_close_matches(key, (*OF_CHAPTER, *OF_PAGE), n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join((*OF_CHAPTER, *OF_PAGE))}"
+            mistakes.append(key_said.fault(f"no header is called {key!r}; {hint}"))
+        elif key in header.values:
+            mistakes.append(key_said.fault(f"{key} stands here twice; leave one out"))
+        else:
+            header.values[key] = list(_texts(key, value, head, mistakes))
+            halves = (said for said in header.values[key] if HALF.search(said.text))
+            mistakes.extend(said.fault(f"{key} holds half a character; write the whole one") for said in halves)
+
+
+def _texts(key: str, node: yaml.Node, head: Said, mistakes: list[LectureError]) -> Iterator[Said]:
+    line = head.line + node.start_mark.line
+    if isinstance(node, yaml.ScalarNode):
+        block = node.style in ("|", ">")
+        texts = str(node.value).split(",") if key in LISTS and not block and "[" not in node.value else [node.value]
+        for text in texts:
+            if text.strip():
+                yield Said(str(text).strip(), head.file, line + block)
+    elif isinstance(node, yaml.SequenceNode) and key in LISTS:
+        for item in node.value:
+            if isinstance(item, yaml.ScalarNode):
+                yield Said(str(item.value), head.file, head.line + item.start_mark.line)
+            else:
+                mistakes.append(LectureError(f"{key} is a list of texts", head.file, head.line + item.start_mark.line))
+    else:
+        mistakes.append(LectureError(f"{key} is one text; put quotes around it", head.file, line))
+
+
+def _page(header: Header, mistakes: list[LectureError]) -> Page:
+    head, lines = header.head, header.body
+    start = head.line + head.text.count("\n") + (2 if head.text else 1)
+    at = next((i for i, line in enumerate(lines) if line.strip()), None)
+    titled = TITLE.fullmatch(lines[at]) if at is not None else None
+    if at is None or titled is None:
+        mistakes.append(LectureError("this page has no title; write # and a title below its header", head.file, start))
+    if (size := sum(map(len, lines))) > LONGEST:
+        mistakes.append(head.fault(f"this page has {size:,} characters; at most {LONGEST:,} are read"))
+    speed = header.one("speed")
+    return Page(
+        head=head,
+        title=Said(titled["title"].strip() if titled else "", head.file, start + (at or 0)),
+        body=_block(lines[(at or 0) + 1 :], head.file, start + (at or 0) + 1),
+        moment=header.one("moment"),
+        focus=header.all("focus"),
+        spotlight=header.all("spotlight"),
+        speed=_speed(speed, mistakes) if speed else None,
+        figure=header.one("figure"),
+        act=_act(header, mistakes),
+        then=header.one("then"),
+        notes=header.one("notes"),
+    )
+
+
+def _block(lines: list[str], file: str, line: int) -> Said:
+    """A text without the empty lines around it."""
+    first = next((i for i, text in enumerate(lines) if text.strip()), len(lines))
+    return Said("\n".join(lines[first:]).rstrip(), file, line + first)
+
+
+def _speed(said: Said, mistakes: list[LectureError]) -> float | None:
+    try:
+        speed = float(said.text)
+    except ValueError:
+        speed = math.nan
+    if speed != 0 and not SLOWEST <= speed <= 1000:  # nan is not either
+        mistakes.append(
+            said.fault(f"speed is {said.text!r}; write a number a second from {SLOWEST} to 1000, or 0 for flat out")
+        )
+        return None
+    return speed
+
+
+def _act(header: Header, mistakes: list[LectureError]) -> Act | None:
+    acts = [key for key in ACTS if header.one(key)]
+    second = [header.values[key][0] for key in acts[1:]]
+    mistakes += (said.fault(f"a page does one thing, and this one has {acts[0]} already") for said in second)
+    kind = acts[0] if acts else None
+    for key, of in (("options", "ask"), ("answer", "ask"), ("reveal", "ask")):
+        said = header.one(key)
+        if said and kind != of:
+            mistakes.append(said.fault(f"{key} goes with {of}, which this page does not have"))
+    then = header.one("then")
+    if then and kind is None:
+        mistakes.append(then.fault("then comes after ask, wait, play or run, and this page has none"))
+    said = header.one(kind) if kind else None
+    if said is None:
+        return None
+    if kind == "ask":
+        options, answer = header.all("options"), header.one("answer")
+        if bool(options) != bool(answer):
+            mistakes.append(said.fault("options and answer go together; give both or neither"))
+        return Ask(said, options, answer, header.one("reveal"))
+    return Wait(said) if kind == "wait" else Play(said) if kind == "play" else Run(said)

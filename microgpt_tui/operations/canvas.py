@@ -1,0 +1,216 @@
+"""`Board`: what every drawing of an operation is made with: labelled strips, tables, sums, and where to look."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from rich.cells import cell_len
+from rich.style import Style
+
+from engine.autograd.tape import Rows
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import Cells, bar, size_for, strip, window
+from microgpt_tui.drawing.numbers import number
+from microgpt_tui.drawing.picture import Line, Picture
+
+LABEL = 13  # cells for the label on the left
+FIGURE = 9  # cells for a number
+ROOMY = 50  # cells from which on words are spelt out
+NEW_MARK = " ◂ new"
+
+
+@dataclass(eq=False)
+class Board:
+    """A picture in the making for one frame and so many cells."""
+
+    frame: Frame
+    width: int
+    height: int
+    picture: Picture = field(default_factory=Picture)
+
+    @property
+    def room(self) -> int:
+        """Lines that are left."""
+        return self.height - self.picture.height
+
+    def made_now(self, rows: Rows) -> bool:
+        """Whether these are what the present event makes."""
+        return rows is self.frame.stretch.rows and not self.frame.backward
+
+    def style(self, row: int, otherwise: Style) -> Style:
+        """How a scalar's number is drawn: under the cursor, or as it would be otherwise."""
+        return theme.CURSOR if row == self.frame.selected else otherwise
+
+    def label(self, text: str, style: Style | None = None) -> Line:
+        """A new line with its label."""
+        return self.picture.line().fit(text, LABEL - 1, style or theme.TEXT).add(" ")
+
+    def say(self, *parts: str | tuple[str, Style]) -> Line:
+        """A new line of words."""
+        line = self.picture.line()
+        for part in parts:
+            text, style = (part, theme.DIM) if isinstance(part, str) else part
+            line.most(text, self.width - line.width, style)
+        return line
+
+    def note(self, text: str, style: Style | None = None) -> None:
+        """A remark, over as many lines as it needs and as there are."""
+        for line in textwrap.wrap(text, self.width)[: max(self.room, 1)]:
+            self.picture.line(line, style or theme.DIM)
+
+    def strip(self, label: str, cells: Cells, style: Style | None = None, note: str = "", heads: int = 0) -> None:
+        """A labelled row of cells, wrapped if it is too long; `heads` cuts it into that many parts."""
+        room = max(8, self.width - LABEL - min(len(note), 10))
+        n = len(cells)
+        gaps = [n // heads * h for h in range(1, heads)] if heads > 1 else []
+        lines = -(-(n + len(gaps)) // room)
+        per = -(-n // lines)
+        size = size_for(per, room - len(gaps))
+        for first in range(0, n, per):
+            line = self.label(label if first == 0 else "", style)
+            part = cells[first : first + per]
+            inner = [g - first for g in gaps if first < g < first + per]
+            if np.any(part.targets == self.frame.selected):
+                self.picture.focus = self.picture.height - 1
+            strip(line, part, size, self.frame.selected, cells.scale, inner)
+            if first == 0 and note:
+                line.fit(note, max(0, self.width - line.width), theme.NEW if note == NEW_MARK else theme.DIM)
+
+    def vector(self, label: str, rows: Rows, heads: int = 0) -> None:
+        """A vector: its values, and in the backward phase its gradient so far below them."""
+        if self.picture.height and self.height >= 18:
+            self.picture.line()
+        new = self.made_now(rows)
+        style = theme.NEW if new else theme.TEXT
+        self.strip(
+            label,
+            self.frame.data(rows),
+            style if not self.frame.backward else theme.DIM,
+            NEW_MARK if new else "",
+            heads,
+        )
+        if self.frame.backward:
+            here = rows is self.frame.stretch.rows
+            self.strip(
+                f"∂{label.lstrip('+= ')}",
+                self.frame.grad(rows),
+                theme.NEW if here else theme.TEXT,
+                self.state(rows),
+                heads,
+            )
+
+    def state(self, rows: Rows) -> str:
+        """How far the gradient of a tensor is."""
+        if self.frame.view.complete(rows).all():
+            return " whole"
+        return " partly" if self.frame.view.arrived(rows).any() else " not yet"
+
+    def scale_note(self, cells: Cells) -> None:
+        """What a full cell means."""
+        self.say(
+            f"a full cell is {number(cells.scale).lstrip('+')}; standing ",
+            ("▆", theme.PLUS),
+            " +, hanging ",
+            ("▀", theme.MINUS),
+            " −",
+        )
+
+    def table(
+        self, columns: Sequence[tuple[str, Cells]], names: Sequence[str], index: int, room: int, bars: bool = False
+    ) -> None:
+        """One line an element, a number a column; cut around `index` to `room` lines. The last column may get bars.
+
+        Where not all columns fit, those between the first and the last go.
+        """
+        widest = names_width(names)
+        while len(columns) > 2 and widest + sum(max(FIGURE, len(title) + 2) for title, _ in columns) > self.width:
+            columns = [columns[0], *columns[2:]]
+        titles = [max(FIGURE, len(title) + 2) for title, _ in columns]
+        header = self.picture.line().fit("", widest)
+        for (title, _), size in zip(columns, titles, strict=True):
+            header.fit(title, size, theme.DIM, right=True)
+        first, last = window(len(names), max(1, room - 1), index)
+        left = self.width - widest - sum(titles) - 2
+        for i in range(first, last):
+            line = self.picture.line()
+            chosen = i == index
+            if chosen:
+                self.picture.focus = self.picture.height - 1
+            line.fit(f"{'▸' if chosen else ' '}{names[i]}", widest, theme.NEW if chosen else theme.TEXT)
+            for (_, cells), size in zip(columns, titles, strict=True):
+                self._figure(line, cells, i, size)
+            cells = columns[-1][1]
+            if bars and left > 3 and cells.known[i]:
+                value = float(cells.values[i])
+                line.add("  ").add(
+                    bar(abs(value), cells.scale, min(left, 24)), theme.signed(value), int(cells.targets[i])
+                )
+        if (first, last) != (0, len(names)):
+            self.say(f"  lines {first}-{last - 1} of {len(names)}")
+
+    def _figure(self, line: Line, cells: Cells, i: int, size: int) -> None:
+        known, target = bool(cells.known[i]), int(cells.targets[i])
+        value = float(cells.values[i])
+        style = self.style(target, theme.signed(value) if known else theme.FAINT)
+        line.fit("", 1).fit(number(value if known else None), size - 1, style, target, right=True)
+
+    def made_last(self) -> None:
+        """Inside an event of the forward phase: the scalar that was just made, with its formula in numbers."""
+        frame, row = self.frame, self.frame.view.last_row
+        pieces = frame.explain.formula(row)
+        parts = [p if isinstance(p, str) else number(frame.value(p)) for p in pieces]
+        name, value = frame.explain.name(row), number(frame.value(row))
+        room = self.width - len(name) - len(value) - 8
+        line = self.picture.line("▸ ", theme.NEW).most(name, self.width - 5 - len(value), theme.NEW, row)
+        if room > 5:
+            line.add(" = ", theme.DIM).add(_whole_terms("".join(parts), room), theme.TEXT)
+        line.add(" = ", theme.DIM).add(value, theme.STRONG, row)
+
+    def latest(self) -> None:
+        """In the backward phase: the last `+=`, with its numbers."""
+        frame = self.frame
+        if not frame.backward:
+            return
+        terms = frame.explain.gradient(frame.selected)
+        name = frame.explain.name(frame.selected)
+        if not terms:
+            instead = frame.no_gradient(frame.selected)
+            words = "∂loss = 1: the loss grows one for one with itself" if instead is None else f"∂{name}: {instead}"
+            self.say((words, theme.TEXT))
+            return
+        term = terms[-1]
+        self.say(
+            (f"∂{name} ", theme.NEW),
+            (number(term.before), theme.TEXT), " → ", (number(term.after), theme.STRONG),
+            f"   term {len(terms)} of {frame.explain.planned(frame.selected)}",
+        )  # fmt: skip
+        self.say(
+            "  += ", (f"{number(term.local)} · {number(term.grad)}", theme.TEXT),
+            " via ", (frame.explain.name(term.user), theme.TEXT),
+        )  # fmt: skip
+
+
+def _whole_terms(formula: str, room: int) -> str:
+    """A formula in numbers in so many cells: no number is cut, what does not fit is left out."""
+    if len(formula) <= room:
+        return formula
+    joint = ", " if formula.startswith("−max(") else " + "
+    end = formula.rfind(joint, 0, max(0, room - 2))
+    left_out = f"{joint}…{')' if joint == ', ' else ''}"
+    while end > 0 and end + len(left_out) > room:
+        end = formula.rfind(joint, 0, end)
+    return formula[:end] + left_out if end > 0 else "…"
+
+
+def names_width(names: Sequence[str]) -> int:
+    """Cells for the column of names of a table."""
+    return max([cell_len(name) for name in names] + [3]) + 2
+
+
+def indices(n: int) -> list[str]:
+    """Element names 0, 1, 2, ..."""
+    return [str(i) for i in range(n)]

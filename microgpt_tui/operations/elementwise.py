@@ -1,0 +1,90 @@
+"""Operations on vectors, element by element: embedding, rmsnorm, residual, ReLU."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.autograd.tape import Rows
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import Cells
+from microgpt_tui.drawing.numbers import number, plain
+from microgpt_tui.operations.canvas import ROOMY, Board, indices
+
+
+def embed(board: Board) -> None:
+    """Two rows added: what the character is, and where it stands."""
+    frame, stretch = board.frame, board.frame.stretch
+    assert stretch.pos is not None
+    token_id = frame.program.inputs[stretch.pos]
+    token, position = stretch.operands["token"], stretch.operands["position"]
+    board.vector(f"wte[{token_id}] {frame.token(stretch.pos)}", token)
+    board.vector(f"+ wpe[{stretch.pos}]", position)
+    board.vector("= embed", stretch.rows)
+    _elements(board, [(f"wte[{token_id}]", token), (f"+ wpe[{stretch.pos}]", position), ("= embed", stretch.rows)])
+
+
+def add(board: Board) -> None:
+    """The block's result added to the stream that ran past it."""
+    stretch = board.frame.stretch
+    result, stream = stretch.operands["x"], stretch.operands["x_residual"]
+    block = "attn_out" if stretch.name == "attn_residual" else "mlp_fc2"
+    board.vector(block, result)
+    board.vector("+ x before", stream)
+    board.vector("= x", stretch.rows)
+    _elements(board, [(block, result), ("+ x before", stream), ("= x", stretch.rows)])
+
+
+def relu(board: Board) -> None:
+    """What is negative becomes 0, and lets no gradient through."""
+    frame, stretch = board.frame, board.frame.stretch
+    x = stretch.operands["x"]
+    board.vector("mlp_fc1", x)
+    board.vector("max(0, x)", stretch.rows)
+    before = frame.data(x)
+    dead = int(np.count_nonzero(before.known & ~(before.values > 0)))
+    board.note(f"{dead} of {x.size} units are off (0): no gradient flows through them")
+    _elements(board, [("x", x), ("max(0, x)", stretch.rows)])
+
+
+def rmsnorm(board: Board) -> None:
+    """Mean square, scale, and the vector times the scale."""
+    stretch = board.frame.stretch
+    x = stretch.operands["x"]
+    mean_square, scale = (int(stretch.parts[name]) for name in ("mean_square", "scale"))
+    board.vector("x", x)
+    _square_line(board, "mean of x²", f"= Σ x² / {x.size} =", mean_square)
+    _square_line(board, "scale", "= (mean + 1e-5)^-½ =", scale)
+    board.vector("x · scale", stretch.rows)
+    _elements(board, [("x", x), ("x · scale", stretch.rows)])
+
+
+def _square_line(board: Board, name: str, formula: str, row: int) -> None:
+    """A name with its number and, where there is room, how it is made and its gradient."""
+    frame = board.frame
+    now = row == frame.view.last_row
+    words = f"{name} {formula}" if board.width >= ROOMY else f"{name} ="
+    line = board.picture.line("  ").add(words + " ", theme.NEW if now else theme.TEXT)
+    line.add(plain(frame.value(row), 5), board.style(row, theme.STRONG), row)
+    if frame.backward:
+        line.add("   ∂ ", theme.DIM).add(number(frame.gradient(row)), theme.signed(frame.gradient(row) or 0.0), row)
+
+
+def _elements(board: Board, columns: list[tuple[str, Rows]]) -> None:
+    """The numbers, one line an element, in as many lines as are left."""
+    frame = board.frame
+    board.latest()
+    cells: list[tuple[str, Cells]] = [(title, frame.data(rows)) for title, rows in columns]
+    if frame.backward:
+        cells = [(f"∂ {title.lstrip('+= ')}", frame.grad(rows)) for title, rows in reversed(columns)]
+    if board.room > 2:
+        board.table(cells, indices(len(columns[0][1])), _index(board), board.room - 1, bars=not frame.backward)
+
+
+def _index(board: Board) -> int:
+    """Which element the table is cut around."""
+    frame = board.frame
+    for rows in (frame.stretch.rows, *frame.stretch.operands.values()):
+        found = np.flatnonzero(rows == frame.selected)
+        if len(found) and rows.ndim == 1:
+            return int(found[0])
+    return min(frame.element(), frame.stretch.rows.size - 1)

@@ -1,0 +1,71 @@
+"""What the user changed about the layouts: panes that were pinned and panes that were swapped. It is remembered."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from engine.atomic_write import read_whole, write_whole
+from microgpt_tui.panes.layouts import Split, panes_of, renamed
+from microgpt_tui.storage.paths import settings_folder
+
+FILE = "layout.json"
+LARGEST = 2**16  # bytes of it
+# A pinned pane that has no place in a layout takes that of the first of these that is there.
+GUESTS = ("qkv", "residual", "training", "attention", "gradients", "prediction", "adam", "source")
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """Pinned panes stay from phase to phase; swapped panes stand in each other's places."""
+
+    pinned: tuple[str, ...] = ()
+    swapped: tuple[tuple[str, str], ...] = ()
+
+    def apply(self, split: Split) -> Split:
+        """A layout as the user wants it; one with a single pane is left alone."""
+        names = list(panes_of(split))
+        if len(names) == 1:
+            return split
+        stands = {name: name for name in names}
+        for pane in self.pinned:
+            if pane not in stands.values():
+                guest = next((g for g in GUESTS if g in stands and stands[g] not in self.pinned), None)
+                if guest:
+                    stands[guest] = pane
+        for one, other in self.swapped:
+            places = {pane: place for place, pane in stands.items()}
+            if one in places and other in places:
+                stands[places[one]], stands[places[other]] = other, one
+        return renamed(split, stands)
+
+    def pin(self, pane: str) -> Arrangement:
+        """With this pane pinned, or no longer."""
+        if pane in self.pinned:
+            return replace(self, pinned=tuple(p for p in self.pinned if p != pane))
+        return replace(self, pinned=(*self.pinned, pane))
+
+    def swap(self, one: str, other: str) -> Arrangement:
+        """With these two in each other's places; swapping them once more undoes it."""
+        if self.swapped and set(self.swapped[-1]) == {one, other}:
+            return replace(self, swapped=self.swapped[:-1])
+        return replace(self, swapped=(*self.swapped, (one, other)))
+
+    def save(self) -> None:
+        """Write it whole, or raise OSError and leave what was there."""
+        _path().parent.mkdir(parents=True, exist_ok=True)
+        write_whole(_path(), json.dumps({"pinned": self.pinned, "swapped": self.swapped}).encode())
+
+    @classmethod
+    def load(cls) -> Arrangement:
+        """What was saved last; the plain one if that is nothing, or cannot be understood."""
+        try:
+            saved = json.loads(read_whole(_path(), LARGEST))
+            return cls(tuple(map(str, saved["pinned"])), tuple((str(a), str(b)) for a, b in saved["swapped"]))
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return cls()
+
+
+def _path() -> Path:
+    return settings_folder() / FILE

@@ -1,0 +1,160 @@
+"""The picture of two runs at one moment. Differences are this run minus the other."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import numpy as np
+
+from engine.autograd.tape import Rows
+from engine.timeline.comparison import first_difference, shifts
+from engine.timeline.view import View
+from microgpt_tui.debugger.frame import Around, Frame
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import Cells, heat_row, heat_size_for, heatmap, window
+from microgpt_tui.drawing.curve import AXIS, sparkline
+from microgpt_tui.drawing.curves import curves
+from microgpt_tui.drawing.numbers import number, plain
+from microgpt_tui.drawing.picture import Line, Picture, beside
+
+LABEL = 12  # cells for the name of a run, or of a position
+LEAST_CURVE = 5  # lines, its title included
+LEAST_MAP = 3
+MOVED = 24  # cells that a probability and its move take
+SIDE_BY_SIDE = 100  # cells from which probabilities stand beside the curves
+
+
+def compare(frame: Frame, other: View, name: str, width: int, height: int) -> Picture:
+    """Losses of this step, the tensor on the stage, its difference as a heatmap, loss curves, probabilities."""
+    theirs = Frame(other, frame.where, Around())
+    names = frame.around.branch or "original", name
+    picture = Picture([_losses(frame, theirs, names)])
+    picture.below(_tensor(frame, theirs, names, width, height - 1 - max(LEAST_CURVE, (height - 5) // 2)))
+    return picture.below(_below(frame, theirs, names, width, height - picture.height))
+
+
+def _losses(frame: Frame, theirs: Frame, names: tuple[str, str]) -> Line:
+    line = Line().add("loss of this step  ", theme.DIM)
+    ours, other = frame.view.loss, theirs.view.loss
+    for label, loss in zip(names, (ours, other), strict=True):
+        line.add(f"{label} ", theme.DIM).add("not yet" if loss is None else plain(loss), theme.STRONG).add("  ")
+    if ours is not None and other is not None:
+        line.add("difference ", theme.DIM).add(number(ours - other), theme.signed(ours - other))
+    return line
+
+
+def difference(frame: Frame, theirs: Frame, rows: Rows) -> Cells:
+    """This run minus the other, where both are known."""
+    ours, other = frame.shown(rows), theirs.shown(rows)
+    known = ours.known & other.known
+    with np.errstate(invalid="ignore"):
+        return Cells(
+            np.where(known, ours.values - other.values, 0.0), known, rows, np.zeros(rows.shape, dtype=np.bool_)
+        )
+
+
+def _tensor(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, room: int) -> Picture:
+    """The tensor on the stage in both, and the difference: of a matrix all of it, else at every position."""
+    rows, stretch, picture = frame.stretch.rows, frame.stretch, Picture()
+    what = f"d loss / d {stretch.name}" if frame.backward else stretch.name
+    if rows.ndim == 2:
+        cells = difference(frame, theirs, rows)
+        picture.line().most(_title(f"{what}, {names[0]} minus {names[1]}", cells), width, theme.DIM)
+        return picture.below(
+            heatmap(cells, heat_size_for(rows.shape[1], width), width, max(1, room - 1), frame.selected)
+        )
+    n = len(rows)
+    size = heat_size_for(n, width - LABEL)
+    left, right = window(n, max(1, (width - LABEL) // size), frame.element())
+    cut = f", elements {left} to {right - 1} of {n}" if (left, right) != (0, n) else ""
+    picture.line().most(f"{what} in both{cut}", width, theme.DIM)
+    parts = frame.shown(rows)[left:right], theirs.shown(rows)[left:right]
+    scale = max(part.scale for part in parts)
+    for label, cells in zip(names, parts, strict=True):
+        _row(picture, label, cells, size, frame.selected, scale)
+    cells = difference(frame, theirs, rows)[left:right]
+    _row(picture, "difference", cells, size, frame.selected, cells.scale)
+    if room - picture.height >= LEAST_MAP and stretch.pos is not None:
+        picture.below(_positions(frame, theirs, (left, right, size), width, room - picture.height))
+    return picture
+
+
+def _row(picture: Picture, label: str, cells: Cells, size: int, selected: Hashable, scale: float) -> None:
+    heat_row(picture.line().fit(label, LABEL - 1, theme.TEXT).add(" "), cells, size, selected, scale)
+
+
+def _positions(frame: Frame, theirs: Frame, part: tuple[int, int, int], width: int, room: int) -> Picture:
+    """The difference of the tensor at every position, a line each, around the present one."""
+    left, right, size = part
+    stretch, picture = frame.stretch, Picture()
+    found = [frame.tensor(stretch.name, p, stretch.layer, stretch.head) for p in range(frame.program.n)]
+    maps = [difference(frame, theirs, rows[left:right]) for rows in found if rows is not None]
+    scale = max((cells.scale for cells in maps), default=0.0)
+    picture.line().most(f"difference at every position, at most {plain(scale)}", width, theme.DIM)
+    first, last = window(len(maps), room - 1, frame.pos)
+    for pos in range(first, last):
+        line = picture.line().fit(f"{pos} {frame.token(pos)}", LABEL - 1, theme.NEW if pos == frame.pos else theme.DIM)
+        heat_row(line.add(" "), maps[pos], size, frame.selected, scale)
+    return picture
+
+
+def _title(words: str, cells: Cells) -> str:
+    return f"{words}, at most {plain(cells.scale)}"
+
+
+def _below(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, height: int) -> Picture:
+    """Loss curves and probabilities, side by side where there is room."""
+    if width >= SIDE_BY_SIDE:
+        moved = _moved(frame, theirs, names, width // 3, height)
+        return beside(_curves(frame, theirs, names, width - width // 3 - 2, height), moved)
+    lines = max(2, height // 2)
+    picture = _curves(frame, theirs, names, width, height - lines)
+    return picture.below(_moved(frame, theirs, names, width, height - picture.height))
+
+
+def _curves(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, height: int) -> Picture:
+    step, picture = frame.moment.step, Picture()
+    ours, other = ([*f.view.losses[:step], *([] if f.view.loss is None else [f.view.loss])] for f in (frame, theirs))
+    if not ours or not other or height < 3:
+        return picture
+    apart = first_difference(ours, other)
+    said = "the same in every step so far" if apart is None else f"apart from step {apart} on"
+    picture.line().most(f"losses: ● {names[0]}  ○ {names[1]}  ◉ both; {said}", width, theme.DIM)
+
+    def target(i: int) -> Hashable:
+        return frame.in_step(i)
+
+    apart_lines = int(height > LEAST_CURVE and apart is not None)
+    picture.below(curves(ours, other, width, height - 1 - apart_lines, target))
+    if apart_lines:
+        differences = [a - b for a, b in zip(ours, other, strict=False)]
+        sparkline(
+            picture.line().fit("diff", AXIS, theme.DIM, right=True).add("│", theme.FAINT),
+            differences,
+            width - AXIS - 2,
+            target,
+        )
+    return picture
+
+
+def _moved(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, height: int) -> Picture:
+    """The probabilities that moved most, as many as there are lines for."""
+    picture, columns = Picture(), max(1, (width + 2) // (MOVED + 14))
+    found = shifts(theirs.view, frame.view, (height - 1) * columns) if height > 1 else []
+    if not found:
+        return picture
+    found = [shift for shift in found if shift.difference != 0]
+    title = f"probabilities, {names[1]} → {names[0]}" if found else "no probability differs so far"
+    picture.line().most(title, width, theme.DIM)
+    for i in range(0, len(found), columns):
+        line = picture.line()
+        for k, shift in enumerate(found[i : i + columns]):
+            line.to(k * (MOVED + 16)).fit(f"{shift.pos} {frame.token(shift.pos)}", 7, theme.DIM)
+            line.add("→ ").fit(frame.token_name(shift.token_id), 4, theme.STRONG)
+            line.add(
+                f"{shift.before:.3f} → {shift.after:.3f} ",
+                theme.TEXT,
+                int(frame.view.recording.probs[shift.pos][shift.token_id]),
+            )
+            line.add(number(shift.difference, 3), theme.signed(shift.difference))
+    return picture

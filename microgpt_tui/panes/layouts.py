@@ -1,0 +1,183 @@
+"""Which panes stand where: a tree of splits for each phase and size of terminal, and the container that obeys it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual.containers import Container
+from textual.geometry import NULL_OFFSET, Region, Size
+from textual.layout import ArrangeResult, Layout, WidgetPlacement
+from textual.widget import Widget
+
+from engine.timeline.events import Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Room divided among parts, side by side or one below the other.
+
+    A part is a pane's id or another split, with its size: cells, or 0 for what is left.
+    """
+
+    beside: bool
+    parts: tuple[tuple[int, Split | str], ...]
+
+
+def beside(*parts: tuple[int, Split | str]) -> Split:
+    """Parts from left to right, with their widths."""
+    return Split(True, parts)
+
+
+def below(*parts: tuple[int, Split | str]) -> Split:
+    """Parts from top to bottom, with their heights."""
+    return Split(False, parts)
+
+
+REST = 0
+NARROW: dict[Phase, Split] = {phase: below((REST, "stage")) for phase in Phase}
+LOW: dict[Phase, Split] = {
+    Phase.FORWARD: beside((26, "program"), (REST, "stage"), (36, "inspector")),
+    Phase.BACKWARD: beside((26, "program"), (REST, "stage"), (36, "inspector")),
+    Phase.UPDATE: below((REST, "stage")),
+}
+NORMAL: dict[Phase, Split] = {
+    Phase.FORWARD: beside(
+        (26, below((REST, "program"), (8, "training"))),
+        (REST, below((REST, "stage"), (7, "source"))),
+        (36, below((REST, "inspector"), (10, "attention"), (7, "qkv"))),
+    ),
+    Phase.BACKWARD: beside(
+        (26, below((REST, "program"), (8, "training"))),
+        (REST, below((REST, "stage"), (7, "source"))),
+        (36, below((REST, "inspector"), (9, "gradients"), (7, "residual"))),
+    ),
+    Phase.UPDATE: below((REST, "stage"), (10, beside((26, "program"), (44, "adam"), (REST, "source")))),
+}
+WIDE: dict[Phase, Split] = {
+    Phase.FORWARD: beside(
+        (32, below((REST, "program"), (14, "training"))),
+        (REST, below((REST, "stage"), (11, "qkv"), (9, "residual"), (8, "source"))),
+        (64, below((15, "attention"), (REST, "inspector"), (16, "prediction"))),
+    ),
+    Phase.BACKWARD: beside(
+        (32, below((REST, "program"), (14, "training"))),
+        (REST, below((REST, "stage"), (11, "qkv"), (9, "residual"), (8, "source"))),
+        (64, below((15, "attention"), (REST, "inspector"), (16, "gradients"))),
+    ),
+    Phase.UPDATE: below(
+        (REST, "stage"), (14, beside((32, "program"), (54, "adam"), (50, "gradients"), (REST, "source")))
+    ),
+}
+
+
+def plan(phase: Phase, size: Size, watches: bool = False, running: bool = False) -> Split:
+    """The split for a phase on a terminal of this size; where it is large, with the watches if there are any.
+
+    While training runs, its curve has the room of the outline.
+    """
+    if size.width < 100:
+        return below((REST, "stage"), (8, "training")) if running else NARROW[phase]
+    if size.height < 32:
+        split = LOW[phase]
+    elif size.width < 160 or size.height < 48:
+        split = NORMAL[phase]
+    else:
+        split = WIDE[phase]
+        if watches and size.height >= 54:  # in less, nothing would be left of the inspector
+            host = "inspector" if "inspector" in panes_of(split) else "source"
+            split = renamed(split, {host: below((REST, host), (7, "watches"))})
+    return renamed(split, {"program": "training", "training": "program"}) if running else split
+
+
+AROUND = ("stage", "inspector", "program", "source")  # what stands around panes in question
+ASIDE = ("program", "inspector", "source", "stage")  # and to the left and the right of those, where there is room
+
+
+def spotlit(names: Sequence[str], room: Size) -> Split:
+    """A split for the panes in question, the first of them with the most room, and some around them."""
+    first, second, *rest = dict.fromkeys((*names, *(name for name in AROUND if name not in names)))
+    lower = max(9, room.height // 3)
+    main = below((REST, first), (lower, second)) if room.height >= 24 else below((REST, first))
+    if room.width < 100:
+        return main
+    left, right, *_ = dict.fromkeys(name for name in (*names, *ASIDE) if name in rest)
+    return beside((28, left), (REST, main), (38, right)) if room.width >= 130 else beside((28, left), (REST, main))
+
+
+def renamed(split: Split, names: Mapping[str, Split | str]) -> Split:
+    """The same split with other panes, or splits of them, in the places of those that are named."""
+    parts = (
+        (size, names.get(part, part) if isinstance(part, str) else renamed(part, names)) for size, part in split.parts
+    )
+    return Split(split.beside, tuple(parts))
+
+
+def panes_of(split: Split) -> Iterator[str]:
+    """The ids of the panes in a split."""
+    for _, part in split.parts:
+        if isinstance(part, str):
+            yield part
+        else:
+            yield from panes_of(part)
+
+
+def regions(split: Split, room: Region) -> Iterator[tuple[str, Region]]:
+    """Where each pane of a split stands in a room; the parts of size 0 share what the others leave."""
+    whole = room.width if split.beside else room.height
+    fixed = sum(size for size, _ in split.parts)
+    share = max(0, whole - fixed) // max(1, sum(size == REST for size, _ in split.parts))
+    at = 0
+    for wanted, part in split.parts:
+        size = wanted or share
+        x, y, width, height = room
+        here = Region(x + at, y, size, height) if split.beside else Region(x, y + at, width, size)
+        at += size
+        if isinstance(part, str):
+            yield part, here
+        else:
+            yield from regions(part, here)
+
+
+class PaneLayout(Layout):
+    """Places the children of a container by their ids, as a split says."""
+
+    name: ClassVar[str] = "panes"
+
+    def __init__(self, split: Split) -> None:
+        self.split = split
+
+    def arrange(self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True) -> ArrangeResult:
+        """Where every displayed child stands; one that the split does not name gets the whole room."""
+        del greedy
+        parent.pre_layout(self)
+        room = Region(0, 0, *size)
+        places = dict(regions(self.split, room))
+        return [
+            WidgetPlacement(places.get(str(child.id), room), NULL_OFFSET, child.styles.margin, child)
+            for child in children
+        ]
+
+
+class Body(Container):
+    """Holds the panes, and shows those of a split where it says."""
+
+    def __init__(self, *panes: Widget) -> None:
+        super().__init__(*panes, id="body")
+        self._split = Split(False, ())  # nothing, until the first arrangement
+
+    @property
+    def layout(self) -> Layout:
+        """The layout that obeys the present split."""
+        return PaneLayout(self._split)
+
+    def arrange_as(self, split: Split) -> None:
+        """Show the panes of another split; nothing happens if it is the present one."""
+        if split == self._split:
+            return
+        self._split = split
+        shown = set(panes_of(split))
+        for pane in self.children:
+            pane.display = pane.id in shown
+            pane.refresh(layout=True)  # a child's request makes its container arrange anew

@@ -1,0 +1,113 @@
+"""The page of a lecture: its title, its text, a figure in large digits; and the line below the screen."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.style import Style
+from rich.text import Text
+from textual.renderables.digits import Digits
+
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.markdown import prose
+from microgpt_tui.drawing.picture import Line, Picture, measured
+from microgpt_tui.lectures.lecture import Standing
+from microgpt_tui.lectures.rendered_page import Leaf, lines_of
+from microgpt_tui.panes.base import Pane
+
+FIGURE, DIGITS_NEED = 2, 5  # lines for a figure in letters, and the least for one in large digits
+
+
+class PagePane(Pane, can_focus=False):
+    """What the lecture says. It is handed a `leaf`; None while its numbers are worked out."""
+
+    leaf: Leaf | None = None
+    chapter = ""
+    waiting = ""
+    """What stands there while there is no leaf."""
+
+    def let_go(self) -> None:
+        """It reads nothing of the run."""
+
+    def draw(self, frame: Frame, width: int, height: int) -> Picture:
+        del frame
+        picture = Picture()
+        if self.leaf is None:
+            picture.line(self.waiting, theme.DIM)
+            return picture
+        picture.lines += _title(self.chapter, self.leaf.title, width)
+        picture.line()
+        lines = lines_of(self.leaf, width)
+        if self.leaf.figure:
+            self._figure(picture, self.leaf.figure, width, height - picture.height - len(lines))
+        picture.lines += [_line(text) for text in lines]
+        return picture
+
+    def _figure(self, picture: Picture, words: str, width: int, room: int) -> None:
+        """In large digits where there is room for them, else in letters."""
+        if room < DIGITS_NEED:
+            picture.line(words, theme.STRONG)
+            if room >= FIGURE:
+                picture.line()
+            return
+        console = Console(width=width, color_system=None)
+        for segments in console.render_lines(Digits(words, theme.STRONG), pad=False):
+            line = picture.line()
+            for segment in segments:
+                line.add(segment.text, segment.style)
+        picture.line()
+
+    def lines_needed(self, width: int) -> int:
+        """How many lines the page has in a width, once it has done what it does, with a figure in letters."""
+        if self.leaf is None:
+            return 2
+        title, figure = _title(self.chapter, self.leaf.title, width), FIGURE if self.leaf.figure else 0
+        return len(title) + 1 + figure + len(lines_of(self.leaf.revealed(), width))
+
+
+def _title(chapter: str, title: str, width: int) -> list[Line]:
+    """The page's title, with the chapter's to the right if there is room, else above."""
+    lines = [_line(text, theme.NEW) for text in prose(title, width) or [Text(title)]]  # Markdown may say nothing
+    last, size = lines[-1], measured(chapter)[1]
+    if len(lines) == 1 and last.width + 3 + size <= width:
+        last.to(width - size).add(chapter, theme.DIM)
+        return lines
+    return [Line().most(chapter, width, theme.DIM), *lines]
+
+
+def _line(text: Text, style: Style | None = None) -> Line:
+    """A styled text as a line of a picture, or all of it in one style."""
+    line = Line()
+    for segment in text.render(Console(width=max(text.cell_len, 1), color_system=None), end=""):
+        line.add(segment.text, style or segment.style)
+    return line
+
+
+class Footing(Pane, can_focus=False):
+    """The line below a lecture."""
+
+    standing: Standing | None = None
+
+    def stand(self, standing: Standing) -> None:
+        """Say something else."""
+        if standing != self.standing:
+            self.standing = standing
+            self.redraw()
+
+    def let_go(self) -> None:
+        """It reads nothing of the run."""
+
+    def draw(self, frame: Frame, width: int, height: int) -> Picture:
+        del frame, height
+        picture, standing = Picture(), self.standing
+        line = picture.line()
+        if standing is None:
+            return picture
+        room = width - len(standing.count) - 2
+        line.most(f" {standing.hint} ", room, theme.NOW if standing.urgent else theme.NEW)
+        for key, words in standing.keys:
+            more = Line().add(f"  {key.display or key.keys} ", theme.NEW, key).add(words, theme.TEXT, key)
+            if line.width + more.width <= room:
+                line.extend(more)
+        line.to(width - len(standing.count) - 1).add(standing.count, theme.DIM)
+        return picture

@@ -1,0 +1,148 @@
+"""Two answers drawn: what contributed to a prediction, and what pushed a parameter."""
+
+from __future__ import annotations
+
+from rich.style import Style
+
+from engine.explain.logit_attribution import Attribution, Attributor
+from engine.explain.update_attribution import Push, Pushes, Step
+from engine.text import quoted
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import bar
+from microgpt_tui.drawing.numbers import number, share
+from microgpt_tui.drawing.picture import Line
+from microgpt_tui.operations.canvas import Board
+
+LABEL, SHORT, FIGURE, SHARE = 15, 7, 9, 7  # cells
+LEAST_BAR = 4
+
+
+def opponents(frame: Frame, asked: Attributor) -> tuple[int, int]:
+    """The tokens that are compared: the one that comes, and the selected one or else the largest other one."""
+    target = asked.target
+    for name in ("logits", "probs"):
+        rows = frame.tensor(name, asked.pos)
+        found = [] if rows is None else (rows == frame.selected).nonzero()[0].tolist()
+        if found and found[0] != target:
+            return target, int(found[0])
+    return target, asked.rival(target)
+
+
+def draw_parts(board: Board, asked: Attributor) -> None:
+    """One line a part: what it gave to the target's logit, to the rival's, and which of them it favoured."""
+    frame = board.frame
+    target, rival = opponents(frame, asked)
+    mine, its = asked.logit(target), asked.logit(rival)
+    names = [f"◎{frame.token_name(target)}", frame.token_name(rival)]
+    gaps = [a - b for a, b in zip(mine.values, its.values, strict=True)]
+    label = _label_width(board)
+    bars = (board.width - label - 3 * FIGURE - 1) // 2
+    line = board.picture.line().fit("logit of" if label == LABEL else "of", label, theme.DIM)
+    for name, style in zip((*names, f"{names[0]}−{names[1]}"), (theme.TARGET, theme.TEXT, theme.DIM), strict=True):
+        line.fit(name, FIGURE, style, right=True)
+    if bars >= LEAST_BAR:
+        line.add(" ").fit(f"for {names[1]}", bars, theme.DIM, right=True).add("│", theme.FAINT)
+        line.fit(f"for {names[0]}", bars, theme.DIM)
+    scale = max(map(abs, gaps))
+    for i, part in enumerate(asked.parts):
+        row = int(part.rows[0])
+        line = board.picture.line()
+        words = part.label if label == LABEL else _short(part.label)
+        line.fit(words, label, theme.CURSOR if row == frame.selected else theme.TEXT, row)
+        for value in (mine.values[i], its.values[i], gaps[i]):
+            _figure(line, value)
+        if bars >= LEAST_BAR:
+            _two_sided(line.add(" "), gaps[i], scale, bars)
+    _sums(board, mine, its, asked.altered)
+
+
+def _short(label: str) -> str:
+    return label.replace("layer ", "L").replace("head ", "h").replace("position", "pos")
+
+
+def _label_width(board: Board) -> int:
+    """Cells for what stands on the left; where there is not enough room for all figures, it is written short."""
+    return LABEL if board.width >= LABEL + 3 * FIGURE else SHORT
+
+
+def _two_sided(line: Line, value: float, scale: float, room: int) -> None:
+    """A bar to the right for what favours the target, to the left for what favours the rival."""
+    halves = round(-2 * value / scale * room) if value < 0 else 0
+    left = "▐" * (halves % 2) + "█" * (halves // 2)
+    line.add(left.rjust(room), theme.MINUS).add("│", theme.FAINT)
+    line.add(bar(value, scale, room), theme.PLUS)
+
+
+def _sums(board: Board, mine: Attribution, its: Attribution, altered: bool) -> None:
+    """What is left over, the whole, and what that means."""
+    left = ("set, rounding", "set") if altered else ("rounding", "round")
+    for label, a, b in (
+        (left[_label_width(board) != LABEL], mine.rounding, its.rounding),
+        ("logit", mine.logit, its.logit),
+    ):
+        line, whole = board.picture.line(), label == "logit"
+        line.fit(label, _label_width(board), theme.STRONG if whole else theme.DIM)
+        for value in (a, b, a - b):
+            _figure(line, value, None if whole else theme.DIM)
+    if altered:
+        board.note("Numbers of this position are set in this branch; what that changes is not what the parts gave.")
+    board.note("The difference of two logits is the log of how much likelier the one token is than the other.")
+
+
+def _figure(line: Line, value: float, style: Style | None = None) -> None:
+    line.fit(number(value, 3), FIGURE, style or theme.signed(value), right=True)
+
+
+def draw_pushes(board: Board, found: Pushes) -> None:
+    """One line a position, in the order in which they were added; then what Adam made of their sum."""
+    if not found.pushes:
+        board.note(f"The loss of {quoted(found.doc)} does not depend on this parameter, so its gradient is 0.")
+    else:
+        board.say(f"{quoted(found.doc)}, in order of adding:")
+    scale = max((abs(push.term.product) for push in found.pushes), default=0.0)
+    for push in found.pushes:
+        _push(board, push, found.gradient, scale)
+    for label, value in (("rounding", found.rounding), ("gradient", found.gradient)):
+        line = board.picture.line().fit(
+            label, _label_width(board) + 2, theme.STRONG if label == "gradient" else theme.DIM
+        )
+        _figure(line, value)
+    if found.step is None:
+        board.note("Adam has not moved it yet in this step.")
+    else:
+        _step(board, found.step)
+
+
+def _push(board: Board, push: Push, gradient: float, scale: float) -> None:
+    frame = board.frame
+    line = board.picture.line()
+    words = f"{push.pos} {frame.token(push.pos)}→{frame.target(push.pos)}"
+    line.fit(words, _label_width(board) + 2, theme.TEXT)
+    _figure(line, push.term.product)
+    line.fit(share(push.term.product, gradient), SHARE, theme.DIM, right=True)
+    room = board.width - line.width - 1
+    if room >= LEAST_BAR:
+        line.add(" ").add(bar(abs(push.term.product), scale, room), theme.signed(push.term.product))
+
+
+def _step(board: Board, step: Step) -> None:
+    """m as what was kept and what is new, and the step likewise."""
+    board.say("m = momentum + this document")
+    adam = step.adam
+    rows = (
+        ("momentum", step.kept, step.by_momentum), ("document", step.fresh, step.by_document),
+        ("together", adam.m, adam.delta),
+    )  # fmt: skip
+    line = board.picture.line().fit("", _label_width(board) + 2)
+    for word in ("m", "moved by", "share"):
+        line.fit(word, SHARE if word == "share" else FIGURE, theme.DIM, right=True)
+    for label, m, delta in rows:
+        line = board.picture.line().fit(
+            label, _label_width(board) + 2, theme.STRONG if label == "together" else theme.TEXT
+        )
+        _figure(line, m)
+        _figure(line, 0.0 - delta)
+        line.fit(share(delta, adam.delta), SHARE, theme.DIM, right=True)
+    if adam.unmoved is not None:
+        board.note(f"It was not moved: {adam.unmoved}.")

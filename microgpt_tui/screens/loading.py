@@ -1,0 +1,126 @@
+"""The first thing on the screen: recording, compiling, training up to the moment asked for; with progress."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import ClassVar
+
+from rich.text import Text
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Static
+
+from engine import DataError, EngineError, NumericFault, Session, Stopped
+from engine.autograd.jit import take_warning
+from engine.checkpoint.checkpoint import take_up
+from engine.run.session import warm_up
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import bar
+from microgpt_tui.storage.startup import Start
+
+WIDTH = 60
+DOING = "shuffling the documents, recording the model's graph …"
+
+
+class OpeningScreen(Screen[None]):
+    """Works in a thread, shows how far it is, and hands the ready session to the app. q or escape stops it."""
+
+    DEFAULT_CSS = f"""
+    OpeningScreen {{ align: center middle; background: $background; color: $foreground; }}
+    OpeningScreen Static {{ width: {WIDTH}; height: 3; }}
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("q,escape", "stop", "stop", id="opening.stop", tooltip="Stop")]
+
+    class Ready(Message):
+        """The session stands at the moment that was asked for, or at a fault on the way.
+
+        `warning` is a sentence for the user about the compiled loops.
+        """
+
+        def __init__(self, session: Session, warning: str | None) -> None:
+            self.session, self.warning = session, warning
+            super().__init__()
+
+    class Failed(Message):
+        """It cannot be opened."""
+
+        def __init__(self, error: EngineError) -> None:
+            self.error = error
+            super().__init__()
+
+    class Left(Message):
+        """The user does not want to wait."""
+
+    def __init__(self, start: Start) -> None:
+        super().__init__()
+        self.start = start
+        self._stopped = False
+
+    def compose(self) -> ComposeResult:
+        """A name, what is being done, and how far it is: one widget, since the first frame should be there at once."""
+        yield Static(self._words(DOING, 0.0))
+
+    def _words(self, doing: str, share: float) -> Text:
+        done = f"{bar(share, 1.0, WIDTH - 5):─<{WIDTH - 5}} {share:4.0%}"
+        return Text.assemble(("microgpt-tui\n", theme.STRONG), doing + "\n", done)
+
+    def on_mount(self) -> None:
+        """Begin."""
+        self.call_after_refresh(self._open)  # first a frame, then the work
+
+    def on_unmount(self) -> None:
+        """Nobody waits any more."""
+        self._stopped = True
+
+    def action_stop(self) -> None:
+        """Stop at the next chance."""
+        self._stopped = True
+        self.post_message(self.Left())
+
+    @work(thread=True)
+    def _open(self) -> None:
+        warning = None
+        try:
+            session = Session(self.start.config, self.start.docs, progress=self._recorded)
+            self._tell("getting the loops ready (compiled once, then kept) …", 0.0)
+            warm_up()
+            warning = take_warning()
+            if self.start.run is not None:
+                take_up(self.start.run, session)
+            target = self.start.moment(session.program)
+            session.seek(target, on_step=partial(self._trained, target.step))
+        except Stopped:
+            return
+        except MemoryError:
+            trouble = DataError("there is not enough memory for this; give less data, or choose a smaller model")
+            self.post_message(self.Failed(trouble))
+        except NumericFault:
+            self.post_message(self.Ready(session, warning))  # it stands at the fault, where it can be looked at
+        except EngineError as error:
+            self.post_message(self.Failed(error))
+        else:
+            self.post_message(self.Ready(session, warning))
+
+    def _recorded(self, share: float) -> bool:
+        self._tell(DOING, share)
+        return self._stopped
+
+    def _trained(self, until: int, step: int, loss: float) -> bool:
+        if step % 10 == 0:
+            self._tell(f"training: step {step} of {until}, loss {loss:.4f}", step / until)
+        return self._stopped
+
+    def _tell(self, doing: str, share: float) -> None:
+        if self._stopped:
+            raise Stopped("opening was stopped")
+        try:
+            self.app.call_from_thread(self._say, doing, share)
+        except RuntimeError:  # the app has ended in the meantime
+            raise Stopped("opening was stopped") from None
+
+    def _say(self, doing: str, share: float) -> None:
+        for text in self.query(Static):  # it is gone while the screen goes away
+            text.update(self._words(doing, share))

@@ -1,1 +1,0 @@
-"""How each operation is drawn: one function a kind, for the forward phase and for the gradients that flow back."""

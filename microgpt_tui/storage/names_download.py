@@ -1,0 +1,77 @@
+"""The file of names that `microgpt.py` downloads: fetched once, checked, and kept in the user's cache."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from engine.errors import DataError
+from microgpt_tui.storage.paths import folder
+
+URL = "https://raw.githubusercontent.com/karpathy/makemore/988aa59/names.txt"
+SHA256 = "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d"
+FILE = "names.txt"
+PATIENCE = 20.0  # seconds without a byte until the connection counts as lost
+PIECE = 16 * 1024  # bytes from one report of progress to the next
+
+Report = Callable[[int, int], None]
+"""Told how many bytes have come, and of how many; 0 where that is not known."""
+
+
+def cached() -> Path:
+    """Where the file is kept. It need not be there yet."""
+    return folder("XDG_CACHE_HOME", user_cache_path) / FILE
+
+
+def fetch(report: Report) -> Path:
+    """The file, fetched first unless it is there and whole. Raises DataError; what came broken is not kept."""
+    import pooch
+    from pooch.downloaders import HTTPDownloader
+    from requests import RequestException
+
+    pooch.get_logger().setLevel(logging.WARNING)
+    kept, by_hand = cached(), f"or download {URL} yourself and give it with --data FILE"
+    downloader = HTTPDownloader(progressbar=_Progress(report), chunk_size=PIECE, timeout=PATIENCE)
+    try:
+        found: str = pooch.retrieve(URL, f"sha256:{SHA256}", kept.name, kept.parent, downloader=downloader)
+    except RequestException as error:
+        raise DataError(f"the names cannot be fetched ({_reason(error)}); try again online, {by_hand}") from None
+    except ValueError:
+        raise DataError(
+            f"what {URL} gives is not the file of names, as its checksum says, and is not kept; try again later, "
+            "or give another file with --data FILE"
+        ) from None
+    except OSError as error:
+        reason = error.strerror or "it cannot be written there"
+        raise DataError(f"the names cannot be kept in {kept.parent} ({reason}); free it, {by_hand}") from None
+    return Path(found)
+
+
+def _reason(error: Exception) -> str:
+    from requests import HTTPError, Timeout
+
+    if isinstance(error, HTTPError) and error.response is not None:
+        return f"the server says {error.response.status_code} {error.response.reason}"
+    return f"no answer for {PATIENCE:g} s" if isinstance(error, Timeout) else "no connection, or it broke off"
+
+
+class _Progress:
+    """What pooch's downloader asks of a progress bar."""
+
+    def __init__(self, report: Report) -> None:
+        self._report, self.total, self._done = report, 0, 0
+
+    def update(self, n: int) -> None:
+        """So many bytes more have come."""
+        self._done += n
+        self._report(min(self._done, self.total) if self.total else self._done, self.total)
+
+    def reset(self) -> None:
+        """Begin to count anew."""
+        self._done = 0
+
+    def close(self) -> None:
+        """All is there."""

@@ -1,0 +1,68 @@
+"""The sentences that events and panes say of themselves, kept as data so that languages can be added."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from engine.timeline.events import Stretch
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.texts.languages import usual_language
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A title and three sentences."""
+
+    title: str
+    what: str
+    why: str
+    read: str
+
+
+@cache
+def texts(language: str | None = None) -> dict[str, dict[str, Text]]:
+    """All texts of a language: by phase and operation, under "pane" by the pane's id, and of "inference".
+
+    Without one, that of the user's terminal; English where there are no such texts yet.
+    """
+    folder = resources.files(__package__)
+    file = folder / f"{language or usual_language()}.toml"
+    raw = tomllib.loads((file if file.is_file() else folder / "en.toml").read_text(encoding="utf-8"))
+    return {phase: {kind: Text(**entry) for kind, entry in kinds.items()} for phase, kinds in raw.items()}
+
+
+@cache
+def lecture_words(language: str) -> dict[str, str]:
+    """What a lecture says besides its pages; English where a language is not known."""
+    raw = tomllib.loads((resources.files(__package__) / "lecture_ui.toml").read_text(encoding="utf-8"))
+    words: dict[str, str] = raw["en"] | raw.get(language, {})
+    return words
+
+
+def pane_text(pane: str) -> Text:
+    """What a pane says of itself, by its id."""
+    return texts()["pane"][pane]
+
+
+def title_of(stretch: Stretch) -> str:
+    """The heading of an event."""
+    title = texts()[stretch.phase][stretch.kind].title.format(name=stretch.name)
+    return title if stretch.is_parameter else f"{stretch.name}: {title}"
+
+
+def sentences(frame: Frame) -> tuple[str, str, str]:
+    """What happens in a frame, why, and how to read the picture."""
+    stretch = frame.stretch
+    text = texts()[stretch.phase][stretch.kind]
+    words = {"name": stretch.name, "pos": stretch.pos}
+    if stretch.pos is not None:
+        words |= {"reads": frame.token(stretch.pos), "target": frame.target(stretch.pos)}
+    what, why, read = (_fill(sentence, words) for sentence in (text.what, text.why, text.read))
+    return what, why, read
+
+
+def _fill(sentence: str, words: dict[str, str | int | None]) -> str:
+    return sentence.format(**words)

@@ -1,0 +1,185 @@
+"""Who is let in. On loopback: this computer's own pages. Elsewhere: whoever has the token, asked for once.
+
+What a request says is read here without the web server's own reading of forms, which raises errors for odd ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import parse_qs, urlsplit
+
+from aiohttp import web
+from yarl import URL
+
+from microgpt_tui.web.pages import ASK, ENTER, note
+
+PAUSE = 1.0  # seconds until a wrong token is answered
+WHOLE_FORM = 10.0  # seconds until a form is whole
+LONGEST_FORM = 4096  # bytes of a form; it has only the token in it
+LONGEST_PATH, LONGEST_NAME = 2000, 250  # bytes of an address's path and of a name in it, as files may have them
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True)
+class Public:
+    """The address by which others reach the server, through a proxy or a port forwarder."""
+
+    scheme: str
+    host: str
+    """As browsers write it: with the port, unless it is the scheme's own."""
+    path: str
+    """Begins and ends with a slash, and has nothing in it that would have to be quoted."""
+
+    @classmethod
+    def parse(cls, text: str) -> Public:
+        """Read what the owner wrote. Raises ValueError with a sentence."""
+        try:
+            url = URL(text)
+            name = url.raw_host or ""
+        except ValueError:
+            name = ""
+        fits = (
+            name and url.scheme in ("http", "https") and not (url.raw_user or url.raw_query_string or url.raw_fragment)
+        )
+        if not (fits and re.fullmatch(r"[A-Za-z0-9.:_-]+", name) and re.fullmatch(r"[A-Za-z0-9._~/-]*", url.raw_path)):
+            raise ValueError(
+                f"{text!r} is no address of a page; write one like https://example.org/ or https://example.org/debugger/"
+            )
+        host = f"[{name}]" if ":" in name else name
+        port = "" if url.is_default_port() else f":{url.port}"
+        return cls(url.scheme, host + port, f"{url.raw_path.rstrip('/')}/")
+
+    @property
+    def origin(self) -> str:
+        """How a browser names the page's server."""
+        return f"{self.scheme}://{self.host}"
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """What a proxy may hand on as the Host: also with the port that goes without saying."""
+        port = {"http": 80, "https": 443}[self.scheme]
+        return (self.host, f"{self.host}:{port}")
+
+    @property
+    def only_here(self) -> bool:
+        """Whether it leads to this computer, as a port forwarder's own end does."""
+        return is_loopback(_name(self.host))
+
+    def __str__(self) -> str:
+        return self.origin + self.path
+
+
+class Door:
+    """Stands before every request. Without a token it opens only to those who call the server by a loopback name.
+
+    That, and that a websocket must come from a page of this server, keeps the pages in the browser's other tabs out:
+    they can send requests to 127.0.0.1, directly or through a name of their own that they have made to mean it.
+    """
+
+    def __init__(self, token: str | None, port: int, public: Public | None = None) -> None:
+        self._token, self._public = token, public
+        self._cookie = f"microgpt-tui-{port}"  # browsers do not tell the ports of a host apart
+
+    @web.middleware
+    async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Let the request pass, or answer it."""
+        host = host_of(request)
+        if self._token is None and not (is_loopback(_name(host)) or self._is_public(host)):
+            return note(
+                "This debugger answers to http://127.0.0.1 and http://localhost only; to reach it through another "
+                "address, start it with --public-url and that address.",
+                status=403,
+            )
+        if self._foreign(request):
+            return note(
+                "This debugger takes nothing from the pages of others; if this is its own page behind a proxy, start "
+                "it with --public-url and the page's address.",
+                status=403,
+            )
+        path = request.rel_url.raw_path
+        if len(path) > LONGEST_PATH or max(map(len, path.split("/"))) > LONGEST_NAME:
+            return note("There is no such page.", status=404)
+        if self._token is None or self._right(request.cookies.get(self._cookie)):
+            return await handler(request)
+        return await self._ask(request)
+
+    async def _ask(self, request: web.Request) -> web.StreamResponse:
+        try:
+            async with asyncio.timeout(WHOLE_FORM):
+                offered = await _offered(request)
+        except TimeoutError:
+            return _last(note("The form took too long; send it again.", ASK, status=408))
+        except web.RequestPayloadError:
+            return _last(note("The form cannot be read; send it again.", ASK, status=400))
+        if offered is None:
+            return note("This debugger asks for the token that it printed when it was started.", ASK, status=401)
+        if not self._right(offered):
+            await asyncio.sleep(PAUSE)
+            return note("That is not the token; it is in the terminal where the debugger was started.", ASK, status=403)
+        # Not a redirect: a browser that came from elsewhere would follow it without a strict cookie.
+        answer = note("Come in.", ENTER)
+        encrypted = self._public is not None and self._public.scheme == "https" and self._is_public(host_of(request))
+        answer.set_cookie(self._cookie, offered, httponly=True, samesite="Strict", secure=encrypted)
+        return answer
+
+    def _is_public(self, host: str) -> bool:
+        return self._public is not None and host.lower() in self._public.hosts
+
+    def _foreign(self, request: web.Request) -> bool:
+        """Whether another server's page sent it. Browsers say which one did with each websocket and each form."""
+        origin = request.headers.get("Origin")
+        if origin is None:
+            return request.method != "GET" or request.headers.get("Upgrade") is not None
+        host = host_of(request)
+        own = (f"http://{host}", f"https://{host}", self._public.origin if self._public else "")
+        return not origin or origin not in own
+
+    def _right(self, offered: str | None) -> bool:
+        said, token = (offered or "").encode(errors="replace"), (self._token or "").encode()
+        return bool(token) and secrets.compare_digest(said, token)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this computer can be meant by it: a name, or an address of either kind."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _name(host: str) -> str:
+    """The name or address in a Host header, without the port; nothing for one that cannot be understood."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def host_of(request: web.Request) -> str:
+    """The Host header. Without one the web server would ask the network for this computer's name, and wait."""
+    return request.headers.get("Host", "")
+
+
+async def _offered(request: web.Request) -> str | None:
+    """The token in the address or in the form; None if there is none, or a form of another kind."""
+    if request.method != "POST":
+        token = request.query.get("token")
+    else:
+        form = b""
+        while len(form) <= LONGEST_FORM and (piece := await request.content.readany()):
+            form += piece
+        token = parse_qs(form[:LONGEST_FORM].decode(errors="replace")).get("token", [None])[0]
+    return None if token is None else token.strip()
+
+
+def _last(answer: web.Response) -> web.Response:
+    """The answer, after which the connection is closed: what else comes on it cannot be understood."""
+    answer.force_close()
+    return answer

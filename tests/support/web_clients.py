@@ -1,0 +1,92 @@
+"""A server in the test's own process, visitors that are plain websockets, and small processes in place of debuggers."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from aiohttp import ClientSession, ClientWebSocketResponse
+
+from microgpt_tui.web import client_process
+from microgpt_tui.web.access import Door, Public
+from microgpt_tui.web.connections import MOST, WHOLE, Connections
+from microgpt_tui.web.reports import PERIOD, Reports
+from microgpt_tui.web.server import Server, opened
+from tests.support.wait import PATIENCE
+
+ECHO = """
+import os, signal, sys
+{before}
+def show(text):
+    sys.stdout.buffer.write(b"D" + len(text).to_bytes(4, "big") + text)
+    sys.stdout.buffer.flush()
+sys.stdout.buffer.write(b"__GANGLION__\\n")
+show(b"pid %d " % os.getpid())
+while piece := os.read(0, 1000):
+    if b"q" in piece[5:]:
+        sys.exit()
+    show(piece[5:])
+{after}
+"""
+STUBBORN = ECHO.format(before="signal.signal(signal.SIGTERM, signal.SIG_IGN)", after="while True: signal.pause()")
+PLAIN = ECHO.format(before="", after="")
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, script: str = PLAIN) -> None:
+    """Let a visitor get a process that says its id, and then what is typed; q ends it."""
+    monkeypatch.setattr(client_process, "COMMAND", (sys.executable, "-c", script))
+
+
+@dataclass
+class Serving:
+    """A server that runs, a browser's cookies, and the lines that it told."""
+
+    address: str
+    session: ClientSession
+    connections: Connections
+    told: list[str] = field(default_factory=list)
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.address.rpartition(":")[2])
+
+    def come(self, **how: str) -> asyncio.Future[ClientWebSocketResponse]:
+        """Connect as the server's own page does, or with other headers."""
+        headers = {"Origin": self.address, **how}
+        return asyncio.ensure_future(self.session.ws_connect(f"{self.address}/ws?width=120&height=36", headers=headers))  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def serving(
+    *arguments: str,
+    token: str | None = None,
+    places: int = 2,
+    public: str | None = None,
+    most: int = MOST,
+    whole: float = WHOLE,
+    period: float = PERIOD,
+) -> AsyncIterator[Serving]:
+    """Serve on a free port of 127.0.0.1, as the command does."""
+    told: list[str] = []
+    address = None if public is None else Public.parse(public)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        server = Server(arguments, places, Door(token, 0, address), told.append, address)
+        connections = Connections(Reports(told.append, period), most, whole)
+        async with opened(server, listening, connections), ClientSession(cookie_jar=None) as session:
+            yield Serving(f"http://127.0.0.1:{port}", session, connections, told)
+
+
+async def shown(socket: ClientWebSocketResponse, *texts: str) -> str:
+    """All that a visitor's terminal got from now on, up to where it has these texts."""
+    got = b""
+    async with asyncio.timeout(PATIENCE):
+        while not all(text.encode() in got for text in texts):
+            got += await socket.receive_bytes()
+    return got.decode(errors="replace")

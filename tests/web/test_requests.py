@@ -1,0 +1,197 @@
+"""What strangers send: each kind costs the owner one sentence, and keeps nobody else out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from contextlib import AsyncExitStack
+
+import pytest
+
+from microgpt_tui.web import access, connections
+from microgpt_tui.web.reports import ReportHandler, Reports
+from tests.support.wait import met
+from tests.support.web_clients import Serving, serving, shown, stand_in
+
+TOKEN = "a-token-of-the-test"
+FORM = "application/x-www-form-urlencoded"
+UNREADABLE = "127.0.0.1 sent what is no request for a page; it is refused"
+
+
+def get(path: str, *headers: str) -> bytes:
+    return "\r\n".join((f"GET {path} HTTP/1.1", "Host: localhost", *headers, "", "")).encode()
+
+
+def post(body: bytes, kind: str = FORM, *headers: str) -> bytes:
+    length = () if headers and headers[-1].startswith("Transfer") else (f"Content-Length: {len(body)}",)
+    told = ("Host: localhost", "Origin: http://localhost", f"Content-Type: {kind}", *headers, *length)
+    return "\r\n".join(("POST / HTTP/1.1", *told, "", "")).encode() + body
+
+
+async def answer(there: Serving, request: bytes) -> bytes:
+    """What comes back, up to the end of its first line; nothing if the connection is closed."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", there.port)
+    writer.write(request)
+    line = await reader.readline()
+    writer.close()
+    return line
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "told"),
+    [
+        pytest.param(post(b"xx", "multipart/form-data"), 401, None, id="multipart without a boundary"),
+        pytest.param(post(b"xx", "multipart/form-data; boundary=b"), 401, None, id="multipart that is none"),
+        pytest.param(post(b"token=x", f"{FORM}; charset=nosuch"), 403, None, id="unknown charset"),
+        pytest.param(post(b"token=\xff\xfe"), 403, None, id="no UTF-8"),
+        pytest.param(post(b"token=" + b"x" * 10**5), 403, None, id="long token"),
+        pytest.param(post(b"&".join([b"a=1"] * 5000)), 401, None, id="many fields"),
+        pytest.param(post(b"no gzip", FORM, "Content-Encoding: gzip"), 401, None, id="bad gzip"),
+        pytest.param(post(b"nonsense\r\n", FORM, "Transfer-Encoding: chunked"), 400, UNREADABLE, id="bad chunks"),
+        pytest.param(get("/" + "a" * 9000), 400, UNREADABLE, id="long address"),
+        pytest.param(get("http://["), 400, UNREADABLE, id="bad address"),
+        pytest.param(b"GET \x00 nonsense\r\n\r\n", 400, UNREADABLE, id="garbage"),
+        pytest.param(get("/static/" + "a" * 3000), 404, None, id="name that no file can have"),
+        pytest.param(get("/static/" + "%EA%B0%80" * 90), 404, None, id="name too long in bytes"),
+        pytest.param(get("/static" + "/a" * 3000), 404, None, id="deep path"),
+        pytest.param(get("/ws", "Origin: http://localhost"), 401, None, id="no websocket"),
+        pytest.param(get("/", "Cookie: \xff=;;;==\x01"), 400, UNREADABLE, id="odd cookie"),
+        pytest.param(
+            *(b"\x16\x03\x01\x02\x00\x01", None),
+            *("127.0.0.1 asked for https, which only a proxy before this server understands",),
+            id="https",
+        ),
+    ],
+)
+async def test_what_cannot_be_understood_is_refused(
+    request_: bytes,
+    status: int | None,
+    told: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(access, "PAUSE", 0)
+    async with serving(token=TOKEN) as there:
+        line = await answer(there, request_)
+        assert line.split()[1:2] == ([] if status is None else [str(status).encode()])
+        assert there.told == ([told] if told else [])
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+async def test_files_that_cannot_be_are_not_found() -> None:
+    async with serving() as there:
+        for path in ("/static/" + "a" * 3000, "/static/%00", "/static/%ff", "/static" + "/a" * 3000):
+            assert (await answer(there, get(path))).split()[1] == b"404"
+        assert (await answer(there, get("/ws", "Origin: http://localhost"))).split()[1] == b"400"
+        assert there.told == []
+
+
+async def test_a_connection_that_says_nothing_is_closed() -> None:
+    async with serving(whole=0.05) as there:
+        assert await answer(there, b"") == b""
+        assert there.told == []  # browsers do so
+
+
+async def test_a_request_that_is_not_whole_in_time_is_closed() -> None:
+    async with serving() as there:
+        reader, writer = await asyncio.open_connection("127.0.0.1", there.port)
+        writer.write(get("/"))
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        length = re.search(r"Content-Length: (\d+)", head)
+        assert length
+        await reader.readexactly(int(length[1]))
+        there.connections.whole = 0.05
+        writer.write(get("/")[:-2])
+        assert await reader.read() == b""
+        writer.close()
+        assert there.told == ["127.0.0.1 sent no whole request in 0.05 seconds; its connection is closed"]
+
+
+async def test_the_time_for_a_request_does_not_end_a_visit(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch)
+    async with serving(whole=0.5) as there, await there.come() as visit:
+        assert await answer(there, b"") == b""  # the time of one that came later is over
+        await visit.send_str('["stdin", "still here"]')
+        await shown(visit, "still here")
+
+
+async def test_a_form_that_is_not_whole_in_time_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "WHOLE_FORM", 0.05)
+    async with serving(token=TOKEN) as there:
+        assert (await answer(there, post(b"token=x")[:-1])).split()[1] == b"408"
+
+
+async def test_silent_connections_keep_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch)
+    async with serving(most=4) as there, AsyncExitStack() as stack:
+        visit = await stack.enter_async_context(await there.come())
+        other, its_end = await asyncio.open_connection("127.0.0.1", there.port, local_addr=("127.0.0.2", 0))
+        stack.callback(its_end.close)
+        silent = [await asyncio.open_connection("127.0.0.1", there.port) for _ in range(40)]
+        for _, writer in silent:
+            stack.callback(writer.close)
+        assert await silent[0][0].read() == b""  # the oldest has been closed
+        async with there.session.get(there.address) as page:
+            assert page.status == 200
+        await met(lambda: len(there.connections) <= 4)
+        its_end.write(get("/"))
+        assert (await other.readline()).split()[1] == b"200"  # of the one who has few, none
+        await visit.send_str('["stdin", "still here"]')
+        await shown(visit, "still here")
+        sentence = "there are more than 4 connections, most of them from 127.0.0.1; the oldest from there are closed"
+        assert there.told[1:] == [sentence]
+
+
+async def test_what_comes_again_is_counted() -> None:
+    async with serving(period=0.2) as there:
+        for _ in range(4):
+            await answer(there, b"GET \x00 nonsense\r\n\r\n")
+        await met(lambda: len(there.told) >= 2)
+        assert there.told[0] == UNREADABLE
+        assert re.fullmatch(rf"\d more of this kind in 0.2 seconds, the last one: {UNREADABLE}", there.told[1])
+
+
+async def test_what_goes_wrong_in_the_loop_or_is_logged_is_one_sentence() -> None:
+    told: list[str] = []
+    async with serving() as there:
+        for _ in range(100):
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": "socket.accept() out of system resource", "exception": OSError(24, "Too many open files")}
+            )
+        said = "socket.accept() out of system resource (OSError: [Errno 24] Too many open files)"
+        assert there.told == [f"the web server says: {said}"]
+    logger = logging.Logger("of the test")
+    logger.addHandler(ReportHandler(Reports(told.append)))
+    for number in range(3):
+        try:
+            raise ValueError(number)
+        except ValueError:
+            logger.exception("it broke\nin two lines")
+    await met(lambda: bool(told))
+    assert told == ["the web server says: it broke (ValueError: 0)"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "left"),
+    [((64, 64), None), ((256, 256), None), ((300, 300), 28), ((300, 400), 128), ((300, 10**6), 256), ((-1, -1), 256)],
+)
+def test_the_limit_on_open_files_bounds_connections(
+    limit: tuple[int, int], left: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resource = pytest.importorskip("resource", reason="this system has no such limit")
+    now = limit
+
+    def change(_: int, to: tuple[int, int]) -> None:
+        nonlocal now
+        now = to
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: now)
+    monkeypatch.setattr(resource, "setrlimit", change)
+    if left is None:
+        with pytest.raises(
+            ValueError, match=r"8 visitors need 288 open files, and the system allows \d+ \(ulimit -n\)"
+        ):
+            connections.allowed(8)
+    else:
+        assert connections.allowed(8) == left

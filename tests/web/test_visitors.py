@@ -1,0 +1,162 @@
+"""Each visitor has a process of their own, there are so many at most, and none outlives its visit."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import psutil
+import pytest
+from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
+
+from engine import Config, Session
+from engine.checkpoint import checkpoint
+from microgpt_tui.web import client_process
+from microgpt_tui.web.protocol import packet
+from tests.support.wait import met
+from tests.support.web_clients import STUBBORN, serving, shown, stand_in
+
+
+async def pid_of(socket: ClientWebSocketResponse) -> int:
+    found = re.search(r"pid (\d+) ", await shown(socket, "pid "))
+    assert found
+    return int(found[1])
+
+
+async def test_each_has_a_process_and_what_is_typed_goes_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch)
+    async with serving() as there, await there.come() as one, await there.come() as other:
+        pids = await pid_of(one), await pid_of(other)
+        assert pids[0] != pids[1]
+        await one.send_str('["stdin", "for one"]')
+        await other.send_str("nonsense")
+        await other.send_str('["stdin", "for the other"]')
+        assert await shown(one, "one") == "for one"
+        assert await shown(other, "other") == "for the other"
+        await one.close()
+        await met(lambda: not psutil.pid_exists(pids[0]) and len(there.told) == 3)
+        assert psutil.pid_exists(pids[1])
+    assert not psutil.pid_exists(pids[1])  # the server has ended
+    assert [line.split(" (")[1] for line in there.told] == [
+        *("1 of 2 here)", "2 of 2 here)", "1 of 2 here)", "0 of 2 here)")
+    ]
+
+
+async def test_when_all_places_are_taken_the_next_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch)
+    async with serving(places=1) as there:
+        socket = await there.come()
+        pid = await pid_of(socket)
+        with pytest.raises(WSServerHandshakeError) as refused:
+            await there.come()
+        assert refused.value.status == 503
+        async with there.session.get(there.address) as answer:
+            assert answer.status == 503
+            assert "The one place is taken; try again when somebody has left." in await answer.text()
+        await socket.close()
+        await met(lambda: not psutil.pid_exists(pid))
+        async with await there.come() as socket:
+            await pid_of(socket)
+
+
+async def test_a_process_that_ends_ends_the_visit(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch)
+    async with serving() as there, await there.come() as socket:
+        await pid_of(socket)
+        await socket.send_str('["stdin", "q"]')
+        assert (await socket.receive()).type is WSMsgType.CLOSE
+        await met(lambda: there.told[-1] == "visitor 1 left (0 of 2 here)")
+
+
+@pytest.mark.parametrize(
+    "error", [BlockingIOError(11, "Resource temporarily unavailable"), RuntimeError("can't start new thread")]
+)
+async def test_a_visitor_for_whom_no_process_can_be_started(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("asyncio.create_subprocess_exec", refuse)
+    async with serving() as there, await there.come() as socket:
+        assert (await socket.receive()).type is WSMsgType.CLOSE
+        await met(lambda: there.told[-1] == "visitor 1 left (0 of 2 here)")
+        assert there.told[1].startswith("visitor 1: the system starts no more processes; ")
+
+
+async def test_a_stubborn_process_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch, STUBBORN)
+    monkeypatch.setattr(client_process, "GRACE", 0.05)
+    async with serving() as there:
+        socket = await there.come()
+        pid = await pid_of(socket)
+        await socket.close()
+        await met(lambda: not psutil.pid_exists(pid))
+        pid = await pid_of(await there.come())
+    assert not psutil.pid_exists(pid)
+
+
+async def test_what_a_process_complains_of_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch, "import sys; print('x' * 10**6, file=sys.stderr); sys.exit('it is not to be')")
+    async with serving() as there, await there.come() as socket:
+        assert (await socket.receive()).type is WSMsgType.CLOSE
+        await met(lambda: "visitor 1: it is not to be" in there.told)
+        assert max(map(len, there.told)) < 1100
+
+
+@pytest.mark.parametrize("size", ["width=x&height=3", "width=80&height=1e3"])
+async def test_a_terminal_of_no_size_is_refused(size: str) -> None:
+    async with serving() as there:
+        with pytest.raises(WSServerHandshakeError) as refused:
+            await there.session.ws_connect(f"{there.address}/ws?{size}", headers={"Origin": there.address})
+        assert refused.value.status == 400
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> str:
+    """A small run to open."""
+    data, file = tmp_path / "names.txt", tmp_path / "run.safetensors"
+    data.write_text("anna\nben\n")
+    session = Session(Config(n_embd=4, n_head=2, block_size=4, num_steps=9), ["anna", "ben"])
+    checkpoint.save(session, file, str(data))
+    return str(file)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+async def test_it_ends_when_its_input_does(run: str, tmp_path: Path) -> None:
+    """A server that is killed can end nobody."""
+    shows: list[bytes] = []
+
+    async def show(piece: bytes) -> None:
+        shows.append(piece)
+
+    alone = client_process.Visitor(("open", run), show, pytest.fail)
+    await alone.start(80, 24)
+    running = client_process.asyncio.create_task(alone.run())
+    await met(lambda: b"event 1/" in b"".join(shows))
+    assert alone._process is not None
+    assert alone._process.stdin is not None
+    alone._process.stdin.close()
+    await running
+    assert alone._process.returncode == 0
+    await alone.end()
+
+
+async def test_a_paste_without_an_end_is_cut() -> None:
+    """It would grow the process without end, and nothing that is typed after it would be seen."""
+    drawn = bytearray()
+
+    async def show(piece: bytes) -> None:
+        drawn.extend(piece)
+
+    alone = client_process.Visitor(("--n-embd", "4", "--n-head", "2", "--block-size", "4"), show, pytest.fail)
+    await alone.start(80, 24)
+    running = client_process.asyncio.create_task(alone.run())
+    await met(lambda: b"event 1/" in drawn)
+    await alone.send(packet(b"D", b"\x1b[200~"))
+    for _ in range(30):
+        await alone.send(packet(b"D", b"n" * 50_000))
+    await met(lambda: b"Only the first 10,000" in drawn)
+    await alone.send(packet(b"D", b"\x1b[201~n"))
+    await met(lambda: b"event 2/" in drawn)
+    await alone.end()
+    await running
