@@ -3,10 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
 from functools import reduce
 from operator import add
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 
 def sum_in_order(numbers: Iterable[float]) -> float:
     """The numbers added one after the other, each sum rounded, as running sums over `Value` are."""
     return reduce(add, numbers, 0.0)
+
+
+BITS = 53  # of a double's significand
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exact:
+    """An array of numbers `whole` * 2 ** `exponent`, where `whole` are Python's integers of any size."""
+
+    whole: npt.NDArray[Any]
+    exponent: int
+
+    @classmethod
+    def of(cls, values: npt.NDArray[np.float64] | float) -> Exact:
+        """These doubles, which have to be finite."""
+        fraction, exponent = np.frexp(np.asarray(values))
+        shift = np.where(fraction == 0, 0, exponent - BITS)
+        lowest = int(shift.min())
+        whole = np.ldexp(fraction, BITS).astype(np.int64).astype(object)
+        return cls(np.asarray(whole * 2 ** (shift - lowest).astype(object)), lowest)
+
+    def __matmul__(self, other: Exact) -> Exact:
+        """The dot product, or that of matrices."""
+        return Exact(np.asarray(self.whole @ other.whole), self.exponent + other.exponent)
+
+    def __mul__(self, other: Exact) -> Exact:
+        """Element by element."""
+        return Exact(np.asarray(self.whole * other.whole), self.exponent + other.exponent)
+
+    def __getitem__(self, index: Any) -> Exact:
+        """Some of them."""
+        return Exact(np.asarray(self.whole[index]), self.exponent)
+
+    def __float__(self) -> float:
+        """The double that is nearest to a single number."""
+        return float(self.fraction)
+
+    @property
+    def fraction(self) -> Fraction:
+        """A single number."""
+        return int(self.whole) * Fraction(2) ** self.exponent

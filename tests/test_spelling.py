@@ -13,7 +13,7 @@ from engine.expressions.expression import Expression
 from engine.expressions.scope import Scope
 from engine.interventions.syntax import parse
 from engine.sampling.sampler import beginning
-from engine.spelling import spelled
+from engine.text import spelled
 from engine.timeline.events import Phase
 from microgpt_tui.debugger.completion import LineError
 from microgpt_tui.debugger.scalar_target import Scalar

@@ -15,8 +15,8 @@ import numpy as np
 
 from engine.autograd.tape import Rows
 from engine.errors import WhyError
-from engine.exact import Exact
 from engine.model.recording import Floats
+from engine.numerics import Exact
 from engine.text import quoted
 from engine.timeline.view import View
 

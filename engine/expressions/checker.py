@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from engine.expressions.scope import METHODS, NAMES, Grain, Kind, Name, Quantity, Reference, Scope, Table
 from engine.expressions.source import EXAMPLE, Source, called
-from engine.spelling import split, token_id
+from engine.text import split, token_id
 
 NUMBER, NUMBERS, TEXT, TRUTH = Kind
 FUNCTIONS = {

@@ -18,7 +18,7 @@ from engine.autograd.tape import Rows
 from engine.expressions.checker import OPERATORS, Checked, Slot, check
 from engine.expressions.scope import METHODS, NAMES, Grain, Kind, Numbers, Reference, Scope, Value
 from engine.expressions.source import Source
-from engine.spelling import occurs, same, token_id
+from engine.text import occurs, same, token_id
 from engine.timeline.events import Moment, Phase, StepProgram
 from engine.timeline.view import View
 

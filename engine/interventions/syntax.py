@@ -13,7 +13,7 @@ from engine.errors import ChangeError, ConfigError
 from engine.expressions.scope import Scope
 from engine.expressions.source import BRACKETS, check_length, indices
 from engine.model.config import Config
-from engine.spelling import split, token_id
+from engine.text import split, token_id
 
 GRAMMAR = re.compile(
     rf"\s*(?P<name>[\w.]+)(?P<index>{BRACKETS})?\s*"

@@ -15,9 +15,8 @@ from pathlib import Path
 
 import psutil
 
-from engine.encodings import wide_encoding
 from engine.errors import DataError, Stopped
-from engine.text import shortened
+from engine.text import shortened, wide_encoding
 
 _HERE = Path(__file__).resolve().parent.parent  # the package `engine`
 # A wheel carries the file inside the package; a checkout (and an editable install) beside it.

@@ -11,6 +11,7 @@ import numpy as np
 
 from engine.autograd.jit import Loops, loops
 from engine.autograd.kernels import FINE
+from engine.autograd.tape import EXP, LOG
 from engine.errors import DataError, NumericFault, Stopped
 from engine.interventions.plan import Alterations, apart
 from engine.interventions.syntax import Change
@@ -19,7 +20,6 @@ from engine.model.config import Config
 from engine.model.dataset import checksum, shuffle
 from engine.model.recording import Floats, Progress, Recording, Workspace, record
 from engine.model.tokenizer import Tokenizer
-from engine.run.faults import numeric_fault
 from engine.sampling.sampler import Sampler, sample
 from engine.sampling.strategy import Strategy
 from engine.timeline.events import PHASES, Event, Moment, Phase, StepProgram, Stretch
@@ -411,3 +411,21 @@ class Session:
         shape = stretch.shape
         data, grad = (a[stretch.rows].reshape(shape) for a in (self.workspace.data, self.workspace.grad))
         return Event(**own, data=data, grad=grad)
+
+
+def numeric_fault(program: StepProgram, workspace: Workspace, moment: Moment, row: int) -> NumericFault:
+    """The fault of the scalar at `row` that would have been made at `moment`, in words."""
+    stretch = program.stretch_at(moment)
+    if moment.phase is Phase.UPDATE:
+        reason = f"the square of the gradient {float(workspace.grad[row]):.6g} is too large for a float"
+    else:
+        op, x = workspace.recording.op[row], float(workspace.data[workspace.child[2 * row]])
+        if op == LOG:
+            reason = f"log of {x:.6g}, which does not exist"
+        elif op == EXP:
+            reason = f"exp of {x:.6g}, which is too large for a float"
+        else:
+            reason = f"a power of {x:.6g} that Python cannot compute"
+    return NumericFault(
+        step=program.step, doc=program.doc, pos=stretch.pos, tensor=stretch.name, row=row, reason=reason
+    )

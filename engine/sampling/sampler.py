@@ -18,7 +18,7 @@ from engine.errors import ConfigError, EngineError
 from engine.model.recording import Floats, Recording, Span, Workspace
 from engine.model.tokenizer import Tokenizer
 from engine.sampling.strategy import Strategy, pick
-from engine.spelling import spelled
+from engine.text import spelled
 
 
 class Sampler:

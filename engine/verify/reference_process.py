@@ -22,9 +22,8 @@ from typing import Any
 
 import psutil
 
-from engine.encodings import wide_encoding
 from engine.errors import EngineError
-from engine.text import shortened
+from engine.text import shortened, wide_encoding
 
 AHEAD = 4  # messages that are read before they are asked for
 LOOK = 0.1  # seconds after which somebody who waits for a message hears that ctrl+c was pressed

@@ -14,8 +14,7 @@ from engine.explain.scalar import Explainer
 from engine.explain.update_attribution import pushes
 from engine.expressions.scope import Scope
 from engine.expressions.watch import Watch, called
-from engine.spelling import split, token_id
-from engine.text import quoted
+from engine.text import quoted, split, token_id
 from engine.timeline.view import GradientState, View
 from microgpt_tui.drawing.numbers import number, share
 from microgpt_tui.drawing.terminal_text import printable

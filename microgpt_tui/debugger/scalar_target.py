@@ -14,7 +14,7 @@ from engine import Place
 from engine.autograd.tape import Rows
 from engine.expressions.scope import Scope, Table
 from engine.expressions.source import BRACKETS, check_length, indices
-from engine.spelling import split, token_id
+from engine.text import split, token_id
 from engine.timeline.events import PHASES, Moment, Phase, StepProgram, Stretch
 from microgpt_tui.debugger.completion import LineError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.expressions.source import check_length
-from engine.spelling import same
+from engine.text import same
 from engine.timeline.events import PHASES, Moment, StepProgram, Stretch
 from microgpt_tui.debugger.completion import LineError, completed
 

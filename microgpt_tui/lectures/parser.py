@@ -16,7 +16,7 @@ from pathlib import Path
 import yaml
 
 from engine.atomic_write import read_whole
-from engine.encodings import wide_encoding
+from engine.text import wide_encoding
 from microgpt_tui.lectures.page import Act, Ask, Chapter, LectureError, Page, Play, Run, Said, Wait
 from microgpt_tui.storage.typed_paths import PathError, typed_path
 

@@ -12,8 +12,7 @@ from engine.timeline.view import View
 from microgpt_tui.debugger.frame import Around, Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, heat_row, heat_size_for, heatmap, window
-from microgpt_tui.drawing.curve import AXIS, sparkline
-from microgpt_tui.drawing.curves import curves
+from microgpt_tui.drawing.curve import AXIS, curves, sparkline
 from microgpt_tui.drawing.numbers import number, plain
 from microgpt_tui.drawing.picture import Line, Picture, beside
 

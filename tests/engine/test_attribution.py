@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import Moment, Phase, Session, WhyError
-from engine.exact import Exact
 from engine.explain.logit_attribution import Attributor
+from engine.numerics import Exact
 from tests.support.float_bits import DOCS, in_order, tiny, words
 from tests.support.reference_model import PlainGPT, Scalar
 

@@ -16,7 +16,7 @@ from engine.checkpoint import checkpoint
 from engine.interventions.syntax import parse
 from engine.run.branches import Branches
 from microgpt_tui.app import MicrogptApp
-from microgpt_tui.drawing.curves import curves
+from microgpt_tui.drawing.curve import curves
 from microgpt_tui.panes.comparison import Comparison
 from microgpt_tui.panes.status_line import Place
 from microgpt_tui.screens.debugger import DebuggerScreen
