@@ -1,4 +1,7 @@
-"""Sums of floats that have the same bits on every Python: from 3.12 on, the builtin `sum` carries what is rounded."""
+"""Sums with the same bits on every Python, and exact sums of products.
+
+From 3.12 on, the builtin `sum` carries what is rounded; running sums over `Value` do not.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""A document, or what somebody typed, in the middle of a sentence: never longer than that bears."""
+"""Texts of the user: shortened for a sentence, compared in either spelling of their letters, recognised by encoding.
+
+A letter can be composed (ë as one character) or decomposed (e and the mark on it). Documents may have either; macOS
+decomposes, keyboards mostly compose. To a person both are the same.
+"""
 
 from __future__ import annotations
 

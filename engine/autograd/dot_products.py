@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.autograd.tape import ADD, LEAF, MUL, NEG_MAX, Rows
+from engine.autograd.kernels import ADD, LEAF, MUL, NEG_MAX
+from engine.autograd.tape import Rows
 
 Mask = npt.NDArray[np.bool_]
 BELOW = -1  # stands for the number of terms where the steps of what lies below belong

@@ -11,8 +11,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from engine.autograd.tape import ADD, EXP, LEAF, LOG, MUL, NEG_MAX, NOTHING, POW, RELU
-
+# Operations. LEAF rows are parameters and constants. NEG_MAX is minus the largest of several scalars as a
+# plain number: its gradient stays where it is, because the original subtracts a float, not a Value.
+# They stand in this file because numba looks for changes in the file of a compiled function and nowhere else.
+LEAF, ADD, MUL, POW, LOG, EXP, RELU, NEG_MAX = range(8)
+NOTHING = -1  # in the place of a child that an operation does not have
 EXP_LIMIT = math.log(1.7976931348623157e308)  # above it, math.exp raises OverflowError
 SQUARES_FIT = 1e150  # what is no larger has a finite square, whatever the rounding
 FINE = -1  # returned where nothing went wrong; otherwise the row or index of the fault

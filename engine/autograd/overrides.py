@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from engine.autograd.tape import EXP, Rows
+from engine.autograd.kernels import EXP
+from engine.autograd.tape import Rows
 
 Floats = npt.NDArray[np.float64]
 

@@ -16,12 +16,9 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-Rows = npt.NDArray[np.int32]
+from engine.autograd.kernels import ADD, EXP, LEAF, LOG, MUL, NEG_MAX, NOTHING, POW, RELU
 
-# Operations. LEAF rows are parameters and constants. NEG_MAX is minus the largest of several scalars as a
-# plain number: its gradient stays where it is, because the original subtracts a float, not a Value.
-LEAF, ADD, MUL, POW, LOG, EXP, RELU, NEG_MAX = range(8)
-NOTHING = -1  # in the place of a child that an operation does not have
+Rows = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.autograd import kernels
-from engine.autograd.tape import ADD, EXP, LEAF, LOG, MUL, NEG_MAX, POW, RELU, Tensor
+from engine.autograd.kernels import ADD, EXP, LEAF, LOG, MUL, NEG_MAX, POW, RELU
+from engine.autograd.tape import Tensor
 from engine.timeline.events import Phase
 from engine.timeline.view import View
 

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 from engine.autograd import kernels
-from engine.autograd.tape import LEAF
+from engine.autograd.kernels import LEAF
 from engine.model import gpt
 from engine.timeline.events import Phase, Stretch
 from engine.timeline.view import View

@@ -15,9 +15,9 @@ import psutil
 
 from engine.autograd.dot_products import Dots, Mask, find_dots
 from engine.autograd.jit import Loops
-from engine.autograd.kernels import FINE
+from engine.autograd.kernels import FINE, LEAF, LOG, NEG_MAX
 from engine.autograd.overrides import Overrides
-from engine.autograd.tape import LEAF, LOG, NEG_MAX, Matrix, Rows, Tape, Tensor, Value
+from engine.autograd.tape import Matrix, Rows, Tape, Tensor, Value
 from engine.errors import ConfigError, Stopped
 from engine.model import gpt
 from engine.model.config import Config

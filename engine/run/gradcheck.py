@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from engine.autograd.kernels import FINE
-from engine.autograd.tape import RELU, Rows
+from engine.autograd.kernels import FINE, RELU
+from engine.autograd.tape import Rows
 from engine.errors import GradCheckError
 from engine.explain.scalar import Explainer
 from engine.expressions.scope import Scope

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.autograd.tape import EXP, POW, RELU, Rows
+from engine.autograd.kernels import EXP, POW, RELU
+from engine.autograd.tape import Rows
 from engine.explain.scalar import Explainer
 from engine.expressions.scope import grad_norm
 from engine.model.recording import Floats, Recording

@@ -10,8 +10,7 @@ from dataclasses import fields, replace
 import numpy as np
 
 from engine.autograd.jit import Loops, loops
-from engine.autograd.kernels import FINE
-from engine.autograd.tape import EXP, LOG
+from engine.autograd.kernels import EXP, FINE, LOG
 from engine.errors import DataError, NumericFault, Stopped
 from engine.interventions.plan import Alterations, apart
 from engine.interventions.syntax import Change

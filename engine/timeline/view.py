@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.autograd import kernels
-from engine.autograd.tape import LEAF, Rows
+from engine.autograd.kernels import LEAF
+from engine.autograd.tape import Rows
 from engine.model.config import Config
 from engine.model.recording import Floats, Workspace
 from engine.timeline.events import Moment, Phase, StepProgram, Stretch

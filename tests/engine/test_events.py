@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine import Moment, Phase, Session, Stretch
-from engine.autograd.tape import LEAF
+from engine.autograd.kernels import LEAF
 from tests.support.float_bits import DOCS, all_rows, end, tiny, words
 
 HEAD = ["attn_logits", "attn_weights", "head_out"]

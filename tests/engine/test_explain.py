@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine import Moment, Phase, Session, Stretch
-from engine.autograd.tape import NEG_MAX
+from engine.autograd.kernels import NEG_MAX
 from engine.explain.scalar import Explainer, Term, power_name
 from tests.support.float_bits import DOCS, tiny, words
 

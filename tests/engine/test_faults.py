@@ -10,7 +10,7 @@ import pytest
 
 from engine import Config, EngineError, Moment, NumericFault, Phase, Session, load_docs
 from engine.autograd.jit import loops, plain_loops
-from engine.autograd.tape import LOG
+from engine.autograd.kernels import LOG
 from tests.support.float_bits import DOCS, all_rows, tiny, words
 from tests.support.reference_model import PlainGPT
 

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 
 from engine import Config, NumericFault, Session
-from engine.autograd.tape import LEAF, NEG_MAX
+from engine.autograd.kernels import LEAF, NEG_MAX
 from engine.timeline.events import StepProgram
 from tests.engine.test_plain_oracle import configurations, documents
 from tests.support.float_bits import DOCS, tiny

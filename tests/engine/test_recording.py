@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import Config, ConfigError, Moment, Session
-from engine.autograd.tape import LEAF
+from engine.autograd.kernels import LEAF
 from engine.model.recording import count_rows, record
 from tests.engine.test_plain_oracle import configurations
 from tests.support.float_bits import DOCS, shown, tiny

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, example, given, settings
 from engine import Config, Moment, NumericFault, Phase, Session
 from engine.autograd.dot_products import find_dots
 from engine.autograd.jit import Loops, loops, plain_loops
-from engine.autograd.kernels import FINE, adam_step
-from engine.autograd.tape import ADD, LEAF, Tape, Value
+from engine.autograd.kernels import ADD, FINE, LEAF, adam_step
+from engine.autograd.tape import Tape, Value
 from tests.engine.test_plain_oracle import configurations, documents
 from tests.support.float_bits import DOCS, tiny, words
 

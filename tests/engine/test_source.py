@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine import Moment, NumericFault, Phase, Session
-from engine.autograd.tape import ADD, EXP, LOG, MUL, POW, RELU
+from engine.autograd.kernels import ADD, EXP, LOG, MUL, POW, RELU
 from engine.explain.source_lines import SourceLine, lines_now, lines_of_stretch
 from tests.support.float_bits import DOCS, tiny
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.autograd.tape import LEAF, NEG_MAX
+from engine.autograd.kernels import LEAF, NEG_MAX
 from engine.timeline.events import PHASES, Moment, Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing.numbers import number

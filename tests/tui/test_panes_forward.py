@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from engine import Config, Session
-from engine.autograd.tape import LEAF, Rows
+from engine.autograd.kernels import LEAF
+from engine.autograd.tape import Rows
 from engine.timeline.events import PHASES, Moment, Phase
 from microgpt_tui.debugger.frame import Choice, Frame, Where
 from microgpt_tui.drawing.cells import cell

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from engine import Config, Session
-from engine.autograd.tape import LEAF
+from engine.autograd.kernels import LEAF
 from engine.timeline.events import PHASES, Moment, Phase
 from engine.timeline.history import Norms
 from microgpt_tui.cli import why_report

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine import Session
-from engine.autograd.tape import LEAF
+from engine.autograd.kernels import LEAF
 from engine.timeline.events import PHASES, Moment, Phase
 from microgpt_tui.debugger import navigation
 from microgpt_tui.debugger.frame import Frame
