@@ -14,20 +14,12 @@ import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from engine.expressions.functions import FUNCTIONS, Function
 from engine.expressions.scope import METHODS, NAMES, Grain, Kind, Name, Quantity, Reference, Scope, Table
 from engine.expressions.source import EXAMPLE, Source, called
 from engine.text import split, token_id
 
 NUMBER, NUMBERS, TEXT, TRUTH = Kind
-FUNCTIONS = {
-    "abs": NUMBER,
-    "sqrt": NUMBER,
-    "log": NUMBER,
-    "exp": NUMBER,
-    "sign": NUMBER,
-    "isnan": TRUTH,
-    "isinf": TRUTH,
-}
 QUANTITIES: dict[str, Quantity] = {"param": "data", "grad": "grad", "m": "m", "v": "v"}
 OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,
@@ -38,7 +30,12 @@ OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Mod: operator.mod,
     ast.Pow: math.pow,  # of floats: whole numbers could grow without end
 }
-KNOWN = (*NAMES, *FUNCTIONS, *QUANTITIES, "min", "max", "sum", "len", "changes_sign")
+CHANGES_SIGN = "changes_sign"  # takes an expression and looks one step back, so it is no row of FUNCTIONS
+
+
+def known_words() -> tuple[str, ...]:
+    """Every plain word that an expression can use: names, functions and quantities."""
+    return (*NAMES, *FUNCTIONS, *QUANTITIES, CHANGES_SIGN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,11 +186,11 @@ class _Checker:
         if node.id in NAMES:
             self.result.names[node.id] = NAMES[node.id]
             return NAMES[node.id].kind
-        if node.id in KNOWN:
+        if node.id in known_words():
             raise self.source.fault(node, f"{node.id} is a function; say of what, as in {node.id}(...)")
         self._check_layers(node, node.id)
         tables = [name for name in self.scope.tables if "." not in name]
-        near = difflib.get_close_matches(node.id, (*KNOWN, *tables), n=1)
+        near = difflib.get_close_matches(node.id, (*known_words(), *tables), n=1)
         quoted = f'; in quotes, "{node.id}", it is a token' if node.id in self.scope.token_ids else ""
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(NAMES)}, and every tensor{quoted}"
         raise self.source.fault(node, f"nothing is called {node.id}; {hint}")
@@ -249,16 +246,11 @@ class _Checker:
         if isinstance(node.func, ast.Attribute):
             return self._method(node, node.func)
         name = node.func.id if isinstance(node.func, ast.Name) else ""
-        if name in ("min", "max", "sum", "len"):
-            return self._gathering(node, name)
-        if name in FUNCTIONS or name == "changes_sign":
-            if len(node.args) != 1:
-                raise self.source.fault(node, f"{name} takes one value and has {len(node.args)}; write {name}(x)")
-            if name == "changes_sign":
-                return self._changes_sign(node), TRUTH
-            node.args = [self._as(NUMBER, node.args[0])]
-            return node, FUNCTIONS[name]
-        functions = ", ".join(name for name in KNOWN if name not in NAMES)
+        if name in FUNCTIONS:
+            return self._function(node, FUNCTIONS[name]), FUNCTIONS[name].gives
+        if name == CHANGES_SIGN:
+            return self._changes_sign(node), TRUTH
+        functions = ", ".join(name for name in known_words() if name not in NAMES)
         raise self.source.fault(
             node.func, f"{self.source.written(node.func)} is no function here; there are {functions}"
         )
@@ -277,24 +269,30 @@ class _Checker:
         func.value = checked
         return node, NUMBER
 
-    def _gathering(self, node: ast.Call, name: str) -> tuple[ast.expr, Kind]:
-        """min, max, sum and len: of several numbers; min and max also of single ones."""
-        if len(node.args) > 1 and name in ("min", "max"):
-            node.args = [self._as(NUMBER, arg) for arg in node.args]
-            return node, NUMBER
-        if len(node.args) != 1:
-            raise self.source.fault(
-                node, f"{name} takes one tensor and has {len(node.args)} values; write {name}(probs)"
-            )
-        checked, kind = self._check(node.args[0])
-        if kind is not NUMBERS and not (name == "len" and kind is TEXT):
-            raise self.source.fault(
-                node.args[0], f"{self.source.written(node.args[0])} is {kind.value}; {name} takes a tensor"
-            )
+    def _function(self, node: ast.Call, function: Function) -> ast.expr:
+        """A call of one of FUNCTIONS, with arguments of the kinds that it takes."""
+        name, args = function.name, node.args
+        if function.variadic and len(args) > 1:
+            node.args = [self._as(NUMBER, arg) for arg in args]
+            return node
+        if NUMBER in function.takes:
+            self._check_one(node, name)
+            node.args = [self._as(NUMBER, args[0])]
+            return node
+        if len(args) != 1:
+            raise self.source.fault(node, f"{name} takes one tensor and has {len(args)} values; write {name}(probs)")
+        checked, kind = self._check(args[0])
+        if kind not in function.takes:
+            raise self.source.fault(args[0], f"{self.source.written(args[0])} is {kind.value}; {name} takes a tensor")
         node.args = [checked]
-        return node, NUMBER
+        return node
+
+    def _check_one(self, node: ast.Call, name: str) -> None:
+        if len(node.args) != 1:
+            raise self.source.fault(node, f"{name} takes one value and has {len(node.args)}; write {name}(x)")
 
     def _changes_sign(self, node: ast.Call) -> ast.expr:
+        self._check_one(node, CHANGES_SIGN)
         outside, self.result = self.result, Checked(node)
         self.result.tree = self._as(NUMBER, node.args[0])
         inside, self.result = self.result, outside

@@ -7,15 +7,14 @@ numbers and texts ever reaches it. What is not yet known at a moment makes the w
 from __future__ import annotations
 
 import ast
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
 from simpleeval import SimpleEval
 
 from engine.autograd.tape import Rows
 from engine.expressions.checker import OPERATORS, Checked, Slot, check
+from engine.expressions.functions import FUNCTIONS
 from engine.expressions.scope import METHODS, NAMES, Grain, Kind, Numbers, Reference, Scope, Value
 from engine.expressions.source import Source
 from engine.text import occurs, same, token_id
@@ -27,33 +26,10 @@ Before = tuple[float | None, ...]
 Answer = float | int | str | bool | tuple[float, ...] | None
 
 
-def _sign(x: float) -> float:
-    return x if math.isnan(x) else (x > 0) - (x < 0)
-
-
 def _equal(a: Value, b: Value) -> bool:
     return same(a, b) if isinstance(a, str) and isinstance(b, str) else a == b
 
 
-def _gather(name: str, *args: float | Numbers) -> float:
-    """min, max or sum of several numbers, or of single ones."""
-    values = args[0] if isinstance(args[0], Numbers) else Numbers(np.array(args, dtype=np.float64))
-    return float(getattr(values, name)())
-
-
-FUNCTIONS = {
-    "abs": abs,
-    "sqrt": math.sqrt,
-    "log": math.log,
-    "exp": math.exp,
-    "sign": _sign,
-    "isnan": math.isnan,
-    "isinf": math.isinf,
-    "len": len,
-    "min": lambda *args: _gather("min", *args),
-    "max": lambda *args: _gather("max", *args),
-    "sum": lambda *args: _gather("sum", *args),
-}
 COMPARISONS = {
     ast.Eq: _equal,
     ast.NotEq: lambda a, b: not _equal(a, b),
@@ -77,7 +53,8 @@ class Expression:
         source = Source(text)
         self.text, self.scope = source.text, scope
         self._checked = check(source, scope)
-        self._evaluator = SimpleEval(OPERATORS | COMPARISONS, FUNCTIONS, {}, allowed_attrs={Numbers: METHODS})
+        calls = {function.name: function.call for function in FUNCTIONS.values()}
+        self._evaluator = SimpleEval(OPERATORS | COMPARISONS, calls, {}, allowed_attrs={Numbers: METHODS})
         spoken = self._checked.spoken_of
         self.grain = max((x.grain for x in spoken), default=Grain.START)
         """The place in a step from which all that it speaks of is known."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from engine import Address, Breakpoint, EngineError, ExpressionError, Place
 from engine.expressions.breakpoint import condition
-from engine.expressions.checker import KNOWN
+from engine.expressions.checker import known_words
 from engine.expressions.scope import Scope
 from engine.expressions.source import BRACKETS, QUOTED, check_length
 from engine.expressions.watch import called
@@ -104,7 +104,7 @@ def read(line: str, frame: Frame, docs: Sequence[str]) -> Command | None:
 
 def _small(line: str, scope: Scope) -> str:
     """The line with all words that are known in small letters; what stands in quotes stays as it is."""
-    known = {*WORDS, *LEAVING, *scope.tables, *KNOWN, *PLACE_KEYS, "scalar", "and", "or", "not", "in"}
+    known = {*WORDS, *LEAVING, *scope.tables, *known_words(), *PLACE_KEYS, "scalar", "and", "or", "not", "in"}
 
     def small(word: re.Match[str]) -> str:
         return word[0].lower() if word[0].lower() in known else word[0]
@@ -132,7 +132,7 @@ def _read(line: str, frame: Frame, scope: Scope, docs: Sequence[str]) -> Command
         return _place(Place.parse(line), frame, scope)
     if COMPARES.search(line):
         return Continue(_stop(line, scope))
-    near = difflib.get_close_matches(word, (*WORDS, *scope.tables, *KNOWN), n=1)
+    near = difflib.get_close_matches(word, (*WORDS, *scope.tables, *known_words()), n=1)
     hint = f"did you mean {near[0]}? If not, " if near else ""
     raise LineError(f"{line!r} is nowhere to go; {hint}write for example {EXAMPLES}")
 
@@ -373,14 +373,14 @@ def completions(line: str, frame: Frame) -> list[str]:
         left = (word for word in PLACE_WORDS if word not in line)
         return completed(line, PHASES if after.startswith("phase=") else () if "=" in after else left)
     if " " not in line:
-        return completed(line, (*WORDS, *tables, *KNOWN))
+        return completed(line, (*WORDS, *tables, *known_words()))
     if line[-1] == " " or word in NUMBERED[1:]:
         return []
     if STEPPED.match(line.lower()):
         return completed(line, (*PHASES, *tables, "end", "scalar"))
     if word in (*PHASES, "event", "next"):
         return completed(line, (*tables, *(("end", "scalar") if word in PHASES else ())))
-    return completed(line, (*tables, *KNOWN))
+    return completed(line, (*tables, *known_words()))
 
 
 PLACE_KEYS = ("pos", "layer", "head", "phase")
