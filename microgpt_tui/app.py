@@ -49,8 +49,7 @@ from microgpt_tui.storage.paths import in_browser, state_folder
 from microgpt_tui.storage.startup import Start
 from microgpt_tui.storage.threads import NO_THREADS, check_threads
 from microgpt_tui.texts.languages import usual_language
-from microgpt_tui.widgets.gate import Gate
-from microgpt_tui.widgets.notice import Notice
+from microgpt_tui.widgets.textual_fixes import LastingNotification, PrintableFilter
 
 
 class ThemedApp(App[EngineError | None]):
@@ -69,7 +68,7 @@ class ThemedApp(App[EngineError | None]):
             self.register_theme(registered)
         self.theme = "microgpt-dark"
         theme.use(self.theme)
-        self._gate = Gate()
+        self._gate = PrintableFilter()
 
     def get_driver_class(self) -> type[Driver]:
         """Textual's own, but for a terminal of Linux or macOS one that can be stopped and continued."""
@@ -109,7 +108,7 @@ class ThemedApp(App[EngineError | None]):
         """Say something in passing, but not twice at a time; it may quote documents and files, whatever they hold."""
         seconds = self.NOTIFICATION_TIMEOUT if timeout is None else timeout
         same = f"{abs(hash((message, title)))}"  # Textual shows one of an identity
-        self.post_message(Notify(Notice(lines(message), title, severity, seconds, markup, identity=same)))
+        self.post_message(Notify(LastingNotification(lines(message), title, severity, seconds, markup, identity=same)))
 
     def begin_in(self, name: str) -> None:
         """The theme to begin with: dark, light or contrast."""

@@ -149,7 +149,7 @@ class _Checker:
         while isinstance(node, ast.Subscript):
             node = node.value
         match node:
-            case ast.Name(id=name) if name not in KNOWN:
+            case ast.Name(id=name) if name not in known_words():
                 self._name(node)
             case ast.Attribute(value=ast.Name(id=layer), attr=part):
                 self._check_layers(node, f"{layer}.{part}")

@@ -16,7 +16,7 @@ from textual.widgets.option_list import Option
 from engine.interventions.syntax import Ablation, Change
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.widgets.modal import Modal
-from microgpt_tui.widgets.options import Options
+from microgpt_tui.widgets.textual_fixes import SafeOptionList
 
 MEAN_OF = 20  # documents that a mean is taken over, where nothing else is said
 
@@ -68,7 +68,7 @@ class PartsScreen(Modal[Ablation | None]):
         with Vertical(classes="box") as box:
             box.border_title = "What if a part were off, from this step on"
             box.border_subtitle = "enter off, on · m to its mean · esc"
-            yield Options(*(Option(self._line(part)) for part in self._parts))
+            yield SafeOptionList(*(Option(self._line(part)) for part in self._parts))
 
     def on_mount(self) -> None:
         """Begin at the one in question."""

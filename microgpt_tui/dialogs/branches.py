@@ -15,7 +15,7 @@ from engine.run.branches import Branches
 from microgpt_tui.dialogs.prompt import AskScreen
 from microgpt_tui.drawing.picture import Line
 from microgpt_tui.widgets.modal import Modal
-from microgpt_tui.widgets.options import Options
+from microgpt_tui.widgets.textual_fixes import SafeOptionList
 
 WIDEST = 104
 NAME, STEP = 20, 10  # cells
@@ -52,7 +52,7 @@ class BranchesScreen(Modal[Wish | None]):
             wide = self.app.size.width >= WIDEST
             ways = "enter where it was left · m this moment there" if wide else "enter as left · m this moment"
             box.border_subtitle = f"{ways} · c compare · r {'re' if wide else ''}name · u undo · d delete"
-            yield Options()
+            yield SafeOptionList()
 
     def on_mount(self) -> None:
         """Fill the list."""

@@ -22,7 +22,7 @@ from microgpt_tui.dialogs.prompt import AskScreen
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Line
 from microgpt_tui.widgets.modal import Modal
-from microgpt_tui.widgets.options import Options
+from microgpt_tui.widgets.textual_fixes import SafeOptionList
 
 WIDEST = 96
 COUNT, HITS = 8, 10  # cells
@@ -55,7 +55,7 @@ class BreakpointsScreen(Modal[Breakpoint | None]):
         with Vertical(classes="box") as box:
             box.border_title = "Breakpoints and health checks"
             box.border_subtitle = "a add · e edit · space on, off · d delete · g go · esc closes"
-            yield Options()
+            yield SafeOptionList()
 
     def on_mount(self) -> None:
         """Fill the list."""

@@ -17,7 +17,7 @@ from microgpt_tui.drawing.picture import Line
 from microgpt_tui.lectures.library import other
 from microgpt_tui.lectures.page import Course, LectureError
 from microgpt_tui.widgets.modal import Modal
-from microgpt_tui.widgets.options import Options
+from microgpt_tui.widgets.textual_fixes import SafeOptionList
 
 WIDTH = 56  # cells of a line
 
@@ -42,7 +42,7 @@ class ChaptersScreen(Modal[tuple[Course, int] | None]):
             box.border_title = "Lectures"
             hint = "enter begins · esc closes"
             box.border_subtitle = hint if self._course.folder is None else f"{hint} · tab English, 한국어"
-            yield Options(markup=False)
+            yield SafeOptionList(markup=False)
 
     def on_mount(self) -> None:
         """Begin at the present one."""

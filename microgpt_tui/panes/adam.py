@@ -17,8 +17,8 @@ from microgpt_tui.drawing.cells import bar, window
 from microgpt_tui.drawing.curve import each, sparkline
 from microgpt_tui.drawing.numbers import number, plain
 from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.gradients import label, label_width
-from microgpt_tui.panes.remembering import Remembering
 
 LEAST_RATIO = -6.0  # where the bars of the ratios begin
 TALL = 10  # lines from which each number of the arithmetic gets its own
@@ -28,7 +28,7 @@ FORMULA = 34  # cells for how it is made, and a gap
 LEAST_COURSE = 10  # cells from which its course is shown
 
 
-class Adam(Remembering):
+class Adam(Pane):
     """The optimizer."""
 
     TITLE = "Adam"
@@ -44,7 +44,7 @@ class Adam(Remembering):
             picture.below(_ratios(frame, width, height - picture.height))
         return picture
 
-    def courses(self, frame: Frame, width: int, height: int) -> list[Course[AdamStep]]:
+    def series(self, frame: Frame, width: int, height: int) -> list[Course[AdamStep]]:
         return [frame.course()] if _has_course(frame, width, height) else []
 
 

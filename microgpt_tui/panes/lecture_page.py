@@ -7,18 +7,17 @@ from rich.style import Style
 from rich.text import Text
 from textual.renderables.digits import Digits
 
-from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.markdown import prose
 from microgpt_tui.drawing.picture import Line, Picture, measured
 from microgpt_tui.lectures.lecture import Standing
 from microgpt_tui.lectures.rendered_page import Leaf, lines_of
-from microgpt_tui.panes.base import Pane
+from microgpt_tui.widgets.picture_view import PictureView
 
 FIGURE, DIGITS_NEED = 2, 5  # lines for a figure in letters, and the least for one in large digits
 
 
-class PagePane(Pane, can_focus=False):
+class PagePane(PictureView):
     """What the lecture says. It is handed a `leaf`; None while its numbers are worked out."""
 
     leaf: Leaf | None = None
@@ -26,11 +25,7 @@ class PagePane(Pane, can_focus=False):
     waiting = ""
     """What stands there while there is no leaf."""
 
-    def let_go(self) -> None:
-        """It reads nothing of the run."""
-
-    def draw(self, frame: Frame, width: int, height: int) -> Picture:
-        del frame
+    def picture_for(self, width: int, height: int) -> Picture:
         picture = Picture()
         if self.leaf is None:
             picture.line(self.waiting, theme.DIM)
@@ -83,7 +78,7 @@ def _line(text: Text, style: Style | None = None) -> Line:
     return line
 
 
-class Footing(Pane, can_focus=False):
+class Footing(PictureView):
     """The line below a lecture."""
 
     standing: Standing | None = None
@@ -94,11 +89,8 @@ class Footing(Pane, can_focus=False):
             self.standing = standing
             self.redraw()
 
-    def let_go(self) -> None:
-        """It reads nothing of the run."""
-
-    def draw(self, frame: Frame, width: int, height: int) -> Picture:
-        del frame, height
+    def picture_for(self, width: int, height: int) -> Picture:
+        del height
         picture, standing = Picture(), self.standing
         line = picture.line()
         if standing is None:

@@ -8,13 +8,15 @@ from engine.timeline.events import PHASES, Moment, Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Line, Picture
-from microgpt_tui.panes.dragged import Dragged
+from microgpt_tui.panes.base import Pane
 
 SHARES = {Phase.FORWARD: 0.42, Phase.BACKWARD: 0.42, Phase.UPDATE: 0.16}
 
 
-class Timeline(Dragged, can_focus=False):
+class Timeline(Pane, can_focus=False):
     """The bar. Every cell of it is a moment; click, or drag the handle."""
+
+    draggable = Moment
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         del height

@@ -11,11 +11,12 @@ from rich.style import Style
 
 from engine.timeline.events import Phase
 from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.curve import AXIS, MARK, curve, sparkline
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Picture
-from microgpt_tui.panes.dragged import Dragged
+from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.gradients import known_norm, says
 
 RECENT = 50  # steps that the mean is over
@@ -24,10 +25,11 @@ WITH_NAMES = 12  # lines from which names that were sampled are shown
 Figure = tuple[str, str, Style]
 
 
-class Training(Dragged):
+class Training(Pane):
     """Loss curve and figures up to this moment; steps that were run before going back have places, not figures."""
 
     TITLE = "Training"
+    draggable = SameEvent
 
     def heading(self, frame: Frame) -> str:
         split = frame.around.split

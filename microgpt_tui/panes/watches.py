@@ -18,15 +18,15 @@ from microgpt_tui.drawing.curve import sparkline
 from microgpt_tui.drawing.numbers import UNKNOWN, number
 from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.panes.adam import span
+from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.gradients import says
-from microgpt_tui.panes.remembering import Remembering
 
 VALUE, GRADIENT = 10, 12  # cells, with a gap before
 LEAST_COURSE = 8  # cells from which a course is shown
 NONE = "Nothing is watched yet: w watches the selected number, W any expression that you type."
 
 
-class Watches(Remembering):
+class Watches(Pane):
     """One line a watch. One of them is chosen."""
 
     TITLE = "Watches"
@@ -61,13 +61,13 @@ class Watches(Remembering):
         for i, watch in enumerate(watches):
             _line(picture.line(), frame, watch, i == self.chosen, (names, room))
         picture.focus = min(self.chosen, len(watches) - 1)
-        courses = self.courses(frame, width, height)
+        courses = self.series(frame, width, height)
         if courses and height > len(watches):
             slowest = max(courses, key=lambda c: len(c.missing))
             picture.line().most(span(slowest, room, width), width, theme.DIM)
         return picture
 
-    def courses(self, frame: Frame, width: int, height: int) -> list[Course[Any]]:
+    def series(self, frame: Frame, width: int, height: int) -> list[Course[Any]]:
         del height
         watches = self._watches(frame)
         if not frame.moment.step or not watches or not _columns(watches, width)[1]:

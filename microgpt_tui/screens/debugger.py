@@ -38,7 +38,6 @@ from microgpt_tui.panes.layouts import Body
 from microgpt_tui.panes.prediction import Prediction
 from microgpt_tui.panes.program import Program
 from microgpt_tui.panes.qkv import QKV
-from microgpt_tui.panes.remembering import Remembering
 from microgpt_tui.panes.residual import Residual
 from microgpt_tui.panes.source import Source
 from microgpt_tui.panes.stage import Stage
@@ -298,19 +297,20 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
                 return
             self.action_go(way)
 
-    @on(Remembering.Lacks)
-    def lacks(self, message: Remembering.Lacks) -> None:
+    @on(Pane.SeriesMissing)
+    def series_missing(self, message: Pane.SeriesMissing) -> None:
         """A pane shows less of the past than it could: have it replayed, unless there will be more past in a moment."""
         if not self.busy:
-            self.historian.ask(message.courses, message.pane.id)
+            self.historian.ask(message.series, message.pane.id)
 
     @on(Historian.Learned)
     def learned(self) -> None:
         """More of the past is known; if the screen waits to be shown, the panes that lacked it get it with that."""
         if not (self.busy or self._waiting):
             frame = self.frame
-            for pane in self.query(Remembering):  # type: ignore[type-abstract]
-                pane.show(frame)
+            for pane in self.query(Pane):
+                if pane.shows_series():
+                    pane.show(frame)
 
     # Keys.
 

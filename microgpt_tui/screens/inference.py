@@ -26,7 +26,7 @@ from microgpt_tui.inference.keys import IN_INFERENCE, InferenceKeys
 from microgpt_tui.inference.state import COLDEST, HOTTEST, NOTCH, Position, Seen, Temperature
 from microgpt_tui.inference.worker import Helper, generator_of
 from microgpt_tui.widgets.modal import Passing
-from microgpt_tui.widgets.sheet import Sheet
+from microgpt_tui.widgets.picture_view import PictureView
 
 T = TypeVar("T")
 SHARES = (1, 0, 0.5, 0.1)  # of the schedule: the steps whose names are compared, the most wanted first
@@ -72,17 +72,19 @@ class InferenceScreen(Passing[None]):
         self.seen = Seen(walk, session.step, 0, 0, frozenset(session.docs), branch, steps=tuple(steps))
 
     def compose(self) -> ComposeResult:
-        """The sheets, top to bottom."""
-        yield Sheet("place")
-        yield Sheet("tokens")
-        yield Sheet("slider")
+        """The pictures, top to bottom."""
+        yield PictureView("place")
+        for name, target in (("tokens", Position), ("slider", Temperature)):
+            view = PictureView(name)
+            view.draggable = target
+            yield view
         with Horizontal(id="side-by-side"):
-            yield Sheet("bars", "What comes next")
-            yield Sheet("inside", "What it listens to")
-            yield Sheet("beam", "Beam")
-        yield Sheet("draw", "The draw")
-        yield Sheet("names", "Names at training steps")
-        yield Sheet("keys")
+            yield PictureView("bars", "What comes next")
+            yield PictureView("inside", "What it listens to")
+            yield PictureView("beam", "Beam")
+        yield PictureView("draw", "The draw")
+        yield PictureView("names", "Names at training steps")
+        yield PictureView("keys")
 
     def on_mount(self) -> None:
         """Show the first position, and follow changes of the theme."""
@@ -96,8 +98,8 @@ class InferenceScreen(Passing[None]):
     def show(self) -> None:
         """Draw everything."""
         self._waiting = False
-        for sheet in self.query(Sheet):
-            sheet.show(partial(DRAWINGS[sheet.id or ""], self.seen))
+        for view in self.query(PictureView):
+            view.show_drawing(partial(DRAWINGS[view.id or ""], self.seen))
 
     def show_soon(self) -> None:
         """Draw when the keys that are waiting have been seen to: a held key never queues pictures."""
@@ -136,8 +138,8 @@ class InferenceScreen(Passing[None]):
             self.notify(f"{message.trouble}.", severity="warning", timeout=8, markup=False)
         self.show_soon()
 
-    @on(Sheet.Chosen)
-    def chosen(self, message: Sheet.Chosen) -> None:
+    @on(PictureView.Chosen)
+    def chosen(self, message: PictureView.Chosen) -> None:
         """Someone pointed at the slider, or at a token."""
         match message.target:
             case Temperature(value):
@@ -237,7 +239,8 @@ class InferenceScreen(Passing[None]):
         """A larger or smaller k or p; a list that is longer than its sheet scrolls."""
         s = self.seen.walk.strategy
         if self.has_class("-names"):
-            self.query_one("#names", Sheet).scroll_lines(-way)
+            names = self.query_one("#names", PictureView)
+            names.scroll_to_line(names.top - way)
         elif s.top_k:
             self._change(replace(s, top_k=min(max(s.top_k + way, 1), self.session.tokenizer.vocab_size)))
         elif s.top_p:

@@ -25,6 +25,7 @@ from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.layouts import Split, plan, spotlit
 from microgpt_tui.panes.lecture_page import Footing, PagePane
 from microgpt_tui.screens.debugger import PANES, DebuggerScreen
+from microgpt_tui.widgets.picture_view import PictureView
 
 BESIDE = 110  # columns from which the page stands beside the panes
 LEFT_TO_PANES = 9  # lines at least, where it stands above them
@@ -101,11 +102,13 @@ class Paging(DebuggerScreen):
     def show(self) -> None:
         """Hand the present moment to every pane; panes that are not in question stand back."""
         super().show()
+        for view in self.query(PictureView).exclude("Pane"):
+            view.redraw()
         spots = () if self.exploring or self.leaf is None else self.scenes[self.lecture.page].spotlight
         for strip in ("tokens", "timeline"):
             self.set_class(strip in spots, f"-with-{strip}")
         for pane in self.query(Pane):
-            pane.dimmed = bool(spots) and pane.id not in (*spots, "page", "footing")
+            pane.dimmed = bool(spots) and pane.id not in spots
         self._see_to_waiting()
 
     def _plan(self, phase: Phase) -> Split:

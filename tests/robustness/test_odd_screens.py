@@ -16,7 +16,7 @@ from engine.expressions.breakpoint import Breakpoint
 from engine.timeline.events import PHASES, Moment
 from microgpt_tui.dialogs.save import SaveScreen
 from microgpt_tui.screens.debugger import PANES, DebuggerScreen
-from microgpt_tui.widgets import gate
+from microgpt_tui.widgets import textual_fixes
 from tests.robustness.test_odd_text import hostile, shows
 from tests.support.harness import Debugger, debugger, notes, text, until
 from tests.support.hostile_texts import SEQUENCES
@@ -26,16 +26,16 @@ EVIL = "\x1b]0;owned\x07\x9b31m\u202e\u200b\ufe0f\U0001f3fb"
 
 @pytest.fixture
 def kept_back(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What only the last gate before the terminal kept from it."""
+    """What only the last filter before the terminal kept from it."""
     found: list[str] = []
-    safe = gate._safe.__wrapped__
+    safe = textual_fixes._printable.__wrapped__
 
     def told(said: str) -> str:
         if safe(said) != said:
             found.append(said)
         return safe(said)
 
-    monkeypatch.setattr(gate, "_safe", told)
+    monkeypatch.setattr(textual_fixes, "_printable", told)
     return found
 
 

@@ -92,7 +92,7 @@ def painted(screen: DebuggerScreen) -> dict[str, object]:
 def scroll_as(screen: DebuggerScreen, other: DebuggerScreen) -> None:
     """Let every pane stand scrolled as on another screen: where the wheel has left it is nobody's mistake."""
     for pane in screen.query(Pane):
-        pane._scroll(other.query_one(f"#{pane.id}", Pane).top)
+        pane.scroll_to_line(other.query_one(f"#{pane.id}", Pane).top)
 
 
 def follow(session: Session, used: Session) -> NumericFault | None:

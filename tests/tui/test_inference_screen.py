@@ -28,7 +28,7 @@ from microgpt_tui.inference.keys import IN_INFERENCE
 from microgpt_tui.inference.state import Seen, Temperature
 from microgpt_tui.inference.worker import NAMES, WIDTH
 from microgpt_tui.screens.inference import InferenceScreen
-from microgpt_tui.widgets.sheet import Sheet
+from microgpt_tui.widgets.picture_view import PictureView
 from tests.support.harness import debugger, go, notes, screen, text, until
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "small_2layer.json.gz"
@@ -61,7 +61,7 @@ def seen(pilot: Pilot[None]) -> Seen:
 
 
 def picture(pilot: Pilot[None], name: str) -> str:
-    return shown(pilot).query_one(f"#{name}", Sheet).picture.text()
+    return shown(pilot).query_one(f"#{name}", PictureView).picture.text()
 
 
 async def test_in_a_branch_it_says_so_and_has_its_temperature() -> None:
@@ -158,7 +158,7 @@ async def test_the_number_points_into_the_token_that_is_drawn() -> None:
             low, high = look.pick.bounds
             assert f"{look.pick.number:.6f} falls into {seen(pilot).token(look.token_id)}" in lines[0]
             assert f"{low:.6f} to {high:.6f}" in lines[0]
-            sums = shown(pilot).query_one("#draw", Sheet).picture.lines[2]
+            sums = shown(pilot).query_one("#draw", PictureView).picture.lines[2]
             assert lines[1].index("▼") == 1 + int(look.pick.number * (sums.width - 2))
             chosen = [segment.text for segment in sums.segments if segment.style is theme.NOW]
             assert len(chosen) == 1
@@ -184,7 +184,7 @@ async def test_the_temperature_moves_the_bars_and_not_the_number() -> None:
 
 async def test_the_slider_can_be_clicked_and_dragged() -> None:
     async with inference() as pilot:
-        slider = shown(pilot).query_one("#slider", Sheet)
+        slider = shown(pilot).query_one("#slider", PictureView)
         spots = [s for s in slider.picture.spots() if isinstance(s.target, Temperature)]
         await pilot.click("#slider", offset=(spots[0].x, 0))
         assert seen(pilot).walk.strategy.temperature == 0.05
@@ -204,7 +204,7 @@ async def test_a_token_can_be_clicked() -> None:
         assert seen(pilot).look.pos == 2
         await pilot.click("#tokens", offset=(2, 0))
         assert seen(pilot).look.pos == 0
-        spot = list(shown(pilot).query_one("#tokens", Sheet).picture.spots())[-1]
+        spot = list(shown(pilot).query_one("#tokens", PictureView).picture.spots())[-1]
         await pilot.click("#tokens", offset=(spot.x, 0))
         assert seen(pilot).look.pos == 1
 
@@ -322,7 +322,7 @@ async def test_nothing_is_too_wide_at_any_size(size: tuple[int, int]) -> None:
             assert len(lines) == size[1]
             assert all(cell_len(line) <= size[0] for line in lines)
             assert "q leave" in lines[-1]
-            for sheet in shown(pilot).query(Sheet):
+            for sheet in shown(pilot).query(PictureView):
                 if sheet.display and sheet.content_size.width:
                     assert sheet.picture.lines, sheet.id
                     assert sheet.picture.width <= sheet.content_size.width, sheet.id
@@ -345,10 +345,10 @@ async def test_help_and_the_palette_know_every_key() -> None:
 
 async def test_it_follows_the_theme() -> None:
     async with inference() as pilot:
-        before = shown(pilot).query_one("#bars", Sheet).picture.lines[1].segments
+        before = shown(pilot).query_one("#bars", PictureView).picture.lines[1].segments
         await pilot.press("ctrl+t")
         await pilot.pause()
-        after = shown(pilot).query_one("#bars", Sheet).picture.lines[1].segments
+        after = shown(pilot).query_one("#bars", PictureView).picture.lines[1].segments
         assert [s.text for s in after] == [s.text for s in before]
         assert [s.style for s in after] != [s.style for s in before]
 

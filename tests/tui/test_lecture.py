@@ -16,7 +16,8 @@ from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.lectures.rendered_page import Leaf
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.lecture_page import PagePane
-from tests.support.harness import at, click_on, notes, text, until
+from microgpt_tui.widgets.picture_view import PictureView
+from tests.support.harness import click_on, notes, text, until
 from tests.support.lecture_harness import PAGES, giving, lectern, lecture_of
 from tests.support.wait import PATIENCE
 
@@ -181,12 +182,12 @@ async def test_blank_hides_everything_until_the_next_press(tmp_path: Path) -> No
 
 async def test_only_the_panes_in_question_are_bright(tmp_path: Path) -> None:
     async with giving(lecture_of(tmp_path)) as pilot:
-        bright = {pane.id for pane in lectern(pilot).query(Pane) if pane.display and not pane.dimmed}
+        bright = {pane.id for pane in lectern(pilot).query(PictureView) if pane.display and not pane.dimmed}
         assert bright == {"page", "stage", "footing"}
         shown = lectern(pilot).query_one("#place", Pane)
         faded = shown.render_lines(shown.size.region)[0]
         await pilot.press("escape")
-        assert not any(pane.dimmed for pane in lectern(pilot).query(Pane))
+        assert not any(pane.dimmed for pane in lectern(pilot).query(PictureView))
         plain_line = shown.render_lines(shown.size.region)[0]
         (first, *_), (again, *_) = faded, plain_line
         assert first.text == again.text
@@ -215,7 +216,7 @@ async def test_exploring_gives_all_keys_to_the_debugger_and_returns_to_the_same_
 def test_a_figure_is_always_there_in_large_digits_where_they_fit(room: int) -> None:
     pane = PagePane("page")
     pane.leaf = Leaf("Title", "The body.", Moment(), Moment(), figure="4,192")
-    lines = pane.draw(at(Moment()), 76, room).text().splitlines()
+    lines = pane.picture_for(76, room).text().splitlines()
     assert ("4,192" in lines) == (room < 8)
     assert "The body." in lines[: max(room, 4)]
     assert pane.lines_needed(76) == 5
@@ -266,7 +267,7 @@ async def test_the_line_below_speaks_korean_in_a_korean_lecture(tmp_path: Path) 
 
 async def test_a_click_on_the_line_below_does_what_the_key_does(tmp_path: Path) -> None:
     async with giving(lecture_of(tmp_path)) as pilot:
-        footing = lectern(pilot).query_one("#footing", Pane)
+        footing = lectern(pilot).query_one("#footing", PictureView)
         spots = {spot.target.id: spot for spot in footing.picture.spots()}  # type: ignore[attr-defined]
         await pilot.click("#footing", offset=(spots["page.next"].x, 0))
         assert lectern(pilot).lecture.page == 1

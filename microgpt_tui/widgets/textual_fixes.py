@@ -1,0 +1,101 @@
+"""Fixes of Textual, each for the version named with it. When Textual changes, look here first.
+
+What the fixes are for was seen with Textual 8.2.8.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from textual import events
+from textual.color import Color
+from textual.command import CommandList, CommandPalette
+from textual.errors import NoWidget
+from textual.filter import LineFilter
+from textual.notifications import Notification
+from textual.widgets import OptionList
+
+from microgpt_tui.drawing.terminal_text import printable
+
+SHORTEST = 0.01  # seconds that a notification is shown at least
+UNPRINTABLE = "\ufffd"  # stands for what a terminal would obey instead of printing it
+
+
+class PrintableFilter(LineFilter):
+    """Replaces what cannot be printed by a sign in as many cells; the line keeps its width.
+
+    Textual's own widgets, such as a line to type in, print what they are given, control characters too. Every painted
+    line goes through here. What the project draws has gone through `printable` before.
+    """
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """The same line, without anything that is not printable."""
+        del background
+        return [
+            segment if segment.control else Segment(_printable(segment.text), segment.style, None)
+            for segment in segments
+        ]
+
+
+@lru_cache(4096)
+def _printable(text: str) -> str:
+    if printable(text) == text:
+        return text
+    return "".join(c if printable(c) == c else UNPRINTABLE * cell_len(c) for c in text)
+
+
+class LastingNotification(Notification):
+    """A notification that always has some time left.
+
+    Textual asks whether it has expired and, a little later, for how long to show it. If that is less than no time, its
+    timer spins for ever and nothing else is done any more.
+    """
+
+    @property
+    def time_left(self) -> float:
+        """Seconds until it goes, SHORTEST at least."""
+        return max(super().time_left, SHORTEST)
+
+    @property
+    def has_expired(self) -> bool:
+        """Whether its time is over."""
+        return super().time_left <= 0
+
+
+class SafeOptionList(OptionList):
+    """An option list that bears keys before it is laid out, and clicks on options that have just gone.
+
+    Textual looks up the line of every option that is painted or wanted, and fails where there is none.
+    """
+
+    def _on_click(self, event: events.Click) -> None:  # type: ignore[override]  # the base class's own comes after it
+        option = event.style.meta.get("option")
+        if option is not None and option >= self.option_count:
+            event.prevent_default()
+
+    def _move_page(self, direction: Literal[-1, 1]) -> None:
+        if (self.highlighted or 0) in self._index_to_line:
+            super()._move_page(direction)
+
+
+class SafeCommandList(CommandList, SafeOptionList):
+    """The list of the command palette, as safe as other lists."""
+
+
+class SafeCommandPalette(CommandPalette):
+    """A command palette that bears being closed or clicked at any time."""
+
+    def _gather_commands(self, search_value: str) -> None:  # type: ignore[override]  # nobody looks at its worker
+        """Search, but not after the palette was closed: its list may be gone."""
+        if self.is_active:
+            super()._gather_commands(search_value)
+
+    def _on_click(self, event: events.Click) -> None:  # type: ignore[override]  # the base class's is called after it
+        """Nothing was clicked where the window has just become too small for that place."""
+        try:
+            self.get_widget_at(event.screen_x, event.screen_y)
+        except NoWidget:
+            event.prevent_default()
