@@ -16,7 +16,7 @@ import warnings
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "tui")]
+sys.path.insert(0, str(ROOT))
 
 from tests.support.fuzz_run import STRETCH, fuzz  # noqa: E402
 

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "engine")]
+sys.path.insert(0, str(ROOT))
 
 from engine import Config, Moment, Phase, Session, load_docs  # noqa: E402
 from engine.autograd.jit import loops  # noqa: E402
