@@ -128,8 +128,16 @@ class Value:
     def __neg__(self) -> Value:
         return self.tape.push(MUL, self.row, self.tape.constant(-1.0))
 
-    def __sub__(self, other: Largest) -> Value:
-        return self.tape.push(ADD, self.row, (-other).row)
+    def __sub__(self, other: Value | Largest | float) -> Value:
+        if isinstance(other, Value):
+            negative = self.tape.push(MUL, other.row, self.tape.constant(-1.0)).row
+        else:
+            negative = other.negative.row if isinstance(other, Largest) else self.tape.constant(-float(other))
+        return self.tape.push(ADD, self.row, negative)
+
+    def __rsub__(self, other: float) -> Value:
+        negative = self.tape.push(MUL, self.row, self.tape.constant(-1.0))
+        return self.tape.push(ADD, negative.row, self.tape.constant(float(other)))
 
     def __truediv__(self, other: Value | float) -> Value:
         if isinstance(other, Value):
@@ -137,6 +145,10 @@ class Value:
         else:
             reciprocal = self.tape.constant(float(other**-1))
         return self.tape.push(MUL, self.row, reciprocal)
+
+    def __rtruediv__(self, other: float) -> Value:
+        reciprocal = self.tape.push(POW, self.row, self.tape.constant(-1.0))
+        return self.tape.push(MUL, reciprocal.row, self.tape.constant(float(other)))
 
     def __pow__(self, exponent: float) -> Value:
         return self.tape.push(POW, self.row, self.tape.constant(float(exponent)))
@@ -158,10 +170,7 @@ class Largest:
         tape = values[0].tape
         start = len(tape.args)
         tape.args.extend(v.row for v in values)
-        self._negative = tape.push(NEG_MAX, start, len(values))
-
-    def __neg__(self) -> Value:
-        return self._negative
+        self.negative = tape.push(NEG_MAX, start, len(values))
 
 
 class Matrix(list[list[Value]]):
