@@ -34,8 +34,8 @@ class Operation:
 class Tensor:
     """A named tensor on the tape.
 
-    `rows` are its scalars, (n,); `first` to `last` (exclusive) all the rows that went into making it. `block` is
-    the function of the model that named it and `line` the line that did.
+    `rows` are its scalars, (n,); `shape` is (n,), or () for a single scalar. `first` to `last` (exclusive) are all the
+    rows that went into making it. `block` is the function of the model that named it and `line` the line that did.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Tensor:
     layer: int | None
     head: int | None
     rows: Rows
+    shape: tuple[int, ...]
     first: int
     last: int
     block: str
@@ -228,9 +229,10 @@ def name(name: str, values: T, layer: int | None = None, head: int | None = None
     tape = _tape_of((values,))
     frame = sys._getframe(1)
     assert tape._operation is not None, "only what an operation made can be named"
+    rows = rows_of(values)
     tape.tensors.append(
         Tensor(
-            name, tape.pos, layer, head, np.atleast_1d(rows_of(values)), tape._named_to, len(tape),
+            name, tape.pos, layer, head, np.atleast_1d(rows), rows.shape, tape._named_to, len(tape),
             frame.f_code.co_name, frame.f_lineno, tape._operation, tape._parts,
         )
     )  # fmt: skip

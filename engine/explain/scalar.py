@@ -126,11 +126,10 @@ class Explainer:
         return row < self.recording.n_params or (tensor is not None and self._label(tensor, row) is not None)
 
     def _label(self, tensor: Tensor, row: int) -> str | None:
-        for name, rows in ((tensor.name, tensor.rows), *tensor.parts.items()):
+        for name, rows in ((tensor.name, tensor.rows.reshape(tensor.shape)), *tensor.parts.items()):
             place = np.flatnonzero(np.atleast_1d(rows) == row)
             if len(place):
-                scalar = rows.ndim == 0 or tensor.operation.kind in ("nll", "mean")
-                return name if scalar else f"{name}[{place[0]}]"
+                return f"{name}[{place[0]}]" if rows.shape else name
         return None
 
     @staticmethod

@@ -74,7 +74,7 @@ def written(view: View, row: int) -> str | None:
     if tensor is None or tensor.pos is None or row not in tensor.rows:
         return None
     index = [number for number in (tensor.layer, tensor.head) if number is not None]
-    if tensor.operation.kind != "nll":
+    if tensor.shape:
         index.append(int(np.flatnonzero(tensor.rows == row)[0]))
     brackets = f"[{', '.join(map(str, index))}]" if index else ""
     return f"{tensor.name}{brackets}@pos={tensor.pos}"

@@ -6,8 +6,9 @@ The graph of a position depends on nothing but the position, so one recording se
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from engine.autograd.tape import Matrix, Rows, Tape, Tensor, Value
 from engine.errors import ConfigError, Stopped
 from engine.model import gpt
 from engine.model.config import Config
+from engine.model.tensors import TensorSpec, tensor_specs
 
 Floats = npt.NDArray[np.float64]
 BYTES_A_ROW = 120  # what a scalar costs at most: 66 to record, or 75 looked at backward; and a twin that replays
@@ -54,6 +56,7 @@ class Recording:
 
     config: Config
     vocab_size: int
+    specs: dict[str, TensorSpec]  # what each tensor of a position and each matrix is
     op: npt.NDArray[np.int8]
     child: Rows  # two a row; the few that depend on tokens are patched by the workspace that holds them
     args: Rows
@@ -74,6 +77,14 @@ class Recording:
     readers: Rows  # (block_size, n_embd): the rows whose first child is what a position reads from wte
     surprises: Rows  # (block_size,): the row of log(p) of each position, whose child depends on the target
     probs: Rows  # (block_size, vocab_size): the rows that it may be
+
+    def matrix_of(self, row: int) -> tuple[str, int, int] | None:
+        """The name of the matrix that a row belongs to, and its place there, row and column; None if it is none."""
+        if not 0 <= row < self.n_params:
+            return None
+        at = int(np.searchsorted(self.bounds, row, side="right")) - 1
+        name, rows = list(self.matrices.items())[at]
+        return (name, *divmod(row - int(self.bounds[at]), rows.shape[1]))
 
     @property
     def n_params(self) -> int:
@@ -252,6 +263,10 @@ def record(config: Config, vocab_size: int, progress: Progress | None = None) ->
     Raises ConfigError if the tape would not fit in memory, Stopped if `progress` asks for it.
     """
     check_size(config, vocab_size)
+    return _record(config, vocab_size, progress)
+
+
+def _record(config: Config, vocab_size: int, progress: Progress | None = None) -> Recording:
     tape = Tape()
     w = {name: Matrix(name, tape, shape) for name, shape in config.matrices(vocab_size).items()}
     for number in (0.0, -1.0):  # used everywhere; made here, they stand in nobody's stretch
@@ -281,6 +296,15 @@ def record(config: Config, vocab_size: int, progress: Progress | None = None) ->
     return _freeze(config, vocab_size, tape, w, (positions, means, samplers), reciprocal)
 
 
+@functools.lru_cache(8)
+def specs_of(config: Config, vocab_size: int) -> dict[str, TensorSpec]:
+    """The specs of a model that is not recorded yet, from two of its positions. Raises ConfigError as `record` does."""
+    check_size(config, vocab_size)
+    small = _record(replace(config, block_size=min(2, config.block_size)), vocab_size)
+    tensors = [span.tensors for span in small.positions]
+    return tensor_specs(config.matrices(vocab_size), small.matrices, tensors, config.block_size)
+
+
 def _span(tape: Tape, first: int) -> Span:
     tensors, tape.tensors = tuple(tape.tensors), []
     return Span(first, len(tape), tensors)
@@ -305,15 +329,18 @@ def _freeze(
     live = (op != LEAF) & (op != NEG_MAX)
     live[:n_params] = True
     dots = find_dots(op, child, live, constants[data[constants] == 0.0], rows)
+    matrices = {name: matrix.rows for name, matrix in w.items()}
+    tensors = [span.tensors for span in positions]
     return Recording(
         config,
         vocab_size,
+        specs=tensor_specs(config.matrices(vocab_size), matrices, tensors, config.block_size),
         op=op,
         child=child,
         args=np.frombuffer(tape.args, dtype=np.int32),
         constants=(constants, data[constants]),
         line=np.frombuffer(tape.line, dtype=np.uint16),
-        matrices={name: matrix.rows for name, matrix in w.items()},
+        matrices=matrices,
         bounds=bounds,
         positions=positions,
         losses=losses,

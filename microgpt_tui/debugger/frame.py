@@ -13,6 +13,7 @@ from engine import Session
 from engine.autograd.tape import Rows
 from engine.explain.scalar import Explainer
 from engine.explain.source_lines import SourceLine, lines_now
+from engine.expressions.scope import Scope
 from engine.interventions.syntax import Change
 from engine.model.tokenizer import Tokenizer
 from engine.run.branches import Branches
@@ -116,6 +117,11 @@ class Frame:
         self.program, self.config = view.program, view.config
         self.moment, self.phase = view.moment, view.moment.phase
         self.explain = Explainer(view)
+
+    @cached_property
+    def scope(self) -> Scope:
+        """What expressions about this run can speak of."""
+        return Scope.of(self.view)
 
     @cached_property
     def event(self) -> Stretch:
