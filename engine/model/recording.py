@@ -7,8 +7,10 @@ The graph of a position depends on nothing but the position, so one recording se
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -204,23 +206,41 @@ def _unsigned(rows: Rows) -> npt.NDArray[np.uint32]:
     return rows.view(np.uint32)
 
 
+SMALL = {"n_layer": (0, 1), "vocab_size": (1, 2), "n_head": (1, 2), "n_embd": (2, 4, 6)}
+"""The small models that are recorded to tell the size of a larger one: one number more than the highest power of each
+size that a count of rows has in it."""
+
+
 def count_rows(config: Config, vocab_size: int) -> int:
-    """How many rows the tape of this configuration has, constants aside, without recording it."""
-    c, v, block = config.n_embd, vocab_size, config.block_size
+    """How many rows the tape of this configuration has, constants aside, without recording it.
 
-    def linear(n_out: int, n_in: int) -> int:
-        return 2 * n_out * n_in
+    The rows of a position grow linearly with it. Those of the first two are a polynomial in the sizes of the model,
+    which is found from recordings of small ones (by Lagrange's formula) and holds for any sizes.
+    """
+    sizes = (config.n_layer, vocab_size, config.n_head, config.n_embd)
+    first = second = Fraction(0)
+    for small in itertools.product(*SMALL.values()):
+        weight = Fraction(1)
+        for size, own, tried in zip(sizes, small, SMALL.values(), strict=True):
+            for other in tried:
+                weight *= Fraction(size - other, own - other) if other != own else 1
+        if weight:
+            rows = _rows_of_positions(*small)
+            first, second = first + weight * rows[0], second + weight * rows[1]
+    block = config.block_size
+    positions = block * first + block * (block - 1) // 2 * (second - first)
+    without, with_one = (
+        sum(n_out * n_in for n_out, n_in in replace(config, n_layer=n).matrices(vocab_size).values()) for n in (0, 1)
+    )
+    return without + config.n_layer * (with_one - without) + int(positions)
 
-    def softmax(n: int) -> int:
-        return 5 * n + 1
 
-    norm = 3 * c + 3
-    layer = 2 * norm + 4 * linear(c, c) + linear(4 * c, c) + linear(c, 4 * c) + 4 * c + 2 * c
-    position = c + norm + config.n_layer * layer + linear(v, c) + softmax(v) + 2 + v + softmax(v)
-    keys = block * (block + 1) // 2  # summed over positions
-    heads = config.n_layer * (config.n_head * (keys * 6 + block) + 4 * c * keys)
-    params = (2 * v + block) * c + config.n_layer * 12 * c * c  # what `Config.matrices` lists
-    return params + block * position + heads + keys + block
+@functools.cache
+def _rows_of_positions(n_layer: int, vocab_size: int, n_head: int, n_embd: int) -> list[int]:
+    """How many rows the first and the second position of a model make, with its sample and its mean."""
+    config = Config(n_layer=n_layer, n_head=n_head, n_embd=n_embd, block_size=2)
+    r = _record(config, vocab_size)
+    return [len(r.computed(*spans)) for spans in zip(r.positions, r.losses, r.samplers, strict=True)]
 
 
 def check_size(config: Config, vocab_size: int) -> None:
