@@ -57,8 +57,10 @@ class Explainer:
 
         A sum that is then scaled, as in attn_logits[3], is the "sum in attn_logits[3]", and has terms in it.
         """
-        if row < self.recording.n_params:
-            return self._parameter_name(row)
+        parameter = self.recording.matrix_of(row)
+        if parameter is not None:
+            matrix, i, j = parameter
+            return f"{matrix}[{i},{j}]"
         tensor = self.tensor(row)
         if tensor is None:
             return f"{self.recording_constant(row):g}"
@@ -108,13 +110,6 @@ class Explainer:
             name = self.name(piece) if enclosed or len(pieces) == 1 else self.factor_name(piece)
             found.append((name + _elsewhere(own, self.tensor(piece)), piece))
         return found
-
-    def _parameter_name(self, row: int) -> str:
-        for name, rows in self.recording.matrices.items():
-            if row <= rows[-1, -1]:
-                i, j = divmod(row - int(rows[0, 0]), rows.shape[1])
-                return f"{name}[{i},{j}]"
-        raise IndexError(row)
 
     def recording_constant(self, row: int) -> float:
         """The value of a constant."""

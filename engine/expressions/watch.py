@@ -64,10 +64,10 @@ def watching(text: str, scope: Scope) -> Callable[[View], Answer]:
 
 def written(view: View, row: int) -> str | None:
     """A scalar as a watch that is this one at every moment; None if it is on the way to another or a constant."""
-    for name, rows in view.recording.matrices.items():
-        if row <= rows[-1, -1]:
-            i, j = divmod(row - int(rows[0, 0]), rows.shape[1])
-            return f"{name}[{i}, {j}]"
+    place = view.recording.matrix_of(row)
+    if place is not None:
+        matrix, i, j = place
+        return f"{matrix}[{i}, {j}]"
     if row == view.program.loss_row:
         return "loss"
     tensor = Explainer(view).tensor(row)

@@ -301,9 +301,8 @@ def _spot_of_matrix(name: str, row: int, frame: Frame) -> Spot:
     """A number of a matrix in the forward phase, which has no event of any: at the present moment if it is in it."""
     rows, step = frame.view.recording.matrices[name], frame.moment.step
     first = Moment(step, Phase.FORWARD, frame.program.stretches(Phase.FORWARD)[0].last)
-    i, j = divmod(row - int(rows[0, 0]), rows.shape[1])
     here = frame.moment if frame.phase is Phase.FORWARD else first
-    return Spot(here, row, row - int(rows[0, 0]), f"{name}[{i}, {j}]", name)
+    return Spot(here, row, row - int(rows[0, 0]), called(frame.view, row), name)
 
 
 # What the line says while it is typed.

@@ -55,9 +55,8 @@ class SameEvent:
 
 def _matrices(program: StepProgram, stretch: Stretch) -> list[str]:
     """The parameter matrices that a forward event works with."""
-    firsts = [int(rows.flat[0]) for rows in stretch.operands.values() if rows.size]
-    bounds = ((name, int(rows[0, 0]), int(rows[-1, -1])) for name, rows in program.recording.matrices.items())
-    return [name for name, low, high in bounds if any(low <= row <= high for row in firsts)]
+    firsts = (int(rows.flat[0]) for rows in stretch.operands.values() if rows.size)
+    return [place[0] for place in map(program.recording.matrix_of, firsts) if place is not None]
 
 
 Go = Callable[[StepProgram, Moment], Moment | SameEvent | None]
