@@ -119,6 +119,7 @@ class StepProgram:
         self.inputs, self.targets = self.tokens[: self.n], self.tokens[1 : self.n + 1]
         workspace.read(0, self.inputs, self.targets)
         self.child: Rows = workspace.child
+        self._by_place: dict[Phase, dict[Place, Stretch]] = {}
         self._ends: dict[Phase, dict[Place, Moment]] = {}
         self._order = order
         self.route: Route = order.route(self.targets)
@@ -187,6 +188,12 @@ class StepProgram:
     def stretches(self, phase: Phase) -> list[Stretch]:
         """The stretches of a phase, in order; they cover its ticks without a gap."""
         return {Phase.FORWARD: self._forward, Phase.BACKWARD: self._backward, Phase.UPDATE: self._update}[phase]
+
+    def find(self, phase: Phase, place: Place) -> Stretch | None:
+        """The stretch of a phase that completes what is at a place; None if the phase has none of it."""
+        if phase not in self._by_place:
+            self._by_place[phase] = {stretch.place: stretch for stretch in self.stretches(phase)}
+        return self._by_place[phase].get(place)
 
     @cached_property
     def tensors(self) -> dict[Place, Rows]:

@@ -150,7 +150,7 @@ class Frame:
             return self.event
         row = edge >> 1
         found = next(s for s in self.program.stretches(Phase.FORWARD) if row <= int(s.rows[-1]))
-        return next(s for s in self.program.stretches(Phase.BACKWARD) if s.rows is found.rows)
+        return self.program.find(Phase.BACKWARD, found.place) or self.event
 
     @property
     def pos(self) -> int:
