@@ -51,7 +51,7 @@ def tensor_specs(
     are looked at, so what depends on block_size may be smaller there.
     """
     first, second = positions[0], positions[min(1, len(positions) - 1)]
-    owners = _owners(matrices, [*first, *second])
+    owners = _Owners(matrices, [*first, *second])
     tokens = _token_indexed(matrices, first, owners)
     found: dict[str, TensorSpec] = {}
     for name in dict.fromkeys(tensor.name for tensor in first):
@@ -63,7 +63,7 @@ def tensor_specs(
             {what: max(numbers) + 1 for what, numbers in _places(own).items() if numbers},
             (block_size,) if grows else own[0].shape,
             own[0].operation.kind,
-            tuple(dict.fromkeys(owner for rows in operands for owner in _made_of(rows, owners))),
+            tuple(dict.fromkeys(owner for rows in operands for owner in owners.of(rows))),
             name in tokens,
             grows,
         )
@@ -79,18 +79,25 @@ def _places(tensors: Sequence[Tensor]) -> dict[str, list[int]]:
     }
 
 
-def _owners(matrices: Mapping[str, Rows], tensors: Sequence[Tensor]) -> dict[int, str]:
-    """The tensor or matrix of each row that is an element of one."""
-    named = [*matrices.items(), *((tensor.name, tensor.rows) for tensor in tensors)]
-    return {row: name for name, rows in named for row in rows.ravel().tolist()}
+class _Owners:
+    """Which tensor or matrix each row is an element of."""
+
+    def __init__(self, matrices: Mapping[str, Rows], tensors: Sequence[Tensor]) -> None:
+        named = [*matrices.items(), *((tensor.name, tensor.rows) for tensor in tensors)]
+        self._names = [name for name, _ in named]
+        self._number = np.full(max(tensor.last for tensor in tensors), -1, dtype=np.int32)  # -1: of none
+        for number, (_, rows) in enumerate(named):
+            self._number[rows] = number
+
+    def of(self, rows: Rows) -> list[str]:
+        """The names of those that some rows are elements of, in order, each once."""
+        numbers = self._number[rows.ravel()]
+        _, first = np.unique(numbers, return_index=True)
+        found = numbers[np.sort(first)].tolist()
+        return list(dict.fromkeys(self._names[number] for number in found if number >= 0))
 
 
-def _made_of(rows: Rows, owners: Mapping[int, str]) -> list[str]:
-    """The tensors and matrices that the rows of an operand are elements of, each once."""
-    return list(dict.fromkeys(owners[row] for row in rows.ravel().tolist() if row in owners))
-
-
-def _token_indexed(matrices: Mapping[str, Rows], tensors: Sequence[Tensor], owners: Mapping[int, str]) -> set[str]:
+def _token_indexed(matrices: Mapping[str, Rows], tensors: Sequence[Tensor], owners: _Owners) -> set[str]:
     """The tensors and matrices whose first dimension counts tokens.
 
     The probabilities that `nll` picks from are, and the matrix that `embed` takes a token's row of. From these on back:
@@ -101,12 +108,12 @@ def _token_indexed(matrices: Mapping[str, Rows], tensors: Sequence[Tensor], owne
         operation = tensor.operation
         operands = operation.operands
         if operation.kind == "nll":
-            found.update(_made_of(operands["probs"], owners))
+            found.update(owners.of(operands["probs"]))
         elif operation.kind == "embed":
-            found.update(_made_of(operands["token"], owners))
+            found.update(owners.of(operands["token"]))
         elif tensor.name in found and operation.matrix is None:
             same = [rows for rows in operands.values() if rows.shape == tensor.rows.shape]
-            found.update(name for rows in same for name in _made_of(rows, owners))
+            found.update(name for rows in same for name in owners.of(rows))
         elif tensor.name in found and operation.matrix and len(matrices[operation.matrix]) == np.size(tensor.rows):
             found.add(operation.matrix)
     return found
