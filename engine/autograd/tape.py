@@ -34,8 +34,8 @@ class Operation:
 class Tensor:
     """A named tensor on the tape.
 
-    `rows` are its scalars, (n,); `first` to `last` (exclusive) all the rows that went into making it. `block` is
-    the function of the model that named it and `line` the line that did.
+    `rows` are its scalars, (n,); `shape` is (n,), or () for a single scalar. `first` to `last` (exclusive) are all the
+    rows that went into making it. `block` is the function of the model that named it and `line` the line that did.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Tensor:
     layer: int | None
     head: int | None
     rows: Rows
+    shape: tuple[int, ...]
     first: int
     last: int
     block: str
@@ -128,8 +129,16 @@ class Value:
     def __neg__(self) -> Value:
         return self.tape.push(MUL, self.row, self.tape.constant(-1.0))
 
-    def __sub__(self, other: Largest) -> Value:
-        return self.tape.push(ADD, self.row, (-other).row)
+    def __sub__(self, other: Value | Largest | float) -> Value:
+        if isinstance(other, Value):
+            negative = self.tape.push(MUL, other.row, self.tape.constant(-1.0)).row
+        else:
+            negative = other.negative.row if isinstance(other, Largest) else self.tape.constant(-float(other))
+        return self.tape.push(ADD, self.row, negative)
+
+    def __rsub__(self, other: float) -> Value:
+        negative = self.tape.push(MUL, self.row, self.tape.constant(-1.0))
+        return self.tape.push(ADD, negative.row, self.tape.constant(float(other)))
 
     def __truediv__(self, other: Value | float) -> Value:
         if isinstance(other, Value):
@@ -137,6 +146,10 @@ class Value:
         else:
             reciprocal = self.tape.constant(float(other**-1))
         return self.tape.push(MUL, self.row, reciprocal)
+
+    def __rtruediv__(self, other: float) -> Value:
+        reciprocal = self.tape.push(POW, self.row, self.tape.constant(-1.0))
+        return self.tape.push(MUL, reciprocal.row, self.tape.constant(float(other)))
 
     def __pow__(self, exponent: float) -> Value:
         return self.tape.push(POW, self.row, self.tape.constant(float(exponent)))
@@ -158,10 +171,7 @@ class Largest:
         tape = values[0].tape
         start = len(tape.args)
         tape.args.extend(v.row for v in values)
-        self._negative = tape.push(NEG_MAX, start, len(values))
-
-    def __neg__(self) -> Value:
-        return self._negative
+        self.negative = tape.push(NEG_MAX, start, len(values))
 
 
 class Matrix(list[list[Value]]):
@@ -219,9 +229,10 @@ def name(name: str, values: T, layer: int | None = None, head: int | None = None
     tape = _tape_of((values,))
     frame = sys._getframe(1)
     assert tape._operation is not None, "only what an operation made can be named"
+    rows = rows_of(values)
     tape.tensors.append(
         Tensor(
-            name, tape.pos, layer, head, np.atleast_1d(rows_of(values)), tape._named_to, len(tape),
+            name, tape.pos, layer, head, np.atleast_1d(rows), rows.shape, tape._named_to, len(tape),
             frame.f_code.co_name, frame.f_lineno, tape._operation, tape._parts,
         )
     )  # fmt: skip

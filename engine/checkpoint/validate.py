@@ -155,7 +155,7 @@ def branches(said: Any, scope: Scope) -> tuple[Branch, ...]:
             raise Unfit(f"its branch {name!r} does not say what is changed in it")
         try:
             changes = tuple(parse(text, scope) for text in texts)
-        except ChangeError as error:
+        except (ChangeError, ConfigError) as error:
             raise Unfit(f"its branch {name!r} cannot be read, {shortened(str(error), 200)}") from None
         found.append(Branch(name, changes, moment(each.get("moment"))))
     return tuple(found)

@@ -8,12 +8,13 @@ Wo, and the output of each MLP. (Direct logit attribution, as in Elhage et al. 2
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from engine.autograd.tape import Rows
+from engine.autograd.tape import Rows, Tensor
 from engine.errors import WhyError
 from engine.model.recording import Floats
 from engine.numerics import Exact
@@ -23,7 +24,7 @@ from engine.timeline.view import View
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What was added to the residual stream: `name` is wte, wpe, head_out or mlp_fc2, `rows` its scalars.
+    """What was added to the residual stream: `name` is a matrix or a tensor, as wte or head_out, `rows` its scalars.
 
     `layer` and `head` are None where there is none.
     """
@@ -72,18 +73,17 @@ class Attributor:
                 f"write a number from 0 to {program.n - 1}"
             )
         self.view, self.pos = view, pos
-        self._at = {(t.name, t.layer, t.head): t for t in view.recording.positions[pos].tensors}
-        self._rows = self._at["logits", None, None].rows
-        reading = view.data(self._rows)
+        self._span = view.recording.positions[pos]
+        self._logits = self._span.tensor("logits")
+        reading = view.data(self._logits.rows)
         if not reading.known.all():
             raise WhyError(f"the logits of position {pos} are not known at this moment; go on to them")
         if not np.isfinite(reading.values).all():
             raise WhyError(f"not all logits of position {pos} are finite, and nothing adds up to them")
         self.logits = reading.values
         self.parts, self._added = self._split()
-        place, own = view.recording.positions[pos], np.concatenate([part.rows for part in self.parts])
-        on_the_way = np.setdiff1d(view.overridden, own)
-        self.altered = bool(np.any((on_the_way >= place.first) & (on_the_way < place.last)))
+        on_the_way = np.setdiff1d(view.overridden, np.concatenate([part.rows for part in self.parts]))
+        self.altered = bool(np.any((on_the_way >= self._span.first) & (on_the_way < self._span.last)))
 
     @property
     def target(self) -> int:
@@ -97,29 +97,40 @@ class Attributor:
 
     def logit(self, token: int) -> Attribution:
         """What contributed to the logit of a token."""
-        head = Exact.of(self._values(self.view.recording.matrices["lm_head"][token]))
-        values = tuple(float(head @ added) for added in self._added)
+        matrix = self.view.recording.matrices[str(self._logits.operation.matrix)]
+        weights = Exact.of(self._values(matrix[token]))
+        values = tuple(float(weights @ added) for added in self._added)
         logit = float(self.logits[token])
         rounding = math.fsum((logit, *(-value for value in values)))
-        return Attribution(self.pos, token, int(self._rows[token]), logit, self.parts, values, rounding)
+        return Attribution(self.pos, token, int(self._logits.rows[token]), logit, self.parts, values, rounding)
 
     def _split(self) -> tuple[tuple[Part, ...], list[Exact]]:
         """The parts, and the vectors that they added to the stream, (n_embd,) each."""
-        config, matrices = self.view.config, self.view.recording.matrices
-        scale = Exact.of(self._values(self._at["embed_norm", None, None].parts["scale"]))
-        parts, added = [], []
+        made = {int(tensor.rows[0]): tensor for tensor in self._span.tensors}
+        stream, blocks = made[int(self._logits.operation.operands["x"][0])], []
+        while stream.operation.kind == "add":
+            blocks.append(self._parts_of(made[int(stream.operation.operands["x"][0])]))
+            stream = made[int(stream.operation.operands["x_residual"][0])]
+        scale = Exact.of(self._values(stream.parts["scale"]))
+        first = []
         for name, place in (("wte", self.view.program.inputs[self.pos]), ("wpe", self.pos)):
-            parts.append(Part(name, None, None, matrices[name][place]))
-            added.append(Exact.of(self._values(parts[-1].rows)) * scale)
-        for li in range(config.n_layer):
-            wo = Exact.of(self._values(matrices[f"layer{li}.attn_wo"]))
-            for h in range(config.n_head):
-                columns = slice(h * config.head_dim, (h + 1) * config.head_dim)
-                parts.append(Part("head_out", li, h, self._at["head_out", li, h].rows))
-                added.append(wo[:, columns] @ Exact.of(self._values(parts[-1].rows)))
-            parts.append(Part("mlp_fc2", li, None, self._at["mlp_fc2", li, None].rows))
-            added.append(Exact.of(self._values(parts[-1].rows)))
-        return tuple(parts), added
+            rows = self.view.recording.matrices[name][place]
+            first.append((Part(name, None, None, rows), Exact.of(self._values(rows)) * scale))
+        parts, added = zip(*first, *itertools.chain(*reversed(blocks)), strict=True)
+        return parts, list(added)
+
+    def _parts_of(self, block: Tensor) -> list[tuple[Part, Exact]]:
+        """What a block adds to the stream: its result, or, if it is made of what heads make, the share of each head."""
+        of = block.operation
+        heads = [t for t in self._span.tensors if t.head is not None and t.rows[0] in of.operands["x"]]
+        if of.matrix is None or not heads:
+            return [(Part(block.name, block.layer, None, block.rows), Exact.of(self._values(block.rows)))]
+        matrix, found = Exact.of(self._values(self.view.recording.matrices[of.matrix])), []
+        for head in heads:
+            columns = np.flatnonzero(np.isin(of.operands["x"], head.rows))
+            added = matrix[:, columns] @ Exact.of(self._values(head.rows))
+            found.append((Part(head.name, head.layer, head.head, head.rows), added))
+        return found
 
     def _values(self, rows: Rows) -> Floats:
         return self.view.passed_values[rows]

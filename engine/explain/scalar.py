@@ -57,8 +57,10 @@ class Explainer:
 
         A sum that is then scaled, as in attn_logits[3], is the "sum in attn_logits[3]", and has terms in it.
         """
-        if row < self.recording.n_params:
-            return self._parameter_name(row)
+        parameter = self.recording.matrix_of(row)
+        if parameter is not None:
+            matrix, i, j = parameter
+            return f"{matrix}[{i},{j}]"
         tensor = self.tensor(row)
         if tensor is None:
             return f"{self.recording_constant(row):g}"
@@ -109,13 +111,6 @@ class Explainer:
             found.append((name + _elsewhere(own, self.tensor(piece)), piece))
         return found
 
-    def _parameter_name(self, row: int) -> str:
-        for name, rows in self.recording.matrices.items():
-            if row <= rows[-1, -1]:
-                i, j = divmod(row - int(rows[0, 0]), rows.shape[1])
-                return f"{name}[{i},{j}]"
-        raise IndexError(row)
-
     def recording_constant(self, row: int) -> float:
         """The value of a constant."""
         return float(self.view.workspace.data[row])
@@ -126,11 +121,10 @@ class Explainer:
         return row < self.recording.n_params or (tensor is not None and self._label(tensor, row) is not None)
 
     def _label(self, tensor: Tensor, row: int) -> str | None:
-        for name, rows in ((tensor.name, tensor.rows), *tensor.parts.items()):
+        for name, rows in ((tensor.name, tensor.rows.reshape(tensor.shape)), *tensor.parts.items()):
             place = np.flatnonzero(np.atleast_1d(rows) == row)
             if len(place):
-                scalar = rows.ndim == 0 or tensor.operation.kind in ("nll", "mean")
-                return name if scalar else f"{name}[{place[0]}]"
+                return f"{name}[{place[0]}]" if rows.shape else name
         return None
 
     @staticmethod

@@ -95,7 +95,7 @@ class Place:
 
     def check(self, scope: Scope) -> None:
         """Raise BreakpointError for a place that no training step of this model has."""
-        config, names = scope.config, (*scope.tables, "loss")
+        config, names = scope.config, (*scope.specs, "loss")
         if self.name is not None and self.name not in names:
             reason = scope.without_layers(self.name)
             if reason:

@@ -15,8 +15,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from engine.expressions.functions import FUNCTIONS, Function
-from engine.expressions.scope import METHODS, NAMES, Grain, Kind, Name, Quantity, Reference, Scope, Table
+from engine.expressions.scope import METHODS, NAMES, Grain, Kind, Name, Quantity, Reference, Scope
 from engine.expressions.source import EXAMPLE, Source, called
+from engine.model.tensors import TensorSpec
 from engine.text import split, token_id
 
 NUMBER, NUMBERS, TEXT, TRUTH = Kind
@@ -81,7 +82,7 @@ class _Chain:
     """A tensor or matrix as written: what it is of, and all that stands in brackets after it."""
 
     quantity: Quantity
-    table: Table
+    spec: TensorSpec
     index: tuple[ast.expr, ...] = ()
 
 
@@ -189,8 +190,8 @@ class _Checker:
         if node.id in known_words():
             raise self.source.fault(node, f"{node.id} is a function; say of what, as in {node.id}(...)")
         self._check_layers(node, node.id)
-        tables = [name for name in self.scope.tables if "." not in name]
-        near = difflib.get_close_matches(node.id, (*known_words(), *tables), n=1)
+        specs = [name for name in self.scope.specs if "." not in name]
+        near = difflib.get_close_matches(node.id, (*known_words(), *specs), n=1)
         quoted = f'; in quotes, "{node.id}", it is a token' if node.id in self.scope.token_ids else ""
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(NAMES)}, and every tensor{quoted}"
         raise self.source.fault(node, f"nothing is called {node.id}; {hint}")
@@ -317,11 +318,11 @@ class _Checker:
         """The tensor or matrix that a node speaks of, perhaps with an index; None if it speaks of none."""
         match node:
             case ast.Name(id=name):
-                table = self.scope.tables.get(name)
-                return _Chain("data", table) if table else None
+                spec = self.scope.specs.get(name)
+                return _Chain("data", spec) if spec else None
             case ast.Attribute(value=ast.Name(id=layer), attr=part):
-                table = self.scope.tables.get(f"{layer}.{part}")
-                return _Chain("data", table) if table else None
+                spec = self.scope.specs.get(f"{layer}.{part}")
+                return _Chain("data", spec) if spec else None
             case ast.Call(func=ast.Name(id=name), args=[of], keywords=[]) if name in QUANTITIES:
                 return self._quantity(name, of)
             case ast.Call(func=ast.Name(id=name)) if name in QUANTITIES:
@@ -329,50 +330,50 @@ class _Checker:
             case ast.Subscript(value=value, slice=inside):
                 chain = self._chain(value)
                 more = inside.elts if isinstance(inside, ast.Tuple) else [inside]
-                return _Chain(chain.quantity, chain.table, (*chain.index, *more)) if chain else None
+                return _Chain(chain.quantity, chain.spec, (*chain.index, *more)) if chain else None
         return None
 
     def _quantity(self, name: str, of: ast.expr) -> _Chain:
         if isinstance(of, ast.Constant) and isinstance(of.value, str):
             self._check_layers(of, of.value)
-            table = self.scope.tables.get(of.value)
-            chain = _Chain("data", table) if table else None
+            spec = self.scope.specs.get(of.value)
+            chain = _Chain("data", spec) if spec else None
         else:
             chain = self._chain(of)
             if chain is None:
                 self._check_named(of)
         if chain is None or chain.quantity != "data":
-            near = difflib.get_close_matches(self.source.written(of).strip("\"'"), self.scope.tables, n=1)
+            near = difflib.get_close_matches(self.source.written(of).strip("\"'"), self.scope.specs, n=1)
             hint = f"did you mean {near[0]}?" if near else 'write a name such as "wte"'
             raise self.source.fault(of, f"{self.source.written(of)} is no tensor and no parameter; {hint}")
-        if name != "grad" and not chain.table.parameter:
-            matrices = ", ".join(table.name for table in self.scope.tables.values() if table.parameter)
-            raise self.source.fault(of, f"{chain.table.name} is no parameter; those are {matrices}")
-        return _Chain(QUANTITIES[name], chain.table, chain.index)
+        if name != "grad" and not chain.spec.parameter:
+            matrices = ", ".join(spec.name for spec in self.scope.specs.values() if spec.parameter)
+            raise self.source.fault(of, f"{chain.spec.name} is no parameter; those are {matrices}")
+        return _Chain(QUANTITIES[name], chain.spec, chain.index)
 
     def _slot(self, node: ast.expr, chain: _Chain) -> tuple[ast.expr, Kind]:
-        table, places = chain.table, len(chain.table.places)
+        spec, places = chain.spec, len(chain.spec.places)
         if len(chain.index) < places:
-            zeros, what = ", ".join("0" * places), " and ".join(f"every {place}" for place in table.places)
-            raise self.source.fault(node, f"{what} has its own {table.name}; say which, as in {table.name}[{zeros}]")
-        if len(chain.index) > places + len(table.shape):
-            most = places + len(table.shape)
+            zeros, what = ", ".join("0" * places), " and ".join(f"every {place}" for place in spec.places)
+            raise self.source.fault(node, f"{what} has its own {spec.name}; say which, as in {spec.name}[{zeros}]")
+        if len(chain.index) > places + len(spec.shape):
+            most = places + len(spec.shape)
             raise self.source.fault(
                 chain.index[most],
-                f"{table.name} takes {most} {'index' if most == 1 else 'indices'} and has {len(chain.index)}; "
+                f"{spec.name} takes {most} {'index' if most == 1 else 'indices'} and has {len(chain.index)}; "
                 "leave out the last",
             )
         place = tuple(
-            self._whole(index, f"the {what} of {table.name}", size)
-            for index, (what, size) in zip(chain.index, table.places.items(), strict=False)
+            self._whole(index, f"the {what} of {spec.name}", size)
+            for index, (what, size) in zip(chain.index, spec.places.items(), strict=False)
         )
         index = tuple(
-            self._element(index, table, axis, size)
-            for axis, (index, size) in enumerate(zip(chain.index[places:], table.shape, strict=False))
+            self._element(index, spec, axis, size)
+            for axis, (index, size) in enumerate(zip(chain.index[places:], spec.shape, strict=False))
         )
-        slot = Slot(self._new_name(), Reference(chain.quantity, table, place), index)
+        slot = Slot(self._new_name(), Reference(chain.quantity, spec, place), index)
         self.result.slots.append(slot)
-        kind = NUMBER if len(index) == len(table.shape) else NUMBERS
+        kind = NUMBER if len(index) == len(spec.shape) else NUMBERS
         return ast.copy_location(ast.Name(slot.id, ast.Load()), node), kind
 
     def _whole(self, node: ast.expr, what: str, size: int) -> int:
@@ -380,13 +381,13 @@ class _Checker:
             raise self.source.fault(node, f"{what} is {self.source.written(node)}; write a number from 0 to {size - 1}")
         return node.value
 
-    def _element(self, node: ast.expr, table: Table, axis: int, size: int) -> ast.expr:
-        what = f"{'the index' if len(table.shape) == 1 else ('the row', 'the column')[axis]} of {table.name}"
+    def _element(self, node: ast.expr, spec: TensorSpec, axis: int, size: int) -> ast.expr:
+        what = f"{'the index' if len(spec.shape) == 1 else ('the row', 'the column')[axis]} of {spec.name}"
         if isinstance(node, ast.Slice):
             raise self.source.fault(
                 node, f"{what} cannot be a range; write one number, or leave it out for all of them"
             )
-        tokens = table.tokens and axis == 0
+        tokens = spec.tokens and axis == 0
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and tokens:
             self._check_token(node, node.value)
             if token_id(node.value, self.scope.token_ids) is None:

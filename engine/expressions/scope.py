@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, IntEnum
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
 
 from engine.autograd.tape import Rows
 from engine.model.config import Config
-from engine.model.recording import Floats
+from engine.model.recording import Floats, specs_of
+from engine.model.tensors import TensorSpec
 from engine.model.tokenizer import Tokenizer
 from engine.timeline.events import Phase
 from engine.timeline.history import matrix_norms, whole_norm
@@ -151,56 +152,36 @@ NAMES = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A tensor or a parameter matrix: the places that say which one it is (layer, head), and its shape beyond them.
+class Scope:
+    """All that expressions about runs of this configuration and alphabet can speak of.
 
-    `tokens` says that its first dimension counts tokens, so that a token can be written in their stead; `grows`
-    that it is as long as there are positions so far.
+    `specs` are the tensors and matrices by name, known where there is a recording. Without them two positions are
+    recorded when they are first asked for, which raises ConfigError for a model that is too large.
     """
 
-    name: str
-    places: dict[str, int]
-    shape: tuple[int, ...]
-    parameter: bool = False
-    tokens: bool = False
-    grows: bool = False
-
-
-def tables(config: Config, vocab_size: int) -> dict[str, Table]:
-    """All tensors and parameter matrices of a configuration, by name."""
-    found = [Table(name, {}, (config.n_embd,)) for name in ("embed", "embed_norm")]
-    found += _tables_of_layers(config) if config.n_layer else []
-    found.append(Table("loss_t", {}, ()))
-    found += [Table(name, {}, (vocab_size,), tokens=True) for name in ("logits", "probs")]
-    for name, shape in config.matrices(vocab_size).items():
-        found.append(Table(name, {}, shape, parameter=True, tokens=name in ("wte", "lm_head")))
-    return {table.name: table for table in found}
-
-
-def _tables_of_layers(config: Config) -> list[Table]:
-    """The tensors that every layer has its own of."""
-    wide, layer = (config.n_embd,), {"layer": config.n_layer}
-    head = layer | {"head": config.n_head}
-    stream = ("attn_norm", "q", "k", "v", "attn_out", "attn_residual", "mlp_norm", "mlp_fc2", "mlp_residual")
-    found = [Table(name, layer, wide) for name in stream]
-    found += [Table(name, layer, (4 * config.n_embd,)) for name in ("mlp_fc1", "mlp_relu")]
-    found += [Table(name, head, (config.block_size,), grows=True) for name in ("attn_logits", "attn_weights")]
-    return [*found, Table("head_out", head, (config.head_dim,))]
-
-
-class Scope:
-    """All that expressions about runs of this configuration and alphabet can speak of."""
-
-    def __init__(self, config: Config, tokenizer: Tokenizer) -> None:
+    def __init__(self, config: Config, tokenizer: Tokenizer, specs: dict[str, TensorSpec] | None = None) -> None:
         self.config, self.tokenizer = config, tokenizer
-        self.tables = tables(config, tokenizer.vocab_size)
+        if specs is not None:
+            self.specs = specs
         self.token_ids = {tokenizer.name(i): i for i in range(tokenizer.vocab_size)}
+
+    @classmethod
+    def of(cls, view: View) -> Scope:
+        """The scope of the run that is seen."""
+        return cls(view.config, view.program.tokenizer, view.recording.specs)
+
+    @cached_property
+    def specs(self) -> dict[str, TensorSpec]:
+        """All tensors and parameter matrices, by name."""
+        return specs_of(self.config, self.tokenizer.vocab_size)
 
     def without_layers(self, name: str) -> str:
         """A sentence on a tensor or matrix that is not there because the model has no layers; else empty."""
-        in_layers = name in (table.name for table in _tables_of_layers(self.config)) or IN_LAYER.match(name)
-        return f"{name} belongs to a layer, and this model has none" if in_layers and not self.config.n_layer else ""
+        if self.config.n_layer:
+            return ""
+        spec = specs_of(replace(self.config, n_layer=1), self.tokenizer.vocab_size).get(name)
+        in_layers = IN_LAYER.match(name) or (spec and "layer" in spec.places)
+        return f"{name} belongs to a layer, and this model has none" if in_layers else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,30 +189,30 @@ class Reference:
     """One quantity of a tensor or a matrix, at `place`, the layer and the head if it has them."""
 
     quantity: Quantity
-    table: Table
+    spec: TensorSpec
     place: tuple[int, ...] = ()
 
     @property
     def positional(self) -> bool:
         """Whether it is one at every position."""
-        return not self.table.parameter
+        return not self.spec.parameter
 
     @property
     def grain(self) -> Grain:
         """From where in a step it is known."""
-        if self.table.parameter:
+        if self.spec.parameter:
             return Grain.NORM if self.quantity == "grad" else Grain.START
         return Grain.GRADIENT if self.quantity == "grad" else Grain.EVENT
 
     def matches(self, name: str, layer: int | None, head: int | None) -> bool:
         """Whether this is what a tensor of that name, layer and head holds."""
         place = tuple(x for x in (layer, head) if x is not None)
-        return (name, place) == (self.table.name, self.place)
+        return (name, place) == (self.spec.name, self.place)
 
     def all_rows(self, view: View) -> Rows | None:
         """The rows of the whole tensor at the present position, or of the matrix; None where there is none."""
-        if self.table.parameter:
-            return view.recording.matrices[self.table.name]
+        if self.spec.parameter:
+            return view.recording.matrices[self.spec.name]
         pos = view.pos
         if pos is None:
             return None
@@ -243,7 +224,7 @@ class Reference:
         rows = self.all_rows(view)
         if rows is None or not all(0 <= i < size for i, size in zip(index, rows.shape, strict=False)):
             return None
-        return np.asarray(rows[0] if self.table.shape == () else rows[index])
+        return np.asarray(rows[0] if self.spec.shape == () else rows[index])
 
     def read(self, view: View, index: tuple[int, ...]) -> float | Numbers | None:
         """Its value, or values, where all of them are known."""
@@ -259,7 +240,7 @@ class Reference:
         if self.quantity == "data":
             reading = view.data(rows)
             return np.asarray(reading.values) if reading.known.all() else None
-        if not backward_done(view) and (self.table.parameter or not self._complete(view, rows)):
+        if not backward_done(view) and (self.spec.parameter or not self._complete(view, rows)):
             return None
         return np.asarray(view.workspace.grad[rows])
 

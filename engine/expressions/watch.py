@@ -64,17 +64,17 @@ def watching(text: str, scope: Scope) -> Callable[[View], Answer]:
 
 def written(view: View, row: int) -> str | None:
     """A scalar as a watch that is this one at every moment; None if it is on the way to another or a constant."""
-    for name, rows in view.recording.matrices.items():
-        if row <= rows[-1, -1]:
-            i, j = divmod(row - int(rows[0, 0]), rows.shape[1])
-            return f"{name}[{i}, {j}]"
+    place = view.recording.matrix_of(row)
+    if place is not None:
+        matrix, i, j = place
+        return f"{matrix}[{i}, {j}]"
     if row == view.program.loss_row:
         return "loss"
     tensor = Explainer(view).tensor(row)
     if tensor is None or tensor.pos is None or row not in tensor.rows:
         return None
     index = [number for number in (tensor.layer, tensor.head) if number is not None]
-    if tensor.operation.kind != "nll":
+    if tensor.shape:
         index.append(int(np.flatnonzero(tensor.rows == row)[0]))
     brackets = f"[{', '.join(map(str, index))}]" if index else ""
     return f"{tensor.name}{brackets}@pos={tensor.pos}"

@@ -139,10 +139,14 @@ class Alterations:
 
 
 def _tensors(change: Ablation, span: Span) -> list[Rows]:
-    """What a part makes at a position."""
-    names = {"head": ("head_out",), "mlp": ("mlp_fc2",), "pos": ("k", "v")}[change.kind]
-    head = change.number if change.kind == "head" else None
-    return [t.rows for name in names for t in span.tensors if (t.name, t.layer, t.head) == (name, change.layer, head)]
+    """What a part makes at a position: the values a head mixes, what the MLP adds, or keys and values."""
+    own = [tensor for tensor in span.tensors if tensor.layer == change.layer]
+    if change.kind == "head":
+        return [t.rows for t in own if t.operation.kind == "weighted_sum" and t.head == change.number]
+    if change.kind == "mlp":
+        return [t.operation.operands["x"] for t in own if t.operation.kind == "add" and t.block == "mlp"]
+    kept = [t.operation.operands.get("keys", t.operation.operands.get("values")) for t in own]
+    return [rows[-1] for rows in kept if rows is not None]
 
 
 def _mean(change: Ablation, workspace: Workspace, documents: list[list[int]]) -> Floats:

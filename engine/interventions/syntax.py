@@ -121,7 +121,7 @@ def parse(text: str, scope: Scope, step: int = 0) -> Change:
         raise ChangeError(f"there is no step {step} in this schedule; write a step from 0 to {scope.config.num_steps}")
     name, value = read["name"], read["value"]
     part = PART.fullmatch(name)
-    if part is not None and name not in scope.tables:
+    if part is not None and name not in scope.specs:
         _no(pos is not None or read["index"] is not None, f"{name} takes no [...] and no pos; write {name}@step={step}")
         kind, number = (part["kind"], int(part["number"])) if part["kind"] else ("mlp", None)
         return _ablation(Ablation(step, int(part["layer"]), kind, number, _mean(value, name)), scope.config)
@@ -169,9 +169,9 @@ def _number(value: str | None, name: str) -> float:
 
 def _index(text: str | None, scope: Scope, name: str) -> tuple[int, ...]:
     found = []
-    table = scope.tables.get(name)
+    spec = scope.specs.get(name)
     for word in indices(text or ""):
-        said = word.strip("'\"") if table and table.tokens and word[:1] in "'\"" else None
+        said = word.strip("'\"") if spec and spec.tokens and word[:1] in "'\"" else None
         token = None if said is None else token_id(said, scope.token_ids)
         several = "" if said is None else split(said, scope.token_ids)
         if several:
@@ -209,26 +209,26 @@ def _set(name: str, index: tuple[int, ...], pos: int | None, step: int, value: f
     if name == "loss":
         _no(bool(index) or pos is not None, "loss is one number; write loss@step=5 = 1, or loss_t@pos=2,step=5 = 1")
         return SetScalar(step, name, None, (), (), value)
-    table = scope.tables.get(name)
-    if table is None:
+    spec = scope.specs.get(name)
+    if spec is None:
         parts = ("layer0.head0", "layer0.mlp", "layer0.pos0") if config.n_layer else ()
-        known = ", ".join((*scope.tables, "loss", SCALAR, *RATES, *parts))
+        known = ", ".join((*scope.specs, "loss", SCALAR, *RATES, *parts))
         reason = scope.without_layers(name) or f"nothing is called {name!r}"
         raise ChangeError(f"{reason}; there are {known}")
-    sizes = (*table.places.values(), *table.shape)
-    if len(index) > len(sizes) or len(index) < len(table.places):
-        words = ", ".join((*table.places, *("index" for _ in table.shape)))
+    sizes = (*spec.places.values(), *spec.shape)
+    if len(index) > len(sizes) or len(index) < len(spec.places):
+        words = ", ".join((*spec.places, *("index" for _ in spec.shape)))
         raise ChangeError(f"{name} is written {name}[{words}], of which you gave {len(index)}")
     for i, size in zip(index, sizes, strict=False):
         _no(i >= size, f"{name}{_brackets(index)} has an index {i}, beyond the last, {size - 1}")
-    if table.parameter:
+    if spec.parameter:
         _no(pos is not None, f"{name} is a parameter, which has no pos; write {name}{_brackets(index)}@step={step}")
         return SetParameter(step, name, index, value)
     if pos is None or pos >= config.block_size:
         said = "no position" if pos is None else f"position {pos}"
         raise ChangeError(f"{name} is given {said}; write {name}{_brackets(index)}@pos=2 = {value!r}, with a position "
                           f"from 0 to {config.block_size - 1}")  # fmt: skip
-    places = len(table.places)
+    places = len(spec.places)
     return SetScalar(step, name, pos, index[:places], index[places:], value)
 
 

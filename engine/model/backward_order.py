@@ -37,15 +37,15 @@ class GradientOrder:
 
     def __init__(self, recording: Recording, loops: Loops) -> None:
         self._recording, self._loops = recording, loops
-        block_size, n_embd, vocab_size = recording.config.block_size, recording.config.n_embd, recording.vocab_size
+        block_size, width, vocab_size = recording.config.block_size, len(self._residual(0)), recording.vocab_size
         self._turn = np.zeros(len(recording), dtype=np.int8)
         self._shifts = np.array([2 * (self._top(p) - self._top(0)) for p in range(block_size)], dtype=np.int32)
-        legs_a_position = 2 * n_embd + 2
+        legs_a_position = 2 * width + 2
         self._legs = np.empty((block_size * legs_a_position + 1, 3), dtype=np.int32)
         # Where the steps of each piece stand, and how many edges they are; no edges: not made yet.
         self._means, self._mean_ticks = np.zeros((block_size, 2), dtype=np.int32), [0] * block_size
         self._heads, self._head_ticks = np.zeros((vocab_size, 2), dtype=np.int32), [0] * vocab_size
-        self._bodies, self._body_ticks = np.zeros((block_size, n_embd + 1), dtype=np.int32), [0] * block_size
+        self._bodies, self._body_ticks = np.zeros((block_size, width + 1), dtype=np.int32), [0] * block_size
         self._forget()
 
     def _forget(self) -> None:
@@ -105,9 +105,8 @@ class GradientOrder:
         return int(self._residual(pos)[-1]) + 1
 
     def _residual(self, pos: int) -> Rows:
-        """The rows of the residual stream that the logits of a position are made from: without layers, its first."""
-        last = "mlp_residual" if self._recording.config.n_layer else "embed_norm"
-        return self._recording.positions[pos].tensor(last).rows
+        """The rows of the residual stream that the logits of a position are made from."""
+        return self._recording.positions[pos].tensor("logits").operation.operands["x"]
 
     def _sort(self, root: int, lowest: int, shallow: int, span: Span, child: Rows) -> Rows:
         scratch = np.empty(2 * (span.last - span.first), dtype=np.int32)

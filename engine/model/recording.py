@@ -6,8 +6,11 @@ The graph of a position depends on nothing but the position, so one recording se
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +24,7 @@ from engine.autograd.tape import Matrix, Rows, Tape, Tensor, Value
 from engine.errors import ConfigError, Stopped
 from engine.model import gpt
 from engine.model.config import Config
+from engine.model.tensors import TensorSpec, tensor_specs
 
 Floats = npt.NDArray[np.float64]
 BYTES_A_ROW = 120  # what a scalar costs at most: 66 to record, or 75 looked at backward; and a twin that replays
@@ -54,6 +58,7 @@ class Recording:
 
     config: Config
     vocab_size: int
+    specs: dict[str, TensorSpec]  # what each tensor of a position and each matrix is
     op: npt.NDArray[np.int8]
     child: Rows  # two a row; the few that depend on tokens are patched by the workspace that holds them
     args: Rows
@@ -74,6 +79,14 @@ class Recording:
     readers: Rows  # (block_size, n_embd): the rows whose first child is what a position reads from wte
     surprises: Rows  # (block_size,): the row of log(p) of each position, whose child depends on the target
     probs: Rows  # (block_size, vocab_size): the rows that it may be
+
+    def matrix_of(self, row: int) -> tuple[str, int, int] | None:
+        """The name of the matrix that a row belongs to, and its place there, row and column; None if it is none."""
+        if not 0 <= row < self.n_params:
+            return None
+        at = int(np.searchsorted(self.bounds, row, side="right")) - 1
+        name, rows = list(self.matrices.items())[at]
+        return (name, *divmod(row - int(self.bounds[at]), rows.shape[1]))
 
     @property
     def n_params(self) -> int:
@@ -193,23 +206,41 @@ def _unsigned(rows: Rows) -> npt.NDArray[np.uint32]:
     return rows.view(np.uint32)
 
 
+SMALL = {"n_layer": (0, 1), "vocab_size": (1, 2), "n_head": (1, 2), "n_embd": (2, 4, 6)}
+"""The small models that are recorded to tell the size of a larger one: one number more than the highest power of each
+size that a count of rows has in it."""
+
+
 def count_rows(config: Config, vocab_size: int) -> int:
-    """How many rows the tape of this configuration has, constants aside, without recording it."""
-    c, v, block = config.n_embd, vocab_size, config.block_size
+    """How many rows the tape of this configuration has, constants aside, without recording it.
 
-    def linear(n_out: int, n_in: int) -> int:
-        return 2 * n_out * n_in
+    The rows of a position grow linearly with it. Those of the first two are a polynomial in the sizes of the model,
+    which is found from recordings of small ones (by Lagrange's formula) and holds for any sizes.
+    """
+    sizes = (config.n_layer, vocab_size, config.n_head, config.n_embd)
+    first = second = Fraction(0)
+    for small in itertools.product(*SMALL.values()):
+        weight = Fraction(1)
+        for size, own, tried in zip(sizes, small, SMALL.values(), strict=True):
+            for other in tried:
+                weight *= Fraction(size - other, own - other) if other != own else 1
+        if weight:
+            rows = _rows_of_positions(*small)
+            first, second = first + weight * rows[0], second + weight * rows[1]
+    block = config.block_size
+    positions = block * first + block * (block - 1) // 2 * (second - first)
+    without, with_one = (
+        sum(n_out * n_in for n_out, n_in in replace(config, n_layer=n).matrices(vocab_size).values()) for n in (0, 1)
+    )
+    return without + config.n_layer * (with_one - without) + int(positions)
 
-    def softmax(n: int) -> int:
-        return 5 * n + 1
 
-    norm = 3 * c + 3
-    layer = 2 * norm + 4 * linear(c, c) + linear(4 * c, c) + linear(c, 4 * c) + 4 * c + 2 * c
-    position = c + norm + config.n_layer * layer + linear(v, c) + softmax(v) + 2 + v + softmax(v)
-    keys = block * (block + 1) // 2  # summed over positions
-    heads = config.n_layer * (config.n_head * (keys * 6 + block) + 4 * c * keys)
-    params = (2 * v + block) * c + config.n_layer * 12 * c * c  # what `Config.matrices` lists
-    return params + block * position + heads + keys + block
+@functools.cache
+def _rows_of_positions(n_layer: int, vocab_size: int, n_head: int, n_embd: int) -> list[int]:
+    """How many rows the first and the second position of a model make, with its sample and its mean."""
+    config = Config(n_layer=n_layer, n_head=n_head, n_embd=n_embd, block_size=2)
+    r = _record(config, vocab_size)
+    return [len(r.computed(*spans)) for spans in zip(r.positions, r.losses, r.samplers, strict=True)]
 
 
 def check_size(config: Config, vocab_size: int) -> None:
@@ -252,6 +283,10 @@ def record(config: Config, vocab_size: int, progress: Progress | None = None) ->
     Raises ConfigError if the tape would not fit in memory, Stopped if `progress` asks for it.
     """
     check_size(config, vocab_size)
+    return _record(config, vocab_size, progress)
+
+
+def _record(config: Config, vocab_size: int, progress: Progress | None = None) -> Recording:
     tape = Tape()
     w = {name: Matrix(name, tape, shape) for name, shape in config.matrices(vocab_size).items()}
     for number in (0.0, -1.0):  # used everywhere; made here, they stand in nobody's stretch
@@ -281,6 +316,15 @@ def record(config: Config, vocab_size: int, progress: Progress | None = None) ->
     return _freeze(config, vocab_size, tape, w, (positions, means, samplers), reciprocal)
 
 
+@functools.lru_cache(8)
+def specs_of(config: Config, vocab_size: int) -> dict[str, TensorSpec]:
+    """The specs of a model that is not recorded yet, from two of its positions. Raises ConfigError as `record` does."""
+    check_size(config, vocab_size)
+    small = _record(replace(config, block_size=min(2, config.block_size)), vocab_size)
+    tensors = [span.tensors for span in small.positions]
+    return tensor_specs(config.matrices(vocab_size), small.matrices, tensors, config.block_size)
+
+
 def _span(tape: Tape, first: int) -> Span:
     tensors, tape.tensors = tuple(tape.tensors), []
     return Span(first, len(tape), tensors)
@@ -305,15 +349,18 @@ def _freeze(
     live = (op != LEAF) & (op != NEG_MAX)
     live[:n_params] = True
     dots = find_dots(op, child, live, constants[data[constants] == 0.0], rows)
+    matrices = {name: matrix.rows for name, matrix in w.items()}
+    tensors = [span.tensors for span in positions]
     return Recording(
         config,
         vocab_size,
+        specs=tensor_specs(config.matrices(vocab_size), matrices, tensors, config.block_size),
         op=op,
         child=child,
         args=np.frombuffer(tape.args, dtype=np.int32),
         constants=(constants, data[constants]),
         line=np.frombuffer(tape.line, dtype=np.uint16),
-        matrices={name: matrix.rows for name, matrix in w.items()},
+        matrices=matrices,
         bounds=bounds,
         positions=positions,
         losses=losses,

@@ -16,7 +16,6 @@ from engine.autograd.kernels import FINE, RELU
 from engine.autograd.tape import Rows
 from engine.errors import GradCheckError
 from engine.explain.scalar import Explainer
-from engine.expressions.scope import Scope
 from engine.expressions.watch import Watch, written
 from engine.run.session import OnStep, Session
 from engine.text import quoted
@@ -121,7 +120,7 @@ class GradientChecker:
         run.seek(Moment(step, Phase.UPDATE, 0), on_step)
         self.view = run.view()
         self.program, self.recording = run.program, run.recording
-        self._scope = Scope(run.config, run.tokenizer)
+        self._scope = run.scope
         self._workspace = run.workspace
         self._rest = run.workspace.data.copy()
         self._relus = self.program.rows[self.recording.op[self.program.rows] == RELU]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from engine.autograd.tape import Rows
 from engine.explain.scalar import Explainer
 from engine.expressions.scope import grad_norm
 from engine.model.recording import Floats, Recording
+from engine.model.tensors import TensorSpec
 from engine.timeline.events import PHASES, Moment, Phase
 from engine.timeline.view import View
 
@@ -57,11 +58,12 @@ class Health:
         self._looks = {
             phase: [look[phase] for check, look in looks.items() if check in on and phase in look] for phase in Phase
         }
-        relus = [[t for t in span.tensors if t.name == "mlp_relu"] for span in recording.positions]
-        self._relu_rows: list[Rows] = [np.stack([t.rows for t in layer]) for layer in zip(*relus, strict=True)]
+        relus = [[t for t in span.tensors if t.operation.kind == "relu"] for span in recording.positions]
+        self._relus = [(same[0].layer, np.stack([t.rows for t in same])) for same in zip(*relus, strict=True)]
         users = np.flatnonzero(np.isin(recording.op, (EXP, POW, RELU)))
         ends = users.searchsorted([span.last for span in recording.positions])
         self._gates: list[Rows] = [recording.child[2 * users[:end]] for end in ends.tolist()]
+        self._of_scores = _matrices_of_scores(recording.specs)
         self._n_params = recording.n_params
         self._matrices = list(recording.matrices)
         self._starts = [int(rows[0, 0]) for rows in recording.matrices.values()]
@@ -98,7 +100,7 @@ class Health:
 
     def _dead_relu(self, view: View, _: int, ended: bool) -> Finding | None:
         n = view.program.n
-        for layer, rows in enumerate(self._relu_rows):
+        for layer, rows in self._relus:
             units = rows[:n]
             if not view.workspace.data[units].any() and (ended or view.data(units).known.all()):
                 made = int(view.program.rows.searchsorted(units[-1, -1])) + 1
@@ -116,11 +118,16 @@ class Health:
         if moving.all():
             return None
         # One position attends to itself alone: its one weight is 1 whatever q and k are, so their gradients are 0.
-        exempt = (".attn_wq", ".attn_wk") if view.program.n == 1 else ()
-        still = [name for name, moves in zip(self._matrices, moving, strict=True) if not moves]
-        still = [name for name in still if not name.endswith(exempt)]
+        exempt = self._of_scores if view.program.n == 1 else set()
+        still = [name for name, moves in zip(self._matrices, moving, strict=True) if not moves and name not in exempt]
         sentence = f"the gradient of {', '.join(still)} is all zero, so this document teaches it nothing"
         return Finding("zero-grad", Moment(view.moment.step, Phase.BACKWARD, tick), sentence) if still else None
+
+
+def _matrices_of_scores(specs: Mapping[str, TensorSpec]) -> set[str]:
+    """The matrices that queries and keys are made with."""
+    compared = {name for spec in specs.values() if spec.kind == "scores" for name in spec.inputs}
+    return {name for made in compared for name in specs[made].inputs if specs[name].parameter}
 
 
 def _steep(view: View, tick: int, ended: bool) -> Finding | None:

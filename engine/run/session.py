@@ -6,12 +6,14 @@ import copy
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields, replace
+from functools import cached_property
 
 import numpy as np
 
 from engine.autograd.jit import Loops, loops
 from engine.autograd.kernels import EXP, FINE, LOG
 from engine.errors import DataError, NumericFault, Stopped
+from engine.expressions.scope import Scope
 from engine.interventions.plan import Alterations, apart
 from engine.interventions.syntax import Change
 from engine.model.backward_order import GradientOrder
@@ -96,6 +98,11 @@ class Session:
     def step(self) -> int:
         """The training step that the run stands in, counted from 0: as many steps are finished."""
         return self._moment.step
+
+    @cached_property
+    def scope(self) -> Scope:
+        """What expressions about this run can speak of."""
+        return Scope(self.config, self.tokenizer, self.recording.specs)
 
     @property
     def losses(self) -> list[float]:
@@ -407,8 +414,7 @@ class Session:
 
     def _event(self, stretch: Stretch) -> Event:
         own = {f.name: getattr(stretch, f.name) for f in fields(Stretch)}
-        shape = stretch.shape
-        data, grad = (a[stretch.rows].reshape(shape) for a in (self.workspace.data, self.workspace.grad))
+        data, grad = (a[stretch.rows].reshape(stretch.shape) for a in (self.workspace.data, self.workspace.grad))
         return Event(**own, data=data, grad=grad)
 
 

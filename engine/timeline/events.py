@@ -58,7 +58,8 @@ Place = tuple[str, int | None, int | None, int | None]
 class Stretch:
     """The ticks after `first` up to `last` of one phase, at the end of which one tensor is complete.
 
-    `rows` are the tensor's scalars on the tape and `shape` their shape. `block` is the function of the model that
+    `rows` are the tensor's scalars on the tape and `shape` is the tensor's: (n,) for activations, (rows, columns) for
+    parameters, () for a loss. `block` is the function of the model that
     named the tensor, `line` the line that did, `kind` the operation that made it, `operands` and `parts` the rows
     that it worked on and made on the way, `matrix` the parameter matrix it used.
     """
@@ -72,17 +73,13 @@ class Stretch:
     first: int
     last: int
     rows: Rows
+    shape: tuple[int, ...]
     block: str
     line: int
     kind: str
     operands: dict[str, Rows]
     parts: dict[str, Rows]
     matrix: str | None
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of the tensor: (n,) for activations, (rows, columns) for parameters, () for a loss."""
-        return () if self.kind in ("nll", "mean") else self.rows.shape
 
     @property
     def place(self) -> Place:
@@ -122,6 +119,7 @@ class StepProgram:
         self.inputs, self.targets = self.tokens[: self.n], self.tokens[1 : self.n + 1]
         workspace.read(0, self.inputs, self.targets)
         self.child: Rows = workspace.child
+        self._by_place: dict[Phase, dict[Place, Stretch]] = {}
         self._ends: dict[Phase, dict[Place, Moment]] = {}
         self._order = order
         self.route: Route = order.route(self.targets)
@@ -191,6 +189,12 @@ class StepProgram:
         """The stretches of a phase, in order; they cover its ticks without a gap."""
         return {Phase.FORWARD: self._forward, Phase.BACKWARD: self._backward, Phase.UPDATE: self._update}[phase]
 
+    def find(self, phase: Phase, place: Place) -> Stretch | None:
+        """The stretch of a phase that completes what is at a place; None if the phase has none of it."""
+        if phase not in self._by_place:
+            self._by_place[phase] = {stretch.place: stretch for stretch in self.stretches(phase)}
+        return self._by_place[phase].get(place)
+
     @cached_property
     def tensors(self) -> dict[Place, Rows]:
         """The rows of every tensor of this document."""
@@ -235,7 +239,7 @@ class StepProgram:
             layer = int(name[len("layer") :].split(".")[0]) if name.startswith("layer") else None
             stretches.append(
                 Stretch(
-                    len(stretches), Phase.UPDATE, name, None, layer, None, first, last, rows,
+                    len(stretches), Phase.UPDATE, name, None, layer, None, first, last, rows, rows.shape,
                     "", 0, "parameter", {}, {}, name,
                 )
             )  # fmt: skip
@@ -246,6 +250,6 @@ class StepProgram:
         if t.operation.kind == "embed" and t.pos is not None:
             operands = operands | {"token": self.recording.matrices["wte"][self.inputs[t.pos]]}
         return Stretch(
-            index, phase, t.name, t.pos, t.layer, t.head, first, last, t.rows, t.block, t.line,
+            index, phase, t.name, t.pos, t.layer, t.head, first, last, t.rows, t.shape, t.block, t.line,
             t.operation.kind, operands, t.parts, t.operation.matrix,
         )  # fmt: skip

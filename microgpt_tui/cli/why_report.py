@@ -115,7 +115,7 @@ def of_prediction(view: View, pos: int, logit: str | None, rival: str | None) ->
 
 def _row(view: View, name: str) -> int:
     try:
-        row = Watch(name, Scope(view.config, view.program.tokenizer)).row(view)
+        row = Watch(name, Scope.of(view)).row(view)
     except ExpressionError as error:
         raise WhyError(error.reason) from None
     if row is None:
@@ -127,7 +127,7 @@ def _row(view: View, name: str) -> int:
 
 
 def _token(view: View, text: str) -> int:
-    ids = Scope(view.config, view.program.tokenizer).token_ids
+    ids = Scope.of(view).token_ids
     token = token_id(text, ids)
     if token is None:
         several = split(text, ids) or f"{text!r} is no token here"

@@ -13,6 +13,7 @@ from engine import Session
 from engine.autograd.tape import Rows
 from engine.explain.scalar import Explainer
 from engine.explain.source_lines import SourceLine, lines_now
+from engine.expressions.scope import Scope
 from engine.interventions.syntax import Change
 from engine.model.tokenizer import Tokenizer
 from engine.run.branches import Branches
@@ -118,6 +119,11 @@ class Frame:
         self.explain = Explainer(view)
 
     @cached_property
+    def scope(self) -> Scope:
+        """What expressions about this run can speak of."""
+        return Scope.of(self.view)
+
+    @cached_property
     def event(self) -> Stretch:
         """The event that is going on, or just over."""
         return self.view.stretch
@@ -144,7 +150,7 @@ class Frame:
             return self.event
         row = edge >> 1
         found = next(s for s in self.program.stretches(Phase.FORWARD) if row <= int(s.rows[-1]))
-        return next(s for s in self.program.stretches(Phase.BACKWARD) if s.rows is found.rows)
+        return self.program.find(Phase.BACKWARD, found.place) or self.event
 
     @property
     def pos(self) -> int:

@@ -92,7 +92,7 @@ next event of a scalar, a number to choose, also in a step that is yet to be rea
 def read(line: str, frame: Frame, docs: Sequence[str]) -> Command | None:
     """What a line asks for; None if it is empty. `docs` are those of the run. Raises LineError."""
     check_length(line, LineError)
-    scope = Scope(frame.config, frame.program.tokenizer)
+    scope = frame.scope
     line = _small(line.strip(), scope)
     try:
         return _read(line, frame, scope, docs) if line else None
@@ -104,7 +104,7 @@ def read(line: str, frame: Frame, docs: Sequence[str]) -> Command | None:
 
 def _small(line: str, scope: Scope) -> str:
     """The line with all words that are known in small letters; what stands in quotes stays as it is."""
-    known = {*WORDS, *LEAVING, *scope.tables, *known_words(), *PLACE_KEYS, "scalar", "and", "or", "not", "in"}
+    known = {*WORDS, *LEAVING, *scope.specs, *known_words(), *PLACE_KEYS, "scalar", "and", "or", "not", "in"}
 
     def small(word: re.Match[str]) -> str:
         return word[0].lower() if word[0].lower() in known else word[0]
@@ -132,7 +132,7 @@ def _read(line: str, frame: Frame, scope: Scope, docs: Sequence[str]) -> Command
         return _place(Place.parse(line), frame, scope)
     if COMPARES.search(line):
         return Continue(_stop(line, scope))
-    near = difflib.get_close_matches(word, (*WORDS, *scope.tables, *known_words()), n=1)
+    near = difflib.get_close_matches(word, (*WORDS, *scope.specs, *known_words()), n=1)
     hint = f"did you mean {near[0]}? If not, " if near else ""
     raise LineError(f"{line!r} is nowhere to go; {hint}write for example {EXAMPLES}")
 
@@ -207,7 +207,7 @@ def _stop(text: str, scope: Scope) -> Breakpoint:
 
 def _is_place(text: str, scope: Scope) -> bool:
     written = PLACE.fullmatch(text)
-    return bool(written and (written[2] or written[1] in (*scope.tables, "loss")))
+    return bool(written and (written[2] or written[1] in (*scope.specs, "loss")))
 
 
 def _place(place: Place, frame: Frame, scope: Scope) -> Moment | Spot:
@@ -301,9 +301,8 @@ def _spot_of_matrix(name: str, row: int, frame: Frame) -> Spot:
     """A number of a matrix in the forward phase, which has no event of any: at the present moment if it is in it."""
     rows, step = frame.view.recording.matrices[name], frame.moment.step
     first = Moment(step, Phase.FORWARD, frame.program.stretches(Phase.FORWARD)[0].last)
-    i, j = divmod(row - int(rows[0, 0]), rows.shape[1])
     here = frame.moment if frame.phase is Phase.FORWARD else first
-    return Spot(here, row, row - int(rows[0, 0]), f"{name}[{i}, {j}]", name)
+    return Spot(here, row, row - int(rows[0, 0]), called(frame.view, row), name)
 
 
 # What the line says while it is typed.
@@ -353,19 +352,19 @@ def _shape(line: str, frame: Frame) -> str:
     if len(words) == 1 and words[0] in sizes and line[-1:] == " ":
         return f"{words[0]} 0 to {sizes[words[0]] - 1}"
     begun = re.search(r"([\w.]+)\[[^\]]*$", line.lower())
-    table = Scope(frame.config, frame.program.tokenizer).tables.get(begun[1]) if begun else None
-    if table is None:
+    spec = frame.scope.specs.get(begun[1]) if begun else None
+    if spec is None:
         return ""
-    axes = ("row", "column") if len(table.shape) == 2 else ("index",)
-    takes = [*table.places.items(), *zip(axes, table.shape, strict=False)]
+    axes = ("row", "column") if len(spec.shape) == 2 else ("index",)
+    takes = [*spec.places.items(), *zip(axes, spec.shape, strict=False)]
     words = [f"{what} 0 to {size - 1}" for what, size in takes]
-    return f"{table.name}[{', '.join(words)}]" + (', or a token such as "a"' if table.tokens else "")
+    return f"{spec.name}[{', '.join(words)}]" + (', or a token such as "a"' if spec.tokens else "")
 
 
 def completions(line: str, frame: Frame) -> list[str]:
     """Lines that this one could become."""
-    scope, word = Scope(frame.config, frame.program.tokenizer), line.lower().partition(" ")[0]
-    tables = (*scope.tables, "loss")
+    scope, word = frame.scope, line.lower().partition(" ")[0]
+    specs = (*scope.specs, "loss")
     if not line or line.count("[") > line.count("]"):
         return []
     if "@" in line:
@@ -373,14 +372,14 @@ def completions(line: str, frame: Frame) -> list[str]:
         left = (word for word in PLACE_WORDS if word not in line)
         return completed(line, PHASES if after.startswith("phase=") else () if "=" in after else left)
     if " " not in line:
-        return completed(line, (*WORDS, *tables, *known_words()))
+        return completed(line, (*WORDS, *specs, *known_words()))
     if line[-1] == " " or word in NUMBERED[1:]:
         return []
     if STEPPED.match(line.lower()):
-        return completed(line, (*PHASES, *tables, "end", "scalar"))
+        return completed(line, (*PHASES, *specs, "end", "scalar"))
     if word in (*PHASES, "event", "next"):
-        return completed(line, (*tables, *(("end", "scalar") if word in PHASES else ())))
-    return completed(line, (*tables, *known_words()))
+        return completed(line, (*specs, *(("end", "scalar") if word in PHASES else ())))
+    return completed(line, (*specs, *known_words()))
 
 
 PLACE_KEYS = ("pos", "layer", "head", "phase")

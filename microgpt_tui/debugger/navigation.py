@@ -46,18 +46,17 @@ class SameEvent:
         """What to look for, the best first."""
         name, pos, layer, head = self.place
         place = name, None if pos is None else min(pos, program.n - 1), layer, head
-        forward = program.stretches(Phase.FORWARD)
         if self.phase is Phase.UPDATE:
-            used = {matrix for s in forward if s.place == place for matrix in _matrices(program, s)}
+            made = program.find(Phase.FORWARD, place)
+            used = _matrices(program, made) if made else []
             return [place, *(s.place for s in program.stretches(Phase.UPDATE) if s.name in used)]
-        return [place, *(s.place for s in forward if name in _matrices(program, s))]
+        return [place, *(s.place for s in program.stretches(Phase.FORWARD) if name in _matrices(program, s))]
 
 
 def _matrices(program: StepProgram, stretch: Stretch) -> list[str]:
     """The parameter matrices that a forward event works with."""
-    firsts = [int(rows.flat[0]) for rows in stretch.operands.values() if rows.size]
-    bounds = ((name, int(rows[0, 0]), int(rows[-1, -1])) for name, rows in program.recording.matrices.items())
-    return [name for name, low, high in bounds if any(low <= row <= high for row in firsts)]
+    firsts = (int(rows.flat[0]) for rows in stretch.operands.values() if rows.size)
+    return [place[0] for place in map(program.recording.matrix_of, firsts) if place is not None]
 
 
 Go = Callable[[StepProgram, Moment], Moment | SameEvent | None]
@@ -130,25 +129,23 @@ def previous_position(program: StepProgram, moment: Moment) -> Moment | None:
 
 
 def _position(program: StepProgram, moment: Moment, way: int) -> Moment | None:
-    stretches, here = program.stretches(moment.phase), program.stretch_at(moment)
+    here = program.stretch_at(moment)
     if moment.phase is Phase.UPDATE:
         return None
     if here.pos is None:
+        stretches = program.stretches(moment.phase)
         nearest = stretches[here.index :] if way > 0 else stretches[here.index :: -1]
         found = next((s for s in nearest if s.pos is not None), None)
         return _end(moment.step, found) if found else None
     pos = here.pos + (way if moment.phase is Phase.FORWARD else -way)
-    place = (here.name, pos, here.layer, here.head)
-    found = next((s for s in stretches if (s.name, s.pos, s.layer, s.head) == place), None)
-    return _end(moment.step, found) if found else None
+    return program.ends(moment.phase).get((here.name, pos, here.layer, here.head))
 
 
 def at_position(program: StepProgram, here: Stretch, pos: int) -> Moment | None:
     """The same tensor at another position, or that position's first event in the phase; None if it has none there."""
-    at = [s for s in program.stretches(here.phase) if s.pos == pos]
-    same = (s for s in at if (s.name, s.layer, s.head) == (here.name, here.layer, here.head))
-    found = next(same, at[0] if at else None)
-    return _end(program.step, found) if found else None
+    ends = program.ends(here.phase)
+    first = next((end for place, end in ends.items() if place[1] == pos), None)
+    return ends.get((here.name, pos, here.layer, here.head), first)
 
 
 def end_of_block(program: StepProgram, moment: Moment) -> Moment | None:

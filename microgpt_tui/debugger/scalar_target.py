@@ -12,8 +12,9 @@ import numpy as np
 
 from engine import Place
 from engine.autograd.tape import Rows
-from engine.expressions.scope import Scope, Table
+from engine.expressions.scope import Scope
 from engine.expressions.source import BRACKETS, check_length, indices
+from engine.model.tensors import TensorSpec
 from engine.text import split, token_id
 from engine.timeline.events import PHASES, Moment, Phase, StepProgram, Stretch
 from microgpt_tui.debugger.completion import LineError
@@ -47,23 +48,23 @@ class Scalar:
         place.check(scope)
         if place.phase is not None and not phased:
             raise LineError("the next event may be in any phase; leave out the phase")
-        table = scope.tables.get(name) or Table(name, {}, ())  # the loss has no table
+        spec = scope.specs.get(name) or TensorSpec(name, {}, (), "mean")  # the loss of the document
         parts = indices(brackets or "")
-        places = len(table.places) if len(parts) == len(table.places) + len(table.shape) else 0
-        if len(parts) != places + len(table.shape):
-            example = f"{name}[{', '.join(str(size - 1) for size in table.shape)}]" if table.shape else name
+        places = len(spec.places) if len(parts) == len(spec.places) + len(spec.shape) else 0
+        if len(parts) != places + len(spec.shape):
+            example = f"{name}[{', '.join(str(size - 1) for size in spec.shape)}]" if spec.shape else name
             raise LineError(f"{text.strip()!r} names no single number of {name}; write for example {example}")
         if places:
             own = [_number(part, {}) for part in parts[:places]]
             place = replace(place, layer=own[0], head=own[1] if places > 1 else place.head)
             place.check(scope)
-        tokens = scope.token_ids if table.tokens else {}
+        tokens = scope.token_ids if spec.tokens else {}
         index = [_number(part, {} if axis else tokens) for axis, part in enumerate(parts[places:])]
-        for i, size in zip(index, table.shape, strict=True):
+        for i, size in zip(index, spec.shape, strict=True):
             if i >= size:
                 raise LineError(f"{name} has no index {i}; write a number from 0 to {size - 1}")
-        reach = max([place.pos or 0, *(index if table.grows else [])])
-        return cls(place, tuple(index), table.parameter, reach)
+        reach = max([place.pos or 0, *(index if spec.grows else [])])
+        return cls(place, tuple(index), spec.parameter, reach)
 
     def rows(self, program: StepProgram) -> Rows:
         """The scalars on the tape, one at every position, layer and head that is meant and there."""

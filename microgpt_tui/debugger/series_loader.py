@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.worker import get_current_worker
 
-from engine import ConfigError, Scope, Session, Stopped
+from engine import ConfigError, Session, Stopped
 from engine.run.replay import replay
 from engine.timeline.view import View
 from microgpt_tui.debugger.series import Course, Figure
@@ -32,7 +32,7 @@ class Historian:
     def __init__(self, owner: Screen[Any], session: Session) -> None:
         self.known: dict[tuple[Figure, int], Any] = {}  # written by the thread alone
         self._owner, self._session = owner, session
-        self._scope = Scope(session.config, session.tokenizer)
+        self._scope = session.scope
         self._twin: Session | None = None
         self._wishes: dict[str | None, Wish] = {}
         self._working = False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from engine.timeline.events import Moment, Phase
+from engine.timeline.events import Phase
 from microgpt_tui.debugger.frame import Choice, Frame
 
 
@@ -23,17 +23,11 @@ def layer_or_head(frame: Frame, layer: int | None = None, head: int | None = Non
     )
     if other == (here.layer, here.head):
         return Choice(layer=layer, head=head)
-    same = (
-        s
-        for s in frame.program.stretches(frame.phase)
-        if (s.name, s.pos, s.layer, s.head) == (here.name, here.pos, *other)
-    )
-    return Moment(frame.moment.step, frame.phase, next(same).last)
+    return frame.ends[here.name, here.pos, *other]
 
 
 def matrix(frame: Frame, name: str) -> Hashable:
     """The target of the name of a matrix."""
     if frame.phase is not Phase.UPDATE or name == frame.matrix:
         return Choice(matrix=name)
-    found = next(s for s in frame.program.stretches(frame.phase) if s.name == name)
-    return Moment(frame.moment.step, frame.phase, found.last)
+    return next(end for place, end in frame.ends.items() if place[0] == name)

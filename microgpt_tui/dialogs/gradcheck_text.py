@@ -22,9 +22,9 @@ BAR = 28
 
 def family(view: View, row: int) -> tuple[str, Rows]:
     """The matrix, (rows, columns), or the tensor, (n,), that a scalar belongs to or is on the way to, and its name."""
-    for name, rows in view.recording.matrices.items():
-        if row <= rows[-1, -1]:
-            return name, rows
+    place = view.recording.matrix_of(row)
+    if place is not None:
+        return place[0], view.recording.matrices[place[0]]
     tensor = Explainer(view).tensor(row)
     if tensor is None:  # a constant
         return "it", np.array([row], dtype=np.int32)

@@ -9,7 +9,6 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from engine.expressions.expression import Answer
-from engine.expressions.scope import Scope
 from engine.expressions.watch import Watch
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.series import Course, Watched, course
@@ -46,7 +45,6 @@ class Watches(Pane):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.chosen = 0
-        self._scope: Scope | None = None
         self._ready: dict[str, Watch] = {}
 
     def heading(self, frame: Frame) -> str:
@@ -76,9 +74,8 @@ class Watches(Pane):
 
     def _watches(self, frame: Frame) -> list[Watch]:
         """Ready to be looked at; made once each."""
-        scope = self._scope = self._scope or Scope(frame.config, frame.program.tokenizer)
         texts = frame.around.kept.watches
-        self._ready = {text: self._ready.get(text) or Watch(text, scope) for text in texts}
+        self._ready = {text: self._ready.get(text) or Watch(text, frame.scope) for text in texts}
         self.chosen = max(0, min(self.chosen, len(texts) - 1))
         return list(self._ready.values())
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from functools import cached_property
 
 from textual import on
 
@@ -25,10 +24,10 @@ class Stopping(Looking):
         super().__init__()
         self.hits: Counter[str] = Counter()  # how often each breakpoint held, by its id
 
-    @cached_property
+    @property
     def scope(self) -> Scope:
         """What expressions about this run can speak of."""
-        return Scope(self.session.config, self.session.tokenizer)
+        return self.session.scope
 
     def keep(self, kept: Kept) -> None:
         """Lay something else out around the run, and show it. A breakpoint that is another now begins to count anew."""

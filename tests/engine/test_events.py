@@ -61,6 +61,15 @@ def test_tensors_have_the_designs_names_places_and_blocks() -> None:
     assert [s.name for s in session.program.stretches(Phase.UPDATE)] == list(session.params)
 
 
+@pytest.mark.parametrize("phase", list(Phase))
+def test_every_event_is_found_by_its_place(phase: Phase) -> None:
+    program = session_of_two_layers().program
+    for stretch in program.stretches(phase):
+        assert program.find(phase, stretch.place) is stretch
+        assert program.ends(phase)[stretch.place] == Moment(program.step, phase, stretch.last)
+    assert program.find(phase, ("q", program.n, 0, None)) is None
+
+
 def test_shapes() -> None:
     session = session_of_two_layers()
     c, vocab = 4, session.tokenizer.vocab_size

@@ -11,7 +11,7 @@ import pytest
 from engine import ExpressionError, Moment, Phase, Session
 from engine.expressions.breakpoint import condition
 from engine.expressions.expression import Expression
-from engine.expressions.scope import Scope, tables
+from engine.expressions.scope import Scope
 from tests.support.float_bits import DOCS, end, tiny
 
 
@@ -34,7 +34,7 @@ def value(session: Session, text: str, moment: Moment | None = None) -> Any:
 
 
 def test_shapes_are_those_of_the_model(session: Session, scope: Scope) -> None:
-    recording, named = session.recording, tables(session.config, session.tokenizer.vocab_size)
+    recording, named = session.recording, session.recording.specs
     for pos, span in enumerate(recording.positions):
         for t in span.tensors:
             table = named[t.name]

@@ -77,6 +77,15 @@ def test_the_run_itself_opens(file: Path) -> None:
     assert opened_or_refused(written(file, assembled(*parts())))
 
 
+@pytest.mark.parametrize("layers", [0, 3, 4, 10**9])
+def test_too_few_tensors_for_its_layers(file: Path, layers: int) -> None:
+    about, tensors = parts()
+    few = dict(list(tensors.items())[:3])
+    written(file, assembled(changed(about, ("config", "n_layer"), layers), few))
+    with pytest.raises(CheckpointError, match=f"it has 3 tensors, which is not what {layers} layers have"):
+        checkpoint.load(file)
+
+
 # Bytes.
 
 CHANGES: dict[str, Callable[[bytes, int, int, random.Random], bytes]] = {

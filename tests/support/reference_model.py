@@ -43,8 +43,14 @@ class Scalar:
     def __sub__(self, other: Scalar | float) -> Scalar:
         return self + (-other)
 
+    def __rsub__(self, other: float) -> Scalar:
+        return other + (-self)
+
     def __truediv__(self, other: Scalar | float) -> Scalar:
         return self * other**-1
+
+    def __rtruediv__(self, other: float) -> Scalar:
+        return other * self**-1
 
     def log(self) -> Scalar:
         return Scalar(math.log(self.data), (self,), (1 / self.data,))
