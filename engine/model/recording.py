@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -58,7 +59,8 @@ class Recording:
     child: Rows  # two a row; the few that depend on tokens are patched by the workspace that holds them
     args: Rows
     constants: tuple[Rows, Floats]  # the LEAF rows that are not parameters, and their values
-    line: npt.NDArray[np.uint16]
+    line: npt.NDArray[np.uint16]  # of `model`
+    model: Path  # the file of the model
     matrices: dict[str, Rows]
     bounds: Rows  # the first row of every matrix, and the end of the last
     positions: tuple[Span, ...]
@@ -313,6 +315,7 @@ def _freeze(
         args=np.frombuffer(tape.args, dtype=np.int32),
         constants=(constants, data[constants]),
         line=np.frombuffer(tape.line, dtype=np.uint16),
+        model=Path(gpt.__file__),
         matrices={name: matrix.rows for name, matrix in w.items()},
         bounds=bounds,
         positions=positions,
