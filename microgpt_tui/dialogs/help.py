@@ -44,8 +44,7 @@ class HelpScreen(Modal[None]):
         text.append(f"\n{title_of(self.frame.stretch)}\n", theme.NEW)
         for lead, sentence in zip(LEADS, sentences(self.frame), strict=True):
             text.append(f"{lead}: ", theme.DIM).append(f"{sentence}\n", theme.TEXT)
-        if self.pane:
-            about = pane_text(self.pane)
+        if self.pane and (about := pane_text(self.pane)):
             text.append(f"\n{about.title}\n", theme.NEW)
             for lead, sentence in zip(LEADS, (about.what, about.why, about.read), strict=True):
                 text.append(f"{lead}: ", theme.DIM).append(f"{sentence}\n", theme.TEXT)
