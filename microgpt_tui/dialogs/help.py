@@ -12,8 +12,9 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from microgpt_tui.debugger.frame import Frame
-from microgpt_tui.debugger.keys import IN_LECTURE, KEYS
+from microgpt_tui.debugger.keys import IN_LECTURE
 from microgpt_tui.drawing import theme
+from microgpt_tui.panes import registry
 from microgpt_tui.texts.sentences import pane_text, sentences, title_of
 from microgpt_tui.widgets.modal import Modal
 
@@ -51,7 +52,7 @@ class HelpScreen(Modal[None]):
         text.append(
             "\nBars standing on the ground are positive, hanging ones negative; · is not yet computed.\n", theme.DIM
         )
-        for group, keys in groupby(KEYS, key=lambda key: key.group):
+        for group, keys in groupby(registry.all_keys(), key=lambda key: key.group):
             text.append(f"\n{group}\n", theme.NEW)
             for key in keys:
                 text.append(f"  {key.display or key.keys:<5} ", theme.STRONG).append(f"{key.tooltip}\n", theme.TEXT)

@@ -16,8 +16,8 @@ from engine.run import session as sessions
 from microgpt_tui.debugger.frame import Frame, Where
 from microgpt_tui.operations import registry
 from microgpt_tui.operations.registry import DRAWINGS, draw
+from microgpt_tui.panes import registry as panes
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.screens.debugger import PANES
 from microgpt_tui.texts import sentences as told
 from microgpt_tui.texts.sentences import sentences, texts, title_of
 from tests.support.harness import DOCS, at, debugger, go, name, screen, session, text, until
@@ -115,9 +115,9 @@ def test_every_number_of_the_operation_stands_on_its_drawing_and_panes_draw_it(r
         frame = Frame(run.view(), Where(run.moment))
         assert title_of(frame.stretch) == "mlp_gelu: " + ("gelu" if phase is Phase.FORWARD else "gradient through gelu")
         assert "mlp_fc1" in sentences(frame)[0]
-        for kind in PANES.values():
+        for spec in panes.PANES:
             for size in ((26, 7), (60, 20), (120, 60)):
-                kind("pane").draw(frame, *size)
+                spec.kind("pane").draw(frame, *size)
         picture = draw(frame, 120, 60)
         targets = {spot.target for spot in picture.spots()}
         assert {int(row) for rows in (gelu.rows, gelu.operands["x"]) for row in rows} <= targets
