@@ -42,6 +42,7 @@ from microgpt_tui.lectures.lecture import Lecture
 from microgpt_tui.lectures.library import course
 from microgpt_tui.lectures.page import Course
 from microgpt_tui.lectures.shared_notes import SharedNotes
+from microgpt_tui.panes import registry
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.screens.lecture import LectureScreen
 from microgpt_tui.screens.loading import OpeningScreen
@@ -265,7 +266,7 @@ class MicrogptApp(ThemedApp):
         Whether it can be given; a mistake in it is shown.
         """
         try:
-            config, docs = lecture.run()
+            config, docs = lecture.run(registry.screen_names())
         except EngineError as error:
             self.notify(str(error), severity="error", timeout=12, markup=False)
             return False

@@ -13,8 +13,9 @@ from engine import CheckpointError
 from engine.checkpoint.checkpoint import Checkpoint
 from engine.model.dataset import Origin
 from microgpt_tui.debugger.annotations import restored
+from microgpt_tui.panes import registry
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.screens.debugger import PANES, DebuggerScreen
+from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.storage.saved_session import Desk, keep, written_run
 from microgpt_tui.storage.startup import Start
 
@@ -52,9 +53,9 @@ class Keeper:
         if desk.moment == screen.session.moment and _fits(desk, screen):
             screen.where = desk.where
         screen.kept, dropped = restored(asdict(desk), screen.scope)
-        screen.zoomed = desk.zoomed if desk.zoomed in PANES else None
+        screen.zoomed = desk.zoomed if desk.zoomed in registry.ids() else None
         screen.show()
-        if desk.pane in PANES:
+        if desk.pane in registry.ids():
             screen.set_focus(screen.query_one(f"#{desk.pane}", Pane))
         if desk.branch is not None and desk.branch not in screen.branches:
             dropped.append(f"The branch {desk.branch} was not kept with the run; this is the original.")

@@ -15,17 +15,16 @@ from typing import Any
 
 from engine.autograd import kernels
 from engine.autograd.kernels import LEAF
-from engine.model import gpt
 from engine.timeline.events import Phase, Stretch
 from engine.timeline.view import View
 
 PACKAGE = Path(__file__).resolve().parent.parent
-MODEL, KERNELS = Path(gpt.__file__), Path(kernels.__file__)
+KERNELS = Path(kernels.__file__)
 
 
 @dataclass(frozen=True, slots=True)
 class SourceLine:
-    """A file of the engine, the line that is at work in it, and all the lines that took part."""
+    """A file of the engine or of the model, the line that is at work in it, and all the lines that took part."""
 
     path: Path
     line: int
@@ -34,13 +33,14 @@ class SourceLine:
     @property
     def label(self) -> str:
         """Such as engine/model/gpt.py:61."""
-        return f"{self.path.relative_to(PACKAGE.parent).as_posix()}:{self.line}"
+        inside = self.path.is_relative_to(PACKAGE)
+        return f"{self.path.relative_to(PACKAGE.parent).as_posix() if inside else self.path.name}:{self.line}"
 
 
 def lines_of_stretch(view: View, stretch: Stretch) -> SourceLine:
     """The line that made a whole tensor; for a gradient or an update, the line of its last tick."""
     if stretch.phase is Phase.FORWARD:
-        return SourceLine(MODEL, stretch.line, frozenset({stretch.line}))
+        return SourceLine(view.recording.model, stretch.line, frozenset({stretch.line}))
     return _kernel_lines(view, stretch.phase, stretch.last)
 
 
@@ -53,7 +53,7 @@ def lines_now(view: View) -> SourceLine:
         return lines_of_stretch(view, stretch)
     row = view.last_row
     line = int(view.recording.line[row]) if view.recording.op[row] != LEAF else stretch.line
-    return SourceLine(MODEL, line, frozenset({line, stretch.line}))
+    return SourceLine(view.recording.model, line, frozenset({line, stretch.line}))
 
 
 def _kernel_lines(view: View, phase: Phase, tick: int) -> SourceLine:

@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -63,7 +64,8 @@ class Recording:
     child: Rows  # two a row; the few that depend on tokens are patched by the workspace that holds them
     args: Rows
     constants: tuple[Rows, Floats]  # the LEAF rows that are not parameters, and their values
-    line: npt.NDArray[np.uint16]
+    line: npt.NDArray[np.uint16]  # of `model`
+    model: Path  # the file of the model
     matrices: dict[str, Rows]
     bounds: Rows  # the first row of every matrix, and the end of the last
     positions: tuple[Span, ...]
@@ -360,6 +362,7 @@ def _freeze(
         args=np.frombuffer(tape.args, dtype=np.int32),
         constants=(constants, data[constants]),
         line=np.frombuffer(tape.line, dtype=np.uint16),
+        model=Path(gpt.__file__),
         matrices=matrices,
         bounds=bounds,
         positions=positions,

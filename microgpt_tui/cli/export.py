@@ -129,10 +129,10 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def _check_pane(name: str | None) -> None:
-    from microgpt_tui.screens.debugger import PANES
+    from microgpt_tui.panes.registry import ids
 
-    if name is not None and name not in PANES:
-        raise click.UsageError(f"there is no pane {name!r}; choose one of {', '.join(PANES)}")
+    if name is not None and name not in ids():
+        raise click.UsageError(f"there is no pane {name!r}; choose one of {', '.join(ids())}")
 
 
 def _at(start: Start, moment: str | None) -> Session:

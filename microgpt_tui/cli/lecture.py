@@ -102,6 +102,7 @@ def lecture(
 def _give(wanted: str | None, lang: str, page: int, theme: str) -> None:
     from microgpt_tui.lectures.lecture import Lecture
     from microgpt_tui.lectures.library import find
+    from microgpt_tui.panes.registry import screen_names
     from microgpt_tui.storage.startup import Start
 
     lecture = Lecture(*find(wanted, lang))
@@ -109,7 +110,7 @@ def _give(wanted: str | None, lang: str, page: int, theme: str) -> None:
     if page > pages:
         raise Failure(f"--page is {page}, and {lecture.chapter.title!r} has pages 1 to {pages}; give one of them")
     lecture.page = page - 1
-    run_debugger(Start(*lecture.run()), lecture, theme)
+    run_debugger(Start(*lecture.run(screen_names())), lecture, theme)
 
 
 def _follow(lang: str, theme: str) -> None:
@@ -139,10 +140,11 @@ def _opened(config: Config, docs: tuple[str, ...]) -> Session:
 def _check(wanted: str | None, lang: str) -> None:
     from microgpt_tui.lectures.check import check
     from microgpt_tui.lectures.library import files
+    from microgpt_tui.panes.registry import screen_names
 
     wrong = False
     for path in files(wanted, lang):
-        chapter, mistakes = check(path, lang, lambda config, docs: _opened(config, tuple(docs)))
+        chapter, mistakes = check(path, lang, lambda config, docs: _opened(config, tuple(docs)), screen_names())
         for mistake in mistakes:
             tell(str(mistake))
         wrong = wrong or bool(mistakes)
@@ -160,11 +162,12 @@ def _hand_out(wanted: str | None, lang: str, folder: Path) -> None:
     from microgpt_tui.export.handout import handout, printed
     from microgpt_tui.lectures.lecture import Lecture
     from microgpt_tui.lectures.library import find
+    from microgpt_tui.panes.registry import screen_names
 
     course, place = find(wanted, lang)
     places = range(len(course.chapters)) if wanted is None or Path(wanted).is_dir() else [place]
     lectures = [Lecture(course, place, clock=lambda: 0.0) for place in places]
-    runs = [lecture.run() for lecture in lectures]  # mistakes are told before anything is drawn
+    runs = [lecture.run(screen_names()) for lecture in lectures]  # mistakes are told before anything is drawn
     chapters = []
     with Waiting("Drawing the pages", total=len(lectures)) as waiting:
         for done, (lecture, (config, docs)) in enumerate(zip(lectures, runs, strict=True)):

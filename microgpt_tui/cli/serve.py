@@ -132,9 +132,10 @@ def _check(ctx: click.Context, command: tuple[str, ...]) -> None:
             raise click.UsageError(f"{flag} is not for visitors; leave it out", ctx)
     from microgpt_tui.lectures.lecture import Lecture
     from microgpt_tui.lectures.library import find
+    from microgpt_tui.panes.registry import screen_names
     from microgpt_tui.texts.languages import usual_language
 
-    Lecture(*find(said["wanted"], said["lang"] or usual_language())).run()
+    Lecture(*find(said["wanted"], said["lang"] or usual_language())).run(screen_names())
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,11 +1,14 @@
-"""Every key of the debugger and of lectures, once: for the bindings, the help and the command palette."""
+"""Every key of the debugger and of lectures, once: for the bindings, the help and the command palette.
+
+The keys that choose a pane stand in `panes.registry`, which has all of them in order.
+"""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
+from typing import Protocol, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
@@ -146,19 +149,6 @@ KEYS = (
     Key("value.return", "backspace", "return", "return", "Return to where a value was followed from", group="Look"),
     Key("pane.next", "tab", "next_pane(1)", "next pane", "Choose the next pane", group="Look"),
     Key("pane.previous", "shift+tab", "next_pane(-1)", "previous pane", "Choose the previous pane", group="Look"),
-    Key("pane.stage", "1", "pane('stage')", "stage", "Choose the stage", group="Look"),
-    Key("pane.program", "2", "pane('program')", "program", "Choose the outline of the step", group="Look"),
-    Key("pane.inspector", "3", "pane('inspector')", "inspector", "Choose the inspector", group="Look"),
-    Key("pane.source", "4", "pane('source')", "source", "Choose the source", group="Look"),
-    Key("pane.qkv", "5", "pane('qkv')", "qkv", "Choose queries, keys and values", group="Look"),
-    Key("pane.attention", "6", "pane('attention')", "attention", "Choose the attention weights", group="Look"),
-    Key("pane.residual", "7", "pane('residual')", "residual", "Choose the residual stream", group="Look"),
-    Key("pane.prediction", "8", "pane('prediction')", "prediction", "Choose the prediction", group="Look"),
-    Key("pane.gradients", "9", "pane('gradients')", "gradients", "Choose the gradients of the matrices", group="Look"),
-    Key("pane.adam", "0", "pane('adam')", "adam", "Choose Adam's arithmetic", group="Look"),
-    Key("pane.training", "equals_sign", "pane('training')", "training", "Choose the loss curve", "=", group="Look"),
-    Key("pane.watches", "v", "pane('watches')", "watches", "Choose the watches; d takes one away", group="Look"),
-    Key("pane.why", "Y", "pane('why')", "why", "Why: of a prediction, a gradient, an update", group="Look"),
     Key("watch.value", "w", "watch", "watch", "Watch the selected number", group="Look"),
     Key("watch.typed", "W", "watch_typed", "watch ...", "Watch an expression that you type", group="Look"),
     Key("check.gradient", "g", "check_gradient", "check", "Check the gradient of the selected number", group="Look"),
@@ -285,10 +275,21 @@ ASKING = {
 }
 
 
-class PaneKeys(Provider):
-    """Every binding as a command of the palette."""
+class HasKeys(Protocol):
+    """A screen whose keys the palette offers."""
 
-    keys: ClassVar[tuple[Key, ...]] = KEYS
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """All of its keys, in the order of the help."""
+
+
+class KeyCommands(Provider):
+    """Every key of a screen as a command of the palette."""
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """The screen's own."""
+        return cast("HasKeys", self.screen).keys
 
     async def discover(self) -> Hits:
         """All of them, before anything is typed."""

@@ -12,8 +12,9 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from microgpt_tui.debugger.frame import Frame
-from microgpt_tui.debugger.keys import IN_LECTURE, KEYS
+from microgpt_tui.debugger.keys import IN_LECTURE
 from microgpt_tui.drawing import theme
+from microgpt_tui.panes import registry
 from microgpt_tui.texts.sentences import pane_text, sentences, title_of
 from microgpt_tui.widgets.modal import Modal
 
@@ -44,15 +45,14 @@ class HelpScreen(Modal[None]):
         text.append(f"\n{title_of(self.frame.stretch)}\n", theme.NEW)
         for lead, sentence in zip(LEADS, sentences(self.frame), strict=True):
             text.append(f"{lead}: ", theme.DIM).append(f"{sentence}\n", theme.TEXT)
-        if self.pane:
-            about = pane_text(self.pane)
+        if self.pane and (about := pane_text(self.pane)):
             text.append(f"\n{about.title}\n", theme.NEW)
             for lead, sentence in zip(LEADS, (about.what, about.why, about.read), strict=True):
                 text.append(f"{lead}: ", theme.DIM).append(f"{sentence}\n", theme.TEXT)
         text.append(
             "\nBars standing on the ground are positive, hanging ones negative; · is not yet computed.\n", theme.DIM
         )
-        for group, keys in groupby(KEYS, key=lambda key: key.group):
+        for group, keys in groupby(registry.all_keys(), key=lambda key: key.group):
             text.append(f"\n{group}\n", theme.NEW)
             for key in keys:
                 text.append(f"  {key.display or key.keys:<5} ", theme.STRONG).append(f"{key.tooltip}\n", theme.TEXT)

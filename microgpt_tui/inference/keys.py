@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from microgpt_tui.debugger.keys import Key, PaneKeys
+from microgpt_tui.debugger.keys import Key
 
 WALK, CHOOSE, LISTS = "Walk", "Choose", "See more"
 IN_INFERENCE = (
@@ -47,9 +45,3 @@ IN_INFERENCE = (
     Key("inference.leave", "escape,q,i", "dismiss", "leave", "Back to the run, which stands where it did", "esc",
         group=LISTS),
 )  # fmt: skip
-
-
-class InferenceKeys(PaneKeys):
-    """The same as commands of the palette."""
-
-    keys: ClassVar[tuple[Key, ...]] = IN_INFERENCE

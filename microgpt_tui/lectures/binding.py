@@ -16,17 +16,21 @@ from engine.expressions.scope import Kind
 from engine.expressions.watch import Watch
 from microgpt_tui.debugger import navigation
 from microgpt_tui.debugger.frame import Choice, Frame, Where
-from microgpt_tui.debugger.keys import KEYS, TAKEN, Key
+from microgpt_tui.debugger.keys import TAKEN, Key
 from microgpt_tui.lectures.page import Act, Ask, Chapter, LectureError, Page, Play, Run, Said, Wait
 from microgpt_tui.lectures.quotes import Ask as Question
 from microgpt_tui.lectures.quotes import Reader, Template, go, written
 
-SPOTS = (
-    "stage", "program", "inspector", "source", "qkv", "attention", "residual", "prediction", "gradients", "adam",
-    "training", "watches", "why", "tokens", "timeline",
-)  # fmt: skip
 NOTHING = "none"
 CHOSEN = re.compile(r"(?P<what>head|layer)(?:\s+(?P<number>\d{1,4}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenNames:
+    """What a lecture may name of the screen: panes that it can light, and keys that it can wait for."""
+
+    panes: tuple[str, ...]
+    keys: tuple[Key, ...]
 
 
 @dataclass(frozen=True)
@@ -155,9 +159,9 @@ class Scene:
         raise said.fault(f"{said.text} is {value!r} here, which is none of the options {', '.join(options)}")
 
 
-def bind(chapter: Chapter, scope: Scope) -> tuple[list[Scene], list[LectureError]]:
+def bind(chapter: Chapter, scope: Scope, names: ScreenNames) -> tuple[list[Scene], list[LectureError]]:
     """The scenes of a chapter, and every mistake that can be found without running."""
-    binder = _Binder(scope)
+    binder = _Binder(scope, names)
     scenes = [binder.scene(page) for page in chapter.pages]
     for page, after in zip(chapter.pages, chapter.pages[1:], strict=False):
         if isinstance(page.act, Wait) and after.moment is None:
@@ -168,14 +172,14 @@ def bind(chapter: Chapter, scope: Scope) -> tuple[list[Scene], list[LectureError
 
 
 class _Binder:
-    def __init__(self, scope: Scope) -> None:
-        self.scope, self.reader = scope, Reader(scope)
+    def __init__(self, scope: Scope, names: ScreenNames) -> None:
+        self.scope, self.reader, self.names = scope, Reader(scope), names
 
     def scene(self, page: Page) -> Scene:
-        act, template = page.act, self.reader.template
+        act, template, panes = page.act, self.reader.template, (*self.names.panes, NOTHING)
         for said in page.spotlight:
-            if said.text not in (*SPOTS, NOTHING):
-                self._wrong(said, f"no pane is called {said.text!r}; there are {', '.join((*SPOTS, NOTHING))}")
+            if said.text not in panes:
+                self._wrong(said, f"no pane is called {said.text!r}; there are {', '.join(panes)}")
         ask = act if isinstance(act, Ask) else None
         return Scene(
             page=page,
@@ -254,7 +258,7 @@ class _Binder:
         return None
 
     def _doing(self, said: Said) -> Doing | None:
-        key = next((key for key in KEYS if said.text in (*key.keys.split(","), key.display)), None)
+        key = next((key for key in self.names.keys if said.text in (*key.keys.split(","), key.display)), None)
         if key is not None and not TAKEN.isdisjoint(key.keys.split(",")):
             self._wrong(said, f"{said.text} belongs to the lecture itself; wait for another key, such as n, s, f or o")
             return None

@@ -10,7 +10,7 @@ from engine import Config, EngineError, Moment, Scope, Session
 from engine.model.tokenizer import Tokenizer
 from microgpt_tui.debugger.frame import Where
 from microgpt_tui.drawing.markdown import bare_marks, not_shown
-from microgpt_tui.lectures.binding import Scene, bind
+from microgpt_tui.lectures.binding import Scene, ScreenNames, bind
 from microgpt_tui.lectures.library import config_of, docs_of
 from microgpt_tui.lectures.page import Ask, Chapter, LectureError, Page, Said
 from microgpt_tui.lectures.parser import LONGEST, read_all
@@ -24,7 +24,9 @@ Open = Callable[[Config, list[str]], Session]
 WIDTH, MOST_LINES = 76, 10  # of the text of a page in a window of 80x24
 
 
-def check(path: Path, language: str, open_session: Open) -> tuple[Chapter | None, list[LectureError]]:
+def check(
+    path: Path, language: str, open_session: Open, names: ScreenNames
+) -> tuple[Chapter | None, list[LectureError]]:
     """The chapter in a file, and all that is wrong with it, in the order of the lines; else what reads badly."""
     chapter, mistakes = read_all(path, language)
     if chapter is None:
@@ -34,7 +36,7 @@ def check(path: Path, language: str, open_session: Open) -> tuple[Chapter | None
     except EngineError as error:
         mistakes.append(error if isinstance(error, LectureError) else LectureError(str(error), str(path), 1))
         return chapter, mistakes
-    scenes, unbound = bind(chapter, Scope(config, Tokenizer(docs)))
+    scenes, unbound = bind(chapter, Scope(config, Tokenizer(docs)), names)
     mistakes += unbound
     if not mistakes:
         session = open_session(config, docs)

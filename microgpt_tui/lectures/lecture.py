@@ -10,7 +10,7 @@ from engine import Config, Moment, Scope, Session
 from engine.model.tokenizer import Tokenizer
 from microgpt_tui.debugger.keys import IN_LECTURE, Key
 from microgpt_tui.drawing.markdown import literal
-from microgpt_tui.lectures.binding import Doing, Scene, bind
+from microgpt_tui.lectures.binding import Doing, Scene, ScreenNames, bind
 from microgpt_tui.lectures.library import config_of, docs_of
 from microgpt_tui.lectures.page import Ask, Chapter, Course, LectureError, Run
 from microgpt_tui.lectures.progress import Press, Turn
@@ -42,13 +42,13 @@ class Lecture:
         """What the lecture says besides its pages, in the chapter's language."""
         return lecture_words(self.chapter.language)
 
-    def run(self) -> tuple[Config, list[str]]:
+    def run(self, names: ScreenNames) -> tuple[Config, list[str]]:
         """The hyperparameters and documents of the run that the chapter speaks of.
 
         Raises EngineError; LectureError for the first mistake in the chapter that can be found without running.
         """
         config, docs = config_of(self.chapter), docs_of(self.chapter)
-        self.scenes(Scope(config, Tokenizer(docs)))
+        self.scenes(Scope(config, Tokenizer(docs)), names)
         return config, docs
 
     @property
@@ -56,9 +56,9 @@ class Lecture:
         """Time since the beginning."""
         return self.clock() - self.began
 
-    def scenes(self, scope: Scope) -> list[Scene]:
+    def scenes(self, scope: Scope, names: ScreenNames) -> list[Scene]:
         """The pages of the present chapter, for a run of it. Raises LectureError, the first mistake in them."""
-        scenes, mistakes = bind(self.chapter, scope)
+        scenes, mistakes = bind(self.chapter, scope, names)
         if mistakes:
             raise mistakes[0]
         return scenes

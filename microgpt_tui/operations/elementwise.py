@@ -9,6 +9,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells
 from microgpt_tui.drawing.numbers import number, plain
 from microgpt_tui.operations.canvas import ROOMY, Board, indices
+from microgpt_tui.texts.sentences import operand_names
 
 
 def embed(board: Board) -> None:
@@ -20,30 +21,30 @@ def embed(board: Board) -> None:
     board.vector(f"wte[{token_id}] {frame.token(stretch.pos)}", token)
     board.vector(f"+ wpe[{stretch.pos}]", position)
     board.vector("= embed", stretch.rows)
-    _elements(board, [(f"wte[{token_id}]", token), (f"+ wpe[{stretch.pos}]", position), ("= embed", stretch.rows)])
+    elements(board, [(f"wte[{token_id}]", token), (f"+ wpe[{stretch.pos}]", position), ("= embed", stretch.rows)])
 
 
 def add(board: Board) -> None:
     """The block's result added to the stream that ran past it."""
     stretch = board.frame.stretch
     result, stream = stretch.operands["x"], stretch.operands["x_residual"]
-    block = "attn_out" if stretch.name == "attn_residual" else "mlp_fc2"
+    block = operand_names(board.frame)["x"]
     board.vector(block, result)
     board.vector("+ x before", stream)
     board.vector("= x", stretch.rows)
-    _elements(board, [(block, result), ("+ x before", stream), ("= x", stretch.rows)])
+    elements(board, [(block, result), ("+ x before", stream), ("= x", stretch.rows)])
 
 
 def relu(board: Board) -> None:
     """What is negative becomes 0, and lets no gradient through."""
     frame, stretch = board.frame, board.frame.stretch
     x = stretch.operands["x"]
-    board.vector("mlp_fc1", x)
+    board.vector(operand_names(frame)["x"], x)
     board.vector("max(0, x)", stretch.rows)
     before = frame.data(x)
     dead = int(np.count_nonzero(before.known & ~(before.values > 0)))
     board.note(f"{dead} of {x.size} units are off (0): no gradient flows through them")
-    _elements(board, [("x", x), ("max(0, x)", stretch.rows)])
+    elements(board, [("x", x), ("max(0, x)", stretch.rows)])
 
 
 def rmsnorm(board: Board) -> None:
@@ -55,7 +56,7 @@ def rmsnorm(board: Board) -> None:
     _square_line(board, "mean of x²", f"= Σ x² / {x.size} =", mean_square)
     _square_line(board, "scale", "= (mean + 1e-5)^-½ =", scale)
     board.vector("x · scale", stretch.rows)
-    _elements(board, [("x", x), ("x · scale", stretch.rows)])
+    elements(board, [("x", x), ("x · scale", stretch.rows)])
 
 
 def _square_line(board: Board, name: str, formula: str, row: int) -> None:
@@ -69,7 +70,7 @@ def _square_line(board: Board, name: str, formula: str, row: int) -> None:
         line.add("   ∂ ", theme.DIM).add(number(frame.gradient(row)), theme.signed(frame.gradient(row) or 0.0), row)
 
 
-def _elements(board: Board, columns: list[tuple[str, Rows]]) -> None:
+def elements(board: Board, columns: list[tuple[str, Rows]]) -> None:
     """The numbers, one line an element, in as many lines as are left."""
     frame = board.frame
     board.latest()
@@ -84,7 +85,6 @@ def _index(board: Board) -> int:
     """Which element the table is cut around."""
     frame = board.frame
     for rows in (frame.stretch.rows, *frame.stretch.operands.values()):
-        found = np.flatnonzero(rows == frame.selected)
-        if len(found) and rows.ndim == 1:
+        if rows.shape == frame.stretch.rows.shape and len(found := np.flatnonzero(rows == frame.selected)):
             return int(found[0])
     return min(frame.element(), frame.stretch.rows.size - 1)

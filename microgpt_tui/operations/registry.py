@@ -13,6 +13,7 @@ from microgpt_tui.drawing.numbers import number
 from microgpt_tui.drawing.picture import Picture
 from microgpt_tui.operations import elementwise, matmul, parameters, softmax_loss
 from microgpt_tui.operations.canvas import Board
+from microgpt_tui.operations.generic import generic
 
 DRAWINGS: dict[str, Callable[[Board], None]] = {
     "embed": elementwise.embed,
@@ -26,6 +27,7 @@ DRAWINGS: dict[str, Callable[[Board], None]] = {
     "nll": softmax_loss.nll,
     "mean": softmax_loss.mean,
 }
+"""By the operation's name; one that is not among them is drawn by `generic`."""
 
 
 def draw(frame: Frame, width: int, height: int) -> Picture:
@@ -37,7 +39,7 @@ def draw(frame: Frame, width: int, height: int) -> Picture:
     if frame.stretch.is_parameter:
         (parameters.adam if frame.phase is Phase.UPDATE else parameters.gradient)(board)
     else:
-        DRAWINGS[frame.stretch.kind](board)
+        DRAWINGS.get(frame.stretch.kind, generic)(board)
     return board.picture
 
 

@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.atomic_write import read_whole, write_whole
+from microgpt_tui.panes import registry
 from microgpt_tui.panes.layouts import Split, panes_of, renamed
 from microgpt_tui.storage.paths import settings_folder
 
 FILE = "layout.json"
 LARGEST = 2**16  # bytes of it
-# A pinned pane that has no place in a layout takes that of the first of these that is there.
-GUESTS = ("qkv", "residual", "training", "attention", "gradients", "prediction", "adam", "source")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +28,12 @@ class Arrangement:
         if len(names) == 1:
             return split
         stands = {name: name for name in names}
+        hosts = [spec.id for spec in sorted(registry.PANES, key=lambda spec: spec.yields) if spec.yields]
         for pane in self.pinned:
             if pane not in stands.values():
-                guest = next((g for g in GUESTS if g in stands and stands[g] not in self.pinned), None)
-                if guest:
-                    stands[guest] = pane
+                host = next((h for h in hosts if h in stands and stands[h] not in self.pinned), None)
+                if host:
+                    stands[host] = pane
         for one, other in self.swapped:
             places = {pane: place for place, pane in stands.items()}
             if one in places and other in places:

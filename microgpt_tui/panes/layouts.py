@@ -1,4 +1,4 @@
-"""Which panes stand where: a tree of splits for each phase and size of terminal, and the container that obeys it."""
+"""Which panes stand where: a tree of splits for a phase and a size of terminal, and the container that obeys it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from textual.layout import ArrangeResult, Layout, WidgetPlacement
 from textual.widget import Widget
 
 from engine.timeline.events import Phase
+from microgpt_tui.panes import registry
+from microgpt_tui.panes.registry import REST, Area, Room
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,41 +37,31 @@ def below(*parts: tuple[int, Split | str]) -> Split:
     return Split(False, parts)
 
 
-REST = 0
-NARROW: dict[Phase, Split] = {phase: below((REST, "stage")) for phase in Phase}
-LOW: dict[Phase, Split] = {
-    Phase.FORWARD: beside((26, "program"), (REST, "stage"), (36, "inspector")),
-    Phase.BACKWARD: beside((26, "program"), (REST, "stage"), (36, "inspector")),
-    Phase.UPDATE: below((REST, "stage")),
+SIDES: dict[Room, tuple[int, int, int]] = {  # columns of the left and of the right, lines of the foot
+    "narrow": (0, 0, 0),
+    "low": (26, 36, 0),
+    "normal": (26, 36, 10),
+    "wide": (32, 64, 14),
 }
-NORMAL: dict[Phase, Split] = {
-    Phase.FORWARD: beside(
-        (26, below((REST, "program"), (8, "training"))),
-        (REST, below((REST, "stage"), (7, "source"))),
-        (36, below((REST, "inspector"), (10, "attention"), (7, "qkv"))),
-    ),
-    Phase.BACKWARD: beside(
-        (26, below((REST, "program"), (8, "training"))),
-        (REST, below((REST, "stage"), (7, "source"))),
-        (36, below((REST, "inspector"), (9, "gradients"), (7, "residual"))),
-    ),
-    Phase.UPDATE: below((REST, "stage"), (10, beside((26, "program"), (44, "adam"), (REST, "source")))),
-}
-WIDE: dict[Phase, Split] = {
-    Phase.FORWARD: beside(
-        (32, below((REST, "program"), (14, "training"))),
-        (REST, below((REST, "stage"), (11, "qkv"), (9, "residual"), (8, "source"))),
-        (64, below((15, "attention"), (REST, "inspector"), (16, "prediction"))),
-    ),
-    Phase.BACKWARD: beside(
-        (32, below((REST, "program"), (14, "training"))),
-        (REST, below((REST, "stage"), (11, "qkv"), (9, "residual"), (8, "source"))),
-        (64, below((15, "attention"), (REST, "inspector"), (16, "gradients"))),
-    ),
-    Phase.UPDATE: below(
-        (REST, "stage"), (14, beside((32, "program"), (54, "adam"), (50, "gradients"), (REST, "source")))
-    ),
-}
+
+
+def room_of(size: Size) -> Room:
+    """Which layouts a terminal of this size has room for."""
+    if size.width < 100:
+        return "narrow"
+    if size.height < 32:
+        return "low"
+    return "normal" if size.width < 160 or size.height < 48 else "wide"
+
+
+def usual(room: Room, phase: Phase) -> Split:
+    """Where the panes stand that have a spot in this room and phase, by the registry."""
+    left, right, foot = SIDES[room]
+    columns: tuple[tuple[int, Area], ...] = ((left, "left"), (REST, "middle"), (right, "right"))
+    stacks = ((width, below(*registry.standing(room, phase, area))) for width, area in columns)
+    upper = beside(*(stack for stack in stacks if stack[1].parts))
+    lower = beside(*registry.standing(room, phase, "foot"))
+    return below((REST, upper), (foot, lower)) if lower.parts else upper
 
 
 def plan(phase: Phase, size: Size, watches: bool = False, running: bool = False) -> Split:
@@ -77,17 +69,13 @@ def plan(phase: Phase, size: Size, watches: bool = False, running: bool = False)
 
     While training runs, its curve has the room of the outline.
     """
-    if size.width < 100:
-        return below((REST, "stage"), (8, "training")) if running else NARROW[phase]
-    if size.height < 32:
-        split = LOW[phase]
-    elif size.width < 160 or size.height < 48:
-        split = NORMAL[phase]
-    else:
-        split = WIDE[phase]
-        if watches and size.height >= 54:  # in less, nothing would be left of the inspector
-            host = "inspector" if "inspector" in panes_of(split) else "source"
-            split = renamed(split, {host: below((REST, host), (7, "watches"))})
+    room = room_of(size)
+    if room == "narrow" and running:
+        return below((REST, "stage"), (8, "training"))
+    split = usual(room, phase)
+    if room == "wide" and watches and size.height >= 54:  # in less, nothing would be left of the inspector
+        host = "inspector" if "inspector" in panes_of(split) else "source"
+        split = renamed(split, {host: below((REST, host), (7, "watches"))})
     return renamed(split, {"program": "training", "training": "program"}) if running else split
 
 

@@ -20,33 +20,20 @@ from engine.timeline.events import Place as Placed
 from microgpt_tui.debugger import navigation
 from microgpt_tui.debugger.annotations import Kept
 from microgpt_tui.debugger.frame import Around, Frame, Where
-from microgpt_tui.debugger.keys import KEYS, PaneKeys
+from microgpt_tui.debugger.keys import Key, KeyCommands
 from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.debugger.run_controller import PACES, Motion
 from microgpt_tui.debugger.series_loader import Historian
 from microgpt_tui.dialogs.help import HelpScreen
-from microgpt_tui.panes.adam import Adam
+from microgpt_tui.panes import registry
 from microgpt_tui.panes.arrangement import Arrangement
-from microgpt_tui.panes.attention import Attention
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.comparison import Comparison
 from microgpt_tui.panes.explanation import Explanation
-from microgpt_tui.panes.gradients import Gradients
-from microgpt_tui.panes.inspector import Inspector
 from microgpt_tui.panes.key_bar import Shortcuts
 from microgpt_tui.panes.layouts import Body
-from microgpt_tui.panes.prediction import Prediction
-from microgpt_tui.panes.program import Program
-from microgpt_tui.panes.qkv import QKV
-from microgpt_tui.panes.residual import Residual
-from microgpt_tui.panes.source import Source
-from microgpt_tui.panes.stage import Stage
 from microgpt_tui.panes.status_line import Place
 from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
-from microgpt_tui.panes.training import Training
-from microgpt_tui.panes.watches import Watches
-from microgpt_tui.panes.why import Why
 from microgpt_tui.screens.checking import Checking
 from microgpt_tui.screens.following import Following
 from microgpt_tui.screens.inferring import Inferring
@@ -55,22 +42,6 @@ from microgpt_tui.storage.paths import in_browser
 
 SMALLEST = (80, 24)
 MOST_PRESSED = 9  # moves that wait for the one that is under way; a held key would make more without end
-PANES: dict[str, type[Pane]] = {
-    "stage": Stage,
-    "program": Program,
-    "inspector": Inspector,
-    "source": Source,
-    "qkv": QKV,
-    "attention": Attention,
-    "residual": Residual,
-    "prediction": Prediction,
-    "gradients": Gradients,
-    "adam": Adam,
-    "training": Training,
-    "watches": Watches,
-    "why": Why,
-    "comparison": Comparison,
-}
 
 
 class DebuggerScreen(Following, Inferring, Checking, WhatIf):
@@ -80,7 +51,7 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
     AUTO_FOCUS = ""  # no pane is chosen at first, so the arrow keys move through time
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]  # noqa: RUF012 - so named by the base
     VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall")]  # noqa: RUF012 - so named by the base
-    COMMANDS: ClassVar = Screen.COMMANDS | {PaneKeys}
+    COMMANDS: ClassVar = Screen.COMMANDS | {KeyCommands}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
             key.keys,
@@ -92,7 +63,7 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
             key_display=key.display,
             priority=key.priority,
         )
-        for key in KEYS
+        for key in registry.all_keys()
     ]
 
     def __init__(self, session: Session, kept: Kept | None = None, arrangement: Arrangement | None = None) -> None:
@@ -117,7 +88,7 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
         yield Static(id="too-small")
         yield Place("place")
         yield Tokens("tokens")
-        yield Body(*(kind(name) for name, kind in PANES.items()))
+        yield Body(*(spec.kind(spec.id) for spec in registry.PANES))
         yield Timeline("timeline")
         yield Explanation("explanation")
         yield Shortcuts("shortcuts")
@@ -155,6 +126,11 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """No key does anything before there is something to be seen."""
         return super().check_action(action, parameters) if self.whole else False
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """What the command palette offers."""
+        return registry.all_keys()
 
     @property
     def busy(self) -> bool:

@@ -18,11 +18,12 @@ from textual.screen import Screen
 from engine import EngineError, Session
 from engine.sampling.stepper import Walk
 from engine.sampling.strategy import Strategy
+from microgpt_tui.debugger.keys import KeyCommands
 from microgpt_tui.dialogs.inference_help import InferenceHelp
 from microgpt_tui.dialogs.prompt import AskScreen
 from microgpt_tui.drawing.picture import Picture
 from microgpt_tui.inference import attention, bars, header, lists
-from microgpt_tui.inference.keys import IN_INFERENCE, InferenceKeys
+from microgpt_tui.inference.keys import IN_INFERENCE
 from microgpt_tui.inference.state import COLDEST, HOTTEST, NOTCH, Position, Seen, Temperature
 from microgpt_tui.inference.worker import Helper, generator_of
 from microgpt_tui.widgets.modal import Passing
@@ -51,7 +52,8 @@ class InferenceScreen(Passing[None]):
     CSS_PATH: ClassVar[CSSPathType | None] = "inference.tcss"
     AUTO_FOCUS = ""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]  # noqa: RUF012 - so named by the base
-    COMMANDS: ClassVar = Screen.COMMANDS | {InferenceKeys}
+    keys = IN_INFERENCE
+    COMMANDS: ClassVar = Screen.COMMANDS | {KeyCommands}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(key.keys, key.action, key.description, id=key.id, tooltip=key.tooltip, key_display=key.display)
         for key in IN_INFERENCE

@@ -18,7 +18,8 @@ from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.debugger.run_controller import Live
 from microgpt_tui.panes.arrangement import Arrangement
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.layouts import REST, Body, Split, below, panes_of, plan
+from microgpt_tui.panes.layouts import Body, Split, below, panes_of, plan
+from microgpt_tui.panes.registry import REST
 
 if TYPE_CHECKING:
     from engine import Session

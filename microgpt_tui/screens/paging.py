@@ -21,10 +21,11 @@ from microgpt_tui.lectures.progress import Press, Turn
 from microgpt_tui.lectures.rendered_page import Leaf
 from microgpt_tui.lectures.shared_notes import SharedNotes
 from microgpt_tui.lectures.speaker_notes import Seen, notes_of
+from microgpt_tui.panes import registry
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.layouts import Split, plan, spotlit
 from microgpt_tui.panes.lecture_page import Footing, PagePane
-from microgpt_tui.screens.debugger import PANES, DebuggerScreen
+from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.widgets.picture_view import PictureView
 
 BESIDE = 110  # columns from which the page stands beside the panes
@@ -47,7 +48,7 @@ class Paging(DebuggerScreen):
         super().__init__(session)
         self.lecture = lecture
         self._shared = shared  # notes, for other terminals
-        self.scenes = lecture.scenes(self.scope)
+        self.scenes = lecture.scenes(self.scope, registry.screen_names())
         lecture.page = min(lecture.page % len(self.scenes), len(self.scenes) - 1)
         self.leaves: list[Leaf] = []  # of the first pages; the others are on their way
         self.turn = Turn(None)
@@ -105,7 +106,7 @@ class Paging(DebuggerScreen):
         for view in self.query(PictureView).exclude("Pane"):
             view.redraw()
         spots = () if self.exploring or self.leaf is None else self.scenes[self.lecture.page].spotlight
-        for strip in ("tokens", "timeline"):
+        for strip in registry.STRIPS:
             self.set_class(strip in spots, f"-with-{strip}")
         for pane in self.query(Pane):
             pane.dimmed = bool(spots) and pane.id not in spots
@@ -118,7 +119,7 @@ class Paging(DebuggerScreen):
         beside = self.has_class("-beside")
         room = Size(self.size.width - page.width * beside, self.size.height - page.height * (not beside))
         scene = self.scenes[self.lecture.page]
-        names = [name for name in scene.spotlight if name in PANES]
+        names = [name for name in scene.spotlight if name in registry.ids()]
         if isinstance(scene.page.act, Run) and "training" not in names:
             names.append("training")  # the curve grows
         return spotlit(names, room) if names else plan(phase, room)

@@ -11,6 +11,7 @@ from engine import Config, Session
 from microgpt_tui.lectures.check import check
 from microgpt_tui.lectures.library import course, files
 from microgpt_tui.lectures.page import Chapter, Page, Play, Run, Wait
+from microgpt_tui.panes.registry import screen_names
 from microgpt_tui.texts.languages import LANGUAGES
 
 NAMES = ["map", "tokens", "autograd", "parameters", "parts", "attention", "mlp", "training", "adam", "inference"]
@@ -34,7 +35,7 @@ def test_ten_chapters_of_six_to_fifteen_pages(language: str) -> None:
     ids=lambda path: f"{path.parent.name}-{path.stem}",
 )
 def test_every_moment_and_number_resolves_and_every_page_is_short(path: Path) -> None:
-    _, mistakes = check(path, path.parent.name, lambda config, docs: opened(config, tuple(docs)))
+    _, mistakes = check(path, path.parent.name, lambda config, docs: opened(config, tuple(docs)), screen_names())
     assert [str(mistake) for mistake in mistakes] == []
 
 

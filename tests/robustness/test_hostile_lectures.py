@@ -13,6 +13,7 @@ import pytest
 
 from engine import EngineError
 from microgpt_tui.export.handout import handout, printed
+from microgpt_tui.panes.registry import screen_names
 from tests.support.commands import invoke
 from tests.support.damaged_runs import written
 from tests.support.harness import session, text
@@ -199,4 +200,4 @@ async def test_a_lecture_is_shown_as_the_text_that_it_is(tmp_path: Path) -> None
 def test_a_lecture_that_cannot_be_given_is_told(tmp_path: Path) -> None:
     lecture = lecture_of(tmp_path, page("data: gone.txt").decode())
     with pytest.raises(EngineError, match="there is no file"):
-        lecture.run()
+        lecture.run(screen_names())

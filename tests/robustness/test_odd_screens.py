@@ -15,7 +15,8 @@ from engine import Config, NumericFault, Session
 from engine.expressions.breakpoint import Breakpoint
 from engine.timeline.events import PHASES, Moment
 from microgpt_tui.dialogs.save import SaveScreen
-from microgpt_tui.screens.debugger import PANES, DebuggerScreen
+from microgpt_tui.panes import registry
+from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.widgets import textual_fixes
 from tests.robustness.test_odd_text import hostile, shows
 from tests.support.harness import Debugger, debugger, notes, text, until
@@ -64,7 +65,7 @@ async def test_the_debugger_shows_it(size: tuple[int, int], kept_back: list[str]
             screen.session.seek(Moment(step))
             screen.go(Moment(step, phase, screen.session.program.stretches(phase)[1].last))
             await pilot.pause()
-            for name in (None, *list(PANES)[i::4]):
+            for name in (None, *registry.ids()[i::4]):
                 screen.zoomed = name
                 screen.show()
                 await pilot.pause()
@@ -201,7 +202,7 @@ async def test_all_panes_at_the_smallest_size(what: str) -> None:
         for step, phase in enumerate(PHASES):
             run.seek(Moment(step))
             screen.go(Moment(step, phase, run.program.stretches(phase)[-1].last))
-            for name in (None, *list(PANES)[step :: len(PHASES)]):
+            for name in (None, *registry.ids()[step :: len(PHASES)]):
                 screen.zoomed = name
                 screen.show()
                 await pilot.pause()

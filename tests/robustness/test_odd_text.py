@@ -16,12 +16,12 @@ from engine import Config, Session
 from engine.timeline.events import PHASES, Moment
 from microgpt_tui.debugger.frame import Frame, Where
 from microgpt_tui.drawing.terminal_text import printable
+from microgpt_tui.panes import registry
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.explanation import Explanation
 from microgpt_tui.panes.status_line import Place
 from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
-from microgpt_tui.screens.debugger import PANES
 from tests.support.hostile_texts import DOCS, HARMLESS, SEQUENCES, TEXTS
 from tests.support.terminal import needs_tmux, terminal
 
@@ -131,7 +131,7 @@ def frames(run: Session, step: int) -> Iterator[Frame]:
 
 def check(frame: Frame, size: tuple[int, int]) -> None:
     """What holds of every pane."""
-    for kind in (*PANES.values(), *OTHERS):
+    for kind in (*(spec.kind for spec in registry.PANES), *OTHERS):
         pane = kind("x")
         for line in pane.draw(frame, *size).within(size[0]).lines:
             text = "".join(segment.text for segment in line.segments)

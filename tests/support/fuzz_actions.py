@@ -18,7 +18,8 @@ from textual.keys import REPLACED_KEYS, _character_to_key, _get_unicode_name_fro
 from textual.pilot import Pilot, WaitForScreenTimeout
 from textual.widgets import Input
 
-from microgpt_tui.debugger.keys import IN_LECTURE, KEYS
+from microgpt_tui.debugger.keys import IN_LECTURE
+from microgpt_tui.panes import registry
 
 Act = tuple[str | int, ...]
 """What was done, as ("key", "n"), ("type", "step 5"), ("drag", x, y, to_x, to_y); `do` does it again."""
@@ -26,7 +27,7 @@ Act = tuple[str | int, ...]
 REMEMBERED = 60  # acts that are told when something goes wrong
 WIDTHS = (10, 40, 79, 80, 81, 99, 100, 120, 159, 160, 200, 250)
 HEIGHTS = (3, 12, 23, 24, 25, 31, 32, 36, 48, 60, 80)
-ALL_KEYS = tuple(name for key in (*KEYS, *IN_LECTURE) for name in key.keys.split(",") if name != "q")
+ALL_KEYS = tuple(name for key in (*registry.all_keys(), *IN_LECTURE) for name in key.keys.split(",") if name != "q")
 ODD_KEYS = ("delete", "f1", "shift+tab", "ctrl+a", "insert", "ctrl+home", "ctrl+w", "j", "shift+left", "tab", "enter")
 LINES = (
     *("step 3", "step 12", "+5", "-3", "pos 1", "pos 99", "layer 0", "head 1", "q@pos=1", "attn_weights", "loss"),

@@ -12,9 +12,9 @@ from engine.run.session import OnStep
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger import search
 from microgpt_tui.debugger.frame import Where
-from microgpt_tui.debugger.keys import KEYS
 from microgpt_tui.dialogs.help import HelpScreen
 from microgpt_tui.panes.base import Pane
+from microgpt_tui.panes.registry import all_keys
 from microgpt_tui.storage import paths
 from tests.support.harness import (
     DOCS,
@@ -179,7 +179,7 @@ async def test_help_lists_every_key_and_closes() -> None:
         shown = text(pilot)
         assert "What:" in shown
         assert "Why:" in shown
-        for key in KEYS[:10]:
+        for key in all_keys()[:10]:
             assert key.tooltip in shown
         await pilot.press("escape")
         assert not isinstance(pilot.app.screen, HelpScreen)
@@ -205,8 +205,11 @@ async def test_in_a_browser_no_key_stops_the_process(monkeypatch: pytest.MonkeyP
 
 
 def test_every_binding_says_what_it_does_and_is_there_once() -> None:
-    assert len({key.id for key in KEYS}) == len({key.keys for key in KEYS}) == len(KEYS)
-    assert all(key.description and key.tooltip for key in KEYS)
+    keys = all_keys()
+    assert len({key.id for key in keys}) == len(keys)
+    names = [name for key in keys for name in key.keys.split(",")]
+    assert len(set(names)) == len(names)
+    assert all(key.description and key.tooltip for key in keys)
 
 
 async def test_q_quits_and_escape_does_not() -> None:

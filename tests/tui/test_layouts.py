@@ -12,7 +12,7 @@ from engine.timeline.events import PHASES, Phase
 from microgpt_tui.panes import arrangement
 from microgpt_tui.panes.arrangement import Arrangement
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.layouts import AROUND, NORMAL, panes_of, plan, regions, spotlit
+from microgpt_tui.panes.layouts import AROUND, panes_of, plan, regions, spotlit, usual
 from microgpt_tui.texts.sentences import pane_text, texts
 from tests.support.harness import debugger, drawn, screen, text
 
@@ -50,14 +50,14 @@ def test_panes_cover_the_room_and_do_not_overlap(size: tuple[int, int], phase: P
 def test_a_pinned_pane_stays_in_every_phase_and_takes_no_pinned_place() -> None:
     wish = Arrangement().pin("prediction")
     for phase in PHASES:
-        assert "prediction" in set(panes_of(wish.apply(NORMAL[phase])))
+        assert "prediction" in set(panes_of(wish.apply(usual("normal", phase))))
     assert wish.pin("prediction") == Arrangement()
     both = wish.pin("attention")
-    assert {"prediction", "attention"} <= set(panes_of(both.apply(NORMAL[Phase.BACKWARD])))
+    assert {"prediction", "attention"} <= set(panes_of(both.apply(usual("normal", Phase.BACKWARD))))
 
 
 def test_swapped_panes_trade_places_and_back() -> None:
-    split = NORMAL[Phase.FORWARD]
+    split = usual("normal", Phase.FORWARD)
     room = Region(0, 0, 120, 29)
     before = dict(regions(split, room))
     wish = Arrangement().swap("stage", "inspector")

@@ -19,6 +19,7 @@ from microgpt_tui.app import MicrogptApp
 from microgpt_tui.lectures.lecture import Lecture
 from microgpt_tui.lectures.library import find
 from microgpt_tui.lectures.page import Course
+from microgpt_tui.panes.registry import screen_names
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.screens.lecture import LectureScreen
 from microgpt_tui.screens.loading import OpeningScreen
@@ -110,7 +111,7 @@ async def test_a_lecture_on_another_model_opens_one(course: Course) -> None:
 
 async def test_chapters_follow_one_another_on_one_run(course: Course) -> None:
     lecture = Lecture(course, clock=lambda: 0.0)
-    async with running(MicrogptApp(Start(*lecture.run()), lecture)) as pilot:
+    async with running(MicrogptApp(Start(*lecture.run(screen_names())), lecture)) as pilot:
         first = await opened(pilot, "01-first en")
         await pilot.press("6", "right", "right", "right")
         second = await opened(pilot, "02-second en")
@@ -123,7 +124,7 @@ async def test_chapters_follow_one_another_on_one_run(course: Course) -> None:
 
 async def test_the_course_can_be_had_in_the_other_language(course: Course) -> None:
     lecture = Lecture(course, clock=lambda: 0.0)
-    async with running(MicrogptApp(Start(*lecture.run()), lecture)) as pilot:
+    async with running(MicrogptApp(Start(*lecture.run(screen_names())), lecture)) as pilot:
         await opened(pilot, "01-first en")
         await pilot.press("l", "tab", "down", "enter")
         await opened(pilot, "02-second ko")
@@ -132,7 +133,7 @@ async def test_the_course_can_be_had_in_the_other_language(course: Course) -> No
 
 async def test_q_ends_the_program_if_it_began_with_the_lecture(course: Course) -> None:
     lecture = Lecture(course, clock=lambda: 0.0)
-    app = MicrogptApp(Start(*lecture.run()), lecture)
+    app = MicrogptApp(Start(*lecture.run(screen_names())), lecture)
     async with running(app) as pilot:
         await opened(pilot, "01-first en")
         await pilot.press("q")
@@ -145,7 +146,7 @@ async def test_a_chapter_with_a_mistake_is_told_and_the_present_one_stays(course
     broken = tmp_path / "en" / "02-second.md"
     broken.write_text(broken.read_text(encoding="utf-8").replace("{q[0, 0]}", "{nosuch}"), encoding="utf-8")
     lecture.course, _ = find(str(tmp_path), "en")
-    async with running(MicrogptApp(Start(*lecture.run()), lecture)) as pilot:
+    async with running(MicrogptApp(Start(*lecture.run(screen_names())), lecture)) as pilot:
         await opened(pilot, "01-first en")
         await pilot.press("6", "right", "right", "right")
         await until(pilot, lambda: "nosuch" in notes(pilot))
@@ -170,7 +171,7 @@ async def test_presses_while_a_chapter_makes_way_for_the_next_change_neither(
     course: Course, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lecture, go_on = Lecture(course, 1, clock=lambda: 0.0), asyncio.Event()
-    app = MicrogptApp(Start(*lecture.run()), lecture)
+    app = MicrogptApp(Start(*lecture.run(screen_names())), lecture)
     async with running(app) as pilot:
         first = await opened(pilot, "02-second en")
         clear = app._clear
@@ -192,7 +193,7 @@ async def test_presses_while_a_chapter_makes_way_for_the_next_change_neither(
 
 async def test_a_chapter_that_is_taken_apart_takes_no_more_presses_and_shows_nothing(course: Course) -> None:
     lecture = Lecture(course, clock=lambda: 0.0)
-    app = MicrogptApp(Start(*lecture.run()), lecture)
+    app = MicrogptApp(Start(*lecture.run(screen_names())), lecture)
     async with running(app) as pilot:
         first = await opened(pilot, "01-first en")
         assert first.check_action("advance", ())

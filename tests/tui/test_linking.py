@@ -18,7 +18,7 @@ from engine.timeline.events import PHASES, Moment, Phase
 from microgpt_tui.debugger.frame import Choice, Frame, Where
 from microgpt_tui.debugger.navigation import SameEvent, origin
 from microgpt_tui.drawing.picture import Picture, Spot
-from microgpt_tui.panes import arrangement
+from microgpt_tui.panes import arrangement, registry
 from microgpt_tui.panes.attention import Attention
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.gradients import Gradients
@@ -28,7 +28,6 @@ from microgpt_tui.panes.program import Program
 from microgpt_tui.panes.qkv import QKV
 from microgpt_tui.panes.residual import Residual
 from microgpt_tui.panes.tokens import Tokens
-from microgpt_tui.screens.debugger import PANES
 from tests.support.harness import debugger, screen, session, until
 
 PLACES = {
@@ -79,7 +78,7 @@ def scattered(count: int) -> list[Moment]:
 
 def shown(name: str, frame: Frame) -> Pane:
     """A pane by itself that shows a frame."""
-    pane = PANES[name](name)
+    pane = next(spec.kind(name) for spec in registry.PANES if spec.id == name)
     pane.frame, pane.picture = frame, pane.draw(frame, *SIZES.get(name, SIZE))
     return pane
 
@@ -94,7 +93,7 @@ def drawn_as(picture: Picture, target: Hashable) -> list[list[Segment]]:
     return [list(Segment.divide(picture.lines[s.y].segments, [s.x, s.end]))[1] for s in spots]
 
 
-@pytest.mark.parametrize("name", sorted(set(PANES) - {"inspector"}))
+@pytest.mark.parametrize("name", sorted(set(registry.ids()) - {"inspector"}))
 def test_a_selected_scalar_looks_unlike_itself_unselected(name: str) -> None:
     chance = random.Random(name)
     for moment in scattered(6):
@@ -106,7 +105,7 @@ def test_a_selected_scalar_looks_unlike_itself_unselected(name: str) -> None:
             assert selected != without or not without, (moment, frame_at(moment).explain.name(row))
 
 
-@pytest.mark.parametrize("name", sorted(PANES))
+@pytest.mark.parametrize("name", sorted(registry.ids()))
 def test_from_every_scalar_of_a_pane_an_arrow_leads_to_another(name: str) -> None:
     chance = random.Random(name)
     for moment in scattered(4):

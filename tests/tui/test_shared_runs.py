@@ -18,6 +18,7 @@ from microgpt_tui.debugger import run_controller, series_loader
 from microgpt_tui.debugger.run_controller import Motion
 from microgpt_tui.debugger.series import Course, Update, course
 from microgpt_tui.inference.worker import NAMES
+from microgpt_tui.panes.registry import screen_names
 from microgpt_tui.screens.inference import InferenceScreen
 from microgpt_tui.screens.lecture import LectureScreen
 from microgpt_tui.storage.startup import Start
@@ -118,7 +119,7 @@ async def test_a_chapter_begins_on_a_copy_of_a_run_that_is_still_moving(
     head = "---\nconfig: n_layer=1, n_embd=4, n_head=2, block_size=4, num_steps=50, seed=3\ndata: docs.txt\n"
     lecture = lecture_of(tmp_path, PAGES.replace("---\n", head, 1), chapters=2)
     held = Held()
-    app = MicrogptApp(Start(*lecture.run()), lecture)
+    app = MicrogptApp(Start(*lecture.run(screen_names())), lecture)
     async with app.run_test(size=(120, 36)) as pilot:
 
         def opened() -> bool:

@@ -18,9 +18,9 @@ from engine import Config
 from engine.timeline.events import Moment, Phase
 from engine.timeline.events import Place as Event
 from microgpt_tui.app import MicrogptApp
-from microgpt_tui.debugger.keys import KEYS
 from microgpt_tui.dialogs.breakpoints import BreakpointsScreen
 from microgpt_tui.dialogs.command_line import LineScreen
+from microgpt_tui.panes import registry
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.storage.startup import Start, from_desk, from_seed
@@ -28,7 +28,7 @@ from tests.support.harness import notes, text, until
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 TIMES = {"twice": 2, "three times": 3, "four times": 4, "five times": 5}
-PRESSED = {key.display or key.keys: key.keys.split(",")[0] for key in KEYS} | {"a": "a"}
+PRESSED = {key.display or key.keys: key.keys.split(",")[0] for key in registry.all_keys()} | {"a": "a"}
 Q0 = ("q", 0, 0, None)
 
 

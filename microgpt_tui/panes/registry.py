@@ -1,0 +1,160 @@
+"""`PANES`: one entry a pane, which the screen, its keys, the layouts, the help, the palette and lectures read.
+
+The order is that of tab, of the help and of what a lecture's author is told. Read it as `registry.PANES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from engine.timeline.events import Phase
+from microgpt_tui.debugger.keys import KEYS, Key
+from microgpt_tui.lectures.binding import ScreenNames
+from microgpt_tui.panes.adam import Adam
+from microgpt_tui.panes.attention import Attention
+from microgpt_tui.panes.base import Pane
+from microgpt_tui.panes.comparison import Comparison
+from microgpt_tui.panes.gradients import Gradients
+from microgpt_tui.panes.inspector import Inspector
+from microgpt_tui.panes.prediction import Prediction
+from microgpt_tui.panes.program import Program
+from microgpt_tui.panes.qkv import QKV
+from microgpt_tui.panes.residual import Residual
+from microgpt_tui.panes.source import Source
+from microgpt_tui.panes.stage import Stage
+from microgpt_tui.panes.training import Training
+from microgpt_tui.panes.watches import Watches
+from microgpt_tui.panes.why import Why
+
+Room = Literal["narrow", "low", "normal", "wide"]
+"""Sizes of terminals; `layouts.room_of` says which is which."""
+Area = Literal["left", "middle", "right", "foot"]
+"""Three columns, and a strip below them whose panes stand side by side."""
+
+REST = 0
+FORWARD, BACKWARD, UPDATE = ((phase,) for phase in Phase)
+BOTH, ALL = (*FORWARD, *BACKWARD), tuple(Phase)
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A place in the layouts of a room and of some phases.
+
+    `size` is in lines, in the foot in columns; REST takes what is left. An area lists its panes by `order`.
+    """
+
+    room: Room
+    phases: tuple[Phase, ...]
+    area: Area
+    size: int = REST
+    order: int = 9
+
+
+@dataclass(frozen=True, slots=True)
+class PaneSpec:
+    """A pane: its id, its class, the key that chooses it, where it stands, and whether a lecture can light it.
+
+    Without spots it comes up only when it is asked for. `key` and `display` are as in `Key`. Where a pinned pane has no
+    place, it takes that of the pane with the lowest number in `yields`; 0 never yields.
+    """
+
+    id: str
+    kind: type[Pane]
+    key: str | None
+    tooltip: str = ""
+    display: str | None = None
+    spots: tuple[Spot, ...] = ()
+    yields: int = 0
+    lit: bool = True
+
+    @property
+    def binding(self) -> Key | None:
+        """What its key does."""
+        if self.key is None:
+            return None
+        return Key(f"pane.{self.id}", self.key, f"pane('{self.id}')", self.id, self.tooltip, self.display, group="Look")
+
+
+PANES: tuple[PaneSpec, ...] = (
+    PaneSpec("stage", Stage, "1", "Choose the stage", spots=(
+        Spot("narrow", ALL, "middle", order=0),
+        Spot("low", ALL, "middle", order=0),
+        Spot("normal", ALL, "middle", order=0),
+        Spot("wide", ALL, "middle", order=0),
+    )),
+    PaneSpec("program", Program, "2", "Choose the outline of the step", spots=(
+        Spot("low", BOTH, "left", order=0),
+        Spot("normal", BOTH, "left", order=0),
+        Spot("normal", UPDATE, "foot", 26, order=0),
+        Spot("wide", BOTH, "left", order=0),
+        Spot("wide", UPDATE, "foot", 32, order=0),
+    )),
+    PaneSpec("inspector", Inspector, "3", "Choose the inspector", spots=(
+        Spot("low", BOTH, "right", order=0),
+        Spot("normal", BOTH, "right", order=0),
+        Spot("wide", BOTH, "right", order=1),
+    )),
+    PaneSpec("source", Source, "4", "Choose the source", yields=8, spots=(
+        Spot("normal", BOTH, "middle", 7, order=3),
+        Spot("normal", UPDATE, "foot", order=3),
+        Spot("wide", BOTH, "middle", 8, order=3),
+        Spot("wide", UPDATE, "foot", order=3),
+    )),
+    PaneSpec("qkv", QKV, "5", "Choose queries, keys and values", yields=1, spots=(
+        Spot("normal", FORWARD, "right", 7, order=2),
+        Spot("wide", BOTH, "middle", 11, order=1),
+    )),
+    PaneSpec("attention", Attention, "6", "Choose the attention weights", yields=4, spots=(
+        Spot("normal", FORWARD, "right", 10, order=1),
+        Spot("wide", BOTH, "right", 15, order=0),
+    )),
+    PaneSpec("residual", Residual, "7", "Choose the residual stream", yields=2, spots=(
+        Spot("normal", BACKWARD, "right", 7, order=2),
+        Spot("wide", BOTH, "middle", 9, order=2),
+    )),
+    PaneSpec("prediction", Prediction, "8", "Choose the prediction", yields=6, spots=(
+        Spot("wide", FORWARD, "right", 16, order=2),
+    )),
+    PaneSpec("gradients", Gradients, "9", "Choose the gradients of the matrices", yields=5, spots=(
+        Spot("normal", BACKWARD, "right", 9, order=1),
+        Spot("wide", BACKWARD, "right", 16, order=2),
+        Spot("wide", UPDATE, "foot", 50, order=2),
+    )),
+    PaneSpec("adam", Adam, "0", "Choose Adam's arithmetic", yields=7, spots=(
+        Spot("normal", UPDATE, "foot", 44, order=1),
+        Spot("wide", UPDATE, "foot", 54, order=1),
+    )),
+    PaneSpec("training", Training, "equals_sign", "Choose the loss curve", "=", yields=3, spots=(
+        Spot("normal", BOTH, "left", 8, order=1),
+        Spot("wide", BOTH, "left", 14, order=1),
+    )),
+    PaneSpec("watches", Watches, "v", "Choose the watches; d takes one away"),
+    PaneSpec("why", Why, "Y", "Why: of a prediction, a gradient, an update"),
+    PaneSpec("comparison", Comparison, None, lit=False),
+)  # fmt: skip
+STRIPS = ("tokens", "timeline")  # lines above and below the panes that a lecture can light as well
+
+
+def ids() -> tuple[str, ...]:
+    """The panes' ids."""
+    return tuple(spec.id for spec in PANES)
+
+
+def all_keys() -> tuple[Key, ...]:
+    """Every key of the debugger: those of the panes stand after those that go from pane to pane."""
+    after = next(place for place, key in enumerate(KEYS, 1) if key.id == "pane.previous")
+    return (*KEYS[:after], *(spec.binding for spec in PANES if spec.binding), *KEYS[after:])
+
+
+def screen_names() -> ScreenNames:
+    """What a lecture may name of the debugger."""
+    return ScreenNames((*(spec.id for spec in PANES if spec.lit), *STRIPS), all_keys())
+
+
+def standing(room: Room, phase: Phase, area: Area) -> Iterator[tuple[int, str]]:
+    """The sizes and ids of the panes in an area, in order."""
+    found = [(spot, spec.id) for spec in PANES for spot in spec.spots]
+    here = [(spot, pane) for spot, pane in found if spot.room == room and phase in spot.phases and spot.area == area]
+    return ((spot.size, pane) for spot, pane in sorted(here, key=lambda each: each[0].order))
