@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from textual.widgets import Input
 
-from engine import Config, Expression, GradientChecker, Moment, Phase, Scope, Session
+from engine import Config, Expression, GradientChecker, Moment, Phase, Session
 from engine.expressions.watch import Watch, written
 from engine.model import gpt, recording
 from engine.run import session as sessions
@@ -125,16 +125,15 @@ def test_every_number_of_the_operation_stands_on_its_drawing_and_panes_draw_it(r
         assert ("∂mlp_gelu" in picture.text()) is (phase is Phase.BACKWARD)
 
 
-@pytest.mark.xfail(reason="expressions read a table of tensors that is typed by hand", strict=False)
 async def test_a_watch_a_breakpoint_and_a_condition_know_the_new_tensor(run: Session) -> None:
-    scope = Scope(SMALL, run.tokenizer)
+    scope = run.scope
     gelu = next(s for s in run.program.stretches(Phase.FORWARD) if s.kind == "gelu")
     run.seek(Moment(0, Phase.FORWARD, gelu.last))
-    assert Watch("mlp_gelu[3]@pos=0", scope).row(run.view()) == gelu.rows[3]
-    assert written(run.view(), int(gelu.rows[3])) == "mlp_gelu[3]@pos=0"
-    assert Expression("abs(mlp_gelu[3]) < 10 and max(mlp_gelu) > -1", scope).value(run.view()) is True
+    assert Watch("mlp_gelu[0, 3]@pos=0", scope).row(run.view()) == gelu.rows[3]
+    assert written(run.view(), int(gelu.rows[3])) == "mlp_gelu[0, 3]@pos=0"
+    assert Expression("abs(mlp_gelu[0, 3]) < 10 and max(mlp_gelu[0]) > -1", scope).value(run.view()) is True
     async with debugger((120, 36), run) as pilot:
-        for typed in ("mlp_gelu pos=1", "mlp_gelu[0] > -10"):
+        for typed in ("mlp_gelu@pos=1", "mlp_gelu[0, 0] > -10"):
             await pilot.press("B", "a")
             await pilot.pause()
             pilot.app.screen.query_one(Input).value = typed
