@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Static
 
-from engine import NumericFault, Session, Stops
+from engine import EngineError, NumericFault, Session, Stops
 from engine.run.branches import Branches
 from engine.timeline.events import Moment
 from engine.timeline.events import Place as Placed
@@ -24,6 +24,7 @@ from microgpt_tui.debugger.keys import KEYS, PaneKeys
 from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.debugger.run_controller import PACES, Motion
 from microgpt_tui.debugger.series_loader import Historian
+from microgpt_tui.dialogs.gradcheck import GradCheckScreen
 from microgpt_tui.dialogs.help import HelpScreen
 from microgpt_tui.panes.adam import Adam
 from microgpt_tui.panes.arrangement import Arrangement
@@ -47,13 +48,12 @@ from microgpt_tui.panes.tokens import Tokens
 from microgpt_tui.panes.training import Training
 from microgpt_tui.panes.watches import Watches
 from microgpt_tui.panes.why import Why
-from microgpt_tui.screens.checking import Checking
-from microgpt_tui.screens.following import Following
-from microgpt_tui.screens.inferring import Inferring
+from microgpt_tui.screens.inference import InferenceScreen
 from microgpt_tui.screens.whatif import WhatIf
 from microgpt_tui.storage.paths import in_browser
 
 SMALLEST = (80, 24)
+MAX_COMPARED_STEPS = 3  # earlier steps offered again as columns in the names view
 MOST_PRESSED = 9  # moves that wait for the one that is under way; a held key would make more without end
 PANES: dict[str, type[Pane]] = {
     "stage": Stage,
@@ -73,7 +73,7 @@ PANES: dict[str, type[Pane]] = {
 }
 
 
-class DebuggerScreen(Following, Inferring, Checking, WhatIf):
+class DebuggerScreen(WhatIf):
     """One moment of a run, seen from every side."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = "debugger.tcss"
@@ -111,6 +111,7 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
         self._pressed: list[str] = []  # moves that are to follow the one that is under way, as `action_go` takes them
         self._destination: SameEvent | None = None  # where a relative move is going
         self._followed: tuple[Moment, Placed] | None = None  # where the last one led, and the event that it followed
+        self._inferred_steps: list[int] = []  # training steps whose parameters inference was opened with, latest first
 
     def compose(self) -> ComposeResult:
         """The panes, top to bottom."""
@@ -377,6 +378,39 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
 
     def _stops(self) -> Stops:
         return Stops(self.scope, self.kept.breakpoints, self.kept.checks, self.hits)
+
+    # Gradients and inference.
+
+    @on(Why.Followed)
+    def followed(self, message: Why.Followed) -> None:
+        """Select a link's scalar; backspace returns to the one that it was followed from."""
+        if not self.busy:
+            self.trail.append(replace(self.where, row=self.frame.selected))
+            self.choose(message.row)
+
+    def action_check_gradient(self) -> None:
+        """Check the selected scalar against finite differences; one that was found there is chosen."""
+        if self.busy:
+            self.notify("The run is on its way to another moment; check a gradient when it has arrived.", timeout=3)
+        else:
+            self.app.push_screen(GradCheckScreen(self.session, self.frame.selected), self._checked)
+
+    def _checked(self, row: int | None) -> None:
+        if row is not None:
+            self.choose(row)
+
+    def action_infer(self) -> None:
+        """Open inference with the present parameters; the run stays where it is."""
+        if self._moving():
+            return
+        earlier = [step for step in self._inferred_steps if step != self.session.step]
+        try:
+            screen = InferenceScreen(self.session, earlier, self.frame.around.branch)
+        except EngineError as error:
+            self.notify(f"{error}.", severity="warning", timeout=8, markup=False)
+        else:
+            self._inferred_steps = list(dict.fromkeys([self.session.step, *earlier]))[: MAX_COMPARED_STEPS + 1]
+            self.app.push_screen(screen)
 
     def action_help(self) -> None:
         """All keys, and the sentences of the present event."""
