@@ -31,7 +31,7 @@ class Keeper:
     def __init__(self, screen: DebuggerScreen, start: Start) -> None:
         self.screen, session = screen, screen.session
         origin = Origin(session.checksum, start.path)
-        fresh = Desk(session.config, origin, screen.where, branch=start.branch)
+        fresh = Desk(session.config, origin, screen.state.where, branch=start.branch)
         self._desk = replace(start.desk, origin=origin) if start.desk else fresh
         last = start.desk is not None and not start.before  # the one whose files are written on
         self._saved = (self._state(), written_run()) if last and start.run else None  # what is in the run's file
@@ -49,11 +49,10 @@ class Keeper:
     def lay_out(self) -> None:
         """Put everything where it was left; the run stands at the moment already, or at a fault on the way there."""
         desk, screen = self._desk, self.screen
-        if desk.moment == screen.session.moment and _fits(desk, screen):
-            screen.where = desk.where
-        screen.kept, dropped = restored(asdict(desk), screen.scope)
+        kept, dropped = restored(asdict(desk), screen.scope)
+        there = desk.moment == screen.session.moment and _fits(desk, screen)
         screen.zoomed = desk.zoomed if desk.zoomed in PANES else None
-        screen.show()
+        screen.state.restore(desk.where if there else screen.state.where, kept)
         if desk.pane in PANES:
             screen.set_focus(screen.query_one(f"#{desk.pane}", Pane))
         if desk.branch is not None and desk.branch not in screen.branches:
@@ -72,11 +71,11 @@ class Keeper:
         pane = screen.focused.id if isinstance(screen.focused, Pane) else None
         return replace(
             self._desk,
-            where=screen.where,
+            where=screen.state.where,
             zoomed=screen.zoomed,
             pane=pane,
             branch=screen.branch or self._entering,
-            **screen.kept.as_dict(),
+            **screen.state.kept.as_dict(),
         )
 
     def look(self) -> None:

@@ -84,8 +84,7 @@ class Commanding(Stopping):
             case Moment() | SameEvent():
                 self.go(command)
             case Choice():
-                self.where = self.where.choosing(command)
-                self.show()
+                self.state.look_at(command)
             case Scalar():
                 self._seek(command)
             case Spot():
@@ -97,7 +96,7 @@ class Commanding(Stopping):
             case Continue():
                 if self._moving_meanwhile():
                     return
-                stops = Stops(self.scope, (command.breakpoint,), self.kept.checks)
+                stops = Stops(self.scope, (command.breakpoint,), self.state.kept.checks)
                 self._leave()
                 if command.back:
                     self.motion.back(stops)
@@ -111,7 +110,7 @@ class Commanding(Stopping):
             moment, row = found
             self.go(moment)
             if session.moment == moment:
-                self.where = replace(self.where, row=row)
+                self.state.choose(row)
             return
         step = scalar.next_step(session.step, session.docs, session.config.block_size)
         if step is not None:
@@ -137,9 +136,9 @@ class Commanding(Stopping):
         if self.session.moment != spot.moment:
             return
         if spot.matrix is None:
-            self.where = replace(self.where, row=spot.row, cell=spot.cell)
+            self.state.choose(spot.row, spot.cell)
             return
-        self.where = replace(self.where.choosing(Choice(matrix=spot.matrix)), row=spot.row)
+        self.state.choose(spot.row, matrix=spot.matrix)
         value = self.frame.value(spot.row)
         now = "" if value is None else f" = {exact(value)}"
         self.notify(
@@ -214,25 +213,26 @@ class Commanding(Stopping):
 
     def _mark(self, letter: str | None) -> None:
         if letter is not None:
-            self.kept = replace(self.kept, marks={**self.kept.marks, letter: self.session.moment})
-            self.show()
+            self.state.annotate(replace(self.state.kept, marks={**self.state.kept.marks, letter: self.session.moment}))
             self.notify(f"Mark {letter} is set; '{letter} returns here.", timeout=3, markup=False)
 
     def action_to_mark(self) -> None:
         """Show the marks, ask for a letter, and return to the mark of that name."""
         if self._moving():
             return
-        if not self.kept.marks:
+        if not self.state.kept.marks:
             self.notify("There is no mark yet; m and a letter sets one.", timeout=3)
             return
-        marks = "\n".join(f"{letter}  {self._words(moment)}" for letter, moment in sorted(self.kept.marks.items()))
+        marks = "\n".join(
+            f"{letter}  {self._words(moment)}" for letter, moment in sorted(self.state.kept.marks.items())
+        )
         self.app.push_screen(
-            LetterScreen(f"{marks}\nReturn to a mark: press its letter, or esc.", self.kept.marks), self._return
+            LetterScreen(f"{marks}\nReturn to a mark: press its letter, or esc.", self.state.kept.marks), self._return
         )
 
     def _return(self, letter: str | None) -> None:
         if letter is not None:
-            self.go(self.kept.marks[letter])
+            self.go(self.state.kept.marks[letter])
 
     def _words(self, moment: Moment) -> str:
         """A marked moment in words; what happens at one of another step is known only there."""

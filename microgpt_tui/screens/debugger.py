@@ -19,11 +19,12 @@ from engine.timeline.events import Moment
 from engine.timeline.events import Place as Placed
 from microgpt_tui.debugger import navigation
 from microgpt_tui.debugger.annotations import Kept
-from microgpt_tui.debugger.frame import Around, Frame, Where
+from microgpt_tui.debugger.frame import Around, Frame
 from microgpt_tui.debugger.keys import KEYS, PaneKeys
 from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.debugger.run_controller import PACES, Motion
 from microgpt_tui.debugger.series_loader import Historian
+from microgpt_tui.debugger.state import DebuggerState
 from microgpt_tui.dialogs.gradcheck import GradCheckScreen
 from microgpt_tui.dialogs.help import HelpScreen
 from microgpt_tui.panes.adam import Adam
@@ -98,15 +99,11 @@ class DebuggerScreen(WhatIf):
     def __init__(self, session: Session, kept: Kept | None = None, arrangement: Arrangement | None = None) -> None:
         """Panes stand in the given arrangement; without one, as the user left them, which is read from a file."""
         super().__init__()
-        self.session = session
+        self.state = DebuggerState(session, kept, self.show)
         self.branches = Branches(session)
-        self.kept = kept or Kept()
         self.arrangement = Arrangement.load() if arrangement is None else arrangement
-        self.where = Where(session.moment)
-        self.fault: NumericFault | None = None
         self.historian = Historian(self, session)
         self.motion = Motion(self, session)
-        self.live = None
         self._waiting = False
         self._pressed: list[str] = []  # moves that are to follow the one that is under way, as `action_go` takes them
         self._destination: SameEvent | None = None  # where a relative move is going
@@ -144,7 +141,7 @@ class DebuggerScreen(WhatIf):
         self.query_one("#too-small", Static).update(
             f"This {where} is {width}×{height}.\nThe debugger needs {SMALLEST[0]}×{SMALLEST[1]}: {remedy}.\nq quits."
         )
-        self.place_panes(self.where.moment.phase)
+        self.place_panes(self.state.where.moment.phase)
 
     # Where we are.
 
@@ -158,6 +155,11 @@ class DebuggerScreen(WhatIf):
         return super().check_action(action, parameters) if self.whole else False
 
     @property
+    def session(self) -> Session:  # type: ignore[override]
+        """The run that is shown."""
+        return self.state.session
+
+    @property
     def busy(self) -> bool:
         """Whether a thread is moving the run; nobody else may look at it then."""
         return self.motion.busy
@@ -165,23 +167,23 @@ class DebuggerScreen(WhatIf):
     @property
     def frame(self) -> Frame:
         """The present moment, seen from where the user is."""
-        fault = str(self.fault) if self.fault else None
+        fault = str(self.state.fault) if self.state.fault else None
         session = self.session
         split = (len(session.docs), len(session.val_docs)) if session.val_docs else None
         past, names = self.historian.known, self.motion.names
-        around = Around(fault, past, names, self.kept, self.live, split, self.branch, self.beside)
-        return Frame(self.session.view(), self.where, around)
+        around = Around(fault, past, names, self.state.kept, self.state.live, split, self.branch, self.beside)
+        return Frame(self.session.view(), self.state.where, around)
 
     def show(self) -> None:
         """Hand the present moment to every pane."""
         self._waiting = False
         if not self.whole:
             return
-        if self.busy and self.live is None:
+        if self.busy and self.state.live is None:
             return  # the run is on its way; what it arrives at will be shown
         frame = self.frame
-        self.set_class(self.fault is not None, "-fault")
-        self.set_class(self.live is not None, "-live")
+        self.set_class(self.state.fault is not None, "-fault")
+        self.set_class(self.state.live is not None, "-live")
         self.place_panes(frame.phase)
         for pane in self.query(Pane):
             pane.show(frame)
@@ -190,7 +192,11 @@ class DebuggerScreen(WhatIf):
         """Show when the keys that are waiting have been seen to: a held key moves at once and never queues pictures."""
         if not self._waiting:
             self._waiting = True
-            self.call_later(self.show)
+            self.call_later(self._show_waiting)
+
+    def _show_waiting(self) -> None:
+        if self._waiting:  # nothing has shown the moment since
+            self.show()
 
     # Moving.
 
@@ -214,8 +220,8 @@ class DebuggerScreen(WhatIf):
             if then is not None:
                 self.session.seek(then(self.session.program), self.motion.told)
         except NumericFault as fault:
-            self.fault = fault
-        self.where = self.where.at(self.session.moment)
+            self.state.meet(fault)
+        self.state.stand(self.state.where.at(self.session.moment))
         self._reached()
         self.show_soon()
 
@@ -239,11 +245,11 @@ class DebuggerScreen(WhatIf):
         if self._moving_meanwhile():
             return
         self._leave()
-        self.motion.enter(make, moment or self.where.moment)
+        self.motion.enter(make, moment or self.state.where.moment)
 
     def _leave(self) -> None:
         """The run begins to move: panes keep their pictures, and let go of its numbers."""
-        self.fault = None
+        self.state.depart()
         for pane in self.query(Pane):
             pane.let_go()
 
@@ -254,14 +260,13 @@ class DebuggerScreen(WhatIf):
             return
         more = len(self._pressed)
         then = f", then {more} more move{'s' if more > 1 else ''}" if more else ""
-        self.live = replace(message.live, doing=message.live.doing + then)
+        self.state.report(replace(message.live, doing=message.live.doing + then))
         if message.whole:
-            self.where = self.where.at(self.session.moment)
+            self.state.stand(self.state.where.at(self.session.moment))
             self.show()
         else:
             self.query_one(Explanation).show(self.frame)
         self._leave()
-        self.live = None
         self.motion.drawn()
 
     @on(Motion.Arrived)
@@ -269,11 +274,10 @@ class DebuggerScreen(WhatIf):
         """A run that was moving stands still."""
         self.motion.settle()
         self.taken_over()
-        self.fault, stop = message.fault, message.found
-        self.where = self.where.at(self.session.moment)
+        self.state.meet(message.fault)
+        stop, where = message.found, self.state.where.at(self.session.moment)
+        self.state.stand(where if stop is None or stop.row is None else replace(where, row=stop.row))
         self._reached()
-        if stop is not None and stop.row is not None:
-            self.where = replace(self.where, row=stop.row)
         self.show()
         if stop is not None:
             self.notify(f"{stop.sentence}.", title="Stopped", severity="warning" if stop.check else "information",
@@ -291,7 +295,7 @@ class DebuggerScreen(WhatIf):
     def _go_on(self, pressed: list[str]) -> None:
         """Move as was asked for while the run was under way; what follows another far move waits for that."""
         for place, way in enumerate(pressed):
-            if self.fault is not None:
+            if self.state.fault is not None:
                 return
             if self.busy:
                 self._pressed = pressed[place:]
@@ -331,7 +335,7 @@ class DebuggerScreen(WhatIf):
         target, last = move(self.session.program, self.session.moment), self.session.config.num_steps
         if target is not None and target.step > last:  # beyond the schedule the rate is below 0
             target = replace(target, step=last) if self.session.step < last else None
-        if target is None or (target == self.session.moment and self.fault is None):
+        if target is None or (target == self.session.moment and self.state.fault is None):
             self.notify(NOWHERE.get(way, "There is nothing further in that direction."), timeout=3)
         else:
             self.go(target)
@@ -377,7 +381,7 @@ class DebuggerScreen(WhatIf):
         return here.step > last or (here.step == last and here == navigation.last_moment(self.session.program))
 
     def _stops(self) -> Stops:
-        return Stops(self.scope, self.kept.breakpoints, self.kept.checks, self.hits)
+        return Stops(self.scope, self.state.kept.breakpoints, self.state.kept.checks, self.hits)
 
     # Gradients and inference.
 
@@ -385,7 +389,7 @@ class DebuggerScreen(WhatIf):
     def followed(self, message: Why.Followed) -> None:
         """Select a link's scalar; backspace returns to the one that it was followed from."""
         if not self.busy:
-            self.trail.append(replace(self.where, row=self.frame.selected))
+            self.state.follow_from(self.frame.selected)
             self.choose(message.row)
 
     def action_check_gradient(self) -> None:

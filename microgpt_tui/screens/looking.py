@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from textual import on
@@ -11,11 +10,10 @@ from textual.screen import Screen
 
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger import navigation
-from microgpt_tui.debugger.annotations import Kept
-from microgpt_tui.debugger.frame import Choice, Frame, Where
+from microgpt_tui.debugger.frame import Choice, Frame
 from microgpt_tui.debugger.keys import Key
 from microgpt_tui.debugger.navigation import SameEvent
-from microgpt_tui.debugger.run_controller import Live
+from microgpt_tui.debugger.state import DebuggerState
 from microgpt_tui.panes.arrangement import Arrangement
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.layouts import REST, Body, Split, below, panes_of, plan
@@ -28,16 +26,13 @@ class Looking(Screen[None]):
     """The half of the debugger's screen that leaves time alone."""
 
     session: Session
-    where: Where
-    kept: Kept
-    live: Live | None  # how a moving run is doing
+    state: DebuggerState
     arrangement: Arrangement
 
     def __init__(self) -> None:
         super().__init__()
         self.zoomed: str | None = None
         self.raised = False  # whether that pane has all the room for want of a place, not because of `z`
-        self.trail: list[Where] = []  # where values were followed from
 
     # What the other half does.
 
@@ -69,16 +64,18 @@ class Looking(Screen[None]):
 
     def _plan(self, phase: Phase) -> Split:
         """Where panes stand in a phase, as the user has arranged them."""
-        return self.arrangement.apply(plan(phase, self.size, bool(self.kept.watches), self.live is not None))
+        return self.arrangement.apply(
+            plan(phase, self.size, bool(self.state.kept.watches), self.state.live is not None)
+        )
 
     def _zoom(self, name: str | None, raised: bool = False) -> None:
         self.zoomed, self.raised = name, raised and name is not None
-        self.place_panes(self.where.moment.phase)
+        self.place_panes(self.state.where.moment.phase)
 
     def action_pane(self, name: str) -> None:
         """Choose a pane; one that has no place now comes up over the others, and goes again when it is chosen again."""
         pane = self.query_one(f"#{name}", Pane)
-        at_home = name in panes_of(self._plan(self.where.moment.phase))
+        at_home = name in panes_of(self._plan(self.state.where.moment.phase))
         if self.zoomed or not at_home:
             raised = self.raised or not self.zoomed
             self._zoom(None if self.zoomed == name or (at_home and name == "stage") else name, raised)
@@ -106,7 +103,7 @@ class Looking(Screen[None]):
 
     def action_swap(self, way: int) -> None:
         """Let the chosen pane and the one before or after it trade places."""
-        names = list(panes_of(self._plan(self.where.moment.phase)))
+        names = list(panes_of(self._plan(self.state.where.moment.phase)))
         if not isinstance(self.focused, Pane) or self.focused.id not in names or len(names) == 1:
             self.notify("Choose a pane first, with tab or its number; then < and > move it.", timeout=3)
             return
@@ -116,7 +113,7 @@ class Looking(Screen[None]):
     def _rearrange(self, arrangement: Arrangement) -> None:
         self.arrangement = arrangement
         self.zoomed = None
-        self.place_panes(self.where.moment.phase)
+        self.place_panes(self.state.where.moment.phase)
         try:
             arrangement.save()
         except OSError as error:
@@ -158,16 +155,16 @@ class Looking(Screen[None]):
         if target is None:
             self.notify("This number was not computed: it is a constant, or was drawn before training.", timeout=3)
         elif target != frame.moment:
-            self.trail.append(replace(self.where, row=frame.selected))
+            self.state.follow_from(frame.selected)
             self.go(target)
 
     def action_return(self) -> None:
         """Go back to where `enter` was pressed."""
-        if self.trail and not self.busy:
-            came_from = self.trail.pop()
-            self.go(came_from.moment)
-            if self.busy or self.session.moment == came_from.moment:  # and not at a fault on the way
-                self.where = came_from
+        if self.busy or (came_from := self.state.follow_back()) is None:
+            return
+        self.go(came_from.moment)
+        if self.busy or self.session.moment == came_from.moment:  # and not at a fault on the way
+            self.state.stand(came_from)
 
     @on(Pane.Chosen)
     async def chosen(self, message: Pane.Chosen) -> None:
@@ -181,12 +178,9 @@ class Looking(Screen[None]):
         elif isinstance(message.target, int):
             self.choose(message.target)
         elif isinstance(message.target, Choice):
-            self.where = self.where.choosing(message.target)
-            self.show()
+            self.state.look_at(message.target)
 
     def choose(self, row: int) -> None:
         """Select a scalar; one of the tensor on the stage stays chosen from event to event."""
         found = (self.frame.stretch.rows.ravel() == row).nonzero()[0]
-        cell = int(found[0]) if len(found) else self.where.cell
-        self.where = replace(self.where, row=row, cell=cell)
-        self.show()
+        self.state.choose(row, int(found[0]) if len(found) else None)

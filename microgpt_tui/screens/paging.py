@@ -201,14 +201,15 @@ class Paging(DebuggerScreen):
     def _land(self) -> None:
         """The run is where the page wants it: choose what is in focus."""
         self._aim = None
-        self.where = Where(self.session.moment)
+        where = Where(self.session.moment)
         self.session.forget_future()  # a page looks the same whenever it is shown, and its curve grows from here
         for focus in self.scenes[self.lecture.page].focus:
             try:
-                self.where = focus.on(self.where, self.session)
+                where = focus.on(where, self.session)
             except LectureError as error:
                 if not self.turn.done:  # where the page ends, what it began with need not be there
                     self.notify(str(error), severity="warning", markup=False)
+        self.state.stand(where)
         doing = self.scenes[self.lecture.page].doing
         self._before = doing.chosen(self.frame) if doing else None
         if self.turn.done:
@@ -237,7 +238,7 @@ class Paging(DebuggerScreen):
         """The page has done what it does."""
         self.turn = self.turn.finished()
         self._show_page()
-        self.place_panes(self.where.moment.phase)
+        self.place_panes(self.state.where.moment.phase)
 
     def finish(self) -> None:
         """Show the page as it is when it has done what it does, at once."""

@@ -33,11 +33,10 @@ class Stopping(Looking):
     def keep(self, kept: Kept) -> None:
         """Lay something else out around the run, and show it. A breakpoint that is another now begins to count anew."""
         same = {replace(each, enabled=True) for each in kept.breakpoints}
-        for each in self.kept.breakpoints:
+        for each in self.state.kept.breakpoints:
             if replace(each, enabled=True) not in same:
                 self.hits.pop(each.id, None)
-        self.kept = kept
-        self.show()
+        self.state.annotate(kept)
 
     # Breakpoints.
 
@@ -45,20 +44,20 @@ class Stopping(Looking):
         """Set a breakpoint on the event on the stage, or take it away."""
         if self.busy:
             return
-        here, all_ = Place.of(self.frame.stretch), self.kept.breakpoints
+        here, all_ = Place.of(self.frame.stretch), self.state.kept.breakpoints
         others = tuple(each for each in all_ if each.place != here or each.condition is not None)
         if len(others) < len(all_):
-            self.keep(replace(self.kept, breakpoints=others))
+            self.keep(replace(self.state.kept, breakpoints=others))
             self.notify(f"No breakpoint any more: {here.describe()}.", timeout=3, markup=False)
         else:
-            new = Breakpoint(next_id(self.kept), here)
-            self.keep(replace(self.kept, breakpoints=(*all_, new)))
+            new = Breakpoint(next_id(self.state.kept), here)
+            self.keep(replace(self.state.kept, breakpoints=(*all_, new)))
             self.notify(f"Breakpoint: {here.describe()}. c runs to it, B lists all.", timeout=4, markup=False)
 
     def action_breakpoints(self) -> None:
         """List breakpoints and health checks."""
         if not self.busy:
-            self.app.push_screen(BreakpointsScreen(self.kept, self.scope, self.hits, self.keep), self._go_to)
+            self.app.push_screen(BreakpointsScreen(self.state.kept, self.scope, self.hits, self.keep), self._go_to)
 
     def _go_to(self, chosen: Breakpoint | None) -> None:
         """Go to the next place of a breakpoint in this step, or to its first one if there is no later one."""
@@ -98,14 +97,18 @@ class Stopping(Looking):
     def _watch(self, text: str | None) -> None:
         if text is None:
             return
-        if text in self.kept.watches:
+        if text in self.state.kept.watches:
             self.notify(f"{text} is watched already; v shows the watches.", timeout=3, markup=False)
             return
-        self.keep(replace(self.kept, watches=(*self.kept.watches, text)))
+        self.keep(replace(self.state.kept, watches=(*self.state.kept.watches, text)))
         self.notify(f"Watching {text}; v shows the watches.", timeout=3, markup=False)
 
     @on(Watches.Dropped)
     def dropped(self, message: Watches.Dropped) -> None:
         """A watch is taken away."""
         if not self.busy:
-            self.keep(replace(self.kept, watches=tuple(text for text in self.kept.watches if text != message.text)))
+            self.keep(
+                replace(
+                    self.state.kept, watches=tuple(text for text in self.state.kept.watches if text != message.text)
+                )
+            )

@@ -66,7 +66,7 @@ class WhatIf(Commanding):
         """The thread has come with a run: it may be another one. If it is not, no change was made."""
         changed, self._changed = self._changed, ""
         if self.session is not self.motion.session:
-            self.session = self.motion.session
+            self.state.take_run(self.motion.session)
             self.historian = Historian(self, self.session)
             if changed:
                 self.notify(changed, timeout=6, markup=False)
@@ -128,8 +128,8 @@ class WhatIf(Commanding):
 
     def _step_for(self, row: int) -> int:
         """The step whose value is meant: a parameter that has been moved is the next step's."""
-        moved = row < self.session.recording.n_params and self.where.moment.phase is Phase.UPDATE
-        moved = moved and row < self.where.moment.tick
+        moved = row < self.session.recording.n_params and self.state.where.moment.phase is Phase.UPDATE
+        moved = moved and row < self.state.where.moment.tick
         return min(self.session.step + moved, self.session.config.num_steps)
 
     def _read(self, target: str, step: int, line: str) -> Change:

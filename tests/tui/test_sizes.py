@@ -178,7 +178,7 @@ async def test_notifications_stand_over_the_panes_alone(
                 app.notify(each, timeout=1000)
             await until(pilot, lambda here=here: len(over(here)) >= min(len(words), 2))  # type: ignore[misc]
             for fault, exploring in product((None, FAULT), (False, True)):
-                here.fault = fault
+                here.state.meet(fault)
                 here.set_class(exploring, "-exploring")
                 here.show()
                 await pilot.pause()

@@ -172,12 +172,12 @@ async def test_a_run_is_entered_where_it_was_left_or_at_this_moment() -> None:
         moment = here.session.moment
         assert moment != left
         await press(pilot, "E", "home", "enter")
-        assert (here.session is original, original.moment, here.where.moment) == (True, left, left)
+        assert (here.session is original, original.moment, here.state.where.moment) == (True, left, left)
         await press(pilot, "E", "end", "u", "f", "f")  # a branch that is changed from outside stands where it stood
         await press(pilot, "E")
         assert steps_listed(pilot) == [left.step, moment.step]
         await press(pilot, "end", "enter")
-        assert (here.branch, here.session.moment, here.where.moment) == ("branch 1", moment, moment)
+        assert (here.branch, here.session.moment, here.state.where.moment) == ("branch 1", moment, moment)
         await press(pilot, "p", "E", "home", "m")
         assert (here.session is original, original.moment.phase) == (True, moment.phase)
         assert original.moment == here.branches["branch 1"].moment
