@@ -49,7 +49,7 @@ class Keeper:
     def lay_out(self) -> None:
         """Put everything where it was left; the run stands at the moment already, or at a fault on the way there."""
         desk, screen = self._desk, self.screen
-        kept, dropped = restored(asdict(desk), screen.scope)
+        kept, dropped = restored(asdict(desk), screen.stops.scope)
         there = desk.moment == screen.session.moment and _fits(desk, screen)
         screen.zoomed = desk.zoomed if desk.zoomed in PANES else None
         screen.state.restore(desk.where if there else screen.state.where, kept)

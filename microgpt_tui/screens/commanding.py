@@ -9,7 +9,7 @@ from functools import partial
 
 from textual import on
 
-from engine import Address, AddressError, Stops
+from engine import Address, AddressError
 from engine.run.stops import where
 from engine.timeline.events import Moment
 from microgpt_tui.debugger import goto, search
@@ -19,16 +19,18 @@ from microgpt_tui.debugger.goto import Cell, Command, Continue, Spot
 from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.debugger.run_controller import PACES, Motion
 from microgpt_tui.debugger.scalar_target import Scalar
+from microgpt_tui.debugger.stops import StopsController
 from microgpt_tui.dialogs.command_line import LineScreen, Prompt
 from microgpt_tui.dialogs.letter import LetterScreen
 from microgpt_tui.drawing.numbers import exact
-from microgpt_tui.screens.stopping import Stopping
+from microgpt_tui.screens.looking import Looking
 
 
-class Commanding(Stopping):
+class Commanding(Looking):
     """The part of the debugger's screen that is told where to go, in words or by a letter."""
 
     motion: Motion
+    stops: StopsController
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,7 +98,7 @@ class Commanding(Stopping):
             case Continue():
                 if self._moving_meanwhile():
                     return
-                stops = Stops(self.scope, (command.breakpoint,), self.state.kept.checks)
+                stops = self.stops.only(command.breakpoint)
                 self._leave()
                 if command.back:
                     self.motion.back(stops)

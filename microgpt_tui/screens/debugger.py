@@ -13,7 +13,9 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Static
 
-from engine import EngineError, NumericFault, Session, Stops
+from engine import EngineError, NumericFault, Session
+from engine.expressions.breakpoint import Breakpoint
+from engine.expressions.watch import Watch, written
 from engine.run.branches import Branches
 from engine.timeline.events import Moment
 from engine.timeline.events import Place as Placed
@@ -25,8 +27,11 @@ from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.debugger.run_controller import PACES, Motion
 from microgpt_tui.debugger.series_loader import Historian
 from microgpt_tui.debugger.state import DebuggerState
+from microgpt_tui.debugger.stops import StopsController
+from microgpt_tui.dialogs.breakpoints import BreakpointsScreen
 from microgpt_tui.dialogs.gradcheck import GradCheckScreen
 from microgpt_tui.dialogs.help import HelpScreen
+from microgpt_tui.dialogs.prompt import AskScreen
 from microgpt_tui.panes.adam import Adam
 from microgpt_tui.panes.arrangement import Arrangement
 from microgpt_tui.panes.attention import Attention
@@ -100,6 +105,7 @@ class DebuggerScreen(WhatIf):
         """Panes stand in the given arrangement; without one, as the user left them, which is read from a file."""
         super().__init__()
         self.state = DebuggerState(session, kept, self.show)
+        self.stops = StopsController(self.state, self.notify)
         self.branches = Branches(session)
         self.arrangement = Arrangement.load() if arrangement is None else arrangement
         self.historian = Historian(self, session)
@@ -356,7 +362,7 @@ class DebuggerScreen(WhatIf):
             way = "; ] shows what has been learnt on one more document" if self.session.step < steps else ""
             self.notify(f"All {steps:,} steps of the schedule are done{way}.")
         else:
-            stops, here = self._stops(), self.session.moment
+            stops, here = self.stops.all(), self.session.moment
             self._destination = self._meant(navigation.same_event(self.session.program, here, here.step))
             self._leave()
             self.motion.run(stops, PACES[-1] if flat_out else self.motion.pace, shown=self._destination)
@@ -366,7 +372,7 @@ class DebuggerScreen(WhatIf):
         if self.busy:
             self.motion.halt()
         else:
-            stops = self._stops()
+            stops = self.stops.all()
             self._leave()
             self.motion.back(stops)
 
@@ -380,8 +386,58 @@ class DebuggerScreen(WhatIf):
         last, here = self.session.config.num_steps - 1, self.session.moment
         return here.step > last or (here.step == last and here == navigation.last_moment(self.session.program))
 
-    def _stops(self) -> Stops:
-        return Stops(self.scope, self.state.kept.breakpoints, self.state.kept.checks, self.hits)
+    # Breakpoints and watches.
+
+    def action_break_here(self) -> None:
+        """Set a breakpoint on the event on the stage, or remove it."""
+        if not self.busy:
+            self.stops.toggle(self.frame.stretch)
+
+    def action_breakpoints(self) -> None:
+        """List breakpoints and health checks."""
+        if not self.busy:
+            kept, stops = self.state.kept, self.stops
+            self.app.push_screen(BreakpointsScreen(kept, stops.scope, stops.hits, stops.keep), self._go_to_breakpoint)
+
+    def _go_to_breakpoint(self, chosen: Breakpoint | None) -> None:
+        if chosen is None or self.busy:
+            return
+        if moment := self.stops.next_moment(chosen):
+            self.go(moment)
+        else:
+            self.notify("This step has no such event; c continues to the next step that has.", timeout=4)
+
+    def action_watch(self) -> None:
+        """Watch the selected scalar."""
+        if self.busy:
+            return
+        frame = self.frame
+        text = written(frame.view, frame.selected)
+        if text is None:
+            name = frame.explain.name(frame.selected)
+            self.notify(
+                f"{name} has no name of its own that could be watched; choose an element of a tensor or a parameter, "
+                "or type an expression with W.", timeout=5, markup=False,
+            )  # fmt: skip
+        else:
+            self.stops.watch(text)
+
+    def action_watch_typed(self) -> None:
+        """Watch any expression."""
+        if not self.busy:
+            hint = "As in loss, wte[5, 3], grad(wte[5, 3]) or q[0, 3]@pos=2; without @pos it follows the position."
+            asked = AskScreen("Watch an expression", hint, lambda text: Watch(text, self.stops.scope).text)
+            self.app.push_screen(asked, self._watch_typed)
+
+    def _watch_typed(self, text: str | None) -> None:
+        if text is not None:
+            self.stops.watch(text)
+
+    @on(Watches.Dropped)
+    def dropped(self, message: Watches.Dropped) -> None:
+        """A watch is removed."""
+        if not self.busy:
+            self.stops.unwatch(message.text)
 
     # Gradients and inference.
 

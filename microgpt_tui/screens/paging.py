@@ -47,7 +47,7 @@ class Paging(DebuggerScreen):
         super().__init__(session)
         self.lecture = lecture
         self._shared = shared  # notes, for other terminals
-        self.scenes = lecture.scenes(self.scope)
+        self.scenes = lecture.scenes(self.stops.scope)
         lecture.page = min(lecture.page % len(self.scenes), len(self.scenes) - 1)
         self.leaves: list[Leaf] = []  # of the first pages; the others are on their way
         self.turn = Turn(None)

@@ -146,7 +146,7 @@ async def test_health_checks_are_on_and_can_be_switched_off() -> None:
         assert "○ grad-norm" in text(pilot)
         await pilot.press("enter", "up", "d", "space")
         assert screen(pilot).state.kept.checks == set(CHECKS) - {"dead-relu"}
-        assert screen(pilot)._stops().checks == set(CHECKS) - {"dead-relu"}
+        assert screen(pilot).stops.all().checks == set(CHECKS) - {"dead-relu"}
 
 
 async def test_g_goes_to_where_a_breakpoint_stands() -> None:
@@ -163,7 +163,7 @@ async def test_g_goes_to_where_a_breakpoint_stands() -> None:
 
 async def test_marks_are_those_of_breakpoints_that_are_on_and_stand_in_this_step() -> None:
     async with debugger((200, 60)) as pilot:
-        keep = screen(pilot).keep
+        keep = screen(pilot).stops.keep
         kept = screen(pilot).state.kept
         for place, on, count in (
             (Place("q"), True, 8),

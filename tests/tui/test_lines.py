@@ -266,5 +266,5 @@ async def test_y_copies_the_address_of_the_moment() -> None:
         await pilot.press("n", "s", "y")
         run = screen(pilot).session
         assert pilot.app.clipboard == Address.of(run.program, run.moment).text
-        assert Address.parse(pilot.app.clipboard, screen(pilot).scope).moment(run.program) == run.moment
+        assert Address.parse(pilot.app.clipboard, screen(pilot).stops.scope).moment(run.program) == run.moment
         assert pilot.app.clipboard in notes(pilot)

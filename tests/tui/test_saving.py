@@ -213,7 +213,7 @@ async def test_after_quitting_everything_is_where_it_was() -> None:
 async def test_breakpoints_checks_watches_and_marks_are_laid_out_again() -> None:
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
         await pilot.press("n", "n", "n", "b", "w", "B", "end", "space", "escape")
-        screen.keep(replace(screen.state.kept, marks={"c": MIDST}))
+        screen.stops.keep(replace(screen.state.kept, marks={"c": MIDST}))
         pilot.app.exit()
     assert isinstance(pilot.app, MicrogptApp)
     assert pilot.app.keeper is not None
@@ -288,7 +288,7 @@ async def test_the_session_before_is_kept_and_can_be_returned_to() -> None:
     finished(await left_behind(lambda pilot, _: pilot.app.exit()))
     last = desks.left()
     async with opened(from_seed(SMALL, 1, None)) as (pilot, screen):
-        screen.branches.change(None, [parse("wte[1, 2] = 0.5", screen.scope)])  # nothing else
+        screen.branches.change(None, [parse("wte[1, 2] = 0.5", screen.stops.scope)])  # nothing else
         pilot.app.exit()
     assert finished(pilot.app).displaced
     new = desks.left()
@@ -351,7 +351,7 @@ async def test_it_is_kept_when_the_user_pauses(monkeypatch: pytest.MonkeyPatch) 
 async def test_a_run_that_another_debugger_has_written_over_is_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(autosave, "PAUSE", 0.02)
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
-        branch = screen.branches.change(None, [parse("wte[1, 2] = 0.5", screen.scope)])
+        branch = screen.branches.change(None, [parse("wte[1, 2] = 0.5", screen.stops.scope)])
         screen.enter(lambda: screen.branches.session(branch.name))
         await until(pilot, lambda: not screen.busy and desks.desk_file().exists() and desks.left().branch is not None)
         other = checkpoint.snapshot(Session(SMALL, load_docs()))

@@ -97,7 +97,7 @@ async def test_a_frame_that_comes_after_the_run_was_halted_is_not_drawn(monkeypa
         monkeypatch.setattr(here, "post_message", noticed)
         monkeypatch.setattr(run, "seek", held_up)
         monkeypatch.setattr(run, "view", looked_at)
-        here.motion.back(Stops(here.scope))
+        here.motion.back(Stops(here.stops.scope))
         await until(pilot, post_it.reached.is_set)
         post_it.release()
         assert posted.wait(PATIENCE)  # the message waits to be handled, since nothing is awaited here
