@@ -55,11 +55,11 @@ class Keeper:
         screen.state.restore(desk.where if there else screen.state.where, kept)
         if desk.pane in PANES:
             screen.set_focus(screen.query_one(f"#{desk.pane}", Pane))
-        if desk.branch is not None and desk.branch not in screen.branches:
+        if desk.branch is not None and desk.branch not in screen.what_if.branches:
             dropped.append(f"The branch {desk.branch} was not kept with the run; this is the original.")
         for sentence in dropped:
             screen.notify(sentence, severity="warning", timeout=12, markup=False)
-        screen.take_up(screen.branches, desk.branch)
+        screen.what_if.take_up(screen.what_if.branches, desk.branch)
         self._entering = desk.branch if screen.busy else None
         self._seen = self._kept = self.now()
         self._first = self._kept, self._state()
@@ -74,7 +74,7 @@ class Keeper:
             where=screen.state.where,
             zoomed=screen.zoomed,
             pane=pane,
-            branch=screen.branch or self._entering,
+            branch=screen.what_if.branch or self._entering,
             **screen.state.kept.as_dict(),
         )
 
@@ -87,14 +87,14 @@ class Keeper:
         if self._seen == now != self._kept:
             state = self._state()
             saved = self._saved == (state, written_run())  # and no other debugger has written over it
-            run = None if saved else self.screen.snapshot(now.origin.path)
+            run = None if saved else self.screen.what_if.snapshot(now.origin.path)
             self._kept = now
             self._writing = self.screen.run_worker(partial(self._write, now, run, state), thread=True)
         self._seen = now
 
     def _state(self) -> Hashable:
         """Where the run stands, and what its branches are."""
-        branches = self.screen.branches
+        branches = self.screen.what_if.branches
         return branches.original.step, tuple((branch.name, branch.changes) for branch in branches.all())
 
     def leave(self) -> None:
@@ -121,7 +121,7 @@ class Keeper:
             return
         now = self._last()
         # While the screen is busy a thread moves the run; then the moment alone is kept, and reached by training.
-        run = None if self.screen.busy else self.screen.snapshot(now.origin.path)
+        run = None if self.screen.busy else self.screen.what_if.snapshot(now.origin.path)
         if self._file.acquire(timeout=LONGEST):
             try:
                 self._ended = True  # what a thread was about to write is older

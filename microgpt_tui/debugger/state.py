@@ -25,7 +25,7 @@ class DebuggerState:
         self._fault: NumericFault | None = None
         self._live: Live | None = None
         self._trail: list[Where] = []
-        self._on_change = on_change
+        self.on_change = on_change
 
     @property
     def session(self) -> Session:
@@ -63,22 +63,22 @@ class DebuggerState:
         """Select a scalar, with its index in the tensor on the stage or the matrix that panes show for it."""
         where = self._where if matrix is None else self._where.choosing(Choice(matrix=matrix))
         self._where = replace(where, row=row, cell=where.cell if cell is None else cell)
-        self._on_change()
+        self.on_change()
 
     def look_at(self, choice: Choice) -> None:
         """Select a layer, head or matrix."""
         self._where = self._where.choosing(choice)
-        self._on_change()
+        self.on_change()
 
     def annotate(self, kept: Kept) -> None:
         """Replace the annotations."""
         self._kept = kept
-        self._on_change()
+        self.on_change()
 
     def restore(self, where: Where, kept: Kept) -> None:
         """Take up the focus and the annotations of another session."""
         self._where, self._kept = where, kept
-        self._on_change()
+        self.on_change()
 
     # While the run moves.
 

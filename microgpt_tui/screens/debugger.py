@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import ClassVar
 
 from textual import events, on
@@ -16,7 +17,7 @@ from textual.widgets import Static
 from engine import EngineError, NumericFault, Session
 from engine.expressions.breakpoint import Breakpoint
 from engine.expressions.watch import Watch, written
-from engine.run.branches import Branches
+from engine.interventions.syntax import Ablation, Change
 from engine.timeline.events import Moment
 from engine.timeline.events import Place as Placed
 from microgpt_tui.debugger import navigation
@@ -28,10 +29,14 @@ from microgpt_tui.debugger.run_controller import PACES, Motion
 from microgpt_tui.debugger.series_loader import Historian
 from microgpt_tui.debugger.state import DebuggerState
 from microgpt_tui.debugger.stops import StopsController
+from microgpt_tui.debugger.what_if import WhatIfController
+from microgpt_tui.dialogs.ablations import PartsScreen, in_question
+from microgpt_tui.dialogs.branches import BranchesScreen, Wish
 from microgpt_tui.dialogs.breakpoints import BreakpointsScreen
 from microgpt_tui.dialogs.gradcheck import GradCheckScreen
 from microgpt_tui.dialogs.help import HelpScreen
 from microgpt_tui.dialogs.prompt import AskScreen
+from microgpt_tui.drawing.numbers import exact
 from microgpt_tui.panes.adam import Adam
 from microgpt_tui.panes.arrangement import Arrangement
 from microgpt_tui.panes.attention import Attention
@@ -54,11 +59,12 @@ from microgpt_tui.panes.tokens import Tokens
 from microgpt_tui.panes.training import Training
 from microgpt_tui.panes.watches import Watches
 from microgpt_tui.panes.why import Why
+from microgpt_tui.screens.commanding import Commanding
 from microgpt_tui.screens.inference import InferenceScreen
-from microgpt_tui.screens.whatif import WhatIf
 from microgpt_tui.storage.paths import in_browser
 
 SMALLEST = (80, 24)
+OTHER_CHANGES = "or another change, as in learning_rate = 0.02, layer0.mlp = mean:20, wte[2] = 0"
 MAX_COMPARED_STEPS = 3  # earlier steps offered again as columns in the names view
 MOST_PRESSED = 9  # moves that wait for the one that is under way; a held key would make more without end
 PANES: dict[str, type[Pane]] = {
@@ -79,7 +85,7 @@ PANES: dict[str, type[Pane]] = {
 }
 
 
-class DebuggerScreen(WhatIf):
+class DebuggerScreen(Commanding):
     """One moment of a run, seen from every side."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = "debugger.tcss"
@@ -106,7 +112,7 @@ class DebuggerScreen(WhatIf):
         super().__init__()
         self.state = DebuggerState(session, kept, self.show)
         self.stops = StopsController(self.state, self.notify)
-        self.branches = Branches(session)
+        self.what_if = WhatIfController(self.state, self.enter, self.notify)
         self.arrangement = Arrangement.load() if arrangement is None else arrangement
         self.historian = Historian(self, session)
         self.motion = Motion(self, session)
@@ -176,8 +182,9 @@ class DebuggerScreen(WhatIf):
         fault = str(self.state.fault) if self.state.fault else None
         session = self.session
         split = (len(session.docs), len(session.val_docs)) if session.val_docs else None
-        past, names = self.historian.known, self.motion.names
-        around = Around(fault, past, names, self.state.kept, self.state.live, split, self.branch, self.beside)
+        past, names, what_if = self.historian.known, self.motion.names, self.what_if
+        kept, live = self.state.kept, self.state.live
+        around = Around(fault, past, names, kept, live, split, what_if.branch, what_if.beside)
         return Frame(self.session.view(), self.state.where, around)
 
     def show(self) -> None:
@@ -246,12 +253,16 @@ class DebuggerScreen(WhatIf):
             if remark := to.remark(program):
                 self.notify(remark, timeout=4, markup=False)
 
-    def enter(self, make: Callable[[], Session], moment: Moment | None = None) -> None:
-        """Stand at a moment of another run, which is made in the thread; without one, at the same as in this run."""
+    def enter(self, make: Callable[[], Session], moment: Moment | None = None) -> bool:
+        """Stand at a moment of another run, which is made in the thread; without one, at the same as in this run.
+
+        Returns whether it is on its way: not if this run is moving.
+        """
         if self._moving_meanwhile():
-            return
+            return False
         self._leave()
         self.motion.enter(make, moment or self.state.where.moment)
+        return True
 
     def _leave(self) -> None:
         """The run begins to move: panes keep their pictures, and let go of its numbers."""
@@ -279,7 +290,8 @@ class DebuggerScreen(WhatIf):
     def arrived(self, message: Motion.Arrived) -> None:
         """A run that was moving stands still."""
         self.motion.settle()
-        self.taken_over()
+        if self.what_if.entered(self.motion.session):
+            self.historian = Historian(self, self.session)
         self.state.meet(message.fault)
         stop, where = message.found, self.state.where.at(self.session.moment)
         self.state.stand(where if stop is None or stop.row is None else replace(where, row=stop.row))
@@ -438,6 +450,76 @@ class DebuggerScreen(WhatIf):
         """A watch is removed."""
         if not self.busy:
             self.stops.unwatch(message.text)
+
+    # What if.
+
+    def action_edit(self) -> None:
+        """Ask which value the selected scalar should take, or for any other change."""
+        if self._moving():
+            return
+        frame, what_if = self.frame, self.what_if
+        row, target = frame.selected, what_if.target(frame)
+        if target is None:
+            self.notify("This number is a constant of the model's graph; choose one that is computed.", timeout=4)
+            return
+        step, value = what_if.step_of(row), frame.value(row)
+        hint = f"A number for {target}{'' if value is None else f' ({exact(value)} now)'}, {OTHER_CHANGES}."
+        asked = AskScreen(f"What if, at step {step}", hint, partial(what_if.read, target, step))
+        self.app.push_screen(asked, self._add_change)
+
+    def _add_change(self, change: Change | None) -> None:
+        if change is not None:
+            self.what_if.add(change)
+
+    def action_ablate(self) -> None:
+        """Switch the head, the MLP or the position in question off, or on again; ask if none is."""
+        if self._moving():
+            return
+        part = in_question(self.frame)
+        if part is None:
+            self.action_parts()
+        else:
+            self.what_if.toggle(replace(part, step=self.session.step))
+
+    def action_parts(self) -> None:
+        """List everything that can be switched off."""
+        if self._moving():
+            return
+        if self.session.config.n_layer:
+            self.app.push_screen(PartsScreen(self.frame, self.session.changes), self._toggle_part)
+        else:
+            self.app.notify("This model has no layers, and so no parts that can be switched off.")
+
+    def _toggle_part(self, part: Ablation | None) -> None:
+        if part is not None:
+            self.what_if.toggle(part)
+
+    def action_compare(self) -> None:
+        """Show this moment here and in the run that it is compared with, or no longer."""
+        self.action_pane("comparison")
+
+    def action_branches(self) -> None:
+        """List the branches."""
+        if not self._moving():
+            self.app.push_screen(BranchesScreen(self.what_if.branches, self.what_if.branch), self._wished)
+
+    def _wished(self, wish: Wish | None) -> None:
+        match wish:
+            case None:
+                self.show()  # names may have changed
+            case ("enter", name):
+                self.what_if.enter(name, self.what_if.branches.left_at(name))
+            case ("here", name):
+                self.what_if.enter(name)
+            case ("beside", name):
+                self.what_if.partner = name
+                if self.zoomed != "comparison":
+                    self.action_compare()
+                self.show()
+            case ("remove", str(name)):
+                self.what_if.remove(name)
+            case ("undo", str(name)):
+                self.what_if.undo(name)
 
     # Gradients and inference.
 

@@ -142,7 +142,7 @@ async def test_files_with_odd_names_are_asked_about_and_told_of(tmp_path: Path, 
     async with debugger((80, 24)) as pilot:
         path = tmp_path / "evil\x1b]0;owned\x07\u202e[red].safetensors"
         for _ in range(2):  # the second time it is there, and is asked about
-            pilot.app.push_screen(SaveScreen(screen_of(pilot).snapshot(None)))
+            pilot.app.push_screen(SaveScreen(screen_of(pilot).what_if.snapshot(None)))
             await pilot.pause()
             pilot.app.screen.query_one(Input).value = str(path)
             await pilot.press("enter")
@@ -154,7 +154,7 @@ async def test_files_with_odd_names_are_asked_about_and_told_of(tmp_path: Path, 
         await pilot.pause()
         check(pilot)
         assert r"evil\x1b]0;owned\x07\xe2\x80\xae[red].safetensors' goes on" in notes(pilot)
-        pilot.app.push_screen(SaveScreen(screen_of(pilot).snapshot(None)))
+        pilot.app.push_screen(SaveScreen(screen_of(pilot).what_if.snapshot(None)))
         await pilot.pause()
         pilot.app.screen.query_one(Input).value = f"{tmp_path}/none\x1b[2J/a"
         await pilot.press("enter")

@@ -132,15 +132,16 @@ def same_numbers(one: Session, other: Session) -> None:
 
 def begun_anew(used: DebuggerScreen, docs: Sequence[str]) -> DebuggerScreen:
     """A screen on a run of its own that goes straight to the same moment of the same branch, and looks the same way."""
-    original = used.branches.original
+    original = used.what_if.branches.original
     session = Session(original.config, docs)
     follow(session, original)
-    branches = Branches(session, used.branches.all())
-    run = branches.session(used.branch)
+    branches = Branches(session, used.what_if.branches.all())
+    run = branches.session(used.what_if.branch)
     fault = follow(run, used.session)
     same_numbers(used.session, run)
     screen = DebuggerScreen(run, used.state.kept, used.arrangement)
-    screen.branches, screen.zoomed, screen.partner = branches, used.zoomed, used.partner
+    screen.what_if.branches, screen.what_if.partner = branches, used.what_if.partner
+    screen.zoomed = used.zoomed
     screen.state.stand(used.state.where)
     screen.motion.names.update(used.motion.names)
     screen.motion.pace = used.motion.pace

@@ -288,7 +288,7 @@ async def test_the_session_before_is_kept_and_can_be_returned_to() -> None:
     finished(await left_behind(lambda pilot, _: pilot.app.exit()))
     last = desks.left()
     async with opened(from_seed(SMALL, 1, None)) as (pilot, screen):
-        screen.branches.change(None, [parse("wte[1, 2] = 0.5", screen.stops.scope)])  # nothing else
+        screen.what_if.branches.change(None, [parse("wte[1, 2] = 0.5", screen.stops.scope)])  # nothing else
         pilot.app.exit()
     assert finished(pilot.app).displaced
     new = desks.left()
@@ -351,8 +351,8 @@ async def test_it_is_kept_when_the_user_pauses(monkeypatch: pytest.MonkeyPatch) 
 async def test_a_run_that_another_debugger_has_written_over_is_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(autosave, "PAUSE", 0.02)
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
-        branch = screen.branches.change(None, [parse("wte[1, 2] = 0.5", screen.stops.scope)])
-        screen.enter(lambda: screen.branches.session(branch.name))
+        branch = screen.what_if.branches.change(None, [parse("wte[1, 2] = 0.5", screen.stops.scope)])
+        screen.enter(lambda: screen.what_if.branches.session(branch.name))
         await until(pilot, lambda: not screen.busy and desks.desk_file().exists() and desks.left().branch is not None)
         other = checkpoint.snapshot(Session(SMALL, load_docs()))
         desks.keep(desks.Desk(SMALL, other.origin, Where(MIDST)), other)
@@ -368,7 +368,7 @@ async def test_a_branch_that_was_not_kept_is_told_of() -> None:
     desks.keep(desks.Desk(SMALL, origin, Where(MIDST), branch="what-if-1"))
     async with opened(from_desk(None)) as (pilot, screen):
         assert "The branch what-if-1 was not kept" in notes(pilot)
-        assert screen.branch is None
+        assert screen.what_if.branch is None
 
 
 async def test_a_full_disk_is_told_of_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
