@@ -14,15 +14,17 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Static
 
-from engine import EngineError, NumericFault, Session
+from engine import Address, EngineError, NumericFault, Session
 from engine.expressions.breakpoint import Breakpoint
 from engine.expressions.watch import Watch, written
 from engine.interventions.syntax import Ablation, Change
 from engine.timeline.events import Moment
 from engine.timeline.events import Place as Placed
-from microgpt_tui.debugger import navigation
+from microgpt_tui.debugger import goto, navigation, search
 from microgpt_tui.debugger.annotations import Kept
 from microgpt_tui.debugger.frame import Around, Frame
+from microgpt_tui.debugger.goto import Command, Continue
+from microgpt_tui.debugger.goto_controller import GoTo
 from microgpt_tui.debugger.keys import KEYS, PaneKeys
 from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.debugger.run_controller import PACES, Motion
@@ -33,8 +35,10 @@ from microgpt_tui.debugger.what_if import WhatIfController
 from microgpt_tui.dialogs.ablations import PartsScreen, in_question
 from microgpt_tui.dialogs.branches import BranchesScreen, Wish
 from microgpt_tui.dialogs.breakpoints import BreakpointsScreen
+from microgpt_tui.dialogs.command_line import LineScreen, Prompt
 from microgpt_tui.dialogs.gradcheck import GradCheckScreen
 from microgpt_tui.dialogs.help import HelpScreen
+from microgpt_tui.dialogs.letter import LetterScreen
 from microgpt_tui.dialogs.prompt import AskScreen
 from microgpt_tui.drawing.numbers import exact
 from microgpt_tui.panes.adam import Adam
@@ -59,8 +63,8 @@ from microgpt_tui.panes.tokens import Tokens
 from microgpt_tui.panes.training import Training
 from microgpt_tui.panes.watches import Watches
 from microgpt_tui.panes.why import Why
-from microgpt_tui.screens.commanding import Commanding
 from microgpt_tui.screens.inference import InferenceScreen
+from microgpt_tui.screens.looking import Looking
 from microgpt_tui.storage.paths import in_browser
 
 SMALLEST = (80, 24)
@@ -85,7 +89,7 @@ PANES: dict[str, type[Pane]] = {
 }
 
 
-class DebuggerScreen(Commanding):
+class DebuggerScreen(Looking):
     """One moment of a run, seen from every side."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = "debugger.tcss"
@@ -112,6 +116,7 @@ class DebuggerScreen(Commanding):
         super().__init__()
         self.state = DebuggerState(session, kept, self.show)
         self.stops = StopsController(self.state, self.notify)
+        self.go_to = GoTo(self.state, self.go, lambda: self.frame, self.notify)
         self.what_if = WhatIfController(self.state, self.enter, self.notify)
         self.arrangement = Arrangement.load() if arrangement is None else arrangement
         self.historian = Historian(self, session)
@@ -213,10 +218,13 @@ class DebuggerScreen(Commanding):
 
     # Moving.
 
-    def go(self, to: Moment | SameEvent) -> None:
-        """Stand at another moment, at once or, where that takes long, in a while; a fault on the way is shown."""
+    def go(self, to: Moment | SameEvent) -> bool:
+        """Stand at another moment, at once or, where that takes long, in a while; a fault on the way is shown.
+
+        Returns whether the run stands still again.
+        """
         if self.busy:
-            return
+            return False
         self._leave()
         if isinstance(to, SameEvent):
             self._destination = self._meant(to)
@@ -226,7 +234,7 @@ class DebuggerScreen(Commanding):
             moment, then = to, None
         if not self.motion.near(moment):
             self.motion.go(moment, then)
-            return
+            return False
         try:
             if moment.step != self.session.step or then is None:
                 self.session.seek(moment, self.motion.told)
@@ -237,6 +245,7 @@ class DebuggerScreen(Commanding):
         self.state.stand(self.state.where.at(self.session.moment))
         self._reached()
         self.show_soon()
+        return True
 
     def _meant(self, to: SameEvent) -> SameEvent:
         """The event that is looked for: if the last move could not find its own, that one again, not what it found."""
@@ -263,6 +272,19 @@ class DebuggerScreen(Commanding):
         self._leave()
         self.motion.enter(make, moment or self.state.where.moment)
         return True
+
+    def _moving(self) -> bool:
+        """Whether the run is moving; it is then halted, and that is all that a key does."""
+        if self.busy:
+            self.motion.halt()
+            return True
+        return False
+
+    def _moving_meanwhile(self) -> bool:
+        """Whether the run began to move while a question was open. The user is told to answer it again."""
+        if self.busy:
+            self.notify("The run is on its way to another moment; do this again when it has arrived.", timeout=4)
+        return self.busy
 
     def _leave(self) -> None:
         """The run begins to move: panes keep their pictures, and let go of its numbers."""
@@ -305,6 +327,7 @@ class DebuggerScreen(Commanding):
         pressed, self._pressed = self._pressed, []
         if not (self.motion.halted or stop or message.fault or message.note):
             self._go_on(pressed)
+        self.go_to.arrived()
 
     def _goes_on(self) -> bool:
         """Whether the run was halted only to be sent elsewhere, so that nothing need be said of it."""
@@ -397,6 +420,85 @@ class DebuggerScreen(Commanding):
         """Whether the schedule's last step is done."""
         last, here = self.session.config.num_steps - 1, self.session.moment
         return here.step > last or (here.step == last and here == navigation.last_moment(self.session.program))
+
+    # Going by name.
+
+    def action_command(self) -> None:
+        """Ask where to go, and go there."""
+        if self._moving():
+            return
+        frame = self.frame
+        prompt: Prompt[Command] = Prompt(
+            ":",
+            goto.HINT,
+            partial(self.go_to.read, frame),
+            partial(goto.completions, frame=frame),
+            self.go_to.typed,
+            partial(goto.preview, frame=frame, docs=self.session.docs),
+        )
+        self.app.push_screen(LineScreen(prompt), self._carry_out)
+
+    def _carry_out(self, command: Command | None) -> None:
+        if isinstance(command, Continue):
+            self._continue_to(command)
+        elif command is not None:
+            self.go_to.carry_out(command)
+
+    def _continue_to(self, command: Continue) -> None:
+        if self._moving_meanwhile():
+            return
+        stops = self.stops.only(command.breakpoint)
+        self._leave()
+        if command.back:
+            self.motion.back(stops)
+        else:
+            self.motion.run(stops, PACES[-1], command.breakpoint.describe())
+
+    def action_search(self) -> None:
+        """Ask for words, and go to the next event of the step that fits them; for none, to the next one again."""
+        if self._moving():
+            return
+        go_to, program = self.go_to, self.session.program
+        read = partial(go_to.search, program, self.session.moment)
+        prompt = Prompt("/", go_to.search_hint, read, partial(search.completions, program=program), go_to.searched)
+        self.app.push_screen(LineScreen(prompt), self._found)
+
+    def _found(self, match: search.Match | None) -> None:
+        if match is not None:
+            self.go_to.to_match(match)
+
+    def action_copy_moment(self) -> None:
+        """Send the terminal the address of this moment for its clipboard, as lectures and pictures take it.
+
+        Not every terminal takes it, and none says whether it has.
+        """
+        if not self._moving():
+            address = Address.of(self.session.program, self.session.moment).text
+            self.app.copy_to_clipboard(address)
+            self.notify(f"Sent to the terminal for its clipboard: {address}", timeout=6, markup=False)
+
+    def action_mark(self) -> None:
+        """Ask for a letter, and set the mark of that name here."""
+        if not self._moving():
+            self.app.push_screen(LetterScreen("Mark this moment: press a letter, or esc."), self._mark)
+
+    def _mark(self, letter: str | None) -> None:
+        if letter is not None:
+            self.go_to.mark(letter)
+
+    def action_to_mark(self) -> None:
+        """Show the marks, ask for a letter, and return to the mark of that name."""
+        if self._moving():
+            return
+        if not self.state.kept.marks:
+            self.notify("There is no mark yet; m and a letter sets one.", timeout=3)
+            return
+        asked = "\n".join((*self.go_to.marks(), "Return to a mark: press its letter, or esc."))
+        self.app.push_screen(LetterScreen(asked, self.state.kept.marks), self._to_mark)
+
+    def _to_mark(self, letter: str | None) -> None:
+        if letter is not None:
+            self.go_to.to_mark(letter)
 
     # Breakpoints and watches.
 

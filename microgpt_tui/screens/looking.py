@@ -51,7 +51,7 @@ class Looking(Screen[None]):
         """Hand the present moment to every pane."""
 
     @abstractmethod
-    def go(self, to: Moment | SameEvent) -> None:
+    def go(self, to: Moment | SameEvent) -> bool:
         """Stand at another moment."""
 
     # Where panes stand.

@@ -262,7 +262,7 @@ async def test_where_a_fault_lies_on_the_way_nothing_is_said_to_be_reached(monke
             raise NumericFault(step=1, doc="", pos=None, tensor="q", row=0, reason="cannot be computed")
 
         monkeypatch.setattr(run, "seek", fault)
-        here._found(found)
+        here.go_to.to_match(found)
         await pilot.press("backspace")
         assert "Match" not in notes(pilot)
         assert here.state.where.moment == run.moment == stood
