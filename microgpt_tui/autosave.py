@@ -51,7 +51,7 @@ class Keeper:
         desk, screen = self._desk, self.screen
         kept, dropped = restored(asdict(desk), screen.stops.scope)
         there = desk.moment == screen.session.moment and _fits(desk, screen)
-        screen.zoomed = desk.zoomed if desk.zoomed in PANES else None
+        screen.grid.zoomed = desk.zoomed if desk.zoomed in PANES else None
         screen.state.restore(desk.where if there else screen.state.where, kept)
         if desk.pane in PANES:
             screen.set_focus(screen.query_one(f"#{desk.pane}", Pane))
@@ -72,7 +72,7 @@ class Keeper:
         return replace(
             self._desk,
             where=screen.state.where,
-            zoomed=screen.zoomed,
+            zoomed=screen.grid.zoomed,
             pane=pane,
             branch=screen.what_if.branch or self._entering,
             **screen.state.kept.as_dict(),

@@ -52,7 +52,7 @@ async def printed(lecture: Lecture, session: Session) -> Printed:
 
     def make() -> LectureScreen:
         screen = LectureScreen(session, lecture)
-        screen.arrangement = Arrangement()
+        screen.grid.arrangement = Arrangement()
         screen.add_class("-panes-only")
         return screen
 

@@ -18,14 +18,14 @@ from engine import Address, EngineError, NumericFault, Session
 from engine.expressions.breakpoint import Breakpoint
 from engine.expressions.watch import Watch, written
 from engine.interventions.syntax import Ablation, Change
-from engine.timeline.events import Moment
+from engine.timeline.events import Moment, Phase
 from engine.timeline.events import Place as Placed
 from microgpt_tui.debugger import goto, navigation, search
 from microgpt_tui.debugger.annotations import Kept
-from microgpt_tui.debugger.frame import Around, Frame
+from microgpt_tui.debugger.frame import Around, Choice, Frame
 from microgpt_tui.debugger.goto import Command, Continue
 from microgpt_tui.debugger.goto_controller import GoTo
-from microgpt_tui.debugger.keys import KEYS, PaneKeys
+from microgpt_tui.debugger.keys import KEYS, Key, PaneKeys
 from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.debugger.run_controller import PACES, Motion
 from microgpt_tui.debugger.series_loader import Historian
@@ -48,9 +48,10 @@ from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.comparison import Comparison
 from microgpt_tui.panes.explanation import Explanation
 from microgpt_tui.panes.gradients import Gradients
+from microgpt_tui.panes.grid import PaneGrid
 from microgpt_tui.panes.inspector import Inspector
 from microgpt_tui.panes.key_bar import Shortcuts
-from microgpt_tui.panes.layouts import Body
+from microgpt_tui.panes.layouts import Split, plan
 from microgpt_tui.panes.prediction import Prediction
 from microgpt_tui.panes.program import Program
 from microgpt_tui.panes.qkv import QKV
@@ -64,7 +65,6 @@ from microgpt_tui.panes.training import Training
 from microgpt_tui.panes.watches import Watches
 from microgpt_tui.panes.why import Why
 from microgpt_tui.screens.inference import InferenceScreen
-from microgpt_tui.screens.looking import Looking
 from microgpt_tui.storage.paths import in_browser
 
 SMALLEST = (80, 24)
@@ -89,7 +89,7 @@ PANES: dict[str, type[Pane]] = {
 }
 
 
-class DebuggerScreen(Looking):
+class DebuggerScreen(Screen[None]):
     """One moment of a run, seen from every side."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = "debugger.tcss"
@@ -118,7 +118,8 @@ class DebuggerScreen(Looking):
         self.stops = StopsController(self.state, self.notify)
         self.go_to = GoTo(self.state, self.go, lambda: self.frame, self.notify)
         self.what_if = WhatIfController(self.state, self.enter, self.notify)
-        self.arrangement = Arrangement.load() if arrangement is None else arrangement
+        arrangement = Arrangement.load() if arrangement is None else arrangement
+        self.grid = PaneGrid(PANES, arrangement, lambda: self.layout_for(self.state.where.moment.phase))
         self.historian = Historian(self, session)
         self.motion = Motion(self, session)
         self._waiting = False
@@ -132,7 +133,7 @@ class DebuggerScreen(Looking):
         yield Static(id="too-small")
         yield Place("place")
         yield Tokens("tokens")
-        yield Body(*(kind(name) for name, kind in PANES.items()))
+        yield self.grid
         yield Timeline("timeline")
         yield Explanation("explanation")
         yield Shortcuts("shortcuts")
@@ -158,21 +159,26 @@ class DebuggerScreen(Looking):
         self.query_one("#too-small", Static).update(
             f"This {where} is {width}×{height}.\nThe debugger needs {SMALLEST[0]}×{SMALLEST[1]}: {remedy}.\nq quits."
         )
-        self.place_panes(self.state.where.moment.phase)
+        self.grid.place()
+
+    def layout_for(self, phase: Phase) -> Split:
+        """Where panes stand in a phase, as the user has arranged them. Lectures override it."""
+        state = self.state
+        return self.grid.arrangement.apply(plan(phase, self.size, bool(state.kept.watches), state.live is not None))
 
     # Where we are.
 
     @property
     def whole(self) -> bool:
         """Whether everything is on the screen: nothing is yet when it has just come up, nor while it is taken apart."""
-        return bool(self.query(Body))
+        return bool(self.query(PaneGrid))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """No key does anything before there is something to be seen."""
         return super().check_action(action, parameters) if self.whole else False
 
     @property
-    def session(self) -> Session:  # type: ignore[override]
+    def session(self) -> Session:
         """The run that is shown."""
         return self.state.session
 
@@ -202,7 +208,8 @@ class DebuggerScreen(Looking):
         frame = self.frame
         self.set_class(self.state.fault is not None, "-fault")
         self.set_class(self.state.live is not None, "-live")
-        self.place_panes(frame.phase)
+        self.set_class(frame.phase is Phase.UPDATE, "-update")
+        self.grid.place()
         for pane in self.query(Pane):
             pane.show(frame)
 
@@ -383,7 +390,7 @@ class DebuggerScreen(Looking):
 
     def action_cursor_or_event(self, dx: int) -> None:
         """← and →: the cell cursor on a focused pane, else the event before or after."""
-        if isinstance(self.focused, Pane):
+        if self.grid.chosen:
             self.action_select(dx, 0)
         else:
             self.action_go("next_event" if dx > 0 else "previous_event")
@@ -420,6 +427,82 @@ class DebuggerScreen(Looking):
         """Whether the schedule's last step is done."""
         last, here = self.session.config.num_steps - 1, self.session.moment
         return here.step > last or (here.step == last and here == navigation.last_moment(self.session.program))
+
+    # Panes.
+
+    def action_pane(self, name: str) -> None:
+        """Choose a pane; one that has no place now comes up over the others, and goes again when it is chosen again."""
+        self.grid.choose(name)
+
+    def action_next_pane(self, way: int) -> None:
+        """Choose the pane after or before the chosen one."""
+        self.grid.choose_next(way)
+
+    def action_pin(self) -> None:
+        """Let the chosen pane stay through all phases, or no longer."""
+        self.grid.pin()
+
+    def action_swap(self, way: int) -> None:
+        """Let the chosen pane and the one before or after it trade places."""
+        self.grid.swap(way)
+
+    def action_zoom(self) -> None:
+        """Give the chosen pane, or the stage, all the room; again to give it back."""
+        self.grid.zoom()
+
+    def action_back(self) -> None:
+        """Escape: restore a zoomed pane, else leave the chosen one. It never quits."""
+        self.grid.back()
+
+    # Selection.
+
+    def choose(self, row: int) -> None:
+        """Select a scalar; one of the tensor on the stage stays chosen from event to event."""
+        found = (self.frame.stretch.rows.ravel() == row).nonzero()[0]
+        self.state.choose(row, int(found[0]) if len(found) else None)
+
+    def action_select(self, dx: int, dy: int) -> None:
+        """Move the cell cursor on the chosen pane, or on the stage."""
+        pane = self.grid.chosen_or_stage
+        if pane.frame is None and not self.busy:
+            self.show()  # of keys that come at once, this one goes on from where the others have led
+        row = pane.neighbour(dx, dy)
+        if row is not None and not self.busy:
+            self.choose(row)
+
+    def action_follow(self) -> None:
+        """Go to where the selected value was made; backspace comes back."""
+        if self.busy:
+            return
+        frame = self.frame
+        target = navigation.origin(frame.program, frame.moment, frame.selected)
+        if target is None:
+            self.notify("This number was not computed: it is a constant, or was drawn before training.", timeout=3)
+        elif target != frame.moment:
+            self.state.follow_from(frame.selected)
+            self.go(target)
+
+    def action_return(self) -> None:
+        """Go back to where `enter` was pressed."""
+        if self.busy or (came_from := self.state.follow_back()) is None:
+            return
+        self.go(came_from.moment)
+        if self.busy or self.session.moment == came_from.moment:  # and not at a fault on the way
+            self.state.stand(came_from)
+
+    @on(Pane.Chosen)
+    async def chosen(self, message: Pane.Chosen) -> None:
+        """Someone pointed at a key, a moment or a scalar."""
+        if isinstance(message.target, Key):
+            await self.run_action(message.target.action)
+        elif self.busy:
+            return
+        elif isinstance(message.target, Moment | SameEvent):
+            self.go(message.target)
+        elif isinstance(message.target, int):
+            self.choose(message.target)
+        elif isinstance(message.target, Choice):
+            self.state.look_at(message.target)
 
     # Going by name.
 
@@ -598,7 +681,7 @@ class DebuggerScreen(Looking):
 
     def action_compare(self) -> None:
         """Show this moment here and in the run that it is compared with, or no longer."""
-        self.action_pane("comparison")
+        self.grid.choose("comparison")
 
     def action_branches(self) -> None:
         """List the branches."""
@@ -615,7 +698,7 @@ class DebuggerScreen(Looking):
                 self.what_if.enter(name)
             case ("beside", name):
                 self.what_if.partner = name
-                if self.zoomed != "comparison":
+                if self.grid.zoomed != "comparison":
                     self.action_compare()
                 self.show()
             case ("remove", str(name)):
@@ -659,7 +742,7 @@ class DebuggerScreen(Looking):
     def action_help(self) -> None:
         """All keys, and the sentences of the present event."""
         if not self.busy:
-            self.app.push_screen(HelpScreen(self.frame, self.focused.id if isinstance(self.focused, Pane) else None))
+            self.app.push_screen(HelpScreen(self.frame, self.grid.chosen.id if self.grid.chosen else None))
 
 
 NOWHERE = dict.fromkeys(

@@ -16,7 +16,6 @@ from microgpt_tui.lectures.page import Course, Play, Run
 from microgpt_tui.lectures.progress import Press, Turn
 from microgpt_tui.lectures.rendered_page import Leaf
 from microgpt_tui.lectures.shared_notes import SharedNotes
-from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.screens.paging import Paging
 
@@ -58,7 +57,7 @@ class LectureScreen(Paging):
         if action == "pick":
             return self.turn.next is Press.REVEAL and self.leaf is not None and parameters[0] < len(self.leaf.options)  # type: ignore[operator]
         if action == "explore":
-            return not self.zoomed and not isinstance(self.focused, Pane)
+            return not self.grid.zoomed and not self.grid.chosen
         return True
 
     def action_advance(self) -> None:
@@ -157,7 +156,7 @@ class LectureScreen(Paging):
 
     def action_come_back(self) -> None:
         """From looking around back to the page, as it was."""
-        self.zoomed = None
+        self.grid.zoomed = None
         self.set_focus(None)
         self._explore(False)
         if self.leaf is not None:

@@ -111,9 +111,10 @@ class Paging(DebuggerScreen):
             pane.dimmed = bool(spots) and pane.id not in spots
         self._see_to_waiting()
 
-    def _plan(self, phase: Phase) -> Split:
+    def layout_for(self, phase: Phase) -> Split:
+        """The panes in question, and some around them; while exploring, those of the debugger."""
         if self.exploring:
-            return super()._plan(phase)
+            return super().layout_for(phase)
         page = self.page_pane.outer_size
         beside = self.has_class("-beside")
         room = Size(self.size.width - page.width * beside, self.size.height - page.height * (not beside))
@@ -182,7 +183,7 @@ class Paging(DebuggerScreen):
         self.lecture.page = place
         self.turn = Turn.of(self.scenes[place].page.act)
         self._chosen = None
-        self.zoomed = None
+        self.grid.zoomed = None
         self.set_focus(None)
         self._show_page()
         if self.leaf is not None:
@@ -238,7 +239,7 @@ class Paging(DebuggerScreen):
         """The page has done what it does."""
         self.turn = self.turn.finished()
         self._show_page()
-        self.place_panes(self.state.where.moment.phase)
+        self.grid.place()
 
     def finish(self) -> None:
         """Show the page as it is when it has done what it does, at once."""

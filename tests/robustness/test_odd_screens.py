@@ -65,11 +65,11 @@ async def test_the_debugger_shows_it(size: tuple[int, int], kept_back: list[str]
             screen.go(Moment(step, phase, screen.session.program.stretches(phase)[1].last))
             await pilot.pause()
             for name in (None, *list(PANES)[i::4]):
-                screen.zoomed = name
+                screen.grid.zoomed = name
                 screen.show()
                 await pilot.pause()
                 check(pilot)
-        screen_of(pilot).zoomed = None
+        screen_of(pilot).grid.zoomed = None
         for key in ("question_mark", "B", "X", "E", "ctrl+p", "m", "g", "i"):
             await pilot.press(key)
             await pilot.pause()
@@ -202,11 +202,11 @@ async def test_all_panes_at_the_smallest_size(what: str) -> None:
             run.seek(Moment(step))
             screen.go(Moment(step, phase, run.program.stretches(phase)[-1].last))
             for name in (None, *list(PANES)[step :: len(PHASES)]):
-                screen.zoomed = name
+                screen.grid.zoomed = name
                 screen.show()
                 await pilot.pause()
                 check(pilot)
-        screen.zoomed = None
+        screen.grid.zoomed = None
         await pilot.press("question_mark")
         await pilot.pause()
         check(pilot)

@@ -171,7 +171,7 @@ def middle(pane: Pane, spot: Spot) -> tuple[int, int]:
 async def bring(pilot: Pilot[None], moment: Moment, name: str) -> Pane:
     """A pane, on the screen, at a moment, with nothing chosen."""
     here = screen(pilot)
-    settled = moment.phase is here.session.moment.phase and here.zoomed is None
+    settled = moment.phase is here.session.moment.phase and here.grid.zoomed is None
     here.state.stand(Where(here.session.moment))
     here.go(moment)
     here.show()  # at once, so that the layout is that of the phase

@@ -204,7 +204,7 @@ async def test_after_quitting_everything_is_where_it_was() -> None:
         assert screen.session.moment == MIDST
         assert screen.state.where == app.keeper.screen.state.where
         assert screen.state.where.row == 7
-        assert screen.zoomed == "qkv"
+        assert screen.grid.zoomed == "qkv"
         assert screen.focused is not None
         assert screen.focused.id == "qkv"
         assert len(screen.session.losses) == 4
@@ -298,7 +298,7 @@ async def test_the_session_before_is_kept_and_can_be_returned_to() -> None:
     assert start.run.moment == last.moment
     files = folder_of_desks()
     async with opened(start) as (pilot, screen):
-        assert (screen.state.where, screen.zoomed) == (last.where, "qkv")
+        assert (screen.state.where, screen.grid.zoomed) == (last.where, "qkv")
         pilot.app.exit()
     assert not finished(pilot.app).written
     assert folder_of_desks() == files
@@ -399,7 +399,7 @@ async def test_a_desk_that_points_at_nothing_is_laid_out_as_far_as_it_goes() -> 
     desks.keep(desks.Desk(SMALL, origin, Where(MIDST, row=10**7, head=99, matrix="?"), zoomed="?", pane="?"))
     async with opened(from_desk(None)) as (_, screen):
         assert screen.state.where == Where(MIDST)
-        assert (screen.zoomed, screen.focused) == (None, None)
+        assert (screen.grid.zoomed, screen.focused) == (None, None)
 
 
 async def test_the_first_event_of_a_step_is_where_a_run_from_its_seed_opens() -> None:
