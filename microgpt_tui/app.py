@@ -243,7 +243,7 @@ class MicrogptApp(ThemedApp):
         if not isinstance(screen, DebuggerScreen) or screen.busy:
             self.notify("The run is on its way to another moment; save it when it has arrived.", timeout=3)
             return
-        given = screen.lecture.chapter.data if isinstance(screen, LectureScreen) else self.start.path
+        given = screen.player.lecture.chapter.data if isinstance(screen, LectureScreen) else self.start.path
         self.push_screen(SaveScreen(screen.what_if.snapshot(str(given) if given else None)))
 
     # Lectures.
@@ -310,7 +310,7 @@ class MicrogptApp(ThemedApp):
         if message.screen is not self.screen or self._turning:
             return  # of several presses the first has done it
         if message.to is not None:
-            lecture = copy(message.screen.lecture)  # the screen has its own until the other one is there
+            lecture = copy(message.screen.player.lecture)  # the screen has its own until the other one is there
             lecture.course, (lecture.place, lecture.page) = message.course, message.to
             self.begin(lecture)
         elif self.keeper is not None:
