@@ -184,7 +184,7 @@ class MicrogptApp(ThemedApp):
             return  # it was for a lecture that was given up at this very moment
         screen = DebuggerScreen(message.session)
         if self.start.run is not None:
-            screen.take_up(Branches(message.session, self.start.run.branches))
+            screen.what_if.take_up(Branches(message.session, self.start.run.branches))
         self.keeper = Keeper(screen, self.start)
         await self.push_screen(screen)
         self.keeper.lay_out()
@@ -244,8 +244,8 @@ class MicrogptApp(ThemedApp):
         if not isinstance(screen, DebuggerScreen) or screen.busy:
             self.notify("The run is on its way to another moment; save it when it has arrived.", timeout=3)
             return
-        given = screen.lecture.chapter.data if isinstance(screen, LectureScreen) else self.start.path
-        self.push_screen(SaveScreen(screen.snapshot(str(given) if given else None)))
+        given = screen.player.lecture.chapter.data if isinstance(screen, LectureScreen) else self.start.path
+        self.push_screen(SaveScreen(screen.what_if.snapshot(str(given) if given else None)))
 
     # Lectures.
 
@@ -272,7 +272,7 @@ class MicrogptApp(ThemedApp):
             return False
         for screen in reversed(self.screen_stack):
             if isinstance(screen, DebuggerScreen):
-                session = screen.branches.original
+                session = screen.what_if.branches.original
                 if session.config == config and session.checksum == checksum(docs):
                     try:
                         fresh = session if isinstance(screen, LectureScreen) else session.anew()
@@ -311,7 +311,7 @@ class MicrogptApp(ThemedApp):
         if message.screen is not self.screen or self._turning:
             return  # of several presses the first has done it
         if message.to is not None:
-            lecture = copy(message.screen.lecture)  # the screen has its own until the other one is there
+            lecture = copy(message.screen.player.lecture)  # the screen has its own until the other one is there
             lecture.course, (lecture.place, lecture.page) = message.course, message.to
             self.begin(lecture)
         elif self.keeper is not None:

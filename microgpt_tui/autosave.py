@@ -32,7 +32,7 @@ class Keeper:
     def __init__(self, screen: DebuggerScreen, start: Start) -> None:
         self.screen, session = screen, screen.session
         origin = Origin(session.checksum, start.path)
-        fresh = Desk(session.config, origin, screen.where, branch=start.branch)
+        fresh = Desk(session.config, origin, screen.state.where, branch=start.branch)
         self._desk = replace(start.desk, origin=origin) if start.desk else fresh
         last = start.desk is not None and not start.before  # the one whose files are written on
         self._saved = (self._state(), written_run()) if last and start.run else None  # what is in the run's file
@@ -50,18 +50,17 @@ class Keeper:
     def lay_out(self) -> None:
         """Put everything where it was left; the run stands at the moment already, or at a fault on the way there."""
         desk, screen = self._desk, self.screen
-        if desk.moment == screen.session.moment and _fits(desk, screen):
-            screen.where = desk.where
-        screen.kept, dropped = restored(asdict(desk), screen.scope)
-        screen.zoomed = desk.zoomed if desk.zoomed in registry.ids() else None
-        screen.show()
+        kept, dropped = restored(asdict(desk), screen.stops.scope)
+        there = desk.moment == screen.session.moment and _fits(desk, screen)
+        screen.grid.zoomed = desk.zoomed if desk.zoomed in registry.ids() else None
+        screen.state.restore(desk.where if there else screen.state.where, kept)
         if desk.pane in registry.ids():
             screen.set_focus(screen.query_one(f"#{desk.pane}", Pane))
-        if desk.branch is not None and desk.branch not in screen.branches:
+        if desk.branch is not None and desk.branch not in screen.what_if.branches:
             dropped.append(f"The branch {desk.branch} was not kept with the run; this is the original.")
         for sentence in dropped:
             screen.notify(sentence, severity="warning", timeout=12, markup=False)
-        screen.take_up(screen.branches, desk.branch)
+        screen.what_if.take_up(screen.what_if.branches, desk.branch)
         self._entering = desk.branch if screen.busy else None
         self._seen = self._kept = self.now()
         self._first = self._kept, self._state()
@@ -73,11 +72,11 @@ class Keeper:
         pane = screen.focused.id if isinstance(screen.focused, Pane) else None
         return replace(
             self._desk,
-            where=screen.where,
-            zoomed=screen.zoomed,
+            where=screen.state.where,
+            zoomed=screen.grid.zoomed,
             pane=pane,
-            branch=screen.branch or self._entering,
-            **screen.kept.as_dict(),
+            branch=screen.what_if.branch or self._entering,
+            **screen.state.kept.as_dict(),
         )
 
     def look(self) -> None:
@@ -89,14 +88,14 @@ class Keeper:
         if self._seen == now != self._kept:
             state = self._state()
             saved = self._saved == (state, written_run())  # and no other debugger has written over it
-            run = None if saved else self.screen.snapshot(now.origin.path)
+            run = None if saved else self.screen.what_if.snapshot(now.origin.path)
             self._kept = now
             self._writing = self.screen.run_worker(partial(self._write, now, run, state), thread=True)
         self._seen = now
 
     def _state(self) -> Hashable:
         """Where the run stands, and what its branches are."""
-        branches = self.screen.branches
+        branches = self.screen.what_if.branches
         return branches.original.step, tuple((branch.name, branch.changes) for branch in branches.all())
 
     def leave(self) -> None:
@@ -123,7 +122,7 @@ class Keeper:
             return
         now = self._last()
         # While the screen is busy a thread moves the run; then the moment alone is kept, and reached by training.
-        run = None if self.screen.busy else self.screen.snapshot(now.origin.path)
+        run = None if self.screen.busy else self.screen.what_if.snapshot(now.origin.path)
         if self._file.acquire(timeout=LONGEST):
             try:
                 self._ended = True  # what a thread was about to write is older

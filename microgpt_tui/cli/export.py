@@ -160,7 +160,7 @@ def _picture(session: Session, size: tuple[int, int], theme: str, pane: str | No
     from microgpt_tui.screens.debugger import DebuggerScreen
 
     async def page(screen: DebuggerScreen) -> AsyncIterator[str]:
-        screen.zoomed = pane
+        screen.grid.zoomed = pane
         screen.show()
         yield f"microgpt-tui: {Address.of(session.program, session.moment).text}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import count
 from typing import Any, TypeVar
 
 from engine import CHECKS, EngineError, Scope
@@ -25,6 +26,11 @@ class Kept:
     checks: frozenset[str] = frozenset(CHECKS)
     watches: tuple[str, ...] = ()
     marks: Mapping[str, Moment] = field(default_factory=dict)
+
+    def next_id(self) -> str:
+        """An id that no breakpoint has."""
+        taken = {each.id for each in self.breakpoints}
+        return next(own_id for n in count(1) if (own_id := str(n)) not in taken)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as JSON has them."""

@@ -11,7 +11,7 @@ from textual.containers import Vertical
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from engine.run.branches import Branches
+from engine.run.branches import ORIGINAL, Branches
 from microgpt_tui.dialogs.prompt import AskScreen
 from microgpt_tui.drawing.picture import Line
 from microgpt_tui.widgets.modal import Modal
@@ -19,7 +19,6 @@ from microgpt_tui.widgets.textual_fixes import SafeOptionList
 
 WIDEST = 104
 NAME, STEP = 20, 10  # cells
-ORIGINAL = "original"
 Wish = tuple[str, str | None]
 """What is to be done, and with which branch (None: the original).
 

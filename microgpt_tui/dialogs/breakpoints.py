@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from itertools import count
 from typing import ClassVar
 
 from rich.text import Text
@@ -107,7 +106,7 @@ class BreakpointsScreen(Modal[Breakpoint | None]):
 
     def action_add(self) -> None:
         """Ask for another breakpoint."""
-        own_id = next_id(self.kept)
+        own_id = self.kept.next_id()
         self._ask("Another breakpoint", own_id, "", lambda made: (*self.kept.breakpoints, made))
 
     @on(OptionList.OptionSelected)
@@ -159,12 +158,6 @@ class BreakpointsScreen(Modal[Breakpoint | None]):
             self.notify("Only a breakpoint on an event has a place; c continues to where a condition holds.", timeout=4)
         else:
             self.dismiss(self._breakpoint)
-
-
-def next_id(kept: Kept) -> str:
-    """An id that no breakpoint has."""
-    taken = {each.id for each in kept.breakpoints}
-    return next(own_id for n in count(1) if (own_id := str(n)) not in taken)
 
 
 def _switch(on_: bool) -> Line:

@@ -52,16 +52,16 @@ async def printed(lecture: Lecture, session: Session) -> Printed:
 
     def make() -> LectureScreen:
         screen = LectureScreen(session, lecture)
-        screen.arrangement = Arrangement()
+        screen.grid.arrangement = Arrangement()
         screen.add_class("-panes-only")
         return screen
 
     async def turn(screen: LectureScreen) -> AsyncIterator[str]:
-        for place, scene in enumerate(screen.scenes):
+        for place, scene in enumerate(screen.player.scenes):
             screen.open_page(place)
             if isinstance(scene.page.act, Play | Run):
                 screen.finish()
-            leaves.append(screen.leaves[place])
+            leaves.append(screen.player.leaves[place])
             yield without_literals(leaves[-1].title)
 
     pictures = await screenshots(make, turn, SIZE, THEME)

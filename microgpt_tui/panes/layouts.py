@@ -1,4 +1,4 @@
-"""Which panes stand where: a tree of splits for a phase and a size of terminal, and the container that obeys it."""
+"""Which panes stand where: a tree of splits for each phase and size of terminal, and the layout that obeys it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from textual.containers import Container
 from textual.geometry import NULL_OFFSET, Region, Size
 from textual.layout import ArrangeResult, Layout, WidgetPlacement
 from textual.widget import Widget
@@ -146,26 +145,3 @@ class PaneLayout(Layout):
             WidgetPlacement(places.get(str(child.id), room), NULL_OFFSET, child.styles.margin, child)
             for child in children
         ]
-
-
-class Body(Container):
-    """Holds the panes, and shows those of a split where it says."""
-
-    def __init__(self, *panes: Widget) -> None:
-        super().__init__(*panes, id="body")
-        self._split = Split(False, ())  # nothing, until the first arrangement
-
-    @property
-    def layout(self) -> Layout:
-        """The layout that obeys the present split."""
-        return PaneLayout(self._split)
-
-    def arrange_as(self, split: Split) -> None:
-        """Show the panes of another split; nothing happens if it is the present one."""
-        if split == self._split:
-            return
-        self._split = split
-        shown = set(panes_of(split))
-        for pane in self.children:
-            pane.display = pane.id in shown
-            pane.refresh(layout=True)  # a child's request makes its container arrange anew

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import ClassVar
 
 from textual import events, on
@@ -13,38 +14,55 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Static
 
-from engine import NumericFault, Session, Stops
-from engine.run.branches import Branches
-from engine.timeline.events import Moment
+from engine import Address, EngineError, NumericFault, Session
+from engine.expressions.breakpoint import Breakpoint
+from engine.expressions.watch import Watch, written
+from engine.interventions.syntax import Ablation, Change
+from engine.timeline.events import Moment, Phase
 from engine.timeline.events import Place as Placed
-from microgpt_tui.debugger import navigation
+from microgpt_tui.debugger import goto, navigation, search
 from microgpt_tui.debugger.annotations import Kept
-from microgpt_tui.debugger.frame import Around, Frame, Where
+from microgpt_tui.debugger.frame import Around, Choice, Frame
+from microgpt_tui.debugger.goto import Command, Continue
+from microgpt_tui.debugger.goto_controller import GoTo
 from microgpt_tui.debugger.keys import Key, KeyCommands
 from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.debugger.run_controller import PACES, Motion
 from microgpt_tui.debugger.series_loader import Historian
+from microgpt_tui.debugger.state import DebuggerState
+from microgpt_tui.debugger.stops import StopsController
+from microgpt_tui.debugger.what_if import WhatIfController
+from microgpt_tui.dialogs.ablations import PartsScreen, in_question
+from microgpt_tui.dialogs.branches import BranchesScreen, Wish
+from microgpt_tui.dialogs.breakpoints import BreakpointsScreen
+from microgpt_tui.dialogs.command_line import LineScreen, Prompt
+from microgpt_tui.dialogs.gradcheck import GradCheckScreen
 from microgpt_tui.dialogs.help import HelpScreen
+from microgpt_tui.dialogs.letter import LetterScreen
+from microgpt_tui.dialogs.prompt import AskScreen
+from microgpt_tui.drawing.numbers import exact
 from microgpt_tui.panes import registry
 from microgpt_tui.panes.arrangement import Arrangement
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.explanation import Explanation
+from microgpt_tui.panes.grid import PaneGrid
 from microgpt_tui.panes.key_bar import Shortcuts
-from microgpt_tui.panes.layouts import Body
+from microgpt_tui.panes.layouts import Split, plan
 from microgpt_tui.panes.status_line import Place
 from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
-from microgpt_tui.screens.checking import Checking
-from microgpt_tui.screens.following import Following
-from microgpt_tui.screens.inferring import Inferring
-from microgpt_tui.screens.whatif import WhatIf
+from microgpt_tui.panes.watches import Watches
+from microgpt_tui.panes.why import Why
+from microgpt_tui.screens.inference import InferenceScreen
 from microgpt_tui.storage.paths import in_browser
 
 SMALLEST = (80, 24)
+OTHER_CHANGES = "or another change, as in learning_rate = 0.02, layer0.mlp = mean:20, wte[2] = 0"
+MAX_COMPARED_STEPS = 3  # earlier steps offered again as columns in the names view
 MOST_PRESSED = 9  # moves that wait for the one that is under way; a held key would make more without end
 
 
-class DebuggerScreen(Following, Inferring, Checking, WhatIf):
+class DebuggerScreen(Screen[None]):
     """One moment of a run, seen from every side."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = "debugger.tcss"
@@ -69,26 +87,27 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
     def __init__(self, session: Session, kept: Kept | None = None, arrangement: Arrangement | None = None) -> None:
         """Panes stand in the given arrangement; without one, as the user left them, which is read from a file."""
         super().__init__()
-        self.session = session
-        self.branches = Branches(session)
-        self.kept = kept or Kept()
-        self.arrangement = Arrangement.load() if arrangement is None else arrangement
-        self.where = Where(session.moment)
-        self.fault: NumericFault | None = None
+        self.state = DebuggerState(session, kept, self.show)
+        self.stops = StopsController(self.state, self.notify)
+        self.go_to = GoTo(self.state, self.go, lambda: self.frame, self.notify)
+        self.what_if = WhatIfController(self.state, self.enter, self.notify)
+        arrangement = Arrangement.load() if arrangement is None else arrangement
+        kinds = {spec.id: spec.kind for spec in registry.PANES}
+        self.grid = PaneGrid(kinds, arrangement, lambda: self.layout_for(self.state.where.moment.phase))
         self.historian = Historian(self, session)
         self.motion = Motion(self, session)
-        self.live = None
         self._waiting = False
         self._pressed: list[str] = []  # moves that are to follow the one that is under way, as `action_go` takes them
         self._destination: SameEvent | None = None  # where a relative move is going
         self._followed: tuple[Moment, Placed] | None = None  # where the last one led, and the event that it followed
+        self._inferred_steps: list[int] = []  # training steps whose parameters inference was opened with, latest first
 
     def compose(self) -> ComposeResult:
         """The panes, top to bottom."""
         yield Static(id="too-small")
         yield Place("place")
         yield Tokens("tokens")
-        yield Body(*(spec.kind(spec.id) for spec in registry.PANES))
+        yield self.grid
         yield Timeline("timeline")
         yield Explanation("explanation")
         yield Shortcuts("shortcuts")
@@ -114,14 +133,19 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
         self.query_one("#too-small", Static).update(
             f"This {where} is {width}×{height}.\nThe debugger needs {SMALLEST[0]}×{SMALLEST[1]}: {remedy}.\nq quits."
         )
-        self.place_panes(self.where.moment.phase)
+        self.grid.place()
+
+    def layout_for(self, phase: Phase) -> Split:
+        """Where panes stand in a phase, as the user has arranged them. Lectures override it."""
+        state = self.state
+        return self.grid.arrangement.apply(plan(phase, self.size, bool(state.kept.watches), state.live is not None))
 
     # Where we are.
 
     @property
     def whole(self) -> bool:
         """Whether everything is on the screen: nothing is yet when it has just come up, nor while it is taken apart."""
-        return bool(self.query(Body))
+        return bool(self.query(PaneGrid))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """No key does anything before there is something to be seen."""
@@ -133,6 +157,11 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
         return registry.all_keys()
 
     @property
+    def session(self) -> Session:
+        """The run that is shown."""
+        return self.state.session
+
+    @property
     def busy(self) -> bool:
         """Whether a thread is moving the run; nobody else may look at it then."""
         return self.motion.busy
@@ -140,24 +169,26 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
     @property
     def frame(self) -> Frame:
         """The present moment, seen from where the user is."""
-        fault = str(self.fault) if self.fault else None
+        fault = str(self.state.fault) if self.state.fault else None
         session = self.session
         split = (len(session.docs), len(session.val_docs)) if session.val_docs else None
-        past, names = self.historian.known, self.motion.names
-        around = Around(fault, past, names, self.kept, self.live, split, self.branch, self.beside)
-        return Frame(self.session.view(), self.where, around)
+        past, names, what_if = self.historian.known, self.motion.names, self.what_if
+        kept, live = self.state.kept, self.state.live
+        around = Around(fault, past, names, kept, live, split, what_if.branch, what_if.beside)
+        return Frame(self.session.view(), self.state.where, around)
 
     def show(self) -> None:
         """Hand the present moment to every pane."""
         self._waiting = False
         if not self.whole:
             return
-        if self.busy and self.live is None:
+        if self.busy and self.state.live is None:
             return  # the run is on its way; what it arrives at will be shown
         frame = self.frame
-        self.set_class(self.fault is not None, "-fault")
-        self.set_class(self.live is not None, "-live")
-        self.place_panes(frame.phase)
+        self.set_class(self.state.fault is not None, "-fault")
+        self.set_class(self.state.live is not None, "-live")
+        self.set_class(frame.phase is Phase.UPDATE, "-update")
+        self.grid.place()
         for pane in self.query(Pane):
             pane.show(frame)
 
@@ -165,14 +196,21 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
         """Show when the keys that are waiting have been seen to: a held key moves at once and never queues pictures."""
         if not self._waiting:
             self._waiting = True
-            self.call_later(self.show)
+            self.call_later(self._show_waiting)
+
+    def _show_waiting(self) -> None:
+        if self._waiting:  # nothing has shown the moment since
+            self.show()
 
     # Moving.
 
-    def go(self, to: Moment | SameEvent) -> None:
-        """Stand at another moment, at once or, where that takes long, in a while; a fault on the way is shown."""
+    def go(self, to: Moment | SameEvent) -> bool:
+        """Stand at another moment, at once or, where that takes long, in a while; a fault on the way is shown.
+
+        Returns whether the run stands still again.
+        """
         if self.busy:
-            return
+            return False
         self._leave()
         if isinstance(to, SameEvent):
             self._destination = self._meant(to)
@@ -182,17 +220,18 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
             moment, then = to, None
         if not self.motion.near(moment):
             self.motion.go(moment, then)
-            return
+            return False
         try:
             if moment.step != self.session.step or then is None:
                 self.session.seek(moment, self.motion.told)
             if then is not None:
                 self.session.seek(then(self.session.program), self.motion.told)
         except NumericFault as fault:
-            self.fault = fault
-        self.where = self.where.at(self.session.moment)
+            self.state.meet(fault)
+        self.state.stand(self.state.where.at(self.session.moment))
         self._reached()
         self.show_soon()
+        return True
 
     def _meant(self, to: SameEvent) -> SameEvent:
         """The event that is looked for: if the last move could not find its own, that one again, not what it found."""
@@ -209,16 +248,33 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
             if remark := to.remark(program):
                 self.notify(remark, timeout=4, markup=False)
 
-    def enter(self, make: Callable[[], Session], moment: Moment | None = None) -> None:
-        """Stand at a moment of another run, which is made in the thread; without one, at the same as in this run."""
+    def enter(self, make: Callable[[], Session], moment: Moment | None = None) -> bool:
+        """Stand at a moment of another run, which is made in the thread; without one, at the same as in this run.
+
+        Returns whether it is on its way: not if this run is moving.
+        """
         if self._moving_meanwhile():
-            return
+            return False
         self._leave()
-        self.motion.enter(make, moment or self.where.moment)
+        self.motion.enter(make, moment or self.state.where.moment)
+        return True
+
+    def _moving(self) -> bool:
+        """Whether the run is moving; it is then halted, and that is all that a key does."""
+        if self.busy:
+            self.motion.halt()
+            return True
+        return False
+
+    def _moving_meanwhile(self) -> bool:
+        """Whether the run began to move while a question was open. The user is told to answer it again."""
+        if self.busy:
+            self.notify("The run is on its way to another moment; do this again when it has arrived.", timeout=4)
+        return self.busy
 
     def _leave(self) -> None:
         """The run begins to move: panes keep their pictures, and let go of its numbers."""
-        self.fault = None
+        self.state.depart()
         for pane in self.query(Pane):
             pane.let_go()
 
@@ -229,26 +285,25 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
             return
         more = len(self._pressed)
         then = f", then {more} more move{'s' if more > 1 else ''}" if more else ""
-        self.live = replace(message.live, doing=message.live.doing + then)
+        self.state.report(replace(message.live, doing=message.live.doing + then))
         if message.whole:
-            self.where = self.where.at(self.session.moment)
+            self.state.stand(self.state.where.at(self.session.moment))
             self.show()
         else:
             self.query_one(Explanation).show(self.frame)
         self._leave()
-        self.live = None
         self.motion.drawn()
 
     @on(Motion.Arrived)
     def arrived(self, message: Motion.Arrived) -> None:
         """A run that was moving stands still."""
         self.motion.settle()
-        self.taken_over()
-        self.fault, stop = message.fault, message.found
-        self.where = self.where.at(self.session.moment)
+        if self.what_if.entered(self.motion.session):
+            self.historian = Historian(self, self.session)
+        self.state.meet(message.fault)
+        stop, where = message.found, self.state.where.at(self.session.moment)
+        self.state.stand(where if stop is None or stop.row is None else replace(where, row=stop.row))
         self._reached()
-        if stop is not None and stop.row is not None:
-            self.where = replace(self.where, row=stop.row)
         self.show()
         if stop is not None:
             self.notify(f"{stop.sentence}.", title="Stopped", severity="warning" if stop.check else "information",
@@ -258,6 +313,7 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
         pressed, self._pressed = self._pressed, []
         if not (self.motion.halted or stop or message.fault or message.note):
             self._go_on(pressed)
+        self.go_to.arrived()
 
     def _goes_on(self) -> bool:
         """Whether the run was halted only to be sent elsewhere, so that nothing need be said of it."""
@@ -266,7 +322,7 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
     def _go_on(self, pressed: list[str]) -> None:
         """Move as was asked for while the run was under way; what follows another far move waits for that."""
         for place, way in enumerate(pressed):
-            if self.fault is not None:
+            if self.state.fault is not None:
                 return
             if self.busy:
                 self._pressed = pressed[place:]
@@ -306,14 +362,14 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
         target, last = move(self.session.program, self.session.moment), self.session.config.num_steps
         if target is not None and target.step > last:  # beyond the schedule the rate is below 0
             target = replace(target, step=last) if self.session.step < last else None
-        if target is None or (target == self.session.moment and self.fault is None):
+        if target is None or (target == self.session.moment and self.state.fault is None):
             self.notify(NOWHERE.get(way, "There is nothing further in that direction."), timeout=3)
         else:
             self.go(target)
 
     def action_cursor_or_event(self, dx: int) -> None:
         """← and →: the cell cursor on a focused pane, else the event before or after."""
-        if isinstance(self.focused, Pane):
+        if self.grid.chosen:
             self.action_select(dx, 0)
         else:
             self.action_go("next_event" if dx > 0 else "previous_event")
@@ -327,7 +383,7 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
             way = "; ] shows what has been learnt on one more document" if self.session.step < steps else ""
             self.notify(f"All {steps:,} steps of the schedule are done{way}.")
         else:
-            stops, here = self._stops(), self.session.moment
+            stops, here = self.stops.all(), self.session.moment
             self._destination = self._meant(navigation.same_event(self.session.program, here, here.step))
             self._leave()
             self.motion.run(stops, PACES[-1] if flat_out else self.motion.pace, shown=self._destination)
@@ -337,7 +393,7 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
         if self.busy:
             self.motion.halt()
         else:
-            stops = self._stops()
+            stops = self.stops.all()
             self._leave()
             self.motion.back(stops)
 
@@ -351,13 +407,321 @@ class DebuggerScreen(Following, Inferring, Checking, WhatIf):
         last, here = self.session.config.num_steps - 1, self.session.moment
         return here.step > last or (here.step == last and here == navigation.last_moment(self.session.program))
 
-    def _stops(self) -> Stops:
-        return Stops(self.scope, self.kept.breakpoints, self.kept.checks, self.hits)
+    # Panes.
+
+    def action_pane(self, name: str) -> None:
+        """Choose a pane; one that has no place now comes up over the others, and goes again when it is chosen again."""
+        self.grid.choose(name)
+
+    def action_next_pane(self, way: int) -> None:
+        """Choose the pane after or before the chosen one."""
+        self.grid.choose_next(way)
+
+    def action_pin(self) -> None:
+        """Let the chosen pane stay through all phases, or no longer."""
+        self.grid.pin()
+
+    def action_swap(self, way: int) -> None:
+        """Let the chosen pane and the one before or after it trade places."""
+        self.grid.swap(way)
+
+    def action_zoom(self) -> None:
+        """Give the chosen pane, or the stage, all the room; again to give it back."""
+        self.grid.zoom()
+
+    def action_back(self) -> None:
+        """Escape: restore a zoomed pane, else leave the chosen one. It never quits."""
+        self.grid.back()
+
+    # Selection.
+
+    def choose(self, row: int) -> None:
+        """Select a scalar; one of the tensor on the stage stays chosen from event to event."""
+        found = (self.frame.stretch.rows.ravel() == row).nonzero()[0]
+        self.state.choose(row, int(found[0]) if len(found) else None)
+
+    def action_select(self, dx: int, dy: int) -> None:
+        """Move the cell cursor on the chosen pane, or on the stage."""
+        pane = self.grid.chosen_or_stage
+        if pane.frame is None and not self.busy:
+            self.show()  # of keys that come at once, this one goes on from where the others have led
+        row = pane.neighbour(dx, dy)
+        if row is not None and not self.busy:
+            self.choose(row)
+
+    def action_follow(self) -> None:
+        """Go to where the selected value was made; backspace comes back."""
+        if self.busy:
+            return
+        frame = self.frame
+        target = navigation.origin(frame.program, frame.moment, frame.selected)
+        if target is None:
+            self.notify("This number was not computed: it is a constant, or was drawn before training.", timeout=3)
+        elif target != frame.moment:
+            self.state.follow_from(frame.selected)
+            self.go(target)
+
+    def action_return(self) -> None:
+        """Go back to where `enter` was pressed."""
+        if self.busy or (came_from := self.state.follow_back()) is None:
+            return
+        self.go(came_from.moment)
+        if self.busy or self.session.moment == came_from.moment:  # and not at a fault on the way
+            self.state.stand(came_from)
+
+    @on(Pane.Chosen)
+    async def chosen(self, message: Pane.Chosen) -> None:
+        """Someone pointed at a key, a moment or a scalar."""
+        if isinstance(message.target, Key):
+            await self.run_action(message.target.action)
+        elif self.busy:
+            return
+        elif isinstance(message.target, Moment | SameEvent):
+            self.go(message.target)
+        elif isinstance(message.target, int):
+            self.choose(message.target)
+        elif isinstance(message.target, Choice):
+            self.state.look_at(message.target)
+
+    # Going by name.
+
+    def action_command(self) -> None:
+        """Ask where to go, and go there."""
+        if self._moving():
+            return
+        frame = self.frame
+        prompt: Prompt[Command] = Prompt(
+            ":",
+            goto.HINT,
+            partial(self.go_to.read, frame),
+            partial(goto.completions, frame=frame),
+            self.go_to.typed,
+            partial(goto.preview, frame=frame, docs=self.session.docs),
+        )
+        self.app.push_screen(LineScreen(prompt), self._carry_out)
+
+    def _carry_out(self, command: Command | None) -> None:
+        if isinstance(command, Continue):
+            self._continue_to(command)
+        elif command is not None:
+            self.go_to.carry_out(command)
+
+    def _continue_to(self, command: Continue) -> None:
+        if self._moving_meanwhile():
+            return
+        stops = self.stops.only(command.breakpoint)
+        self._leave()
+        if command.back:
+            self.motion.back(stops)
+        else:
+            self.motion.run(stops, PACES[-1], command.breakpoint.describe())
+
+    def action_search(self) -> None:
+        """Ask for words, and go to the next event of the step that fits them; for none, to the next one again."""
+        if self._moving():
+            return
+        go_to, program = self.go_to, self.session.program
+        read = partial(go_to.search, program, self.session.moment)
+        prompt = Prompt("/", go_to.search_hint, read, partial(search.completions, program=program), go_to.searched)
+        self.app.push_screen(LineScreen(prompt), self._found)
+
+    def _found(self, match: search.Match | None) -> None:
+        if match is not None:
+            self.go_to.to_match(match)
+
+    def action_copy_moment(self) -> None:
+        """Send the terminal the address of this moment for its clipboard, as lectures and pictures take it.
+
+        Not every terminal takes it, and none says whether it has.
+        """
+        if not self._moving():
+            address = Address.of(self.session.program, self.session.moment).text
+            self.app.copy_to_clipboard(address)
+            self.notify(f"Sent to the terminal for its clipboard: {address}", timeout=6, markup=False)
+
+    def action_mark(self) -> None:
+        """Ask for a letter, and set the mark of that name here."""
+        if not self._moving():
+            self.app.push_screen(LetterScreen("Mark this moment: press a letter, or esc."), self._mark)
+
+    def _mark(self, letter: str | None) -> None:
+        if letter is not None:
+            self.go_to.mark(letter)
+
+    def action_to_mark(self) -> None:
+        """Show the marks, ask for a letter, and return to the mark of that name."""
+        if self._moving():
+            return
+        if not self.state.kept.marks:
+            self.notify("There is no mark yet; m and a letter sets one.", timeout=3)
+            return
+        asked = "\n".join((*self.go_to.marks(), "Return to a mark: press its letter, or esc."))
+        self.app.push_screen(LetterScreen(asked, self.state.kept.marks), self._to_mark)
+
+    def _to_mark(self, letter: str | None) -> None:
+        if letter is not None:
+            self.go_to.to_mark(letter)
+
+    # Breakpoints and watches.
+
+    def action_break_here(self) -> None:
+        """Set a breakpoint on the event on the stage, or remove it."""
+        if not self.busy:
+            self.stops.toggle(self.frame.stretch)
+
+    def action_breakpoints(self) -> None:
+        """List breakpoints and health checks."""
+        if not self.busy:
+            kept, stops = self.state.kept, self.stops
+            self.app.push_screen(BreakpointsScreen(kept, stops.scope, stops.hits, stops.keep), self._go_to_breakpoint)
+
+    def _go_to_breakpoint(self, chosen: Breakpoint | None) -> None:
+        if chosen is None or self.busy:
+            return
+        if moment := self.stops.next_moment(chosen):
+            self.go(moment)
+        else:
+            self.notify("This step has no such event; c continues to the next step that has.", timeout=4)
+
+    def action_watch(self) -> None:
+        """Watch the selected scalar."""
+        if self.busy:
+            return
+        frame = self.frame
+        text = written(frame.view, frame.selected)
+        if text is None:
+            name = frame.explain.name(frame.selected)
+            self.notify(
+                f"{name} has no name of its own that could be watched; choose an element of a tensor or a parameter, "
+                "or type an expression with W.", timeout=5, markup=False,
+            )  # fmt: skip
+        else:
+            self.stops.watch(text)
+
+    def action_watch_typed(self) -> None:
+        """Watch any expression."""
+        if not self.busy:
+            hint = "As in loss, wte[5, 3], grad(wte[5, 3]) or q[0, 3]@pos=2; without @pos it follows the position."
+            asked = AskScreen("Watch an expression", hint, lambda text: Watch(text, self.stops.scope).text)
+            self.app.push_screen(asked, self._watch_typed)
+
+    def _watch_typed(self, text: str | None) -> None:
+        if text is not None:
+            self.stops.watch(text)
+
+    @on(Watches.Dropped)
+    def dropped(self, message: Watches.Dropped) -> None:
+        """A watch is removed."""
+        if not self.busy:
+            self.stops.unwatch(message.text)
+
+    # What if.
+
+    def action_edit(self) -> None:
+        """Ask which value the selected scalar should take, or for any other change."""
+        if self._moving():
+            return
+        frame, what_if = self.frame, self.what_if
+        row, target = frame.selected, what_if.target(frame)
+        if target is None:
+            self.notify("This number is a constant of the model's graph; choose one that is computed.", timeout=4)
+            return
+        step, value = what_if.step_of(row), frame.value(row)
+        hint = f"A number for {target}{'' if value is None else f' ({exact(value)} now)'}, {OTHER_CHANGES}."
+        asked = AskScreen(f"What if, at step {step}", hint, partial(what_if.read, target, step))
+        self.app.push_screen(asked, self._add_change)
+
+    def _add_change(self, change: Change | None) -> None:
+        if change is not None:
+            self.what_if.add(change)
+
+    def action_ablate(self) -> None:
+        """Switch the head, the MLP or the position in question off, or on again; ask if none is."""
+        if self._moving():
+            return
+        part = in_question(self.frame)
+        if part is None:
+            self.action_parts()
+        else:
+            self.what_if.toggle(replace(part, step=self.session.step))
+
+    def action_parts(self) -> None:
+        """List everything that can be switched off."""
+        if self._moving():
+            return
+        if self.session.config.n_layer:
+            self.app.push_screen(PartsScreen(self.frame, self.session.changes), self._toggle_part)
+        else:
+            self.app.notify("This model has no layers, and so no parts that can be switched off.")
+
+    def _toggle_part(self, part: Ablation | None) -> None:
+        if part is not None:
+            self.what_if.toggle(part)
+
+    def action_compare(self) -> None:
+        """Show this moment here and in the run that it is compared with, or no longer."""
+        self.grid.choose("comparison")
+
+    def action_branches(self) -> None:
+        """List the branches."""
+        if not self._moving():
+            self.app.push_screen(BranchesScreen(self.what_if.branches, self.what_if.branch), self._wished)
+
+    def _wished(self, wish: Wish | None) -> None:
+        match wish:
+            case None:
+                self.show()  # names may have changed
+            case ("enter", name):
+                self.what_if.enter(name, self.what_if.branches.left_at(name))
+            case ("here", name):
+                self.what_if.enter(name)
+            case ("beside", name):
+                self.what_if.partner = name
+                if self.grid.zoomed != "comparison":
+                    self.action_compare()
+                self.show()
+            case ("remove", str(name)):
+                self.what_if.remove(name)
+            case ("undo", str(name)):
+                self.what_if.undo(name)
+
+    # Gradients and inference.
+
+    @on(Why.Followed)
+    def followed(self, message: Why.Followed) -> None:
+        """Select a link's scalar; backspace returns to the one that it was followed from."""
+        if not self.busy:
+            self.state.follow_from(self.frame.selected)
+            self.choose(message.row)
+
+    def action_check_gradient(self) -> None:
+        """Check the selected scalar against finite differences; one that was found there is chosen."""
+        if self.busy:
+            self.notify("The run is on its way to another moment; check a gradient when it has arrived.", timeout=3)
+        else:
+            self.app.push_screen(GradCheckScreen(self.session, self.frame.selected), self._checked)
+
+    def _checked(self, row: int | None) -> None:
+        if row is not None:
+            self.choose(row)
+
+    def action_infer(self) -> None:
+        """Open inference with the present parameters; the run stays where it is."""
+        if self._moving():
+            return
+        earlier = [step for step in self._inferred_steps if step != self.session.step]
+        try:
+            screen = InferenceScreen(self.session, earlier, self.frame.around.branch)
+        except EngineError as error:
+            self.notify(f"{error}.", severity="warning", timeout=8, markup=False)
+        else:
+            self._inferred_steps = list(dict.fromkeys([self.session.step, *earlier]))[: MAX_COMPARED_STEPS + 1]
+            self.app.push_screen(screen)
 
     def action_help(self) -> None:
         """All keys, and the sentences of the present event."""
         if not self.busy:
-            self.app.push_screen(HelpScreen(self.frame, self.focused.id if isinstance(self.focused, Pane) else None))
+            self.app.push_screen(HelpScreen(self.frame, self.grid.chosen.id if self.grid.chosen else None))
 
 
 NOWHERE = dict.fromkeys(

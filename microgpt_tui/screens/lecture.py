@@ -1,140 +1,328 @@
-"""The lecture's screen: what the keys of a lecture do. They come before all others while a page is shown."""
+"""The lecture's screen: a page beside the debugger. Its keys come before all others while a page is shown."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
+from textual import events, on
+from textual._path import CSSPathType
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.geometry import Size
 from textual.message import Message
 
-from engine import Session
+from engine import Moment, Session
+from engine.timeline.events import Phase
 from microgpt_tui.debugger.keys import IN_LECTURE
-from microgpt_tui.debugger.run_controller import Pace
+from microgpt_tui.debugger.run_controller import Motion
 from microgpt_tui.dialogs.chapters import ChaptersScreen
-from microgpt_tui.lectures.lecture import Lecture
-from microgpt_tui.lectures.page import Course, Play, Run
-from microgpt_tui.lectures.progress import Press, Turn
+from microgpt_tui.lectures.lecture import Lecture, leaves
+from microgpt_tui.lectures.page import Course, Run
+from microgpt_tui.lectures.player import LecturePlayer
+from microgpt_tui.lectures.progress import Press
 from microgpt_tui.lectures.rendered_page import Leaf
 from microgpt_tui.lectures.shared_notes import SharedNotes
+from microgpt_tui.panes import registry
 from microgpt_tui.panes.base import Pane
+from microgpt_tui.panes.layouts import Split, plan, spotlit
+from microgpt_tui.panes.lecture_page import Footing, PagePane
 from microgpt_tui.screens.debugger import DebuggerScreen
-from microgpt_tui.screens.paging import Paging
+from microgpt_tui.widgets.picture_view import PictureView
 
-EVENTS_A_SECOND = 4.0
+BESIDE = 110  # columns from which the page stands beside the panes
+LEFT_TO_PANES = 9  # lines at least, where it stands above them
 
 
-class LectureScreen(Paging):
-    """One chapter of a lecture, given with a clicker or the keyboard."""
+class LectureScreen(DebuggerScreen):
+    """One chapter of a lecture, given with a clicker or the keyboard. While exploring, it is the debugger alone."""
 
+    CSS_PATH: ClassVar[CSSPathType | None] = ["debugger.tcss", "lecture.tcss"]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(key.keys, key.action, key.description, id=key.id, tooltip=key.tooltip, show=False, priority=True)
         for key in IN_LECTURE
     ] + DebuggerScreen.BINDINGS  # a key that is bound anew would lose what it does while exploring
 
+    class Prepared(Message):
+        """The numbers of a page are known."""
+
+        def __init__(self, leaf: Leaf) -> None:
+            self.leaf = leaf
+            super().__init__()
+
     class Left(Message):
         """A screen's chapter is left, for a chapter and a page of a course; None ends the lecture."""
 
         def __init__(self, screen: LectureScreen, to: tuple[int, int] | None, course: Course | None = None) -> None:
-            self.screen, self.to, self.course = screen, to, course or screen.lecture.course
+            self.screen, self.to, self.course = screen, to, course or screen.player.lecture.course
             super().__init__()
 
     def __init__(self, session: Session, lecture: Lecture, shared: SharedNotes | None = None) -> None:
-        super().__init__(session, lecture, shared)
-        self._digits = (0.0, 0)  # when a digit was typed last, and the number so far
+        super().__init__(session)
+        self.player = LecturePlayer(lecture, self.stops.scope, registry.screen_names())
+        self._shared = shared  # notes, for other terminals
+        self._quoted = session.anew()  # what the pages quote is asked of this one
+        self._gone = False
+
+    def compose(self) -> ComposeResult:
+        """The page, the debugger, and the line below."""
+        yield PagePane("page")
+        yield from super().compose()
+        yield Footing("footing")
+
+    def on_mount(self) -> None:
+        """Work out the numbers of all pages, beginning with the first; show the page."""
+        lecture = self.player.lecture
+        self.page_pane.chapter = lecture.chapter.title
+        self.run_worker(self._prepare, thread=True, group="pages")
+        self.set_interval(1.0, self._show_standing)
+        self.set_interval(1.0, self._share_notes)  # does nothing, unless the file could not be written before
+        self.open_page(lecture.page)
+
+    def on_unmount(self) -> None:
+        """Stop the worker."""
+        self._gone = True
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Put the page beside the panes or above them."""
+        self.set_class(event.size.width >= BESIDE, "-beside")
+        self.set_class(event.size.width < BESIDE, "-above")
+        self._fit_page(event.size)
+
+    # What is on the screen.
+
+    @property
+    def page_pane(self) -> PagePane:
+        """The page's widget."""
+        return self.query_one(PagePane)
+
+    @property
+    def blank(self) -> bool:
+        """Whether the screen is blanked."""
+        return self.has_class("-blank")
+
+    def show(self) -> None:
+        """Hand the present moment to every pane; panes that are not in question stand back."""
+        super().show()
+        for view in self.query(PictureView).exclude("Pane"):
+            view.redraw()
+        spots = self.player.spotlight
+        for strip in registry.STRIPS:
+            self.set_class(strip in spots, f"-with-{strip}")
+        for pane in self.query(Pane):
+            pane.dimmed = bool(spots) and pane.id not in spots
+        if self.player.waits and not self.busy and self.player.answered_by(self.frame):
+            self._finish()
+
+    def layout_for(self, phase: Phase) -> Split:
+        """The panes in question, and some around them; while exploring, those of the debugger."""
+        if self.player.exploring:
+            return super().layout_for(phase)
+        page = self.page_pane.outer_size
+        beside = self.has_class("-beside")
+        room = Size(self.size.width - page.width * beside, self.size.height - page.height * (not beside))
+        scene = self.player.scene
+        names = [name for name in scene.spotlight if name in registry.ids()]
+        if isinstance(scene.page.act, Run) and "training" not in names:
+            names.append("training")  # the curve grows
+        return spotlit(names, room) if names else plan(phase, room)
+
+    def _fit_page(self, size: Size) -> None:
+        pane = self.page_pane
+        if size.width >= BESIDE:
+            pane.styles.height = None
+        else:
+            needed = pane.lines_needed(size.width - 4) + 1
+            pane.styles.height = max(3, min(needed, size.height - LEFT_TO_PANES - 2))
+
+    def _show_page(self) -> None:
+        """Show the page as far as it has come."""
+        pane = self.page_pane
+        pane.waiting = self.player.lecture.words["preparing"]
+        pane.leaf = self.player.shown_leaf
+        self._fit_page(self.size)
+        pane.redraw()
+        self._show_standing()
+        self._share_notes()
+
+    def _share_notes(self) -> None:
+        if self._shared is not None:
+            self._shared.share(self.player.notes(self.blank))
+
+    def _show_standing(self) -> None:
+        """Say below what the next press does, and where the lecture is."""
+        if self.is_current:
+            self.query_one(Footing).stand(self.player.standing())
+
+    # Pages.
+
+    def _prepare(self) -> None:
+        """In a thread: the pages with their numbers, from a run of their own."""
+        for leaf in leaves(self.player.scenes, self._quoted):
+            if self._gone:
+                return
+            self.post_message(self.Prepared(leaf))
+
+    @on(Prepared)
+    def prepared(self, message: Prepared) -> None:
+        """One more page can be shown."""
+        if not self.whole:
+            return
+        present = self.player.add(message.leaf)
+        self._share_notes()
+        if present:
+            self.open_page(self.player.lecture.page)
+
+    def open_page(self, page: int) -> None:
+        """Turn to a page of this chapter, and bring the run to where it begins."""
+        self.player.open(page)
+        self.grid.zoomed = None
+        self.set_focus(None)
+        self._show_page()
+        if self.player.leaf is not None:
+            self._bring(self.player.leaf.start)
+
+    def _turn_to(self, page: int) -> None:
+        """Turn to a page of this chapter, or of the one before or after it."""
+        if 0 <= page < len(self.player.scenes):
+            self.open_page(page)
+        elif (other := self.player.other_chapter(page)) is not None:
+            self.post_message(self.Left(self, other))
+        else:
+            self.notify(self.player.lecture.words["start" if page < 0 else "end"], timeout=3)
+
+    # Where the page wants the run to be.
+
+    def _bring(self, moment: Moment) -> None:
+        """Let the run stand at a moment of the page, now or when it has come there."""
+        self.player.aim = moment
+        if self.busy:
+            self.motion.halt()  # what it arrives at is not the aim; see `landed`
+        elif self.go(moment):
+            self._land()
+
+    def _land(self) -> None:
+        """The run is where the page wants it: choose what is in focus."""
+        where, missing = self.player.land(self.session)
+        self.state.stand(where)
+        for sentence in missing:
+            self.notify(sentence, severity="warning", markup=False)
+        self.player.await_viewer(self.frame)
+        if self.player.turn.done:
+            self._show_page()
+        self.show()
+
+    def _goes_on(self) -> bool:
+        return self.motion.halted and self.player.aim is not None
+
+    @on(Motion.Arrived)
+    def landed(self) -> None:
+        """A run that was moving stands still. The debugger hears of it after this."""
+        self.call_later(self._landed)
+
+    def _landed(self) -> None:
+        if self.busy or self.player.leaf is None or not self.whole:
+            return
+        if self.player.aim is not None:
+            self._bring(self.player.aim)
+        elif self.player.finished_by(self.session.moment):
+            self._finish()
+            self._land()
+
+    def _finish(self) -> None:
+        """The page has done what it does."""
+        self.player.finish()
+        self._show_page()
+        self.grid.place()
+
+    def finish(self) -> None:
+        """Show the page as it is when it has done what it does, at once."""
+        leaf = self.player.leaf
+        if leaf is not None:
+            self.player.aim = leaf.end if self.busy or leaf.end != self.session.moment else None
+            self._finish()
+            if self.player.aim is not None:
+                self._bring(self.player.aim)
+
+    # Keys.
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Which keys belong to the lecture just now, and which to the debugger."""
         if not self.whole:
             return False
-        own = {key.action.partition("(")[0] for key in IN_LECTURE}
+        own, player = {key.action.partition("(")[0] for key in IN_LECTURE}, self.player
         if self.blank:
             return action in ("advance", "turn_back", "blank", "leave")
         if action not in own:
             return super().check_action(action, parameters)
-        if self.exploring:
+        if player.exploring:
             return action in ("chapters", "come_back", "leave")
         if action == "come_back":
             return False
         if action == "pick":
-            return self.turn.next is Press.REVEAL and self.leaf is not None and parameters[0] < len(self.leaf.options)  # type: ignore[operator]
+            leaf = player.leaf
+            return player.turn.next is Press.REVEAL and leaf is not None and parameters[0] < len(leaf.options)  # type: ignore[operator]
         if action == "explore":
-            return not self.zoomed and not isinstance(self.focused, Pane)
+            return not self.grid.zoomed and not self.grid.chosen
         return True
+
+    def on_key(self, event: events.Key) -> None:
+        """A key that a page waits for does what it does, and the page answers."""
+        if self.player.answered_by_key(event.key):
+            self.call_later(self._finish)
 
     def action_advance(self) -> None:
         """What the page does next; when it is done, the page after it."""
-        if self._unblanked() or self.leaf is None:
+        player = self.player
+        if self._unblanked() or player.leaf is None:
             return
-        press, leaf, act = self.turn.next, self.leaf, self.scenes[self.lecture.page].page.act
+        press, doing = player.turn.next, player.scene.doing
         if press is Press.TURN:
-            self._turn_to(self.lecture.page + 1)
+            self._turn_to(player.lecture.page + 1)
             return
         if press in (Press.REVEAL, Press.SKIP):
             self.finish()
             return
-        self.turn = self.turn.pressed()
+        player.turn = player.turn.pressed()
         self._show_page()
-        doing = self.scenes[self.lecture.page].doing
         if press is Press.GO_ON and doing is not None and doing.key is not None:
             self.run_worker(self.run_action(doing.key.action))  # as if the viewer had pressed it
-        if press is Press.BEGIN and isinstance(act, Play | Run):
-            self._play(leaf, isinstance(act, Play))
-
-    def _play(self, leaf: Leaf, events_: bool) -> None:
-        speed = self.scenes[self.lecture.page].page.speed
-        if speed is None:
-            speed = EVENTS_A_SECOND if events_ else 0.0
-        if self.busy:
-            return
-        if self.session.moment != leaf.start:
-            self.session.seek(leaf.start)
-        self._leave()
-        self.motion.play(leaf.end, Pace(f"{speed:g} a second" if speed else "flat out", speed, events_))
+        if press is Press.BEGIN and player.moves_run and not self.busy:
+            if self.session.moment != player.leaf.start:
+                self.session.seek(player.leaf.start)
+            self._leave()
+            self.motion.play(player.leaf.end, player.pace())
 
     def action_turn_back(self) -> None:
         """The start of this page, if it has done something; else the page before."""
         if self._unblanked():
             return
-        if self.turn != Turn.of(self.scenes[self.lecture.page].page.act):
-            self.open_page(self.lecture.page)
-        else:
-            self._turn_to(self.lecture.page - 1)
-
-    def _turn_to(self, page: int) -> None:
-        lecture = self.lecture
-        if 0 <= page < len(self.scenes):
+        page = self.player.lecture.page
+        if self.player.begun:
             self.open_page(page)
-        elif page < 0 and lecture.place:
-            self.post_message(self.Left(self, (lecture.place - 1, -1)))
-        elif page > 0 and lecture.place + 1 < len(lecture.course.chapters):
-            self.post_message(self.Left(self, (lecture.place + 1, 0)))
         else:
-            self.notify(lecture.words["start" if page < 0 else "end"], timeout=3)
+            self._turn_to(page - 1)
 
     def action_digit(self, digit: int) -> None:
         """Jump to a page; a second digit within a second makes a number of two."""
-        now = self.lecture.clock()
-        then, number = self._digits
-        number = number * 10 + digit if now - then < 1.0 else digit
-        self._digits = now, number
-        if 1 <= number <= len(self.scenes):
-            self.open_page(number - 1)
+        page = self.player.digit(digit)
+        if page is not None:
+            self.open_page(page)
 
-    def action_pick(self, place: int) -> None:
+    def action_pick(self, option: int) -> None:
         """Predict an option."""
-        self._chosen = place
+        self.player.predicted = option
         self._show_page()
 
     def action_blank(self) -> None:
         """Show nothing at all, or everything again."""
         self.toggle_class("-blank")
-        self._tell()
+        self._share_notes()
 
     def _unblanked(self) -> bool:
         """Whether the press was taken up by bringing the screen back."""
         was = self.blank
         self.remove_class("-blank")
-        self._tell()
+        self._share_notes()
         return was
 
     def action_explore(self) -> None:
@@ -142,26 +330,28 @@ class LectureScreen(Paging):
         self._explore(True)
 
     def _explore(self, exploring: bool) -> None:
-        self.exploring = exploring
+        self.player.exploring = exploring
         self.set_class(exploring, "-exploring")
-        self._stand_line()
-        self._tell()
+        self._show_standing()
+        self._share_notes()
         self.show()
 
     def action_chapters(self) -> None:
-        """Back to the page from looking around; else the list of chapters."""
-        if self.exploring:
+        """Back to the page from exploring; else the list of chapters."""
+        if self.player.exploring:
             self.action_come_back()
         else:
-            self.app.push_screen(ChaptersScreen(self.lecture.course, self.lecture.place), self._begin)
+            lecture = self.player.lecture
+            self.app.push_screen(ChaptersScreen(lecture.course, lecture.place), self._begin)
 
     def action_come_back(self) -> None:
-        """From looking around back to the page, as it was."""
-        self.zoomed = None
+        """From exploring back to the page, as it was."""
+        self.grid.zoomed = None
         self.set_focus(None)
         self._explore(False)
-        if self.leaf is not None:
-            self._bring(self.leaf.end if self.turn.done else self.leaf.start)
+        leaf = self.player.leaf
+        if leaf is not None:
+            self._bring(leaf.end if self.player.turn.done else leaf.start)
 
     def _begin(self, chosen: tuple[Course, int] | None) -> None:
         if chosen is not None:
@@ -170,8 +360,8 @@ class LectureScreen(Paging):
 
     def action_hide(self) -> None:
         """Hide the time and the page count, or show them."""
-        self.lecture.hidden = not self.lecture.hidden
-        self._stand_line()
+        self.player.lecture.hidden = not self.player.lecture.hidden
+        self._show_standing()
 
     def action_leave(self) -> None:
         """End the lecture."""

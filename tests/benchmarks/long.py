@@ -83,7 +83,7 @@ async def measure(steps: int, trace: bool) -> None:
         await pilot.pause()
         screen = app.screen
         assert isinstance(screen, DebuggerScreen)
-        screen.kept = Kept(checks=frozenset(CHECKS) - OFTEN)
+        screen.state.annotate(Kept(checks=frozenset(CHECKS) - OFTEN))
         print(
             "   steps  steps/s   RSS MB   keyframes  forward ms  backward ms  update ms  longest seek ms  step back ms"
         )

@@ -66,11 +66,11 @@ async def test_the_debugger_shows_it(size: tuple[int, int], kept_back: list[str]
             screen.go(Moment(step, phase, screen.session.program.stretches(phase)[1].last))
             await pilot.pause()
             for name in (None, *registry.ids()[i::4]):
-                screen.zoomed = name
+                screen.grid.zoomed = name
                 screen.show()
                 await pilot.pause()
                 check(pilot)
-        screen_of(pilot).zoomed = None
+        screen_of(pilot).grid.zoomed = None
         for key in ("question_mark", "B", "X", "E", "ctrl+p", "m", "g", "i"):
             await pilot.press(key)
             await pilot.pause()
@@ -124,7 +124,7 @@ async def test_breakpoints_watches_and_branches_of_odd_texts_are_listed(kept_bac
         await pilot.press("escape", "B")
         await pilot.pause()
         assert r'token == "\x1b" and doc != "[bold]\u202e"' in check(pilot)
-        assert isinstance(screen.kept.breakpoints[0], Breakpoint)
+        assert isinstance(screen.state.kept.breakpoints[0], Breakpoint)
         await pilot.press("escape", "E")
         await pilot.pause()
         await pilot.press("r")
@@ -143,7 +143,7 @@ async def test_files_with_odd_names_are_asked_about_and_told_of(tmp_path: Path, 
     async with debugger((80, 24)) as pilot:
         path = tmp_path / "evil\x1b]0;owned\x07\u202e[red].safetensors"
         for _ in range(2):  # the second time it is there, and is asked about
-            pilot.app.push_screen(SaveScreen(screen_of(pilot).snapshot(None)))
+            pilot.app.push_screen(SaveScreen(screen_of(pilot).what_if.snapshot(None)))
             await pilot.pause()
             pilot.app.screen.query_one(Input).value = str(path)
             await pilot.press("enter")
@@ -155,7 +155,7 @@ async def test_files_with_odd_names_are_asked_about_and_told_of(tmp_path: Path, 
         await pilot.pause()
         check(pilot)
         assert r"evil\x1b]0;owned\x07\xe2\x80\xae[red].safetensors' goes on" in notes(pilot)
-        pilot.app.push_screen(SaveScreen(screen_of(pilot).snapshot(None)))
+        pilot.app.push_screen(SaveScreen(screen_of(pilot).what_if.snapshot(None)))
         await pilot.pause()
         pilot.app.screen.query_one(Input).value = f"{tmp_path}/none\x1b[2J/a"
         await pilot.press("enter")
@@ -203,11 +203,11 @@ async def test_all_panes_at_the_smallest_size(what: str) -> None:
             run.seek(Moment(step))
             screen.go(Moment(step, phase, run.program.stretches(phase)[-1].last))
             for name in (None, *registry.ids()[step :: len(PHASES)]):
-                screen.zoomed = name
+                screen.grid.zoomed = name
                 screen.show()
                 await pilot.pause()
                 check(pilot)
-        screen.zoomed = None
+        screen.grid.zoomed = None
         await pilot.press("question_mark")
         await pilot.pause()
         check(pilot)

@@ -132,31 +132,33 @@ def same_numbers(one: Session, other: Session) -> None:
 
 def begun_anew(used: DebuggerScreen, docs: Sequence[str]) -> DebuggerScreen:
     """A screen on a run of its own that goes straight to the same moment of the same branch, and looks the same way."""
-    original = used.branches.original
+    original = used.what_if.branches.original
     session = Session(original.config, docs)
     follow(session, original)
-    branches = Branches(session, used.branches.all())
-    run = branches.session(used.branch)
+    branches = Branches(session, used.what_if.branches.all())
+    run = branches.session(used.what_if.branch)
     fault = follow(run, used.session)
     same_numbers(used.session, run)
-    screen = DebuggerScreen(run, used.kept, used.arrangement)
-    screen.branches, screen.where, screen.zoomed, screen.partner = branches, used.where, used.zoomed, used.partner
+    screen = DebuggerScreen(run, used.state.kept, used.grid.arrangement)
+    screen.what_if.branches, screen.what_if.partner = branches, used.what_if.partner
+    screen.grid.zoomed = used.grid.zoomed
+    screen.state.stand(used.state.where)
     screen.motion.names.update(used.motion.names)
     screen.motion.pace = used.motion.pace
-    if used.fault is not None:
+    if used.state.fault is not None:
         if fault is None:
             try:
                 run.seek(Moment(run.step, run.moment.phase, run.moment.tick + 1))
             except NumericFault as again:
                 fault = again
-        assert str(fault) == str(used.fault)
-        screen.fault = fault
+        assert str(fault) == str(used.state.fault)
+        screen.state.meet(fault)
     return screen
 
 
 async def compare(pilot: Pilot[Any], used: DebuggerScreen, docs: Sequence[str]) -> None:
     """Fail unless the screen and the run are those of one begun anew. Both have to stand still."""
-    assert used.where.moment == used.session.moment
+    assert used.state.where.moment == used.session.moment
     screen = begun_anew(used, docs)
     app = Anew(screen, pilot.app.theme)
 

@@ -106,9 +106,14 @@ async def giving(
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: len(app.screen_stack) > 1)
         shown = lectern(pilot)
-        await until(pilot, lambda: len(shown.leaves) == len(shown.scenes) and not shown.busy)
+        await until(pilot, lambda: ready(shown))
         await pilot.pause()
         yield pilot
+
+
+def ready(shown: LectureScreen) -> bool:
+    """Whether the numbers of all pages are known, and the run stands still."""
+    return len(shown.player.leaves) == len(shown.player.scenes) and not shown.busy
 
 
 def lectern(pilot: Pilot[None]) -> LectureScreen:

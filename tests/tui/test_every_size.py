@@ -93,7 +93,7 @@ async def test_panes_that_were_away_for_a_moment_show_what_has_happened_since() 
             if zoom:
                 here.action_zoom()
             here.session.seek(next_event(here.session.program, here.session.moment))
-            here.where = here.where.at(here.session.moment)
+            here.state.stand(here.state.where.at(here.session.moment))
             here.show()
             if zoom:
                 here.action_zoom()

@@ -105,7 +105,7 @@ async def test_the_cell_cursor_moves_and_the_inspector_follows() -> None:
         inspector = screen(pilot).query_one("#inspector", Pane).picture.text()
         assert inspector.splitlines()[0].split()[0] == "embed[1]"
         await pilot.press("down", "down", "left")
-        assert screen(pilot).where.row is not None
+        assert screen(pilot).state.where.row is not None
         await pilot.press("escape", "n")
         assert name(pilot) == "embed_norm"
 
@@ -126,7 +126,7 @@ async def test_clicks_lead_where_they_point() -> None:
         stage = screen(pilot).query_one("#stage", Pane)
         row = next(s.target for s in stage.picture.spots() if isinstance(s.target, int))
         await click_on(pilot, "stage", row)
-        assert screen(pilot).where.row == row
+        assert screen(pilot).state.where.row == row
 
 
 async def test_the_timeline_can_be_dragged() -> None:
@@ -225,7 +225,7 @@ async def test_a_fault_is_shown_where_it_happened_and_the_way_back_is_open() -> 
     async with debugger(run=run) as pilot:
         for _ in range(5):
             await pilot.press("]")
-        assert screen(pilot).fault is not None
+        assert screen(pilot).state.fault is not None
         assert "training stopped at step" in text(pilot)
         stopped = run.moment
         await pilot.press("n")
@@ -255,15 +255,18 @@ async def test_where_a_fault_lies_on_the_way_nothing_is_said_to_be_reached(monke
     async with debugger(run=Session(SMALL, DOCS)) as pilot:
         await go(pilot, *"nnn", "right_square_bracket")
         here, run = screen(pilot), screen(pilot).session
-        here.trail.append(Where(Moment(0, Phase.FORWARD, 3), row=5))
-        found, stood = search.search("probs", run.program, run.moment), run.moment
+        stood = run.moment
+        found = search.search("probs", run.program, stood)
+        here.state.stand(Where(Moment(0, Phase.FORWARD, 3)))
+        here.state.follow_from(row=5)
+        here.state.stand(Where(stood))
 
         def fault(moment: Moment, on_step: OnStep | None = None) -> None:
             raise NumericFault(step=1, doc="", pos=None, tensor="q", row=0, reason="cannot be computed")
 
         monkeypatch.setattr(run, "seek", fault)
-        here._found(found)
+        here.go_to.to_match(found)
         await pilot.press("backspace")
         assert "Match" not in notes(pilot)
-        assert here.where.moment == run.moment == stood
-        assert "cannot be computed" in str(here.fault)
+        assert here.state.where.moment == run.moment == stood
+        assert "cannot be computed" in str(here.state.fault)

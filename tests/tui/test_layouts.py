@@ -79,9 +79,9 @@ def test_the_arrangement_is_remembered_and_a_damaged_file_is_no_arrangement(tmp_
 async def test_keys_pin_and_swap_the_chosen_pane() -> None:
     async with debugger((120, 36)) as pilot:
         await pilot.press("P")
-        assert screen(pilot).arrangement == Arrangement()  # no pane is chosen yet
+        assert screen(pilot).grid.arrangement == Arrangement()  # no pane is chosen yet
         await pilot.press("4", "P")
-        assert screen(pilot).arrangement.pinned == ("source",)
+        assert screen(pilot).grid.arrangement.pinned == ("source",)
         place = screen(pilot).query_one("#source", Pane).region
         await pilot.press("less_than_sign")
         await pilot.pause()
@@ -90,7 +90,7 @@ async def test_keys_pin_and_swap_the_chosen_pane() -> None:
         await pilot.pause()
         assert "source" in drawn(pilot)
     async with debugger((120, 36)) as pilot:
-        assert screen(pilot).arrangement.pinned == ("source",)
+        assert screen(pilot).grid.arrangement.pinned == ("source",)
         assert "FORWARD" in text(pilot)
 
 

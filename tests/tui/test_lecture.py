@@ -48,7 +48,7 @@ async def test_a_page_stands_beside_its_moment_with_the_numbers_of_the_run(
 
 async def test_every_key_of_a_clicker_turns_pages(tmp_path: Path) -> None:
     async with giving(lecture_of(tmp_path)) as pilot:
-        lecture = lectern(pilot).lecture
+        lecture = lectern(pilot).player.lecture
         for forward, back in (("right", "left"), ("pagedown", "pageup"), ("space", "left")):
             await pilot.press(forward)
             assert lecture.page == 1
@@ -82,12 +82,12 @@ async def test_a_page_waits_for_a_key_and_answers(tmp_path: Path) -> None:
         assert "Your turn: press n" in text(pilot)
         await pilot.press("right")
         assert "Waiting for you: press n" in text(pilot)
-        assert lectern(pilot).lecture.page == 2
+        assert lectern(pilot).player.lecture.page == 2
         await pilot.press("n")
         await until(pilot, lambda: "One event more." in text(pilot))
         assert moment_of(pilot)[2] == "embed_norm"
         await pilot.press("right")
-        assert lectern(pilot).lecture.page == 3
+        assert lectern(pilot).player.lecture.page == 3
 
 
 async def test_a_page_that_waits_lets_the_lecturer_go_on(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ async def test_a_page_that_waits_lets_the_lecturer_go_on(tmp_path: Path) -> None
         assert "One event more." in text(pilot)
         await until(pilot, lambda: moment_of(pilot)[2] == "embed_norm")  # as if n had been pressed
         await pilot.press("right")
-        assert lectern(pilot).lecture.page == 3
+        assert lectern(pilot).player.lecture.page == 3
 
 
 async def test_a_page_waits_for_a_head_to_be_chosen(tmp_path: Path) -> None:
@@ -135,11 +135,11 @@ async def test_a_page_left_while_it_plays_is_left(tmp_path: Path) -> None:
     async with giving(lecture_of(tmp_path, slow)) as pilot:
         await pilot.press("4", "right")
         await until(pilot, lambda: lectern(pilot).busy)
-        lectern(pilot).lecture.clock = lambda: 99.0  # later: the digit stands for itself
+        lectern(pilot).player.lecture.clock = lambda: 99.0  # later: the digit stands for itself
         await pilot.press("1")
         await until(pilot, lambda: not lectern(pilot).busy and moment_of(pilot)[2] == "q")
         assert "The first page" in text(pilot)
-        assert lectern(pilot).session.moment == lectern(pilot).leaves[0].start
+        assert lectern(pilot).session.moment == lectern(pilot).player.leaves[0].start
 
 
 async def test_a_page_trains_with_the_curve_growing(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ async def test_blank_hides_everything_until_the_next_press(tmp_path: Path) -> No
         assert not text(pilot).strip()
         await pilot.press("right")
         assert "The first page" in text(pilot)
-        assert lectern(pilot).lecture.page == 0
+        assert lectern(pilot).player.lecture.page == 0
         assert moment_of(pilot)[2] == "q"
 
 
@@ -204,9 +204,9 @@ async def test_exploring_gives_all_keys_to_the_debugger_and_returns_to_the_same_
         assert "A question" not in text(pilot)
         await pilot.press("right", "1", "f")
         assert lectern(pilot).session.moment.phase is Phase.BACKWARD
-        assert lectern(pilot).lecture.page == 1
+        assert lectern(pilot).player.lecture.page == 1
         await pilot.press(back)
-        assert not lectern(pilot).exploring
+        assert not lectern(pilot).player.exploring
         assert lectern(pilot).session.moment == there
         assert "A question" in text(pilot)
         assert "✓ c)" in text(pilot)
@@ -226,9 +226,9 @@ async def test_escape_first_leaves_a_pane(tmp_path: Path) -> None:
     async with giving(lecture_of(tmp_path)) as pilot:
         lectern(pilot).set_focus(lectern(pilot).query_one("#stage", Pane))
         await pilot.press("escape")
-        assert not lectern(pilot).exploring
+        assert not lectern(pilot).player.exploring
         await pilot.press("escape")
-        assert lectern(pilot).exploring
+        assert lectern(pilot).player.exploring
 
 
 async def test_chapters_follow_one_another_and_can_be_chosen(tmp_path: Path) -> None:
@@ -270,7 +270,7 @@ async def test_a_click_on_the_line_below_does_what_the_key_does(tmp_path: Path) 
         footing = lectern(pilot).query_one("#footing", PictureView)
         spots = {spot.target.id: spot for spot in footing.picture.spots()}  # type: ignore[attr-defined]
         await pilot.click("#footing", offset=(spots["page.next"].x, 0))
-        assert lectern(pilot).lecture.page == 1
+        assert lectern(pilot).player.lecture.page == 1
 
 
 async def test_a_page_that_cannot_be_shown_says_why_and_the_lecture_goes_on(tmp_path: Path) -> None:
@@ -309,15 +309,15 @@ async def test_a_page_says_that_steps_are_done_when_they_are(tmp_path: Path, mon
         monkeypatch.setattr(shown.motion, "_go", held)
         go_on.set()
         await pilot.press("5")
-        await until(pilot, lambda: not shown.busy and shown._aim is None)
+        await until(pilot, lambda: not shown.busy and shown.player.aim is None)
         go_on.clear()
         shown.finish()  # as a second press does while it trains
         await pilot.pause()
-        assert shown.turn.done
+        assert shown.player.turn.done
         assert "Five steps are done" not in text(pilot)
         go_on.set()
         await until(pilot, lambda: "Five steps are done" in text(pilot))
-        assert shown.session.moment == shown.leaves[4].end
+        assert shown.session.moment == shown.player.leaves[4].end
 
 
 async def test_a_page_that_is_left_on_the_way_to_its_moment_complains_of_nothing(
@@ -338,7 +338,7 @@ async def test_a_page_that_is_left_on_the_way_to_its_moment_complains_of_nothing
         await until(pilot, lambda: shown.busy)
         await pilot.press("left")
         go_on.set()
-        await until(pilot, lambda: not shown.busy and shown._aim is None)
-        assert shown.lecture.page == 1
-        assert shown.session.moment == shown.leaves[1].start
+        await until(pilot, lambda: not shown.busy and shown.player.aim is None)
+        assert shown.player.lecture.page == 1
+        assert shown.session.moment == shown.player.leaves[1].start
         assert "stopped" not in notes(pilot)

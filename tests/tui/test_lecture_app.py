@@ -25,7 +25,7 @@ from microgpt_tui.screens.lecture import LectureScreen
 from microgpt_tui.screens.loading import OpeningScreen
 from microgpt_tui.storage.startup import Start
 from tests.support.harness import DOCS, SMALL, notes, text, until
-from tests.support.lecture_harness import PAGES
+from tests.support.lecture_harness import PAGES, ready
 
 HEAD = "---\nconfig: n_layer=1, n_embd=4, n_head=2, block_size=4, num_steps=50, seed=3\ndata: ../docs.txt\n"
 
@@ -59,8 +59,7 @@ async def opened(pilot: Pilot[Any], title: str) -> LectureScreen:
 
     def there() -> bool:
         shown = pilot.app.screen
-        ready = isinstance(shown, LectureScreen) and len(shown.leaves) == len(shown.scenes) and not shown.busy
-        return ready and title in text(pilot)
+        return isinstance(shown, LectureScreen) and ready(shown) and title in text(pilot)
 
     await until(pilot, there)
     assert isinstance(pilot.app.screen, LectureScreen)
@@ -182,12 +181,12 @@ async def test_presses_while_a_chapter_makes_way_for_the_next_change_neither(
 
         monkeypatch.setattr(app, "_clear", held)
         await pilot.press("left", "left", "left")
-        assert (first.lecture.place, first.lecture.page) == (1, 0)
+        assert (first.player.lecture.place, first.player.lecture.page) == (1, 0)
         await pilot.press("6", "right", "right", "right")
-        assert (first.lecture.place, first.lecture.page) == (1, 5)
+        assert (first.player.lecture.place, first.player.lecture.page) == (1, 5)
         go_on.set()
         second = await opened(pilot, "01-first en")
-        assert (second.lecture.place, second.lecture.page) == (0, 5)
+        assert (second.player.lecture.place, second.player.lecture.page) == (0, 5)
         assert len([screen for screen in app.screen_stack if isinstance(screen, LectureScreen)]) == 1
 
 
@@ -197,11 +196,11 @@ async def test_a_chapter_that_is_taken_apart_takes_no_more_presses_and_shows_not
     async with running(app) as pilot:
         first = await opened(pilot, "01-first en")
         assert first.check_action("advance", ())
-        leaf = first.leaves[1]
+        leaf = first.player.leaves[1]
         await first.query("*").remove()
         for action in ("advance", "go", "pane"):
             assert not first.check_action(action, ("stage",))
         first.show()
         first.prepared(LectureScreen.Prepared(leaf))
         first._landed()
-        assert len(first.leaves) == len(first.scenes)
+        assert len(first.player.leaves) == len(first.player.scenes)

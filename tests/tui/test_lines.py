@@ -62,7 +62,7 @@ async def test_a_line_leads_somewhere(line: str, step: int, phase: Phase, event:
     async with debugger(run=fresh()) as pilot:
         await typed(pilot, ":5")
         await typed(pilot, line)
-        here = screen(pilot).where.moment
+        here = screen(pilot).state.where.moment
         assert (here.step, here.phase) == (step, phase)
         if event is not None:
             assert name(pilot) == event
@@ -151,7 +151,7 @@ async def test_what_is_wrong_is_said_above_the_line_which_stays() -> None:
         await typed(pilot, ":step 900")
         assert "there is no step 900" in text(pilot)
         await pilot.press("escape")
-        assert screen(pilot).where.moment.step == 0
+        assert screen(pilot).state.where.moment.step == 0
 
 
 async def test_lines_are_completed_and_remembered() -> None:
@@ -168,7 +168,7 @@ async def test_lines_are_completed_and_remembered() -> None:
         await until(pilot, lambda: "layer0.attn_wq" in text(pilot))
         await pilot.press("tab", "enter")
         await until(pilot, lambda: screen(pilot).session.step == 7 and not screen(pilot).busy)
-        assert (screen(pilot).where.moment.phase, name(pilot)) == (Phase.BACKWARD, "layer0.attn_wq")
+        assert (screen(pilot).state.where.moment.phase, name(pilot)) == (Phase.BACKWARD, "layer0.attn_wq")
         await pilot.press("colon", *"wte[")
         await until(pilot, lambda: "wte[row 0 to" in text(pilot))
 
@@ -178,7 +178,7 @@ async def test_a_search_goes_on_from_match_to_match() -> None:
         seen = []
         await typed(pilot, "/attn_weights")
         for _ in range(3):
-            seen.append(screen(pilot).where.moment)
+            seen.append(screen(pilot).state.where.moment)
             await pilot.press("slash", "enter")
             await pilot.pause()
         assert len(set(seen)) == 3
@@ -212,14 +212,14 @@ async def test_a_line_of_any_length_is_no_more_than_refused() -> None:
 async def test_marks_are_set_shown_and_returned_to() -> None:
     async with debugger(run=fresh()) as pilot:
         await pilot.press(*"nnn", "m", "a")
-        marked = screen(pilot).where.moment
+        marked = screen(pilot).state.where.moment
         await pilot.press("]", "]", "f")
         await pilot.press("apostrophe")
         await pilot.pause()
         assert "a  step 0" in text(pilot)
         await pilot.press("a")
         await pilot.pause()
-        assert screen(pilot).where.moment == marked
+        assert screen(pilot).state.where.moment == marked
         line = screen(pilot).query_one("#timeline", Pane).picture
         assert any("".join(s.text for s in line.lines[0].segments)[spot.x] == "a" for spot in line.spots())
 
@@ -266,5 +266,5 @@ async def test_y_copies_the_address_of_the_moment() -> None:
         await pilot.press("n", "s", "y")
         run = screen(pilot).session
         assert pilot.app.clipboard == Address.of(run.program, run.moment).text
-        assert Address.parse(pilot.app.clipboard, screen(pilot).scope).moment(run.program) == run.moment
+        assert Address.parse(pilot.app.clipboard, screen(pilot).stops.scope).moment(run.program) == run.moment
         assert pilot.app.clipboard in notes(pilot)

@@ -170,8 +170,8 @@ def middle(pane: Pane, spot: Spot) -> tuple[int, int]:
 async def bring(pilot: Pilot[None], moment: Moment, name: str) -> Pane:
     """A pane, on the screen, at a moment, with nothing chosen."""
     here = screen(pilot)
-    settled = moment.phase is here.session.moment.phase and here.zoomed is None
-    here.where = Where(here.session.moment)
+    settled = moment.phase is here.session.moment.phase and here.grid.zoomed is None
+    here.state.stand(Where(here.session.moment))
     here.go(moment)
     here.show()  # at once, so that the layout is that of the phase
     pane = here.query_one(f"#{name}", Pane)
@@ -212,7 +212,7 @@ async def test_every_pane_follows_a_click_in_any_of_them_and_arrows_go_on_from_t
             if pane.can_focus:
                 for dx, dy in ((1, 0), (0, 1), (-1, 0), (0, -1)):
                     screen(pilot).action_select(dx, dy)
-                assert len(scalars(pane.picture)) < 2 or screen(pilot).where.row is not None, name
+                assert len(scalars(pane.picture)) < 2 or screen(pilot).state.where.row is not None, name
             screen(pilot).action_back()
             screen(pilot).set_focus(None)
     assert set(clicked) == {int, LEADING, Choice}
@@ -229,7 +229,7 @@ async def follows(pilot: Pilot[None], target: Hashable) -> None:
     """The focus is what was clicked, and every pane on the screen draws from that one focus."""
     here = screen(pilot)
     shown = [pane for pane in here.query(Pane) if pane.display]
-    await until(pilot, lambda: {pane.frame and pane.frame.where for pane in shown} == {here.where})
+    await until(pilot, lambda: {pane.frame and pane.frame.where for pane in shown} == {here.state.where})
     frame = here.query_one("#stage", Pane).frame
     assert frame is not None
     if isinstance(target, SameEvent):
@@ -252,18 +252,18 @@ async def follows(pilot: Pilot[None], target: Hashable) -> None:
 async def there_and_back(pilot: Pilot[None]) -> None:
     """Enter leads to where the selected value was made, if it was; backspace comes back."""
     here = screen(pilot)
-    row, before = here.frame.selected, here.where
+    row, before = here.frame.selected, here.state.where
     made = origin(here.session.program, here.session.moment, row)
     await pilot.press("enter")
     assert here.session.moment == (made or before.moment)
     if made and made != before.moment:
         assert here.session.view().last_row == row
         await pilot.press("backspace")
-        assert (here.where.moment, here.frame.selected) == (before.moment, row)
+        assert (here.state.where.moment, here.frame.selected) == (before.moment, row)
 
 
 async def test_the_first_cell_of_a_pane_can_be_clicked() -> None:
     async with debugger((120, 36)) as pilot:
         pane = await bring(pilot, place(Phase.UPDATE, "layer0.attn_wq"), "adam")
         await pilot.click(pane, offset=pane.gutter.top_left)
-        assert screen(pilot).where.row is not None
+        assert screen(pilot).state.where.row is not None

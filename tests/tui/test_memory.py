@@ -30,7 +30,7 @@ async def test_what_needs_a_run_is_refused_with_a_sentence(keys: tuple[str, ...]
         await pilot.press(*"nnn", *keys)
         await until(pilot, lambda: SHORT in notes(pilot) and not screen(pilot).busy)
         assert type(pilot.app.screen) is DebuggerScreen
-        assert not screen(pilot).branches.all()
+        assert not screen(pilot).what_if.branches.all()
         before = screen(pilot).session.moment
         await pilot.press("n")
         assert screen(pilot).session.moment.key > before.key

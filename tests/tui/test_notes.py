@@ -159,7 +159,7 @@ async def test_a_lecture_whose_notes_cannot_be_shared_is_given_all_the_same(tmp_
     with sharing(blocked / "state") as shared:
         async with giving(lecture_of(tmp_path), shared=shared) as pilot:
             await pilot.press("right")
-            assert lectern(pilot).lecture.page == 1
+            assert lectern(pilot).player.lecture.page == 1
     assert blocked.read_text() == "in the way"
 
 

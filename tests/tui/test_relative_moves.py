@@ -79,7 +79,7 @@ async def test_a_run_from_a_shorter_document_shows_the_position_that_was_looked_
         assert here.session.moment.tick < whole
         here.motion.change_pace(-1)
         await pilot.press("space")
-        await until(pilot, lambda: here.where.moment.step > start + 1 and here.where.moment.tick == whole)
+        await until(pilot, lambda: here.state.where.moment.step > start + 1 and here.state.where.moment.tick == whole)
         await pilot.press("space")
         await until(pilot, lambda: not here.busy)
 

@@ -46,7 +46,7 @@ def said(pilot: Pilot[None]) -> str:
 
 def keep(pilot: Pilot[None], *breakpoints: Breakpoint) -> None:
     """Stop at these, and at nothing else."""
-    screen(pilot).kept = Kept(breakpoints, frozenset())
+    screen(pilot).state.annotate(Kept(breakpoints, frozenset()))
 
 
 async def test_space_runs_and_pauses_on_the_event_that_was_shown() -> None:
@@ -54,7 +54,7 @@ async def test_space_runs_and_pauses_on_the_event_that_was_shown() -> None:
     async with debugger(run=session) as pilot:
         keep(pilot)
         await pilot.press(*"nnnn")
-        shown = screen(pilot).where.moment
+        shown = screen(pilot).state.where.moment
         name = session.program.stretch_at(shown).name
         await pilot.press("space")
         await until(pilot, lambda: "steps a second" in text(pilot))
@@ -99,8 +99,8 @@ async def test_the_slowest_pace_goes_event_by_event() -> None:
         await pilot.press(*["minus"] * len(PACES))
         assert screen(pilot).motion.pace == PACES[0]
         await pilot.press("space")
-        await until(pilot, lambda: screen(pilot).where.moment.tick > 0 and screen(pilot).has_class("-live"))
-        assert screen(pilot).where.moment.step == 0
+        await until(pilot, lambda: screen(pilot).state.where.moment.tick > 0 and screen(pilot).has_class("-live"))
+        assert screen(pilot).state.where.moment.step == 0
         await pilot.press("space")
         await still(pilot)
         first = session.program.stretches(Phase.FORWARD)
@@ -193,7 +193,7 @@ async def test_what_has_just_stopped_is_left_alone_until_the_screen_knows_of_it(
         screen(pilot).go(Moment(0))
         assert session.moment == moment
         await still(pilot)
-        assert screen(pilot).where.moment == moment
+        assert screen(pilot).state.where.moment == moment
 
 
 async def test_ten_steps_on_and_back() -> None:

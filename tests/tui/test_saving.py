@@ -202,9 +202,9 @@ async def test_after_quitting_everything_is_where_it_was() -> None:
     app.keeper.finish()
     async with opened(from_desk(None)) as (_, screen):
         assert screen.session.moment == MIDST
-        assert screen.where == app.keeper.screen.where
-        assert screen.where.row == 7
-        assert screen.zoomed == "qkv"
+        assert screen.state.where == app.keeper.screen.state.where
+        assert screen.state.where.row == 7
+        assert screen.grid.zoomed == "qkv"
         assert screen.focused is not None
         assert screen.focused.id == "qkv"
         assert len(screen.session.losses) == 4
@@ -213,17 +213,17 @@ async def test_after_quitting_everything_is_where_it_was() -> None:
 async def test_breakpoints_checks_watches_and_marks_are_laid_out_again() -> None:
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
         await pilot.press("n", "n", "n", "b", "w", "B", "end", "space", "escape")
-        screen.keep(replace(screen.kept, marks={"c": MIDST}))
+        screen.stops.keep(replace(screen.state.kept, marks={"c": MIDST}))
         pilot.app.exit()
     assert isinstance(pilot.app, MicrogptApp)
     assert pilot.app.keeper is not None
     pilot.app.keeper.finish()
     async with opened(from_desk(None)) as (_, again):
-        assert again.kept == screen.kept
-        assert [each.describe() for each in again.kept.breakpoints] == ["q, position 0, layer 0, forward"]
-        assert again.kept.watches == ("q[0, 0]@pos=0",)
-        assert len(again.kept.checks) == 4
-        assert again.kept.marks == {"c": MIDST}
+        assert again.state.kept == screen.state.kept
+        assert [each.describe() for each in again.state.kept.breakpoints] == ["q, position 0, layer 0, forward"]
+        assert again.state.kept.watches == ("q[0, 0]@pos=0",)
+        assert len(again.state.kept.checks) == 4
+        assert again.state.kept.marks == {"c": MIDST}
 
 
 async def test_what_does_not_fit_the_model_is_dropped_with_a_sentence() -> None:
@@ -232,8 +232,8 @@ async def test_what_does_not_fit_the_model_is_dropped_with_a_sentence() -> None:
     unfit = {"id": "1", "place": {"name": "q", "layer": 7}}
     desks.keep(desks.Desk(SMALL, origin, Where(MIDST), breakpoints=[unfit, fits], watches=[{"text": "q[7, 0]"}]))
     async with opened(from_desk(None)) as (pilot, screen):
-        assert [each.describe() for each in screen.kept.breakpoints] == ["loss < 2"]
-        assert screen.kept.watches == ()
+        assert [each.describe() for each in screen.state.kept.breakpoints] == ["loss < 2"]
+        assert screen.state.kept.watches == ()
         told = [note for note in notes(pilot).splitlines() if "was dropped" in note]
         assert [words[:12] for words in told] == ["A breakpoint", "A watch was "]
         assert "layer is 7; write a number from 0 to 0." in told[0]
@@ -288,7 +288,7 @@ async def test_the_session_before_is_kept_and_can_be_returned_to() -> None:
     finished(await left_behind(lambda pilot, _: pilot.app.exit()))
     last = desks.left()
     async with opened(from_seed(SMALL, 1, None)) as (pilot, screen):
-        screen.branches.change(None, [parse("wte[1, 2] = 0.5", screen.scope)])  # nothing else
+        screen.what_if.branches.change(None, [parse("wte[1, 2] = 0.5", screen.stops.scope)])  # nothing else
         pilot.app.exit()
     assert finished(pilot.app).displaced
     new = desks.left()
@@ -298,7 +298,7 @@ async def test_the_session_before_is_kept_and_can_be_returned_to() -> None:
     assert start.run.moment == last.moment
     files = folder_of_desks()
     async with opened(start) as (pilot, screen):
-        assert (screen.where, screen.zoomed) == (last.where, "qkv")
+        assert (screen.state.where, screen.grid.zoomed) == (last.where, "qkv")
         pilot.app.exit()
     assert not finished(pilot.app).written
     assert folder_of_desks() == files
@@ -351,13 +351,13 @@ async def test_it_is_kept_when_the_user_pauses(monkeypatch: pytest.MonkeyPatch) 
 async def test_a_run_that_another_debugger_has_written_over_is_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(autosave, "PAUSE", 0.02)
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
-        branch = screen.branches.change(None, [parse("wte[1, 2] = 0.5", screen.scope)])
-        screen.enter(lambda: screen.branches.session(branch.name))
+        branch = screen.what_if.branches.change(None, [parse("wte[1, 2] = 0.5", screen.stops.scope)])
+        screen.enter(lambda: screen.what_if.branches.session(branch.name))
         await until(pilot, lambda: not screen.busy and desks.desk_file().exists() and desks.left().branch is not None)
         other = checkpoint.snapshot(Session(SMALL, load_docs()))
         desks.keep(desks.Desk(SMALL, other.origin, Where(MIDST)), other)
         await pilot.press("n")
-        await until(pilot, lambda: desks.left().where == screen.where)
+        await until(pilot, lambda: desks.left().where == screen.state.where)
         run, _ = desks.left_run(desks.left())
         assert run is not None
         assert [each.name for each in run.branches] == [branch.name]
@@ -368,7 +368,7 @@ async def test_a_branch_that_was_not_kept_is_told_of() -> None:
     desks.keep(desks.Desk(SMALL, origin, Where(MIDST), branch="what-if-1"))
     async with opened(from_desk(None)) as (pilot, screen):
         assert "The branch what-if-1 was not kept" in notes(pilot)
-        assert screen.branch is None
+        assert screen.what_if.branch is None
 
 
 async def test_a_full_disk_is_told_of_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -377,7 +377,7 @@ async def test_a_full_disk_is_told_of_once(monkeypatch: pytest.MonkeyPatch, tmp_
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
         for step in (1, 2, 3):
             screen.go(Moment(step))
-            kept = screen.where
+            kept = screen.state.where
             await until(pilot, lambda: pilot.app.keeper._kept.where == kept)  # type: ignore[attr-defined] # noqa: B023
             await screen.workers.wait_for_complete()
         await pilot.pause()
@@ -398,8 +398,8 @@ async def test_a_desk_that_points_at_nothing_is_laid_out_as_far_as_it_goes() -> 
     origin = checkpoint.snapshot(Session(SMALL, load_docs())).origin
     desks.keep(desks.Desk(SMALL, origin, Where(MIDST, row=10**7, head=99, matrix="?"), zoomed="?", pane="?"))
     async with opened(from_desk(None)) as (_, screen):
-        assert screen.where == Where(MIDST)
-        assert (screen.zoomed, screen.focused) == (None, None)
+        assert screen.state.where == Where(MIDST)
+        assert (screen.grid.zoomed, screen.focused) == (None, None)
 
 
 async def test_the_first_event_of_a_step_is_where_a_run_from_its_seed_opens() -> None:

@@ -23,7 +23,7 @@ from microgpt_tui.screens.inference import InferenceScreen
 from microgpt_tui.screens.lecture import LectureScreen
 from microgpt_tui.storage.startup import Start
 from tests.support.harness import DOCS, SMALL, debugger, screen, until
-from tests.support.lecture_harness import PAGES, giving, lectern, lecture_of
+from tests.support.lecture_harness import PAGES, giving, lectern, lecture_of, ready
 from tests.support.wait import PATIENCE
 
 
@@ -63,7 +63,7 @@ async def test_a_page_is_landed_on_while_the_past_is_replayed(tmp_path: Path, mo
         shown.historian.ask([Course(Update(3), {}, tuple(range(29)))])
         await until(pilot, held.reached.is_set)
         await pilot.press("left")
-        await until(pilot, lambda: shown.session.moment == shown.leaves[4].start and not shown.session.losses)
+        await until(pilot, lambda: shown.session.moment == shown.player.leaves[4].start and not shown.session.losses)
         held.release()
         await until(pilot, lambda: bool(over))
 
@@ -98,7 +98,7 @@ async def test_a_frame_that_comes_after_the_run_was_halted_is_not_drawn(monkeypa
         monkeypatch.setattr(here, "post_message", noticed)
         monkeypatch.setattr(run, "seek", held_up)
         monkeypatch.setattr(run, "view", looked_at)
-        here.motion.back(Stops(here.scope))
+        here.motion.back(Stops(here.stops.scope))
         await until(pilot, post_it.reached.is_set)
         post_it.release()
         assert posted.wait(PATIENCE)  # the message waits to be handled, since nothing is awaited here
@@ -124,7 +124,7 @@ async def test_a_chapter_begins_on_a_copy_of_a_run_that_is_still_moving(
 
         def opened() -> bool:
             shown = app.screen
-            return isinstance(shown, LectureScreen) and len(shown.leaves) == len(shown.scenes) and not shown.busy
+            return isinstance(shown, LectureScreen) and ready(shown)
 
         await until(pilot, opened)
         first = app.screen

@@ -18,7 +18,7 @@ from textual.widgets._toast import Toast
 from engine import NumericFault
 from microgpt_tui.drawing import theme
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.layouts import Body
+from microgpt_tui.panes.grid import PaneGrid
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.screens.inference import InferenceScreen
 from microgpt_tui.storage.paths import VISITOR
@@ -59,14 +59,14 @@ async def test_z_zooms_a_pane_that_came_up_over_the_stage_and_then_gives_the_roo
     async with debugger((80, 24)) as pilot:
         await pilot.press("5", "z")
         await pilot.pause()
-        assert (screen(pilot).zoomed, "qkv" in drawn(pilot), "stage" in drawn(pilot)) == ("qkv", True, False)
+        assert (screen(pilot).grid.zoomed, "qkv" in drawn(pilot), "stage" in drawn(pilot)) == ("qkv", True, False)
         assert "This pane has all the room already; z again gives it back." in notes(pilot)
         await pilot.press("6", "z")  # of panes that follow a zoomed one, none has come up
         await pilot.pause()
-        assert (screen(pilot).zoomed, "stage" in drawn(pilot)) == (None, True)
+        assert (screen(pilot).grid.zoomed, "stage" in drawn(pilot)) == (None, True)
         await pilot.press("5", "5", "5", "z", "z")
         await pilot.pause()
-        assert (screen(pilot).zoomed, "stage" in drawn(pilot)) == (None, True)
+        assert (screen(pilot).grid.zoomed, "stage" in drawn(pilot)) == (None, True)
 
 
 async def test_tab_goes_through_the_panes_also_where_one_has_all_the_room() -> None:
@@ -74,7 +74,7 @@ async def test_tab_goes_through_the_panes_also_where_one_has_all_the_room() -> N
         for keys, pane in (("tab", "program"), ("tab", "inspector"), ("shift+tab", "program"), ("shift+tab", "stage")):
             await pilot.press(keys)
             await pilot.pause()
-            assert list(screen(pilot).query_one(Body).displayed_children) == [screen(pilot).query_one(f"#{pane}")]
+            assert list(screen(pilot).query_one(PaneGrid).displayed_children) == [screen(pilot).query_one(f"#{pane}")]
             assert screen(pilot).focused is screen(pilot).query_one(f"#{pane}")
     async with debugger((120, 36)) as pilot:
         shown = set(drawn(pilot))
@@ -178,7 +178,7 @@ async def test_notifications_stand_over_the_panes_alone(
                 app.notify(each, timeout=1000)
             await until(pilot, lambda here=here: len(over(here)) >= min(len(words), 2))  # type: ignore[misc]
             for fault, exploring in product((None, FAULT), (False, True)):
-                here.fault = fault
+                here.state.meet(fault)
                 here.set_class(exploring, "-exploring")
                 here.show()
                 await pilot.pause()

@@ -107,11 +107,11 @@ def added(w: Walk) -> bool:
 
 def runs(w: Walk) -> bool:
     """Training runs at its pace, the event is kept on the screen; it is waited for until eleven steps are done."""
-    return w.shows("training, 5 steps a second") and w.screen.where.moment.step > 10
+    return w.shows("training, 5 steps a second") and w.screen.state.where.moment.step > 10
 
 
 def pauses(w: Walk) -> bool:
-    return w.at(w.screen.where.moment.step, Phase.FORWARD, w.kept) and not w.shows("training, 5 steps a second")
+    return w.at(w.screen.state.where.moment.step, Phase.FORWARD, w.kept) and not w.shows("training, 5 steps a second")
 
 
 def stopped(w: Walk, *words: str) -> bool:
@@ -166,17 +166,17 @@ STEPS: list[tuple[int, str, Callable[[Walk], bool]]] = [
     (7, "+", lambda w: "flat out" in w.stop),
     (7, "{", lambda w: w.at(w.before.step - 10, Phase.FORWARD, w.kept)),
     (7, ":200", lambda w: w.at(200, Phase.FORWARD, w.kept)),
-    (8, "b", lambda w: len(w.screen.kept.breakpoints) == 1),
+    (8, "b", lambda w: len(w.screen.state.kept.breakpoints) == 1),
     (8, "c", lambda w: w.at(201, Phase.FORWARD, w.kept) and stopped(w, "attn_norm", "step 201")),
-    (8, "b", lambda w: w.screen.kept.breakpoints == ()),
+    (8, "b", lambda w: w.screen.state.kept.breakpoints == ()),
     (8, "B", lambda w: isinstance(w.pilot.app.screen, BreakpointsScreen)),
     (8, "a", lambda w: bool(w.pilot.app.screen.query(Input))),
-    (8, "loss < 2", lambda w: [each.condition for each in w.screen.kept.breakpoints] == ["loss < 2"]),
+    (8, "loss < 2", lambda w: [each.condition for each in w.screen.state.kept.breakpoints] == ["loss < 2"]),
     (8, "esc", lambda w: w.pilot.app.screen is w.screen),
     (8, "c", lambda w: holds(w, +1)),
     (8, "C", lambda w: holds(w, -1)),
-    (9, "z", lambda w: w.screen.zoomed == "stage" and not w.pane("source").display),
-    (9, "z", lambda w: w.screen.zoomed is None and w.pane("source").display),
+    (9, "z", lambda w: w.screen.grid.zoomed == "stage" and not w.pane("source").display),
+    (9, "z", lambda w: w.screen.grid.zoomed is None and w.pane("source").display),
     (9, "?", lambda w: w.shows("Help", "What: The losses of all positions")),
     (9, "esc", lambda w: w.pilot.app.screen is w.screen),
     (9, "l", lambda w: w.shows("Lectures", "Attention", "Adam")),

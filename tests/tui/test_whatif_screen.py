@@ -113,7 +113,7 @@ async def test_x_switches_the_head_on_the_stage_off_and_on_again() -> None:
         assert [change.text for change in screen(pilot).session.changes] == ["layer0.head0@step=0 = 0"]
         await press(pilot, "x")
         assert screen(pilot).session is original
-        assert not len(screen(pilot).branches)
+        assert not len(screen(pilot).what_if.branches)
 
 
 async def test_x_asks_where_no_part_is_in_question() -> None:
@@ -153,12 +153,12 @@ async def test_the_list_goes_compares_renames_undoes_and_forgets() -> None:
         await press(pilot, "home", "enter")
         assert screen(pilot).session is original
         await press(pilot, "E", "end", "u")
-        assert [c.text for c in screen(pilot).branches["without head 0"].changes] == ["layer0.head0@step=0 = 0"]
+        assert [c.text for c in screen(pilot).what_if.branches["without head 0"].changes] == ["layer0.head0@step=0 = 0"]
         await press(pilot, "E", "end", "c")
         await until(pilot, lambda: "loss of this step" in compared(pilot))
         assert "original beside without head 0" in text(pilot)
         await press(pilot, "E", "end", "d")
-        assert not len(screen(pilot).branches)
+        assert not len(screen(pilot).what_if.branches)
 
 
 async def test_a_run_is_entered_where_it_was_left_or_at_this_moment() -> None:
@@ -172,15 +172,15 @@ async def test_a_run_is_entered_where_it_was_left_or_at_this_moment() -> None:
         moment = here.session.moment
         assert moment != left
         await press(pilot, "E", "home", "enter")
-        assert (here.session is original, original.moment, here.where.moment) == (True, left, left)
+        assert (here.session is original, original.moment, here.state.where.moment) == (True, left, left)
         await press(pilot, "E", "end", "u", "f", "f")  # a branch that is changed from outside stands where it stood
         await press(pilot, "E")
         assert steps_listed(pilot) == [left.step, moment.step]
         await press(pilot, "end", "enter")
-        assert (here.branch, here.session.moment, here.where.moment) == ("branch 1", moment, moment)
+        assert (here.what_if.branch, here.session.moment, here.state.where.moment) == ("branch 1", moment, moment)
         await press(pilot, "p", "E", "home", "m")
         assert (here.session is original, original.moment.phase) == (True, moment.phase)
-        assert original.moment == here.branches["branch 1"].moment
+        assert original.moment == here.what_if.branches["branch 1"].moment
 
 
 def steps_listed(pilot: Pilot[None]) -> list[int]:
@@ -211,11 +211,11 @@ async def test_the_names_that_were_sampled_are_there_again_after_a_branch() -> N
         found = screen(pilot)
         names = dict(found.motion.names)
         assert len(names) > 5
-        found.branches.change(None, [parse("layer0.head0@step=45", Scope(SMALL, session.tokenizer))])
-        found._enter("branch 1")
+        found.what_if.branches.change(None, [parse("layer0.head0@step=45", Scope(SMALL, session.tokenizer))])
+        found.what_if.enter("branch 1")
         await settled(pilot)
         assert found.motion.names.keys() == {45}
-        found._enter(None)
+        found.what_if.enter(None)
         await settled(pilot)
         assert found.motion.names == names
 
@@ -260,26 +260,26 @@ async def test_branches_are_saved_with_the_run_and_found_again(tmp_path: Path) -
     app = MicrogptApp(from_file(path, None))
     async with app.run_test(size=(120, 36)) as pilot:
         found = await opened(pilot)
-        assert [(b.name, b.moment.step) for b in found.branches.all()] == [("mine", 5)]
-        found._enter("mine")
-        await until(pilot, lambda: found.branch == "mine" and not found.busy)
+        assert [(b.name, b.moment.step) for b in found.what_if.branches.all()] == [("mine", 5)]
+        found.what_if.enter("mine")
+        await until(pilot, lambda: found.what_if.branch == "mine" and not found.busy)
         found.go(Moment(5))
         await until(pilot, lambda: not found.busy)
         assert found.session.losses == branches.session("mine").losses
-        checkpoint.write(found.snapshot(str(tmp_path / "docs")), tmp_path / "inside.safetensors")
+        checkpoint.write(found.what_if.snapshot(str(tmp_path / "docs")), tmp_path / "inside.safetensors")
         app.exit()
     assert app.keeper is not None
     app.keeper.finish()
     again = MicrogptApp(from_desk(None))
     async with again.run_test(size=(120, 36)) as pilot:
         found = await opened(pilot)
-        await until(pilot, lambda: found.branch == "mine" and not found.busy)
+        await until(pilot, lambda: found.what_if.branch == "mine" and not found.busy)
         assert found.session.moment.step == 5
         again.exit()
     inside = MicrogptApp(from_file(tmp_path / "inside.safetensors", None))
     async with inside.run_test(size=(120, 36)) as pilot:
         found = await opened(pilot)
-        await until(pilot, lambda: found.branch == "mine" and not found.busy)
+        await until(pilot, lambda: found.what_if.branch == "mine" and not found.busy)
         assert found.session.moment == Moment(5)
         await pilot.press("ctrl+s")
         await until(pilot, lambda: "at training step 5, in mine" in text(pilot))
@@ -309,11 +309,11 @@ async def test_what_is_changed_is_said_when_it_is_changed() -> None:
         await typed(pilot, "scalar[99999]@step=1 = 0.5")  # how many there are is known in that step
         await until(pilot, lambda: "there is no scalar 99999 in step 1" in notes(pilot))
         assert "What if:" not in notes(pilot)
-        assert len(screen(pilot).branches) == 0
+        assert len(screen(pilot).what_if.branches) == 0
         await press(pilot, "e")
         await typed(pilot, "q[0, 3]@pos=1,step=1 = 0.5")
         await until(pilot, lambda: "What if: q[0, 3]@pos=1,step=1 = 0.5. It takes effect in step 1." in notes(pilot))
-        assert len(screen(pilot).branches) == 1
+        assert len(screen(pilot).what_if.branches) == 1
 
 
 async def test_what_is_asked_for_while_the_run_began_to_move_is_to_be_asked_again() -> None:
@@ -333,8 +333,8 @@ async def test_what_is_asked_for_while_the_run_began_to_move_is_to_be_asked_agai
                 await pilot.press("enter")
             await until(pilot, lambda: "do this again when it has arrived" in notes(pilot))
             assert here.busy
-            assert here.session.changes == here.branches["branch 1"].changes
-            assert len(here.branches) == 1
+            assert here.session.changes == here.what_if.branches["branch 1"].changes
+            assert len(here.what_if.branches) == 1
             pilot.app.clear_notifications()
             here.motion.halt()
             await settled(pilot)

@@ -99,11 +99,11 @@ async def test_enter_follows_a_link_and_backspace_returns(size: tuple[int, int])
 async def test_where_there_are_no_chains_keys_do_what_they_do_elsewhere() -> None:
     async with debugger() as pilot:
         await pilot.press("Y")
-        moment = screen(pilot).where.moment
+        moment = screen(pilot).state.where.moment
         await pilot.press("right", "down")
-        assert screen(pilot).where.moment == moment
+        assert screen(pilot).state.where.moment == moment
         await pilot.press("enter")  # to where the selected value was made
-        assert screen(pilot).where.moment == Moment(0, Phase.FORWARD, 1)
+        assert screen(pilot).state.where.moment == Moment(0, Phase.FORWARD, 1)
         assert pane(pilot).display
         await pilot.press("Y")
         assert not pane(pilot).display

@@ -1,0 +1,167 @@
+"""`GoTo`: goes to what is typed, searched or marked, also where the run has to be brought to another step first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from engine import Address, AddressError
+from engine.run.stops import where
+from engine.timeline.events import Moment, StepProgram
+from microgpt_tui.debugger import goto
+from microgpt_tui.debugger.completion import LineError
+from microgpt_tui.debugger.frame import Choice, Frame
+from microgpt_tui.debugger.goto import Cell, Command, Continue, Spot
+from microgpt_tui.debugger.navigation import SameEvent
+from microgpt_tui.debugger.scalar_target import Scalar
+from microgpt_tui.debugger.search import HINT as SEARCH_HINT
+from microgpt_tui.debugger.search import Match, search
+from microgpt_tui.debugger.state import DebuggerState
+from microgpt_tui.drawing.numbers import exact
+
+
+class GoTo:
+    """Typed and searched lines, marks, and a jump that goes on once the run has arrived in its step.
+
+    `go` moves the run and returns whether it stands still; `frame` makes the frame of the present moment.
+    """
+
+    def __init__(
+        self,
+        state: DebuggerState,
+        go: Callable[[Moment | SameEvent], bool],
+        frame: Callable[[], Frame],
+        notify: Callable[..., None],
+    ) -> None:
+        self._state, self._go, self._frame, self._notify = state, go, frame, notify
+        self.typed: list[str] = []
+        self.searched: list[str] = []
+        self._last_search = ""  # the last one that found something
+        self._pending: tuple[Callable[[], None], Moment] | None = None  # what to do at a moment that is gone to
+
+    # Typed lines.
+
+    def read(self, frame: Frame, line: str) -> Command | None:
+        """What a line asks for; None if it is empty. Raises LineError."""
+        command = goto.read(line, frame, self._state.session.docs)
+        if remark := goto.remark(line):
+            self._notify(remark, timeout=5, markup=False)
+        return command
+
+    def carry_out(self, command: Command) -> None:
+        """Go to where a command leads. The screen carries out `Continue` itself: that trains until a stop."""
+        match command:
+            case Moment() | SameEvent():
+                self._go(command)
+            case Choice():
+                self._state.look_at(command)
+            case Scalar():
+                self._next_event(command)
+            case Spot():
+                self._choose_spot(command)
+            case Cell():
+                self._in_step(command.step or 0, partial(self._choose_cell, command))
+            case Address():
+                self._in_step(command.step, partial(self._to_address, command))
+            case Continue():
+                raise AssertionError(command)
+
+    def _next_event(self, scalar: Scalar) -> None:
+        """Go to the next event of a scalar, in this step or in the next one that has it."""
+        session = self._state.session
+        found = scalar.following(session.program, session.moment)
+        if found is not None:
+            moment, row = found
+            if self._go(moment) and session.moment == moment:
+                self._state.choose(row)
+            return
+        step = scalar.next_step(session.step, session.docs, session.config.block_size)
+        if step is not None:
+            self._in_step(step, partial(self._next_event, scalar))
+
+    def _to_address(self, address: Address) -> None:
+        try:
+            self._go(address.moment(self._state.session.program))
+        except AddressError as error:
+            self._notify(f"{error}.", severity="warning", timeout=6, markup=False)
+
+    def _choose_cell(self, cell: Cell) -> None:
+        try:
+            self._choose_spot(goto.spot(cell, self._frame()))
+        except LineError as error:
+            self._notify(f"{error}.", severity="warning", timeout=6, markup=False)
+
+    def _choose_spot(self, spot: Spot) -> None:
+        """Go to the event of a number, and put the cell cursor on it."""
+        if not self._go(spot.moment) or self._state.session.moment != spot.moment:
+            return
+        if spot.matrix is None:
+            self._state.choose(spot.row, spot.cell)
+            return
+        self._state.choose(spot.row, matrix=spot.matrix)
+        value = self._frame().value(spot.row)
+        now = "" if value is None else f" = {exact(value)}"
+        self._notify(
+            f"{spot.name}{now} is chosen. No event of the forward phase makes a matrix; :event {spot.matrix} goes to "
+            "its gradient.",
+            timeout=5,
+            markup=False,
+        )
+
+    def _in_step(self, step: int, then: Callable[[], None]) -> None:
+        """Do something in a step, which is first gone to unless it is the present one."""
+        if step == self._state.session.step:
+            then()
+            return
+        self._pending = then, Moment(step)
+        if self._go(Moment(step)):
+            self.arrived()
+
+    def arrived(self) -> None:
+        """The run stands still: finish the pending jump, unless the run was halted or met a fault before its step."""
+        pending, self._pending = self._pending, None
+        if pending is not None and self._state.session.moment == pending[1]:
+            pending[0]()
+
+    # Search.
+
+    @property
+    def search_hint(self) -> str:
+        """What the search line says while it is empty."""
+        return f"enter: again {self._last_search}" if self._last_search else SEARCH_HINT
+
+    def search(self, program: StepProgram, moment: Moment, line: str) -> Match | None:
+        """The next event of the step that fits the words; for none, those of the last search. Raises LineError."""
+        words = line.strip() or self._last_search
+        match = search(words, program, moment)
+        self._last_search = words
+        return match
+
+    def to_match(self, match: Match) -> None:
+        """Go to what a search has found; that is in this step, so at once, unless a fault lies on the way."""
+        if self._go(match.moment) and self._state.session.moment == match.moment:
+            self._notify(match.sentence, timeout=3, markup=False)
+
+    # Marks.
+
+    def mark(self, letter: str) -> None:
+        """Set the mark of this name at the present moment."""
+        kept = self._state.kept
+        self._state.annotate(replace(kept, marks={**kept.marks, letter: self._state.session.moment}))
+        self._notify(f"Mark {letter} is set; '{letter} returns here.", timeout=3, markup=False)
+
+    def marks(self) -> list[str]:
+        """The marks, a line each."""
+        return [f"{letter}  {self._words(moment)}" for letter, moment in sorted(self._state.kept.marks.items())]
+
+    def to_mark(self, letter: str) -> None:
+        """Go to the mark of this name."""
+        self._go(self._state.kept.marks[letter])
+
+    def _words(self, moment: Moment) -> str:
+        """A marked moment in words; what happens at one of another step is known only there."""
+        session = self._state.session
+        if moment.step == session.step:
+            return where(session.program, moment)
+        return f"step {moment.step} (counted from 0), {moment.phase} phase, tick {moment.tick:,}"

@@ -1,0 +1,159 @@
+"""`WhatIfController`: changes a run in branches of it, and says which run is compared with the one that is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from engine import EngineError, Session
+from engine.checkpoint.checkpoint import Checkpoint, snapshot
+from engine.expressions.scope import Scope
+from engine.expressions.watch import written
+from engine.interventions.plan import Alterations
+from engine.interventions.syntax import Ablation, Change, parse
+from engine.run.branches import ORIGINAL, Branches
+from engine.timeline.events import Moment, Phase
+from microgpt_tui.debugger.frame import Beside, Frame
+from microgpt_tui.debugger.state import DebuggerState
+
+HINT = "d compares, E lists the branches; the original stays."
+Enter = Callable[[Callable[[], Session], Moment | None], bool]
+
+
+class WhatIfController:
+    """The branches of a run, and the partner that a comparison shows beside the run on the screen.
+
+    `enter_run` makes a run in a thread and goes to a moment of it, by default the present one; it refuses, and returns
+    False, while the run moves. `entered` is to be called when the thread has come.
+    """
+
+    def __init__(self, state: DebuggerState, enter_run: Enter, notify: Callable[..., None]) -> None:
+        self._state, self._enter_run, self._notify = state, enter_run, notify
+        self.branches = Branches(state.session)
+        self.partner: str | None = None  # the chosen one; None is the original
+        self._announcement = ""  # what to say when the changed run is there
+
+    @property
+    def branch(self) -> str | None:
+        """The branch that is shown; None for the original."""
+        return self.branches.name_of(self._state.session)
+
+    @property
+    def beside(self) -> Beside | None:
+        """The run to compare with: the partner, else the original; in the original, the last branch."""
+        here, names = self.branch, [None, *(branch.name for branch in self.branches.all())]
+        others = [name for name in names if name != here]
+        if not others:
+            return None
+        name = self.partner if self.partner in others else others[0] if here is not None else others[-1]
+        return Beside(name or ORIGINAL, name, self.branches.changes(name), self.branches)
+
+    def snapshot(self, path: str | None) -> Checkpoint:
+        """The original and its branches, to be saved."""
+        return snapshot(self.branches.original, path, self.branches.all(), self.branch)
+
+    def take_up(self, branches: Branches, branch: str | None = None) -> None:
+        """Have branches that were saved, and enter one of them."""
+        self.branches = branches
+        if branch is not None and branch in branches:
+            self.enter(branch)
+
+    # Going from run to run.
+
+    def enter(self, name: str | None, moment: Moment | None = None) -> bool:
+        """Go to a moment of another run; whether it is on its way."""
+        return name != self.branch and self._enter_run(partial(self.branches.session, name), moment)
+
+    def entered(self, session: Session) -> bool:
+        """The thread has come with a run: show it. Returns whether it is another one; if not, no change was made."""
+        announcement, self._announcement = self._announcement, ""
+        if session is self._state.session:
+            return False
+        self._state.take_run(session)
+        if announcement:
+            self._notify(announcement, timeout=6, markup=False)
+        return True
+
+    def change(self, changes: tuple[Change, ...], what: str) -> None:
+        """Give this branch other changes, or make one of the original; a branch without any is removed.
+
+        `what` has changed, in words.
+        """
+        here = self.branch
+        if not changes and here is not None:
+            self.remove(here, f"{what} Nothing else was changed: ")
+        elif self._enter_run(lambda: self.branches.session(self.branches.change(here, changes).name), None):
+            self._announcement = f"What if: {what} {HINT}"
+
+    def remove(self, name: str, why: str = "") -> None:
+        """Forget a branch; from inside it, go to the original."""
+        inside = name == self.branch
+        if inside and not self.enter(None):
+            return
+        self.branches.remove(name)
+        if not inside:
+            self._state.on_change()
+        self._notify(f"{why}{name} is forgotten.", timeout=6 if why else 3, markup=False)
+
+    def undo(self, name: str) -> None:
+        """Take back the last change of a branch."""
+        changes = self.branches[name].changes[:-1]
+        if not changes:
+            self.remove(name)
+        elif name == self.branch:
+            self.change(changes, "the last change is taken back.")
+        else:
+            try:
+                self.branches.change(name, changes, enter=False)
+            except EngineError as error:  # no memory for the run without the change
+                self._notify(f"{error}.", severity="warning", timeout=8, markup=False)
+            else:
+                self._state.on_change()
+                self._notify(f"The last change of {name} is taken back.", timeout=3, markup=False)
+
+    # Changes.
+
+    def target(self, frame: Frame) -> str | None:
+        """The selected scalar as a change names it; None for a constant."""
+        row = frame.selected
+        tick = frame.program.tick_of(row)
+        return written(frame.view, row) or (None if tick is None else f"scalar[{tick}]")
+
+    def step_of(self, row: int) -> int:
+        """The step whose value is meant: that of a parameter which has been moved is the next step's."""
+        session, moment = self._state.session, self._state.where.moment
+        moved = row < session.recording.n_params and moment.phase is Phase.UPDATE and row < moment.tick
+        return min(session.step + moved, session.config.num_steps)
+
+    def read(self, target: str, step: int, line: str) -> Change:
+        """A value of the target, or a whole change. Raises ChangeError."""
+        session = self._state.session
+        scope = Scope(session.config, session.tokenizer)
+        try:
+            value = float(line)
+        except ValueError:
+            change = parse(line, scope, step)
+        else:
+            at = "," if "@" in target else "@"
+            change = parse(f"{target}{at}step={step} = {value!r}", scope)
+        if change.step == session.step:
+            Alterations(session.recording).check(change, session.program)
+        return change
+
+    def add(self, change: Change) -> None:
+        """Make a change."""
+        session = self._state.session
+        where = "" if change.step <= session.step else f" It takes effect in step {change.step}."
+        self.change((*session.changes, change), f"{change.text}.{where}")
+
+    def toggle(self, part: Ablation) -> None:
+        """Switch a part off or to its mean, or on again."""
+        session = self._state.session
+        changes = session.changes
+        off = [c for c in changes if isinstance(c, Ablation) and c.part == part.part and c.step <= session.step]
+        rest = tuple(change for change in changes if change not in off)
+        if off and part.mean_of in (0, off[-1].mean_of):
+            self.change(rest, f"{part.part} is on again, in all steps.")
+        else:
+            to = f"set to its mean over {part.mean_of} documents" if part.mean_of else "switched off"
+            self.change((*rest, part), f"{part.part} is {to} from step {part.step} on.")

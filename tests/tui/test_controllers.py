@@ -1,0 +1,204 @@
+"""What stands behind the debugger's and the lecture's screen, without a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine import NumericFault, Session
+from engine.interventions.syntax import parse
+from engine.timeline.events import Moment, Phase
+from microgpt_tui.debugger.annotations import Kept
+from microgpt_tui.debugger.frame import Choice, Frame, Where
+from microgpt_tui.debugger.goto_controller import GoTo
+from microgpt_tui.debugger.navigation import SameEvent, first_moment
+from microgpt_tui.debugger.state import DebuggerState
+from microgpt_tui.debugger.stops import StopsController
+from microgpt_tui.debugger.what_if import WhatIfController
+from microgpt_tui.lectures.player import LecturePlayer
+from microgpt_tui.lectures.progress import Press
+from tests.support.harness import DOCS, SMALL
+from tests.support.lecture_harness import lecture_of
+
+
+@dataclass
+class Debugger:
+    """A run, its state, and what a screen would have been told."""
+
+    session: Session = field(default_factory=lambda: Session(SMALL, DOCS))
+    changes: int = 0
+    said: list[str] = field(default_factory=list)
+    still: bool = True  # whether a move is over when it is asked for
+
+    def __post_init__(self) -> None:
+        self.session.seek(first_moment(self.session.program, 0))
+        self.state = DebuggerState(self.session, Kept(), self.changed)
+        self.stops = StopsController(self.state, self.notify)
+        self.go_to = GoTo(self.state, self.go, self.frame, self.notify)
+
+    def changed(self) -> None:
+        self.changes += 1
+
+    def notify(self, message: str, **_: Any) -> None:
+        self.said.append(message)
+
+    def frame(self) -> Frame:
+        return Frame(self.session.view(), self.state.where)
+
+    def go(self, to: Moment | SameEvent) -> bool:
+        assert isinstance(to, Moment)
+        if self.still:
+            self.session.seek(to)
+            self.state.stand(self.state.where.at(to))
+        return self.still
+
+    def type(self, line: str) -> None:
+        command = self.go_to.read(self.frame(), line)
+        assert command is not None
+        self.go_to.carry_out(command)
+
+
+def test_each_change_of_a_standing_run_is_told_once() -> None:
+    debugger = Debugger()
+    state = debugger.state
+    writers: tuple[Callable[[], None], ...] = (
+        lambda: state.choose(3, cell=1),
+        lambda: state.choose(3, matrix="wte"),
+        lambda: state.look_at(Choice(head=1)),
+        lambda: state.annotate(Kept(watches=("loss",))),
+        lambda: state.restore(Where(Moment(0)), Kept()),
+    )
+    for count, write in enumerate(writers, 1):
+        write()
+        assert debugger.changes == count
+    assert (state.where, state.kept) == (Where(Moment(0)), Kept())
+
+
+def test_what_a_move_writes_is_shown_by_whoever_moves_the_run() -> None:
+    debugger = Debugger()
+    state, fault = debugger.state, NumericFault(step=1, doc="", pos=None, tensor="q", row=0, reason="no")
+    state.meet(fault)
+    assert state.fault is fault
+    state.depart()
+    state.stand(Where(Moment(3)))
+    assert (state.fault, state.live, state.where, debugger.changes) == (None, None, Where(Moment(3)), 0)
+
+
+def test_a_value_is_followed_and_come_back_from() -> None:
+    state = Debugger().state
+    here = state.where
+    state.follow_from(5)
+    state.stand(Where(Moment(9)))
+    came_from = state.follow_back()
+    assert came_from is not None
+    assert (came_from.moment, came_from.row) == (here.moment, 5)
+    assert state.follow_back() is None
+
+
+def test_a_breakpoint_is_set_and_removed_with_its_hits() -> None:
+    debugger = Debugger()
+    stops, event = debugger.stops, debugger.frame().stretch
+    stops.toggle(event)
+    (made,) = debugger.state.kept.breakpoints
+    assert stops.next_moment(made) == debugger.session.moment
+    stops.hits[made.id] = 2
+    stops.toggle(event)
+    assert (debugger.state.kept.breakpoints, stops.hits[made.id]) == ((), 0)
+    assert [line.partition(":")[0] for line in debugger.said] == ["Breakpoint", "No breakpoint any more"]
+
+
+def test_a_watch_is_kept_once() -> None:
+    debugger = Debugger()
+    debugger.stops.watch("loss")
+    debugger.stops.watch("loss")
+    assert debugger.state.kept.watches == ("loss",)
+    debugger.stops.unwatch("loss")
+    assert debugger.state.kept.watches == ()
+
+
+def test_a_branch_is_made_when_the_run_may_be_left() -> None:
+    debugger, made, may = Debugger(), [], False
+
+    def enter(make: Callable[[], Session], moment: Moment | None) -> bool:
+        del moment
+        if may:
+            made.append(make())
+        return may
+
+    what_if = WhatIfController(debugger.state, enter, debugger.notify)
+    change = parse("wte[0, 0] = 0.5", debugger.stops.scope, 0)
+    what_if.add(change)
+    assert not what_if.branches.all()
+    may = True
+    what_if.add(change)
+    assert what_if.branch is None  # until the thread has come
+    assert what_if.entered(made[0])
+    assert (what_if.branch, debugger.state.session) == ("branch 1", made[0])
+    assert debugger.said[-1].startswith("What if: wte[0, 0]@step=0 = 0.5")
+    beside = what_if.beside
+    assert beside is not None
+    assert beside.branch is None
+    what_if.remove("branch 1")
+    assert made[-1] is debugger.session
+    assert not what_if.entered(debugger.state.session)
+
+
+def test_a_jump_goes_on_when_the_run_has_come_to_its_step() -> None:
+    debugger = Debugger()
+    debugger.still = False
+    debugger.type("3 backward q[0, 3]@pos=1")
+    assert debugger.session.step == 0
+    debugger.still = True
+    debugger.session.seek(Moment(3))
+    debugger.go_to.arrived()
+    moment = debugger.session.moment
+    assert (moment.step, moment.phase, debugger.session.view().stretch.name) == (3, Phase.BACKWARD, "q")
+    assert debugger.state.where.cell == 3
+
+
+def test_a_jump_that_was_halted_on_the_way_is_over() -> None:
+    debugger = Debugger()
+    debugger.still = False
+    debugger.type("3 backward q[0, 3]@pos=1")
+    debugger.session.seek(Moment(2))
+    debugger.go_to.arrived()
+    debugger.session.seek(Moment(3))
+    debugger.go_to.arrived()
+    assert debugger.session.moment == Moment(3)
+
+
+def test_a_search_for_nothing_goes_on_with_the_last_one() -> None:
+    debugger = Debugger()
+    for words in ("probs", ""):
+        match = debugger.go_to.search(debugger.session.program, debugger.session.moment, words)
+        assert match is not None
+        debugger.go_to.to_match(match)
+        assert debugger.session.view().stretch.name == "probs"
+    assert debugger.session.view().stretch.pos == 1
+    assert debugger.go_to.search_hint == "enter: again probs"
+
+
+def test_marks_are_set_listed_and_returned_to() -> None:
+    debugger = Debugger()
+    here = debugger.session.moment
+    debugger.go_to.mark("a")
+    debugger.go(Moment(2))
+    assert debugger.go_to.marks() == [f"a  step 0 (counted from 0), forward phase, tick {here.tick}"]
+    debugger.go_to.to_mark("a")
+    assert debugger.session.moment == here
+
+
+def test_a_player_turns_pages_and_takes_a_prediction(tmp_path: Path) -> None:
+    lecture = lecture_of(tmp_path, chapters=2)
+    player = LecturePlayer(lecture, Debugger().stops.scope)
+    player.open(1)
+    assert (player.turn.next, player.leaf, player.spotlight) == (Press.REVEAL, None, ())
+    player.predicted = 2
+    player.finish()
+    assert (player.turn.next, player.begun) == (Press.TURN, True)
+    player.open(0)
+    assert (player.predicted, player.begun) == (None, False)
+    assert [player.digit(digit) for digit in (0, 3)] == [None, 2]
+    assert (player.other_chapter(-1), player.other_chapter(6)) == (None, (1, 0))
