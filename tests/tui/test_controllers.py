@@ -19,6 +19,7 @@ from microgpt_tui.debugger.stops import StopsController
 from microgpt_tui.debugger.what_if import WhatIfController
 from microgpt_tui.lectures.player import LecturePlayer
 from microgpt_tui.lectures.progress import Press
+from microgpt_tui.panes import registry
 from tests.support.harness import DOCS, SMALL
 from tests.support.lecture_harness import lecture_of
 
@@ -192,7 +193,7 @@ def test_marks_are_set_listed_and_returned_to() -> None:
 
 def test_a_player_turns_pages_and_takes_a_prediction(tmp_path: Path) -> None:
     lecture = lecture_of(tmp_path, chapters=2)
-    player = LecturePlayer(lecture, Debugger().stops.scope)
+    player = LecturePlayer(lecture, Debugger().stops.scope, registry.screen_names())
     player.open(1)
     assert (player.turn.next, player.leaf, player.spotlight) == (Press.REVEAL, None, ())
     player.predicted = 2

@@ -138,7 +138,7 @@ async def test_a_watch_a_breakpoint_and_a_condition_know_the_new_tensor(run: Ses
             await pilot.pause()
             pilot.app.screen.query_one(Input).value = typed
             await pilot.press("enter", "escape")
-        assert len(screen(pilot).kept.breakpoints) == 2
+        assert len(screen(pilot).state.kept.breakpoints) == 2
 
 
 @pytest.mark.parametrize(
