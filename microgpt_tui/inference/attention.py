@@ -19,8 +19,10 @@ def inside(seen: Seen, width: int, height: int) -> Picture:
     """One layer: a line a head with the attention weights in percent, then a line a position with its k and v."""
     picture, walk = Picture(), seen.walk
     config = walk.sampler.recording.config
-    if not config.n_layer:
-        picture.line().most("no layers: no attention, keys and values", width, theme.DIM)
+    missing = {"attn_weights", "k", "v"} - {tensor.name for tensor in walk.sampler.recording.positions[0].tensors}
+    if missing:
+        words = f"no tensor called {' or '.join(sorted(missing))}" if config.n_layer else "no layers"
+        picture.line().most(f"{words}: no attention, keys and values", width, theme.DIM)
         return picture
     names = [seen.token(token_id) for token_id in walk.ids]
     label = max(8 if config.n_head > 10 else 7, min(8, *(cell_len(name) + 2 for name in names)))

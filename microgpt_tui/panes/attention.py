@@ -16,7 +16,7 @@ from microgpt_tui.drawing.cells import Cells, heat, window
 from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.operations.canvas import Board, names_width
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.qkv import chosen_head, frozen, head_name, other_heads, say_cut, without_layers
+from microgpt_tui.panes.qkv import chosen_head, frozen, head_name, lacks, other_heads, say_cut
 
 ABSENT = "□"
 FUTURE = ("the future is not there: its keys have not been made yet", "the future is not there")
@@ -39,8 +39,7 @@ class Attention(Pane):
         if frame.phase is Phase.UPDATE:
             frozen(board, "attention weights are")
             return board.picture
-        if not frame.config.n_layer:
-            without_layers(board, "attention")
+        if lacks(board, "attention", ["attn_weights"]):
             return board.picture
         plan, to = _plan(frame, width, height), frame.ends
         if frame.config.n_layer > 1 and not plan.all_layers:

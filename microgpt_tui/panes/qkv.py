@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,8 +35,7 @@ class QKV(Pane):
         if frame.phase is Phase.UPDATE:
             frozen(board, "q, k and v are")
             return board.picture
-        if not frame.config.n_layer:
-            without_layers(board, "q, k and v")
+        if lacks(board, "q, k and v", NAMES):
             return board.picture
         _vectors(board)
         _kept_line(board)
@@ -58,9 +58,14 @@ def frozen(board: Board, what: str) -> None:
     board.note(f"Nothing to see here now: the update moves parameters only. In the next step {what} made anew.")
 
 
-def without_layers(board: Board, what: str) -> None:
-    """The remark of a pane on what is in layers, in a model that has none."""
-    board.note(f"This model has no layers, and so no {what}: n_layer is 0.")
+def lacks(board: Board, what: str, names: Iterable[str]) -> bool:
+    """Whether the model does not make all of these tensors, which stand in layers; then the pane says so."""
+    missing = set(names) - {tensor.name for tensor in board.frame.view.recording.positions[0].tensors}
+    if not board.frame.config.n_layer:
+        board.note(f"This model has no layers, and so no {what}: n_layer is 0.")
+    elif missing:
+        board.note(f"This pane shows {what}, but no tensor of this model is called {' or '.join(sorted(missing))}.")
+    return bool(missing)
 
 
 def head_name(frame: Frame, head: int, width: int, here: bool = True) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from importlib import util
 from pathlib import Path
 
@@ -37,25 +38,44 @@ def gelu(x: Vector) -> Vector:
 SMALL = Config(n_layer=1, n_embd=4, n_head=2, block_size=3, num_steps=50, seed=3)
 
 
+Change = Callable[..., None]
+
+
 @pytest.fixture
-def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file of the changed model, which runs are recorded from."""
-    source = Path(gpt.__file__).read_text(encoding="utf-8")
-    changed = source.replace(RELU, GELU).replace('"mlp_relu", relu(x)', '"mlp_gelu", gelu(x)')
-    path = tmp_path / "gelu_gpt.py"
-    path.write_text(changed, encoding="utf-8")
-    spec = util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    monkeypatch.setattr(recording, "gpt", module)
+def change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Change]:
+    """Lets runs be recorded from a copy of the model's file, with some texts in the places of others."""
+
+    def changed(*texts: tuple[str, str]) -> None:
+        source = Path(gpt.__file__).read_text(encoding="utf-8")
+        for old, new in texts:
+            assert old in source
+            source = source.replace(old, new)
+        path = tmp_path / "changed_gpt.py"
+        path.write_text(source, encoding="utf-8")
+        spec = util.spec_from_file_location(path.stem, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        monkeypatch.setattr(recording, "gpt", module)
+        forget()
+
     monkeypatch.setattr(sessions, "record", recording.record)  # tests share recordings of the model as it is
-    return path
+    yield changed
+    forget()
+
+
+def forget() -> None:
+    """What is remembered of recordings is of another model."""
+    for function in vars(recording).values():
+        if hasattr(function, "cache_clear"):
+            function.cache_clear()
 
 
 @pytest.fixture
-def run(model: Path) -> Session:
+def run(change: Change) -> Session:
+    """Of the model with GELU."""
+    change((RELU, GELU), ('"mlp_relu", relu(x)', '"mlp_gelu", gelu(x)'))
     return Session(SMALL, DOCS)
 
 
@@ -106,6 +126,9 @@ async def test_inside_the_operation_each_scalar_is_shown_in_both_phases(run: Ses
                 await go(pilot, "s")
                 assert run.moment.tick == tick
                 assert "mlp_gelu" in text(pilot)
+                if phase is Phase.FORWARD:
+                    assert "changed_gpt.py:69" in text(pilot)
+                    assert "return [xi / (1.0" in text(pilot)
 
 
 def test_every_number_of_the_operation_stands_on_its_drawing_and_panes_draw_it(run: Session) -> None:
@@ -133,11 +156,13 @@ async def test_a_watch_a_breakpoint_and_a_condition_know_the_new_tensor(run: Ses
     assert written(run.view(), int(gelu.rows[3])) == "mlp_gelu[0, 3]@pos=0"
     assert Expression("abs(mlp_gelu[0, 3]) < 10 and max(mlp_gelu[0]) > -1", scope).value(run.view()) is True
     async with debugger((120, 36), run) as pilot:
+        await pilot.press("B")
         for typed in ("mlp_gelu@pos=1", "mlp_gelu[0, 0] > -10"):
-            await pilot.press("B", "a")
+            await pilot.press("a")
             await pilot.pause()
             pilot.app.screen.query_one(Input).value = typed
-            await pilot.press("enter", "escape")
+            await pilot.press("enter")
+            await pilot.pause()
         assert len(screen(pilot).state.kept.breakpoints) == 2
 
 
@@ -174,3 +199,16 @@ def test_any_operation_can_be_drawn_and_told_of_without_a_drawing_and_a_text_of_
                 assert frame.stretch.name in title_of(frame.stretch)
                 assert all(sentence.endswith(".") and "{" not in sentence for sentence in sentences(frame))
                 assert all(len(sentence) <= 118 for sentence in sentences(frame)[:2])
+
+
+async def test_panes_on_tensors_that_a_model_calls_otherwise_say_so(change: Change) -> None:
+    names = [(f'name("{old}"', f'name("{new}"') for old, new in {"k": "key", "attn_weights": "shares"}.items()]
+    change(*names)
+    async with debugger((120, 36), Session(SMALL, DOCS)) as pilot:
+        for key, missing in {"5": "k.", "6": "attn_weights."}.items():
+            await pilot.press(key, "z")
+            await pilot.pause()
+            assert f"no tensor of this model is called {missing}" in text(pilot)
+            await pilot.press("escape", "f")
+        await pilot.press("i")
+        await until(pilot, lambda: "no tensor called attn_weights or k" in text(pilot))

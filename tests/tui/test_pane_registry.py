@@ -100,11 +100,9 @@ async def test_one_entry_brings_a_pane_its_key_and_its_place_in_layouts_help_and
         await until(pilot, lambda: screen.is_current and screen.focused is screen.query_one("#mirror"))
         screen.set_focus(None)
         await pilot.press("f", "f")
-        await pilot.pause()
-        assert "mirrored" not in text(pilot)
+        await until(pilot, lambda: "mirrored" not in text(pilot))
         await pilot.press("j")  # where it has no place, it comes up over the others
-        await pilot.pause()
-        assert "mirrored" in text(pilot)
+        await until(pilot, lambda: "mirrored" in text(pilot))
 
 
 async def test_a_lecture_can_light_it_and_wait_for_its_key(mirror: ModuleType, tmp_path: Path) -> None:
