@@ -117,7 +117,7 @@ class DebuggerScreen(Screen[None]):
         self.show()
 
     def on_unmount(self) -> None:
-        """Nobody watches any more."""
+        """Stop the worker."""
         self.motion.halt(wait=True)
 
     def on_resize(self, event: events.Resize) -> None:
