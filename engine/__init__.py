@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         Stopped,
         WhyError,
     )
-    from engine.expressions.breakpoint import Breakpoint, Place
+    from engine.expressions.breakpoint import Breakpoint, EventPattern
     from engine.expressions.expression import Expression
     from engine.expressions.scope import Scope
     from engine.model.config import Config
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from engine.run.gradcheck import GradientChecker
     from engine.run.health import CHECKS
     from engine.run.session import Session
-    from engine.run.stops import Stop, Stops, evaluate, run_back, run_on
-    from engine.timeline.events import Event, Moment, Phase, StepProgram, Stretch
+    from engine.run.stops import Stop, Stops, continue_to, evaluate, reverse_continue
+    from engine.timeline.events import Event, EventValues, Moment, Phase, StepProgram
 
 __all__ = [
     "CHECKS",
@@ -48,6 +48,8 @@ __all__ = [
     "DataError",
     "EngineError",
     "Event",
+    "EventPattern",
+    "EventValues",
     "Expression",
     "ExpressionError",
     "GradCheckError",
@@ -55,26 +57,24 @@ __all__ = [
     "Moment",
     "NumericFault",
     "Phase",
-    "Place",
     "Scope",
     "Session",
     "StepProgram",
     "Stop",
     "Stopped",
     "Stops",
-    "Stretch",
     "WhyError",
+    "continue_to",
     "evaluate",
     "load_docs",
-    "run_back",
-    "run_on",
+    "reverse_continue",
 ]
 
 _MODULES = {
     "run.address": ("Address",),
     "model.config": ("Config",),
     "model.dataset": ("load_docs",),
-    "expressions.breakpoint": ("Breakpoint", "Place"),
+    "expressions.breakpoint": ("Breakpoint", "EventPattern"),
     "errors": (
         "AddressError",
         "BreakpointError",
@@ -93,8 +93,8 @@ _MODULES = {
     "run.gradcheck": ("GradientChecker",),
     "run.health": ("CHECKS",),
     "expressions.scope": ("Scope",),
-    "run.stops": ("Stop", "Stops", "evaluate", "run_back", "run_on"),
-    "timeline.events": ("Event", "Moment", "Phase", "StepProgram", "Stretch"),
+    "run.stops": ("Stop", "Stops", "evaluate", "reverse_continue", "continue_to"),
+    "timeline.events": ("EventValues", "Moment", "Phase", "StepProgram", "Event"),
     "run.session": ("Session",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

@@ -30,16 +30,16 @@ from engine import DataError, EngineError, Session
 from engine.errors import is_out_of_memory, is_out_of_threads
 from engine.model.dataset import checksum
 from engine.run.branches import Branches
-from microgpt_tui.autosave import Keeper
+from microgpt_tui.autosave import Autosave
 from microgpt_tui.debugger.keys import KEYS
-from microgpt_tui.debugger.run_controller import Motion
+from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.dialogs.chapters import ChaptersScreen
 from microgpt_tui.dialogs.palette import Palette
 from microgpt_tui.dialogs.save import SaveScreen
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.terminal_text import lines
 from microgpt_tui.lectures.lecture import Lecture
-from microgpt_tui.lectures.library import course
+from microgpt_tui.lectures.library import load_course
 from microgpt_tui.lectures.page import Course
 from microgpt_tui.lectures.shared_notes import SharedNotes
 from microgpt_tui.panes import registry
@@ -154,7 +154,7 @@ class MicrogptApp(ThemedApp):
         super().__init__()
         self.start = start
         self._shared = shared
-        self.keeper: Keeper | None = None
+        self.keeper: Autosave | None = None
         self._lecture = lecture  # what the run that is being opened is for
         self._turning = False  # whether another chapter is about to come in the place of the present one
 
@@ -185,7 +185,7 @@ class MicrogptApp(ThemedApp):
         screen = DebuggerScreen(message.session)
         if self.start.run is not None:
             screen.what_if.take_up(Branches(message.session, self.start.run.branches))
-        self.keeper = Keeper(screen, self.start)
+        self.keeper = Autosave(screen, self.start)
         await self.push_screen(screen)
         self.keeper.lay_out()
         if screen.session.val_docs:
@@ -254,7 +254,7 @@ class MicrogptApp(ThemedApp):
         if self.keeper is not None and self.keeper.screen.busy:
             self.notify("The run is on its way to another moment; open a lecture when it has arrived.", timeout=3)
             return
-        self.push_screen(ChaptersScreen(course(usual_language()), 0), self._chosen)
+        self.push_screen(ChaptersScreen(load_course(usual_language()), 0), self._chosen)
 
     def _chosen(self, chosen: tuple[Course, int] | None) -> None:
         if chosen is not None:
@@ -275,7 +275,7 @@ class MicrogptApp(ThemedApp):
                 session = screen.what_if.branches.original
                 if session.config == config and session.checksum == checksum(docs):
                     try:
-                        fresh = session if isinstance(screen, LectureScreen) else session.anew()
+                        fresh = session if isinstance(screen, LectureScreen) else session.restart_copy()
                     except EngineError as error:  # no memory for one more run
                         self.notify(f"{error}.", severity="error", timeout=12, markup=False)
                         return False
@@ -286,7 +286,7 @@ class MicrogptApp(ThemedApp):
         self.push_screen(OpeningScreen(Start(config, docs)))
         return True
 
-    async def give(self, lecture: Lecture, session: Session, motion: Motion | None = None) -> None:
+    async def give(self, lecture: Lecture, session: Session, motion: RunController | None = None) -> None:
         """Show a chapter in the place of the one before, on a run of its own.
 
         `motion` is what the chapter before moved this run with. If its thread does not halt, the run is left to it.
@@ -296,7 +296,7 @@ class MicrogptApp(ThemedApp):
         if self._shared is not None:
             self._shared.open()
         try:
-            session = session.anew() if motion is not None and motion.busy else session
+            session = session.restart_copy() if motion is not None and motion.busy else session
             screen = LectureScreen(session, lecture, self._shared)
         except EngineError as error:  # no memory for one more run
             if self.keeper is None:

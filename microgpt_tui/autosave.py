@@ -16,14 +16,14 @@ from microgpt_tui.debugger.annotations import restored
 from microgpt_tui.panes import registry
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens.debugger import DebuggerScreen
-from microgpt_tui.storage.saved_session import Desk, keep, written_run
+from microgpt_tui.storage.saved_session import SavedSession, keep, written_run
 from microgpt_tui.storage.startup import Start
 
 PAUSE = 1.0  # seconds between two looks; what is the same in both is kept
 LONGEST = 2.0  # seconds to wait at the end for what is being written
 
 
-class Keeper:
+class Autosave:
     """Lays out on a debugger's screen what was left, and keeps what is on it from the first change on.
 
     What was there before that, of another session, is kept as the earlier one; `displaced` says whether there was any.
@@ -32,18 +32,18 @@ class Keeper:
     def __init__(self, screen: DebuggerScreen, start: Start) -> None:
         self.screen, session = screen, screen.session
         origin = Origin(session.checksum, start.path)
-        fresh = Desk(session.config, origin, screen.state.where, branch=start.branch)
+        fresh = SavedSession(session.config, origin, screen.state.where, branch=start.branch)
         self._desk = replace(start.desk, origin=origin) if start.desk else fresh
         last = start.desk is not None and not start.before  # the one whose files are written on
         self._saved = (self._state(), written_run()) if last and start.run else None  # what is in the run's file
         self._lacking = last and start.run is None  # the run is to be written even if nothing is changed
         self._displace, self.displaced, self.written = not last, False, False
-        self._first: tuple[Desk, Hashable] | None = None  # what there was before anything was changed
+        self._first: tuple[SavedSession, Hashable] | None = None  # what there was before anything was changed
         self._seen = self._kept = self._desk
         self._entering: str | None = None  # a branch that the screen is on its way to
         self._file = threading.Lock()  # held while files are written
         self._ended = False
-        self._leaving: Desk | None = None
+        self._leaving: SavedSession | None = None
         self._writing: Worker[None] | None = None
         self._complained = False
 
@@ -66,7 +66,7 @@ class Keeper:
         self._first = self._kept, self._state()
         screen.set_interval(PAUSE, self.look)
 
-    def now(self) -> Desk:
+    def now(self) -> SavedSession:
         """The desk as it is."""
         screen = self.screen
         pane = screen.focused.id if isinstance(screen.focused, Pane) else None
@@ -110,7 +110,7 @@ class Keeper:
         moving = self.screen.busy and self._entering is None
         return self.written or moving or (self._last(), self._state()) != self._first
 
-    def _last(self) -> Desk:
+    def _last(self) -> SavedSession:
         return self._leaving or replace(self.now(), pane=self._seen.pane)  # a screen that broke off has no chosen pane
 
     def finish(self) -> None:
@@ -130,11 +130,11 @@ class Keeper:
             finally:
                 self._file.release()
 
-    def _keep(self, desk: Desk, run: Checkpoint | None) -> None:
+    def _keep(self, desk: SavedSession, run: Checkpoint | None) -> None:
         self.displaced = keep(desk, run, self._displace) or self.displaced
         self._displace, self.written = False, True
 
-    def _write(self, desk: Desk, run: Checkpoint | None, state: Hashable) -> None:
+    def _write(self, desk: SavedSession, run: Checkpoint | None, state: Hashable) -> None:
         try:
             with self._file:
                 if not self._ended:
@@ -146,7 +146,7 @@ class Keeper:
                 self.screen.app.notify(f"{error}.", severity="warning", markup=False)  # a message: any thread may post
 
 
-def _fits(desk: Desk, screen: DebuggerScreen) -> bool:
+def _fits(desk: SavedSession, screen: DebuggerScreen) -> bool:
     """Whether what was looked at exists."""
     where, session = desk.where, screen.session
     return (

@@ -99,12 +99,12 @@ def test_a_new_session_does_not_overwrite_the_one_before(tmp_path: Path) -> None
         to_the_place(term)
         term.press("q")
         assert "--resume-earlier" not in term.left(0)
-    files = {path: path.read_bytes() for path in desks.folder().iterdir()}
+    files = {path: path.read_bytes() for path in desks.session_folder().iterdir()}
     with terminal(command(tmp_path, *SMALL)) as term:
         term.wait("FORWARD")
         term.press("q")
         term.left(0)
-    assert {path: path.read_bytes() for path in desks.folder().iterdir()} == files
+    assert {path: path.read_bytes() for path in desks.session_folder().iterdir()} == files
     with terminal(command(tmp_path, *SMALL)) as term:
         term.wait("FORWARD")
         term.press("]")

@@ -12,7 +12,7 @@ from html import escape
 from itertools import accumulate
 
 from microgpt_tui.export.screenshot import Screenshot
-from microgpt_tui.export.svg import CELL, LINE, backgrounds, file, texts
+from microgpt_tui.export.svg import CELL, LINE, backgrounds, file, text_elements
 
 ROOM = 3  # lines below the screen, for the key and what it does
 
@@ -35,7 +35,7 @@ def film(title: str, stills: list[Still]) -> str:
     under, over, below = layers
     for i, still in enumerate(stills):
         for y, line in enumerate(still.shot.lines):
-            for drawn, where in ((backgrounds(line, y, colours.background), under), (texts(line, y), over)):
+            for drawn, where in ((backgrounds(line, y, colours.background), under), (text_elements(line, y), over)):
                 for each in drawn:
                     where.setdefault(each, []).append(i)
         below.setdefault(_caption(still, len(first.lines)), []).append(i)

@@ -153,14 +153,14 @@ def unfold(child: Any, edges: Any, terms: Any, legs: Any, out: Any) -> int:
 
 
 def patch(
-    child: Any, n_embd: int, readers: Any, wte: Any, first: int, inputs: Any, surprises: Any, probs: Any, targets: Any
+    child: Any, n_embd: int, embed_rows: Any, wte: Any, first: int, inputs: Any, nll_rows: Any, probs: Any, targets: Any
 ) -> None:  # fmt: skip
     """Let the positions from `first` on read the tokens `inputs`, and those from 0 on be judged by `targets`.
 
-    `readers`, `surprises` and `probs` as in `Recording`; `wte`, (vocab_size, n_embd), are the rows of that matrix.
+    `embed_rows`, `nll_rows` and `probs` as in `Recording`; `wte`, (vocab_size, n_embd), are the rows of that matrix.
     """
     for i in range(len(inputs)):
         for j in range(n_embd):
-            child[2 * readers[first + i, j]] = wte[inputs[i], j]
+            child[2 * embed_rows[first + i, j]] = wte[inputs[i], j]
     for pos in range(len(targets)):
-        child[2 * surprises[pos]] = probs[pos, targets[pos]]
+        child[2 * nll_rows[pos]] = probs[pos, targets[pos]]

@@ -22,7 +22,7 @@ NUMBA_NEEDS = 320e6  # bytes of address space to load numba and compile: LLVM en
 
 
 @dataclass(frozen=True, slots=True)
-class Loops:
+class Kernels:
     """The kernels, ready to call with numpy arrays; `compiled` says which kind they are."""
 
     forward: Callable[..., int]
@@ -49,13 +49,13 @@ _KERNELS = (
 _CALLED = (kernels.forward, kernels.backward, dot_products.add_leg)
 
 
-def plain_loops() -> Loops:
+def plain_loops() -> Kernels:
     """The kernels uncompiled. Arrays go in as memoryviews, whose items are Python's own floats."""
     return _loops(_with_views, compiled=False)
 
 
-def _loops(prepare: Callable[[Callable[..., Any]], Any], compiled: bool) -> Loops:
-    return Loops(**{kernel.__name__: prepare(kernel) for kernel in _KERNELS}, compiled=compiled)
+def _loops(prepare: Callable[[Callable[..., Any]], Any], compiled: bool) -> Kernels:
+    return Kernels(**{kernel.__name__: prepare(kernel) for kernel in _KERNELS}, compiled=compiled)
 
 
 def _with_views(kernel: Callable[..., Any]) -> Callable[..., Any]:
@@ -138,7 +138,7 @@ def _address_space_left() -> float:
 
 
 @functools.cache
-def _compile() -> Loops:
+def _compile() -> Kernels:
     from numba.extending import overload, register_jitable
 
     @overload(kernels.power)
@@ -162,7 +162,7 @@ def _jitted(kernel: Callable[..., Any]) -> Any:
     return jitted
 
 
-def loops() -> Loops:
+def loops() -> Kernels:
     """The compiled kernels if numba is installed and switched on, else the plain ones."""
     # Vectorised maths libraries round differently from C's, which the original calls; numba decides when imported.
     os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")

@@ -31,7 +31,7 @@ from engine.run.branches import Branch
 from engine.run.session import Session
 from engine.text import shortened
 from engine.timeline.events import Moment
-from engine.timeline.history import History, Table
+from engine.timeline.history import FigureTable, History
 from engine.timeline.keyframes import Keyframe, Keyframes
 from engine.timeline.validation import Validation
 
@@ -110,7 +110,7 @@ def take_up(run: Checkpoint, session: Session) -> None:
         raise CheckpointError("this run was trained on other documents; open it with its own")
     history = History(
         Keyframes(),
-        Table(run.norms.copy()),
+        FigureTable(run.norms.copy()),
         losses=run.losses.tolist(),
         grad_norms=run.grad_norms.tolist(),
         validations=dict(run.validations),

@@ -23,7 +23,7 @@ MOST_LOOKED_AT = 50_000  # beginnings of paths; ties could make them many
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class Edge:
     """At backward tick `tick` the scalar `row` hands its gradient on to the one before it in the chain.
 
     `local` is d row / d the one before.
@@ -35,16 +35,16 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Chain:
+class GradientPath:
     """A path from a scalar to the loss. `product` is that of all `local`, multiplied as the backward phase does: from
     the loss on.
     """
 
-    links: tuple[Link, ...]
+    links: tuple[Edge, ...]
     product: float
 
 
-_Way = tuple[Link, Any] | None  # the last link, and the way before it
+_Way = tuple[Edge, Any] | None  # the last link, and the way before it
 _Beginning = tuple[float, int, int, float, _Way]  # - the most it can be, - its number, where it ends, product, way
 
 
@@ -58,7 +58,7 @@ class Chains:
             raise WhyError("the loss is not known at this moment, so no chain leads to it; go on to the backward phase")
         if not np.isfinite(loss):
             raise WhyError(f"the loss is {loss}, and no chain leads to such a number; look at a step before this one")
-        self._links: dict[int, list[Link]] = {}
+        self._links: dict[int, list[Edge]] = {}
         self._best = np.zeros(len(view.recording))
         self._flows, self._local = self._derivatives(view)
 
@@ -90,12 +90,12 @@ class Chains:
         whole[flows] = local
         return flows, whole
 
-    def strongest(self, row: int, count: int) -> list[Chain]:
+    def strongest(self, row: int, count: int) -> list[GradientPath]:
         """At most `count` chains of a scalar, by |product|, the largest first; none whose product is 0."""
-        found = [Chain(links, _product(links)) for links in islice(self._paths(row), count)]
+        found = [GradientPath(links, _product(links)) for links in islice(self._paths(row), count)]
         return sorted(found, key=lambda chain: -abs(chain.product))
 
-    def _paths(self, start: int) -> Iterator[tuple[Link, ...]]:
+    def _paths(self, start: int) -> Iterator[tuple[Edge, ...]]:
         """Paths from a scalar to the loss, best first: what a path can still be is known exactly for every scalar."""
         waiting: list[_Beginning] = [(-self._best[start], 0, start, 1.0, None)]
         number = 0
@@ -112,38 +112,38 @@ class Chains:
                 far = product * link.local
                 heapq.heappush(waiting, (-abs(far) * self._best[link.row], -number, link.row, far, (link, way)))
 
-    def links(self, row: int) -> list[Link]:
+    def links(self, row: int) -> list[Edge]:
         """The first links of all chains of a scalar, in the order in which they hand on gradient."""
         if row not in self._links:
             program = self.program
             self._links[row] = [
-                Link(tick, int(program.edges[tick - 1]) >> 1, float(self._local[tick - 1]))
+                Edge(tick, int(program.edges[tick - 1]) >> 1, float(self._local[tick - 1]))
                 for tick in program.ticks_into(row)
                 if self._flows[tick - 1]
             ]
         return self._links[row]
 
 
-def waypoints(explain: Explainer, chain: Chain) -> list[Link]:
+def waypoints(explain: Explainer, chain: GradientPath) -> list[Edge]:
     """The links of a chain to scalars that have a name; each `local` is the product of all since the one before."""
     found, local = [], 1.0
     for link in chain.links:
         local *= link.local
         if explain.is_named(link.row):
-            found.append(Link(link.tick, link.row, local))
+            found.append(Edge(link.tick, link.row, local))
             local = 1.0
     return found
 
 
-def _in_order(way: _Way) -> tuple[Link, ...]:
-    links: list[Link] = []
+def _in_order(way: _Way) -> tuple[Edge, ...]:
+    links: list[Edge] = []
     while way is not None:
         link, way = way
         links.append(link)
     return tuple(reversed(links))
 
 
-def _product(links: tuple[Link, ...]) -> float:
+def _product(links: tuple[Edge, ...]) -> float:
     product = 1.0
     for link in reversed(links):
         product = link.local * product

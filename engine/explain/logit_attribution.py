@@ -23,7 +23,7 @@ from engine.timeline.view import View
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ResidualComponent:
     """What was added to the residual stream: `name` is a matrix or a tensor, as wte or head_out, `rows` its scalars.
 
     `layer` and `head` are None where there is none.
@@ -54,7 +54,7 @@ class Attribution:
     token: int
     row: int
     logit: float
-    parts: tuple[Part, ...]
+    parts: tuple[ResidualComponent, ...]
     values: tuple[float, ...]
     rounding: float
 
@@ -104,7 +104,7 @@ class Attributor:
         rounding = math.fsum((logit, *(-value for value in values)))
         return Attribution(self.pos, token, int(self._logits.rows[token]), logit, self.parts, values, rounding)
 
-    def _split(self) -> tuple[tuple[Part, ...], list[Exact]]:
+    def _split(self) -> tuple[tuple[ResidualComponent, ...], list[Exact]]:
         """The parts, and the vectors that they added to the stream, (n_embd,) each."""
         made = {int(tensor.rows[0]): tensor for tensor in self._span.tensors}
         stream, blocks = made[int(self._logits.operation.operands["x"][0])], []
@@ -115,21 +115,21 @@ class Attributor:
         first = []
         for name, place in (("wte", self.view.program.inputs[self.pos]), ("wpe", self.pos)):
             rows = self.view.recording.matrices[name][place]
-            first.append((Part(name, None, None, rows), Exact.of(self._values(rows)) * scale))
+            first.append((ResidualComponent(name, None, None, rows), Exact.of(self._values(rows)) * scale))
         parts, added = zip(*first, *itertools.chain(*reversed(blocks)), strict=True)
         return parts, list(added)
 
-    def _parts_of(self, block: Tensor) -> list[tuple[Part, Exact]]:
+    def _parts_of(self, block: Tensor) -> list[tuple[ResidualComponent, Exact]]:
         """What a block adds to the stream: its result, or, if it is made of what heads make, the share of each head."""
         of = block.operation
         heads = [t for t in self._span.tensors if t.head is not None and t.rows[0] in of.operands["x"]]
         if of.matrix is None or not heads:
-            return [(Part(block.name, block.layer, None, block.rows), Exact.of(self._values(block.rows)))]
+            return [(ResidualComponent(block.name, block.layer, None, block.rows), Exact.of(self._values(block.rows)))]
         matrix, found = Exact.of(self._values(self.view.recording.matrices[of.matrix])), []
         for head in heads:
             columns = np.flatnonzero(np.isin(of.operands["x"], head.rows))
             added = matrix[:, columns] @ Exact.of(self._values(head.rows))
-            found.append((Part(head.name, head.layer, head.head, head.rows), added))
+            found.append((ResidualComponent(head.name, head.layer, head.head, head.rows), added))
         return found
 
     def _values(self, rows: Rows) -> Floats:

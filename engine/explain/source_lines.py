@@ -15,7 +15,7 @@ from typing import Any
 
 from engine.autograd import kernels
 from engine.autograd.kernels import LEAF
-from engine.timeline.events import Phase, Stretch
+from engine.timeline.events import Event, Phase
 from engine.timeline.view import View
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -37,7 +37,7 @@ class SourceLine:
         return f"{self.path.relative_to(PACKAGE.parent).as_posix() if inside else self.path.name}:{self.line}"
 
 
-def lines_of_stretch(view: View, stretch: Stretch) -> SourceLine:
+def lines_of_stretch(view: View, stretch: Event) -> SourceLine:
     """The line that made a whole tensor; for a gradient or an update, the line of its last tick."""
     if stretch.phase is Phase.FORWARD:
         return SourceLine(view.recording.model, stretch.line, frozenset({stretch.line}))

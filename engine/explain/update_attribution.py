@@ -12,7 +12,7 @@ from engine.timeline.view import AdamStep, View
 
 
 @dataclass(frozen=True, slots=True)
-class Push:
+class PositionContribution:
     """What one position added to a parameter's gradient; `term` says by which scalar, and what the sum was then."""
 
     pos: int
@@ -45,7 +45,7 @@ class Pushes:
 
     row: int
     doc: str
-    pushes: tuple[Push, ...]
+    pushes: tuple[PositionContribution, ...]
     gradient: float
     rounding: float
     step: Step | None
@@ -59,7 +59,7 @@ def pushes(view: View, row: int) -> Pushes:
         raise WhyError("nothing has pushed this parameter yet in this step; go on to the backward phase")
     explain = Explainer(view)
     terms = explain.gradient(row)
-    found = tuple(Push(_position(explain, term.user), term) for term in terms)
+    found = tuple(PositionContribution(_position(explain, term.user), term) for term in terms)
     gradient = terms[-1].after if terms else 0.0
     rounding = _left(gradient, *(term.product for term in terms))
     adam = view.adam(row)

@@ -11,7 +11,7 @@ from engine.errors import BreakpointError, ExpressionError
 from engine.expressions.expression import Before, Expression
 from engine.expressions.scope import Kind, Scope
 from engine.expressions.source import check_length
-from engine.timeline.events import PHASES, Moment, Phase, StepProgram, Stretch
+from engine.timeline.events import PHASES, Event, Moment, Phase, StepProgram
 from engine.timeline.view import View
 
 COUNTED = re.compile(r"(?P<words>.*\S)\s+x\s*(?P<count>\d{1,9})")
@@ -19,7 +19,7 @@ PLACE = re.compile(r"[\w.]+\s*(@.*)?|@.*")  # what no condition can be
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class EventPattern:
     """Events of a training step; what is None may be anything. Everything counts from 0."""
 
     name: str | None = None
@@ -28,7 +28,7 @@ class Place:
     layer: int | None = None
     head: int | None = None
 
-    def matches(self, stretch: Stretch) -> bool:
+    def matches(self, stretch: Event) -> bool:
         """Whether an event is one of these."""
         return (
             self.name in (None, stretch.name)
@@ -39,7 +39,7 @@ class Place:
         )
 
     @classmethod
-    def of(cls, stretch: Stretch) -> Place:
+    def of(cls, stretch: Event) -> EventPattern:
         """This event alone."""
         return cls(stretch.name, stretch.phase, stretch.pos, stretch.layer, stretch.head)
 
@@ -58,7 +58,7 @@ class Place:
         return (self.name or "") + (f"@{at}" if at else "")
 
     @classmethod
-    def parse(cls, text: str) -> Place:
+    def parse(cls, text: str) -> EventPattern:
         """Read NAME or NAME@pos=2,layer=0,head=1,phase=forward, in any order and each optional.
 
         Raises BreakpointError.
@@ -79,7 +79,7 @@ class Place:
         return cls.from_dict({"name": name.strip() or None, **values})
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Place:
+    def from_dict(cls, values: Mapping[str, Any]) -> EventPattern:
         """From plain values, numbers perhaps as text. Raises BreakpointError."""
         place: dict[str, Any] = dict(_plain(values, cls))
         for key in ("pos", "layer", "head"):
@@ -115,7 +115,7 @@ class Breakpoint:
     """Stop at a place, under a condition, or both, every `count`-th time. `id` tells breakpoints apart."""
 
     id: str
-    place: Place | None = None
+    place: EventPattern | None = None
     condition: str | None = None
     count: int = 1
     enabled: bool = True
@@ -146,7 +146,7 @@ class Breakpoint:
             words, count = counted["words"], int(counted["count"])
         first, conditional, condition = words.partition(" if ")
         if PLACE.fullmatch(first.strip()) and first.strip():
-            return cls(own_id, Place.parse(first.strip()), condition.strip() if conditional else None, count)
+            return cls(own_id, EventPattern.parse(first.strip()), condition.strip() if conditional else None, count)
         return cls(own_id, condition=words, count=count)
 
     def as_dict(self) -> dict[str, Any]:
@@ -160,7 +160,7 @@ class Breakpoint:
         if own.get("place") is not None:
             if not isinstance(own["place"], Mapping):
                 raise BreakpointError(f"the place of a breakpoint is {own['place']!r}; write name, pos, layer, head")
-            own["place"] = Place.from_dict(own["place"])
+            own["place"] = EventPattern.from_dict(own["place"])
         for key, kind in (("id", str), ("condition", str | None), ("enabled", bool)):
             if key in own and not isinstance(own[key], kind):
                 raise BreakpointError(f"a breakpoint's {key} is {own[key]!r}; leave it out or write another")

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from engine.expressions.functions import FUNCTIONS, Function
 from engine.expressions.scope import METHODS, NAMES, Grain, Kind, Name, Quantity, Reference, Scope
-from engine.expressions.source import EXAMPLE, Source, called
+from engine.expressions.source import EXAMPLE, ExpressionSource, syntax_name
 from engine.model.tensors import TensorSpec
 from engine.text import split, token_id
 
@@ -72,7 +72,7 @@ class Checked:
         return [*self.names.values(), *(slot.reference for slot in self.slots)]
 
 
-def check(source: Source, scope: Scope) -> Checked:
+def check_expression(source: ExpressionSource, scope: Scope) -> Checked:
     """Check an expression. Raises ExpressionError for what is not expressly allowed."""
     return _Checker(source, scope).checked()
 
@@ -87,7 +87,7 @@ class _Chain:
 
 
 class _Checker:
-    def __init__(self, source: Source, scope: Scope) -> None:
+    def __init__(self, source: ExpressionSource, scope: Scope) -> None:
         self.source, self.scope = source, scope
         self._numbers = itertools.count()
 
@@ -143,7 +143,7 @@ class _Checker:
                 raise self.source.fault(
                     node, f"nothing can be read with a dot here, but after a tensor there are {methods}"
                 )
-        raise self.source.fault(node, f"{called(node)} is not allowed here; {EXAMPLE}")
+        raise self.source.fault(node, f"{syntax_name(node)} is not allowed here; {EXAMPLE}")
 
     def _check_named(self, node: ast.expr) -> None:
         """Refuse what has an index or a dot after a name that nothing is called."""

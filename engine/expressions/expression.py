@@ -13,10 +13,10 @@ from dataclasses import replace
 from simpleeval import SimpleEval
 
 from engine.autograd.tape import Rows
-from engine.expressions.checker import OPERATORS, Checked, Slot, check
+from engine.expressions.checker import OPERATORS, Checked, Slot, check_expression
 from engine.expressions.functions import FUNCTIONS
 from engine.expressions.scope import METHODS, NAMES, Grain, Kind, Numbers, Reference, Scope, Value
-from engine.expressions.source import Source
+from engine.expressions.source import ExpressionSource
 from engine.text import occurs, same, token_id
 from engine.timeline.events import Moment, Phase, StepProgram
 from engine.timeline.view import View
@@ -50,9 +50,9 @@ class Expression:
     """
 
     def __init__(self, text: str, scope: Scope) -> None:
-        source = Source(text)
+        source = ExpressionSource(text)
         self.text, self.scope = source.text, scope
-        self._checked = check(source, scope)
+        self._checked = check_expression(source, scope)
         calls = {function.name: function.call for function in FUNCTIONS.values()}
         self._evaluator = SimpleEval(OPERATORS | COMPARISONS, calls, {}, allowed_attrs={Numbers: METHODS})
         spoken = self._checked.spoken_of

@@ -23,7 +23,7 @@ def check_length(text: str, kind: Callable[[str], Exception]) -> None:
         raise kind(f"this has {len(text):,} characters; write at most {LONGEST}")
 
 
-def indices(brackets: str) -> list[str]:
+def split_indices(brackets: str) -> list[str]:
     """What stands in brackets, index by index as written: `[0, 3]` and `[0][3]` are the same cell."""
     found = []
     for inside in re.findall(rf"\[((?:[^\[\]\"']|{QUOTED})*)\]", brackets):
@@ -31,7 +31,7 @@ def indices(brackets: str) -> list[str]:
     return found
 
 
-class Source:
+class ExpressionSource:
     """One line of text and its syntax tree. Raises ExpressionError if it has none, or is too long or too deep."""
 
     def __init__(self, text: str) -> None:
@@ -86,7 +86,7 @@ def _depth(tree: ast.AST) -> int:
     return depth
 
 
-def called(node: ast.AST) -> str:
+def syntax_name(node: ast.AST) -> str:
     """What a person calls a piece of syntax that is not allowed."""
     names = {
         "Lambda": "a lambda",

@@ -62,7 +62,7 @@ def watching(text: str, scope: Scope) -> Callable[[View], Answer]:
     return Watch(text, scope).value
 
 
-def written(view: View, row: int) -> str | None:
+def watch_text(view: View, row: int) -> str | None:
     """A scalar as a watch that is this one at every moment; None if it is on the way to another or a constant."""
     place = view.recording.matrix_of(row)
     if place is not None:
@@ -80,11 +80,11 @@ def written(view: View, row: int) -> str | None:
     return f"{tensor.name}{brackets}@pos={tensor.pos}"
 
 
-def called(view: View, row: int) -> str:
+def describe_scalar(view: View, row: int) -> str:
     """Any scalar, in as many words as it takes to tell it from others: as a watch if it is one, else with its place."""
     explain = Explainer(view)
     tensor = explain.tensor(row)
-    name = written(view, row)
+    name = watch_text(view, row)
     if name is not None or tensor is None or tensor.pos is None:
         return name or explain.name(row)
     places = [

@@ -1,4 +1,4 @@
-"""`Alterations`: changes made ready for a run, as rows and numbers for each of its steps.
+"""`InterventionPlan`: changes made ready for a run, as rows and numbers for each of its steps.
 
 Means of what is switched off are taken when their step begins, in the plain order: documents, positions, left to right.
 """
@@ -10,12 +10,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from engine.autograd.jit import Loops
+from engine.autograd.jit import Kernels
 from engine.autograd.kernels import FINE
 from engine.autograd.overrides import Overrides
 from engine.autograd.tape import Rows
 from engine.errors import ChangeError, NumericFault
-from engine.interventions.syntax import SCALAR, Ablation, Change, SetParameter, SetRate, SetScalar
+from engine.interventions.syntax import SCALAR, Ablation, Change, SetHyperparameter, SetParameter, SetScalar
 from engine.model.config import Config
 from engine.model.recording import Floats, Recording, Span, Workspace
 from engine.text import quoted
@@ -30,7 +30,7 @@ def apart(one: Sequence[Change], other: Sequence[Change]) -> int | None:
     return next((s for s in steps if [c for c in one if c.step <= s] != [c for c in other if c.step <= s]), None)
 
 
-class Alterations:
+class InterventionPlan:
     """What a run does otherwise than its configuration and seed say. Later changes come after earlier ones."""
 
     def __init__(self, recording: Recording, changes: Iterable[Change] = ()) -> None:
@@ -38,9 +38,9 @@ class Alterations:
         self._recording = recording
         self._means: dict[Ablation, Floats] = {}  # replaced, never changed: other threads may be reading it
 
-    def taking_on(self, changes: Iterable[Change]) -> Alterations:
+    def taking_on(self, changes: Iterable[Change]) -> InterventionPlan:
         """Other changes; means that were taken before the first step that differs stay known."""
-        other = Alterations(self._recording, changes)
+        other = InterventionPlan(self._recording, changes)
         step = apart(self.changes, other.changes)
         other._means = {change: mean for change, mean in self._means.items() if step is None or change.step < step}
         return other
@@ -54,8 +54,8 @@ class Alterations:
         """The temperature of samples after so many steps."""
         return next((c.value for c in reversed(self._rates(step)) if c.name == "temperature"), TEMPERATURE)
 
-    def _rates(self, step: int) -> list[SetRate]:
-        return [c for c in self.changes if isinstance(c, SetRate) and c.step <= step]
+    def _rates(self, step: int) -> list[SetHyperparameter]:
+        return [c for c in self.changes if isinstance(c, SetHyperparameter) and c.step <= step]
 
     def set_parameters(self, params: Floats, step: int) -> None:
         """Write what is set at the start of the step."""
@@ -124,7 +124,7 @@ class Alterations:
                     values |= zip(rows.tolist(), mean.tolist(), strict=True)
         return values
 
-    def take_means(self, step: int, loops: Loops, params: Floats, tokens: Callable[[int], list[int]]) -> None:
+    def take_means(self, step: int, loops: Kernels, params: Floats, tokens: Callable[[int], list[int]]) -> None:
         """Take the means that are taken when this step begins; `tokens` gives the tokens of the document of a step.
 
         Raises NumericFault where Python's arithmetic would.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from engine.errors import ChangeError, ConfigError
 from engine.expressions.scope import Scope
-from engine.expressions.source import BRACKETS, check_length, indices
+from engine.expressions.source import BRACKETS, check_length, split_indices
 from engine.model.config import Config
 from engine.text import split, token_id
 
@@ -90,7 +90,7 @@ class Ablation:
 
 
 @dataclass(frozen=True, slots=True)
-class SetRate:
+class SetHyperparameter:
     """From the step on, a hyperparameter of training or sampling is another; the schedule still falls to 0."""
 
     step: int
@@ -103,7 +103,7 @@ class SetRate:
         return f"{self.name}@step={self.step} = {self.value!r}"
 
 
-Change = SetParameter | SetScalar | Ablation | SetRate
+Change = SetParameter | SetScalar | Ablation | SetHyperparameter
 
 
 def parse(text: str, scope: Scope, step: int = 0) -> Change:
@@ -128,7 +128,7 @@ def parse(text: str, scope: Scope, step: int = 0) -> Change:
     number_ = _number(value, name)
     if name in RATES:
         _no(pos is not None or read["index"] is not None, f"{name} takes no [...] and no pos; write {name} = {value}")
-        return _rate(SetRate(step, name, number_), scope.config)
+        return _rate(SetHyperparameter(step, name, number_), scope.config)
     return _set(name, _index(read["index"], scope, name), pos, step, number_, scope)
 
 
@@ -170,7 +170,7 @@ def _number(value: str | None, name: str) -> float:
 def _index(text: str | None, scope: Scope, name: str) -> tuple[int, ...]:
     found = []
     spec = scope.specs.get(name)
-    for word in indices(text or ""):
+    for word in split_indices(text or ""):
         said = word.strip("'\"") if spec and spec.tokens and word[:1] in "'\"" else None
         token = None if said is None else token_id(said, scope.token_ids)
         several = "" if said is None else split(said, scope.token_ids)
@@ -190,7 +190,7 @@ def _ablation(change: Ablation, config: Config) -> Ablation:
     return change
 
 
-def _rate(change: SetRate, config: Config) -> SetRate:
+def _rate(change: SetHyperparameter, config: Config) -> SetHyperparameter:
     try:
         if change.name != "temperature":
             replace(config, **{change.name: change.value})  # type: ignore[arg-type]

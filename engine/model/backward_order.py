@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.autograd.dot_products import BELOW
-from engine.autograd.jit import Loops
+from engine.autograd.jit import Kernels
 from engine.autograd.tape import Rows
 from engine.model.recording import Recording, Span
 
@@ -35,7 +35,7 @@ class Route:
 class GradientOrder:
     """Says, for the targets of a document, how the chain rule goes through its graph in the original's order."""
 
-    def __init__(self, recording: Recording, loops: Loops) -> None:
+    def __init__(self, recording: Recording, loops: Kernels) -> None:
         self._recording, self._loops = recording, loops
         block_size, width, vocab_size = recording.config.block_size, len(self._residual(0)), recording.vocab_size
         self._turn = np.zeros(len(recording), dtype=np.int8)
@@ -136,7 +136,7 @@ class GradientOrder:
         """The steps above the last residual, as at position 0, with the places where pieces of the body belong."""
         r, span, top = self._recording, self._recording.positions[0], self._top(0)
         child = r.child[: 2 * span.last].copy()
-        child[2 * r.surprises[0]] = span.tensor("probs").rows[target]
+        child[2 * r.nll_rows[0]] = span.tensor("probs").rows[target]
         rows = self._sort(int(span.tensor("loss_t").rows[0]), span.first, top, span, child)
         self._turn[span.first : span.last] = 0
         steps, first = [], 0

@@ -87,10 +87,10 @@ def temper(logits: Vector, reciprocal: Value) -> Vector:
     return [logit * reciprocal for logit in logits]
 
 
-Kept = list[list[Vector]]  # per layer, one vector a position so far
+KVCache = list[list[Vector]]  # per layer, one vector a position so far
 
 
-def attention(x: Vector, li: int, keys: Kept, values: Kept, w: dict[str, Matrix], config: Config) -> Vector:
+def attention(x: Vector, li: int, keys: KVCache, values: KVCache, w: dict[str, Matrix], config: Config) -> Vector:
     """Multi-head causal self-attention and its residual. The future is not masked: it has not been made yet."""
     x_residual = x
     x = name("attn_norm", rmsnorm(x), li)
@@ -119,7 +119,7 @@ def mlp(x: Vector, li: int, w: dict[str, Matrix]) -> Vector:
     return name("mlp_residual", add(x, x_residual), li)
 
 
-def gpt(token_id: int, pos_id: int, keys: Kept, values: Kept, w: dict[str, Matrix], config: Config) -> Vector:
+def gpt(token_id: int, pos_id: int, keys: KVCache, values: KVCache, w: dict[str, Matrix], config: Config) -> Vector:
     """One token at one position, after the tokens whose keys and values are kept: the logits, (vocab_size,)."""
     x = name("embed", embed(w["wte"][token_id], w["wpe"][pos_id]))
     x = name("embed_norm", rmsnorm(x))

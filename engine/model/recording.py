@@ -18,7 +18,7 @@ import numpy.typing as npt
 import psutil
 
 from engine.autograd.dot_products import Dots, Mask, find_dots
-from engine.autograd.jit import Loops
+from engine.autograd.jit import Kernels
 from engine.autograd.kernels import FINE, LEAF, LOG, NEG_MAX
 from engine.autograd.overrides import Overrides
 from engine.autograd.tape import Matrix, Rows, Tape, Tensor, Value
@@ -78,8 +78,8 @@ class Recording:
     live: Mask  # where gradients flow to: parameters and what is computed, not constants
     dots: Dots  # the dot products among `rows`
     dot_counts: tuple[int, ...]  # how many of them begin before the end of each position
-    readers: Rows  # (block_size, n_embd): the rows whose first child is what a position reads from wte
-    surprises: Rows  # (block_size,): the row of log(p) of each position, whose child depends on the target
+    embed_rows: Rows  # (block_size, n_embd): the rows whose first child is what a position reads from wte
+    nll_rows: Rows  # (block_size,): the row of log(p) of each position, whose child depends on the target
     probs: Rows  # (block_size, vocab_size): the rows that it may be
 
     def matrix_of(self, row: int) -> tuple[str, int, int] | None:
@@ -110,7 +110,7 @@ class Workspace:
     The first one patches the recording's own children; each further one is made by `beside`, with a copy of them.
     """
 
-    def __init__(self, recording: Recording, loops: Loops, child: Rows | None = None) -> None:
+    def __init__(self, recording: Recording, loops: Kernels, child: Rows | None = None) -> None:
         self.recording, self.loops = recording, loops
         self.child: Rows = recording.child if child is None else child
         self._child = _unsigned(self.child)
@@ -122,7 +122,7 @@ class Workspace:
         self._made: dict[int, float] = {}  # what the scalars that were set were before
 
     @classmethod
-    def beside(cls, recording: Recording, loops: Loops) -> Workspace:
+    def beside(cls, recording: Recording, loops: Kernels) -> Workspace:
         """Another workspace on a recording that has one. Raises ConfigError if there is no memory for it."""
         need, free = len(recording) * BYTES_A_TWIN, psutil.virtual_memory().available
         if need > free:
@@ -142,7 +142,7 @@ class Workspace:
         r = self.recording
         inputs, aims = np.array(token_ids, dtype=np.int32), np.array(targets, dtype=np.int32)
         wte = r.matrices["wte"]
-        self.loops.patch(self.child, r.config.n_embd, r.readers, wte, first, inputs, r.surprises, r.probs, aims)
+        self.loops.patch(self.child, r.config.n_embd, r.embed_rows, wte, first, inputs, r.nll_rows, r.probs, aims)
 
     def forward(self, rows: Rows, first: int, last: int) -> int:
         """Compute `rows[first:last]`; FINE, or the index at which Python's arithmetic would raise."""
@@ -294,8 +294,8 @@ def _record(config: Config, vocab_size: int, progress: Progress | None = None) -
     for number in (0.0, -1.0):  # used everywhere; made here, they stand in nobody's stretch
         tape.constant(number)
     positions, samplers, all_logits, losses = [], [], [], []
-    keys: gpt.Kept = [[] for _ in range(config.n_layer)]
-    values: gpt.Kept = [[] for _ in range(config.n_layer)]
+    keys: gpt.KVCache = [[] for _ in range(config.n_layer)]
+    values: gpt.KVCache = [[] for _ in range(config.n_layer)]
     for tape.pos in range(config.block_size):
         first = tape.mark()
         logits = gpt.gpt(0, tape.pos, keys, values, w, config)
@@ -375,7 +375,7 @@ def _freeze(
         live=live,
         dots=dots,
         dot_counts=tuple(np.searchsorted(dots.starts, row_counts).tolist()),
-        readers=np.stack([span.tensor("embed").rows for span in positions]),
-        surprises=np.array([_log_in(op, span.tensor("loss_t")) for span in positions], dtype=np.int32),
+        embed_rows=np.stack([span.tensor("embed").rows for span in positions]),
+        nll_rows=np.array([_log_in(op, span.tensor("loss_t")) for span in positions], dtype=np.int32),
         probs=np.stack([span.tensor("probs").rows for span in positions]),
     )

@@ -9,11 +9,11 @@ import re
 from dataclasses import dataclass, replace
 
 from engine.errors import AddressError, BreakpointError
-from engine.expressions.breakpoint import Place
+from engine.expressions.breakpoint import EventPattern
 from engine.expressions.scope import Scope
 from engine.expressions.source import check_length
 from engine.text import quoted
-from engine.timeline.events import Moment, Phase, StepProgram, Stretch
+from engine.timeline.events import Event, Moment, Phase, StepProgram
 
 WORDS = re.compile(
     r"(?:(?:step\s+)?(?P<step>\d{1,9})(?!\S)\s*)?"
@@ -34,7 +34,7 @@ class Address:
 
     step: int = 0
     phase: Phase = Phase.FORWARD
-    place: Place | None = None
+    place: EventPattern | None = None
     end: bool = False
     scalar: int | None = None
 
@@ -67,7 +67,7 @@ class Address:
         """The address of a moment of this step."""
         stretch = program.stretch_at(moment)
         done = None if moment.tick == stretch.last else moment.tick - stretch.first
-        return cls(moment.step, moment.phase, replace(Place.of(stretch), phase=None), scalar=done)
+        return cls(moment.step, moment.phase, replace(EventPattern.of(stretch), phase=None), scalar=done)
 
     @property
     def text(self) -> str:
@@ -92,7 +92,7 @@ class Address:
             raise AddressError(f"{which} is made of {ticks} scalars, not of {self.scalar}")
         return Moment(self.step, self.phase, found.last if self.scalar is None else found.first + self.scalar)
 
-    def _event(self, program: StepProgram, stretches: list[Stretch]) -> Stretch:
+    def _event(self, program: StepProgram, stretches: list[Event]) -> Event:
         if self.place is None:
             return stretches[0]
         for stretch in stretches:
@@ -104,9 +104,9 @@ class Address:
         )
 
 
-def _place(name: str, scope: Scope) -> Place:
+def _place(name: str, scope: Scope) -> EventPattern:
     try:
-        place = Place.parse(name)
+        place = EventPattern.parse(name)
         place.check(scope)
     except BreakpointError as error:
         raise AddressError(f"{error}; a moment is written for example {EXAMPLES}") from None

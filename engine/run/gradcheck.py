@@ -16,7 +16,7 @@ from engine.autograd.kernels import FINE, RELU
 from engine.autograd.tape import Rows
 from engine.errors import GradCheckError
 from engine.explain.scalar import Explainer
-from engine.expressions.watch import Watch, written
+from engine.expressions.watch import Watch, watch_text
 from engine.run.session import OnStep, Session
 from engine.text import quoted
 from engine.timeline.events import Moment, Phase
@@ -35,7 +35,7 @@ def default_h(x: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class CheckedGradient:
     """One scalar's gradient, complete, beside (loss_plus - loss_minus) / 2h, the slope of the loss around its `value`.
 
     `kinks` are the ReLU units that are on at one of value + h and value - h, and off at the other: the loss has a
@@ -79,17 +79,17 @@ class Check:
 class Summary:
     """Many checks: how many, the one with the largest difference, how many of them meet a kink.
 
-    `decades` counts relative differences by their `Check.decade`; `equal` of them are 0, `unknown` are nan.
+    `decades` counts relative differences by their `CheckedGradient.decade`; `equal` of them are 0, `unknown` are nan.
     """
 
     count: int = 0
-    largest: Check | None = None
+    largest: CheckedGradient | None = None
     kinked: int = 0
     equal: int = 0
     unknown: int = 0
     decades: Mapping[int, int] = field(default_factory=dict)
 
-    def adding(self, check: Check) -> Summary:
+    def adding(self, check: CheckedGradient) -> Summary:
         """These, and one more."""
         decades = Counter(self.decades)
         if check.decade is not None:
@@ -104,7 +104,7 @@ class Summary:
         )
 
 
-def _size(check: Check) -> float:
+def _size(check: CheckedGradient) -> float:
     """How large the difference is; none is larger than one that is no number."""
     return math.inf if math.isnan(check.difference) else abs(check.difference)
 
@@ -126,7 +126,7 @@ class GradientChecker:
         self._relus = self.program.rows[self.recording.op[self.program.rows] == RELU]
         self._gates = self.program.child[2 * self._relus]
 
-    def check(self, row: int, h: float | None = None) -> Check:
+    def check(self, row: int, h: float | None = None) -> CheckedGradient:
         """Move one scalar by h either way: a parameter, or what the forward phase makes, after it was made.
 
         Without `h` it is `default_h`. Raises GradCheckError for an h that is not above 0, for a scalar that has no
@@ -139,9 +139,9 @@ class GradientChecker:
         plus, on_above = self._loss_at(row, x + h)
         minus, on_below = self._loss_at(row, x - h)
         kinks = tuple(self.name(int(relu)) for relu in self._relus[on_above != on_below])
-        return Check(row, name, x, gradient, (plus - minus) / (2 * h), h, plus, minus, kinks)
+        return CheckedGradient(row, name, x, gradient, (plus - minus) / (2 * h), h, plus, minus, kinks)
 
-    def checks(self, rows: Iterable[int], h: float | None = None) -> Iterator[Check]:
+    def checks(self, rows: Iterable[int], h: float | None = None) -> Iterator[CheckedGradient]:
         """`check` for each of these scalars, as they are asked for."""
         return (self.check(int(row), h) for row in rows)
 
@@ -164,7 +164,7 @@ class GradientChecker:
 
     def name(self, row: int) -> str:
         """A scalar's name, such as wte[5, 3], q[0, 3]@pos=2 or, on the way to one, term 4 of q[3]@pos=2."""
-        name = written(self.view, row)
+        name = watch_text(self.view, row)
         if name is not None:
             return name
         explain = Explainer(self.view)

@@ -8,12 +8,17 @@ from itertools import islice
 
 from engine.run.session import OnStep, Session
 from engine.sampling.sampler import Sampler, draw_from
-from engine.sampling.strategy import Strategy
+from engine.sampling.strategy import DecodingStrategy
 from engine.timeline.events import Moment
 
 
-def names(
-    run: Session, n: int, strategy: Strategy, prefix: str = "", seed: int | str = 0, sampler: Sampler | None = None
+def sample_names(
+    run: Session,
+    n: int,
+    strategy: DecodingStrategy,
+    prefix: str = "",
+    seed: int | str = 0,
+    sampler: Sampler | None = None,
 ) -> list[str]:
     """`n` documents from the parameters as they are, drawn from a fresh generator: the same numbers each time.
 
@@ -27,7 +32,7 @@ def printed_names(run: Session, n: int, on_step: OnStep | None = None) -> list[s
     """The first `n` documents that are printed once the whole schedule is trained: those of `microgpt.py` itself,
     drawn with the run's own random numbers. The run's generator stays as it is.
 
-    Moves `run`, if it stands elsewhere, as `names_at` does, and raises what that raises.
+    Moves `run`, if it stands elsewhere, as `sample_at_steps` does, and raises what that raises.
     """
     run.seek(Moment(run.config.num_steps), on_step)
     generator = random.Random()
@@ -35,8 +40,8 @@ def printed_names(run: Session, n: int, on_step: OnStep | None = None) -> list[s
     return run.sample(n, generator=generator)
 
 
-def names_at(
-    run: Session, steps: Iterable[int], n: int, strategy: Strategy, prefix: str = "", seed: int | str = 0,
+def sample_at_steps(
+    run: Session, steps: Iterable[int], n: int, strategy: DecodingStrategy, prefix: str = "", seed: int | str = 0,
     on_step: OnStep | None = None,
 ) -> Iterator[tuple[int, list[str]]]:  # fmt: skip
     """Each of these steps, ascending, with the `n` documents that the parameters at its start make up.
@@ -45,4 +50,4 @@ def names_at(
     """
     for step in sorted(set(steps)):
         run.seek(Moment(step), on_step)
-        yield step, names(run, n, strategy, prefix, seed)
+        yield step, sample_names(run, n, strategy, prefix, seed)

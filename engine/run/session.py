@@ -10,11 +10,11 @@ from functools import cached_property
 
 import numpy as np
 
-from engine.autograd.jit import Loops, loops
+from engine.autograd.jit import Kernels, loops
 from engine.autograd.kernels import EXP, FINE, LOG
 from engine.errors import DataError, NumericFault, Stopped
 from engine.expressions.scope import Scope
-from engine.interventions.plan import Alterations, apart
+from engine.interventions.plan import InterventionPlan, apart
 from engine.interventions.syntax import Change
 from engine.model.backward_order import GradientOrder
 from engine.model.config import Config
@@ -22,9 +22,9 @@ from engine.model.dataset import checksum, shuffle
 from engine.model.recording import Floats, Progress, Recording, Workspace, record
 from engine.model.tokenizer import Tokenizer
 from engine.sampling.sampler import Sampler, sample
-from engine.sampling.strategy import Strategy
-from engine.timeline.events import PHASES, Event, Moment, Phase, StepProgram, Stretch
-from engine.timeline.history import History, Table, matrix_norms
+from engine.sampling.strategy import DecodingStrategy
+from engine.timeline.events import PHASES, Event, EventValues, Moment, Phase, StepProgram
+from engine.timeline.history import FigureTable, History, matrix_norms
 from engine.timeline.keyframes import Keyframe, Keyframes, Passed, most_kept
 from engine.timeline.validation import Validator, kept_aside
 from engine.timeline.view import View
@@ -57,7 +57,7 @@ class Session:
     """
 
     def __init__(
-        self, config: Config, docs: Sequence[str], progress: Progress | None = None, kernels: Loops | None = None
+        self, config: Config, docs: Sequence[str], progress: Progress | None = None, kernels: Kernels | None = None
     ) -> None:
         if not docs:
             raise DataError("there is no document to train on; give at least one")
@@ -82,7 +82,7 @@ class Session:
         self._m: Floats = np.zeros(len(params))
         self._v: Floats = np.zeros(len(params))
         self.history = History(Keyframes(most_kept(len(params))), self._no_figures())
-        self._altered = Alterations(self.recording)
+        self._altered = InterventionPlan(self.recording)
         self._generator_state = self.generator.getstate()
         self._passed = Passed()
         self._begin(0)
@@ -153,7 +153,7 @@ class Session:
             self.tokenizer,
             generator or self.generator,
             n,
-            Strategy(self.temperature if temperature is None else temperature),
+            DecodingStrategy(self.temperature if temperature is None else temperature),
             overrides=self._altered.in_samples(self.step),
         )
 
@@ -200,7 +200,7 @@ class Session:
             self._advance(phase, self.program.ticks(phase))
         self._advance(moment.phase, min(moment.tick, self.program.ticks(moment.phase)))
 
-    def events(self, step: int | None = None) -> Iterator[Event]:
+    def events(self, step: int | None = None) -> Iterator[EventValues]:
         """The events of one training step; without `step`, all that come from the present moment on, step after step.
 
         The run stands at each event's moment while it is handed out.
@@ -224,7 +224,7 @@ class Session:
             self._adam_rates(), self.history,
         )  # fmt: skip
 
-    def twin(self) -> Session:
+    def replay_copy(self) -> Session:
         """Another run of the same recording and documents, at the nearest keyframe: for looking back.
 
         It has its own numbers, graph and order, and the figures of this run's history as they are now, to which it adds
@@ -243,9 +243,9 @@ class Session:
         twin._restore(*self.history.keyframes.nearest(self.step))
         return twin
 
-    def anew(self) -> Session:
+    def restart_copy(self) -> Session:
         """Another run of the same recording and documents, from its beginning, with a history of its own."""
-        other = self.twin()
+        other = self.replay_copy()
         other.generator.setstate(self.history.keyframes[0].generator)
         other.history = History(self.history.keyframes.until(0), self._no_figures())
         other._restore(*other.history.keyframes.nearest(0))
@@ -257,7 +257,7 @@ class Session:
         It stands there, or at the last keyframe before it. `changes` are all of its own, later ones after earlier ones.
         Raises ChangeError for one that has no place in its step.
         """
-        other = self.twin()
+        other = self.replay_copy()
         other._altered = self._altered.taking_on(changes)
         for change in set(other.changes) - set(self.changes):
             other._altered.check(change, other._program_of(change.step))
@@ -314,8 +314,8 @@ class Session:
             found = self._validator.measure(self.workspace.params, self._altered.in_samples(step))
             self.history.note_validation(step, found)
 
-    def _no_figures(self) -> Table:
-        return Table(np.empty((0, len(self.recording.matrices), 3)))
+    def _no_figures(self) -> FigureTable:
+        return FigureTable(np.empty((0, len(self.recording.matrices), 3)))
 
     def _program_of(self, step: int) -> StepProgram:
         return StepProgram(self.workspace, self._order, self.tokenizer, step, self.docs[step % len(self.docs)])
@@ -412,10 +412,10 @@ class Session:
     def _by_name(self, flat: Floats) -> dict[str, Floats]:
         return {name: flat[rows] for name, rows in self.recording.matrices.items()}
 
-    def _event(self, stretch: Stretch) -> Event:
-        own = {f.name: getattr(stretch, f.name) for f in fields(Stretch)}
+    def _event(self, stretch: Event) -> EventValues:
+        own = {f.name: getattr(stretch, f.name) for f in fields(Event)}
         data, grad = (a[stretch.rows].reshape(stretch.shape) for a in (self.workspace.data, self.workspace.grad))
-        return Event(**own, data=data, grad=grad)
+        return EventValues(**own, data=data, grad=grad)
 
 
 def numeric_fault(program: StepProgram, workspace: Workspace, moment: Moment, row: int) -> NumericFault:

@@ -56,7 +56,7 @@ class Stops:
         self.hits: Counter[str] = Counter() if hits is None else hits
 
 
-def run_on(
+def continue_to(
     session: Session, stops: Stops, until: Moment, on_step: OnStep | None = None, here_too: bool = False
 ) -> Stop | None:
     """Train on to the first stop after the present moment, or at it if it counts `here_too`; the session stands there.
@@ -90,7 +90,7 @@ def _counts(stop: Stop, hits: Counter[str]) -> bool:
     return hits[stop.breakpoint.id] % stop.breakpoint.count == 0
 
 
-def run_back(session: Session, stops: Stops, on_step: OnStep | None = None) -> Stop | None:
+def reverse_continue(session: Session, stops: Stops, on_step: OnStep | None = None) -> Stop | None:
     """Go back to the last stop before the present moment; None if there is none, and the session stays where it is.
 
     A breakpoint with a count is counted from here: from one of its stops, the way leads to the one before.
@@ -215,7 +215,7 @@ class _Walk:
             raise
 
     def _where(self, moment: Moment) -> str:
-        return where(self.session.program, moment)
+        return describe_moment(self.session.program, moment)
 
     def _told(self, step: int, loss: float) -> bool:
         self.stopped = bool(self.on_step and self.on_step(step, loss))
@@ -233,7 +233,7 @@ class _Walk:
         }
 
 
-def where(program: StepProgram, moment: Moment) -> str:
+def describe_moment(program: StepProgram, moment: Moment) -> str:
     """A moment in words; training steps are counted from 0."""
     step = f"step {moment.step} (counted from 0), document {quoted(program.doc)}"
     if moment == Moment(moment.step):

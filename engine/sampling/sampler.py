@@ -10,14 +10,14 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 
-from engine.autograd.jit import Loops
+from engine.autograd.jit import Kernels
 from engine.autograd.kernels import FINE
 from engine.autograd.overrides import Overrides
 from engine.autograd.tape import Rows, Tensor
 from engine.errors import ConfigError, EngineError
 from engine.model.recording import Floats, Recording, Span, Workspace
 from engine.model.tokenizer import Tokenizer
-from engine.sampling.strategy import Strategy, pick
+from engine.sampling.strategy import DecodingStrategy, pick
 from engine.text import spelled
 
 
@@ -28,7 +28,9 @@ class Sampler:
     reads only what differs, as with any cache of keys and values.
     """
 
-    def __init__(self, recording: Recording, loops: Loops, params: Floats, overrides: Overrides | None = None) -> None:
+    def __init__(
+        self, recording: Recording, loops: Kernels, params: Floats, overrides: Overrides | None = None
+    ) -> None:
         self.recording = recording
         self.workspace = Workspace.beside(recording, loops)
         self.workspace.overrides = overrides
@@ -103,9 +105,9 @@ def beginning(prefix: str, tokenizer: Tokenizer, block_size: int) -> list[int]:
     return tokenizer.encode(prefix)[:-1]
 
 
-def draw(
-    recording: Recording, loops: Loops, params: Floats, tokenizer: Tokenizer, generator: random.Random,
-    strategy: Strategy, prefix: str = "", overrides: Overrides | None = None,
+def draw_documents(
+    recording: Recording, loops: Kernels, params: Floats, tokenizer: Tokenizer, generator: random.Random,
+    strategy: DecodingStrategy, prefix: str = "", overrides: Overrides | None = None,
 ) -> Iterator[str]:  # fmt: skip
     """Documents without end from `params`, (n_params,), each from BOS until BOS comes again or the context is full.
 
@@ -118,9 +120,9 @@ def draw(
 
 
 def draw_from(
-    sampler: Sampler, tokenizer: Tokenizer, generator: random.Random, strategy: Strategy, prefix: str = ""
+    sampler: Sampler, tokenizer: Tokenizer, generator: random.Random, strategy: DecodingStrategy, prefix: str = ""
 ) -> Iterator[str]:
-    """As `draw`, from a sampler that is there."""
+    """As `draw_documents`, from a sampler that is there."""
     block_size = sampler.recording.config.block_size
     given = beginning(prefix, tokenizer, block_size)
     while True:
@@ -135,9 +137,9 @@ def draw_from(
 
 
 def sample(
-    recording: Recording, loops: Loops, params: Floats, tokenizer: Tokenizer, generator: random.Random, n: int,
-    strategy: Strategy, prefix: str = "", overrides: Overrides | None = None,
+    recording: Recording, loops: Kernels, params: Floats, tokenizer: Tokenizer, generator: random.Random, n: int,
+    strategy: DecodingStrategy, prefix: str = "", overrides: Overrides | None = None,
 ) -> list[str]:  # fmt: skip
-    """The next `n` documents that `draw` draws."""
-    drawn = draw(recording, loops, params, tokenizer, generator, strategy, prefix, overrides)
+    """The next `n` documents that `draw_documents` draws."""
+    drawn = draw_documents(recording, loops, params, tokenizer, generator, strategy, prefix, overrides)
     return list(itertools.islice(drawn, n))

@@ -1,4 +1,4 @@
-"""`Walk`: one sample, position by position, on and back, with everything that goes into each of its draws."""
+"""`SampleStepper`: one sample, position by position, on and back, with everything that goes into each of its draws."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from engine.errors import EngineError
 from engine.model.recording import Floats
 from engine.model.tokenizer import Tokenizer
 from engine.sampling.sampler import Sampler, beginning
-from engine.sampling.strategy import Pick, Strategy, pick
+from engine.sampling.strategy import DecodingStrategy, Pick, pick
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Look:
+class SampleStep:
     """One position of a walk. All lists and arrays are (vocab_size,).
 
     `logits` become `plain` by a softmax as they are, and `probs` by one at the temperature; `weights` are what the
@@ -30,7 +30,7 @@ class Look:
     token_id: int
 
 
-class Numbers:
+class RandomNumbers:
     """The random numbers of a generator, in order, each drawn when it is first asked for and kept from then on."""
 
     def __init__(self, generator: random.Random) -> None:
@@ -43,7 +43,7 @@ class Numbers:
         return self._drawn[place]
 
 
-class Walk:
+class SampleStepper:
     """A sample in the making. It begins at the first position that draws; `looks` are those up to the present one.
 
     The random number of a position is drawn once, when it is first come to, and kept: going back and on again, or
@@ -55,23 +55,23 @@ class Walk:
         self,
         sampler: Sampler,
         tokenizer: Tokenizer,
-        generator: random.Random | Numbers,
-        strategy: Strategy,
+        generator: random.Random | RandomNumbers,
+        strategy: DecodingStrategy,
         prefix: str = "",
-        before: Walk | None = None,
+        before: SampleStepper | None = None,
     ) -> None:
         self.sampler, self.tokenizer, self.strategy, self.prefix = sampler, tokenizer, strategy, prefix
-        self._numbers = generator if isinstance(generator, Numbers) else Numbers(generator)
+        self._numbers = generator if isinstance(generator, RandomNumbers) else RandomNumbers(generator)
         self.before = before
         self._first: int = 0 if before is None else before._first + before._draws  # among the numbers
         self.index: int = 0 if before is None else before.index + 1  # how many samples came before
         self._given = beginning(prefix, tokenizer, sampler.recording.config.block_size)
-        self.looks: list[Look] = []
+        self.looks: list[SampleStep] = []
         while len(self.looks) < len(self._given):
             self._go_on()
 
     @property
-    def here(self) -> Look:
+    def here(self) -> SampleStep:
         """The present position."""
         return self.looks[-1]
 
@@ -101,13 +101,13 @@ class Walk:
         """Whether the document is finished, by BOS or by the end of the context."""
         return self.ended or self.full
 
-    def following(self) -> Walk:
+    def following(self) -> SampleStepper:
         """The sample after this one, if this one is over: its random numbers are those that come next.
 
         As long as each is walked to its end, the samples are those that `sampling.draw` draws. Raises EngineError where
         there are no probabilities.
         """
-        return Walk(self.sampler, self.tokenizer, self._numbers, self.strategy, self.prefix, self)
+        return SampleStepper(self.sampler, self.tokenizer, self._numbers, self.strategy, self.prefix, self)
 
     @property
     def _draws(self) -> int:
@@ -128,7 +128,7 @@ class Walk:
         self.looks.pop()
         return True
 
-    def change(self, strategy: Strategy) -> None:
+    def change(self, strategy: DecodingStrategy) -> None:
         """Choose in another way from the present position on, with the same random numbers.
 
         It also takes up a walk again after another one has used its sampler. Raises EngineError if there are no
@@ -152,7 +152,7 @@ class Walk:
         reads = self.here.token_id if self.looks else self.tokenizer.bos
         self.looks.append(self._look([*self.ids, reads]))
 
-    def _look(self, ids: list[int]) -> Look:
+    def _look(self, ids: list[int]) -> SampleStep:
         """Look at the position that reads the last of these tokens."""
         pos, strategy = len(ids) - 1, self.strategy
         probs = self.sampler.after(ids, strategy.temperature)
@@ -160,7 +160,7 @@ class Walk:
         weights = strategy.weights(probs)
         picked = None if pos + 1 < len(self._given) else self._pick(weights, pos + 1 - len(self._given))
         token_id = self._given[pos + 1] if picked is None else picked.token_id
-        return Look(pos, ids[-1], logits, self.sampler.untempered(pos), probs, weights, picked, token_id)
+        return SampleStep(pos, ids[-1], logits, self.sampler.untempered(pos), probs, weights, picked, token_id)
 
     def _pick(self, weights: list[float], place: int) -> Pick:
         if self.strategy.greedy:

@@ -15,7 +15,7 @@ from engine.numerics import sum_in_order
 
 
 @dataclass(frozen=True, slots=True)
-class Strategy:
+class DecodingStrategy:
     """Temperature, and which tokens may come at all. As it stands: what the original does.
 
     `top_k` leaves the k likeliest tokens (Fan et al. 2018); `top_p` the fewest likeliest that have at least the share p

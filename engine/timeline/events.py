@@ -50,12 +50,12 @@ class Moment:
         return self.step, self.phase.place, self.tick
 
 
-Place = tuple[str, int | None, int | None, int | None]
+EventKey = tuple[str, int | None, int | None, int | None]
 """A tensor's name, position, layer and head."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Stretch:
+class Event:
     """The ticks after `first` up to `last` of one phase, at the end of which one tensor is complete.
 
     `rows` are the tensor's scalars on the tape and `shape` is the tensor's: (n,) for activations, (rows, columns) for
@@ -82,7 +82,7 @@ class Stretch:
     matrix: str | None
 
     @property
-    def place(self) -> Place:
+    def place(self) -> EventKey:
         """What tells the tensor from all others of a document."""
         return self.name, self.pos, self.layer, self.head
 
@@ -93,7 +93,7 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Event(Stretch):
+class EventValues(Event):
     """A stretch and what its tensor held when it was complete.
 
     `data` and `grad` have the shape `shape`. In the forward phase every gradient is 0, as in the original, where
@@ -119,8 +119,8 @@ class StepProgram:
         self.inputs, self.targets = self.tokens[: self.n], self.tokens[1 : self.n + 1]
         workspace.read(0, self.inputs, self.targets)
         self.child: Rows = workspace.child
-        self._by_place: dict[Phase, dict[Place, Stretch]] = {}
-        self._ends: dict[Phase, dict[Place, Moment]] = {}
+        self._by_place: dict[Phase, dict[EventKey, Event]] = {}
+        self._ends: dict[Phase, dict[EventKey, Moment]] = {}
         self._order = order
         self.route: Route = order.route(self.targets)
         self.mean: Span = recording.losses[self.n - 1]
@@ -185,34 +185,34 @@ class StepProgram:
         last[self.receivers] = ticks
         return first, last
 
-    def stretches(self, phase: Phase) -> list[Stretch]:
+    def stretches(self, phase: Phase) -> list[Event]:
         """The stretches of a phase, in order; they cover its ticks without a gap."""
         return {Phase.FORWARD: self._forward, Phase.BACKWARD: self._backward, Phase.UPDATE: self._update}[phase]
 
-    def find(self, phase: Phase, place: Place) -> Stretch | None:
+    def find(self, phase: Phase, place: EventKey) -> Event | None:
         """The stretch of a phase that completes what is at a place; None if the phase has none of it."""
         if phase not in self._by_place:
             self._by_place[phase] = {stretch.place: stretch for stretch in self.stretches(phase)}
         return self._by_place[phase].get(place)
 
     @cached_property
-    def tensors(self) -> dict[Place, Rows]:
+    def tensors(self) -> dict[EventKey, Rows]:
         """The rows of every tensor of this document."""
         return {s.place: s.rows for s in self.stretches(Phase.FORWARD)}
 
-    def ends(self, phase: Phase) -> dict[Place, Moment]:
+    def ends(self, phase: Phase) -> dict[EventKey, Moment]:
         """For each tensor or matrix that the phase makes, the moment when it is complete."""
         if phase not in self._ends:
             self._ends[phase] = {s.place: Moment(self.step, phase, s.last) for s in self.stretches(phase)}
         return self._ends[phase]
 
-    def stretch_at(self, moment: Moment) -> Stretch:
+    def stretch_at(self, moment: Moment) -> Event:
         """The stretch that is being made at this moment, or that has just been completed."""
         stretches = self.stretches(moment.phase)
         return stretches[bisect.bisect_left(stretches, moment.tick, key=lambda s: s.last)]
 
     @cached_property
-    def _forward(self) -> list[Stretch]:
+    def _forward(self) -> list[Event]:
         tensors = [t for span in (*self.recording.positions[: self.n], self.mean) for t in span.tensors]
         ends = np.searchsorted(self.rows, [t.last for t in tensors]).tolist()
         return [
@@ -221,7 +221,7 @@ class StepProgram:
         ]
 
     @cached_property
-    def _backward(self) -> list[Stretch]:
+    def _backward(self) -> list[Event]:
         _, last = self.touched
         made = [*self._forward, *self._update]
         whole = sorted((int(last[stretch.rows].max()), stretch.index, stretch) for stretch in made)
@@ -232,24 +232,24 @@ class StepProgram:
         ]
 
     @cached_property
-    def _update(self) -> list[Stretch]:
-        stretches: list[Stretch] = []
+    def _update(self) -> list[Event]:
+        stretches: list[Event] = []
         for name, rows in self.recording.matrices.items():
             first, last = int(rows[0, 0]), int(rows[-1, -1]) + 1
             layer = int(name[len("layer") :].split(".")[0]) if name.startswith("layer") else None
             stretches.append(
-                Stretch(
+                Event(
                     len(stretches), Phase.UPDATE, name, None, layer, None, first, last, rows, rows.shape,
                     "", 0, "parameter", {}, {}, name,
                 )
             )  # fmt: skip
         return stretches
 
-    def _stretch(self, index: int, phase: Phase, t: Tensor, first: int, last: int) -> Stretch:
+    def _stretch(self, index: int, phase: Phase, t: Tensor, first: int, last: int) -> Event:
         operands = t.operation.operands
         if t.operation.kind == "embed" and t.pos is not None:
             operands = operands | {"token": self.recording.matrices["wte"][self.inputs[t.pos]]}
-        return Stretch(
+        return Event(
             index, phase, t.name, t.pos, t.layer, t.head, first, last, t.rows, t.shape, t.block, t.line,
             t.operation.kind, operands, t.parts, t.operation.matrix,
         )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.autograd.jit import Loops
+from engine.autograd.jit import Kernels
 from engine.autograd.tape import Rows
 from engine.model.recording import Floats
 from engine.numerics import sum_in_order
@@ -25,7 +25,7 @@ class Norms(NamedTuple):
     weight: float
 
 
-def matrix_norms(loops: Loops, bounds: Rows, grad: Floats, before: Floats, after: Floats) -> Floats:
+def matrix_norms(loops: Kernels, bounds: Rows, grad: Floats, before: Floats, after: Floats) -> Floats:
     """What `Norms` says of every matrix, (n, 3), from gradients and values of all their parameters.
 
     `bounds`, (n + 1,), says where each matrix begins, and where the last one ends.
@@ -40,7 +40,7 @@ def whole_norm(norms: Floats) -> float:
     return math.sqrt(sum_in_order(norm * norm for norm in norms.tolist()))
 
 
-class Table:
+class FigureTable:
     """Figures of every finished step, (n_matrices, 3) each, in one block that grows; it begins with `rows`."""
 
     def __init__(self, rows: Floats) -> None:
@@ -75,7 +75,7 @@ class History:
     """
 
     keyframes: Keyframes
-    table: Table
+    table: FigureTable
     writes: bool = True
     losses: list[float] = field(default_factory=list)
     grad_norms: list[float] = field(default_factory=list)
@@ -100,7 +100,7 @@ class History:
             return self._copy(self.keyframes.until(step), step, validations, writes=True)
 
     def _copy(self, keyframes: Keyframes, step: int, validations: dict[int, Validation], writes: bool) -> History:
-        table = Table(self.norms[:step].copy())
+        table = FigureTable(self.norms[:step].copy())
         return History(keyframes, table, writes, self.losses[:step], self.grad_norms[:step], dict(validations))
 
     def wants(self, step: int) -> bool:

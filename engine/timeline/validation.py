@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from engine.autograd.jit import Loops
+from engine.autograd.jit import Kernels
 from engine.autograd.kernels import FINE
 from engine.autograd.overrides import Overrides
 from engine.model.config import Config
@@ -34,7 +34,7 @@ def kept_aside(config: Config, n_docs: int) -> int:
 class Validator:
     """Measures parameters on documents, without touching a run's own numbers."""
 
-    def __init__(self, recording: Recording, loops: Loops, tokenizer: Tokenizer, docs: Sequence[str]) -> None:
+    def __init__(self, recording: Recording, loops: Kernels, tokenizer: Tokenizer, docs: Sequence[str]) -> None:
         self._docs = [tokenizer.encode(doc) for doc in docs]
         self._workspace = Workspace.beside(recording, loops)
 

@@ -15,7 +15,7 @@ from engine.autograd.kernels import LEAF
 from engine.autograd.tape import Rows
 from engine.model.config import Config
 from engine.model.recording import Floats, Workspace
-from engine.timeline.events import Moment, Phase, StepProgram, Stretch
+from engine.timeline.events import Event, Moment, Phase, StepProgram
 from engine.timeline.history import History, Norms, matrix_norms
 from engine.timeline.keyframes import Keyframe
 from engine.timeline.validation import Validation
@@ -95,7 +95,7 @@ class View:
         self._pos: int | None = None
 
     @property
-    def stretch(self) -> Stretch:
+    def stretch(self) -> Event:
         """What is being made at this moment, or has just been completed."""
         return self.program.stretch_at(self.moment)
 

@@ -23,7 +23,7 @@ LARGE = 5_000_000  # scalars of a model whose recording is announced: it takes l
 PACE = 400_000  # scalars that a usual computer records in a second
 
 
-def warm_up() -> None:
+def compile_loops() -> None:
     """Have the loops compiled, or fetched from their cache, with a word about it if that takes long."""
     from engine.autograd.jit import take_warning
     from engine.run import session
@@ -52,7 +52,7 @@ def open_session(config: Config, docs: Sequence[str]) -> Session:
     vocab_size = Tokenizer(docs).vocab_size
     check_size(config, vocab_size)  # before the time is spent on compiling
     say_size(config, vocab_size)
-    warm_up()
+    compile_loops()
     with Waiting("Shuffling the documents, recording the tape", total=1.0) as waiting:
         return Session(config, docs, progress=waiting.share)
 

@@ -40,7 +40,7 @@ class Wanted:
         """Checked and ready to stop at; None if nothing is wanted. Raises Failure, EngineError."""
         if not (self.conditions or self.places or self.checks):
             return None
-        from engine.expressions.breakpoint import Breakpoint, Place
+        from engine.expressions.breakpoint import Breakpoint, EventPattern
         from engine.expressions.scope import Scope
         from engine.model.tokenizer import Tokenizer
         from engine.run.stops import Stops
@@ -48,7 +48,9 @@ class Wanted:
         scope = Scope(config, Tokenizer(docs))
         made = [("--break", Breakpoint(f"break {i}", condition=text)) for i, text in enumerate(self.conditions)]
         try:
-            made += [("--break-at", Breakpoint(f"at {i}", Place.parse(text))) for i, text in enumerate(self.places)]
+            made += [
+                ("--break-at", Breakpoint(f"at {i}", EventPattern.parse(text))) for i, text in enumerate(self.places)
+            ]
             return Stops(scope, [breakpoint_ for _, breakpoint_ in made], self.checks)
         except ExpressionError as error:
             from microgpt_tui.drawing.error_pointer import pointer

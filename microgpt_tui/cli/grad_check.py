@@ -21,7 +21,7 @@ from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import check_step, go_to, open_session, read_docs
 
 if TYPE_CHECKING:
-    from engine.run.gradcheck import Check, GradientChecker, Summary
+    from engine.run.gradcheck import CheckedGradient, GradientChecker, Summary
 
 
 @click.command(
@@ -115,7 +115,7 @@ def _many(checker: GradientChecker, matrix: str, h: float | None, as_json: bool)
         tell(_summary(checker, matrix, summary))
 
 
-def _json(check: Check) -> str:
+def _json(check: CheckedGradient) -> str:
     derived = {"difference": check.difference, "relative": check.relative}
     entry = {key: _plain(value) for key, value in (asdict(check) | derived).items() if key != "row"}
     return json.dumps(entry, allow_nan=False) + "\n"
@@ -126,7 +126,7 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _words(checker: GradientChecker, check: Check) -> str:
+def _words(checker: GradientChecker, check: CheckedGradient) -> str:
     lines = [
         f"{check.name}, document {quoted(checker.program.doc)} of step {checker.program.step}",
         f"value               {check.value!r}",

@@ -15,7 +15,7 @@ from microgpt_tui.cli._exit import BAD, Failure, tell
 from microgpt_tui.cli._options import FilePath, LecturePath, examples, theme_option
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import open_session
-from microgpt_tui.cli.open import in_terminal, run_debugger
+from microgpt_tui.cli.open import in_terminal, open_debugger
 from microgpt_tui.texts.languages import LANGUAGES, usual_language
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _give(wanted: str | None, lang: str, page: int, theme: str) -> None:
     if page > pages:
         raise Failure(f"--page is {page}, and {lecture.chapter.title!r} has pages 1 to {pages}; give one of them")
     lecture.page = page - 1
-    run_debugger(Start(*lecture.run(screen_names())), lecture, theme)
+    open_debugger(Start(*lecture.run(screen_names())), lecture, theme)
 
 
 def _follow(lang: str, theme: str) -> None:
@@ -138,13 +138,13 @@ def _opened(config: Config, docs: tuple[str, ...]) -> Session:
 
 
 def _check(wanted: str | None, lang: str) -> None:
-    from microgpt_tui.lectures.check import check
+    from microgpt_tui.lectures.check import check_lecture
     from microgpt_tui.lectures.library import files
     from microgpt_tui.panes.registry import screen_names
 
     wrong = False
     for path in files(wanted, lang):
-        chapter, mistakes = check(path, lang, lambda config, docs: _opened(config, tuple(docs)), screen_names())
+        chapter, mistakes = check_lecture(path, lang, lambda config, docs: _opened(config, tuple(docs)), screen_names())
         for mistake in mistakes:
             tell(str(mistake))
         wrong = wrong or bool(mistakes)
@@ -172,7 +172,7 @@ def _hand_out(wanted: str | None, lang: str, folder: Path) -> None:
     with Waiting("Drawing the pages", total=len(lectures)) as waiting:
         for done, (lecture, (config, docs)) in enumerate(zip(lectures, runs, strict=True)):
             waiting.update(done, lecture.chapter.title)
-            chapters.append(asyncio.run(printed(lecture, _opened(config, tuple(docs)).anew())))
+            chapters.append(asyncio.run(printed(lecture, _opened(config, tuple(docs)).restart_copy())))
     first = lectures[0]
     name = course.title if len(chapters) > 1 else first.chapter.name
     title = " ".join(name.split("-")) if len(chapters) > 1 else first.chapter.title

@@ -14,7 +14,7 @@ from microgpt_tui.cli._session import READING, check_step
 from microgpt_tui.cli.export import export
 from microgpt_tui.cli.grad_check import grad_check
 from microgpt_tui.cli.lecture import lecture
-from microgpt_tui.cli.open import allow_only, open_run, run_debugger
+from microgpt_tui.cli.open import allow_only, open_debugger, open_run
 from microgpt_tui.cli.sample import sample
 from microgpt_tui.cli.serve import serve
 from microgpt_tui.cli.trace import trace
@@ -99,7 +99,7 @@ def cli(
 
     with Waiting(READING):
         start = from_desk(data, resume_earlier) if resume or resume_earlier else from_seed(config, step, data)
-    run_debugger(start, theme=theme)
+    open_debugger(start, theme=theme)
 
 
 for command in (open_run, lecture, serve, train, sample, trace, why, what_if, grad_check, export, verify):

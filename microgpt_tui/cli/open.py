@@ -44,10 +44,10 @@ def open_run(file: Path, data: Path | None, theme: str) -> None:
 
     with Waiting(READING):
         start = from_file(file, data)
-    run_debugger(start, theme=theme)
+    open_debugger(start, theme=theme)
 
 
-def run_debugger(start: Start, lecture: Lecture | None = None, theme: str = "dark") -> None:
+def open_debugger(start: Start, lecture: Lecture | None = None, theme: str = "dark") -> None:
     """Run the debugger, or a lecture in it, to its end, and leave with its exit status.
 
     Raises Failure if there is no terminal for it.

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from engine.errors import ConfigError
 from microgpt_tui.cli._options import FilePath, examples
 from microgpt_tui.cli._progress import Waiting
-from microgpt_tui.cli._session import say_size, warm_up
+from microgpt_tui.cli._session import compile_loops, say_size
 from microgpt_tui.drawing.terminal_text import printable
 
 if TYPE_CHECKING:
@@ -84,12 +84,12 @@ def sample(
     from engine.model.recording import record
     from engine.model.tokenizer import Tokenizer
     from engine.sampling.beam import check_width
-    from engine.sampling.sampler import Sampler, beginning, draw
-    from engine.sampling.strategy import Strategy
+    from engine.sampling.sampler import Sampler, beginning, draw_documents
+    from engine.sampling.strategy import DecodingStrategy
 
-    strategy = Strategy(**choosing)
+    strategy = DecodingStrategy(**choosing)
     drawing = any(ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ("number", "seed"))
-    if beam is not None and (drawing or strategy != Strategy(strategy.temperature)):
+    if beam is not None and (drawing or strategy != DecodingStrategy(strategy.temperature)):
         raise ConfigError(
             "--beam searches and draws nothing; leave -n, --seed, --greedy, --top-k and --top-p out with it"
         )
@@ -98,7 +98,7 @@ def sample(
     run = load(file)
     tokenizer = Tokenizer(run.uchars)
     beginning(prefix, tokenizer, run.config.block_size)  # refused before the tape is recorded
-    warm_up()
+    compile_loops()
     say_size(run.config, tokenizer.vocab_size)
     with Waiting("Recording the tape", total=1.0) as waiting:
         recording = record(run.config, tokenizer.vocab_size, waiting.share)
@@ -106,7 +106,7 @@ def sample(
         _print_beam(Sampler(recording, loops(), run.flat_params), tokenizer, beam, strategy.temperature, prefix)
         return
     generator = run.generator() if seed is None else random.Random(seed)
-    drawn = draw(recording, loops(), run.flat_params, tokenizer, generator, strategy, prefix)
+    drawn = draw_documents(recording, loops(), run.flat_params, tokenizer, generator, strategy, prefix)
     numbered = sys.stdout.isatty()
     for i, text in zip(range(1, 2 if strategy.greedy else number + 1), drawn, strict=False):
         click.echo(f"sample {i:2d}: {printable(text)}" if numbered else text)

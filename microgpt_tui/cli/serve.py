@@ -10,7 +10,7 @@ import rich_click as click
 
 from microgpt_tui.cli._exit import Failure, tell, throw_output_away
 from microgpt_tui.cli._options import examples
-from microgpt_tui.cli._session import warm_up
+from microgpt_tui.cli._session import compile_loops
 
 if TYPE_CHECKING:
     from microgpt_tui.web.access import Public
@@ -81,7 +81,7 @@ def serve(
     from microgpt_tui.web.access import Door, Public, is_loopback
     from microgpt_tui.web.connections import Connections, allowed
     from microgpt_tui.web.reports import Reports
-    from microgpt_tui.web.server import Server, run
+    from microgpt_tui.web.server import Server, run_server
 
     try:
         public = None if public_url is None else Public.parse(public_url)
@@ -93,13 +93,13 @@ def serve(
         raise Failure(str(error)) from None
     check_threads()
     with _listen(host, port) as listening:
-        warm_up()  # once here, not in every visitor's process
+        compile_loops()  # once here, not in every visitor's process
         address, port = listening.getsockname()[:2]
         here = is_loopback(address) and (public is None or public.only_here)
         token = None if here else secrets.token_urlsafe(16)
         _say_where(address, port, token, public)
         server = Server(command, visitors, Door(token, port, public), _mention, public)
-        run(server, listening, Connections(Reports(_mention), most))
+        run_server(server, listening, Connections(Reports(_mention), most))
     _mention("stopped")
 
 

@@ -15,7 +15,7 @@ from microgpt_tui.cli._session import check_step, go_to, open_session, read_docs
 
 if TYPE_CHECKING:
     from engine.model.recording import Floats
-    from engine.timeline.events import Event
+    from engine.timeline.events import EventValues
 
 PHASES = ("forward", "backward", "update")
 
@@ -62,7 +62,7 @@ def trace(config: Config, step: int, phase: str | None, data: Path | None) -> No
             return
 
 
-def _entry(step: int, event: Event, source: str) -> dict[str, Any]:
+def _entry(step: int, event: EventValues, source: str) -> dict[str, Any]:
     return {
         "step": step,
         "phase": event.phase.value,

@@ -157,10 +157,10 @@ def _run(
             if stops is None:
                 session.run(until, on_step)
                 return None
-            from engine.run.stops import run_on
+            from engine.run.stops import continue_to
             from engine.timeline.events import Moment
 
-            return run_on(session, stops, Moment(until), on_step)
+            return continue_to(session, stops, Moment(until), on_step)
         except (EngineError, Failure) as trouble:
             return trouble
         finally:

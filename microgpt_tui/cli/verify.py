@@ -12,7 +12,7 @@ from click.exceptions import Exit
 from microgpt_tui.cli._exit import BAD
 from microgpt_tui.cli._options import FilePath, data_option, examples
 from microgpt_tui.cli._progress import Waiting
-from microgpt_tui.cli._session import warm_up
+from microgpt_tui.cli._session import compile_loops
 from microgpt_tui.drawing.terminal_text import printable
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def verify(script: Path, data: Path | None, until: int | None) -> None:
     """
     from engine.verify import verify as compare
 
-    warm_up()
+    compile_loops()
     start = time.monotonic()
     with Waiting("Starting the copy") as waiting:
 

@@ -112,7 +112,7 @@ def what_if(
 def _read(config: Config, docs: list[str], edits: tuple[str, ...], ablated: tuple[str, ...], until: int) -> list[Any]:
     from engine.errors import ChangeError
     from engine.expressions.scope import Scope
-    from engine.interventions.syntax import Ablation, SetRate, parse
+    from engine.interventions.syntax import Ablation, SetHyperparameter, parse
     from engine.model.tokenizer import Tokenizer
 
     scope, found = Scope(config, Tokenizer(docs)), []
@@ -124,7 +124,9 @@ def _read(config: Config, docs: list[str], edits: tuple[str, ...], ablated: tupl
                 raise Failure(f"{flag}: {error}") from error
             if isinstance(found[-1], Ablation) != (flag == "--ablate"):
                 raise Failure(f"{flag}: {text} belongs to {'--edit' if flag == '--ablate' else '--ablate'}")
-            training = isinstance(found[-1], SetRate) and found[-1].name != "temperature"  # needs the step's update
+            training = (
+                isinstance(found[-1], SetHyperparameter) and found[-1].name != "temperature"
+            )  # needs the step's update
             if found[-1].step + training > until:
                 raise Failure(
                     f"{flag}: {text} would change nothing before the comparison in the forward phase of step {until}; "

@@ -13,7 +13,7 @@ from engine.explain.logit_attribution import Attributor
 from engine.explain.scalar import Explainer
 from engine.explain.update_attribution import pushes
 from engine.expressions.scope import Scope
-from engine.expressions.watch import Watch, called
+from engine.expressions.watch import Watch, describe_scalar
 from engine.text import quoted, split, token_id
 from engine.timeline.view import GradientState, View
 from microgpt_tui.drawing.numbers import number, share
@@ -35,20 +35,21 @@ def of_scalar(view: View, name: str, count: int) -> Answer:
     row = _row(view, name)
     explain, gradient = Explainer(view), float(view.workspace.grad[row])
     found = Chains(view).strongest(row, count)
-    lines = [f"{_about(view, called(view, row))}: dL/d = {number(gradient)}", ""]
+    lines = [f"{_about(view, describe_scalar(view, row))}: dL/d = {number(gradient)}", ""]
     chains: list[dict[str, Any]] = []
     for i, chain in enumerate(found):
         ways = waypoints(explain, chain)
         lines.append(f"chain {i}  {number(chain.product)}  {share(chain.product, gradient)}".rstrip())
-        lines += [f"  × {number(way.local):<9} d {called(view, way.row)}" for way in ways]
-        links = [{"scalar": called(view, link.row), "local": _json(link.local)} for link in chain.links]
+        lines += [f"  × {number(way.local):<9} d {describe_scalar(view, way.row)}" for way in ways]
+        links = [{"scalar": describe_scalar(view, link.row), "local": _json(link.local)} for link in chain.links]
         chains.append({"product": _json(chain.product), "links": links})
     if view.gradient_state(row) is GradientState.INDEPENDENT:
         lines.append("the loss does not depend on it: no path leads from it to the loss")
     elif not found:
         lines.append("no chain reaches it: every path from it to the loss has a derivative that is 0")
     return Answer(
-        "\n".join(lines), {"scalar": called(view, row), **_step(view), "gradient": _json(gradient), "chains": chains}
+        "\n".join(lines),
+        {"scalar": describe_scalar(view, row), **_step(view), "gradient": _json(gradient), "chains": chains},
     )
 
 
@@ -62,15 +63,15 @@ def of_parameter(view: View, name: str) -> Answer:
     facts = []
     for push in found.pushes:
         reads, target = (tokens.name(ids[push.pos]) for ids in (view.program.inputs, view.program.targets))
-        product, by = push.term.product, called(view, push.term.user)
+        product, by = push.term.product, describe_scalar(view, push.term.user)
         table.append([str(push.pos), reads, target, number(product), share(product, found.gradient), by])
         facts.append({"pos": push.pos, "reads": reads, "target": target, "product": _json(product), "user": by,
                       "local": _json(push.term.local), "grad": _json(push.term.grad)})  # fmt: skip
     table += [["rounding", "", "", number(found.rounding)], ["gradient", "", "", number(found.gradient)]]
-    lines = [_about(view, called(view, row)), "", *_aligned(table)]
+    lines = [_about(view, describe_scalar(view, row)), "", *_aligned(table)]
     if view.gradient_state(row) is GradientState.INDEPENDENT:
         lines.append("the loss of this document does not depend on it, so its gradient is 0")
-    answer: dict[str, Any] = {"parameter": called(view, row), **_step(view), "gradient": _json(found.gradient),
+    answer: dict[str, Any] = {"parameter": describe_scalar(view, row), **_step(view), "gradient": _json(found.gradient),
                               "rounding": _json(found.rounding), "pushes": facts}  # fmt: skip
     if found.step is not None:
         step, adam = found.step, found.step.adam

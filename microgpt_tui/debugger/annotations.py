@@ -19,7 +19,7 @@ LONGEST = 200  # characters of a reason
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Annotations:
     """`checks` are the health checks that are on, `watches` expressions as typed, `marks` moments by their letters."""
 
     breakpoints: tuple[Breakpoint, ...] = ()
@@ -42,8 +42,8 @@ class Kept:
         }
 
 
-def restored(said: Mapping[str, Any], scope: Scope) -> tuple[Kept, list[str]]:
-    """What `Kept.as_dict` said, as far as it fits a run of this scope, and a sentence for each that does not."""
+def restored(said: Mapping[str, Any], scope: Scope) -> tuple[Annotations, list[str]]:
+    """What `Annotations.as_dict` said, as far as it fits a run of this scope, and a sentence for each that does not."""
     sentences: list[str] = []
 
     def fitting(what: str, parts: Iterable[Any], made: Callable[[Any], T]) -> list[T]:
@@ -57,7 +57,7 @@ def restored(said: Mapping[str, Any], scope: Scope) -> tuple[Kept, list[str]]:
                 sentences.append(f"A {what} was dropped: {shortened(str(reason), LONGEST)}.")
         return found
 
-    kept = Kept(
+    kept = Annotations(
         tuple(fitting("breakpoint", said["breakpoints"], lambda part: _breakpoint(part, scope))),
         frozenset(check for check in said["checks"] if isinstance(check, str) and check in CHECKS),
         tuple(fitting("watch", said["watches"], lambda part: Watch(part["text"], scope).text)),

@@ -1,4 +1,4 @@
-"""`Where` the user is, and the `Frame` of one moment that every pane draws from. Attributes go down, messages go up."""
+"""`Focus` the user is, and the `Frame` of one moment that every pane draws from. Attributes go down, messages go up."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from engine.expressions.scope import Scope
 from engine.interventions.syntax import Change
 from engine.model.tokenizer import Tokenizer
 from engine.run.branches import Branches
-from engine.timeline.events import Moment, Phase, Place, Stretch
+from engine.timeline.events import Event, EventKey, Moment, Phase
 from engine.timeline.view import AdamStep, GradientState, Reading, View
-from microgpt_tui.debugger.annotations import Kept
+from microgpt_tui.debugger.annotations import Annotations
 from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.debugger.run_controller import Live
-from microgpt_tui.debugger.series import Course, Past, Update, course
+from microgpt_tui.debugger.series import Past, Series, Update, series_of
 from microgpt_tui.drawing.cells import Cells
 from microgpt_tui.drawing.terminal_text import printable
 
@@ -34,7 +34,7 @@ NO_GRADIENT = {
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
+class Focus:
     """The moment and the focus in it.
 
     `row` is a scalar that was chosen and holds until the moment changes; `cell` is an index in whatever tensor is on
@@ -49,11 +49,11 @@ class Where:
     head: int | None = None
     matrix: str | None = None
 
-    def at(self, moment: Moment) -> Where:
+    def at(self, moment: Moment) -> Focus:
         """Here, at another moment."""
         return replace(self, moment=moment, row=None) if moment != self.moment else self
 
-    def choosing(self, choice: Choice) -> Where:
+    def choosing(self, choice: Choice) -> Focus:
         """Here, with another layer, head or matrix; what the choice leaves open stays as it is."""
         return replace(
             self,
@@ -74,7 +74,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class ComparedRun:
     """The run that this one is compared with: what it is called, its branch (None: the original), its changes.
 
     Panes move a copy of it, never itself.
@@ -91,7 +91,7 @@ class Beside:
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
+class Context:
     """What panes show of more than the moment: a fault, figures of earlier steps (more may come while the frame is
     shown), names sampled on the way by the step before which they were, what the user keeps, how a run moves, how many
     documents it is trained on and how many are kept aside, if any are, the branch that it is (None: the original) and
@@ -101,18 +101,18 @@ class Around:
     fault: str | None = None
     past: Past = field(default_factory=dict)
     names: Mapping[int, list[str]] = field(default_factory=dict)
-    kept: Kept = field(default_factory=Kept)
+    kept: Annotations = field(default_factory=Annotations)
     live: Live | None = None
     split: tuple[int, int] | None = None
     branch: str | None = None
-    beside: Beside | None = None
+    beside: ComparedRun | None = None
 
 
 class Frame:
     """One moment, seen from one place: the view, and what panes would otherwise each work out again."""
 
-    def __init__(self, view: View, where: Where, around: Around | None = None) -> None:
-        self.view, self.where, self.around = view, where, around or Around()
+    def __init__(self, view: View, where: Focus, around: Context | None = None) -> None:
+        self.view, self.where, self.around = view, where, around or Context()
         self.fault = self.around.fault
         self.program, self.config = view.program, view.config
         self.moment, self.phase = view.moment, view.moment.phase
@@ -124,7 +124,7 @@ class Frame:
         return Scope.of(self.view)
 
     @cached_property
-    def event(self) -> Stretch:
+    def event(self) -> Event:
         """The event that is going on, or just over."""
         return self.view.stretch
 
@@ -138,7 +138,7 @@ class Frame:
         return self.moment.tick < self.event.last
 
     @cached_property
-    def stretch(self) -> Stretch:
+    def stretch(self) -> Event:
         """The tensor that is on the stage: the event's, but inside a backward event the one that hands gradient on.
 
         Gradients become complete in another order than they are handed on, so the two can be far apart.
@@ -188,11 +188,11 @@ class Frame:
         return self.program.tensors.get((name, pos, layer, head))
 
     @property
-    def ends(self) -> dict[Place, Moment]:
+    def ends(self) -> dict[EventKey, Moment]:
         """For each tensor, the moment in this phase when it is complete."""
         return self.program.ends(self.phase)
 
-    def halts(self, phase: Phase) -> list[Stretch]:
+    def halts(self, phase: Phase) -> list[Event]:
         """The events of a phase of this step at which a breakpoint stands."""
         places = [b.place for b in self.around.kept.breakpoints if b.enabled and b.place]
         return [s for s in self.program.stretches(phase) if any(p.matches(s) for p in places)] if places else []
@@ -238,10 +238,10 @@ class Frame:
         known = grads.known if begun else np.ones(rows.shape, dtype=np.bool_)
         return int(rows[np.argmax(np.where(known & np.isfinite(values), np.abs(values), 0.0))])
 
-    def course(self) -> Course[AdamStep]:
+    def course(self) -> Series[AdamStep]:
         """How `parameter` was moved in the steps so far, this one included once it is moved; as far as is known."""
         row, step = self.parameter, self.moment.step
-        so_far, now = course(Update(row), self.around.past, self.view), self.view.adam(row)
+        so_far, now = series_of(Update(row), self.around.past, self.view), self.view.adam(row)
         return so_far if now is None else replace(so_far, known=so_far.known | {step: now})
 
     def element(self) -> int:

@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from engine import Address, Breakpoint, EngineError, ExpressionError, Place
+from engine import Address, Breakpoint, EngineError, EventPattern, ExpressionError
 from engine.expressions.breakpoint import condition
 from engine.expressions.checker import known_words
 from engine.expressions.scope import Scope
 from engine.expressions.source import BRACKETS, QUOTED, check_length
-from engine.expressions.watch import called
+from engine.expressions.watch import describe_scalar
 from engine.text import quoted
-from engine.timeline.events import PHASES, Moment, Phase, Stretch
+from engine.timeline.events import PHASES, Event, Moment, Phase
 from microgpt_tui.debugger import navigation
 from microgpt_tui.debugger.completion import LineError, completed
 from microgpt_tui.debugger.frame import Choice, Frame
@@ -74,7 +74,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class CellTarget:
     """A number and the moment at which to choose it: its row on the tape, its index in its tensor or matrix."""
 
     moment: Moment
@@ -84,12 +84,12 @@ class Spot:
     matrix: str | None = None  # for a matrix where the phase has no event of it: the moment stays as it is
 
 
-Command = Moment | SameEvent | Address | Choice | Continue | Scalar | Cell | Spot
+Command = Moment | SameEvent | Address | Choice | Continue | Scalar | Cell | CellTarget
 """Where to go: a moment, also of a step that is yet to be read; a layer or head to look at, a stop to continue to, the
 next event of a scalar, a number to choose, also in a step that is yet to be read."""
 
 
-def read(line: str, frame: Frame, docs: Sequence[str]) -> Command | None:
+def read_line(line: str, frame: Frame, docs: Sequence[str]) -> Command | None:
     """What a line asks for; None if it is empty. `docs` are those of the run. Raises LineError."""
     check_length(line, LineError)
     scope = frame.scope
@@ -129,7 +129,7 @@ def _read(line: str, frame: Frame, scope: Scope, docs: Sequence[str]) -> Command
     if line in SPOTS:
         return _spot(line, frame)
     if _is_place(line, scope):
-        return _place(Place.parse(line), frame, scope)
+        return _place(EventPattern.parse(line), frame, scope)
     if COMPARES.search(line):
         return Continue(_stop(line, scope))
     near = difflib.get_close_matches(word, (*WORDS, *scope.specs, *known_words()), n=1)
@@ -184,7 +184,7 @@ def _led(word: str, rest: str, frame: Frame, scope: Scope, docs: Sequence[str]) 
         raise LineError(f"{word} does not say to what; write for example {example}")
     if word == "event":
         cell = CELL.fullmatch(rest)
-        return _cell(cell, frame, scope, event=True) if cell else _event(Place.parse(rest), frame, scope)
+        return _cell(cell, frame, scope, event=True) if cell else _event(EventPattern.parse(rest), frame, scope)
     if word == "back":
         return Continue(_stop(rest, scope), back=True)
     if COMPARES.search(rest) and "@" not in rest:
@@ -199,7 +199,7 @@ def _led(word: str, rest: str, frame: Frame, scope: Scope, docs: Sequence[str]) 
 def _stop(text: str, scope: Scope) -> Breakpoint:
     """A place or a condition to stop at."""
     if _is_place(text, scope):
-        place = Place.parse(text)
+        place = EventPattern.parse(text)
         place.check(scope)
         return Breakpoint("line", place=place)
     return Breakpoint("line", condition=condition(text, scope).text)
@@ -210,7 +210,7 @@ def _is_place(text: str, scope: Scope) -> bool:
     return bool(written and (written[2] or written[1] in (*scope.specs, "loss")))
 
 
-def _place(place: Place, frame: Frame, scope: Scope) -> Moment | Spot:
+def _place(place: EventPattern, frame: Frame, scope: Scope) -> Moment | CellTarget:
     """The event at a place; the matrix itself where the present phase has no event of a matrix."""
     place.check(scope)
     if place.name in frame.view.recording.matrices and place.phase is None and frame.phase is Phase.FORWARD:
@@ -223,7 +223,7 @@ def _place(place: Place, frame: Frame, scope: Scope) -> Moment | Spot:
     return _event(place, frame, scope)
 
 
-def _event(place: Place, frame: Frame, scope: Scope) -> Moment:
+def _event(place: EventPattern, frame: Frame, scope: Scope) -> Moment:
     """The event of this step at a place; what the place leaves open, as it is here."""
     place.check(scope)
     found = _nearest([s for phase in _phases(place, frame) for s in frame.program.stretches(phase)], place, frame)
@@ -232,22 +232,22 @@ def _event(place: Place, frame: Frame, scope: Scope) -> Moment:
     return Moment(frame.moment.step, found.phase, found.last)
 
 
-def _phases(place: Place, frame: Frame) -> tuple[Phase, ...]:
+def _phases(place: EventPattern, frame: Frame) -> tuple[Phase, ...]:
     """Where to look for an event, the best phase first: the present one; from the update phase, the forward one."""
     return (place.phase,) if place.phase else (frame.phase, *PHASES)
 
 
-def _nearest(stretches: Sequence[Stretch], place: Place, frame: Frame) -> Stretch | None:
+def _nearest(stretches: Sequence[Event], place: EventPattern, frame: Frame) -> Event | None:
     """Of the events at a place those of the first phase that has any, and of them the one most like the present one."""
     here, found = frame.stretch, [s for s in stretches if place.matches(s)]
 
-    def strangeness(s: Stretch) -> tuple[bool, ...]:
+    def strangeness(s: Event) -> tuple[bool, ...]:
         return s.name != here.name, s.pos != here.pos, s.layer != here.layer, s.head != here.head
 
     return min((s for s in found if s.phase is found[0].phase), key=strangeness, default=None)
 
 
-def _nowhere(place: Place, frame: Frame) -> LineError:
+def _nowhere(place: EventPattern, frame: Frame) -> LineError:
     program = frame.program
     return LineError(
         f"no event of step {program.step} (document {quoted(program.doc)}, positions 0 to {program.n - 1}) is "
@@ -255,7 +255,7 @@ def _nowhere(place: Place, frame: Frame) -> LineError:
     )
 
 
-def _cell(written: re.Match[str], frame: Frame, scope: Scope, event: bool = False) -> Cell | Spot:
+def _cell(written: re.Match[str], frame: Frame, scope: Scope, event: bool = False) -> Cell | CellTarget:
     """A number that is typed as a cell: where it is, if that is in this step; of a matrix perhaps only at an event."""
     scalar = Scalar.parse(written["scalar"], scope, phased=True)
     phase = Phase(written["phase"]) if written["phase"] else None
@@ -273,7 +273,7 @@ def _cell(written: re.Match[str], frame: Frame, scope: Scope, event: bool = Fals
     return spot(cell, frame) if step == frame.moment.step else cell
 
 
-def spot(cell: Cell, frame: Frame) -> Spot:
+def spot(cell: Cell, frame: Frame) -> CellTarget:
     """Where a cell is in the step of the frame. Raises LineError if its document has no such number."""
     scalar, program, step = cell.scalar, frame.program, frame.moment.step
     place = replace(scalar.place, phase=cell.phase)
@@ -293,16 +293,16 @@ def spot(cell: Cell, frame: Frame) -> Spot:
             "write a smaller number, or go to another step"
         )
     index = int(np.flatnonzero(found.rows.ravel() == row_)[0])
-    name = f"{called(frame.view, row_)}, {found.phase}"
-    return Spot(Moment(step, found.phase, found.last), row_, index, name)
+    name = f"{describe_scalar(frame.view, row_)}, {found.phase}"
+    return CellTarget(Moment(step, found.phase, found.last), row_, index, name)
 
 
-def _spot_of_matrix(name: str, row: int, frame: Frame) -> Spot:
+def _spot_of_matrix(name: str, row: int, frame: Frame) -> CellTarget:
     """A number of a matrix in the forward phase, which has no event of any: at the present moment if it is in it."""
     rows, step = frame.view.recording.matrices[name], frame.moment.step
     first = Moment(step, Phase.FORWARD, frame.program.stretches(Phase.FORWARD)[0].last)
     here = frame.moment if frame.phase is Phase.FORWARD else first
-    return Spot(here, row, row - int(rows[0, 0]), called(frame.view, row), name)
+    return CellTarget(here, row, row - int(rows[0, 0]), describe_scalar(frame.view, row), name)
 
 
 # What the line says while it is typed.
@@ -313,14 +313,14 @@ def preview(line: str, frame: Frame, docs: Sequence[str]) -> str:
     if asked := _shape(line, frame):
         return asked
     try:
-        command = read(line, frame, docs)
+        command = read_line(line, frame, docs)
     except LineError as error:
         return TO_LEAVE if str(error) == TO_LEAVE else ""
     said = "" if command is None else f"enter: {_described(command, frame)}"
     return f"{said} (q without : quits)" if line.strip().lower() == "q" else said
 
 
-def remark(line: str) -> str:
+def line_remark(line: str) -> str:
     """What to say when a line has been carried out that may have meant something else; usually nothing."""
     return "This is the tensor q. To quit, press q without a colon." if line.strip().lower() == "q" else ""
 
@@ -328,7 +328,7 @@ def remark(line: str) -> str:
 def _described(command: Command, frame: Frame) -> str:
     match command:
         case Moment():
-            return Place.of(frame.program.stretch_at(command)).describe()
+            return EventPattern.of(frame.program.stretch_at(command)).describe()
         case SameEvent():
             return f"the same event in step {command.step}"
         case Address():
@@ -341,7 +341,7 @@ def _described(command: Command, frame: Frame) -> str:
             return f"the next event of {Cell(command).text}"
         case Cell():
             return f"step {command.step}, {command.phase}, {command.text}"
-        case Spot():
+        case CellTarget():
             return command.name + (", here in the forward phase" if command.matrix else "")
 
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 from functools import partial
 
 from engine import Address, AddressError
-from engine.run.stops import where
+from engine.run.stops import describe_moment
 from engine.timeline.events import Moment, StepProgram
 from microgpt_tui.debugger import goto
 from microgpt_tui.debugger.completion import LineError
 from microgpt_tui.debugger.frame import Choice, Frame
-from microgpt_tui.debugger.goto import Cell, Command, Continue, Spot
+from microgpt_tui.debugger.goto import Cell, CellTarget, Command, Continue
 from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.debugger.scalar_target import Scalar
 from microgpt_tui.debugger.search import HINT as SEARCH_HINT
@@ -44,8 +44,8 @@ class GoTo:
 
     def read(self, frame: Frame, line: str) -> Command | None:
         """What a line asks for; None if it is empty. Raises LineError."""
-        command = goto.read(line, frame, self._state.session.docs)
-        if remark := goto.remark(line):
+        command = goto.read_line(line, frame, self._state.session.docs)
+        if remark := goto.line_remark(line):
             self._notify(remark, timeout=5, markup=False)
         return command
 
@@ -58,7 +58,7 @@ class GoTo:
                 self._state.look_at(command)
             case Scalar():
                 self._next_event(command)
-            case Spot():
+            case CellTarget():
                 self._choose_spot(command)
             case Cell():
                 self._in_step(command.step or 0, partial(self._choose_cell, command))
@@ -92,7 +92,7 @@ class GoTo:
         except LineError as error:
             self._notify(f"{error}.", severity="warning", timeout=6, markup=False)
 
-    def _choose_spot(self, spot: Spot) -> None:
+    def _choose_spot(self, spot: CellTarget) -> None:
         """Go to the event of a number, and put the cell cursor on it."""
         if not self._go(spot.moment) or self._state.session.moment != spot.moment:
             return
@@ -163,5 +163,5 @@ class GoTo:
         """A marked moment in words; what happens at one of another step is known only there."""
         session = self._state.session
         if moment.step == session.step:
-            return where(session.program, moment)
+            return describe_moment(session.program, moment)
         return f"step {moment.step} (counted from 0), {moment.phase} phase, tick {moment.tick:,}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from engine.text import quoted
-from engine.timeline.events import PHASES, Moment, Phase, Place, StepProgram, Stretch
+from engine.timeline.events import PHASES, Event, EventKey, Moment, Phase, StepProgram
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class SameEvent:
 
     step: int
     phase: Phase
-    place: Place
+    place: EventKey
 
     def moment(self, program: StepProgram) -> Moment:
         """The moment, in the program of a step; the nearest position if the document has fewer."""
@@ -42,7 +42,7 @@ class SameEvent:
             return f"{name} is made without a parameter matrix; this is {found.name}, the first that moves."
         return ""
 
-    def _places(self, program: StepProgram) -> list[Place]:
+    def _places(self, program: StepProgram) -> list[EventKey]:
         """What to look for, the best first."""
         name, pos, layer, head = self.place
         place = name, None if pos is None else min(pos, program.n - 1), layer, head
@@ -53,7 +53,7 @@ class SameEvent:
         return [place, *(s.place for s in program.stretches(Phase.FORWARD) if name in _matrices(program, s))]
 
 
-def _matrices(program: StepProgram, stretch: Stretch) -> list[str]:
+def _matrices(program: StepProgram, stretch: Event) -> list[str]:
     """The parameter matrices that a forward event works with."""
     firsts = (int(rows.flat[0]) for rows in stretch.operands.values() if rows.size)
     return [place[0] for place in map(program.recording.matrix_of, firsts) if place is not None]
@@ -141,7 +141,7 @@ def _position(program: StepProgram, moment: Moment, way: int) -> Moment | None:
     return program.ends(moment.phase).get((here.name, pos, here.layer, here.head))
 
 
-def at_position(program: StepProgram, here: Stretch, pos: int) -> Moment | None:
+def at_position(program: StepProgram, here: Event, pos: int) -> Moment | None:
     """The same tensor at another position, or that position's first event in the phase; None if it has none there."""
     ends = program.ends(here.phase)
     first = next((end for place, end in ends.items() if place[1] == pos), None)
@@ -162,7 +162,7 @@ def start_of_block(program: StepProgram, moment: Moment) -> Moment | None:
     return Moment(moment.step, moment.phase, found) if found else previous_event(program, moment)
 
 
-def _blocks(program: StepProgram, moment: Moment) -> list[list[Stretch]]:
+def _blocks(program: StepProgram, moment: Moment) -> list[list[Event]]:
     """The stretches of each block around this moment, innermost first."""
     stretches, here = program.stretches(moment.phase), program.stretch_at(moment)
     if here.pos is None:
@@ -175,7 +175,7 @@ def _blocks(program: StepProgram, moment: Moment) -> list[list[Stretch]]:
 
 
 @lru_cache(4096)
-def path(stretch: Stretch) -> tuple[str | int, ...]:
+def path(stretch: Event) -> tuple[str | int, ...]:
     """The blocks that a stretch lies in, outermost first: position, layer, attention or MLP, head."""
     parts = (stretch.pos, stretch.layer, stretch.block, stretch.head)
     return parts[: next((i for i, part in enumerate(parts) if part is None), len(parts))]  # type: ignore[return-value]
@@ -206,7 +206,7 @@ def last_moment(program: StepProgram) -> Moment:
     return Moment(program.step, Phase.UPDATE, program.ticks(Phase.UPDATE))
 
 
-def counterpart(program: StepProgram, stretch: Stretch) -> Moment:
+def counterpart(program: StepProgram, stretch: Event) -> Moment:
     """The event of a step that is to it what `stretch` is to its own: the same tensor, at the nearest position."""
     return SameEvent(program.step, stretch.phase, stretch.place).moment(program)
 
@@ -221,7 +221,7 @@ def last_event(program: StepProgram, moment: Moment) -> Moment | None:
     return Moment(moment.step, Phase.UPDATE, program.ticks(Phase.UPDATE))
 
 
-def origin(program: StepProgram, moment: Moment, row: int) -> Moment | None:
+def made_at(program: StepProgram, moment: Moment, row: int) -> Moment | None:
     """Where a scalar got its value: the tick that made it, or the last step's move of a parameter; None for neither."""
     if row < program.ticks(Phase.UPDATE):
         if moment.phase is Phase.UPDATE and row < moment.tick:
@@ -245,5 +245,5 @@ def _end_of_phase_before(program: StepProgram, moment: Moment) -> Moment | None:
     return None if moment.step == 0 else Moment(moment.step - 1, Phase.UPDATE, program.ticks(Phase.UPDATE))
 
 
-def _end(step: int, stretch: Stretch) -> Moment:
+def _end(step: int, stretch: Event) -> Moment:
     return Moment(step, stretch.phase, stretch.last)

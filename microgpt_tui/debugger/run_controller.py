@@ -18,8 +18,8 @@ from weakref import WeakKeyDictionary
 from textual.message import Message
 from textual.widget import Widget
 
-from engine import EngineError, NumericFault, Session, Stop, Stops, run_back, run_on
-from engine.timeline.events import Moment, StepProgram, Stretch
+from engine import EngineError, NumericFault, Session, Stop, Stops, continue_to, reverse_continue
+from engine.timeline.events import Event, Moment, StepProgram
 from microgpt_tui.debugger.navigation import SameEvent, counterpart, last_moment, next_event, same_event
 
 FRAME = 0.1  # seconds between frames where the run goes as fast as it can
@@ -58,7 +58,7 @@ class Live:
     a_second: float
 
 
-class Motion:
+class RunController:
     """Moves a session; while it is `busy`, nobody else may touch it but in answer to `Moved`, while it is `resting`.
 
     It is so until its owner has answered `Arrived` with `settle`: keys that come before it find the run on its way.
@@ -185,14 +185,14 @@ class Motion:
 
     # What the thread does.
 
-    def _begin(self, work: Callable[[], Motion.Arrived], aimed: bool = False) -> None:
+    def _begin(self, work: Callable[[], RunController.Arrived], aimed: bool = False) -> None:
         self.busy, self._aimed = True, aimed
         self._idle.clear()
         self._halt.clear()
         self._since = time.monotonic(), self._session.step
         self._owner.run_worker(partial(self._work, work), thread=True, group="motion")
 
-    def _work(self, work: Callable[[], Motion.Arrived]) -> None:
+    def _work(self, work: Callable[[], RunController.Arrived]) -> None:
         try:
             arrived = work()
         except NumericFault as fault:
@@ -203,21 +203,21 @@ class Motion:
             self._idle.set()
         self._owner.post_message(arrived)
 
-    def _go(self, moment: Moment, then: Callable[[StepProgram], Moment] | None = None) -> Motion.Arrived:
+    def _go(self, moment: Moment, then: Callable[[StepProgram], Moment] | None = None) -> RunController.Arrived:
         self._session.seek(moment, partial(self._passing, f"going to step {moment.step}", moment.step))
         if then is not None:
             self._session.seek(then(self._session.program))
         return self.Arrived()
 
-    def _enter(self, make: Callable[[], Session], moment: Moment) -> Motion.Arrived:
+    def _enter(self, make: Callable[[], Session], moment: Moment) -> RunController.Arrived:
         session = make()
         self._session = session
         self._since = time.monotonic(), session.step
         return self._go(moment)
 
-    def _back(self, stops: Stops) -> Motion.Arrived:
+    def _back(self, stops: Stops) -> RunController.Arrived:
         until = self._session.step
-        stop = run_back(self._session, stops, partial(self._passing, "looking back for a stop", until))
+        stop = reverse_continue(self._session, stops, partial(self._passing, "looking back for a stop", until))
         return self.Arrived(stop, note="" if stop else "There is no stop before this moment.")
 
     def _passing(self, doing: str, until: int, step: int, loss: float) -> bool:
@@ -228,12 +228,12 @@ class Motion:
             self._since = time.monotonic(), step + 1
         return self._halt.is_set()
 
-    def _run(self, stops: Stops, shown: SameEvent, sought: str) -> Motion.Arrived:
+    def _run(self, stops: Stops, shown: SameEvent, sought: str) -> RunController.Arrived:
         session, steps = self._session, self._session.config.num_steps
         while not self._halt.is_set():
             stop = self._stretch_of_run(stops, shown, Moment(steps - 1))
             if stop is None and session.step >= steps - 1 and not self._running.events:  # no step comes after it
-                stop = run_on(session, stops, last_moment(session.program))
+                stop = continue_to(session, stops, last_moment(session.program))
             if stop is not None or (session.moment == last_moment(session.program) and session.step >= steps - 1):
                 missed = f": nowhere on the way was {sought}. :back and the same looks before" if sought else ""
                 note = f"All {steps:,} steps of the schedule are done{missed}."
@@ -246,14 +246,14 @@ class Motion:
         """Train up to the next frame: an event on, a step on, or as far as time allows and then to what was shown."""
         session, pace = self._session, self._running
         if pace.events:
-            return run_on(session, stops, next_event(session.program, session.moment) or end, self.told)
+            return continue_to(session, stops, next_event(session.program, session.moment) or end, self.told)
         deadline = 0.0 if pace.a_second else time.monotonic() + FRAME
 
         here = session.moment
-        stop = run_on(session, stops, end, partial(self._shown_by, deadline))
+        stop = continue_to(session, stops, end, partial(self._shown_by, deadline))
         if stop is None:
             between = session.moment not in (here, end)
-            stop = run_on(session, stops, shown.moment(session.program), here_too=between)
+            stop = continue_to(session, stops, shown.moment(session.program), here_too=between)
         return stop
 
     def _shown_by(self, deadline: float, step: int, loss: float) -> bool:
@@ -261,7 +261,7 @@ class Motion:
         self.told(step, loss)
         return time.monotonic() > deadline or self._halt.is_set()
 
-    def _play(self, end: Moment, shown: Stretch) -> Motion.Arrived:
+    def _play(self, end: Moment, shown: Event) -> RunController.Arrived:
         session, pace = self._session, self._running
         at_once = max(1, round(pace.a_second * FRAME)) if not pace.events else 1  # steps from frame to frame
         while not self._halt.is_set():

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from engine import Place
+from engine import EventPattern
 from engine.autograd.tape import Rows
 from engine.expressions.scope import Scope
-from engine.expressions.source import BRACKETS, check_length, indices
+from engine.expressions.source import BRACKETS, check_length, split_indices
 from engine.model.tensors import TensorSpec
 from engine.text import split, token_id
-from engine.timeline.events import PHASES, Moment, Phase, StepProgram, Stretch
+from engine.timeline.events import PHASES, Event, Moment, Phase, StepProgram
 from microgpt_tui.debugger.completion import LineError
 
 WRITTEN = re.compile(rf"([\w.]+)({BRACKETS})?\s*(@.*)?")
@@ -27,7 +27,7 @@ EXAMPLE = "write for example wte[5, 3] or q[3]"
 class Scalar:
     """The number at `index` of every tensor at `place`; `reach` is the token position without which there is none."""
 
-    place: Place
+    place: EventPattern
     index: tuple[int, ...]
     parameter: bool
     reach: int
@@ -44,12 +44,12 @@ class Scalar:
         if not written:
             raise LineError(f"{text.strip()!r} names no single number; {EXAMPLE}")
         name, brackets, at = written.groups()
-        place = Place.parse(name + (at or ""))
+        place = EventPattern.parse(name + (at or ""))
         place.check(scope)
         if place.phase is not None and not phased:
             raise LineError("the next event may be in any phase; leave out the phase")
         spec = scope.specs.get(name) or TensorSpec(name, {}, (), "mean")  # the loss of the document
-        parts = indices(brackets or "")
+        parts = split_indices(brackets or "")
         places = len(spec.places) if len(parts) == len(spec.places) + len(spec.shape) else 0
         if len(parts) != places + len(spec.shape):
             example = f"{name}[{', '.join(str(size - 1) for size in spec.shape)}]" if spec.shape else name
@@ -73,7 +73,7 @@ class Scalar:
         tensors = (s.rows for s in program.stretches(Phase.FORWARD) if self.place.matches(s))
         return np.array([self._of(rows) for rows in tensors if self._within(rows)], dtype=np.int32)
 
-    def row(self, stretch: Stretch) -> int | None:
+    def row(self, stretch: Event) -> int | None:
         """The scalar on the tape in the tensor or matrix of one event; None if it has none there."""
         return self._of(stretch.rows) if self.place.matches(stretch) and self._within(stretch.rows) else None
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from engine.expressions.source import check_length
 from engine.text import same
-from engine.timeline.events import PHASES, Moment, StepProgram, Stretch
+from engine.timeline.events import PHASES, Event, Moment, StepProgram
 from microgpt_tui.debugger.completion import LineError, completed
 
 NUMBERS = {"pos": "pos", "position": "pos", "layer": "layer", "head": "head"}
@@ -66,7 +66,7 @@ def _tests(line: str) -> list[tuple[str, str]]:
     return tests
 
 
-def _fits(stretch: Stretch, key: str, value: str, program: StepProgram) -> bool:
+def _fits(stretch: Event, key: str, value: str, program: StepProgram) -> bool:
     if key in NUMBERS:
         return bool(getattr(stretch, key) == int(value))
     token = None if stretch.pos is None else program.tokenizer.name(program.inputs[stretch.pos])
@@ -77,7 +77,7 @@ def _fits(stretch: Stretch, key: str, value: str, program: StepProgram) -> bool:
     return named or (len(word) > 1 and word in stretch.name)
 
 
-def completions(line: str, program: StepProgram) -> list[str]:
+def search_completions(line: str, program: StepProgram) -> list[str]:
     """Lines that this one could become."""
     if not line or line.endswith(" "):
         return []

@@ -1,4 +1,4 @@
-"""`Course`: one figure over the steps so far, as far as it is known, and the steps that are still to be replayed."""
+"""`Series`: one figure over the steps so far, as far as it is known, and the steps that are still to be replayed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _UNKNOWN = object()
 
 
 @dataclass(frozen=True, slots=True)
-class Course(Generic[T]):
+class Series(Generic[T]):
     """A figure up to a moment, by step, ascending, and the finished steps still `missing` among them."""
 
     figure: Figure
@@ -62,7 +62,7 @@ class Watched:
         return watching(self.text, scope)
 
 
-def course(figure: Figure, past: Past, view: View) -> Course[Any]:
+def series_of(figure: Figure, past: Past, view: View) -> Series[Any]:
     """The course of a figure over those finished steps before that of the view which are shown.
 
     Another thread may add to `past` and take old figures away meanwhile, so each is looked up once.
@@ -70,4 +70,4 @@ def course(figure: Figure, past: Past, view: View) -> Course[Any]:
     steps = steps_to_show(view.moment.step - 1, MOST_SHOWN, view.spacing)
     found = ((s, past.get((figure, s), _UNKNOWN)) for s in steps)
     known = {s: value for s, value in found if value is not _UNKNOWN}
-    return Course(figure, known, tuple(s for s in steps if s not in known))
+    return Series(figure, known, tuple(s for s in steps if s not in known))

@@ -1,4 +1,4 @@
-"""`Historian`: replays figures over past steps in a thread, and tells the screen when it knows more."""
+"""`SeriesLoader`: replays figures over past steps in a thread, and tells the screen when it knows more."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from textual.worker import get_current_worker
 from engine import ConfigError, Session, Stopped
 from engine.run.replay import replay
 from engine.timeline.view import View
-from microgpt_tui.debugger.series import Course, Figure
+from microgpt_tui.debugger.series import Figure, Series
 
 MOST_KNOWN = 20_000  # figures kept, about 10 MB; the oldest go
 REST = 0.08  # seconds without another request until work begins: it would make a held key stutter
@@ -23,7 +23,7 @@ Wish = frozenset[tuple[Figure, int]]
 """Figures and the steps in which to read them."""
 
 
-class Historian:
+class SeriesLoader:
     """Works on the latest wish of each that asks, on all of them at once. What it has learned is in `known`."""
 
     class Learned(Message):
@@ -41,7 +41,7 @@ class Historian:
         self._told = 0.0
         self._complained = False
 
-    def ask(self, courses: Iterable[Course[Any]], who: str | None = None) -> None:
+    def ask(self, courses: Iterable[Series[Any]], who: str | None = None) -> None:
         """Learn what these courses lack, instead of whatever the same one asked for before. Returns at once."""
         wish = frozenset((course.figure, step) for course in courses for step in course.missing)
         with self._lock:
@@ -72,7 +72,7 @@ class Historian:
     def _learn(self, wish: Wish, stop: Callable[[], bool]) -> bool:
         """Replay what is lacking; False if it was stopped before the end."""
         try:
-            self._twin = self._twin or self._session.twin()
+            self._twin = self._twin or self._session.replay_copy()
         except ConfigError as error:  # no memory
             self._complain(f"The past cannot be replayed: {error}.")
             return True

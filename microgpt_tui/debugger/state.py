@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from engine import NumericFault, Session
-from microgpt_tui.debugger.annotations import Kept
-from microgpt_tui.debugger.frame import Choice, Where
+from microgpt_tui.debugger.annotations import Annotations
+from microgpt_tui.debugger.frame import Choice, Focus
 from microgpt_tui.debugger.run_controller import Live
 
 
@@ -19,12 +19,12 @@ class DebuggerState:
     """
 
     def __init__(
-        self, session: Session, kept: Kept | None = None, on_change: Callable[[], None] = lambda: None
+        self, session: Session, kept: Annotations | None = None, on_change: Callable[[], None] = lambda: None
     ) -> None:
-        self._session, self._where, self._kept = session, Where(session.moment), kept or Kept()
+        self._session, self._where, self._kept = session, Focus(session.moment), kept or Annotations()
         self._fault: NumericFault | None = None
         self._live: Live | None = None
-        self._trail: list[Where] = []
+        self._trail: list[Focus] = []
         self.on_change = on_change
 
     @property
@@ -33,12 +33,12 @@ class DebuggerState:
         return self._session
 
     @property
-    def where(self) -> Where:
+    def where(self) -> Focus:
         """The moment, and the focus in it."""
         return self._where
 
     @property
-    def kept(self) -> Kept:
+    def kept(self) -> Annotations:
         """Breakpoints, health checks, watches and marks."""
         return self._kept
 
@@ -53,7 +53,7 @@ class DebuggerState:
         return self._live
 
     @property
-    def trail(self) -> tuple[Where, ...]:
+    def trail(self) -> tuple[Focus, ...]:
         """Where values were followed from, the latest last."""
         return tuple(self._trail)
 
@@ -70,12 +70,12 @@ class DebuggerState:
         self._where = self._where.choosing(choice)
         self.on_change()
 
-    def annotate(self, kept: Kept) -> None:
+    def annotate(self, kept: Annotations) -> None:
         """Replace the annotations."""
         self._kept = kept
         self.on_change()
 
-    def restore(self, where: Where, kept: Kept) -> None:
+    def restore(self, where: Focus, kept: Annotations) -> None:
         """Take up the focus and the annotations of another session."""
         self._where, self._kept = where, kept
         self.on_change()
@@ -90,7 +90,7 @@ class DebuggerState:
         """The run rests for a frame."""
         self._live = live
 
-    def stand(self, where: Where) -> None:
+    def stand(self, where: Focus) -> None:
         """The run stands at the moment of `where`, or is about to."""
         self._where = where
 
@@ -106,6 +106,6 @@ class DebuggerState:
         """Remember the present focus, with a scalar that is followed from here."""
         self._trail.append(replace(self._where, row=row))
 
-    def follow_back(self) -> Where | None:
+    def follow_back(self) -> Focus | None:
         """Where the last scalar was followed from, which is forgotten; None if there is none."""
         return self._trail.pop() if self._trail else None

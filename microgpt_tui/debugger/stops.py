@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from engine import Stops
-from engine.expressions.breakpoint import Armed, Breakpoint, Place
+from engine.expressions.breakpoint import Armed, Breakpoint, EventPattern
 from engine.expressions.scope import Scope
-from engine.timeline.events import Moment, Stretch
-from microgpt_tui.debugger.annotations import Kept
+from engine.timeline.events import Event, Moment
+from microgpt_tui.debugger.annotations import Annotations
 from microgpt_tui.debugger.state import DebuggerState
 
 
@@ -35,7 +35,7 @@ class StopsController:
         """A single breakpoint, with the health checks."""
         return Stops(self.scope, (breakpoint_,), self._state.kept.checks)
 
-    def keep(self, kept: Kept) -> None:
+    def keep(self, kept: Annotations) -> None:
         """Replace the annotations. The hits of a breakpoint that is another now are counted from 0."""
         same = {replace(each, enabled=True) for each in kept.breakpoints}
         for each in self._state.kept.breakpoints:
@@ -43,9 +43,9 @@ class StopsController:
                 self.hits.pop(each.id, None)
         self._state.annotate(kept)
 
-    def toggle(self, event: Stretch) -> None:
+    def toggle(self, event: Event) -> None:
         """Set a breakpoint on an event, or remove it."""
-        here, kept = Place.of(event), self._state.kept
+        here, kept = EventPattern.of(event), self._state.kept
         others = tuple(each for each in kept.breakpoints if each.place != here or each.condition is not None)
         if len(others) < len(kept.breakpoints):
             self.keep(replace(kept, breakpoints=others))

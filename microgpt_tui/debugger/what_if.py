@@ -8,12 +8,12 @@ from functools import partial
 from engine import EngineError, Session
 from engine.checkpoint.checkpoint import Checkpoint, snapshot
 from engine.expressions.scope import Scope
-from engine.expressions.watch import written
-from engine.interventions.plan import Alterations
+from engine.expressions.watch import watch_text
+from engine.interventions.plan import InterventionPlan
 from engine.interventions.syntax import Ablation, Change, parse
 from engine.run.branches import ORIGINAL, Branches
 from engine.timeline.events import Moment, Phase
-from microgpt_tui.debugger.frame import Beside, Frame
+from microgpt_tui.debugger.frame import ComparedRun, Frame
 from microgpt_tui.debugger.state import DebuggerState
 
 HINT = "d compares, E lists the branches; the original stays."
@@ -39,14 +39,14 @@ class WhatIfController:
         return self.branches.name_of(self._state.session)
 
     @property
-    def beside(self) -> Beside | None:
+    def beside(self) -> ComparedRun | None:
         """The run to compare with: the partner, else the original; in the original, the last branch."""
         here, names = self.branch, [None, *(branch.name for branch in self.branches.all())]
         others = [name for name in names if name != here]
         if not others:
             return None
         name = self.partner if self.partner in others else others[0] if here is not None else others[-1]
-        return Beside(name or ORIGINAL, name, self.branches.changes(name), self.branches)
+        return ComparedRun(name or ORIGINAL, name, self.branches.changes(name), self.branches)
 
     def snapshot(self, path: str | None) -> Checkpoint:
         """The original and its branches, to be saved."""
@@ -117,7 +117,7 @@ class WhatIfController:
         """The selected scalar as a change names it; None for a constant."""
         row = frame.selected
         tick = frame.program.tick_of(row)
-        return written(frame.view, row) or (None if tick is None else f"scalar[{tick}]")
+        return watch_text(frame.view, row) or (None if tick is None else f"scalar[{tick}]")
 
     def step_of(self, row: int) -> int:
         """The step whose value is meant: that of a parameter which has been moved is the next step's."""
@@ -137,7 +137,7 @@ class WhatIfController:
             at = "," if "@" in target else "@"
             change = parse(f"{target}{at}step={step} = {value!r}", scope)
         if change.step == session.step:
-            Alterations(session.recording).check(change, session.program)
+            InterventionPlan(session.recording).check(change, session.program)
         return change
 
     def add(self, change: Change) -> None:

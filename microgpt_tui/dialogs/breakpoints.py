@@ -16,7 +16,7 @@ from textual.widgets.option_list import Option
 
 from engine import CHECKS, Scope
 from engine.expressions.breakpoint import Armed, Breakpoint
-from microgpt_tui.debugger.annotations import Kept
+from microgpt_tui.debugger.annotations import Annotations
 from microgpt_tui.dialogs.prompt import AskScreen
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Line
@@ -45,7 +45,9 @@ class BreakpointsScreen(Modal[Breakpoint | None]):
         Binding("g", "goto", "go", tooltip="Go to the next event of this step where the chosen breakpoint stands"),
     ]
 
-    def __init__(self, kept: Kept, scope: Scope, hits: Mapping[str, int], keep: Callable[[Kept], None]) -> None:
+    def __init__(
+        self, kept: Annotations, scope: Scope, hits: Mapping[str, int], keep: Callable[[Annotations], None]
+    ) -> None:
         super().__init__()
         self.kept, self._scope, self._hits, self._keep = kept, scope, hits, keep
 
@@ -84,7 +86,7 @@ class BreakpointsScreen(Modal[Breakpoint | None]):
         line = _switch(check in self.kept.checks).fit(check, CHECK)
         return _as_text(line.fit(CHECKS[check], self._room - 2 - CHECK, theme.DIM))
 
-    def _change(self, kept: Kept) -> None:
+    def _change(self, kept: Annotations) -> None:
         self.kept = kept
         self._keep(kept)
         self._fill(self.query_one(OptionList).highlighted or 0)

@@ -18,7 +18,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from engine import EngineError, Session
-from engine.run.gradcheck import Check, GradientChecker, Summary
+from engine.run.gradcheck import CheckedGradient, GradientChecker, Summary
 from engine.text import quoted
 from microgpt_tui.dialogs.gradcheck_text import check_text, family, neighbour, summary_text
 from microgpt_tui.drawing import theme
@@ -57,7 +57,7 @@ class GradCheckScreen(Modal[int | None]):
     class Told(Message):
         """What a job has found: one check, so many of them so far, or why there is none."""
 
-        def __init__(self, job: int, found: Check | Summary | EngineError) -> None:
+        def __init__(self, job: int, found: CheckedGradient | Summary | EngineError) -> None:
             self.job, self.found = job, found
             super().__init__()
 
@@ -65,7 +65,7 @@ class GradCheckScreen(Modal[int | None]):
         super().__init__()
         self._session, self._view, self._row = session, session.view(), row
         self._h: float | None = None
-        self.found: Check | Summary | EngineError | None = None
+        self.found: CheckedGradient | Summary | EngineError | None = None
         self.at_work = False  # whether many are being checked
         self._of_many = False  # whether many were asked for
         self._job = 0  # the latest; a thread that works on an older one stops
@@ -97,7 +97,7 @@ class GradCheckScreen(Modal[int | None]):
         with self._turn:
             try:
                 if self._checker is None:
-                    twin, step = self._session.twin(), self._view.moment.step
+                    twin, step = self._session.replay_copy(), self._view.moment.step
                     self._checker = GradientChecker(twin, step, lambda *_: self._gone.is_set())
                 if job == self._job:
                     work(self._checker, job)
@@ -126,7 +126,7 @@ class GradCheckScreen(Modal[int | None]):
 
         self._ask(work)
 
-    def _tell(self, job: int, found: Check | Summary) -> None:
+    def _tell(self, job: int, found: CheckedGradient | Summary) -> None:
         self.post_message(self.Told(job, found))
 
     # What is shown.
@@ -145,7 +145,7 @@ class GradCheckScreen(Modal[int | None]):
         program = self._view.program
         title, keys, body = name, "arrows other numbers · 0 default h · esc closes", Text()
         match self.found:
-            case Check() as check:
+            case CheckedGradient() as check:
                 title, keys = check.name, f"m all of {name} · + − h · arrows · esc closes"
                 body = check_text(check, self._h is not None)
             case Summary() as summary:
@@ -183,13 +183,13 @@ class GradCheckScreen(Modal[int | None]):
         if isinstance(self.found, Summary) and self.found.largest is not None:
             self._row = self.found.largest.row
             self._check()
-        elif isinstance(self.found, Check):
+        elif isinstance(self.found, CheckedGradient):
             self.dismiss(self.found.row)
 
     def action_scale(self, factor: float) -> None:
         """A larger or a smaller step, for whatever is shown."""
         check = self.found.largest if isinstance(self.found, Summary) else self.found
-        h = check.h if self._h is None and isinstance(check, Check) else self._h
+        h = check.h if self._h is None and isinstance(check, CheckedGradient) else self._h
         if h is not None:
             self._h = min(max(h * factor, 1e-300), 1e300)
             self._again()

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from engine.autograd.tape import Rows
 from engine.explain.scalar import Explainer
-from engine.run.gradcheck import Check, Summary
+from engine.run.gradcheck import CheckedGradient, Summary
 from engine.timeline.view import View
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import bar
@@ -43,7 +43,7 @@ def neighbour(view: View, row: int, dx: int, dy: int) -> int:
     return int(rows[tuple(np.clip(moved, 0, np.array(rows.shape) - 1))])
 
 
-def check_text(check: Check, own_h: bool) -> Text:
+def check_text(check: CheckedGradient, own_h: bool) -> Text:
     """One check, a number a line. `own_h`: h is not the default any more."""
     text = Text()
     _row(text, "value x", f"{check.value!r}")
@@ -58,10 +58,10 @@ def check_text(check: Check, own_h: bool) -> Text:
         text.append(figure[:same], theme.STRONG + Style(underline=True)).append(f"{figure[same:]}\n", theme.TEXT)
     _row(text, "difference", f"{check.difference:+.2e}")
     _row(text, "difference, relative", f"{check.relative:.1e}", "  of the larger of the two")
-    return text.append(f"\n{remark(check)}", theme.WARNING if check.kinks or check.unmoved else theme.DIM)
+    return text.append(f"\n{gradient_remark(check)}", theme.WARNING if check.kinks or check.unmoved else theme.DIM)
 
 
-def remark(check: Check) -> str:
+def gradient_remark(check: CheckedGradient) -> str:
     """What there is to know before judging the two numbers."""
     if check.unmoved:
         return "h is so small that x + h or x − h is x again: + makes it larger."

@@ -17,7 +17,7 @@ from microgpt_tui.export.screenshot import Screenshot
 from microgpt_tui.export.svg import FONTS, svg
 from microgpt_tui.lectures.lecture import Lecture
 from microgpt_tui.lectures.page import Play, Run
-from microgpt_tui.lectures.rendered_page import LETTERS, Leaf
+from microgpt_tui.lectures.rendered_page import LETTERS, RenderedPage
 from microgpt_tui.panes.arrangement import Arrangement
 from microgpt_tui.screens.lecture import LectureScreen
 
@@ -43,12 +43,12 @@ class Printed:
     """A chapter for a handout: its title, and its pages with their pictures."""
 
     title: str
-    pages: tuple[tuple[Leaf, Screenshot], ...]
+    pages: tuple[tuple[RenderedPage, Screenshot], ...]
 
 
 async def printed(lecture: Lecture, session: Session) -> Printed:
     """The present chapter of a lecture, drawn on a run of it. Raises LectureError for a mistake in it."""
-    leaves: list[Leaf] = []
+    leaves: list[RenderedPage] = []
 
     def make() -> LectureScreen:
         screen = LectureScreen(session, lecture)
@@ -94,7 +94,7 @@ def _chapter(number: int, chapter: Printed, answer: str) -> str:
     return f'<h1 id="c{number}">{escape(chapter.title)}</h1>\n{pages}'
 
 
-def _page(place: int, leaf: Leaf, shot: Screenshot, answer: str) -> str:
+def _page(place: int, leaf: RenderedPage, shot: Screenshot, answer: str) -> str:
     parts = [f'<h2><span class="number">{place}.</span> {_inline(leaf.title)}</h2>']
     if leaf.figure:
         parts.append(f'<p class="figure">{escape(leaf.figure)}</p>')

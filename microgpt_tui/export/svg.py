@@ -22,12 +22,12 @@ def svg(shot: Screenshot) -> str:
     """The whole file, or a part of an HTML page."""
     ground, lines = shot.colours.background, list(enumerate(shot.lines))
     drawn = [rect for y, line in lines for rect in backgrounds(line, y, ground)]
-    drawn += [text for y, line in lines for text in texts(line, y)]
+    drawn += [text for y, line in lines for text in text_elements(line, y)]
     return file(shot.title, shot.width, len(shot.lines), ground, "\n".join(drawn))
 
 
 def file(title: str, columns: int, lines: int, ground: str, drawn: str) -> str:
-    """The file around what `backgrounds` and `texts` have drawn, on a screen of so many cells."""
+    """The file around what `backgrounds` and `text_elements` have drawn, on a screen of so many cells."""
     width, height = columns * CELL + 2 * MARGIN, lines * LINE + 2 * MARGIN
     return f"""<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" \
 viewBox="{-MARGIN} {-MARGIN} {width} {height}" role="img">
@@ -49,7 +49,7 @@ def backgrounds(line: Iterable[Piece], y: int, ground: str) -> Iterator[str]:
             yield _rect(x, y * LINE, end - x, LINE, f' fill="{own}"')
 
 
-def texts(line: Iterable[Piece], y: int) -> Iterator[str]:
+def text_elements(line: Iterable[Piece], y: int) -> Iterator[str]:
     """One group for what looks alike and stands together in line `y`."""
     for look, group in groupby(line, lambda piece: piece.look):
         drawn = "".join(text for piece in group for text in _piece(piece, y * LINE))

@@ -9,13 +9,13 @@ from engine.model.recording import Floats
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import cell, size_for, window
 from microgpt_tui.drawing.picture import Line, Picture
-from microgpt_tui.inference.state import Seen
-from microgpt_tui.panes.attention import share
+from microgpt_tui.inference.state import InferenceState
+from microgpt_tui.panes.attention import share_cell
 
 KEPT = 4  # lines of keys and values that are not given up for heads
 
 
-def inside(seen: Seen, width: int, height: int) -> Picture:
+def inside(seen: InferenceState, width: int, height: int) -> Picture:
     """One layer: a line a head with the attention weights in percent, then a line a position with its k and v."""
     picture, walk = Picture(), seen.walk
     config = walk.sampler.recording.config
@@ -45,7 +45,7 @@ def inside(seen: Seen, width: int, height: int) -> Picture:
     return picture
 
 
-def _attention(picture: Picture, seen: Seen, names: list[str], sizes: tuple[int, int], heads: int) -> None:
+def _attention(picture: Picture, seen: InferenceState, names: list[str], sizes: tuple[int, int], heads: int) -> None:
     """A line a head, the first ones; a column a token read, the latest ones."""
     label, width = sizes
     size = 4 if len(names) * 4 <= width - label else 3
@@ -64,7 +64,7 @@ def _attention(picture: Picture, seen: Seen, names: list[str], sizes: tuple[int,
         line = picture.line().fit(f"head {head}", label, theme.head(head))
         weights = seen.walk.tensor("attn_weights", pos, seen.layer, head)
         for weight in weights[first:last]:
-            text, style = share(float(weight), 3)
+            text, style = share_cell(float(weight), 3)
             line.add(text, style).add(" " * (size - 3))
 
 

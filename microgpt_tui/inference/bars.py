@@ -12,19 +12,19 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import bar
 from microgpt_tui.drawing.numbers import brief
 from microgpt_tui.drawing.picture import Line, Picture
-from microgpt_tui.inference.state import Seen
+from microgpt_tui.inference.state import InferenceState
 
 NARROWEST, ROOMY = 15, 48  # cells of a column of bars; from ROOMY on, both bars and the logit have their own
 SHARE, LOGIT = 6, 8  # cells of a number
 BEFORE = "╎"  # how long the bar is before the temperature
 
 
-def share(value: float) -> str:
+def share_text(value: float) -> str:
     """A share of 1 in five characters."""
     return f"{value:.3f}" if value >= 0.0005 or value == 0 else "<.001"
 
 
-def probabilities(seen: Seen, width: int, height: int) -> Picture:
+def probabilities(seen: InferenceState, width: int, height: int) -> Picture:
     """A line a token, in as many columns as it takes; if not all fit, the likeliest."""
     picture, look = Picture(), seen.look
     n = len(look.weights)
@@ -42,7 +42,7 @@ def probabilities(seen: Seen, width: int, height: int) -> Picture:
     return picture
 
 
-def _likeliest(seen: Seen, room: int) -> list[int]:
+def _likeliest(seen: InferenceState, room: int) -> list[int]:
     """So many of the likeliest tokens, the chosen one among them."""
     order = ranked(seen.look.probs)
     order.remove(seen.look.token_id)
@@ -60,7 +60,7 @@ def _heading(line: Line, size: int, label: int, shown: int, n: int) -> None:
         line.add(f"  {shown} of {n}", theme.DIM)
 
 
-def _token(line: Line, seen: Seen, token_id: int, label: int, size: int) -> None:
+def _token(line: Line, seen: InferenceState, token_id: int, label: int, size: int) -> None:
     look, end = seen.look, line.width + size
     weight, plain = look.weights[token_id], float(look.plain[token_id])
     chosen = token_id == look.token_id
@@ -71,7 +71,7 @@ def _token(line: Line, seen: Seen, token_id: int, label: int, size: int) -> None
         half = (size - label - LOGIT) // 2
         line.fit(brief(float(look.logits[token_id]), LOGIT - 1), LOGIT - 1, theme.DIM, right=True).add(" ")
         begun = line.width
-        line.fit(share(plain), SHARE, theme.DIM).add(bar(plain, scale, half - SHARE - 1), theme.DIM)
+        line.fit(share_text(plain), SHARE, theme.DIM).add(bar(plain, scale, half - SHARE - 1), theme.DIM)
         line.to(begun + half)
         line.fit(_said(look.probs[token_id], weight), SHARE, style)
         line.add(bar(weight, scale, end - line.width), theme.TARGET if chosen else theme.PLUS)
@@ -81,7 +81,7 @@ def _token(line: Line, seen: Seen, token_id: int, label: int, size: int) -> None
 
 
 def _said(prob: float, weight: float) -> str:
-    return "out" if prob and not weight else share(weight)
+    return "out" if prob and not weight else share_text(weight)
 
 
 def _both(line: Line, shares: tuple[float, float], scale: float, room: int, style: Style) -> None:
@@ -94,7 +94,7 @@ def _both(line: Line, shares: tuple[float, float], scale: float, room: int, styl
         line.add(after, style).add(" " * (tick - len(after))).add(BEFORE, theme.DIM)
 
 
-def draw(seen: Seen, width: int, height: int) -> Picture:
+def draw_bar(seen: InferenceState, width: int, height: int) -> Picture:
     """The running sums as one bar from 0 to 1, a stretch a token, and the random number that points into it."""
     picture, look, room = Picture(), seen.look, max(8, width - 2)
     number = None if look.pick is None else look.pick.number
@@ -112,7 +112,7 @@ def draw(seen: Seen, width: int, height: int) -> Picture:
     return picture
 
 
-def _words(seen: Seen) -> str:
+def _words(seen: InferenceState) -> str:
     look, strategy = seen.look, seen.walk.strategy
     token = seen.token(look.token_id)
     if look.pick is None:
@@ -124,7 +124,7 @@ def _words(seen: Seen) -> str:
     return f"The random number {look.pick.number:.6f} falls into {token}, which has {low:.6f} to {high:.6f}."
 
 
-def _sums(line: Line, seen: Seen, room: int, at: int | None) -> Line:
+def _sums(line: Line, seen: InferenceState, room: int, at: int | None) -> Line:
     """Each cell belongs to the token whose stretch holds its middle; a stretch begins with the token's name.
 
     The cell `at` belongs to the token that the number falls into, however narrow its stretch.

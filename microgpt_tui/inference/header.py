@@ -7,10 +7,10 @@ from rich.cells import cell_len
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import window
 from microgpt_tui.drawing.picture import Line, Picture
-from microgpt_tui.inference.state import COLDEST, HOTTEST, NOTCH, Position, Seen, Temperature
+from microgpt_tui.inference.state import COLDEST, HOTTEST, NOTCH, InferenceState, Position, Temperature
 
 
-def place(seen: Seen, width: int, height: int) -> Picture:
+def place(seen: InferenceState, width: int, height: int) -> Picture:
     """One line: the training step whose parameters are used, and which sequence of random numbers."""
     del height
     picture = Picture()
@@ -24,7 +24,7 @@ def place(seen: Seen, width: int, height: int) -> Picture:
     return picture
 
 
-def tokens(seen: Seen, width: int, height: int) -> Picture:
+def tokens(seen: InferenceState, width: int, height: int) -> Picture:
     """Two lines: what was read, the present token in brackets, what comes next; and what happens, in words."""
     del height
     picture, walk, look = Picture(), seen.walk, seen.look
@@ -52,7 +52,7 @@ def tokens(seen: Seen, width: int, height: int) -> Picture:
     return picture
 
 
-def slider(seen: Seen, width: int, height: int) -> Picture:
+def slider(seen: InferenceState, width: int, height: int) -> Picture:
     """One line: the temperature, to be dragged, and how the next token is chosen."""
     del height
     picture, t = Picture(), seen.walk.strategy.temperature
@@ -68,7 +68,7 @@ def slider(seen: Seen, width: int, height: int) -> Picture:
     return picture
 
 
-def keys(seen: Seen, width: int, height: int) -> Picture:
+def keys(seen: InferenceState, width: int, height: int) -> Picture:
     """One line: what can be pressed."""
     del height
     picture = Picture()

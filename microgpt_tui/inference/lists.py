@@ -5,14 +5,14 @@ from __future__ import annotations
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import bar
 from microgpt_tui.drawing.picture import Line, Picture, measured
-from microgpt_tui.inference.state import Seen
+from microgpt_tui.inference.state import InferenceState
 
 KNOWN = "■ in data"
 NARROWEST = 13  # cells of a column of names
 PRINTED = "as the original prints"
 
 
-def beam(seen: Seen, width: int, height: int) -> Picture:
+def draw_beam(seen: InferenceState, width: int, height: int) -> Picture:
     """A line a continuation: its probability, a bar, the document, and whether it stands in the training data."""
     del height
     picture = Picture()
@@ -33,7 +33,7 @@ def beam(seen: Seen, width: int, height: int) -> Picture:
     return picture
 
 
-def names(seen: Seen, width: int, height: int) -> Picture:
+def draw_names(seen: InferenceState, width: int, height: int) -> Picture:
     """A column a training step, the parameters as they are first, all from the same random numbers; and the names that
     microgpt.py prints.
     """
@@ -73,7 +73,7 @@ def _room(column: int, size: int, width: int, columns: list[tuple[str, list[str]
     return size - 1 if column < len(columns) - 1 else width - column * size
 
 
-def _name(line: Line, seen: Seen, name: str, room: int) -> None:
+def _name(line: Line, seen: InferenceState, name: str, room: int) -> None:
     """A document, and whether it stands in the training data: in a word if there is room, by a mark in any case."""
     known = name in seen.docs
     mark = f" {KNOWN}" if measured(name)[1] + len(KNOWN) + 1 <= room else "■"

@@ -1,4 +1,4 @@
-"""`Seen`: what the pictures of inference are drawn from, and what their spots stand for."""
+"""`InferenceState`: what the pictures of inference are drawn from, and what their spots stand for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 from engine.sampling.beam import Continuation
-from engine.sampling.stepper import Look, Walk
+from engine.sampling.stepper import SampleStep, SampleStepper
 from microgpt_tui.debugger.frame import token_name
 
 COLDEST, HOTTEST, NOTCH = 0.05, 2.0, 0.05  # the slider of the temperature
@@ -27,7 +27,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Seen:
+class InferenceState:
     """One position of a walk, by parameters of a training step, with `docs` to compare what is made up with.
 
     `branch` is the one of the run that they are of, None for the original.
@@ -36,7 +36,7 @@ class Seen:
     `pending` says what is being worked out.
     """
 
-    walk: Walk
+    walk: SampleStepper
     step: int
     sequence: int
     layer: int
@@ -49,7 +49,7 @@ class Seen:
     pending: str = ""
 
     @property
-    def look(self) -> Look:
+    def look(self) -> SampleStep:
         """The present position."""
         return self.walk.here
 

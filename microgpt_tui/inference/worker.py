@@ -13,10 +13,10 @@ from textual.screen import Screen
 from textual.worker import Worker, get_current_worker
 
 from engine import EngineError, Session
-from engine.run.samples_by_step import names, names_at, printed_names
+from engine.run.samples_by_step import printed_names, sample_at_steps, sample_names
 from engine.sampling.beam import Continuation, beam
 from engine.sampling.sampler import Sampler
-from engine.sampling.strategy import Strategy
+from engine.sampling.strategy import DecodingStrategy
 
 NAMES, WIDTH = 20, 12  # documents a step, and how many continuations a beam goes on with
 
@@ -32,10 +32,16 @@ class Helper:
         """
 
         def __init__(
-            self, beam: list[Continuation] | None = None, names: dict[int | None, list[str]] | None = None,
+            self, beam: list[Continuation] | None = None, sample_names: dict[int | None, list[str]] | None = None,
             printed: list[str] | None = None, over: bool = True, trouble: str = "",
         ) -> None:  # fmt: skip
-            self.beam, self.names, self.printed, self.over, self.trouble = beam, names or {}, printed, over, trouble
+            self.beam, self.names, self.printed, self.over, self.trouble = (
+                beam,
+                sample_names or {},
+                printed,
+                over,
+                trouble,
+            )
             super().__init__()
 
     def __init__(self, owner: Screen[Any], session: Session, sampler: Sampler) -> None:
@@ -50,7 +56,7 @@ class Helper:
         """Search for continuations of a prefix."""
         self._begin(partial(self._search, prefix, temperature))
 
-    def sample(self, steps: Sequence[int], strategy: Strategy, prefix: str, seed: str) -> None:
+    def sample(self, steps: Sequence[int], strategy: DecodingStrategy, prefix: str, seed: str) -> None:
         """Sample names, with the parameters as they are and with those of these steps."""
         self._begin(partial(self._sample, steps, strategy, prefix, seed))
 
@@ -85,14 +91,14 @@ class Helper:
         found = beam(self._own_sampler(), self._session.tokenizer, WIDTH, temperature, prefix)
         self._tell(self.Found(beam=found))
 
-    def _sample(self, steps: Sequence[int], strategy: Strategy, prefix: str, seed: str) -> None:
+    def _sample(self, steps: Sequence[int], strategy: DecodingStrategy, prefix: str, seed: str) -> None:
         worker = get_current_worker()
-        now = names(self._session, NAMES, strategy, prefix, seed, self._own_sampler())
-        self._tell(self.Found(names={None: now}, printed=self._printed, over=False))
-        self._run = self._run or self._session.anew()
-        told = names_at(self._run, steps, NAMES, strategy, prefix, seed, lambda *_: worker.is_cancelled)
+        now = sample_names(self._session, NAMES, strategy, prefix, seed, self._own_sampler())
+        self._tell(self.Found(sample_names={None: now}, printed=self._printed, over=False))
+        self._run = self._run or self._session.restart_copy()
+        told = sample_at_steps(self._run, steps, NAMES, strategy, prefix, seed, lambda *_: worker.is_cancelled)
         for step, found in told:
-            self._tell(self.Found(names={step: found}, over=False))
+            self._tell(self.Found(sample_names={step: found}, over=False))
         self._printed = self._printed or printed_names(self._run, NAMES, lambda *_: worker.is_cancelled)
         self._tell(self.Found(printed=self._printed))
 

@@ -1,4 +1,4 @@
-"""`Scene`: a page bound to a run: its moments as addresses, its focus, its texts with their quotes, all checked once.
+"""A page of a lecture bound to a run: moments as addresses, focus, texts with their quotes, all checked once.
 
 Binding runs nothing. What can be known only by running (whether an event exists in that step's document, whether a
 number is known at that moment) is asked with `start`, `ending` and `Template.fill`.
@@ -15,11 +15,11 @@ from engine import Address, EngineError, Expression, ExpressionError, Moment, Sc
 from engine.expressions.scope import Kind
 from engine.expressions.watch import Watch
 from microgpt_tui.debugger import navigation
-from microgpt_tui.debugger.frame import Choice, Frame, Where
+from microgpt_tui.debugger.frame import Choice, Focus, Frame
 from microgpt_tui.debugger.keys import TAKEN, Key
 from microgpt_tui.lectures.page import Act, Ask, Chapter, LectureError, Page, Play, Run, Said, Wait
 from microgpt_tui.lectures.quotes import Ask as Question
-from microgpt_tui.lectures.quotes import Reader, Template, go, written
+from microgpt_tui.lectures.quotes import Reader, Template, formatted, go
 
 NOTHING = "none"
 CHOSEN = re.compile(r"(?P<what>head|layer)(?:\s+(?P<number>\d{1,4}))?")
@@ -34,14 +34,14 @@ class ScreenNames:
 
 
 @dataclass(frozen=True)
-class Focus:
+class FocusTarget:
     """What is chosen on a page: a layer, a head or a matrix, or a scalar."""
 
     said: Said
     choice: Choice | None = None
     watch: Watch | None = None
 
-    def on(self, where: Where, session: Session) -> Where:
+    def on(self, where: Focus, session: Session) -> Focus:
         """Where the user then is. Raises LectureError if the scalar is not there at this moment."""
         if self.choice is not None:
             return where.choosing(self.choice)
@@ -78,7 +78,7 @@ class Doing:
 
 
 @dataclass(frozen=True)
-class Scene:
+class BoundPage:
     """A page, ready for runs of one configuration. `until` is where its act ends, in a step if it names none.
 
     `follows` says that the page begins where the one before ends.
@@ -87,7 +87,7 @@ class Scene:
     page: Page
     at: Address | None
     until: Callable[[int], Address] | None
-    focus: tuple[Focus, ...]
+    focus: tuple[FocusTarget, ...]
     title: Template
     body: Template
     notes: Template | None
@@ -146,7 +146,7 @@ class Scene:
             value = self.answer(session)
         except EngineError as error:
             raise said.fault(str(error)) from error
-        places = {options.index(written(value))} if written(value) in options else set()
+        places = {options.index(formatted(value))} if formatted(value) in options else set()
         if isinstance(value, int | float) and value in range(len(options)):
             places.add(int(value))
         if len(places) > 1:
@@ -159,7 +159,7 @@ class Scene:
         raise said.fault(f"{said.text} is {value!r} here, which is none of the options {', '.join(options)}")
 
 
-def bind(chapter: Chapter, scope: Scope, names: ScreenNames) -> tuple[list[Scene], list[LectureError]]:
+def bind(chapter: Chapter, scope: Scope, names: ScreenNames) -> tuple[list[BoundPage], list[LectureError]]:
     """The scenes of a chapter, and every mistake that can be found without running."""
     binder = _Binder(scope, names)
     scenes = [binder.scene(page) for page in chapter.pages]
@@ -175,13 +175,13 @@ class _Binder:
     def __init__(self, scope: Scope, names: ScreenNames) -> None:
         self.scope, self.reader, self.names = scope, Reader(scope), names
 
-    def scene(self, page: Page) -> Scene:
+    def scene(self, page: Page) -> BoundPage:
         act, template, panes = page.act, self.reader.template, (*self.names.panes, NOTHING)
         for said in page.spotlight:
             if said.text not in panes:
                 self._wrong(said, f"no pane is called {said.text!r}; there are {', '.join(panes)}")
         ask = act if isinstance(act, Ask) else None
-        return Scene(
+        return BoundPage(
             page=page,
             at=self._address(page.moment),
             until=self._until(act),
@@ -222,14 +222,14 @@ class _Binder:
         self._wrong(said, f"run is {said.text!r}; write the step to train to, from 0 to {steps}")
         return None
 
-    def _focus(self, said: Said) -> Focus | None:
+    def _focus(self, said: Said) -> FocusTarget | None:
         found = CHOSEN.fullmatch(said.text)
         try:
             if found and found["number"]:
-                return Focus(said, choice=self._choice(found["what"], int(found["number"])))
+                return FocusTarget(said, choice=self._choice(found["what"], int(found["number"])))
             if said.text in self.scope.config.matrices(self.scope.tokenizer.vocab_size):
-                return Focus(said, choice=Choice(matrix=said.text))
-            return Focus(said, watch=Watch(said.text, self.scope))
+                return FocusTarget(said, choice=Choice(matrix=said.text))
+            return FocusTarget(said, watch=Watch(said.text, self.scope))
         except ExpressionError as error:
             self._wrong(
                 said, f"{error.reason}; a focus is a head, a layer, a matrix or a scalar, such as q[0, 3]@pos=2"

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 from engine import Config, EngineError, Moment, Scope, Session
 from engine.model.tokenizer import Tokenizer
-from microgpt_tui.debugger.frame import Where
+from microgpt_tui.debugger.frame import Focus
 from microgpt_tui.drawing.markdown import bare_marks, not_shown
-from microgpt_tui.lectures.binding import Scene, ScreenNames, bind
+from microgpt_tui.lectures.binding import BoundPage, ScreenNames, bind
 from microgpt_tui.lectures.library import config_of, docs_of
 from microgpt_tui.lectures.page import Ask, Chapter, LectureError, Page, Said
 from microgpt_tui.lectures.parser import LONGEST, read_all
@@ -24,7 +24,7 @@ Open = Callable[[Config, list[str]], Session]
 WIDTH, MOST_LINES = 76, 10  # of the text of a page in a window of 80x24
 
 
-def check(
+def check_lecture(
     path: Path, language: str, open_session: Open, names: ScreenNames
 ) -> tuple[Chapter | None, list[LectureError]]:
     """The chapter in a file, and all that is wrong with it, in the order of the lines; else what reads badly."""
@@ -55,7 +55,7 @@ def _not_shown(page: Page) -> Iterator[LectureError]:
                 yield at.fault(f"a page cannot show {what}; write it as text, or as a code block between lines of ```")
 
 
-def _run_through(scenes: list[Scene], session: Session) -> list[LectureError]:
+def _run_through(scenes: list[BoundPage], session: Session) -> list[LectureError]:
     """Go through all pages as a viewer would; what went wrong on the way."""
     mistakes: list[LectureError] = []
 
@@ -72,7 +72,7 @@ def _run_through(scenes: list[Scene], session: Session) -> list[LectureError]:
         if start is None:
             continue
         for focus in scene.focus:
-            asked(focus.on, Where(start), session)
+            asked(focus.on, Focus(start), session)
         for text in scene.texts:
             for quote in text.quotes:
                 asked(text.one, quote, session, start)
@@ -85,7 +85,7 @@ def _run_through(scenes: list[Scene], session: Session) -> list[LectureError]:
     return mistakes
 
 
-def reads_badly(scenes: list[Scene], session: Session) -> list[LectureError]:
+def reads_badly(scenes: list[BoundPage], session: Session) -> list[LectureError]:
     """Pages of a lecture without mistakes whose text is too long for a window of 80x24, or shows bare Markdown."""
     found: list[LectureError] = []
     here = Moment()
@@ -102,7 +102,7 @@ def reads_badly(scenes: list[Scene], session: Session) -> list[LectureError]:
     return found
 
 
-def _answer(scene: Scene, session: Session, start: Moment, end: Moment) -> None:
+def _answer(scene: BoundPage, session: Session, start: Moment, end: Moment) -> None:
     options = [option.fill(session, start) for option in scene.options]
     session.seek(end)
     scene.right(session, options)

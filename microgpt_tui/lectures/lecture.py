@@ -10,11 +10,11 @@ from engine import Config, Moment, Scope, Session
 from engine.model.tokenizer import Tokenizer
 from microgpt_tui.debugger.keys import IN_LECTURE, Key
 from microgpt_tui.drawing.markdown import literal
-from microgpt_tui.lectures.binding import Doing, Scene, ScreenNames, bind
+from microgpt_tui.lectures.binding import BoundPage, Doing, ScreenNames, bind
 from microgpt_tui.lectures.library import config_of, docs_of
 from microgpt_tui.lectures.page import Ask, Chapter, Course, LectureError, Run
 from microgpt_tui.lectures.progress import Press, Turn
-from microgpt_tui.lectures.rendered_page import Leaf, leaf_of
+from microgpt_tui.lectures.rendered_page import RenderedPage, leaf_of
 from microgpt_tui.texts.sentences import lecture_words
 
 
@@ -56,7 +56,7 @@ class Lecture:
         """Time since the beginning."""
         return self.clock() - self.began
 
-    def scenes(self, scope: Scope, names: ScreenNames) -> list[Scene]:
+    def scenes(self, scope: Scope, names: ScreenNames) -> list[BoundPage]:
         """The pages of the present chapter, for a run of it. Raises LectureError, the first mistake in them."""
         scenes, mistakes = bind(self.chapter, scope, names)
         if mistakes:
@@ -71,7 +71,7 @@ def minutes(seconds: float) -> str:
     return f"{hour}:{minute:02}:{second:02}" if hour else f"{minute}:{second:02}"
 
 
-def leaves(scenes: list[Scene], session: Session) -> Iterator[Leaf]:
+def leaves(scenes: list[BoundPage], session: Session) -> Iterator[RenderedPage]:
     """The pages with their numbers, one after the other; `session` is moved for it, and should be a run of its own.
 
     A page with a mistake that only running shows says so itself.
@@ -81,7 +81,7 @@ def leaves(scenes: list[Scene], session: Session) -> Iterator[Leaf]:
         try:
             leaf, here = leaf_of(scene, session, here)
         except LectureError as error:
-            leaf = Leaf(scene.page.title.text, f"This page cannot be shown. {literal(str(error))}", here, here)
+            leaf = RenderedPage(scene.page.title.text, f"This page cannot be shown. {literal(str(error))}", here, here)
         yield leaf
 
 
@@ -114,7 +114,7 @@ def standing(lecture: Lecture, turn: Turn, doing: Doing | None, pages: int, expl
         return Standing(words["exploring"], shown, count, urgent=True)
     press = turn.next
     all_keys = (
-        (keys["page.next"], forward(turn, words)),
+        (keys["page.next"], next_press(turn, words)),
         (keys["page.back"], words["back"]),
         (keys["page.explore"], words["explore"]),
         (keys["page.chapters"], words["chapters"]),
@@ -129,7 +129,7 @@ def standing(lecture: Lecture, turn: Turn, doing: Doing | None, pages: int, expl
     return Standing(hint, all_keys, count, urgent=press is Press.GO_ON)
 
 
-def forward(turn: Turn, words: dict[str, str]) -> str:
+def next_press(turn: Turn, words: dict[str, str]) -> str:
     """What the next press does, in words."""
     if turn.next is not Press.BEGIN:
         return words[HINTS[turn.next]]

@@ -15,29 +15,31 @@ from pathlib import Path
 from engine import Config, ConfigError
 from engine.model.dataset import load_docs
 from microgpt_tui.lectures.page import Chapter, Course, LectureError
-from microgpt_tui.lectures.parser import read
+from microgpt_tui.lectures.parser import read_chapter
 from microgpt_tui.texts.languages import LANGUAGES
 
 BUILT_IN = "microgpt"
 
 
-def course(language: str) -> Course:
+def load_course(language: str) -> Course:
     """The chapters that come with the program. Raises LectureError."""
     return _course(_built_in(), language)
 
 
-def other(course: Course) -> Course | None:
+def other(load_course: Course) -> Course | None:
     """The same course in its next language; None if it has no other. Raises LectureError."""
-    if course.folder is None:
+    if load_course.folder is None:
         return None
-    own = course.chapters[0].language
-    ways = [language for language in LANGUAGES if language == own or (course.folder / language).is_dir()]
+    own = load_course.chapters[0].language
+    ways = [language for language in LANGUAGES if language == own or (load_course.folder / language).is_dir()]
     following = ways[(ways.index(own) + 1) % len(ways)] if own in ways else own
-    return None if following == own else _course(course.folder, following)
+    return None if following == own else _course(load_course.folder, following)
 
 
 def _course(folder: Path, language: str) -> Course:
-    return Course(folder.absolute().resolve().name, [read(path, language) for path in _files(folder, language)], folder)
+    return Course(
+        folder.absolute().resolve().name, [read_chapter(path, language) for path in _files(folder, language)], folder
+    )
 
 
 def find(wanted: str | None, language: str) -> tuple[Course, int]:
@@ -46,14 +48,14 @@ def find(wanted: str | None, language: str) -> tuple[Course, int]:
     Raises LectureError.
     """
     if wanted is None:
-        return course(language), 0
+        return load_course(language), 0
     path = Path(wanted)
     if path.suffix == ".md" or path.is_file():
-        chapter = read(path, path.parent.name if path.parent.name in LANGUAGES else language)
+        chapter = read_chapter(path, path.parent.name if path.parent.name in LANGUAGES else language)
         return Course(chapter.title, [chapter]), 0
     if path.is_dir():
         return _course(path, language), 0
-    built_in = course(language)
+    built_in = load_course(language)
     return built_in, _chosen(wanted, built_in)
 
 
@@ -66,7 +68,7 @@ def files(wanted: str | None, language: str) -> list[Path]:
         return _files(path, language)
     if path.suffix == ".md" or path.is_file():
         return [path]
-    return [Path(course(language).chapters[_chosen(wanted, course(language))].file)]
+    return [Path(load_course(language).chapters[_chosen(wanted, load_course(language))].file)]
 
 
 def config_of(chapter: Chapter) -> Config:
@@ -116,9 +118,9 @@ def _in_order(path: Path) -> tuple[list[str | int], str]:
     return [int(part) if place % 2 else part for place, part in enumerate(parts)], path.name
 
 
-def _chosen(wanted: str, course: Course) -> int:
+def _chosen(wanted: str, load_course: Course) -> int:
     """The place of a chapter by its number from 1, its file's name, or the part of that which is no number."""
-    names = [chapter.name for chapter in course.chapters]
+    names = [chapter.name for chapter in load_course.chapters]
     if wanted.isdecimal() and 1 <= int(wanted) <= len(names):
         return int(wanted) - 1
     for place, name in enumerate(names):

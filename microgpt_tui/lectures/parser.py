@@ -52,7 +52,7 @@ class Header:
         return tuple(self.values.get(key, ()))
 
 
-def read(path: Path, language: str = "en") -> Chapter:
+def read_chapter(path: Path, language: str = "en") -> Chapter:
     """The chapter in a file. Raises LectureError, the first of its mistakes."""
     chapter, mistakes = read_all(path, language)
     if mistakes or chapter is None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from engine import Moment, Scope, Session
-from microgpt_tui.debugger.frame import Frame, Where
+from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.debugger.run_controller import Pace
-from microgpt_tui.lectures.binding import Scene, ScreenNames
+from microgpt_tui.lectures.binding import BoundPage, ScreenNames
 from microgpt_tui.lectures.lecture import Lecture, Standing, standing
 from microgpt_tui.lectures.page import LectureError, Play, Run
 from microgpt_tui.lectures.progress import Press, Turn
-from microgpt_tui.lectures.rendered_page import Leaf
+from microgpt_tui.lectures.rendered_page import RenderedPage
 from microgpt_tui.lectures.speaker_notes import Notes, Seen, notes_of
 
 EVENTS_A_SECOND = 4.0
@@ -28,7 +28,7 @@ class LecturePlayer:
         self.lecture = lecture
         self.scenes = lecture.scenes(scope, names)
         lecture.page %= len(self.scenes)
-        self.leaves: list[Leaf] = []  # of the first pages; the numbers of the others are being worked out
+        self.leaves: list[RenderedPage] = []  # of the first pages; the numbers of the others are being worked out
         self.turn = Turn(None)
         self.exploring = False  # whether the page has been left for the debugger
         self.predicted: int | None = None  # an option of the page's question
@@ -37,17 +37,17 @@ class LecturePlayer:
         self._digits = (0.0, 0)  # when a digit was typed last, and the number so far
 
     @property
-    def scene(self) -> Scene:
+    def scene(self) -> BoundPage:
         """The present page."""
         return self.scenes[self.lecture.page]
 
     @property
-    def leaf(self) -> Leaf | None:
+    def leaf(self) -> RenderedPage | None:
         """The present page with its numbers; None while they are worked out."""
         return self.leaves[self.lecture.page] if self.lecture.page < len(self.leaves) else None
 
     @property
-    def shown_leaf(self) -> Leaf | None:
+    def shown_leaf(self) -> RenderedPage | None:
         """The page as far as it has come; what it has done is not shown before the run is where that ends."""
         return self.leaf and replace(self.leaf, done=self.turn.done and self.aim is None, chosen=self.predicted)
 
@@ -61,7 +61,7 @@ class LecturePlayer:
         """Whether the page has come further than when it was turned to."""
         return self.turn != Turn.of(self.scene.page.act)
 
-    def add(self, leaf: Leaf) -> bool:
+    def add(self, leaf: RenderedPage) -> bool:
         """Take the next page whose numbers are known. Returns whether it is the present one."""
         self.leaves.append(leaf)
         return len(self.leaves) - 1 == self.lecture.page
@@ -111,11 +111,11 @@ class LecturePlayer:
         """Whether a page that plays or trains has come to its end at a moment of the run."""
         return self.leaf is not None and self.turn.next is Press.SKIP and moment.key >= self.leaf.end.key
 
-    def land(self, session: Session) -> tuple[Where, list[str]]:
+    def land(self, session: Session) -> tuple[Focus, list[str]]:
         """The run is where the page wants it. Returns what is in focus there, and sentences for what is not there."""
         self.aim = None
         session.forget_future()  # a page looks the same whenever it is shown, and its curve grows from here
-        where, missing = Where(session.moment), []
+        where, missing = Focus(session.moment), []
         for focus in self.scene.focus:
             try:
                 where = focus.on(where, session)

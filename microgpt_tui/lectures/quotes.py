@@ -61,9 +61,9 @@ class Quote:
         except EngineError as error:
             raise self.said.fault(f"{{{shortened(self.text)}}}: {error}") from error
         if value is None:
-            raise self.said.fault(f"{{{shortened(self.text)}}} is not known at {where(session)}")
+            raise self.said.fault(f"{{{shortened(self.text)}}} is not known at {moment_address(session)}")
         try:
-            return written(value, self.format, self.conversion)
+            return formatted(value, self.format, self.conversion)
         except (ValueError, OverflowError):
             raise self.said.fault(
                 f"{{{shortened(self.text)}}} is {told(value)}, which :{self.format} cannot write"
@@ -179,7 +179,7 @@ def go(session: Session, to: Address | Moment, said: Said) -> None:
         raise said.fault(str(error)) from error
 
 
-def where(session: Session) -> str:
+def moment_address(session: Session) -> str:
     """The moment of a run as an address, for a sentence."""
     moment = session.moment
     if moment.phase is Phase.FORWARD and not moment.tick:
@@ -229,7 +229,7 @@ def _fits(value: float | str, form: str) -> bool:
     return True
 
 
-def written(value: Answer, form: str = "", conversion: str = "") -> str:
+def formatted(value: Answer, form: str = "", conversion: str = "") -> str:
     """A value as it stands in a text, converted and formatted as Python does it.
 
     Without a format, a number has few digits.
@@ -238,7 +238,7 @@ def written(value: Answer, form: str = "", conversion: str = "") -> str:
     fit the value.
     """
     if isinstance(value, tuple):
-        return ", ".join(written(each, form, conversion) for each in value)
+        return ", ".join(formatted(each, form, conversion) for each in value)
     if conversion:
         value = CONVERSIONS[conversion](float(value) if isinstance(value, np.floating) else value)
     if form:

@@ -1,4 +1,4 @@
-"""`Leaf`: a page with its numbers in place, as a viewer sees it, and the lines that it makes."""
+"""`RenderedPage`: a page with its numbers in place, as a viewer sees it, and the lines that it makes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.text import Text
 from engine import Moment, Session
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.markdown import literal, prose
-from microgpt_tui.lectures.binding import Scene
+from microgpt_tui.lectures.binding import BoundPage
 from microgpt_tui.lectures.quotes import Template
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -17,7 +17,7 @@ RIGHT, WRONG = "✓", "✗"
 
 
 @dataclass(frozen=True, slots=True)
-class Leaf:
+class RenderedPage:
     """What a page says. `start` and `end` are the moments at which it begins, and where what it does ends.
 
     `title`, `body`, `question`, `then` and `notes` are Markdown, with what is quoted as `literal` writes it.
@@ -38,12 +38,12 @@ class Leaf:
     done: bool = False
     chosen: int | None = None
 
-    def revealed(self) -> Leaf:
+    def revealed(self) -> RenderedPage:
         """The page when it has done what it does."""
         return replace(self, done=True)
 
 
-def leaf_of(scene: Scene, session: Session, before: Moment) -> tuple[Leaf, Moment]:
+def leaf_of(scene: BoundPage, session: Session, before: Moment) -> tuple[RenderedPage, Moment]:
     """A page with its numbers, asked of a run that is moved for it; and where the page ends.
 
     `before` is where the page before ends. Raises LectureError.
@@ -62,10 +62,10 @@ def leaf_of(scene: Scene, session: Session, before: Moment) -> tuple[Leaf, Momen
     end = scene.ending(session, start)
     right = scene.right(session, list(options))
     then = said(scene.then, end)
-    return Leaf(title, body, start, end, figure, question, options, right, then, notes), end
+    return RenderedPage(title, body, start, end, figure, question, options, right, then, notes), end
 
 
-def lines_of(leaf: Leaf, width: int) -> list[Text]:
+def lines_of(leaf: RenderedPage, width: int) -> list[Text]:
     """The text of a page, line by line, each at most `width` cells. The title and the figure are not in it."""
     blocks = [prose(leaf.body, width), _question(leaf, width)]
     if leaf.done and leaf.then:
@@ -79,7 +79,7 @@ def lines_of(leaf: Leaf, width: int) -> list[Text]:
     return lines
 
 
-def _question(leaf: Leaf, width: int) -> list[Text]:
+def _question(leaf: RenderedPage, width: int) -> list[Text]:
     """The question, and its options as many on a line as fit."""
     lines = prose(f"**{leaf.question}**", width) if leaf.question else []
     line = Text()
@@ -92,7 +92,7 @@ def _question(leaf: Leaf, width: int) -> list[Text]:
     return [*lines, line] if line.cell_len else lines
 
 
-def _option(leaf: Leaf, place: int, words: str) -> Text:
+def _option(leaf: RenderedPage, place: int, words: str) -> Text:
     mark, style = f"{LETTERS[place]})", theme.TEXT
     if leaf.done and place == leaf.right:
         mark, style = f"{RIGHT} {mark}", theme.TARGET

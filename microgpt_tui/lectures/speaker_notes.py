@@ -10,11 +10,11 @@ from typing import Any
 from engine.text import told
 from microgpt_tui.drawing.markdown import LITERAL, without_literals
 from microgpt_tui.drawing.terminal_text import lines, printable
-from microgpt_tui.lectures.binding import Scene
-from microgpt_tui.lectures.lecture import Lecture, forward
+from microgpt_tui.lectures.binding import BoundPage
+from microgpt_tui.lectures.lecture import Lecture, next_press
 from microgpt_tui.lectures.page import Ask, LectureError
 from microgpt_tui.lectures.progress import Turn
-from microgpt_tui.lectures.rendered_page import LETTERS, Leaf
+from microgpt_tui.lectures.rendered_page import LETTERS, RenderedPage
 
 A_WEEK = 7 * 24 * 3600
 
@@ -84,7 +84,9 @@ _KINDS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def notes_of(lecture: Lecture, scenes: Sequence[Scene], leaves: Sequence[Leaf], turn: Turn, seen: Seen) -> Notes:
+def notes_of(
+    lecture: Lecture, scenes: Sequence[BoundPage], leaves: Sequence[RenderedPage], turn: Turn, seen: Seen
+) -> Notes:
     """What there is to say of the present page of a lecture; `leaves` are the first pages, whose numbers are known."""
     page = scenes[lecture.page].page
     leaf = leaves[lecture.page] if lecture.page < len(leaves) else None
@@ -112,10 +114,10 @@ def _press(lecture: Lecture, turn: Turn, seen: Seen) -> str:
     words = lecture.words
     if seen is Seen.BLANK:
         return words["unblank"]
-    return "l: " + words["return"].format(page=lecture.page + 1) if seen is Seen.EXPLORING else forward(turn, words)
+    return "l: " + words["return"].format(page=lecture.page + 1) if seen is Seen.EXPLORING else next_press(turn, words)
 
 
-def _coming(lecture: Lecture, scenes: Sequence[Scene], leaves: Sequence[Leaf]) -> str:
+def _coming(lecture: Lecture, scenes: Sequence[BoundPage], leaves: Sequence[RenderedPage]) -> str:
     """The title of the page after the present one; after the last, that of the next chapter."""
     after = lecture.page + 1
     if after < len(scenes):

@@ -211,6 +211,6 @@ def names_width(names: Sequence[str]) -> int:
     return max([cell_len(name) for name in names] + [3]) + 2
 
 
-def indices(n: int) -> list[str]:
+def element_labels(n: int) -> list[str]:
     """Element names 0, 1, 2, ..."""
     return [str(i) for i in range(n)]

@@ -8,7 +8,7 @@ from engine.autograd.tape import Rows
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells
 from microgpt_tui.drawing.numbers import number, plain
-from microgpt_tui.operations.canvas import ROOMY, Board, indices
+from microgpt_tui.operations.canvas import ROOMY, Board, element_labels
 from microgpt_tui.texts.sentences import operand_names
 
 
@@ -78,7 +78,7 @@ def elements(board: Board, columns: list[tuple[str, Rows]]) -> None:
     if frame.backward:
         cells = [(f"∂ {title.lstrip('+= ')}", frame.grad(rows)) for title, rows in reversed(columns)]
     if board.room > 2:
-        board.table(cells, indices(len(columns[0][1])), _index(board), board.room - 1, bars=not frame.backward)
+        board.table(cells, element_labels(len(columns[0][1])), _index(board), board.room - 1, bars=not frame.backward)
 
 
 def _index(board: Board) -> int:

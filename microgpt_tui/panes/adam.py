@@ -11,7 +11,7 @@ from engine.timeline.events import Phase
 from engine.timeline.history import Norms
 from engine.timeline.view import AdamStep
 from microgpt_tui.debugger.frame import Frame
-from microgpt_tui.debugger.series import Course
+from microgpt_tui.debugger.series import Series
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import bar, window
 from microgpt_tui.drawing.curve import each, sparkline
@@ -44,7 +44,7 @@ class Adam(Pane):
             picture.below(_ratios(frame, width, height - picture.height))
         return picture
 
-    def series(self, frame: Frame, width: int, height: int) -> list[Course[AdamStep]]:
+    def series(self, frame: Frame, width: int, height: int) -> list[Series[AdamStep]]:
         return [frame.course()] if _has_course(frame, width, height) else []
 
 
@@ -135,7 +135,7 @@ def _arithmetic(frame: Frame, now: AdamStep | None, width: int, height: int) -> 
     return picture
 
 
-def span(course: Course[Any], cells: int, width: int) -> str:
+def span(course: Series[Any], cells: int, width: int) -> str:
     """Which steps a course in so many cells on the right is about."""
     steps = list(course.known)
     if course.missing:

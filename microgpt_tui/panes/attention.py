@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from rich.style import Style
 
-from engine.timeline.events import Moment, Phase, Place
+from engine.timeline.events import EventKey, Moment, Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.targets import layer_or_head
 from microgpt_tui.drawing import theme
@@ -124,7 +124,7 @@ def _layer_name(line: Line, frame: Frame, layer: int, short: bool = False) -> No
     line.add(text, theme.NEW if here else theme.DIM, layer_or_head(frame, layer)).add(" ")
 
 
-def _band(frame: Frame, plan: _Plan, layer: int, heads: range, to: dict[Place, Moment]) -> Picture:
+def _band(frame: Frame, plan: _Plan, layer: int, heads: range, to: dict[EventKey, Moment]) -> Picture:
     """Some heads side by side: their names, and a line a query."""
     picture = Picture()
     line = picture.line()
@@ -165,14 +165,14 @@ def _row(line: Line, frame: Frame, cells: Cells, size: int, scale: float) -> Non
         elif frame.backward or not math.isfinite(value):
             text, style = heat(value, True, scale, size)
         else:
-            text, style = share(value, size)
+            text, style = share_cell(value, size)
         if cells.fresh[i]:
             style += theme.FRESH
         cursor = theme.STRONG if text == "█" else theme.CURSOR  # a full cell shows its own colour, not the one below
         line.add(text, cursor if target == frame.selected else style, target)
 
 
-def share(value: float, size: int) -> tuple[str, Style]:
+def share_cell(value: float, size: int) -> tuple[str, Style]:
     """A share of 1 in so many characters: its percent if there are three, else its tenths."""
     tenths = min(9, max(0, int(value * 10 + 1e-9)))
     style = theme.HEAT_PLUS[tenths]

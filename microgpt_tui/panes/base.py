@@ -10,7 +10,7 @@ from textual.message import Message
 
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.navigation import SameEvent
-from microgpt_tui.debugger.series import Course
+from microgpt_tui.debugger.series import Series
 from microgpt_tui.drawing.numbers import exact
 from microgpt_tui.drawing.picture import Picture, Spot
 from microgpt_tui.widgets.picture_view import PictureView
@@ -24,7 +24,7 @@ class Pane(PictureView, can_focus=True):
     class SeriesMissing(Message):
         """Figures of past steps that the pane shows are not all known."""
 
-        def __init__(self, pane: Pane, series: Sequence[Course[Any]]) -> None:
+        def __init__(self, pane: Pane, series: Sequence[Series[Any]]) -> None:
             self.pane, self.series = pane, series
             super().__init__()
 
@@ -43,7 +43,7 @@ class Pane(PictureView, can_focus=True):
         del frame
         return self.TITLE
 
-    def series(self, frame: Frame, width: int, height: int) -> Sequence[Course[Any]]:
+    def series(self, frame: Frame, width: int, height: int) -> Sequence[Series[Any]]:
         """The figures of past steps that a picture of this size shows. What is missing comes with a later frame."""
         del frame, width, height
         return ()

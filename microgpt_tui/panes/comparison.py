@@ -7,8 +7,8 @@ from textual import on
 from engine import NumericFault
 from engine.timeline.events import Moment
 from engine.timeline.view import View
-from microgpt_tui.debugger.frame import Beside, Frame
-from microgpt_tui.debugger.run_controller import Motion
+from microgpt_tui.debugger.frame import ComparedRun, Frame
+from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.drawing.picture import Picture
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.comparison_view import compare
@@ -27,8 +27,8 @@ class Comparison(Pane):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self._beside: Beside | None = None
-        self._motion: Motion | None = None
+        self._beside: ComparedRun | None = None
+        self._motion: RunController | None = None
         self._aim = Moment(0)  # where it was sent last
         self._fault: tuple[Moment, str] | None = None  # where the other run cannot be, and why
         self._refused = ""  # why there is no copy of it, if there is none
@@ -48,14 +48,14 @@ class Comparison(Pane):
             return says(Picture(), f"{beside.name} does not come here: {self._fault[1]}.", width, height)
         return says(Picture(), f"{beside.name} is on its way to this moment …", width, height)
 
-    def _view(self, moment: Moment, beside: Beside) -> View | None:
+    def _view(self, moment: Moment, beside: ComparedRun) -> View | None:
         """The other run at the moment; None while it is on its way, or where it cannot be."""
         motion = self._motion
         if motion is not None and motion.busy:
             motion.halt()  # it goes on when it stands still, to the moment that is shown by then
         elif motion is None or self._beside != beside:
             self._beside, self._fault = beside, None
-            self._motion = Motion(self, beside.branches.original)  # until the copy is made
+            self._motion = RunController(self, beside.branches.original)  # until the copy is made
             self._aim = moment
             self._motion.enter(beside.copy, moment)
         elif motion.session is beside.branches.original:
@@ -66,7 +66,7 @@ class Comparison(Pane):
             return self._follow(motion, moment)
         return None
 
-    def _follow(self, motion: Motion, moment: Moment) -> View | None:
+    def _follow(self, motion: RunController, moment: Moment) -> View | None:
         if not motion.near(moment):
             self._aim = moment
             motion.go(moment)
@@ -78,15 +78,15 @@ class Comparison(Pane):
             return None
         return motion.session.view()
 
-    @on(Motion.Moved)
-    def _moved(self, message: Motion.Moved) -> None:
+    @on(RunController.Moved)
+    def _moved(self, message: RunController.Moved) -> None:
         """The copy is under way; nothing of it is shown before it is there."""
         message.stop()
         if self._motion is not None:
             self._motion.drawn()
 
-    @on(Motion.Arrived)
-    def _arrived(self, message: Motion.Arrived) -> None:
+    @on(RunController.Arrived)
+    def _arrived(self, message: RunController.Arrived) -> None:
         """The copy stands still: at the moment, at a fault before it, or where another moment was wanted."""
         message.stop()
         if self._motion is not None:

@@ -9,7 +9,7 @@ import numpy as np
 from engine.autograd.tape import Rows
 from engine.timeline.comparison import first_difference, shifts
 from engine.timeline.view import View
-from microgpt_tui.debugger.frame import Around, Frame
+from microgpt_tui.debugger.frame import Context, Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, heat_row, heat_size_for, heatmap, window
 from microgpt_tui.drawing.curve import AXIS, curves, sparkline
@@ -25,7 +25,7 @@ SIDE_BY_SIDE = 100  # cells from which probabilities stand beside the curves
 
 def compare(frame: Frame, other: View, name: str, width: int, height: int) -> Picture:
     """Losses of this step, the tensor on the stage, its difference as a heatmap, loss curves, probabilities."""
-    theirs = Frame(other, frame.where, Around())
+    theirs = Frame(other, frame.where, Context())
     names = frame.around.branch or "original", name
     picture = Picture([_losses(frame, theirs, names)])
     picture.below(_tensor(frame, theirs, names, width, height - 1 - max(LEAST_CURVE, (height - 5) // 2)))

@@ -9,7 +9,7 @@ from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.panes.base import Pane
 
 
-class Shortcuts(Pane, can_focus=False):
+class KeyBar(Pane, can_focus=False):
     """One line that is drawn once. (Textual's own makes a widget a key, and makes all of them anew at every focus.)"""
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:

@@ -11,16 +11,16 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.markdown import prose
 from microgpt_tui.drawing.picture import Line, Picture, measured
 from microgpt_tui.lectures.lecture import Standing
-from microgpt_tui.lectures.rendered_page import Leaf, lines_of
+from microgpt_tui.lectures.rendered_page import RenderedPage, lines_of
 from microgpt_tui.widgets.picture_view import PictureView
 
 FIGURE, DIGITS_NEED = 2, 5  # lines for a figure in letters, and the least for one in large digits
 
 
-class PagePane(PictureView):
+class LecturePage(PictureView):
     """What the lecture says. It is handed a `leaf`; None while its numbers are worked out."""
 
-    leaf: Leaf | None = None
+    leaf: RenderedPage | None = None
     chapter = ""
     waiting = ""
     """What stands there while there is no leaf."""

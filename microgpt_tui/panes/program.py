@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from engine.timeline.events import Moment, Phase, Stretch
+from engine.timeline.events import Event, Moment, Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.navigation import path
 from microgpt_tui.drawing import theme
@@ -39,7 +39,7 @@ class Program(Pane):
         return picture
 
 
-def _outline(frame: Frame, width: int) -> Iterator[tuple[int, str, list[Stretch]]]:
+def _outline(frame: Frame, width: int) -> Iterator[tuple[int, str, list[Event]]]:
     """Depth, label and stretches of every line; the shapes of matrices where they fit."""
     stretches = frame.program.stretches(frame.phase)
     if frame.phase is Phase.UPDATE:
@@ -64,7 +64,7 @@ def _outline(frame: Frame, width: int) -> Iterator[tuple[int, str, list[Stretch]
         yield from ((0, _leaf(s), [s]) for s in others if s.is_parameter)
 
 
-def _inside(frame: Frame, block: list[Stretch], depth: int) -> Iterator[tuple[int, str, list[Stretch]]]:
+def _inside(frame: Frame, block: list[Event], depth: int) -> Iterator[tuple[int, str, list[Event]]]:
     """The lines of a block: its own tensors, and the blocks in it, unfolded where we are."""
     for inner, group in groupby(block, key=lambda s: path(s)[: depth + 1] if len(path(s)) > depth else None):
         found = list(group)
@@ -80,5 +80,5 @@ def _inside(frame: Frame, block: list[Stretch], depth: int) -> Iterator[tuple[in
             yield from _inside(frame, whole, depth + 1)
 
 
-def _leaf(stretch: Stretch) -> str:
+def _leaf(stretch: Event) -> str:
     return f"∂{stretch.name}" if stretch.phase is Phase.BACKWARD else stretch.name

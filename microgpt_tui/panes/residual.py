@@ -62,7 +62,7 @@ def _stages(frame: Frame) -> list[_Stage]:
     return [_Stage(name, layer, rows, frame.config.n_layer) for name, layer, rows in found if rows is not None]
 
 
-def norm(cells: Cells) -> float | None:
+def known_length(cells: Cells) -> float | None:
     """The root of the sum of squares; None unless all of them are known."""
     if not cells.known.all():
         return None
@@ -97,7 +97,7 @@ def _stream(board: Board, stages: list[_Stage]) -> None:
         line = board.picture.line().to(label + n * size)
         line.fit("norm", NORM - 1, theme.DIM, right=True)
     to, shown = frame.ends, [frame.shown(s.rows) for s in stages]
-    norms = [norm(cells) for cells in shown]
+    norms = [known_length(cells) for cells in shown]
     for i in range(first, last):
         stage, sign = stages[i], "∂" if frame.backward else ""
         now = stage.rows is frame.stretch.rows

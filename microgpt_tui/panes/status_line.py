@@ -13,7 +13,7 @@ from microgpt_tui.panes.base import Pane
 COUNTED = {"forward": "scalar", "backward": "gradient term", "update": "parameter"}
 
 
-class Place(Pane, can_focus=False):
+class StatusLine(Pane, can_focus=False):
     """The line of place."""
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:

@@ -11,7 +11,7 @@ from textual.message import Message
 from engine.expressions.expression import Answer
 from engine.expressions.watch import Watch
 from microgpt_tui.debugger.frame import Frame
-from microgpt_tui.debugger.series import Course, Watched, course
+from microgpt_tui.debugger.series import Series, Watched, series_of
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.curve import sparkline
 from microgpt_tui.drawing.numbers import UNKNOWN, number
@@ -65,7 +65,7 @@ class Watches(Pane):
             picture.line().most(span(slowest, room, width), width, theme.DIM)
         return picture
 
-    def series(self, frame: Frame, width: int, height: int) -> list[Course[Any]]:
+    def series(self, frame: Frame, width: int, height: int) -> list[Series[Any]]:
         del height
         watches = self._watches(frame)
         if not frame.moment.step or not watches or not _columns(watches, width)[1]:
@@ -132,8 +132,8 @@ def _line(line: Line, frame: Frame, watch: Watch, chosen: bool, columns: tuple[i
     sparkline(line, list(found.values()), room, lambda i: frame.in_step(steps[i]))
 
 
-def _course(frame: Frame, watch: Watch) -> Course[Any]:
-    return course(Watched(watch.text), frame.around.past, frame.view)
+def _course(frame: Frame, watch: Watch) -> Series[Any]:
+    return series_of(Watched(watch.text), frame.around.past, frame.view)
 
 
 def shown(value: Answer) -> str:

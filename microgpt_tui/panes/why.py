@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from engine.errors import WhyError
-from engine.explain.gradient_paths import Chain, Chains, Link, waypoints
+from engine.explain.gradient_paths import Chains, Edge, GradientPath, waypoints
 from engine.explain.logit_attribution import Attributor
 from engine.explain.update_attribution import pushes
 from engine.timeline.events import Phase
@@ -49,7 +49,7 @@ class Why(Pane):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.chosen = self.at = 0  # which chain, which link of it
-        self._chains: list[tuple[Chain, list[Link]]] = []
+        self._chains: list[tuple[GradientPath, list[Edge]]] = []
 
     def heading(self, frame: Frame) -> str:
         if frame.phase is Phase.FORWARD:
@@ -101,11 +101,11 @@ class Why(Pane):
     def on_click(self, event: events.Click) -> None:
         """A click on a link follows it; the base class tells what else was pointed at."""
         target = self.target_at(event)
-        if isinstance(target, Link):
+        if isinstance(target, Edge):
             self.post_message(self.Followed(target.row))
 
     @property
-    def _ways(self) -> list[Link]:
+    def _ways(self) -> list[Edge]:
         """The links of the chosen chain."""
         return self._chains[self.chosen][1]
 

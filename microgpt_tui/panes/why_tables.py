@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.style import Style
 
 from engine.explain.logit_attribution import Attribution, Attributor
-from engine.explain.update_attribution import Push, Pushes, Step
+from engine.explain.update_attribution import PositionContribution, Pushes, Step
 from engine.text import quoted
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
@@ -114,7 +114,7 @@ def draw_pushes(board: Board, found: Pushes) -> None:
         _step(board, found.step)
 
 
-def _push(board: Board, push: Push, gradient: float, scale: float) -> None:
+def _push(board: Board, push: PositionContribution, gradient: float, scale: float) -> None:
     frame = board.frame
     line = board.picture.line()
     words = f"{push.pos} {frame.token(push.pos)}→{frame.target(push.pos)}"

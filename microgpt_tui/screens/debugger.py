@@ -16,19 +16,19 @@ from textual.widgets import Static
 
 from engine import Address, EngineError, NumericFault, Session
 from engine.expressions.breakpoint import Breakpoint
-from engine.expressions.watch import Watch, written
+from engine.expressions.watch import Watch, watch_text
 from engine.interventions.syntax import Ablation, Change
+from engine.timeline.events import EventKey as Placed
 from engine.timeline.events import Moment, Phase
-from engine.timeline.events import Place as Placed
 from microgpt_tui.debugger import goto, navigation, search
-from microgpt_tui.debugger.annotations import Kept
-from microgpt_tui.debugger.frame import Around, Choice, Frame
+from microgpt_tui.debugger.annotations import Annotations
+from microgpt_tui.debugger.frame import Choice, Context, Frame
 from microgpt_tui.debugger.goto import Command, Continue
 from microgpt_tui.debugger.goto_controller import GoTo
 from microgpt_tui.debugger.keys import Key, KeyCommands
 from microgpt_tui.debugger.navigation import SameEvent
-from microgpt_tui.debugger.run_controller import PACES, Motion
-from microgpt_tui.debugger.series_loader import Historian
+from microgpt_tui.debugger.run_controller import PACES, RunController
+from microgpt_tui.debugger.series_loader import SeriesLoader
 from microgpt_tui.debugger.state import DebuggerState
 from microgpt_tui.debugger.stops import StopsController
 from microgpt_tui.debugger.what_if import WhatIfController
@@ -46,9 +46,9 @@ from microgpt_tui.panes.arrangement import Arrangement
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.explanation import Explanation
 from microgpt_tui.panes.grid import PaneGrid
-from microgpt_tui.panes.key_bar import Shortcuts
+from microgpt_tui.panes.key_bar import KeyBar
 from microgpt_tui.panes.layouts import Split, plan
-from microgpt_tui.panes.status_line import Place
+from microgpt_tui.panes.status_line import StatusLine
 from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
 from microgpt_tui.panes.watches import Watches
@@ -84,7 +84,9 @@ class DebuggerScreen(Screen[None]):
         for key in registry.all_keys()
     ]
 
-    def __init__(self, session: Session, kept: Kept | None = None, arrangement: Arrangement | None = None) -> None:
+    def __init__(
+        self, session: Session, kept: Annotations | None = None, arrangement: Arrangement | None = None
+    ) -> None:
         """Panes stand in the given arrangement; without one, as the user left them, which is read from a file."""
         super().__init__()
         self.state = DebuggerState(session, kept, self.show)
@@ -94,8 +96,8 @@ class DebuggerScreen(Screen[None]):
         arrangement = Arrangement.load() if arrangement is None else arrangement
         kinds = {spec.id: spec.kind for spec in registry.PANES}
         self.grid = PaneGrid(kinds, arrangement, lambda: self.layout_for(self.state.where.moment.phase))
-        self.historian = Historian(self, session)
-        self.motion = Motion(self, session)
+        self.historian = SeriesLoader(self, session)
+        self.motion = RunController(self, session)
         self._waiting = False
         self._pressed: list[str] = []  # moves that are to follow the one that is under way, as `action_go` takes them
         self._destination: SameEvent | None = None  # where a relative move is going
@@ -105,12 +107,12 @@ class DebuggerScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """The panes, top to bottom."""
         yield Static(id="too-small")
-        yield Place("place")
+        yield StatusLine("place")
         yield Tokens("tokens")
         yield self.grid
         yield Timeline("timeline")
         yield Explanation("explanation")
-        yield Shortcuts("shortcuts")
+        yield KeyBar("shortcuts")
 
     def on_mount(self) -> None:
         """Show the moment that the run stands at."""
@@ -174,7 +176,7 @@ class DebuggerScreen(Screen[None]):
         split = (len(session.docs), len(session.val_docs)) if session.val_docs else None
         past, names, what_if = self.historian.known, self.motion.names, self.what_if
         kept, live = self.state.kept, self.state.live
-        around = Around(fault, past, names, kept, live, split, what_if.branch, what_if.beside)
+        around = Context(fault, past, names, kept, live, split, what_if.branch, what_if.beside)
         return Frame(self.session.view(), self.state.where, around)
 
     def show(self) -> None:
@@ -278,8 +280,8 @@ class DebuggerScreen(Screen[None]):
         for pane in self.query(Pane):
             pane.let_go()
 
-    @on(Motion.Moved)
-    def moved(self, message: Motion.Moved) -> None:
+    @on(RunController.Moved)
+    def moved(self, message: RunController.Moved) -> None:
         """A moving run rests for a frame; one that was halted since is on its way again, and is not looked at."""
         if not self.motion.resting:
             return
@@ -294,12 +296,12 @@ class DebuggerScreen(Screen[None]):
         self._leave()
         self.motion.drawn()
 
-    @on(Motion.Arrived)
-    def arrived(self, message: Motion.Arrived) -> None:
+    @on(RunController.Arrived)
+    def arrived(self, message: RunController.Arrived) -> None:
         """A run that was moving stands still."""
         self.motion.settle()
         if self.what_if.entered(self.motion.session):
-            self.historian = Historian(self, self.session)
+            self.historian = SeriesLoader(self, self.session)
         self.state.meet(message.fault)
         stop, where = message.found, self.state.where.at(self.session.moment)
         self.state.stand(where if stop is None or stop.row is None else replace(where, row=stop.row))
@@ -335,7 +337,7 @@ class DebuggerScreen(Screen[None]):
         if not self.busy:
             self.historian.ask(message.series, message.pane.id)
 
-    @on(Historian.Learned)
+    @on(SeriesLoader.Learned)
     def learned(self) -> None:
         """More of the past is known; if the screen waits to be shown, the panes that lacked it get it with that."""
         if not (self.busy or self._waiting):
@@ -454,7 +456,7 @@ class DebuggerScreen(Screen[None]):
         if self.busy:
             return
         frame = self.frame
-        target = navigation.origin(frame.program, frame.moment, frame.selected)
+        target = navigation.made_at(frame.program, frame.moment, frame.selected)
         if target is None:
             self.notify("This number was not computed: it is a constant, or was drawn before training.", timeout=3)
         elif target != frame.moment:
@@ -522,7 +524,9 @@ class DebuggerScreen(Screen[None]):
             return
         go_to, program = self.go_to, self.session.program
         read = partial(go_to.search, program, self.session.moment)
-        prompt = Prompt("/", go_to.search_hint, read, partial(search.completions, program=program), go_to.searched)
+        prompt = Prompt(
+            "/", go_to.search_hint, read, partial(search.search_completions, program=program), go_to.searched
+        )
         self.app.push_screen(LineScreen(prompt), self._found)
 
     def _found(self, match: search.Match | None) -> None:
@@ -588,7 +592,7 @@ class DebuggerScreen(Screen[None]):
         if self.busy:
             return
         frame = self.frame
-        text = written(frame.view, frame.selected)
+        text = watch_text(frame.view, frame.selected)
         if text is None:
             name = frame.explain.name(frame.selected)
             self.notify(

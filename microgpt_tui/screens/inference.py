@@ -16,15 +16,15 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 
 from engine import EngineError, Session
-from engine.sampling.stepper import Walk
-from engine.sampling.strategy import Strategy
+from engine.sampling.stepper import SampleStepper
+from engine.sampling.strategy import DecodingStrategy
 from microgpt_tui.debugger.keys import KeyCommands
 from microgpt_tui.dialogs.inference_help import InferenceHelp
 from microgpt_tui.dialogs.prompt import AskScreen
 from microgpt_tui.drawing.picture import Picture
 from microgpt_tui.inference import attention, bars, header, lists
 from microgpt_tui.inference.keys import IN_INFERENCE
-from microgpt_tui.inference.state import COLDEST, HOTTEST, NOTCH, Position, Seen, Temperature
+from microgpt_tui.inference.state import COLDEST, HOTTEST, NOTCH, InferenceState, Position, Temperature
 from microgpt_tui.inference.worker import Helper, generator_of
 from microgpt_tui.widgets.modal import Passing
 from microgpt_tui.widgets.picture_view import PictureView
@@ -33,15 +33,15 @@ T = TypeVar("T")
 SHARES = (1, 0, 0.5, 0.1)  # of the schedule: the steps whose names are compared, the most wanted first
 PATIENCE = 0.03  # seconds that a key may take before the screen is drawn
 K, P = 5, 0.9  # what top-k and top-p begin with
-DRAWINGS: dict[str, Callable[[Seen, int, int], Picture]] = {
+DRAWINGS: dict[str, Callable[[InferenceState, int, int], Picture]] = {
     "place": header.place,
     "tokens": header.tokens,
     "slider": header.slider,
     "bars": bars.probabilities,
     "inside": attention.inside,
-    "beam": lists.beam,
-    "draw": bars.draw,
-    "names": lists.names,
+    "beam": lists.draw_beam,
+    "draw": bars.draw_bar,
+    "names": lists.draw_names,
     "keys": header.keys,
 }
 
@@ -69,9 +69,11 @@ class InferenceScreen(Passing[None]):
         self._sampler = session.sampler()
         self._helper = Helper(self, session, self._sampler)
         steps = dict.fromkeys([*visited, *(round(share * session.config.num_steps) for share in SHARES)])
-        walk = Walk(self._sampler, session.tokenizer, generator_of(session, 0), Strategy(session.temperature))
+        walk = SampleStepper(
+            self._sampler, session.tokenizer, generator_of(session, 0), DecodingStrategy(session.temperature)
+        )
         self._waiting = False
-        self.seen = Seen(walk, session.step, 0, 0, frozenset(session.docs), branch, steps=tuple(steps))
+        self.seen = InferenceState(walk, session.step, 0, 0, frozenset(session.docs), branch, steps=tuple(steps))
 
     def compose(self) -> ComposeResult:
         """The pictures, top to bottom."""
@@ -155,7 +157,7 @@ class InferenceScreen(Passing[None]):
                 else:
                     self._moved()
 
-    def _change(self, strategy: Strategy) -> None:
+    def _change(self, strategy: DecodingStrategy) -> None:
         walk = self.seen.walk
         if strategy != walk.strategy:
             self._try(lambda: walk.change(strategy))
@@ -169,7 +171,7 @@ class InferenceScreen(Passing[None]):
             self.notify(f"{error}.", severity="warning", timeout=8, markup=False)
             return None
 
-    def _walk_on(self, walk: Walk, way: int) -> None:
+    def _walk_on(self, walk: SampleStepper, way: int) -> None:
         if walk is self.seen.walk:  # not another one by now
             self.action_walk(way, True)
 
@@ -215,7 +217,7 @@ class InferenceScreen(Passing[None]):
         return True
 
     @staticmethod
-    def _back_to(walk: Walk, strategy: Strategy) -> Walk:
+    def _back_to(walk: SampleStepper, strategy: DecodingStrategy) -> SampleStepper:
         """A walk as it was left, but with the present strategy."""
         walk.change(strategy)
         return walk
@@ -229,7 +231,7 @@ class InferenceScreen(Passing[None]):
     def action_mode(self) -> None:
         """The next way to choose."""
         s = self.seen.walk.strategy
-        plain = Strategy(s.temperature)
+        plain = DecodingStrategy(s.temperature)
         if s.greedy:
             self._change(replace(plain, top_k=min(K, self.session.tokenizer.vocab_size)))
         elif s.top_k:
@@ -260,14 +262,14 @@ class InferenceScreen(Passing[None]):
             self.seen = replace(self.seen, walk=walk, sequence=sequence)
             self._moved()
 
-    def _walk(self, sequence: int, prefix: str) -> Walk:
+    def _walk(self, sequence: int, prefix: str) -> SampleStepper:
         numbers, strategy = generator_of(self.session, sequence), self.seen.walk.strategy
-        return Walk(self._sampler, self.session.tokenizer, numbers, strategy, prefix)
+        return SampleStepper(self._sampler, self.session.tokenizer, numbers, strategy, prefix)
 
     def action_prefix(self) -> None:
         """Ask for a prefix, and begin again with it."""
 
-        def take(walk: Walk | None) -> None:
+        def take(walk: SampleStepper | None) -> None:
             if walk is not None:
                 self.seen = replace(self.seen, walk=walk)
                 self._moved()

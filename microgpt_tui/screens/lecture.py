@@ -14,18 +14,18 @@ from textual.message import Message
 from engine import Moment, Session
 from engine.timeline.events import Phase
 from microgpt_tui.debugger.keys import IN_LECTURE
-from microgpt_tui.debugger.run_controller import Motion
+from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.dialogs.chapters import ChaptersScreen
 from microgpt_tui.lectures.lecture import Lecture, leaves
 from microgpt_tui.lectures.page import Course, Run
 from microgpt_tui.lectures.player import LecturePlayer
 from microgpt_tui.lectures.progress import Press
-from microgpt_tui.lectures.rendered_page import Leaf
+from microgpt_tui.lectures.rendered_page import RenderedPage
 from microgpt_tui.lectures.shared_notes import SharedNotes
 from microgpt_tui.panes import registry
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.layouts import Split, plan, spotlit
-from microgpt_tui.panes.lecture_page import Footing, PagePane
+from microgpt_tui.panes.lecture_page import Footing, LecturePage
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.widgets.picture_view import PictureView
 
@@ -45,7 +45,7 @@ class LectureScreen(DebuggerScreen):
     class Prepared(Message):
         """The numbers of a page are known."""
 
-        def __init__(self, leaf: Leaf) -> None:
+        def __init__(self, leaf: RenderedPage) -> None:
             self.leaf = leaf
             super().__init__()
 
@@ -60,12 +60,12 @@ class LectureScreen(DebuggerScreen):
         super().__init__(session)
         self.player = LecturePlayer(lecture, self.stops.scope, registry.screen_names())
         self._shared = shared  # notes, for other terminals
-        self._quoted = session.anew()  # what the pages quote is asked of this one
+        self._quoted = session.restart_copy()  # what the pages quote is asked of this one
         self._gone = False
 
     def compose(self) -> ComposeResult:
         """The page, the debugger, and the line below."""
-        yield PagePane("page")
+        yield LecturePage("page")
         yield from super().compose()
         yield Footing("footing")
 
@@ -91,9 +91,9 @@ class LectureScreen(DebuggerScreen):
     # What is on the screen.
 
     @property
-    def page_pane(self) -> PagePane:
+    def page_pane(self) -> LecturePage:
         """The page's widget."""
-        return self.query_one(PagePane)
+        return self.query_one(LecturePage)
 
     @property
     def blank(self) -> bool:
@@ -214,7 +214,7 @@ class LectureScreen(DebuggerScreen):
     def _goes_on(self) -> bool:
         return self.motion.halted and self.player.aim is not None
 
-    @on(Motion.Arrived)
+    @on(RunController.Arrived)
     def landed(self) -> None:
         """A run that was moving stands still. The debugger hears of it after this."""
         self.call_later(self._landed)

@@ -21,7 +21,7 @@ from engine.checkpoint.checkpoint import Checkpoint, as_bytes, load
 from engine.model.dataset import Origin
 from engine.text import told
 from engine.timeline.events import Moment
-from microgpt_tui.debugger.frame import Where
+from microgpt_tui.debugger.frame import Focus
 from microgpt_tui.drawing.terminal_text import shell_word
 from microgpt_tui.storage.paths import state_folder
 
@@ -32,7 +32,7 @@ Plain = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class SavedSession:
     """A run's hyperparameters and documents, the moment and focus, and all that the user has laid out around it.
 
     `zoomed` and `pane` name the pane that had all the room and the one that was chosen, `branch` the one of the run
@@ -41,7 +41,7 @@ class Desk:
 
     config: Config
     origin: Origin
-    where: Where
+    where: Focus
     zoomed: str | None = None
     pane: str | None = None
     breakpoints: list[Plain] = field(default_factory=list)
@@ -60,19 +60,19 @@ class Desk:
         return run.config == self.config and run.origin.sha256 == self.origin.sha256
 
 
-def folder() -> Path:
+def session_folder() -> Path:
     """Where desks are kept."""
     return state_folder()
 
 
 def desk_file() -> Path:
     """The file of the desk that was left last."""
-    return folder() / "desk.json"
+    return session_folder() / "desk.json"
 
 
 def run_file() -> Path:
     """The file of its run."""
-    return folder() / "run.safetensors"
+    return session_folder() / "run.safetensors"
 
 
 def earlier(path: Path) -> Path:
@@ -92,17 +92,17 @@ def written_run() -> tuple[int, int, int] | None:
 # Writing.
 
 
-def keep(desk: Desk, run: Checkpoint | None = None, displace: bool = False) -> bool:
+def keep(desk: SavedSession, run: Checkpoint | None = None, displace: bool = False) -> bool:
     """Write the desk, and its run if given; each whole or not at all. Raises CheckpointError if it cannot be done.
 
     To `displace` is to move the desk and the run that are there to where `earlier` says; whether there were any.
     """
-    about: Plain = {"version": VERSION} | {f.name: _plain(getattr(desk, f.name)) for f in fields(Desk)}
+    about: Plain = {"version": VERSION} | {f.name: _plain(getattr(desk, f.name)) for f in fields(SavedSession)}
     about[validate.SHA] = validate.digest(about)
     contents = {} if run is None else {run_file(): as_bytes(run)}
     contents[desk_file()] = json.dumps(about).encode()
     try:
-        folder().mkdir(parents=True, exist_ok=True)
+        session_folder().mkdir(parents=True, exist_ok=True)
         if displace:
             return _displace(contents)
         for path, content in contents.items():
@@ -136,13 +136,13 @@ def _displace(contents: dict[Path, bytes]) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    return asdict(value) if isinstance(value, Config | Origin | Where) else value
+    return asdict(value) if isinstance(value, Config | Origin | Focus) else value
 
 
 # Reading.
 
 
-def left(before: bool = False) -> Desk:
+def left(before: bool = False) -> SavedSession:
     """The desk that was left last, or the one `before` it.
 
     Raises CheckpointError if there is none, or if it is damaged; a damaged one is set aside.
@@ -164,7 +164,7 @@ def left(before: bool = False) -> Desk:
         raise CheckpointError(f"where you were cannot be read: {why}; {_set_aside(path)}; {rest}") from None
 
 
-def left_run(desk: Desk, before: bool = False) -> tuple[Checkpoint | None, str | None]:
+def left_run(desk: SavedSession, before: bool = False) -> tuple[Checkpoint | None, str | None]:
     """The desk's run, if it is there and belongs to it; for a damaged one, set aside, a sentence instead.
 
     `before` is whether the desk is the one before the last.
@@ -189,11 +189,11 @@ def _set_aside(path: Path) -> str:
     return f"the file is now {aside}"
 
 
-def _read(about: Any) -> Desk:
-    about = validate.described(about, VERSION, {f.name for f in fields(Desk)})
+def _read(about: Any) -> SavedSession:
+    about = validate.described(about, VERSION, {f.name for f in fields(SavedSession)})
     if about.get(validate.SHA) != validate.digest(about):
         raise validate.Unfit("it is damaged, it does not say what was written")
-    said: Plain = {f.name: about.get(f.name) for f in fields(Desk)}
+    said: Plain = {f.name: about.get(f.name) for f in fields(SavedSession)}
     for name, kind in (("breakpoints", list), ("watches", list), ("marks", dict), ("checks", list)):
         if not isinstance(said[name], kind):
             raise validate.Unfit(f"its {name} are {told(said[name])}")
@@ -201,13 +201,13 @@ def _read(about: Any) -> Desk:
         raise validate.Unfit("its panes have no names")
     for name, made in (("config", validate.config), ("origin", validate.origin), ("where", _where)):
         said[name] = made(said[name])
-    return Desk(**said)
+    return SavedSession(**said)
 
 
-def _where(said: Any) -> Where:
-    if not isinstance(said, dict) or set(said) != {f.name for f in fields(Where)}:
+def _where(said: Any) -> Focus:
+    if not isinstance(said, dict) or set(said) != {f.name for f in fields(Focus)}:
         raise validate.Unfit("it does not say what was looked at")
     matrix, numbers = said["matrix"], [said[name] for name in ("row", "cell", "layer", "head")]
     if not (isinstance(matrix, str | None) and all(isinstance(n, int | None) and (n or 0) >= 0 for n in numbers)):
         raise validate.Unfit("it does not say what was looked at")
-    return Where(**said | {"moment": validate.moment(said["moment"])})
+    return Focus(**said | {"moment": validate.moment(said["moment"])})

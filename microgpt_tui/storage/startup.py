@@ -10,7 +10,7 @@ from engine.checkpoint.checkpoint import Checkpoint, load
 from engine.model.dataset import load_docs
 from engine.timeline.events import Moment, StepProgram
 from microgpt_tui.debugger.navigation import first_moment
-from microgpt_tui.storage.saved_session import Desk, left, left_run
+from microgpt_tui.storage.saved_session import SavedSession, left, left_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Start:
     path: str | None = None
     step: int = 0
     run: Checkpoint | None = None
-    desk: Desk | None = None
+    desk: SavedSession | None = None
     before: bool = False
     notice: str | None = None
 

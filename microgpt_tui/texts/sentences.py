@@ -9,7 +9,7 @@ from importlib import resources
 
 import numpy as np
 
-from engine.timeline.events import Stretch
+from engine.timeline.events import Event
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.texts.languages import usual_language
 
@@ -51,12 +51,12 @@ def pane_text(pane: str) -> Text | None:
     return texts()["pane"].get(pane)
 
 
-def _text_of(stretch: Stretch) -> Text:
+def _text_of(stretch: Event) -> Text:
     kinds = texts()[stretch.phase]
     return kinds[stretch.kind if stretch.kind in kinds else "generic"]
 
 
-def title_of(stretch: Stretch) -> str:
+def title_of(stretch: Event) -> str:
     """The heading of an event."""
     title = _text_of(stretch).title.format(name=stretch.name, kind=stretch.kind)
     return title if stretch.is_parameter else f"{stretch.name}: {title}"

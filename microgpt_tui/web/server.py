@@ -160,7 +160,7 @@ async def opened(server: Server, listening: socket, connections: Connections) ->
         loop.set_exception_handler(before)
 
 
-def run(server: Server, listening: socket, connections: Connections) -> None:
+def run_server(server: Server, listening: socket, connections: Connections) -> None:
     """Serve until ctrl+c, SIGTERM or the end of the terminal; all visitors have ended when it returns."""
     with suppress(KeyboardInterrupt):  # where the loop takes no signals, as on Windows
         asyncio.run(_until_signal(server, listening, connections))

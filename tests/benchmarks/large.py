@@ -83,7 +83,7 @@ def engine(session: Session) -> None:
     timed("back to the step before a keyframe", lambda: session.seek(Moment(39)))
     timed("to the start", lambda: session.seek(Moment(0)))
     timed("a sampled document", lambda: session.sample(1))
-    timed("a twin", session.twin)
+    timed("a twin", session.replay_copy)
     print(f"{'memory':44} {memory()}")
 
 

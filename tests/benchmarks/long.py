@@ -19,7 +19,7 @@ from screen import SIZE, Debugger, painted
 from textual.pilot import Pilot
 
 from engine import CHECKS, Config, Moment, Phase, Session, load_docs
-from microgpt_tui.debugger.annotations import Kept
+from microgpt_tui.debugger.annotations import Annotations
 from microgpt_tui.debugger.navigation import first_moment
 from microgpt_tui.screens.debugger import DebuggerScreen
 
@@ -83,7 +83,7 @@ async def measure(steps: int, trace: bool) -> None:
         await pilot.pause()
         screen = app.screen
         assert isinstance(screen, DebuggerScreen)
-        screen.state.annotate(Kept(checks=frozenset(CHECKS) - OFTEN))
+        screen.state.annotate(Annotations(checks=frozenset(CHECKS) - OFTEN))
         print(
             "   steps  steps/s   RSS MB   keyframes  forward ms  backward ms  update ms  longest seek ms  step back ms"
         )

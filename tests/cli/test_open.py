@@ -17,9 +17,9 @@ from engine.checkpoint import checkpoint
 from engine.checkpoint.checkpoint import KEY
 from engine.model.dataset import Origin, checksum
 from microgpt_tui.cli import open as open_command
-from microgpt_tui.debugger.frame import Where
+from microgpt_tui.debugger.frame import Focus
 from microgpt_tui.storage import saved_session as desks
-from microgpt_tui.storage.saved_session import Desk
+from microgpt_tui.storage.saved_session import SavedSession
 from tests.support.commands import error_of, invoke
 
 CONFIG = Config(n_embd=4, n_head=2, block_size=4)
@@ -147,7 +147,7 @@ def test_they_need_a_terminal(run: Path) -> None:
 
 
 def test_resume_hands_over_what_was_left(data: Path, app: Any) -> None:
-    desk = Desk(CONFIG, Origin(checksum(DOCS), str(data)), Where(MOMENT, cell=3), breakpoints=[{"a": 1}])
+    desk = SavedSession(CONFIG, Origin(checksum(DOCS), str(data)), Focus(MOMENT, cell=3), breakpoints=[{"a": 1}])
     desks.keep(desk)
     assert invoke("--resume").exit_code == 0
     moved = data.rename(data.with_name("moved.txt"))
@@ -157,12 +157,12 @@ def test_resume_hands_over_what_was_left(data: Path, app: Any) -> None:
 
 
 def test_a_damaged_desk_is_refused_and_set_aside(app: Any) -> None:
-    desks.folder().mkdir(parents=True)
+    desks.session_folder().mkdir(parents=True)
     desks.desk_file().write_text("{")
     message = error_of(invoke("--resume"))
     assert "where you were cannot be read" in message
     assert "damaged-1-desk.json" in message
-    assert [path.read_text() for path in desks.folder().iterdir()] == ["{"]
+    assert [path.read_text() for path in desks.session_folder().iterdir()] == ["{"]
     assert "nothing has been left" in error_of(invoke("--resume"))
 
 

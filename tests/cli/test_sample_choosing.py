@@ -11,7 +11,7 @@ from engine import Config, Session, load_docs
 from engine.checkpoint.checkpoint import save
 from engine.sampling.beam import beam
 from engine.sampling.sampler import Sampler, sample
-from engine.sampling.strategy import Strategy
+from engine.sampling.strategy import DecodingStrategy
 from tests.support.commands import error_of, invoke
 
 
@@ -31,12 +31,14 @@ def run(session: Session, tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("flags", "strategy"),
     [
-        (("--top-k", "3"), Strategy(top_k=3)),
-        (("--top-p", "0.4", "--temperature", "1"), Strategy(1.0, top_p=0.4)),
-        (("--top-k", "9", "--top-p", "0.7"), Strategy(top_k=9, top_p=0.7)),
+        (("--top-k", "3"), DecodingStrategy(top_k=3)),
+        (("--top-p", "0.4", "--temperature", "1"), DecodingStrategy(1.0, top_p=0.4)),
+        (("--top-k", "9", "--top-p", "0.7"), DecodingStrategy(top_k=9, top_p=0.7)),
     ],
 )
-def test_prints_what_the_engine_draws(run: Path, session: Session, flags: tuple[str, ...], strategy: Strategy) -> None:
+def test_prints_what_the_engine_draws(
+    run: Path, session: Session, flags: tuple[str, ...], strategy: DecodingStrategy
+) -> None:
     parts = session.recording, session.loops, session.workspace.params, session.tokenizer
     expected = sample(*parts, random.Random(4), 8, strategy, "ma")
     assert invoke("sample", run, "-n", 8, "--seed", 4, "--prefix", "ma", *flags).stdout.splitlines() == expected
@@ -45,7 +47,7 @@ def test_prints_what_the_engine_draws(run: Path, session: Session, flags: tuple[
 
 def test_greedy_prints_the_one_document_that_it_finds(run: Path, session: Session) -> None:
     parts = session.recording, session.loops, session.workspace.params, session.tokenizer
-    expected = sample(*parts, random.Random(), 1, Strategy(greedy=True))
+    expected = sample(*parts, random.Random(), 1, DecodingStrategy(greedy=True))
     assert invoke("sample", run, "--greedy").stdout.splitlines() == expected
 
 

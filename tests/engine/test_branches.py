@@ -10,7 +10,7 @@ import pytest
 from engine import Config, Moment, Scope, Session
 from engine.checkpoint import checkpoint, validate
 from engine.errors import ChangeError
-from engine.interventions.syntax import Ablation, Change, SetParameter, SetRate, SetScalar, parse
+from engine.interventions.syntax import Ablation, Change, SetHyperparameter, SetParameter, SetScalar, parse
 from engine.run.branches import Branches
 from tests.support.float_bits import DOCS, sha
 
@@ -27,7 +27,7 @@ CHANGES: list[tuple[str, Change]] = [
     ("layer0.head1", Ablation(7, 0, "head", 1)),
     ("layer1.mlp@step=3=mean:20", Ablation(3, 1, "mlp", None, 20)),
     ("layer1.pos3 = 0", Ablation(7, 1, "pos", 3)),
-    ("temperature=0.75", SetRate(7, "temperature", 0.75)),
+    ("temperature=0.75", SetHyperparameter(7, "temperature", 0.75)),
 ]
 
 
@@ -76,14 +76,14 @@ def test_what_cannot_be_read_is_said(text: str, said: str) -> None:
 
 def branches_of(session: Session) -> Branches:
     branches = Branches(session)
-    branches.change(None, [SetRate(2, "beta1", 0.5), Ablation(3, 0, "mlp", None, 2)])
+    branches.change(None, [SetHyperparameter(2, "beta1", 0.5), Ablation(3, 0, "mlp", None, 2)])
     return branches
 
 
 def test_branches_are_named_renamed_and_forgotten() -> None:
     branches = branches_of(Session(Config(**SHAPE), DOCS))
     assert [(b.name, len(b.changes)) for b in branches.all()] == [("branch 1", 2)]
-    branches.change(None, [SetRate(0, "beta2", 0.5)])
+    branches.change(None, [SetHyperparameter(0, "beta2", 0.5)])
     branches.rename("branch 1", "  slow   start ")
     assert [b.name for b in branches.all()] == ["slow start", "branch 2"]
     assert branches.name_of(branches.session("slow start")) == "slow start"

@@ -12,7 +12,7 @@ import pytest
 
 from engine import Moment, Phase, Session, WhyError
 from engine.autograd.jit import plain_loops
-from engine.explain.gradient_paths import Chain, Chains, waypoints
+from engine.explain.gradient_paths import Chains, GradientPath, waypoints
 from engine.explain.scalar import Explainer
 from tests.support.float_bits import tiny, words
 from tests.support.reference_model import PlainGPT, Scalar, post_order
@@ -130,7 +130,7 @@ def test_uncompiled_loops_find_the_same() -> None:
     other = Session(tiny(**SHAPE), DOCS, kernels=plain_loops())
     other.seek(Moment(0, Phase.BACKWARD, 0))
     row = row_of(session, PLACES[2])
-    found: list[list[Chain]] = [Chains(each.view()).strongest(row, 4) for each in (session, other)]
+    found: list[list[GradientPath]] = [Chains(each.view()).strongest(row, 4) for each in (session, other)]
     assert found[0] == found[1]
 
 

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from engine import Moment, Phase, Session, Stretch
+from engine import Event, Moment, Phase, Session
 from engine.autograd.kernels import LEAF
 from tests.support.float_bits import DOCS, all_rows, end, tiny, words
 
@@ -124,7 +124,7 @@ def test_the_run_stands_at_each_event() -> None:
     session = session_of_two_layers()
     for event in session.events(step=1):
         assert session.moment == Moment(1, event.phase, event.last)
-        assert isinstance(event, Stretch)
+        assert isinstance(event, Event)
         assert words(session.workspace.data[event.rows]) == words(event.data)
     assert session.losses[1] == session.view().loss
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import Moment, Phase, Session, Stretch
+from engine import Event, Moment, Phase, Session
 from engine.autograd.kernels import NEG_MAX
 from engine.explain.scalar import Explainer, Term, power_name
 from tests.support.float_bits import DOCS, tiny, words
@@ -21,7 +21,7 @@ def session_after_backward() -> Session:
     return session
 
 
-def stretch(session: Session, name: str, pos: int | None = 1, layer: int | None = None, head: Any = None) -> Stretch:
+def stretch(session: Session, name: str, pos: int | None = 1, layer: int | None = None, head: Any = None) -> Event:
     place = (name, pos, layer, head)
     return next(s for s in session.program.stretches(Phase.FORWARD) if (s.name, s.pos, s.layer, s.head) == place)
 

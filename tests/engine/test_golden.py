@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from engine import Config, Event, Session, load_docs
+from engine import Config, EventValues, Session, load_docs
 from engine.autograd.jit import loops, plain_loops
-from engine.sampling.stepper import Walk
-from engine.sampling.strategy import Strategy
+from engine.sampling.stepper import SampleStepper
+from engine.sampling.strategy import DecodingStrategy
 from tests.support.float_bits import flat, sha, words
 from tests.support.reference_model import PlainGPT
 
@@ -46,7 +46,7 @@ def read(numbers: Any) -> list[int]:
 
 
 @functools.cache
-def first_step(name: str) -> tuple[Session, list[Event]]:
+def first_step(name: str) -> tuple[Session, list[EventValues]]:
     session = session_of(name)
     return session, list(session.events(step=0))
 
@@ -73,7 +73,7 @@ def test_golden_file_holds_what_it_should(
     assert sum(float.fromhex(x) != 0 for x in flat(snap["param_grad"])) > params / 2
 
 
-def walked(walk: Walk, n: int) -> list[str]:
+def walked(walk: SampleStepper, n: int) -> list[str]:
     """What `n` walks one after the other come to."""
     found = []
     for _ in range(n):
@@ -94,7 +94,10 @@ def test_losses_states_and_samples(name: str) -> None:
     assert words(session.losses) == read(data["losses"])
     generator = random.Random()
     generator.setstate(session.generator.getstate())
-    assert walked(Walk(session.sampler(), session.tokenizer, generator, Strategy(0.5)), 20) == data["samples"]
+    assert (
+        walked(SampleStepper(session.sampler(), session.tokenizer, generator, DecodingStrategy(0.5)), 20)
+        == data["samples"]
+    )
     assert session.sample(20, temperature=0.5) == data["samples"]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from engine import Config, GradCheckError, GradientChecker, Moment, NumericFault, Phase, Session, Stopped
 from engine.autograd.jit import plain_loops
-from engine.run.gradcheck import Check, Summary, default_h
+from engine.run.gradcheck import CheckedGradient, Summary, default_h
 from tests.support.float_bits import DOCS, shown, tiny, words
 from tests.support.reference_model import PlainGPT, Scalar
 
@@ -59,7 +59,7 @@ def session() -> Session:
 
 @pytest.fixture(scope="module")
 def checker(session: Session) -> GradientChecker:
-    return GradientChecker(session.twin(), STEP)
+    return GradientChecker(session.replay_copy(), STEP)
 
 
 @pytest.mark.parametrize("h", [None, 1e-3, 1e-9])
@@ -112,7 +112,7 @@ def test_a_number_that_is_moved_after_it_was_made(
 
 
 def test_a_check_leaves_no_trace(session: Session, checker: GradientChecker) -> None:
-    before, twin = shown(session), GradientChecker(session.twin(), STEP)
+    before, twin = shown(session), GradientChecker(session.replay_copy(), STEP)
     rows = checker.program.rows[checker.recording.live[checker.program.rows]]
     first = twin.check(int(rows[5]))
     every_other = [checker.check(int(row), 1e-2) for row in rows[::7]]
@@ -153,8 +153,8 @@ def test_steps_and_their_sizes(checker: GradientChecker) -> None:
     assert not checker.check(row).unmoved
 
 
-def check_of(gradient: float, finite_difference: float) -> Check:
-    return Check(0, "wte[0, 0]", 0.0, gradient, finite_difference, 1e-5, 0.0, 0.0, ())
+def check_of(gradient: float, finite_difference: float) -> CheckedGradient:
+    return CheckedGradient(0, "wte[0, 0]", 0.0, gradient, finite_difference, 1e-5, 0.0, 0.0, ())
 
 
 def test_relative_differences() -> None:
@@ -215,4 +215,4 @@ def test_it_is_the_same_from_every_moment(checker: GradientChecker) -> None:
     row = checker.row("layer0.attn_wk[3, 2]")
     for moment in (Moment(STEP, Phase.FORWARD, 3), Moment(STEP, Phase.UPDATE, 150), Moment(STEP + 3)):
         run.seek(moment)
-        assert GradientChecker(run.twin(), STEP).check(row) == checker.check(row)
+        assert GradientChecker(run.replay_copy(), STEP).check(row) == checker.check(row)

@@ -10,7 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import CHECKS, Config, Moment, NumericFault, Phase, Session, Stop, Stops, load_docs, run_back, run_on
+from engine import (
+    CHECKS,
+    Config,
+    Moment,
+    NumericFault,
+    Phase,
+    Session,
+    Stop,
+    Stops,
+    continue_to,
+    load_docs,
+    reverse_continue,
+)
 from engine.expressions.scope import Scope
 from engine.run.health import FEWEST, TIMES, Health
 from tests.support.float_bits import DOCS, shown, tiny
@@ -23,7 +35,7 @@ def healthy(session: Session, *checks: str) -> Stops:
 
 
 def stop_of(session: Session, *checks: str, until: int = 20) -> Stop:
-    stop = run_on(session, healthy(session, *checks), Moment(until))
+    stop = continue_to(session, healthy(session, *checks), Moment(until))
     assert stop is not None
     assert session.moment == stop.moment
     return stop
@@ -31,7 +43,7 @@ def stop_of(session: Session, *checks: str, until: int = 20) -> Stop:
 
 def test_the_default_run_is_healthy() -> None:
     session = Session(Config(), load_docs())
-    assert run_on(session, healthy(session), Moment(1000)) is None
+    assert continue_to(session, healthy(session), Moment(1000)) is None
     assert session.moment == Moment(1000)
 
 
@@ -145,7 +157,7 @@ def test_one_position_alone_has_no_gradient_of_q_and_k_and_that_is_no_fault() ->
     session = Session(tiny(block_size=1), DOCS)
     session.seek(Moment(0, Phase.BACKWARD, 10**9))
     assert not session.workspace.grad[session.recording.matrices["layer0.attn_wq"]].any()
-    assert run_on(session, healthy(session, "zero-grad"), Moment(5)) is None
+    assert continue_to(session, healthy(session, "zero-grad"), Moment(5)) is None
 
 
 def test_a_layer_whose_relus_are_all_dead() -> None:
@@ -191,7 +203,7 @@ def test_too_early_for_a_median() -> None:
     session.run(FEWEST - 1)
     session.workspace.params[session.recording.matrices["wte"]] *= 1e-4
     session.workspace.params[session.recording.matrices["wpe"]] *= 1e-4
-    assert run_on(session, healthy(session, "grad-norm"), Moment(FEWEST)) is None
+    assert continue_to(session, healthy(session, "grad-norm"), Moment(FEWEST)) is None
 
 
 def test_each_can_be_turned_off_and_gone_back_to() -> None:
@@ -200,20 +212,20 @@ def test_each_can_be_turned_off_and_gone_back_to() -> None:
     first = stop_of(session, until=6)
     assert first.check == "nan"
     further = healthy(session)
-    while stop := run_on(session, further, Moment(6)):
+    while stop := continue_to(session, further, Moment(6)):
         last = stop.moment
     assert session.moment == Moment(6)
-    back = run_back(session, further)
+    back = reverse_continue(session, further)
     assert back is not None
     assert back.moment == last
-    while stop := run_back(session, healthy(session, "nan")):
+    while stop := reverse_continue(session, healthy(session, "nan")):
         back = stop
     assert back == first
     session = Session(Config(learning_rate=1e200), load_docs())
     straight = Session(Config(learning_rate=1e200), load_docs())
     straight.run(6)
     found = []
-    while stop := run_on(session, healthy(session, *others), Moment(6)):
+    while stop := continue_to(session, healthy(session, *others), Moment(6)):
         found.append(stop.check)
     assert "nan" not in found
     assert shown(session) == shown(straight)

@@ -14,21 +14,21 @@ from hypothesis import strategies as st
 
 from engine import ConfigError, EngineError, Session, Stopped
 from engine.interventions.syntax import Ablation
-from engine.run.samples_by_step import names, names_at, printed_names
+from engine.run.samples_by_step import printed_names, sample_at_steps, sample_names
 from engine.sampling.beam import Continuation, beam
 from engine.sampling.sampler import Sampler, sample
-from engine.sampling.stepper import Walk
-from engine.sampling.strategy import Strategy, pick
+from engine.sampling.stepper import SampleStepper
+from engine.sampling.strategy import DecodingStrategy, pick
 from tests.support.float_bits import DOCS, in_order, tiny, words
 from tests.support.reference_model import Past, PlainGPT, shares
 
 SHAPE = {"n_embd": 4, "n_head": 2, "block_size": 4, "num_steps": 10, "n_layer": 2}
 STRATEGIES = [
-    Strategy(0.7),
-    Strategy(1.3, top_k=2),
-    Strategy(1.0, top_p=0.6),
-    Strategy(0.9, 3, 0.5),
-    Strategy(greedy=True),
+    DecodingStrategy(0.7),
+    DecodingStrategy(1.3, top_k=2),
+    DecodingStrategy(1.0, top_p=0.6),
+    DecodingStrategy(0.9, 3, 0.5),
+    DecodingStrategy(greedy=True),
 ]
 
 
@@ -46,8 +46,8 @@ def sampler() -> Sampler:
     return Sampler(session.recording, session.loops, session.workspace.params)
 
 
-def walk(strategy: Strategy = STRATEGIES[0], seed: int = 1, prefix: str = "") -> Walk:
-    return Walk(sampler(), trained()[0].tokenizer, random.Random(seed), strategy, prefix)
+def walk(strategy: DecodingStrategy = STRATEGIES[0], seed: int = 1, prefix: str = "") -> SampleStepper:
+    return SampleStepper(sampler(), trained()[0].tokenizer, random.Random(seed), strategy, prefix)
 
 
 def plain_probs(ids: list[int], temperature: float) -> list[float]:
@@ -58,7 +58,7 @@ def plain_probs(ids: list[int], temperature: float) -> list[float]:
     return [p.data for p in shares([logit / temperature for logit in logits])]
 
 
-def plain_weights(probs: list[float], s: Strategy) -> list[float]:
+def plain_weights(probs: list[float], s: DecodingStrategy) -> list[float]:
     """The strategies once more, token by token."""
     left = dict(enumerate(probs))
     order = sorted(left, key=lambda i: (-probs[i], i))
@@ -81,7 +81,7 @@ def scaled_up(probs: dict[int, float], kept: list[int]) -> dict[int, float]:
     return {i: probs[i] / total for i in kept}
 
 
-def plain_document(s: Strategy, seed: int, prefix: str = "") -> str:
+def plain_document(s: DecodingStrategy, seed: int, prefix: str = "") -> str:
     _, plain = trained()
     generator, ids = random.Random(seed), [plain.bos, *map(plain.alphabet.index, prefix)]
     while len(ids) <= plain.block_size:
@@ -95,7 +95,7 @@ def plain_document(s: Strategy, seed: int, prefix: str = "") -> str:
 
 @pytest.mark.parametrize("prefix", ["", "an", "bob"])
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_a_walk_and_a_sample_draw_what_the_plain_implementation_draws(strategy: Strategy, prefix: str) -> None:
+def test_a_walk_and_a_sample_draw_what_the_plain_implementation_draws(strategy: DecodingStrategy, prefix: str) -> None:
     session, _ = trained()
     for seed in range(6):
         here = walk(strategy, seed, prefix)
@@ -112,7 +112,7 @@ def test_walks_one_after_the_other_leave_the_generator_as_samples_do() -> None:
     session, _ = trained()
     generator, walked = random.Random(7), []
     for _ in range(5):
-        here = Walk(sampler(), session.tokenizer, generator, Strategy(), "")
+        here = SampleStepper(sampler(), session.tokenizer, generator, DecodingStrategy(), "")
         while here.next():
             pass
         walked.append(here.text)
@@ -123,7 +123,7 @@ def test_walks_one_after_the_other_leave_the_generator_as_samples_do() -> None:
 
 @pytest.mark.parametrize("prefix", ["", "an"])
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_a_walk_that_follows_draws_what_the_next_sample_draws(strategy: Strategy, prefix: str) -> None:
+def test_a_walk_that_follows_draws_what_the_next_sample_draws(strategy: DecodingStrategy, prefix: str) -> None:
     session, _ = trained()
     here, walked = walk(strategy, 7, prefix), []
     for i in range(6):
@@ -140,17 +140,17 @@ def test_a_walk_that_follows_draws_what_the_next_sample_draws(strategy: Strategy
         numbers, text = words(here.tensor("k", 0, 0)), here.text
         here.change(strategy)
         assert here.text == text
-        alone = Walk(sampler(), session.tokenizer, random.Random(0), strategy, here.text[: len(here.ids) - 1])
+        alone = SampleStepper(sampler(), session.tokenizer, random.Random(0), strategy, here.text[: len(here.ids) - 1])
         assert words(here.tensor("k", here.here.pos, 0)) == words(alone.tensor("k", here.here.pos, 0))
         assert words(here.tensor("k", 0, 0)) == numbers
 
 
 def test_a_name_that_ends_later_than_before_takes_numbers_of_the_next() -> None:
-    hot, cold = walk(Strategy(2.0), 3), walk(Strategy(0.05), 3)
+    hot, cold = walk(DecodingStrategy(2.0), 3), walk(DecodingStrategy(0.05), 3)
     for here in (hot, cold):
         while here.next():
             pass
-    hot.change(Strategy(2.0))
+    hot.change(DecodingStrategy(2.0))
     numbers = random.Random(3)
     draws = [numbers.random() for _ in range(len(hot.looks) + 1)]
     following = hot.following()
@@ -159,7 +159,7 @@ def test_a_name_that_ends_later_than_before_takes_numbers_of_the_next() -> None:
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_every_number_of_a_look_is_the_oracles(strategy: Strategy) -> None:
+def test_every_number_of_a_look_is_the_oracles(strategy: DecodingStrategy) -> None:
     _, plain = trained()
     here = walk(strategy, 3)
     generator, on = random.Random(3), True
@@ -186,7 +186,7 @@ def test_every_number_of_a_look_is_the_oracles(strategy: Strategy) -> None:
 
 
 def test_back_and_on_again_is_the_same_and_so_is_a_strategy_taken_back() -> None:
-    here = walk(Strategy(1.5), 11)
+    here = walk(DecodingStrategy(1.5), 11)
     while here.next():
         pass
     there = [(look.reads, look.pick, words(look.probs)) for look in here.looks]
@@ -194,9 +194,9 @@ def test_back_and_on_again_is_the_same_and_so_is_a_strategy_taken_back() -> None
     while here.back():
         pass
     assert not here.back()
-    here.change(Strategy(0.1))
+    here.change(DecodingStrategy(0.1))
     number = here.here.pick and here.here.pick.number
-    here.change(Strategy(1.5))
+    here.change(DecodingStrategy(1.5))
     assert number == there[0][1].number
     while here.next():
         pass
@@ -227,13 +227,18 @@ def test_a_pick_is_what_choices_makes_of_the_number(weights: list[float], seed: 
 
 def test_strategies_leave_what_they_say() -> None:
     probs = [0.1, 0.4, 0.1, 0.25, 0.15]
-    assert Strategy().weights(probs) is probs
-    assert Strategy(top_k=9, top_p=1.0).weights(probs) == probs
-    assert Strategy(top_k=1).weights(probs) == [0, 1, 0, 0, 0]
-    assert [i for i, w in enumerate(Strategy(top_k=4).weights(probs)) if w] == [0, 1, 3, 4]  # the lower id of two alike
-    assert [i for i, w in enumerate(Strategy(top_p=0.4).weights(probs)) if w] == [1]
-    assert [i for i, w in enumerate(Strategy(top_p=0.41).weights(probs)) if w] == [1, 3]
-    assert Strategy(greedy=True).weights([0.3, 0.35, 0.35]) == [0, 1, 0]
+    assert DecodingStrategy().weights(probs) is probs
+    assert DecodingStrategy(top_k=9, top_p=1.0).weights(probs) == probs
+    assert DecodingStrategy(top_k=1).weights(probs) == [0, 1, 0, 0, 0]
+    assert [i for i, w in enumerate(DecodingStrategy(top_k=4).weights(probs)) if w] == [
+        0,
+        1,
+        3,
+        4,
+    ]  # the lower id of two alike
+    assert [i for i, w in enumerate(DecodingStrategy(top_p=0.4).weights(probs)) if w] == [1]
+    assert [i for i, w in enumerate(DecodingStrategy(top_p=0.41).weights(probs)) if w] == [1, 3]
+    assert DecodingStrategy(greedy=True).weights([0.3, 0.35, 0.35]) == [0, 1, 0]
 
 
 def everything(prefix: str, temperature: float) -> list[Continuation]:
@@ -266,7 +271,7 @@ def test_a_wide_beam_is_every_document_there_can_be(prefix: str, temperature: fl
 def test_a_beam_of_one_is_greedy_and_a_narrow_one_holds_what_it_promises() -> None:
     tokenizer = trained()[0].tokenizer
     (found,) = beam(sampler(), tokenizer, 1, 0.5)
-    assert found.text == plain_document(Strategy(greedy=True), 0)
+    assert found.text == plain_document(DecodingStrategy(greedy=True), 0)
     log_probs = {each.text: each for each in everything("", 0.5)}
     narrow = beam(sampler(), tokenizer, 3, 0.5)
     assert len(narrow) == 3
@@ -278,17 +283,17 @@ def test_names_are_those_of_the_branch_with_what_is_switched_off() -> None:
     session = Session(tiny(n_layer=2), DOCS)
     branch = session.branch([Ablation(0, 0, "mlp")])
     branch.run(until=2)
-    assert names(branch, 6, Strategy(), seed="s") == branch.sample(6, generator=random.Random("s"))
-    other = session.twin()
+    assert sample_names(branch, 6, DecodingStrategy(), seed="s") == branch.sample(6, generator=random.Random("s"))
+    other = session.replay_copy()
     other.workspace.params[:] = branch.workspace.params
-    assert names(branch, 6, Strategy(), seed="s") != names(other, 6, Strategy(), seed="s")
+    assert sample_names(branch, 6, DecodingStrategy(), seed="s") != sample_names(other, 6, DecodingStrategy(), seed="s")
 
 
 def test_printed_names_are_those_at_the_end_of_the_schedule() -> None:
     session = Session(tiny(n_layer=2), DOCS)
     session.run(until=3)
     state = session.generator.getstate()
-    found = printed_names(session.anew(), 5)
+    found = printed_names(session.restart_copy(), 5)
     assert session.step == 3
     session.run(until=session.config.num_steps)
     assert session.generator.getstate() == state
@@ -298,16 +303,16 @@ def test_printed_names_are_those_at_the_end_of_the_schedule() -> None:
 def test_names_at_several_steps_are_those_of_a_run_that_stands_there() -> None:
     session, _ = trained()
     before = words(session.params)
-    found = dict(names_at(session.anew(), [3, 0, 6, 3], 4, Strategy(), seed="s"))
+    found = dict(sample_at_steps(session.restart_copy(), [3, 0, 6, 3], 4, DecodingStrategy(), seed="s"))
     assert list(found) == [0, 3, 6]
-    assert found[6] == names(session, 4, Strategy(), seed="s")
+    assert found[6] == sample_names(session, 4, DecodingStrategy(), seed="s")
     fresh = Session(tiny(n_layer=2), DOCS)
     assert found[0] == fresh.sample(4, generator=random.Random("s"))
     fresh.run(until=3)
     assert found[3] == fresh.sample(4, generator=random.Random("s"))
     assert words(session.params) == before
     with pytest.raises(Stopped):
-        list(names_at(session.anew(), [9], 1, Strategy(), on_step=lambda *_: True))
+        list(sample_at_steps(session.restart_copy(), [9], 1, DecodingStrategy(), on_step=lambda *_: True))
 
 
 @pytest.mark.parametrize(
@@ -322,7 +327,7 @@ def test_names_at_several_steps_are_those_of_a_run_that_stands_there() -> None:
 )
 def test_strategies_that_mean_nothing(wrong: dict[str, float], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
-        Strategy(**wrong)  # type: ignore[arg-type]
+        DecodingStrategy(**wrong)  # type: ignore[arg-type]
 
 
 def test_prefixes_and_widths_that_cannot_be() -> None:
@@ -336,11 +341,11 @@ def test_prefixes_and_widths_that_cannot_be() -> None:
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_there_is_no_walk_where_there_are_no_probabilities(strategy: Strategy) -> None:
+def test_there_is_no_walk_where_there_are_no_probabilities(strategy: DecodingStrategy) -> None:
     broken = sampler()
     broken.workspace.params[:] = math.nan
     with pytest.raises(EngineError, match=r"position 0 .* has no probabilities"):
-        Walk(broken, trained()[0].tokenizer, random.Random(0), strategy)
+        SampleStepper(broken, trained()[0].tokenizer, random.Random(0), strategy)
 
 
 def test_a_sampler_that_has_read_something_else_says_the_same() -> None:

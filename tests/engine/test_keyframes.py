@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from engine import Config, Moment, Phase, Session
 from engine.checkpoint import checkpoint
-from engine.interventions.syntax import SetRate
+from engine.interventions.syntax import SetHyperparameter
 from engine.run.replay import course_of, replay
 from engine.timeline.keyframes import BUDGET, LEAST, MOST, SPACING, Keyframe, Keyframes, most_kept
 from tests.support.float_bits import DOCS, shown, tiny, words
@@ -82,7 +82,7 @@ def test_going_back_step_by_step_replays_few_steps_however_far_apart_keyframes_a
         session.seek(Moment(back))
         assert state(session) == known[back]
         assert len(session._passed.frames) <= 24
-    branch = session.branch([SetRate(590, "learning_rate", 0.02)])
+    branch = session.branch([SetHyperparameter(590, "learning_rate", 0.02)])
     branch.run(until=620)
     branch.seek(Moment(600))
     assert state(branch) != known[600]  # nothing is taken from the run that it left
@@ -145,7 +145,7 @@ def test_after_what_is_forgotten_they_are_dense_again() -> None:
 def test_a_branch_and_a_run_anew_are_bounded_too() -> None:
     session = small()
     session.run(until=400)
-    branch, anew = session.branch([SetRate(290, "learning_rate", 0.01)]), session.anew()
+    branch, anew = session.branch([SetHyperparameter(290, "learning_rate", 0.01)]), session.restart_copy()
     assert sorted(branch.history.keyframes) == [0, 160]
     assert sorted(anew.history.keyframes) == [0]
     for other in (branch, anew):
@@ -182,12 +182,12 @@ def test_a_twin_in_a_thread_is_right_while_keyframes_go(most: int) -> None:
     session, steps = small(most=most), (3, 59, 81, 130)
     session.history.keyframes.spacing = 5
     session.run(until=140)
-    truth = dict(replay(session.twin(), steps, course_of(5)))
+    truth = dict(replay(session.replay_copy(), steps, course_of(5)))
     found, over = [], threading.Event()
 
     def look_back() -> None:
         while not over.is_set():
-            found.append(dict(replay(session.twin(), steps, course_of(5))))
+            found.append(dict(replay(session.replay_copy(), steps, course_of(5))))
 
     thread = threading.Thread(target=look_back)
     thread.start()

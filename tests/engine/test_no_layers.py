@@ -13,7 +13,7 @@ from engine.autograd.jit import loops, plain_loops
 from engine.checkpoint import checkpoint
 from engine.errors import BreakpointError, ChangeError, ExpressionError
 from engine.explain.logit_attribution import Attributor
-from engine.expressions.breakpoint import Place
+from engine.expressions.breakpoint import EventPattern
 from engine.expressions.expression import Expression
 from engine.interventions.syntax import parse
 from engine.run.health import CHECKS, Health
@@ -94,15 +94,15 @@ def test_what_belongs_to_a_layer_is_said_to_be_missing() -> None:
     for kind, ask in (
         (ChangeError, lambda: parse("q[0, 1]@pos=0 = 1", scope)),
         (ChangeError, lambda: parse("layer0.attn_wq[0, 1] = 1", scope)),
-        (BreakpointError, lambda: Place.parse("q@pos=0").check(scope)),
+        (BreakpointError, lambda: EventPattern.parse("q@pos=0").check(scope)),
     ):
         with pytest.raises(kind, match=says):
             ask()
     none: list[tuple[type[EngineError], Any]] = [
         (ChangeError, lambda: parse("layer0.head0", scope)),
         (ChangeError, lambda: parse("layer0.mlp = mean:20", scope)),
-        (BreakpointError, lambda: Place.parse("embed@layer=0").check(scope)),
-        (BreakpointError, lambda: Place.parse("@head=0").check(scope)),
+        (BreakpointError, lambda: EventPattern.parse("embed@layer=0").check(scope)),
+        (BreakpointError, lambda: EventPattern.parse("@head=0").check(scope)),
     ]
     for error, refuse in none:
         with pytest.raises(error, match="this model has no layers"):

@@ -94,7 +94,7 @@ def test_there_is_room_for_one_run_more_or_a_sentence(monkeypatch: Any) -> None:
     before = shown(session)
     free = psutil.virtual_memory()._replace(available=1000)
     monkeypatch.setattr("psutil.virtual_memory", lambda: free)
-    for more in (session.twin, session.anew, session.sampler, lambda: session.branch(())):
+    for more in (session.replay_copy, session.restart_copy, session.sampler, lambda: session.branch(())):
         with pytest.raises(ConfigError, match=r"one more run of this model would take .* but 1 kB of memory is free"):
             more()
     session.run(until=5)

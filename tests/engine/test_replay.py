@@ -51,7 +51,7 @@ def test_replayed_updates_are_those_of_a_straight_run(steps: set[int], stands: i
     session = trained(spacing)
     session.seek(Moment(stands, Phase.BACKWARD, 3))
     before = shown(session), words(session.history.norms), list(session.history.keyframes)
-    found = dict(replay(session.twin(), steps, course_of(ROW)))
+    found = dict(replay(session.replay_copy(), steps, course_of(ROW)))
     assert list(found) == sorted(steps)
     assert {step: hexed(update) for step, update in found.items()} == {step: straight()[step] for step in found}
     assert (shown(session), words(session.history.norms), list(session.history.keyframes)) == before
@@ -59,13 +59,15 @@ def test_replayed_updates_are_those_of_a_straight_run(steps: set[int], stands: i
 
 def test_any_figure_can_be_replayed() -> None:
     session = trained(5)
-    assert words(dict(replay(session.twin(), range(STEPS), lambda view: view.loss or 0.0))) == words(session.losses)
+    assert words(dict(replay(session.replay_copy(), range(STEPS), lambda view: view.loss or 0.0))) == words(
+        session.losses
+    )
 
 
 def test_a_twin_stands_at_a_keyframe_and_can_go_on_alone() -> None:
     session = trained(5)
     session.seek(Moment(13, Phase.FORWARD, 7))
-    twin = session.twin()
+    twin = session.replay_copy()
     assert twin.moment == Moment(10)
     twin.run(until=STEPS + 4)
     assert len(session.losses) == STEPS
@@ -81,7 +83,7 @@ def test_twins_do_not_share_a_graph() -> None:
     session = trained(5)
     session.seek(Moment(12, Phase.BACKWARD, 9))
     before = shown(session)
-    twin = session.twin()
+    twin = session.replay_copy()
     twin.seek(Moment(1, Phase.UPDATE, 3))
     assert shown(session) == before
     other = Session(CONFIG, DOCS)
@@ -94,7 +96,7 @@ def test_twins_do_not_share_a_graph() -> None:
 
 
 def test_a_replay_can_be_closed_or_stopped_and_begun_anew() -> None:
-    twin = trained(20).twin()
+    twin = trained(20).replay_copy()
     first = replay(twin, range(STEPS), course_of(ROW))
     assert next(first)[0] == 0
     assert next(first)[0] == 1
@@ -110,12 +112,12 @@ def test_a_replay_can_be_closed_or_stopped_and_begun_anew() -> None:
 def test_a_twin_in_a_thread_is_right_while_the_run_trains_on() -> None:
     session, steps = Session(Config(num_steps=200), load_docs()), range(0, 40, 3)
     session.run(until=40)
-    truth = [hexed(update) for _, update in replay(session.twin(), steps, course_of(ROW))]
+    truth = [hexed(update) for _, update in replay(session.replay_copy(), steps, course_of(ROW))]
     found: list[list[str]] = []
     trained_on = threading.Event()
 
     def look_back() -> None:
-        twin = session.twin()
+        twin = session.replay_copy()
         while True:
             last = trained_on.is_set()
             found.extend(hexed(update) for _, update in replay(twin, steps, course_of(ROW)))
@@ -159,7 +161,7 @@ def test_most_of_a_course_stays_when_the_run_goes_on() -> None:
 def test_a_run_anew_shares_the_recording_and_nothing_else() -> None:
     run = Session(CONFIG, DOCS)
     run.run(until=30)
-    other = run.anew()
+    other = run.restart_copy()
     assert (other.step, other.losses, other.recording) == (0, [], run.recording)
     assert other.docs == run.docs
     other.run(until=45)

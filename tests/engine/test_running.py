@@ -10,17 +10,17 @@ import pytest
 from engine import (
     Breakpoint,
     BreakpointError,
+    EventPattern,
     Moment,
     NumericFault,
     Phase,
-    Place,
     Session,
     Stopped,
     Stops,
+    continue_to,
     evaluate,
     load_docs,
-    run_back,
-    run_on,
+    reverse_continue,
 )
 from engine.expressions.expression import Expression
 from engine.expressions.scope import Scope
@@ -45,7 +45,7 @@ def stops(session: Session, *breakpoints: Breakpoint | str, checks: tuple[str, .
 
 def onward(session: Session, wanted: Stops, until: int = STEPS) -> list[Moment]:
     found = []
-    while stop := run_on(session, wanted, Moment(until)):
+    while stop := continue_to(session, wanted, Moment(until)):
         assert session.moment == stop.moment
         found.append(stop.moment)
     assert session.moment == Moment(until)
@@ -54,7 +54,7 @@ def onward(session: Session, wanted: Stops, until: int = STEPS) -> list[Moment]:
 
 def backward(session: Session, wanted: Stops) -> list[Moment]:
     found, start = [], session.moment
-    while stop := run_back(session, wanted):
+    while stop := reverse_continue(session, wanted):
         assert session.moment == stop.moment
         start = stop.moment
         found.append(start)
@@ -175,7 +175,7 @@ def test_stops_leave_the_run_as_it_is() -> None:
     straight.run(STEPS)
     onward(stopped, stops(stopped, 'token == "a"', "grad_norm > 1.4", checks=("nan", "zero-grad", "dead-relu")))
     assert shown(stopped) == shown(straight)
-    run_back(stopped, stops(stopped, "step == 4"))
+    reverse_continue(stopped, stops(stopped, "step == 4"))
     straight.seek(Moment(4))
     assert shown(stopped) == shown(straight)
 
@@ -183,17 +183,17 @@ def test_stops_leave_the_run_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("place", "condition"),
     [
-        (Place("attn_weights", Phase.FORWARD, 2, 0, 1), None),
-        (Place("attn_weights", pos=1), None),
-        (Place("layer1.mlp_fc1"), None),
-        (Place("loss"), None),
-        (Place(phase=Phase.BACKWARD, pos=0, head=1), None),
-        (Place("attn_weights", Phase.FORWARD, head=1), "attn_weights[0, 1].max() > 0.51"),
-        (Place("q", layer=1), "loss < 1.5"),
-        (Place("mlp_relu", Phase.BACKWARD), 'token == "a" and loss < 1.7'),
+        (EventPattern("attn_weights", Phase.FORWARD, 2, 0, 1), None),
+        (EventPattern("attn_weights", pos=1), None),
+        (EventPattern("layer1.mlp_fc1"), None),
+        (EventPattern("loss"), None),
+        (EventPattern(phase=Phase.BACKWARD, pos=0, head=1), None),
+        (EventPattern("attn_weights", Phase.FORWARD, head=1), "attn_weights[0, 1].max() > 0.51"),
+        (EventPattern("q", layer=1), "loss < 1.5"),
+        (EventPattern("mlp_relu", Phase.BACKWARD), 'token == "a" and loss < 1.7'),
     ],
 )
-def test_events_and_events_with_conditions(place: Place, condition: str | None) -> None:
+def test_events_and_events_with_conditions(place: EventPattern, condition: str | None) -> None:
     session, wanted = fresh(), []
     expression = Expression(condition, Scope(CONFIG, session.tokenizer)) if condition else None
     for step in range(6):
@@ -224,9 +224,9 @@ def test_from_an_nth_hit_the_way_back_leads_to_the_one_before() -> None:
     second = stops(session, Breakpoint("a", condition='token == "a"', count=2))
     assert onward(session, second) == all_of_them[1::2]
     session.seek(all_of_them[3])
-    assert run_back(session, second) is not None
+    assert reverse_continue(session, second) is not None
     assert session.moment == all_of_them[1]
-    assert run_back(session, second) is None
+    assert reverse_continue(session, second) is None
     assert session.moment == all_of_them[1]
     assert second.hits == {"a": len(all_of_them)}  # only what is passed on the way on
 
@@ -240,13 +240,15 @@ def test_every_breakpoint_that_holds_at_a_moment_is_counted() -> None:
 
 def test_what_is_off_does_not_stop() -> None:
     session = fresh()
-    assert run_on(session, stops(session, Breakpoint("a", condition="step > 0", enabled=False)), Moment(3)) is None
+    assert continue_to(session, stops(session, Breakpoint("a", condition="step > 0", enabled=False)), Moment(3)) is None
     assert session.moment == Moment(3)
 
 
 def test_a_stop_says_where() -> None:
     session = fresh()
-    stop = run_on(session, stops(session, Breakpoint("w", Place("attn_weights", pos=1, head=0), "step > 1")), Moment(9))
+    stop = continue_to(
+        session, stops(session, Breakpoint("w", EventPattern("attn_weights", pos=1, head=0), "step > 1")), Moment(9)
+    )
     assert stop is not None
     assert stop.breakpoint is not None
     assert (stop.breakpoint.id, stop.check, stop.row) == ("w", None, None)
@@ -264,62 +266,62 @@ def test_continuing_can_be_stopped() -> None:
         told.append((step, loss))
         return step == 2
 
-    assert run_on(session, stops(session, "isnan(loss)"), Moment(9), on_step) is None
+    assert continue_to(session, stops(session, "isnan(loss)"), Moment(9), on_step) is None
     assert session.moment == Moment(3)
     assert told == list(enumerate(session.losses))
     session.seek(Moment(7, Phase.FORWARD, 7))
     with pytest.raises(Stopped):
-        run_back(session, stops(session, "isnan(loss)"), lambda step, loss: True)
+        reverse_continue(session, stops(session, "isnan(loss)"), lambda step, loss: True)
     assert session.moment == Moment(7, Phase.FORWARD, 7)
 
 
 def test_a_fault_is_a_stop_that_cannot_be_passed() -> None:
     session = Session(Config(learning_rate=5.0), load_docs())
     wanted = stops(session, 'pos == 0 and step == 1 and doc == "richie"', checks=("fault",))
-    stop = run_on(session, wanted, Moment(10))
+    stop = continue_to(session, wanted, Moment(10))
     assert stop is not None
     assert (stop.moment, stop.breakpoint is not None) == (Moment(1), True)
-    stop = run_on(session, wanted, Moment(10))
+    stop = continue_to(session, wanted, Moment(10))
     assert stop is not None
     assert (stop.check, stop.moment) == ("fault", session.moment)
     assert "log of 0" in stop.sentence
     assert stop.row == session.program.rows[session.moment.tick]
     with pytest.raises(NumericFault):
-        run_on(session, wanted, Moment(10))
+        continue_to(session, wanted, Moment(10))
     assert session.moment == stop.moment
-    back = run_back(session, wanted)
+    back = reverse_continue(session, wanted)
     assert back is not None
     assert back.moment == Moment(1)
     with pytest.raises(NumericFault):
-        run_on(session, stops(session), Moment(10))
+        continue_to(session, stops(session), Moment(10))
     assert session.moment == stop.moment
 
 
 def test_breakpoints_are_plain_values_and_back() -> None:
     for one in (
-        Breakpoint("1", Place("q", Phase.FORWARD, 1, 0), "loss < 2", 3, False),
+        Breakpoint("1", EventPattern("q", Phase.FORWARD, 1, 0), "loss < 2", 3, False),
         Breakpoint("2", condition="loss < 2"),
-        Breakpoint("3", Place()),
+        Breakpoint("3", EventPattern()),
     ):
         assert Breakpoint.from_dict(one.as_dict()) == one
-    assert Breakpoint("1", Place("q", Phase.FORWARD, 1, 0), "loss < 2", 3, False).describe() == (
+    assert Breakpoint("1", EventPattern("q", Phase.FORWARD, 1, 0), "loss < 2", 3, False).describe() == (
         "q, position 1, layer 0, forward if loss < 2, every 3 times (off)"
     )
-    assert Place.parse("attn_weights@pos=2, layer=0,head=1,phase=backward") == Place(
+    assert EventPattern.parse("attn_weights@pos=2, layer=0,head=1,phase=backward") == EventPattern(
         "attn_weights", Phase.BACKWARD, 2, 0, 1
     )
-    assert Place.parse("loss") == Place("loss")
-    assert Place.parse("@pos=1") == Place(pos=1)
+    assert EventPattern.parse("loss") == EventPattern("loss")
+    assert EventPattern.parse("@pos=1") == EventPattern(pos=1)
 
 
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: Place.parse("q@pos"), "says no place"),
-        (lambda: Place.parse("q@pos=1,pos=2"), "at most once"),
-        (lambda: Place.parse("q@row=1"), "says no place"),
-        (lambda: Place.parse("q@pos=one"), "pos is 'one'; write a whole number"),
-        (lambda: Place.parse("q@phase=up"), "the phase is 'up'; write forward, backward, update"),
+        (lambda: EventPattern.parse("q@pos"), "says no place"),
+        (lambda: EventPattern.parse("q@pos=1,pos=2"), "at most once"),
+        (lambda: EventPattern.parse("q@row=1"), "says no place"),
+        (lambda: EventPattern.parse("q@pos=one"), "pos is 'one'; write a whole number"),
+        (lambda: EventPattern.parse("q@phase=up"), "the phase is 'up'; write forward, backward, update"),
         (lambda: Breakpoint.from_dict({"id": "1", "colour": "red"}), "has no 'colour'"),
         (lambda: Breakpoint.from_dict({"condition": "loss < 2"}), "has no id"),
         (lambda: Breakpoint.from_dict({"id": 3}), "id is 3"),
@@ -327,10 +329,10 @@ def test_breakpoints_are_plain_values_and_back() -> None:
         (lambda: Breakpoint.from_dict({"id": "1", "place": {"name": 3}}), "the name of an event is 3"),
         (lambda: Breakpoint.from_dict({"id": "1", "count": 1.5}), "count is 1.5"),
         (lambda: stops(fresh(), Breakpoint("1")), "needs an event or a condition"),
-        (lambda: stops(fresh(), Breakpoint("1", Place(), count=0)), "count is 0"),
-        (lambda: stops(fresh(), Breakpoint("1", Place("qq"))), "no event is called 'qq'"),
-        (lambda: stops(fresh(), Breakpoint("1", Place("q", layer=2))), "layer is 2; write a number from 0 to 1"),
-        (lambda: stops(fresh(), Breakpoint("1", Place("q", pos=9))), "pos is 9; write a number from 0 to 3"),
+        (lambda: stops(fresh(), Breakpoint("1", EventPattern(), count=0)), "count is 0"),
+        (lambda: stops(fresh(), Breakpoint("1", EventPattern("qq"))), "no event is called 'qq'"),
+        (lambda: stops(fresh(), Breakpoint("1", EventPattern("q", layer=2))), "layer is 2; write a number from 0 to 1"),
+        (lambda: stops(fresh(), Breakpoint("1", EventPattern("q", pos=9))), "pos is 9; write a number from 0 to 3"),
     ],
 )
 def test_bad_breakpoints_are_refused(make: Any, words: str) -> None:

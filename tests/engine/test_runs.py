@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 
 from engine import Config, Moment, NumericFault, Phase, Session
 from engine.autograd.dot_products import find_dots
-from engine.autograd.jit import Loops, loops, plain_loops
+from engine.autograd.jit import Kernels, loops, plain_loops
 from engine.autograd.kernels import ADD, FINE, LEAF, adam_step
 from engine.autograd.tape import Tape, Value
 from tests.engine.test_plain_oracle import configurations, documents
@@ -41,7 +41,7 @@ def check_phases(session: Session) -> None:
     w.grad[:] = 0.0
 
 
-def check_run(config: dict[str, Any], docs: list[str], kernels: Loops, steps: int) -> None:
+def check_run(config: dict[str, Any], docs: list[str], kernels: Kernels, steps: int) -> None:
     session = Session(Config(**config), docs, kernels=kernels)
     for step in range(steps):
         check_phases(session)

@@ -27,8 +27,8 @@ def trained() -> Session:
 
 def test_a_replay_goes_on_while_the_run_forgets_what_is_replayed() -> None:
     run = trained()
-    truth = dict(replay(run.twin(), [39], course_of(5)))
-    twin, losses = run.twin(), list(run.losses)
+    truth = dict(replay(run.replay_copy(), [39], course_of(5)))
+    twin, losses = run.replay_copy(), list(run.losses)
     run.seek(Moment(3))
     told = {}
 
@@ -59,7 +59,7 @@ def test_a_copy_that_is_made_while_a_step_is_noted_is_whole(monkeypatch: pytest.
     thread = threading.Thread(target=run.run, args=(STEPS,))
     thread.start()
     assert begun.wait(PATIENCE)
-    copies = [run.twin(), run.branch([])]
+    copies = [run.replay_copy(), run.branch([])]
     for copy in copies:
         figures = copy.history
         assert len(figures.losses) == len(figures.grad_norms) == len(figures.norms)
@@ -82,7 +82,7 @@ def test_keyframes_that_come_after_a_copy_of_the_figures_do_not_lead_beyond_them
 
 def test_a_twin_takes_the_means_of_what_is_switched_off_for_itself() -> None:
     branch = trained().branch([Ablation(33, 0, "mlp", mean_of=3)])
-    twin = branch.twin()
+    twin = branch.replay_copy()
     means = branch._altered._means
     twin.seek(Moment(35, Phase.UPDATE, 3))
     assert not branch._altered._means

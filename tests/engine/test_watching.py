@@ -6,9 +6,9 @@ from functools import cache
 
 import pytest
 
-from engine import Breakpoint, BreakpointError, Config, ExpressionError, Moment, Phase, Place, Scope, Session
+from engine import Breakpoint, BreakpointError, Config, EventPattern, ExpressionError, Moment, Phase, Scope, Session
 from engine.expressions.breakpoint import Armed
-from engine.expressions.watch import Watch, written
+from engine.expressions.watch import Watch, watch_text
 
 CONFIG = Config(n_layer=2, n_embd=4, n_head=2, block_size=4, num_steps=50, seed=3)
 DOCS = ["anna", "ben"]
@@ -35,7 +35,7 @@ def test_a_named_scalar_is_written_as_the_watch_that_is_it() -> None:
     run().seek(Moment(0, Phase.UPDATE))
     view = run().view()
     for row in named_rows():
-        text = written(view, row)
+        text = watch_text(view, row)
         assert text is not None
         watch = Watch(text, scope())
         assert watch.lasting
@@ -49,7 +49,7 @@ def test_what_has_no_name_is_not_written() -> None:
     named = set(named_rows()) | {int(r) for s in run().program.stretches(Phase.FORWARD) for r in s.rows.flat}
     between = [row for row in range(view.recording.n_params, run().program.loss_row) if row not in named]
     assert between
-    assert {written(view, row) for row in between[:: len(between) // 50]} == {None}
+    assert {watch_text(view, row) for row in between[:: len(between) // 50]} == {None}
 
 
 def test_a_watch_is_known_from_when_its_scalar_is_and_only_where_its_position_is() -> None:
@@ -96,18 +96,18 @@ def test_what_cannot_be_watched_is_said(text: str, says: str) -> None:
 @pytest.mark.parametrize(
     ("text", "place", "condition", "count"),
     [
-        ("attn_weights", Place("attn_weights"), None, 1),
-        ("attn_weights@pos=2,head=1", Place("attn_weights", pos=2, head=1), None, 1),
-        ("layer0.attn_wq@phase=update x 3", Place("layer0.attn_wq", Phase.UPDATE), None, 3),
-        ("@phase=backward if step > 2", Place(phase=Phase.BACKWARD), "step > 2", 1),
-        ("q@pos=1 if q[0, 1] > 0 x 12", Place("q", pos=1), "q[0, 1] > 0", 12),
+        ("attn_weights", EventPattern("attn_weights"), None, 1),
+        ("attn_weights@pos=2,head=1", EventPattern("attn_weights", pos=2, head=1), None, 1),
+        ("layer0.attn_wq@phase=update x 3", EventPattern("layer0.attn_wq", Phase.UPDATE), None, 3),
+        ("@phase=backward if step > 2", EventPattern(phase=Phase.BACKWARD), "step > 2", 1),
+        ("q@pos=1 if q[0, 1] > 0 x 12", EventPattern("q", pos=1), "q[0, 1] > 0", 12),
         ("loss < 2", None, "loss < 2", 1),
         ("doc == 'a if b' x2", None, "doc == 'a if b'", 2),
         ("doc == 'x 3'", None, "doc == 'x 3'", 1),
     ],
 )
 def test_a_breakpoint_is_read_as_typed_and_written_so(
-    text: str, place: Place | None, condition: str | None, count: int
+    text: str, place: EventPattern | None, condition: str | None, count: int
 ) -> None:
     read = Breakpoint.parse(text, "1")
     assert read == Breakpoint("1", place, condition, count)
@@ -127,7 +127,7 @@ def test_an_event_is_the_only_one_at_its_place() -> None:
     for phase in Phase:
         stretches = run().program.stretches(phase)
         for stretch in stretches[::7]:
-            place = Place.of(stretch)
-            assert Place.parse(place.text) == place
+            place = EventPattern.of(stretch)
+            assert EventPattern.parse(place.text) == place
             assert [s for s in stretches if place.matches(s)] == [stretch]
-    assert all(Place().matches(s) for s in run().program.stretches(Phase.UPDATE))
+    assert all(EventPattern().matches(s) for s in run().program.stretches(Phase.UPDATE))

@@ -15,7 +15,7 @@ from engine.autograd.jit import plain_loops
 from engine.errors import ChangeError, NumericFault
 from engine.explain.gradient_paths import Chains
 from engine.explain.scalar import Explainer
-from engine.interventions.syntax import Ablation, Change, SetParameter, SetRate, SetScalar, parse
+from engine.interventions.syntax import Ablation, Change, SetHyperparameter, SetParameter, SetScalar, parse
 from engine.timeline.keyframes import SPACING
 from tests.support import reference_model
 from tests.support.float_bits import DOCS, sha, shown, tiny, words
@@ -193,7 +193,7 @@ def test_a_branch_leaves_its_origin_alone_and_begins_as_it() -> None:
     session = Session(Config(**SHAPE), DOCS)
     session.run(until=25)
     before = shown(session)
-    branch = session.branch([SetParameter(22, "wpe", (1,), 0.5), SetRate(23, "beta1", 0.0)])
+    branch = session.branch([SetParameter(22, "wpe", (1,), 0.5), SetHyperparameter(23, "beta1", 0.0)])
     assert branch.step == 20  # the last keyframe that both have
     branch.run(until=25)
     assert shown(session) == before
@@ -213,7 +213,7 @@ def test_any_moment_of_a_branch_from_any_other(text: str) -> None:
         branch.seek(moment)
         onward[moment] = shown(branch)
     random.Random(1).shuffle(moments)
-    twin = branch.twin()
+    twin = branch.replay_copy()
     for moment in moments:
         branch.seek(moment)
         twin.seek(moment)

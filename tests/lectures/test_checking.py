@@ -11,9 +11,9 @@ from engine import Config, Moment, Scope, Session
 from engine.timeline.events import Phase
 from microgpt_tui.drawing.markdown import without_literals
 from microgpt_tui.lectures.binding import bind
-from microgpt_tui.lectures.check import check
+from microgpt_tui.lectures.check import check_lecture
 from microgpt_tui.lectures.lecture import leaves
-from microgpt_tui.lectures.parser import read
+from microgpt_tui.lectures.parser import read_chapter
 from microgpt_tui.lectures.rendered_page import leaf_of, lines_of
 from microgpt_tui.panes.registry import screen_names
 
@@ -34,7 +34,7 @@ def write(tmp_path: Path, pages: str) -> Path:
 
 def mistakes(tmp_path: Path, pages: str) -> list[str]:
     file = write(tmp_path, pages)
-    _, found = check(file, "en", lambda config, docs: opened(config, tuple(docs)), screen_names())
+    _, found = check_lecture(file, "en", lambda config, docs: opened(config, tuple(docs)), screen_names())
     return [str(each).removeprefix(str(file)) for each in found]
 
 
@@ -99,7 +99,7 @@ def test_what_does_not_resolve_is_told_with_its_line(tmp_path: Path, page: str, 
 def test_a_setting_that_no_model_can_have(tmp_path: Path) -> None:
     file = tmp_path / "one.md"
     file.write_text("---\nconfig: n_head=3\n---\n# T\n", encoding="utf-8")
-    _, (found,) = check(file, "en", lambda config, docs: opened(config, tuple(docs)), screen_names())
+    _, (found,) = check_lecture(file, "en", lambda config, docs: opened(config, tuple(docs)), screen_names())
     assert "n_head 3 does not divide n_embd 16" in str(found)
 
 
@@ -115,7 +115,7 @@ def test_numbers_in_a_text_are_the_engines(tmp_path: Path) -> None:
         "{m(wte[0, 0]):.3e} {scalars:d} {edges:d} {largest(1; 3; 2)} {char(1)} {q[0]:.1f}"
     )
     session = run(tmp_path)
-    chapter = read(write(tmp_path, text))
+    chapter = read_chapter(write(tmp_path, text))
     scenes, found = bind(chapter, scope(session), screen_names())
     assert not found
     leaf, end = leaf_of(scenes[0], session, Moment())
@@ -165,7 +165,7 @@ def test_a_quote_takes_a_format_as_in_python(tmp_path: Path, quote: str, expecte
     session = run(tmp_path)
     page = f"---\nmoment: step 3\n---\n# T\n\n{quote} is it\n"
     assert mistakes(tmp_path, page) == []
-    scenes, _ = bind(read(tmp_path / "one.md"), scope(session), screen_names())
+    scenes, _ = bind(read_chapter(tmp_path / "one.md"), scope(session), screen_names())
     leaf, _ = leaf_of(scenes[0], session, Moment())
     (line,) = lines_of(leaf, 76)
     assert line.plain == f"{expected} is it"  # with its spaces, also at the start of a line
@@ -177,7 +177,7 @@ def scope(session: Session) -> Scope:
 
 def test_pages_that_cannot_be_shown_say_so(tmp_path: Path) -> None:
     session = run(tmp_path)
-    chapter = read(write(tmp_path, "---\nmoment: step 0\n---\n# T\n\n{loss}\n---\nmoment: step 1\n---\n# U\n"))
+    chapter = read_chapter(write(tmp_path, "---\nmoment: step 0\n---\n# T\n\n{loss}\n---\nmoment: step 1\n---\n# U\n"))
     scenes, _ = bind(chapter, scope(session), screen_names())
     first, second = leaves(scenes, session)
     assert "cannot be shown" in first.body
@@ -188,7 +188,7 @@ def test_lines_keep_to_their_width_in_any_script(tmp_path: Path) -> None:
     session = run(tmp_path)
     words = "어텐션은 이미 만들어진 키만 봅니다 and so on " * 9
     page = f"---\nask: {words}\noptions: [가나, 다라, 마바, 사아]\nanswer: '2'\n---\n# T\n\n{words}\n\n- {words}\n"
-    scenes, _ = bind(read(write(tmp_path, page)), scope(session), screen_names())
+    scenes, _ = bind(read_chapter(write(tmp_path, page)), scope(session), screen_names())
     leaf, _ = leaf_of(scenes[0], session, Moment())
     for width in (20, 38, 76):
         assert all(line.cell_len <= width for line in lines_of(leaf.revealed(), width))

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from engine import Config, Session
-from microgpt_tui.lectures.check import check
-from microgpt_tui.lectures.library import course, files
+from microgpt_tui.lectures.check import check_lecture
+from microgpt_tui.lectures.library import files, load_course
 from microgpt_tui.lectures.page import Chapter, Page, Play, Run, Wait
 from microgpt_tui.panes.registry import screen_names
 from microgpt_tui.texts.languages import LANGUAGES
@@ -24,7 +24,7 @@ def opened(config: Config, docs: tuple[str, ...]) -> Session:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_ten_chapters_of_six_to_fifteen_pages(language: str) -> None:
-    chapters = course(language).chapters
+    chapters = load_course(language).chapters
     assert [chapter.name.partition("-")[2] for chapter in chapters] == NAMES
     assert all(6 <= len(chapter.pages) <= 15 for chapter in chapters)
 
@@ -35,20 +35,22 @@ def test_ten_chapters_of_six_to_fifteen_pages(language: str) -> None:
     ids=lambda path: f"{path.parent.name}-{path.stem}",
 )
 def test_every_moment_and_number_resolves_and_every_page_is_short(path: Path) -> None:
-    _, mistakes = check(path, path.parent.name, lambda config, docs: opened(config, tuple(docs)), screen_names())
+    _, mistakes = check_lecture(
+        path, path.parent.name, lambda config, docs: opened(config, tuple(docs)), screen_names()
+    )
     assert [str(mistake) for mistake in mistakes] == []
 
 
 @pytest.mark.parametrize("place", range(10))
 def test_all_languages_show_the_same(place: int) -> None:
-    english, *others = ([_shown(page) for page in course(lang).chapters[place].pages] for lang in LANGUAGES)
+    english, *others = ([_shown(page) for page in load_course(lang).chapters[place].pages] for lang in LANGUAGES)
     assert len(others) == len(LANGUAGES) - 1
     assert all(other == english for other in others)
 
 
 @pytest.mark.parametrize("place", range(10))
 def test_every_chapter_does_something_and_has_notes(place: int) -> None:
-    chapter: Chapter = course("en").chapters[place]
+    chapter: Chapter = load_course("en").chapters[place]
     acts = [page.act for page in chapter.pages if page.act is not None]
     assert len([act for act in acts if not isinstance(act, Play | Run)]) >= 2
     assert all(page.notes for page in chapter.pages)

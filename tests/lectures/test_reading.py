@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from microgpt_tui.lectures.page import Ask, LectureError, Play, Run, Wait
-from microgpt_tui.lectures.parser import read, read_all
+from microgpt_tui.lectures.parser import read_all, read_chapter
 
 FOUR = """\
 ---
@@ -59,7 +59,7 @@ def write(tmp_path: Path, text: str) -> Path:
 
 
 def test_pages_their_headers_and_texts(tmp_path: Path) -> None:
-    chapter = read(write(tmp_path, FOUR), "ko")
+    chapter = read_chapter(write(tmp_path, FOUR), "ko")
     assert (chapter.title, chapter.language, chapter.name) == ("Four: pages", "ko", "four")
     assert chapter.options == (("n_layer", "2"), ("n_embd", "8"))
     first, second, third, fourth = chapter.pages
@@ -80,7 +80,7 @@ def test_pages_their_headers_and_texts(tmp_path: Path) -> None:
 
 
 def test_a_page_plays(tmp_path: Path) -> None:
-    (page,) = read(write(tmp_path, "---\nplay: q@pos=0\nspeed: 0\n---\n# One\n")).pages
+    (page,) = read_chapter(write(tmp_path, "---\nplay: q@pos=0\nspeed: 0\n---\n# One\n")).pages
     assert isinstance(page.act, Play)
     assert page.speed == 0.0
 
@@ -88,7 +88,7 @@ def test_a_page_plays(tmp_path: Path) -> None:
 def test_files_of_other_systems_are_read(tmp_path: Path) -> None:
     file = tmp_path / "windows.md"
     file.write_bytes(b"\xef\xbb\xbf" + FOUR.replace("\n", "\r\n").encode())
-    assert [page.title.text for page in read(file).pages] == ["First", "Second", "Third", "Fourth"]
+    assert [page.title.text for page in read_chapter(file).pages] == ["First", "Second", "Third", "Fourth"]
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_files_of_other_systems_are_read(tmp_path: Path) -> None:
 def test_a_mistake_is_told_with_file_and_line(tmp_path: Path, text: str, line: int, says: str) -> None:
     file = write(tmp_path, text)
     with pytest.raises(LectureError) as caught:
-        read(file)
+        read_chapter(file)
     assert str(caught.value).startswith(f"{file}:{line}: ")
     assert says in str(caught.value)
 
@@ -150,4 +150,4 @@ def test_what_is_no_lecture(tmp_path: Path) -> None:
         if data is not None:
             file.write_bytes(data)
         with pytest.raises(LectureError, match=says):
-            read(file)
+            read_chapter(file)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine import Session
-from microgpt_tui.lectures.check import check
+from microgpt_tui.lectures.check import check_lecture
 from microgpt_tui.panes.registry import screen_names
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,7 +19,7 @@ def test_the_example_can_be_given(document: str, pages: int, tmp_path: Path) -> 
     (example,) = re.findall(r"```markdown\n(.*?)```", (ROOT / document).read_text(encoding="utf-8"), re.DOTALL)
     file = tmp_path / "example.md"
     file.write_text(example, encoding="utf-8")
-    chapter, mistakes = check(file, "en", Session, screen_names())
+    chapter, mistakes = check_lecture(file, "en", Session, screen_names())
     assert mistakes == []
     assert chapter is not None
     assert len(chapter.pages) == pages

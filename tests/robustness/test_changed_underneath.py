@@ -14,12 +14,12 @@ from engine import CheckpointError, Config, EngineError, Moment, Session, load_d
 from engine.checkpoint import checkpoint, validate
 from engine.model.dataset import Origin
 from microgpt_tui.debugger.annotations import restored
-from microgpt_tui.debugger.frame import Where
+from microgpt_tui.debugger.frame import Focus
 from microgpt_tui.lectures.shared_notes import FILES, Found, SharedNotes, newest
 from microgpt_tui.lectures.speaker_notes import Notes, Seen
 from microgpt_tui.panes.arrangement import FILE, Arrangement
 from microgpt_tui.storage import saved_session as desks
-from microgpt_tui.storage.saved_session import Desk
+from microgpt_tui.storage.saved_session import SavedSession
 from microgpt_tui.storage.startup import from_desk
 from tests.support.commands import error_of, invoke
 from tests.support.damaged_runs import GONE, STRANGE, changed, places, written
@@ -33,8 +33,8 @@ NAMES = b"anna\nben\ncarla\n"
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("STATE", "CONFIG"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name))
-    desks.folder().mkdir(parents=True)
-    return desks.folder()
+    desks.session_folder().mkdir(parents=True)
+    return desks.session_folder()
 
 
 # The documents.
@@ -65,7 +65,7 @@ def test_the_documents_of_a_run_are_not_what_they_were(fate: str, tmp_path: Path
     branch = session.branch([validate.parse("wte[0, 0] = 1", validate.Scope(CONFIG, session.tokenizer))])
     branch.run(5)
     checkpoint.save(session, file, str(data))
-    desks.keep(Desk(CONFIG, Origin(session.checksum, str(data)), Where(Moment(2))), checkpoint.load(file))
+    desks.keep(SavedSession(CONFIG, Origin(session.checksum, str(data)), Focus(Moment(2))), checkpoint.load(file))
     for command in (("open", file), ("--resume",), ("export", "--run", file)):
         assert says in error_of(invoke(*command))
     assert invoke("sample", file, "-n", "1").exit_code == 0  # which needs no documents
@@ -81,8 +81,8 @@ def test_the_documents_of_a_run_are_not_what_they_were(fate: str, tmp_path: Path
 
 # The desk.
 
-WHERE = Where(Moment(1), row=5, cell=1, layer=0, head=1, matrix="wpe")
-DESK = Desk(
+WHERE = Focus(Moment(1), row=5, cell=1, layer=0, head=1, matrix="wpe")
+DESK = SavedSession(
     CONFIG, Origin("0" * 64, "names.txt"), WHERE, "qkv", "stage",
     [{"id": "q", "condition": "loss < 1", "count": 2, "enabled": True}],
     [{"text": "loss"}], {"a": {"step": 1, "phase": "forward", "tick": 3}}, branch="branch 1",
@@ -107,7 +107,7 @@ def test_a_value_of_the_desk_is_strange(name: str) -> None:
             assert json.dumps(fitting.as_dict())
         except CheckpointError as error:
             assert len(str(error)) < 800, place  # noqa: PT017
-            next(desks.folder().glob("damaged-*.json")).unlink()
+            next(desks.session_folder().glob("damaged-*.json")).unlink()
 
 
 OTHERS: dict[str, Callable[[Path], object]] = {
@@ -126,13 +126,13 @@ OTHERS: dict[str, Callable[[Path], object]] = {
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("what", OTHERS)
 def test_something_else_stands_in_its_place(what: str) -> None:
-    for path in (desks.desk_file(), desks.folder() / FILES.replace("*", "1"), desks.run_file()):
+    for path in (desks.desk_file(), desks.session_folder() / FILES.replace("*", "1"), desks.run_file()):
         OTHERS[what](path)
     layout = Path(os.environ["XDG_CONFIG_HOME"]) / "microgpt-tui" / FILE
     layout.parent.mkdir(parents=True)
     OTHERS[what](layout)
     assert Arrangement.load() == Arrangement()
-    assert newest(desks.folder()) is None
+    assert newest(desks.session_folder()) is None
     assert error_of(invoke("--resume")).isprintable()
     run, _ = desks.left_run(DESK)
     assert run is None
@@ -141,12 +141,12 @@ def test_something_else_stands_in_its_place(what: str) -> None:
 @pytest.mark.parametrize("name", STRANGE)
 def test_a_value_of_the_layout_or_of_the_notes_is_strange(name: str) -> None:
     Arrangement(("qkv", "stage"), (("qkv", "stage"),)).save()
-    shared = SharedNotes(desks.folder())
+    shared = SharedNotes(desks.session_folder())
     shared.open()
     shared.share(NOTES)
-    notes = next(desks.folder().glob(FILES))
+    notes = next(desks.session_folder().glob(FILES))
     layout = next(Path(os.environ["XDG_CONFIG_HOME"]).rglob(FILE))
-    for file, read in ((layout, Arrangement.load), (notes, lambda: newest(desks.folder()))):
+    for file, read in ((layout, Arrangement.load), (notes, lambda: newest(desks.session_folder()))):
         whole: Any = json.loads(file.read_bytes())
         for place in places(whole):
             file.write_text(json.dumps(changed(whole, place, STRANGE[name])))

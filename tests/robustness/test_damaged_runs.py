@@ -56,7 +56,7 @@ def opened_or_refused(path: Path) -> bool:
         assert all(0 <= step <= len(run.losses) for step in run.validations)
         run.generator().random()
         if run.config == CONFIG and run.origin.sha256 == session().checksum:
-            again = session().anew()
+            again = session().restart_copy()
             checkpoint.take_up(run, again)
             again.seek(run.moment)
             branches = Branches(again, run.branches)

@@ -167,19 +167,19 @@ def test_the_debugger_is_ended_while_it_saves(tmp_path: Path) -> None:
 @needs_tmux
 @pytest.mark.parametrize("name", STATUS)
 def test_a_lecture_is_ended(name: str, tmp_path: Path) -> None:
-    desks.folder().mkdir(parents=True)
+    desks.session_folder().mkdir(parents=True)
     lecture = tmp_path / "own.md"
     lecture.write_text("---\nconfig: n_embd=4, n_head=2, block_size=4\nmoment: step 0\n---\n# The page\n\nHello.\n")
     command = [sys.executable, "-m", "microgpt_tui", "lecture", str(lecture)]
     with terminal(command, XDG_STATE_HOME=str(tmp_path / "state"), PYTHONPATH=environment()["PYTHONPATH"]) as term:
         term.wait("Hello.")
-        term.wait(lambda _: list(desks.folder().glob(FILES)))
+        term.wait(lambda _: list(desks.session_folder().glob(FILES)))
         if name == "SIGINT":  # a key there, too
             term.press("C-c", "q")
         else:
             found(str(lecture)).send_signal(number_of(name))
         term.left(0 if name == "SIGINT" else STATUS[name])
-    assert not list(desks.folder().iterdir())  # the notes are removed, and no desk was made of the lecture
+    assert not list(desks.session_folder().iterdir())  # the notes are removed, and no desk was made of the lecture
 
 
 # Its window.

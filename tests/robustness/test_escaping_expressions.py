@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from engine import Address, Config, EngineError, ExpressionError, Scope, Session
-from engine.expressions.breakpoint import Armed, Breakpoint, Place
+from engine.expressions.breakpoint import Armed, Breakpoint, EventPattern
 from engine.expressions.watch import Watch
 from engine.interventions.syntax import parse as read_change
 from engine.run.gradcheck import GradientChecker
 from microgpt_tui.debugger import goto, search
 from microgpt_tui.debugger.completion import LineError
-from microgpt_tui.debugger.frame import Frame, Where
+from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.debugger.scalar_target import Scalar
 from microgpt_tui.lectures.page import Said
 from microgpt_tui.lectures.quotes import Reader
@@ -127,7 +127,7 @@ def scope() -> Scope:
 
 @cache
 def frame() -> Frame:
-    return Frame(run().view(), Where(run().moment))
+    return Frame(run().view(), Focus(run().moment))
 
 
 @cache
@@ -146,13 +146,13 @@ def quote(text: str) -> None:
 
 def command(text: str) -> None:
     """On the go-to line, which takes what is typed after a word as well."""
-    goto.read(text, frame(), run().docs)
+    goto.read_line(text, frame(), run().docs)
 
 
 WAYS_IN: dict[str, Callable[[str], object]] = {
     "a breakpoint": lambda text: Armed(Breakpoint.parse(text, "1"), scope()),
     "a breakpoint at an event": lambda text: Armed(Breakpoint.parse(f"q@pos=1 if {text}", "1"), scope()),
-    "a place": lambda text: Place.parse(text).check(scope()),
+    "a place": lambda text: EventPattern.parse(text).check(scope()),
     "a watch": lambda text: Watch(text, scope()),
     "a change": lambda text: read_change(text, scope()),
     "the value of a change": lambda text: read_change(f"wte[0, 0] = {text}", scope()),

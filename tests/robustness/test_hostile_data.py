@@ -66,7 +66,7 @@ async def test_the_lecture_and_its_notes_show_it(tmp_path: Path) -> None:
     shown, shared, heard = [printable(document) for document in run().docs], SharedNotes(tmp_path), list[Notes]()
     shared.open()
     lecture = lecture_of(tmp_path, pages())
-    async with giving(lecture, (120, 60), shared, run().anew()) as pilot:
+    async with giving(lecture, (120, 60), shared, run().restart_copy()) as pilot:
         for document in shown:
             await pilot.press("space")
             await pilot.pause()
@@ -90,7 +90,7 @@ async def test_the_lecture_and_its_notes_show_it(tmp_path: Path) -> None:
 
 async def test_the_handout_shows_it(tmp_path: Path) -> None:
     lecture = lecture_of(tmp_path, pages())
-    whole = handout("a", "en", "Answer", [await printed(lecture, run().anew())])
+    whole = handout("a", "en", "Answer", [await printed(lecture, run().restart_copy())])
     looked = Looked()
     looked.feed(whole)
     assert looked.found == looked.links == []

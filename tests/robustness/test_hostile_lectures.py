@@ -179,7 +179,7 @@ async def test_nothing_in_a_handout_runs_or_is_loaded(tmp_path: Path) -> None:
     header = "\n".join(f"{key}: {quoted}" for key in keys) + f"\noptions: [a, {quoted}]\nanswer: 1"
     lecture = lecture_of(tmp_path, page(header, evil, evil).decode())
     for language in ("en", '"><script>'):
-        whole = handout(evil, language, "Answer", [await printed(lecture, session().anew())])
+        whole = handout(evil, language, "Answer", [await printed(lecture, session().restart_copy())])
         looked = Looked()
         looked.feed(whole)
         assert looked.found == []

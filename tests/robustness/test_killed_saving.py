@@ -16,9 +16,9 @@ import pytest
 from engine import atomic_write
 from engine.atomic_write import BESIDE
 from engine.checkpoint import checkpoint
-from microgpt_tui.debugger.frame import Where
+from microgpt_tui.debugger.frame import Focus
 from microgpt_tui.storage import saved_session as desks
-from microgpt_tui.storage.saved_session import Desk
+from microgpt_tui.storage.saved_session import SavedSession
 from tests.support.commands import error_of, invoke
 from tests.support.damaged_runs import session, whole, written
 
@@ -92,13 +92,13 @@ def killed(point: str, times: int, job: Callable[[], object]) -> None:
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    return desks.folder()
+    return desks.session_folder()
 
 
 @pytest.mark.parametrize("point", POINTS)
 def test_a_run_is_being_saved(point: str, tmp_path: Path) -> None:
     new, path = checkpoint.load(written(tmp_path / "new.safetensors", whole())), tmp_path / "run.safetensors"
-    run = session().anew()
+    run = session().restart_copy()
     checkpoint.save(run, path)
     old = path.read_bytes()
     killed(point, 1, lambda: checkpoint.write(new, path))
@@ -111,9 +111,9 @@ def test_a_run_is_being_saved(point: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("point", ["in the middle of writing", "before it is renamed", "when it is renamed"])
 @pytest.mark.parametrize("which", [1, 2], ids=["its run", "itself"])
 def test_a_desk_is_being_kept(point: str, which: int, folder: Path, tmp_path: Path) -> None:
-    run = session().anew()
+    run = session().restart_copy()
     before = checkpoint.snapshot(run)
-    desks.keep(Desk(run.config, before.origin, Where(run.moment)), before)
+    desks.keep(SavedSession(run.config, before.origin, Focus(run.moment)), before)
     new = checkpoint.load(written(tmp_path / "new.safetensors", whole()))
     killed(point, which, lambda: desks.keep(desks.left(), new))
     desk = desks.left()

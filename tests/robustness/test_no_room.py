@@ -163,7 +163,7 @@ def test_the_layout_and_the_place_that_was_left(disk: Disk, monkeypatch: pytest.
     for name in ("STATE", "CONFIG"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(disk.folder))
     run = checkpoint.load(written(disk.folder / "source", whole()))
-    desk = desks.Desk(run.config, run.origin, desks.Where(run.moment))
+    desk = desks.SavedSession(run.config, run.origin, desks.Focus(run.moment))
     desks.keep(desk, run)
     Arrangement(pinned=("qkv",)).save()
     with disk.faulty():
@@ -175,7 +175,7 @@ def test_the_layout_and_the_place_that_was_left(disk: Disk, monkeypatch: pytest.
         assert desks.left() == desk
         assert desks.left_run(desk)[1] is None
         assert Arrangement.load() == Arrangement(pinned=("qkv",))
-    assert not list(desks.folder().glob(".*"))
+    assert not list(desks.session_folder().glob(".*"))
 
 
 async def everything_is_loaded() -> None:

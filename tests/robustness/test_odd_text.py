@@ -14,19 +14,19 @@ from rich.cells import cell_len
 
 from engine import Config, Session
 from engine.timeline.events import PHASES, Moment
-from microgpt_tui.debugger.frame import Frame, Where
+from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.drawing.terminal_text import printable
 from microgpt_tui.panes import registry
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.explanation import Explanation
-from microgpt_tui.panes.status_line import Place
+from microgpt_tui.panes.status_line import StatusLine
 from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
 from tests.support.hostile_texts import DOCS, HARMLESS, SEQUENCES, TEXTS
 from tests.support.terminal import needs_tmux, terminal
 
 SIZES = [(78, 20), (58, 11), (118, 30)]
-OTHERS: list[type[Pane]] = [Place, Tokens, Timeline, Explanation]
+OTHERS: list[type[Pane]] = [StatusLine, Tokens, Timeline, Explanation]
 
 
 def shows(text: str) -> bool:
@@ -68,7 +68,7 @@ def test_what_is_harmless_stays_as_it_is(what: str) -> None:
 
 def test_a_token_is_never_blank_and_no_two_are_shown_alike() -> None:
     run = hostile()
-    names = [Frame(run.view(), Where(run.moment)).token_name(i) for i in range(run.tokenizer.vocab_size)]
+    names = [Frame(run.view(), Focus(run.moment)).token_name(i) for i in range(run.tokenizer.vocab_size)]
     assert len(set(names)) == len(names)
     assert all(name.strip() and shows(name) for name in names)
 
@@ -126,7 +126,7 @@ def frames(run: Session, step: int) -> Iterator[Frame]:
     for moment in moments:
         run.seek(moment)
         rows = run.view().stretch.rows
-        yield Frame(run.view(), Where(moment, int(rows.flat[0])))
+        yield Frame(run.view(), Focus(moment, int(rows.flat[0])))
 
 
 def check(frame: Frame, size: tuple[int, int]) -> None:

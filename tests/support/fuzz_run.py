@@ -17,7 +17,7 @@ from engine.checkpoint.checkpoint import Checkpoint, write
 from engine.errors import EngineError
 from microgpt_tui.app import MicrogptApp
 from microgpt_tui.lectures.page import Course
-from microgpt_tui.lectures.parser import read
+from microgpt_tui.lectures.parser import read_chapter
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.storage.startup import Start
 from tests.support.drift import compare, home
@@ -52,7 +52,7 @@ def kept_in(folder: Path) -> Iterator[None]:
         file = folder / f"{place}-small.md"
         header = f"---\ndata: docs.txt\nconfig: {config}\n"
         file.write_text(PAGES.replace("---\n", header, 1), encoding="utf-8")
-        chapters.append(read(file, "en"))
+        chapters.append(read_chapter(file, "en"))
 
     def write_there(run: Checkpoint, path: Path) -> None:
         if not path.absolute().is_relative_to(folder):
@@ -65,7 +65,7 @@ def kept_in(folder: Path) -> Iterator[None]:
     try:
         with (
             mock.patch.dict(os.environ, homes),
-            mock.patch("microgpt_tui.app.course", return_value=Course("small", chapters)),
+            mock.patch("microgpt_tui.app.load_course", return_value=Course("small", chapters)),
             mock.patch("microgpt_tui.dialogs.save.write", write_there),
         ):
             yield

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from engine import Config, Session
 from engine.timeline.events import Moment
 from microgpt_tui.app import ThemedApp
-from microgpt_tui.debugger.frame import Frame, Where
+from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.debugger.navigation import first_moment
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens.debugger import DebuggerScreen
@@ -32,7 +32,7 @@ def at(moment: Moment, row: int | None = None, cell: int | None = None, run: Ses
     """A frame of a moment."""
     run = run or session()
     run.seek(moment)
-    return Frame(run.view(), Where(run.moment, row, cell))
+    return Frame(run.view(), Focus(run.moment, row, cell))
 
 
 class Debugger(ThemedApp):

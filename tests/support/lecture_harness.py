@@ -12,7 +12,7 @@ from engine import Session
 from microgpt_tui.app import ThemedApp
 from microgpt_tui.lectures.lecture import Lecture
 from microgpt_tui.lectures.page import Course
-from microgpt_tui.lectures.parser import read
+from microgpt_tui.lectures.parser import read_chapter
 from microgpt_tui.lectures.shared_notes import SharedNotes
 from microgpt_tui.lectures.speaker_notes import Notes, Seen
 from microgpt_tui.screens.lecture import LectureScreen
@@ -94,7 +94,7 @@ def lecture_of(tmp_path: Path, text: str = PAGES, language: str = "en", chapters
     """A lecture of chapters with the same pages."""
     file = tmp_path / "small.md"
     file.write_text(text, encoding="utf-8")
-    return Lecture(Course("small", [read(file, language)] * chapters), clock=lambda: 65.0)
+    return Lecture(Course("small", [read_chapter(file, language)] * chapters), clock=lambda: 65.0)
 
 
 @asynccontextmanager
@@ -102,7 +102,7 @@ async def giving(
     lecture: Lecture, size: tuple[int, int] = (120, 36), shared: SharedNotes | None = None, run: Session | None = None
 ) -> AsyncIterator[Pilot[None]]:
     """The lecture at its page, all of whose numbers are known."""
-    app = Giving(lecture, shared, run or session().anew())
+    app = Giving(lecture, shared, run or session().restart_copy())
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: len(app.screen_stack) > 1)
         shown = lectern(pilot)

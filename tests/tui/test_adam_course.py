@@ -12,9 +12,9 @@ from engine.run.replay import steps_to_show
 from engine.timeline.events import Moment, Phase
 from engine.timeline.keyframes import SPACING
 from engine.timeline.view import AdamStep
-from microgpt_tui.debugger.frame import Around, Frame, Where
+from microgpt_tui.debugger.frame import Context, Focus, Frame
 from microgpt_tui.debugger.navigation import SameEvent
-from microgpt_tui.debugger.series import MOST_SHOWN, Course, Update
+from microgpt_tui.debugger.series import MOST_SHOWN, Series, Update
 from microgpt_tui.drawing.curve import sparkline
 from microgpt_tui.drawing.numbers import number
 from microgpt_tui.drawing.picture import Line
@@ -50,7 +50,7 @@ def frame_at(moment: Moment, row: int, steps: int = 10**9) -> Frame:
     run().seek(moment)
     wanted = steps_to_show(moment.step - 1, MOST_SHOWN, SPACING)[:steps]
     past = {(Update(row), step): straight(row)[step] for step in wanted}
-    return Frame(run().view(), Where(moment, row), Around(past=past))
+    return Frame(run().view(), Focus(moment, row), Context(past=past))
 
 
 def spark(values: list[float], room: int) -> str:
@@ -69,7 +69,7 @@ async def arrive(pilot: Pilot[None], moment: Moment) -> None:
     await pilot.pause()
 
 
-async def whole(pilot: Pilot[None]) -> Course[AdamStep]:
+async def whole(pilot: Pilot[None]) -> Series[AdamStep]:
     """Wait until the pane says that its course is whole. Each round ends when a worker does."""
     for _ in range(50):
         if any(line.startswith("on the right") for line in lines(pilot)):
@@ -159,7 +159,7 @@ async def test_a_newer_wish_replaces_an_older_one_and_old_figures_go(monkeypatch
     async with debugger((120, 36), run=run()) as pilot:
         historian = screen(pilot).historian
         for row in (*range(20), 3):
-            historian.ask([Course(Update(row), {}, tuple(range(30)))])
+            historian.ask([Series(Update(row), {}, tuple(range(30)))])
         await pilot.app.workers.wait_for_complete()
         assert [historian.known.get((Update(3), step)) for step in range(30)] == straight(3)[:30]
         assert len(historian.known) <= 40

@@ -8,7 +8,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
-from engine import CHECKS, Breakpoint, Phase, Place
+from engine import CHECKS, Breakpoint, EventPattern, Phase
 from microgpt_tui.dialogs.breakpoints import BreakpointsScreen
 from microgpt_tui.dialogs.prompt import AskScreen
 from microgpt_tui.panes.base import Pane
@@ -44,7 +44,7 @@ async def test_b_sets_a_breakpoint_on_the_event_on_the_stage_and_takes_it_away()
     async with debugger() as pilot:
         await pilot.press("n", "n", "n", "b")
         (made,) = screen(pilot).state.kept.breakpoints
-        assert made.place == Place("q", Phase.FORWARD, 0, 0)
+        assert made.place == EventPattern("q", Phase.FORWARD, 0, 0)
         assert "Breakpoint: q, position 0, layer 0, forward." in notes(pilot)
         assert "◉" in pane(pilot, "timeline")
         await pilot.press("o")
@@ -166,9 +166,9 @@ async def test_marks_are_those_of_breakpoints_that_are_on_and_stand_in_this_step
         keep = screen(pilot).stops.keep
         kept = screen(pilot).state.kept
         for place, on, count in (
-            (Place("q"), True, 8),
-            (Place("q"), False, 0),
-            (Place("wte"), True, 2),
+            (EventPattern("q"), True, 8),
+            (EventPattern("q"), False, 0),
+            (EventPattern("wte"), True, 2),
             (None, True, 0),
         ):
             condition = None if place else "loss < 2"
@@ -176,7 +176,7 @@ async def test_marks_are_those_of_breakpoints_that_are_on_and_stand_in_this_step
             await pilot.pause()
             frame = screen(pilot).frame
             assert sum(len(frame.halts(phase)) for phase in Phase) == (
-                count if place != Place("q") or not on else 2 * frame.program.n
+                count if place != EventPattern("q") or not on else 2 * frame.program.n
             )
             assert pane(pilot, "timeline").count("◆") == sum(len(frame.halts(phase)) for phase in Phase)
 

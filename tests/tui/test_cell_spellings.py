@@ -12,9 +12,9 @@ from engine.interventions.syntax import SetParameter, SetScalar, parse
 from engine.run.gradcheck import GradientChecker
 from microgpt_tui.cli import why_report
 from microgpt_tui.debugger.completion import LineError
-from microgpt_tui.debugger.frame import Where
+from microgpt_tui.debugger.frame import Focus
 from microgpt_tui.debugger.scalar_target import Scalar
-from microgpt_tui.lectures.binding import CHOSEN, Focus
+from microgpt_tui.lectures.binding import CHOSEN, FocusTarget
 from microgpt_tui.lectures.page import Said
 from tests.support.harness import DOCS, SMALL, session
 
@@ -50,9 +50,9 @@ def test_all_spellings_are_one_cell(spellings: tuple[str, ...], index: tuple[int
         change = parse(f"{text.replace('@', '@step=1,') if '@' in text else text} = 0.5", scope)
         assert isinstance(change, SetParameter | SetScalar)
         assert change.index == index
-        focus = Focus(Said(text, "lecture.md", 1), watch=Watch(text, scope))
+        focus = FocusTarget(Said(text, "lecture.md", 1), watch=Watch(text, scope))
         assert CHOSEN.fullmatch(text) is None
-        assert focus.on(Where(run.moment), run).row == row
+        assert focus.on(Focus(run.moment), run).row == row
         condition = f"{text.partition('@')[0]} > 0"
         Armed(Breakpoint.parse(condition, "1"), scope)
 

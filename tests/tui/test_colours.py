@@ -12,7 +12,7 @@ from rich.cells import cell_len
 
 from engine import Session
 from engine.timeline.events import Moment, Phase
-from microgpt_tui.debugger.frame import Frame, Where
+from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.drawing.picture import Spot
 from microgpt_tui.operations.registry import draw
 from tests.support.harness import SMALL
@@ -70,7 +70,7 @@ def frame_of(phase: Phase, index: int) -> Frame:
     run = Session(SMALL, DOCS)
     run.seek(Moment(0, phase))
     run.seek(Moment(0, phase, run.program.stretches(phase)[index].last))
-    return Frame(run.view(), Where(run.moment))
+    return Frame(run.view(), Focus(run.moment))
 
 
 def strips(frame: Frame) -> list[tuple[str, list[Spot]]]:

@@ -10,8 +10,8 @@ from typing import Any
 from engine import NumericFault, Session
 from engine.interventions.syntax import parse
 from engine.timeline.events import Moment, Phase
-from microgpt_tui.debugger.annotations import Kept
-from microgpt_tui.debugger.frame import Choice, Frame, Where
+from microgpt_tui.debugger.annotations import Annotations
+from microgpt_tui.debugger.frame import Choice, Focus, Frame
 from microgpt_tui.debugger.goto_controller import GoTo
 from microgpt_tui.debugger.navigation import SameEvent, first_moment
 from microgpt_tui.debugger.state import DebuggerState
@@ -35,7 +35,7 @@ class Debugger:
 
     def __post_init__(self) -> None:
         self.session.seek(first_moment(self.session.program, 0))
-        self.state = DebuggerState(self.session, Kept(), self.changed)
+        self.state = DebuggerState(self.session, Annotations(), self.changed)
         self.stops = StopsController(self.state, self.notify)
         self.go_to = GoTo(self.state, self.go, self.frame, self.notify)
 
@@ -68,13 +68,13 @@ def test_each_change_of_a_standing_run_is_told_once() -> None:
         lambda: state.choose(3, cell=1),
         lambda: state.choose(3, matrix="wte"),
         lambda: state.look_at(Choice(head=1)),
-        lambda: state.annotate(Kept(watches=("loss",))),
-        lambda: state.restore(Where(Moment(0)), Kept()),
+        lambda: state.annotate(Annotations(watches=("loss",))),
+        lambda: state.restore(Focus(Moment(0)), Annotations()),
     )
     for count, write in enumerate(writers, 1):
         write()
         assert debugger.changes == count
-    assert (state.where, state.kept) == (Where(Moment(0)), Kept())
+    assert (state.where, state.kept) == (Focus(Moment(0)), Annotations())
 
 
 def test_what_a_move_writes_is_shown_by_whoever_moves_the_run() -> None:
@@ -83,15 +83,15 @@ def test_what_a_move_writes_is_shown_by_whoever_moves_the_run() -> None:
     state.meet(fault)
     assert state.fault is fault
     state.depart()
-    state.stand(Where(Moment(3)))
-    assert (state.fault, state.live, state.where, debugger.changes) == (None, None, Where(Moment(3)), 0)
+    state.stand(Focus(Moment(3)))
+    assert (state.fault, state.live, state.where, debugger.changes) == (None, None, Focus(Moment(3)), 0)
 
 
 def test_a_value_is_followed_and_come_back_from() -> None:
     state = Debugger().state
     here = state.where
     state.follow_from(5)
-    state.stand(Where(Moment(9)))
+    state.stand(Focus(Moment(9)))
     came_from = state.follow_back()
     assert came_from is not None
     assert (came_from.moment, came_from.row) == (here.moment, 5)

@@ -12,16 +12,16 @@ import pytest
 from engine import CheckpointError, Config, DataError, Moment, Phase, Session, load_docs
 from engine.checkpoint import checkpoint
 from engine.model.dataset import Origin, checksum
-from microgpt_tui.debugger.frame import Where
+from microgpt_tui.debugger.frame import Focus
 from microgpt_tui.storage import saved_session as desks
-from microgpt_tui.storage.saved_session import Desk
+from microgpt_tui.storage.saved_session import SavedSession
 from microgpt_tui.storage.startup import from_desk
 from tests.support.harness import DOCS, SMALL
 
 BUNDLED = Origin(checksum(load_docs()))
 MOMENT = Moment(3, Phase.BACKWARD, 17)
-FULL = Desk(
-    SMALL, BUNDLED, Where(MOMENT, row=5, cell=1, layer=0, head=1, matrix="wpe"), "qkv", "stage",
+FULL = SavedSession(
+    SMALL, BUNDLED, Focus(MOMENT, row=5, cell=1, layer=0, head=1, matrix="wpe"), "qkv", "stage",
     [{"name": "q", "hits": 2}], [{"text": "loss"}], {"a": {"step": 1}},
 )  # fmt: skip
 
@@ -29,7 +29,7 @@ FULL = Desk(
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    return desks.folder()
+    return desks.session_folder()
 
 
 @pytest.fixture
@@ -39,8 +39,8 @@ def run() -> Session:
     return session
 
 
-@pytest.mark.parametrize("desk", [FULL, Desk(Config(), Origin("0", "/tmp/names.txt"), Where(Moment()))])
-def test_what_is_kept_is_what_was_left(desk: Desk) -> None:
+@pytest.mark.parametrize("desk", [FULL, SavedSession(Config(), Origin("0", "/tmp/names.txt"), Focus(Moment()))])
+def test_what_is_kept_is_what_was_left(desk: SavedSession) -> None:
     desks.keep(desk)
     assert desks.left() == desk
     assert desks.left().moment == desk.where.moment
@@ -69,7 +69,7 @@ def test_nothing_was_left() -> None:
 
 
 def test_the_documents_are_not_what_they_were(tmp_path: Path) -> None:
-    desks.keep(Desk(SMALL, Origin(checksum(DOCS), str(tmp_path / "gone")), Where(MOMENT)))
+    desks.keep(SavedSession(SMALL, Origin(checksum(DOCS), str(tmp_path / "gone")), Focus(MOMENT)))
     with pytest.raises(DataError, match="is not there any more"):
         from_desk(None)
     (tmp_path / "moved").write_text("\n".join(DOCS))
@@ -88,7 +88,7 @@ def set_aside(content: bytes) -> str:
         desks.left()
     assert not desks.desk_file().exists()
     said = str(caught.value)
-    aside = [path for path in desks.folder().glob("damaged-*.json") if f"{path};" in said]
+    aside = [path for path in desks.session_folder().glob("damaged-*.json") if f"{path};" in said]
     assert [path.read_bytes() for path in aside] == [content]
     return said
 
@@ -151,7 +151,7 @@ def test_a_damaged_run_is_trained_anew(run: Session) -> None:
     assert (start.desk, start.run) == (FULL, None)
     assert start.notice is not None
     assert "is damaged" in start.notice
-    assert (desks.folder() / "damaged-1-run.safetensors").is_file()
+    assert (desks.session_folder() / "damaged-1-run.safetensors").is_file()
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from engine import Config, Scope, Session
-from engine.expressions.watch import written
+from engine.expressions.watch import watch_text
 from engine.interventions.syntax import parse
 from engine.timeline.events import PHASES, Moment, Phase
 from microgpt_tui.cli import why_report
-from microgpt_tui.debugger.frame import Frame, Where
+from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.drawing.numbers import number
 from microgpt_tui.operations.registry import draw
 from microgpt_tui.panes.adam import Adam
@@ -44,7 +44,7 @@ def run() -> Session:
 
 def frame_at(moment: Moment, row: int | None = None, cell: int | None = None) -> Frame:
     run().seek(moment)
-    return Frame(run().view(), Where(run().moment, row, cell))
+    return Frame(run().view(), Focus(run().moment, row, cell))
 
 
 def moments(phase: Phase) -> Iterator[Moment]:
@@ -349,7 +349,7 @@ def test_the_prediction_does_not_say_so_where_a_probability_is_set() -> None:
     stretch = next(s for s in run().program.stretches(Phase.BACKWARD) if (s.name, s.pos) == ("logits", POS))
     for session, said in ((run(), True), (branch, False)):
         session.seek(Moment(STEP, Phase.BACKWARD, stretch.last))
-        frame = Frame(session.view(), Where(session.moment))
+        frame = Frame(session.view(), Focus(session.moment))
         assert (words in Prediction("p").draw(frame, 100, 30).text()) == said
 
 
@@ -404,7 +404,7 @@ def test_the_answers_of_the_command_line() -> None:
     for stretch in run().program.stretches(Phase.FORWARD):
         if stretch.pos != POS:
             continue
-        name = written(view, int(stretch.rows[0]))
+        name = watch_text(view, int(stretch.rows[0]))
         assert name is not None
         text = why_report.of_scalar(view, name, 3).text
         for chain in text.split("chain ")[1:]:

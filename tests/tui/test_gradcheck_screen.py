@@ -8,9 +8,9 @@ import pytest
 from textual.pilot import Pilot
 
 from engine import EngineError, GradientChecker, Moment, Phase
-from engine.run.gradcheck import Check, Summary
+from engine.run.gradcheck import CheckedGradient, Summary
 from microgpt_tui.dialogs.gradcheck import GradCheckScreen
-from microgpt_tui.dialogs.gradcheck_text import family, neighbour, remark
+from microgpt_tui.dialogs.gradcheck_text import family, gradient_remark, neighbour
 from tests.support.harness import debugger, screen, session, text, until
 
 
@@ -20,12 +20,12 @@ def modal(pilot: Pilot[None]) -> GradCheckScreen:
     return found
 
 
-async def checked(pilot: Pilot[None], row: int) -> Check:
+async def checked(pilot: Pilot[None], row: int) -> CheckedGradient:
     """Wait until a scalar is shown."""
-    await until(pilot, lambda: isinstance(found := modal(pilot).found, Check) and found.row == row)
+    await until(pilot, lambda: isinstance(found := modal(pilot).found, CheckedGradient) and found.row == row)
     await pilot.pause()
     found = modal(pilot).found
-    assert isinstance(found, Check)
+    assert isinstance(found, CheckedGradient)
     return found
 
 
@@ -37,7 +37,7 @@ async def test_both_numbers_are_the_engines(keys: str, size: tuple[int, int]) ->
         row, moment = screen(pilot).frame.selected, session().moment
         await pilot.press("g")
         check = await checked(pilot, row)
-        assert check == GradientChecker(session().twin(), 0).check(row)
+        assert check == GradientChecker(session().replay_copy(), 0).check(row)
         shown = text(pilot)
         for words in (check.name, repr(check.loss_plus), repr(check.loss_minus), f"{check.gradient:+.15e}"):
             assert words in shown
@@ -93,7 +93,7 @@ async def test_escape_stops_the_check_of_a_matrix_and_then_closes(monkeypatch: p
     some, go_on = threading.Event(), threading.Event()
     check = GradientChecker.check
 
-    def slow(self: GradientChecker, row: int, h: float | None = None) -> Check:
+    def slow(self: GradientChecker, row: int, h: float | None = None) -> CheckedGradient:
         if row == 3:
             some.set()
             go_on.wait(60)
@@ -144,10 +144,10 @@ def test_neighbours_stay_in_the_family() -> None:
 
 
 def test_remarks() -> None:
-    checker = GradientChecker(session().twin(), 0)
+    checker = GradientChecker(session().replay_copy(), 0)
     row = checker.row("mlp_fc1[0, 1]@pos=1")
     value = abs(checker.check(row).value)
-    assert "The ReLU unit mlp_relu[0, 1]@pos=1 is on at one end" in remark(checker.check(row, 2 * value))
-    assert "honestly differ" not in remark(checker.check(row, value / 2))
-    assert "same at both ends" in remark(checker.check(checker.row("probs[0]@pos=1")))
-    assert "x again" in remark(checker.check(row, 1e-30))
+    assert "The ReLU unit mlp_relu[0, 1]@pos=1 is on at one end" in gradient_remark(checker.check(row, 2 * value))
+    assert "honestly differ" not in gradient_remark(checker.check(row, value / 2))
+    assert "same at both ends" in gradient_remark(checker.check(checker.row("probs[0]@pos=1")))
+    assert "x again" in gradient_remark(checker.check(row, 1e-30))

@@ -33,13 +33,13 @@ class Texts(HTMLParser):
 
 async def test_every_page_has_its_text_picture_and_answer(tmp_path: Path) -> None:
     hostile = PAGES.replace("Small steps", "Small <b>steps</b>")
-    chapter = await printed(lecture_of(tmp_path, hostile), session().anew())
+    chapter = await printed(lecture_of(tmp_path, hostile), session().restart_copy())
     whole = handout("small", "en", "Answer", [chapter])
     found = Texts()
     found.feed(whole)
     assert found.tags.count("article") == found.tags.count("svg") == 6
     assert "Small <b>steps</b>" in found.words
-    run = session().anew()
+    run = session().restart_copy()
     run.run(until=5)
     assert f"the loss of the first was {plain(run.losses[0])}" in found.words
     assert re.search(r"Answer: c\) \w", found.words)
@@ -50,7 +50,8 @@ async def test_every_page_has_its_text_picture_and_answer(tmp_path: Path) -> Non
 
 async def test_the_same_lecture_makes_the_same_bytes(tmp_path: Path) -> None:
     first, second = [
-        handout("small", "en", "Answer", [await printed(lecture_of(tmp_path), session().anew())]) for _ in range(2)
+        handout("small", "en", "Answer", [await printed(lecture_of(tmp_path), session().restart_copy())])
+        for _ in range(2)
     ]
     assert first == second
 

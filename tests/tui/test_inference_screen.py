@@ -17,15 +17,15 @@ from textual.widgets import Input
 
 from engine import Config, Scope, Session, load_docs
 from engine.interventions.syntax import parse
-from engine.run.samples_by_step import names
+from engine.run.samples_by_step import sample_names
 from engine.sampling.beam import beam
 from engine.sampling.sampler import Sampler
-from engine.sampling.strategy import Strategy
+from engine.sampling.strategy import DecodingStrategy
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.dialogs.prompt import AskScreen
 from microgpt_tui.drawing import theme
 from microgpt_tui.inference.keys import IN_INFERENCE
-from microgpt_tui.inference.state import Seen, Temperature
+from microgpt_tui.inference.state import InferenceState, Temperature
 from microgpt_tui.inference.worker import NAMES, WIDTH
 from microgpt_tui.screens.inference import InferenceScreen
 from microgpt_tui.widgets.picture_view import PictureView
@@ -56,7 +56,7 @@ def shown(pilot: Pilot[None]) -> InferenceScreen:
     return found
 
 
-def seen(pilot: Pilot[None]) -> Seen:
+def seen(pilot: Pilot[None]) -> InferenceState:
     return shown(pilot).seen
 
 
@@ -171,7 +171,7 @@ async def test_the_temperature_moves_the_bars_and_not_the_number() -> None:
         assert before.pick is not None
         await pilot.press("right", "full_stop", "left")
         look = seen(pilot).look
-        assert seen(pilot).walk.strategy == Strategy(0.55)
+        assert seen(pilot).walk.strategy == DecodingStrategy(0.55)
         assert look.pick is not None
         assert look.pick.number == before.pick.number
         assert look.probs != before.probs
@@ -214,16 +214,16 @@ async def test_the_modes_and_what_they_leave_out() -> None:
         await pilot.press("up")
         assert "m chooses" in notes(pilot)
         await pilot.press("m")
-        assert seen(pilot).walk.strategy == Strategy(greedy=True)
+        assert seen(pilot).walk.strategy == DecodingStrategy(greedy=True)
         assert "no random number" in text(pilot)
         await pilot.press("m", "down", "down", "down")
-        assert seen(pilot).walk.strategy == Strategy(top_k=2)
+        assert seen(pilot).walk.strategy == DecodingStrategy(top_k=2)
         assert picture(pilot, "bars").count("out") == run().tokenizer.vocab_size - 2
         await pilot.press("m", "down", "up", "up", "up", "up")
-        assert seen(pilot).walk.strategy == Strategy(top_p=1.0)
+        assert seen(pilot).walk.strategy == DecodingStrategy(top_p=1.0)
         assert "out" not in picture(pilot, "bars")
         await pilot.press("m")
-        assert seen(pilot).walk.strategy == Strategy()
+        assert seen(pilot).walk.strategy == DecodingStrategy()
 
 
 async def test_a_prefix_is_asked_for_and_one_that_cannot_be_is_refused_with_a_sentence() -> None:
@@ -279,11 +279,11 @@ async def test_names_of_several_steps_stand_side_by_side_and_those_of_the_data_a
         await pilot.press("g")
         await until(pilot, lambda: len(seen(pilot).names) == 5 and not seen(pilot).pending)
         assert seen(pilot).steps == (40, 0, 20, 4)
-        other = run().anew()
+        other = run().restart_copy()
         for step in (0, 4, 20, 40):
             other.seek(Moment(step))
-            assert seen(pilot).names[step] == names(other, NAMES, Strategy(), "", "names 0")
-        assert seen(pilot).names[None] == names(run(), NAMES, Strategy(), "", "names 0")
+            assert seen(pilot).names[step] == sample_names(other, NAMES, DecodingStrategy(), "", "names 0")
+        assert seen(pilot).names[None] == sample_names(run(), NAMES, DecodingStrategy(), "", "names 0")
         found = [name for column in seen(pilot).names.values() for name in column if name in NAMES_OF_PEOPLE]
         assert picture(pilot, "names").count("■ in data") + picture(pilot, "names").count("■\n") >= len(found) > 0
         await pilot.press("g")

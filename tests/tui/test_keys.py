@@ -11,7 +11,7 @@ from engine import Config, NumericFault, Session
 from engine.run.session import OnStep
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger import search
-from microgpt_tui.debugger.frame import Where
+from microgpt_tui.debugger.frame import Focus
 from microgpt_tui.dialogs.help import HelpScreen
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.registry import all_keys
@@ -257,9 +257,9 @@ async def test_where_a_fault_lies_on_the_way_nothing_is_said_to_be_reached(monke
         here, run = screen(pilot), screen(pilot).session
         stood = run.moment
         found = search.search("probs", run.program, stood)
-        here.state.stand(Where(Moment(0, Phase.FORWARD, 3)))
+        here.state.stand(Focus(Moment(0, Phase.FORWARD, 3)))
         here.state.follow_from(row=5)
-        here.state.stand(Where(stood))
+        here.state.stand(Focus(stood))
 
         def fault(moment: Moment, on_step: OnStep | None = None) -> None:
             raise NumericFault(step=1, doc="", pos=None, tensor="q", row=0, reason="cannot be computed")

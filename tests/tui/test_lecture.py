@@ -11,11 +11,11 @@ from textual.pilot import Pilot
 
 from engine import Moment, Phase
 from microgpt_tui.debugger.frame import Choice
-from microgpt_tui.debugger.run_controller import Motion
+from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.drawing.numbers import plain
-from microgpt_tui.lectures.rendered_page import Leaf
+from microgpt_tui.lectures.rendered_page import RenderedPage
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.lecture_page import PagePane
+from microgpt_tui.panes.lecture_page import LecturePage
 from microgpt_tui.widgets.picture_view import PictureView
 from tests.support.harness import click_on, notes, text, until
 from tests.support.lecture_harness import PAGES, giving, lectern, lecture_of
@@ -214,8 +214,8 @@ async def test_exploring_gives_all_keys_to_the_debugger_and_returns_to_the_same_
 
 @pytest.mark.parametrize("room", [3, 4, 5, 8, 30])
 def test_a_figure_is_always_there_in_large_digits_where_they_fit(room: int) -> None:
-    pane = PagePane("page")
-    pane.leaf = Leaf("Title", "The body.", Moment(), Moment(), figure="4,192")
+    pane = LecturePage("page")
+    pane.leaf = RenderedPage("Title", "The body.", Moment(), Moment(), figure="4,192")
     lines = pane.picture_for(76, room).text().splitlines()
     assert ("4,192" in lines) == (room < 8)
     assert "The body." in lines[: max(room, 4)]
@@ -301,7 +301,7 @@ async def test_a_page_says_that_steps_are_done_when_they_are(tmp_path: Path, mon
         shown = lectern(pilot)
         go = shown.motion._go
 
-        def held(*to: Any) -> Motion.Arrived:
+        def held(*to: Any) -> RunController.Arrived:
             assert go_on.wait(PATIENCE)
             return go(*to)
 

@@ -40,7 +40,7 @@ def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Course:
             words = PAGES.replace("---\n", HEAD, 1).replace("Small steps", f"{name} {language}")
             (tmp_path / language / f"{name}.md").write_text(words, encoding="utf-8")
     found, _ = find(str(tmp_path), "en")
-    monkeypatch.setattr(app_module, "course", lambda language: found)
+    monkeypatch.setattr(app_module, "load_course", lambda language: found)
     return found
 
 

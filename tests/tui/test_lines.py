@@ -7,7 +7,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from engine import Address, Session
-from engine.expressions.watch import written
+from engine.expressions.watch import watch_text
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger import goto, search
 from microgpt_tui.debugger.completion import LineError
@@ -96,7 +96,7 @@ async def test_a_cell_is_chosen(start: str, line: str, phase: Phase, event: str,
         await typed(pilot, line)
         frame = screen(pilot).frame
         assert (frame.phase, frame.event.name, frame.event.pos) == (phase, event, pos)
-        assert written(frame.view, frame.selected) == name
+        assert watch_text(frame.view, frame.selected) == name
         if event in name:
             assert frame.selected in frame.stretch.rows  # the cursor goes on from there
             assert frame.stretch.rows.flat[frame.cell] == frame.selected
@@ -128,7 +128,7 @@ async def test_a_name_leads_to_where_one_would_expect(
         frame = screen(pilot).frame
         assert (frame.phase, frame.event.name) == (phase, event)
         if chosen:
-            assert (written(frame.view, frame.selected) or "").startswith(chosen)
+            assert (watch_text(frame.view, frame.selected) or "").startswith(chosen)
 
 
 async def test_q_in_the_line_is_a_tensor_and_says_how_to_quit() -> None:
@@ -226,9 +226,9 @@ async def test_marks_are_set_shown_and_returned_to() -> None:
 
 def test_lines_are_read_without_a_screen() -> None:
     frame = at(Moment(0, Phase.FORWARD, 40))
-    assert goto.read("", frame, DOCS) is None
-    assert isinstance(goto.read("head 1", frame, DOCS), Choice | Moment)
-    found = goto.read("loss < 2", frame, DOCS)
+    assert goto.read_line("", frame, DOCS) is None
+    assert isinstance(goto.read_line("head 1", frame, DOCS), Choice | Moment)
+    found = goto.read_line("loss < 2", frame, DOCS)
     assert isinstance(found, Continue)
     assert not found.back
     for wrong in (
@@ -249,7 +249,7 @@ def test_lines_are_read_without_a_screen() -> None:
         "event q@head=0",
     ):
         with pytest.raises(LineError):
-            goto.read(wrong, frame, DOCS)
+            goto.read_line(wrong, frame, DOCS)
     assert "step" in goto.completions("st", frame)
     assert goto.completions("next wte[5][3]", frame) == []
     assert goto.completions("wte[", frame) == []

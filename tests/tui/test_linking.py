@@ -15,8 +15,8 @@ from textual.geometry import Size
 from textual.pilot import Pilot
 
 from engine.timeline.events import PHASES, Moment, Phase
-from microgpt_tui.debugger.frame import Choice, Frame, Where
-from microgpt_tui.debugger.navigation import SameEvent, origin
+from microgpt_tui.debugger.frame import Choice, Focus, Frame
+from microgpt_tui.debugger.navigation import SameEvent, made_at
 from microgpt_tui.drawing.picture import Picture, Spot
 from microgpt_tui.panes import arrangement, registry
 from microgpt_tui.panes.attention import Attention
@@ -62,7 +62,7 @@ def place(phase: Phase, name: str, pos: int | None = None, head: int | None = No
 def frame_at(moment: Moment, **focus: object) -> Frame:
     run = session()
     run.seek(moment)
-    return Frame(run.view(), replace(Where(run.moment), **focus))  # type: ignore[arg-type]
+    return Frame(run.view(), replace(Focus(run.moment), **focus))  # type: ignore[arg-type]
 
 
 def scattered(count: int) -> list[Moment]:
@@ -171,7 +171,7 @@ async def bring(pilot: Pilot[None], moment: Moment, name: str) -> Pane:
     """A pane, on the screen, at a moment, with nothing chosen."""
     here = screen(pilot)
     settled = moment.phase is here.session.moment.phase and here.grid.zoomed is None
-    here.state.stand(Where(here.session.moment))
+    here.state.stand(Focus(here.session.moment))
     here.go(moment)
     here.show()  # at once, so that the layout is that of the phase
     pane = here.query_one(f"#{name}", Pane)
@@ -253,7 +253,7 @@ async def there_and_back(pilot: Pilot[None]) -> None:
     """Enter leads to where the selected value was made, if it was; backspace comes back."""
     here = screen(pilot)
     row, before = here.frame.selected, here.state.where
-    made = origin(here.session.program, here.session.moment, row)
+    made = made_at(here.session.program, here.session.moment, row)
     await pilot.press("enter")
     assert here.session.moment == (made or before.moment)
     if made and made != before.moment:

@@ -11,10 +11,10 @@ import pytest
 from textual.widgets import Input
 
 from engine import Config, Expression, GradientChecker, Moment, Phase, Session
-from engine.expressions.watch import Watch, written
+from engine.expressions.watch import Watch, watch_text
 from engine.model import gpt, recording
 from engine.run import session as sessions
-from microgpt_tui.debugger.frame import Frame, Where
+from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.operations import registry
 from microgpt_tui.operations.registry import DRAWINGS, draw
 from microgpt_tui.panes import registry as panes
@@ -83,7 +83,7 @@ def test_it_trains_and_its_gradients_agree_with_finite_differences(run: Session)
     assert {s.kind for s in run.program.stretches(Phase.FORWARD)} - set(DRAWINGS) == {"gelu"}
     run.run(until=SMALL.num_steps)
     assert np.mean(run.losses[-10:]) < np.mean(run.losses[:10])
-    checker = GradientChecker(run.twin(), 1)
+    checker = GradientChecker(run.replay_copy(), 1)
     gelu = next(s for s in checker.program.stretches(Phase.FORWARD) if s.kind == "gelu")
     rows = [*range(run.recording.n_params), *range(int(gelu.rows[0]) - 6, int(gelu.rows[-1]) + 1)]
     moved = 0
@@ -135,7 +135,7 @@ def test_every_number_of_the_operation_stands_on_its_drawing_and_panes_draw_it(r
     for phase in (Phase.FORWARD, Phase.BACKWARD):
         gelu = next(s for s in run.program.stretches(phase) if s.kind == "gelu")
         run.seek(Moment(0, phase, gelu.last))
-        frame = Frame(run.view(), Where(run.moment))
+        frame = Frame(run.view(), Focus(run.moment))
         assert title_of(frame.stretch) == "mlp_gelu: " + ("gelu" if phase is Phase.FORWARD else "gradient through gelu")
         assert "mlp_fc1" in sentences(frame)[0]
         for spec in panes.PANES:
@@ -153,7 +153,7 @@ async def test_a_watch_a_breakpoint_and_a_condition_know_the_new_tensor(run: Ses
     gelu = next(s for s in run.program.stretches(Phase.FORWARD) if s.kind == "gelu")
     run.seek(Moment(0, Phase.FORWARD, gelu.last))
     assert Watch("mlp_gelu[0, 3]@pos=0", scope).row(run.view()) == gelu.rows[3]
-    assert written(run.view(), int(gelu.rows[3])) == "mlp_gelu[0, 3]@pos=0"
+    assert watch_text(run.view(), int(gelu.rows[3])) == "mlp_gelu[0, 3]@pos=0"
     assert Expression("abs(mlp_gelu[0, 3]) < 10 and max(mlp_gelu[0]) > -1", scope).value(run.view()) is True
     async with debugger((120, 36), run) as pilot:
         await pilot.press("B")

@@ -11,11 +11,11 @@ from engine import Config, Session
 from engine.autograd.kernels import LEAF
 from engine.autograd.tape import Rows
 from engine.timeline.events import PHASES, Moment, Phase
-from microgpt_tui.debugger.frame import Choice, Frame, Where
+from microgpt_tui.debugger.frame import Choice, Focus, Frame
 from microgpt_tui.drawing.cells import cell
 from microgpt_tui.drawing.numbers import number, plain
 from microgpt_tui.drawing.picture import Picture
-from microgpt_tui.panes.attention import FUTURE, Attention, share
+from microgpt_tui.panes.attention import FUTURE, Attention, share_cell
 from microgpt_tui.panes.prediction import Prediction
 from microgpt_tui.panes.qkv import QKV
 from microgpt_tui.panes.residual import Residual
@@ -46,7 +46,7 @@ def at(
     run.seek(Moment())
     found = [s for s in run.program.stretches(phase) if (s.name, s.pos) == (name, pos) and head in (s.head, None)]
     run.seek(Moment(0, phase, found[-1].last))
-    return Frame(run.view(), Where(run.moment, head=chosen))
+    return Frame(run.view(), Focus(run.moment, head=chosen))
 
 
 def moments(which: str, every: int) -> list[Moment]:
@@ -62,7 +62,7 @@ def moments(which: str, every: int) -> list[Moment]:
 def frame_at(which: str, moment: Moment, head: int | None = None) -> Frame:
     run = run_of(which)
     run.seek(moment)
-    return Frame(run.view(), Where(run.moment, head=head))
+    return Frame(run.view(), Focus(run.moment, head=head))
 
 
 def targets(picture: Picture) -> set[object]:
@@ -225,9 +225,9 @@ def test_attention_gradients_carry_their_sign() -> None:
 
 
 def test_shares_can_be_read_without_colour() -> None:
-    assert [share(v, 1)[0] for v in (1.0, 0.95, 0.3, 0.04)] == ["█", "9", "3", "0"]
-    assert [share(v, 2)[0] for v in (1.0, 0.95, 0.3)] == ["1.", ".9", ".3"]
-    assert [share(v, 3)[0] for v in (1.0, 0.345, 0.0)] == ["100", "34 ", " 0 "]
+    assert [share_cell(v, 1)[0] for v in (1.0, 0.95, 0.3, 0.04)] == ["█", "9", "3", "0"]
+    assert [share_cell(v, 2)[0] for v in (1.0, 0.95, 0.3)] == ["1.", ".9", ".3"]
+    assert [share_cell(v, 3)[0] for v in (1.0, 0.345, 0.0)] == ["100", "34 ", " 0 "]
 
 
 @pytest.mark.parametrize("phase", [Phase.FORWARD, Phase.BACKWARD])

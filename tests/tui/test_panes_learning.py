@@ -14,7 +14,7 @@ from engine.autograd.kernels import LEAF
 from engine.timeline.events import PHASES, Moment, Phase
 from engine.timeline.history import Norms
 from microgpt_tui.cli import why_report
-from microgpt_tui.debugger.frame import Around, Choice, Frame, Where
+from microgpt_tui.debugger.frame import Choice, Context, Focus, Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.curve import columns, curve, sparkline
 from microgpt_tui.drawing.numbers import number, plain
@@ -79,7 +79,7 @@ def test_nothing_is_shown_before_it_is_computed() -> None:
             run.workspace.data[~frame.view.data(rows).known & (run.recording.op != LEAF)] = POISON
             run.workspace.grad[~frame.view.grad(rows).known] = POISON
             try:
-                assert styled(Frame(run.view(), Where(run.moment))) == shown, moment
+                assert styled(Frame(run.view(), Focus(run.moment))) == shown, moment
             finally:
                 run.workspace.data[:], run.workspace.grad[:] = kept
 
@@ -167,7 +167,7 @@ def test_what_grew_just_now_is_marked_in_words_and_colour() -> None:
 def test_the_chosen_matrix_is_the_one_on_the_map() -> None:
     run = session()
     run.seek(Moment(1, Phase.BACKWARD, 10**9))
-    frame = Frame(run.view(), Where(run.moment, matrix="layer0.mlp_fc2"))
+    frame = Frame(run.view(), Focus(run.moment, matrix="layer0.mlp_fc2"))
     picture = Gradients("p").draw(frame, 110, 30)
     assert "∂layer0.mlp_fc2" in picture.text()
     rows = run.recording.matrices["layer0.mlp_fc2"]
@@ -179,7 +179,7 @@ def test_frozen_gradients_are_those_of_the_end_of_the_backward_phase() -> None:
     tables = []
     for phase in (Phase.BACKWARD, Phase.UPDATE):
         run.seek(Moment(1, phase, 10**9))
-        frame = Frame(run.view(), Where(run.moment, matrix="wte"))
+        frame = Frame(run.view(), Focus(run.moment, matrix="wte"))
         lines = Gradients("p").draw(frame, 80, 30).text().replace("◂", " ").splitlines()
         table = [line.replace("▸", " ").split() for line in lines if line.strip()]
         tables.append([words[:2] for words in table if words[0] in run.recording.matrices])  # name and norm
@@ -301,7 +301,7 @@ def test_before_the_first_loss_training_says_when_it_comes() -> None:
     frame = at(Moment(0, Phase.FORWARD, 5), run=run)
     assert "end of the first forward phase" in Training("p").draw(frame, 90, 10).text()
     run.seek(Moment(0, Phase.FORWARD, 10**9))
-    assert plain(run.view().loss) in Training("p").draw(Frame(run.view(), Where(run.moment)), 90, 10).text()
+    assert plain(run.view().loss) in Training("p").draw(Frame(run.view(), Focus(run.moment)), 90, 10).text()
 
 
 def test_columns_are_means_of_all_numbers() -> None:
@@ -343,7 +343,7 @@ def test_documents_kept_aside_stand_on_the_curve_and_in_figures() -> None:
     run = Session(replace(SMALL, val_fraction=0.4, val_every=2), DOCS)
     run.run(until=5)
     found = run.history.validations
-    frame = Frame(run.view(), Where(run.moment), Around(split=(len(run.docs), len(run.val_docs))))
+    frame = Frame(run.view(), Focus(run.moment), Context(split=(len(run.docs), len(run.val_docs))))
     shown = Training("p").draw(frame, 100, 16).text()
     assert f"kept aside, before step 4 {plain(found[4].loss)}" in shown
     assert f"perplexity {plain(found[4].perplexity, 2)}" in shown
@@ -352,7 +352,7 @@ def test_documents_kept_aside_stand_on_the_curve_and_in_figures() -> None:
     plot = shown.split("loss, ◆ on documents kept aside\n")[1]
     assert plot.count("◆") == 3
     run.seek(Moment(3))
-    frame = Frame(run.view(), Where(run.moment), Around(split=(2, 1)))
+    frame = Frame(run.view(), Focus(run.moment), Context(split=(2, 1)))
     shown = Training("p").draw(frame, 100, 16).text()
     assert f"kept aside, before step 2 {plain(found[2].loss)}" in shown
     assert shown.split("kept aside\n")[1].count("◆") == 2

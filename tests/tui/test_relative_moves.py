@@ -9,7 +9,7 @@ import pytest
 from textual.pilot import Pilot
 
 from engine import Session
-from engine.timeline.events import PHASES, Moment, Phase, Place
+from engine.timeline.events import PHASES, EventKey, Moment, Phase
 from microgpt_tui.debugger import navigation
 from microgpt_tui.debugger.navigation import SameEvent
 from tests.support.harness import SMALL, debugger, go, notes, screen, session, until
@@ -23,7 +23,7 @@ PLACES = {
 }
 
 
-def event(pilot: Pilot[None]) -> tuple[Phase, Place]:
+def event(pilot: Pilot[None]) -> tuple[Phase, EventKey]:
     """The phase and the event that is shown."""
     stretch = screen(pilot).session.view().stretch
     return stretch.phase, stretch.place
@@ -33,7 +33,7 @@ async def typed(pilot: Pilot[None], line: str) -> None:
     await go(pilot, *line, "enter")
 
 
-def bring(pilot: Pilot[None], phase: Phase, place: Place, step: int = 20) -> None:
+def bring(pilot: Pilot[None], phase: Phase, place: EventKey, step: int = 20) -> None:
     """Stand at an event of a step."""
     here = screen(pilot)
     here.session.seek(Moment(step))

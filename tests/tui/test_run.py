@@ -10,11 +10,11 @@ import pytest
 from textual.pilot import Pilot
 
 from engine import Config, Session
-from engine.expressions.breakpoint import Breakpoint, Place
+from engine.expressions.breakpoint import Breakpoint, EventPattern
 from engine.timeline.events import Moment, Phase
-from microgpt_tui.debugger.annotations import Kept
+from microgpt_tui.debugger.annotations import Annotations
 from microgpt_tui.debugger.navigation import SameEvent, first_moment, last_moment
-from microgpt_tui.debugger.run_controller import PACES, Motion
+from microgpt_tui.debugger.run_controller import PACES, RunController
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens.debugger import MOST_PRESSED
 from tests.support.harness import DOCS, SMALL, debugger, notes, screen, text, until
@@ -46,7 +46,7 @@ def said(pilot: Pilot[None]) -> str:
 
 def keep(pilot: Pilot[None], *breakpoints: Breakpoint) -> None:
     """Stop at these, and at nothing else."""
-    screen(pilot).state.annotate(Kept(breakpoints, frozenset()))
+    screen(pilot).state.annotate(Annotations(breakpoints, frozenset()))
 
 
 async def test_space_runs_and_pauses_on_the_event_that_was_shown() -> None:
@@ -113,7 +113,7 @@ async def test_it_continues_to_breakpoints_and_back() -> None:
         keep(
             pilot,
             Breakpoint("a", condition="step == 70"),
-            Breakpoint("b", Place("attn_weights", Phase.FORWARD, 1), "step == 40"),
+            Breakpoint("b", EventPattern("attn_weights", Phase.FORWARD, 1), "step == 40"),
         )
         await pilot.press("c")
         await still(pilot)
@@ -249,7 +249,7 @@ class Held:
         self.go_on, motion = threading.Event(), screen(pilot).motion
         far = motion._go
 
-        def held(*to: Any) -> Motion.Arrived:
+        def held(*to: Any) -> RunController.Arrived:
             assert self.go_on.wait(PATIENCE)
             return far(*to)
 

@@ -24,8 +24,8 @@ from engine.interventions.syntax import parse
 from engine.run.branches import Branches
 from microgpt_tui import autosave
 from microgpt_tui.app import MicrogptApp
-from microgpt_tui.autosave import Keeper
-from microgpt_tui.debugger.frame import Where
+from microgpt_tui.autosave import Autosave
+from microgpt_tui.debugger.frame import Focus
 from microgpt_tui.debugger.navigation import first_moment
 from microgpt_tui.dialogs import save
 from microgpt_tui.dialogs.save import SaveScreen
@@ -230,7 +230,9 @@ async def test_what_does_not_fit_the_model_is_dropped_with_a_sentence() -> None:
     origin = checkpoint.snapshot(Session(SMALL, load_docs())).origin
     fits = {"id": "2", "condition": "loss < 2"}
     unfit = {"id": "1", "place": {"name": "q", "layer": 7}}
-    desks.keep(desks.Desk(SMALL, origin, Where(MIDST), breakpoints=[unfit, fits], watches=[{"text": "q[7, 0]"}]))
+    desks.keep(
+        desks.SavedSession(SMALL, origin, Focus(MIDST), breakpoints=[unfit, fits], watches=[{"text": "q[7, 0]"}])
+    )
     async with opened(from_desk(None)) as (pilot, screen):
         assert [each.describe() for each in screen.state.kept.breakpoints] == ["loss < 2"]
         assert screen.state.kept.watches == ()
@@ -241,10 +243,14 @@ async def test_what_does_not_fit_the_model_is_dropped_with_a_sentence() -> None:
 
 def folder_of_desks() -> dict[str, bytes]:
     """All that is in the state folder."""
-    return {path.name: path.read_bytes() for path in desks.folder().iterdir()} if desks.folder().is_dir() else {}
+    return (
+        {path.name: path.read_bytes() for path in desks.session_folder().iterdir()}
+        if desks.session_folder().is_dir()
+        else {}
+    )
 
 
-def finished(app: App[Any]) -> Keeper:
+def finished(app: App[Any]) -> Autosave:
     """The keeper of an app that has ended, when all is written."""
     assert isinstance(app, MicrogptApp)
     assert app.keeper is not None
@@ -266,13 +272,13 @@ async def test_a_session_in_which_nothing_is_changed_writes_nothing(
     monkeypatch.setattr(autosave, "PAUSE", 0.02)
     saved_in_a_branch(places / "run.safetensors")
     finished(await left_behind(lambda pilot, _: pilot.app.exit()))
-    before, look, looks = folder_of_desks(), Keeper.look, []
+    before, look, looks = folder_of_desks(), Autosave.look, []
 
-    def looked(self: Keeper) -> None:
+    def looked(self: Autosave) -> None:
         look(self)
         looks.append(self)
 
-    monkeypatch.setattr(Keeper, "look", looked)
+    monkeypatch.setattr(Autosave, "look", looked)
     for start in (from_seed(SMALL, 0, None), from_file(places / "run.safetensors", None), from_desk(None)):
         async with opened(start) as (pilot, _):
             looks.clear()
@@ -355,7 +361,7 @@ async def test_a_run_that_another_debugger_has_written_over_is_written_again(mon
         screen.enter(lambda: screen.what_if.branches.session(branch.name))
         await until(pilot, lambda: not screen.busy and desks.desk_file().exists() and desks.left().branch is not None)
         other = checkpoint.snapshot(Session(SMALL, load_docs()))
-        desks.keep(desks.Desk(SMALL, other.origin, Where(MIDST)), other)
+        desks.keep(desks.SavedSession(SMALL, other.origin, Focus(MIDST)), other)
         await pilot.press("n")
         await until(pilot, lambda: desks.left().where == screen.state.where)
         run, _ = desks.left_run(desks.left())
@@ -365,7 +371,7 @@ async def test_a_run_that_another_debugger_has_written_over_is_written_again(mon
 
 async def test_a_branch_that_was_not_kept_is_told_of() -> None:
     origin = checkpoint.snapshot(Session(SMALL, load_docs())).origin
-    desks.keep(desks.Desk(SMALL, origin, Where(MIDST), branch="what-if-1"))
+    desks.keep(desks.SavedSession(SMALL, origin, Focus(MIDST), branch="what-if-1"))
     async with opened(from_desk(None)) as (pilot, screen):
         assert "The branch what-if-1 was not kept" in notes(pilot)
         assert screen.what_if.branch is None
@@ -396,9 +402,9 @@ async def test_without_its_run_the_moment_is_reached_by_training() -> None:
 
 async def test_a_desk_that_points_at_nothing_is_laid_out_as_far_as_it_goes() -> None:
     origin = checkpoint.snapshot(Session(SMALL, load_docs())).origin
-    desks.keep(desks.Desk(SMALL, origin, Where(MIDST, row=10**7, head=99, matrix="?"), zoomed="?", pane="?"))
+    desks.keep(desks.SavedSession(SMALL, origin, Focus(MIDST, row=10**7, head=99, matrix="?"), zoomed="?", pane="?"))
     async with opened(from_desk(None)) as (_, screen):
-        assert screen.state.where == Where(MIDST)
+        assert screen.state.where == Focus(MIDST)
         assert (screen.grid.zoomed, screen.focused) == (None, None)
 
 

@@ -11,12 +11,12 @@ import pytest
 from textual.message import Message
 
 from engine import Moment, Session, Stops
-from engine.run.samples_by_step import names
-from engine.sampling.strategy import Strategy
+from engine.run.samples_by_step import sample_names
+from engine.sampling.strategy import DecodingStrategy
 from microgpt_tui.app import MicrogptApp
 from microgpt_tui.debugger import run_controller, series_loader
-from microgpt_tui.debugger.run_controller import Motion
-from microgpt_tui.debugger.series import Course, Update, course
+from microgpt_tui.debugger.run_controller import RunController
+from microgpt_tui.debugger.series import Series, Update, series_of
 from microgpt_tui.inference.worker import NAMES
 from microgpt_tui.panes.registry import screen_names
 from microgpt_tui.screens.inference import InferenceScreen
@@ -60,7 +60,7 @@ async def test_a_page_is_landed_on_while_the_past_is_replayed(tmp_path: Path, mo
         shown = lectern(pilot)
         await pilot.press("5", "right")
         await until(pilot, lambda: not shown.busy and len(shown.session.losses) >= 30)
-        shown.historian.ask([Course(Update(3), {}, tuple(range(29)))])
+        shown.historian.ask([Series(Update(3), {}, tuple(range(29)))])
         await until(pilot, held.reached.is_set)
         await pilot.press("left")
         await until(pilot, lambda: shown.session.moment == shown.player.leaves[4].start and not shown.session.losses)
@@ -78,7 +78,7 @@ async def test_a_frame_that_comes_after_the_run_was_halted_is_not_drawn(monkeypa
         post, seek, view = here.post_message, run.seek, run.view
 
         def noticed(message: Message) -> bool:
-            if not isinstance(message, Motion.Moved):
+            if not isinstance(message, RunController.Moved):
                 return post(message)
             post_it.wait()
             done = post(message)
@@ -155,7 +155,7 @@ def test_a_figure_that_is_taken_away_meanwhile_is_missing() -> None:
     run = Session(SMALL, DOCS)
     run.run(until=4)
     figure = Update(3)
-    found = course(figure, Vanishing({(figure, 1): "an update", (figure, 2): None}), run.view())
+    found = series_of(figure, Vanishing({(figure, 1): "an update", (figure, 2): None}), run.view())
     assert found.known == {1: "an update", 2: None}
     assert found.missing == (0, 3)
 
@@ -163,7 +163,7 @@ def test_a_figure_that_is_taken_away_meanwhile_is_missing() -> None:
 async def test_names_are_those_of_the_parameters_that_were_asked_about() -> None:
     run = Session(SMALL, DOCS)
     run.run(until=20)
-    wanted, strategy, told = names(run, NAMES, Strategy(), "", "names 0"), Strategy(), []
+    wanted, strategy, told = sample_names(run, NAMES, DecodingStrategy(), "", "names 0"), DecodingStrategy(), []
     async with debugger(run=run) as pilot:
         screen(pilot).go(Moment(20))
         await until(pilot, lambda: not screen(pilot).busy)

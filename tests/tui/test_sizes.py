@@ -169,7 +169,7 @@ FAULT = NumericFault(step=0, doc="anna", pos=None, tensor="loss", row=9, reason=
 async def test_notifications_stand_over_the_panes_alone(
     size: tuple[int, int], words: list[str], tmp_path: Path
 ) -> None:
-    for app in (Debugger(session().anew()), Giving(lecture_of(tmp_path), None, session().anew())):
+    for app in (Debugger(session().restart_copy()), Giving(lecture_of(tmp_path), None, session().restart_copy())):
         async with app.run_test(size=size, notifications=True) as pilot:
             await until(pilot, lambda app=app: len(app.screen_stack) > 1 and bool(app.screen.query("#stage")))  # type: ignore[misc]
             here = app.screen
@@ -189,7 +189,7 @@ async def test_notifications_stand_over_the_panes_alone(
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 60)])
 async def test_notifications_leave_the_draw_of_a_token_free(size: tuple[int, int]) -> None:
-    app = Debugger(session().anew())
+    app = Debugger(session().restart_copy())
     async with app.run_test(size=size, notifications=True) as pilot:
         await until(pilot, lambda: isinstance(app.screen, DebuggerScreen))
         await pilot.press("i")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.timeline.events import PHASES, Moment, Phase, Stretch
+from engine.timeline.events import PHASES, Event, Moment, Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, cell, heat, heatmap, window
@@ -19,7 +19,7 @@ from microgpt_tui.texts.sentences import sentences, texts, title_of
 from tests.support.harness import at, session
 
 
-def stretch_of(phase: Phase, name: str, pos: int | None = None) -> Stretch:
+def stretch_of(phase: Phase, name: str, pos: int | None = None) -> Event:
     session().seek(Moment())
     return next(s for s in session().program.stretches(phase) if s.name == name and pos in (s.pos, None))
 

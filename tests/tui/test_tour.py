@@ -15,8 +15,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from engine import Config
-from engine.timeline.events import Moment, Phase
-from engine.timeline.events import Place as Event
+from engine.timeline.events import EventKey, Moment, Phase
 from microgpt_tui.app import MicrogptApp
 from microgpt_tui.dialogs.breakpoints import BreakpointsScreen
 from microgpt_tui.dialogs.command_line import LineScreen
@@ -50,15 +49,15 @@ class Walk:
     pilot: Pilot[object]
     screen: DebuggerScreen
     before: Moment = field(default_factory=Moment)
-    event_before: Event = ("", None, None, None)
-    kept: Event = ("", None, None, None)
+    event_before: EventKey = ("", None, None, None)
+    kept: EventKey = ("", None, None, None)
 
     @property
     def moment(self) -> Moment:
         return self.screen.session.moment
 
     @property
-    def event(self) -> Event:
+    def event(self) -> EventKey:
         return self.screen.session.view().stretch.place
 
     @property
@@ -73,7 +72,7 @@ class Walk:
     def pane(self, name: str) -> Pane:
         return self.screen.query_one(f"#{name}", Pane)
 
-    def at(self, step: int, phase: Phase, event: Event | None = None) -> bool:
+    def at(self, step: int, phase: Phase, event: EventKey | None = None) -> bool:
         """Whether this is the step, the phase and the event that is shown."""
         if self.screen.busy:  # a thread is moving the run
             return False

@@ -14,7 +14,7 @@ from microgpt_tui.debugger import navigation
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.operations.registry import draw
 from microgpt_tui.panes.inspector import Inspector
-from microgpt_tui.panes.status_line import Place
+from microgpt_tui.panes.status_line import StatusLine
 from tests.support.harness import DOCS, SMALL, at, debugger, drawn, screen, session, text
 
 POISON = 7.25e77
@@ -64,7 +64,7 @@ def all_ticks() -> list[Moment]:
 
 def styled(frame: Frame) -> list[list[object]]:
     """The stage, the inspector and the line of place, as styled text."""
-    pictures = draw(frame, 78, 40), Inspector("i").draw(frame, 40, 40), Place("p").draw(frame, 120, 1)
+    pictures = draw(frame, 78, 40), Inspector("i").draw(frame, 40, 40), StatusLine("p").draw(frame, 120, 1)
     return [[line.segments for line in picture.lines] for picture in pictures]
 
 

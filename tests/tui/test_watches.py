@@ -8,11 +8,11 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from engine import Breakpoint, Moment, Phase, Place, Scope, Session
+from engine import Breakpoint, EventPattern, Moment, Phase, Scope, Session
 from engine.expressions.watch import Watch
-from microgpt_tui.debugger.annotations import Kept, restored
+from microgpt_tui.debugger.annotations import Annotations, restored
 from microgpt_tui.debugger.navigation import SameEvent, first_moment
-from microgpt_tui.debugger.series import Course, Watched
+from microgpt_tui.debugger.series import Series, Watched
 from microgpt_tui.drawing.curve import sparkline
 from microgpt_tui.drawing.numbers import number
 from microgpt_tui.drawing.picture import Line
@@ -169,8 +169,8 @@ async def test_what_cannot_be_watched_is_said(words: str, says: str) -> None:
 async def test_the_historian_answers_several_panes_at_once() -> None:
     async with debugger((120, 36), run=run()) as pilot:
         historian = screen(pilot).historian
-        historian.ask([Course(Watched("loss"), {}, tuple(range(30)))], "one")
-        historian.ask([Course(Watched("wte[1, 2]"), {}, tuple(range(10, 40)))], "other")
+        historian.ask([Series(Watched("loss"), {}, tuple(range(30)))], "one")
+        historian.ask([Series(Watched("wte[1, 2]"), {}, tuple(range(10, 40)))], "other")
         await pilot.app.workers.wait_for_complete()
         assert [historian.known.get((Watched("loss"), step)) for step in range(40)] == ends("loss")[:30] + [None] * 10
         assert [historian.known[Watched("wte[1, 2]"), step] for step in range(10, 40)] == ends("wte[1, 2]")[10:]
@@ -178,8 +178,11 @@ async def test_the_historian_answers_several_panes_at_once() -> None:
 
 def test_what_is_kept_is_found_again_and_what_does_not_fit_is_dropped_with_a_sentence() -> None:
     scope = Scope(SMALL, run().tokenizer)
-    kept = Kept(
-        (Breakpoint("1", Place("q", Phase.BACKWARD, 2), "step > 3", 2, False), Breakpoint("2", condition="loss < 2")),
+    kept = Annotations(
+        (
+            Breakpoint("1", EventPattern("q", Phase.BACKWARD, 2), "step > 3", 2, False),
+            Breakpoint("2", condition="loss < 2"),
+        ),
         frozenset({"nan"}), ("loss", "q[0, 3]@pos=2"), {"a": Moment(3, Phase.UPDATE, 7)},
     )  # fmt: skip
     said = kept.as_dict()

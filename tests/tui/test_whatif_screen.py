@@ -18,7 +18,7 @@ from engine.run.branches import Branches
 from microgpt_tui.app import MicrogptApp
 from microgpt_tui.drawing.curve import curves
 from microgpt_tui.panes.comparison import Comparison
-from microgpt_tui.panes.status_line import Place
+from microgpt_tui.panes.status_line import StatusLine
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.storage.startup import from_desk, from_file
 from tests.support.harness import DOCS, SMALL, debugger, notes, screen, text, until
@@ -60,7 +60,7 @@ async def typed(pilot: Pilot[None], words: str) -> None:
 
 
 def place(pilot: Pilot[None]) -> str:
-    return screen(pilot).query_one(Place).picture.text()
+    return screen(pilot).query_one(StatusLine).picture.text()
 
 
 def compared(pilot: Pilot[None]) -> str:

@@ -11,7 +11,7 @@ from rich.segment import Segment
 
 from engine import Config, Session
 from engine.timeline.events import Moment, Phase
-from microgpt_tui.debugger.frame import Frame, Where
+from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.drawing.picture import Picture
 from microgpt_tui.operations.registry import draw
 from microgpt_tui.panes.attention import Attention
@@ -34,7 +34,7 @@ def frame(phase: Phase, name: str) -> Frame:
     found = [s for s in run().program.stretches(phase) if s.name == name]
     last = max(found, key=lambda s: s.pos or 0)
     run().seek(Moment(0, phase, last.last))
-    return Frame(run().view(), Where(run().moment))
+    return Frame(run().view(), Focus(run().moment))
 
 
 def rows_with_names(picture: Picture) -> list[list[tuple[int, int]]]:
