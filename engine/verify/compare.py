@@ -31,7 +31,7 @@ OnProgress = Callable[[str, int, int], None]
 
 
 @dataclass(slots=True)
-class Comparison:
+class ComparedQuantity:
     """One thing that was compared: equal, different, or (None) not compared; `detail` says how much, or where."""
 
     what: str
@@ -43,7 +43,9 @@ class Comparison:
 class Report:
     """All that was compared, in order. Nothing is compared after the first difference."""
 
-    checks: dict[str, Comparison] = field(default_factory=lambda: {what: Comparison(what) for what in ORDER})
+    checks: dict[str, ComparedQuantity] = field(
+        default_factory=lambda: {what: ComparedQuantity(what) for what in ORDER}
+    )
     steps: int = 0
 
     @property
@@ -52,13 +54,13 @@ class Report:
         return all(check.equal for check in self.checks.values())
 
     @property
-    def difference(self) -> Comparison | None:
+    def difference(self) -> ComparedQuantity | None:
         """The first thing that differs."""
         return next((check for check in self.checks.values() if check.equal is False), None)
 
     def note(self, what: str, equal: bool | None, detail: str) -> None:
         """Enter a result."""
-        self.checks[what] = Comparison(what, equal, detail)
+        self.checks[what] = ComparedQuantity(what, equal, detail)
 
 
 class _Different(Exception):

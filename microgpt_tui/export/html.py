@@ -25,13 +25,13 @@ def html(shot: Screenshot) -> str:
 {STYLE}</style>
 </head>
 <body style="margin: 0; background: {shot.colours.background}">
-{part(shot)}
+{screen_part(shot)}
 </body>
 </html>
 """
 
 
-def part(shot: Screenshot) -> str:
+def screen_part(shot: Screenshot) -> str:
     """The screen alone; a page that holds such parts has STYLE among its own."""
     colours = f"color:{shot.colours.text};background:{shot.colours.background}"
     lines = "\n".join(_line(line, shot) for line in shot.lines)

@@ -104,7 +104,7 @@ HINTS = {
 }
 
 
-def standing(lecture: Lecture, turn: Turn, doing: Doing | None, pages: int, exploring: bool) -> Standing:
+def standing_of(lecture: Lecture, turn: Turn, doing: Doing | None, pages: int, exploring: bool) -> Standing:
     """What the line below says of a page at this point."""
     words, keys = lecture.words, {key.id: key for key in IN_LECTURE}
     count = "" if lecture.hidden else f"{lecture.page + 1}/{pages}  {minutes(lecture.seconds)}"

@@ -8,7 +8,7 @@ from engine import Moment, Scope, Session
 from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.debugger.run_controller import Pace
 from microgpt_tui.lectures.binding import BoundPage, ScreenNames
-from microgpt_tui.lectures.lecture import Lecture, Standing, standing
+from microgpt_tui.lectures.lecture import Lecture, Standing, standing_of
 from microgpt_tui.lectures.page import LectureError, Play, Run
 from microgpt_tui.lectures.progress import Press, Turn
 from microgpt_tui.lectures.rendered_page import RenderedPage
@@ -150,7 +150,7 @@ class LecturePlayer:
 
     def standing(self) -> Standing:
         """What the line below says."""
-        return standing(self.lecture, self.turn, self.scene.doing, len(self.scenes), self.exploring)
+        return standing_of(self.lecture, self.turn, self.scene.doing, len(self.scenes), self.exploring)
 
     def notes(self, blank: bool) -> Notes:
         """What there is to say of the page, for the speaker."""

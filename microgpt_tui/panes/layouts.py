@@ -26,7 +26,7 @@ class Split:
     parts: tuple[tuple[int, Split | str], ...]
 
 
-def beside(*parts: tuple[int, Split | str]) -> Split:
+def in_columns(*parts: tuple[int, Split | str]) -> Split:
     """Parts from left to right, with their widths."""
     return Split(True, parts)
 
@@ -58,8 +58,8 @@ def usual(room: Room, phase: Phase) -> Split:
     left, right, foot = SIDES[room]
     columns: tuple[tuple[int, Area], ...] = ((left, "left"), (REST, "middle"), (right, "right"))
     stacks = ((width, below(*registry.standing(room, phase, area))) for width, area in columns)
-    upper = beside(*(stack for stack in stacks if stack[1].parts))
-    lower = beside(*registry.standing(room, phase, "foot"))
+    upper = in_columns(*(stack for stack in stacks if stack[1].parts))
+    lower = in_columns(*registry.standing(room, phase, "foot"))
     return below((REST, upper), (foot, lower)) if lower.parts else upper
 
 
@@ -90,7 +90,9 @@ def spotlit(names: Sequence[str], room: Size) -> Split:
     if room.width < 100:
         return main
     left, right, *_ = dict.fromkeys(name for name in (*names, *ASIDE) if name in rest)
-    return beside((28, left), (REST, main), (38, right)) if room.width >= 130 else beside((28, left), (REST, main))
+    return (
+        in_columns((28, left), (REST, main), (38, right)) if room.width >= 130 else in_columns((28, left), (REST, main))
+    )
 
 
 def renamed(split: Split, names: Mapping[str, Split | str]) -> Split:

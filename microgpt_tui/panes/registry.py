@@ -39,7 +39,7 @@ BOTH, ALL = (*FORWARD, *BACKWARD), tuple(Phase)
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class PanePlace:
     """A place in the layouts of a room and of some phases.
 
     `size` is in lines, in the foot in columns; REST takes what is left. An area lists its panes by `order`.
@@ -65,7 +65,7 @@ class PaneSpec:
     key: str | None
     tooltip: str = ""
     display: str | None = None
-    spots: tuple[Spot, ...] = ()
+    spots: tuple[PanePlace, ...] = ()
     yields: int = 0
     lit: bool = True
 
@@ -79,56 +79,56 @@ class PaneSpec:
 
 PANES: tuple[PaneSpec, ...] = (
     PaneSpec("stage", Stage, "1", "Choose the stage", spots=(
-        Spot("narrow", ALL, "middle", order=0),
-        Spot("low", ALL, "middle", order=0),
-        Spot("normal", ALL, "middle", order=0),
-        Spot("wide", ALL, "middle", order=0),
+        PanePlace("narrow", ALL, "middle", order=0),
+        PanePlace("low", ALL, "middle", order=0),
+        PanePlace("normal", ALL, "middle", order=0),
+        PanePlace("wide", ALL, "middle", order=0),
     )),
     PaneSpec("program", Program, "2", "Choose the outline of the step", spots=(
-        Spot("low", BOTH, "left", order=0),
-        Spot("normal", BOTH, "left", order=0),
-        Spot("normal", UPDATE, "foot", 26, order=0),
-        Spot("wide", BOTH, "left", order=0),
-        Spot("wide", UPDATE, "foot", 32, order=0),
+        PanePlace("low", BOTH, "left", order=0),
+        PanePlace("normal", BOTH, "left", order=0),
+        PanePlace("normal", UPDATE, "foot", 26, order=0),
+        PanePlace("wide", BOTH, "left", order=0),
+        PanePlace("wide", UPDATE, "foot", 32, order=0),
     )),
     PaneSpec("inspector", Inspector, "3", "Choose the inspector", spots=(
-        Spot("low", BOTH, "right", order=0),
-        Spot("normal", BOTH, "right", order=0),
-        Spot("wide", BOTH, "right", order=1),
+        PanePlace("low", BOTH, "right", order=0),
+        PanePlace("normal", BOTH, "right", order=0),
+        PanePlace("wide", BOTH, "right", order=1),
     )),
     PaneSpec("source", Source, "4", "Choose the source", yields=8, spots=(
-        Spot("normal", BOTH, "middle", 7, order=3),
-        Spot("normal", UPDATE, "foot", order=3),
-        Spot("wide", BOTH, "middle", 8, order=3),
-        Spot("wide", UPDATE, "foot", order=3),
+        PanePlace("normal", BOTH, "middle", 7, order=3),
+        PanePlace("normal", UPDATE, "foot", order=3),
+        PanePlace("wide", BOTH, "middle", 8, order=3),
+        PanePlace("wide", UPDATE, "foot", order=3),
     )),
     PaneSpec("qkv", QKV, "5", "Choose queries, keys and values", yields=1, spots=(
-        Spot("normal", FORWARD, "right", 7, order=2),
-        Spot("wide", BOTH, "middle", 11, order=1),
+        PanePlace("normal", FORWARD, "right", 7, order=2),
+        PanePlace("wide", BOTH, "middle", 11, order=1),
     )),
     PaneSpec("attention", Attention, "6", "Choose the attention weights", yields=4, spots=(
-        Spot("normal", FORWARD, "right", 10, order=1),
-        Spot("wide", BOTH, "right", 15, order=0),
+        PanePlace("normal", FORWARD, "right", 10, order=1),
+        PanePlace("wide", BOTH, "right", 15, order=0),
     )),
     PaneSpec("residual", Residual, "7", "Choose the residual stream", yields=2, spots=(
-        Spot("normal", BACKWARD, "right", 7, order=2),
-        Spot("wide", BOTH, "middle", 9, order=2),
+        PanePlace("normal", BACKWARD, "right", 7, order=2),
+        PanePlace("wide", BOTH, "middle", 9, order=2),
     )),
     PaneSpec("prediction", Prediction, "8", "Choose the prediction", yields=6, spots=(
-        Spot("wide", FORWARD, "right", 16, order=2),
+        PanePlace("wide", FORWARD, "right", 16, order=2),
     )),
     PaneSpec("gradients", Gradients, "9", "Choose the gradients of the matrices", yields=5, spots=(
-        Spot("normal", BACKWARD, "right", 9, order=1),
-        Spot("wide", BACKWARD, "right", 16, order=2),
-        Spot("wide", UPDATE, "foot", 50, order=2),
+        PanePlace("normal", BACKWARD, "right", 9, order=1),
+        PanePlace("wide", BACKWARD, "right", 16, order=2),
+        PanePlace("wide", UPDATE, "foot", 50, order=2),
     )),
     PaneSpec("adam", Adam, "0", "Choose Adam's arithmetic", yields=7, spots=(
-        Spot("normal", UPDATE, "foot", 44, order=1),
-        Spot("wide", UPDATE, "foot", 54, order=1),
+        PanePlace("normal", UPDATE, "foot", 44, order=1),
+        PanePlace("wide", UPDATE, "foot", 54, order=1),
     )),
     PaneSpec("training", Training, "equals_sign", "Choose the loss curve", "=", yields=3, spots=(
-        Spot("normal", BOTH, "left", 8, order=1),
-        Spot("wide", BOTH, "left", 14, order=1),
+        PanePlace("normal", BOTH, "left", 8, order=1),
+        PanePlace("wide", BOTH, "left", 14, order=1),
     )),
     PaneSpec("watches", Watches, "v", "Choose the watches; d takes one away"),
     PaneSpec("why", Why, "Y", "Why: of a prediction, a gradient, an update"),

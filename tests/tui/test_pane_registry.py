@@ -21,7 +21,7 @@ from microgpt_tui.lectures.lecture import Lecture
 from microgpt_tui.panes import registry
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.layouts import panes_of, plan
-from microgpt_tui.panes.registry import FORWARD, PaneSpec, Spot
+from microgpt_tui.panes.registry import FORWARD, PanePlace, PaneSpec
 from microgpt_tui.texts.sentences import texts
 from tests.support.harness import session, text, until
 from tests.support.lecture_harness import giving, lectern, lecture_of
@@ -40,7 +40,7 @@ class Mirror(Pane):
         return picture
 
 
-MIRROR = PaneSpec("mirror", Mirror, "j", "Choose the mirror", spots=(Spot("normal", FORWARD, "right", 6),))
+MIRROR = PaneSpec("mirror", Mirror, "j", "Choose the mirror", spots=(PanePlace("normal", FORWARD, "right", 6),))
 
 
 @pytest.fixture
