@@ -1,4 +1,4 @@
-"""The app: it opens a run, then shows the debugger. Thin; everything else has a room of its own."""
+"""The Textual app: it opens a run, then shows the debugger or a lecture."""
 
 from __future__ import annotations
 
@@ -229,7 +229,7 @@ class MicrogptApp(ThemedApp):
 
     @on(OpeningScreen.Left)
     async def given_up(self) -> None:
-        """Nobody waits any more for a run: leave, or return to the debugger that a lecture was called from."""
+        """Leave, or return to the debugger that a lecture was called from, while a run is being opened."""
         if self.keeper is None:
             self.exit()
         else:

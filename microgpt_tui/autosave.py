@@ -1,4 +1,4 @@
-"""Keeps the desk of one debugger: when the user pauses after a change, and when the program ends, however it does."""
+"""`Autosave`: writes the session of one debugger when the user pauses after a change, and when the program ends."""
 
 from __future__ import annotations
 

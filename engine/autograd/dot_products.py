@@ -1,8 +1,8 @@
-"""Where a tape is regular: a dot product is one run over it, not many scalars looked up one by one.
+"""Finds the dot products on a tape, which the kernels run as one loop instead of scalar by scalar.
 
 `sum(w * x)` leaves a pattern: product, running sum, product, running sum. It is found here, among the scalars as they
 are computed and on the way that gradients take; `kernels` runs it. Knows nothing of numbers, only of rows. What visits
-every row or edge runs as it stands, and compiled (see `compiled`).
+every row or edge runs as it stands, and compiled (see `jit`).
 """
 
 from __future__ import annotations

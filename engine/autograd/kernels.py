@@ -1,6 +1,6 @@
 """Forward, backward and Adam: plain loops over the tape's arrays, scalar by scalar or a dot product at a time.
 
-The functions run as they stand, and compiled (see `compiled`), with the same bits. That rests on four rules:
+The functions run as they stand, and compiled (see `jit`), with the same bits. That rests on four rules:
 sums run left to right; every power goes through C's pow with an exponent that is not known when compiling
 (a constant 2 would become x*x, which can differ in the last bit); nothing is fused or reassociated; and where
 Python's own arithmetic would raise, the loop stops and returns the place.

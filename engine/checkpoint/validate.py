@@ -1,4 +1,4 @@
-"""What saved work says in JSON, turned back into what it stood for. What does not fit is named: `Unfit`."""
+"""Checks saved JSON and turns it back into objects. What does not fit raises `Unfit`, which names it."""
 
 from __future__ import annotations
 

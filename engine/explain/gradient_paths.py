@@ -1,4 +1,4 @@
-"""Why a gradient is what it is: the chains of derivatives from a scalar to the loss, the strongest first.
+"""Gradient paths: the chains of derivatives from a scalar to the loss, the strongest first.
 
 A gradient is the sum, over every path through the graph from the scalar to the loss, of the product of the derivatives
 along it (the chain rule, multiplied out). Paths are far too many to list, but the strongest can be found one by one.

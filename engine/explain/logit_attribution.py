@@ -1,4 +1,4 @@
-"""Why a logit is what it is: how much each part of the residual stream contributed to it.
+"""Logit attribution: how much each component of the residual stream contributed to a logit.
 
 Blocks only add to the stream, and logits are lm_head times it with no norm in between. So a logit is a sum over the
 parts that were added: the token's and the position's embedding, both scaled by the norm that the model applied to their

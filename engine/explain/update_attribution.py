@@ -1,4 +1,4 @@
-"""Why a parameter moved: which positions of the document pushed it, and how much of the step was momentum."""
+"""Update attribution: what each position of the document gave to a gradient, and how much of the step was momentum."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """`Expression`: a question about a run, such as `loss < 2 and step > 100`, checked once and asked at many moments.
 
-It is evaluated by simpleeval over a syntax tree that `checking` has gone through node by node; nothing of the run but
+It is evaluated by simpleeval over a syntax tree that `checker` has gone through node by node; nothing of the run but
 numbers and texts ever reaches it. What is not yet known at a moment makes the whole expression unknown: None.
 """
 

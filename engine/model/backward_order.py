@@ -21,7 +21,7 @@ MOST_CACHED = 2**21  # steps of heads kept; with a large alphabet they are made 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Route:
-    """The backward phase of one document: steps, that is, `edges` and `terms` (see `runs.fold`), in `legs`, (n, 3).
+    """The backward phase of one document: `edges` and `terms` (see `dot_products.fold`), in `legs`, (n, 3).
 
     `ticks` is how many edges of the chain rule that makes, the one that sets the loss's own gradient among them.
     """

@@ -1,4 +1,4 @@
-"""Histories of single figures over the training steps: replayed when they are asked for, since keeping all is too much.
+"""Replays figures of past training steps when they are asked for, since keeping all of them takes too much memory.
 
 `replay` visits finished steps with a twin of the run and reads whatever a view shows at their end.
 """

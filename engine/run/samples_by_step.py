@@ -1,4 +1,4 @@
-"""The same draws at several training steps: how documents become what they are trained to be."""
+"""Sample documents from the parameters at several training steps, with the same random numbers at each."""
 
 from __future__ import annotations
 

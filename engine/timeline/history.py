@@ -1,4 +1,4 @@
-"""What training has left behind: a few figures per step, and keyframes to go back to."""
+"""The history of a run: a few figures for each step done, and keyframes to go back to."""
 
 from __future__ import annotations
 

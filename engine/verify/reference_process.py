@@ -113,7 +113,7 @@ class Original:
         self._folder.cleanup()
 
     def messages(self) -> Iterator[dict[str, Any]]:
-        """What the copy does, see `child`: begin, step, step, ..., sample, ..., then end, exit or crash.
+        """What the copy does, see `instrumented_child`: begin, step, step, ..., sample, ..., then end, exit or crash.
 
         Raises NotComparable for what cannot be watched, if the process dies, and if no message comes for long.
         """

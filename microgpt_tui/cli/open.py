@@ -1,4 +1,4 @@
-"""What leads into the debugger, and how it is left; `microgpt-tui open`."""
+"""`microgpt-tui open`, and opening the debugger for all other commands."""
 
 from __future__ import annotations
 

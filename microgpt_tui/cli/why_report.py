@@ -1,4 +1,4 @@
-"""Answers to the question why, for reading and as facts for JSON. They say what the engine found."""
+"""The answers of `microgpt-tui why`, as text and as facts for JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user lays out around a run, and expects to find again: breakpoints, health checks, watches, marks."""
+"""`Annotations`: the breakpoints, health checks, watches and marks that a user keeps around a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lines that a line could become: its last word is completed from a vocabulary. Pure."""
+"""Completion of a typed line: its last word, from a vocabulary. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Focus` the user is, and the `Frame` of one moment that every pane draws from. Attributes go down, messages go up."""
+"""`Focus`: what the user has selected. `Frame`: one moment with that focus, which every pane draws."""
 
 from __future__ import annotations
 

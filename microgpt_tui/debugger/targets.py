@@ -1,4 +1,4 @@
-"""What the name of a layer, a head or a matrix stands for: the choice of it, or the event there if one is going on.
+"""What the name of a layer, a head or a matrix on the screen leads to: its choice, or its event if there is one.
 
 While the present event lies in a layer, a head or a matrix, that is the one that panes show. To choose another one
 then is to go to the same event in it.

@@ -83,7 +83,7 @@ class GradCheckScreen(Modal[int | None]):
         self._check()
 
     def on_unmount(self) -> None:
-        """Nobody waits any more."""
+        """Stop the worker."""
         self._gone.set()
         self._job += 1
 

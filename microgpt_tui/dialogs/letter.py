@@ -1,4 +1,4 @@
-"""One letter is asked for: the name of a mark, to set it or to return to it."""
+"""Asks for one letter: the name of a mark, to set it or to return to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers as cells. A positive one stands on the ground, a negative one hangs from above: the sign needs no colour."""
+"""Numbers as cells. Positive ones grow from the bottom, negative ones from the top: the sign needs no colour."""
 
 from __future__ import annotations
 

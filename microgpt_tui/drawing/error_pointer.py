@@ -1,4 +1,4 @@
-"""Where the fault of an expression is, in a piece of it and with marks below, counted in cells."""
+"""Marks the place of an error below an expression, counted in cells."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Helper`: the long work of inference, in a thread: a beam, and names at several training steps."""
+"""`Helper`: runs the long work of inference in a thread: a beam, and names at several training steps."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Helper:
         self._begin(partial(self._sample, steps, strategy, prefix, seed))
 
     def stop(self) -> None:
-        """Nobody wants it any more."""
+        """Stop the worker."""
         if self._worker is not None:
             self._worker.cancel()
 

@@ -1,4 +1,4 @@
-"""What the user changed about the layouts: panes that were pinned and panes that were swapped. It is remembered."""
+"""`Arrangement`: the panes that the user has pinned or swapped, kept in a file."""
 
 from __future__ import annotations
 

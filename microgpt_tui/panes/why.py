@@ -1,4 +1,4 @@
-"""Why: what contributed to the prediction, which chains made the gradient, what pushed the parameter. By the phase."""
+"""Why: contributions to the prediction, gradient paths, contributions to an update, depending on the phase."""
 
 from __future__ import annotations
 

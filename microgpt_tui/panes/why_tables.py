@@ -1,4 +1,4 @@
-"""Two answers drawn: what contributed to a prediction, and what pushed a parameter."""
+"""The tables of the pane Why: contributions to a prediction, and to the update of a parameter."""
 
 from __future__ import annotations
 

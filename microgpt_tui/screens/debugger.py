@@ -1,4 +1,4 @@
-"""The debugger's screen: it knows where the user is, moves the run there, and hands every pane the same frame."""
+"""`DebuggerScreen`: composes the panes, binds the keys, moves the run, and hands every pane the same frame."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first thing on the screen: recording, compiling, training up to the moment asked for; with progress."""
+"""The loading screen: recording, compiling, and training up to the moment asked for, with progress."""
 
 from __future__ import annotations
 

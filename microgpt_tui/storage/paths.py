@@ -1,4 +1,4 @@
-"""Where the debugger runs: with the one whose files these are, or in a browser, with a visitor of `serve`.
+"""Folders for settings and state: those of the user, or a temporary one for a client of `serve`.
 
 The one place that says where settings and saved work belong. A visitor's belong in a folder that goes away with them.
 """

@@ -1,4 +1,4 @@
-"""The desk: where the user was, in a small file of the user's state folder, with the run itself beside it.
+"""`SavedSession`: where the user was, in a small file of the state folder, with the run itself beside it.
 
 The run only saves time: without it the moment is reached by training anew, to the same bits. The desk and the run of
 the session before are there too, under other names: a new session does not overwrite them.

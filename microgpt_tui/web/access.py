@@ -1,4 +1,4 @@
-"""Who is let in. On loopback: this computer's own pages. Elsewhere: whoever has the token, asked for once.
+"""Access to the server. On loopback: this computer's own pages. Elsewhere: whoever has the token, asked for once.
 
 What a request says is read here without the web server's own reading of forms, which raises errors for odd ones.
 """

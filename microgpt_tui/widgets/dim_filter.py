@@ -1,4 +1,4 @@
-"""A line filter that lets what is painted stand back: colours go most of the way to the background."""
+"""A line filter that fades a widget: its colours go most of the way to the background."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Screens that come up over others, return something, and go. They take no other screen with them."""
+"""Dialogs over other screens: they return something, and close only themselves."""
 
 from __future__ import annotations
 
