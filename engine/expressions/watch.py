@@ -21,7 +21,7 @@ AT = re.compile(r"(?P<words>.*\S)\s*@\s*pos\s*=\s*(?P<pos>\d{1,9})\s*")
 
 
 class Watch:
-    """`text`, ready to be looked at. Raises ExpressionError. Not to be asked from two threads at once."""
+    """`text`, ready to be looked at. Raises ExpressionError."""
 
     def __init__(self, text: str, scope: Scope) -> None:
         check_length(text, ExpressionError)
