@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator
-from itertools import islice
 
 from engine.run.session import OnStep, Session
-from engine.sampling.sampler import Sampler, draw_from
+from engine.sampling.sampler import Sampler, sample
 from engine.sampling.strategy import DecodingStrategy
 from engine.timeline.events import Moment
 
 
 def sample_names(
-    run: Session,
-    n: int,
-    strategy: DecodingStrategy,
-    prefix: str = "",
-    seed: int | str = 0,
+    run: Session, n: int, strategy: DecodingStrategy, prefix: str = "", seed: int | str = 0,
     sampler: Sampler | None = None,
-) -> list[str]:
+) -> list[str]:  # fmt: skip
     """`n` documents from the parameters as they are, drawn from a fresh generator: the same numbers each time.
 
     With a `sampler` they are drawn from its parameters; then another thread may move the run meanwhile.
     """
-    drawn = draw_from(sampler or run.sampler(), run.tokenizer, random.Random(seed), strategy, prefix)
-    return list(islice(drawn, n))
+    return sample(sampler or run.sampler(), run.tokenizer, random.Random(seed), n, strategy, prefix)
 
 
 def printed_names(run: Session, n: int, on_step: OnStep | None = None) -> list[str]:
