@@ -76,8 +76,7 @@ class Tape:
         """Append a row; called by the methods of Value, whose caller's line is the model's."""
         row = len(self.op)
         self.op.append(op)
-        self.child.append(a)
-        self.child.append(b)
+        self.child.extend((a, b))
         self.data.append(data)
         self.line.append(sys._getframe(2).f_lineno)
         return Value(self, row)
@@ -117,14 +116,12 @@ class Value:
     def __add__(self, other: Value | float) -> Value:
         return self.tape.push(ADD, self.row, self._row_of(other))
 
-    def __radd__(self, other: float) -> Value:
-        return self.tape.push(ADD, self.row, self._row_of(other))
+    __radd__ = __add__
 
     def __mul__(self, other: Value | float) -> Value:
         return self.tape.push(MUL, self.row, self._row_of(other))
 
-    def __rmul__(self, other: float) -> Value:
-        return self.tape.push(MUL, self.row, self._row_of(other))
+    __rmul__ = __mul__
 
     def __neg__(self) -> Value:
         return self.tape.push(MUL, self.row, self.tape.constant(-1.0))
@@ -169,9 +166,8 @@ class Largest:
 
     def __init__(self, values: Sequence[Value]) -> None:
         tape = values[0].tape
-        start = len(tape.args)
+        self.negative = tape.push(NEG_MAX, len(tape.args), len(values))
         tape.args.extend(v.row for v in values)
-        self.negative = tape.push(NEG_MAX, start, len(values))
 
 
 class Matrix(list[list[Value]]):
