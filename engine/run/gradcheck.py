@@ -1,13 +1,13 @@
-"""Gradients beside slopes: central finite differences of a document's loss, by the engine's own forward phase.
+"""Compares gradients with central finite differences of a document's loss, computed by the engine's forward phase.
 
-It says what both are and how far apart. What is near enough is for the reader to judge: there is no tolerance here.
+It reports both and their difference; there is no tolerance.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -105,7 +105,7 @@ class Summary:
 
 
 def _size(check: CheckedGradient) -> float:
-    """How large the difference is; none is larger than one that is no number."""
+    """The size of the difference; nan counts as infinite."""
     return math.inf if math.isnan(check.difference) else abs(check.difference)
 
 
@@ -140,10 +140,6 @@ class GradientChecker:
         minus, on_below = self._loss_at(row, x - h)
         kinks = tuple(self.name(int(relu)) for relu in self._relus[on_above != on_below])
         return CheckedGradient(row, name, x, gradient, (plus - minus) / (2 * h), h, plus, minus, kinks)
-
-    def checks(self, rows: Iterable[int], h: float | None = None) -> Iterator[CheckedGradient]:
-        """`check` for each of these scalars, as they are asked for."""
-        return (self.check(int(row), h) for row in rows)
 
     def row(self, text: str) -> int:
         """The scalar that is written like this, the inverse of `name`. Raises ExpressionError, GradCheckError."""

@@ -1,7 +1,4 @@
-"""Replays figures of past training steps when they are asked for, since keeping all of them takes too much memory.
-
-`replay` visits finished steps with a twin of the run and reads whatever a view shows at their end.
-"""
+"""Replays past training steps to read figures from them, since keeping all figures takes too much memory."""
 
 from __future__ import annotations
 
