@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from engine import ConfigError, EngineError, Session, Stopped
 from engine.interventions.syntax import Ablation
-from engine.run.samples_by_step import printed_names, sample_at_steps, sample_names
+from engine.run.replay import printed_names, sample_at_steps, sample_names
 from engine.sampling.beam import Continuation, beam
 from engine.sampling.sampler import Sampler, sample
 from engine.sampling.stepper import SampleStepper
