@@ -112,8 +112,8 @@ def _size(check: CheckedGradient) -> float:
 class GradientChecker:
     """Checks gradients of training step `step`: of its document's loss, at the parameters that the step starts from.
 
-    `run` is moved there and belongs to the checker from then on, so give it a `Session.twin()`. Raises Stopped if
-    `on_step` asks for it on the way, NumericFault if a fault lies on the way or in the step itself.
+    `run` is moved there and belongs to the checker from then on, so give it a `Session.replay_copy()`. Raises Stopped
+    if `on_step` asks for it on the way, NumericFault if a fault lies on the way or in the step itself.
     """
 
     def __init__(self, run: Session, step: int, on_step: OnStep | None = None) -> None:
@@ -133,7 +133,15 @@ class GradientChecker:
         gradient, and where the loss cannot be computed at such a distance.
         """
         name = self.name(row)
-        self._refuse(row, name, h)
+        if h is not None and not (math.isfinite(h) and h > 0):
+            raise GradCheckError(f"h is {h:g}; give a number above 0, such as 1e-5")
+        if not self.recording.live[row]:
+            raise GradCheckError(f"{name} is a plain number to the model, so no gradient reaches it; choose another")
+        if not self.view.data(np.array([row])).known[0]:
+            raise GradCheckError(
+                f"{self._document} has positions 0 to {self.program.n - 1} and does not use {name}; "
+                "choose a scalar that it has"
+            )
         x, gradient = float(self._rest[row]), float(self._workspace.grad[row])
         h = default_h(x) if h is None else h
         plus, on_above = self._loss_at(row, x + h)
@@ -166,17 +174,6 @@ class GradientChecker:
         explain = Explainer(self.view)
         tensor = explain.tensor(row)
         return explain.name(row) + ("" if tensor is None or tensor.pos is None else f"@pos={tensor.pos}")
-
-    def _refuse(self, row: int, name: str, h: float | None) -> None:
-        if h is not None and not (math.isfinite(h) and h > 0):
-            raise GradCheckError(f"h is {h:g}; give a number above 0, such as 1e-5")
-        if not self.recording.live[row]:
-            raise GradCheckError(f"{name} is a plain number to the model, so no gradient reaches it; choose another")
-        if not self.view.data(np.array([row])).known[0]:
-            raise GradCheckError(
-                f"{self._document} has positions 0 to {self.program.n - 1} and does not use {name}; "
-                "choose a scalar that it has"
-            )
 
     @property
     def _document(self) -> str:
