@@ -44,8 +44,8 @@ class Checked:
     changes: dict[ast.expr, Checked] = field(default_factory=dict)
 
     @property
-    def spoken_of(self) -> list[Name | Reference]:
-        """All that it speaks of."""
+    def references(self) -> list[Name | Reference]:
+        """All that it refers to."""
         return [*self.names.values(), *(reference for reference, _ in self.slots.values())]
 
 
@@ -56,7 +56,7 @@ def check_expression(source: ExpressionSource, scope: Scope) -> Checked:
 
 @dataclass(frozen=True, slots=True)
 class _Chain:
-    """A tensor or matrix as written: what it is of, and all that stands in brackets after it."""
+    """A tensor or matrix as written: which quantity of it, and all indices after it."""
 
     quantity: Quantity
     spec: TensorSpec
@@ -69,8 +69,8 @@ class _Checker:
 
     def checked(self) -> Checked:
         self.result.kind = self._check(self.source.tree)
-        spoken = self.result.spoken_of
-        if any(x.positional for x in spoken) and max(x.grain for x in spoken) is Grain.NORM:
+        references = self.result.references
+        if any(x.positional for x in references) and max(x.grain for x in references) is Grain.NORM:
             raise self.source.fault(
                 self.source.tree,
                 "this speaks of a position and of gradients that are complete only after the last one, so it would "
@@ -260,7 +260,7 @@ class _Checker:
         self.result = inside
         self._expect(NUMBER, inside.tree)
         self.result = outside
-        if any(x.positional for x in inside.spoken_of) or inside.changes:
+        if any(x.positional for x in inside.references) or inside.changes:
             raise self.source.fault(
                 inside.tree,
                 "changes_sign looks one training step back, where the document is another; "
@@ -274,7 +274,7 @@ class _Checker:
     # References.
 
     def _chain(self, node: ast.expr) -> _Chain | None:
-        """The tensor or matrix that a node speaks of, perhaps with an index; None if it speaks of none."""
+        """The tensor or matrix that a node refers to, perhaps with an index; None if it refers to none."""
         match node:
             case ast.Name(id=name):
                 spec = self.scope.specs.get(name)

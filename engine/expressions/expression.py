@@ -1,4 +1,4 @@
-"""`Expression`: a question about a run, such as `loss < 2 and step > 100`, checked once and asked at many moments.
+"""`Expression`: a formula over a run, such as `loss < 2 and step > 100`, checked once and evaluated at many moments.
 
 Its syntax tree is checked node by node, so evaluation meets nothing of the run but numbers and texts. What is not yet
 known at a moment makes the whole expression unknown: None.
@@ -35,11 +35,11 @@ class Expression:
         source = ExpressionSource(text)
         self.text, self.scope = source.text, scope
         self._checked = check_expression(source, scope)
-        spoken = self._checked.spoken_of
-        self.grain = max((x.grain for x in spoken), default=Grain.START)
-        """The place in a step from which all that it speaks of is known."""
-        self.positional = any(x.positional for x in spoken)
-        """Whether it speaks of something that every position has its own of."""
+        references = self._checked.references
+        self.grain = max((x.grain for x in references), default=Grain.START)
+        """The place in a step from which all that it refers to is known."""
+        self.positional = any(x.positional for x in references)
+        """Whether it refers to something that each position has."""
         self._phased = "phase" in self._checked.names
 
     @property
@@ -49,7 +49,7 @@ class Expression:
 
     @property
     def looks_back(self) -> bool:
-        """Whether it asks for a change of sign, so that its value also rests on the training step before."""
+        """Whether it has a changes_sign, so that its value also depends on the training step before."""
         return bool(self._checked.changes)
 
     # Its value.
@@ -72,12 +72,12 @@ class Expression:
         return tuple(answer.ravel().tolist()) if isinstance(answer, np.ndarray) else answer
 
     def operands(self, view: View) -> Before:
-        """What its changes of sign look at, as it stands."""
+        """The present operands of its calls of changes_sign."""
         operands = ((each.tree, self._known(view, each)) for each in self._checked.changes.values())
         return tuple(None if known is None else self._number(tree, known) for tree, known in operands)
 
     def row(self, view: View) -> int | None:
-        """The scalar that this is, or is the gradient or a moment of, if it is a single one that is there."""
+        """The row of the scalar whose value, gradient or moment it is; None if it is not a single one that exists."""
         tree = self._checked.tree
         if isinstance(tree, ast.Name) and tree.id == "loss":
             return view.program.loss_row
@@ -92,7 +92,7 @@ class Expression:
 
     @property
     def of_data(self) -> bool:
-        """Whether it speaks of values: of no gradient, and of no moment of Adam."""
+        """Whether it refers to no gradient and to no moment of Adam."""
         return all(reference.quantity == "data" for reference, _ in self._checked.slots.values())
 
     def _known(self, view: View, of: Checked) -> dict[ast.expr | str, Value] | None:
@@ -134,11 +134,11 @@ class Expression:
         except (ArithmeticError, ValueError):
             return None
 
-    # When it is asked.
+    # When to evaluate it.
 
     def moments(self, program: StepProgram) -> list[Moment]:
-        """Where in a step it is asked, in order: the first places (the start, or the end of an event) where all that
-        it speaks of is known; once for each position if it speaks of one, and for each phase if it speaks of that.
+        """Where in a step to evaluate it, in order: the first places (the start, or the end of an event) where all that
+        it refers to is known; once for each position if it refers to one, and for each phase if it refers to that.
         """
         first = 0 if self.grain <= Grain.LOSS and not (self.positional and self.grain is Grain.LOSS) else 1
         phases = list(Phase)[first:] if self._phased else [list(Phase)[first]]
@@ -154,8 +154,8 @@ class Expression:
         return [program.stretches(phase)[0].last]
 
     def _ticks_of_positions(self, phase: Phase, program: StepProgram) -> list[int]:
-        """For each position the end of the event that completes what is asked for; its first event if nothing is."""
-        tensors = [x for x in self._checked.spoken_of if isinstance(x, Reference) and x.positional]
+        """For each position the end of the event that completes all references; of its first event without any."""
+        tensors = [x for x in self._checked.references if isinstance(x, Reference) and x.positional]
         awaited = [x for x in tensors if phase is Phase.FORWARD or x.quantity == "grad"]
         ends: dict[int, int] = {}
         for stretch in program.stretches(phase):

@@ -1,6 +1,6 @@
-"""What an expression can speak of: names of a step, tensors, parameters, their gradients and moments, at one moment.
+"""What an expression can refer to: names of a step, tensors, parameters, their gradients and moments, at one moment.
 
-A reference is read from a `View`. What is not known at the moment is None. Knows nothing of syntax.
+A reference is read from a `View`; what is not known at the moment is None.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ NAMES = {
 
 
 class Scope:
-    """All that expressions about runs of this configuration and alphabet can speak of.
+    """All that expressions about runs of this configuration and alphabet can refer to.
 
     `specs` are the tensors and matrices by name, known where there is a recording. Without them two positions are
     recorded when they are first asked for, which raises ConfigError for a model that is too large.
@@ -115,7 +115,7 @@ class Scope:
 
     @classmethod
     def of(cls, view: View) -> Scope:
-        """The scope of the run that is seen."""
+        """The scope of a view's run."""
         return cls(view.config, view.program.tokenizer, view.recording.specs)
 
     @cached_property

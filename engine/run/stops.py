@@ -153,7 +153,7 @@ class _Walk:
             yield from self._step()
             if self.session.step == self.limit.step:
                 return
-            yield from self._go(partial(self.session.run, self.session.step + 1, self._told))
+            yield from self._go(partial(self.session.run, self.session.step + 1, self._on_step))
 
     def _step(self) -> Iterator[list[Stop]]:
         """The stops of the present step."""
@@ -215,7 +215,7 @@ class _Walk:
             yield stops
             raise
 
-    def _told(self, step: int, loss: float) -> bool:
+    def _on_step(self, step: int, loss: float) -> bool:
         self.stopped = bool(self.on_step and self.on_step(step, loss))
         return self.stopped
 
