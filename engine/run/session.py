@@ -146,16 +146,8 @@ class Session:
 
         Raises ConfigError for a temperature that is not above 0.
         """
-        return sample(
-            self.recording,
-            self.loops,
-            self.workspace.params,
-            self.tokenizer,
-            generator or self.generator,
-            n,
-            DecodingStrategy(self.temperature if temperature is None else temperature),
-            overrides=self._altered.in_samples(self.step),
-        )
+        strategy = DecodingStrategy(self.temperature if temperature is None else temperature)
+        return sample(self.sampler(), self.tokenizer, generator or self.generator, n, strategy)
 
     def sampler(self) -> Sampler:
         """What reads tokens with the parameters as they are, and says what comes next."""

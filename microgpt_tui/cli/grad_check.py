@@ -106,7 +106,7 @@ def _many(checker: GradientChecker, matrix: str, h: float | None, as_json: bool)
 
     rows, summary = checker.matrix(matrix).ravel(), Summary()
     with Waiting(f"Checking {matrix}", total=float(len(rows)), stream=sys.stderr) as waiting:
-        for check in checker.checks(rows, h):
+        for check in (checker.check(int(row), h) for row in rows):
             summary = summary.adding(check)
             waiting.update(summary.count, f"{summary.count:,} of {len(rows):,}")
             if as_json:

@@ -102,11 +102,12 @@ def sample(
     say_size(run.config, tokenizer.vocab_size)
     with Waiting("Recording the tape", total=1.0) as waiting:
         recording = record(run.config, tokenizer.vocab_size, waiting.share)
+    sampler = Sampler(recording, loops(), run.flat_params)
     if beam is not None:
-        _print_beam(Sampler(recording, loops(), run.flat_params), tokenizer, beam, strategy.temperature, prefix)
+        _print_beam(sampler, tokenizer, beam, strategy.temperature, prefix)
         return
     generator = run.generator() if seed is None else random.Random(seed)
-    drawn = draw_documents(recording, loops(), run.flat_params, tokenizer, generator, strategy, prefix)
+    drawn = draw_documents(sampler, tokenizer, generator, strategy, prefix)
     numbered = sys.stdout.isatty()
     for i, text in zip(range(1, 2 if strategy.greedy else number + 1), drawn, strict=False):
         click.echo(f"sample {i:2d}: {printable(text)}" if numbered else text)

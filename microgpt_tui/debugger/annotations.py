@@ -35,7 +35,7 @@ class Annotations:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as JSON has them."""
         return {
-            "breakpoints": [each.as_dict() for each in self.breakpoints],
+            "breakpoints": [asdict(each) for each in self.breakpoints],
             "checks": sorted(self.checks),
             "watches": [{"text": text} for text in self.watches],
             "marks": {letter: asdict(there) for letter, there in self.marks.items()},

@@ -115,7 +115,7 @@ class GradCheckScreen(Modal[int | None]):
 
         def work(checker: GradientChecker, job: int) -> None:
             summary, told = Summary(), 0.0
-            for check in checker.checks(rows, h):
+            for check in (checker.check(int(row), h) for row in rows):
                 summary = summary.adding(check)
                 if job != self._job:
                     return

@@ -42,7 +42,7 @@ def tokens(seen: InferenceState, width: int, height: int) -> Picture:
     if walk.ended:
         known = "it stands in the training data ■" if walk.text in seen.docs else "it is new"
         line.most(f"  the end: {known if walk.text else 'nothing at all'}; n: next", width - line.width, theme.NEW)
-    elif walk.full:
+    elif walk.over:
         line.most("  the context is full: the end; n: next", width - line.width, theme.NEW)
     words = f" position {look.pos} reads {names[-1]}; "
     words += f"{seen.token(look.token_id)} is " + ("of the prefix" if look.pick is None else "chosen")

@@ -13,7 +13,7 @@ from textual.screen import Screen
 from textual.worker import Worker, get_current_worker
 
 from engine import EngineError, Session
-from engine.run.samples_by_step import printed_names, sample_at_steps, sample_names
+from engine.run.replay import printed_names, sample_at_steps, sample_names
 from engine.sampling.beam import Continuation, beam
 from engine.sampling.sampler import Sampler
 from engine.sampling.strategy import DecodingStrategy

@@ -43,7 +43,7 @@ def test_a_width_of_nothing_is_none_at_all(monkeypatch: pytest.MonkeyPatch) -> N
 
 HEAVY = {
     "numpy", "numba", "textual", "safetensors", "psutil", "yaml", "markdown_it", "pooch", "requests", "aiohttp",
-    "asyncio", "simpleeval", "multiprocessing",
+    "asyncio", "multiprocessing",
 }  # fmt: skip
 
 

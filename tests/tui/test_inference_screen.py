@@ -17,7 +17,7 @@ from textual.widgets import Input
 
 from engine import Config, Scope, Session, load_docs
 from engine.interventions.syntax import parse
-from engine.run.samples_by_step import sample_names
+from engine.run.replay import sample_names
 from engine.sampling.beam import beam
 from engine.sampling.sampler import Sampler
 from engine.sampling.strategy import DecodingStrategy

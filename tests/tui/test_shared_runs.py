@@ -11,7 +11,7 @@ import pytest
 from textual.message import Message
 
 from engine import Moment, Session, Stops
-from engine.run.samples_by_step import sample_names
+from engine.run.replay import sample_names
 from engine.sampling.strategy import DecodingStrategy
 from microgpt_tui.app import MicrogptApp
 from microgpt_tui.debugger import run_controller, series_loader
