@@ -154,7 +154,7 @@ class MicrogptApp(ThemedApp):
         super().__init__()
         self.start = start
         self._shared = shared
-        self.keeper: Autosave | None = None
+        self.autosave: Autosave | None = None
         self._lecture = lecture  # what the run that is being opened is for
         self._turning = False  # whether another chapter is about to come in the place of the present one
 
@@ -180,14 +180,14 @@ class MicrogptApp(ThemedApp):
         if self._lecture is not None:
             await self.give(self._lecture, message.session)
             return
-        if self.keeper is not None:
+        if self.autosave is not None:
             return  # it was for a lecture that was given up at this very moment
         screen = DebuggerScreen(message.session)
         if self.start.run is not None:
             screen.what_if.take_up(Branches(message.session, self.start.run.branches))
-        self.keeper = Autosave(screen, self.start)
+        self.autosave = Autosave(screen, self.start)
         await self.push_screen(screen)
-        self.keeper.lay_out()
+        self.autosave.restore()
         if screen.session.val_docs:
             trained, aside = len(screen.session.docs), len(screen.session.val_docs)
             words = (
@@ -201,15 +201,15 @@ class MicrogptApp(ThemedApp):
         self, result: EngineError | None = None, return_code: int = 0, message: RenderableType | None = None
     ) -> None:
         """Leave, for whatever reason; what is on the screen is noted first."""
-        if self.keeper is not None:
-            self.keeper.screen.motion.halt(wait=True)
-            self.keeper.leave()
+        if self.autosave is not None:
+            self.autosave.screen.motion.halt(wait=True)
+            self.autosave.capture()
         super().exit(result, return_code, message)
 
     def _handle_exception(self, error: Exception) -> None:
         """Leave with a sentence when memory or threads run out; other errors are the program's, and are shown whole."""
         cause = error.error if isinstance(error, WorkerFailed) else error
-        kept = self.keeper is not None and self.keeper.touched and not in_browser()
+        kept = self.autosave is not None and self.autosave.touched and not in_browser()
         way = "; microgpt-tui --resume returns to where you were" if kept else ""
         if is_out_of_memory(cause):
             self.exit(DataError(f"there is not enough memory to go on; a smaller model needs less{way}"))
@@ -221,7 +221,7 @@ class MicrogptApp(ThemedApp):
     @on(OpeningScreen.Failed)
     async def failed(self, message: OpeningScreen.Failed) -> None:
         """Leave with the sentence that says why; a lecture that cannot be given leads back to the debugger."""
-        if self.keeper is None:
+        if self.autosave is None:
             self.exit(message.error)
         else:
             await self._return()
@@ -230,7 +230,7 @@ class MicrogptApp(ThemedApp):
     @on(OpeningScreen.Left)
     async def given_up(self) -> None:
         """Leave, or return to the debugger that a lecture was called from, while a run is being opened."""
-        if self.keeper is None:
+        if self.autosave is None:
             self.exit()
         else:
             await self._return()
@@ -251,7 +251,7 @@ class MicrogptApp(ThemedApp):
 
     def action_lectures(self) -> None:
         """Show the chapters of the course that comes with the program, and begin one."""
-        if self.keeper is not None and self.keeper.screen.busy:
+        if self.autosave is not None and self.autosave.screen.busy:
             self.notify("The run is on its way to another moment; open a lecture when it has arrived.", timeout=3)
             return
         self.push_screen(ChaptersScreen(load_course(usual_language()), 0), self._chosen)
@@ -299,7 +299,7 @@ class MicrogptApp(ThemedApp):
             session = session.restart_copy() if motion is not None and motion.busy else session
             screen = LectureScreen(session, lecture, self._shared)
         except EngineError as error:  # no memory for one more run
-            if self.keeper is None:
+            if self.autosave is None:
                 self.exit(error)
             self.notify(f"{error}.", severity="error", timeout=12, markup=False)
         else:
@@ -314,7 +314,7 @@ class MicrogptApp(ThemedApp):
             lecture = copy(message.screen.player.lecture)  # the screen has its own until the other one is there
             lecture.course, (lecture.place, lecture.page) = message.course, message.to
             self.begin(lecture)
-        elif self.keeper is not None:
+        elif self.autosave is not None:
             await self._return()
         else:
             self.exit()
@@ -361,8 +361,8 @@ def _end(app: ThemedApp, status: int) -> None:
 
     def leave_anyway() -> None:
         with suppress(EngineError):
-            if isinstance(app, MicrogptApp) and app.keeper is not None:
-                app.keeper.finish()
+            if isinstance(app, MicrogptApp) and app.autosave is not None:
+                app.autosave.finish()
         os._exit(status)
 
     late = threading.Timer(GRACE, leave_anyway)
@@ -396,9 +396,9 @@ def run_debugger(start: Start, lecture: Lecture | None = None, theme: str = "dar
     try:
         error = app.run()
     finally:
-        if app.keeper is not None:
-            app.keeper.finish()
+        if app.autosave is not None:
+            app.autosave.finish()
     if error is not None:
         raise error
     status = app.return_code or 0
-    return Ended(status) if app.keeper is None else Ended(status, app.keeper.written, app.keeper.displaced)
+    return Ended(status) if app.autosave is None else Ended(status, app.autosave.written, app.autosave.displaced)

@@ -95,10 +95,10 @@ def cli(
         if ctx.params[flag]:
             allow_only(ctx, flag, "data", "theme")
     check_step(step, config)
-    from microgpt_tui.storage.startup import from_desk, from_seed
+    from microgpt_tui.storage.startup import from_saved_session, from_seed
 
     with Waiting(READING):
-        start = from_desk(data, resume_earlier) if resume or resume_earlier else from_seed(config, step, data)
+        start = from_saved_session(data, resume_earlier) if resume or resume_earlier else from_seed(config, step, data)
     open_debugger(start, theme=theme)
 
 

@@ -18,7 +18,7 @@ from engine.checkpoint.checkpoint import KEY
 from engine.model.dataset import Origin, checksum
 from microgpt_tui.cli import open as open_command
 from microgpt_tui.debugger.frame import Focus
-from microgpt_tui.storage import saved_session as desks
+from microgpt_tui.storage import saved_session
 from microgpt_tui.storage.saved_session import SavedSession
 from tests.support.commands import error_of, invoke
 
@@ -147,22 +147,22 @@ def test_they_need_a_terminal(run: Path) -> None:
 
 
 def test_resume_hands_over_what_was_left(data: Path, app: Any) -> None:
-    desk = SavedSession(CONFIG, Origin(checksum(DOCS), str(data)), Focus(MOMENT, cell=3), breakpoints=[{"a": 1}])
-    desks.keep(desk)
+    session = SavedSession(CONFIG, Origin(checksum(DOCS), str(data)), Focus(MOMENT, cell=3), breakpoints=[{"a": 1}])
+    saved_session.write_session(session)
     assert invoke("--resume").exit_code == 0
     moved = data.rename(data.with_name("moved.txt"))
     assert "is not there any more" in error_of(invoke("--resume"))
     assert invoke("--resume", "--data", moved).exit_code == 0
-    assert [(start.desk, start.path) for start in app.starts] == [(desk, str(data)), (desk, str(moved))]
+    assert [(start.saved, start.path) for start in app.starts] == [(session, str(data)), (session, str(moved))]
 
 
-def test_a_damaged_desk_is_refused_and_set_aside(app: Any) -> None:
-    desks.session_folder().mkdir(parents=True)
-    desks.desk_file().write_text("{")
+def test_a_damaged_session_is_refused_and_renamed(app: Any) -> None:
+    saved_session.state_folder().mkdir(parents=True)
+    saved_session.session_file().write_text("{")
     message = error_of(invoke("--resume"))
     assert "where you were cannot be read" in message
     assert "damaged-1-desk.json" in message
-    assert [path.read_text() for path in desks.session_folder().iterdir()] == ["{"]
+    assert [path.read_text() for path in saved_session.state_folder().iterdir()] == ["{"]
     assert "nothing has been left" in error_of(invoke("--resume"))
 
 
