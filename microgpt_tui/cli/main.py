@@ -24,8 +24,8 @@ from microgpt_tui.cli.what_if import what_if
 from microgpt_tui.cli.why import why
 
 
-def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
-    if not asked:
+def _version(ctx: click.Context, _: click.Parameter, given: bool) -> None:
+    if not given:
         return
     from importlib.metadata import PackageNotFoundError, version
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from microgpt_tui.cli._exit import Failure, tell, throw_output_away
+from microgpt_tui.cli._exit import Failure, discard_output, print_result
 from microgpt_tui.cli._options import examples
 from microgpt_tui.cli._session import compile_loops
 
@@ -106,9 +106,9 @@ def serve(
 def _mention(text: str) -> None:
     """Tell the owner something; when the owner's terminal is gone, visitors are served, and end, in good order."""
     try:
-        tell(text)
+        print_result(text)
     except OSError:
-        throw_output_away()
+        discard_output()
 
 
 def _check(ctx: click.Context, command: tuple[str, ...]) -> None:

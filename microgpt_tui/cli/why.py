@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from engine.model.config import Config
-from microgpt_tui.cli._exit import tell
+from microgpt_tui.cli._exit import print_result
+from microgpt_tui.cli._json import json_text
 from microgpt_tui.cli._options import DATA, OUTPUT, data_option, examples, hyperparameters, step_option
 from microgpt_tui.cli._session import check_step, go_to, open_session, read_docs
 
@@ -92,9 +92,9 @@ def why(
     else:
         answer = why_report.of_prediction(session.view(), pos or 0, logit, rival)
     if as_json:
-        click.echo(json.dumps(answer.facts))
+        click.echo(json_text(answer.facts))
     else:
-        tell(answer.text)
+        print_result(answer.text)
 
 
 def _finish(session: Session) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from engine import Config, Session, load_docs
 from engine.checkpoint import checkpoint as checkpoints
-from microgpt_tui.cli.train import _Teller
+from microgpt_tui.cli.train import _StepReporter
 from tests.support.commands import ROOT, SMALL, error_of, in_terminal, invoke, json_lines, start
 
 GOLDEN = ROOT / "tests" / "golden" / "default.json.gz"
@@ -113,14 +113,14 @@ def ctrl_c_after(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Let ctrl+c be pressed while a certain step is told of."""
 
     def press(number: int) -> None:
-        tell = _Teller.tell
+        tell = _StepReporter.report
 
-        def told(self: _Teller, step: int, loss: float) -> None:
+        def told(self: _StepReporter, step: int, loss: float) -> None:
             tell(self, step, loss)
             if step + 1 == number:
                 signal.raise_signal(signal.SIGINT)
 
-        monkeypatch.setattr(_Teller, "tell", told)
+        monkeypatch.setattr(_StepReporter, "report", told)
 
     return press
 

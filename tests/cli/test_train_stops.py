@@ -9,7 +9,7 @@ import pytest
 
 from engine import CHECKS, Config, Session, load_docs
 from engine.checkpoint import checkpoint as checkpoints
-from microgpt_tui.cli._stop_options import LOOKED_FOR
+from microgpt_tui.cli.train import HEALTH_CHECKS
 from tests.support.commands import SMALL, error_of, invoke, json_lines
 
 CONFIG = Config(n_embd=4, n_head=2, block_size=4)
@@ -88,14 +88,14 @@ def test_bad_ones_are_refused_before_any_work(options: list[str], pointer: str, 
 
 
 def test_health_ends_a_run_whose_numbers_go_bad(tmp_path: Path) -> None:
-    assert [*LOOKED_FOR, "fault"] == sorted(CHECKS, key=[*LOOKED_FOR, "fault"].index)
+    assert [*HEALTH_CHECKS, "fault"] == sorted(CHECKS, key=[*HEALTH_CHECKS, "fault"].index)
     save = tmp_path / "run.safetensors"
     bad = ("train", "--until", "4", "--learning-rate", "1e200", *SMALL)
     message = error_of(invoke(*bad, "--health", "--save", save))
     assert "is inf: step 1 (counted from 0), document" in message
     assert f"(1 of 4 steps are done and saved in {save})" in message
     assert checkpoints.load(save).step == 1
-    every = [part for check in LOOKED_FOR for part in ("--no-stop", check)]
+    every = [part for check in HEALTH_CHECKS for part in ("--no-stop", check)]
     assert invoke(*bad, "--health", *every).exit_code == 0
     assert invoke(*bad).exit_code == 0
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from engine.checkpoint import checkpoint
-from microgpt_tui.cli.train import _Teller
+from microgpt_tui.cli.train import _StepReporter
 from microgpt_tui.lectures.shared_notes import FILES
 from microgpt_tui.storage import saved_session
 from tests.support.commands import SMALL, environment, invoke, start
@@ -41,9 +41,9 @@ def number_of(name: str) -> int:
 def test_train_is_ended_between_steps_and_while_it_saves(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save, tell, synced = tmp_path / "run.safetensors", _Teller.tell, []
+    save, tell, synced = tmp_path / "run.safetensors", _StepReporter.report, []
 
-    def told(self: _Teller, step: int, loss: float) -> None:
+    def told(self: _StepReporter, step: int, loss: float) -> None:
         tell(self, step, loss)
         if step == 2:
             signal.raise_signal(number_of(name))
@@ -52,7 +52,7 @@ def test_train_is_ended_between_steps_and_while_it_saves(
         synced.append(descriptor)
         signal.raise_signal(number_of(name))
 
-    monkeypatch.setattr(_Teller, "tell", told)
+    monkeypatch.setattr(_StepReporter, "report", told)
     monkeypatch.setattr(os, "fsync", sync)
     before = signal.getsignal(number_of(name))
     result = invoke("train", "--until", "9", "--save", save, *SMALL)
