@@ -20,7 +20,7 @@ import pytest
 from aiohttp import ClientWebSocketResponse, WSServerHandshakeError
 from aiohttp.test_utils import TestClient, TestServer
 
-from microgpt_tui.web.access import Door
+from microgpt_tui.web.access import AccessControl
 from microgpt_tui.web.server import Server
 from tests.support.chromium import browser, needs_chromium
 from tests.support.commands import COMMAND, SMALL, environment, error_of, invoke
@@ -29,14 +29,14 @@ from tests.support.wait import PATIENCE, met
 
 @asynccontextmanager
 async def served(*arguments: str, places: int = 2) -> AsyncIterator[tuple[TestClient[Any, Any], list[str]]]:
-    """A server in this process, and what its owner is told."""
-    told: list[str] = []
-    server = TestServer(Server(arguments, places, Door(None, 1), told.append).app())
+    """A server in this process, and the lines for its owner."""
+    reports: list[str] = []
+    server = TestServer(Server(arguments, places, AccessControl(None, 1), reports.append).app())
     async with TestClient(server) as client:
-        yield client, told
+        yield client, reports
 
 
-def visitors() -> list[psutil.Process]:
+def clients() -> list[psutil.Process]:
     """The processes that this one has started for visitors."""
     return [child for child in psutil.Process().children() if "microgpt_tui" in " ".join(child.cmdline())]
 
@@ -155,10 +155,10 @@ async def test_the_page_loads_nothing_from_elsewhere() -> None:
 
 
 async def test_each_visitor_has_a_process_and_there_are_no_more_than_places() -> None:
-    async with served(*SMALL, places=1) as (client, told):
+    async with served(*SMALL, places=1) as (client, reports):
         page = await visit(client)
         await shown(page, "FORWARD")
-        (process,) = visitors()
+        (process,) = clients()
         full = await client.get("/")
         assert full.status == 503
         assert "The one place is taken; try again when somebody has left." in await full.text()
@@ -166,7 +166,7 @@ async def test_each_visitor_has_a_process_and_there_are_no_more_than_places() ->
             await visit(client)
         await page.close()
         await met(lambda: not process.is_running())
-        await met(lambda: any("left (0 of 1 here)" in line for line in told))
+        await met(lambda: any("left (0 of 1 here)" in line for line in reports))
         assert (await client.get("/")).status == 200
 
 
@@ -182,7 +182,7 @@ async def test_a_visitor_writes_no_files_of_the_owners(tmp_path: Path, monkeypat
         async with asyncio.timeout(PATIENCE):
             async for _message in page:
                 pass  # until the process has ended, and the visit with it
-        await met(lambda: visitors() == [])
+        await met(lambda: clients() == [])
     assert list(tmp_path.rglob("*")) == []
 
 
@@ -190,7 +190,7 @@ async def test_visitors_end_with_the_server() -> None:
     async with served(*SMALL) as (client, _):
         await shown(await visit(client), "FORWARD")
         await shown(await visit(client), "FORWARD")
-        processes = visitors()
+        processes = clients()
         assert len(processes) == 2
     await met(lambda: not any(process.is_running() for process in processes))
 
