@@ -101,8 +101,7 @@ class Stage(MicrogptApp):
 @asynccontextmanager
 async def debugger(theme: str, size: tuple[int, int]) -> AsyncIterator[Pilot[Any]]:
     """The whole program on the bundled names, at its first event."""
-    app = Stage(from_seed(Config(), 0, None))
-    app.begin_in(theme)
+    app = Stage(from_seed(Config(), 0, None), theme_name=f"microgpt-{theme}")
     async with app.run_test(size=size) as pilot:
         await settled(pilot)
         yield pilot
