@@ -11,11 +11,11 @@ ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 class PathError(ValueError):
-    """What was typed is no path. The text is what follows "it", with what to do."""
+    """A text that is no path. The message is the rest of a sentence about it, with what to do."""
 
 
 def typed_path(text: str) -> Path:
-    """The path that is meant; ~ at its beginning is the home folder. Raises PathError for an address, or nothing."""
+    """The path, with ~ at its beginning expanded. Raises PathError for an address or an empty text."""
     if not text.strip():
         raise PathError("is empty; give the path of a file")
     if ADDRESS.match(text):

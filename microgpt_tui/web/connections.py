@@ -48,7 +48,7 @@ class Connection(web.RequestHandler):
         self._timer: asyncio.TimerHandle | None = None
         self._answering = False
         self._began = False  # whether a request has begun that is not answered
-        self.address = "somebody"
+        self.address = "a client"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the time for the first request."""

@@ -48,7 +48,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A stand-in for the app that remembers what it was to open, and a terminal for it."""
+    """A stand-in for the app that records each Start, and a terminal for it."""
     module: Any = types.ModuleType("microgpt_tui.app")
     module.status, module.written, module.displaced, module.starts = 0, False, False, []
 
@@ -126,7 +126,7 @@ def test_command_lines(args: tuple[str, ...], says: str) -> None:
     assert says in error_of(invoke(*args))
 
 
-def test_a_run_given_as_a_command_is_told_the_way(run: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_in_place_of_a_command_is_refused(run: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert f"write microgpt-tui open {run};" in error_of(invoke(run))
     monkeypatch.chdir(run.parent)
     run.rename("my run")  # a saved run whatever its name is
@@ -146,7 +146,7 @@ def test_they_need_a_terminal(run: Path) -> None:
     assert "needs a terminal" in error_of(invoke("open", run))
 
 
-def test_resume_hands_over_what_was_left(data: Path, app: Any) -> None:
+def test_resume_opens_the_saved_session(data: Path, app: Any) -> None:
     session = SavedSession(CONFIG, Origin(checksum(DOCS), str(data)), Focus(MOMENT, cell=3), breakpoints=[{"a": 1}])
     saved_session.write_session(session)
     assert invoke("--resume").exit_code == 0

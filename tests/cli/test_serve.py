@@ -1,4 +1,4 @@
-"""`serve`: what it refuses, whom it lets in, how many, and that every visitor's process ends with the visit."""
+"""`serve`: refusals, access, the number of clients, and that every client process ends with its connection."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def served(*arguments: str, places: int = 2) -> AsyncIterator[tuple[TestCl
 
 
 def clients() -> list[psutil.Process]:
-    """The processes that this one has started for visitors."""
+    """The client processes of this process."""
     return [child for child in psutil.Process().children() if "microgpt_tui" in " ".join(child.cmdline())]
 
 
@@ -107,7 +107,7 @@ def test_too_few_open_files_get_a_sentence() -> None:
         (("--public-url", "http://localhost:9000/"), "http://localhost:9000/", False, False),
     ],
 )
-async def test_it_says_where_it_is_who_can_come_in_and_what_strangers_send(
+async def test_the_address_the_token_and_odd_requests_are_printed(
     options: tuple[str, ...], address: str | None, token: bool, clear: bool
 ) -> None:
     process = await asyncio.create_subprocess_exec(
@@ -151,10 +151,10 @@ async def test_the_page_loads_nothing_from_elsewhere() -> None:
         assert "default-src 'self'" in page.headers["Content-Security-Policy"]
 
 
-# Visitors.
+# Clients.
 
 
-async def test_each_visitor_has_a_process_and_there_are_no_more_than_places() -> None:
+async def test_each_client_has_a_process_and_their_number_is_bounded() -> None:
     async with served(*SMALL, places=1) as (client, reports):
         page = await visit(client)
         await shown(page, "FORWARD")
@@ -170,7 +170,7 @@ async def test_each_visitor_has_a_process_and_there_are_no_more_than_places() ->
         assert (await client.get("/")).status == 200
 
 
-async def test_a_visitor_writes_no_files_of_the_owners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_writes_no_files_of_the_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(variable, str(tmp_path))
     async with served(*SMALL) as (client, _):
@@ -186,7 +186,7 @@ async def test_a_visitor_writes_no_files_of_the_owners(tmp_path: Path, monkeypat
     assert list(tmp_path.rglob("*")) == []
 
 
-async def test_visitors_end_with_the_server() -> None:
+async def test_client_processes_end_with_the_server() -> None:
     async with served(*SMALL) as (client, _):
         await shown(await visit(client), "FORWARD")
         await shown(await visit(client), "FORWARD")

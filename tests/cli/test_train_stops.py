@@ -1,4 +1,4 @@
-"""train --break, --break-at and --health: where they stop, what they say, what is saved; bad ones are pointed at."""
+"""train --break, --break-at and --health: where they stop, what they print and save; errors show their position."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_first_of_several_and_an_event() -> None:
         (["--break", "loss < 0", "--health"], "nowhere on the way was loss < 0; the health checks found nothing"),
     ],
 )  # fmt: skip
-def test_what_never_held_is_said_and_nothing_else_is_different(options: list[str], missed: str, tmp_path: Path) -> None:
+def test_stops_that_never_occur_are_reported(options: list[str], missed: str, tmp_path: Path) -> None:
     data, save = tmp_path / "names.txt", tmp_path / "run.safetensors"
     data.write_text("ab\nba\n", encoding="utf-8")  # two letters: there is no position 3
     short = ("train", "--until", "9", "--data", data, *SMALL)

@@ -126,7 +126,7 @@ OTHERS: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("what", OTHERS)
-def test_something_else_stands_in_its_place(what: str) -> None:
+def test_other_kinds_of_files_in_place_of_state_files(what: str) -> None:
     for path in (
         saved_session.session_file(),
         saved_session.state_folder() / FILES.replace("*", "1"),

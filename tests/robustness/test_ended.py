@@ -1,4 +1,4 @@
-"""Ended from outside, at any time: what was done is kept, the exit status says why, no process is left over."""
+"""Signals that end the program: finished work is saved, the exit status names the signal, no process remains."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_train_is_ended_between_steps_and_while_it_saves(
 
 @needs_tmux
 def test_the_terminal_goes_away_while_train_trains(tmp_path: Path) -> None:
-    """Nobody sees anything any more; the run is there."""
+    """The terminal is closed; the run is saved."""
     save = tmp_path / "run.safetensors"
     command = [sys.executable, "-m", "microgpt_tui", "train", *LONG, "--save", str(save)]
     with terminal(command, PYTHONPATH=environment()["PYTHONPATH"], **COMPILED) as term:

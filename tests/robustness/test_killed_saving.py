@@ -1,4 +1,4 @@
-"""Killed while something is saved: the file is the old one or the new one, and nothing is left lying about."""
+"""Killed while a file is saved: it is the old one or the new one, and no temporary file remains."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ def test_a_log_that_breaks_off_does_not_cost_the_run(tmp_path: Path) -> None:
     assert checkpoint.load(run).step == 1
 
 
-def test_the_layout_and_the_place_that_was_left(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_layout_and_the_saved_session(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("STATE", "CONFIG"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(disk.folder))
     run = checkpoint.load(written(disk.folder / "source", whole()))
@@ -179,7 +179,7 @@ def test_the_layout_and_the_place_that_was_left(disk: Disk, monkeypatch: pytest.
 
 
 async def everything_is_loaded() -> None:
-    """Let Python load what it leaves until it is needed: somebody else may not be able to read root's Python."""
+    """Import the lazy modules: another user may not be able to read root's Python."""
     app = MicrogptApp(from_seed(SMALL, 1, None))
     async with app.run_test() as pilot:
         await until(pilot, lambda: isinstance(app.screen, DebuggerScreen))

@@ -72,7 +72,7 @@ async def test_a_process_that_ends_ends_the_visit(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     "error", [BlockingIOError(11, "Resource temporarily unavailable"), RuntimeError("can't start new thread")]
 )
-async def test_a_visitor_for_whom_no_process_can_be_started(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_process_that_cannot_be_started_is_reported(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     async def refuse(*_: object, **__: object) -> None:
         raise error
 
@@ -95,7 +95,7 @@ async def test_a_stubborn_process_is_killed(monkeypatch: pytest.MonkeyPatch) -> 
     assert not psutil.pid_exists(pid)
 
 
-async def test_what_a_process_complains_of_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_error_output_of_a_process_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(monkeypatch, "import sys; print('x' * 10**6, file=sys.stderr); sys.exit('it is not to be')")
     async with serving() as there, await there.come() as socket:
         assert (await socket.receive()).type is WSMsgType.CLOSE

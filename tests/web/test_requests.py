@@ -122,7 +122,7 @@ async def test_a_form_that_is_not_whole_in_time_is_refused(monkeypatch: pytest.M
         assert (await answer(there, post(b"token=x")[:-1])).split()[1] == b"408"
 
 
-async def test_silent_connections_keep_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_silent_connections_do_not_exclude_others(monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(monkeypatch)
     async with serving(most=4) as there, AsyncExitStack() as stack:
         visit = await stack.enter_async_context(await there.come())
