@@ -14,7 +14,7 @@ import rich_click as click
 from engine.model.config import Config
 from microgpt_tui.cli._exit import Failure, print_notice
 from microgpt_tui.cli._progress import Waiting
-from microgpt_tui.storage.typed_paths import ADDRESS, PathError, typed_path
+from microgpt_tui.storage.paths import ADDRESS, PathError, typed_path
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -83,6 +83,14 @@ def check_until(until: int, config: Config) -> None:
         raise ConfigError(f"--until is {until}, beyond the schedule's {config.num_steps} steps; raise --num-steps too")
 
 
+def session_at(config: Config, data: Path | None, step: int) -> Session:
+    """A run at the start of a step, with progress. Raises EngineError."""
+    check_step(step, config)
+    session = open_session(config, read_docs(data))
+    go_to(session, step)
+    return session
+
+
 def go_to(session: Session, step: int) -> None:
     """Go to the start of a step, with progress. Raises NumericFault."""
     from engine.timeline.events import Moment

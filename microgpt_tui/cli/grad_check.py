@@ -16,7 +16,7 @@ from microgpt_tui.cli._exit import Failure, print_result
 from microgpt_tui.cli._json import json_text
 from microgpt_tui.cli._options import DATA, OUTPUT, data_option, examples, hyperparameters, step_option
 from microgpt_tui.cli._progress import Waiting
-from microgpt_tui.cli._session import check_step, go_to, open_session, read_docs
+from microgpt_tui.cli._session import check_step, session_at
 
 if TYPE_CHECKING:
     from engine.run.gradcheck import CheckedGradient, GradientChecker, Summary
@@ -75,9 +75,7 @@ def grad_check(
         raise ConfigError("give one of --param, --matrix and --scalar, to say what to check")
     from engine.run.gradcheck import GradientChecker
 
-    session = open_session(config, read_docs(data))
-    go_to(session, step)
-    checker = GradientChecker(session, step)
+    checker = GradientChecker(session_at(config, data, step), step)
     if matrix is not None:
         _check_matrix(checker, matrix, h, as_json)
         return

@@ -78,7 +78,7 @@ def serve(
     import secrets
 
     from microgpt_tui.storage.threads import check_threads
-    from microgpt_tui.web.access import AccessControl, Public, is_loopback
+    from microgpt_tui.web.access import AccessControl, Public, host_name, is_loopback
     from microgpt_tui.web.connections import Connections, max_connections
     from microgpt_tui.web.reports import Reports
     from microgpt_tui.web.server import Server, run_server
@@ -95,7 +95,7 @@ def serve(
     with _listen(host, port) as listening:
         compile_loops()  # once here, not in every client process
         address, port = listening.getsockname()[:2]
-        here = is_loopback(address) and (public is None or public.only_here)
+        here = is_loopback(address) and (public is None or is_loopback(host_name(public.host)))
         token = None if here else secrets.token_urlsafe(16)
         _print_address(address, port, token, public)
         server = Server(command, visitors, AccessControl(token, port, public), _notify_owner, public)

@@ -11,7 +11,7 @@ import rich_click as click
 from engine.model.config import Config
 from microgpt_tui.cli._json import json_text
 from microgpt_tui.cli._options import DATA, data_option, examples, hyperparameters, step_option
-from microgpt_tui.cli._session import check_step, go_to, open_session, read_docs
+from microgpt_tui.cli._session import session_at
 
 if TYPE_CHECKING:
     from engine.timeline.events import EventValues
@@ -47,10 +47,7 @@ def trace(config: Config, step: int, phase: str | None, data: Path | None) -> No
     Every number has all its bits (it reads back as the same double). Numbers that JSON does not have are the strings
     "nan", "inf" and "-inf", which Python's float() reads.
     """
-    check_step(step, config)
-
-    session = open_session(config, read_docs(data))
-    go_to(session, step)
+    session = session_at(config, data, step)
     from engine.explain.source_lines import lines_of_stretch
 
     for event in session.events(step):

@@ -11,10 +11,9 @@ from engine.model.config import Config
 from microgpt_tui.cli._exit import print_result
 from microgpt_tui.cli._json import json_text
 from microgpt_tui.cli._options import DATA, OUTPUT, data_option, examples, hyperparameters, step_option
-from microgpt_tui.cli._session import check_step, go_to, open_session, read_docs
+from microgpt_tui.cli._session import session_at
 
 if TYPE_CHECKING:
-    from engine.run.session import Session
     from microgpt_tui.cli.why_report import Answer
 
 ONE_OF = "ask for one thing: --scalar, --param, or a prediction by its --pos"
@@ -79,12 +78,11 @@ def why(
         raise click.UsageError(ONE_OF + at)
     if pos is None and (logit is not None or rival is not None):
         raise click.UsageError("--logit and --rival go with --pos")
-    check_step(step, config)
+    session = session_at(config, data, step)
+    from engine.timeline.events import Moment, Phase
     from microgpt_tui.cli import why_report
 
-    session = open_session(config, read_docs(data))
-    go_to(session, step)
-    _finish(session)
+    session.seek(Moment(step, Phase.UPDATE, session.program.ticks(Phase.UPDATE)))
     if scalar is not None:
         answer: Answer = why_report.of_scalar(session.view(), scalar, count)
     elif param is not None:
@@ -95,10 +93,3 @@ def why(
         click.echo(json_text(answer.facts))
     else:
         print_result(answer.text)
-
-
-def _finish(session: Session) -> None:
-    """Go to the end of the step."""
-    from engine.timeline.events import Moment, Phase
-
-    session.seek(Moment(session.step, Phase.UPDATE, session.program.ticks(Phase.UPDATE)))

@@ -1,8 +1,10 @@
-"""Folders for settings and state: those of the user, or a temporary one for a client process of `serve`."""
+"""Folders for settings and state, those of the user or a temporary one for a client process; and paths as typed."""
 
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +12,7 @@ CLIENT_FOLDER = "MICROGPT_TUI_CLIENT_FOLDER"
 """The variable that `serve` sets for each client process: its temporary folder."""
 
 NAME = "microgpt-tui"
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 def in_browser() -> bool:
@@ -35,3 +38,19 @@ def folder(variable: str, usual: Callable[..., Path]) -> Path:
     """The folder that an XDG variable names, on every system, else `usual`, a function of platformdirs."""
     base = Path(os.environ.get(variable, ""))
     return base / NAME if base.is_absolute() else usual(NAME, appauthor=False)
+
+
+class PathError(ValueError):
+    """A text that is no path. The message is the rest of a sentence about it, with what to do."""
+
+
+def typed_path(text: str) -> Path:
+    """The path, with ~ at its beginning expanded. Raises PathError for an address or an empty text."""
+    if not text.strip():
+        raise PathError("is empty; give the path of a file")
+    if ADDRESS.match(text):
+        raise PathError(
+            f"is an address on the internet, not a file; download it (curl -LO {shlex.quote(text)}) "
+            "and give the path of the file"
+        )
+    return Path(os.path.expanduser(text))

@@ -59,17 +59,6 @@ class Public:
         """The Origin header of the page's requests."""
         return f"{self.scheme}://{self.host}"
 
-    @property
-    def hosts(self) -> tuple[str, ...]:
-        """The Host headers that a proxy may send: also with the scheme's own port."""
-        port = {"http": 80, "https": 443}[self.scheme]
-        return (self.host, f"{self.host}:{port}")
-
-    @property
-    def only_here(self) -> bool:
-        """Whether it is an address of this computer, such as the end of a port forwarder."""
-        return is_loopback(_name(self.host))
-
     def __str__(self) -> str:
         return self.origin + self.path
 
@@ -89,7 +78,7 @@ class AccessControl:
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Pass the request on, or refuse it."""
         host = host_of(request)
-        if self._token is None and not (is_loopback(_name(host)) or self._is_public(host)):
+        if self._token is None and not (is_loopback(host_name(host)) or self._is_public(host)):
             return note(
                 "This debugger answers to http://127.0.0.1 and http://localhost only; to reach it through another "
                 "address, start it with --public-url and that address.",
@@ -134,7 +123,10 @@ class AccessControl:
         return answer
 
     def _is_public(self, host: str) -> bool:
-        return self._public is not None and host.lower() in self._public.hosts
+        if self._public is None:
+            return False
+        default = {"http": 80, "https": 443}[self._public.scheme]  # which a proxy may write out
+        return host.lower() in (self._public.host, f"{self._public.host}:{default}")
 
     def _foreign(self, request: web.Request) -> bool:
         """Whether another server's page sent it. Browsers send its Origin with each websocket and each form."""
@@ -160,7 +152,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _name(host: str) -> str:
+def host_name(host: str) -> str:
     """The name or address in a Host header, without the port; empty for an invalid one."""
     try:
         return urlsplit(f"//{host}").hostname or ""
