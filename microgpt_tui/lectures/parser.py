@@ -18,7 +18,7 @@ import yaml
 from engine.atomic_write import read_whole
 from engine.text import wide_encoding
 from microgpt_tui.lectures.page import Act, Ask, Chapter, LectureError, Page, Play, Run, Said, Wait
-from microgpt_tui.storage.typed_paths import PathError, typed_path
+from microgpt_tui.storage.paths import PathError, typed_path
 
 OF_CHAPTER = ("chapter", "lang", "config", "data")
 ACTS = ("ask", "wait", "play", "run")

@@ -36,7 +36,7 @@ def test_a_matrix() -> None:
     assert f"1e{worst.decade} to " in shown
 
 
-def test_kinks_and_an_h_without_effect_are_said() -> None:
+def test_kinks_and_an_h_without_effect_are_reported() -> None:
     assert (
         "on at one end only: mlp_relu[0, " in invoke("grad-check", "--scalar", "mlp_fc1[0, 1]@pos=0", "--h", "9").stdout
     )

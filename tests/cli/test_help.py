@@ -48,7 +48,7 @@ HEAVY = {
 
 
 @pytest.mark.parametrize("asked", ["--help", "--nonsense"])
-def test_nothing_heavy_is_loaded_before_it_is_needed(asked: str) -> None:
+def test_help_loads_no_heavy_module(asked: str) -> None:
     code = (
         "import sys; from microgpt_tui.cli import cli\n"
         "for command in ([], *([name] for name in cli.commands)):\n"
@@ -62,7 +62,7 @@ def test_nothing_heavy_is_loaded_before_it_is_needed(asked: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_engine_gives_its_names_when_asked() -> None:
+def test_the_engine_imports_its_names_lazily() -> None:
     import engine
 
     assert all(getattr(engine, name) is not None for name in engine.__all__)

@@ -27,7 +27,7 @@ EVIL = "\x1b]0;owned\x07\x9b31m\u202e\u200b\ufe0f\U0001f3fb"
 
 @pytest.fixture
 def kept_back(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What only the last filter before the terminal kept from it."""
+    """Texts that only the last filter before the terminal replaced."""
     found: list[str] = []
     safe = textual_fixes._printable.__wrapped__
 
@@ -139,7 +139,7 @@ async def test_breakpoints_watches_and_branches_of_odd_texts_are_listed(kept_bac
     assert [said for said in kept_back if said not in typed.values() and "2J" not in said] == []
 
 
-async def test_files_with_odd_names_are_asked_about_and_told_of(tmp_path: Path, kept_back: list[str]) -> None:
+async def test_dialogs_write_out_odd_file_names(tmp_path: Path, kept_back: list[str]) -> None:
     async with debugger((80, 24)) as pilot:
         path = tmp_path / "evil\x1b]0;owned\x07\u202e[red].safetensors"
         for _ in range(2):  # the second time it is there, and is asked about

@@ -41,8 +41,8 @@ async def home(pilot: Pilot[Any], press: Callable[[str], Awaitable[None]]) -> De
     """Leave every other screen, let the run stand still and all that is worked out be there."""
     app = pilot.app
     assert isinstance(app, MicrogptApp)
-    assert app.keeper is not None
-    screen = app.keeper.screen
+    assert app.autosave is not None
+    screen = app.autosave.screen
     await still(pilot, screen)  # what was done last may open something yet
     for turn in range(400):
         if app.screen is screen:

@@ -255,7 +255,7 @@ def test_what_is_read_is_checked_and_shown_never_obeyed() -> None:
 async def test_a_lecture_called_from_the_debugger_is_shared_until_it_is_left(tmp_path: Path, folder: Path) -> None:
     app = MicrogptApp(Start(SMALL, DOCS), shared=SharedNotes(folder))
     async with app.run_test() as pilot:
-        await until(pilot, lambda: app.keeper is not None)
+        await until(pilot, lambda: app.autosave is not None)
         app.begin(lecture_of(tmp_path, PAGES.replace("notes:", f"config: {CONFIG}\nnotes:")))
         async with aclosing(follow(folder)) as stream:
             assert await heard(stream, lambda notes: notes is not None and notes.notes == "Say hello.")

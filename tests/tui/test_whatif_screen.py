@@ -20,7 +20,7 @@ from microgpt_tui.drawing.curve import curves
 from microgpt_tui.panes.comparison import Comparison
 from microgpt_tui.panes.status_line import StatusLine
 from microgpt_tui.screens.debugger import DebuggerScreen
-from microgpt_tui.storage.startup import from_desk, from_file
+from microgpt_tui.storage.startup import from_file, from_saved_session
 from tests.support.harness import DOCS, SMALL, debugger, notes, screen, text, until
 
 
@@ -268,9 +268,9 @@ async def test_branches_are_saved_with_the_run_and_found_again(tmp_path: Path) -
         assert found.session.losses == branches.session("mine").losses
         checkpoint.write(found.what_if.snapshot(str(tmp_path / "docs")), tmp_path / "inside.safetensors")
         app.exit()
-    assert app.keeper is not None
-    app.keeper.finish()
-    again = MicrogptApp(from_desk(None))
+    assert app.autosave is not None
+    app.autosave.finish()
+    again = MicrogptApp(from_saved_session(None))
     async with again.run_test(size=(120, 36)) as pilot:
         found = await opened(pilot)
         await until(pilot, lambda: found.what_if.branch == "mine" and not found.busy)
