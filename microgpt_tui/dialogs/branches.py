@@ -12,7 +12,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from engine.run.branches import ORIGINAL, Branches
-from microgpt_tui.dialogs.prompt import AskScreen
+from microgpt_tui.dialogs.text_input import AskScreen
 from microgpt_tui.drawing.picture import Line
 from microgpt_tui.widgets.modal import Modal
 from microgpt_tui.widgets.textual_fixes import SafeOptionList

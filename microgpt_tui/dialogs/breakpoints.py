@@ -17,7 +17,7 @@ from textual.widgets.option_list import Option
 from engine import CHECKS, Scope
 from engine.expressions.breakpoint import Armed, Breakpoint
 from microgpt_tui.debugger.annotations import Annotations
-from microgpt_tui.dialogs.prompt import AskScreen
+from microgpt_tui.dialogs.text_input import AskScreen
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Line
 from microgpt_tui.widgets.modal import Modal

@@ -35,11 +35,9 @@ from microgpt_tui.debugger.what_if import WhatIfController
 from microgpt_tui.dialogs.ablations import PartsScreen, in_question
 from microgpt_tui.dialogs.branches import BranchesScreen, Wish
 from microgpt_tui.dialogs.breakpoints import BreakpointsScreen
-from microgpt_tui.dialogs.command_line import LineScreen, Prompt
 from microgpt_tui.dialogs.gradcheck import GradCheckScreen
-from microgpt_tui.dialogs.help import HelpScreen
-from microgpt_tui.dialogs.letter import LetterScreen
-from microgpt_tui.dialogs.prompt import AskScreen
+from microgpt_tui.dialogs.help import HelpScreen, debugger_help
+from microgpt_tui.dialogs.text_input import AskScreen, LetterScreen, LineScreen, Prompt
 from microgpt_tui.drawing.numbers import exact
 from microgpt_tui.panes import registry
 from microgpt_tui.panes.arrangement import Arrangement
@@ -725,7 +723,8 @@ class DebuggerScreen(Screen[None]):
     def action_help(self) -> None:
         """All keys, and the sentences of the present event."""
         if not self.busy:
-            self.app.push_screen(HelpScreen(self.frame, self.grid.chosen.id if self.grid.chosen else None))
+            pane = self.grid.chosen.id if self.grid.chosen else None
+            self.app.push_screen(HelpScreen("Help", debugger_help(self.frame, pane)))
 
 
 NOWHERE = dict.fromkeys(

@@ -19,8 +19,8 @@ from engine import EngineError, Session
 from engine.sampling.stepper import SampleStepper
 from engine.sampling.strategy import DecodingStrategy
 from microgpt_tui.debugger.keys import KeyCommands
-from microgpt_tui.dialogs.inference_help import InferenceHelp
-from microgpt_tui.dialogs.prompt import AskScreen
+from microgpt_tui.dialogs.help import HelpScreen, inference_help
+from microgpt_tui.dialogs.text_input import AskScreen
 from microgpt_tui.drawing.picture import Picture
 from microgpt_tui.inference import attention, bars, header, lists
 from microgpt_tui.inference.keys import IN_INFERENCE
@@ -291,4 +291,4 @@ class InferenceScreen(Passing[None]):
 
     def action_help(self) -> None:
         """How to read the screen, and all its keys."""
-        self.app.push_screen(InferenceHelp())
+        self.app.push_screen(HelpScreen("Inference", inference_help()))

@@ -10,7 +10,7 @@ from textual.widgets import Input, OptionList
 
 from engine import CHECKS, Breakpoint, EventPattern, Phase
 from microgpt_tui.dialogs.breakpoints import BreakpointsScreen
-from microgpt_tui.dialogs.prompt import AskScreen
+from microgpt_tui.dialogs.text_input import AskScreen
 from microgpt_tui.panes.base import Pane
 from tests.support.harness import debugger, name, notes, screen, text, until
 

@@ -22,7 +22,7 @@ from engine.sampling.beam import beam
 from engine.sampling.sampler import Sampler
 from engine.sampling.strategy import DecodingStrategy
 from engine.timeline.events import Moment, Phase
-from microgpt_tui.dialogs.prompt import AskScreen
+from microgpt_tui.dialogs.text_input import AskScreen
 from microgpt_tui.drawing import theme
 from microgpt_tui.inference.keys import IN_INFERENCE
 from microgpt_tui.inference.state import InferenceState, Temperature
