@@ -49,7 +49,7 @@ class InferenceState:
     pending: str = ""
 
     @property
-    def look(self) -> SampleStep:
+    def here(self) -> SampleStep:
         """The present position."""
         return self.walk.here
 
