@@ -227,7 +227,7 @@ class MicrogptApp(ThemedApp):
             await self._return()
             self.notify(f"{message.error}.", severity="error", timeout=12, markup=False)
 
-    @on(OpeningScreen.Left)
+    @on(OpeningScreen.Cancelled)
     async def given_up(self) -> None:
         """Leave, or return to the debugger that a lecture was called from, while a run is being opened."""
         if self.keeper is None:
@@ -305,8 +305,8 @@ class MicrogptApp(ThemedApp):
         else:
             await self.push_screen(screen)
 
-    @on(LectureScreen.Left)
-    async def left(self, message: LectureScreen.Left) -> None:
+    @on(LectureScreen.ChapterLeft)
+    async def left(self, message: LectureScreen.ChapterLeft) -> None:
         """A chapter is left: for another, for the debugger that it was called from, or for good."""
         if message.screen is not self.screen or self._turning:
             return  # of several presses the first has done it

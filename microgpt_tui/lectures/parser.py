@@ -17,7 +17,7 @@ import yaml
 
 from engine.atomic_write import read_whole
 from engine.text import wide_encoding
-from microgpt_tui.lectures.page import Act, Ask, Chapter, LectureError, Page, Play, Run, Said, Wait
+from microgpt_tui.lectures.page import Ask, Chapter, LectureError, Page, PageAction, Play, SourceText, Train, Wait
 from microgpt_tui.storage.typed_paths import PathError, typed_path
 
 OF_CHAPTER = ("chapter", "lang", "config", "data")
@@ -39,15 +39,15 @@ HALF = re.compile("[\ud800-\udfff]")  # of a character, which no file or termina
 class Header:
     """The values of one header by key, each a list of texts, and the text below it."""
 
-    head: Said
-    values: dict[str, list[Said]] = field(default_factory=dict)
+    head: SourceText
+    values: dict[str, list[SourceText]] = field(default_factory=dict)
     body: list[str] = field(default_factory=list)
 
-    def one(self, key: str) -> Said | None:
+    def one(self, key: str) -> SourceText | None:
         """The value of a key; None if it is not there."""
         return self.values[key][0] if self.values.get(key) else None
 
-    def all(self, key: str) -> tuple[Said, ...]:
+    def all(self, key: str) -> tuple[SourceText, ...]:
         """All values of a key."""
         return tuple(self.values.get(key, ()))
 
@@ -91,7 +91,8 @@ def _chapter(text: str, path: Path, language: str) -> tuple[Chapter | None, list
     for header in headers[1:]:
         for key in OF_CHAPTER:
             mistakes += (
-                said.fault(f"{key} belongs to the chapter; write it in the first header") for said in header.all(key)
+                source.fault(f"{key} belongs to the chapter; write it in the first header")
+                for source in header.all(key)
             )
     title, lang, data = first.one("chapter"), first.one("lang"), first.one("data")
     file = None
@@ -101,10 +102,12 @@ def _chapter(text: str, path: Path, language: str) -> tuple[Chapter | None, list
         except PathError as error:
             mistakes.append(data.fault(f"data {error}"))
     options = []
-    for said in first.all("config"):
-        key, equals, value = (part.strip() for part in said.text.partition("="))
+    for source in first.all("config"):
+        key, equals, value = (part.strip() for part in source.text.partition("="))
         if not (key and equals and value):
-            mistakes.append(said.fault(f"{said.text!r} is no setting; write for example config: n_layer=2, n_embd=8"))
+            mistakes.append(
+                source.fault(f"{source.text!r} is no setting; write for example config: n_layer=2, n_embd=8")
+            )
         options.append((key, value))
     chapter = Chapter(
         name=path.stem,
@@ -140,7 +143,7 @@ def _headers(text: str, file: str, mistakes: list[LectureError]) -> Iterator[Hea
                 yield header
             header, inside, opened = None, [], number
         else:
-            header = Header(Said("\n".join(inside), file, opened + 1))
+            header = Header(SourceText("\n".join(inside), file, opened + 1))
             _values(header, mistakes)
             inside = None
     if inside is not None:
@@ -177,7 +180,7 @@ def _values(header: Header, mistakes: list[LectureError]) -> None:
         return
     for key_node, value in node.value:
         key = str(key_node.value)
-        key_said = Said(key, head.file, head.line + key_node.start_mark.line)
+        key_said = SourceText(key, head.file, head.line + key_node.start_mark.line)
         if key not in (*OF_CHAPTER, *OF_PAGE):
             near = difflib.get_close_matches(key, (*OF_CHAPTER, *OF_PAGE), n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join((*OF_CHAPTER, *OF_PAGE))}"
@@ -186,22 +189,22 @@ def _values(header: Header, mistakes: list[LectureError]) -> None:
             mistakes.append(key_said.fault(f"{key} stands here twice; leave one out"))
         else:
             header.values[key] = list(_texts(key, value, head, mistakes))
-            halves = (said for said in header.values[key] if HALF.search(said.text))
-            mistakes.extend(said.fault(f"{key} holds half a character; write the whole one") for said in halves)
+            halves = (source for source in header.values[key] if HALF.search(source.text))
+            mistakes.extend(source.fault(f"{key} holds half a character; write the whole one") for source in halves)
 
 
-def _texts(key: str, node: yaml.Node, head: Said, mistakes: list[LectureError]) -> Iterator[Said]:
+def _texts(key: str, node: yaml.Node, head: SourceText, mistakes: list[LectureError]) -> Iterator[SourceText]:
     line = head.line + node.start_mark.line
     if isinstance(node, yaml.ScalarNode):
         block = node.style in ("|", ">")
         texts = str(node.value).split(",") if key in LISTS and not block and "[" not in node.value else [node.value]
         for text in texts:
             if text.strip():
-                yield Said(str(text).strip(), head.file, line + block)
+                yield SourceText(str(text).strip(), head.file, line + block)
     elif isinstance(node, yaml.SequenceNode) and key in LISTS:
         for item in node.value:
             if isinstance(item, yaml.ScalarNode):
-                yield Said(str(item.value), head.file, head.line + item.start_mark.line)
+                yield SourceText(str(item.value), head.file, head.line + item.start_mark.line)
             else:
                 mistakes.append(LectureError(f"{key} is a list of texts", head.file, head.line + item.start_mark.line))
     else:
@@ -220,7 +223,7 @@ def _page(header: Header, mistakes: list[LectureError]) -> Page:
     speed = header.one("speed")
     return Page(
         head=head,
-        title=Said(titled["title"].strip() if titled else "", head.file, start + (at or 0)),
+        title=SourceText(titled["title"].strip() if titled else "", head.file, start + (at or 0)),
         body=_block(lines[(at or 0) + 1 :], head.file, start + (at or 0) + 1),
         moment=header.one("moment"),
         focus=header.all("focus"),
@@ -233,43 +236,43 @@ def _page(header: Header, mistakes: list[LectureError]) -> Page:
     )
 
 
-def _block(lines: list[str], file: str, line: int) -> Said:
+def _block(lines: list[str], file: str, line: int) -> SourceText:
     """A text without the empty lines around it."""
     first = next((i for i, text in enumerate(lines) if text.strip()), len(lines))
-    return Said("\n".join(lines[first:]).rstrip(), file, line + first)
+    return SourceText("\n".join(lines[first:]).rstrip(), file, line + first)
 
 
-def _speed(said: Said, mistakes: list[LectureError]) -> float | None:
+def _speed(source: SourceText, mistakes: list[LectureError]) -> float | None:
     try:
-        speed = float(said.text)
+        speed = float(source.text)
     except ValueError:
         speed = math.nan
     if speed != 0 and not SLOWEST <= speed <= 1000:  # nan is not either
         mistakes.append(
-            said.fault(f"speed is {said.text!r}; write a number a second from {SLOWEST} to 1000, or 0 for flat out")
+            source.fault(f"speed is {source.text!r}; write a number a second from {SLOWEST} to 1000, or 0 for flat out")
         )
         return None
     return speed
 
 
-def _act(header: Header, mistakes: list[LectureError]) -> Act | None:
+def _act(header: Header, mistakes: list[LectureError]) -> PageAction | None:
     acts = [key for key in ACTS if header.one(key)]
     second = [header.values[key][0] for key in acts[1:]]
-    mistakes += (said.fault(f"a page does one thing, and this one has {acts[0]} already") for said in second)
+    mistakes += (source.fault(f"a page does one thing, and this one has {acts[0]} already") for source in second)
     kind = acts[0] if acts else None
     for key, of in (("options", "ask"), ("answer", "ask"), ("reveal", "ask")):
-        said = header.one(key)
-        if said and kind != of:
-            mistakes.append(said.fault(f"{key} goes with {of}, which this page does not have"))
+        source = header.one(key)
+        if source and kind != of:
+            mistakes.append(source.fault(f"{key} goes with {of}, which this page does not have"))
     then = header.one("then")
     if then and kind is None:
         mistakes.append(then.fault("then comes after ask, wait, play or run, and this page has none"))
-    said = header.one(kind) if kind else None
-    if said is None:
+    source = header.one(kind) if kind else None
+    if source is None:
         return None
     if kind == "ask":
         options, answer = header.all("options"), header.one("answer")
         if bool(options) != bool(answer):
-            mistakes.append(said.fault("options and answer go together; give both or neither"))
-        return Ask(said, options, answer, header.one("reveal"))
-    return Wait(said) if kind == "wait" else Play(said) if kind == "play" else Run(said)
+            mistakes.append(source.fault("options and answer go together; give both or neither"))
+        return Ask(source, options, answer, header.one("reveal"))
+    return Wait(source) if kind == "wait" else Play(source) if kind == "play" else Train(source)

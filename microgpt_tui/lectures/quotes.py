@@ -21,7 +21,7 @@ from engine.expressions.watch import Watch
 from engine.text import shortened, told
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.terminal_text import printable
-from microgpt_tui.lectures.page import LectureError, Said
+from microgpt_tui.lectures.page import LectureError, SourceText
 
 QUOTED = re.compile(r"\{\{|\}\}|\{(?P<inside>[^{}]*)\}|[{}]")
 CONVERSIONS: dict[str, Callable[[object], str]] = {"r": repr, "s": str, "a": ascii}
@@ -30,7 +30,7 @@ LARGEST = 200  # a width or a precision; a page has 76 columns
 ELSEWHERE = re.compile(r"\s@\s+(?P<address>[^\"']+)$")
 CALL = re.compile(r"(?P<word>[a-z_]+)\s*(?:\((?P<inside>.*)\))?")
 
-Ask = Callable[[Session], Answer]
+Evaluate = Callable[[Session], Answer]
 """Answers from a run that stands at the moment that is spoken of; None if it is not known there."""
 WORDS = {
     "docs": "how many documents there are",
@@ -47,9 +47,9 @@ WORDS = {
 class Quote:
     """An expression in a text; `address` is where it is asked, given a step for one that names none."""
 
-    said: Said
+    source: SourceText
     text: str
-    ask: Ask
+    ask: Evaluate
     address: Callable[[int], Address] | None = None  # None: at the page's own moment
     format: str = ""
     conversion: str = ""
@@ -59,13 +59,13 @@ class Quote:
         try:
             value = self.ask(session)
         except EngineError as error:
-            raise self.said.fault(f"{{{shortened(self.text)}}}: {error}") from error
+            raise self.source.fault(f"{{{shortened(self.text)}}}: {error}") from error
         if value is None:
-            raise self.said.fault(f"{{{shortened(self.text)}}} is not known at {moment_address(session)}")
+            raise self.source.fault(f"{{{shortened(self.text)}}} is not known at {moment_address(session)}")
         try:
             return formatted(value, self.format, self.conversion)
         except (ValueError, OverflowError):
-            raise self.said.fault(
+            raise self.source.fault(
                 f"{{{shortened(self.text)}}} is {told(value)}, which :{self.format} cannot write"
             ) from None
 
@@ -74,7 +74,7 @@ class Quote:
 class Template:
     """A text and the quotes in it, as parts in order."""
 
-    said: Said
+    source: SourceText
     parts: tuple[str | Quote, ...]
 
     @property
@@ -93,7 +93,7 @@ class Template:
 
     def one(self, quote: Quote, session: Session, moment: Moment) -> str:
         """What stands for one of its quotes. Raises LectureError."""
-        go(session, quote.address(moment.step) if quote.address else moment, quote.said)
+        go(session, quote.address(moment.step) if quote.address else moment, quote.source)
         return quote.answer(session)
 
 
@@ -104,23 +104,23 @@ class Reader:
     scope: Scope
     mistakes: list[LectureError] = field(default_factory=list)
 
-    def template(self, said: Said) -> Template:
+    def template(self, source: SourceText) -> Template:
         """A text with its quotes."""
         parts: list[str | Quote] = []
         end = 0
-        for found in QUOTED.finditer(said.text):
-            parts.append(said.text[end : found.start()])
+        for found in QUOTED.finditer(source.text):
+            parts.append(source.text[end : found.start()])
             end = found.end()
-            at = Said(found[0], said.file, said.line + said.text.count("\n", 0, found.start()))
+            at = SourceText(found[0], source.file, source.line + source.text.count("\n", 0, found.start()))
             if found[0] in ("{{", "}}"):
                 parts.append(found[0][0])
             elif found["inside"] is None:
                 self.mistakes.append(at.fault(f"a single {found[0]}; write {found[0] * 2} to have one in the text"))
             else:
                 self._quote(at, found["inside"], parts)
-        return Template(said, (*parts, said.text[end:]))
+        return Template(source, (*parts, source.text[end:]))
 
-    def _quote(self, said: Said, text: str, parts: list[str | Quote]) -> None:
+    def _quote(self, source: SourceText, text: str, parts: list[str | Quote]) -> None:
         words, conversion, form = parted(text)
         elsewhere = ELSEWHERE.search(words)
         address = None
@@ -132,13 +132,13 @@ class Reader:
                 words = words[: elsewhere.start()]
             ask = self.expression(words)
         except ExpressionError as error:
-            self.mistakes.append(said.fault(f"{{{shortened(text)}}}: {error.reason}"))
+            self.mistakes.append(source.fault(f"{{{shortened(text)}}}: {error.reason}"))
         except EngineError as error:
-            self.mistakes.append(said.fault(f"{{{shortened(text)}}}: {error}"))
+            self.mistakes.append(source.fault(f"{{{shortened(text)}}}: {error}"))
         else:
-            parts.append(Quote(said, text.strip(), ask, address, form or "", conversion or ""))
+            parts.append(Quote(source, text.strip(), ask, address, form or "", conversion or ""))
 
-    def expression(self, text: str) -> Ask:
+    def expression(self, text: str) -> Evaluate:
         """An expression or one of WORDS. Raises EngineError."""
         text = text.strip()
         call = CALL.fullmatch(text)
@@ -154,7 +154,7 @@ class Reader:
         watch = Watch(text, self.scope)
         return lambda session: watch.value(session.view())
 
-    def _char(self, inside: str) -> Ask:
+    def _char(self, inside: str) -> Evaluate:
         watch, tokenizer = Watch(inside, self.scope), self.scope.tokenizer
         if watch.expression.kind is not Kind.NUMBER:
             raise ExpressionError(f"char takes the number of a token, and {inside} is {watch.expression.kind.value}")
@@ -167,7 +167,7 @@ class Reader:
         return ask
 
 
-def go(session: Session, to: Address | Moment, said: Said) -> None:
+def go(session: Session, to: Address | Moment, source: SourceText) -> None:
     """Bring a run to an address or a moment. Raises LectureError."""
     try:
         if isinstance(to, Address):
@@ -176,7 +176,7 @@ def go(session: Session, to: Address | Moment, said: Said) -> None:
             to = to.moment(session.program)
         session.seek(to)
     except EngineError as error:
-        raise said.fault(str(error)) from error
+        raise source.fault(str(error)) from error
 
 
 def moment_address(session: Session) -> str:
@@ -254,7 +254,7 @@ def formatted(value: Answer, form: str = "", conversion: str = "") -> str:
     return f"{value:,}" if isinstance(value, int) else printable(str(value))
 
 
-def _names(inside: str | None) -> Ask:
+def _names(inside: str | None) -> Evaluate:
     try:
         words = [part.strip() for part in inside.split(",")] if inside else []
         number = int(words[0]) if words else 5
@@ -273,7 +273,7 @@ def _names(inside: str | None) -> Ask:
     return ask
 
 
-def _largest(asked: Iterable[Ask]) -> Ask:
+def _largest(asked: Iterable[Evaluate]) -> Evaluate:
     asked = list(asked)
 
     def ask(session: Session) -> Answer:
@@ -284,7 +284,7 @@ def _largest(asked: Iterable[Ask]) -> Ask:
     return ask
 
 
-COUNTS: dict[str, Ask] = {
+COUNTS: dict[str, Evaluate] = {
     "docs": lambda session: len(session.docs),
     "scalars": lambda session: session.program.ticks(Phase.FORWARD),
     "edges": lambda session: session.program.ticks(Phase.BACKWARD),

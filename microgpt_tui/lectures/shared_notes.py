@@ -66,7 +66,7 @@ class SharedNotes:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class StoredNotes:
     """The notes in a file, when they were written, and when their lecture began."""
 
     began: float
@@ -79,7 +79,7 @@ class Found:
         return replace(self.notes, elapsed=self.notes.elapsed + (passed if 0 <= passed < A_WEEK else 0.0))
 
 
-def newest(folder: Path) -> Found | None:
+def newest(folder: Path) -> StoredNotes | None:
     """What the lecture that began last has written, of those that are on; None if there is none."""
     found = [each for file in folder.glob(FILES) if (each := _read(file)) is not None]
     return max(found, key=lambda each: (each.began, each.written), default=None)
@@ -87,7 +87,7 @@ def newest(folder: Path) -> Found | None:
 
 async def follow(folder: Path, clock: Callable[[], float] = time.monotonic) -> AsyncGenerator[Notes | None, None]:
     """The notes of the newest lecture, at every change, without end; None whenever the last lecture has ended."""
-    before: Found | None = None
+    before: StoredNotes | None = None
     while True:
         found = newest(folder)
         if found != before:
@@ -100,14 +100,14 @@ UNFIT = (ValueError, KeyError, TypeError, OverflowError, RecursionError, Lecture
 """What is raised by a file that holds something else."""
 
 
-def _read(file: Path) -> Found | None:
+def _read(file: Path) -> StoredNotes | None:
     """What is in a file; None if its process is gone, or if it holds something else."""
     for _ in range(3):
         try:
-            said = json.loads(read_whole(file, LARGEST))
-            if not _of_process(said):
+            source = json.loads(read_whole(file, LARGEST))
+            if not _of_process(source):
                 return None
-            return Found(float(said["began"]), float(said["written"]), Notes.read(said["notes"]))
+            return StoredNotes(float(source["began"]), float(source["written"]), Notes.read(source["notes"]))
         except PermissionError:  # on Windows, while it is being replaced
             continue
         except (OSError, *UNFIT):
@@ -115,9 +115,9 @@ def _read(file: Path) -> Found | None:
     return None
 
 
-def _of_process(said: dict[str, float]) -> bool:
+def _of_process(source: dict[str, float]) -> bool:
     """Whether the process that wrote a file is still running."""
-    pid, started = int(said["pid"]), float(said["started"])
+    pid, started = int(source["pid"]), float(source["started"])
     try:
         process = psutil.Process(pid)
         return abs(process.create_time() - started) < SAME and process.status() != psutil.STATUS_ZOMBIE

@@ -16,11 +16,10 @@ from engine.timeline.events import Phase
 from microgpt_tui.debugger.keys import IN_LECTURE
 from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.dialogs.chapters import ChaptersScreen
-from microgpt_tui.lectures.lecture import Lecture, leaves
-from microgpt_tui.lectures.page import Course, Run
-from microgpt_tui.lectures.player import LecturePlayer
-from microgpt_tui.lectures.progress import Press
-from microgpt_tui.lectures.rendered_page import RenderedPage
+from microgpt_tui.lectures.lecture import Lecture
+from microgpt_tui.lectures.page import Course, Train
+from microgpt_tui.lectures.player import LecturePlayer, Press
+from microgpt_tui.lectures.rendered_page import RenderedPage, render_pages
 from microgpt_tui.lectures.shared_notes import SharedNotes
 from microgpt_tui.panes import registry
 from microgpt_tui.panes.base import Pane
@@ -45,11 +44,11 @@ class LectureScreen(DebuggerScreen):
     class Prepared(Message):
         """The numbers of a page are known."""
 
-        def __init__(self, leaf: RenderedPage) -> None:
-            self.leaf = leaf
+        def __init__(self, rendered: RenderedPage) -> None:
+            self.rendered = rendered
             super().__init__()
 
-    class Left(Message):
+    class ChapterLeft(Message):
         """A screen's chapter is left, for a chapter and a page of a course; None ends the lecture."""
 
         def __init__(self, screen: LectureScreen, to: tuple[int, int] | None, course: Course | None = None) -> None:
@@ -120,9 +119,9 @@ class LectureScreen(DebuggerScreen):
         page = self.page_pane.outer_size
         beside = self.has_class("-beside")
         room = Size(self.size.width - page.width * beside, self.size.height - page.height * (not beside))
-        scene = self.player.scene
-        names = [name for name in scene.spotlight if name in registry.ids()]
-        if isinstance(scene.page.act, Run) and "training" not in names:
+        bound = self.player.bound
+        names = [name for name in bound.spotlight if name in registry.ids()]
+        if isinstance(bound.page.act, Train) and "training" not in names:
             names.append("training")  # the curve grows
         return spotlit(names, room) if names else plan(phase, room)
 
@@ -138,7 +137,7 @@ class LectureScreen(DebuggerScreen):
         """Show the page as far as it has come."""
         pane = self.page_pane
         pane.waiting = self.player.lecture.words["preparing"]
-        pane.leaf = self.player.shown_leaf
+        pane.rendered = self.player.shown
         self._fit_page(self.size)
         pane.redraw()
         self._show_standing()
@@ -151,23 +150,23 @@ class LectureScreen(DebuggerScreen):
     def _show_standing(self) -> None:
         """Say below what the next press does, and where the lecture is."""
         if self.is_current:
-            self.query_one(Footing).stand(self.player.standing())
+            self.query_one(Footing).stand(self.player.status())
 
     # Pages.
 
     def _prepare(self) -> None:
         """In a thread: the pages with their numbers, from a run of their own."""
-        for leaf in leaves(self.player.scenes, self._quoted):
+        for rendered in render_pages(self.player.bound_pages, self._quoted):
             if self._gone:
                 return
-            self.post_message(self.Prepared(leaf))
+            self.post_message(self.Prepared(rendered))
 
     @on(Prepared)
     def prepared(self, message: Prepared) -> None:
         """One more page can be shown."""
         if not self.whole:
             return
-        present = self.player.add(message.leaf)
+        present = self.player.add(message.rendered)
         self._share_notes()
         if present:
             self.open_page(self.player.lecture.page)
@@ -178,15 +177,15 @@ class LectureScreen(DebuggerScreen):
         self.grid.zoomed = None
         self.set_focus(None)
         self._show_page()
-        if self.player.leaf is not None:
-            self._bring(self.player.leaf.start)
+        if self.player.rendered is not None:
+            self._bring(self.player.rendered.start)
 
     def _turn_to(self, page: int) -> None:
         """Turn to a page of this chapter, or of the one before or after it."""
-        if 0 <= page < len(self.player.scenes):
+        if 0 <= page < len(self.player.bound_pages):
             self.open_page(page)
         elif (other := self.player.other_chapter(page)) is not None:
-            self.post_message(self.Left(self, other))
+            self.post_message(self.ChapterLeft(self, other))
         else:
             self.notify(self.player.lecture.words["start" if page < 0 else "end"], timeout=3)
 
@@ -207,7 +206,7 @@ class LectureScreen(DebuggerScreen):
         for sentence in missing:
             self.notify(sentence, severity="warning", markup=False)
         self.player.await_viewer(self.frame)
-        if self.player.turn.done:
+        if self.player.done:
             self._show_page()
         self.show()
 
@@ -220,7 +219,7 @@ class LectureScreen(DebuggerScreen):
         self.call_later(self._landed)
 
     def _landed(self) -> None:
-        if self.busy or self.player.leaf is None or not self.whole:
+        if self.busy or self.player.rendered is None or not self.whole:
             return
         if self.player.aim is not None:
             self._bring(self.player.aim)
@@ -236,9 +235,9 @@ class LectureScreen(DebuggerScreen):
 
     def finish(self) -> None:
         """Show the page as it is when it has done what it does, at once."""
-        leaf = self.player.leaf
-        if leaf is not None:
-            self.player.aim = leaf.end if self.busy or leaf.end != self.session.moment else None
+        rendered = self.player.rendered
+        if rendered is not None:
+            self.player.aim = rendered.end if self.busy or rendered.end != self.session.moment else None
             self._finish()
             if self.player.aim is not None:
                 self._bring(self.player.aim)
@@ -259,8 +258,8 @@ class LectureScreen(DebuggerScreen):
         if action == "come_back":
             return False
         if action == "pick":
-            leaf = player.leaf
-            return player.turn.next is Press.REVEAL and leaf is not None and parameters[0] < len(leaf.options)  # type: ignore[operator]
+            rendered = player.rendered
+            return player.next is Press.REVEAL and rendered is not None and parameters[0] < len(rendered.options)  # type: ignore[operator]
         if action == "explore":
             return not self.grid.zoomed and not self.grid.chosen
         return True
@@ -273,24 +272,24 @@ class LectureScreen(DebuggerScreen):
     def action_advance(self) -> None:
         """What the page does next; when it is done, the page after it."""
         player = self.player
-        if self._unblanked() or player.leaf is None:
+        if self._unblanked() or player.rendered is None:
             return
-        press, doing = player.turn.next, player.scene.doing
+        press, expected = player.next, player.bound.expected
         if press is Press.TURN:
             self._turn_to(player.lecture.page + 1)
             return
         if press in (Press.REVEAL, Press.SKIP):
             self.finish()
             return
-        player.turn = player.turn.pressed()
+        player.press()
         self._show_page()
-        if press is Press.GO_ON and doing is not None and doing.key is not None:
-            self.run_worker(self.run_action(doing.key.action))  # as if the viewer had pressed it
-        if press is Press.BEGIN and player.moves_run and not self.busy:
-            if self.session.moment != player.leaf.start:
-                self.session.seek(player.leaf.start)
+        if press is Press.GO_ON and expected is not None and expected.key is not None:
+            self.run_worker(self.run_action(expected.key.action))  # as if the viewer had pressed it
+        if press is Press.BEGIN and not self.busy:
+            if self.session.moment != player.rendered.start:
+                self.session.seek(player.rendered.start)
             self._leave()
-            self.motion.play(player.leaf.end, player.pace())
+            self.motion.play(player.rendered.end, player.pace())
 
     def action_turn_back(self) -> None:
         """The start of this page, if it has done something; else the page before."""
@@ -349,14 +348,14 @@ class LectureScreen(DebuggerScreen):
         self.grid.zoomed = None
         self.set_focus(None)
         self._explore(False)
-        leaf = self.player.leaf
-        if leaf is not None:
-            self._bring(leaf.end if self.player.turn.done else leaf.start)
+        rendered = self.player.rendered
+        if rendered is not None:
+            self._bring(rendered.end if self.player.done else rendered.start)
 
     def _begin(self, chosen: tuple[Course, int] | None) -> None:
         if chosen is not None:
             course, place = chosen
-            self.post_message(self.Left(self, (place, 0), course))
+            self.post_message(self.ChapterLeft(self, (place, 0), course))
 
     def action_hide(self) -> None:
         """Hide the time and the page count, or show them."""
@@ -365,4 +364,4 @@ class LectureScreen(DebuggerScreen):
 
     def action_leave(self) -> None:
         """End the lecture."""
-        self.post_message(self.Left(self, None))
+        self.post_message(self.ChapterLeft(self, None))

@@ -51,7 +51,7 @@ class OpeningScreen(Screen[None]):
             self.error = error
             super().__init__()
 
-    class Left(Message):
+    class Cancelled(Message):
         """The user does not want to wait."""
 
     def __init__(self, start: Start) -> None:
@@ -78,7 +78,7 @@ class OpeningScreen(Screen[None]):
     def action_stop(self) -> None:
         """Stop at the next chance."""
         self._stopped = True
-        self.post_message(self.Left())
+        self.post_message(self.Cancelled())
 
     @work(thread=True)
     def _open(self) -> None:

@@ -16,7 +16,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.markdown import prose
 from microgpt_tui.drawing.picture import measured
 from microgpt_tui.lectures.lecture import minutes
-from microgpt_tui.lectures.speaker_notes import Notes, Seen
+from microgpt_tui.lectures.speaker_notes import Audience, Notes
 from microgpt_tui.texts.sentences import lecture_words
 
 Lines = Callable[[int], list[Text]]
@@ -99,8 +99,8 @@ class NotesScreen(Screen[None]):
         elapsed = minutes(notes.elapsed + self._clock() - self._heard)
         right = Text.assemble((f"{self._words['elapsed']} ", theme.DIM), (elapsed, theme.STRONG), "   ", right)
         left = Text.assemble((f"{notes.page + 1}/{notes.pages}", theme.NEW), "  ", (notes.chapter, theme.TEXT))
-        if notes.seen is not Seen.PAGE:
-            word = self._words["blanked" if notes.seen is Seen.BLANK else "exploring"]
+        if notes.audience is not Audience.PAGE:
+            word = self._words["blanked" if notes.audience is Audience.BLANK else "exploring"]
             left = Text.assemble((f" {word} ", theme.NOW), "  ", left)
         return [_spread(left, right, width)]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from microgpt_tui.lectures.page import Ask, LectureError, Play, Run, Wait
+from microgpt_tui.lectures.page import Ask, LectureError, Play, Train, Wait
 from microgpt_tui.lectures.parser import read_all, read_chapter
 
 FOUR = """\
@@ -66,17 +66,17 @@ def test_pages_their_headers_and_texts(tmp_path: Path) -> None:
     assert (first.title.text, first.body.text, first.body.line) == ("First", "Text of the\nfirst page.", 16)
     assert first.moment is not None
     assert (first.moment.text, first.moment.line) == ("step 3 forward q@pos=1", 4)
-    assert [said.text for said in first.focus] == ["head 1", "wte[5, 3]"]
-    assert [said.text for said in first.spotlight] == ["attention", "stage"]
+    assert [source.text for source in first.focus] == ["head 1", "wte[5, 3]"]
+    assert [source.text for source in first.spotlight] == ["attention", "stage"]
     assert first.speed == 2.5
     assert first.notes is not None
     assert first.notes.text == "Two lines\nof notes."
     assert isinstance(second.act, Ask)
-    assert [said.text for said in second.act.options] == ["a", "b"]
+    assert [source.text for source in second.act.options] == ["a", "b"]
     assert second.then is not None
     assert isinstance(third.act, Wait)
     assert "not a header" in third.body.text
-    assert isinstance(fourth.act, Run)
+    assert isinstance(fourth.act, Train)
 
 
 def test_a_page_plays(tmp_path: Path) -> None:

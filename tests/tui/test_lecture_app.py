@@ -161,7 +161,7 @@ async def test_a_lecture_that_is_given_up_while_it_opens_leads_back_to_the_debug
         await until(pilot, lambda: "01-first en" in text(pilot))
         pilot.app.simulate_key("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, OpeningScreen | LectureScreen))
-        pilot.app.screen.post_message(OpeningScreen.Left())
+        pilot.app.screen.post_message(OpeningScreen.Cancelled())
         await until(pilot, lambda: pilot.app.screen is own)
         assert pilot.app.return_code is None
 
@@ -196,11 +196,11 @@ async def test_a_chapter_that_is_taken_apart_takes_no_more_presses_and_shows_not
     async with running(app) as pilot:
         first = await opened(pilot, "01-first en")
         assert first.check_action("advance", ())
-        leaf = first.player.leaves[1]
+        rendered = first.player.rendered_pages[1]
         await first.query("*").remove()
         for action in ("advance", "go", "pane"):
             assert not first.check_action(action, ("stage",))
         first.show()
-        first.prepared(LectureScreen.Prepared(leaf))
+        first.prepared(LectureScreen.Prepared(rendered))
         first._landed()
-        assert len(first.player.leaves) == len(first.player.scenes)
+        assert len(first.player.rendered_pages) == len(first.player.bound_pages)

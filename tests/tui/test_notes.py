@@ -20,7 +20,7 @@ from engine import atomic_write
 from microgpt_tui.app import MicrogptApp
 from microgpt_tui.lectures.page import LectureError
 from microgpt_tui.lectures.shared_notes import FILES, SharedNotes, follow, newest
-from microgpt_tui.lectures.speaker_notes import Notes, Seen
+from microgpt_tui.lectures.speaker_notes import Audience, Notes
 from microgpt_tui.storage.startup import Start
 from tests.support.harness import DOCS, SMALL, text, until
 from tests.support.lecture_harness import CONFIG, PAGE, PAGES, giving, lectern, lecture_of, sharing
@@ -78,14 +78,16 @@ async def test_a_follower_hears_each_page_and_the_answer_before_the_audience(tmp
 async def test_a_follower_hears_that_the_screen_is_blank_or_explored(tmp_path: Path, folder: Path) -> None:
     with sharing(folder) as shared:
         async with giving(lecture_of(tmp_path), shared=shared) as pilot, aclosing(follow(folder)) as stream:
-            for keys, seen, press in (
-                (["full_stop"], Seen.BLANK, "show the page again"),
-                (["space"], Seen.PAGE, "next"),
-                (["escape"], Seen.EXPLORING, "l: return to page 1"),
-                (["l"], Seen.PAGE, "next"),
+            for keys, audience, press in (
+                (["full_stop"], Audience.BLANK, "show the page again"),
+                (["space"], Audience.PAGE, "next"),
+                (["escape"], Audience.EXPLORING, "l: return to page 1"),
+                (["l"], Audience.PAGE, "next"),
             ):
                 await pilot.press(*keys)
-                notes = await heard(stream, lambda notes, seen=seen: notes is not None and notes.seen is seen)
+                notes = await heard(
+                    stream, lambda notes, audience=audience: notes is not None and notes.audience is audience
+                )
                 assert notes is not None
                 assert (notes.press, notes.page) == (press, 0)
 
@@ -246,7 +248,7 @@ def test_what_is_read_is_checked_and_shown_never_obeyed() -> None:
     assert "\r" not in came.right
     said = asdict(PAGE)
     assert Notes.read(said) == PAGE
-    changed: list[dict[str, Any]] = [{"elapsed": float("nan")}, {"elapsed": -1}, {"title": 7}, {"seen": "nothing"}]
+    changed: list[dict[str, Any]] = [{"elapsed": float("nan")}, {"elapsed": -1}, {"title": 7}, {"audience": "nothing"}]
     for wrong in (None, [1], {}, *(said | change for change in changed)):
         with pytest.raises(LectureError, match="these are no notes"):
             Notes.read(wrong)

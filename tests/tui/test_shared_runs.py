@@ -63,7 +63,9 @@ async def test_a_page_is_landed_on_while_the_past_is_replayed(tmp_path: Path, mo
         shown.historian.ask([Series(Update(3), {}, tuple(range(29)))])
         await until(pilot, held.reached.is_set)
         await pilot.press("left")
-        await until(pilot, lambda: shown.session.moment == shown.player.leaves[4].start and not shown.session.losses)
+        await until(
+            pilot, lambda: shown.session.moment == shown.player.rendered_pages[4].start and not shown.session.losses
+        )
         held.release()
         await until(pilot, lambda: bool(over))
 
