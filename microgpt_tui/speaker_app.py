@@ -51,7 +51,7 @@ class NotesApp(ThemedApp):
 
     async def _follow(self) -> None:
         async for notes in follow(self._folder):
-            self.shown.hear(notes)
+            self.shown.show_notes(notes)
 
     def _recolour(self, theme: Theme) -> None:
         super()._recolour(theme)

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from engine import Config, EngineError, Moment, Scope, Session
+from engine.model.dataset import load_docs
 from engine.model.tokenizer import Tokenizer
 from microgpt_tui.debugger.frame import Focus
 from microgpt_tui.drawing.markdown import bare_marks, not_shown
 from microgpt_tui.lectures.binding import BoundPage, ScreenNames, bind
-from microgpt_tui.lectures.library import config_of, docs_of
+from microgpt_tui.lectures.library import config_of
 from microgpt_tui.lectures.page import Ask, Chapter, LectureError, Page
 from microgpt_tui.lectures.parser import LONGEST, read_all
 from microgpt_tui.lectures.rendered_page import page_lines, render_page
@@ -31,7 +32,7 @@ def check_lecture(
     if chapter is None:
         return None, mistakes
     try:
-        config, docs = config_of(chapter), docs_of(chapter)
+        config, docs = config_of(chapter), load_docs(chapter.data)
     except EngineError as error:
         mistakes.append(error if isinstance(error, LectureError) else LectureError(str(error), str(path), 1))
         return chapter, mistakes

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from engine import Config, Scope
+from engine.model.dataset import load_docs
 from engine.model.tokenizer import Tokenizer
 from microgpt_tui.lectures.binding import BoundPage, ScreenNames, bind
-from microgpt_tui.lectures.library import config_of, docs_of
+from microgpt_tui.lectures.library import config_of
 from microgpt_tui.lectures.page import Chapter, Course
 from microgpt_tui.texts.sentences import lecture_words
 
@@ -47,7 +48,7 @@ class Lecture:
 
         Raises EngineError; LectureError for the first mistake in the chapter that can be found without running.
         """
-        config, docs = config_of(self.chapter), docs_of(self.chapter)
+        config, docs = config_of(self.chapter), load_docs(self.chapter.data)
         self.bound_pages(Scope(config, Tokenizer(docs)), names)
         return config, docs
 

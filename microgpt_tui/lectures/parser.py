@@ -22,9 +22,8 @@ from microgpt_tui.storage.typed_paths import PathError, typed_path
 
 OF_CHAPTER = ("chapter", "lang", "config", "data")
 ACTS = ("ask", "wait", "play", "run")
-OF_PAGE = (
-    "moment", "focus", "spotlight", "speed", "figure", *ACTS, "options", "answer", "reveal", "then", "notes",
-)  # fmt: skip
+OF_ASK = ("options", "answer", "reveal")
+OF_PAGE = ("moment", "focus", "spotlight", "speed", "figure", *ACTS, *OF_ASK, "then", "notes")
 LISTS = ("focus", "spotlight", "options", "config")
 LARGEST = 1_000_000  # bytes of a file; a chapter has some thousands
 LONGEST = 10_000  # characters of a header, and of the text of a page
@@ -62,19 +61,20 @@ def read_chapter(path: Path, language: str = "en") -> Chapter:
 
 def read_all(path: Path, language: str = "en") -> tuple[Chapter | None, list[LectureError]]:
     """The chapter in a file as far as it can be read, and every mistake in it."""
+    file, reason = str(path), "is not UTF-8 text; save it as UTF-8"
     try:
         raw = read_whole(path, LARGEST)
         wide = wide_encoding(raw)
-        if wide:
-            return None, [LectureError(f"is {wide} text; save it as UTF-8", str(path))]
-        text = raw.decode("utf-8-sig")
-    except OSError as error:
-        return None, [LectureError(f"cannot be read: {error.strerror}; give a lecture's Markdown file", str(path))]
+        if not wide:
+            return _chapter(raw.decode("utf-8-sig"), path, language)
+        reason = f"is {wide} text; save it as UTF-8"
     except UnicodeDecodeError:
-        return None, [LectureError("is not UTF-8 text; save it as UTF-8", str(path))]
+        pass
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}; give a lecture's Markdown file"
     except ValueError:
-        return None, [LectureError("is no path of a file; give a lecture's Markdown file", repr(str(path)))]
-    return _chapter(text, path, language)
+        file, reason = repr(file), "is no path of a file; give a lecture's Markdown file"
+    return None, [LectureError(reason, file)]
 
 
 def _chapter(text: str, path: Path, language: str) -> tuple[Chapter | None, list[LectureError]]:
@@ -88,12 +88,10 @@ def _chapter(text: str, path: Path, language: str) -> tuple[Chapter | None, list
         mistakes.append(LectureError("has no page; a page begins with a header between two lines of ---", str(path), 1))
         return None, mistakes
     first = headers[0]
-    for header in headers[1:]:
-        for key in OF_CHAPTER:
-            mistakes += (
-                source.fault(f"{key} belongs to the chapter; write it in the first header")
-                for source in header.all(key)
-            )
+    mistakes += (
+        source.fault(f"{key} belongs to the chapter; write it in the first header")
+        for header in headers[1:] for key in OF_CHAPTER for source in header.all(key)
+    )  # fmt: skip
     title, lang, data = first.one("chapter"), first.one("lang"), first.one("data")
     file = None
     if data:
@@ -105,9 +103,8 @@ def _chapter(text: str, path: Path, language: str) -> tuple[Chapter | None, list
     for source in first.all("config"):
         key, equals, value = (part.strip() for part in source.text.partition("="))
         if not (key and equals and value):
-            mistakes.append(
-                source.fault(f"{source.text!r} is no setting; write for example config: n_layer=2, n_embd=8")
-            )
+            reason = f"{source.text!r} is no setting; write for example config: n_layer=2, n_embd=8"
+            mistakes.append(source.fault(reason))
         options.append((key, value))
     chapter = Chapter(
         name=path.stem,
@@ -153,7 +150,7 @@ def _headers(text: str, file: str, mistakes: list[LectureError]) -> Iterator[Hea
 
 
 def _values(header: Header, mistakes: list[LectureError]) -> None:
-    """Read the YAML of a header. Nothing but texts and lists of texts is let in."""
+    """Read the YAML of a header. Nothing but texts and lists of texts is accepted."""
     head = header.head
     if len(head.text) > LONGEST:
         mistakes.append(head.fault(f"this header has {len(head.text):,} characters; at most {LONGEST:,} are read"))
@@ -162,13 +159,11 @@ def _values(header: Header, mistakes: list[LectureError]) -> None:
         node = yaml.compose(head.text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line if error.problem_mark else 0
-        mistakes.append(
-            LectureError(
-                f"this header cannot be read: {error.problem}; write key: value, with quotes around a value "
-                "that holds a colon or begins with a bracket or a quote",
-                head.file, head.line + line,
-            )
-        )  # fmt: skip
+        reason = (
+            f"this header cannot be read: {error.problem}; write key: value, with quotes around a value "
+            "that holds a colon or begins with a bracket or a quote"
+        )
+        mistakes.append(LectureError(reason, head.file, head.line + line))
         return
     except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:  # the last two: no such character
         mistakes.append(head.fault(f"this header cannot be read: {str(error).splitlines()[0]}"))
@@ -247,27 +242,23 @@ def _speed(source: SourceText, mistakes: list[LectureError]) -> float | None:
         speed = float(source.text)
     except ValueError:
         speed = math.nan
-    if speed != 0 and not SLOWEST <= speed <= 1000:  # nan is not either
-        mistakes.append(
-            source.fault(f"speed is {source.text!r}; write a number a second from {SLOWEST} to 1000, or 0 for flat out")
-        )
-        return None
-    return speed
+    if speed == 0 or SLOWEST <= speed <= 1000:  # nan is neither
+        return speed
+    reason = f"speed is {source.text!r}; write a number a second from {SLOWEST} to 1000, or 0 for flat out"
+    mistakes.append(source.fault(reason))
+    return None
 
 
 def _act(header: Header, mistakes: list[LectureError]) -> PageAction | None:
-    acts = [key for key in ACTS if header.one(key)]
-    second = [header.values[key][0] for key in acts[1:]]
-    mistakes += (source.fault(f"a page does one thing, and this one has {acts[0]} already") for source in second)
-    kind = acts[0] if acts else None
-    for key, of in (("options", "ask"), ("answer", "ask"), ("reveal", "ask")):
-        source = header.one(key)
-        if source and kind != of:
-            mistakes.append(source.fault(f"{key} goes with {of}, which this page does not have"))
-    then = header.one("then")
-    if then and kind is None:
-        mistakes.append(then.fault("then comes after ask, wait, play or run, and this page has none"))
-    source = header.one(kind) if kind else None
+    kinds = [kind for kind in ACTS if header.one(kind)]
+    kind = kinds[0] if kinds else ""
+    wrong = [(other, f"a page does one thing, and this one has {kind} already") for other in kinds[1:]]
+    if kind != "ask":
+        wrong += [(key, f"{key} goes with ask, which this page does not have") for key in OF_ASK]
+    if not kind:
+        wrong.append(("then", "then comes after ask, wait, play or run, and this page has none"))
+    mistakes += (source.fault(reason) for key, reason in wrong if (source := header.one(key)))
+    source = header.one(kind)
     if source is None:
         return None
     if kind == "ask":

@@ -1,14 +1,14 @@
 """Numbers quoted in a text: `{loss}`, `{probs["e"]:.2f}`, `{loss @ step 1000}`. Each is asked of the run, never typed.
 
 A quote is written as in Python's f-strings: an expression, `!r`, `!s` or `!a`, a `:` and a format. Beside the engine's
-expressions there are words that only a text needs; see WORDS.
+expressions there are words that only a text needs; `docs/lectures.md` lists them.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -32,15 +32,6 @@ CALL = re.compile(r"(?P<word>[a-z_]+)\s*(?:\((?P<inside>.*)\))?")
 
 Evaluate = Callable[[Session], Answer]
 """Answers from a run that stands at the moment that is spoken of; None if it is not known there."""
-WORDS = {
-    "docs": "how many documents there are",
-    "scalars": "how many scalars the forward phase of this document makes",
-    "edges": "how many ticks its backward phase has",
-    "tokens": "the tokens of this document",
-    "names(n, temperature)": "n documents sampled at this moment, 5 at 0.5 without the brackets",
-    "char(x)": "the token with the number x, as in char(probs.argmax())",
-    "largest(x; y; z)": "which of them is largest, counted from 0",
-}
 
 
 @dataclass(frozen=True)
@@ -49,7 +40,7 @@ class Quote:
 
     source: SourceText
     text: str
-    ask: Evaluate
+    evaluate: Evaluate
     address: Callable[[int], Address] | None = None  # None: at the page's own moment
     format: str = ""
     conversion: str = ""
@@ -57,11 +48,14 @@ class Quote:
     def answer(self, session: Session) -> str:
         """What stands in the text for it; the run stands at the moment. Raises LectureError if it is not known."""
         try:
-            value = self.ask(session)
+            value = self.evaluate(session)
         except EngineError as error:
             raise self.source.fault(f"{{{shortened(self.text)}}}: {error}") from error
         if value is None:
-            raise self.source.fault(f"{{{shortened(self.text)}}} is not known at {moment_address(session)}")
+            moment, where = session.moment, f"the start of step {session.step}"
+            if moment.phase is not Phase.FORWARD or moment.tick:
+                where = Address.of(session.program, moment).text
+            raise self.source.fault(f"{{{shortened(self.text)}}} is not known at {where}")
         try:
             return formatted(value, self.format, self.conversion)
         except (ValueError, OverflowError):
@@ -130,16 +124,15 @@ class Reader:
                 address = partial(Address.parse, elsewhere["address"], self.scope)
                 address(0)  # whether it can be read
                 words = words[: elsewhere.start()]
-            ask = self.expression(words)
-        except ExpressionError as error:
-            self.mistakes.append(source.fault(f"{{{shortened(text)}}}: {error.reason}"))
+            evaluate = self.expression(words)
         except EngineError as error:
-            self.mistakes.append(source.fault(f"{{{shortened(text)}}}: {error}"))
+            reason = error.reason if isinstance(error, ExpressionError) else error
+            self.mistakes.append(source.fault(f"{{{shortened(text)}}}: {reason}"))
         else:
-            parts.append(Quote(source, text.strip(), ask, address, form or "", conversion or ""))
+            parts.append(Quote(source, text.strip(), evaluate, address, form or "", conversion or ""))
 
     def expression(self, text: str) -> Evaluate:
-        """An expression or one of WORDS. Raises EngineError."""
+        """An expression, or one of the words that only a text needs. Raises EngineError."""
         text = text.strip()
         call = CALL.fullmatch(text)
         word, inside = (call["word"], call["inside"]) if call else ("", None)
@@ -159,12 +152,12 @@ class Reader:
         if watch.expression.kind is not Kind.NUMBER:
             raise ExpressionError(f"char takes the number of a token, and {inside} is {watch.expression.kind.value}")
 
-        def ask(session: Session) -> Answer:
+        def evaluate(session: Session) -> Answer:
             token = watch.value(session.view())
             known = isinstance(token, int | float) and token == token // 1 and 0 <= token < tokenizer.vocab_size
             return tokenizer.name(int(token)) if known else None  # type: ignore[arg-type]
 
-        return ask
+        return evaluate
 
 
 def go(session: Session, to: Address | Moment, source: SourceText) -> None:
@@ -177,14 +170,6 @@ def go(session: Session, to: Address | Moment, source: SourceText) -> None:
         session.seek(to)
     except EngineError as error:
         raise source.fault(str(error)) from error
-
-
-def moment_address(session: Session) -> str:
-    """The moment of a run as an address, for a sentence."""
-    moment = session.moment
-    if moment.phase is Phase.FORWARD and not moment.tick:
-        return f"the start of step {moment.step}"
-    return Address.of(session.program, moment).text
 
 
 def parted(text: str) -> tuple[str, str | None, str | None]:
@@ -230,12 +215,9 @@ def _fits(value: float | str, form: str) -> bool:
 
 
 def formatted(value: Answer, form: str = "", conversion: str = "") -> str:
-    """A value as it stands in a text, converted and formatted as Python does it.
+    """A value as it stands in a text, converted and formatted as Python does it; without a format, with few digits.
 
-    Without a format, a number has few digits.
-
-    Raises ValueError or OverflowError if the format does not
-    fit the value.
+    Raises ValueError or OverflowError if the format does not fit the value.
     """
     if isinstance(value, tuple):
         return ", ".join(formatted(each, form, conversion) for each in value)
@@ -266,22 +248,20 @@ def _names(inside: str | None) -> Evaluate:
             f"names({inside}) is not to be had; write names(5, 0.5): up to 50 of them, at a temperature above 0"
         ) from None
 
-    def ask(session: Session) -> Answer:
+    def evaluate(session: Session) -> Answer:
         generator = random.Random(f"{session.config.seed} {session.step}")  # its own: the run's stays as it is
         return ", ".join(name or "(empty)" for name in session.sample(number, temperature, generator))
 
-    return ask
+    return evaluate
 
 
-def _largest(asked: Iterable[Evaluate]) -> Evaluate:
-    asked = list(asked)
-
-    def ask(session: Session) -> Answer:
-        values = [each(session) for each in asked]
+def _largest(parts: Sequence[Evaluate]) -> Evaluate:
+    def evaluate(session: Session) -> Answer:
+        values = [part(session) for part in parts]
         numbers = [value for value in values if isinstance(value, int | float)]
         return numbers.index(max(numbers)) if len(numbers) == len(values) else None
 
-    return ask
+    return evaluate
 
 
 COUNTS: dict[str, Evaluate] = {

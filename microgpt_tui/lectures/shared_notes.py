@@ -1,4 +1,4 @@
-"""Speaker notes in files: each lecture keeps its present notes in a small file, and `follow` reads the newest.
+"""Speaker notes in files: each lecture writes its present notes to a small file, and `follow` reads the newest.
 
 A file is written whole, and only its user can read it. A lecture that ends removes its file; the file of a process
 that died is ignored, and removed by the next lecture.
@@ -23,7 +23,7 @@ from microgpt_tui.lectures.page import LectureError
 from microgpt_tui.lectures.speaker_notes import A_WEEK, Notes
 
 FILES = "lecture-*.json"
-LOOK = 0.2  # seconds between two looks at the files
+INTERVAL = 0.2  # seconds after which the files are read again
 LARGEST = 2**20  # bytes of a file
 SAME = 60.0  # seconds; a process whose start differs by more is another one that was given the same number
 
@@ -80,20 +80,20 @@ class StoredNotes:
 
 
 def newest(folder: Path) -> StoredNotes | None:
-    """What the lecture that began last has written, of those that are on; None if there is none."""
-    found = [each for file in folder.glob(FILES) if (each := _read(file)) is not None]
-    return max(found, key=lambda each: (each.began, each.written), default=None)
+    """The present notes of the lecture that began last, of those that are on; None if there is none."""
+    stored = [notes for file in folder.glob(FILES) if (notes := _read(file)) is not None]
+    return max(stored, key=lambda notes: (notes.began, notes.written), default=None)
 
 
 async def follow(folder: Path, clock: Callable[[], float] = time.monotonic) -> AsyncGenerator[Notes | None, None]:
     """The notes of the newest lecture, at every change, without end; None whenever the last lecture has ended."""
     before: StoredNotes | None = None
     while True:
-        found = newest(folder)
-        if found != before:
-            yield None if found is None else found.at(clock())
-        before = found
-        await asyncio.sleep(LOOK)
+        stored = newest(folder)
+        if stored != before:
+            yield None if stored is None else stored.at(clock())
+        before = stored
+        await asyncio.sleep(INTERVAL)
 
 
 UNFIT = (ValueError, KeyError, TypeError, OverflowError, RecursionError, LectureError)
@@ -101,23 +101,23 @@ UNFIT = (ValueError, KeyError, TypeError, OverflowError, RecursionError, Lecture
 
 
 def _read(file: Path) -> StoredNotes | None:
-    """What is in a file; None if its process is gone, or if it holds something else."""
+    """The notes in a file; None if its process is gone, or if it holds something else."""
     for _ in range(3):
         try:
-            source = json.loads(read_whole(file, LARGEST))
-            if not _of_process(source):
+            content = json.loads(read_whole(file, LARGEST))
+            if not _of_process(content):
                 return None
-            return StoredNotes(float(source["began"]), float(source["written"]), Notes.read(source["notes"]))
+            return StoredNotes(float(content["began"]), float(content["written"]), Notes.read(content["notes"]))
         except PermissionError:  # on Windows, while it is being replaced
             continue
         except (OSError, *UNFIT):
-            return None
+            break
     return None
 
 
-def _of_process(source: dict[str, float]) -> bool:
+def _of_process(content: dict[str, float]) -> bool:
     """Whether the process that wrote a file is still running."""
-    pid, started = int(source["pid"]), float(source["started"])
+    pid, started = int(content["pid"]), float(content["started"])
     try:
         process = psutil.Process(pid)
         return abs(process.create_time() - started) < SAME and process.status() != psutil.STATUS_ZOMBIE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events, on
@@ -41,19 +42,19 @@ class LectureScreen(DebuggerScreen):
         for key in IN_LECTURE
     ] + DebuggerScreen.BINDINGS  # a key that is bound anew would lose what it does while exploring
 
+    @dataclass
     class Prepared(Message):
         """The numbers of a page are known."""
 
-        def __init__(self, rendered: RenderedPage) -> None:
-            self.rendered = rendered
-            super().__init__()
+        page: RenderedPage
 
+    @dataclass
     class ChapterLeft(Message):
-        """A screen's chapter is left, for a chapter and a page of a course; None ends the lecture."""
+        """A screen's chapter ends, for a chapter and a page of a course; None ends the lecture."""
 
-        def __init__(self, screen: LectureScreen, to: tuple[int, int] | None, course: Course | None = None) -> None:
-            self.screen, self.to, self.course = screen, to, course or screen.player.lecture.course
-            super().__init__()
+        screen: LectureScreen
+        course: Course
+        to: tuple[int, int] | None
 
     def __init__(self, session: Session, lecture: Lecture, shared: SharedNotes | None = None) -> None:
         super().__init__(session)
@@ -63,7 +64,6 @@ class LectureScreen(DebuggerScreen):
         self._gone = False
 
     def compose(self) -> ComposeResult:
-        """The page, the debugger, and the line below."""
         yield LecturePage("page")
         yield from super().compose()
         yield Footing("footing")
@@ -91,12 +91,10 @@ class LectureScreen(DebuggerScreen):
 
     @property
     def page_pane(self) -> LecturePage:
-        """The page's widget."""
         return self.query_one(LecturePage)
 
     @property
     def blank(self) -> bool:
-        """Whether the screen is blanked."""
         return self.has_class("-blank")
 
     def show(self) -> None:
@@ -166,7 +164,7 @@ class LectureScreen(DebuggerScreen):
         """One more page can be shown."""
         if not self.whole:
             return
-        present = self.player.add(message.rendered)
+        present = self.player.add(message.page)
         self._share_notes()
         if present:
             self.open_page(self.player.lecture.page)
@@ -185,7 +183,7 @@ class LectureScreen(DebuggerScreen):
         if 0 <= page < len(self.player.bound_pages):
             self.open_page(page)
         elif (other := self.player.other_chapter(page)) is not None:
-            self.post_message(self.ChapterLeft(self, other))
+            self.post_message(self.ChapterLeft(self, self.player.lecture.course, other))
         else:
             self.notify(self.player.lecture.words["start" if page < 0 else "end"], timeout=3)
 
@@ -302,18 +300,15 @@ class LectureScreen(DebuggerScreen):
             self._turn_to(page - 1)
 
     def action_digit(self, digit: int) -> None:
-        """Jump to a page; a second digit within a second makes a number of two."""
         page = self.player.digit(digit)
         if page is not None:
             self.open_page(page)
 
     def action_pick(self, option: int) -> None:
-        """Predict an option."""
         self.player.predicted = option
         self._show_page()
 
     def action_blank(self) -> None:
-        """Show nothing at all, or everything again."""
         self.toggle_class("-blank")
         self._share_notes()
 
@@ -325,7 +320,6 @@ class LectureScreen(DebuggerScreen):
         return was
 
     def action_explore(self) -> None:
-        """Leave the page; every key is the debugger's."""
         self._explore(True)
 
     def _explore(self, exploring: bool) -> None:
@@ -355,13 +349,11 @@ class LectureScreen(DebuggerScreen):
     def _begin(self, chosen: tuple[Course, int] | None) -> None:
         if chosen is not None:
             course, place = chosen
-            self.post_message(self.ChapterLeft(self, (place, 0), course))
+            self.post_message(self.ChapterLeft(self, course, (place, 0)))
 
     def action_hide(self) -> None:
-        """Hide the time and the page count, or show them."""
         self.player.lecture.hidden = not self.player.lecture.hidden
         self._show_standing()
 
     def action_leave(self) -> None:
-        """End the lecture."""
-        self.post_message(self.ChapterLeft(self, None))
+        self.post_message(self.ChapterLeft(self, self.player.lecture.course, None))

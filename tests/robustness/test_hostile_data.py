@@ -80,7 +80,7 @@ async def test_the_lecture_and_its_notes_show_it(tmp_path: Path) -> None:
     notes = NotesApp(tmp_path / "no lecture")
     async with notes.run_test(size=(80, 24)) as pilot:
         for place, document in enumerate(shown):
-            notes.shown.hear(heard[place])
+            notes.shown.show_notes(heard[place])
             await pilot.pause()
             on_screen = " ".join(check(pilot).split())
             for sentence in ("On {}", "Say {}.", "b) {}", "It is {}."):

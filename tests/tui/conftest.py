@@ -12,5 +12,5 @@ from microgpt_tui.lectures import shared_notes
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where lectures share their notes, and where these are looked for often."""
-    monkeypatch.setattr(shared_notes, "LOOK", 0.01)
+    monkeypatch.setattr(shared_notes, "INTERVAL", 0.01)
     return tmp_path / "state"
