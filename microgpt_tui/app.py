@@ -34,14 +34,13 @@ from microgpt_tui.autosave import Autosave
 from microgpt_tui.debugger.keys import KEYS
 from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.dialogs.chapters import ChaptersScreen
-from microgpt_tui.dialogs.palette import Palette
 from microgpt_tui.dialogs.save import SaveScreen
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.terminal_text import lines
 from microgpt_tui.lectures.lecture import Lecture
 from microgpt_tui.lectures.library import load_course
 from microgpt_tui.lectures.page import Course
-from microgpt_tui.lectures.shared_notes import SharedNotes
+from microgpt_tui.lectures.speaker_notes import SharedNotes
 from microgpt_tui.panes import registry
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.screens.lecture import LectureScreen
@@ -50,7 +49,12 @@ from microgpt_tui.storage.paths import in_browser, state_folder
 from microgpt_tui.storage.startup import Start
 from microgpt_tui.storage.threads import NO_THREADS, check_threads
 from microgpt_tui.texts.languages import usual_language
-from microgpt_tui.widgets.textual_fixes import LastingNotification, PrintableFilter
+from microgpt_tui.widgets.modal import Passing
+from microgpt_tui.widgets.textual_fixes import LastingNotification, PrintableFilter, SafeCommandPalette
+
+
+class Palette(SafeCommandPalette, Passing[None]):
+    """The command palette. It closes as every other dialog does."""
 
 
 class ThemedApp(App[EngineError | None]):

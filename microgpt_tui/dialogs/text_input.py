@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
 from typing import ClassVar, Generic, TypeVar
 
 from textual import events, on
@@ -84,26 +83,12 @@ class AskScreen(Typing[T | None], Generic[T]):
             note.update(printable(f"{error}."))
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt(Generic[T]):
-    """What a line is for: the sign before it, examples, what reads it, what completes it, and the lines before it.
-
-    `read` raises LineError, and gives None for a line that asks for nothing. `preview` is a sentence about what enter
-    would do; it is empty where that is not known.
-    """
-
-    sign: str
-    hint: str
-    read: Callable[[str], T | None]
-    complete: Callable[[str], list[str]]
-    history: list[str] = field(default_factory=list)
-    preview: Callable[[str], str] | None = None
-
-
 class LineScreen(Typing[T | None], Generic[T]):
     """Asks for a line at the bottom of the screen until one can be read, and returns its meaning; None after escape.
 
-    Above the line stands how it could go on, or what is wrong with it.
+    `sign` stands before the line, and above it `hint`, how the line could go on, or what is wrong with it. `read`
+    raises LineError, and gives None for a line that asks for nothing; `complete` gives the ways to go on, `history`
+    the lines before. `preview` is a sentence about what enter would do; it is empty where that is not known.
     """
 
     CSS = """
@@ -123,46 +108,49 @@ class LineScreen(Typing[T | None], Generic[T]):
         Binding("down", "recall(1)", "later", tooltip="The line after"),
     ]
 
-    def __init__(self, prompt: Prompt[T]) -> None:
+    def __init__(
+        self, sign: str, hint: str, read: Callable[[str], T | None], complete: Callable[[str], list[str]],
+        history: list[str], preview: Callable[[str], str] = lambda _: "",
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.prompt = prompt
-        self._recalled = len(prompt.history)  # which line of the history is shown; one beyond it is a new one
+        self.sign, self.hint = sign, hint
+        self._read, self._complete, self._preview = read, complete, preview
+        self._history = history
+        self._recalled = len(history)  # which line of the history is shown; one beyond it is a new one
         self._draft = ""
 
     def compose(self) -> ComposeResult:
         with Vertical():
-            yield Static(printable(self.prompt.hint), id="note", markup=False)
+            yield Static(printable(self.hint), id="note", markup=False)
             with Horizontal():
-                yield Label(self.prompt.sign, markup=False)
-                yield Input(suggester=_FirstCompletion(self.prompt), select_on_focus=False, max_length=LONGEST)
+                yield Label(self.sign, markup=False)
+                yield Input(suggester=_FirstCompletion(self._complete), select_on_focus=False, max_length=LONGEST)
 
     @on(Input.Changed)
     def changed(self, message: Input.Changed) -> None:
         """Show what enter would do, and how the line could go on."""
-        words = [way.split()[-1] for way in self.prompt.complete(message.value)]
-        if self.prompt.preview and (preview := self.prompt.preview(message.value)):
-            words.insert(0, preview)
-        self._note("   ".join(words) or self.prompt.hint)
+        words = (self._preview(message.value), *(way.split()[-1] for way in self._complete(message.value)))
+        self._note("   ".join(filter(None, words)) or self.hint)
 
     @on(Input.Submitted)
     def submitted(self, message: Input.Submitted) -> None:
         """Return what the line means, or show why it means nothing; it goes into the history either way."""
-        line, history = message.value.strip(), self.prompt.history
+        line, history = message.value.strip(), self._history
         if line and line not in history[-1:]:
             history.append(line)
         self._recalled = len(history)
         try:
-            self.dismiss(self.prompt.read(message.value))
+            self.dismiss(self._read(message.value))
         except LineError as error:
             self._note(str(error), wrong=True)
 
     def action_complete(self) -> None:
-        for way in self.prompt.complete(self.query_one(Input).value)[:1]:
+        for way in self._complete(self.query_one(Input).value)[:1]:
             self._put(way)
 
     def action_recall(self, way: int) -> None:
         """Show an earlier or a later line of the history; beyond the last one, what was being typed."""
-        history = self.prompt.history
+        history = self._history
         if self._recalled == len(history):
             self._draft = self.query_one(Input).value
         self._recalled = min(max(self._recalled + way, 0), len(history))
@@ -182,9 +170,9 @@ class LineScreen(Typing[T | None], Generic[T]):
 class _FirstCompletion(Suggester):
     """Suggests the first completion that begins with what is typed."""
 
-    def __init__(self, prompt: Prompt[T]) -> None:
+    def __init__(self, complete: Callable[[str], list[str]]) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
-        self.complete = prompt.complete
+        self.complete = complete
 
     async def get_suggestion(self, value: str) -> str | None:
         return next((way for way in self.complete(value) if way.startswith(value)), None)

@@ -50,7 +50,6 @@ class InferenceState:
 
     @property
     def here(self) -> SampleStep:
-        """The present position."""
         return self.walk.here
 
     def token(self, token_id: int) -> str:

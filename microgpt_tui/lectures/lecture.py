@@ -40,7 +40,6 @@ class Lecture:
 
     @property
     def seconds(self) -> float:
-        """Time since the beginning."""
         return self.clock() - self.began
 
     def run(self, names: ScreenNames) -> tuple[Config, list[str]]:

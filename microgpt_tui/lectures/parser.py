@@ -47,7 +47,6 @@ class Header:
         return self.values[key][0] if self.values.get(key) else None
 
     def all(self, key: str) -> tuple[SourceText, ...]:
-        """All values of a key."""
         return tuple(self.values.get(key, ()))
 
 

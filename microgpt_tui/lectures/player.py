@@ -69,7 +69,6 @@ class LecturePlayer:
 
     @property
     def bound(self) -> BoundPage:
-        """The present page."""
         return self.bound_pages[self.lecture.page]
 
     @property
@@ -95,7 +94,6 @@ class LecturePlayer:
     # Pages.
 
     def open(self, page: int) -> None:
-        """Turn to a page of this chapter."""
         self.lecture.page = page
         self.progress = ActProgress.READING if self.bound.page.act else ActProgress.DONE
         self.predicted = None
@@ -145,7 +143,6 @@ class LecturePlayer:
         self.progress = ActProgress.BEGUN if self.next in (Press.REMIND, Press.BEGIN) else ActProgress.DONE
 
     def finish(self) -> None:
-        """End the act."""
         self.progress = ActProgress.DONE
 
     def pace(self) -> Pace:
@@ -188,7 +185,6 @@ class LecturePlayer:
         return expected is not None and expected.done(frame, self._chosen_before)
 
     def answered_by_key(self, key: str) -> bool:
-        """Whether the page waits for this key."""
         expected = self.bound.expected
         if expected is None or expected.key is None or self.done or self.exploring:
             return False
@@ -197,7 +193,6 @@ class LecturePlayer:
     # What is shown besides the page.
 
     def status(self) -> LectureStatus:
-        """The line below the page."""
         words, keys, press = self.lecture.words, {key.id: key for key in IN_LECTURE}, self.next
         count = f"{self.lecture.page + 1}/{len(self.bound_pages)}  {minutes(self.lecture.seconds)}"
         if self.lecture.hidden:

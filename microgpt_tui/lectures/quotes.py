@@ -73,7 +73,6 @@ class Template:
 
     @property
     def quotes(self) -> list[Quote]:
-        """The quotes alone."""
         return [part for part in self.parts if isinstance(part, Quote)]
 
     def fill(self, session: Session, moment: Moment, quoted: Callable[[str], str] = str) -> str:

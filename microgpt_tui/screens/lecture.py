@@ -21,7 +21,7 @@ from microgpt_tui.lectures.lecture import Lecture
 from microgpt_tui.lectures.page import Course, Train
 from microgpt_tui.lectures.player import LecturePlayer, Press
 from microgpt_tui.lectures.rendered_page import RenderedPage, render_pages
-from microgpt_tui.lectures.shared_notes import SharedNotes
+from microgpt_tui.lectures.speaker_notes import SharedNotes
 from microgpt_tui.panes import registry
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.layouts import Split, plan, spotlit
@@ -78,11 +78,9 @@ class LectureScreen(DebuggerScreen):
         self.open_page(lecture.page)
 
     def on_unmount(self) -> None:
-        """Stop the worker."""
         self._gone = True
 
     def on_resize(self, event: events.Resize) -> None:
-        """Put the page beside the panes or above them."""
         self.set_class(event.size.width >= BESIDE, "-beside")
         self.set_class(event.size.width < BESIDE, "-above")
         self._fit_page(event.size)
@@ -161,7 +159,6 @@ class LectureScreen(DebuggerScreen):
 
     @on(Prepared)
     def prepared(self, message: Prepared) -> None:
-        """One more page can be shown."""
         if not self.whole:
             return
         present = self.player.add(message.page)
@@ -226,7 +223,6 @@ class LectureScreen(DebuggerScreen):
             self._land()
 
     def _finish(self) -> None:
-        """The page has done what it does."""
         self.player.finish()
         self._show_page()
         self.grid.place()

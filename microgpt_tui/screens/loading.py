@@ -67,7 +67,6 @@ class OpeningScreen(Screen[None]):
         self.call_after_refresh(self._open)  # first a frame, then the work
 
     def on_unmount(self) -> None:
-        """Stop the worker."""
         self._stopped = True
 
     def action_stop(self) -> None:

@@ -15,8 +15,7 @@ from engine.checkpoint import checkpoint, validate
 from engine.model.dataset import Origin
 from microgpt_tui.debugger.annotations import restored
 from microgpt_tui.debugger.frame import Focus
-from microgpt_tui.lectures.shared_notes import FILES, SharedNotes, StoredNotes, newest
-from microgpt_tui.lectures.speaker_notes import Audience, Notes
+from microgpt_tui.lectures.speaker_notes import FILES, Audience, Notes, SharedNotes, StoredNotes, newest
 from microgpt_tui.panes.arrangement import FILE, Arrangement
 from microgpt_tui.storage import saved_session as desks
 from microgpt_tui.storage.saved_session import SavedSession

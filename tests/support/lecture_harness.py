@@ -13,8 +13,7 @@ from microgpt_tui.app import ThemedApp
 from microgpt_tui.lectures.lecture import Lecture
 from microgpt_tui.lectures.page import Course
 from microgpt_tui.lectures.parser import read_chapter
-from microgpt_tui.lectures.shared_notes import SharedNotes
-from microgpt_tui.lectures.speaker_notes import Audience, Notes
+from microgpt_tui.lectures.speaker_notes import Audience, Notes, SharedNotes
 from microgpt_tui.screens.lecture import LectureScreen
 from tests.support.harness import session, until
 

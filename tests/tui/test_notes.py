@@ -19,8 +19,7 @@ import pytest
 from engine import atomic_write
 from microgpt_tui.app import MicrogptApp
 from microgpt_tui.lectures.page import LectureError
-from microgpt_tui.lectures.shared_notes import FILES, SharedNotes, follow, newest
-from microgpt_tui.lectures.speaker_notes import Audience, Notes
+from microgpt_tui.lectures.speaker_notes import FILES, Audience, Notes, SharedNotes, follow, newest
 from microgpt_tui.storage.startup import Start
 from tests.support.harness import DOCS, SMALL, text, until
 from tests.support.lecture_harness import CONFIG, PAGE, PAGES, giving, lectern, lecture_of, sharing

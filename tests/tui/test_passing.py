@@ -8,9 +8,8 @@ import pytest
 from textual.events import Click
 from textual.pilot import Pilot
 
-from microgpt_tui.app import MicrogptApp
+from microgpt_tui.app import MicrogptApp, Palette
 from microgpt_tui.dialogs import save
-from microgpt_tui.dialogs.palette import Palette
 from microgpt_tui.dialogs.save import SaveScreen
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.storage.startup import Start
