@@ -75,12 +75,12 @@ def _run_through(pages: list[BoundPage], session: Session) -> list[LectureError]
             attempt(focus.on, Focus(start), session)
         for text in page.texts:
             for quote in text.quotes:
-                attempt(text.one, quote, session, start)
+                attempt(quote.answer, session, start)
         session.seek(start)
         end = attempt(page.ending, session, start) or start
         if page.then is not None:
             for quote in page.then.quotes:
-                attempt(page.then.one, quote, session, end)
+                attempt(quote.answer, session, end)
         attempt(_answer, page, session, start, end)
     return mistakes
 

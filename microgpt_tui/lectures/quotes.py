@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from string import Formatter
 
 import numpy as np
 
@@ -24,19 +25,18 @@ from microgpt_tui.drawing.terminal_text import printable
 from microgpt_tui.lectures.page import LectureError, SourceText
 
 QUOTED = re.compile(r"\{\{|\}\}|\{(?P<inside>[^{}]*)\}|[{}]")
-CONVERSIONS: dict[str, Callable[[object], str]] = {"r": repr, "s": str, "a": ascii}
 OF_WHOLE_NUMBERS = "bcdoxX"  # formats
 LARGEST = 200  # a width or a precision; a page has 76 columns
 ELSEWHERE = re.compile(r"\s@\s+(?P<address>[^\"']+)$")
 CALL = re.compile(r"(?P<word>[a-z_]+)\s*(?:\((?P<inside>.*)\))?")
 
 Evaluate = Callable[[Session], Answer]
-"""Answers from a run that stands at the moment that is spoken of; None if it is not known there."""
+"""The value of an expression on a run at its present moment; None if it is not known there."""
 
 
 @dataclass(frozen=True)
 class Quote:
-    """An expression in a text; `address` is where it is asked, given a step for one that names none."""
+    """An expression in a text; `address` gives where it is evaluated, for the step of the page."""
 
     source: SourceText
     text: str
@@ -45,16 +45,17 @@ class Quote:
     format: str = ""
     conversion: str = ""
 
-    def answer(self, session: Session) -> str:
-        """What stands in the text for it; the run stands at the moment. Raises LectureError if it is not known."""
+    def answer(self, session: Session, moment: Moment) -> str:
+        """What stands in the text for it, on a page at this moment; the run is moved. Raises LectureError."""
+        go(session, self.address(moment.step) if self.address else moment, self.source)
         try:
             value = self.evaluate(session)
         except EngineError as error:
             raise self.source.fault(f"{{{shortened(self.text)}}}: {error}") from error
         if value is None:
-            moment, where = session.moment, f"the start of step {session.step}"
-            if moment.phase is not Phase.FORWARD or moment.tick:
-                where = Address.of(session.program, moment).text
+            here, where = session.moment, f"the start of step {session.step}"
+            if here.phase is not Phase.FORWARD or here.tick:
+                where = Address.of(session.program, here).text
             raise self.source.fault(f"{{{shortened(self.text)}}} is not known at {where}")
         try:
             return formatted(value, self.format, self.conversion)
@@ -80,14 +81,8 @@ class Template:
 
         `moment` is the page's own; the run is moved. Raises LectureError.
         """
-        return "".join(
-            part if isinstance(part, str) else quoted(self.one(part, session, moment)) for part in self.parts
-        )
-
-    def one(self, quote: Quote, session: Session, moment: Moment) -> str:
-        """What stands for one of its quotes. Raises LectureError."""
-        go(session, quote.address(moment.step) if quote.address else moment, quote.source)
-        return quote.answer(session)
+        parts = (part if isinstance(part, str) else quoted(part.answer(session, moment)) for part in self.parts)
+        return "".join(parts)
 
 
 @dataclass
@@ -196,7 +191,7 @@ def parted(text: str) -> tuple[str, str | None, str | None]:
 
 def _check_format(conversion: str | None, form: str | None) -> None:
     """Raises AddressError for a conversion or a format that is none of Python's, or that is too wide for a page."""
-    if conversion is not None and conversion not in CONVERSIONS:
+    if conversion is not None and conversion not in ("r", "s", "a"):
         raise AddressError(f"no conversion is called {printable(shortened(conversion))!r}; write !r, !s or !a")
     if any(len(digits) > 9 or int(digits) > LARGEST for digits in re.findall(r"\d+", form or "")):
         raise AddressError(f"a width or a precision is at most {LARGEST}")
@@ -221,7 +216,8 @@ def formatted(value: Answer, form: str = "", conversion: str = "") -> str:
     if isinstance(value, tuple):
         return ", ".join(formatted(each, form, conversion) for each in value)
     if conversion:
-        value = CONVERSIONS[conversion](float(value) if isinstance(value, np.floating) else value)
+        plain_value = float(value) if isinstance(value, np.floating) else value
+        value = str(Formatter().convert_field(plain_value, conversion))
     if form:
         if isinstance(value, float) and form[-1] in OF_WHOLE_NUMBERS and value.is_integer():
             value = int(value)  # arithmetic makes floats, also of counts

@@ -81,25 +81,24 @@ def _line(text: Text, style: Style | None = None) -> Line:
 class Footing(PictureView):
     """The line below a lecture."""
 
-    standing: LectureStatus | None = None
+    status: LectureStatus | None = None
 
-    def stand(self, standing: LectureStatus) -> None:
-        """Say something else."""
-        if standing != self.standing:
-            self.standing = standing
+    def show_status(self, status: LectureStatus) -> None:
+        if status != self.status:
+            self.status = status
             self.redraw()
 
     def picture_for(self, width: int, height: int) -> Picture:
         del height
-        picture, standing = Picture(), self.standing
+        picture, status = Picture(), self.status
         line = picture.line()
-        if standing is None:
+        if status is None:
             return picture
-        room = width - len(standing.count) - 2
-        line.most(f" {standing.hint} ", room, theme.NOW if standing.urgent else theme.NEW)
-        for key, words in standing.keys:
+        room = width - len(status.count) - 2
+        line.most(f" {status.hint} ", room, theme.NOW if status.urgent else theme.NEW)
+        for key, words in status.keys:
             more = Line().add(f"  {key.display or key.keys} ", theme.NEW, key).add(words, theme.TEXT, key)
             if line.width + more.width <= room:
                 line.extend(more)
-        line.to(width - len(standing.count) - 1).add(standing.count, theme.DIM)
+        line.to(width - len(status.count) - 1).add(status.count, theme.DIM)
         return picture

@@ -23,7 +23,7 @@ from microgpt_tui.debugger.keys import KeyCommands
 from microgpt_tui.dialogs.help import HelpScreen, inference_help
 from microgpt_tui.dialogs.text_input import AskScreen
 from microgpt_tui.drawing.picture import Picture
-from microgpt_tui.inference import attention, bars, header, lists
+from microgpt_tui.inference import lists, pictures
 from microgpt_tui.inference.keys import IN_INFERENCE
 from microgpt_tui.inference.state import COLDEST, HOTTEST, NOTCH, InferenceState, Position, Temperature
 from microgpt_tui.inference.worker import DocumentWorker
@@ -35,15 +35,15 @@ SHARES = (1, 0, 0.5, 0.1)  # of the schedule: the steps whose names are compared
 PATIENCE = 0.03  # seconds that a key may take before the screen is drawn
 K, P = 5, 0.9  # what top-k and top-p begin with
 DRAWINGS: dict[str, Callable[[InferenceState, int, int], Picture]] = {
-    "place": header.place,
-    "tokens": header.tokens,
-    "slider": header.slider,
-    "bars": bars.probabilities,
-    "inside": attention.inside,
+    "place": pictures.place,
+    "tokens": pictures.tokens,
+    "slider": pictures.slider,
+    "bars": pictures.probabilities,
+    "inside": pictures.inside,
     "beam": lists.draw_beam,
-    "draw": bars.draw_bar,
+    "draw": pictures.draw_bar,
     "names": lists.draw_names,
-    "keys": header.keys,
+    "keys": pictures.keys,
 }
 
 

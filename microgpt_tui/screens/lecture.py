@@ -60,7 +60,7 @@ class LectureScreen(DebuggerScreen):
         super().__init__(session)
         self.player = LecturePlayer(lecture, self.stops.scope, registry.screen_names())
         self._shared = shared  # notes, for other terminals
-        self._quoted = session.restart_copy()  # what the pages quote is asked of this one
+        self._quoted = session.restart_copy()  # the numbers in the pages are this one's
         self._gone = False
 
     def compose(self) -> ComposeResult:
@@ -73,8 +73,7 @@ class LectureScreen(DebuggerScreen):
         lecture = self.player.lecture
         self.page_pane.chapter = lecture.chapter.title
         self.run_worker(self._prepare, thread=True, group="pages")
-        self.set_interval(1.0, self._show_standing)
-        self.set_interval(1.0, self._share_notes)  # does nothing, unless the file could not be written before
+        self.set_interval(1.0, self._show_status)
         self.open_page(lecture.page)
 
     def on_unmount(self) -> None:
@@ -136,17 +135,14 @@ class LectureScreen(DebuggerScreen):
         pane.rendered = self.player.shown
         self._fit_page(self.size)
         pane.redraw()
-        self._show_standing()
-        self._share_notes()
+        self._show_status()
 
-    def _share_notes(self) -> None:
+    def _show_status(self) -> None:
+        """Show the line below the page, and share the speaker notes; both do nothing where nothing has changed."""
+        if self.is_current:
+            self.query_one(Footing).show_status(self.player.status())
         if self._shared is not None:
             self._shared.share(self.player.notes(self.blank))
-
-    def _show_standing(self) -> None:
-        """Say below what the next press does, and where the lecture is."""
-        if self.is_current:
-            self.query_one(Footing).stand(self.player.status())
 
     # Pages.
 
@@ -162,7 +158,7 @@ class LectureScreen(DebuggerScreen):
         if not self.whole:
             return
         present = self.player.add(message.page)
-        self._share_notes()
+        self._show_status()
         if present:
             self.open_page(self.player.lecture.page)
 
@@ -210,7 +206,7 @@ class LectureScreen(DebuggerScreen):
 
     @on(RunController.Arrived)
     def landed(self) -> None:
-        """A run that was moving stands still. The debugger hears of it after this."""
+        """The run has stopped. The debugger handles this message after this screen."""
         self.call_later(self._landed)
 
     def _landed(self) -> None:
@@ -259,7 +255,7 @@ class LectureScreen(DebuggerScreen):
         return True
 
     def on_key(self, event: events.Key) -> None:
-        """A key that a page waits for does what it does, and the page answers."""
+        """End the act of a page that waits for this key; the key does what it always does as well."""
         if self.player.answered_by_key(event.key):
             self.call_later(self._finish)
 
@@ -296,8 +292,7 @@ class LectureScreen(DebuggerScreen):
             self._turn_to(page - 1)
 
     def action_digit(self, digit: int) -> None:
-        page = self.player.digit(digit)
-        if page is not None:
+        if (page := self.player.digit(digit)) is not None:
             self.open_page(page)
 
     def action_pick(self, option: int) -> None:
@@ -306,13 +301,13 @@ class LectureScreen(DebuggerScreen):
 
     def action_blank(self) -> None:
         self.toggle_class("-blank")
-        self._share_notes()
+        self._show_status()
 
     def _unblanked(self) -> bool:
-        """Whether the press was taken up by bringing the screen back."""
+        """Bring a blank screen back. Returns whether it was blank, so that the press does nothing else."""
         was = self.blank
         self.remove_class("-blank")
-        self._share_notes()
+        self._show_status()
         return was
 
     def action_explore(self) -> None:
@@ -321,8 +316,7 @@ class LectureScreen(DebuggerScreen):
     def _explore(self, exploring: bool) -> None:
         self.player.exploring = exploring
         self.set_class(exploring, "-exploring")
-        self._show_standing()
-        self._share_notes()
+        self._show_status()
         self.show()
 
     def action_chapters(self) -> None:
@@ -338,9 +332,8 @@ class LectureScreen(DebuggerScreen):
         self.grid.zoomed = None
         self.set_focus(None)
         self._explore(False)
-        rendered = self.player.rendered
-        if rendered is not None:
-            self._bring(rendered.end if self.player.done else rendered.start)
+        if (page := self.player.rendered) is not None:
+            self._bring(page.end if self.player.done else page.start)
 
     def _begin(self, chosen: tuple[Course, int] | None) -> None:
         if chosen is not None:
@@ -349,7 +342,7 @@ class LectureScreen(DebuggerScreen):
 
     def action_hide(self) -> None:
         self.player.lecture.hidden = not self.player.lecture.hidden
-        self._show_standing()
+        self._show_status()
 
     def action_leave(self) -> None:
         self.post_message(self.ChapterLeft(self, self.player.lecture.course, None))
