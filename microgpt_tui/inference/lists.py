@@ -22,12 +22,12 @@ def draw_beam(state: InferenceState, width: int, _height: int) -> Picture:
         picture.line("being searched ...", theme.DIM)
         return picture
     room = max(4, min(20, width - 40))
-    top = max((found.prob for found in state.beam), default=0.0)
-    for found in state.beam:
-        line = picture.line().fit(f"{found.prob:.2e}" if found.prob < 1e-4 else f"{found.prob:.5f}", 9, theme.TEXT)
-        line.fit(bar(found.prob, top, room), room, theme.PLUS).add(" ")
-        _name(line, state, found.text + ("" if found.ended else "…"), width - line.width)
-    total = sum(found.prob for found in state.beam)
+    top = max((each.prob for each in state.beam), default=0.0)
+    for each in state.beam:
+        line = picture.line().fit(f"{each.prob:.2e}" if each.prob < 1e-4 else f"{each.prob:.5f}", 9, theme.TEXT)
+        line.fit(bar(each.prob, top, room), room, theme.PLUS).add(" ")
+        _name(line, state, each.text + ("" if each.ended else "…"), width - line.width)
+    total = sum(each.prob for each in state.beam)
     picture.line().most(f"{total:.5f} of all there could be; … the context is full", width, theme.DIM)
     return picture
 

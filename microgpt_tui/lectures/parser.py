@@ -174,13 +174,13 @@ def _values(header: Header, mistakes: list[LectureError]) -> None:
         return
     for key_node, value in node.value:
         key = str(key_node.value)
-        key_said = SourceText(key, head.file, head.line + key_node.start_mark.line)
+        key_text = SourceText(key, head.file, head.line + key_node.start_mark.line)
         if key not in (*OF_CHAPTER, *OF_PAGE):
             near = difflib.get_close_matches(key, (*OF_CHAPTER, *OF_PAGE), n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join((*OF_CHAPTER, *OF_PAGE))}"
-            mistakes.append(key_said.fault(f"no header is called {key!r}; {hint}"))
+            mistakes.append(key_text.fault(f"no header is called {key!r}; {hint}"))
         elif key in header.values:
-            mistakes.append(key_said.fault(f"{key} stands here twice; leave one out"))
+            mistakes.append(key_text.fault(f"{key} stands here twice; leave one out"))
         else:
             header.values[key] = list(_texts(key, value, head, mistakes))
             halves = (source for source in header.values[key] if HALF.search(source.text))

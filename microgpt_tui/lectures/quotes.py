@@ -1,4 +1,4 @@
-"""Numbers quoted in a text: `{loss}`, `{probs["e"]:.2f}`, `{loss @ step 1000}`. Each is asked of the run, never typed.
+"""Numbers quoted in a text: `{loss}`, `{probs["e"]:.2f}`, `{loss @ step 1000}`. Each comes from the run, never typed.
 
 A quote is written as in Python's f-strings: an expression, `!r`, `!s` or `!a`, a `:` and a format. Beside the engine's
 expressions there are words that only a text needs; `docs/lectures.md` lists them.
@@ -96,16 +96,16 @@ class Reader:
         """A text with its quotes."""
         parts: list[str | Quote] = []
         end = 0
-        for found in QUOTED.finditer(source.text):
-            parts.append(source.text[end : found.start()])
-            end = found.end()
-            at = SourceText(found[0], source.file, source.line + source.text.count("\n", 0, found.start()))
-            if found[0] in ("{{", "}}"):
-                parts.append(found[0][0])
-            elif found["inside"] is None:
-                self.mistakes.append(at.fault(f"a single {found[0]}; write {found[0] * 2} to have one in the text"))
+        for match in QUOTED.finditer(source.text):
+            parts.append(source.text[end : match.start()])
+            end = match.end()
+            at = SourceText(match[0], source.file, source.line + source.text.count("\n", 0, match.start()))
+            if match[0] in ("{{", "}}"):
+                parts.append(match[0][0])
+            elif match["inside"] is None:
+                self.mistakes.append(at.fault(f"a single {match[0]}; write {match[0] * 2} to have one in the text"))
             else:
-                self._quote(at, found["inside"], parts)
+                self._quote(at, match["inside"], parts)
         return Template(source, (*parts, source.text[end:]))
 
     def _quote(self, source: SourceText, text: str, parts: list[str | Quote]) -> None:

@@ -89,7 +89,7 @@ def run(tmp_path: Path) -> Session:
         ("wait: n\n---\n# T\n---\n---\n# U\n", 8, "give this one a moment"),
     ],
 )
-def test_what_does_not_resolve_is_told_with_its_line(tmp_path: Path, page: str, line: int, says: str) -> None:
+def test_what_does_not_resolve_is_reported_with_its_line(tmp_path: Path, page: str, line: int, says: str) -> None:
     (found,) = mistakes(tmp_path, "---\n" + page)
     assert found.startswith(f":{line}: ")
     assert says in found
@@ -102,7 +102,7 @@ def test_a_setting_that_no_model_can_have(tmp_path: Path) -> None:
     assert "n_head 3 does not divide n_embd 16" in str(found)
 
 
-def test_a_page_too_long_for_the_back_row(tmp_path: Path) -> None:
+def test_a_page_that_is_too_long_is_reported(tmp_path: Path) -> None:
     (found,) = mistakes(tmp_path, "---\nmoment: step 0\n---\n# T\n\n" + "a line\n\n" * 6)
     assert "11 lines" in found
 

@@ -1,4 +1,4 @@
-"""Chapters are read from Markdown; whatever is wrong is told with file and line, all of it at once."""
+"""Chapters are read from Markdown; every mistake is reported with file and line, all at once."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_files_of_other_systems_are_read(tmp_path: Path) -> None:
         ("---\na: &x [1]\nb: *y\n---\n# T\n", 3, "cannot be read"),
     ],
 )
-def test_a_mistake_is_told_with_file_and_line(tmp_path: Path, text: str, line: int, says: str) -> None:
+def test_a_mistake_is_reported_with_file_and_line(tmp_path: Path, text: str, line: int, says: str) -> None:
     file = write(tmp_path, text)
     with pytest.raises(LectureError) as caught:
         read_chapter(file)
@@ -132,7 +132,7 @@ def test_a_mistake_is_told_with_file_and_line(tmp_path: Path, text: str, line: i
     assert says in str(caught.value)
 
 
-def test_all_mistakes_are_told_in_the_order_of_the_lines(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_in_the_order_of_the_lines(tmp_path: Path) -> None:
     _, mistakes = read_all(write(tmp_path, "---\nspeed: x\nmoment: a: b\n---\n"))
     assert [mistake.line for mistake in mistakes] == sorted(mistake.line for mistake in mistakes)
     _, mistakes = read_all(write(tmp_path, "---\nspeed: x\nwat: 1\n---\n---\nspeed: y\n---\n# T\n"))

@@ -116,7 +116,7 @@ async def test_escape_stops_the_check_of_a_matrix_and_then_closes(monkeypatch: p
         assert pilot.app.screen is screen(pilot)
 
 
-async def test_what_cannot_be_checked_is_said() -> None:
+async def test_what_cannot_be_checked_shows_the_reason() -> None:
     constant = int(session().recording.constants[0][0])
     async with debugger() as pilot:
         pilot.app.push_screen(GradCheckScreen(session(), constant))

@@ -76,7 +76,7 @@ async def test_in_a_branch_it_says_so_and_has_its_temperature() -> None:
         assert run().temperature == 0.5
 
 
-async def test_what_is_said_again_is_said_once() -> None:
+async def test_a_repeated_notification_is_shown_once() -> None:
     async with inference() as pilot:
         for _ in range(4):
             await pilot.press("p")
@@ -226,7 +226,7 @@ async def test_the_modes_and_what_they_leave_out() -> None:
         assert state(pilot).walk.strategy == DecodingStrategy()
 
 
-async def test_a_prefix_is_asked_for_and_one_that_cannot_be_is_refused_with_a_sentence() -> None:
+async def test_a_prefix_is_typed_and_a_wrong_one_is_refused_with_a_sentence() -> None:
     async with inference() as pilot:
         await pilot.press("e", *"bex", "enter")
         assert "'x', which no document has" in text(pilot)

@@ -1,4 +1,4 @@
-"""Giving a lecture: pages turn, bind the run, ask, wait, play, train; the lecturer rendered_pages and comes back."""
+"""Giving a lecture: pages turn, bind the run, ask, wait, play, train; the lecturer leaves the page and comes back."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ async def test_a_page_that_plays_can_be_sent_to_its_end(tmp_path: Path) -> None:
         assert "q is there." in text(pilot)
 
 
-async def test_a_page_left_while_it_plays_is_left(tmp_path: Path) -> None:
+async def test_a_page_stops_playing_when_another_is_opened(tmp_path: Path) -> None:
     slow = PAGES.replace("speed: 500", "speed: 0.01")
     async with giving(lecture_of(tmp_path, slow)) as pilot:
         await pilot.press("4", "right")
@@ -320,7 +320,7 @@ async def test_a_page_says_that_steps_are_done_when_they_are(tmp_path: Path, mon
         assert shown.session.moment == shown.player.rendered_pages[4].end
 
 
-async def test_a_page_that_is_left_on_the_way_to_its_moment_complains_of_nothing(
+async def test_a_page_that_is_turned_before_its_moment_shows_no_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     far = PAGES.replace("moment: step 0\nwait: n\n", "moment: step 40\nwait: n\n")

@@ -61,12 +61,12 @@ async def test_a_follower_hears_each_page_and_the_answer_before_the_audience(tmp
             assert (first.right, first.then, first.language) == ("", "", "en")
             assert first.elapsed < PATIENCE
             await pilot.press("right")
-            asked = await heard(stream, lambda notes: notes is not None and notes.page == 1)
-            assert asked is not None
+            question = await heard(stream, lambda notes: notes is not None and notes.page == 1)
+            assert question is not None
             target = lectern(pilot).session.program.tokenizer.name(lectern(pilot).session.program.targets[1])
-            assert asked.right == f"c) {target}"
-            assert asked.then.startswith(f"It is {target}")
-            assert (asked.press, asked.asks, asked.done) == ("reveal", True, False)
+            assert question.right == f"c) {target}"
+            assert question.then.startswith(f"It is {target}")
+            assert (question.press, question.asks, question.done) == ("reveal", True, False)
             assert "It is" not in text(pilot)
             await pilot.press("right")
             assert await heard(stream, lambda notes: notes is not None and notes.done and notes.press == "next")
@@ -245,15 +245,15 @@ def test_what_is_read_is_checked_and_shown_never_obeyed() -> None:
     assert came.title == r"\x1b]0;owned\x07"
     assert came.notes == "one\n\\x1b[2Jtwo\\u202e"
     assert "\r" not in came.right
-    said = asdict(PAGE)
-    assert Notes.read(said) == PAGE
+    values = asdict(PAGE)
+    assert Notes.read(values) == PAGE
     changed: list[dict[str, Any]] = [{"elapsed": float("nan")}, {"elapsed": -1}, {"title": 7}, {"audience": "nothing"}]
-    for wrong in (None, [1], {}, *(said | change for change in changed)):
+    for wrong in (None, [1], {}, *(values | change for change in changed)):
         with pytest.raises(LectureError, match="these are no notes"):
             Notes.read(wrong)
 
 
-async def test_a_lecture_called_from_the_debugger_is_shared_until_it_is_left(tmp_path: Path, folder: Path) -> None:
+async def test_a_lecture_called_from_the_debugger_is_shared_until_it_ends(tmp_path: Path, folder: Path) -> None:
     app = MicrogptApp(Start(SMALL, DOCS), shared=SharedNotes(folder))
     async with app.run_test() as pilot:
         await until(pilot, lambda: app.keeper is not None)

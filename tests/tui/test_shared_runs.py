@@ -162,10 +162,10 @@ def test_a_figure_that_is_taken_away_meanwhile_is_missing() -> None:
     assert found.missing == (0, 3)
 
 
-async def test_names_are_those_of_the_parameters_that_were_asked_about() -> None:
+async def test_names_are_those_of_the_parameters_at_the_time_of_the_request() -> None:
     run = Session(SMALL, DOCS)
     run.run(until=20)
-    wanted, strategy, told = sample_names(run, NAMES, DecodingStrategy(), "", "names 0"), DecodingStrategy(), []
+    wanted, strategy, names = sample_names(run, NAMES, DecodingStrategy(), "", "names 0"), DecodingStrategy(), []
     async with debugger(run=run) as pilot:
         screen(pilot).go(Moment(20))
         await until(pilot, lambda: not screen(pilot).busy)
@@ -177,5 +177,5 @@ async def test_names_are_those_of_the_parameters_that_were_asked_about() -> None
             shown._documents.sample((), strategy, "", "names 0")
             run.seek(Moment(0))
         await until(pilot, lambda: None in shown.state.names)
-        told = shown.state.names[None]
-    assert told == wanted
+        names = shown.state.names[None]
+    assert names == wanted
