@@ -34,14 +34,13 @@ from microgpt_tui.autosave import Autosave
 from microgpt_tui.debugger.keys import KEYS
 from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.dialogs.chapters import ChaptersScreen
-from microgpt_tui.dialogs.palette import Palette
 from microgpt_tui.dialogs.save import SaveScreen
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.terminal_text import lines
 from microgpt_tui.lectures.lecture import Lecture
 from microgpt_tui.lectures.library import load_course
 from microgpt_tui.lectures.page import Course
-from microgpt_tui.lectures.shared_notes import SharedNotes
+from microgpt_tui.lectures.speaker_notes import SharedNotes
 from microgpt_tui.panes import registry
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.screens.lecture import LectureScreen
@@ -50,7 +49,12 @@ from microgpt_tui.storage.paths import in_browser, state_folder
 from microgpt_tui.storage.startup import Start
 from microgpt_tui.storage.threads import NO_THREADS, check_threads
 from microgpt_tui.texts.languages import usual_language
-from microgpt_tui.widgets.textual_fixes import LastingNotification, PrintableFilter
+from microgpt_tui.widgets.modal import Passing
+from microgpt_tui.widgets.textual_fixes import LastingNotification, PrintableFilter, SafeCommandPalette
+
+
+class Palette(SafeCommandPalette, Passing[None]):
+    """The command palette. It closes as every other dialog does."""
 
 
 class ThemedApp(App[EngineError | None]):
@@ -225,7 +229,7 @@ class MicrogptApp(ThemedApp):
         """Exit with the error, or show it in the debugger that a lecture was called from."""
         await self._end_lecture(message.error)
 
-    @on(OpeningScreen.Left)
+    @on(OpeningScreen.Cancelled)
     async def cancelled(self) -> None:
         """Cancel opening a run: exit, or return to the debugger that a lecture was called from."""
         await self._end_lecture()
@@ -300,8 +304,8 @@ class MicrogptApp(ThemedApp):
         else:
             await self.push_screen(screen)
 
-    @on(LectureScreen.Left)
-    async def left(self, message: LectureScreen.Left) -> None:
+    @on(LectureScreen.ChapterLeft)
+    async def left(self, message: LectureScreen.ChapterLeft) -> None:
         """Go from a chapter to another one, or to the debugger that it was called from, or exit."""
         if message.screen is not self.screen or self._replacing:
             return  # the first of several key presses was handled

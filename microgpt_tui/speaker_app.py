@@ -13,7 +13,7 @@ from textual.screen import Screen
 from textual.theme import Theme
 
 from microgpt_tui.app import ThemedApp, end_on_signals
-from microgpt_tui.lectures.shared_notes import follow
+from microgpt_tui.lectures.speaker_notes import follow
 from microgpt_tui.screens.speaker_notes import NotesScreen
 from microgpt_tui.storage.paths import state_folder
 from microgpt_tui.storage.threads import check_threads
@@ -52,7 +52,7 @@ class NotesApp(ThemedApp):
 
     async def _follow(self) -> None:
         async for notes in follow(self._folder):
-            self.shown.hear(notes)
+            self.shown.show_notes(notes)
 
     def _recolour(self, theme: Theme) -> None:
         super()._recolour(theme)

@@ -22,7 +22,7 @@ from textual.pilot import Pilot
 
 from engine import Config
 from microgpt_tui.app import MicrogptApp
-from microgpt_tui.dialogs.command_line import LineScreen
+from microgpt_tui.dialogs.text_input import LineScreen
 from microgpt_tui.export.headless import settled
 from microgpt_tui.export.screenshot import Screenshot
 from microgpt_tui.export.svg import svg

@@ -35,11 +35,9 @@ from microgpt_tui.debugger.what_if import WhatIfController
 from microgpt_tui.dialogs.ablations import PartsScreen, in_question
 from microgpt_tui.dialogs.branches import BranchesScreen, Wish
 from microgpt_tui.dialogs.breakpoints import BreakpointsScreen
-from microgpt_tui.dialogs.command_line import LineScreen, Prompt
 from microgpt_tui.dialogs.gradcheck import GradCheckScreen
-from microgpt_tui.dialogs.help import HelpScreen
-from microgpt_tui.dialogs.letter import LetterScreen
-from microgpt_tui.dialogs.prompt import AskScreen
+from microgpt_tui.dialogs.help import HelpScreen, debugger_help
+from microgpt_tui.dialogs.text_input import AskScreen, LetterScreen, LineScreen
 from microgpt_tui.drawing.numbers import exact
 from microgpt_tui.panes import registry
 from microgpt_tui.panes.arrangement import Arrangement
@@ -492,15 +490,11 @@ class DebuggerScreen(Screen[None]):
         if self._moving():
             return
         frame = self.frame
-        prompt: Prompt[Command] = Prompt(
-            ":",
-            goto.HINT,
-            partial(self.go_to.read, frame),
-            partial(goto.completions, frame=frame),
-            self.go_to.typed,
+        line: LineScreen[Command] = LineScreen(
+            ":", goto.HINT, partial(self.go_to.read, frame), partial(goto.completions, frame=frame), self.go_to.typed,
             partial(goto.preview, frame=frame, docs=self.session.docs),
-        )
-        self.app.push_screen(LineScreen(prompt), self._carry_out)
+        )  # fmt: skip
+        self.app.push_screen(line, self._carry_out)
 
     def _carry_out(self, command: Command | None) -> None:
         if isinstance(command, Continue):
@@ -524,10 +518,8 @@ class DebuggerScreen(Screen[None]):
             return
         go_to, program = self.go_to, self.session.program
         read = partial(go_to.search, program, self.session.moment)
-        prompt = Prompt(
-            "/", go_to.search_hint, read, partial(search.search_completions, program=program), go_to.searched
-        )
-        self.app.push_screen(LineScreen(prompt), self._found)
+        complete = partial(search.search_completions, program=program)
+        self.app.push_screen(LineScreen("/", go_to.search_hint, read, complete, go_to.searched), self._found)
 
     def _found(self, match: search.Match | None) -> None:
         if match is not None:
@@ -725,7 +717,8 @@ class DebuggerScreen(Screen[None]):
     def action_help(self) -> None:
         """All keys, and the sentences of the present event."""
         if not self.busy:
-            self.app.push_screen(HelpScreen(self.frame, self.grid.chosen.id if self.grid.chosen else None))
+            pane = self.grid.chosen.id if self.grid.chosen else None
+            self.app.push_screen(HelpScreen("Help", debugger_help(self.frame, pane)))
 
 
 NOWHERE = dict.fromkeys(

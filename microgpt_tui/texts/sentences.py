@@ -1,4 +1,4 @@
-"""The sentences that events and panes say of themselves, kept as data so that languages can be added."""
+"""The sentences about events and panes, as data, so that languages can be added."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from typing import Literal
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual import events
+from textual.app import ComposeResult
 from textual.color import Color
 from textual.command import CommandList, CommandPalette
 from textual.errors import NoWidget
@@ -87,6 +88,10 @@ class SafeCommandList(CommandList, SafeOptionList):
 
 class SafeCommandPalette(CommandPalette):
     """A command palette that bears being closed or clicked at any time."""
+
+    def compose(self) -> ComposeResult:
+        for widget in super().compose():
+            yield SafeCommandList() if isinstance(widget, CommandList) else widget
 
     def _gather_commands(self, search_value: str) -> None:  # type: ignore[override]  # nobody looks at its worker
         """Search, but not after the palette was closed: its list may be gone."""

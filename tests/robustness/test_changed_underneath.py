@@ -15,8 +15,7 @@ from engine.checkpoint import checkpoint, validate
 from engine.model.dataset import Origin
 from microgpt_tui.debugger.annotations import restored
 from microgpt_tui.debugger.frame import Focus
-from microgpt_tui.lectures.shared_notes import FILES, Found, SharedNotes, newest
-from microgpt_tui.lectures.speaker_notes import Notes, Seen
+from microgpt_tui.lectures.speaker_notes import FILES, Audience, Notes, SharedNotes, StoredNotes, newest
 from microgpt_tui.panes.arrangement import FILE, Arrangement
 from microgpt_tui.storage import saved_session
 from microgpt_tui.storage.saved_session import SavedSession
@@ -25,7 +24,7 @@ from tests.support.commands import error_of, invoke
 from tests.support.damaged_runs import GONE, STRANGE, changed, places, written
 
 CONFIG = Config(n_embd=4, n_head=2, block_size=4, num_steps=20)
-NOTES = Notes("en", "A", "B", 0, 1, "C", "", "D", False, False, "next", "", Seen.PAGE, 1.0)
+NOTES = Notes("en", "A", "B", 0, 1, "C", "", "D", False, False, "next", "", Audience.PAGE, 1.0)
 NAMES = b"anna\nben\ncarla\n"
 
 
@@ -156,7 +155,7 @@ def test_a_value_of_the_layout_or_of_the_notes_is_strange(name: str) -> None:
         for place in places(whole):
             file.write_text(json.dumps(changed(whole, place, STRANGE[name])))
             found: object = read()
-            assert found is None or isinstance(found, Arrangement | Found)
+            assert found is None or isinstance(found, Arrangement | StoredNotes)
 
 
 def test_gone_is_not_null() -> None:

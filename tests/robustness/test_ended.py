@@ -13,7 +13,7 @@ import pytest
 
 from engine.checkpoint import checkpoint
 from microgpt_tui.cli.train import _StepReporter
-from microgpt_tui.lectures.shared_notes import FILES
+from microgpt_tui.lectures.speaker_notes import FILES
 from microgpt_tui.storage import saved_session
 from tests.support.commands import SMALL, environment, invoke, start
 from tests.support.terminal import COMPILED, PATIENCE, Terminal, needs_tmux, terminal

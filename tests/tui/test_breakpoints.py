@@ -10,7 +10,7 @@ from textual.widgets import Input, OptionList
 
 from engine import CHECKS, Breakpoint, EventPattern, Phase
 from microgpt_tui.dialogs.breakpoints import BreakpointsScreen
-from microgpt_tui.dialogs.prompt import AskScreen
+from microgpt_tui.dialogs.text_input import AskScreen
 from microgpt_tui.panes.base import Pane
 from tests.support.harness import debugger, name, notes, screen, text, until
 
@@ -25,7 +25,7 @@ def pane(pilot: Pilot[None], which: str) -> str:
 
 
 async def type_in(pilot: Pilot[None], words: str) -> None:
-    """Answer the question that is asked."""
+    """Type the answer to the open dialog."""
     await pilot.pause()
     pilot.app.screen.query_one(Input).value = words
     await pilot.press("enter")
@@ -115,12 +115,12 @@ async def test_breakpoints_are_typed_changed_switched_and_deleted() -> None:
         assert pilot.app.screen is screen(pilot)
 
 
-async def test_what_is_wrong_is_pointed_at_and_the_typed_text_stays() -> None:
+async def test_a_mistake_is_pointed_at_and_the_typed_text_stays() -> None:
     async with debugger() as pilot:
         await add(pilot, "loss < lose")
-        asked = pilot.app.screen
-        assert isinstance(asked, AskScreen)
-        assert asked.query_one(Input).value == "loss < lose"
+        dialog = pilot.app.screen
+        assert isinstance(dialog, AskScreen)
+        assert dialog.query_one(Input).value == "loss < lose"
         lines = text(pilot).splitlines()
         (at,) = [i for i, line in enumerate(lines) if "^^^^" in line]
         assert lines[at].index("^^^^") == lines[at - 1].index("lose")

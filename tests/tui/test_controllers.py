@@ -17,8 +17,7 @@ from microgpt_tui.debugger.navigation import SameEvent, first_moment
 from microgpt_tui.debugger.state import DebuggerState
 from microgpt_tui.debugger.stops import StopsController
 from microgpt_tui.debugger.what_if import WhatIfController
-from microgpt_tui.lectures.player import LecturePlayer
-from microgpt_tui.lectures.progress import Press
+from microgpt_tui.lectures.player import LecturePlayer, Press
 from microgpt_tui.panes import registry
 from tests.support.harness import DOCS, SMALL
 from tests.support.lecture_harness import lecture_of
@@ -195,10 +194,10 @@ def test_a_player_turns_pages_and_takes_a_prediction(tmp_path: Path) -> None:
     lecture = lecture_of(tmp_path, chapters=2)
     player = LecturePlayer(lecture, Debugger().stops.scope, registry.screen_names())
     player.open(1)
-    assert (player.turn.next, player.leaf, player.spotlight) == (Press.REVEAL, None, ())
+    assert (player.next, player.rendered, player.spotlight) == (Press.REVEAL, None, ())
     player.predicted = 2
     player.finish()
-    assert (player.turn.next, player.begun) == (Press.TURN, True)
+    assert (player.next, player.begun) == (Press.TURN, True)
     player.open(0)
     assert (player.predicted, player.begun) == (None, False)
     assert [player.digit(digit) for digit in (0, 3)] == [None, 2]

@@ -63,13 +63,15 @@ async def test_a_page_is_landed_on_while_the_past_is_replayed(tmp_path: Path, mo
         shown.historian.ask([Series(Update(3), {}, tuple(range(29)))])
         await until(pilot, held.reached.is_set)
         await pilot.press("left")
-        await until(pilot, lambda: shown.session.moment == shown.player.leaves[4].start and not shown.session.losses)
+        await until(
+            pilot, lambda: shown.session.moment == shown.player.rendered_pages[4].start and not shown.session.losses
+        )
         held.release()
         await until(pilot, lambda: bool(over))
 
 
 async def test_a_frame_that_comes_after_the_run_was_halted_is_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    run, post_it, posted, held, seen = Session(SMALL, DOCS), Held(), threading.Event(), Held(), []
+    run, post_it, posted, held, state = Session(SMALL, DOCS), Held(), threading.Event(), Held(), []
     run.run(until=45)
     async with debugger(run=run) as pilot:
         here = screen(pilot)
@@ -91,7 +93,7 @@ async def test_a_frame_that_comes_after_the_run_was_halted_is_not_drawn(monkeypa
             seek(moment, *args)
 
         def looked_at() -> Any:
-            seen.append(threading.current_thread() is threading.main_thread() and held.reached.is_set())
+            state.append(threading.current_thread() is threading.main_thread() and held.reached.is_set())
             return view()
 
         monkeypatch.setattr(run_controller, "FRAME", 0.0)
@@ -105,7 +107,7 @@ async def test_a_frame_that_comes_after_the_run_was_halted_is_not_drawn(monkeypa
         here.motion.halt()
         assert held.reached.wait(PATIENCE)
         await pilot.pause()
-        assert True not in seen
+        assert True not in state
         held.release()
         await until(pilot, lambda: not here.busy)
         assert run.moment == Moment(44)
@@ -160,10 +162,10 @@ def test_a_figure_that_is_taken_away_meanwhile_is_missing() -> None:
     assert found.missing == (0, 3)
 
 
-async def test_names_are_those_of_the_parameters_that_were_asked_about() -> None:
+async def test_names_are_those_of_the_parameters_at_the_time_of_the_request() -> None:
     run = Session(SMALL, DOCS)
     run.run(until=20)
-    wanted, strategy, told = sample_names(run, NAMES, DecodingStrategy(), "", "names 0"), DecodingStrategy(), []
+    wanted, strategy, names = sample_names(run, NAMES, DecodingStrategy(), "", "names 0"), DecodingStrategy(), []
     async with debugger(run=run) as pilot:
         screen(pilot).go(Moment(20))
         await until(pilot, lambda: not screen(pilot).busy)
@@ -171,9 +173,9 @@ async def test_names_are_those_of_the_parameters_that_were_asked_about() -> None
         await until(pilot, lambda: isinstance(pilot.app.screen, InferenceScreen))
         shown = pilot.app.screen
         assert isinstance(shown, InferenceScreen)
-        with shown._helper._turn:
-            shown._helper.sample((), strategy, "", "names 0")
+        with shown._documents._turn:
+            shown._documents.sample((), strategy, "", "names 0")
             run.seek(Moment(0))
-        await until(pilot, lambda: None in shown.seen.names)
-        told = shown.seen.names[None]
-    assert told == wanted
+        await until(pilot, lambda: None in shown.state.names)
+        names = shown.state.names[None]
+    assert names == wanted

@@ -18,7 +18,7 @@ from engine import Config
 from engine.timeline.events import EventKey, Moment, Phase
 from microgpt_tui.app import MicrogptApp
 from microgpt_tui.dialogs.breakpoints import BreakpointsScreen
-from microgpt_tui.dialogs.command_line import LineScreen
+from microgpt_tui.dialogs.text_input import LineScreen
 from microgpt_tui.panes import registry
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens.debugger import DebuggerScreen
