@@ -15,6 +15,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from engine import Address, EngineError, NumericFault, Session
+from engine.explain.gradient_paths import Edge
 from engine.expressions.breakpoint import Breakpoint
 from engine.expressions.watch import Watch, watch_text
 from engine.interventions.syntax import Ablation, Change
@@ -22,7 +23,7 @@ from engine.timeline.events import EventKey as Placed
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger import goto, navigation, search
 from microgpt_tui.debugger.annotations import Annotations
-from microgpt_tui.debugger.frame import Choice, Context, Frame
+from microgpt_tui.debugger.frame import Choice, Context, Frame, PathStep, WatchLine
 from microgpt_tui.debugger.goto import Command, Continue
 from microgpt_tui.debugger.goto_controller import GoTo
 from microgpt_tui.debugger.keys import Key, KeyCommands
@@ -51,8 +52,6 @@ from microgpt_tui.panes.layouts import Split, plan
 from microgpt_tui.panes.status_line import StatusLine
 from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
-from microgpt_tui.panes.watches import Watches
-from microgpt_tui.panes.why import Why
 from microgpt_tui.screens.inference import InferenceScreen
 from microgpt_tui.storage.paths import in_browser
 
@@ -174,10 +173,11 @@ class DebuggerScreen(Screen[None]):
         fault = str(self.state.fault) if self.state.fault else None
         session = self.session
         split = (len(session.docs), len(session.val_docs)) if session.val_docs else None
-        past, names, what_if = self.historian.known, self.motion.names, self.what_if
-        kept, live = self.state.kept, self.state.live
-        around = Context(fault, past, names, kept, live, split, what_if.branch, what_if.beside)
-        return Frame(self.session.view(), self.state.where, around)
+        state, what_if, past, names = self.state, self.what_if, self.historian.known, self.motion.names
+        around = Context(
+            fault, past, names, state.kept, state.live, split, what_if.branch, what_if.beside, state.path, state.watch
+        )
+        return Frame(session.view(), state.where, around)
 
     def show(self) -> None:
         """Hand the present moment to every pane."""
@@ -484,6 +484,13 @@ class DebuggerScreen(Screen[None]):
             self.choose(message.target)
         elif isinstance(message.target, Choice):
             self.state.look_at(message.target)
+        elif isinstance(message.target, PathStep):
+            self.state.choose_path(message.target)
+        elif isinstance(message.target, Edge):  # backspace returns to the scalar that it was followed from
+            self.state.follow_from(self.frame.selected)
+            self.choose(message.target.row)
+        elif isinstance(message.target, WatchLine):
+            self.state.choose_watch(message.target.number)
 
     # Going by name.
 
@@ -613,11 +620,18 @@ class DebuggerScreen(Screen[None]):
         if text is not None:
             self.stops.watch(text)
 
-    @on(Watches.Dropped)
-    def dropped(self, message: Watches.Dropped) -> None:
-        """A watch is removed."""
-        if not self.busy:
-            self.stops.unwatch(message.text)
+    def action_watch_line(self, way: int) -> None:
+        """Choose the watch below or above, and select its scalar."""
+        if not self.busy and self.state.choose_watch(self.state.watch + way):
+            frame = self.frame
+            row = frame.watches[self.state.watch].row(frame.view)
+            if row is not None:
+                self.choose(row)
+
+    def action_unwatch(self) -> None:
+        """Remove the chosen watch."""
+        if not self.busy and self.state.kept.watches:
+            self.stops.unwatch(self.state.kept.watches[self.state.watch])
 
     # What if.
 
@@ -690,13 +704,6 @@ class DebuggerScreen(Screen[None]):
                 self.what_if.undo(name)
 
     # Gradients and inference.
-
-    @on(Why.Followed)
-    def followed(self, message: Why.Followed) -> None:
-        """Select a link's scalar; backspace returns to the one that it was followed from."""
-        if not self.busy:
-            self.state.follow_from(self.frame.selected)
-            self.choose(message.row)
 
     def action_check_gradient(self) -> None:
         """Check the selected scalar against finite differences; one that was found there is chosen."""

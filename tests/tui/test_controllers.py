@@ -11,7 +11,7 @@ from engine import NumericFault, Session
 from engine.interventions.syntax import parse
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger.annotations import Annotations
-from microgpt_tui.debugger.frame import Choice, Focus, Frame
+from microgpt_tui.debugger.frame import Choice, Context, Focus, Frame, PathChoice, PathStep
 from microgpt_tui.debugger.goto_controller import GoTo
 from microgpt_tui.debugger.navigation import SameEvent, first_moment
 from microgpt_tui.debugger.state import DebuggerState
@@ -46,7 +46,8 @@ class Debugger:
         self.said.append(message)
 
     def frame(self) -> Frame:
-        return Frame(self.session.view(), self.state.where)
+        around = Context(kept=self.state.kept, path=self.state.path, watch=self.state.watch)
+        return Frame(self.session.view(), self.state.where, around)
 
     def go(self, to: Moment | SameEvent) -> bool:
         assert isinstance(to, Moment)
@@ -96,6 +97,53 @@ def test_a_value_is_followed_and_come_back_from() -> None:
     assert came_from is not None
     assert (came_from.moment, came_from.row) == (here.moment, 5)
     assert state.follow_back() is None
+
+
+def test_a_path_and_its_edge_are_chosen_until_the_scalar_or_the_moment_changes() -> None:
+    debugger = Debugger()
+    state, program = debugger.state, debugger.session.program
+    debugger.go(Moment(0, Phase.BACKWARD, program.ticks(Phase.BACKWARD)))
+    row = int(debugger.session.recording.matrices["lm_head"][0, 0])
+    state.choose(row)
+    first = debugger.frame()
+    assert (first.path, first.edge) == (PathChoice(row), first.paths[0][1][0])
+    for step in (PathStep(row, edge=1), PathStep(row, path=1), PathStep(row, edge=-1)):
+        state.choose_path(step)
+    frame = debugger.frame()
+    assert frame.path == PathChoice(row, 1, -1)
+    assert frame.edges == frame.paths[1][1]
+    assert frame.edge == frame.edges[-1]
+    state.choose(row)
+    assert debugger.frame().path == PathChoice(row, 1, -1)
+    state.choose(row + 1)
+    state.choose(row)
+    assert debugger.frame().path == PathChoice(row)
+    state.choose_path(PathStep(row, path=1))
+    debugger.go(Moment(0, Phase.BACKWARD, 3))
+    assert state.path is None
+
+
+def test_choosing_past_the_last_path_and_edge_begins_again() -> None:
+    debugger = Debugger()
+    debugger.go(Moment(0, Phase.BACKWARD, debugger.session.program.ticks(Phase.BACKWARD)))
+    row = int(debugger.session.recording.matrices["lm_head"][0, 0])
+    debugger.state.choose(row)
+    paths = debugger.frame().paths
+    debugger.state.choose_path(PathStep(row, path=len(paths)))
+    debugger.state.choose_path(PathStep(row, edge=len(paths[0][1])))
+    assert debugger.frame().edge == paths[0][1][0]
+
+
+def test_a_watch_is_chosen_and_the_choice_stays_within_the_list() -> None:
+    debugger = Debugger()
+    state = debugger.state
+    assert not state.choose_watch(0)
+    state.annotate(Annotations(watches=("loss", "wte[1, 2]", "wpe[0, 1]")))
+    assert state.choose_watch(2)
+    assert [watch.text for watch in debugger.frame().watches] == list(state.kept.watches)
+    assert (state.choose_watch(3), state.choose_watch(-1), state.watch) == (False, False, 2)
+    state.annotate(Annotations(watches=("loss",)))
+    assert state.watch == 0
 
 
 def test_a_breakpoint_is_set_and_removed_with_its_hits() -> None:

@@ -84,7 +84,7 @@ async def test_w_watches_the_selected_number_wherever_it_is_shown() -> None:
         assert lines(pilot)[0].split()[3] == "·"  # not made yet
         await pilot.press("f", "f", "w")
         assert screen(pilot).state.kept.watches[1].startswith("wte[")
-        row = pane(pilot)._watches(screen(pilot).frame)[0].row(run().view())
+        row = screen(pilot).frame.watches[0].row(run().view())
         assert row is not None
         gradient = screen(pilot).frame.gradient(row)
         assert f"∂ {number(gradient)}" in lines(pilot)[0]
