@@ -9,19 +9,17 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from engine import Session
 from engine.autograd.tape import Rows
 from engine.explain.gradient_paths import Chains, Edge, GradientPath, waypoints
 from engine.explain.scalar import Explainer
 from engine.explain.source_lines import SourceLine, lines_now
 from engine.expressions.scope import Scope
 from engine.expressions.watch import Watch
-from engine.interventions.syntax import Change
 from engine.model.tokenizer import Tokenizer
-from engine.run.branches import Branches
 from engine.timeline.events import Event, EventKey, Moment, Phase
 from engine.timeline.view import AdamStep, GradientState, Reading, View
 from microgpt_tui.debugger.annotations import Annotations
+from microgpt_tui.debugger.compared_run import ComparedRun
 from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.debugger.run_controller import Live
 from microgpt_tui.debugger.series import Past, Series, Update, series_of
@@ -102,23 +100,6 @@ class WatchLine:
     """The target of a spot or key that chooses a watch by its line, counted from 0."""
 
     number: int
-
-
-@dataclass(frozen=True, slots=True)
-class ComparedRun:
-    """The run that this one is compared with: what it is called, its branch (None: the original), its changes.
-
-    Panes move a copy of it, never itself.
-    """
-
-    name: str
-    branch: str | None
-    changes: tuple[Change, ...]
-    branches: Branches = field(compare=False)
-
-    def copy(self) -> Session:
-        """A run of one's own; not to be made on the screen's thread."""
-        return self.branches.copy(self.branch, self.changes)
 
 
 @dataclass(frozen=True, slots=True)

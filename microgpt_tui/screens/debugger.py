@@ -91,12 +91,13 @@ class DebuggerScreen(Screen[None]):
         self.state = DebuggerState(session, kept, self.show)
         self.stops = StopsController(self.state, self.notify)
         self.go_to = GoTo(self.state, self.go, lambda: self.frame, self.notify)
-        self.what_if = WhatIfController(self.state, self.enter, self.notify)
+        start = partial(self.run_worker, thread=True, group="motion")
+        self.motion = RunController(session, start, self.post_message)
+        self.what_if = WhatIfController(self.state, self.enter, self.notify, start, self.call_later)
         arrangement = Arrangement.load() if arrangement is None else arrangement
         kinds = {spec.id: spec.kind for spec in registry.PANES}
         self.grid = PaneGrid(kinds, arrangement, lambda: self.layout_for(self.state.where.moment.phase))
         self.historian = SeriesLoader(self, session)
-        self.motion = RunController(self, session)
         self._waiting = False
         self._pressed: list[str] = []  # moves that are to follow the one that is under way, as `action_go` takes them
         self._destination: SameEvent | None = None  # where a relative move is going
@@ -118,7 +119,8 @@ class DebuggerScreen(Screen[None]):
         self.show()
 
     def on_unmount(self) -> None:
-        """Stop the worker."""
+        """Stop the threads."""
+        self.what_if.halt()
         self.motion.halt(wait=True)
 
     def on_resize(self, event: events.Resize) -> None:

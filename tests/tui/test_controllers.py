@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from engine import NumericFault, Session
 from engine.interventions.syntax import parse
+from engine.run.branches import Branches
 from engine.timeline.events import Moment, Phase
+from engine.timeline.view import View
 from microgpt_tui.debugger.annotations import Annotations
+from microgpt_tui.debugger.compared_run import ComparedRun
 from microgpt_tui.debugger.frame import Choice, Context, Focus, Frame, PathChoice, PathStep
 from microgpt_tui.debugger.goto_controller import GoTo
 from microgpt_tui.debugger.navigation import SameEvent, first_moment
+from microgpt_tui.debugger.run_controller import Start
 from microgpt_tui.debugger.state import DebuggerState
 from microgpt_tui.debugger.stops import StopsController
 from microgpt_tui.debugger.what_if import WhatIfController
@@ -22,6 +27,11 @@ from microgpt_tui.lectures.progress import Press
 from microgpt_tui.panes import registry
 from tests.support.harness import DOCS, SMALL
 from tests.support.lecture_harness import lecture_of
+
+
+def at_once(call: Callable[..., None], *args: Any) -> None:
+    """Stands for a thread, and for the loop of the screen."""
+    call(*args)
 
 
 @dataclass
@@ -176,7 +186,7 @@ def test_a_branch_is_made_when_the_run_may_be_left() -> None:
             made.append(make())
         return may
 
-    what_if = WhatIfController(debugger.state, enter, debugger.notify)
+    what_if = WhatIfController(debugger.state, enter, debugger.notify, at_once, at_once)
     change = parse("wte[0, 0] = 0.5", debugger.stops.scope, 0)
     what_if.add(change)
     assert not what_if.branches.all()
@@ -188,10 +198,68 @@ def test_a_branch_is_made_when_the_run_may_be_left() -> None:
     assert debugger.said[-1].startswith("What if: wte[0, 0]@step=0 = 0.5")
     beside = what_if.beside
     assert beside is not None
-    assert beside.branch is None
+    assert beside.name == "original"
     what_if.remove("branch 1")
     assert made[-1] is debugger.session
     assert not what_if.entered(debugger.state.session)
+
+
+def compared_run(debugger: Debugger, start: Start, *changes: str) -> ComparedRun:
+    """A copy of the run with changes, at which the debugger looks."""
+    session, scope = debugger.session, debugger.stops.scope
+    make = partial(Branches(session).copy, None, [parse(text, scope, 0) for text in changes])
+    return ComparedRun("changed", session, make, start, at_once, debugger.changed)
+
+
+def test_a_compared_run_is_made_in_a_thread_and_follows_to_each_moment() -> None:
+    debugger, works = Debugger(), list[Callable[[], None]]()
+    run = compared_run(debugger, works.append, "wte[0, 0] = 0.5")
+    here, near, far = debugger.session.moment, Moment(0, Phase.FORWARD, 7), Moment(30)
+    assert (run.at(here), run.at(here), len(works)) == (None, None, 1)
+    assert run.at(near) is None  # on the way to the moment before: it is halted, and sent on when it stands still
+    works.pop()()
+    assert debugger.changes == 1
+    assert view_of(run, near).moment == near
+    assert view_of(run, near).data(debugger.session.recording.matrices["wte"]).values[0, 0] == 0.5
+    assert run.at(far) is None or view_of(run, far).moment == far  # compiled, thirty steps are near
+    if works:
+        works.pop()()
+    assert view_of(run, far).moment == far
+    assert debugger.session.moment == here
+
+
+def view_of(run: ComparedRun, moment: Moment) -> View:
+    """The view of a compared run that is there."""
+    view = run.at(moment)
+    assert isinstance(view, View)
+    return view
+
+
+def test_a_compared_run_says_why_it_cannot_be_at_a_moment() -> None:
+    run = compared_run(Debugger(), at_once, "learning_rate = 2000")
+    assert run.at(Moment(9)) is None  # it is made, and meets a fault on its way
+    assert "training stopped at step" in str(run.at(Moment(9)))
+    impossible = compared_run(Debugger(), at_once, "scalar[99999]@step=1 = 0.5")
+    impossible.at(Moment(1))
+    assert "there is no scalar 99999" in str(impossible.at(Moment(1)))
+
+
+def test_another_run_is_compared_when_the_partner_or_its_changes_are_others() -> None:
+    debugger = Debugger()
+    what_if = WhatIfController(debugger.state, lambda *_: False, debugger.notify, at_once, at_once)
+    assert what_if.beside is None
+    changes = [parse(text, debugger.stops.scope, 0) for text in ("wte[0, 0] = 0.5", "wte[0, 1] = 0.5")]
+    for change in changes:
+        what_if.branches.change(None, [change])
+    last = what_if.beside
+    assert last is not None
+    assert (last.name, what_if.beside) == ("branch 2", last)
+    what_if.partner = "branch 1"
+    first = what_if.beside
+    assert first is not None
+    assert first.name == "branch 1"
+    what_if.branches.change("branch 1", changes, enter=False)
+    assert what_if.beside is not first
 
 
 def test_a_jump_goes_on_when_the_run_has_come_to_its_step() -> None:

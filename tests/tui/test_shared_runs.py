@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.message import Message
 
 from engine import Moment, Session, Stops
 from engine.run.replay import sample_names
@@ -75,9 +74,9 @@ async def test_a_frame_that_comes_after_the_run_was_halted_is_not_drawn(monkeypa
         here = screen(pilot)
         here.go(Moment(44))
         await until(pilot, lambda: not here.busy and run.step == 44)
-        post, seek, view = here.post_message, run.seek, run.view
+        post, seek, view = here.motion._post, run.seek, run.view
 
-        def noticed(message: Message) -> bool:
+        def noticed(message: RunController.Moved | RunController.Arrived) -> object:
             if not isinstance(message, RunController.Moved):
                 return post(message)
             post_it.wait()
@@ -95,7 +94,7 @@ async def test_a_frame_that_comes_after_the_run_was_halted_is_not_drawn(monkeypa
             return view()
 
         monkeypatch.setattr(run_controller, "FRAME", 0.0)
-        monkeypatch.setattr(here, "post_message", noticed)
+        monkeypatch.setattr(here.motion, "_post", noticed)
         monkeypatch.setattr(run, "seek", held_up)
         monkeypatch.setattr(run, "view", looked_at)
         here.motion.back(Stops(here.stops.scope))
