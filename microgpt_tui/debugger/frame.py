@@ -288,12 +288,16 @@ class Frame:
         """The watches, ready to be evaluated."""
         return [Watch(text, self.scope) for text in self.around.kept.watches]
 
+    def cell_of(self, row: int) -> int | None:
+        """The index of a scalar in the tensor on the stage; None if it is not in it."""
+        found = np.flatnonzero(self.stretch.rows.ravel() == row)
+        return int(found[0]) if len(found) else None
+
     def element(self) -> int:
         """The index, in the tensor on the stage, of the element that is selected or in the making."""
-        rows = self.stretch.rows
-        found = np.flatnonzero(rows.ravel() == self.selected)
-        if len(found):
-            return int(found[0])
+        rows, cell = self.stretch.rows, self.cell_of(self.selected)
+        if cell is not None:
+            return cell
         if self.phase is Phase.FORWARD and self.stepping_inside:
             later = np.flatnonzero(rows.ravel() >= self.view.last_row)
             return int(later[0]) if len(later) else rows.size - 1

@@ -177,7 +177,7 @@ class RunController:
         """The frame that `Moved` asked for is drawn."""
         self._drawn.set()
 
-    def told(self, step: int, loss: float) -> bool:
+    def after_step(self, step: int, loss: float) -> bool:
         """A step is finished: now and then names are sampled, from a generator of their own."""
         del loss
         config = self._session.config
@@ -226,7 +226,7 @@ class RunController:
 
     def _passing(self, doing: str, until: int, step: int, loss: float) -> bool:
         """On a long way: say how far it is; whether to stop."""
-        self.told(step, loss)
+        self.after_step(step, loss)
         if time.monotonic() - self._since[0] > FRAME and not self._halt.is_set():
             self._rest(Live(doing, step + 1, until, self._speed()), whole=False)
             self._since = time.monotonic(), step + 1
@@ -250,7 +250,7 @@ class RunController:
         """Train up to the next frame: an event on, a step on, or as far as time allows and then to what was shown."""
         session, pace = self._session, self._running
         if pace.events:
-            return continue_to(session, stops, next_event(session.program, session.moment) or end, self.told)
+            return continue_to(session, stops, next_event(session.program, session.moment) or end, self.after_step)
         deadline = 0.0 if pace.a_second else time.monotonic() + FRAME
 
         here = session.moment
@@ -262,7 +262,7 @@ class RunController:
 
     def _shown_by(self, deadline: float, step: int, loss: float) -> bool:
         """A step is finished: whether it is time for a frame."""
-        self.told(step, loss)
+        self.after_step(step, loss)
         return time.monotonic() > deadline or self._halt.is_set()
 
     def _play(self, end: Moment, shown: Event) -> RunController.Arrived:

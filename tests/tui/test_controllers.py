@@ -8,7 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from engine import NumericFault, Session
+import pytest
+
+from engine import Breakpoint, NumericFault, Session
 from engine.interventions.syntax import parse
 from engine.run.branches import Branches
 from engine.timeline.events import Moment, Phase
@@ -18,7 +20,8 @@ from microgpt_tui.debugger.compared_run import ComparedRun
 from microgpt_tui.debugger.frame import Choice, Context, Focus, Frame, PathChoice, PathStep
 from microgpt_tui.debugger.goto_controller import GoTo
 from microgpt_tui.debugger.navigation import SameEvent, first_moment
-from microgpt_tui.debugger.run_controller import Start
+from microgpt_tui.debugger.navigator import MOST_WAITING, Navigator
+from microgpt_tui.debugger.run_controller import RunController, Start
 from microgpt_tui.debugger.state import DebuggerState
 from microgpt_tui.debugger.stops import StopsController
 from microgpt_tui.debugger.what_if import WhatIfController
@@ -319,3 +322,136 @@ def test_a_player_turns_pages_and_takes_a_prediction(tmp_path: Path) -> None:
     assert (player.predicted, player.begun) == (None, False)
     assert [player.digit(digit) for digit in (0, 3)] == [None, 2]
     assert (player.other_chapter(-1), player.other_chapter(6)) == (None, (1, 0))
+
+
+class Screen:
+    """Stands for the screen of a navigator: counts what it is asked to do."""
+
+    def __init__(self) -> None:
+        self.shown = self.shown_soon = self.progress = self.released = 0
+
+    def show(self) -> None:
+        self.shown += 1
+
+    def show_soon(self) -> None:
+        self.shown_soon += 1
+
+    def show_progress(self) -> None:
+        self.progress += 1
+
+    def release_run(self) -> None:
+        self.released += 1
+
+
+@dataclass
+class Moving(Debugger):
+    """A debugger whose run is moved by a navigator. Threads begin, and what they say is heard, when a test says so."""
+
+    works: list[Callable[[], None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.screen, self.messages = Screen(), list[Any]()
+        self.motion = RunController(self.session, self.works.append, self.messages.append)
+        self.navigator = Navigator(self.state, self.stops, self.motion, self.screen, self.notify)
+
+    def work(self) -> None:
+        """Let the thread come to its end, and the navigator hear of it."""
+        self.works.pop(0)()
+        self.navigator.arrive(self.messages.pop())
+
+    def far(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let a move to another step take a thread."""
+        monkeypatch.setattr(self.motion, "near", lambda moment: moment.step == self.session.step)
+
+
+def test_a_near_move_is_made_at_once_and_shown_soon() -> None:
+    debugger = Moving()
+    assert debugger.navigator.go(Moment(0, Phase.FORWARD, 9))
+    assert debugger.state.where.moment == debugger.session.moment == Moment(0, Phase.FORWARD, 9)
+    assert (debugger.screen.released, debugger.screen.shown_soon, debugger.works) == (1, 1, [])
+    debugger.navigator.move("first_event")
+    debugger.navigator.move("previous_event")
+    assert debugger.said == ["This is the first event of all."]
+
+
+def test_moves_wait_for_a_far_one_until_it_is_halted(monkeypatch: pytest.MonkeyPatch) -> None:
+    debugger = Moving()
+    debugger.far(monkeypatch)
+    navigator = debugger.navigator
+    for way in ("next_step", "next_step", "next_event"):
+        navigator.move(way)
+    assert navigator.waiting == ["next_step", "next_event"]
+    debugger.work()
+    assert (debugger.session.step, navigator.waiting) == (1, ["next_event"])
+    debugger.work()
+    assert (debugger.session.step, debugger.session.view().stretch.name) == (2, "embed_norm")
+    for _ in range(2 * MOST_WAITING):
+        navigator.move("next_step")
+    assert len(navigator.waiting) == MOST_WAITING
+    assert navigator.halt()
+    debugger.work()
+    assert (navigator.waiting, navigator.halt()) == ([], False)
+
+
+def test_a_relative_move_finds_its_event_again_after_a_shorter_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    debugger = Moving(Session(SMALL, ["anna", "b"]))
+    debugger.far(monkeypatch)
+    session = debugger.session
+    long = next(step for step in range(4) if session.seek(Moment(step)) or session.program.n == 4)
+    debugger.navigator.go(session.program.ends(Phase.FORWARD)["q", 3, 0, None])
+    start = session.moment
+    lengths = []
+    for way in ("next_step", "previous_step"):
+        debugger.navigator.move(way)
+        debugger.work()
+        lengths.append(session.program.n)
+    assert (lengths, session.moment, session.step) == ([2, 4], start, long)
+    assert [line.partition(", ")[2] for line in debugger.said] == ["whose last position is 1: this is q there."]
+
+
+def test_a_run_stops_at_a_breakpoint_and_says_so() -> None:
+    debugger = Moving()
+    debugger.state.annotate(Annotations((Breakpoint("1", condition="step == 3"),)))
+    debugger.navigator.run(flat_out=True)
+    debugger.work()
+    assert debugger.session.step == 3
+    assert len(debugger.said) == 1
+    debugger.navigator.continue_back()
+    debugger.work()
+    assert debugger.said[-1] == "There is no stop before this moment."
+
+
+def test_a_halt_to_go_elsewhere_is_not_spoken_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    debugger = Moving()
+    debugger.far(monkeypatch)
+    for diverted in (False, True):
+        debugger.navigator.diverted = lambda diverted=diverted: diverted  # type: ignore[misc]
+        debugger.navigator.go(Moment(40))
+        debugger.navigator.halt()
+        debugger.works.pop(0)()
+        debugger.navigator.arrive(RunController.Arrived(note="The run was halted."))
+        assert debugger.said == ["The run was halted."]
+
+
+def test_no_other_run_is_entered_while_the_run_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    debugger = Moving()
+    debugger.far(monkeypatch)
+    debugger.navigator.go(Moment(3))
+    assert not debugger.navigator.enter(lambda: Session(SMALL, DOCS))
+    assert "do this again when it has arrived" in debugger.said[-1]
+    debugger.work()
+    assert debugger.navigator.enter(lambda: Session(SMALL, DOCS))
+
+
+def test_a_value_is_followed_to_where_it_was_made_and_back() -> None:
+    debugger = Moving()
+    program = debugger.session.program
+    debugger.navigator.go(program.ends(Phase.FORWARD)["probs", 0, None, None])
+    here, tensor = debugger.session.moment, debugger.frame().tensor("q", 0, 0)
+    assert tensor is not None
+    debugger.state.choose(int(tensor[0]))
+    debugger.navigator.follow(debugger.frame())
+    assert debugger.session.view().stretch.name == "q"
+    debugger.navigator.come_back()
+    assert (debugger.session.moment, debugger.state.where.row) == (here, int(tensor[0]))

@@ -76,7 +76,7 @@ async def answer(pilot: Pilot[object], name: str) -> None:
 
 async def test_ctrl_s_saves_and_the_file_opens_at_the_same_tick(places: Path) -> None:
     async with opened(from_seed(SMALL, 4, None)) as (pilot, screen):
-        screen.go(MIDST)
+        screen.navigator.go(MIDST)
         await ask(pilot)
         assert "run-4.safetensors" in text(pilot)
         await pilot.press("enter")
@@ -186,7 +186,7 @@ async def test_a_file_that_is_being_written_is_waited_for(places: Path, monkeypa
 async def left_behind(leave: Callable[[Pilot[object], DebuggerScreen], object]) -> MicrogptApp:
     """An app on which somebody has been at work when it was left."""
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
-        screen.go(MIDST)
+        screen.navigator.go(MIDST)
         await until(pilot, lambda: not screen.busy)
         await pilot.press("5", "down")
         screen.choose(7)
@@ -347,7 +347,7 @@ async def test_it_is_kept_when_the_user_pauses(monkeypatch: pytest.MonkeyPatch) 
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
         assert not desks.desk_file().exists()  # nothing has changed yet
         for moment in (MIDST, Moment(2, Phase.FORWARD, 9)):
-            screen.go(moment)
+            screen.navigator.go(moment)
             await until(pilot, lambda: desks.desk_file().exists() and desks.left().moment == screen.session.moment)
             run, _ = desks.left_run(desks.left())
             assert run is not None
@@ -358,7 +358,7 @@ async def test_a_run_that_another_debugger_has_written_over_is_written_again(mon
     monkeypatch.setattr(autosave, "PAUSE", 0.02)
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
         branch = screen.what_if.branches.change(None, [parse("wte[1, 2] = 0.5", screen.stops.scope)])
-        screen.enter(lambda: screen.what_if.branches.session(branch.name))
+        screen.navigator.enter(lambda: screen.what_if.branches.session(branch.name))
         await until(pilot, lambda: not screen.busy and desks.desk_file().exists() and desks.left().branch is not None)
         other = checkpoint.snapshot(Session(SMALL, load_docs()))
         desks.keep(desks.SavedSession(SMALL, other.origin, Focus(MIDST)), other)
@@ -382,7 +382,7 @@ async def test_a_full_disk_is_told_of_once(monkeypatch: pytest.MonkeyPatch, tmp_
     (tmp_path / "state").touch()  # no folder can be made there
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
         for step in (1, 2, 3):
-            screen.go(Moment(step))
+            screen.navigator.go(Moment(step))
             kept = screen.state.where
             await until(pilot, lambda: pilot.app.keeper._kept.where == kept)  # type: ignore[attr-defined] # noqa: B023
             await screen.workers.wait_for_complete()

@@ -72,7 +72,7 @@ async def test_a_frame_that_comes_after_the_run_was_halted_is_not_drawn(monkeypa
     run.run(until=45)
     async with debugger(run=run) as pilot:
         here = screen(pilot)
-        here.go(Moment(44))
+        here.navigator.go(Moment(44))
         await until(pilot, lambda: not here.busy and run.step == 44)
         post, seek, view = here.motion._post, run.seek, run.view
 
@@ -128,7 +128,7 @@ async def test_a_chapter_begins_on_a_copy_of_a_run_that_is_still_moving(
         await until(pilot, opened)
         first = app.screen
         assert isinstance(first, LectureScreen)
-        monkeypatch.setattr(first.motion, "told", lambda *_: held.wait())
+        monkeypatch.setattr(first.motion, "after_step", lambda *_: held.wait())
         await pilot.press("5", "right")
         await until(pilot, held.reached.is_set)
         step = first.session.step
@@ -164,7 +164,7 @@ async def test_names_are_those_of_the_parameters_that_were_asked_about() -> None
     run.run(until=20)
     wanted, strategy, told = sample_names(run, NAMES, DecodingStrategy(), "", "names 0"), DecodingStrategy(), []
     async with debugger(run=run) as pilot:
-        screen(pilot).go(Moment(20))
+        screen(pilot).navigator.go(Moment(20))
         await until(pilot, lambda: not screen(pilot).busy)
         await pilot.press("i")
         await until(pilot, lambda: isinstance(pilot.app.screen, InferenceScreen))

@@ -104,7 +104,7 @@ async def test_courses_are_those_of_a_straight_run_and_nothing_of_the_future() -
         assert screen(pilot).state.kept.watches == texts
         for step in (30, 12):
             here = first_moment(run().program, step)
-            screen(pilot).go(here)
+            screen(pilot).navigator.go(here)
             await pilot.pause()
             await pilot.press("v", "z")
             await whole(pilot)
@@ -126,7 +126,7 @@ async def test_courses_are_those_of_a_straight_run_and_nothing_of_the_future() -
 async def test_values_are_exact_and_a_condition_is_true_or_false() -> None:
     async with debugger((200, 60), run=run()) as pilot:
         await watch(pilot, "step", "loss < 99", "doc", "token", "q[0]", "loss")
-        screen(pilot).go(Moment(3, Phase.UPDATE))
+        screen(pilot).navigator.go(Moment(3, Phase.UPDATE))
         await pilot.pause()
         values = [line.split()[-2 if "∂" in line else -1] for line in lines(pilot)]
         assert "true" in lines(pilot)[1]
