@@ -76,7 +76,7 @@ class Autosave:
             zoomed=screen.grid.zoomed,
             pane=pane,
             branch=screen.what_if.branch or self._entering,
-            **screen.state.kept.as_dict(),
+            **screen.state.annotations.as_dict(),
         )
 
     def look(self) -> None:

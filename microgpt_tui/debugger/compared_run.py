@@ -11,7 +11,7 @@ from microgpt_tui.debugger.run_controller import RunController, Start
 
 
 class ComparedRun:
-    """Makes the copy when it is first looked at, and brings it to each moment that is asked for.
+    """Makes the copy when `at` is first called, and brings it to each moment that `at` names.
 
     Where that takes long it is done in a thread that `start` begins. `call_later` calls back from there, on the
     screen's thread, and `on_arrival` is called when the copy stands still.

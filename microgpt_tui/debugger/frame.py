@@ -106,14 +106,14 @@ class WatchLine:
 class Context:
     """What panes show of more than the moment: a fault, figures of earlier steps (more may come while the frame is
     shown), names sampled on the way by the step before which they were, what the user keeps, how a run moves, how many
-    documents it is trained on and how many are kept aside, if any are, the branch that it is (None: the original) and
+    documents it is trained on and how many are held out, if any are, the branch that it is (None: the original) and
     the one that it is compared with; the chosen gradient path, if any, and the line of the chosen watch.
     """
 
     fault: str | None = None
     past: Past = field(default_factory=dict)
     names: Mapping[int, list[str]] = field(default_factory=dict)
-    kept: Annotations = field(default_factory=Annotations)
+    annotations: Annotations = field(default_factory=Annotations)
     live: Live | None = None
     split: tuple[int, int] | None = None
     branch: str | None = None
@@ -208,7 +208,7 @@ class Frame:
 
     def halts(self, phase: Phase) -> list[Event]:
         """The events of a phase of this step at which a breakpoint stands."""
-        places = [b.place for b in self.around.kept.breakpoints if b.enabled and b.place]
+        places = [b.place for b in self.around.annotations.breakpoints if b.enabled and b.place]
         return [s for s in self.program.stretches(phase) if any(p.matches(s) for p in places)] if places else []
 
     @property
@@ -286,7 +286,7 @@ class Frame:
     @cached_property
     def watches(self) -> list[Watch]:
         """The watches, ready to be evaluated."""
-        return [Watch(text, self.scope) for text in self.around.kept.watches]
+        return [Watch(text, self.scope) for text in self.around.annotations.watches]
 
     def cell_of(self, row: int) -> int | None:
         """The index of a scalar in the tensor on the stage; None if it is not in it."""

@@ -256,7 +256,7 @@ class Navigator:
         self._display.release_run()
 
     def _refuses(self) -> bool:
-        """Whether the run began to move while a question was open. The user is told to answer it again."""
+        """Whether the run began to move while a question was open. A notification asks to answer it again."""
         if self._motion.busy:
             self._notify("The run is on its way to another moment; do this again when it has arrived.", timeout=4)
         return self._motion.busy

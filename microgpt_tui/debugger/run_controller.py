@@ -62,7 +62,7 @@ class Live:
 
 
 class RunController:
-    """Moves a session; while it is `busy`, nobody else may touch it but in answer to `Moved`, while it is `resting`.
+    """Moves a session; while it is `busy`, other threads may read it only while it is `resting`, for `Moved`.
 
     It is so until its owner has answered `Arrived` with `settle`: keys that come before it find the run on its way.
     `start` begins the thread, and `post` hands `Moved` and `Arrived` from there to the owner's thread.
@@ -151,7 +151,7 @@ class RunController:
 
     @property
     def halted(self) -> bool:
-        """Whether the run that goes on, or was the last to go on, was told to stand still."""
+        """Whether the run that goes on, or was the last to go on, was halted."""
         return self._halt.is_set()
 
     @property
@@ -174,7 +174,7 @@ class RunController:
         return not self._drawn.is_set()
 
     def drawn(self) -> None:
-        """The frame that `Moved` asked for is drawn."""
+        """The frame for which `Moved` made room is drawn: the run goes on."""
         self._drawn.set()
 
     def after_step(self, step: int, loss: float) -> bool:
@@ -293,7 +293,7 @@ class RunController:
         if self._halt.is_set():
             return
         self._drawn.clear()
-        if self._halt.is_set():  # between the two lines above: nobody may be there any more who draws
+        if self._halt.is_set():  # halted between the two lines above: `drawn` may never be called
             self._drawn.set()
             return
         self._post(self.Moved(live, whole))

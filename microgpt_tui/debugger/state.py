@@ -19,9 +19,9 @@ class DebuggerState:
     """
 
     def __init__(
-        self, session: Session, kept: Annotations | None = None, on_change: Callable[[], None] = lambda: None
+        self, session: Session, annotations: Annotations | None = None, on_change: Callable[[], None] = lambda: None
     ) -> None:
-        self._session, self._where, self._kept = session, Focus(session.moment), kept or Annotations()
+        self._session, self._where, self._annotations = session, Focus(session.moment), annotations or Annotations()
         self._fault: NumericFault | None = None
         self._live: Live | None = None
         self._path: PathChoice | None = None
@@ -40,9 +40,9 @@ class DebuggerState:
         return self._where
 
     @property
-    def kept(self) -> Annotations:
+    def annotations(self) -> Annotations:
         """Breakpoints, health checks, watches and marks."""
-        return self._kept
+        return self._annotations
 
     @property
     def fault(self) -> NumericFault | None:
@@ -85,7 +85,7 @@ class DebuggerState:
 
     def choose_watch(self, line: int) -> bool:
         """Select a watch by its line. Returns False, and changes nothing, if there is no such line."""
-        if not 0 <= line < len(self._kept.watches):
+        if not 0 <= line < len(self._annotations.watches):
             return False
         self._watch = line
         self.on_change()
@@ -96,16 +96,16 @@ class DebuggerState:
         self._where = self._where.choosing(choice)
         self.on_change()
 
-    def annotate(self, kept: Annotations) -> None:
+    def annotate(self, annotations: Annotations) -> None:
         """Replace the annotations."""
-        self._kept = kept
-        self._watch = max(0, min(self._watch, len(kept.watches) - 1))
+        self._annotations = annotations
+        self._watch = max(0, min(self._watch, len(annotations.watches) - 1))
         self.on_change()
 
-    def restore(self, where: Focus, kept: Annotations) -> None:
+    def restore(self, where: Focus, annotations: Annotations) -> None:
         """Take up the focus and the annotations of another session."""
         self.stand(where)
-        self.annotate(kept)
+        self.annotate(annotations)
 
     # While the run moves.
 

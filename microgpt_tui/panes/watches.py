@@ -46,7 +46,7 @@ class Watches(Pane):
     ]
 
     def heading(self, frame: Frame) -> str:
-        count = len(frame.around.kept.watches)
+        count = len(frame.around.annotations.watches)
         return f"Watches ─ {count}" if count else self.TITLE
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:

@@ -109,11 +109,11 @@ class DebuggerScreen(Screen[None]):
     ]
 
     def __init__(
-        self, session: Session, kept: Annotations | None = None, arrangement: Arrangement | None = None
+        self, session: Session, annotations: Annotations | None = None, arrangement: Arrangement | None = None
     ) -> None:
         """Panes stand in the given arrangement; without one, as the user left them, which is read from a file."""
         super().__init__()
-        self.state = DebuggerState(session, kept, self.show)
+        self.state = DebuggerState(session, annotations, self.show)
         self.stops = StopsController(self.state, self.notify)
         start = partial(self.run_worker, thread=True, group="motion")
         self.motion = RunController(session, start, self.post_message)
@@ -165,7 +165,9 @@ class DebuggerScreen(Screen[None]):
     def layout_for(self, phase: Phase) -> Split:
         """Where panes stand in a phase, as the user has arranged them. Lectures override it."""
         state = self.state
-        return self.grid.arrangement.apply(plan(phase, self.size, bool(state.kept.watches), state.live is not None))
+        return self.grid.arrangement.apply(
+            plan(phase, self.size, bool(state.annotations.watches), state.live is not None)
+        )
 
     # Where we are.
 
@@ -201,7 +203,16 @@ class DebuggerScreen(Screen[None]):
         split = (len(session.docs), len(session.val_docs)) if session.val_docs else None
         state, what_if, past, names = self.state, self.what_if, self.historian.known, self.motion.names
         around = Context(
-            fault, past, names, state.kept, state.live, split, what_if.branch, what_if.beside, state.path, state.watch
+            fault,
+            past,
+            names,
+            state.annotations,
+            state.live,
+            split,
+            what_if.branch,
+            what_if.beside,
+            state.path,
+            state.watch,
         )
         return Frame(session.view(), state.where, around)
 
@@ -420,11 +431,11 @@ class DebuggerScreen(Screen[None]):
     @halting
     def action_to_mark(self) -> None:
         """Show the marks, ask for a letter, and return to the mark of that name."""
-        if not self.state.kept.marks:
+        if not self.state.annotations.marks:
             self.notify("There is no mark yet; m and a letter sets one.", timeout=3)
             return
         question = "\n".join((*self.go_to.marks(), "Return to a mark: press its letter, or esc."))
-        self.ask(LetterScreen(question, self.state.kept.marks), self.go_to.to_mark)
+        self.ask(LetterScreen(question, self.state.annotations.marks), self.go_to.to_mark)
 
     # Breakpoints and watches.
 
@@ -437,7 +448,7 @@ class DebuggerScreen(Screen[None]):
     def action_breakpoints(self) -> None:
         """List breakpoints and health checks."""
         stops = self.stops
-        self.ask(BreakpointsScreen(self.state.kept, stops.scope, stops.hits, stops.keep), self._go_to_breakpoint)
+        self.ask(BreakpointsScreen(self.state.annotations, stops.scope, stops.hits, stops.keep), self._go_to_breakpoint)
 
     @at_rest
     def _go_to_breakpoint(self, chosen: Breakpoint) -> None:
@@ -479,8 +490,8 @@ class DebuggerScreen(Screen[None]):
     @at_rest
     def action_unwatch(self) -> None:
         """Remove the chosen watch."""
-        if self.state.kept.watches:
-            self.stops.unwatch(self.state.kept.watches[self.state.watch])
+        if self.state.annotations.watches:
+            self.stops.unwatch(self.state.annotations.watches[self.state.watch])
 
     # What if.
 

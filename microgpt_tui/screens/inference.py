@@ -96,7 +96,7 @@ class InferenceScreen(Passing[None]):
         self.show()
 
     def on_unmount(self) -> None:
-        """Nobody watches any more."""
+        """Stop the worker."""
         self._helper.stop()
 
     def show(self) -> None:

@@ -62,7 +62,7 @@ class LectureScreen(DebuggerScreen):
         self.navigator.diverted = lambda: self.player.aim is not None
         self.after_show = self._light_panes
         self._shared = shared  # notes, for other terminals
-        self._quoted = session.restart_copy()  # what the pages quote is asked of this one
+        self._quoted = session.restart_copy()  # the numbers that pages quote are read from this run
         self._gone = False
 
     def compose(self) -> ComposeResult:

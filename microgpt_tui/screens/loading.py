@@ -1,4 +1,4 @@
-"""The loading screen: recording, compiling, and training up to the moment asked for, with progress."""
+"""The loading screen: recording, compiling, and training up to the requested moment, with progress."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class OpeningScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("q,escape", "stop", "stop", id="opening.stop", tooltip="Stop")]
 
     class Ready(Message):
-        """The session stands at the moment that was asked for, or at a fault on the way.
+        """The session stands at the requested moment, or at a fault on the way.
 
         `warning` is a sentence for the user about the compiled loops.
         """
@@ -72,7 +72,7 @@ class OpeningScreen(Screen[None]):
         self.call_after_refresh(self._open)  # first a frame, then the work
 
     def on_unmount(self) -> None:
-        """Nobody waits any more."""
+        """Stop the worker."""
         self._stopped = True
 
     def action_stop(self) -> None:

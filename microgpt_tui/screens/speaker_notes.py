@@ -121,10 +121,10 @@ class NotesScreen(Screen[None]):
         answer += prose(notes.then, width - room)
         if notes.done:  # everyone sees it by now
             answer = [Text(line.plain, theme.DIM) for line in answer]
-        told = (answer, [Text(notes.press, theme.TEXT)], [Text(notes.coming or words["last"], theme.TEXT)])
+        texts = (answer, [Text(notes.press, theme.TEXT)], [Text(notes.coming or words["last"], theme.TEXT)])
         return [
             Text.assemble((_padded(label if number == 0 else "", room), theme.DIM), line)
-            for label, lines in zip(labels, told, strict=True)
+            for label, lines in zip(labels, texts, strict=True)
             for number, line in enumerate(lines)
         ]
 

@@ -88,7 +88,7 @@ class SafeCommandList(CommandList, SafeOptionList):
 class SafeCommandPalette(CommandPalette):
     """A command palette that bears being closed or clicked at any time."""
 
-    def _gather_commands(self, search_value: str) -> None:  # type: ignore[override]  # nobody looks at its worker
+    def _gather_commands(self, search_value: str) -> None:  # type: ignore[override]  # its worker is not used
         """Search, but not after the palette was closed: its list may be gone."""
         if self.is_active:
             super()._gather_commands(search_value)

@@ -124,7 +124,7 @@ async def test_breakpoints_watches_and_branches_of_odd_texts_are_listed(kept_bac
         await pilot.press("escape", "B")
         await pilot.pause()
         assert r'token == "\x1b" and doc != "[bold]\u202e"' in check(pilot)
-        assert isinstance(screen.state.kept.breakpoints[0], Breakpoint)
+        assert isinstance(screen.state.annotations.breakpoints[0], Breakpoint)
         await pilot.press("escape", "E")
         await pilot.pause()
         await pilot.press("r")

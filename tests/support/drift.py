@@ -138,7 +138,7 @@ def begun_anew(used: DebuggerScreen, docs: Sequence[str]) -> DebuggerScreen:
     run = branches.session(used.what_if.branch)
     fault = follow(run, used.session)
     same_numbers(used.session, run)
-    screen = DebuggerScreen(run, used.state.kept, used.grid.arrangement)
+    screen = DebuggerScreen(run, used.state.annotations, used.grid.arrangement)
     screen.what_if.branches, screen.what_if.partner = branches, used.what_if.partner
     screen.grid.zoomed = used.grid.zoomed
     screen.state.stand(used.state.where)

@@ -59,7 +59,7 @@ class Debugger:
         self.said.append(message)
 
     def frame(self) -> Frame:
-        around = Context(kept=self.state.kept, path=self.state.path, watch=self.state.watch)
+        around = Context(annotations=self.state.annotations, path=self.state.path, watch=self.state.watch)
         return Frame(self.session.view(), self.state.where, around)
 
     def go(self, to: Moment | SameEvent) -> bool:
@@ -88,7 +88,7 @@ def test_each_change_of_a_standing_run_is_told_once() -> None:
     for count, write in enumerate(writers, 1):
         write()
         assert debugger.changes == count
-    assert (state.where, state.kept) == (Focus(Moment(0)), Annotations())
+    assert (state.where, state.annotations) == (Focus(Moment(0)), Annotations())
 
 
 def test_what_a_move_writes_is_shown_by_whoever_moves_the_run() -> None:
@@ -153,7 +153,7 @@ def test_a_watch_is_chosen_and_the_choice_stays_within_the_list() -> None:
     assert not state.choose_watch(0)
     state.annotate(Annotations(watches=("loss", "wte[1, 2]", "wpe[0, 1]")))
     assert state.choose_watch(2)
-    assert [watch.text for watch in debugger.frame().watches] == list(state.kept.watches)
+    assert [watch.text for watch in debugger.frame().watches] == list(state.annotations.watches)
     assert (state.choose_watch(3), state.choose_watch(-1), state.watch) == (False, False, 2)
     state.annotate(Annotations(watches=("loss",)))
     assert state.watch == 0
@@ -163,11 +163,11 @@ def test_a_breakpoint_is_set_and_removed_with_its_hits() -> None:
     debugger = Debugger()
     stops, event = debugger.stops, debugger.frame().stretch
     stops.toggle(event)
-    (made,) = debugger.state.kept.breakpoints
+    (made,) = debugger.state.annotations.breakpoints
     assert stops.next_moment(made) == debugger.session.moment
     stops.hits[made.id] = 2
     stops.toggle(event)
-    assert (debugger.state.kept.breakpoints, stops.hits[made.id]) == ((), 0)
+    assert (debugger.state.annotations.breakpoints, stops.hits[made.id]) == ((), 0)
     assert [line.partition(":")[0] for line in debugger.said] == ["Breakpoint", "No breakpoint any more"]
 
 
@@ -175,9 +175,9 @@ def test_a_watch_is_kept_once() -> None:
     debugger = Debugger()
     debugger.stops.watch("loss")
     debugger.stops.watch("loss")
-    assert debugger.state.kept.watches == ("loss",)
+    assert debugger.state.annotations.watches == ("loss",)
     debugger.stops.unwatch("loss")
-    assert debugger.state.kept.watches == ()
+    assert debugger.state.annotations.watches == ()
 
 
 def test_a_branch_is_made_when_the_run_may_be_left() -> None:

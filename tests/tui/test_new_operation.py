@@ -163,7 +163,7 @@ async def test_a_watch_a_breakpoint_and_a_condition_know_the_new_tensor(run: Ses
             pilot.app.screen.query_one(Input).value = typed
             await pilot.press("enter")
             await pilot.pause()
-        assert len(screen(pilot).state.kept.breakpoints) == 2
+        assert len(screen(pilot).state.annotations.breakpoints) == 2
 
 
 @pytest.mark.parametrize(

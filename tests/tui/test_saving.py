@@ -213,17 +213,17 @@ async def test_after_quitting_everything_is_where_it_was() -> None:
 async def test_breakpoints_checks_watches_and_marks_are_laid_out_again() -> None:
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
         await pilot.press("n", "n", "n", "b", "w", "B", "end", "space", "escape")
-        screen.stops.keep(replace(screen.state.kept, marks={"c": MIDST}))
+        screen.stops.keep(replace(screen.state.annotations, marks={"c": MIDST}))
         pilot.app.exit()
     assert isinstance(pilot.app, MicrogptApp)
     assert pilot.app.keeper is not None
     pilot.app.keeper.finish()
     async with opened(from_desk(None)) as (_, again):
-        assert again.state.kept == screen.state.kept
-        assert [each.describe() for each in again.state.kept.breakpoints] == ["q, position 0, layer 0, forward"]
-        assert again.state.kept.watches == ("q[0, 0]@pos=0",)
-        assert len(again.state.kept.checks) == 4
-        assert again.state.kept.marks == {"c": MIDST}
+        assert again.state.annotations == screen.state.annotations
+        assert [each.describe() for each in again.state.annotations.breakpoints] == ["q, position 0, layer 0, forward"]
+        assert again.state.annotations.watches == ("q[0, 0]@pos=0",)
+        assert len(again.state.annotations.checks) == 4
+        assert again.state.annotations.marks == {"c": MIDST}
 
 
 async def test_what_does_not_fit_the_model_is_dropped_with_a_sentence() -> None:
@@ -234,8 +234,8 @@ async def test_what_does_not_fit_the_model_is_dropped_with_a_sentence() -> None:
         desks.SavedSession(SMALL, origin, Focus(MIDST), breakpoints=[unfit, fits], watches=[{"text": "q[7, 0]"}])
     )
     async with opened(from_desk(None)) as (pilot, screen):
-        assert [each.describe() for each in screen.state.kept.breakpoints] == ["loss < 2"]
-        assert screen.state.kept.watches == ()
+        assert [each.describe() for each in screen.state.annotations.breakpoints] == ["loss < 2"]
+        assert screen.state.annotations.watches == ()
         told = [note for note in notes(pilot).splitlines() if "was dropped" in note]
         assert [words[:12] for words in told] == ["A breakpoint", "A watch was "]
         assert "layer is 7; write a number from 0 to 0." in told[0]
