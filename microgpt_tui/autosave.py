@@ -76,7 +76,7 @@ class Autosave:
             zoomed=screen.grid.zoomed,
             pane=screen.focused.id if isinstance(screen.focused, Pane) else None,
             branch=screen.what_if.branch or self._entering,
-            **screen.state.kept.as_dict(),
+            **screen.state.annotations.as_dict(),
         )
 
     def check(self) -> None:

@@ -9,23 +9,24 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from engine import Session
 from engine.autograd.tape import Rows
+from engine.explain.gradient_paths import Chains, Edge, GradientPath, waypoints
 from engine.explain.scalar import Explainer
 from engine.explain.source_lines import SourceLine, lines_now
 from engine.expressions.scope import Scope
-from engine.interventions.syntax import Change
+from engine.expressions.watch import Watch
 from engine.model.tokenizer import Tokenizer
-from engine.run.branches import Branches
 from engine.timeline.events import Event, EventKey, Moment, Phase
 from engine.timeline.view import AdamStep, GradientState, Reading, View
 from microgpt_tui.debugger.annotations import Annotations
+from microgpt_tui.debugger.compared_run import ComparedRun
 from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.debugger.run_controller import Live
 from microgpt_tui.debugger.series import Past, Series, Update, series_of
 from microgpt_tui.drawing.cells import Cells
 from microgpt_tui.drawing.terminal_text import printable
 
+MOST_PATHS = 8  # gradient paths that are listed of a scalar
 NO_GRADIENT = {
     GradientState.PLAIN: "none: a plain number to the model",
     GradientState.INDEPENDENT: "0: the loss does not depend on it",
@@ -74,38 +75,51 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class ComparedRun:
-    """The run that this one is compared with: what it is called, its branch (None: the original), its changes.
+class PathChoice:
+    """The chosen gradient path of a scalar, and the chosen edge of that path.
 
-    Panes move a copy of it, never itself.
+    Both count from 0, past the last one on from the first, and below 0 back from the last.
     """
 
-    name: str
-    branch: str | None
-    changes: tuple[Change, ...]
-    branches: Branches = field(compare=False)
+    row: int
+    path: int = 0
+    edge: int = 0
 
-    def copy(self) -> Session:
-        """A run of one's own; not to be made on the screen's thread."""
-        return self.branches.copy(self.branch, self.changes)
+
+@dataclass(frozen=True, slots=True)
+class PathStep:
+    """The target of a key that chooses another gradient path of the scalar `row`, or another edge of the path."""
+
+    row: int
+    path: int = 0
+    edge: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WatchLine:
+    """The target of a spot or key that chooses a watch by its line, counted from 0."""
+
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
     """What panes show of more than the moment: a fault, figures of earlier steps (more may come while the frame is
     shown), names sampled on the way by the step before which they were, what the user keeps, how a run moves, how many
-    documents it is trained on and how many are kept aside, if any are, the branch that it is (None: the original) and
-    the one that it is compared with.
+    documents it is trained on and how many are held out, if any are, the branch that it is (None: the original) and
+    the one that it is compared with; the chosen gradient path, if any, and the line of the chosen watch.
     """
 
     fault: str | None = None
     past: Past = field(default_factory=dict)
     names: Mapping[int, list[str]] = field(default_factory=dict)
-    kept: Annotations = field(default_factory=Annotations)
+    annotations: Annotations = field(default_factory=Annotations)
     live: Live | None = None
     split: tuple[int, int] | None = None
     branch: str | None = None
     beside: ComparedRun | None = None
+    path: PathChoice | None = None
+    watch: int = 0
 
 
 class Frame:
@@ -194,7 +208,7 @@ class Frame:
 
     def halts(self, phase: Phase) -> list[Event]:
         """The events of a phase of this step at which a breakpoint stands."""
-        places = [b.place for b in self.around.kept.breakpoints if b.enabled and b.place]
+        places = [b.place for b in self.around.annotations.breakpoints if b.enabled and b.place]
         return [s for s in self.program.stretches(phase) if any(p.matches(s) for p in places)] if places else []
 
     @property
@@ -244,12 +258,46 @@ class Frame:
         so_far, now = series_of(Update(row), self.around.past, self.view), self.view.adam(row)
         return so_far if now is None else replace(so_far, known=so_far.known | {step: now})
 
+    @cached_property
+    def paths(self) -> list[tuple[GradientPath, list[Edge]]]:
+        """The strongest gradient paths of the selected scalar, each with its edges that have a name.
+
+        Raises WhyError where there are none to be found: while the loss is not known, or if it is not finite.
+        """
+        found = Chains(self.view).strongest(self.selected, MOST_PATHS)
+        return [(path, waypoints(self.explain, path)) for path in found if path.links]
+
+    @property
+    def path(self) -> PathChoice:
+        """The chosen gradient path and edge: the first of each unless others were chosen for the selected scalar."""
+        chosen = self.around.path
+        return chosen if chosen is not None and chosen.row == self.selected else PathChoice(self.selected)
+
+    @property
+    def edges(self) -> list[Edge]:
+        """The edges of the chosen gradient path."""
+        return self.paths[self.path.path % len(self.paths)][1]
+
+    @property
+    def edge(self) -> Edge:
+        """The chosen edge of the chosen gradient path."""
+        return self.edges[self.path.edge % len(self.edges)]
+
+    @cached_property
+    def watches(self) -> list[Watch]:
+        """The watches, ready to be evaluated."""
+        return [Watch(text, self.scope) for text in self.around.annotations.watches]
+
+    def cell_of(self, row: int) -> int | None:
+        """The index of a scalar in the tensor on the stage; None if it is not in it."""
+        found = np.flatnonzero(self.stretch.rows.ravel() == row)
+        return int(found[0]) if len(found) else None
+
     def element(self) -> int:
         """The index, in the tensor on the stage, of the element that is selected or in the making."""
-        rows = self.stretch.rows
-        found = np.flatnonzero(rows.ravel() == self.selected)
-        if len(found):
-            return int(found[0])
+        rows, cell = self.stretch.rows, self.cell_of(self.selected)
+        if cell is not None:
+            return cell
         if self.phase is Phase.FORWARD and self.stepping_inside:
             later = np.flatnonzero(rows.ravel() >= self.view.last_row)
             return int(later[0]) if len(later) else rows.size - 1

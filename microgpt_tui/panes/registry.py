@@ -1,6 +1,6 @@
 """`PANES`: one entry a pane, which the screen, its keys, the layouts, the help, the palette and lectures read.
 
-The order is that of tab, of the help and of what a lecture's author is told. Read it as `registry.PANES`.
+The order is that of tab, of the help and of the list for authors of lectures. Read it as `registry.PANES`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class PanePlace:
 class PaneSpec:
     """A pane: its id, its class, the key that chooses it, where it stands, and whether a lecture can light it.
 
-    Without spots it comes up only when it is asked for. `key` and `display` are as in `Key`. Where a pinned pane has no
+    Without spots it comes up only when it is chosen. `key` and `display` are as in `Key`. Where a pinned pane has no
     place, it takes that of the pane with the lowest number in `yields`; 0 never yields.
     """
 

@@ -59,8 +59,10 @@ class LectureScreen(DebuggerScreen):
     def __init__(self, session: Session, lecture: Lecture, shared: SharedNotes | None = None) -> None:
         super().__init__(session)
         self.player = LecturePlayer(lecture, self.stops.scope, registry.screen_names())
+        self.navigator.diverted = lambda: self.player.aim is not None
+        self.after_show = self._light_panes
         self._shared = shared  # notes, for other terminals
-        self._quoted = session.restart_copy()  # the numbers in the pages are this one's
+        self._quoted = session.restart_copy()  # the numbers that pages quote are read from this run
         self._gone = False
 
     def compose(self) -> ComposeResult:
@@ -94,9 +96,8 @@ class LectureScreen(DebuggerScreen):
     def blank(self) -> bool:
         return self.has_class("-blank")
 
-    def show(self) -> None:
-        """Hand the present moment to every pane; panes that are not in question stand back."""
-        super().show()
+    def _light_panes(self) -> None:
+        """The panes show the moment: fade those that are not in question, and see whether the viewer has answered."""
         for view in self.query(PictureView).exclude("Pane"):
             view.redraw()
         spots = self.player.spotlight
@@ -185,9 +186,7 @@ class LectureScreen(DebuggerScreen):
     def _bring(self, moment: Moment) -> None:
         """Let the run stand at a moment of the page, now or when it has come there."""
         self.player.aim = moment
-        if self.busy:
-            self.motion.halt()  # what it arrives at is not the aim; see `landed`
-        elif self.go(moment):
+        if not self.navigator.halt() and self.navigator.go(moment):  # where a halted run arrives is not the aim
             self._land()
 
     def _land(self) -> None:
@@ -200,9 +199,6 @@ class LectureScreen(DebuggerScreen):
         if self.player.done:
             self._show_page()
         self.show()
-
-    def _goes_on(self) -> bool:
-        return self.motion.halted and self.player.aim is not None
 
     @on(RunController.Arrived)
     def landed(self) -> None:
@@ -276,10 +272,7 @@ class LectureScreen(DebuggerScreen):
         if press is Press.GO_ON and expected is not None and expected.key is not None:
             self.run_worker(self.run_action(expected.key.action))  # as if the viewer had pressed it
         if press is Press.BEGIN and not self.busy:
-            if self.session.moment != player.rendered.start:
-                self.session.seek(player.rendered.start)
-            self._leave()
-            self.motion.play(player.rendered.end, player.pace())
+            self.navigator.play(player.rendered.start, player.rendered.end, player.pace())
 
     def action_turn_back(self) -> None:
         """The start of this page, if it has done something; else the page before."""

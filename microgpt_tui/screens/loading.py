@@ -1,4 +1,4 @@
-"""The loading screen: recording, compiling, and training up to the first moment, with progress."""
+"""The loading screen: recording, compiling, and training up to the requested moment, with progress."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ class SafeCommandPalette(CommandPalette):
         for widget in super().compose():
             yield SafeCommandList() if isinstance(widget, CommandList) else widget
 
-    def _gather_commands(self, search_value: str) -> None:  # type: ignore[override]  # nobody looks at its worker
+    def _gather_commands(self, search_value: str) -> None:  # type: ignore[override]  # its worker is not used
         """Search, but not after the palette was closed: its list may be gone."""
         if self.is_active:
             super()._gather_commands(search_value)

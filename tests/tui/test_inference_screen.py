@@ -126,7 +126,7 @@ async def test_the_names_of_the_original_one_after_the_other_and_as_a_column() -
     golden = Session(Config(**config), load_docs())
     golden.run(until=golden.config.num_steps - 1)
     async with debugger((120, 44), golden) as pilot:
-        screen(pilot).go(Moment(golden.config.num_steps))
+        screen(pilot).navigator.go(Moment(golden.config.num_steps))
         await until(pilot, lambda: golden.step == golden.config.num_steps and not screen(pilot).busy)
         await pilot.press("i")
         for i, name in enumerate(data["samples"]):

@@ -104,7 +104,7 @@ async def test_a_page_waits_for_a_head_to_be_chosen(tmp_path: Path) -> None:
         await pilot.press("6")
         assert "Head 1 it is." not in text(pilot)
         end = lectern(pilot).session.program.ends(Phase.FORWARD)["attn_weights", 1, 0, 1]
-        lectern(pilot).go(end)
+        lectern(pilot).navigator.go(end)
         await until(pilot, lambda: "Head 1 it is." in text(pilot))
 
 
@@ -333,7 +333,7 @@ async def test_a_page_that_is_turned_before_its_moment_shows_no_warning(
             return False
 
         monkeypatch.setattr(shown.motion, "near", lambda moment: moment.step < 40)
-        monkeypatch.setattr(shown.motion, "told", held)
+        monkeypatch.setattr(shown.motion, "after_step", held)
         await pilot.press("3")
         await until(pilot, lambda: shown.busy)
         await pilot.press("left")

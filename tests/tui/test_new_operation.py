@@ -121,7 +121,7 @@ async def test_inside_the_operation_each_scalar_is_shown_in_both_phases(run: Ses
         here = screen(pilot)
         for phase in (Phase.FORWARD, Phase.BACKWARD):
             gelu = next(s for s in run.program.stretches(phase) if s.kind == "gelu")
-            here.go(Moment(0, phase, gelu.first))
+            here.navigator.go(Moment(0, phase, gelu.first))
             for tick in range(gelu.first + 1, gelu.first + 12):
                 await go(pilot, "s")
                 assert run.moment.tick == tick
@@ -163,7 +163,7 @@ async def test_a_watch_a_breakpoint_and_a_condition_know_the_new_tensor(run: Ses
             pilot.app.screen.query_one(Input).value = typed
             await pilot.press("enter")
             await pilot.pause()
-        assert len(screen(pilot).state.kept.breakpoints) == 2
+        assert len(screen(pilot).state.annotations.breakpoints) == 2
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ async def test_no_key_ends_the_debugger_on_the_new_tensor(run: Session, key: str
     async with debugger((120, 36), run) as pilot:
         for phase in (Phase.FORWARD, Phase.BACKWARD):
             gelu = next(s for s in run.program.stretches(phase) if s.kind == "gelu")
-            screen(pilot).go(Moment(0, phase, gelu.last))
+            screen(pilot).navigator.go(Moment(0, phase, gelu.last))
             await go(pilot, key)
             assert pilot.app.is_running
             await go(pilot, "escape", "escape")

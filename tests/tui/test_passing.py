@@ -52,7 +52,7 @@ async def test_letters_after_that_of_a_mark_are_nothing_to_it() -> None:
         hurry(pilot, *"abc")
         await pilot.pause()
         assert pilot.app.screen is screen(pilot)
-        assert list(screen(pilot).state.kept.marks) == ["a"]
+        assert list(screen(pilot).state.annotations.marks) == ["a"]
 
 
 @pytest.mark.parametrize("keys", ["pageup", "pagedown"])

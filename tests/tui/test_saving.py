@@ -76,7 +76,7 @@ async def answer(pilot: Pilot[object], name: str) -> None:
 
 async def test_ctrl_s_saves_and_the_file_opens_at_the_same_tick(places: Path) -> None:
     async with opened(from_seed(SMALL, 4, None)) as (pilot, screen):
-        screen.go(MIDST)
+        screen.navigator.go(MIDST)
         await ask(pilot)
         assert "run-4.safetensors" in text(pilot)
         await pilot.press("enter")
@@ -186,7 +186,7 @@ async def test_a_file_that_is_being_written_is_waited_for(places: Path, monkeypa
 async def left_behind(leave: Callable[[Pilot[object], DebuggerScreen], object]) -> MicrogptApp:
     """An app on which somebody has been at work when it was left."""
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
-        screen.go(MIDST)
+        screen.navigator.go(MIDST)
         await until(pilot, lambda: not screen.busy)
         await pilot.press("5", "down")
         screen.choose(7)
@@ -213,17 +213,17 @@ async def test_after_quitting_everything_is_where_it_was() -> None:
 async def test_breakpoints_checks_watches_and_marks_are_laid_out_again() -> None:
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
         await pilot.press("n", "n", "n", "b", "w", "B", "end", "space", "escape")
-        screen.stops.keep(replace(screen.state.kept, marks={"c": MIDST}))
+        screen.stops.keep(replace(screen.state.annotations, marks={"c": MIDST}))
         pilot.app.exit()
     assert isinstance(pilot.app, MicrogptApp)
     assert pilot.app.autosave is not None
     pilot.app.autosave.finish()
     async with opened(from_saved_session(None)) as (_, again):
-        assert again.state.kept == screen.state.kept
-        assert [each.describe() for each in again.state.kept.breakpoints] == ["q, position 0, layer 0, forward"]
-        assert again.state.kept.watches == ("q[0, 0]@pos=0",)
-        assert len(again.state.kept.checks) == 4
-        assert again.state.kept.marks == {"c": MIDST}
+        assert again.state.annotations == screen.state.annotations
+        assert [each.describe() for each in again.state.annotations.breakpoints] == ["q, position 0, layer 0, forward"]
+        assert again.state.annotations.watches == ("q[0, 0]@pos=0",)
+        assert len(again.state.annotations.checks) == 4
+        assert again.state.annotations.marks == {"c": MIDST}
 
 
 async def test_what_does_not_fit_the_model_is_dropped_with_a_sentence() -> None:
@@ -236,8 +236,8 @@ async def test_what_does_not_fit_the_model_is_dropped_with_a_sentence() -> None:
         )
     )
     async with opened(from_saved_session(None)) as (pilot, screen):
-        assert [each.describe() for each in screen.state.kept.breakpoints] == ["loss < 2"]
-        assert screen.state.kept.watches == ()
+        assert [each.describe() for each in screen.state.annotations.breakpoints] == ["loss < 2"]
+        assert screen.state.annotations.watches == ()
         told = [note for note in notes(pilot).splitlines() if "was dropped" in note]
         assert [words[:12] for words in told] == ["A breakpoint", "A watch was "]
         assert "layer is 7; write a number from 0 to 0." in told[0]
@@ -349,7 +349,7 @@ async def test_it_is_kept_when_the_user_pauses(monkeypatch: pytest.MonkeyPatch) 
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
         assert not saved_session.session_file().exists()  # nothing has changed yet
         for moment in (MIDST, Moment(2, Phase.FORWARD, 9)):
-            screen.go(moment)
+            screen.navigator.go(moment)
             await until(
                 pilot,
                 lambda: (
@@ -366,7 +366,7 @@ async def test_a_run_that_another_debugger_has_written_over_is_written_again(mon
     monkeypatch.setattr(autosave, "PAUSE", 0.02)
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
         branch = screen.what_if.branches.change(None, [parse("wte[1, 2] = 0.5", screen.stops.scope)])
-        screen.enter(lambda: screen.what_if.branches.session(branch.name))
+        screen.navigator.enter(lambda: screen.what_if.branches.session(branch.name))
         await until(
             pilot,
             lambda: (
@@ -397,7 +397,7 @@ async def test_a_full_disk_is_told_of_once(monkeypatch: pytest.MonkeyPatch, tmp_
     (tmp_path / "state").touch()  # no folder can be made there
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
         for step in (1, 2, 3):
-            screen.go(Moment(step))
+            screen.navigator.go(Moment(step))
             kept = screen.state.where
             await until(pilot, lambda: pilot.app.autosave._last_written.where == kept)  # type: ignore[attr-defined] # noqa: B023
             await screen.workers.wait_for_complete()

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.message import Message
 
 from engine import Moment, Session, Stops
 from engine.run.replay import sample_names
@@ -75,11 +74,11 @@ async def test_a_frame_that_comes_after_the_run_was_halted_is_not_drawn(monkeypa
     run.run(until=45)
     async with debugger(run=run) as pilot:
         here = screen(pilot)
-        here.go(Moment(44))
+        here.navigator.go(Moment(44))
         await until(pilot, lambda: not here.busy and run.step == 44)
-        post, seek, view = here.post_message, run.seek, run.view
+        post, seek, view = here.motion._post, run.seek, run.view
 
-        def noticed(message: Message) -> bool:
+        def noticed(message: RunController.Moved | RunController.Arrived) -> object:
             if not isinstance(message, RunController.Moved):
                 return post(message)
             post_it.wait()
@@ -97,7 +96,7 @@ async def test_a_frame_that_comes_after_the_run_was_halted_is_not_drawn(monkeypa
             return view()
 
         monkeypatch.setattr(run_controller, "FRAME", 0.0)
-        monkeypatch.setattr(here, "post_message", noticed)
+        monkeypatch.setattr(here.motion, "_post", noticed)
         monkeypatch.setattr(run, "seek", held_up)
         monkeypatch.setattr(run, "view", looked_at)
         here.motion.back(Stops(here.stops.scope))
@@ -131,7 +130,7 @@ async def test_a_chapter_begins_on_a_copy_of_a_run_that_is_still_moving(
         await until(pilot, opened)
         first = app.screen
         assert isinstance(first, LectureScreen)
-        monkeypatch.setattr(first.motion, "told", lambda *_: held.wait())
+        monkeypatch.setattr(first.motion, "after_step", lambda *_: held.wait())
         await pilot.press("5", "right")
         await until(pilot, held.reached.is_set)
         step = first.session.step
@@ -167,7 +166,7 @@ async def test_names_are_those_of_the_parameters_at_the_time_of_the_request() ->
     run.run(until=20)
     wanted, strategy, names = sample_names(run, NAMES, DecodingStrategy(), "", "names 0"), DecodingStrategy(), []
     async with debugger(run=run) as pilot:
-        screen(pilot).go(Moment(20))
+        screen(pilot).navigator.go(Moment(20))
         await until(pilot, lambda: not screen(pilot).busy)
         await pilot.press("i")
         await until(pilot, lambda: isinstance(pilot.app.screen, InferenceScreen))
