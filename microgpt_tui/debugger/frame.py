@@ -17,6 +17,7 @@ from engine.expressions.scope import Scope
 from engine.interventions.syntax import Change
 from engine.model.tokenizer import Tokenizer
 from engine.run.branches import Branches
+from engine.run.step_copy import StepCopy
 from engine.timeline.events import Event, EventKey, Moment, Phase
 from engine.timeline.view import AdamStep, GradientState, Reading, View
 from microgpt_tui.debugger.annotations import Annotations
@@ -39,7 +40,7 @@ class Focus:
 
     `row` is a scalar that was chosen and holds until the moment changes; `cell` is an index in whatever tensor is on
     the stage and holds from event to event. `layer`, `head` and `matrix` are what panes show that have room for one
-    of them; they hold as well. None leaves the choice to the moment.
+    of them; they hold as well. None leaves the choice to the moment. `digits` asks for numbers in cells.
     """
 
     moment: Moment
@@ -48,6 +49,7 @@ class Focus:
     layer: int | None = None
     head: int | None = None
     matrix: str | None = None
+    digits: bool = False
 
     def at(self, moment: Moment) -> Focus:
         """Here, at another moment."""
@@ -95,7 +97,7 @@ class Context:
     """What panes show of more than the moment: a fault, figures of earlier steps (more may come while the frame is
     shown), names sampled on the way by the step before which they were, what the user keeps, how a run moves, how many
     documents it is trained on and how many are kept aside, if any are, the branch that it is (None: the original) and
-    the one that it is compared with.
+    the one that it is compared with, and a copy of the step for scales and for what was before an event.
     """
 
     fault: str | None = None
@@ -106,6 +108,7 @@ class Context:
     split: tuple[int, int] | None = None
     branch: str | None = None
     beside: ComparedRun | None = None
+    copy: StepCopy | None = None
 
 
 class Frame:
@@ -151,6 +154,46 @@ class Frame:
         row = edge >> 1
         found = next(s for s in self.program.stretches(Phase.FORWARD) if row <= int(s.rows[-1]))
         return self.program.find(Phase.BACKWARD, found.place) or self.event
+
+    @cached_property
+    def operation(self) -> Event:
+        """The operation on the stage, as the forward phase has it: the one that made the event's tensor.
+
+        In the backward phase, the one through which the last gradient came, so that what is drawn of it is finished.
+        In the update, the event itself.
+        """
+        if not (self.backward and self.moment.tick):
+            return self.event
+        edge = int(self.program.edges[self.moment.tick - 1])
+        row = edge >> 1 if edge >= 0 else -1 - edge
+        return next(s for s in self.program.stretches(Phase.FORWARD) if row <= int(s.rows.flat[-1]))
+
+    def scale(self, rows: Rows, grad: bool = False, name: str | None = None) -> float:
+        """What fills a cell of a picture of these scalars: the largest magnitude of their tensor in the whole step.
+
+        Without a copy of the step, and while training runs, the largest that is known so far. `name` saves looking for
+        the tensor.
+        """
+        copy = self.around.copy
+        extents = None if copy is None else copy.latest if self.around.live else copy.extents()
+        if extents is not None:
+            name = name or self.name_of(int(rows.flat[0]))
+            if name in extents:
+                return extents[name].grad if grad else extents[name].data
+        return (self.grad(rows) if grad else self.data(rows)).scale
+
+    def name_of(self, row: int) -> str | None:
+        """The name of the matrix or the tensor that a scalar belongs to, if it belongs to one."""
+        parameter = self.view.recording.matrix_of(row)
+        if parameter is not None:
+            return parameter[0]
+        tensor = self.explain.tensor(row)
+        return None if tensor is None else tensor.name
+
+    def gradients_before(self) -> npt.NDArray[np.float64] | None:
+        """The gradients of all rows before the present backward event began; None where they cannot be had."""
+        copy = self.around.copy
+        return None if copy is None or self.around.live else copy.gradients_at(self.event.first)
 
     @property
     def pos(self) -> int:
@@ -270,7 +313,7 @@ class Frame:
 
     def cells(self, reading: Reading, rows: Rows) -> Cells:
         """What was read of these scalars, as cells."""
-        return Cells(reading.values, reading.known, rows, self._changed[rows] & reading.known)
+        return Cells(reading.values, reading.known, rows, self._changed[rows] & reading.known, self.where.digits)
 
     @cached_property
     def _changed(self) -> npt.NDArray[np.bool_]:

@@ -61,7 +61,7 @@ def _attention(picture: Picture, seen: InferenceState, names: list[str], sizes: 
     for name in names[first:last]:
         line.fit(name, size, theme.TEXT)
     for head in range(heads):
-        line = picture.line().fit(f"head {head}", label, theme.head(head))
+        line = picture.line().fit(f"head {head}", label, theme.TEXT)
         weights = seen.walk.tensor("attn_weights", pos, seen.layer, head)
         for weight in weights[first:last]:
             text, style = share_cell(float(weight), 3)

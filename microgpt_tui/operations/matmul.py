@@ -23,7 +23,7 @@ def linear(board: Board) -> None:
         [frame.token_name(i) for i in range(len(w))] if stretch.name == "logits" else [f"[{i}]" for i in range(len(w))]
     )
     per_head = len(w) // frame.config.n_head
-    styles = [theme.head(i // per_head) if in_heads else theme.TEXT for i in range(len(w))]
+    styles = [theme.TEXT] * len(w)
     labels = [f"h{i // per_head} {name}" for i, name in enumerate(names)] if in_heads else names
     _matrix(board, "x", x, w, stretch.rows, labels, styles)
     source = frame.explain.tensor(int(x[0]))
@@ -120,7 +120,7 @@ def _head_names(board: Board, label: int, size: int, left: int, right: int) -> N
     line, dim = board.picture.line().fit("heads", label, theme.DIM), board.frame.config.head_dim
     for head in range(left // dim, -(-right // dim)):
         width = (min((head + 1) * dim, right) - max(head * dim, left)) * size
-        line.fit(f"h{head}" if width > 1 else "", width, theme.head(head))
+        line.fit(f"h{head}" if width > 1 else "", width, theme.TEXT)
 
 
 def _cells(line: Line, cells: Cells, size: int, selected: int, scale: float) -> None:

@@ -18,6 +18,7 @@ from engine import Address, EngineError, NumericFault, Session
 from engine.expressions.breakpoint import Breakpoint
 from engine.expressions.watch import Watch, watch_text
 from engine.interventions.syntax import Ablation, Change
+from engine.run.step_copy import StepCopy
 from engine.timeline.events import EventKey as Placed
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger import goto, navigation, search
@@ -48,6 +49,7 @@ from microgpt_tui.panes.explanation import Explanation
 from microgpt_tui.panes.grid import PaneGrid
 from microgpt_tui.panes.key_bar import KeyBar
 from microgpt_tui.panes.layouts import Split, plan
+from microgpt_tui.panes.legend_line import LegendLine
 from microgpt_tui.panes.status_line import StatusLine
 from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
@@ -98,6 +100,7 @@ class DebuggerScreen(Screen[None]):
         self.grid = PaneGrid(kinds, arrangement, lambda: self.layout_for(self.state.where.moment.phase))
         self.historian = SeriesLoader(self, session)
         self.motion = RunController(self, session)
+        self._copy, self._copy_of = StepCopy(session), session
         self._waiting = False
         self._pressed: list[str] = []  # moves that are to follow the one that is under way, as `action_go` takes them
         self._destination: SameEvent | None = None  # where a relative move is going
@@ -112,6 +115,7 @@ class DebuggerScreen(Screen[None]):
         yield self.grid
         yield Timeline("timeline")
         yield Explanation("explanation")
+        yield LegendLine("legend")
         yield KeyBar("shortcuts")
 
     def on_mount(self) -> None:
@@ -176,7 +180,9 @@ class DebuggerScreen(Screen[None]):
         split = (len(session.docs), len(session.val_docs)) if session.val_docs else None
         past, names, what_if = self.historian.known, self.motion.names, self.what_if
         kept, live = self.state.kept, self.state.live
-        around = Context(fault, past, names, kept, live, split, what_if.branch, what_if.beside)
+        if self._copy_of is not session:
+            self._copy, self._copy_of = StepCopy(session), session
+        around = Context(fault, past, names, kept, live, split, what_if.branch, what_if.beside, self._copy)
         return Frame(self.session.view(), self.state.where, around)
 
     def show(self) -> None:
@@ -368,6 +374,10 @@ class DebuggerScreen(Screen[None]):
             self.notify(NOWHERE.get(way, "There is nothing further in that direction."), timeout=3)
         else:
             self.go(target)
+
+    def action_digits(self) -> None:
+        """Show the numbers in the cells of pictures, or their colours alone."""
+        self.state.show_digits(not self.state.where.digits)
 
     def action_cursor_or_event(self, dx: int) -> None:
         """← and →: the cell cursor on a focused pane, else the event before or after."""

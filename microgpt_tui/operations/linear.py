@@ -1,0 +1,198 @@
+"""A linear layer: every row of the weights times the input, one output a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from rich.cells import cell_len
+from rich.style import Style
+
+from engine.autograd.tape import Rows
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import NUMBER, diverging, half_row, heat_row, window
+from microgpt_tui.drawing.numbers import number
+from microgpt_tui.drawing.picture import Line
+from microgpt_tui.operations.canvas import Board, Legend
+
+LEAST_BAR, MOST_BAR = 3, 12  # characters on either side of a bar's middle
+
+
+def legend(frame: Frame) -> Legend:
+    """Colours are weights; the scale is that of the matrix."""
+    event = frame.operation
+    name = event.matrix or event.name
+    notes = ("bright row: the row at work", "strips: up +, down −")
+    return Legend(frame.scale(event.operands["w"], False, name), notes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Where the columns of the picture stand, and how many lines its parts have."""
+
+    margin: int  # characters before the matrix
+    size: int  # characters a weight
+    half: int  # characters on either side of the outputs' bars
+    tall: int  # lines a row of weights; 0: two rows a line
+    first: int  # rows of weights that are drawn, up to `last`
+    last: int
+    left: int  # columns that are drawn, up to `right`
+    right: int
+    sums: bool  # whether the running sum has lines of its own
+
+    @property
+    def columns(self) -> slice:
+        return slice(self.left, self.right)
+
+
+def draw(board: Board) -> None:
+    """Input above, weights as colour with the row at work lit, outputs on the right; products and their sum below."""
+    frame, event = board.frame, board.operation
+    w, x, out = event.operands["w"], event.operands["x"], event.rows
+    labels = row_labels(frame, w)
+    i = row_at_work(frame, w, out)
+    plan = _plan(board, labels, w, i, frame)
+    source = frame.explain.tensor(int(x[0]))
+    size = "" if source is None else source.name
+    board.signed_strip(("x", ""), x[plan.columns], plan.margin, plan.size, (size, _columns(plan, w)))
+    _matrix(board, plan, labels, i)
+    terms = _terms(frame, out, i)
+    if len(terms) == w.shape[1]:
+        products = np.array(terms, dtype=np.int32)
+        full = max(frame.data(products).scale, frame.data(products + 1).scale)
+        figure = number(frame.value(int(out[i])))
+        words = ("w·x", f"row {labels[i][1]}")
+        board.signed_strip(
+            words, products[plan.columns], plan.margin, plan.size, ("one product", "a column"), scale=full
+        )
+        if plan.sums:  # a running sum is made right after the term that it adds
+            sums = (products + 1)[plan.columns]
+            board.signed_strip(("Σ", "so far"), sums, plan.margin, plan.size, ("", f"= {figure}"), scale=full)
+    if board.room > 3:
+        board.picture.line()
+    _sum(board, w, x, i, terms)
+
+
+def row_labels(frame: Frame, w: Rows) -> list[tuple[str, str]]:
+    """Two words before each row of a matrix: its head, at the head's first row, and its character or its number."""
+    event = frame.operation
+    spec = frame.program.recording.specs.get(event.name)
+    if len(w) == frame.program.tokenizer.vocab_size and event.layer is None:
+        return [("", frame.token_name(i)) for i in range(len(w))]
+    heads = frame.config.n_head if spec is not None and in_heads(frame) else 1
+    each = len(w) // heads
+    return [(f"h{i // each}" if heads > 1 and i % each == 0 else "", str(i)) for i in range(len(w))]
+
+
+def in_heads(frame: Frame) -> bool:
+    """Whether the outputs of the operation are read head by head: whether an operation of one head reads part of it."""
+    event = frame.operation
+    own = set(event.rows.ravel().tolist())
+    for other in frame.program.stretches(event.phase):
+        if other.head is not None and other.layer == event.layer and other.pos == event.pos:
+            return any(
+                own.issuperset(rows.ravel().tolist()) or own & set(rows.ravel().tolist())
+                for rows in other.operands.values()
+            )
+    return False
+
+
+def row_at_work(frame: Frame, w: Rows, out: Rows) -> int:
+    """The row of the matrix that the selection lies in, or that is being worked on."""
+    for rows in (w, out):
+        found = np.argwhere(rows == frame.selected)
+        if len(found):
+            return int(found[0][0])
+    return min(frame.element(), len(out) - 1)
+
+
+def _plan(board: Board, labels: list[tuple[str, str]], w: Rows, i: int, frame: Frame) -> _Plan:
+    rows, columns = w.shape
+    margin = max(6, max(cell_len(head) + cell_len(name) for head, name in labels) + 2)
+    rest = board.width - margin - (NUMBER + 2) - 2 * LEAST_BAR - 1
+    size = max(1, min(4, rest // columns))
+    if frame.where.digits and columns * NUMBER <= rest:
+        size = NUMBER
+    left, right = window(columns, max(1, rest // size), _column_at_work(frame, w))
+    half = max(1, min(MOST_BAR, (board.width - margin - (right - left) * size - NUMBER - 3) // 2))
+    room = board.height - 5  # the input, the products, and the sum in one line at least
+    tall = 2 if 2 * rows <= room and size > 2 else 1
+    sums = board.height >= 20 and tall * rows + 2 <= room
+    room = max(1, room - 2 * sums)
+    if rows > room and not theme.signs_only and not frame.where.digits:
+        tall = 0
+    first, last = window(rows, room * 2 if tall == 0 else room // tall, i)
+    return _Plan(margin, size, half, tall, first, last, left, right, sums)
+
+
+def _column_at_work(frame: Frame, w: Rows) -> int:
+    found = np.argwhere(w == frame.selected)
+    return int(found[0][1]) if len(found) else 0
+
+
+def _columns(plan: _Plan, w: Rows) -> str:
+    """Which columns are drawn, where not all are."""
+    cut = (plan.left, plan.right) != (0, w.shape[1])
+    return f"{plan.left}–{plan.right - 1} of {w.shape[1]}" if cut else ""
+
+
+def _matrix(board: Board, plan: _Plan, labels: list[tuple[str, str]], i: int) -> None:
+    frame, event = board.frame, board.operation
+    weights = frame.data(event.operands["w"])[:, plan.columns]
+    outputs = frame.data(event.rows)
+    full = frame.scale(event.rows, name=event.name)
+    steps = 2 if plan.tall == 0 else 1
+    for r in range(plan.first, plan.last, steps):
+        pair = tuple(range(r, min(r + steps, plan.last)))
+        line = board.picture.line()
+        at = i if i in pair else r
+        _label(line, labels[at], plan.margin, at == i)
+        if at == i:
+            board.picture.focus = board.picture.height - 1
+        if plan.tall == 0:
+            lower = weights[pair[1]] if len(pair) > 1 else None
+            lit = (pair[0] == i, pair[-1] == i)
+            half_row(line, weights[r], lower, plan.size, board.scale, frame.selected, lit)
+        else:
+            heat_row(line, weights[r], plan.size, frame.selected, board.scale, r == i)
+        known, value, target = bool(outputs.known[at]), float(outputs.values[at]), int(outputs.targets[at])
+        style = theme.signed(value) if known else theme.FAINT
+        line.add(" ").fit(number(value if known else None), NUMBER, board.style(target, style), target, right=True)
+        diverging(line.add(" "), value, known, full, plan.half, target)
+        for _ in range(plan.tall - 1):
+            under = board.picture.line().add(" " * plan.margin)
+            heat_row(under, weights[r], plan.size, None, board.scale, r == i)
+            diverging(under.add(" " * (NUMBER + 2)), value, known, full, plan.half, target)
+    if (plan.first, plan.last) != (0, len(labels)):
+        board.say(f"rows {plan.first}–{plan.last - 1} of {len(labels)}")
+
+
+def _label(line: Line, label: tuple[str, str], margin: int, here: bool) -> None:
+    head, name = label
+    style: Style = theme.NEW if here else theme.DIM
+    line.add(head, theme.TEXT).fit(name, margin - cell_len(head) - 1, style, right=True)
+    line.add("▸" if here else " ", theme.NEW)
+
+
+def _terms(frame: Frame, out: Rows, i: int) -> list[int]:
+    return frame.explain.terms(int(out[i]))
+
+
+def _sum(board: Board, w: Rows, x: Rows, i: int, terms: list[int]) -> None:
+    """The sum of the row at work in words, and its largest products."""
+    frame, out = board.frame, int(board.operation.rows[i])
+    value = frame.value(out)
+    line = board.picture.line().add(frame.explain.name(out), theme.NEW, out).add(" = Σ w·x = ", theme.DIM)
+    line.add(number(value), theme.STRONG, out)
+    products = frame.data(np.array(terms, dtype=np.int32)) if terms else None
+    if products is None or not products.known.any():
+        return
+    largest = np.argsort(-np.abs(np.where(products.known, products.values, 0.0)), kind="stable").tolist()
+    order = [j for j in largest if products.known[j]][: max(0, min(4, board.room))]
+    if order:
+        line.most("   most from", board.width - line.width, theme.DIM)
+    for j in order:
+        a, b, product = frame.used_value(int(w[i, j])), frame.value(int(x[j])), float(products.values[j])
+        line = board.picture.line().add(f"  w[{i},{j}]·x[{j}]".ljust(17), theme.DIM)
+        line.add(f"{number(a)} · {number(b)} = ", theme.TEXT).add(number(product), theme.signed(product), int(terms[j]))
