@@ -42,6 +42,7 @@ class StepCopy:
         self._extents: dict[str, Extent] | None = None
         self._loss_after: float | None = None
         self._grads: tuple[int, Floats] | None = None
+        self._final: Floats | None = None
         self.latest: dict[str, Extent] | None = None  # of the last step that was asked for
 
     def extents(self) -> dict[str, Extent] | None:
@@ -50,7 +51,12 @@ class StepCopy:
         if self._extents is None and self._stand(Moment(self._run.step, Phase.UPDATE, self._n_params)):
             assert self._twin is not None
             self._extents = self.latest = _extents_of(self._twin, self._run.program.stretches(Phase.FORWARD))
+            self._final = self._twin.workspace.grad.copy()
         return self._extents
+
+    def final_gradients(self) -> Floats | None:
+        """The gradients of all rows as the backward phase of the step leaves them."""
+        return None if self.extents() is None else self._final
 
     def gradients_at(self, tick: int) -> Floats | None:
         """The gradients of all rows after so many backward ticks; good until the run moves."""
@@ -79,7 +85,7 @@ class StepCopy:
     def _follow(self) -> None:
         """Forget what is known of another step than the run's."""
         if self._step != self._run.step:
-            self._extents = self._loss_after = self._grads = None
+            self._extents = self._loss_after = self._grads = self._final = None
             self._follow_quietly()
 
     def _follow_quietly(self) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import Session
+from engine.autograd.kernels import MUL
 from engine.autograd.tape import Rows
 from engine.explain.scalar import Explainer
 from engine.explain.source_lines import SourceLine, lines_now
@@ -190,6 +191,30 @@ class Frame:
         tensor = self.explain.tensor(row)
         return None if tensor is None else tensor.name
 
+    def contributed(self, rows: Rows) -> Cells:
+        """What the operation on the stage has added so far to the gradients of what it multiplies: (rows' shape).
+
+        Exactly the numbers of each `+=`: the other factor, times the gradient of the product.
+        """
+        program, tick = self.program, self.moment.tick if self.backward else self.program.ticks(Phase.BACKWARD)
+        edges = program.edges[:tick]
+        user = edges >> 1
+        span = self.explain.tensor(int(self.operation.rows.flat[0]))
+        values, known = np.zeros(len(self.view.recording)), np.zeros(len(self.view.recording), dtype=np.bool_)
+        if span is not None and not self.forward:
+            own = edges[(edges >= 0) & (user >= span.first) & (user < span.last)]
+            own = own[self.view.recording.op[own >> 1] == MUL]
+            child, grad = program.child, self.view.workspace.grad
+            values[child[own]] = self.view.passed_values[child[own ^ 1]] * grad[own >> 1]
+            known[child[own]] = True
+        return Cells(values[rows], known[rows], rows, self._changed[rows] & known[rows], self.where.digits)
+
+    def final_gradient(self, rows: Rows) -> float:
+        """The largest magnitude that gradients of these scalars have at the end of the backward phase, or so far."""
+        copy = self.around.copy
+        final = None if copy is None or self.around.live else copy.final_gradients()
+        return self.grad(rows).scale if final is None else float(np.abs(final[rows]).max(initial=0.0))
+
     def gradients_before(self) -> npt.NDArray[np.float64] | None:
         """The gradients of all rows before the present backward event began; None where they cannot be had."""
         copy = self.around.copy
@@ -239,6 +264,11 @@ class Frame:
         """The events of a phase of this step at which a breakpoint stands."""
         places = [b.place for b in self.around.kept.breakpoints if b.enabled and b.place]
         return [s for s in self.program.stretches(phase) if any(p.matches(s) for p in places)] if places else []
+
+    @property
+    def forward(self) -> bool:
+        """Whether values are what is being made."""
+        return self.phase is Phase.FORWARD
 
     @property
     def backward(self) -> bool:

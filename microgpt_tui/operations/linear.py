@@ -11,20 +11,22 @@ from rich.style import Style
 from engine.autograd.tape import Rows
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
-from microgpt_tui.drawing.cells import NUMBER, diverging, half_row, heat_row, window
-from microgpt_tui.drawing.numbers import number
+from microgpt_tui.drawing.cells import NUMBER, Cells, diverging, half_row, heat_row, window
+from microgpt_tui.drawing.numbers import number, plain
 from microgpt_tui.drawing.picture import Line
 from microgpt_tui.operations.canvas import Board, Legend
 
-LEAST_BAR, MOST_BAR = 3, 12  # characters on either side of a bar's middle
+LEAST_BAR, MOST_BAR = 2, 12  # characters on either side of a bar's middle
 
 
 def legend(frame: Frame) -> Legend:
     """Colours are weights; the scale is that of the matrix."""
     event = frame.operation
-    name = event.matrix or event.name
-    notes = ("bright row: the row at work", "strips: up +, down −")
-    return Legend(frame.scale(event.operands["w"], False, name), notes)
+    w, x = event.operands["w"], event.operands["x"]
+    if frame.backward:
+        added = frame.data(x).scale * frame.final_gradient(event.rows)
+        return Legend(max(added, frame.scale(w, True, event.matrix)), ("what this position adds, and the sum so far",))
+    return Legend(frame.scale(w, False, event.matrix), ("bright row: the row at work", "strips: up +, down −"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,11 @@ class _Plan:
 
 
 def draw(board: Board) -> None:
+    """The layer forward, or what it hands back."""
+    (_backward if board.frame.backward else _forward)(board)
+
+
+def _forward(board: Board) -> None:
     """Input above, weights as colour with the row at work lit, outputs on the right; products and their sum below."""
     frame, event = board.frame, board.operation
     w, x, out = event.operands["w"], event.operands["x"], event.rows
@@ -72,6 +79,145 @@ def draw(board: Board) -> None:
     if board.room > 3:
         board.picture.line()
     _sum(board, w, x, i, terms)
+
+
+def _backward(board: Board) -> None:
+    """From the gradient of the outputs to what each weight and the input get; below, one row of weights so far."""
+    frame, event = board.frame, board.operation
+    w, x, out = event.operands["w"], event.operands["x"], event.rows
+    labels = row_labels(frame, w)
+    target = target_row(frame, w)
+    heads = max(cell_len(head) for head, _ in labels)
+    name = max(4, max(cell_len(text) for _, text in labels) + heads + 2)
+    rest = board.width - name - NUMBER - 2 * LEAST_BAR - 3
+    size = max(1, min(4, rest // w.shape[1]))
+    margin_most = board.width - size * min(w.shape[1], rest // size)
+    half = max(LEAST_BAR, min(MOST_BAR, (margin_most - name - NUMBER - 3) // 2))
+    margin = name + NUMBER + 2 * half + 3
+    left, right = window(w.shape[1], max(1, (board.width - margin) // size), _column_at_work(frame, w))
+    columns = slice(left, right)
+    roomy = board.height >= 22
+    room = board.height - (13 if roomy else 6)
+    order, more = _rows_shown(frame, out, w, target, max(1, room))
+    chosen = row_at_work(frame, w, out) if _is_chosen(frame, w, out) else order[0]
+    source = frame.name_of(int(x[0])) or "x"
+    gradient = f"∂{event.name}"
+    if roomy:
+        line = board.picture.line().add("arrives ▼", theme.PHASE_TEXT["backward"])
+        line.to(margin).most(f"1  each weight gets {gradient} · x", board.width - margin, theme.TEXT)
+    words = (
+        (gradient, f"{source} ▸".rjust(margin - 1))
+        if roomy
+        else (f"arrives ▼ {gradient}", f"x {source} ▸".rjust(margin - 1))
+    )
+    board.signed_strip(words, x[columns], margin, size)
+    added, outs, full = frame.contributed(w), frame.grad(out), frame.scale(out, True, event.name)
+    for i in order:
+        line = board.picture.line()
+        mark = "◎" if i == target else " "
+        head = next((labels[k][0] for k in range(i, -1, -1) if labels[k][0]), "")
+        line.add(f"{head} " if head else mark, theme.TARGET if i == target else theme.DIM)
+        style = theme.NEW if i == chosen else theme.TARGET if i == target else theme.TEXT
+        line.fit(labels[i][1], name - line.width, style)
+        known, value, row = bool(outs.known[i]), float(outs.values[i]), int(out[i])
+        line.fit(number(value if known else None), NUMBER, board.style(row, theme.signed(value)), row, right=True)
+        diverging(line.add(" "), value, known, full, half, row)
+        heat_row(line.add(" "), added[i, columns], size, frame.selected, board.scale)
+        if i == chosen:
+            board.picture.focus = board.picture.height - 1
+    if more and roomy:
+        board.say(f"   {more}")
+    if roomy:
+        board.picture.line()
+    words = ("2  x gets Σ w·∂", "   over all rows") if roomy else ("leaves ▼ ∂x = Σ w·∂", "")
+    board.signed_strip(words, x[columns], margin, size, grad=True)
+    back = frame.grad(x)
+    if roomy and back.known.all():
+        line = board.picture.line().add("leaves ▼", theme.PHASE_TEXT["backward"]).to(margin)
+        norm = float(np.sqrt(np.sum(back.values**2)))
+        line.most(f"|∂x| {plain(norm)}  to {source}", board.width - margin, theme.DIM)
+    _row_so_far(board, w[chosen], labels[chosen][1], (margin, size, columns), roomy)
+
+
+def target_row(frame: Frame, w: Rows) -> int | None:
+    """The row of the token that really came, where the rows stand for tokens."""
+    event = frame.operation
+    over_tokens = len(w) == frame.program.tokenizer.vocab_size and event.layer is None and event.pos is not None
+    return frame.program.targets[event.pos] if over_tokens and event.pos is not None else None
+
+
+def _rows_shown(frame: Frame, out: Rows, w: Rows, target: int | None, room: int) -> tuple[list[int], str]:
+    """Which outputs are drawn: all in order, or those with the largest gradients, the target first; and the rest."""
+    if len(out) <= room:
+        return list(range(len(out))), ""
+    grads = frame.grad(out)
+    sizes = np.where(grads.known & np.isfinite(grads.values), np.abs(grads.values), 0.0)
+    order = [int(i) for i in np.argsort(-sizes, kind="stable")]
+    if target is not None:
+        order = [target, *(i for i in order if i != target)]
+    shown, hidden = order[:room], order[room:]
+    if _is_chosen(frame, w, out) and (chosen := row_at_work(frame, w, out)) not in shown:
+        shown[-1] = chosen
+        hidden = [i for i in order if i not in shown]
+    return shown, f"{len(hidden)} more rows, none above {plain(float(sizes[hidden].max()))}"
+
+
+def _is_chosen(frame: Frame, w: Rows, out: Rows) -> bool:
+    return bool((w == frame.selected).any() or (out == frame.selected).any())
+
+
+def _row_so_far(board: Board, row: Rows, label: str, place: tuple[int, int, slice], roomy: bool) -> None:
+    """One row of weights: its gradient before this position, what this position adds, and both together."""
+    frame, event = board.frame, board.operation
+    margin, size, columns = place
+    span = frame.explain.tensor(int(event.rows.flat[0]))
+    if span is None or not len(row):
+        return
+    cells = row[columns]
+    terms = [[t for t in frame.explain.gradient(int(r)) if span.first <= t.user < span.last] for r in cells]
+    known = np.array([bool(t) for t in terms])
+    parts = [
+        (title, np.array([getattr(t[-1], name) if t else 0.0 for t in terms]))
+        for title, name in (("was", "before"), ("+ this", "product"), ("= now", "after"))
+    ]
+    if roomy and board.room >= 4:
+        if board.room > 4:
+            board.picture.line()
+        line = board.picture.line().most(f"{event.matrix}[{label}] this step", margin, theme.STRONG).to(margin)
+        if known.any():
+            line.most(_positions(frame, event.pos), board.width - margin, theme.DIM)
+        for title, values in parts:
+            norm = f"|∂| {plain(float(np.sqrt(np.sum(values**2))))}" if known.all() and margin >= 22 else ""
+            line = (
+                board.picture.line(f"  {title}", theme.TEXT).to(margin - len(norm) - 2).add(norm, theme.DIM).to(margin)
+            )
+            heat_row(
+                line,
+                Cells(values, known, cells, frame.data(cells).fresh, frame.where.digits),
+                size,
+                frame.selected,
+                board.scale,
+            )
+        return
+    j = next((j for j, r in enumerate(cells) if r == frame.selected), int(np.argmax(np.abs(parts[1][1]))))
+    if terms[j] and board.room > 0:
+        t = terms[j][-1]
+        factors = (f"{number(t.local)} · {number(t.grad)}", theme.TEXT)
+        product = (number(t.product), theme.signed(t.product))
+        after = (number(t.after), theme.STRONG)
+        name = (f"∂{frame.explain.name(int(cells[j]))} += ", theme.NEW)
+        board.say(name, factors, " = ", product, f"   {number(t.before)} → ", after)
+
+
+def _positions(frame: Frame, pos: int | None) -> str:
+    """Which positions have contributed to the parameters before this one."""
+    if pos is None:
+        return ""
+    before = range(frame.program.n - 1, pos, -1)
+    listed = ", ".join(map(str, before))
+    if len(listed) > 12:
+        listed = f"{before[0]} to {before[-1]}"
+    return f"was (pos {listed})  + pos {pos}  = now" if listed else f"pos {pos} is the first to add to it"
 
 
 def row_labels(frame: Frame, w: Rows) -> list[tuple[str, str]]:
