@@ -319,14 +319,14 @@ class Frame:
 
     def element(self) -> int:
         """The index, in the tensor on the stage, of the element that is selected or in the making."""
-        rows = self.stretch.rows
+        rows = self.operation.rows
         found = np.flatnonzero(rows.ravel() == self.selected)
         if len(found):
             return int(found[0])
         if self.phase is Phase.FORWARD and self.stepping_inside:
             later = np.flatnonzero(rows.ravel() >= self.view.last_row)
             return int(later[0]) if len(later) else rows.size - 1
-        return self.cell
+        return min(self.cell, rows.size - 1)
 
     @cached_property
     def source(self) -> SourceLine:

@@ -54,7 +54,7 @@ class Board:
 
     def made_now(self, rows: Rows) -> bool:
         """Whether these are what the present event makes."""
-        return rows is self.frame.stretch.rows and not self.frame.backward
+        return rows is self.operation.rows and not self.frame.backward
 
     def style(self, row: int, otherwise: Style) -> Style:
         """How a scalar's number is drawn: under the cursor, or as it would be otherwise."""
@@ -109,7 +109,7 @@ class Board:
             heads,
         )
         if self.frame.backward:
-            here = rows is self.frame.stretch.rows
+            here = rows is self.frame.operation.rows
             self.strip(
                 f"∂{label.lstrip('+= ')}",
                 self.frame.grad(rows),

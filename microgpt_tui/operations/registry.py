@@ -71,9 +71,9 @@ def draw(frame: Frame, width: int, height: int) -> Picture:
 def _tell_of_set(board: Board) -> None:
     """Say which of the numbers are not what the arithmetic on the picture gives."""
     frame = board.frame
-    if frame.stretch.is_parameter:
+    if frame.operation.is_parameter:
         return
-    made = {int(row): frame.view.made(int(row)) for row in np.intersect1d(frame.stretch.rows, frame.view.overridden)}
+    made = {int(row): frame.view.made(int(row)) for row in np.intersect1d(frame.operation.rows, frame.view.overridden)}
     found = [(row, value) for row, value in made.items() if value is not None]
     if len(found) == 1:
         row, value = found[0]
