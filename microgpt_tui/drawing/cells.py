@@ -182,39 +182,36 @@ def _halves(upper: str | None, lower: str | None) -> Style:
 
 
 def signed_strip(
-    upper: Line, lower: Line, cells: Cells, size: int, scale: float, selected: Hashable = None, gap: bool = True
+    lines: Sequence[Line], cells: Cells, size: int, scale: float, selected: Hashable = None, gap: bool = True
 ) -> None:
-    """Append a row of bars to two lines, on one axis between them: up from it is positive, down negative.
+    """Append a row of bars to lines, on one axis in their middle: up from it is positive, down negative.
 
     Each number takes `size` characters, the last of them blank if there is a `gap` and room for one.
     """
     body = size - 1 if gap and size > 1 else size
+    half = len(lines) // 2
     for i in range(len(cells)):
         value, known, target = float(cells.values[i]), bool(cells.known[i]), int(cells.targets[i])
-        up = down = " "
-        up_style = down_style = theme.PLUS
-        if known:
-            share = abs(value) / scale if 0 < scale < math.inf else 1.0
-            eighths = 0 if value == 0 else min(8, max(1, round(share * 8)))
-            if math.isnan(value):
-                up, up_style = "?", theme.WARNING
-            elif value > 0:
-                up = EIGHTHS[eighths - 1]
-            elif value < 0 and eighths == 8:
-                down, down_style = "█", theme.MINUS
-            elif value < 0:
-                down, down_style = EIGHTHS[7 - eighths], theme.HANGING
+        eighths = 0
+        if known and value and not math.isnan(value):
+            share = min(abs(value) / scale, 1.0) if 0 < scale < math.inf else 1.0
+            eighths = max(1, round(share * half * 8))
+        for k, line in enumerate(lines):
+            up = k < half
+            fill = min(max(eighths - 8 * (half - 1 - k if up else k - half), 0), 8) if (value > 0) == up else 0
+            if up:
+                text, style = EIGHTHS[fill - 1] if fill else " ", theme.PLUS
+            elif 0 < fill < 8:
+                text, style = EIGHTHS[7 - fill], theme.HANGING
             else:
-                up, up_style = "▁", theme.FAINT
-        if target == selected:
-            up_style = up_style + theme.BOXED
-            down_style = theme.HANGING_BOXED if down_style.reverse else down_style + theme.BOXED
-        rest = " " * (size - body)
-        upper.add(up * body, up_style, target)
-        lower.add(down * body, down_style, target)
-        if rest:
-            upper.add(rest)
-            lower.add(rest)
+                text, style = "█" if fill else " ", theme.MINUS
+            if k == half - 1 and known and not eighths:
+                text, style = ("?", theme.WARNING) if math.isnan(value) else ("▁", theme.FAINT)
+            if target == selected:
+                style = theme.HANGING_BOXED if style.reverse else style + theme.BOXED
+            line.add(text * body, style, target)
+            if size > body:
+                line.add(" " * (size - body), style if not style.reverse and target != selected else None)
 
 
 def diverging(line: Line, value: float, known: bool, scale: float, half: int, target: Hashable = None) -> Line:

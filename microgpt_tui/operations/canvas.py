@@ -137,7 +137,7 @@ class Board:
         upper.fit(words[0], margin, style or theme.STRONG)
         lower.fit(words[1], margin, theme.DIM)
         full = self.frame.scale(rows, grad) if scale is None else scale
-        signed_strip(upper, lower, cells, size, full, self.frame.selected)
+        signed_strip((upper, lower), cells, size, full, self.frame.selected)
         for line, note in zip((upper, lower), notes, strict=True):
             if note:
                 line.add(" ").most(note, self.width - line.width, theme.DIM)

@@ -99,7 +99,9 @@ def _matrix(board: Board, x_name: str, x: Rows, w: Rows, out: Rows, labels: list
             f"{labels[r]}{'▸' if chosen else ' '}", label, theme.NEW if chosen else styles[r]
         )
         heat_row(line, weights[r, left:right], size, frame.selected, weights_scale)
-        line.add(" ∂" if frame.backward else " →" if frame.operation.kind == "scores" else " =")  # a score is scaled too
+        line.add(
+            " ∂" if frame.backward else " →" if frame.operation.kind == "scores" else " ="
+        )  # a score is scaled too
         if chosen:
             board.picture.focus = board.picture.height - 1
         _figure(board, line, outputs, r)

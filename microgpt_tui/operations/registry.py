@@ -12,7 +12,7 @@ from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.numbers import number
 from microgpt_tui.drawing.picture import Picture
-from microgpt_tui.operations import elementwise, linear, matmul, parameters, softmax_loss
+from microgpt_tui.operations import linear, matmul, parameters, softmax_loss, vectors
 from microgpt_tui.operations.canvas import Board, Legend
 from microgpt_tui.operations.generic import generic
 
@@ -31,14 +31,14 @@ def values(frame: Frame) -> Legend:
 
 
 DRAWINGS: dict[str, Drawing] = {
-    "embed": Drawing(elementwise.embed, values),
-    "rmsnorm": Drawing(elementwise.rmsnorm, values),
+    "embed": Drawing(vectors.embed, vectors.legend),
+    "rmsnorm": Drawing(vectors.rmsnorm, vectors.legend),
     "linear": Drawing(linear.draw, linear.legend),
     "scores": Drawing(matmul.scores, values),
     "softmax": Drawing(softmax_loss.softmax, values),
     "weighted_sum": Drawing(matmul.weighted_sum, values),
-    "add": Drawing(elementwise.add, values),
-    "relu": Drawing(elementwise.relu, values),
+    "add": Drawing(vectors.add, vectors.legend),
+    "relu": Drawing(vectors.relu, vectors.legend),
     "nll": Drawing(softmax_loss.nll, values),
     "mean": Drawing(softmax_loss.mean, values),
 }
