@@ -15,6 +15,7 @@ from microgpt_tui.drawing.cells import NUMBER, Cells, diverging, half_row, heat_
 from microgpt_tui.drawing.numbers import number, plain
 from microgpt_tui.drawing.picture import Line
 from microgpt_tui.operations.canvas import Board, Legend
+from microgpt_tui.operations.row_labels import linear_rows, over_tokens
 
 LEAST_BAR, MOST_BAR = 2, 12  # characters on either side of a bar's middle
 
@@ -57,7 +58,7 @@ def _forward(board: Board) -> None:
     """Input above, weights as colour with the row at work lit, outputs on the right; products and their sum below."""
     frame, event = board.frame, board.operation
     w, x, out = event.operands["w"], event.operands["x"], event.rows
-    labels = row_labels(frame, w)
+    labels = linear_rows(frame, event)
     i = row_at_work(frame, w, out)
     plan = _plan(board, labels, w, i, frame)
     source = frame.explain.tensor(int(x[0]))
@@ -85,8 +86,8 @@ def _backward(board: Board) -> None:
     """From the gradient of the outputs to what each weight and the input get; below, one row of weights so far."""
     frame, event = board.frame, board.operation
     w, x, out = event.operands["w"], event.operands["x"], event.rows
-    labels = row_labels(frame, w)
-    target = target_row(frame, w)
+    labels = linear_rows(frame, event)
+    target = target_row(frame)
     heads = max(cell_len(head) for head, _ in labels)
     name = max(4, max(cell_len(text) for _, text in labels) + heads + 2)
     rest = board.width - name - NUMBER - 2 * LEAST_BAR - 3
@@ -139,11 +140,10 @@ def _backward(board: Board) -> None:
     _row_so_far(board, w[chosen], labels[chosen][1], (margin, size, columns), roomy)
 
 
-def target_row(frame: Frame, w: Rows) -> int | None:
+def target_row(frame: Frame) -> int | None:
     """The row of the token that really came, where the rows stand for tokens."""
     event = frame.operation
-    over_tokens = len(w) == frame.program.tokenizer.vocab_size and event.layer is None and event.pos is not None
-    return frame.program.targets[event.pos] if over_tokens and event.pos is not None else None
+    return frame.program.targets[event.pos] if event.pos is not None and over_tokens(frame, event) else None
 
 
 def _rows_shown(frame: Frame, out: Rows, w: Rows, target: int | None, room: int) -> tuple[list[int], str]:
@@ -218,30 +218,6 @@ def _positions(frame: Frame, pos: int | None) -> str:
     if len(listed) > 12:
         listed = f"{before[0]} to {before[-1]}"
     return f"was (pos {listed})  + pos {pos}  = now" if listed else f"pos {pos} is the first to add to it"
-
-
-def row_labels(frame: Frame, w: Rows) -> list[tuple[str, str]]:
-    """Two words before each row of a matrix: its head, at the head's first row, and its character or its number."""
-    event = frame.operation
-    spec = frame.program.recording.specs.get(event.name)
-    if len(w) == frame.program.tokenizer.vocab_size and event.layer is None:
-        return [("", frame.token_name(i)) for i in range(len(w))]
-    heads = frame.config.n_head if spec is not None and in_heads(frame) else 1
-    each = len(w) // heads
-    return [(f"h{i // each}" if heads > 1 and i % each == 0 else "", str(i)) for i in range(len(w))]
-
-
-def in_heads(frame: Frame) -> bool:
-    """Whether the outputs of the operation are read head by head: whether an operation of one head reads part of it."""
-    event = frame.operation
-    own = set(event.rows.ravel().tolist())
-    for other in frame.program.stretches(event.phase):
-        if other.head is not None and other.layer == event.layer and other.pos == event.pos:
-            return any(
-                own.issuperset(rows.ravel().tolist()) or own & set(rows.ravel().tolist())
-                for rows in other.operands.values()
-            )
-    return False
 
 
 def row_at_work(frame: Frame, w: Rows, out: Rows) -> int:

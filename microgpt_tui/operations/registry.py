@@ -12,7 +12,7 @@ from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.numbers import number
 from microgpt_tui.drawing.picture import Picture
-from microgpt_tui.operations import attention, linear, matmul, parameters, softmax_loss, vectors
+from microgpt_tui.operations import attention, linear, matmul, softmax_loss, update, vectors
 from microgpt_tui.operations.canvas import Board, Legend
 from microgpt_tui.operations.generic import generic
 
@@ -45,7 +45,7 @@ DRAWINGS: dict[str, Drawing] = {
 """By the operation's name; one that is not among them is drawn by `generic`."""
 GENERIC = Drawing(generic, values)
 HEAD = Drawing(attention.draw, attention.legend)
-UPDATE = Drawing(parameters.adam, values)
+UPDATE = Drawing(update.draw, update.legend)
 
 
 def drawing_of(frame: Frame) -> Drawing:

@@ -20,7 +20,7 @@ class LegendLine(Pane, can_focus=False):
         del height
         legend, picture = legend_of(frame), Picture()
         line = picture.line(" colour ", theme.DIM)
-        scale = plain(legend.scale) if legend.scale else ""
+        scale = plain(legend.scale) if legend.scale else "its max"
         line.add(f"−{scale} ", theme.MINUS)
         for share in (*(-s for s in SHADES), *reversed(SHADES)):
             line.add(*heat(share, True, 1.0, 2))
