@@ -220,11 +220,10 @@ class Explainer:
         if moment.phase is Phase.FORWARD:
             return []
         done = moment.tick if moment.phase is Phase.BACKWARD else program.ticks(Phase.BACKWARD)
-        ticks = np.flatnonzero(program.receivers[:done] == row) + 1
         total, terms = 0.0, []
-        for tick in ticks.tolist():
+        for tick in program.ticks_into(row):
             edge = int(program.edges[tick - 1])
-            if edge < 0 or self._is_cut(edge >> 1):
+            if tick > done or self._is_cut(edge >> 1):
                 continue
             before, grad = total, float(self.view.workspace.grad[edge >> 1])
             product = self._hand_on(tick, row, grad)

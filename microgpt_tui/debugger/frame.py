@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from engine.autograd.kernels import MUL
 from engine.autograd.tape import Rows
 from engine.explain.gradient_paths import Chains, Edge, GradientPath, waypoints
 from engine.explain.scalar import Explainer
@@ -16,6 +17,7 @@ from engine.explain.source_lines import SourceLine, lines_now
 from engine.expressions.scope import Scope
 from engine.expressions.watch import Watch
 from engine.model.tokenizer import Tokenizer
+from engine.run.step_copy import StepCopy
 from engine.timeline.events import Event, EventKey, Moment, Phase
 from engine.timeline.view import AdamStep, GradientState, Reading, View
 from microgpt_tui.debugger.annotations import Annotations
@@ -40,7 +42,7 @@ class Focus:
 
     `row` is a scalar that was chosen and holds until the moment changes; `cell` is an index in whatever tensor is on
     the stage and holds from event to event. `layer`, `head` and `matrix` are what panes show that have room for one
-    of them; they hold as well. None leaves the choice to the moment.
+    of them; they hold as well. None leaves the choice to the moment. `digits` asks for numbers in cells.
     """
 
     moment: Moment
@@ -49,6 +51,7 @@ class Focus:
     layer: int | None = None
     head: int | None = None
     matrix: str | None = None
+    digits: bool = False
 
     def at(self, moment: Moment) -> Focus:
         """Here, at another moment."""
@@ -107,7 +110,8 @@ class Context:
     """What panes show of more than the moment: a fault, figures of earlier steps (more may come while the frame is
     shown), names sampled on the way by the step before which they were, what the user keeps, how a run moves, how many
     documents it is trained on and how many are held out, if any are, the branch that it is (None: the original) and
-    the one that it is compared with; the chosen gradient path, if any, and the line of the chosen watch.
+    the one that it is compared with; the chosen gradient path, if any, and the line of the chosen watch; and a copy of
+    the step for scales and for what was before an event.
     """
 
     fault: str | None = None
@@ -120,6 +124,7 @@ class Context:
     beside: ComparedRun | None = None
     path: PathChoice | None = None
     watch: int = 0
+    copy: StepCopy | None = None
 
 
 class Frame:
@@ -166,6 +171,70 @@ class Frame:
         found = next(s for s in self.program.stretches(Phase.FORWARD) if row <= int(s.rows[-1]))
         return self.program.find(Phase.BACKWARD, found.place) or self.event
 
+    @cached_property
+    def operation(self) -> Event:
+        """The operation on the stage, as the forward phase has it: the one that made the event's tensor.
+
+        In the backward phase, the one through which the last gradient came, so that what is drawn of it is finished.
+        In the update, the event itself.
+        """
+        if not (self.backward and self.moment.tick):
+            return self.event
+        edge = int(self.program.edges[self.moment.tick - 1])
+        row = edge >> 1 if edge >= 0 else -1 - edge
+        return next(s for s in self.program.stretches(Phase.FORWARD) if row <= int(s.rows.flat[-1]))
+
+    def scale(self, rows: Rows, grad: bool = False, name: str | None = None) -> float:
+        """What fills a cell of a picture of these scalars: the largest magnitude of their tensor in the whole step.
+
+        Without a copy of the step, and while training runs, the largest that is known so far. `name` saves looking for
+        the tensor.
+        """
+        copy = self.around.copy
+        extents = None if copy is None else copy.latest if self.around.live else copy.extents()
+        if extents is not None:
+            name = name or self.name_of(int(rows.flat[0]))
+            if name in extents:
+                return extents[name].grad if grad else extents[name].data
+        return (self.grad(rows) if grad else self.data(rows)).scale
+
+    def name_of(self, row: int) -> str | None:
+        """The name of the matrix or the tensor that a scalar belongs to, if it belongs to one."""
+        parameter = self.view.recording.matrix_of(row)
+        if parameter is not None:
+            return parameter[0]
+        tensor = self.explain.tensor(row)
+        return None if tensor is None else tensor.name
+
+    def contributed(self, rows: Rows) -> Cells:
+        """What the operation on the stage has added so far to the gradients of what it multiplies: (rows' shape).
+
+        Exactly the numbers of each `+=`: the other factor, times the gradient of the product.
+        """
+        program, tick = self.program, self.moment.tick if self.backward else self.program.ticks(Phase.BACKWARD)
+        edges = program.edges[:tick]
+        user = edges >> 1
+        span = self.explain.tensor(int(self.operation.rows.flat[0]))
+        values, known = np.zeros(len(self.view.recording)), np.zeros(len(self.view.recording), dtype=np.bool_)
+        if span is not None and not self.forward:
+            own = edges[(edges >= 0) & (user >= span.first) & (user < span.last)]
+            own = own[self.view.recording.op[own >> 1] == MUL]
+            child, grad = program.child, self.view.workspace.grad
+            values[child[own]] = self.view.passed_values[child[own ^ 1]] * grad[own >> 1]
+            known[child[own]] = True
+        return Cells(values[rows], known[rows], rows, self._changed[rows] & known[rows], self.where.digits)
+
+    def final_gradient(self, rows: Rows) -> float:
+        """The largest magnitude that gradients of these scalars have at the end of the backward phase, or so far."""
+        copy = self.around.copy
+        final = None if copy is None or self.around.live else copy.final_gradients()
+        return self.grad(rows).scale if final is None else float(np.abs(final[rows]).max(initial=0.0))
+
+    def gradients_before(self) -> npt.NDArray[np.float64] | None:
+        """The gradients of all rows before the present backward event began; None where they cannot be had."""
+        copy = self.around.copy
+        return None if copy is None or self.around.live else copy.gradients_at(self.event.first)
+
     @property
     def pos(self) -> int:
         """The position that panes of one position show: the stage's, or the last one that was at work."""
@@ -210,6 +279,11 @@ class Frame:
         """The events of a phase of this step at which a breakpoint stands."""
         places = [b.place for b in self.around.annotations.breakpoints if b.enabled and b.place]
         return [s for s in self.program.stretches(phase) if any(p.matches(s) for p in places)] if places else []
+
+    @property
+    def forward(self) -> bool:
+        """Whether values are what is being made."""
+        return self.phase is Phase.FORWARD
 
     @property
     def backward(self) -> bool:
@@ -295,13 +369,14 @@ class Frame:
 
     def element(self) -> int:
         """The index, in the tensor on the stage, of the element that is selected or in the making."""
-        rows, cell = self.stretch.rows, self.cell_of(self.selected)
-        if cell is not None:
-            return cell
+        rows = self.operation.rows
+        found = np.flatnonzero(rows.ravel() == self.selected)
+        if len(found):
+            return int(found[0])
         if self.phase is Phase.FORWARD and self.stepping_inside:
             later = np.flatnonzero(rows.ravel() >= self.view.last_row)
             return int(later[0]) if len(later) else rows.size - 1
-        return self.cell
+        return min(self.cell, rows.size - 1)
 
     @cached_property
     def source(self) -> SourceLine:
@@ -318,7 +393,7 @@ class Frame:
 
     def cells(self, reading: Reading, rows: Rows) -> Cells:
         """What was read of these scalars, as cells."""
-        return Cells(reading.values, reading.known, rows, self._changed[rows] & reading.known)
+        return Cells(reading.values, reading.known, rows, self._changed[rows] & reading.known, self.where.digits)
 
     @cached_property
     def _changed(self) -> npt.NDArray[np.bool_]:

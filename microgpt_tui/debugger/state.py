@@ -96,6 +96,11 @@ class DebuggerState:
         self._where = self._where.choosing(choice)
         self.on_change()
 
+    def show_digits(self, digits: bool) -> None:
+        """Ask for numbers in the cells of pictures, or for none."""
+        self._where = replace(self._where, digits=digits)
+        self.on_change()
+
     def annotate(self, annotations: Annotations) -> None:
         """Replace the annotations."""
         self._annotations = annotations

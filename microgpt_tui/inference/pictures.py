@@ -271,7 +271,7 @@ def _attention(picture: Picture, state: InferenceState, names: list[str], sizes:
     for name in names[first:last]:
         line.fit(name, size, theme.TEXT)
     for head in range(heads):
-        line = picture.line().fit(f"head {head}", label, theme.head(head))
+        line = picture.line().fit(f"head {head}", label, theme.TEXT)
         weights = state.walk.tensor("attn_weights", pos, state.layer, head)
         for weight in weights[first:last]:
             text, style = share_cell(float(weight), 3)

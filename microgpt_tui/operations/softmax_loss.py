@@ -15,7 +15,7 @@ from microgpt_tui.operations.canvas import FIGURE, ROOMY, Board, names_width
 
 def softmax(board: Board) -> None:
     """Minus the largest, exp, sum, quotient: one line a score."""
-    frame, stretch = board.frame, board.frame.stretch
+    frame, stretch = board.frame, board.operation
     logits, exps = stretch.operands["logits"], np.atleast_1d(stretch.parts["exp"])
     shifted = np.array([frame.explain.children(int(e))[0] for e in exps], dtype=np.int32)
     if stretch.name == "probs":
@@ -63,7 +63,7 @@ def _line(board: Board, columns: tuple[np.ndarray[tuple[int, ...], np.dtype[np.i
 
 def nll(board: Board) -> None:
     """How surprised the model is by the token that really came."""
-    frame, stretch = board.frame, board.frame.stretch
+    frame, stretch = board.frame, board.operation
     assert stretch.pos is not None
     target = frame.program.targets[stretch.pos]
     row = int(stretch.operands["probs"][target])
@@ -103,7 +103,7 @@ def nll(board: Board) -> None:
 
 def mean(board: Board) -> None:
     """One surprise a position, and their mean."""
-    frame, stretch = board.frame, board.frame.stretch
+    frame, stretch = board.frame, board.operation
     losses = stretch.operands["losses"]
     names = [f"{t}  {frame.token(t)} → {frame.target(t)}" for t in range(len(losses))]
     cells = frame.data(losses)

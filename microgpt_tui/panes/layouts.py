@@ -38,9 +38,9 @@ def below(*parts: tuple[int, Split | str]) -> Split:
 
 SIDES: dict[Room, tuple[int, int, int]] = {  # columns of the left and of the right, lines of the foot
     "narrow": (0, 0, 0),
-    "low": (26, 36, 0),
-    "normal": (26, 36, 10),
-    "wide": (32, 64, 14),
+    "low": (26, 0, 0),
+    "normal": (28, 34, 0),
+    "wide": (28, 46, 12),
 }
 
 

@@ -78,57 +78,51 @@ class PaneSpec:
 
 
 PANES: tuple[PaneSpec, ...] = (
-    PaneSpec("stage", Stage, "1", "Choose the stage", spots=(
+    PaneSpec("program", Program, "1", "Choose the outline of the step", spots=(
+        PanePlace("low", ALL, "left", order=0),
+        PanePlace("normal", ALL, "left", order=0),
+        PanePlace("wide", ALL, "left", order=0),
+    )),
+    PaneSpec("stage", Stage, "2", "Choose the stage", spots=(
         PanePlace("narrow", ALL, "middle", order=0),
         PanePlace("low", ALL, "middle", order=0),
         PanePlace("normal", ALL, "middle", order=0),
         PanePlace("wide", ALL, "middle", order=0),
     )),
-    PaneSpec("program", Program, "2", "Choose the outline of the step", spots=(
-        PanePlace("low", BOTH, "left", order=0),
-        PanePlace("normal", BOTH, "left", order=0),
-        PanePlace("normal", UPDATE, "foot", 26, order=0),
-        PanePlace("wide", BOTH, "left", order=0),
-        PanePlace("wide", UPDATE, "foot", 32, order=0),
+    PaneSpec("source", Source, "3", "Choose the source", yields=8, spots=(
+        PanePlace("low", BOTH, "middle", 5, order=2),
+        PanePlace("normal", BOTH, "right", 9, order=0),
+        PanePlace("wide", BOTH, "right", 11, order=0),
+        PanePlace("wide", UPDATE, "right", 11, order=0),
     )),
-    PaneSpec("inspector", Inspector, "3", "Choose the inspector", spots=(
-        PanePlace("low", BOTH, "right", order=0),
-        PanePlace("normal", BOTH, "right", order=0),
-        PanePlace("wide", BOTH, "right", order=1),
-    )),
-    PaneSpec("source", Source, "4", "Choose the source", yields=8, spots=(
-        PanePlace("normal", BOTH, "middle", 7, order=3),
-        PanePlace("normal", UPDATE, "foot", order=3),
-        PanePlace("wide", BOTH, "middle", 8, order=3),
-        PanePlace("wide", UPDATE, "foot", order=3),
+    PaneSpec("inspector", Inspector, "4", "Choose the inspector: one number", yields=9, spots=(
+        PanePlace("low", BOTH, "middle", 6, order=1),
+        PanePlace("normal", BOTH, "right", order=1),
+        PanePlace("wide", ALL, "right", order=1),
     )),
     PaneSpec("qkv", QKV, "5", "Choose queries, keys and values", yields=1, spots=(
-        PanePlace("normal", FORWARD, "right", 7, order=2),
-        PanePlace("wide", BOTH, "middle", 11, order=1),
+        PanePlace("wide", BOTH, "foot", order=1),
     )),
     PaneSpec("attention", Attention, "6", "Choose the attention weights", yields=4, spots=(
-        PanePlace("normal", FORWARD, "right", 10, order=1),
-        PanePlace("wide", BOTH, "right", 15, order=0),
+        PanePlace("normal", FORWARD, "right", 8, order=2),
+        PanePlace("wide", FORWARD, "right", 14, order=2),
     )),
     PaneSpec("residual", Residual, "7", "Choose the residual stream", yields=2, spots=(
-        PanePlace("normal", BACKWARD, "right", 7, order=2),
-        PanePlace("wide", BOTH, "middle", 9, order=2),
+        PanePlace("wide", BOTH, "foot", order=0),
     )),
     PaneSpec("prediction", Prediction, "8", "Choose the prediction", yields=6, spots=(
-        PanePlace("wide", FORWARD, "right", 16, order=2),
+        PanePlace("wide", BOTH, "foot", 40, order=2),
     )),
     PaneSpec("gradients", Gradients, "9", "Choose the gradients of the matrices", yields=5, spots=(
-        PanePlace("normal", BACKWARD, "right", 9, order=1),
-        PanePlace("wide", BACKWARD, "right", 16, order=2),
-        PanePlace("wide", UPDATE, "foot", 50, order=2),
+        PanePlace("normal", BACKWARD, "right", 9, order=2),
+        PanePlace("wide", BACKWARD, "right", 14, order=2),
     )),
     PaneSpec("adam", Adam, "0", "Choose Adam's arithmetic", yields=7, spots=(
-        PanePlace("normal", UPDATE, "foot", 44, order=1),
-        PanePlace("wide", UPDATE, "foot", 54, order=1),
+        PanePlace("normal", UPDATE, "middle", 8, order=1),
+        PanePlace("wide", UPDATE, "middle", 12, order=1),
     )),
     PaneSpec("training", Training, "equals_sign", "Choose the loss curve", "=", yields=3, spots=(
-        PanePlace("normal", BOTH, "left", 8, order=1),
-        PanePlace("wide", BOTH, "left", 14, order=1),
+        PanePlace("wide", ALL, "right", 12, order=3),
     )),
     PaneSpec("watches", Watches, "v", "Choose the watches; d takes one away"),
     PaneSpec("why", Why, "Y", "Why: of a prediction, a gradient, an update"),

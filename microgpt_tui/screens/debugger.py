@@ -18,6 +18,7 @@ from engine import Address, EngineError, Session
 from engine.explain.gradient_paths import Edge
 from engine.expressions.breakpoint import Breakpoint
 from engine.expressions.watch import Watch, watch_text
+from engine.run.step_copy import StepCopy
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger import goto, search
 from microgpt_tui.debugger.annotations import Annotations
@@ -46,6 +47,7 @@ from microgpt_tui.panes.explanation import Explanation
 from microgpt_tui.panes.grid import PaneGrid
 from microgpt_tui.panes.key_bar import KeyBar
 from microgpt_tui.panes.layouts import Split, plan
+from microgpt_tui.panes.legend_line import LegendLine
 from microgpt_tui.panes.status_line import StatusLine
 from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
@@ -123,6 +125,7 @@ class DebuggerScreen(Screen[None]):
         self.grid = PaneGrid(kinds, arrangement, lambda: self.layout_for(self.state.where.moment.phase))
         self.historian = SeriesLoader(self, session)
         self.after_show: Callable[[], None] = lambda: None
+        self._copy, self._copy_of = StepCopy(session), session
         self._waiting = False
         self._inferred_steps: list[int] = []  # training steps whose parameters inference was opened with, latest first
 
@@ -134,6 +137,7 @@ class DebuggerScreen(Screen[None]):
         yield self.grid
         yield Timeline("timeline")
         yield Explanation("explanation")
+        yield LegendLine("legend")
         yield KeyBar("shortcuts")
 
     def on_mount(self) -> None:
@@ -200,18 +204,12 @@ class DebuggerScreen(Screen[None]):
         session = self.session
         split = (len(session.docs), len(session.val_docs)) if session.val_docs else None
         state, what_if, past, names = self.state, self.what_if, self.historian.known, self.motion.names
+        if self._copy_of is not session:
+            self._copy, self._copy_of = StepCopy(session), session
         around = Context(
-            fault,
-            past,
-            names,
-            state.annotations,
-            state.live,
-            split,
-            what_if.branch,
-            what_if.beside,
-            state.path,
-            state.watch,
-        )
+            fault, past, names, state.annotations, state.live, split, what_if.branch, what_if.beside, state.path,
+            state.watch, self._copy,
+        )  # fmt: skip
         return Frame(session.view(), state.where, around)
 
     def show(self) -> None:
@@ -283,6 +281,10 @@ class DebuggerScreen(Screen[None]):
     def action_go(self, way: str) -> None:
         """Move through time: `way` names a function of `navigation`."""
         self.navigator.move(way)
+
+    def action_digits(self) -> None:
+        """Show the numbers in the cells of pictures, or their colours alone."""
+        self.state.show_digits(not self.state.where.digits)
 
     def action_cursor_or_event(self, dx: int) -> None:
         """← and →: the cell cursor on a focused pane, else the event before or after."""
