@@ -22,7 +22,7 @@ from microgpt_tui.widgets.modal import Modal
 
 MANY = ("page.digit", "page.pick")  # keys of lectures that have a line together
 MANY_WORDS = (("1-9", "Jump to a page; two digits make one number"), ("a-h", "Predict: pick an option of a question"))
-LEADS = ("What", "Why", "How to read")
+LEADS = ("Here", "What", "Why", "How to read")
 
 
 class HelpScreen(Modal[None]):
@@ -44,12 +44,12 @@ class HelpScreen(Modal[None]):
 def debugger_help(frame: Frame, pane: str | None) -> Text:
     """What the present event is about, what a pane shows, and every key of the debugger and of lectures."""
     text = Text()
-    parts = [(title_of(frame.stretch), sentences(frame))]
+    parts = [(title_of(frame), sentences(frame))]
     if pane and (about := pane_text(pane)):
         parts.append((about.title, (about.what, about.why, about.read)))
     for title, answers in parts:
         text.append(f"\n{title}\n", theme.NEW)
-        for lead, sentence in zip(LEADS, answers, strict=True):
+        for lead, sentence in zip(LEADS[-len(answers) :], answers, strict=True):
             text.append(f"{lead}: ", theme.DIM).append(f"{sentence}\n", theme.TEXT)
     text.append(
         "\nBars standing on the ground are positive, hanging ones negative; · is not yet computed.\n", theme.DIM
