@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from importlib import util
-from pathlib import Path
-
 import numpy as np
 import pytest
 from textual.widgets import Input
 
 from engine import Config, Expression, GradientChecker, Moment, Phase, Session
 from engine.expressions.watch import Watch, watch_text
-from engine.model import gpt, recording
-from engine.run import session as sessions
 from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.operations import registry
 from microgpt_tui.operations.registry import DRAWINGS, draw
@@ -21,6 +15,7 @@ from microgpt_tui.panes import registry as panes
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.texts import sentences as told
 from microgpt_tui.texts.sentences import sentences, texts, title_of
+from tests.support.changed_model import Change
 from tests.support.harness import DOCS, at, debugger, go, name, screen, session, text, until
 
 RELU = '''
@@ -36,40 +31,6 @@ def gelu(x: Vector) -> Vector:
     return [xi / (1.0 + (xi * -1.702).exp()) for xi in x]
 '''
 SMALL = Config(n_layer=1, n_embd=4, n_head=2, block_size=3, num_steps=50, seed=3)
-
-
-Change = Callable[..., None]
-
-
-@pytest.fixture
-def change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Change]:
-    """Lets runs be recorded from a copy of the model's file, with some texts in the places of others."""
-
-    def changed(*texts: tuple[str, str]) -> None:
-        source = Path(gpt.__file__).read_text(encoding="utf-8")
-        for old, new in texts:
-            assert old in source
-            source = source.replace(old, new)
-        path = tmp_path / "changed_gpt.py"
-        path.write_text(source, encoding="utf-8")
-        spec = util.spec_from_file_location(path.stem, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        monkeypatch.setattr(recording, "gpt", module)
-        forget()
-
-    monkeypatch.setattr(sessions, "record", recording.record)  # tests share recordings of the model as it is
-    yield changed
-    forget()
-
-
-def forget() -> None:
-    """What is remembered of recordings is of another model."""
-    for function in vars(recording).values():
-        if hasattr(function, "cache_clear"):
-            function.cache_clear()
 
 
 @pytest.fixture
