@@ -195,7 +195,7 @@ class Frame:
         """The parameter matrix that is at work or chosen."""
         if self.phase is Phase.UPDATE:
             return self.stretch.name
-        return self.where.matrix or self.stretch.matrix or "wte"
+        return self.where.matrix or self.stretch.matrix or next(iter(self.view.recording.matrices))
 
     def tensor(self, name: str, pos: int, layer: int | None = None, head: int | None = None) -> Rows | None:
         """The rows of a tensor of this document, by its name and place; None if there is no such tensor."""
@@ -230,7 +230,8 @@ class Frame:
         """The chosen index in the tensor on the stage, within its bounds."""
         size, chosen = self.stretch.rows.size, self.where.cell
         if chosen is None:
-            if self.stretch.name in ("logits", "probs") and self.stretch.pos is not None:
+            spec = self.view.recording.specs.get(self.stretch.name)
+            if spec is not None and spec.tokens and self.stretch.pos is not None:
                 return self.program.targets[self.stretch.pos]
             return self._strongest() if self.stretch.is_parameter else 0
         return min(chosen, size - 1)
