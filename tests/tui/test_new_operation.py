@@ -13,6 +13,9 @@ from microgpt_tui.operations import registry
 from microgpt_tui.operations.registry import DRAWINGS, draw
 from microgpt_tui.panes import registry as panes
 from microgpt_tui.panes.base import Pane
+from microgpt_tui.panes.prediction import Prediction
+from microgpt_tui.panes.residual import Residual
+from microgpt_tui.panes.why import Why
 from microgpt_tui.texts import sentences as told
 from microgpt_tui.texts.sentences import sentences, texts, title_of
 from tests.support.changed_model import Change
@@ -173,3 +176,45 @@ async def test_panes_on_tensors_that_a_model_calls_otherwise_say_so(change: Chan
             await pilot.press("escape", "f")
         await pilot.press("i")
         await until(pilot, lambda: "no tensor called attn_weights or k" in text(pilot))
+
+
+OTHER_NAMES = {  # as long as the usual ones, so that nothing moves
+    "embed": "start",
+    "logits": "zetas_",
+    "probs": "shark",
+    "loss_t": "nll_at",
+    "attn_residual": "attn_combined",
+}
+
+
+def test_panes_follow_a_model_that_calls_its_tensors_otherwise(change: Change) -> None:
+    def pictures() -> list[str]:
+        run = Session(SMALL, DOCS)
+        found = []
+        for phase in (Phase.FORWARD, Phase.BACKWARD):
+            run.seek(Moment(0, phase, run.program.ticks(phase)))
+            for event in (e for e in run.program.stretches(phase) if not e.is_parameter):
+                run.seek(Moment(0, phase, event.last))
+                frame = Frame(run.view(), Focus(run.moment))
+                found += [kind("x").draw(frame, 200, 16).text() for kind in (Residual, Prediction, Why)]
+                found.append(draw(frame, 90, 40).text())
+        return found
+
+    before = pictures()
+    change(*((f'name("{old}"', f'name("{new}"') for old, new in OTHER_NAMES.items()))
+    after = pictures()
+    for old, new in OTHER_NAMES.items():
+        assert any(new in picture for picture in after)
+        after = [picture.replace(new, old) for picture in after]
+    assert after == before
+
+
+async def test_a_model_without_a_norm_after_the_embedding_can_be_debugged(change: Change) -> None:
+    change(('    x = name("embed_norm", rmsnorm(x))\n', ""))
+    run = Session(SMALL, DOCS)
+    async with debugger((120, 36), run) as pilot:
+        screen(pilot).navigator.go(Moment(0, Phase.FORWARD, run.program.ticks(Phase.FORWARD)))
+        await pilot.press("7", "z")
+        await until(pilot, lambda: "embed" in text(pilot) and "embed_norm" not in text(pilot))
+        await pilot.press("escape", "Y", "z")
+        await until(pilot, lambda: "layer 0 head 1" in text(pilot))
