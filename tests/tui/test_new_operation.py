@@ -7,6 +7,7 @@ import pytest
 from textual.widgets import Input
 
 from engine import Config, Expression, GradientChecker, Moment, Phase, Session
+from engine.explain.scalar import Explainer
 from engine.expressions.watch import Watch, watch_text
 from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.operations import registry
@@ -110,6 +111,45 @@ def test_every_number_of_the_operation_stands_on_its_drawing_and_panes_draw_it(r
         assert {int(row) for rows in (gelu.rows, gelu.operands["x"]) for row in rows} <= targets
         assert "= mlp_gelu" in picture.text()
         assert ("∂mlp_gelu" in picture.text()) is (phase is Phase.BACKWARD)
+
+
+def test_scalars_on_the_way_have_names_that_say_what_they_are(run: Session) -> None:
+    gelu = next(s for s in run.program.stretches(Phase.FORWARD) if s.kind == "gelu")
+    run.seek(Moment(0, Phase.FORWARD, gelu.last))
+    explain = Explainer(run.view())
+    for i, before in ((0, int(gelu.operands["x"][-1])), (3, int(gelu.rows[2]))):
+        made = [row for row in range(before + 1, int(gelu.rows[i]) + 1) if explain.children(row)]
+        assert [explain.name(r) for r in made] == [
+            f"mlp_fc1[{i}] · -1.702",
+            f"exp(mlp_fc1[{i}] · -1.702)",
+            f"intermediate 3 of mlp_gelu[{i}]",
+            f"intermediate 4 of mlp_gelu[{i}]",
+            f"mlp_gelu[{i}]",
+        ]
+        assert ["".join(piece for piece, _ in explain.names_in_formula(r)) for r in made[2:]] == [
+            f"exp(mlp_fc1[{i}] · -1.702) + 1",
+            f"(intermediate 3 of mlp_gelu[{i}]) ^ -1",
+            f"mlp_fc1[{i}] · (intermediate 4 of mlp_gelu[{i}])",
+        ]
+
+
+def test_what_is_made_for_several_elements_is_called_by_the_tensor(change: Change) -> None:
+    shared = "shared = (sum(x) * 3.0 + 2.0).exp()\n    return [xi * shared for xi in x]"
+    change((RELU, RELU.replace("return [xi.relu() for xi in x]", shared)))
+    run = Session(SMALL, DOCS)
+    event = next(s for s in run.program.stretches(Phase.FORWARD) if s.kind == "relu")
+    run.seek(Moment(0, Phase.FORWARD, event.last))
+    explain, n = Explainer(run.view()), len(event.rows)
+    for i in (0, 3):
+        row = int(event.rows[i])
+        x, exp = explain.children(row)
+        assert (explain.name(x), explain.name(exp)) == (f"mlp_fc1[{i}]", f"intermediate {n + 3} of mlp_relu")
+    (added,) = explain.children(exp)
+    product, _ = explain.children(added)
+    (whole, _), name = explain.children(product), explain.name
+    assert (name(added), name(product), name(whole)) == (
+        f"intermediate {n + 2} of mlp_relu", f"intermediate {n + 1} of mlp_relu", "sum in mlp_relu[0]",
+    )  # fmt: skip
 
 
 async def test_a_watch_a_breakpoint_and_a_condition_know_the_new_tensor(run: Session) -> None:
