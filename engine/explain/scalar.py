@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.autograd import kernels
-from engine.autograd.kernels import ADD, EXP, LEAF, LOG, MUL, NEG_MAX, POW, RELU
+from engine.autograd.kernels import ADD, LEAF, LOG, MUL, NEG_MAX, POW, RELU
 from engine.autograd.tape import Rows, Tensor
 from engine.timeline.events import Phase
 from engine.timeline.view import View
@@ -16,7 +16,10 @@ from engine.timeline.view import View
 Piece = str | int
 """A piece of a formula: a sign, or the row of a scalar, to be shown by its name or by its number."""
 
-FUNCTIONS = {RELU: "max(0, ", LOG: "log(", EXP: "exp("}
+FUNCTIONS = {  # how an operation on one scalar begins in a formula: exp(, or as its op code is called
+    **{op: f"{name.lower()}(" for name, op in vars(kernels).items() if name.isupper() and isinstance(op, int)},
+    RELU: "max(0, ",
+}
 MOST_WRITTEN_OUT = 2  # operations in the name of a scalar
 SEVERAL = -1  # in the place of a row
 
@@ -129,8 +132,8 @@ class Explainer:
 
     def factor_name(self, row: int) -> str:
         """Its name, to be multiplied or taken to a power: in parentheses if it is more than a word or a function."""
-        name, function = self.name(row), FUNCTIONS.get(self._op[row])
-        return f"({name})" if " " in name and not (function and name.startswith(function)) else name
+        name = self.name(row)
+        return f"({name})" if " " in name and not name.startswith(FUNCTIONS[self._op[row]]) else name
 
     def names_in_formula(self, row: int) -> list[tuple[str, int | None]]:
         """The pieces of the formula of a row as text, each with the row that it names, None for signs.
@@ -236,7 +239,7 @@ class Explainer:
             return [kids[0], " ^ ", kids[1]]
         if op == NEG_MAX:
             return ["−max(", *[p for kid in kids for p in (kid, ", ")][:-1], ")"]
-        return [FUNCTIONS[op], kids[0], ")"] if op in FUNCTIONS else []
+        return [FUNCTIONS[op], kids[0], ")"] if kids else []
 
     def _product(self, row: int) -> list[Piece]:
         tensor = self.tensor(row)
