@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.autograd.tape import Rows
-from engine.explain.gradient_paths import Chains, Edge, GradientPath, waypoints
+from engine.explain.gradient_paths import Edge, GradientPath, GradientPaths, waypoints
 from engine.explain.scalar import Explainer
 from engine.explain.source_lines import SourceLine, lines_now
 from engine.expressions.scope import Scope
@@ -265,8 +265,8 @@ class Frame:
 
         Raises WhyError where there are none to be found: while the loss is not known, or if it is not finite.
         """
-        found = Chains(self.view).strongest(self.selected, MOST_PATHS)
-        return [(path, waypoints(self.explain, path)) for path in found if path.links]
+        found = GradientPaths(self.view).strongest(self.selected, MOST_PATHS)
+        return [(path, waypoints(self.explain, path)) for path in found if path.edges]
 
     @property
     def path(self) -> PathChoice:
