@@ -57,14 +57,14 @@ class Sampler:
         pos = len(ids) - 1
         self.workspace.data[self.recording.reciprocal] = temperature**-1
         self._compute(self._rows_of(pos)[1], pos)
-        probs: list[float] = self.workspace.data[self.recording.samplers[pos].tensor("next_probs").rows].tolist()
+        probs: list[float] = self.workspace.data[self.recording.samplers[pos].tensors[-1].rows].tolist()
         if not math.isfinite(sum(probs)):
             raise _no_probabilities(pos)
         return probs
 
     def untempered(self, pos: int) -> Floats:
         """The softmax of a position's logits as they are, (vocab_size,), after the position was read."""
-        tensor = self.recording.positions[pos].tensor("probs")
+        tensor = self.recording.positions[pos].probs
         self._compute(self.recording.computed(Span(tensor.first, tensor.last, ())), pos)
         return self.values(tensor)
 
@@ -75,7 +75,7 @@ class Sampler:
     def _rows_of(self, pos: int) -> tuple[Rows, Rows]:
         while len(self._rows) <= pos:
             span, tail = self.recording.positions[len(self._rows)], self.recording.samplers[len(self._rows)]
-            up_to_logits = Span(span.first, span.tensor("probs").first, ())
+            up_to_logits = Span(span.first, span.probs.first, ())
             self._rows.append((self.recording.computed(up_to_logits), self.recording.computed(tail)))
         return self._rows[pos]
 

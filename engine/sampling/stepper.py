@@ -151,7 +151,7 @@ class SampleStepper:
         """Compute the position that reads the last of these tokens."""
         pos, strategy = len(ids) - 1, self.strategy
         probs = self.sampler.after(ids, strategy.temperature)
-        logits = self.sampler.values(self.sampler.recording.positions[pos].tensor("logits"))
+        logits = self.sampler.values(self.sampler.recording.positions[pos].logits)
         weights = strategy.weights(probs)
         picked = None if pos + 1 < len(self._given) else self._pick(weights, pos + 1 - len(self._given))
         token_id = self._given[pos + 1] if picked is None else picked.token_id

@@ -8,7 +8,7 @@ from typing import Any
 from rich.cells import cell_len, set_cell_size
 
 from engine.errors import ExpressionError, WhyError
-from engine.explain.gradient_paths import Chains, waypoints
+from engine.explain.gradient_paths import GradientPaths, waypoints
 from engine.explain.logit_attribution import Attributor
 from engine.explain.scalar import Explainer
 from engine.explain.update_attribution import pushes
@@ -34,14 +34,14 @@ def of_scalar(view: View, name: str, count: int) -> Answer:
     """The strongest chains of a scalar. Raises WhyError, ExpressionError."""
     row = _row(view, name)
     explain, gradient = Explainer(view), float(view.workspace.grad[row])
-    found = Chains(view).strongest(row, count)
+    found = GradientPaths(view).strongest(row, count)
     lines = [f"{_about(view, describe_scalar(view, row))}: dL/d = {number(gradient)}", ""]
     chains: list[dict[str, Any]] = []
     for i, chain in enumerate(found):
         ways = waypoints(explain, chain)
         lines.append(f"chain {i}  {number(chain.product)}  {share(chain.product, gradient)}".rstrip())
         lines += [f"  × {number(way.local):<9} d {describe_scalar(view, way.row)}" for way in ways]
-        links = [{"scalar": describe_scalar(view, link.row), "local": link.local} for link in chain.links]
+        links = [{"scalar": describe_scalar(view, link.row), "local": link.local} for link in chain.edges]
         chains.append({"product": chain.product, "links": links})
     if view.gradient_state(row) is GradientState.INDEPENDENT:
         lines.append("the loss does not depend on it: no path leads from it to the loss")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from engine.autograd.kernels import MUL
 from engine.autograd.tape import Rows
-from engine.explain.gradient_paths import Chains, Edge, GradientPath, waypoints
+from engine.explain.gradient_paths import Edge, GradientPath, GradientPaths, waypoints
 from engine.explain.scalar import Explainer
 from engine.explain.source_lines import SourceLine, lines_now
 from engine.expressions.scope import Scope
@@ -264,7 +264,7 @@ class Frame:
         """The parameter matrix that is at work or chosen."""
         if self.phase is Phase.UPDATE:
             return self.stretch.name
-        return self.where.matrix or self.stretch.matrix or "wte"
+        return self.where.matrix or self.stretch.matrix or next(iter(self.view.recording.matrices))
 
     def tensor(self, name: str, pos: int, layer: int | None = None, head: int | None = None) -> Rows | None:
         """The rows of a tensor of this document, by its name and place; None if there is no such tensor."""
@@ -304,7 +304,8 @@ class Frame:
         """The chosen index in the tensor on the stage, within its bounds."""
         size, chosen = self.stretch.rows.size, self.where.cell
         if chosen is None:
-            if self.stretch.name in ("logits", "probs") and self.stretch.pos is not None:
+            spec = self.view.recording.specs.get(self.stretch.name)
+            if spec is not None and spec.tokens and self.stretch.pos is not None:
                 return self.program.targets[self.stretch.pos]
             return self._strongest() if self.stretch.is_parameter else 0
         return min(chosen, size - 1)
@@ -338,8 +339,8 @@ class Frame:
 
         Raises WhyError where there are none to be found: while the loss is not known, or if it is not finite.
         """
-        found = Chains(self.view).strongest(self.selected, MOST_PATHS)
-        return [(path, waypoints(self.explain, path)) for path in found if path.links]
+        found = GradientPaths(self.view).strongest(self.selected, MOST_PATHS)
+        return [(path, waypoints(self.explain, path)) for path in found if path.edges]
 
     @property
     def path(self) -> PathChoice:

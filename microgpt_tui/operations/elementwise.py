@@ -16,12 +16,14 @@ def embed(board: Board) -> None:
     """Two rows added: what the character is, and where it stands."""
     frame, stretch = board.frame, board.operation
     assert stretch.pos is not None
-    token_id = frame.program.inputs[stretch.pos]
-    token, position = stretch.operands["token"], stretch.operands["position"]
-    board.vector(f"wte[{token_id}] {frame.token(stretch.pos)}", token)
-    board.vector(f"+ wpe[{stretch.pos}]", position)
-    board.vector("= embed", stretch.rows)
-    elements(board, [(f"wte[{token_id}]", token), (f"+ wpe[{stretch.pos}]", position), ("= embed", stretch.rows)])
+    names: dict[str, str] = {}
+    for operand, rows in stretch.operands.items():
+        matrix = frame.view.recording.matrix_of(int(rows[0]))
+        names[operand] = f"{'+ ' if names else ''}{operand if matrix is None else f'{matrix[0]}[{matrix[1]}]'}"
+        board.vector(f"{names[operand]}{f' {frame.token(stretch.pos)}' if operand == 'token' else ''}", rows)
+    result = f"= {stretch.name}"
+    board.vector(result, stretch.rows)
+    elements(board, [*((names[operand], rows) for operand, rows in stretch.operands.items()), (result, stretch.rows)])
 
 
 def add(board: Board) -> None:
@@ -51,10 +53,10 @@ def rmsnorm(board: Board) -> None:
     """Mean square, scale, and the vector times the scale."""
     stretch = board.operation
     x = stretch.operands["x"]
-    mean_square, scale = (int(stretch.parts[name]) for name in ("mean_square", "scale"))
+    formulas = {"mean_square": ("mean of x²", f"= Σ x² / {x.size} ="), "scale": ("scale", "= (mean + 1e-5)^-½ =")}
     board.vector("x", x)
-    _square_line(board, "mean of x²", f"= Σ x² / {x.size} =", mean_square)
-    _square_line(board, "scale", "= (mean + 1e-5)^-½ =", scale)
+    for part, row in stretch.parts.items():
+        _square_line(board, *formulas.get(part, (part, "=")), int(row))
     board.vector("x · scale", stretch.rows)
     elements(board, [("x", x), ("x · scale", stretch.rows)])
 

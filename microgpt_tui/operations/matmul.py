@@ -18,10 +18,9 @@ def linear(board: Board) -> None:
     """Input above, weights below it, one output a row; under them the dot product of the selected row."""
     frame, stretch = board.frame, board.operation
     w, x = stretch.operands["w"], stretch.operands["x"]
-    in_heads = stretch.name in ("q", "k", "v")
-    names = (
-        [frame.token_name(i) for i in range(len(w))] if stretch.name == "logits" else [f"[{i}]" for i in range(len(w))]
-    )
+    specs = frame.view.recording.specs
+    in_heads = any("head" in spec.places and stretch.name in spec.inputs for spec in specs.values())
+    names = [frame.token_name(i) if specs[stretch.name].tokens else f"[{i}]" for i in range(len(w))]
     per_head = len(w) // frame.config.n_head
     styles = [theme.TEXT] * len(w)
     labels = [f"h{i // per_head} {name}" for i, name in enumerate(names)] if in_heads else names
@@ -62,14 +61,14 @@ def weighted_sum(board: Board) -> None:
         room = board.width - line.width - 2
         if shares.known[t] and room > 2:
             line.add(" ").add(bar(share, 1.0, min(room, 20)), theme.PLUS)
-    board.vector("= head_out", stretch.rows)
+    board.vector(f"= {stretch.name}", stretch.rows)
     if frame.backward:
         board.latest()
         return
     _terms(
         board,
         [(int(weights[t]), int(values[t, i])) for t in range(len(weights))],
-        f"head_out[{i}]",
+        f"{stretch.name}[{i}]",
         int(stretch.rows[i]),
     )
 
@@ -84,7 +83,10 @@ def _matrix(board: Board, x_name: str, x: Rows, w: Rows, out: Rows, labels: list
     left, right = window(columns, room // size, j)
     weights, inputs, outputs = frame.shown(w), frame.shown(x), frame.shown(out)
     weights_scale = weights.scale
-    if frame.operation.name == "attn_out":
+    specs = frame.view.recording.specs
+    if frame.operation.kind == "linear" and any(
+        "head" in specs[name].places for name in specs[frame.operation.name].inputs
+    ):
         _head_names(board, label, size, left, right)
     sign = "∂" if frame.backward else ""
     line = board.picture.line().fit(f"{sign}{x_name}", label, theme.TEXT)

@@ -57,7 +57,8 @@ class PaneSpec:
     """A pane: its id, its class, the key that chooses it, where it stands, and whether a lecture can light it.
 
     Without spots it comes up only when it is chosen. `key` and `display` are as in `Key`. Where a pinned pane has no
-    place, it takes that of the pane with the lowest number in `yields`; 0 never yields.
+    place, it takes that of the pane with the lowest number in `yields`; 0 never yields. Beside the panes that a lecture
+    lights stand those with a `companion`, the lowest number first: one for the middle, and one for the sides.
     """
 
     id: str
@@ -68,6 +69,7 @@ class PaneSpec:
     spots: tuple[PanePlace, ...] = ()
     yields: int = 0
     lit: bool = True
+    companion: tuple[int, int] | None = None
 
     @property
     def binding(self) -> Key | None:
@@ -78,24 +80,24 @@ class PaneSpec:
 
 
 PANES: tuple[PaneSpec, ...] = (
-    PaneSpec("program", Program, "1", "Choose the outline of the step", spots=(
+    PaneSpec("program", Program, "1", "Choose the outline of the step", companion=(3, 1), spots=(
         PanePlace("low", ALL, "left", order=0),
         PanePlace("normal", ALL, "left", order=0),
         PanePlace("wide", ALL, "left", order=0),
     )),
-    PaneSpec("stage", Stage, "2", "Choose the stage", spots=(
+    PaneSpec("stage", Stage, "2", "Choose the stage", companion=(1, 4), spots=(
         PanePlace("narrow", ALL, "middle", order=0),
         PanePlace("low", ALL, "middle", order=0),
         PanePlace("normal", ALL, "middle", order=0),
         PanePlace("wide", ALL, "middle", order=0),
     )),
-    PaneSpec("source", Source, "3", "Choose the source", yields=8, spots=(
+    PaneSpec("source", Source, "3", "Choose the source", yields=8, companion=(4, 3), spots=(
         PanePlace("low", BOTH, "middle", 5, order=2),
         PanePlace("normal", BOTH, "right", 9, order=0),
         PanePlace("wide", BOTH, "right", 11, order=0),
         PanePlace("wide", UPDATE, "right", 11, order=0),
     )),
-    PaneSpec("inspector", Inspector, "4", "Choose the inspector: one number", yields=9, spots=(
+    PaneSpec("inspector", Inspector, "4", "Choose the inspector: one number", yields=9, companion=(2, 2), spots=(
         PanePlace("low", BOTH, "middle", 6, order=1),
         PanePlace("normal", BOTH, "right", order=1),
         PanePlace("wide", ALL, "right", order=1),
@@ -145,6 +147,12 @@ def all_keys() -> tuple[Key, ...]:
 def screen_names() -> ScreenNames:
     """What a lecture may name of the debugger."""
     return ScreenNames((*(spec.id for spec in PANES if spec.lit), *STRIPS), all_keys())
+
+
+def companions(where: Literal["middle", "sides"]) -> list[str]:
+    """The ids of the panes that stand beside those that a lecture lights, the most wanted first."""
+    ranks = {spec.companion[where == "sides"]: spec.id for spec in PANES if spec.companion}
+    return [ranks[rank] for rank in sorted(ranks)]
 
 
 def standing(room: Room, phase: Phase, area: Area) -> Iterator[tuple[int, str]]:

@@ -21,9 +21,9 @@ LEAST_BAR = 4
 def opponents(frame: Frame, attributor: Attributor) -> tuple[int, int]:
     """The tokens that are compared: the one that comes, and the selected one or else the largest other one."""
     target = attributor.target
-    for name in ("logits", "probs"):
-        rows = frame.tensor(name, attributor.pos)
-        found = [] if rows is None else (rows == frame.selected).nonzero()[0].tolist()
+    span = frame.view.recording.positions[attributor.pos]
+    for tensor in (span.logits, span.probs):
+        found = (tensor.rows == frame.selected).nonzero()[0].tolist()
         if found and found[0] != target:
             return target, int(found[0])
     return target, attributor.rival(target)
