@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.autograd.kernels import MUL
 from engine.autograd.tape import Rows
+from engine.errors import WhyError
 from engine.explain.gradient_paths import Edge, GradientPath, GradientPaths, waypoints
 from engine.explain.scalar import Explainer
 from engine.explain.source_lines import SourceLine, lines_now
 from engine.expressions.scope import Scope
 from engine.expressions.watch import Watch
+from engine.model.recording import Workspace
 from engine.model.tokenizer import Tokenizer
 from engine.run.step_copy import StepCopy
 from engine.timeline.events import Event, EventKey, Moment, Phase
@@ -339,8 +342,17 @@ class Frame:
 
         Raises WhyError where there are none to be found: while the loss is not known, or if it is not finite.
         """
-        found = GradientPaths(self.view).strongest(self.selected, MOST_PATHS)
+        found = _paths_of(self.view).strongest(self.selected, MOST_PATHS)
         return [(path, waypoints(self.explain, path)) for path in found if path.edges]
+
+    @cached_property
+    def strongest(self) -> list[Edge]:
+        """The strongest gradient path of the selected scalar, in edges that have a name, from it on; empty if none."""
+        try:
+            found = _paths_of(self.view).strongest(self.selected, 1)
+        except WhyError:
+            return []
+        return waypoints(self.explain, found[0]) if found else []
 
     @property
     def path(self) -> PathChoice:
@@ -441,6 +453,17 @@ class Frame:
     def token_name(self, token_id: int) -> str:
         """How a token is written."""
         return token_name(self.program.tokenizer, token_id)
+
+
+_PATHS: WeakKeyDictionary[Workspace, tuple[int, GradientPaths]] = WeakKeyDictionary()
+
+
+def _paths_of(view: View) -> GradientPaths:
+    """The gradient paths of a step: they follow from its values alone, so they are found once for all its moments."""
+    known, step = _PATHS.get(view.workspace), view.moment.step
+    if known is None or known[0] != step or view.loss is None:
+        known = _PATHS[view.workspace] = step, GradientPaths(view)
+    return known[1]
 
 
 def token_name(tokenizer: Tokenizer, token_id: int) -> str:
