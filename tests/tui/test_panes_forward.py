@@ -12,6 +12,7 @@ from engine.autograd.kernels import LEAF
 from engine.autograd.tape import Rows
 from engine.timeline.events import PHASES, Moment, Phase
 from microgpt_tui.debugger.frame import Choice, Focus, Frame
+from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import cell
 from microgpt_tui.drawing.numbers import number, plain
 from microgpt_tui.drawing.picture import Picture
@@ -92,7 +93,7 @@ def test_the_panes_fit_at_every_size_in_every_phase(which: str, every: int) -> N
     for i, moment in enumerate(moments(which, every)):
         frame = frame_at(which, moment, head=(None, 1, 3)[i % 3] if which != "small" else None)
         for pane in PANES:
-            assert pane("x").heading(frame).startswith(pane.TITLE)
+            assert pane("x").heading(frame).startswith(("Head " if pane is Attention else pane.TITLE, pane.TITLE))
             for width, height in SIZES:
                 picture = pane("x").draw(frame, width, height)
                 assert picture.lines
@@ -179,6 +180,7 @@ def test_heads_that_are_cut_off_can_be_reached() -> None:
 def test_attention_writes_every_share_in_its_place() -> None:
     frame = at("small", Phase.FORWARD, "loss", None)
     picture = Attention("x").draw(frame, 60, 12)
+    lines = picture.text().splitlines()
     for t in range(4):
         for h in range(2):
             rows = frame.tensor("attn_weights", t, 0, h)
@@ -186,27 +188,50 @@ def test_attention_writes_every_share_in_its_place() -> None:
             values = frame.view.data(rows).values
             spots = [s for s in picture.spots() if s.target in set(map(int, rows))]
             assert [s.target for s in spots] == list(map(int, rows))
-            line = picture.text().splitlines()[1 + t]
-            assert [line[s.x : s.end].strip() for s in spots] == [str(round(v * 100)) for v in values]
-    assert FUTURE[0] in picture.text()
+            assert [lines[s.y][s.x : s.end].strip() for s in spots] == [str(round(v * 100)) for v in values]
+    assert lines[0].split() == ["head", "0", "head", "1"]
+    assert lines[1].split() == ["BOS", "a", "n", "n"] * 2
+    assert FUTURE in " ".join(picture.text().split())
 
 
-def test_attention_shows_rows_to_come_as_absent_and_the_future_not_at_all() -> None:
+def test_attention_at_eight_lines_is_one_head_in_percent() -> None:
+    frame = at("layers", Phase.FORWARD, "attn_weights", 3, head=2)
+    pane = Attention("x")
+    picture = pane.draw(frame, 30, 7)
+    lines = picture.text().splitlines()
+    assert pane.heading(frame) == "Head 2 ─ L1, every row so far, %"
+    assert lines[0].split() == ["layer", "0", "layer", "1"]
+    assert lines[1].split()[:2] == ["‹", "›"]
+    assert {Choice(head=1), Choice(head=3)} <= targets(picture) or any(isinstance(t, Moment) for t in targets(picture))
+    rows = frame.tensor("attn_weights", 3, 1, 2)
+    assert rows is not None
+    here = next(line for line in lines if line.startswith("3 g"))
+    assert here.split()[2:] == [str(round(v * 100)) for v in frame.view.data(rows).values]
+    label = next(line for line in picture.lines if line.segments[0].text.startswith("3 g")).segments[0]
+    assert label.style == theme.NEW
+
+
+def test_the_names_of_heads_stand_still_when_one_is_at_work() -> None:
+    def names(head: int | None) -> list[int]:
+        frame = frame_at("layers", at("layers", Phase.FORWARD, "attn_out", 6).moment, head=head)
+        picture = Attention("x").draw(frame, 120, 30)
+        lit = [s.text.strip() for line in picture.lines for s in line.segments if s.style == theme.NEW]
+        assert [text for text in lit if text.startswith("head")] == ([] if head is None else [f"head {head}"])
+        return [s.x for s in picture.spots() if isinstance(s.target, Choice)]
+
+    assert names(None) == names(0) == names(3)
+
+
+def test_attention_shows_rows_to_come_as_dots_and_the_future_not_at_all() -> None:
     frame = at("layers", Phase.FORWARD, "attn_weights", 2, head=1)
-    lines = Attention("x").draw(frame, 34, 12).text().splitlines()
-    assert lines[0].startswith("layer 0 layer 1▣")
-    current = next(line for line in lines if line.startswith("▸"))
-    assert current.split()[0] == "▸i"
-    assert current.split()[1].isdigit()
-    assert current.split()[2].endswith("◂")
-    assert current.split()[3] == "□□□"
-    following = next(line for line in lines if line.startswith(" g"))
-    assert following.split()[1] == "□□□□"
+    lines = Attention("x").draw(frame, 40, 12).text().splitlines()
+    assert next(line for line in lines if line.startswith("2 i")).split()[2:][0].isdigit()
+    assert next(line for line in lines if line.startswith("3 g")).split()[2:] == ["·"] * 4
 
 
 def test_attention_shows_all_layers_if_they_fit_and_lets_one_choose() -> None:
     frame = at("layers", Phase.FORWARD, "logits", 1)
-    small, large = (Attention("x").draw(frame, 60, height) for height in (8, 30))
+    small, large = (Attention("x").draw(frame, 110, height) for height in (8, 44))
     assert {Choice(layer=0), Choice(layer=1)} <= targets(small)
     assert Choice(layer=1, head=3) in targets(large)
     rows = [frame.tensor("attn_weights", 1, layer, 3) for layer in (0, 1)]
@@ -217,6 +242,7 @@ def test_attention_gradients_carry_their_sign() -> None:
     frame = at("small", Phase.BACKWARD, "attn_weights", 2, head=1)
     rows = frame.tensor("attn_weights", 2, 0, 1)
     assert rows is not None
+    frame = Frame(frame.view, Focus(frame.moment, digits=True))
     picture = Attention("x").draw(frame, 60, 12)
     lines = picture.text().splitlines()
     for row, value in zip(rows, frame.view.grad(rows).values, strict=True):
@@ -227,7 +253,7 @@ def test_attention_gradients_carry_their_sign() -> None:
 def test_shares_can_be_read_without_colour() -> None:
     assert [share_cell(v, 1)[0] for v in (1.0, 0.95, 0.3, 0.04)] == ["█", "9", "3", "0"]
     assert [share_cell(v, 2)[0] for v in (1.0, 0.95, 0.3)] == ["1.", ".9", ".3"]
-    assert [share_cell(v, 3)[0] for v in (1.0, 0.345, 0.0)] == ["100", "34 ", " 0 "]
+    assert [share_cell(v, 3)[0] for v in (1.0, 0.345, 0.0)] == ["100", " 34", "  0"]
 
 
 @pytest.mark.parametrize("phase", [Phase.FORWARD, Phase.BACKWARD])
