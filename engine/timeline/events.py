@@ -13,6 +13,7 @@ from enum import StrEnum
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from engine.autograd.tape import Rows, Tensor
 from engine.model.backward_order import GradientOrder, Route
@@ -185,6 +186,22 @@ class StepProgram:
         first[self.receivers[::-1]] = ticks[::-1]
         last[self.receivers] = ticks
         return first, last
+
+    @cached_property
+    def contributions(self) -> Rows:
+        """(matrices, positions): the first backward tick at which a position adds to a matrix's gradient, 0 if none."""
+        return self.contributions_of(np.arange(len(self.edges)))
+
+    def contributions_of(self, places: npt.NDArray[np.int64]) -> Rows:
+        """As `contributions`, of some of the ticks alone, which are counted from 0."""
+        matrices = [int(rows.flat[0]) for rows in self.recording.matrices.values()]
+        positions = [span.first for span in self.recording.positions[: self.n]]
+        places = places[self.receivers[places] < self.recording.n_params][::-1]
+        matrix = np.searchsorted(matrices, self.receivers[places], side="right") - 1
+        pos = np.searchsorted(positions, self.edges[places] >> 1, side="right") - 1
+        first = np.zeros((len(matrices), len(positions)), dtype=np.int32)
+        first[matrix, pos] = places + 1  # the last one that is written is the first tick
+        return first
 
     def stretches(self, phase: Phase) -> list[Event]:
         """The stretches of a phase, in order; they cover its ticks without a gap."""

@@ -207,6 +207,24 @@ class View:
         return (last[rows] <= self._grad_tick) & (self._used(rows) | (rows < self.recording.n_params))
 
     @cached_property
+    def contributions(self) -> dict[str, tuple[int, int, int]]:
+        """For every matrix: how many positions have added to its gradient so far, how many will have in the end, and
+        the tick at which the first of them begins (0 if none does).
+        """
+        program, overrides = self.program, self.workspace.overrides
+        flows = None if overrides is None else overrides.flows(program.edges)
+        ticks = program.contributions if flows is None else program.contributions_of(np.flatnonzero(flows))
+        done = 0 if self.moment.phase is Phase.FORWARD else self._grad_tick
+        return {
+            name: (
+                int(((own > 0) & (own <= done)).sum()),
+                int((own > 0).sum()),
+                int(own[own > 0].min(initial=2**31 - 1)),
+            )
+            for name, own in zip(self.recording.matrices, ticks, strict=True)
+        }
+
+    @cached_property
     def _touched(self) -> tuple[Rows, Rows]:
         """As `StepProgram.touched`, but only of ticks that hand something on: not those of what is switched off."""
         program, overrides = self.program, self.workspace.overrides

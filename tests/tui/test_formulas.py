@@ -362,14 +362,21 @@ def test_adams_pane() -> None:
         a = frame.view.adam(frame.parameter)
         if a is None:
             continue
-        text, found = Adam("a").draw(frame, 120, 40).text(), {}
-        for name, before, value, formula in re.findall(
-            rf"^(m_hat|v_hat|m|v|Δ|p) +(?:({SIGNED}) →)? +({SIGNED})  (.*?)(?:  .*)?$", text, re.MULTILINE
-        ):
-            names = found | ({name: evaluate(before)} if before else {}) | {"g": exact(a.g)}
-            true(formula, value, (moment, name, text), **names)
-            found[name] = evaluate(value)
-        assert list(found) == ["m", "v", "m_hat", "v_hat", "Δ", "p"], text
+        for size in ((120, 9), (88, 6), (140, 40)):
+            lines, found = Adam("a").draw(frame, *size).text().splitlines(), dict[str, Range]()
+            for line in lines:
+                name = (line[12:14].strip() or line[:12].strip()).replace("^", "_hat")
+                formula = line[34 : 52 if name == "weight" else 64].strip()
+                if formula.startswith("= "):
+                    names = found | {"g": exact(a.g)}
+                    if "→" in line:
+                        names[name] = evaluate(line[14:23])
+                    true(formula[2:].replace("^", "_hat"), line[25:34], (moment, line), **names)
+                    found[name] = evaluate(line[25:34])
+                if joint := re.search(rf"v\^ ({SIGNED}) = (v / \S+)", line):
+                    true(joint[2], joint[1], (moment, line), **found)
+                    found["v_hat"] = evaluate(joint[1])
+            assert list(found) == ["m", "v", "m_hat", "v_hat", "step", "weight"], (moment, size, lines)
 
 
 def test_the_gradients_of_logits_are_what_the_prediction_says() -> None:
