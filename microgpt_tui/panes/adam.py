@@ -51,6 +51,7 @@ class Adam(Pane):
         rows = _shortened(rows, height - picture.height - bool(course))
         for row in rows:
             _draw(picture, frame, row, width, course)
+        picture.lines[0].spots.append((0, NAME, frame.parameter))
         if course:
             picture.line().most(span(course, _course_room(width), width), width, theme.DIM)
         if height - picture.height >= 3 and frame.moment.step:

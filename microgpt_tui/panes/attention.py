@@ -17,7 +17,7 @@ from microgpt_tui.drawing.cells import GAMMA, Cells, heat, window
 from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.operations.canvas import Board
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.qkv import chosen_head, frozen, lacks, other_heads
+from microgpt_tui.panes.qkv import chosen_head, frozen, lacks
 
 SIZES = (5, 4, 3)  # characters of a cell, its gap included; three hold a share in percent
 GAP = 2  # characters between two triangles
@@ -139,7 +139,7 @@ def _band(frame: Frame, plan: _Plan, layer: int, heads: range) -> Picture:
     if plan.tokens:
         line = picture.line()
         if not several:
-            other_heads(line, frame, plan.heads.start, plan.heads.stop, " ")
+            _chosen_head(line, frame, layer, plan.heads.start)
         line.to(plan.label)
         for _ in heads:
             start = line.width
@@ -163,6 +163,14 @@ def _band(frame: Frame, plan: _Plan, layer: int, heads: range) -> Picture:
             if several:
                 line.to(plan.label + (i + 1) * plan.slot)
     return picture
+
+
+def _chosen_head(line: Line, frame: Frame, layer: int, head: int) -> None:
+    """The head that is shown, between arrows that lead to those before and after it."""
+    before, after = head > 0, head + 1 < frame.config.n_head
+    line.add("‹" if before else " ", theme.STRONG, layer_or_head(frame, layer, head - 1) if before else None)
+    line.add(f"h{head}", theme.DIM, layer_or_head(frame, layer, head))
+    line.add("›" if after else " ", theme.STRONG, layer_or_head(frame, layer, head + 1) if after else None)
 
 
 def _shares(frame: Frame, pos: int, layer: int, head: int) -> Cells:

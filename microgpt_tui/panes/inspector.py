@@ -23,7 +23,8 @@ from microgpt_tui.operations.row_labels import linear_rows
 from microgpt_tui.panes.base import Pane
 
 FIGURE = 8  # characters for a number
-HEADING = 28  # characters of the title at 120 columns
+BORDER = 2  # characters of a line that the title has no room for
+USUAL = 30  # characters of a line at 120 columns
 FACTORS = 48  # characters of a line from which on products are written out
 TERMS = 5  # terms of a gradient that are listed before the rest is only counted
 TALL = 20  # lines from which on a gradient's terms are listed
@@ -35,13 +36,13 @@ class Inspector(Pane):
     TITLE = "Number"
 
     def heading(self, frame: Frame) -> str:
-        title = f"{self.TITLE} ─ {_title(frame)}"
+        title, room = f"{self.TITLE} ─ {_title(frame)}", (self.content_size.width or USUAL) - BORDER
         places = [" · ".join(_places(frame, words)) for words in (("head ", "pos "), ("h", "pos "))]
-        return next((f"{title} · {p}" for p in places if p and len(title) + len(p) + 3 <= HEADING), title)
+        return next((f"{title} · {p}" for p in places if p and len(title) + len(p) + 3 <= room), title)
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         picture, row = Picture(), frame.selected
-        if cell_len(f"{self.TITLE} ─ {_title(frame)}") > HEADING:  # the border has no room for it
+        if cell_len(f"{self.TITLE} ─ {_title(frame)}") > width - BORDER:  # the border has no room for it
             picture.line().most(_title(frame), width, theme.NEW)
         if frame.backward:
             picture.below(_gradient(frame, row, width, height))
