@@ -45,13 +45,18 @@ def columns(values: Sequence[float], room: int, ahead: int = 0) -> list[Column]:
     return [Column(first, last, sum(known) / len(known) if known else None) for first, last, known in parts]
 
 
-def sparkline(line: Line, values: Sequence[float], room: int, target: Target, ahead: int = 0) -> Line:
-    """Append a series in one line of at most `room` cells; signs differ as in `cell`. `ahead` is as in `curve`."""
+def sparkline(
+    line: Line, values: Sequence[float], room: int, target: Target, ahead: int = 0, unsigned: bool = False
+) -> Line:
+    """Append a series in one line of at most `room` characters; signs differ as in `cell`, unless it has none.
+
+    `ahead` is as in `curve`.
+    """
     parts = columns(values, room, ahead)
     scale = max((abs(c.mean or 0.0) for c in parts if c.drawn), default=0.0)
     for column in parts:
         text, style = cell(column.mean or 0.0, column.mean is not None, scale)
-        line.add(text, style, target(column.last - 1))
+        line.add(text, theme.DIM if unsigned and column.drawn else style, target(column.last - 1))
     return line
 
 
@@ -109,7 +114,7 @@ def _part(column: Column, low: float, high: float, plot: int, floor: int) -> tup
         return ("?" if floor == 0 else " "), theme.WARNING
     top = _top(column.mean, low, high, plot)
     eighths = 1 + top - floor * 8
-    return (EIGHTHS[min(eighths, 8) - 1] if eighths > 0 else " "), theme.TEXT
+    return (EIGHTHS[min(eighths, 8) - 1] if eighths > 0 else " "), theme.DIM
 
 
 def _top(value: float, low: float, high: float, plot: int) -> int:

@@ -240,14 +240,17 @@ def _norms(frame: Frame, width: int) -> Picture:
     for place, name in enumerate(("|∂|", "|step|")):
         values = norms[place] + ([now[place]] if now else [])
         line, figure = picture.line().fit(name, NAME, theme.TEXT), f" {plain(values[-1])}"
-        _spark(line, frame, values, range(len(values)), max(1, width - NAME - len(figure))).add(figure, theme.DIM)
+        room = max(1, width - NAME - len(figure))
+        _spark(line, frame, values, range(len(values)), room, unsigned=True).add(figure, theme.DIM)
     return picture
 
 
-def _spark(line: Line, frame: Frame, values: list[float], steps: Sequence[int], room: int) -> Line:
+def _spark(
+    line: Line, frame: Frame, values: list[float], steps: Sequence[int], room: int, unsigned: bool = False
+) -> Line:
     """Append a number over these steps; cells lead there."""
 
     def target(i: int) -> Hashable:
         return frame.in_step(steps[i])
 
-    return sparkline(line, values, room, target)
+    return sparkline(line, values, room, target, unsigned=unsigned)

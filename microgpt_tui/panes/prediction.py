@@ -9,13 +9,13 @@ from engine.timeline.events import Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, bar, window
-from microgpt_tui.drawing.numbers import brief, number, plain
+from microgpt_tui.drawing.numbers import brief, number, percent, plain
 from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.operations.canvas import Board, names_width
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.qkv import frozen, title
 
-COLUMN, FIGURE = 18, 8  # cells that a column of bars needs, and a number in it
+FIGURE, LEAST_BAR = 8, 4  # characters of a number, and of the shortest bar that is worth a column
 TOP = 3  # how many of the likeliest tokens are named
 
 
@@ -50,7 +50,7 @@ def _values(board: Board, logits: Rows, probs: Rows) -> None:
         board.note(f"not yet: the logits of position {frame.pos} come at the end of it")
         return
     _bars(board, "p" if known else "logit", rows, cells, footer=2)
-    _top(board, cells)
+    _top(board, cells, bool(known))
     _loss(board)
 
 
@@ -80,7 +80,8 @@ def _bars(board: Board, what: str, rows: Rows, cells: Cells, footer: int) -> Non
     """A header, and below it the vocabulary in its order, in columns, cut around what matters."""
     frame, count = board.frame, len(rows)
     lines = max(1, board.height - 1 - footer)
-    columns = max(1, min(3, (board.width + 1) // COLUMN, -(-count // lines)))
+    label = names_width([frame.token_name(i) for i in range(count)])
+    columns = max(1, min(3, (board.width + 1) // (label + FIGURE + LEAST_BAR + 2), -(-count // lines)))
     first, last = window(count, lines * columns, _centre(frame, rows, cells, lines * columns))
     style = theme.NEW if rows is frame.stretch.rows else theme.STRONG
     cut = f" {first}-{last - 1} of {count}" if (first, last) != (0, count) else ""
@@ -91,7 +92,6 @@ def _bars(board: Board, what: str, rows: Rows, cells: Cells, footer: int) -> Non
     line = board.picture.lines[-1]
     line.add(" really comes" if line.width + 13 <= board.width else "", theme.DIM)
     per, width = -(-(last - first) // columns), (board.width + 1) // columns - 1
-    label = names_width([frame.token_name(i) for i in range(count)])
     for y in range(per):
         line = board.picture.line()
         for x in range(columns):
@@ -119,11 +119,9 @@ def _entry(line: Line, frame: Frame, cells: Cells, i: int, widths: tuple[int, in
     sign = theme.FAINT if not known else theme.signed(value)
     start = line.width
     line.fit(f"{'◎' if target else ' '}{frame.token_name(i)}", label, theme.TARGET if target else theme.TEXT)
-    text = number(value if known else None)
+    text = percent(value if known else None) if share else number(value if known else None)
     if len(text) > FIGURE:
         text = brief(value, FIGURE)
-    if share:
-        text = text.removeprefix("+")
     line.fit(text, FIGURE, theme.CURSOR if row == frame.selected else sign, right=True)
     room = width - label - FIGURE - 1
     if known and room > 0:
@@ -131,13 +129,17 @@ def _entry(line: Line, frame: Frame, cells: Cells, i: int, widths: tuple[int, in
     line.spots.append((start, line.width, row))  # one for all of it, so that the cursor moves from token to token
 
 
-def _top(board: Board, cells: Cells) -> None:
+def _figure(value: float, share: bool) -> str:
+    return percent(value) if share else number(value, 3)
+
+
+def _top(board: Board, cells: Cells, share: bool = True) -> None:
     """The likeliest tokens, once all are known."""
     if board.room < 2 or not cells.known.all():
         return
     line = board.picture.line("top:", theme.DIM)
     for i in np.argsort(-cells.values, kind="stable")[:TOP]:
-        name, figure = board.frame.token_name(int(i)), number(float(cells.values[i]), 3).removeprefix("+")
+        name, figure = board.frame.token_name(int(i)), _figure(float(cells.values[i]), share)
         target = int(i) == board.frame.program.targets[board.frame.pos]
         text = f" {name}{'◎' if target else ''} {figure} "
         line.most(text, board.width - line.width, theme.TARGET if target else theme.TEXT)

@@ -60,7 +60,7 @@ class Training(Pane):
             picture.below(curve("gradient norm", norms, width, second, step, target, places - len(norms)))
         elif norms and second:
             line = picture.line().fit("|g|", MARGIN - 1, theme.DIM, right=True).add(" ")
-            sparkline(line, norms, width - MARGIN - 1, target, places - len(norms))
+            sparkline(line, norms, width - MARGIN - 1, target, places - len(norms), unsigned=True)
         return picture.below(figures).below(names)
 
 
