@@ -112,9 +112,9 @@ class WatchLine:
 class Context:
     """What panes show of more than the moment: a fault, figures of earlier steps (more may come while the frame is
     shown), names sampled on the way by the step before which they were, what the user keeps, how a run moves, how many
-    documents it is trained on and how many are held out, if any are, the branch that it is (None: the original) and
-    the one that it is compared with; the chosen gradient path, if any, and the line of the chosen watch; and a copy of
-    the step for scales and for what was before an event.
+    documents it is trained on and how many are held out, if any are, the branch that it is (None: the original),
+    what is changed in it, in words, and the one that it is compared with; the chosen gradient path, if any, and the
+    line of the chosen watch; and a copy of the step for scales and for what was before an event.
     """
 
     fault: str | None = None
@@ -128,6 +128,7 @@ class Context:
     path: PathChoice | None = None
     watch: int = 0
     copy: StepCopy | None = None
+    changes: str = ""
 
 
 class Frame:

@@ -110,7 +110,7 @@ def _value(picture: Picture, frame: Frame, row: int, width: int) -> None:
     _headed(picture, "", value, width, percent(value) if share else number(value))
     made = frame.view.made(row)
     if made is not None:
-        picture.line().most(f"made as {number(made)}, set to {number(value)}", width, theme.NEW)
+        picture.line().most(f"made {number(made)}, set to {number(value)}", width, theme.NEW)
 
 
 def _headed(

@@ -208,7 +208,7 @@ class DebuggerScreen(Screen[None]):
             self._copy, self._copy_of = StepCopy(session), session
         around = Context(
             fault, past, names, state.annotations, state.live, split, what_if.branch, what_if.beside, state.path,
-            state.watch, self._copy,
+            state.watch, self._copy, what_if.changes,
         )  # fmt: skip
         return Frame(session.view(), state.where, around)
 
