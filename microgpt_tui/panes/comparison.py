@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from engine.timeline.view import View
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing.picture import Picture
 from microgpt_tui.panes.base import Pane
@@ -29,7 +28,7 @@ class Comparison(Pane):
         if beside is None:
             return says(Picture(), NOTHING, width, height)
         view = beside.at(frame.moment)
-        if isinstance(view, View):
+        if view is not None and not isinstance(view, str):
             return compare(frame, view, beside.name, width, height)
         words = "is on its way to this moment …" if view is None else f"does not come here: {view}."
         return says(Picture(), f"{beside.name} {words}", width, height)

@@ -33,8 +33,8 @@ class Residual(Pane):
         board = Board(frame, width, height)
         if frame.phase is Phase.UPDATE:
             frozen(board, "x is")
-        else:
-            _stream(board, frame.view.recording.positions[frame.pos].residual_stream)
+        elif frame.span is not None:
+            _stream(board, frame.span.residual_stream)
         return board.picture
 
 

@@ -101,7 +101,7 @@ def operand_names(frame: Frame) -> dict[str, str]:
     One that is neither, such as a head's part of a tensor, is called as the parameter is.
     """
     tensors = [(name, rows) for (name, pos, _, _), rows in frame.program.tensors.items() if pos == frame.operation.pos]
-    named = [*frame.view.recording.matrices.items(), *tensors]
+    named = [*frame.program.parameters.items(), *tensors]
     return {
         operand: next((name for name, its in named if np.array_equal(its, rows)), operand)
         for operand, rows in frame.operation.operands.items()

@@ -7,7 +7,7 @@ import pytest
 from textual.widgets import Input
 
 from engine import Config, Expression, GradientChecker, Moment, Phase, Session
-from engine.explain.scalar import Explainer
+from engine.explain.scalar import TapeExplainer
 from engine.expressions.watch import Watch, watch_text
 from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.operations import registry
@@ -116,7 +116,7 @@ def test_every_number_of_the_operation_stands_on_its_drawing_and_panes_draw_it(r
 def test_scalars_on_the_way_have_names_that_say_what_they_are(run: Session) -> None:
     gelu = next(s for s in run.program.stretches(Phase.FORWARD) if s.kind == "gelu")
     run.seek(Moment(0, Phase.FORWARD, gelu.last))
-    explain = Explainer(run.view())
+    explain = TapeExplainer(run.view())
     for i, before in ((0, int(gelu.operands["x"][-1])), (3, int(gelu.rows[2]))):
         made = [row for row in range(before + 1, int(gelu.rows[i]) + 1) if explain.children(row)]
         assert [explain.name(r) for r in made] == [
@@ -139,7 +139,7 @@ def test_what_is_made_for_several_elements_is_called_by_the_tensor(change: Chang
     run = Session(SMALL, DOCS)
     event = next(s for s in run.program.stretches(Phase.FORWARD) if s.kind == "relu")
     run.seek(Moment(0, Phase.FORWARD, event.last))
-    explain, n = Explainer(run.view()), len(event.rows)
+    explain, n = TapeExplainer(run.view()), len(event.rows)
     for i in (0, 3):
         row = int(event.rows[i])
         x, exp = explain.children(row)
