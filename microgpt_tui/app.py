@@ -244,7 +244,12 @@ class MicrogptApp(ThemedApp):
             self.notify("The run is on its way to another moment; save it when it has arrived.", timeout=3)
             return
         given = screen.player.lecture.chapter.data if isinstance(screen, LectureScreen) else self.start.path
-        self.push_screen(SaveScreen(screen.what_if.snapshot(str(given) if given else None)))
+        try:
+            saved = screen.what_if.snapshot(str(given) if given else None)
+        except EngineError as error:
+            self.notify(f"{error}.", severity="warning", timeout=8, markup=False)
+        else:
+            self.push_screen(SaveScreen(saved))
 
     # Lectures.
 

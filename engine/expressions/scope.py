@@ -170,7 +170,7 @@ class Reference:
         rows = self.all_rows(view)
         if rows is None or not all(0 <= i < size for i, size in zip(index, rows.shape, strict=False)):
             return None
-        return np.asarray(rows[0] if self.spec.shape == () else rows[index])
+        return np.asarray(rows.flat[0] if self.spec.shape == () else rows[index])
 
     def read(self, view: View, index: tuple[int, ...]) -> float | Floats | None:
         """Its value, or values, where all of them are known."""

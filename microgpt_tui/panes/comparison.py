@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing.picture import Picture
-from microgpt_tui.panes.base import Pane
+from microgpt_tui.panes.base import Pane, says
 from microgpt_tui.panes.comparison_view import compare
-from microgpt_tui.panes.gradients import says
 
 NOTHING = (
     "There is nothing to compare with yet: e sets the selected number, x switches a head, the MLP or a position off. "

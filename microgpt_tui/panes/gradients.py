@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, as_matrix, bar, heat_size_for, heatmap, window
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Line, Picture
-from microgpt_tui.panes.base import Pane
+from microgpt_tui.panes.base import Pane, says
 
 FIGURE = 10  # cells for a norm
 LEAST_MAP = 4  # lines below which a heatmap is left out
@@ -53,13 +52,6 @@ class Gradients(Pane):
         if height - picture.height >= LEAST_MAP:
             _map(picture, frame, width, height - picture.height)
         return picture
-
-
-def says(picture: Picture, text: str, width: int, height: int) -> Picture:
-    """Add a sentence, over as many lines as it needs and as there are."""
-    for line in textwrap.wrap(text, width)[: max(1, height)]:
-        picture.line(line, theme.DIM)
-    return picture
 
 
 def known_norm(cells: Cells) -> float | None:

@@ -23,6 +23,7 @@ class Prediction(Pane):
     """Probabilities over the vocabulary, or logits while only those are known; in the backward phase dL/dlogits."""
 
     TITLE = "Prediction"
+    POSITIONS = True
 
     def heading(self, frame: Frame) -> str:
         return title(frame, self.TITLE)

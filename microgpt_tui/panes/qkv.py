@@ -26,6 +26,7 @@ class QKV(Pane):
     """q, k and v of a position as strips; in the backward phase their gradients."""
 
     TITLE = "QKV"
+    POSITIONS = True
 
     def heading(self, frame: Frame) -> str:
         return title(frame, self.TITLE, layered=True)

@@ -25,6 +25,7 @@ class Residual(Pane):
     """x after each block, one row a stage; in the backward phase dL/dx."""
 
     TITLE = "Residual stream"
+    POSITIONS = True
 
     def heading(self, frame: Frame) -> str:
         return title(frame, self.TITLE)

@@ -16,8 +16,8 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.curve import AXIS, MARK, curve, sparkline
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Picture
-from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.gradients import known_norm, says
+from microgpt_tui.panes.base import Pane, says
+from microgpt_tui.panes.gradients import known_norm
 
 RECENT = 50  # steps that the mean is over
 LEAST_CURVE = 4  # lines
