@@ -73,7 +73,7 @@ async def test_the_debugger_steps_through_all_events_with_a_drawing_and_a_text_a
             await until(pilot, lambda: not here.busy)
             assert name(pilot) == event.name
             shown, frame = here.query_one("#stage", Pane), here.frame
-            assert shown.title == title_of(frame.stretch)
+            assert shown.title == title_of(frame)
             assert any(line.segments for line in shown.picture.lines)
             assert sentences(frame)[0][:60] in text(pilot)
             seen.add((frame.stretch.kind, frame.phase))
@@ -101,7 +101,7 @@ def test_every_number_of_the_operation_stands_on_its_drawing_and_panes_draw_it(r
         gelu = next(s for s in run.program.stretches(phase) if s.kind == "gelu")
         run.seek(Moment(0, phase, gelu.last))
         frame = Frame(run.view(), Focus(run.moment))
-        assert title_of(frame.stretch) == "mlp_gelu: " + ("gelu" if phase is Phase.FORWARD else "gradient through gelu")
+        assert title_of(frame) == "mlp_gelu: " + ("gelu" if phase is Phase.FORWARD else "gradient through gelu")
         assert "mlp_fc1" in sentences(frame)[0]
         for spec in panes.PANES:
             for size in ((26, 7), (60, 20), (120, 60)):
@@ -200,7 +200,7 @@ def test_any_operation_can_be_drawn_and_told_of_without_a_drawing_and_a_text_of_
                 picture = draw(frame, *size)
                 assert not [line.segments for line in picture.lines if line.width > size[0]], stretch.name
                 assert set(frame.stretch.rows.tolist()) <= {spot.target for spot in picture.spots()}
-                assert frame.stretch.name in title_of(frame.stretch)
+                assert frame.stretch.name in title_of(frame)
                 assert all(sentence.endswith(".") and "{" not in sentence for sentence in sentences(frame))
                 assert all(len(sentence) <= 118 for sentence in sentences(frame)[:2])
 

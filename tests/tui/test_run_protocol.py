@@ -410,6 +410,8 @@ def test_the_update_is_drawn_from_its_terms() -> None:
     stage = drawn(Stage, frame)
     assert "p = p − 0.25·g = -1.7500" in stage
     assert "m_hat" not in stage
+    assert title_of(frame) == "SGD on w"
+    assert "Adam" not in " ".join([*sentences(frame), stage, drawn(Inspector, frame)])
     optimizer = next(spec.kind for spec in PANES if spec.id == "adam")
     assert optimizer("p").heading(frame) == "SGD ─ w[1]"
     assert "p − 0.25·g" in drawn(optimizer, frame)
@@ -417,7 +419,7 @@ def test_the_update_is_drawn_from_its_terms() -> None:
 
 def test_events_have_text_and_a_generic_drawing() -> None:
     frame = at(Moment(0, Phase.FORWARD, 1))
-    assert title_of(frame.stretch).startswith("y: ")
+    assert title_of(frame).startswith("y: ")
     assert "w, b" in " ".join(sentences(frame))
     assert "= y" in drawn(Stage, frame)
 

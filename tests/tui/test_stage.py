@@ -64,7 +64,7 @@ def test_every_operation_of_the_model_has_a_drawing_and_sentences_in_each_phase(
         for stretch in session().program.stretches(phase):
             assert stretch.is_parameter or stretch.kind in DRAWINGS
             frame = at(Moment(0, phase, stretch.last))
-            assert title_of(stretch)
+            assert title_of(frame)
             assert all(sentence.endswith(".") and "{" not in sentence for sentence in sentences(frame))
             assert all(len(sentence) <= 118 for sentence in sentences(frame)[:2])  # both have room in 120 columns
     assert set(texts()) == {*PHASES, "pane", "inference"}
