@@ -419,7 +419,7 @@ def test_the_update_is_drawn_from_its_terms() -> None:
 
 def test_events_have_text_and_a_generic_drawing() -> None:
     frame = at(Moment(0, Phase.FORWARD, 1))
-    assert title_of(frame).startswith("y: ")
+    assert title_of(frame) == "y ─ triple"
     assert "w, b" in " ".join(sentences(frame))
     assert "= y" in drawn(Stage, frame)
 
