@@ -13,7 +13,6 @@ MEANT = {
     "main": "the entry point of a process",
     "sample": "the command and what it calls",
     "verify": "the command and what it calls",
-    "adam": "the update and its drawing",
 }
 
 

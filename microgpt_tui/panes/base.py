@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Hashable, Sequence
 from typing import Any, ClassVar
 
@@ -11,6 +12,7 @@ from textual.message import Message
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.debugger.series import Series
+from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.numbers import exact
 from microgpt_tui.drawing.picture import Picture, Spot
 from microgpt_tui.widgets.picture_view import PictureView
@@ -20,6 +22,7 @@ class Pane(PictureView, can_focus=True):
     """A pane of the debugger. Subclasses override `draw`, and `series` if they show figures of past steps."""
 
     TITLE: ClassVar[str] = ""
+    POSITIONS: ClassVar[bool] = False  # whether it shows what token positions do; not drawn for a run without any
 
     class SeriesMissing(Message):
         """Figures of past steps that the pane shows are not all known."""
@@ -67,10 +70,16 @@ class Pane(PictureView, can_focus=True):
     # What `PictureView` asks for.
 
     def picture_for(self, width: int, height: int) -> Picture | None:
-        return None if self.frame is None else self.draw(self.frame, width, height)
+        if self.frame is None:
+            return None
+        if self.POSITIONS and not self.frame.program.n:
+            return says(Picture(), "This run has no token positions, and so nothing to show here.", width, height)
+        return self.draw(self.frame, width, height)
 
     def title_now(self) -> str:
-        return self.title if self.frame is None else self.heading(self.frame)
+        if self.frame is None or (self.POSITIONS and not self.frame.program.n):
+            return self.title
+        return self.heading(self.frame)
 
     def top_of(self, picture: Picture, height: int) -> int:
         """Where a pane stands scrolled follows from the frame, never from the way that led to it."""
@@ -124,6 +133,13 @@ class Pane(PictureView, can_focus=True):
         spot = min(way, key=lambda s: _distance(s, here.y, here.x)) if here else way[0]
         self._spot = spot.y, spot.x
         return spot.target  # type: ignore[return-value]
+
+
+def says(picture: Picture, text: str, width: int, height: int) -> Picture:
+    """Add a sentence, over as many lines as it needs and as there are."""
+    for line in textwrap.wrap(text, width)[: max(1, height)]:
+        picture.line(line, theme.DIM)
+    return picture
 
 
 def _distance(spot: Spot, y: int, x: int) -> tuple[int, int]:

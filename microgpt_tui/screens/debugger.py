@@ -14,11 +14,11 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Static
 
-from engine import Address, EngineError, Session
+from engine import Address, EngineError, Run
 from engine.explain.gradient_paths import Edge
 from engine.expressions.breakpoint import Breakpoint
 from engine.expressions.watch import Watch, watch_text
-from engine.run.step_copy import StepCopy
+from engine.run.step_copy import step_copy_of
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger import goto, search
 from microgpt_tui.debugger.annotations import Annotations
@@ -109,7 +109,7 @@ class DebuggerScreen(Screen[None]):
     ]
 
     def __init__(
-        self, session: Session, annotations: Annotations | None = None, arrangement: Arrangement | None = None
+        self, session: Run, annotations: Annotations | None = None, arrangement: Arrangement | None = None
     ) -> None:
         """Panes stand in the given arrangement; without one, as the user left them, which is read from a file."""
         super().__init__()
@@ -125,7 +125,7 @@ class DebuggerScreen(Screen[None]):
         self.grid = PaneGrid(kinds, arrangement, lambda: self.layout_for(self.state.where.moment.phase))
         self.historian = SeriesLoader(self, session)
         self.after_show: Callable[[], None] = lambda: None
-        self._copy, self._copy_of = StepCopy(session), session
+        self._copy, self._copy_of = step_copy_of(session), session
         self._waiting = False
         self._inferred_steps: list[int] = []  # training steps whose parameters inference was opened with, latest first
 
@@ -188,7 +188,7 @@ class DebuggerScreen(Screen[None]):
         return registry.all_keys()
 
     @property
-    def session(self) -> Session:
+    def session(self) -> Run:
         """The run that is shown."""
         return self.state.session
 
@@ -205,7 +205,7 @@ class DebuggerScreen(Screen[None]):
         split = (len(session.docs), len(session.val_docs)) if session.val_docs else None
         state, what_if, past, names = self.state, self.what_if, self.historian.known, self.motion.names
         if self._copy_of is not session:
-            self._copy, self._copy_of = StepCopy(session), session
+            self._copy, self._copy_of = step_copy_of(session), session
         around = Context(
             fault, past, names, state.annotations, state.live, split, what_if.branch, what_if.beside, state.path,
             state.watch, self._copy,
@@ -514,7 +514,7 @@ class DebuggerScreen(Screen[None]):
     def action_parts(self) -> None:
         """List everything that can be switched off."""
         if self.session.config.n_layer:
-            self.ask(PartsScreen(self.frame, self.session.changes), self.what_if.toggle)
+            self.ask(PartsScreen(self.frame, self.what_if.changes), self.what_if.toggle)
         else:
             self.app.notify("This model has no layers, and so no parts that can be switched off.")
 

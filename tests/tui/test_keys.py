@@ -8,8 +8,8 @@ import pytest
 from textual.widgets._toast import Toast
 
 from engine import Config, NumericFault, Session
-from engine.run.session import OnStep
 from engine.timeline.events import Moment, Phase
+from engine.timeline.run import OnStep
 from microgpt_tui.debugger import search
 from microgpt_tui.debugger.frame import Focus
 from microgpt_tui.dialogs.help import HelpScreen
