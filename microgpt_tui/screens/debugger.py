@@ -443,13 +443,15 @@ class DebuggerScreen(Screen[None]):
         self.state.choose(row, int(found[0]) if len(found) else None)
 
     def action_select(self, dx: int, dy: int) -> None:
-        """Move the cell cursor on the chosen pane, or on the stage."""
+        """Move the cell cursor on the chosen pane, or on the stage; on the map, go where an edge of it leads."""
         pane = self.grid.chosen_or_stage
         if pane.frame is None and not self.busy:
             self.show()  # of keys that come at once, this one goes on from where the others have led
-        row = pane.neighbour(dx, dy)
-        if row is not None and not self.busy:
-            self.choose(row)
+        target = pane.neighbour(dx, dy)
+        if isinstance(target, Moment):
+            self.go(target)
+        elif target is not None and not self.busy:
+            self.choose(target)
 
     def action_follow(self) -> None:
         """Go to where the selected value was made; backspace comes back."""
