@@ -72,7 +72,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Branch:
+class ResidualBranch:
     """What hangs on the residual stream: it reads the node `start`, and `end` adds it to that.
 
     `members` are the nodes between. All are places in the network.
@@ -92,7 +92,7 @@ class Network:
     """
 
     nodes: tuple[Node, ...]
-    branches: tuple[Branch, ...]
+    branches: tuple[ResidualBranch, ...]
 
     @cached_property
     def spine(self) -> tuple[int, ...]:
@@ -116,7 +116,7 @@ class Network:
         """The nodes that a node is made of, in order."""
         return [self.nodes[place] for place in node.reads]
 
-    def branch_of(self, node: Node) -> Branch | None:
+    def branch_of(self, node: Node) -> ResidualBranch | None:
         """The branch that a node is a member or the end of."""
         return next((b for b in self.branches if node.place in b.members or node.place == b.end), None)
 
@@ -255,7 +255,7 @@ def _shared_prefix(names: Iterable[str]) -> str:
     return word if times > 1 else ""
 
 
-def _branches(program: StepProgram, nodes: Sequence[Node]) -> Iterator[Branch]:
+def _branches(program: StepProgram, nodes: Sequence[Node]) -> Iterator[ResidualBranch]:
     """One branch a residual addition, bottom to top; of those that overlap, the one that ends first."""
     free = 0  # what comes before is part of a branch
     for node in nodes:
@@ -264,7 +264,7 @@ def _branches(program: StepProgram, nodes: Sequence[Node]) -> Iterator[Branch]:
             members = range(start + 1, node.place)
             inside = [nodes[place].event for place in members]
             label = _shared_prefix(event.name for event in inside if event.block == node.block) or node.block
-            yield Branch(label, start, members, node.place)
+            yield ResidualBranch(label, start, members, node.place)
             free = node.place
 
 

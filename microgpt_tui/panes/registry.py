@@ -18,6 +18,7 @@ from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.comparison import Comparison
 from microgpt_tui.panes.gradients import Gradients
 from microgpt_tui.panes.inspector import Inspector
+from microgpt_tui.panes.map import Map
 from microgpt_tui.panes.prediction import Prediction
 from microgpt_tui.panes.program import Program
 from microgpt_tui.panes.qkv import QKV
@@ -56,8 +57,9 @@ class PanePlace:
 class PaneSpec:
     """A pane: its id, its class, the key that chooses it, where it stands, and whether a lecture can light it.
 
-    Without spots it comes up only when it is asked for. `key` and `display` are as in `Key`. Where a pinned pane has no
-    place, it takes that of the pane with the lowest number in `yields`; 0 never yields.
+    Without spots it comes up only when it is asked for. `key` and `display` are as in `Key`. `behind` is the pane that
+    comes up when the key is pressed where this one is chosen already. Where a pinned pane has no place, it takes that
+    of the pane with the lowest number in `yields`; 0 never yields.
     """
 
     id: str
@@ -67,6 +69,7 @@ class PaneSpec:
     display: str | None = None
     spots: tuple[PanePlace, ...] = ()
     yields: int = 0
+    behind: str | None = None
     lit: bool = True
 
     @property
@@ -78,19 +81,20 @@ class PaneSpec:
 
 
 PANES: tuple[PaneSpec, ...] = (
-    PaneSpec("stage", Stage, "1", "Choose the stage", spots=(
+    PaneSpec("map", Map, "1", "Choose the map; again for the outline of the step", behind="program", spots=(
+        PanePlace("low", BOTH, "left", order=0),
+        PanePlace("normal", BOTH, "left", order=0),
+        PanePlace("normal", UPDATE, "foot", 28, order=0),
+        PanePlace("wide", BOTH, "left", order=0),
+        PanePlace("wide", UPDATE, "foot", 32, order=0),
+    )),
+    PaneSpec("stage", Stage, "2", "Choose the stage", spots=(
         PanePlace("narrow", ALL, "middle", order=0),
         PanePlace("low", ALL, "middle", order=0),
         PanePlace("normal", ALL, "middle", order=0),
         PanePlace("wide", ALL, "middle", order=0),
     )),
-    PaneSpec("program", Program, "2", "Choose the outline of the step", spots=(
-        PanePlace("low", BOTH, "left", order=0),
-        PanePlace("normal", BOTH, "left", order=0),
-        PanePlace("normal", UPDATE, "foot", 26, order=0),
-        PanePlace("wide", BOTH, "left", order=0),
-        PanePlace("wide", UPDATE, "foot", 32, order=0),
-    )),
+    PaneSpec("program", Program, None),
     PaneSpec("inspector", Inspector, "3", "Choose the inspector", spots=(
         PanePlace("low", BOTH, "right", order=0),
         PanePlace("normal", BOTH, "right", order=0),
@@ -103,7 +107,6 @@ PANES: tuple[PaneSpec, ...] = (
         PanePlace("wide", UPDATE, "foot", order=3),
     )),
     PaneSpec("qkv", QKV, "5", "Choose queries, keys and values", yields=1, spots=(
-        PanePlace("normal", FORWARD, "right", 7, order=2),
         PanePlace("wide", BOTH, "middle", 11, order=1),
     )),
     PaneSpec("attention", Attention, "6", "Choose the attention weights", yields=4, spots=(
@@ -111,7 +114,6 @@ PANES: tuple[PaneSpec, ...] = (
         PanePlace("wide", BOTH, "right", 15, order=0),
     )),
     PaneSpec("residual", Residual, "7", "Choose the residual stream", yields=2, spots=(
-        PanePlace("normal", BACKWARD, "right", 7, order=2),
         PanePlace("wide", BOTH, "middle", 9, order=2),
     )),
     PaneSpec("prediction", Prediction, "8", "Choose the prediction", yields=6, spots=(
@@ -127,7 +129,7 @@ PANES: tuple[PaneSpec, ...] = (
         PanePlace("wide", UPDATE, "foot", 54, order=1),
     )),
     PaneSpec("training", Training, "equals_sign", "Choose the loss curve", "=", yields=3, spots=(
-        PanePlace("normal", BOTH, "left", 8, order=1),
+        PanePlace("normal", BOTH, "right", 7, order=2),
         PanePlace("wide", BOTH, "left", 14, order=1),
     )),
     PaneSpec("watches", Watches, "v", "Choose the watches; d takes one away"),

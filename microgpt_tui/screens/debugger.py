@@ -48,6 +48,7 @@ from microgpt_tui.panes.explanation import Explanation
 from microgpt_tui.panes.grid import PaneGrid
 from microgpt_tui.panes.key_bar import KeyBar
 from microgpt_tui.panes.layouts import Split, plan
+from microgpt_tui.panes.path_line import PathLine
 from microgpt_tui.panes.status_line import StatusLine
 from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
@@ -109,6 +110,7 @@ class DebuggerScreen(Screen[None]):
         yield Static(id="too-small")
         yield StatusLine("place")
         yield Tokens("tokens")
+        yield PathLine("path")
         yield self.grid
         yield Timeline("timeline")
         yield Explanation("explanation")
