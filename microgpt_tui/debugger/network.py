@@ -24,13 +24,15 @@ from engine.timeline.events import Event, EventKey, Phase, StepProgram
 class Node:
     """A tensor of a position; where heads have one each, all of them.
 
-    `reads` are the nodes that it is made of, by their places in the network; `kept` those of them that it reads at
-    earlier positions. `taken` are rows of parameter matrices that it reads, `matrix` the matrix that it uses whole.
+    `size` counts its numbers, all heads together. `reads` are the nodes that it is made of, by their places in the
+    network; `kept` those of them that it reads at earlier positions. `taken` are rows of parameter matrices that it
+    reads, `matrix` is the matrix that it uses whole.
     """
 
     place: int
     label: str
     events: tuple[Event, ...]  # one a head
+    size: int
     reads: tuple[int, ...]
     kept: tuple[int, ...]
     taken: tuple[tuple[str, int], ...]
@@ -59,11 +61,6 @@ class Node:
     def matrix(self) -> str | None:
         """The parameter matrix that it was made with."""
         return self.event.matrix
-
-    @property
-    def size(self) -> int:
-        """How many numbers it has, all heads together."""
-        return sum(event.rows.size for event in self.events)
 
     @property
     def keys(self) -> Iterator[EventKey]:
@@ -118,7 +115,12 @@ class Network:
 
     def branch_of(self, node: Node) -> ResidualBranch | None:
         """The branch that a node is a member or the end of."""
-        return next((b for b in self.branches if node.place in b.members or node.place == b.end), None)
+        return self._branches[node.place]
+
+    @cached_property
+    def _branches(self) -> list[ResidualBranch | None]:
+        places = range(len(self.nodes))
+        return [next((b for b in self.branches if p in b.members or p == b.end), None) for p in places]
 
     @cached_property
     def kept(self) -> tuple[Node, ...]:
@@ -222,7 +224,8 @@ def _derive(program: StepProgram, pos: int) -> Network:
                 elif events[0].pos is not None:
                     kept.add(node_named[read.name, read.layer])
         reads.discard(place)
-        nodes.append(Node(place, labels[place], events, tuple(sorted(reads)), tuple(sorted(kept)), tuple(taken)))
+        size = sum(event.rows.size for event in events)
+        nodes.append(Node(place, labels[place], events, size, tuple(sorted(reads)), tuple(sorted(kept)), tuple(taken)))
     return Network(tuple(nodes), tuple(_branches(program, nodes)))
 
 

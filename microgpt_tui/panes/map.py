@@ -211,10 +211,11 @@ def positions(frame: Frame, width: int) -> list[Line]:
     labels = "pos‹" if first else "pos ", "loss", "done"
     names, losses, thirds = (Line().add(f" {label}", theme.DIM) for label in labels)
     lit = theme.PHASE_TEXT[frame.phase]
+    known = _losses(frame, first, last)
     for pos, ends in enumerate(_ends_by_position(program, frame.phase)[first:last], first):
         target = at_position(program, frame.stretch, pos)
         names.add(" ").fit(frame.token(pos), 3, theme.NEW if pos == here else theme.TEXT, target, right=True)
-        value = _loss_of(frame, pos)
+        value = known.get(pos)
         losses.add(" ").fit(
             "·" if value is None else f"{value:.1f}" if abs(value) < 10 else f"{value:.0f}", 3,
             theme.FAINT if value is None else theme.TEXT, target, right=True,
@@ -232,9 +233,15 @@ def positions(frame: Frame, width: int) -> list[Line]:
     return [names, losses, thirds]
 
 
-def _loss_of(frame: Frame, pos: int) -> float | None:
-    """The loss of a position, if it is known: what it ends with, where that is a single number."""
-    event = network_of(frame.program, pos).nodes[-1].event
-    if event.pos is None:
-        event = network_of(frame.program, pos).nodes[-2].event
-    return None if event.shape else frame.value(int(event.rows.flat[0]))
+def _losses(frame: Frame, first: int, last: int) -> dict[int, float]:
+    """The losses of some positions as far as they are known: what each ends with, if that is a single number."""
+    key = next(
+        node.event.place for node in reversed(network_of(frame.program, first).nodes) if node.event.pos is not None
+    )
+    tensors, (name, _, layer, head) = frame.program.tensors, key
+    rows = np.concatenate([tensors[name, pos, layer, head] for pos in range(first, last)])
+    if len(rows) != last - first:
+        return {}
+    reading = frame.view.data(rows)
+    values = zip(range(first, last), reading.values.tolist(), reading.known.tolist(), strict=True)
+    return {pos: value for pos, value, known in values if known}

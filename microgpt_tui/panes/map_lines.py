@@ -55,7 +55,12 @@ class MapState:
 
     def all_done(self, node: Node) -> bool:
         """Whether all heads of a node are done."""
-        return all(self.is_done(key) for key in node.keys)
+        return self._done[node.place]
+
+    @cached_property
+    def _done(self) -> list[bool]:
+        ends, tick = self.ends, self._tick
+        return [max(ends[e.place].tick for e in node.events) <= tick for node in self.network.nodes]
 
     def is_here(self, event: Event) -> bool:
         """Whether this is the tensor at work."""
@@ -67,8 +72,10 @@ class MapState:
 
     def uses_it(self, node: Node) -> bool:
         """Whether a node uses the parameter matrix whose gradient has just become complete."""
+        if not self.here.is_parameter:
+            return False
         name = self.here.name
-        return self.here.is_parameter and (node.matrix == name or any(name == taken for taken, _ in node.taken))
+        return node.matrix == name or any(name == taken for taken, _ in node.taken)
 
     def style(self, node: Node, event: Event | None = None) -> Style:
         """How the name of a node, or of one head of it, is written."""
@@ -106,7 +113,8 @@ class MapState:
 
     def is_added(self, node: Node) -> bool:
         """Whether a node is the end of a branch: the sum of it and the stream."""
-        return any(branch.end == node.place for branch in self.network.branches)
+        branch = self.network.branch_of(node)
+        return branch is not None and branch.end == node.place
 
     @cached_property
     def many_layers(self) -> bool:
