@@ -184,20 +184,23 @@ def _of_head(node: Node, *heads: int | None) -> Event:
     return next((e for head in heads for e in node.events if head is not None and e.head == head), node.event)
 
 
-_built: WeakKeyDictionary[StepProgram, dict[int, Network]] = WeakKeyDictionary()
+_built: WeakKeyDictionary[StepProgram, tuple[Rows, dict[int, Network]]] = WeakKeyDictionary()
 
 
 def network_of(program: StepProgram, pos: int) -> Network:
     """The network of a position of a step; it is derived once."""
-    found = _built.setdefault(program, {})
+    if program not in _built:
+        last_rows = [int(s.rows.flat[-1]) for s in program.stretches(Phase.FORWARD)]
+        _built[program] = np.array(last_rows, dtype=np.int32), {}
+    lasts, found = _built[program]
     if pos not in found:
-        found[pos] = _derive(program, pos)
+        found[pos] = _derive(program, pos, lasts)
     return found[pos]
 
 
-def _derive(program: StepProgram, pos: int) -> Network:
+def _derive(program: StepProgram, pos: int, lasts: Rows) -> Network:
+    """The network of a position; `lasts` are the last rows of all forward events."""
     stretches = program.stretches(Phase.FORWARD)
-    lasts = np.array([int(s.rows.flat[-1]) for s in stretches])
     own = [s for s in stretches if s.pos in (pos, None)]
     heads: dict[tuple[str, int | None, int | None], list[Event]] = {}
     for event in own:

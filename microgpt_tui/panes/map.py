@@ -199,8 +199,11 @@ def _ends_by_position(program: StepProgram, phase: Phase) -> list[npt.NDArray[np
     """For every position, the ticks at which its events of a phase are over, in order; found once a step."""
     found = _ends.setdefault(program, {})
     if phase not in found:
-        stretches = program.stretches(phase)
-        found[phase] = [np.array([s.last for s in stretches if s.pos == pos]) for pos in range(program.n)]
+        ends: list[list[int]] = [[] for _ in range(program.n)]
+        for stretch in program.stretches(phase):
+            if stretch.pos is not None:
+                ends[stretch.pos].append(stretch.last)
+        found[phase] = [np.array(each) for each in ends]
     return found[phase]
 
 
@@ -216,10 +219,7 @@ def positions(frame: Frame, width: int) -> list[Line]:
         target = at_position(program, frame.stretch, pos)
         names.add(" ").fit(frame.token(pos), 3, theme.NEW if pos == here else theme.TEXT, target, right=True)
         value = known.get(pos)
-        losses.add(" ").fit(
-            "·" if value is None else f"{value:.1f}" if abs(value) < 10 else f"{value:.0f}", 3,
-            theme.FAINT if value is None else theme.TEXT, target, right=True,
-        )  # fmt: skip
+        losses.add(" ").fit(_three(value), 3, theme.FAINT if value is None else theme.TEXT, target, right=True)
         over = int(np.searchsorted(ends, frame.moment.tick, side="right"))
         full = 3 * over // max(len(ends), 1)
         thirds.add(" ")
@@ -231,6 +231,15 @@ def positions(frame: Frame, width: int) -> list[Line]:
     if last < program.n:
         names.add("›", theme.DIM)
     return [names, losses, thirds]
+
+
+def _three(loss: float | None) -> str:
+    """A loss in three characters."""
+    if loss is None:
+        return "·"
+    if not abs(loss) < 999.5:
+        return f"{loss:.0e}".replace("e+0", "e").replace("e+", "e")
+    return f"{loss:.1f}".removeprefix("-") if abs(loss) < 9.95 else f"{loss:.0f}"
 
 
 def _losses(frame: Frame, first: int, last: int) -> dict[int, float]:
