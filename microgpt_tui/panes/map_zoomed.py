@@ -21,27 +21,30 @@ from microgpt_tui.panes.tokens import DONE, HERE, TO_COME
 SIDES = 110  # columns from which on the map has something at its sides
 LEFT, RIGHT = 27, 21  # columns of the sides
 NORM, GAP = 7, 2
+WIDEST = 4  # columns of a cell
+LEGEND = "each tensor on its own scale · ↑ what it feeds  ↓ what feeds it  ←→ beside it · a click goes there"
 
 
 def whole_network(frame: Frame, width: int, height: int) -> Picture:
     """The map: where there is room, with the positions and what is kept on its left, the weights on its right."""
     state = MapState(frame)
     if width < SIDES:
-        return _middle(state, width, height)
-    more = (width - SIDES) // 5
-    middle = _middle(state, width - LEFT - RIGHT - 2 * GAP - 2 * more, height)
-    left = _all_positions(state, LEFT + more)
-    left.below(_kept(state, LEFT + more, height - left.height - 2))
-    left.lines.append(Line().to(LEFT + more))
-    right = _weights(state, RIGHT + more).below(_edges(state, RIGHT + more))
-    for each in (left, right):
-        each.focus = None
-        each.within(LEFT + more if each is left else RIGHT + more)
-    for line in middle.lines:
-        line.to(width - LEFT - RIGHT - 2 * GAP - 2 * more)
-    found = beside(beside(left, middle, GAP), right, GAP)
-    found.focus = middle.focus
-    return found
+        picture = _middle(state, width, height)
+    else:
+        more = max(0, width - 118) // 5
+        left_width, right_width = LEFT + more, RIGHT + more
+        middle_width = width - left_width - right_width - 2 * GAP
+        middle = _middle(state, middle_width, height)
+        left = _all_positions(state, left_width)
+        left.below(_kept(state, left_width, height - left.height - 2)).within(left_width)
+        right = _weights(state, right_width).below(_edges(state, right_width)).within(right_width)
+        left.lines[0].to(left_width)  # a picture is as wide as its widest line
+        middle.lines[0].to(middle_width)
+        picture = beside(beside(left, middle, GAP), right, GAP)
+    if picture.height + 2 <= height:
+        picture.lines += [Line() for _ in range(height - picture.height - 1)]
+        picture.line(" ").most(LEGEND, width - 1, theme.DIM)
+    return picture
 
 
 # The middle.
@@ -146,9 +149,8 @@ def _note(state: MapState, node: Node) -> str:
     """Its size, if that is not the stream's, of how many earlier positions it is kept, the layer at its end."""
     if state.is_added(node) and state.many_layers:
         return f" L{node.layer}"
-    heads, each = len(node.events), node.event.rows.size
-    if heads > 1 and each * heads != state.network.spine_size:
-        return f" {heads}×{each}"
+    if len(node.events) > 1:
+        return f" {len(node.events)}×{node.event.rows.size}"
     if node.size not in (1, state.network.spine_size):
         return f" {node.size}"
     return f" ◂kept {state.frame.pos}" if node in state.network.kept and state.frame.pos else ""
@@ -167,7 +169,7 @@ def _cells(drawn: Line, state: MapState, event: Event, room: int) -> None:
 
 def _draw_cells(drawn: Line, cells: Cells, room: int, target: Moment | None, begun: bool = True) -> None:
     n = len(cells)
-    size = 2 if 2 * n <= room else 1
+    size = max(1, min(WIDEST, room // n))
     more = f"+{n - max(0, room - len(str(n)) - 1)}" if n > room > 5 else ""
     n = min(n, max(0, room - len(more)))
     if not begun:
