@@ -1,7 +1,4 @@
-"""Files are written whole or not at all: whatever happens, a path holds the old content or the new one.
-
-What is read is small, and comes to an end.
-"""
+"""Writes files whole or not at all: a path holds the old content or the new one. Reads files up to a size."""
 
 from __future__ import annotations
 
@@ -15,16 +12,15 @@ from pathlib import Path
 
 import psutil
 
-BESIDE = ".microgpt-{pid}-{number}.part"  # where content is until it is whole
+BESIDE = ".microgpt-{pid}-{number}.part"  # the temporary file
 
 
 def write_whole(path: Path, content: bytes, mode: int = 0o666, durable: bool = True) -> None:
-    """Put `content` at `path`, by way of a file beside it. A link is followed. `mode` less the umask are its rights.
-    What is not `durable` may be lost when the power fails, and is written faster.
+    """Put `content` at `path`, by way of a temporary file beside it. A link is followed. Permissions are `mode` less
+    the umask. Without `durable` it is faster, and may be lost when the power fails.
 
-    What a process that was killed had begun to write in the same folder is cleared away.
-
-    Raises OSError if it cannot be written, or if something else than a file stands there; that is then untouched.
+    Also removes temporary files of processes that were killed. Raises OSError if it cannot be written, or if something
+    else than a file is there; that is then untouched.
     """
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
@@ -54,7 +50,7 @@ def read_whole(path: Path, most: int) -> bytes:
 
 
 def _clear(folder: Path) -> None:
-    """Remove what processes that are gone were writing in a folder."""
+    """Remove temporary files of processes that no longer run."""
     with suppress(OSError):  # another one may be clearing it as well
         for left in folder.glob(BESIDE.format(pid="*", number="*")):
             pid = left.name.split("-")[1]

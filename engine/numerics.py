@@ -31,6 +31,10 @@ class Exact:
     whole: npt.NDArray[Any]
     exponent: int
 
+    def __post_init__(self) -> None:
+        # A single integer would become one of numpy's, which overflow.
+        object.__setattr__(self, "whole", np.asarray(self.whole, dtype=object))
+
     @classmethod
     def of(cls, values: npt.NDArray[np.float64] | float) -> Exact:
         """These doubles, which have to be finite."""
@@ -38,19 +42,19 @@ class Exact:
         shift = np.where(fraction == 0, 0, exponent - BITS)
         lowest = int(shift.min())
         whole = np.ldexp(fraction, BITS).astype(np.int64).astype(object)
-        return cls(np.asarray(whole * 2 ** (shift - lowest).astype(object)), lowest)
+        return cls(whole * 2 ** (shift - lowest).astype(object), lowest)
 
     def __matmul__(self, other: Exact) -> Exact:
         """The dot product, or that of matrices."""
-        return Exact(np.asarray(self.whole @ other.whole), self.exponent + other.exponent)
+        return Exact(self.whole @ other.whole, self.exponent + other.exponent)
 
     def __mul__(self, other: Exact) -> Exact:
         """Element by element."""
-        return Exact(np.asarray(self.whole * other.whole), self.exponent + other.exponent)
+        return Exact(self.whole * other.whole, self.exponent + other.exponent)
 
     def __getitem__(self, index: Any) -> Exact:
-        """Some of them."""
-        return Exact(np.asarray(self.whole[index]), self.exponent)
+        """Some of the numbers."""
+        return Exact(self.whole[index], self.exponent)
 
     def __float__(self) -> float:
         """The double that is nearest to a single number."""

@@ -34,14 +34,13 @@ from microgpt_tui.autosave import Autosave
 from microgpt_tui.debugger.keys import KEYS
 from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.dialogs.chapters import ChaptersScreen
-from microgpt_tui.dialogs.palette import Palette
 from microgpt_tui.dialogs.save import SaveScreen
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.terminal_text import lines
 from microgpt_tui.lectures.lecture import Lecture
 from microgpt_tui.lectures.library import load_course
 from microgpt_tui.lectures.page import Course
-from microgpt_tui.lectures.shared_notes import SharedNotes
+from microgpt_tui.lectures.speaker_notes import SharedNotes
 from microgpt_tui.panes import registry
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.screens.lecture import LectureScreen
@@ -50,29 +49,34 @@ from microgpt_tui.storage.paths import in_browser, state_folder
 from microgpt_tui.storage.startup import Start
 from microgpt_tui.storage.threads import NO_THREADS, check_threads
 from microgpt_tui.texts.languages import usual_language
-from microgpt_tui.widgets.textual_fixes import LastingNotification, PrintableFilter
+from microgpt_tui.widgets.modal import Passing
+from microgpt_tui.widgets.textual_fixes import LastingNotification, PrintableFilter, SafeCommandPalette
+
+
+class Palette(SafeCommandPalette, Passing[None]):
+    """The command palette. It closes as every other dialog does."""
 
 
 class ThemedApp(App[EngineError | None]):
-    """An app that draws in one of the project's themes; pictures follow when it is changed."""
+    """An app in one of the project's themes; pictures are drawn again when the theme changes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(key.keys, "suspend_process", key.description, id=key.id, tooltip=key.tooltip, show=False, priority=True)
         for key in KEYS
         if key.id == "app.suspend"
     ]
-    ALLOW_SELECT = False  # Textual's way to mark text breaks off where a note that was clicked away has just been
+    ALLOW_SELECT = False  # Textual's text selection fails where a notification was just closed
 
-    def __init__(self) -> None:
+    def __init__(self, theme_name: str = "microgpt-dark") -> None:
         super().__init__()
         for registered in theme.textual_themes():
             self.register_theme(registered)
-        self.theme = "microgpt-dark"
-        theme.use(self.theme)
-        self._gate = PrintableFilter()
+        self.theme = theme_name
+        theme.use(theme_name)
+        self._printable = PrintableFilter()
 
     def get_driver_class(self) -> type[Driver]:
-        """Textual's own, but for a terminal of Linux or macOS one that can be stopped and continued."""
+        """Textual's own; for a terminal of Linux or macOS one that can be stopped and continued."""
         driver = super().get_driver_class()
         if sys.platform != "win32":
             from textual.drivers.linux_driver import LinuxDriver
@@ -94,8 +98,8 @@ class ThemedApp(App[EngineError | None]):
                 self.notify("There is no shell to return to, which could continue the program; q leaves it.", timeout=4)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """Textual's own, behind the one that lets nothing past that a terminal would obey."""
-        return [self._gate, *super().get_line_filters()]
+        """Textual's own, after the one that replaces control characters."""
+        return [self._printable, *super().get_line_filters()]
 
     def notify(
         self,
@@ -106,32 +110,27 @@ class ThemedApp(App[EngineError | None]):
         timeout: float | None = None,
         markup: bool = True,
     ) -> None:
-        """Say something in passing, but not twice at a time; it may quote documents and files, whatever they hold."""
+        """Show a notification, unless the same one is shown already. Control characters in it are written out."""
         seconds = self.NOTIFICATION_TIMEOUT if timeout is None else timeout
-        same = f"{abs(hash((message, title)))}"  # Textual shows one of an identity
+        same = f"{abs(hash((message, title)))}"  # Textual shows one notification of an identity
         self.post_message(Notify(LastingNotification(lines(message), title, severity, seconds, markup, identity=same)))
 
-    def begin_in(self, name: str) -> None:
-        """The theme to begin with: dark, light or contrast."""
-        self.theme = f"microgpt-{name}"
-        theme.use(self.theme)
-
     def on_mount(self) -> None:
-        """Hear of changes. (Textual calls this beside the one of a subclass.)"""
+        """Follow changes of the theme. Textual also calls the method of a subclass."""
         self.theme_changed_signal.subscribe(self, self._recolour)
 
     def action_next_theme(self) -> None:
-        """Dark, light, high contrast, and round again."""
+        """Change from dark to light to high contrast to dark."""
         names = list(theme.THEMES)
         self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
 
     def action_command_palette(self) -> None:
-        """Find a command by its name; there is none while a run is opened."""
+        """Open the palette, except while a run is opened."""
         if self.use_command_palette and not isinstance(self.screen, Palette | OpeningScreen):
             self.push_screen(Palette(id="--command-palette"))
 
     def search_themes(self) -> None:
-        """Choose any theme by its name."""
+        """Open the palette of themes."""
         self.push_screen(Palette(providers=[ThemeProvider], placeholder="Search for themes…"))
 
     def _recolour(self, chosen: Theme) -> None:
@@ -150,44 +149,51 @@ class MicrogptApp(ThemedApp):
     TITLE = "microgpt-tui"
     BINDINGS: ClassVar[list[BindingType]] = []
 
-    def __init__(self, start: Start, lecture: Lecture | None = None, shared: SharedNotes | None = None) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        start: Start,
+        lecture: Lecture | None = None,
+        shared: SharedNotes | None = None,
+        theme_name: str = "microgpt-dark",
+    ) -> None:
+        super().__init__(theme_name)
         self.start = start
         self._shared = shared
-        self.keeper: Autosave | None = None
-        self._lecture = lecture  # what the run that is being opened is for
-        self._turning = False  # whether another chapter is about to come in the place of the present one
+        self.autosave: Autosave | None = None
+        self._lecture = lecture  # the lecture that the run is opened for
+        self._replacing = False  # whether another chapter is about to replace the present one
 
     def get_default_screen(self) -> Screen[None]:
-        """Show that something is happening, at once."""
+        """The screen that shows the progress of opening."""
         return OpeningScreen(self.start)
 
     def on_mount(self) -> None:
-        """Be ready for being ended from outside."""
+        """Handle signals that end the program."""
         end_on_signals(self)
 
     def on_unmount(self) -> None:
-        """End the lecture."""
-        self._end_sharing()
+        """Remove the shared notes."""
+        if self._shared is not None:
+            self._shared.close()
 
     @on(OpeningScreen.Ready)
     async def ready(self, message: OpeningScreen.Ready) -> None:
-        """Show the debugger, and what was left on its screen; or the lecture that the run is for."""
+        """Show the debugger, with its saved session; or the lecture that the run is for."""
         settle()
-        if message.warning and not in_browser():  # who looks at it there cannot mend this computer
+        if message.warning and not in_browser():  # in a browser the user cannot repair this computer
             words = f"{message.warning[:1].upper()}{message.warning[1:]}."
             self.notify(words, severity="warning", timeout=20, markup=False)
         if self._lecture is not None:
             await self.give(self._lecture, message.session)
             return
-        if self.keeper is not None:
-            return  # it was for a lecture that was given up at this very moment
+        if self.autosave is not None:
+            return  # it was for a lecture that was cancelled at this moment
         screen = DebuggerScreen(message.session)
         if self.start.run is not None:
             screen.what_if.take_up(Branches(message.session, self.start.run.branches))
-        self.keeper = Autosave(screen, self.start)
+        self.autosave = Autosave(screen, self.start)
         await self.push_screen(screen)
-        self.keeper.lay_out()
+        self.autosave.restore()
         if screen.session.val_docs:
             trained, aside = len(screen.session.docs), len(screen.session.val_docs)
             words = (
@@ -200,17 +206,17 @@ class MicrogptApp(ThemedApp):
     def exit(
         self, result: EngineError | None = None, return_code: int = 0, message: RenderableType | None = None
     ) -> None:
-        """Leave, for whatever reason; what is on the screen is noted first."""
-        if self.keeper is not None:
-            self.keeper.screen.motion.halt(wait=True)
-            self.keeper.leave()
+        """End the app, after the session on the screen is captured."""
+        if self.autosave is not None:
+            self.autosave.screen.motion.halt(wait=True)
+            self.autosave.capture()
         super().exit(result, return_code, message)
 
     def _handle_exception(self, error: Exception) -> None:
-        """Leave with a sentence when memory or threads run out; other errors are the program's, and are shown whole."""
+        """Exit with a sentence when memory or threads run out; Textual shows other errors with their traceback."""
         cause = error.error if isinstance(error, WorkerFailed) else error
-        kept = self.keeper is not None and self.keeper.touched and not in_browser()
-        way = "; microgpt-tui --resume returns to where you were" if kept else ""
+        saved = self.autosave is not None and self.autosave.touched and not in_browser()
+        way = "; microgpt-tui --resume returns to where you were" if saved else ""
         if is_out_of_memory(cause):
             self.exit(DataError(f"there is not enough memory to go on; a smaller model needs less{way}"))
         elif is_out_of_threads(cause):
@@ -220,23 +226,16 @@ class MicrogptApp(ThemedApp):
 
     @on(OpeningScreen.Failed)
     async def failed(self, message: OpeningScreen.Failed) -> None:
-        """Leave with the sentence that says why; a lecture that cannot be given leads back to the debugger."""
-        if self.keeper is None:
-            self.exit(message.error)
-        else:
-            await self._return()
-            self.notify(f"{message.error}.", severity="error", timeout=12, markup=False)
+        """Exit with the error, or show it in the debugger that a lecture was called from."""
+        await self._end_lecture(message.error)
 
-    @on(OpeningScreen.Left)
-    async def given_up(self) -> None:
-        """Leave, or return to the debugger that a lecture was called from, while a run is being opened."""
-        if self.keeper is None:
-            self.exit()
-        else:
-            await self._return()
+    @on(OpeningScreen.Cancelled)
+    async def cancelled(self) -> None:
+        """Cancel opening a run: exit, or return to the debugger that a lecture was called from."""
+        await self._end_lecture()
 
     def action_save_run(self) -> None:
-        """Ask for a file, and save the run on the screen there."""
+        """Open the dialog that saves the run on the screen."""
         screen = self.screen
         if in_browser():
             self.notify("Files cannot be written from the browser; run microgpt-tui on your own computer to save.")
@@ -250,8 +249,8 @@ class MicrogptApp(ThemedApp):
     # Lectures.
 
     def action_lectures(self) -> None:
-        """Show the chapters of the course that comes with the program, and begin one."""
-        if self.keeper is not None and self.keeper.screen.busy:
+        """Open the list of chapters of the bundled course."""
+        if self.autosave is not None and self.autosave.screen.busy:
             self.notify("The run is on its way to another moment; open a lecture when it has arrived.", timeout=3)
             return
         self.push_screen(ChaptersScreen(load_course(usual_language()), 0), self._chosen)
@@ -261,14 +260,14 @@ class MicrogptApp(ThemedApp):
             self.begin(Lecture(*chosen))
 
     def begin(self, lecture: Lecture) -> bool:
-        """Give a lecture, or another chapter of it: on a run that is there, or one that is opened for it.
+        """Start a lecture, or another chapter of it, on a run that exists or one that is opened for it.
 
-        Whether it can be given; a mistake in it is shown.
+        The result is whether it starts; otherwise the error is shown.
         """
         try:
             config, docs = lecture.run(registry.screen_names())
         except EngineError as error:
-            self.notify(str(error), severity="error", timeout=12, markup=False)
+            self._show_error(f"{error}")
             return False
         for screen in reversed(self.screen_stack):
             if isinstance(screen, DebuggerScreen):
@@ -277,9 +276,9 @@ class MicrogptApp(ThemedApp):
                     try:
                         fresh = session if isinstance(screen, LectureScreen) else session.restart_copy()
                     except EngineError as error:  # no memory for one more run
-                        self.notify(f"{error}.", severity="error", timeout=12, markup=False)
+                        self._show_error(f"{error}.")
                         return False
-                    self._turning = True
+                    self._replacing = True
                     self.run_worker(self.give(lecture, fresh, screen.motion if fresh is session else None))
                     return True
         self._lecture = lecture
@@ -287,69 +286,72 @@ class MicrogptApp(ThemedApp):
         return True
 
     async def give(self, lecture: Lecture, session: Session, motion: RunController | None = None) -> None:
-        """Show a chapter in the place of the one before, on a run of its own.
+        """Show a chapter in place of the one before, on a run of its own.
 
-        `motion` is what the chapter before moved this run with. If its thread does not halt, the run is left to it.
+        `motion` is the controller of the chapter before. While its thread still moves the run, a copy is used.
         """
         await self._clear()
-        self._turning = False
+        self._replacing = False
         if self._shared is not None:
             self._shared.open()
         try:
             session = session.restart_copy() if motion is not None and motion.busy else session
             screen = LectureScreen(session, lecture, self._shared)
         except EngineError as error:  # no memory for one more run
-            if self.keeper is None:
+            if self.autosave is None:
                 self.exit(error)
-            self.notify(f"{error}.", severity="error", timeout=12, markup=False)
+            self._show_error(f"{error}.")
         else:
             await self.push_screen(screen)
 
-    @on(LectureScreen.Left)
-    async def left(self, message: LectureScreen.Left) -> None:
-        """A chapter is left: for another, for the debugger that it was called from, or for good."""
-        if message.screen is not self.screen or self._turning:
-            return  # of several presses the first has done it
+    @on(LectureScreen.ChapterLeft)
+    async def left(self, message: LectureScreen.ChapterLeft) -> None:
+        """Go from a chapter to another one, or to the debugger that it was called from, or exit."""
+        if message.screen is not self.screen or self._replacing:
+            return  # the first of several key presses was handled
         if message.to is not None:
-            lecture = copy(message.screen.player.lecture)  # the screen has its own until the other one is there
+            lecture = copy(message.screen.player.lecture)  # the screen uses its own until the other one is shown
             lecture.course, (lecture.place, lecture.page) = message.course, message.to
             self.begin(lecture)
-        elif self.keeper is not None:
-            await self._return()
         else:
-            self.exit()
+            await self._end_lecture()
 
-    async def _return(self) -> None:
-        """Be in the debugger again."""
+    async def _end_lecture(self, error: EngineError | None = None) -> None:
+        """Return to the debugger, and show an error there; without a debugger exit."""
+        if self.autosave is None:
+            self.exit(error)
+            return
         await self._clear()
-        self._end_sharing()
+        if self._shared is not None:
+            self._shared.close()
+        if error is not None:
+            self._show_error(f"{error}.")
+
+    def _show_error(self, sentence: str) -> None:
+        self.notify(sentence, severity="error", timeout=12, markup=False)
 
     async def _clear(self) -> None:
-        """Take the present lecture away, and the opening of the next one, with all that has come up over them."""
+        """Close the lecture and the opening of the next one, with the dialogs over them."""
         self._lecture = None
         while any(isinstance(screen, OpeningScreen | LectureScreen) for screen in self.screen_stack[1:]):
             await self.pop_screen()
 
-    def _end_sharing(self) -> None:
-        if self._shared is not None:
-            self._shared.close()
-
 
 def settle() -> None:
-    """Have the garbage collector pass over a run that is ready: walking its recording time and again makes keys wait.
+    """Exclude all objects from garbage collection: walking a run's recording delays keys.
 
-    To be called before a screen is made, since what it passes over is never collected; so earlier garbage goes first.
+    To be called before a screen is made, since these objects are never collected; earlier garbage is collected first.
     """
     if gc.get_freeze_count():
         gc.collect()
     gc.freeze()
 
 
-GRACE = 5.0  # seconds to end in good order
+GRACE = 5.0  # seconds until the process exits without waiting for Textual
 
 
 def end_on_signals(app: ThemedApp) -> None:
-    """Quit in good order when the system ends the program, or its terminal goes away."""
+    """Exit the app when the system ends the program, or its terminal is closed."""
     for number in (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")):
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             with suppress(NotImplementedError, RuntimeError, ValueError):  # not on this system, or not in this thread
@@ -357,26 +359,23 @@ def end_on_signals(app: ThemedApp) -> None:
 
 
 def _end(app: ThemedApp, status: int) -> None:
-    """Leave; and if that takes too long, for want of a terminal that takes what is written to it, leave anyway."""
+    """Exit; and if that takes too long, because the terminal takes no output, end the process."""
 
-    def leave_anyway() -> None:
+    def end_process() -> None:
         with suppress(EngineError):
-            if isinstance(app, MicrogptApp) and app.keeper is not None:
-                app.keeper.finish()
+            if isinstance(app, MicrogptApp) and app.autosave is not None:
+                app.autosave.finish()
         os._exit(status)
 
-    late = threading.Timer(GRACE, leave_anyway)
-    late.daemon = True  # it does not keep a program alive that has ended by then
+    late = threading.Timer(GRACE, end_process)
+    late.daemon = True  # so that it does not keep the process alive
     late.start()
     app.exit(return_code=status)
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How the app has ended: its exit status, and whether --resume returns to this session.
-
-    `displaced` is whether another session was there before, to which --resume-earlier returns by now.
-    """
+    """The exit status, whether the session was `written`, and whether that `displaced` an earlier one."""
 
     status: int
     written: bool = False
@@ -384,21 +383,18 @@ class Ended:
 
 
 def run_debugger(start: Start, lecture: Lecture | None = None, theme: str = "dark") -> Ended:
-    """Open the debugger, or give a lecture instead, in a theme, and return how it has ended.
+    """Run the debugger, or a lecture, until it ends; the session is saved, unless nothing was changed.
 
-    Where the user was in the debugger is kept by then, unless nothing was changed.
-
-    Raises EngineError if the run cannot be opened or kept; the terminal is as it was by then.
+    Raises EngineError, after the terminal is restored, if the run cannot be opened or saved.
     """
     check_threads()
-    app = MicrogptApp(start, lecture, None if in_browser() else SharedNotes(state_folder()))
-    app.begin_in(theme)
+    app = MicrogptApp(start, lecture, None if in_browser() else SharedNotes(state_folder()), f"microgpt-{theme}")
     try:
         error = app.run()
     finally:
-        if app.keeper is not None:
-            app.keeper.finish()
+        if app.autosave is not None:
+            app.autosave.finish()
     if error is not None:
         raise error
     status = app.return_code or 0
-    return Ended(status) if app.keeper is None else Ended(status, app.keeper.written, app.keeper.displaced)
+    return Ended(status) if app.autosave is None else Ended(status, app.autosave.written, app.autosave.displaced)

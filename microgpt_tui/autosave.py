@@ -16,139 +16,136 @@ from microgpt_tui.debugger.annotations import restored
 from microgpt_tui.panes import registry
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens.debugger import DebuggerScreen
-from microgpt_tui.storage.saved_session import SavedSession, keep, written_run
+from microgpt_tui.storage.saved_session import SavedSession, run_file_stamp, write_session
 from microgpt_tui.storage.startup import Start
 
-PAUSE = 1.0  # seconds between two looks; what is the same in both is kept
-LONGEST = 2.0  # seconds to wait at the end for what is being written
+PAUSE = 1.0  # seconds between two checks for changes; a session that is the same in both is written
+MAX_WAIT = 2.0  # seconds to wait at the end for a thread that is writing
 
 
 class Autosave:
-    """Lays out on a debugger's screen what was left, and keeps what is on it from the first change on.
+    """Restores a saved session on a debugger's screen, and writes the session from the first change on.
 
-    What was there before that, of another session, is kept as the earlier one; `displaced` says whether there was any.
+    The first time it is written, the files of another session become those of the earlier one; `displaced` is whether
+    there were any, `written` whether anything was written.
     """
 
     def __init__(self, screen: DebuggerScreen, start: Start) -> None:
         self.screen, session = screen, screen.session
         origin = Origin(session.checksum, start.path)
         fresh = SavedSession(session.config, origin, screen.state.where, branch=start.branch)
-        self._desk = replace(start.desk, origin=origin) if start.desk else fresh
-        last = start.desk is not None and not start.before  # the one whose files are written on
-        self._saved = (self._state(), written_run()) if last and start.run else None  # what is in the run's file
-        self._lacking = last and start.run is None  # the run is to be written even if nothing is changed
-        self._displace, self.displaced, self.written = not last, False, False
-        self._first: tuple[SavedSession, Hashable] | None = None  # what there was before anything was changed
-        self._seen = self._kept = self._desk
+        self._base = replace(start.saved, origin=origin) if start.saved else fresh
+        continues = start.saved is not None and not start.earlier  # the session whose files are written again
+        self._run_in_file = (self._run_state(), run_file_stamp()) if continues and start.run else None
+        self._run_missing = continues and start.run is None  # then it is written even if nothing is changed
+        self._displace, self.displaced, self.written = not continues, False, False
+        self._first: tuple[SavedSession, Hashable] | None = None  # before anything was changed
+        self._previous = self._last_written = self._base
         self._entering: str | None = None  # a branch that the screen is on its way to
-        self._file = threading.Lock()  # held while files are written
+        self._files = threading.Lock()  # held while files are written
         self._ended = False
-        self._leaving: SavedSession | None = None
-        self._writing: Worker[None] | None = None
-        self._complained = False
+        self._final: SavedSession | None = None
+        self._worker: Worker[None] | None = None
+        self._warned = False
 
-    def lay_out(self) -> None:
-        """Put everything where it was left; the run stands at the moment already, or at a fault on the way there."""
-        desk, screen = self._desk, self.screen
-        kept, dropped = restored(asdict(desk), screen.stops.scope)
-        there = desk.moment == screen.session.moment and _fits(desk, screen)
-        screen.grid.zoomed = desk.zoomed if desk.zoomed in registry.ids() else None
-        screen.state.restore(desk.where if there else screen.state.where, kept)
-        if desk.pane in registry.ids():
-            screen.set_focus(screen.query_one(f"#{desk.pane}", Pane))
-        if desk.branch is not None and desk.branch not in screen.what_if.branches:
-            dropped.append(f"The branch {desk.branch} was not kept with the run; this is the original.")
+    def restore(self) -> None:
+        """Restore the layout, focus and annotations. The run is at the moment already, or at a fault before it."""
+        saved, screen = self._base, self.screen
+        annotations, dropped = restored(asdict(saved), screen.stops.scope)
+        there = saved.moment == screen.session.moment and _fits(saved, screen)
+        screen.grid.zoomed = saved.zoomed if saved.zoomed in registry.ids() else None
+        screen.state.restore(saved.where if there else screen.state.where, annotations)
+        if saved.pane in registry.ids():
+            screen.set_focus(screen.query_one(f"#{saved.pane}", Pane))
+        if saved.branch is not None and saved.branch not in screen.what_if.branches:
+            dropped.append(f"The branch {saved.branch} was not kept with the run; this is the original.")
         for sentence in dropped:
             screen.notify(sentence, severity="warning", timeout=12, markup=False)
-        screen.what_if.take_up(screen.what_if.branches, desk.branch)
-        self._entering = desk.branch if screen.busy else None
-        self._seen = self._kept = self.now()
-        self._first = self._kept, self._state()
-        screen.set_interval(PAUSE, self.look)
+        screen.what_if.take_up(screen.what_if.branches, saved.branch)
+        self._entering = saved.branch if screen.busy else None
+        self._previous = self._last_written = self.current()
+        self._first = self._last_written, self._run_state()
+        screen.set_interval(PAUSE, self.check)
 
-    def now(self) -> SavedSession:
-        """The desk as it is."""
+    def current(self) -> SavedSession:
+        """The session as it is on the screen."""
         screen = self.screen
-        pane = screen.focused.id if isinstance(screen.focused, Pane) else None
         return replace(
-            self._desk,
+            self._base,
             where=screen.state.where,
             zoomed=screen.grid.zoomed,
-            pane=pane,
+            pane=screen.focused.id if isinstance(screen.focused, Pane) else None,
             branch=screen.what_if.branch or self._entering,
-            **screen.state.kept.as_dict(),
+            **screen.state.annotations.as_dict(),
         )
 
-    def look(self) -> None:
-        """Keep the desk, in a thread, if it has changed and the user has paused."""
-        if self.screen.busy or (self._writing is not None and self._writing.is_running):
+    def check(self) -> None:
+        """Write the session, in a thread, if it has changed and the user has paused."""
+        if self.screen.busy or (self._worker is not None and self._worker.is_running):
             return
         self._entering = None
-        now = self.now()
-        if self._seen == now != self._kept:
-            state = self._state()
-            saved = self._saved == (state, written_run())  # and no other debugger has written over it
-            run = None if saved else self.screen.what_if.snapshot(now.origin.path)
-            self._kept = now
-            self._writing = self.screen.run_worker(partial(self._write, now, run, state), thread=True)
-        self._seen = now
+        session = self.current()
+        if self._previous == session != self._last_written:
+            state = self._run_state()
+            in_file = self._run_in_file == (state, run_file_stamp())  # and no other debugger has overwritten it
+            run = None if in_file else self.screen.what_if.snapshot(session.origin.path)
+            self._last_written = session
+            self._worker = self.screen.run_worker(partial(self._write_in_thread, session, run, state), thread=True)
+        self._previous = session
 
-    def _state(self) -> Hashable:
-        """Where the run stands, and what its branches are."""
+    def _run_state(self) -> Hashable:
+        """The training step, and the branches with their changes."""
         branches = self.screen.what_if.branches
         return branches.original.step, tuple((branch.name, branch.changes) for branch in branches.all())
 
-    def leave(self) -> None:
-        """The program is about to end: remember what is on the screen before it is taken apart."""
-        self._leaving = self._leaving or self.now()
+    def capture(self) -> None:
+        """Remember the session before Textual unmounts the widgets; `finish` writes it."""
+        self._final = self._final or self.current()
 
     @property
     def touched(self) -> bool:
-        """Whether there is anything to keep: something has been changed, or was written already."""
-        if self._first is None:  # nothing was laid out yet
+        """Whether something has been changed or written."""
+        if self._first is None:  # not restored yet
             return False
         moving = self.screen.busy and self._entering is None
-        return self.written or moving or (self._last(), self._state()) != self._first
+        return self.written or moving or (self._last(), self._run_state()) != self._first
 
     def _last(self) -> SavedSession:
-        return self._leaving or replace(self.now(), pane=self._seen.pane)  # a screen that broke off has no chosen pane
+        return self._final or replace(self.current(), pane=self._previous.pane)  # after a crash nothing has the focus
 
     def finish(self) -> None:
-        """Keep the desk and the run as they are in the end, unless nothing was changed.
-
-        Raises CheckpointError if that cannot be done.
-        """
-        if not (self.touched or self._lacking):
+        """Write the last session and run, unless nothing was changed. Raises CheckpointError."""
+        if not (self.touched or self._run_missing):
             return
-        now = self._last()
-        # While the screen is busy a thread moves the run; then the moment alone is kept, and reached by training.
-        run = None if self.screen.busy else self.screen.what_if.snapshot(now.origin.path)
-        if self._file.acquire(timeout=LONGEST):
+        session = self._last()
+        # While the screen is busy a thread moves the run; then the moment alone is saved, and reached by training.
+        run = None if self.screen.busy else self.screen.what_if.snapshot(session.origin.path)
+        if self._files.acquire(timeout=MAX_WAIT):
             try:
-                self._ended = True  # what a thread was about to write is older
-                self._keep(now, run)
+                self._ended = True  # a thread that waits for the lock has an older session
+                self._write(session, run)
             finally:
-                self._file.release()
+                self._files.release()
 
-    def _keep(self, desk: SavedSession, run: Checkpoint | None) -> None:
-        self.displaced = keep(desk, run, self._displace) or self.displaced
+    def _write(self, session: SavedSession, run: Checkpoint | None) -> None:
+        self.displaced = write_session(session, run, self._displace) or self.displaced
         self._displace, self.written = False, True
 
-    def _write(self, desk: SavedSession, run: Checkpoint | None, state: Hashable) -> None:
+    def _write_in_thread(self, session: SavedSession, run: Checkpoint | None, state: Hashable) -> None:
         try:
-            with self._file:
+            with self._files:
                 if not self._ended:
-                    self._keep(desk, run)
-                    self._saved = state, written_run()
+                    self._write(session, run)
+                    self._run_in_file = state, run_file_stamp()
         except CheckpointError as error:
-            if not self._complained:
-                self._complained = True
+            if not self._warned:
+                self._warned = True
                 self.screen.app.notify(f"{error}.", severity="warning", markup=False)  # a message: any thread may post
 
 
-def _fits(desk: SavedSession, screen: DebuggerScreen) -> bool:
-    """Whether what was looked at exists."""
-    where, session = desk.where, screen.session
+def _fits(saved: SavedSession, screen: DebuggerScreen) -> bool:
+    """Whether the run has the row, layer, head and matrix of the saved focus."""
+    where, session = saved.where, screen.session
     return (
         (where.row or 0) < len(session.recording)
         and (where.layer or 0) < max(session.config.n_layer, 1)

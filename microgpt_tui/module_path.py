@@ -19,31 +19,31 @@ START = (
 """A program that runs the command line of this very package, also where it is not installed."""
 
 COMMAND = (sys.executable, "-P", "-c", START)
-"""How a process of its own runs the command line: -P keeps the current folder off its path."""
+"""The command of a client process: -P removes the current folder from its path."""
 
 
 class OwnPackages:
-    """A finder that takes our packages from beside each other, whatever else on the path has their names."""
+    """A finder that imports `engine` and `microgpt_tui` from ROOT, whatever else on the path has their names."""
 
     NAMES = ("engine", "microgpt_tui")
 
     @classmethod
     def find_spec(cls, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """Where a module of ours is; None for all others, which Python looks for as usual."""
+        """The spec of these packages; None for other modules, which Python finds as usual."""
         del path, target
         return PathFinder.find_spec(name, [ROOT]) if name in cls.NAMES else None
 
 
 def leave_out_current_folder() -> None:
-    """Take the current folder off the path, unless PYTHONPATH names it: an empty entry there names nothing.
+    """Remove the current folder from the path, unless PYTHONPATH names it.
 
-    Where our packages are in the current folder, so may be what they need; then it is looked through last.
+    If the packages are in the current folder, their dependencies may be too; then it becomes the last entry.
     """
     if OwnPackages not in sys.meta_path:
         sys.meta_path.insert(0, OwnPackages)
     try:
         here = os.getcwd()
-    except OSError:  # it is gone, and nothing is in it
+    except OSError:  # it was removed
         return
     named = [] if sys.flags.ignore_environment else os.environ.get("PYTHONPATH", "").split(os.pathsep)
     if any(entry and os.path.abspath(entry) == here for entry in named):

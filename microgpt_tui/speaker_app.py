@@ -1,4 +1,4 @@
-"""The app that shows the speaker's notes: it follows a lecture that another process gives."""
+"""The app of the speaker notes: it follows a lecture that another process shows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from textual.screen import Screen
 from textual.theme import Theme
 
 from microgpt_tui.app import ThemedApp, end_on_signals
-from microgpt_tui.lectures.shared_notes import follow
+from microgpt_tui.lectures.speaker_notes import follow
 from microgpt_tui.screens.speaker_notes import NotesScreen
 from microgpt_tui.storage.paths import state_folder
 from microgpt_tui.storage.threads import check_threads
@@ -35,23 +35,24 @@ class NotesApp(ThemedApp):
         language: str = "en",
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = datetime.now,
+        theme_name: str = "microgpt-dark",
     ) -> None:
-        super().__init__()
+        super().__init__(theme_name)
         self._folder = folder
         self.shown = NotesScreen(language, clock, now)
 
     def get_default_screen(self) -> Screen[None]:
-        """The notes, and nothing else."""
+        """The notes."""
         return self.shown
 
     def on_mount(self) -> None:
-        """Begin to follow."""
+        """Start to follow."""
         end_on_signals(self)
         self.run_worker(self._follow())
 
     async def _follow(self) -> None:
         async for notes in follow(self._folder):
-            self.shown.hear(notes)
+            self.shown.show_notes(notes)
 
     def _recolour(self, theme: Theme) -> None:
         super()._recolour(theme)
@@ -61,7 +62,6 @@ class NotesApp(ThemedApp):
 def show_notes(language: str, theme: str) -> int:
     """Follow lectures until the user leaves, and return the exit status. Raises EngineError without threads for it."""
     check_threads()
-    app = NotesApp(state_folder(), language)
-    app.begin_in(theme)
+    app = NotesApp(state_folder(), language, theme_name=f"microgpt-{theme}")
     app.run()
     return app.return_code or 0

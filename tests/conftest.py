@@ -6,7 +6,9 @@ import functools
 import gc
 import os
 import signal
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -15,7 +17,7 @@ from engine import Config
 from engine.model import recording
 from engine.run import session
 from microgpt_tui.drawing import theme
-from tests.support import harness, settled, user_folders
+from tests.support import changed_model, harness, settled, user_folders
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -80,3 +82,11 @@ def small_run_is_new() -> None:
 def theme_is_the_usual() -> None:
     """The colours in use are the process's, and a test may have changed the theme."""
     theme.use(next(iter(theme.THEMES)))
+
+
+@pytest.fixture
+def change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[changed_model.Change]:
+    """Lets runs be recorded from a copy of the model's file, with some texts in the places of others."""
+    monkeypatch.setattr(session, "record", recording.record)  # recordings of the model as it is are shared
+    yield functools.partial(changed_model.change_model, tmp_path, monkeypatch)
+    changed_model.forget_recordings()

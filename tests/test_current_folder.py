@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from microgpt_tui.web.client_process import Visitor
+from microgpt_tui.web.client_process import ClientProcess
 from tests.support.terminal import PLAIN
 from tests.support.wait import met
 
@@ -61,7 +61,7 @@ async def test_a_visitor_of_the_server(folder: Path, monkeypatch: pytest.MonkeyP
         shows.append(piece)
 
     monkeypatch.chdir(folder)
-    visitor = Visitor(TRAINING[3:], show, pytest.fail)
+    visitor = ClientProcess(TRAINING[3:], show, pytest.fail)
     await visitor.start(80, 24)
     running = asyncio.create_task(visitor.run())
     await met(lambda: b"event 1/" in b"".join(shows) or running.done())

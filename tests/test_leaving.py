@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from engine.timeline.events import Moment, Phase
-from microgpt_tui.storage import saved_session as desks
+from microgpt_tui.storage import saved_session
 from tests.support.terminal import Terminal, needs_tmux, terminal
 from tests.support.wait import ended
 
@@ -63,7 +63,7 @@ def to_the_place(term: Terminal) -> None:
 
 def paused(term: Terminal, there: Moment) -> None:
     """Wait as a user does who looks at the screen for a moment."""
-    term.wait(lambda _: desks.desk_file().exists() and desks.left().moment == there)
+    term.wait(lambda _: saved_session.session_file().exists() and saved_session.load_session().moment == there)
 
 
 def returns_there(tmp_path: Path, step: int = 2) -> None:
@@ -71,7 +71,7 @@ def returns_there(tmp_path: Path, step: int = 2) -> None:
         term.wait(f"step {step} of", "BACKWARD")
         term.press("q")
         term.left(0)
-    assert desks.left().pane == "qkv"
+    assert saved_session.load_session().pane == "qkv"
 
 
 @needs_tmux
@@ -84,12 +84,12 @@ def test_it_was_killed_then_its_terminal_went_away_then_it_was_left(tmp_path: Pa
         term.wait("[status 137]")
     with terminal(command(tmp_path, "--resume")) as term:
         term.wait("step 2 of", "BACKWARD")
-        assert desks.left().moment == PLACE
+        assert saved_session.load_session().moment == PLACE
         term.press("]")
         term.wait("step 3 of", "BACKWARD")
         process = psutil.Process(pid(tmp_path))
     ended(process)
-    assert desks.left().moment == replace(PLACE, step=3)
+    assert saved_session.load_session().moment == replace(PLACE, step=3)
     returns_there(tmp_path, step=3)
 
 
@@ -99,12 +99,12 @@ def test_a_new_session_does_not_overwrite_the_one_before(tmp_path: Path) -> None
         to_the_place(term)
         term.press("q")
         assert "--resume-earlier" not in term.left(0)
-    files = {path: path.read_bytes() for path in desks.session_folder().iterdir()}
+    files = {path: path.read_bytes() for path in saved_session.state_folder().iterdir()}
     with terminal(command(tmp_path, *SMALL)) as term:
         term.wait("FORWARD")
         term.press("q")
         term.left(0)
-    assert {path: path.read_bytes() for path in desks.session_folder().iterdir()} == files
+    assert {path: path.read_bytes() for path in saved_session.state_folder().iterdir()} == files
     with terminal(command(tmp_path, *SMALL)) as term:
         term.wait("FORWARD")
         term.press("]")
@@ -115,8 +115,8 @@ def test_a_new_session_does_not_overwrite_the_one_before(tmp_path: Path) -> None
         term.wait("step 2 of", "BACKWARD")
         term.press("q")
         term.left(0)
-    assert desks.left().moment.step == 1
-    assert desks.left(before=True).moment == PLACE
+    assert saved_session.load_session().moment.step == 1
+    assert saved_session.load_session(earlier=True).moment == PLACE
 
 
 @needs_tmux

@@ -22,11 +22,11 @@ from textual.pilot import Pilot
 
 from engine import Config
 from microgpt_tui.app import MicrogptApp
-from microgpt_tui.dialogs.command_line import LineScreen
+from microgpt_tui.dialogs.text_input import LineScreen
 from microgpt_tui.export.headless import settled
 from microgpt_tui.export.screenshot import Screenshot
 from microgpt_tui.export.svg import svg
-from microgpt_tui.storage.paths import VISITOR
+from microgpt_tui.storage.paths import CLIENT_FOLDER
 from microgpt_tui.storage.startup import from_seed
 
 HERE = Path(__file__).parent
@@ -101,8 +101,7 @@ class Stage(MicrogptApp):
 @asynccontextmanager
 async def debugger(theme: str, size: tuple[int, int]) -> AsyncIterator[Pilot[Any]]:
     """The whole program on the bundled names, at its first event."""
-    app = Stage(from_seed(Config(), 0, None))
-    app.begin_in(theme)
+    app = Stage(from_seed(Config(), 0, None), theme_name=f"microgpt-{theme}")
     async with app.run_test(size=size) as pilot:
         await settled(pilot)
         yield pilot
@@ -139,7 +138,7 @@ async def moving() -> str:
 def main(names: Sequence[str]) -> None:
     """Make the pictures of these names, or all."""
     with tempfile.TemporaryDirectory() as folder:
-        os.environ[VISITOR] = folder  # neither read nor write what the user has set and left
+        os.environ[CLIENT_FOLDER] = folder  # neither read nor write what the user has set and left
         for name in names or ("film", *PICTURES):
             content = asyncio.run(moving() if name == "film" else picture(name))
             (HERE / f"{name}.svg").write_text(content, encoding="utf-8")

@@ -1,8 +1,7 @@
 """Finds the dot products on a tape, which the kernels run as one loop instead of scalar by scalar.
 
-`sum(w * x)` leaves a pattern: product, running sum, product, running sum. It is found here, among the scalars as they
-are computed and on the way that gradients take; `kernels` runs it. Knows nothing of numbers, only of rows. What visits
-every row or edge runs as it stands, and compiled (see `jit`).
+`sum(w * x)` leaves a pattern of rows: product, running sum, product, running sum. It is found here, in the order of the
+forward phase and in that of the backward phase; `kernels` runs it. What visits every row or edge is compiled (`jit`).
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ def find_dots(op: npt.NDArray[np.int8], child: Rows, live: Mask, zeros: Rows, ro
     """The dot products on a tape, of which `rows` are computed.
 
     A term is a product of two scalars that take gradients, and next to it the sum of what was before (0 at the start,
-    one of the rows `zeros`) and that product. Nobody else may use the product or the sum before: they get one gradient.
+    one of the rows `zeros`) and that product. No other operation may use the product or the sum before.
     """
     left, right = child[0::2], child[1::2]
     inner = (op != LEAF) & (op != NEG_MAX)

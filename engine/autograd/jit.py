@@ -7,7 +7,7 @@ import math
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from typing import Any
 
@@ -40,12 +40,7 @@ class Kernels:
     compiled: bool
 
 
-_KERNELS = (
-    kernels.forward, kernels.forward_whole, kernels.backward, kernels.backward_whole, kernels.adam, kernels.squares,
-    kernels.strongest, kernels.post_order, dot_products.fold,
-    dot_products.route, dot_products.unfold, dot_products.patch,
-)  # fmt: skip
-# Called by kernels. They stand in the callers' file, because numba's cache looks at nothing else for changes.
+# Called by kernels of the same file, the only file whose changes numba's cache notices.
 _CALLED = (kernels.forward, kernels.backward, dot_products.add_leg)
 
 
@@ -55,7 +50,9 @@ def plain_loops() -> Kernels:
 
 
 def _loops(prepare: Callable[[Callable[..., Any]], Any], compiled: bool) -> Kernels:
-    return Kernels(**{kernel.__name__: prepare(kernel) for kernel in _KERNELS}, compiled=compiled)
+    *names, _ = (each.name for each in fields(Kernels))
+    found = {name: getattr(kernels, name, None) or getattr(dot_products, name) for name in names}
+    return Kernels(**{name: prepare(kernel) for name, kernel in found.items()}, compiled=compiled)
 
 
 def _with_views(kernel: Callable[..., Any]) -> Callable[..., Any]:
@@ -66,41 +63,29 @@ def _with_views(kernel: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-class _Warnings:
-    """What went wrong while the kernels were made ready, to be said once. None of it changes a number."""
-
-    def __init__(self) -> None:
-        self.numba = self.unwritten = self.unread = ""
-
-    def with_cache(self, what: str, folder: str, error: BaseException) -> None:
-        """The cache in a folder could not be read or written."""
-        if what == "read":
-            reason = first_cause(error) if isinstance(error, OSError) else "damaged"
-            self.unread = self.unread or (
-                f"the compiled loops in {folder} could not be read ({reason}), so they were compiled again"
-            )
-        else:
-            self.unwritten = self.unwritten or (
-                f"the compiled loops cannot be kept{folder and f' in {folder}'} ({first_cause(error)}), so they are "
-                "compiled again at every start; make room there, or set NUMBA_CACHE_DIR to another folder"
-            )
-
-    def take(self) -> str | None:
-        """The sentence that matters most; it is not given twice."""
-        sentence = self.numba or self.unwritten or self.unread or None
-        self.numba = self.unwritten = self.unread = ""
-        return sentence
+_WARNINGS: dict[str, str] = {}  # sentences for the user, by what went wrong, worst first: "numba", "written", "read"
 
 
-_WARNINGS = _Warnings()
+def _warn_of_cache(what: str, folder: str, error: BaseException) -> None:
+    """The cache in a folder could not be "read" or "written"."""
+    if what == "read":
+        reason = first_cause(error) if isinstance(error, OSError) else "damaged"
+        sentence = f"the compiled loops in {folder} could not be read ({reason}), so they were compiled again"
+    else:
+        sentence = (
+            f"the compiled loops cannot be kept{folder and f' in {folder}'} ({first_cause(error)}), so they are "
+            "compiled again at every start; make room there, or set NUMBA_CACHE_DIR to another folder"
+        )
+    _WARNINGS.setdefault(what, sentence)
 
 
 def take_warning() -> str | None:
     """What went wrong while the kernels were made ready, in a sentence for the user; None if nothing did.
 
-    Gives each sentence once. To be asked when every kernel has been called, as `engine.run.session.warm_up` does.
+    Gives each sentence once. To be called after every kernel has run, as in `engine.run.session.warm_up`.
     """
-    return _WARNINGS.take()
+    sentences = [_WARNINGS.pop(what, None) for what in ("numba", "written", "read")]
+    return next((sentence for sentence in sentences if sentence), None)
 
 
 @functools.cache
@@ -120,7 +105,7 @@ def _numba() -> Any:
     else:
         return numba
     way = "free some memory" if is_out_of_memory(reason) else "install numba and llvmlite again, or uninstall numba"
-    _WARNINGS.numba = (
+    _WARNINGS["numba"] = (
         f"numba cannot be loaded ({first_cause(reason)}), so the loops run uncompiled: the same numbers, but slowly; "
         f"{way}"
     )
@@ -156,9 +141,9 @@ def _jitted(kernel: Callable[..., Any]) -> Any:
     try:
         from engine.autograd.kernel_cache import KernelCache
 
-        jitted._cache = KernelCache(kernel, _WARNINGS.with_cache)
+        jitted._cache = KernelCache(kernel, _warn_of_cache)
     except Exception as error:  # no folder that can be written to, or a numba that keeps its cache in another way
-        _WARNINGS.with_cache("written", "", error)
+        _warn_of_cache("written", "", error)
     return jitted
 
 

@@ -1,9 +1,7 @@
-"""The compiled kernels on disk, in numba's cache. It only saves time: where it fails, the kernels are compiled again.
+"""numba's cache of compiled kernels on disk, with a checksum for each entry.
 
-Numba trusts what it finds there: an empty index raises EOFError, and changed machine code would run. So each entry has
-a checksum here, whatever goes wrong is reported instead of raised, and a damaged index is begun anew.
-
-Imports numba: to be imported by `engine.autograd.jit` alone, once it is known that numba can be.
+numba itself would run changed machine code and raise EOFError for an empty index. Here each failure is reported instead
+of raised, a damaged index is begun anew, and the kernel is compiled again. Imports numba, so only `jit` imports this.
 """
 
 from __future__ import annotations
@@ -18,11 +16,7 @@ from typing import Any
 caching: Any = import_module("numba.core.caching")  # numba's types say nothing of its inside
 
 Report = Callable[[str, str, BaseException], None]
-"""Told what cannot be done, "read" or "written", in which folder, and why."""
-
-
-class _Damaged(Exception):
-    """An entry does not have the checksum that it was written with."""
+"""Called with what failed, "read" or "written", the folder, and why."""
 
 
 class _CheckedEntries(caching.CompileResultCacheImpl):  # type: ignore[misc]
@@ -34,10 +28,10 @@ class _CheckedEntries(caching.CompileResultCacheImpl):  # type: ignore[misc]
         return hashlib.sha256(content).digest(), content
 
     def rebuild(self, target_context: Any, reduced_data: Any) -> Any:
-        """The compiled kernel of what was read. Raises _Damaged for other bytes than were written."""
+        """The compiled kernel of what was read. Raises ValueError for other bytes than were written."""
         digest, content = reduced_data
         if hashlib.sha256(content).digest() != digest:
-            raise _Damaged("its checksum is wrong")
+            raise ValueError("its checksum is wrong")
         return super().rebuild(target_context, pickle.loads(content))
 
     def get_filename_base(self, fullname: str, abiflags: str) -> Any:

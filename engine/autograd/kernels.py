@@ -112,8 +112,8 @@ def forward_whole(
 ) -> int:
     """Compute the scalars `rows[:last]` and then `mean` as `forward` does, but the dot products as runs.
 
-    `starts` and `terms` as in `runs.Dots`, of which the first `dots` lie before `last`. Returns FINE, or the index of
-    the scalar that Python could not have computed, counted from the first row on through `mean`.
+    `starts` and `terms` as in `dot_products.Dots`, of which the first `dots` lie before `last`. Returns FINE, or the
+    index of the scalar that Python could not have computed, counted from the first row on through `mean`.
     """
     at = 0
     for i in range(dots):
@@ -156,7 +156,7 @@ def strongest(op: Any, child: Any, data: Any, edges: Any, unit: Any, local: Any,
 
 
 def backward_whole(op: Any, child: Any, data: Any, grad: Any, edges: Any, terms: Any, legs: Any) -> None:
-    """Run the chain rule over the legs of a route (`order.Route`) as `backward` does, all gradients being 0."""
+    """Run the chain rule over the legs of a `backward_order.Route` as `backward` does, all gradients being 0."""
     for leg in range(len(legs)):
         k = legs[leg, 0]
         last = legs[leg, 1]

@@ -1,7 +1,7 @@
-"""`Overrides`: scalars that take another value as soon as they are made. Knows rows and numbers, not why.
+"""`Overrides`: scalars that take another value as soon as they are computed.
 
-A scalar that is set keeps the slopes it was made with, as a `Value` does whose `data` is written to. One that is cut
-is a plain number instead: no gradient flows on from it.
+A scalar that is set keeps its local derivatives, as a `Value` does whose `data` is written to. One that is cut is a
+constant instead: no gradient flows on from it.
 """
 
 from __future__ import annotations

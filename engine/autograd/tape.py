@@ -19,6 +19,7 @@ import numpy.typing as npt
 from engine.autograd.kernels import ADD, EXP, LEAF, LOG, MUL, NEG_MAX, NOTHING, POW, RELU
 
 Rows = npt.NDArray[np.int32]
+_GLOBALS = globals()  # of the frames that `Tape.push` skips
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,13 +74,16 @@ class Tape:
         return len(self.op)
 
     def push(self, op: int, a: int, b: int, data: float = 0.0) -> Value:
-        """Append a row; called by the methods of Value, whose caller's line is the model's."""
+        """Append a row; its line is that of the innermost caller outside of this module."""
         row = len(self.op)
         self.op.append(op)
         self.child.append(a)
         self.child.append(b)
         self.data.append(data)
-        self.line.append(sys._getframe(2).f_lineno)
+        frame: Any = sys._getframe(2)
+        while frame.f_globals is _GLOBALS:
+            frame = frame.f_back
+        self.line.append(frame.f_lineno)
         return Value(self, row)
 
     def leaf(self, data: float) -> Value:
@@ -90,7 +94,7 @@ class Tape:
         """The row of a constant; equal constants share one."""
         row = self._constants.get(data)
         if row is None:
-            row = self._constants[data] = self.leaf(data).row
+            row = self._constants[data] = self.leaf(float(data)).row
         return row
 
     def mark(self) -> int:
@@ -111,48 +115,31 @@ class Value:
     def __init__(self, tape: Tape, row: int) -> None:
         self.tape, self.row = tape, row
 
-    def _row_of(self, other: Value | float) -> int:
-        return other.row if isinstance(other, Value) else self.tape.constant(float(other))
-
     def __add__(self, other: Value | float) -> Value:
-        return self.tape.push(ADD, self.row, self._row_of(other))
-
-    def __radd__(self, other: float) -> Value:
-        return self.tape.push(ADD, self.row, self._row_of(other))
+        return self.tape.push(ADD, self.row, other.row if isinstance(other, Value) else self.tape.constant(other))
 
     def __mul__(self, other: Value | float) -> Value:
-        return self.tape.push(MUL, self.row, self._row_of(other))
-
-    def __rmul__(self, other: float) -> Value:
-        return self.tape.push(MUL, self.row, self._row_of(other))
-
-    def __neg__(self) -> Value:
-        return self.tape.push(MUL, self.row, self.tape.constant(-1.0))
-
-    def __sub__(self, other: Value | Largest | float) -> Value:
-        if isinstance(other, Value):
-            negative = self.tape.push(MUL, other.row, self.tape.constant(-1.0)).row
-        else:
-            negative = other.negative.row if isinstance(other, Largest) else self.tape.constant(-float(other))
-        return self.tape.push(ADD, self.row, negative)
-
-    def __rsub__(self, other: float) -> Value:
-        negative = self.tape.push(MUL, self.row, self.tape.constant(-1.0))
-        return self.tape.push(ADD, negative.row, self.tape.constant(float(other)))
-
-    def __truediv__(self, other: Value | float) -> Value:
-        if isinstance(other, Value):
-            reciprocal = self.tape.push(POW, other.row, self.tape.constant(-1.0)).row
-        else:
-            reciprocal = self.tape.constant(float(other**-1))
-        return self.tape.push(MUL, self.row, reciprocal)
-
-    def __rtruediv__(self, other: float) -> Value:
-        reciprocal = self.tape.push(POW, self.row, self.tape.constant(-1.0))
-        return self.tape.push(MUL, reciprocal.row, self.tape.constant(float(other)))
+        return self.tape.push(MUL, self.row, other.row if isinstance(other, Value) else self.tape.constant(other))
 
     def __pow__(self, exponent: float) -> Value:
-        return self.tape.push(POW, self.row, self.tape.constant(float(exponent)))
+        return self.tape.push(POW, self.row, self.tape.constant(exponent))
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __neg__(self) -> Value:
+        return self * -1.0
+
+    def __sub__(self, other: Value | Largest | float) -> Value:
+        return self + -other
+
+    def __rsub__(self, other: float) -> Value:
+        return other + -self
+
+    def __truediv__(self, other: Value | float) -> Value:
+        return self * other**-1
+
+    def __rtruediv__(self, other: float) -> Value:
+        return other * self**-1
 
     def log(self) -> Value:
         return self.tape.push(LOG, self.row, NOTHING)
@@ -169,9 +156,11 @@ class Largest:
 
     def __init__(self, values: Sequence[Value]) -> None:
         tape = values[0].tape
-        start = len(tape.args)
+        self.negative = tape.push(NEG_MAX, len(tape.args), len(values))
         tape.args.extend(v.row for v in values)
-        self.negative = tape.push(NEG_MAX, start, len(values))
+
+    def __neg__(self) -> Value:
+        return self.negative
 
 
 class Matrix(list[list[Value]]):

@@ -1,4 +1,4 @@
-"""A run in a file: all that is needed to go on from there, bit for bit, or to sample.
+"""A run in a file: all that is needed to continue it, bit for bit, or to sample.
 
 A safetensors file, which other tools read and which cannot run code. Tensors are named as in `state_dict`, with
 "adam.m." and "adam.v." before the moments and "history." before the figures of the steps done; the rest is one JSON
@@ -29,7 +29,7 @@ from engine.model.recording import Floats, Progress
 from engine.model.tokenizer import Tokenizer
 from engine.run.branches import Branch
 from engine.run.session import Session
-from engine.text import shortened
+from engine.text import shortened, told
 from engine.timeline.events import Moment
 from engine.timeline.history import FigureTable, History
 from engine.timeline.keyframes import Keyframe, Keyframes
@@ -48,11 +48,10 @@ LOSSES, GRAD_NORMS, NORMS = "history.losses", "history.grad_norms", "history.mat
 class Checkpoint:
     """A saved run, standing at `moment`.
 
-    `origin` says what it was trained on, `uchars` is the sorted alphabet, `params`, `m` and `v` are (rows, columns)
-    each, by name. Of the `done` steps that were ever finished, at least as many as lie before the moment, there are
-    `losses` and `grad_norms` (done,), the `norms` of every matrix (done, n_matrices, 3), and `validations`, as in
-    `History`. A branch is saved as its changes: it can be replayed; `branch` is the one that the user was in, None for
-    the original.
+    `origin` is the data it was trained on, `uchars` the sorted alphabet; `params`, `m` and `v` are (rows, columns)
+    each, by name. Of the `done` steps that were ever finished, at least those before the moment, there are `losses` and
+    `grad_norms` (done,), the `norms` of every matrix (done, n_matrices, 3), and `validations`, as in `History`.
+    A branch is saved as its changes; `branch` is the one that the user was in, None for the original.
     """
 
     config: Config
@@ -100,7 +99,7 @@ def _flat(matrices: Mapping[str, Floats]) -> Floats:
 
 
 def take_up(run: Checkpoint, session: Session) -> None:
-    """Bring a fresh session to the start of the step where `run` was saved, as if it had trained all the way.
+    """Move a fresh session to the start of the step where `run` was saved, as if it had trained all the way.
 
     Raises CheckpointError if the session has another configuration or other documents.
     """
@@ -163,7 +162,9 @@ def snapshot(
 
 def as_bytes(run: Checkpoint) -> bytes:
     """The run as the bytes of a safetensors file."""
-    tensors = _by_file_name(run.params, run.m, run.v, run.losses, run.grad_norms, run.norms)
+    parts = ("", run.params), (M, run.m), (V, run.v)
+    tensors = {prefix + name: matrix for prefix, part in parts for name, matrix in part.items()}
+    tensors |= {LOSSES: run.losses, GRAD_NORMS: run.grad_norms, NORMS: run.norms}
     about = {
         "version": VERSION,
         "moment": asdict(run.moment),
@@ -181,13 +182,6 @@ def as_bytes(run: Checkpoint) -> bytes:
         about["branch"] = run.branch
     about[validate.SHA] = validate.digest(about, tensors)
     return bytes(to_bytes(tensors, {KEY: json.dumps(about)}))
-
-
-def _by_file_name(
-    params: Mapping[str, Floats], m: Mapping[str, Floats], v: Mapping[str, Floats], *figures: Floats
-) -> dict[str, Floats]:
-    moments = {prefix + name: matrix for prefix, part in ((M, m), (V, v)) for name, matrix in part.items()}
-    return {**params, **moments, **dict(zip((LOSSES, GRAD_NORMS, NORMS), figures, strict=True))}
 
 
 def write(run: Checkpoint, path: str | Path) -> None:
@@ -231,7 +225,7 @@ def load(path: str | Path) -> Checkpoint:
 
 
 def _check_file(path: Path) -> None:
-    """A pipe or a device may never end, and what does not fit into memory is not read."""
+    """Raise CheckpointError for what is not a file, such as a pipe, which may never end, or does not fit in memory."""
     if not path.is_file():
         what = f"{path} is a folder, a pipe or a device" if path.exists() else f"there is no file {path}"
         raise CheckpointError(f"{what}; give one that a run was saved in")
@@ -250,19 +244,20 @@ def _read(said: Any, file: Any) -> Checkpoint:
     shapes = None if config.n_layer > len(names) else config.matrices(len(uchars) + 1)
     if shapes is None or len(names) != 3 * len(shapes) + 3:
         raise validate.Unfit(f"it has {len(names)} tensors, which is not what {config.n_layer} layers have")
-    params, m, v = (
-        {name: _tensor(file, prefix + name, shape) for name, shape in shapes.items()} for prefix in ("", M, V)
-    )
+    expected: dict[str, tuple[int, ...]] = {p + name: shape for p in ("", M, V) for name, shape in shapes.items()}
     done = max((moment.step, *_shape(file, LOSSES)[:1]))
-    losses, grad_norms = (_tensor(file, name, (done,)) for name in (LOSSES, GRAD_NORMS))
-    norms = _tensor(file, NORMS, (done, len(shapes), 3))
+    expected |= {LOSSES: (done,), GRAD_NORMS: (done,), NORMS: (done, len(shapes), 3)}
+    tensors = {name: _tensor(file, name, shape) for name, shape in expected.items()}
     origin, state = validate.origin(about.get("data")), validate.generator(about.get("generator"))
-    figures = losses, grad_norms, norms
-    if about.get(validate.SHA) != validate.digest(about, _by_file_name(params, m, v, *figures)):
+    if about.get(validate.SHA) != validate.digest(about, tensors):
         raise validate.Unfit("it is damaged, its numbers are not those that were saved")
     validations = validate.validations(about.get("validations", []), done)
     branches = validate.branches(about.get("branches", []), Scope(config, Tokenizer(uchars)))
-    branch = validate.one_of(branches, about.get("branch"))
+    branch = about.get("branch")
+    if branch is not None and not any(each.name == branch for each in branches):
+        raise validate.Unfit(f"it was left in the branch {told(branch)}, which it does not have")
+    params, m, v = ({name: tensors[prefix + name] for name in shapes} for prefix in ("", M, V))
+    figures = tensors[LOSSES], tensors[GRAD_NORMS], tensors[NORMS]
     return Checkpoint(config, moment, origin, uchars, params, m, v, *figures, state, validations, branches, branch)
 
 
@@ -273,10 +268,9 @@ def _shape(file: Any, name: str) -> tuple[int, ...]:
 
 
 def _tensor(file: Any, name: str, shape: tuple[int, ...]) -> Floats:
-    """It is looked at before it is read: it may be of any size, and of a kind that numpy has not."""
+    """Read a tensor; size and type are checked first, since it may be of any size, and of a type unknown to numpy."""
     found, kind = _shape(file, name), file.get_slice(name).get_dtype()
     if found != shape or kind != "F64":
         kind = "float64" if kind == "F64" else kind
         raise validate.Unfit(f"its tensor {name} is {kind} {found} where float64 {shape} belongs")
-    tensor: Floats = file.get_tensor(name)
-    return tensor
+    return file.get_tensor(name)  # type: ignore[no-any-return]

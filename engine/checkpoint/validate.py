@@ -22,13 +22,13 @@ from engine.text import shortened, told
 from engine.timeline.events import Moment, Phase
 from engine.timeline.validation import Validation
 
-ADDED = {"val_fraction", "val_every"}  # which files of the first builds do not have; the defaults are what they did
+ADDED = {"val_fraction", "val_every"}  # missing in files of the first builds, which did what the defaults say
 NEWER = "update microgpt-tui, or ask whoever made the file for one of this version"
 SHA = "sha256"  # where a file says its own digest
 
 
 class Unfit(Exception):
-    """What in the file is not as it should be, and what to do about it if there is something."""
+    """The content of a file does not fit; `way` is what to do about it, if there is something."""
 
     def __init__(self, reason: str, way: str = "") -> None:
         self.way = way
@@ -36,9 +36,9 @@ class Unfit(Exception):
 
 
 def digest(about: Mapping[str, Any], tensors: Mapping[str, Floats] | None = None) -> str:
-    """SHA-256, in hex, over all that a file says besides it: damage that leaves the form intact shows by it."""
-    told = {key: value for key, value in about.items() if key != SHA}
-    sha = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+    """SHA-256, in hex, over the rest of a file; it shows damage that leaves the form intact."""
+    rest = {key: value for key, value in about.items() if key != SHA}
+    sha = hashlib.sha256(json.dumps(rest, sort_keys=True).encode())
     for name, tensor in sorted((tensors or {}).items()):
         sha.update(f"{name} {tensor.shape}".encode())
         sha.update(np.ascontiguousarray(tensor).tobytes())
@@ -46,7 +46,7 @@ def digest(about: Mapping[str, Any], tensors: Mapping[str, Floats] | None = None
 
 
 def described(said: Any, version: int, known: Set[str]) -> Mapping[str, Any]:
-    """What a file of this program says of itself, if it is of this version of the format and says nothing unknown."""
+    """The description of a file of this program, if it has this version of the format and no unknown key."""
     if not isinstance(said, dict):
         raise Unfit("it does not describe itself")
     found = said.get("version")
@@ -75,10 +75,7 @@ def config(said: Any) -> Config:
 
 
 def validations(said: Any, done: int) -> dict[int, Validation]:
-    """What held-out documents cost, as [step, loss, perplexity] each; files of the first builds have none.
-
-    They were measured at the latest before the step after the `done` ones. Where no loss could be computed it is nan.
-    """
+    """Validation losses by step, from [step, loss, perplexity] each, at most up to step `done`; nan is a loss, too."""
     found: dict[int, Validation] = {}
     try:
         for step, loss, perplexity in said if isinstance(said, list) else [said]:
@@ -159,10 +156,3 @@ def branches(said: Any, scope: Scope) -> tuple[Branch, ...]:
             raise Unfit(f"its branch {name!r} cannot be read, {shortened(str(error), 200)}") from None
         found.append(Branch(name, changes, moment(each.get("moment"))))
     return tuple(found)
-
-
-def one_of(branches: tuple[Branch, ...], said: Any) -> str | None:
-    """The name of the branch that the user was in; None for the original."""
-    if said is not None and not any(branch.name == said for branch in branches):
-        raise Unfit(f"it was left in the branch {told(said)}, which it does not have")
-    return said  # type: ignore[no-any-return]

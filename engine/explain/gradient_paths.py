@@ -1,4 +1,4 @@
-"""Gradient paths: the chains of derivatives from a scalar to the loss, the strongest first.
+"""Gradient paths: the paths through the graph from a scalar to the loss, the strongest first.
 
 A gradient is the sum, over every path through the graph from the scalar to the loss, of the product of the derivatives
 along it (the chain rule, multiplied out). Paths are far too many to list, but the strongest can be found one by one.
@@ -19,14 +19,14 @@ from engine.explain.scalar import Explainer
 from engine.model.recording import Floats
 from engine.timeline.view import Mask, View
 
-MOST_LOOKED_AT = 50_000  # beginnings of paths; ties could make them many
+MOST_TRIED = 50_000  # unfinished paths; ties could make them many
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """At backward tick `tick` the scalar `row` hands its gradient on to the one before it in the chain.
+    """One step of a path, to the scalar `row`, which hands its gradient on to the scalar before it.
 
-    `local` is d row / d the one before.
+    That happens at backward tick `tick`; `local` is the derivative of `row` with respect to the scalar before it.
     """
 
     tick: int
@@ -36,20 +36,21 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class GradientPath:
-    """A path from a scalar to the loss. `product` is that of all `local`, multiplied as the backward phase does: from
-    the loss on.
+    """A path from a scalar to the loss.
+
+    `product` is that of all local derivatives, multiplied in the order of the backward phase, from the loss on.
     """
 
-    links: tuple[Edge, ...]
+    edges: tuple[Edge, ...]
     product: float
 
 
-_Way = tuple[Edge, Any] | None  # the last link, and the way before it
-_Beginning = tuple[float, int, int, float, _Way]  # - the most it can be, - its number, where it ends, product, way
+_Linked = tuple[Edge, Any] | None  # the last edge of a path, and the path before it
+_Unfinished = tuple[float, int, int, float, _Linked]  # - the most it can be, - its number, its last row, product, path
 
 
-class Chains:
-    """The chains of one document's graph. Raises WhyError while its loss is not known, or if it is not finite."""
+class GradientPaths:
+    """Finds the paths of one document's graph. Raises WhyError while its loss is not known, or if it is not finite."""
 
     def __init__(self, view: View) -> None:
         self.program = view.program
@@ -58,14 +59,15 @@ class Chains:
             raise WhyError("the loss is not known at this moment, so no chain leads to it; go on to the backward phase")
         if not np.isfinite(loss):
             raise WhyError(f"the loss is {loss}, and no chain leads to such a number; look at a step before this one")
-        self._links: dict[int, list[Edge]] = {}
+        self._edges: dict[int, list[Edge]] = {}
         self._best = np.zeros(len(view.recording))
         self._flows, self._local = self._derivatives(view)
 
     def _derivatives(self, view: View) -> tuple[Mask, Floats]:
-        """Which backward ticks hand something on, and the derivative that each hands on by; fills `_best` on the way.
+        """Which backward ticks hand a gradient on, and the local derivative of each, (ticks,) both.
 
-        What is switched off hands nothing on. An exponential that was set keeps the slope that it was made with.
+        Also fills `_best`: for each row the largest |product| of any path from it. What is switched off hands nothing
+        on. An exponential that was set keeps the derivative that it was made with.
         """
         edges, overrides, data = self.program.edges, view.workspace.overrides, view.passed_values
         flows = np.ones(len(edges), dtype=np.bool_) if overrides is None else overrides.flows(edges)
@@ -91,60 +93,60 @@ class Chains:
         return flows, whole
 
     def strongest(self, row: int, count: int) -> list[GradientPath]:
-        """At most `count` chains of a scalar, by |product|, the largest first; none whose product is 0."""
-        found = [GradientPath(links, _product(links)) for links in islice(self._paths(row), count)]
-        return sorted(found, key=lambda chain: -abs(chain.product))
+        """At most `count` paths of a scalar, the largest |product| first; none whose product is 0."""
+        found = [GradientPath(edges, _product(edges)) for edges in islice(self._paths(row), count)]
+        return sorted(found, key=lambda path: -abs(path.product))
 
     def _paths(self, start: int) -> Iterator[tuple[Edge, ...]]:
-        """Paths from a scalar to the loss, best first: what a path can still be is known exactly for every scalar."""
-        waiting: list[_Beginning] = [(-self._best[start], 0, start, 1.0, None)]
+        """Paths from a scalar to the loss, the strongest first: a best-first search, whose bound `_best` is exact."""
+        waiting: list[_Unfinished] = [(-self._best[start], 0, start, 1.0, None)]
         number = 0
-        while waiting and waiting[0][0] < 0 and number < MOST_LOOKED_AT:
-            _, _, row, product, way = heapq.heappop(waiting)
-            while len(self.links(row)) == 1:
-                (link,) = self.links(row)
-                row, product, way = link.row, product * link.local, (link, way)
+        while waiting and waiting[0][0] < 0 and number < MOST_TRIED:
+            _, _, row, product, path = heapq.heappop(waiting)
+            while len(self.edges(row)) == 1:
+                (edge,) = self.edges(row)
+                row, product, path = edge.row, product * edge.local, (edge, path)
             if row == self.program.loss_row:
-                yield _in_order(way)
+                yield _in_order(path)
                 continue
-            for link in self.links(row):
-                number += 1  # of equals, the newest comes first, which is the furthest along
-                far = product * link.local
-                heapq.heappush(waiting, (-abs(far) * self._best[link.row], -number, link.row, far, (link, way)))
+            for edge in self.edges(row):
+                number += 1  # of equals the newest comes first, which is the longest
+                far = product * edge.local
+                heapq.heappush(waiting, (-abs(far) * self._best[edge.row], -number, edge.row, far, (edge, path)))
 
-    def links(self, row: int) -> list[Edge]:
-        """The first links of all chains of a scalar, in the order in which they hand on gradient."""
-        if row not in self._links:
+    def edges(self, row: int) -> list[Edge]:
+        """The first edges of all paths of a scalar, in the order of their ticks."""
+        if row not in self._edges:
             program = self.program
-            self._links[row] = [
+            self._edges[row] = [
                 Edge(tick, int(program.edges[tick - 1]) >> 1, float(self._local[tick - 1]))
                 for tick in program.ticks_into(row)
                 if self._flows[tick - 1]
             ]
-        return self._links[row]
+        return self._edges[row]
 
 
-def waypoints(explain: Explainer, chain: GradientPath) -> list[Edge]:
-    """The links of a chain to scalars that have a name; each `local` is the product of all since the one before."""
+def waypoints(explain: Explainer, path: GradientPath) -> list[Edge]:
+    """The edges of a path to scalars with a name; each `local` is the product of all since the one before."""
     found, local = [], 1.0
-    for link in chain.links:
-        local *= link.local
-        if explain.is_named(link.row):
-            found.append(Edge(link.tick, link.row, local))
+    for edge in path.edges:
+        local *= edge.local
+        if explain.is_named(edge.row):
+            found.append(Edge(edge.tick, edge.row, local))
             local = 1.0
     return found
 
 
-def _in_order(way: _Way) -> tuple[Edge, ...]:
-    links: list[Edge] = []
-    while way is not None:
-        link, way = way
-        links.append(link)
-    return tuple(reversed(links))
+def _in_order(path: _Linked) -> tuple[Edge, ...]:
+    edges: list[Edge] = []
+    while path is not None:
+        edge, path = path
+        edges.append(edge)
+    return tuple(reversed(edges))
 
 
-def _product(links: tuple[Edge, ...]) -> float:
+def _product(edges: tuple[Edge, ...]) -> float:
     product = 1.0
-    for link in reversed(links):
-        product = link.local * product
+    for edge in reversed(edges):
+        product = edge.local * product
     return product

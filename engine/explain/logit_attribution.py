@@ -1,9 +1,9 @@
 """Logit attribution: how much each component of the residual stream contributed to a logit.
 
-Blocks only add to the stream, and logits are lm_head times it with no norm in between. So a logit is a sum over the
-parts that were added: the token's and the position's embedding, both scaled by the norm that the model applied to their
-sum (its `scale` at this position, taken as the number that it was), the output of each head by way of its columns of
-Wo, and the output of each MLP. (Direct logit attribution, as in Elhage et al. 2021.)
+Blocks only add to the stream, and logits are a matrix times it. So a logit is a sum over the components that were
+added: the token's and the position's embedding, the output of each head by way of its columns of Wo, and the output of
+each MLP. A norm scales all that the stream holds below it; its `scale` at this position is taken as the number that it
+was. (Direct logit attribution, as in Elhage et al. 2021.)
 """
 
 from __future__ import annotations
@@ -16,30 +16,20 @@ import numpy as np
 
 from engine.autograd.tape import Rows, Tensor
 from engine.errors import WhyError
-from engine.model.recording import Floats
 from engine.numerics import Exact
 from engine.text import quoted
+from engine.timeline.events import Phase
 from engine.timeline.view import View
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ResidualComponent:
-    """What was added to the residual stream: `name` is a matrix or a tensor, as wte or head_out, `rows` its scalars.
-
-    `layer` and `head` are None where there is none.
+    """What was added to the residual stream: `label`, such as token, position, layer 0 head 1 or layer 0 MLP, and its
+    scalars, `rows`.
     """
 
-    name: str
-    layer: int | None
-    head: int | None
+    label: str
     rows: Rows
-
-    @property
-    def label(self) -> str:
-        """Such as token, position, layer 0 head 1, layer 0 MLP."""
-        if self.layer is None:
-            return {"wte": "token", "wpe": "position"}[self.name]
-        return f"layer {self.layer} " + ("MLP" if self.head is None else f"head {self.head}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,9 +50,11 @@ class Attribution:
 
 
 class Attributor:
-    """Attributes the logits of one position. Raises WhyError if there is no such position, or if its logits are not
-    known at the moment, or not finite. Where numbers of the position have been `altered`, other than the parts
-    themselves, what that changes in a logit stands with its rounding.
+    """Attributes the logits of one position.
+
+    `altered`: numbers of the position, other than the parts themselves, are set to something else; what that changes in
+    a logit is counted in its rounding. Raises WhyError if there is no such position, or if its logits are not known at
+    the moment, or not finite.
     """
 
     def __init__(self, view: View, pos: int) -> None:
@@ -74,7 +66,7 @@ class Attributor:
             )
         self.view, self.pos = view, pos
         self._span = view.recording.positions[pos]
-        self._logits = self._span.tensor("logits")
+        self._logits = self._span.logits
         reading = view.data(self._logits.rows)
         if not reading.known.all():
             raise WhyError(f"the logits of position {pos} are not known at this moment; go on to them")
@@ -98,7 +90,7 @@ class Attributor:
     def logit(self, token: int) -> Attribution:
         """What contributed to the logit of a token."""
         matrix = self.view.recording.matrices[str(self._logits.operation.matrix)]
-        weights = Exact.of(self._values(matrix[token]))
+        weights = self._exact(matrix[token])
         values = tuple(float(weights @ added) for added in self._added)
         logit = float(self.logits[token])
         rounding = math.fsum((logit, *(-value for value in values)))
@@ -106,31 +98,43 @@ class Attributor:
 
     def _split(self) -> tuple[tuple[ResidualComponent, ...], list[Exact]]:
         """The parts, and the vectors that they added to the stream, (n_embd,) each."""
-        made = {int(tensor.rows[0]): tensor for tensor in self._span.tensors}
-        stream, blocks = made[int(self._logits.operation.operands["x"][0])], []
-        while stream.operation.kind == "add":
-            blocks.append(self._parts_of(made[int(stream.operation.operands["x"][0])]))
-            stream = made[int(stream.operation.operands["x_residual"][0])]
-        scale = Exact.of(self._values(stream.parts["scale"]))
-        first = []
-        for name, place in (("wte", self.view.program.inputs[self.pos]), ("wpe", self.pos)):
-            rows = self.view.recording.matrices[name][place]
-            first.append((ResidualComponent(name, None, None, rows), Exact.of(self._values(rows)) * scale))
-        parts, added = zip(*first, *itertools.chain(*reversed(blocks)), strict=True)
-        return parts, list(added)
+        scale = Exact.of(1.0)
+        found: list[list[tuple[ResidualComponent, Exact]]] = []
+        for stream in reversed(self._span.residual_stream):
+            operation = stream.operation
+            if operation.kind == "rmsnorm":
+                scale = scale * self._exact(stream.parts["scale"])
+                continue
+            parts = self._parts_of(stream)
+            found.append([(part, added * scale) for part, added in parts])
+            if operation.kind != "add":
+                break
+        whole = list(itertools.chain(*reversed(found)))
+        return tuple(part for part, _ in whole), [added for _, added in whole]
 
-    def _parts_of(self, block: Tensor) -> list[tuple[ResidualComponent, Exact]]:
-        """What a block adds to the stream: its result, or, if it is made of what heads make, the share of each head."""
-        of = block.operation
-        heads = [t for t in self._span.tensors if t.head is not None and t.rows[0] in of.operands["x"]]
-        if of.matrix is None or not heads:
-            return [(ResidualComponent(block.name, block.layer, None, block.rows), Exact.of(self._values(block.rows)))]
-        matrix, found = Exact.of(self._values(self.view.recording.matrices[of.matrix])), []
+    def _parts_of(self, stream: Tensor) -> list[tuple[ResidualComponent, Exact]]:
+        """What one operation adds to the stream, or, of an operation that is not a sum, all that it makes."""
+        if stream is self._span.embedding:
+            event = self.view.program.find(Phase.FORWARD, (stream.name, self.pos, stream.layer, stream.head))
+            assert event is not None
+            return [(ResidualComponent(name, rows), self._exact(rows)) for name, rows in event.operands.items()]
+        block = self._span.holder(stream.operation.operands["x"]) if stream.operation.kind == "add" else stream
+        assert block is not None
+        layer, matrix, operands = _layer(block), block.operation.matrix, block.operation.operands
+        heads = [t for t in self._span.tensors if t.head is not None and t.rows[0] in operands.get("x", ())]
+        if matrix is None or not heads:
+            name = "MLP" if block.block == "mlp" else block.name
+            return [(ResidualComponent(layer + name, block.rows), self._exact(block.rows))]
+        weights, found = self._exact(self.view.recording.matrices[matrix]), []
         for head in heads:
-            columns = np.flatnonzero(np.isin(of.operands["x"], head.rows))
-            added = matrix[:, columns] @ Exact.of(self._values(head.rows))
-            found.append((ResidualComponent(head.name, head.layer, head.head, head.rows), added))
+            columns = np.flatnonzero(np.isin(operands["x"], head.rows))
+            added = weights[:, columns] @ self._exact(head.rows)
+            found.append((ResidualComponent(f"{layer}head {head.head}", head.rows), added))
         return found
 
-    def _values(self, rows: Rows) -> Floats:
-        return self.view.passed_values[rows]
+    def _exact(self, rows: Rows) -> Exact:
+        return Exact.of(self.view.passed_values[rows])
+
+
+def _layer(tensor: Tensor) -> str:
+    return "" if tensor.layer is None else f"layer {tensor.layer} "

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
 from engine.autograd import kernels
-from engine.autograd.kernels import ADD, EXP, LEAF, LOG, MUL, NEG_MAX, POW, RELU
-from engine.autograd.tape import Tensor
+from engine.autograd.kernels import ADD, LEAF, LOG, MUL, NEG_MAX, POW, RELU
+from engine.autograd.tape import Rows, Tensor
 from engine.timeline.events import Phase
 from engine.timeline.view import View
 
 Piece = str | int
 """A piece of a formula: a sign, or the row of a scalar, to be shown by its name or by its number."""
+
+FUNCTIONS = {  # how an operation on one scalar begins in a formula: exp(, or as its op code is called
+    **{op: f"{name.lower()}(" for name, op in vars(kernels).items() if name.isupper() and isinstance(op, int)},
+    RELU: "max(0, ",
+}
+MOST_WRITTEN_OUT = 2  # operations in the name of a scalar
+SEVERAL = -1  # in the place of a row
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,7 @@ class Explainer:
         self.view, self.recording, self.program = view, view.recording, view.program
         self._op, self._child = self.recording.op, self.program.child
         self._users: dict[int, list[int]] = {}
+        self._intermediates: dict[int, dict[int, str]] = {}  # by the first row of a tensor
 
     # Names.
 
@@ -53,9 +62,11 @@ class Explainer:
         return None
 
     def name(self, row: int) -> str:
-        """A name such as q[3], wte[12,5], exp[2], or what it is on the way to: "term 4 of q[3]".
+        """A name such as q[3], wte[12,5] or exp[2]; what has none is called by what it is for: "term 4 of q[3]".
 
-        A sum that is then scaled, as in attn_logits[3], is the "sum in attn_logits[3]", and has terms in it.
+        A sum that is then scaled, as in attn_logits[3], is the "sum in attn_logits[3]", and has terms in it. Any other
+        is written out if it is at most two operations on what has a name, as in "exp(x[1] · 2)"; beyond that it is the
+        "intermediate 3 of gelu[1]", the third scalar that is made on the way there.
         """
         parameter = self.recording.matrix_of(row)
         if parameter is not None:
@@ -69,31 +80,60 @@ class Explainer:
             return label
         if self._op[row] == NEG_MAX:
             return "−max"
-        if self._op[row] == POW:
-            base, exponent = self.children(row)
-            return power_name(self.factor_name(base), self.recording_constant(exponent))
         terms, goal_row = self.terms(row), self._goal_row(tensor, row)
         goal = self._label(tensor, goal_row) or tensor.name
         scaled = not self.terms(goal_row)  # what the sum makes is not the goal yet: it is multiplied by something
         within = f"{'in' if scaled else 'of'} {goal}"
         if terms:
-            if scaled and goal_row in self.users(row):
+            if scaled and not any(self.children(user)[0] == row and self.terms(user) for user in self.users(row)):
                 return f"sum {within}"
             return f"first {len(terms)} terms {within}" if len(terms) > 1 else f"first term {within}"
         place = self._place_in_sum(row)
         if place:
             return f"term {place} {within}"
-        if self._op[row] == ADD and int(self._child[2 * row + 1]) == self._negative_max(tensor):
-            return f"{self.name(int(self._child[2 * row]))} − max"
-        if self._op[row] in (ADD, MUL):
-            sign = " + " if self._op[row] == ADD else " · "
-            return sign.join(self.factor_name(child) for child in self.children(row))
-        return f"{'log p' if self._op[row] == LOG else 'on the way to ' + goal}"
+        op, kids = self._op[row], self.children(row)
+        if op == ADD and self._op[kids[1]] == NEG_MAX:
+            return f"{self.name(kids[0])} − max"
+        if not self._is_written_out(tensor, row):
+            return self._names_of_intermediates(tensor)[row]
+        if op == POW:
+            return power_name(self.factor_name(kids[0]), self.recording_constant(kids[1]))
+        if op in (ADD, MUL):
+            return (" + " if op == ADD else " · ").join(self.factor_name(kid) for kid in kids)
+        if op == LOG and tensor.operation.kind == "nll":
+            return "log p"
+        return f"{FUNCTIONS[op]}{self.name(kids[0])})"
+
+    def _is_written_out(self, tensor: Tensor, row: int) -> bool:
+        """Whether a row of a tensor is few enough operations on what has a name."""
+        count, waiting = 0, [row]
+        while waiting and count <= MOST_WRITTEN_OUT:
+            own = [kid for kid in self.children(waiting.pop()) if kid >= tensor.first and self._op[kid] != LEAF]
+            waiting += [kid for kid in own if self._label(tensor, kid) is None]
+            count += 1
+        return count <= MOST_WRITTEN_OUT
+
+    def _names_of_intermediates(self, tensor: Tensor) -> dict[int, str]:
+        """The rows of a tensor without a name, numbered among those that are made for the same one, or for several."""
+        if tensor.first not in self._intermediates:
+            named, goals = {*self._named_rows(tensor).tolist()}, dict[int, int]()
+            for user in reversed(range(tensor.first, tensor.last)):
+                goal = user if user in named else goals.get(user, SEVERAL)
+                for kid in self.children(user):
+                    goals[kid] = goal if goals.get(kid, goal) == goal else SEVERAL
+            count, names = Counter[int](), {}
+            for row in range(tensor.first, tensor.last):
+                if row not in named and self._op[row] != LEAF:
+                    goal = goals.get(row, SEVERAL)
+                    count[goal] += 1
+                    names[row] = f"intermediate {count[goal]} of {self._label(tensor, goal) or tensor.name}"
+            self._intermediates[tensor.first] = names
+        return self._intermediates[tensor.first]
 
     def factor_name(self, row: int) -> str:
-        """Its name, in parentheses if it is more than one word: to be multiplied, or taken to a power."""
+        """Its name, to be multiplied or taken to a power: in parentheses if it is more than a word or a function."""
         name = self.name(row)
-        return f"({name})" if " " in name else name
+        return f"({name})" if " " in name and not name.startswith(FUNCTIONS[self._op[row]]) else name
 
     def names_in_formula(self, row: int) -> list[tuple[str, int | None]]:
         """The pieces of the formula of a row as text, each with the row that it names, None for signs.
@@ -128,15 +168,13 @@ class Explainer:
         return None
 
     @staticmethod
-    def _goal_row(tensor: Tensor, row: int) -> int:
-        """The named scalar that a row is on the way to: the next one made."""
-        named = np.concatenate([tensor.rows, *(np.atleast_1d(p) for p in tensor.parts.values())])
-        return int(named[named > row].min())
+    def _named_rows(tensor: Tensor) -> Rows:
+        return np.concatenate([tensor.rows, *(rows.ravel() for rows in tensor.parts.values())])
 
-    def _negative_max(self, tensor: Tensor) -> int:
-        rows = np.arange(tensor.first, tensor.last)
-        found = rows[self._op[rows] == NEG_MAX]
-        return int(found[0]) if len(found) else -1
+    def _goal_row(self, tensor: Tensor, row: int) -> int:
+        """The named scalar that a row is on the way to: the next one made."""
+        named = self._named_rows(tensor)
+        return int(named[named > row].min())
 
     # Formulas.
 
@@ -201,9 +239,7 @@ class Explainer:
             return [kids[0], " ^ ", kids[1]]
         if op == NEG_MAX:
             return ["−max(", *[p for kid in kids for p in (kid, ", ")][:-1], ")"]
-        if op == RELU:
-            return ["max(0, ", kids[0], ")"]
-        return ["log(" if op == LOG else "exp(", kids[0], ")"] if op in (LOG, EXP) else []
+        return [FUNCTIONS[op], kids[0], ")"] if kids else []
 
     def _product(self, row: int) -> list[Piece]:
         tensor = self.tensor(row)
@@ -220,11 +256,10 @@ class Explainer:
         if moment.phase is Phase.FORWARD:
             return []
         done = moment.tick if moment.phase is Phase.BACKWARD else program.ticks(Phase.BACKWARD)
-        ticks = np.flatnonzero(program.receivers[:done] == row) + 1
         total, terms = 0.0, []
-        for tick in ticks.tolist():
+        for tick in program.ticks_into(row):
             edge = int(program.edges[tick - 1])
-            if edge < 0 or self._is_cut(edge >> 1):
+            if tick > done or self._is_cut(edge >> 1):
                 continue
             before, grad = total, float(self.view.workspace.grad[edge >> 1])
             product = self._hand_on(tick, row, grad)

@@ -1,10 +1,10 @@
-"""Breakpoints: an event, a condition, or a condition at an event. Knows where to ask, not how to run."""
+"""Breakpoints: an event, a condition, or a condition at an event; and at which moments to evaluate them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from engine.errors import BreakpointError, ExpressionError
@@ -15,12 +15,12 @@ from engine.timeline.events import PHASES, Event, Moment, Phase, StepProgram
 from engine.timeline.view import View
 
 COUNTED = re.compile(r"(?P<words>.*\S)\s+x\s*(?P<count>\d{1,9})")
-PLACE = re.compile(r"[\w.]+\s*(@.*)?|@.*")  # what no condition can be
+PLACE = re.compile(r"[\w.]+\s*(@.*)?|@.*")  # an event; no condition looks like this
 
 
 @dataclass(frozen=True, slots=True)
 class EventPattern:
-    """Events of a training step; what is None may be anything. Everything counts from 0."""
+    """Matches events of a training step: a field that is None matches any. Numbers count from 0."""
 
     name: str | None = None
     phase: Phase | None = None
@@ -29,7 +29,7 @@ class EventPattern:
     head: int | None = None
 
     def matches(self, stretch: Event) -> bool:
-        """Whether an event is one of these."""
+        """Whether the pattern matches an event."""
         return (
             self.name in (None, stretch.name)
             and self.pos in (None, stretch.pos)
@@ -40,7 +40,7 @@ class EventPattern:
 
     @classmethod
     def of(cls, stretch: Event) -> EventPattern:
-        """This event alone."""
+        """The pattern of one event alone."""
         return cls(stretch.name, stretch.phase, stretch.pos, stretch.layer, stretch.head)
 
     def describe(self) -> str:
@@ -94,25 +94,25 @@ class EventPattern:
         return cls(**place)
 
     def check(self, scope: Scope) -> None:
-        """Raise BreakpointError for a place that no training step of this model has."""
+        """Raise BreakpointError for an event that no training step of this model has."""
         config, names = scope.config, (*scope.specs, "loss")
         if self.name is not None and self.name not in names:
-            reason = scope.without_layers(self.name)
-            if reason:
-                raise BreakpointError(f"{reason}; there are {', '.join(names)}")
-            raise BreakpointError(f"no event is called {self.name!r}; there are {', '.join(names)}")
+            reason = scope.without_layers(self.name) or f"no event is called {self.name!r}"
+            raise BreakpointError(f"{reason}; there are {', '.join(names)}")
         sizes = {"pos": config.block_size, "layer": config.n_layer, "head": config.n_head}
         for what, size in sizes.items():
             number = getattr(self, what)
-            if number is not None and what != "pos" and not config.n_layer:
+            if number is None:
+                continue
+            if what != "pos" and not config.n_layer:
                 raise BreakpointError(f"{what} is {number}, and this model has no layers; leave it out")
-            if number is not None and not 0 <= number < size:
+            if not 0 <= number < size:
                 raise BreakpointError(f"{what} is {number}; write a number from 0 to {size - 1}")
 
 
 @dataclass(frozen=True, slots=True)
 class Breakpoint:
-    """Stop at a place, under a condition, or both, every `count`-th time. `id` tells breakpoints apart."""
+    """Stops at events that match `place`, under a condition, or both, every `count`-th time. `id` is unique."""
 
     id: str
     place: EventPattern | None = None
@@ -145,17 +145,13 @@ class Breakpoint:
         if counted:
             words, count = counted["words"], int(counted["count"])
         first, conditional, condition = words.partition(" if ")
-        if PLACE.fullmatch(first.strip()) and first.strip():
+        if PLACE.fullmatch(first.strip()):
             return cls(own_id, EventPattern.parse(first.strip()), condition.strip() if conditional else None, count)
         return cls(own_id, condition=words, count=count)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, as JSON has them."""
-        return asdict(self)
-
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Breakpoint:
-        """The inverse of `as_dict`. Raises BreakpointError for anything else; a condition is read only by `Armed`."""
+        """The inverse of `dataclasses.asdict`. Raises BreakpointError; a condition is read only by `Armed`."""
         own = dict(_plain(values, cls))
         if own.get("place") is not None:
             if not isinstance(own["place"], Mapping):
@@ -170,7 +166,7 @@ class Breakpoint:
 
 
 class Armed:
-    """A breakpoint ready to be asked. Raises BreakpointError or ExpressionError if this model cannot have it."""
+    """A breakpoint checked for a model. Raises BreakpointError or ExpressionError if the model cannot have it."""
 
     def __init__(self, what: Breakpoint, scope: Scope) -> None:
         self.breakpoint = what
@@ -183,7 +179,7 @@ class Armed:
         self.condition = None if what.condition is None else condition(what.condition, scope)
 
     def moments(self, program: StepProgram) -> list[Moment]:
-        """Where in a step it is to be asked, in order."""
+        """Where in a step to evaluate it, in order."""
         place = self.breakpoint.place
         if place is None:
             assert self.condition is not None

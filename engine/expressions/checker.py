@@ -1,7 +1,7 @@
 """Checking an expression, once, before it is ever evaluated: syntax, names, indices, kinds.
 
-What is not expressly allowed is refused with an ExpressionError that points at it. References to the run are taken
-out of the syntax tree and replaced by plain names, so what is left to evaluate is arithmetic on known values.
+What is not expressly allowed is refused with an ExpressionError that points at it. Nodes that refer to the run are
+listed, and their values are read before the rest of the tree, arithmetic on known values, is evaluated.
 """
 
 from __future__ import annotations
@@ -9,28 +9,18 @@ from __future__ import annotations
 import ast
 import difflib
 import itertools
-import math
-import operator
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from engine.expressions.functions import FUNCTIONS, Function
-from engine.expressions.scope import METHODS, NAMES, Grain, Kind, Name, Quantity, Reference, Scope
+from engine.errors import ExpressionError
+from engine.expressions.functions import FUNCTIONS, METHODS, OPERATORS, Function, calculate
+from engine.expressions.scope import NAMES, Grain, Kind, Name, Quantity, Reference, Scope
 from engine.expressions.source import EXAMPLE, ExpressionSource, syntax_name
 from engine.model.tensors import TensorSpec
 from engine.text import split, token_id
 
 NUMBER, NUMBERS, TEXT, TRUTH = Kind
 QUANTITIES: dict[str, Quantity] = {"param": "data", "grad": "grad", "m": "m", "v": "v"}
-OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.Pow: math.pow,  # of floats: whole numbers could grow without end
-}
+METHOD_LIST = ", ".join(f".{name}()" for name in sorted(METHODS))
 CHANGES_SIGN = "changes_sign"  # takes an expression and looks one step back, so it is no row of FUNCTIONS
 
 
@@ -39,37 +29,24 @@ def known_words() -> tuple[str, ...]:
     return (*NAMES, *FUNCTIONS, *QUANTITIES, CHANGES_SIGN)
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """A reference with the expressions of its index, standing for the plain name `id` in the checked tree."""
-
-    id: str
-    reference: Reference
-    index: tuple[ast.expr, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One `changes_sign(operand)`, standing for the plain name `id` in the checked tree."""
-
-    id: str
-    operand: Checked
-
-
 @dataclass(slots=True)
 class Checked:
-    """A checked expression: its tree over plain names, their meaning in the order in which to find it, its kind."""
+    """A checked expression: its tree, its kind, and what has to be known before the tree is evaluated.
+
+    `names` are its plain names. `slots` are the nodes that refer to tensors or matrices, in the order in which to read
+    them, each with the expressions of its index; `changes` the calls of changes_sign, each with its operand.
+    """
 
     tree: ast.expr
     kind: Kind = TRUTH
     names: dict[str, Name] = field(default_factory=dict)
-    slots: list[Slot] = field(default_factory=list)
-    changes: list[Change] = field(default_factory=list)
+    slots: dict[ast.expr, tuple[Reference, tuple[ast.expr, ...]]] = field(default_factory=dict)
+    changes: dict[ast.expr, Checked] = field(default_factory=dict)
 
     @property
-    def spoken_of(self) -> list[Name | Reference]:
-        """All that it speaks of."""
-        return [*self.names.values(), *(slot.reference for slot in self.slots)]
+    def references(self) -> list[Name | Reference]:
+        """All that it refers to."""
+        return [*self.names.values(), *(reference for reference, _ in self.slots.values())]
 
 
 def check_expression(source: ExpressionSource, scope: Scope) -> Checked:
@@ -79,7 +56,7 @@ def check_expression(source: ExpressionSource, scope: Scope) -> Checked:
 
 @dataclass(frozen=True, slots=True)
 class _Chain:
-    """A tensor or matrix as written: what it is of, and all that stands in brackets after it."""
+    """A tensor or matrix as written: which quantity of it, and all indices after it."""
 
     quantity: Quantity
     spec: TensorSpec
@@ -88,60 +65,52 @@ class _Chain:
 
 class _Checker:
     def __init__(self, source: ExpressionSource, scope: Scope) -> None:
-        self.source, self.scope = source, scope
-        self._numbers = itertools.count()
+        self.source, self.scope, self.result = source, scope, Checked(source.tree)
 
     def checked(self) -> Checked:
-        self.result = Checked(self.source.tree)
-        self.result.tree, self.result.kind = self._check(self.source.tree)
-        self._check_together()
-        return self.result
-
-    def _check_together(self) -> None:
-        """Refuse what can never be known at one moment."""
-        spoken = self.result.spoken_of
-        if any(x.positional for x in spoken) and max(x.grain for x in spoken) is Grain.NORM:
+        self.result.kind = self._check(self.source.tree)
+        references = self.result.references
+        if any(x.positional for x in references) and max(x.grain for x in references) is Grain.NORM:
             raise self.source.fault(
                 self.source.tree,
                 "this speaks of a position and of gradients that are complete only after the last one, so it would "
                 "never be known; ask one of them, or the gradient of a tensor such as grad(q[0])",
             )
+        return self.result
 
-    # Kinds. Each method returns the checked node and its kind.
+    # Each of these methods returns the kind of a node.
 
-    def _check(self, node: ast.expr) -> tuple[ast.expr, Kind]:
+    def _check(self, node: ast.expr) -> Kind:
         chain = self._chain(node)
         if chain:
             return self._slot(node, chain)
         match node:
             case ast.Constant():
-                return node, self._constant(node)
+                return self._constant(node)
             case ast.Name():
-                return node, self._name(node)
+                return self._name(node)
             case ast.Call():
                 return self._call(node)
             case ast.BoolOp():
-                node.values = [self._as(TRUTH, value) for value in node.values]
-                return node, TRUTH
+                self._expect(TRUTH, *node.values)
+                return TRUTH
             case ast.UnaryOp(op=ast.Not()):
-                node.operand = self._as(TRUTH, node.operand)
-                return node, TRUTH
+                self._expect(TRUTH, node.operand)
+                return TRUTH
             case ast.UnaryOp(op=ast.USub() | ast.UAdd()):
-                zero = ast.copy_location(ast.Constant(-0.0), node)  # -0.0 - x is -x to the last bit, for 0 and -0 too
-                sign = ast.Sub() if isinstance(node.op, ast.USub) else ast.Add()
-                return self._arithmetic(ast.copy_location(ast.BinOp(zero, sign, node.operand), node)), NUMBER
+                return self._arithmetic(node, node.operand)
             case ast.BinOp(op=op) if type(op) in OPERATORS:
-                return self._arithmetic(node), NUMBER
+                return self._arithmetic(node, node.left, node.right)
             case ast.Compare():
-                return self._compare(node), TRUTH
+                self._compare(node)
+                return TRUTH
             case ast.Subscript():
                 self._check_named(node)
                 raise self.source.fault(node, "only tensors and parameters have numbers that can be picked by an index")
             case ast.Attribute():
                 self._check_named(node)
-                methods = ", ".join(f".{name}()" for name in sorted(METHODS))
                 raise self.source.fault(
-                    node, f"nothing can be read with a dot here, but after a tensor there are {methods}"
+                    node, f"nothing can be read with a dot here, but after a tensor there are {METHOD_LIST}"
                 )
         raise self.source.fault(node, f"{syntax_name(node)} is not allowed here; {EXAMPLE}")
 
@@ -161,19 +130,22 @@ class _Checker:
         if reason:
             raise self.source.fault(node, f"{reason}; write for example embed, logits or wte")
 
-    def _as(self, kind: Kind, node: ast.expr) -> ast.expr:
-        """The checked node, which has to be of this kind."""
-        checked, found = self._check(node)
-        if found is kind:
-            return checked
+    def _expect(self, kind: Kind, *nodes: ast.expr) -> None:
+        """Check nodes that have to be of this kind."""
+        for node in nodes:
+            found = self._check(node)
+            if found is not kind:
+                raise self._wrong_kind(node, found, kind)
+
+    def _wrong_kind(self, node: ast.expr, found: Kind, kind: Kind) -> ExpressionError:
         written = self.source.written(node)
         if found is NUMBERS:
-            raise self.source.fault(
+            return self.source.fault(
                 node, f"{written} is several numbers; say which one by an index, or take .max(), .norm(), ..."
             )
         if kind is TRUTH:
-            raise self.source.fault(node, f"{written} is {found.value}, not true or false; compare it, as in loss < 2")
-        raise self.source.fault(node, f"{written} is {found.value} where {kind.value} is needed; put one there")
+            return self.source.fault(node, f"{written} is {found.value}, not true or false; compare it, as in loss < 2")
+        return self.source.fault(node, f"{written} is {found.value} where {kind.value} is needed; put one there")
 
     def _constant(self, node: ast.Constant) -> Kind:
         kinds = {bool: TRUTH, int: NUMBER, float: NUMBER, str: TEXT}
@@ -196,42 +168,36 @@ class _Checker:
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(NAMES)}, and every tensor{quoted}"
         raise self.source.fault(node, f"nothing is called {node.id}; {hint}")
 
-    def _arithmetic(self, node: ast.BinOp) -> ast.expr:
-        left, right = node.left, node.right = self._as(NUMBER, node.left), self._as(NUMBER, node.right)
-        if not (isinstance(left, ast.Constant) and isinstance(right, ast.Constant)):
-            return node
-        try:
-            folded = OPERATORS[type(node.op)](left.value, right.value)  # type: ignore[arg-type]
-            return ast.copy_location(ast.Constant(folded), node)
-        except (ArithmeticError, ValueError):
-            raise self.source.fault(
-                node, f"{self.source.written(node)} is no number that a float can hold; write another"
-            ) from None
+    def _arithmetic(self, node: ast.expr, *operands: ast.expr) -> Kind:
+        self._expect(NUMBER, *operands)
+        if not any(isinstance(part, ast.Name | ast.Call) for part in ast.walk(node)):
+            try:
+                calculate(node, {})
+            except (ArithmeticError, ValueError):
+                raise self.source.fault(
+                    node, f"{self.source.written(node)} is no number that a float can hold; write another"
+                ) from None
+        return NUMBER
 
-    def _compare(self, node: ast.Compare) -> ast.Compare:
-        checked = [self._check(side) for side in (node.left, *node.comparators)]
-        for i, (op, ((_, one), (_, other))) in enumerate(zip(node.ops, itertools.pairwise(checked), strict=True)):
-            sides = (node.left, *node.comparators)[i : i + 2]
+    def _compare(self, node: ast.Compare) -> None:
+        checked = [(side, self._check(side)) for side in (node.left, *node.comparators)]
+        for op, pair in zip(node.ops, itertools.pairwise(checked), strict=True):
             if isinstance(op, ast.Is | ast.IsNot):
                 raise self.source.fault(node, "is compares nothing here; write == or !=")
             texts, equality = isinstance(op, ast.In | ast.NotIn), isinstance(op, ast.Eq | ast.NotEq)
             allowed = (TEXT,) if texts else (NUMBER, TEXT) if equality else (NUMBER,)
-            for side, kind in zip(sides, (one, other), strict=True):
+            for side, kind in pair:
                 if kind not in allowed:
-                    self._as(allowed[0], side)
-            if equality and any(isinstance(side, ast.Name) and side.id in ("token", "target") for side in sides):
-                for side in sides:
+                    raise self._wrong_kind(side, kind, allowed[0])
+            if equality and any(isinstance(side, ast.Name) and side.id in ("token", "target") for side, _ in pair):
+                for side, _ in pair:
                     if isinstance(side, ast.Constant) and isinstance(side.value, str):
                         self._check_token(side, side.value)
-            if one is not other:
-                what = " and ".join(
-                    f"{self.source.written(side)} is {k.value}" for side, k in zip(sides, (one, other), strict=True)
-                )
+            if pair[0][1] is not pair[1][1]:
+                what = " and ".join(f"{self.source.written(side)} is {kind.value}" for side, kind in pair)
                 raise self.source.fault(
                     node, f"{what}, and those cannot be compared; write numbers bare and texts in quotes"
                 )
-        node.left, *node.comparators = [side for side, _ in checked]
-        return node
 
     def _check_token(self, node: ast.expr, text: str) -> None:
         """Refuse a letter in the place of a token if the documents write it as several."""
@@ -241,81 +207,74 @@ class _Checker:
 
     # Calls.
 
-    def _call(self, node: ast.Call) -> tuple[ast.expr, Kind]:
+    def _call(self, node: ast.Call) -> Kind:
         if node.keywords or any(isinstance(arg, ast.Starred) for arg in node.args):
             raise self.source.fault(node, "functions take plain values here, without names or stars; write f(x)")
         if isinstance(node.func, ast.Attribute):
             return self._method(node, node.func)
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         if name in FUNCTIONS:
-            return self._function(node, FUNCTIONS[name]), FUNCTIONS[name].gives
+            return self._function(node, FUNCTIONS[name])
         if name == CHANGES_SIGN:
-            return self._changes_sign(node), TRUTH
+            return self._changes_sign(node)
         functions = ", ".join(name for name in known_words() if name not in NAMES)
         raise self.source.fault(
             node.func, f"{self.source.written(node.func)} is no function here; there are {functions}"
         )
 
-    def _method(self, node: ast.Call, func: ast.Attribute) -> tuple[ast.expr, Kind]:
+    def _method(self, node: ast.Call, func: ast.Attribute) -> Kind:
         if func.attr not in METHODS or node.args:
-            methods = ", ".join(f".{name}()" for name in sorted(METHODS))
             raise self.source.fault(
-                func, f".{func.attr} is not there or takes no value; after a tensor there are {methods}"
+                func, f".{func.attr} is not there or takes no value; after a tensor there are {METHOD_LIST}"
             )
-        checked, kind = self._check(func.value)
+        kind = self._check(func.value)
         if kind is not NUMBERS:
             raise self.source.fault(
                 func.value, f"{self.source.written(func.value)} is {kind.value}, so there is no .{func.attr}() of it"
             )
-        func.value = checked
-        return node, NUMBER
+        return NUMBER
 
-    def _function(self, node: ast.Call, function: Function) -> ast.expr:
+    def _function(self, node: ast.Call, function: Function) -> Kind:
         """A call of one of FUNCTIONS, with arguments of the kinds that it takes."""
         name, args = function.name, node.args
-        if function.variadic and len(args) > 1:
-            node.args = [self._as(NUMBER, arg) for arg in args]
-            return node
-        if NUMBER in function.takes:
+        several = function.variadic and len(args) > 1
+        if NUMBER in function.takes and not several:
             self._check_one(node, name)
-            node.args = [self._as(NUMBER, args[0])]
-            return node
+        if NUMBER in function.takes or several:
+            self._expect(NUMBER, *args)
+            return function.gives
         if len(args) != 1:
             raise self.source.fault(node, f"{name} takes one tensor and has {len(args)} values; write {name}(probs)")
-        checked, kind = self._check(args[0])
+        kind = self._check(args[0])
         if kind not in function.takes:
             raise self.source.fault(args[0], f"{self.source.written(args[0])} is {kind.value}; {name} takes a tensor")
-        node.args = [checked]
-        return node
+        return function.gives
 
     def _check_one(self, node: ast.Call, name: str) -> None:
         if len(node.args) != 1:
             raise self.source.fault(node, f"{name} takes one value and has {len(node.args)}; write {name}(x)")
 
-    def _changes_sign(self, node: ast.Call) -> ast.expr:
+    def _changes_sign(self, node: ast.Call) -> Kind:
         self._check_one(node, CHANGES_SIGN)
-        outside, self.result = self.result, Checked(node)
-        self.result.tree = self._as(NUMBER, node.args[0])
-        inside, self.result = self.result, outside
-        if any(x.positional for x in inside.spoken_of) or inside.changes:
+        outside, inside = self.result, Checked(node.args[0])
+        self.result = inside
+        self._expect(NUMBER, inside.tree)
+        self.result = outside
+        if any(x.positional for x in inside.references) or inside.changes:
             raise self.source.fault(
-                node.args[0],
+                inside.tree,
                 "changes_sign looks one training step back, where the document is another; "
                 "write what every step has, such as grad(wte[5, 3])",
             )
         outside.names |= inside.names
-        outside.slots += inside.slots
-        change = Change(self._new_name(), inside)
-        outside.changes.append(change)
-        return ast.copy_location(ast.Name(change.id, ast.Load()), node)
-
-    def _new_name(self) -> str:
-        return f"_{next(self._numbers)}"
+        outside.slots |= inside.slots
+        outside.changes[node] = inside
+        return TRUTH
 
     # References.
 
     def _chain(self, node: ast.expr) -> _Chain | None:
-        """The tensor or matrix that a node speaks of, perhaps with an index; None if it speaks of none."""
+        """The tensor or matrix that a node refers to, perhaps with an index; None if it refers to none."""
         match node:
             case ast.Name(id=name):
                 spec = self.scope.specs.get(name)
@@ -351,7 +310,7 @@ class _Checker:
             raise self.source.fault(of, f"{chain.spec.name} is no parameter; those are {matrices}")
         return _Chain(QUANTITIES[name], chain.spec, chain.index)
 
-    def _slot(self, node: ast.expr, chain: _Chain) -> tuple[ast.expr, Kind]:
+    def _slot(self, node: ast.expr, chain: _Chain) -> Kind:
         spec, places = chain.spec, len(chain.spec.places)
         if len(chain.index) < places:
             zeros, what = ", ".join("0" * places), " and ".join(f"every {place}" for place in spec.places)
@@ -367,21 +326,18 @@ class _Checker:
             self._whole(index, f"the {what} of {spec.name}", size)
             for index, (what, size) in zip(chain.index, spec.places.items(), strict=False)
         )
-        index = tuple(
-            self._element(index, spec, axis, size)
-            for axis, (index, size) in enumerate(zip(chain.index[places:], spec.shape, strict=False))
-        )
-        slot = Slot(self._new_name(), Reference(chain.quantity, spec, place), index)
-        self.result.slots.append(slot)
-        kind = NUMBER if len(index) == len(spec.shape) else NUMBERS
-        return ast.copy_location(ast.Name(slot.id, ast.Load()), node), kind
+        index = chain.index[places:]
+        for axis, (element, size) in enumerate(zip(index, spec.shape, strict=False)):
+            self._element(element, spec, axis, size)
+        self.result.slots[node] = Reference(chain.quantity, spec, place), index
+        return NUMBER if len(index) == len(spec.shape) else NUMBERS
 
     def _whole(self, node: ast.expr, what: str, size: int) -> int:
         if not isinstance(node, ast.Constant) or type(node.value) is not int or not 0 <= node.value < size:
             raise self.source.fault(node, f"{what} is {self.source.written(node)}; write a number from 0 to {size - 1}")
         return node.value
 
-    def _element(self, node: ast.expr, spec: TensorSpec, axis: int, size: int) -> ast.expr:
+    def _element(self, node: ast.expr, spec: TensorSpec, axis: int, size: int) -> None:
         what = f"{'the index' if len(spec.shape) == 1 else ('the row', 'the column')[axis]} of {spec.name}"
         if isinstance(node, ast.Slice):
             raise self.source.fault(
@@ -391,17 +347,12 @@ class _Checker:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and tokens:
             self._check_token(node, node.value)
             if token_id(node.value, self.scope.token_ids) is None:
-                raise self.source.fault(
-                    node, f"{node.value!r} is no token; there are {_listed(list(self.scope.token_ids))}"
-                )
-            return node
+                names = list(self.scope.token_ids)
+                more = f" and {len(names) - 40} more" if len(names) > 40 else ""
+                raise self.source.fault(node, f"{node.value!r} is no token; there are {' '.join(names[:40])}{more}")
+            return
         if isinstance(node, ast.Constant) or (isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant)):
             self._whole(node, what, size)
-        checked, kind = self._check(node)
+        kind = self._check(node)
         if kind is not NUMBER and not (kind is TEXT and tokens):
             raise self.source.fault(node, f"{what} is {kind.value}; write a number from 0 to {size - 1}")
-        return checked
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " ".join(names) if len(names) <= 40 else f"{' '.join(names[:40])} and {len(names) - 40} more"

@@ -1,7 +1,7 @@
-"""`Expression`: a question about a run, such as `loss < 2 and step > 100`, checked once and asked at many moments.
+"""`Expression`: a formula over a run, such as `loss < 2 and step > 100`, checked once and evaluated at many moments.
 
-It is evaluated by simpleeval over a syntax tree that `checker` has gone through node by node; nothing of the run but
-numbers and texts ever reaches it. What is not yet known at a moment makes the whole expression unknown: None.
+Its syntax tree is checked node by node, so evaluation meets nothing of the run but numbers and texts. What is not yet
+known at a moment makes the whole expression unknown: None.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ import ast
 from collections.abc import Mapping
 from dataclasses import replace
 
-from simpleeval import SimpleEval
+import numpy as np
 
-from engine.autograd.tape import Rows
-from engine.expressions.checker import OPERATORS, Checked, Slot, check_expression
-from engine.expressions.functions import FUNCTIONS
-from engine.expressions.scope import METHODS, NAMES, Grain, Kind, Numbers, Reference, Scope, Value
+from engine.expressions.checker import Checked, check_expression
+from engine.expressions.functions import calculate
+from engine.expressions.scope import Grain, Kind, Reference, Scope, Value
 from engine.expressions.source import ExpressionSource
-from engine.text import occurs, same, token_id
+from engine.text import token_id
 from engine.timeline.events import Moment, Phase, StepProgram
 from engine.timeline.view import View
 
@@ -26,40 +25,21 @@ Before = tuple[float | None, ...]
 Answer = float | int | str | bool | tuple[float, ...] | None
 
 
-def _equal(a: Value, b: Value) -> bool:
-    return same(a, b) if isinstance(a, str) and isinstance(b, str) else a == b
-
-
-COMPARISONS = {
-    ast.Eq: _equal,
-    ast.NotEq: lambda a, b: not _equal(a, b),
-    ast.Lt: lambda a, b: a < b,
-    ast.LtE: lambda a, b: a <= b,
-    ast.Gt: lambda a, b: a > b,
-    ast.GtE: lambda a, b: a >= b,
-    ast.In: occurs,
-    ast.NotIn: lambda a, b: not occurs(a, b),
-    ast.Not: lambda a: not a,
-}
-
-
 class Expression:
     """`text`, checked for runs of one configuration and alphabet. Raises ExpressionError, which points at the fault.
 
-    Tensors are those of the position that the moment is at. Not to be asked from two threads at once.
+    Tensors are those of the position that the moment is at.
     """
 
     def __init__(self, text: str, scope: Scope) -> None:
         source = ExpressionSource(text)
         self.text, self.scope = source.text, scope
         self._checked = check_expression(source, scope)
-        calls = {function.name: function.call for function in FUNCTIONS.values()}
-        self._evaluator = SimpleEval(OPERATORS | COMPARISONS, calls, {}, allowed_attrs={Numbers: METHODS})
-        spoken = self._checked.spoken_of
-        self.grain = max((x.grain for x in spoken), default=Grain.START)
-        """The place in a step from which all that it speaks of is known."""
-        self.positional = any(x.positional for x in spoken)
-        """Whether it speaks of something that every position has its own of."""
+        references = self._checked.references
+        self.grain = max((x.grain for x in references), default=Grain.START)
+        """The place in a step from which all that it refers to is known."""
+        self.positional = any(x.positional for x in references)
+        """Whether it refers to something that each position has."""
         self._phased = "phase" in self._checked.names
 
     @property
@@ -69,7 +49,7 @@ class Expression:
 
     @property
     def looks_back(self) -> bool:
-        """Whether it asks for a change of sign, so that its value also rests on the training step before."""
+        """Whether it has a changes_sign, so that its value also depends on the training step before."""
         return bool(self._checked.changes)
 
     # Its value.
@@ -83,61 +63,57 @@ class Expression:
         known = self._known(view, self._checked)
         if known is None:
             return None
-        for i, change in enumerate(self._checked.changes):
-            now, then = self._number(change.operand.tree, known), before[i] if before else None
+        for i, (node, operand) in enumerate(self._checked.changes.items()):
+            now, then = self._number(operand.tree, known), before[i] if before else None
             if now is None or then is None:
                 return None
-            known[change.id] = now < 0.0 < then or then < 0.0 < now
+            known[node] = now < 0.0 < then or then < 0.0 < now
         answer = self._evaluate(self._checked.tree, known)
-        return answer.flat() if isinstance(answer, Numbers) else answer
+        return tuple(answer.ravel().tolist()) if isinstance(answer, np.ndarray) else answer
 
     def operands(self, view: View) -> Before:
-        """What its changes of sign look at, as it stands."""
-        return tuple(self._operand(view, change.operand) for change in self._checked.changes)
-
-    def _operand(self, view: View, operand: Checked) -> float | None:
-        known = self._known(view, operand)
-        return None if known is None else self._number(operand.tree, known)
+        """The present operands of its calls of changes_sign."""
+        operands = ((each.tree, self._known(view, each)) for each in self._checked.changes.values())
+        return tuple(None if known is None else self._number(tree, known) for tree, known in operands)
 
     def row(self, view: View) -> int | None:
-        """The scalar that this is, or is the gradient or a moment of, if it is a single one that is there."""
+        """The row of the scalar whose value, gradient or moment it is; None if it is not a single one that exists."""
         tree = self._checked.tree
-        if not isinstance(tree, ast.Name) or self.kind is not Kind.NUMBER:
+        if isinstance(tree, ast.Name) and tree.id == "loss":
+            return view.program.loss_row
+        if tree not in self._checked.slots or self.kind is not Kind.NUMBER:
             return None
-        if tree.id in NAMES:
-            return view.program.loss_row if tree.id == "loss" else None
-        *inside, slot = self._checked.slots  # the last is the expression, those before stand in its index
+        inside = dict(self._checked.slots)  # of its index
+        reference, parts = inside.pop(tree)
         known = self._known(view, replace(self._checked, slots=inside))
-        if known is None:
-            return None
-        index = self._index(slot, known)
-        rows: Rows | None = None if index is None else slot.reference.rows(view, index)
+        index = None if known is None else self._index(parts, known)
+        rows = None if index is None else reference.rows(view, index)
         return None if rows is None else int(rows)
 
     @property
     def of_data(self) -> bool:
-        """Whether it speaks of values: of no gradient, and of no moment of Adam."""
-        return all(slot.reference.quantity == "data" for slot in self._checked.slots)
+        """Whether it refers to no gradient and to no moment of Adam."""
+        return all(reference.quantity == "data" for reference, _ in self._checked.slots.values())
 
-    def _known(self, view: View, of: Checked) -> dict[str, Value] | None:
-        """The meaning of the plain names in a checked tree; None if any of it is not known."""
-        known: dict[str, Value] = {}
+    def _known(self, view: View, of: Checked) -> dict[ast.expr | str, Value] | None:
+        """The values of the plain names and the references in a checked tree; None if any of them is not known."""
+        known: dict[ast.expr | str, Value] = {}
         for name, spec in of.names.items():
             value = spec.read(view)
             if value is None:
                 return None
             known[name] = value
-        for slot in of.slots:
-            index = self._index(slot, known)
-            values = None if index is None else slot.reference.read(view, index)
+        for node, (reference, parts) in of.slots.items():
+            index = self._index(parts, known)
+            values = None if index is None else reference.read(view, index)
             if values is None:
                 return None
-            known[slot.id] = values
+            known[node] = values
         return known
 
-    def _index(self, slot: Slot, known: Mapping[str, Value]) -> tuple[int, ...] | None:
+    def _index(self, parts: tuple[ast.expr, ...], known: Mapping[ast.expr | str, Value]) -> tuple[int, ...] | None:
         index = []
-        for part in slot.index:
+        for part in parts:
             i = self._evaluate(part, known)
             i = token_id(i, self.scope.token_ids) if isinstance(i, str) else i
             if not isinstance(i, int | float) or i != i // 1:
@@ -145,25 +121,24 @@ class Expression:
             index.append(int(i))
         return tuple(index)
 
-    def _number(self, tree: ast.expr, known: Mapping[str, Value]) -> float | None:
+    def _number(self, tree: ast.expr, known: Mapping[ast.expr | str, Value]) -> float | None:
         answer = self._evaluate(tree, known)
         try:
             return float(answer) if isinstance(answer, int | float) else None
         except OverflowError:  # an integer that no float is as large as
             return None
 
-    def _evaluate(self, tree: ast.expr, known: Mapping[str, Value]) -> Value | None:
-        self._evaluator.names = known
+    def _evaluate(self, tree: ast.expr, known: Mapping[ast.expr | str, Value]) -> Value | None:
         try:
-            return self._evaluator.eval(self.text, tree)  # type: ignore[no-any-return]
-        except (ArithmeticError, ValueError):  # such as 1 / 0 and log(0)
+            return calculate(tree, known)  # type: ignore[no-any-return]
+        except (ArithmeticError, ValueError):
             return None
 
-    # When it is asked.
+    # When to evaluate it.
 
     def moments(self, program: StepProgram) -> list[Moment]:
-        """Where in a step it is asked, in order: the first places (the start, or the end of an event) where all that
-        it speaks of is known; once for each position if it speaks of one, and for each phase if it speaks of that.
+        """Where in a step to evaluate it, in order: the first places (the start, or the end of an event) where all that
+        it refers to is known; once for each position if it refers to one, and for each phase if it refers to that.
         """
         first = 0 if self.grain <= Grain.LOSS and not (self.positional and self.grain is Grain.LOSS) else 1
         phases = list(Phase)[first:] if self._phased else [list(Phase)[first]]
@@ -179,8 +154,8 @@ class Expression:
         return [program.stretches(phase)[0].last]
 
     def _ticks_of_positions(self, phase: Phase, program: StepProgram) -> list[int]:
-        """For each position the end of the event that completes what is asked for; its first event if nothing is."""
-        tensors = [x for x in self._checked.spoken_of if isinstance(x, Reference) and x.positional]
+        """For each position the end of the event that completes all references; of its first event without any."""
+        tensors = [x for x in self._checked.references if isinstance(x, Reference) and x.positional]
         awaited = [x for x in tensors if phase is Phase.FORWARD or x.quantity == "grad"]
         ends: dict[int, int] = {}
         for stretch in program.stretches(phase):

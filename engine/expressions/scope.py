@@ -1,6 +1,6 @@
-"""What an expression can speak of: names of a step, tensors, parameters, their gradients and moments, at one moment.
+"""What an expression can refer to: names of a step, tensors, parameters, their gradients and moments, at one moment.
 
-A reference is read from a `View`. What is not known at the moment is None. Knows nothing of syntax.
+A reference is read from a `View`; what is not known at the moment is None.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, IntEnum
 from functools import cached_property, partial
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -46,59 +46,7 @@ class Grain(IntEnum):
     NORM = 4  # the end of the backward phase
 
 
-class Numbers:
-    """Several numbers, of which expressions see METHODS and nothing else: no array is ever handed out."""
-
-    __slots__ = ("_values",)
-
-    def __init__(self, values: Floats) -> None:
-        self._values = values
-
-    def max(self) -> float:
-        return self._one(np.max)
-
-    def min(self) -> float:
-        return self._one(np.min)
-
-    def sum(self) -> float:
-        return self._one(np.sum)
-
-    def mean(self) -> float:
-        return self._one(np.mean)
-
-    def norm(self) -> float:
-        """The root of the sum of squares."""
-        return norm(self._values)
-
-    def argmax(self) -> int:
-        """Where the largest stands, counted row by row from 0."""
-        return int(self._values.argmax())
-
-    def argmin(self) -> int:
-        """Where the smallest stands, counted row by row from 0."""
-        return int(self._values.argmin())
-
-    def _one(self, reduce: Callable[[Floats], Any]) -> float:
-        with np.errstate(over="ignore", invalid="ignore"):
-            return float(reduce(self._values))
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def flat(self) -> tuple[float, ...]:
-        """All of them, row by row."""
-        return tuple(self._values.ravel().tolist())
-
-
-METHODS = frozenset({"max", "min", "sum", "mean", "norm", "argmax", "argmin"})
-
-Value = float | int | str | bool | Numbers
-
-
-def norm(values: Floats) -> float:
-    """The root of the sum of squares."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return float(np.sqrt(np.sum(values * values)))
+Value = float | int | str | bool | Floats
 
 
 def grad_norm(view: View) -> float:
@@ -153,7 +101,7 @@ NAMES = {
 
 
 class Scope:
-    """All that expressions about runs of this configuration and alphabet can speak of.
+    """All that expressions about runs of this configuration and alphabet can refer to.
 
     `specs` are the tensors and matrices by name, known where there is a recording. Without them two positions are
     recorded when they are first asked for, which raises ConfigError for a model that is too large.
@@ -167,7 +115,7 @@ class Scope:
 
     @classmethod
     def of(cls, view: View) -> Scope:
-        """The scope of the run that is seen."""
+        """The scope of a view's run."""
         return cls(view.config, view.program.tokenizer, view.recording.specs)
 
     @cached_property
@@ -226,13 +174,13 @@ class Reference:
             return None
         return np.asarray(rows[0] if self.spec.shape == () else rows[index])
 
-    def read(self, view: View, index: tuple[int, ...]) -> float | Numbers | None:
+    def read(self, view: View, index: tuple[int, ...]) -> float | Floats | None:
         """Its value, or values, where all of them are known."""
         rows = self.rows(view, index)
         values = None if rows is None else self._values(view, rows)
         if values is None:
             return None
-        return float(values) if values.ndim == 0 else Numbers(values)
+        return float(values) if values.ndim == 0 else values
 
     def _values(self, view: View, rows: Rows) -> Floats | None:
         if self.quantity in ("m", "v"):

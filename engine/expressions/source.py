@@ -1,4 +1,4 @@
-"""The text of an expression: read as Python's syntax, never run, with errors that point into it."""
+"""The text of an expression, parsed as Python's syntax and never run, with errors that point into it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ BRACKETS = rf"(?:\s*\[(?:[^\[\]\"']|{QUOTED})*\])+"
 
 
 def check_length(text: str, kind: Callable[[str], Exception]) -> None:
-    """Raise a `kind` for what is too long to be looked at at all."""
+    """Raise a `kind` for a text that is too long to parse."""
     if len(text) > LONGEST:
         raise kind(f"this has {len(text):,} characters; write at most {LONGEST}")
 
 
 def split_indices(brackets: str) -> list[str]:
-    """What stands in brackets, index by index as written: `[0, 3]` and `[0][3]` are the same cell."""
+    """The indices in brackets, as written: `[0, 3]` and `[0][3]` are the same cell."""
     found = []
     for inside in re.findall(rf"\[((?:[^\[\]\"']|{QUOTED})*)\]", brackets):
         found += [part.strip() for part in re.findall(rf"(?:^|,)((?:[^,\"']|{QUOTED})*)", inside)]
@@ -58,7 +58,7 @@ class ExpressionSource:
             raise ExpressionError("this cannot be read; write something simpler", self.text) from None
 
     def _refuse_disguises(self) -> None:
-        """Python reads letters that only look like others (in NFKC) as those; who reads the text does not."""
+        """Refuse letters that Python takes for others (by NFKC) and that a person does not."""
         for node in ast.walk(self.tree):
             name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
             if not self.written(node).endswith(name):

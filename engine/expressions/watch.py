@@ -1,4 +1,4 @@
-"""`Watch`: a number or an expression to be looked at from any moment, and how a single scalar is written as one.
+"""`Watch`: an expression evaluated at any moment, perhaps for a position of its own; and the watch that names a scalar.
 
 `q[0, 3]` is the q of the position that the moment is at; `q[0, 3]@pos=2` is that of position 2, wherever the moment is.
 """
@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 import numpy as np
 
 from engine.errors import ExpressionError
 from engine.explain.scalar import Explainer
+from engine.expressions.breakpoint import EventPattern
 from engine.expressions.expression import Answer, Expression
 from engine.expressions.scope import Scope
 from engine.expressions.source import check_length
@@ -21,7 +21,7 @@ AT = re.compile(r"(?P<words>.*\S)\s*@\s*pos\s*=\s*(?P<pos>\d{1,9})\s*")
 
 
 class Watch:
-    """`text`, ready to be looked at. Raises ExpressionError. Not to be asked from two threads at once."""
+    """A checked watch. Raises ExpressionError."""
 
     def __init__(self, text: str, scope: Scope) -> None:
         check_length(text, ExpressionError)
@@ -40,30 +40,25 @@ class Watch:
 
     @property
     def lasting(self) -> bool:
-        """Whether it can be known at the end of a step: it names its position, or speaks of none."""
+        """Whether it has a value at the end of a step: it names its position, or depends on none."""
         return self.pos is not None or not self.expression.positional
 
     def value(self, view: View) -> Answer:
         """Its value at the moment of the view; None where that is not known."""
-        of = self._of(view)
-        return None if of is None else self.expression.value(of)
+        at = self._at_position(view)
+        return None if at is None else self.expression.value(at)
 
     def row(self, view: View) -> int | None:
-        """The scalar that it is, or is the gradient or a moment of; None if it is not a single one that is there."""
-        of = self._of(view)
-        return None if of is None else self.expression.row(of)
+        """The row of the scalar whose value, gradient or moment it is; None if it is not a single one that exists."""
+        at = self._at_position(view)
+        return None if at is None else self.expression.row(at)
 
-    def _of(self, view: View) -> View | None:
+    def _at_position(self, view: View) -> View | None:
         return view if self.pos is None else view.speaking_of(self.pos)
 
 
-def watching(text: str, scope: Scope) -> Callable[[View], Answer]:
-    """For `engine.run.replay`: what a watch of its own says in each step. Raises ExpressionError."""
-    return Watch(text, scope).value
-
-
 def watch_text(view: View, row: int) -> str | None:
-    """A scalar as a watch that is this one at every moment; None if it is on the way to another or a constant."""
+    """The watch that names a scalar at every moment; None for a constant or a scalar on the way to a tensor."""
     place = view.recording.matrix_of(row)
     if place is not None:
         matrix, i, j = place
@@ -81,13 +76,10 @@ def watch_text(view: View, row: int) -> str | None:
 
 
 def describe_scalar(view: View, row: int) -> str:
-    """Any scalar, in as many words as it takes to tell it from others: as a watch if it is one, else with its place."""
+    """A unique name of any scalar: its watch if it has one, else its name with position, layer and head."""
     explain = Explainer(view)
     tensor = explain.tensor(row)
     name = watch_text(view, row)
     if name is not None or tensor is None or tensor.pos is None:
         return name or explain.name(row)
-    places = [
-        f"{what}={number}" for what, number in (("layer", tensor.layer), ("head", tensor.head)) if number is not None
-    ]
-    return f"{explain.name(row)}@{','.join([f'pos={tensor.pos}', *places])}"
+    return EventPattern(explain.name(row), None, tensor.pos, tensor.layer, tensor.head).text

@@ -1,6 +1,6 @@
-"""`InterventionPlan`: changes made ready for a run, as rows and numbers for each of its steps.
+"""`InterventionPlan`: the changes of a run as rows and numbers for each of its steps.
 
-Means of what is switched off are taken when their step begins, in the plain order: documents, positions, left to right.
+Means of ablated parts are sums in the plain order: documents, positions, left to right.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from engine.model.recording import Floats, Recording, Span, Workspace
 from engine.text import quoted
 from engine.timeline.events import StepProgram
 
-TEMPERATURE = 0.5  # of samples, where nothing else is said
+TEMPERATURE = 0.5  # of samples, unless it is changed
 
 
 def apart(one: Sequence[Change], other: Sequence[Change]) -> int | None:
@@ -31,7 +31,7 @@ def apart(one: Sequence[Change], other: Sequence[Change]) -> int | None:
 
 
 class InterventionPlan:
-    """What a run does otherwise than its configuration and seed say. Later changes come after earlier ones."""
+    """Applies changes to the steps of a run. Later changes come after earlier ones."""
 
     def __init__(self, recording: Recording, changes: Iterable[Change] = ()) -> None:
         self.changes = tuple(changes)
@@ -39,7 +39,7 @@ class InterventionPlan:
         self._means: dict[Ablation, Floats] = {}  # replaced, never changed: other threads may be reading it
 
     def taking_on(self, changes: Iterable[Change]) -> InterventionPlan:
-        """Other changes; means that were taken before the first step that differs stay known."""
+        """The plan of other changes; it keeps means that were taken before the first step that differs."""
         other = InterventionPlan(self._recording, changes)
         step = apart(self.changes, other.changes)
         other._means = {change: mean for change, mean in self._means.items() if step is None or change.step < step}
@@ -64,26 +64,26 @@ class InterventionPlan:
                 params[self._recording.matrices[change.matrix][change.index]] = change.value
 
     def overrides(self, program: StepProgram) -> Overrides | None:
-        """What is otherwise in a training step; None if nothing is. Raises what `rows` raises."""
+        """The scalars that are set in a training step; None if there are none. Raises what `rows` raises."""
         values = self._switched_off(program.step)
-        off = set(values)
+        cut = set(values)
         for change in self.changes:
             if isinstance(change, SetScalar) and change.step == program.step:
                 rows = self.rows(change, program)
                 values |= dict.fromkeys(rows, change.value)
-                off -= set(rows)
-        return self._made_of(values, off)
+                cut -= set(rows)
+        return self._overrides(values, cut)
 
     def in_samples(self, step: int) -> Overrides | None:
-        """What is otherwise in samples drawn in a step: what is switched off. None if nothing is."""
+        """The scalars that are set in samples drawn in a step, those of ablated parts; None if there are none."""
         values = self._switched_off(step)
-        return self._made_of(values, set(values))
+        return self._overrides(values, set(values))
 
-    def _made_of(self, values: dict[int, float], off: set[int]) -> Overrides | None:
-        return Overrides(self._recording.op, values, frozenset(off)) if values else None
+    def _overrides(self, values: dict[int, float], cut: set[int]) -> Overrides | None:
+        return Overrides(self._recording.op, values, frozenset(cut)) if values else None
 
     def check(self, change: Change, program: StepProgram) -> None:
-        """Raise ChangeError if there is nothing in its step, of which this is the program, that it could change."""
+        """Raise ChangeError if its step, of which this is the program, has no such scalar."""
         if isinstance(change, SetScalar):
             self.rows(change, program)
 
@@ -107,10 +107,8 @@ class InterventionPlan:
             raise ChangeError(f"{change.name} has {len(rows)} elements at position {change.pos}; write a smaller index")
         return np.atleast_1d(rows[change.index]).ravel().tolist()
 
-    # What is switched off.
-
     def _switched_off(self, step: int) -> dict[int, float]:
-        """The value of every scalar that is off in a step, as far as means are known."""
+        """The value of every scalar of an ablated part in a step, as far as means are known."""
         values: dict[int, float] = {}
         for change in self.changes:
             if not isinstance(change, Ablation) or change.step > step or (change.mean_of and change not in self._means):
@@ -139,7 +137,7 @@ class InterventionPlan:
 
 
 def _tensors(change: Ablation, span: Span) -> list[Rows]:
-    """What a part makes at a position: the values a head mixes, what the MLP adds, or keys and values."""
+    """The tensors of a part at a position: the output of a head, that of the MLP, or key and value."""
     own = [tensor for tensor in span.tensors if tensor.layer == change.layer]
     if change.kind == "head":
         return [t.rows for t in own if t.operation.kind == "weighted_sum" and t.head == change.number]

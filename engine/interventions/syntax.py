@@ -1,6 +1,6 @@
-"""What can be changed in a run, each change with the step from which it holds, and how a person writes it.
+"""The changes that a run can have, each with the step from which it holds, and their syntax.
 
-NAME[INDEX]@pos=P,step=S = VALUE, where all but the name may be missing. Knows nothing of how a run is changed.
+NAME[INDEX]@pos=P,step=S = VALUE, where all but the name may be missing. `plan` applies them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from engine.errors import ChangeError, ConfigError
 from engine.expressions.scope import Scope
 from engine.expressions.source import BRACKETS, check_length, split_indices
 from engine.model.config import Config
+from engine.sampling.strategy import DecodingStrategy
 from engine.text import split, token_id
 
 GRAMMAR = re.compile(
@@ -30,7 +31,7 @@ EXAMPLES = (
 
 @dataclass(frozen=True, slots=True)
 class SetParameter:
-    """An element, a row or all of a parameter matrix has this value when the step begins."""
+    """Sets an element, a row or all of a parameter matrix when the step begins."""
 
     step: int
     matrix: str
@@ -45,9 +46,9 @@ class SetParameter:
 
 @dataclass(frozen=True, slots=True)
 class SetScalar:
-    """An element or all of a tensor takes this value when it is made in the step; its slopes are as they were made.
+    """Sets an element or all of a tensor when the step has computed it; local derivatives stay those of the original.
 
-    `index` begins with the layer and the head, if the tensor has them, as in expressions.
+    `place` is the layer and the head, if the tensor has them.
     """
 
     step: int
@@ -66,10 +67,10 @@ class SetScalar:
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """From the step on, a part of a layer is a plain number, through which no gradient flows: 0, or its mean.
+    """From the step on, replaces a part of a layer by 0 or by its mean, a constant that takes no gradient.
 
-    A `head` has head_out off at every position, the `mlp` has mlp_fc2, a `pos` has its k and v. The mean is taken, as
-    the step begins, over all positions of the next `mean_of` documents; 0 for none.
+    The part is head_out of a `head` at every position, mlp_fc2 of the `mlp`, or k and v of a `pos`. The mean is taken,
+    when the step begins, over all positions of the next `mean_of` documents; 0 means no mean.
     """
 
     step: int
@@ -91,7 +92,7 @@ class Ablation:
 
 @dataclass(frozen=True, slots=True)
 class SetHyperparameter:
-    """From the step on, a hyperparameter of training or sampling is another; the schedule still falls to 0."""
+    """Sets a hyperparameter of training or sampling from the step on; the learning rate still decays to 0."""
 
     step: int
     name: str
@@ -121,13 +122,14 @@ def parse(text: str, scope: Scope, step: int = 0) -> Change:
         raise ChangeError(f"there is no step {step} in this schedule; write a step from 0 to {scope.config.num_steps}")
     name, value = read["name"], read["value"]
     part = PART.fullmatch(name)
+    placed = pos is not None or read["index"] is not None
     if part is not None and name not in scope.specs:
-        _no(pos is not None or read["index"] is not None, f"{name} takes no [...] and no pos; write {name}@step={step}")
+        _no(placed, f"{name} takes no [...] and no pos; write {name}@step={step}")
         kind, number = (part["kind"], int(part["number"])) if part["kind"] else ("mlp", None)
         return _ablation(Ablation(step, int(part["layer"]), kind, number, _mean(value, name)), scope.config)
     number_ = _number(value, name)
     if name in RATES:
-        _no(pos is not None or read["index"] is not None, f"{name} takes no [...] and no pos; write {name} = {value}")
+        _no(placed, f"{name} takes no [...] and no pos; write {name} = {value}")
         return _rate(SetHyperparameter(step, name, number_), scope.config)
     return _set(name, _index(read["index"], scope, name), pos, step, number_, scope)
 
@@ -192,10 +194,10 @@ def _ablation(change: Ablation, config: Config) -> Ablation:
 
 def _rate(change: SetHyperparameter, config: Config) -> SetHyperparameter:
     try:
-        if change.name != "temperature":
+        if change.name == "temperature":
+            DecodingStrategy(change.value)
+        else:
             replace(config, **{change.name: change.value})  # type: ignore[arg-type]
-        elif change.value <= 0.0 or math.isinf(1.0 / change.value):
-            raise ConfigError(f"temperature is {change.value}; give a finite number above 0 (0.5 is usual)")
     except ConfigError as error:
         raise ChangeError(str(error)) from None
     return change

@@ -106,7 +106,7 @@ class GradientOrder:
 
     def _residual(self, pos: int) -> Rows:
         """The rows of the residual stream that the logits of a position are made from."""
-        return self._recording.positions[pos].tensor("logits").operation.operands["x"]
+        return self._recording.positions[pos].residual_stream[-1].rows
 
     def _sort(self, root: int, lowest: int, shallow: int, span: Span, child: Rows) -> Rows:
         scratch = np.empty(2 * (span.last - span.first), dtype=np.int32)
@@ -136,8 +136,8 @@ class GradientOrder:
         """The steps above the last residual, as at position 0, with the places where pieces of the body belong."""
         r, span, top = self._recording, self._recording.positions[0], self._top(0)
         child = r.child[: 2 * span.last].copy()
-        child[2 * r.nll_rows[0]] = span.tensor("probs").rows[target]
-        rows = self._sort(int(span.tensor("loss_t").rows[0]), span.first, top, span, child)
+        child[2 * r.nll_rows[0]] = span.probs.rows[target]
+        rows = self._sort(int(span.loss.rows[0]), span.first, top, span, child)
         self._turn[span.first : span.last] = 0
         steps, first = [], 0
         for at in np.flatnonzero(rows < top):

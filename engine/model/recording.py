@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -33,9 +34,12 @@ BYTES_A_TWIN = 45  # what it costs at most in each further run of the same recor
 MOST_ROWS = 2**30  # children are 32-bit numbers, two a row
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Span:
-    """A stretch of the tape, `first` to `last` (exclusive), and the tensors named in it."""
+    """Tape rows [first, last) and the named tensors they contain.
+
+    The span of a position also knows its tensors by what they are for, whatever the model calls them.
+    """
 
     first: int
     last: int
@@ -47,6 +51,58 @@ class Span:
             if tensor.name == name:
                 return tensor
         raise KeyError(name)
+
+    def made_by(self, kind: str) -> Tensor:
+        """The tensor that an operation of this kind makes, the last one of several; KeyError if there is none."""
+        for tensor in reversed(self.tensors):
+            if tensor.operation.kind == kind:
+                return tensor
+        raise KeyError(kind)
+
+    def holder(self, rows: Rows) -> Tensor | None:
+        """The tensor that the first of these rows is an element of; None for parameters and intermediate results."""
+        row = rows.flat[0]
+        return next((t for t in self.tensors if t.first <= row < t.last and row in t.rows), None)
+
+    def _operand(self, tensor: Tensor) -> Tensor:
+        """The tensor that the first operand of an operation is."""
+        found = self.holder(next(iter(tensor.operation.operands.values())))
+        assert found is not None
+        return found
+
+    @property
+    def embedding(self) -> Tensor:
+        """The embedded token and position, which the residual stream begins with: (n_embd,)."""
+        return self.made_by("embed")
+
+    @property
+    def loss(self) -> Tensor:
+        """The loss of the position."""
+        return self.made_by("nll")
+
+    @property
+    def probs(self) -> Tensor:
+        """The probabilities that the loss is taken from: (vocab_size,)."""
+        return self._operand(self.loss)
+
+    @property
+    def logits(self) -> Tensor:
+        """The logits that the probabilities are the softmax of: (vocab_size,)."""
+        return self._operand(self.probs)
+
+    @cached_property
+    def residual_stream(self) -> tuple[Tensor, ...]:
+        """The residual stream after each operation on it, from the embedding to what the logits are made of.
+
+        It goes from an addition to its operand `x_residual`, and otherwise to the first operand.
+        """
+        stream = [self._operand(self.logits)]
+        while True:
+            operands = stream[-1].operation.operands
+            before = self.holder(operands.get("x_residual", next(iter(operands.values()))))
+            if before is None:
+                return tuple(reversed(stream))
+            stream.append(before)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +134,8 @@ class Recording:
     live: Mask  # where gradients flow to: parameters and what is computed, not constants
     dots: Dots  # the dot products among `rows`
     dot_counts: tuple[int, ...]  # how many of them begin before the end of each position
-    embed_rows: Rows  # (block_size, n_embd): the rows whose first child is what a position reads from wte
+    token_matrix: str  # the matrix that has a row for each token that is read
+    embed_rows: Rows  # (block_size, n_embd): the rows whose first child is what a position reads from it
     nll_rows: Rows  # (block_size,): the row of log(p) of each position, whose child depends on the target
     probs: Rows  # (block_size, vocab_size): the rows that it may be
 
@@ -141,8 +198,8 @@ class Workspace:
         """Let the positions from `first` on read these tokens, and those from 0 on be judged by `targets`."""
         r = self.recording
         inputs, aims = np.array(token_ids, dtype=np.int32), np.array(targets, dtype=np.int32)
-        wte = r.matrices["wte"]
-        self.loops.patch(self.child, r.config.n_embd, r.embed_rows, wte, first, inputs, r.nll_rows, r.probs, aims)
+        table = r.matrices[r.token_matrix]
+        self.loops.patch(self.child, r.config.n_embd, r.embed_rows, table, first, inputs, r.nll_rows, r.probs, aims)
 
     def forward(self, rows: Rows, first: int, last: int) -> int:
         """Compute `rows[first:last]`; FINE, or the index at which Python's arithmetic would raise."""
@@ -332,6 +389,11 @@ def _span(tape: Tape, first: int) -> Span:
     return Span(first, len(tape), tensors)
 
 
+def _matrix_at(matrices: dict[str, Rows], rows: Rows) -> str:
+    """The matrix that these rows are a row of."""
+    return next(name for name, its in matrices.items() if rows[0] in its)
+
+
 def _log_in(op: npt.NDArray[np.int8], tensor: Tensor) -> int:
     (log,) = np.flatnonzero(op[tensor.first : tensor.last] == LOG) + tensor.first
     return int(log)
@@ -375,7 +437,8 @@ def _freeze(
         live=live,
         dots=dots,
         dot_counts=tuple(np.searchsorted(dots.starts, row_counts).tolist()),
-        embed_rows=np.stack([span.tensor("embed").rows for span in positions]),
-        nll_rows=np.array([_log_in(op, span.tensor("loss_t")) for span in positions], dtype=np.int32),
-        probs=np.stack([span.tensor("probs").rows for span in positions]),
+        token_matrix=_matrix_at(matrices, positions[0].embedding.operation.operands["token"]),
+        embed_rows=np.stack([span.embedding.rows for span in positions]),
+        nll_rows=np.array([_log_in(op, span.loss) for span in positions], dtype=np.int32),
+        probs=np.stack([span.probs.rows for span in positions]),
     )

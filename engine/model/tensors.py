@@ -22,7 +22,8 @@ class TensorSpec:
     `places` are the layer and the head that say which one it is, with how many there are; `shape` is its shape beyond
     them. `kind` is the operation that makes it, or "parameter"; `inputs` name the tensors and matrices it is made of.
     `tokens`: its first dimension counts tokens. `grows`: it has one element for each position so far, and `shape` is
-    the longest.
+    the longest. `layer` is that of the tensors that a matrix is used for; None if it is used in no layer or in several,
+    and for tensors.
     """
 
     name: str
@@ -32,6 +33,7 @@ class TensorSpec:
     inputs: tuple[str, ...] = ()
     tokens: bool = False
     grows: bool = False
+    layer: int | None = None
 
     @property
     def parameter(self) -> bool:
@@ -67,8 +69,11 @@ def tensor_specs(
             name in tokens,
             grows,
         )
+    used = {name: {tensor.layer for tensor in first if tensor.operation.matrix == name} for name in shapes}
+    layers = {name: next(iter(its)) if len(its) == 1 else None for name, its in used.items()}
     return found | {
-        name: TensorSpec(name, {}, shape, PARAMETER, tokens=name in tokens) for name, shape in shapes.items()
+        name: TensorSpec(name, {}, shape, PARAMETER, tokens=name in tokens, layer=layers[name])
+        for name, shape in shapes.items()
     }
 
 

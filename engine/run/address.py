@@ -13,7 +13,7 @@ from engine.expressions.breakpoint import EventPattern
 from engine.expressions.scope import Scope
 from engine.expressions.source import check_length
 from engine.text import quoted
-from engine.timeline.events import Event, Moment, Phase, StepProgram
+from engine.timeline.events import Moment, Phase, StepProgram
 
 WORDS = re.compile(
     r"(?:(?:step\s+)?(?P<step>\d{1,9})(?!\S)\s*)?"
@@ -85,23 +85,18 @@ class Address:
         stretches = program.stretches(self.phase)
         if self.end:
             return Moment(self.step, self.phase, stretches[-1].last)
-        found = self._event(program, stretches)
+        found = next((s for s in stretches if self.place is None or self.place.matches(s)), None)
+        if found is None:
+            assert self.place is not None
+            raise AddressError(
+                f"the {self.phase} phase of step {self.step} has no {self.place.describe()}: its document is "
+                f"{quoted(program.doc)}, with positions 0 to {program.n - 1}"
+            )
         ticks = found.last - found.first
         if self.scalar is not None and self.scalar > ticks:
             which = found.name if self.place else f"{found.name}, the first event of the {self.phase} phase,"
             raise AddressError(f"{which} is made of {ticks} scalars, not of {self.scalar}")
         return Moment(self.step, self.phase, found.last if self.scalar is None else found.first + self.scalar)
-
-    def _event(self, program: StepProgram, stretches: list[Event]) -> Event:
-        if self.place is None:
-            return stretches[0]
-        for stretch in stretches:
-            if self.place.matches(stretch):
-                return stretch
-        raise AddressError(
-            f"the {self.phase} phase of step {self.step} has no {self.place.describe()}: its document is "
-            f"{quoted(program.doc)}, with positions 0 to {program.n - 1}"
-        )
 
 
 def _place(name: str, scope: Scope) -> EventPattern:

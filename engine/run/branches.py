@@ -1,7 +1,7 @@
 """`Branches`: changed copies of a run, by name. The run itself stays as it is.
 
-A branch is its changes and the moment at which it stands; its run is made when it is first asked for, from the
-original up to the first change, and replays what comes after.
+A branch is its changes and its moment; its session is made on first use, as a copy of the original up to the first
+change, and replays what comes after.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def is_name(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A name, the changes, later ones after earlier ones, and where the branch was left."""
+    """A name, the changes, later ones after earlier ones, and the moment of the branch."""
 
     name: str
     changes: tuple[Change, ...]
@@ -59,7 +59,7 @@ class Branches:
         return tuple(self[name] for name in self._branches)
 
     def session(self, name: str | None) -> Session:
-        """The run of a branch. One that is made for this stands where it has something of its own, or before it.
+        """The run of a branch. A new one stands at its first change, or before it.
 
         Raises ChangeError if a change has no place in its step.
         """
@@ -78,9 +78,9 @@ class Branches:
         return () if name is None else self._branches[name].changes
 
     def copy(self, name: str | None, changes: Iterable[Change]) -> Session:
-        """Another run as that of a branch with these changes. It may be made and moved in another thread.
+        """A new run as that of a branch with these changes, perhaps for another thread.
 
-        The branch may be renamed or removed meanwhile; its run is only where the copy begins if it is still there.
+        If the branch is renamed or removed meanwhile, the copy starts from the original.
         """
         known = self.original if name is None else self._sessions.get(name, self.original)
         return known.branch(changes)
@@ -90,9 +90,9 @@ class Branches:
         return next((name for name, each in self._sessions.items() if each is session), None)
 
     def change(self, name: str | None, changes: Iterable[Change], enter: bool = True) -> Branch:
-        """Let a branch have these changes; from the original a new branch is made. Raises ChangeError.
+        """Give a branch these changes; from the original, make a new branch. Raises ChangeError.
 
-        One that is not to be entered stands where it stood; its run is made when it is asked for.
+        Unless it is entered, it keeps its moment, and its run is made on first use.
         """
         left = self.left_at(name)
         session = self.session(name).branch(changes)

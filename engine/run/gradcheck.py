@@ -1,13 +1,13 @@
-"""Gradients beside slopes: central finite differences of a document's loss, by the engine's own forward phase.
+"""Compares gradients with central finite differences of a document's loss, computed by the engine's forward phase.
 
-It says what both are and how far apart. What is near enough is for the reader to judge: there is no tolerance here.
+It reports both and their difference; there is no tolerance.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -105,15 +105,15 @@ class Summary:
 
 
 def _size(check: CheckedGradient) -> float:
-    """How large the difference is; none is larger than one that is no number."""
+    """The size of the difference; nan counts as infinite."""
     return math.inf if math.isnan(check.difference) else abs(check.difference)
 
 
 class GradientChecker:
     """Checks gradients of training step `step`: of its document's loss, at the parameters that the step starts from.
 
-    `run` is moved there and belongs to the checker from then on, so give it a `Session.twin()`. Raises Stopped if
-    `on_step` asks for it on the way, NumericFault if a fault lies on the way or in the step itself.
+    `run` is moved there and belongs to the checker from then on, so give it a `Session.replay_copy()`. Raises Stopped
+    if `on_step` asks for it on the way, NumericFault if a fault lies on the way or in the step itself.
     """
 
     def __init__(self, run: Session, step: int, on_step: OnStep | None = None) -> None:
@@ -133,17 +133,21 @@ class GradientChecker:
         gradient, and where the loss cannot be computed at such a distance.
         """
         name = self.name(row)
-        self._refuse(row, name, h)
+        if h is not None and not (math.isfinite(h) and h > 0):
+            raise GradCheckError(f"h is {h:g}; give a number above 0, such as 1e-5")
+        if not self.recording.live[row]:
+            raise GradCheckError(f"{name} is a plain number to the model, so no gradient reaches it; choose another")
+        if not self.view.data(np.array([row])).known[0]:
+            raise GradCheckError(
+                f"{self._document} has positions 0 to {self.program.n - 1} and does not use {name}; "
+                "choose a scalar that it has"
+            )
         x, gradient = float(self._rest[row]), float(self._workspace.grad[row])
         h = default_h(x) if h is None else h
         plus, on_above = self._loss_at(row, x + h)
         minus, on_below = self._loss_at(row, x - h)
         kinks = tuple(self.name(int(relu)) for relu in self._relus[on_above != on_below])
         return CheckedGradient(row, name, x, gradient, (plus - minus) / (2 * h), h, plus, minus, kinks)
-
-    def checks(self, rows: Iterable[int], h: float | None = None) -> Iterator[CheckedGradient]:
-        """`check` for each of these scalars, as they are asked for."""
-        return (self.check(int(row), h) for row in rows)
 
     def row(self, text: str) -> int:
         """The scalar that is written like this, the inverse of `name`. Raises ExpressionError, GradCheckError."""
@@ -170,17 +174,6 @@ class GradientChecker:
         explain = Explainer(self.view)
         tensor = explain.tensor(row)
         return explain.name(row) + ("" if tensor is None or tensor.pos is None else f"@pos={tensor.pos}")
-
-    def _refuse(self, row: int, name: str, h: float | None) -> None:
-        if h is not None and not (math.isfinite(h) and h > 0):
-            raise GradCheckError(f"h is {h:g}; give a number above 0, such as 1e-5")
-        if not self.recording.live[row]:
-            raise GradCheckError(f"{name} is a plain number to the model, so no gradient reaches it; choose another")
-        if not self.view.data(np.array([row])).known[0]:
-            raise GradCheckError(
-                f"{self._document} has positions 0 to {self.program.n - 1} and does not use {name}; "
-                "choose a scalar that it has"
-            )
 
     @property
     def _document(self) -> str:

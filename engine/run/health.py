@@ -1,4 +1,4 @@
-"""Health checks: what goes wrong in training, found where it begins. Each reads arrays, once a training step."""
+"""Health checks: find the first moment at which training goes wrong. Each reads arrays, once a training step."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CHECKS = {
     "dead-relu": "all ReLU units of a layer are dead for a whole document",
     "grad-norm": "the gradient norm is a hundred times its running median",
 }
-"""Every check's id and what it finds. A fault is raised by the engine's own arithmetic; the others are looked for."""
+"""What each check finds, by id. A fault is raised by the arithmetic itself; the others are searched for here."""
 
 MEDIAN_OF = 100  # steps that the running median of the gradient norm looks back
 FEWEST = 10  # steps that it takes to have one
@@ -33,7 +33,7 @@ TIMES = 100.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check found: since which moment, in a sentence, and at which scalar if it is one."""
+    """What a check found: the first moment of it, a sentence, and the row if it is a single scalar."""
 
     check: str
     moment: Moment
@@ -42,7 +42,7 @@ class Finding:
 
 
 Look = Callable[[View, int, bool], Finding | None]
-"""Looks at a phase of which so many ticks are done, told whether those are all."""
+"""Checks a phase: its view, how many ticks of the phase are done, and whether those are all."""
 
 
 class Health:
@@ -74,7 +74,7 @@ class Health:
     def look(self, view: View) -> list[Finding]:
         """All that has gone wrong in this step up to the moment, in order; each check finds the first in a phase.
 
-        What it reads stays until the step is over, so looking once at its end is enough.
+        What it reads does not change until the step is over, so one look at the end of the step is enough.
         """
         with np.errstate(over="ignore", invalid="ignore"):
             return [finding for phase in PHASES[: view.moment.phase.place + 1] for finding in self._look(view, phase)]
@@ -125,7 +125,7 @@ class Health:
 
 
 def _matrices_of_scores(specs: Mapping[str, TensorSpec]) -> set[str]:
-    """The matrices that queries and keys are made with."""
+    """The matrices that make queries and keys."""
     compared = {name for spec in specs.values() if spec.kind == "scores" for name in spec.inputs}
     return {name for made in compared for name in specs[made].inputs if specs[name].parameter}
 
@@ -165,7 +165,7 @@ def _bad_gradient(view: View, tick: int, ended: bool) -> Finding | None:
 
 
 def _first_bad_tick(view: View, last: int) -> int:
-    """The backward tick up to `last` after which some gradient is not finite; what once is not finite stays so."""
+    """The first backward tick up to `last` after which some gradient is not finite, by bisection: it stays so."""
     w, edges = view.workspace, view.program.edges
     good, bad = 0, last
     before, grad = np.zeros_like(w.grad), np.empty_like(w.grad)
@@ -194,5 +194,5 @@ def _bad_parameter(view: View, tick: int, ended: bool) -> Finding | None:
 
 
 def _finite(array: Floats) -> bool:
-    """Whether all numbers surely are; False sends the caller to look closer. This is the cheapest way to ask."""
+    """True only if all numbers are finite; False also where their squares overflow. One dot product is the cheapest."""
     return math.isfinite(np.dot(array, array))

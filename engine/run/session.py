@@ -146,16 +146,8 @@ class Session:
 
         Raises ConfigError for a temperature that is not above 0.
         """
-        return sample(
-            self.recording,
-            self.loops,
-            self.workspace.params,
-            self.tokenizer,
-            generator or self.generator,
-            n,
-            DecodingStrategy(self.temperature if temperature is None else temperature),
-            overrides=self._altered.in_samples(self.step),
-        )
+        strategy = DecodingStrategy(self.temperature if temperature is None else temperature)
+        return sample(self.sampler(), self.tokenizer, generator or self.generator, n, strategy)
 
     def sampler(self) -> Sampler:
         """What reads tokens with the parameters as they are, and says what comes next."""
@@ -231,16 +223,46 @@ class Session:
         nothing. So it may be made and moved in another thread while this run is moved in its own, or forgets steps.
         Raises ConfigError if there is no memory for it.
         """
+        twin = self._unplaced_copy()
+        twin._validator = self._new_validator()
+        twin._restore(*self.history.keyframes.nearest(self.step))
+        return twin
+
+    def step_copy(self) -> Session:
+        """Another run at the start of the present step, for looking at other moments of it. It measures no validation.
+
+        Raises ConfigError if there is no memory for it.
+        """
+        twin = self._unplaced_copy()
+        twin._validator = None
+        twin.adopt_step(self)
+        return twin
+
+    def adopt_step(self, other: Session) -> None:
+        """Stand at the start of the step in which `other` stands, of which this is a `step_copy`."""
+        self._restore(other.step, other.start_of_step())
+
+    def loss_again(self) -> float:
+        """The loss of the present step's document under the parameters as they are now, after the update.
+
+        The run then stands at the end of a forward phase that never was: it has to be placed anew.
+        """
+        after = self.workspace.params.copy()
+        self.workspace.grad[:] = 0.0
+        self._begin(self.step)
+        self.workspace.params[:] = after
+        self._advance(Phase.FORWARD, self.program.ticks(Phase.FORWARD))
+        return self._loss()
+
+    def _unplaced_copy(self) -> Session:
         twin = copy.copy(self)
         twin.generator = random.Random()
         twin.workspace = Workspace.beside(self.recording, self.loops)
         twin._order = GradientOrder(self.recording, self.loops)
-        twin._validator = self._new_validator()
         twin._m, twin._v = np.zeros_like(self._m), np.zeros_like(self._v)
         twin._altered = self._altered.taking_on(self.changes)
         twin.history = self.history.reader()
         twin._passed = Passed()
-        twin._restore(*self.history.keyframes.nearest(self.step))
         return twin
 
     def restart_copy(self) -> Session:

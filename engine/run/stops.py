@@ -1,20 +1,20 @@
-"""Continuing: from one moment on to the next stop, or back to the last one before.
+"""Moves a run from one moment on to the next stop, or back to the last one before.
 
-Which moments may be stops depends on the run alone, never on the way that led there: a condition is asked at the
-moments that `Expression.moments` names, an event has its own, and a health check finds the first moment in a phase. A
-breakpoint with a count passes some of its moments; they are counted on the way.
+Which moments may be stops depends on the run alone, not on the direction: a condition is evaluated at the moments that
+`Expression.moments` lists, an event has its own, and a health check finds the first moment in a phase. A breakpoint
+with a count passes some of its moments; they are counted on the way.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 
 from engine.errors import NumericFault, Stopped
-from engine.expressions.breakpoint import Armed, Breakpoint
+from engine.expressions.breakpoint import Armed, Breakpoint, EventPattern
 from engine.expressions.expression import Answer, Before, Expression
 from engine.expressions.scope import Scope
 from engine.run.health import CHECKS, Health
@@ -75,19 +75,18 @@ def continue_to(
 
 
 def _first(found: Iterable[Stop], hits: Counter[str]) -> Stop | None:
-    """The first that is not passed: a breakpoint asks for every `count`-th. What holds at its moment counts too."""
+    """The first that is not passed: a breakpoint stops every `count`-th time. All at one moment are counted."""
     for _, at_once in groupby(found, key=lambda stop: stop.moment):
-        wanted = [stop for stop in at_once if _counts(stop, hits)]
-        if wanted:
-            return wanted[0]
+        first = None
+        for stop in at_once:
+            if stop.breakpoint is not None:
+                hits[stop.breakpoint.id] += 1
+                if hits[stop.breakpoint.id] % stop.breakpoint.count:
+                    continue
+            first = first or stop
+        if first:
+            return first
     return None
-
-
-def _counts(stop: Stop, hits: Counter[str]) -> bool:
-    if stop.breakpoint is None:
-        return True
-    hits[stop.breakpoint.id] += 1
-    return hits[stop.breakpoint.id] % stop.breakpoint.count == 0
 
 
 def reverse_continue(session: Session, stops: Stops, on_step: OnStep | None = None) -> Stop | None:
@@ -154,12 +153,13 @@ class _Walk:
             yield from self._step()
             if self.session.step == self.limit.step:
                 return
-            yield from self._go(partial(self.session.run, self.session.step + 1, self._told))
+            yield from self._go(partial(self.session.run, self.session.step + 1, self._on_step))
 
     def _step(self) -> Iterator[list[Stop]]:
         """The stops of the present step."""
         session, here = self.session, self.session.moment
-        self._know_before()
+        if self.looking_back and session.step - 1 not in self.operands:
+            self._remember(session.step - 1, _before(session, list(self.looking_back.values())))
         for moment, armed in self._agenda(session.program):
             if moment.key < here.key:
                 continue
@@ -193,13 +193,14 @@ class _Walk:
         ended = view.moment == Moment(view.moment.step, Phase.UPDATE, view.program.ticks(Phase.UPDATE))
         if hits or ended or view.moment == self.limit:
             stops = self._unhealthy(view)
-            stops += [Stop(view.moment, f"{b.describe()}: {self._where(view.moment)}", breakpoint=b) for b in hits]
+            where = describe_moment(view.program, view.moment)
+            stops += [Stop(view.moment, f"{b.describe()}: {where}", breakpoint=b) for b in hits]
             if stops:
                 yield stops
 
     def _unhealthy(self, view: View) -> list[Stop]:
         return [
-            Stop(f.moment, f"{f.sentence}: {self._where(f.moment)}", check=f.check, row=f.row)
+            Stop(f.moment, f"{f.sentence}: {describe_moment(view.program, f.moment)}", check=f.check, row=f.row)
             for f in self.health.look(view)
         ]
 
@@ -214,17 +215,9 @@ class _Walk:
             yield stops
             raise
 
-    def _where(self, moment: Moment) -> str:
-        return describe_moment(self.session.program, moment)
-
-    def _told(self, step: int, loss: float) -> bool:
+    def _on_step(self, step: int, loss: float) -> bool:
         self.stopped = bool(self.on_step and self.on_step(step, loss))
         return self.stopped
-
-    def _know_before(self) -> None:
-        step = self.session.step - 1
-        if self.looking_back and step not in self.operands:
-            self._remember(step, _before(self.session, list(self.looking_back.values())))
 
     def _remember(self, step: int, operands: Iterable[Before | None]) -> None:
         self.operands = {
@@ -238,7 +231,5 @@ def describe_moment(program: StepProgram, moment: Moment) -> str:
     step = f"step {moment.step} (counted from 0), document {quoted(program.doc)}"
     if moment == Moment(moment.step):
         return f"start of {step}"
-    stretch = program.stretch_at(moment)
-    numbers = (("position", stretch.pos), ("layer", stretch.layer), ("head", stretch.head))
-    words = [f"{what} {number}" for what, number in numbers if number is not None]
-    return ", ".join([step, f"{moment.phase} phase", stretch.name, *words])
+    event = replace(EventPattern.of(program.stretch_at(moment)), phase=None)
+    return f"{step}, {moment.phase} phase, {event.describe()}"

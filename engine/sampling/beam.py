@@ -16,7 +16,7 @@ WIDEST = 10_000  # each of them is read through the model after every character:
 class Continuation:
     """A document, prefix and all. `log_prob` (nats) adds up what each token after the prefix has, BOS included.
 
-    It is `ended` by BOS; else the context was full.
+    `ended`: by BOS; else the context was full.
     """
 
     text: str
@@ -63,9 +63,7 @@ def beam(
                     over = token_id == tokenizer.bos or len(ids) > block_size
                     grown.append(_Path(ids, path.log_prob + math.log(p), over))
         paths = sorted(grown, key=lambda path: (-path.log_prob, path.ids))[:width]
-    return [_told(path, tokenizer) for path in paths]
-
-
-def _told(path: _Path, tokenizer: Tokenizer) -> Continuation:
-    ended = path.ids[-1] == tokenizer.bos
-    return Continuation(tokenizer.decode(path.ids[1 : -1 if ended else None]), path.log_prob, ended)
+    finished = ((path, path.ids[-1] == tokenizer.bos) for path in paths)
+    return [
+        Continuation(tokenizer.decode(p.ids[1 : -1 if ended else None]), p.log_prob, ended) for p, ended in finished
+    ]

@@ -1,6 +1,6 @@
 """Inference: new documents, one token after the other, drawn as the original draws them.
 
-`Sampler` has the probabilities of whatever token comes next; it is also what `inference` and `beam` stand on.
+`Sampler` computes the probabilities of the next token; `SampleStepper` and `beam` use it as well.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from engine.text import spelled
 
 
 class Sampler:
-    """Reads tokens with a copy of `params`, (n_params,), and says what comes next; nothing else moves with it.
+    """Computes the probabilities of the next token from a copy of `params`, (n_params,), in a workspace of its own.
 
-    `overrides` says what is otherwise than the parameters make it. What was read stays: of another list of tokens, it
-    reads only what differs, as with any cache of keys and values.
+    `overrides` are scalars that take other values. Positions already read are cached, as keys and values are: of
+    another list of tokens, only the part after the common beginning is computed.
     """
 
     def __init__(
@@ -35,8 +35,8 @@ class Sampler:
         self.workspace = Workspace.beside(recording, loops)
         self.workspace.overrides = overrides
         self.workspace.params[:] = params
-        self._ids: list[int] = []  # what the positions have read
-        self._rows: list[tuple[Rows, Rows]] = []  # of the first positions: up to the logits, and what tempers them
+        self._ids: list[int] = []  # read by the positions so far
+        self._rows: list[tuple[Rows, Rows]] = []  # by position: up to the logits, and from there to the probabilities
 
     def beside(self) -> Sampler:
         """Another one with the same parameters, for another thread. Raises ConfigError if there is no memory for it."""
@@ -57,14 +57,14 @@ class Sampler:
         pos = len(ids) - 1
         self.workspace.data[self.recording.reciprocal] = temperature**-1
         self._compute(self._rows_of(pos)[1], pos)
-        probs: list[float] = self.workspace.data[self.recording.samplers[pos].tensor("next_probs").rows].tolist()
+        probs: list[float] = self.workspace.data[self.recording.samplers[pos].tensors[-1].rows].tolist()
         if not math.isfinite(sum(probs)):
             raise _no_probabilities(pos)
         return probs
 
     def untempered(self, pos: int) -> Floats:
         """The softmax of a position's logits as they are, (vocab_size,), after the position was read."""
-        tensor = self.recording.positions[pos].tensor("probs")
+        tensor = self.recording.positions[pos].probs
         self._compute(self.recording.computed(Span(tensor.first, tensor.last, ())), pos)
         return self.values(tensor)
 
@@ -75,7 +75,7 @@ class Sampler:
     def _rows_of(self, pos: int) -> tuple[Rows, Rows]:
         while len(self._rows) <= pos:
             span, tail = self.recording.positions[len(self._rows)], self.recording.samplers[len(self._rows)]
-            up_to_logits = Span(span.first, span.tensor("probs").first, ())
+            up_to_logits = Span(span.first, span.probs.first, ())
             self._rows.append((self.recording.computed(up_to_logits), self.recording.computed(tail)))
         return self._rows[pos]
 
@@ -106,23 +106,12 @@ def beginning(prefix: str, tokenizer: Tokenizer, block_size: int) -> list[int]:
 
 
 def draw_documents(
-    recording: Recording, loops: Kernels, params: Floats, tokenizer: Tokenizer, generator: random.Random,
-    strategy: DecodingStrategy, prefix: str = "", overrides: Overrides | None = None,
-) -> Iterator[str]:  # fmt: skip
-    """Documents without end from `params`, (n_params,), each from BOS until BOS comes again or the context is full.
-
-    `overrides` says what is otherwise than the parameters make it.
+    sampler: Sampler, tokenizer: Tokenizer, generator: random.Random, strategy: DecodingStrategy, prefix: str = ""
+) -> Iterator[str]:
+    """Documents without end, each drawn from BOS and `prefix` on until BOS comes again or the context is full.
 
     Raises ConfigError for a prefix that cannot be read, EngineError if a probability cannot be computed.
     """
-    beginning(prefix, tokenizer, recording.config.block_size)  # refused before anything is computed
-    yield from draw_from(Sampler(recording, loops, params, overrides), tokenizer, generator, strategy, prefix)
-
-
-def draw_from(
-    sampler: Sampler, tokenizer: Tokenizer, generator: random.Random, strategy: DecodingStrategy, prefix: str = ""
-) -> Iterator[str]:
-    """As `draw_documents`, from a sampler that is there."""
     block_size = sampler.recording.config.block_size
     given = beginning(prefix, tokenizer, block_size)
     while True:
@@ -137,9 +126,8 @@ def draw_from(
 
 
 def sample(
-    recording: Recording, loops: Kernels, params: Floats, tokenizer: Tokenizer, generator: random.Random, n: int,
-    strategy: DecodingStrategy, prefix: str = "", overrides: Overrides | None = None,
+    sampler: Sampler, tokenizer: Tokenizer, generator: random.Random, n: int, strategy: DecodingStrategy,
+    prefix: str = "",
 ) -> list[str]:  # fmt: skip
     """The next `n` documents that `draw_documents` draws."""
-    drawn = draw_documents(recording, loops, params, tokenizer, generator, strategy, prefix, overrides)
-    return list(itertools.islice(drawn, n))
+    return list(itertools.islice(draw_documents(sampler, tokenizer, generator, strategy, prefix), n))

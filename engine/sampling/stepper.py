@@ -14,7 +14,7 @@ from engine.sampling.strategy import DecodingStrategy, Pick, pick
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SampleStep:
-    """One position of a walk. All lists and arrays are (vocab_size,).
+    """One position of a sample. All lists and arrays are (vocab_size,).
 
     `logits` become `plain` by a softmax as they are, and `probs` by one at the temperature; `weights` are what the
     strategy leaves of these. `token_id` is what follows: drawn by `pick`, or, where `pick` is None, of the prefix.
@@ -31,7 +31,7 @@ class SampleStep:
 
 
 class RandomNumbers:
-    """The random numbers of a generator, in order, each drawn when it is first asked for and kept from then on."""
+    """The random numbers of a generator by index, each drawn when it is first read."""
 
     def __init__(self, generator: random.Random) -> None:
         self._generator = generator
@@ -92,20 +92,15 @@ class SampleStepper:
         return self.here.pick is not None and self.here.token_id == self.tokenizer.bos
 
     @property
-    def full(self) -> bool:
-        """Whether there is no position after the present one."""
-        return len(self.looks) == self.sampler.recording.config.block_size
-
-    @property
     def over(self) -> bool:
         """Whether the document is finished, by BOS or by the end of the context."""
-        return self.ended or self.full
+        return self.ended or len(self.looks) == self.sampler.recording.config.block_size
 
     def following(self) -> SampleStepper:
         """The sample after this one, if this one is over: its random numbers are those that come next.
 
-        As long as each is walked to its end, the samples are those that `sampling.draw` draws. Raises EngineError where
-        there are no probabilities.
+        If each is stepped to its end, the samples are those that `draw_documents` draws. Raises EngineError where there
+        are no probabilities.
         """
         return SampleStepper(self.sampler, self.tokenizer, self._numbers, self.strategy, self.prefix, self)
 
@@ -131,8 +126,8 @@ class SampleStepper:
     def change(self, strategy: DecodingStrategy) -> None:
         """Choose in another way from the present position on, with the same random numbers.
 
-        It also takes up a walk again after another one has used its sampler. Raises EngineError if there are no
-        probabilities then; the walk stays as it was.
+        Also needed after another stepper has used the same sampler. Raises EngineError if there are no probabilities
+        then; the sample stays as it was.
         """
         before, self.strategy = self.strategy, strategy
         try:
@@ -153,10 +148,10 @@ class SampleStepper:
         self.looks.append(self._look([*self.ids, reads]))
 
     def _look(self, ids: list[int]) -> SampleStep:
-        """Look at the position that reads the last of these tokens."""
+        """Compute the position that reads the last of these tokens."""
         pos, strategy = len(ids) - 1, self.strategy
         probs = self.sampler.after(ids, strategy.temperature)
-        logits = self.sampler.values(self.sampler.recording.positions[pos].tensor("logits"))
+        logits = self.sampler.values(self.sampler.recording.positions[pos].logits)
         weights = strategy.weights(probs)
         picked = None if pos + 1 < len(self._given) else self._pick(weights, pos + 1 - len(self._given))
         token_id = self._given[pos + 1] if picked is None else picked.token_id

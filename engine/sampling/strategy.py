@@ -16,12 +16,12 @@ from engine.numerics import sum_in_order
 
 @dataclass(frozen=True, slots=True)
 class DecodingStrategy:
-    """Temperature, and which tokens may come at all. As it stands: what the original does.
+    """Temperature, and which tokens may be drawn. The defaults are what the original does.
 
     `top_k` leaves the k likeliest tokens (Fan et al. 2018); `top_p` the fewest likeliest that have at least the share p
     together (Holtzman et al. 2020), of what top_k has left. `greedy` takes the likeliest. Lower ids win ties.
 
-    Raises ConfigError for what means nothing.
+    Raises ConfigError for values out of range and for top_k or top_p with `greedy`.
     """
 
     temperature: float = 0.5
@@ -63,11 +63,6 @@ class Pick:
     token_id: int
 
     @property
-    def mark(self) -> float | None:
-        """Where the random number falls among the running sums."""
-        return None if self.number is None else self.number * self.cumulative[-1]
-
-    @property
     def bounds(self) -> tuple[float, float]:
         """The running sums before and after the token."""
         return (self.cumulative[self.token_id - 1] if self.token_id else 0.0), self.cumulative[self.token_id]
@@ -84,7 +79,6 @@ def ranked(probs: list[float]) -> list[int]:
     return sorted(range(len(probs)), key=lambda i: (-probs[i], i))
 
 
-def _only(probs: list[float], kept: list[int]) -> list[float]:
-    total = sum_in_order(probs[i] for i in sorted(kept))
-    left = set(kept)
-    return [p / total if i in left else 0.0 for i, p in enumerate(probs)]
+def _only(probs: list[float], token_ids: list[int]) -> list[float]:
+    total, chosen = sum_in_order(probs[i] for i in sorted(token_ids)), set(token_ids)
+    return [p / total if i in chosen else 0.0 for i, p in enumerate(probs)]

@@ -17,6 +17,7 @@ import numpy as np
 from engine.autograd.tape import Rows, Tensor
 from engine.model.backward_order import GradientOrder, Route
 from engine.model.recording import Floats, Span, Workspace
+from engine.model.tensors import PARAMETER
 from engine.model.tokenizer import Tokenizer
 
 
@@ -89,7 +90,7 @@ class Event:
     @property
     def is_parameter(self) -> bool:
         """Whether this is a parameter matrix."""
-        return self.kind == "parameter"
+        return self.kind == PARAMETER
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -236,19 +237,18 @@ class StepProgram:
         stretches: list[Event] = []
         for name, rows in self.recording.matrices.items():
             first, last = int(rows[0, 0]), int(rows[-1, -1]) + 1
-            layer = int(name[len("layer") :].split(".")[0]) if name.startswith("layer") else None
             stretches.append(
                 Event(
-                    len(stretches), Phase.UPDATE, name, None, layer, None, first, last, rows, rows.shape,
-                    "", 0, "parameter", {}, {}, name,
+                    len(stretches), Phase.UPDATE, name, None, self.recording.specs[name].layer, None,
+                    first, last, rows, rows.shape, "", 0, PARAMETER, {}, {}, name,
                 )
             )  # fmt: skip
         return stretches
 
     def _stretch(self, index: int, phase: Phase, t: Tensor, first: int, last: int) -> Event:
         operands = t.operation.operands
-        if t.operation.kind == "embed" and t.pos is not None:
-            operands = operands | {"token": self.recording.matrices["wte"][self.inputs[t.pos]]}
+        if t.pos is not None and t is self.recording.positions[t.pos].embedding:
+            operands = operands | {"token": self.recording.matrices[self.recording.token_matrix][self.inputs[t.pos]]}
         return Event(
             index, phase, t.name, t.pos, t.layer, t.head, first, last, t.rows, t.shape, t.block, t.line,
             t.operation.kind, operands, t.parts, t.operation.matrix,

@@ -1,9 +1,9 @@
-"""The engine beside the original, step by step: the same hyperparameters, documents and seed, every bit compared."""
+"""Compares the engine with the original, step by step and bit by bit: same hyperparameters, documents and seed."""
 
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
@@ -27,7 +27,7 @@ USAGE = 2  # the exit status of programs that miss an argument
 ORDER = (SETUP, DOCS, START, LOSSES, *STATE.values(), SAMPLES)
 
 OnProgress = Callable[[str, int, int], None]
-"""Told what is going on, how many steps are done and how many there will be (0: not known yet)."""
+"""Called with what is going on, how many steps are done and how many there will be (0: not known yet)."""
 
 
 @dataclass(slots=True)
@@ -160,19 +160,14 @@ class _Comparison:
             raise _Different(LOSSES, f"step {step + 1}: {theirs!r} in the copy, but in the engine {fault}") from None
         ours = self.session.losses[step]
         if not _same_bits(np.array([theirs]), np.array([ours]))[0]:
-            raise _Different(LOSSES, f"step {step + 1}: {_both(theirs, ours)}{self._hint(step)}")
+            first = "; it is the very first, so the copy computes another function: another architecture"
+            raise _Different(LOSSES, f"step {step + 1}: {_both(theirs, ours)}{'' if step else first}")
         self.report.steps = step + 1
         self.report.note(LOSSES, True, f"all {step + 1:,}, the last one {ours:.4f} ({ours.hex()})")
         for name, what in STATE.items():
             self._compare(what, f"after step {step + 1}", name, message)
             self.report.note(what, True, f"all {self.session.recording.n_params:,}, after each of {step + 1:,} steps")
         self.tell("comparing")
-
-    @staticmethod
-    def _hint(step: int) -> str:
-        return (
-            "; it is the very first, so the copy computes another function: another architecture" if step == 0 else ""
-        )
 
     def _compare(self, what: str, when: str, name: str, message: dict[str, Any]) -> None:
         """Raise _Different at the first bit of the parameters or moments that is not the same."""
@@ -181,8 +176,13 @@ class _Comparison:
         theirs = np.frombuffer(b64decode(message[name]))
         ours = {"params": session.params, "m": session.m, "v": session.v}[name]
         kind = "" if name == "params" else f"{name} of "
-        for matrix, i, j, there, here in _differences(theirs, ours):
-            raise _Different(what, f"{when}, {kind}{matrix}[{i}][{j}]: {_both(there, here)}")
+        at = 0
+        for matrix, here in ours.items():
+            there = theirs[at : at + here.size].reshape(here.shape)
+            at += here.size
+            for i, j in np.argwhere(~_same_bits(there, here)):
+                values = _both(float(there[i, j]), float(here[i, j]))
+                raise _Different(what, f"{when}, {kind}{matrix}[{i}][{j}]: {values}")
 
     def sample(self, message: dict[str, Any]) -> None:
         session = self._all_steps()
@@ -245,15 +245,6 @@ class _Comparison:
 def _same_bits(a: Floats, b: Floats) -> Any:
     """Where two arrays of the same shape hold the same doubles; one nan is as good as another."""
     return (a.view(np.int64) == b.view(np.int64)) | (np.isnan(a) & np.isnan(b))
-
-
-def _differences(theirs: Floats, ours: dict[str, Floats]) -> Iterator[tuple[str, int, int, float, float]]:
-    at = 0
-    for name, matrix in ours.items():
-        there = theirs[at : at + matrix.size].reshape(matrix.shape)
-        at += matrix.size
-        for i, j in np.argwhere(~_same_bits(there, matrix)):
-            yield name, int(i), int(j), float(there[i, j]), float(matrix[i, j])
 
 
 def _both(theirs: float, ours: float) -> str:

@@ -1,6 +1,6 @@
-"""Runs a copy of `microgpt.py` and tells what it computes. A program of its own: it imports nothing of the engine.
+"""Runs a copy of `microgpt.py` and reports what it computes. A program of its own: it imports nothing of the engine.
 
-    python -I child.py SCRIPT UNTIL        (UNTIL 0: to the end of its schedule)
+    python -I instrumented_child.py SCRIPT UNTIL        (UNTIL 0: to the end of its schedule)
 
 The copy runs as by `python SCRIPT`: without arguments, and with its own folder on sys.path. The working directory holds
 input.txt. One JSON object a line goes to the standard output; what the copy prints there goes nowhere, and its errors
@@ -81,7 +81,8 @@ class Probe:
             raise Cannot("it has no module-level list of strings named docs")
         if eps != 1e-8:
             raise Cannot(f"its eps_adam is {eps!r}, and the engine knows only the original's 1e-08")
-        return {"config": {**numbers, "seed": self.seeds[0]}, "docs": docs, "shapes": _shapes(names)}
+        shapes = [(str(name), [len(matrix), len(matrix[0])]) for name, matrix in _matrices(names).items()]
+        return {"config": {**numbers, "seed": self.seeds[0]}, "docs": docs, "shapes": shapes}
 
 
 def _data(value: Any) -> Any:
@@ -100,10 +101,6 @@ def _matrices(names: dict[str, Any]) -> dict[str, Any]:
         if len(widths) != 1 or 0 in widths:
             raise Cannot(f"its state_dict[{name!r}] is not a matrix made of lists, so it is another architecture")
     return matrices
-
-
-def _shapes(names: dict[str, Any]) -> list[tuple[str, list[int]]]:
-    return [(str(name), [len(matrix), len(matrix[0])]) for name, matrix in _matrices(names).items()]
 
 
 def _state(names: dict[str, Any]) -> dict[str, str]:

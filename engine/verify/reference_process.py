@@ -1,6 +1,6 @@
 """`Original`: the user's copy of `microgpt.py`, running in a process of its own, message by message.
 
-Knows how the copy is run and when it cannot be; nothing of what its numbers should be.
+It runs the copy and says when that cannot be done; `compare` judges the numbers.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from engine.errors import EngineError
 from engine.text import shortened, wide_encoding
 
 AHEAD = 4  # messages that are read before they are asked for
-LOOK = 0.1  # seconds after which somebody who waits for a message hears that ctrl+c was pressed
+LOOK = 0.1  # seconds between two checks for ctrl+c while waiting for a message
 IDLE = 60.0  # seconds in which a copy computes next to nothing until it counts as waiting for something
 SHARE = 0.01  # of a processor that is next to nothing
 BUSIEST = 600.0  # seconds of the processor from one message to the next until a copy counts as endless

@@ -1,7 +1,7 @@
-"""How a command ends: whatever goes wrong becomes one sentence on the error output and an exit status.
+"""How a command ends: every error becomes one sentence on the error output and an exit status.
 
 0 done; 1 verify found a difference; 2 bad input, or a run that cannot go on; 130 stopped by ctrl+c (129 and 143:
-by the system); 141 nobody reads.
+by the system); 141 the reader of the output has closed it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from microgpt_tui.drawing.terminal_text import lines, printable, shell_word
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-BAD, STOPPED, UNREAD = 2, 130, 141
+BAD, STOPPED, CLOSED_PIPE = 2, 130, 141
 NO_MEMORY = "there is not enough memory for this; choose a smaller n_embd, n_layer or block_size, or free some memory"
 NO_THREADS = (
     "the system allows no more threads or processes; close other programs, or raise its limits (ulimit -u and -v)"
@@ -33,14 +33,13 @@ NO_THREADS = (
 
 
 class OutputError(OSError):
-    """The standard output cannot be written on; other errors of the system have nothing to do with it."""
+    """An error of the standard output, not of another file."""
 
 
 class _Output(io.FileIO):
-    """The standard output, whose errors can be told from those of other files."""
+    """The standard output; its errors are OutputErrors."""
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Write some bytes; how many were written. Raises OutputError."""
         try:
             return super().write(data)
         except OSError as error:
@@ -48,20 +47,20 @@ class _Output(io.FileIO):
 
 
 class Failure(click.ClickException):
-    """A sentence for the person at the keyboard."""
+    """An error that ends the command with its sentence."""
 
     exit_code = BAD
 
 
-def tell(text: str) -> None:
-    """Lines of results for a person to read."""
+def print_result(text: str) -> None:
+    """Print results for a person, with what a terminal would obey written out."""
     click.echo(lines(text))
 
 
-def say(text: str, *, error: bool = False) -> None:
-    """One line on the error output, where it does not mix with results."""
+def print_notice(text: str, *, error: bool = False) -> None:
+    """Print one line on the error output, apart from results."""
     text = printable(" ".join(text.split("\n")))
-    with suppress(OSError):  # nobody is there any more, and that is no reason to do less
+    with suppress(OSError):  # the command goes on without its terminal
         try:
             from rich.console import Console
             from rich.text import Text
@@ -73,45 +72,41 @@ def say(text: str, *, error: bool = False) -> None:
 
 
 class Commands(click.RichGroup):
-    """The group of commands. It ends every one of them in the same way, and refuses options put in front of one."""
+    """The group of commands: ends each of them in the same way, and refuses options before the name of one."""
 
-    def main(
-        self,
-        args: Any = None,
-        prog_name: Any = None,
-        complete_var: Any = None,
-        standalone_mode: bool = True,
-        **extra: Any,
-    ) -> Any:
-        """Run the command line and, unless told otherwise, leave with its exit status."""
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the command line, and exit with its status; without `standalone_mode` return the status."""
         _never_fail_to_print()
         try:
-            outcome = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+            outcome = super().main(*args, **extra | {"standalone_mode": False})
             status = outcome if isinstance(outcome, int) else 0
         except click.ClickException as error:
-            say(_sentence(error), error=True)
+            text = error.format_message().strip()
+            if isinstance(error, click.UsageError) and error.ctx is not None:
+                text = f"{text.removesuffix('.')}; {error.ctx.command_path} --help says more"
+            print_notice(text, error=True)
             status = error.exit_code
         except click.Abort:
-            say("stopped")
+            print_notice("stopped")
             status = STOPPED
-        if standalone_mode:
+        if extra.get("standalone_mode", True):
             sys.exit(status)
         return status
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
-        """Read the command line up to a command; --help and --version end here."""
+        """Parse the command line up to a command; --help and --version end here."""
         with _errors_as_sentences():
             return super().make_context(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command that was asked for."""
+        """Run the command."""
         with _errors_as_sentences():
             return super().invoke(ctx)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        """Find the command; options that came before it are refused, because it would not see them."""
+        """Find the command. Raises UsageError for options before it, which it would not see."""
         try:
-            found = super().resolve_command(ctx, args)
+            name, *rest = super().resolve_command(ctx, args)
         except click.UsageError:
             if Path(args[0]).is_file():
                 way = "open" if _is_run(Path(args[0])) else "--data"
@@ -125,26 +120,26 @@ class Commands(click.RichGroup):
         if early:
             flag = early[0].opts[0]
             raise click.UsageError(
-                f"{flag} stands before {found[0]}, which does not see it; write {ctx.info_name} {found[0]} {flag}", ctx
+                f"{flag} stands before {name}, which does not see it; write {ctx.info_name} {name} {flag}", ctx
             )
-        return found
+        return name, *rest
 
 
 def _is_run(path: Path) -> bool:
-    """Whether a file is a saved run, by its name or, since it may have any name, by how its content begins."""
+    """Whether a file is a saved run, by its name or its first bytes."""
     try:
         with path.open("rb") as file:
-            begins = file.read(9)  # the length of a description in JSON, which has fewer than 2**32 bytes
-            return path.suffix.lower() == ".safetensors" or begins[4:] == b"\0\0\0\0{"
+            start = file.read(9)  # the length of a description in JSON, which has fewer than 2**32 bytes
+            return path.suffix.lower() == ".safetensors" or start[4:] == b"\0\0\0\0{"
     except OSError:
         return False
 
 
 @contextmanager
 def _errors_as_sentences() -> Iterator[None]:
-    """Turn whatever goes wrong inside into a Failure or an Exit, as soon as all output is written.
+    """Turn errors inside into a Failure or an Exit, after all output is written.
 
-    Raises what is neither the user's nor the system's fault as it is: it is the program's.
+    An error that neither the user nor the system has caused is a fault of the program, and is raised as it is.
     """
     try:
         try:
@@ -158,29 +153,33 @@ def _errors_as_sentences() -> Iterator[None]:
     except EngineError as error:
         raise Failure(str(error)) from error
     except OutputError as error:
-        throw_output_away()
+        discard_output()
         if error.errno == errno.EPIPE:
-            raise Exit(UNREAD) from None
+            raise Exit(CLOSED_PIPE) from None
         raise Failure(f"the output cannot be written on ({error.strerror})") from error
-    except BrokenPipeError:  # of a log that somebody read
-        throw_output_away()
-        raise Exit(UNREAD) from None
+    except BrokenPipeError:  # of a log that is a pipe
+        discard_output()
+        raise Exit(CLOSED_PIPE) from None
     except Exception as error:
         sentence = _sentence_of_the_system(error)
         if sentence is None:
             raise
-        raise Failure(sentence) from None  # what was reached may have to be freed before the sentence can be printed
+        raise Failure(sentence) from None  # without the traceback, whose objects may fill the memory
 
 
 def _sentence_of_the_system(error: Exception) -> str | None:
-    """What to tell the user of an error that the system caused; None for any other error."""
+    """The sentence for an error that the system caused; None for any other error."""
     if is_out_of_memory(error):
         return NO_MEMORY
     if is_out_of_threads(error):
         return NO_THREADS
     if not isinstance(error, OSError | EOFError):
         return None
-    if not _folder_exists():
+    try:
+        folder_exists = Path.cwd().exists()
+    except OSError:
+        folder_exists = False
+    if not folder_exists:
         return "the folder that this was started in is gone; start it in one that exists"
     file = getattr(error, "filename", None)
     if file is not None:
@@ -188,20 +187,10 @@ def _sentence_of_the_system(error: Exception) -> str | None:
     return f"the system did not do what this needs ({first_cause(error)}); try again"
 
 
-def _sentence(error: click.ClickException) -> str:
-    text = error.format_message().strip()
-    if isinstance(error, click.UsageError) and error.ctx is not None:
-        return f"{text.removesuffix('.')}; {error.ctx.command_path} --help says more"
-    return text
-
-
 def _never_fail_to_print() -> None:
-    """A terminal that lacks a character shows its number instead; a stream that is closed takes anything.
-
-    A width of 0 says that nobody knows it; rich would write lines of no width, that is, nothing.
-    """
+    """Let a stream that lacks a character print its number instead, and replace closed streams."""
     if not os.environ.get("COLUMNS", "80").strip("0"):
-        del os.environ["COLUMNS"]
+        del os.environ["COLUMNS"]  # a width of 0 means that it is unknown; rich would print lines of no width
     sys.stdout = _output(sys.stdout) if sys.stdout else open(os.devnull, "w")  # noqa: SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
@@ -209,15 +198,8 @@ def _never_fail_to_print() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _folder_exists() -> bool:
-    try:
-        return Path.cwd().exists()
-    except OSError:
-        return False
-
-
 def _output(stream: TextIO) -> TextIO:
-    """The same output with errors of its own; as it is where it is a console of Windows, or somebody's stand-in."""
+    """The same output as an `_Output`; unchanged if it is a console of Windows, or replaced by a caller."""
     if stream is not sys.__stdout__:
         return stream
     unbuffered = not hasattr(stream.buffer, "raw")
@@ -229,8 +211,8 @@ def _output(stream: TextIO) -> TextIO:
     return io.TextIOWrapper(buffer, stream.encoding, line_buffering=stream.line_buffering, write_through=unbuffered)
 
 
-def throw_output_away() -> None:
-    """Let what is still in the buffer go nowhere, or Python would complain about the closed pipe when it ends."""
+def discard_output() -> None:
+    """Send what is still in the buffer to the null device: Python would complain about a closed pipe when it ends."""
     buffer = getattr(sys.stdout, "buffer", None)
     if sys.stdout is not None and (sys.stdout is sys.__stdout__ or isinstance(getattr(buffer, "raw", buffer), _Output)):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,18 +1,20 @@
-"""The options that commands share. Hyperparameter flags are made from the fields of `Config`, here and only here."""
+"""The options that commands share, and checks of the files that options name."""
 
 from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, TypeVar
 
 import rich_click as click
 
 from engine.model.config import Config
-from microgpt_tui.cli._exit import Failure
-from microgpt_tui.storage.typed_paths import ADDRESS, PathError, typed_path
+from microgpt_tui.cli._exit import Failure, print_notice
+from microgpt_tui.cli._progress import Waiting
+from microgpt_tui.storage.paths import ADDRESS, PathError, typed_path
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -20,11 +22,11 @@ DATA, MODEL, TRAINING, OUTPUT = "Data", "Model", "Training", "Output"
 THEMES = ("dark", "light", "contrast")
 NAMES = "names"
 NO_TARGET = "is an address on the internet; give the path of a file on this computer"
-SHAPE = ("n_layer", "n_embd", "n_head", "block_size")  # what the model is made of; the rest is how it is trained
+SHAPE = ("n_layer", "n_embd", "n_head", "block_size")  # of the model; the other hyperparameters are of training
 
 
 def hyperparameters(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command one flag for each field of `Config`, and call it with the `config` that they make."""
+    """Give a command one flag for each field of `Config`, and call it with a `config` made from them."""
     names = [field.name for field in fields(Config)]
 
     @functools.wraps(command)
@@ -38,21 +40,21 @@ def hyperparameters(command: Callable[..., Any]) -> Callable[..., Any]:
             type=type(field.default),
             default=field.default,
             show_default=True,
-            help=_sentence(field.metadata["help"]),
+            help=f"{field.metadata['help'][:1].upper()}{field.metadata['help'][1:]}.",
             panel=MODEL if field.name in SHAPE else TRAINING,
         )(with_config)
     return with_config
 
 
 class FilePath(click.Path):
-    """A path of a file that is read, or, where it is `written`, of one that is put there."""
+    """The path of a file that a command reads or, if `written`, writes."""
 
     def __init__(self, written: bool = False) -> None:
         super().__init__()
         self._written = written
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002
-        """The path. Raises Failure for what is none."""
+        """Raises Failure for a text that is no path."""
         text = os.fspath(value)
         try:
             return typed_path(text)
@@ -65,22 +67,25 @@ class LecturePath(FilePath):
     """A file or folder of lectures, or the name or number of a chapter, as text."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The text, with a path as typed made whole."""
+        """The text, with ~ expanded."""
         return str(super().convert(value, param, ctx))
 
 
 class _Data(FilePath):
-    """A file of documents; `names` is the one that the original downloads."""
+    """A file of documents; `names` is the file that the original downloads, which is fetched if needed."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path; of the original's file, once it is there."""
-        from microgpt_tui.cli._download import original_names
+        if value != NAMES:
+            return super().convert(value, param, ctx)
+        from microgpt_tui.storage.names_download import URL, cached, fetch
 
-        return original_names() if value == NAMES else super().convert(value, param, ctx)
+        if not cached().is_file():
+            print_notice(f"Fetching the names that microgpt.py uses, this once, from {URL}")
+        with Waiting("Fetching names") as waiting:
+            return fetch(lambda done, of: waiting.update(done, f"{done / 1000:.0f} kB", of or None))
 
 
 def data_option(command: F) -> F:
-    """--data FILE"""
     return click.option(
         "--data",
         type=_Data(),
@@ -92,19 +97,16 @@ def data_option(command: F) -> F:
 
 
 def step_option(text: str) -> Callable[[F], F]:
-    """--step N"""
     return click.option(
         "--step", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help=text, panel=DATA
     )
 
 
 def file_option(flag: str, text: str) -> Callable[[F], F]:
-    """An option that names a file to write."""
     return click.option(flag, type=FilePath(written=True), metavar="FILE", help=text, panel=OUTPUT)
 
 
 def theme_option(command: F) -> F:
-    """--theme"""
     return click.option(
         "--theme", type=click.Choice(THEMES), default="dark", show_default=True, help="In which colours.", panel=OUTPUT
     )(command)
@@ -115,5 +117,26 @@ def examples(*lines: str) -> str:
     return "\n\n".join(("Examples:", *(f"$ {line}" for line in lines)))
 
 
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + "."
+def check_targets(
+    read: Mapping[str, Path | None], written: Mapping[str, Path | None], replaced: Container[str]
+) -> None:
+    """Raise Failure for files that cannot be written, or that are the same file; before any time is spent on them.
+
+    Files go by their flags. Those that are `replaced` have to be files; the others may be a pipe or a device.
+    """
+    flags = {Path(os.path.realpath(path)): flag for flag, path in read.items() if path}
+    for flag, path in written.items():
+        if path is None:
+            continue
+        target = Path(os.path.realpath(path))  # also of a link to itself
+        if target in flags:
+            raise Failure(f"{flag} and {flags[target]} are the same file, {path}; give two")
+        flags[target] = flag
+        if target.is_dir():
+            raise Failure(f"{flag}: {path} is a folder; give the name of a file in it")
+        if not target.parent.is_dir():
+            raise Failure(f"{flag}: there is no folder {path.parent}; make it first, or give another place")
+        if target.exists() and flag in replaced and not target.is_file():
+            raise Failure(f"{flag}: {path} is not a file that can be replaced; give the name of a file")
+        if not os.access(target if target.exists() else target.parent, os.W_OK):
+            raise Failure(f"{flag}: you may not write {path}; give another place")

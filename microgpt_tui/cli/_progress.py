@@ -15,18 +15,17 @@ from microgpt_tui.drawing.terminal_text import printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.progress import Progress, ProgressColumn
+    from rich.progress import Progress
 
 PATIENCE = 1.0  # seconds until it shows on a terminal
-SILENCE = 30.0  # seconds until a line says what is being done where the error output is no terminal
+SILENCE = 30.0  # seconds until the first line on an error output that is no terminal
 PAUSE = 60.0  # seconds between two of these lines
 
 
 class Waiting:
-    """A line with a bar (when `total` is known), a note and the time left. It goes away with the work.
+    """A context that shows a bar (when `total` is known), a note and the time left, until the work is done.
 
-    `stream` is where it shows, the error output unless told otherwise. An error output that is no terminal gets whole
-    lines, and few of them. A context manager.
+    It shows on `stream`, by default the error output. An error output that is no terminal gets a line a minute.
     """
 
     def __init__(self, what: str, total: float | None = None, stream: TextIO | None = None) -> None:
@@ -36,28 +35,27 @@ class Waiting:
         self._progress: Progress | None = None
         self._over = False
         self._moving = self._stream.isatty()
-        self._before: Any = None  # what was done at ctrl+z
-        self._timer = self._timed(PATIENCE, self._show) if self._moving else self._timed(SILENCE, self._write)
+        self._before: Any = None  # the handler of ctrl+z
+        self._set_timer(*((PATIENCE, self._show) if self._moving else (SILENCE, self._write)))
 
     def __enter__(self) -> Waiting:
         if self._moving or self._stream is sys.stderr:
-            self._begin()
+            self._start_timer()
         if (
             sys.platform != "win32"
             and self._moving
             and threading.current_thread() is threading.main_thread()
-            and signal.getsignal(signal.SIGTSTP) is not signal.SIG_IGN  # somebody wants this process not to hear it
+            and signal.getsignal(signal.SIGTSTP) is not signal.SIG_IGN  # as a shell without job control sets it
         ):
             self._before = signal.signal(signal.SIGTSTP, self._stop)
         return self
 
-    def _timed(self, seconds: float, work: Callable[[], None]) -> threading.Timer:
-        timer = threading.Timer(seconds, work)
-        timer.daemon = True
-        return timer
+    def _set_timer(self, seconds: float, work: Callable[[], None]) -> None:
+        self._timer = threading.Timer(seconds, work)
+        self._timer.daemon = True
 
-    def _begin(self) -> None:
-        with suppress(RuntimeError):  # the system allows no more threads, and this one only shows how far it is
+    def _start_timer(self) -> None:
+        with suppress(RuntimeError):  # no more threads; the work goes on without its progress
             self._timer.start()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -84,10 +82,7 @@ class Waiting:
                 os.write(self._stream.fileno(), f"\x1b[?25{how}".encode())
 
     def update(self, done: float, note: str = "", total: float | None = None, what: str | None = None) -> None:
-        """Say how far the work is; cheap enough to be called thousands of times a second.
-
-        The progress draws what was said last, several times a second, also when nothing is said for long after it.
-        """
+        """Set how far the work is. Cheap: the progress draws the last values several times a second."""
         self._done, self._note = done, note
         self._total, self._what = total or self._total, what or self._what
 
@@ -101,32 +96,34 @@ class Waiting:
                 self._stream.flush()
 
     def share(self, done: float) -> bool:
-        """`update` for the engine, which asks after each report whether to stop: no."""
+        """`update` as the engine's progress callback, whose result is whether to stop: no."""
         self.update(done)
         return False
 
     def _show(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+        from rich.progress import BarColumn, Progress, SpinnerColumn, Task, TextColumn, TimeRemainingColumn
+        from rich.text import Text
+
+        waiting = self
+
+        class TimeLeft(TimeRemainingColumn):
+            def render(self, task: Task) -> Text:
+                return Text.assemble(super().render(task), " left") if task.total else Text("")
+
+        class Current(Progress):
+            def get_renderables(self) -> Iterable[RenderableType]:
+                note, what = printable(waiting._note), printable(waiting._what)
+                for task in self.task_ids:
+                    self.update(task, completed=waiting._done, total=waiting._total, note=note, description=what)
+                return super().get_renderables()
 
         with self._lock:
             if self._over:
                 return
-            columns = (
-                SpinnerColumn(),
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TextColumn("{task.fields[note]}", markup=False),
-                _left(),
-            )
+            texts = TextColumn("{task.description}"), TextColumn("{task.fields[note]}", markup=False)
+            columns = SpinnerColumn(), texts[0], BarColumn(), texts[1], TimeLeft()
             console = Console(file=self._stream)
-            told = self._tell
-
-            class Current(Progress):
-                def get_renderables(self) -> Iterable[RenderableType]:
-                    told(self)
-                    return super().get_renderables()
-
             progress = Current(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
             progress.add_task(self._what, total=self._total, note="")
             self._progress = progress  # before it hides the cursor, so that ctrl+z can show it again
@@ -136,7 +133,7 @@ class Waiting:
                 self._progress = None
 
     def _write(self) -> None:
-        """Say how far the work is, in a line of its own, and again after a pause."""
+        """Write a line on how far the work is, and another one after a pause."""
         with self._lock:
             if self._over:
                 return
@@ -144,23 +141,5 @@ class Waiting:
             with suppress(OSError):
                 self._stream.write(printable(f"{self._what}{share} {self._note}".rstrip()) + "\n")
                 self._stream.flush()
-            self._timer = self._timed(PAUSE, self._write)
-            self._begin()
-
-    def _tell(self, progress: Progress) -> None:
-        """Give the progress what was said last. It does so itself before it draws."""
-        note, what = printable(self._note), printable(self._what)
-        for task in progress.task_ids:
-            progress.update(task, completed=self._done, total=self._total, note=note, description=what)
-
-
-def _left() -> ProgressColumn:
-    """The time left, where it is known how much there is to do."""
-    from rich.progress import Task, TimeRemainingColumn
-    from rich.text import Text
-
-    class Left(TimeRemainingColumn):
-        def render(self, task: Task) -> Text:
-            return Text.assemble(super().render(task), " left") if task.total else Text("")
-
-    return Left()
+            self._set_timer(PAUSE, self._write)
+            self._start_timer()

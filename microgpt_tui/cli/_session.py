@@ -1,4 +1,4 @@
-"""What commands that run the engine share: opening a run, going to a step, ctrl+c between steps."""
+"""Shared by the commands that run the engine: opening a run, going to a step, ctrl+c between steps."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import ConfigError
 from engine.model.config import Config
-from microgpt_tui.cli._exit import say
+from microgpt_tui.cli._exit import print_notice
 from microgpt_tui.cli._progress import Waiting
 
 if TYPE_CHECKING:
     from engine.run.session import Session
 
 READING = "Reading the documents"
-LARGE = 5_000_000  # scalars of a model whose recording is announced: it takes longer than some seconds
+LARGE = 5_000_000  # scalars of a model whose recording takes so long that it is announced
 PACE = 400_000  # scalars that a usual computer records in a second
 
 
 def compile_loops() -> None:
-    """Have the loops compiled, or fetched from their cache, with a word about it if that takes long."""
+    """Compile the loops or load them from their cache, with progress."""
     from engine.autograd.jit import take_warning
     from engine.run import session
 
@@ -32,11 +32,11 @@ def compile_loops() -> None:
         session.warm_up()
     warning = take_warning()
     if warning is not None:
-        say(f"warning: {warning}")
+        print_notice(f"warning: {warning}")
 
 
 def read_docs(path: Path | None) -> list[str]:
-    """The documents of a file, with a word about it if reading takes long. Raises DataError."""
+    """The documents of a file, with progress. Raises DataError."""
     from engine.model.dataset import load_docs
 
     with Waiting(READING):
@@ -58,14 +58,14 @@ def open_session(config: Config, docs: Sequence[str]) -> Session:
 
 
 def say_size(config: Config, vocab_size: int) -> None:
-    """Say how much time and memory it takes to record a model, if it is a large one."""
+    """Announce the time and memory that recording a large model takes."""
     from engine.model.recording import count_rows, memory_of
 
     rows = count_rows(config, vocab_size)
     if rows >= LARGE:
         minutes = max(1, round(rows / PACE / 60))
         time = f"about {minutes:,} minute{'s' * (minutes > 1)}"
-        say(f"recording the {rows:,} scalars of this model: {time}, and up to {memory_of(rows)} of memory")
+        print_notice(f"recording the {rows:,} scalars of this model: {time}, and up to {memory_of(rows)} of memory")
 
 
 def check_step(step: int, config: Config) -> None:
@@ -77,8 +77,22 @@ def check_step(step: int, config: Config) -> None:
         )
 
 
+def check_until(until: int, config: Config) -> None:
+    """Raise ConfigError for more training steps than the schedule has."""
+    if until > config.num_steps:
+        raise ConfigError(f"--until is {until}, beyond the schedule's {config.num_steps} steps; raise --num-steps too")
+
+
+def session_at(config: Config, data: Path | None, step: int) -> Session:
+    """A run at the start of a step, with progress. Raises EngineError."""
+    check_step(step, config)
+    session = open_session(config, read_docs(data))
+    go_to(session, step)
+    return session
+
+
 def go_to(session: Session, step: int) -> None:
-    """Go to the start of a step, onward or back, with progress. Raises NumericFault."""
+    """Go to the start of a step, with progress. Raises NumericFault."""
     from engine.timeline.events import Moment
 
     with Waiting(f"Training to step {step}", total=step) as waiting:
@@ -89,38 +103,38 @@ ENDING = {"SIGINT": "ctrl+c", "SIGTERM": "SIGTERM", "SIGHUP": "its terminal, whi
 
 
 class Interrupt:
-    """While it is entered, ctrl+c and what ends a process break nothing off: the work stops where it is safe to.
+    """A context in which ctrl+c and signals that end a process only set `signal`, for a loop that polls it.
 
-    `asked` is the signal that asked for it, 0 if none did.
+    `signal` is the number of the first one, 0 before it.
     """
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.signal = 0
 
     @property
     def status(self) -> int:
         """The exit status of a process that was stopped."""
-        return 128 + self.asked
+        return 128 + self.signal
 
     @property
     def who(self) -> str:
-        """What asked, for a sentence."""
-        return ENDING[signal.Signals(self.asked).name]
+        """The source of the signal, for a sentence."""
+        return ENDING[signal.Signals(self.signal).name]
 
     def __enter__(self) -> Interrupt:
         numbers = [number for number in signal.Signals if number.name in ENDING]
         self._before: dict[int, Any] = {number: signal.getsignal(number) for number in numbers}
         for number, before in self._before.items():
-            if before is not signal.SIG_IGN:  # somebody decided that this process does not hear it
-                signal.signal(number, self._hear)
+            if before is not signal.SIG_IGN:  # as nohup sets it
+                signal.signal(number, self._receive)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         for number, before in self._before.items():
             signal.signal(number, before)
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        if not self.asked and os.isatty(2):
+    def _receive(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if not self.signal and os.isatty(2):
             with suppress(OSError):  # past Python's buffers, which may be in use at this instant
                 os.write(2, b"\nstopping after this step\n")
-        self.asked = self.asked or number
+        self.signal = self.signal or number

@@ -16,13 +16,13 @@ from microgpt_tui.cli._options import (
     DATA,
     OUTPUT,
     FilePath,
+    check_targets,
     data_option,
     examples,
     file_option,
     hyperparameters,
     theme_option,
 )
-from microgpt_tui.cli._output_paths import check_targets
 from microgpt_tui.cli._session import go_to, open_session
 from microgpt_tui.cli.open import allow_only
 
@@ -95,15 +95,23 @@ def export(
     form = form or _format(o)
     check_targets({"--data": data, "--run": run}, {"-o": o}, replaced={"-o"})
     cells = _size(size)
-    _check_pane(pane)
+    from microgpt_tui.panes.registry import ids
+
+    if pane is not None and pane not in ids():
+        raise click.UsageError(f"there is no pane {pane!r}; choose one of {', '.join(ids())}")
     from microgpt_tui.storage.startup import from_file, from_seed
 
     session = _at(from_file(run, data) if run else from_seed(config, 0, data), moment)
-    content = _written(_picture(session, cells, f"microgpt-{theme}", pane), form)
+    content = _encoded(_picture(session, cells, f"microgpt-{theme}", pane), form)
     if o is None:
-        sys.stdout.buffer.write(content)  # in UTF-8, as the files say of themselves, whatever the terminal speaks
-    else:
-        _put(o, content)
+        sys.stdout.buffer.write(content)  # in UTF-8, which svg and html declare, whatever the terminal's encoding
+        return
+    from engine.atomic_write import write_whole
+
+    try:
+        write_whole(o, content)
+    except OSError as error:
+        raise Failure(f"-o: {o} cannot be written ({error.strerror}); give another place") from None
 
 
 def _format(path: Path | None) -> str:
@@ -128,15 +136,8 @@ def _size(text: str) -> tuple[int, int]:
     return size
 
 
-def _check_pane(name: str | None) -> None:
-    from microgpt_tui.panes.registry import ids
-
-    if name is not None and name not in ids():
-        raise click.UsageError(f"there is no pane {name!r}; choose one of {', '.join(ids())}")
-
-
 def _at(start: Start, moment: str | None) -> Session:
-    """The run, at the moment; what cannot be read is refused before anything is computed."""
+    """The run, at the moment. Raises for a moment that cannot be parsed before anything is computed."""
     from engine import Address, Scope
     from engine.checkpoint.checkpoint import take_up
     from engine.model.tokenizer import Tokenizer
@@ -168,17 +169,8 @@ def _picture(session: Session, size: tuple[int, int], theme: str, pane: str | No
     return picture
 
 
-def _written(picture: Screenshot, form: str) -> bytes:
+def _encoded(picture: Screenshot, form: str) -> bytes:
     from microgpt_tui.export.html import html
     from microgpt_tui.export.svg import svg
 
     return (svg(picture) if form == "svg" else html(picture) if form == "html" else picture.txt()).encode()
-
-
-def _put(path: Path, content: bytes) -> None:
-    from engine.atomic_write import write_whole
-
-    try:
-        write_whole(path, content)
-    except OSError as error:
-        raise Failure(f"-o: {path} cannot be written ({error.strerror}); give another place") from None

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import math
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from engine.errors import ConfigError, ExpressionError
 from engine.model.config import Config
 from engine.text import quoted
-from microgpt_tui.cli._exit import Failure, tell
+from microgpt_tui.cli._exit import Failure, print_result
+from microgpt_tui.cli._json import json_text
 from microgpt_tui.cli._options import DATA, OUTPUT, data_option, examples, hyperparameters, step_option
 from microgpt_tui.cli._progress import Waiting
-from microgpt_tui.cli._session import check_step, go_to, open_session, read_docs
+from microgpt_tui.cli._session import check_step, session_at
 
 if TYPE_CHECKING:
     from engine.run.gradcheck import CheckedGradient, GradientChecker, Summary
@@ -77,56 +75,44 @@ def grad_check(
         raise ConfigError("give one of --param, --matrix and --scalar, to say what to check")
     from engine.run.gradcheck import GradientChecker
 
-    session = open_session(config, read_docs(data))
-    go_to(session, step)
-    checker = GradientChecker(session, step)
+    checker = GradientChecker(session_at(config, data, step), step)
     if matrix is not None:
-        _many(checker, matrix, h, as_json)
+        _check_matrix(checker, matrix, h, as_json)
         return
     text, flag = (param, "--param") if param is not None else (scalar, "--scalar")
-    row = _row(checker, text or "", flag)
+    try:
+        row = checker.row(text or "")
+    except ExpressionError as error:
+        raise Failure(f"{flag}: {error.reason}") from error
     if flag == "--param" and row >= checker.recording.n_params:
         raise Failure(f"--param: {text} is no parameter; check it with --scalar")
     check = checker.check(row, h)
     if as_json:
         sys.stdout.write(_json(check))
     else:
-        tell(_words(checker, check))
+        print_result(_text(checker, check))
 
 
-def _row(checker: GradientChecker, text: str, flag: str) -> int:
-    try:
-        return checker.row(text)
-    except ExpressionError as error:
-        raise Failure(f"{flag}: {error.reason}") from error
-
-
-def _many(checker: GradientChecker, matrix: str, h: float | None, as_json: bool) -> None:
+def _check_matrix(checker: GradientChecker, matrix: str, h: float | None, as_json: bool) -> None:
     from engine.run.gradcheck import Summary
 
     rows, summary = checker.matrix(matrix).ravel(), Summary()
     with Waiting(f"Checking {matrix}", total=float(len(rows)), stream=sys.stderr) as waiting:
-        for check in checker.checks(rows, h):
+        for check in (checker.check(int(row), h) for row in rows):
             summary = summary.adding(check)
             waiting.update(summary.count, f"{summary.count:,} of {len(rows):,}")
             if as_json:
                 sys.stdout.write(_json(check))
     if not as_json:
-        tell(_summary(checker, matrix, summary))
+        print_result(_summary_text(checker, matrix, summary))
 
 
 def _json(check: CheckedGradient) -> str:
     derived = {"difference": check.difference, "relative": check.relative}
-    entry = {key: _plain(value) for key, value in (asdict(check) | derived).items() if key != "row"}
-    return json.dumps(entry, allow_nan=False) + "\n"
+    return json_text({key: value for key, value in (asdict(check) | derived).items() if key != "row"}) + "\n"
 
 
-def _plain(value: Any) -> Any:
-    """Numbers that JSON does not have are the strings "nan", "inf" and "-inf", as in `trace`."""
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _words(checker: GradientChecker, check: CheckedGradient) -> str:
+def _text(checker: GradientChecker, check: CheckedGradient) -> str:
     lines = [
         f"{check.name}, document {quoted(checker.program.doc)} of step {checker.program.step}",
         f"value               {check.value!r}",
@@ -145,20 +131,19 @@ def _words(checker: GradientChecker, check: CheckedGradient) -> str:
     return "\n".join(lines)
 
 
-def _summary(checker: GradientChecker, matrix: str, summary: Summary) -> str:
+def _summary_text(checker: GradientChecker, matrix: str, summary: Summary) -> str:
+    """The check with the largest difference, and how many relative differences there are of each size."""
     assert summary.largest is not None
-    head = f"{matrix}: {summary.count:,} gradients, and the largest difference is that of "
-    return head + _words(checker, summary.largest) + "\n\n" + "\n".join(_histogram(summary))
-
-
-def _histogram(summary: Summary) -> Iterator[str]:
-    """How many relative differences there are of each size."""
-    yield "relative difference   how many"
+    lines = [f"{matrix}: {summary.count:,} gradients, and the largest difference is that of "]
+    lines[0] += _text(checker, summary.largest)
+    lines += ["", "relative difference   how many"]
     if summary.equal:
-        yield f"0                     {summary.equal:,}"
+        lines.append(f"0                     {summary.equal:,}")
     for decade in range(min(summary.decades, default=0), max(summary.decades, default=-1) + 1):
-        yield f"1e{decade} to 1e{decade + 1}".ljust(22) + f"{summary.decades.get(decade, 0):,}"
+        lines.append(f"1e{decade} to 1e{decade + 1}".ljust(22) + f"{summary.decades.get(decade, 0):,}")
     if summary.unknown:
-        yield f"nan                   {summary.unknown:,}"
+        lines.append(f"nan                   {summary.unknown:,}")
     if summary.kinked:
-        yield f"{summary.kinked:,} of them have ReLU units between value + h and value - h that are on at one end only"
+        units = "ReLU units between value + h and value - h that are on at one end only"
+        lines.append(f"{summary.kinked:,} of them have {units}")
+    return "\n".join(lines)

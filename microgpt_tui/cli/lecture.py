@@ -11,7 +11,7 @@ from click.core import ParameterSource
 from click.exceptions import Exit
 
 from engine.model.config import Config
-from microgpt_tui.cli._exit import BAD, Failure, tell
+from microgpt_tui.cli._exit import BAD, Failure, print_result
 from microgpt_tui.cli._options import FilePath, LecturePath, examples, theme_option
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import open_session
@@ -88,9 +88,17 @@ def lecture(
             raise click.UsageError(
                 "--notes follows whatever lecture is given; leave out all but --lang and --theme", ctx
             )
-        _follow(lang, theme)
+        if not in_terminal():
+            raise Failure("the notes need a terminal for their input and output; run this in one")
+        from microgpt_tui.speaker_app import show_notes
+
+        if status := show_notes(lang, theme):
+            raise Exit(status)
     elif listed:
-        _list(wanted, lang)
+        from microgpt_tui.lectures.library import find
+
+        for number, chapter in enumerate(find(wanted, lang)[0].chapters, 1):
+            print_result(f"{number:2d}  {chapter.name.partition('-')[2] or chapter.name:<14}{chapter.title}")
     elif check:
         _check(wanted, lang)
     elif handout is not None:
@@ -113,27 +121,9 @@ def _give(wanted: str | None, lang: str, page: int, theme: str) -> None:
     open_debugger(Start(*lecture.run(screen_names())), lecture, theme)
 
 
-def _follow(lang: str, theme: str) -> None:
-    if not in_terminal():
-        raise Failure("the notes need a terminal for their input and output; run this in one")
-    from microgpt_tui.speaker_app import show_notes
-
-    status = show_notes(lang, theme)
-    if status:
-        raise Exit(status)
-
-
-def _list(wanted: str | None, lang: str) -> None:
-    from microgpt_tui.lectures.library import find
-
-    course, _ = find(wanted, lang)
-    for number, chapter in enumerate(course.chapters, 1):
-        tell(f"{number:2d}  {chapter.name.partition('-')[2] or chapter.name:<14}{chapter.title}")
-
-
 @cache
 def _opened(config: Config, docs: tuple[str, ...]) -> Session:
-    """A run; chapters of one configuration share it."""
+    """A run, which chapters of one configuration share."""
     return open_session(config, docs)
 
 
@@ -142,16 +132,16 @@ def _check(wanted: str | None, lang: str) -> None:
     from microgpt_tui.lectures.library import files
     from microgpt_tui.panes.registry import screen_names
 
-    wrong = False
+    failed = False
     for path in files(wanted, lang):
         chapter, mistakes = check_lecture(path, lang, lambda config, docs: _opened(config, tuple(docs)), screen_names())
         for mistake in mistakes:
-            tell(str(mistake))
-        wrong = wrong or bool(mistakes)
+            print_result(str(mistake))
+        failed = failed or bool(mistakes)
         if chapter is not None and not mistakes:
             pages = len(chapter.pages)
-            tell(f"{path}: {pages} page{'s' if pages > 1 else ''}; every moment and number resolves")
-    if wrong:
+            print_result(f"{path}: {pages} page{'s' if pages > 1 else ''}; every moment and number resolves")
+    if failed:
         raise Exit(BAD)
 
 
@@ -167,7 +157,7 @@ def _hand_out(wanted: str | None, lang: str, folder: Path) -> None:
     course, place = find(wanted, lang)
     places = range(len(course.chapters)) if wanted is None or Path(wanted).is_dir() else [place]
     lectures = [Lecture(course, place, clock=lambda: 0.0) for place in places]
-    runs = [lecture.run(screen_names()) for lecture in lectures]  # mistakes are told before anything is drawn
+    runs = [lecture.run(screen_names()) for lecture in lectures]  # raises for mistakes before anything is drawn
     chapters = []
     with Waiting("Drawing the pages", total=len(lectures)) as waiting:
         for done, (lecture, (config, docs)) in enumerate(zip(lectures, runs, strict=True)):
@@ -182,4 +172,4 @@ def _hand_out(wanted: str | None, lang: str, folder: Path) -> None:
         write_whole(target, handout(title, first.chapter.language, first.words["answer"], chapters).encode())
     except OSError as error:
         raise Failure(f"--handout: {target} cannot be written ({error.strerror}); give another folder") from None
-    tell(str(target))
+    print_result(str(target))

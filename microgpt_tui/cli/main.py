@@ -24,8 +24,8 @@ from microgpt_tui.cli.what_if import what_if
 from microgpt_tui.cli.why import why
 
 
-def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
-    if not asked:
+def _version(ctx: click.Context, _: click.Parameter, given: bool) -> None:
+    if not given:
         return
     from importlib.metadata import PackageNotFoundError, version
 
@@ -95,10 +95,10 @@ def cli(
         if ctx.params[flag]:
             allow_only(ctx, flag, "data", "theme")
     check_step(step, config)
-    from microgpt_tui.storage.startup import from_desk, from_seed
+    from microgpt_tui.storage.startup import from_saved_session, from_seed
 
     with Waiting(READING):
-        start = from_desk(data, resume_earlier) if resume or resume_earlier else from_seed(config, step, data)
+        start = from_saved_session(data, resume_earlier) if resume or resume_earlier else from_seed(config, step, data)
     open_debugger(start, theme=theme)
 
 

@@ -11,7 +11,7 @@ import rich_click as click
 from click.core import ParameterSource
 from click.exceptions import Exit
 
-from microgpt_tui.cli._exit import Failure, say
+from microgpt_tui.cli._exit import Failure, print_notice
 from microgpt_tui.cli._options import FilePath, data_option, examples, theme_option
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import READING
@@ -59,35 +59,31 @@ def open_debugger(start: Start, lecture: Lecture | None = None, theme: str = "da
         )
     from microgpt_tui.app import run_debugger as run
 
-    _draw_in_utf8()
+    for stream in (sys.__stdout__, sys.__stderr__):  # Textual draws on one of them, by the system
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")  # which terminals read whatever LANG says
     ended = run(start, lecture, theme)
     if ended.status == CRASHED:
         way = "; microgpt-tui --resume returns to where you were" if ended.written and not in_browser() else ""
-        say(f"the debugger broke off{way}", error=True)
+        print_notice(f"the debugger broke off{way}", error=True)
     if ended.displaced:
-        say("microgpt-tui --resume returns to this session, microgpt-tui --resume-earlier to the one before it")
+        earlier = "microgpt-tui --resume-earlier to the one before it"
+        print_notice(f"microgpt-tui --resume returns to this session, {earlier}")
     if ended.status:
         raise Exit(ended.status)
 
 
 def in_terminal() -> bool:
-    """Whether there is a terminal to take over: keys come from it, and the screen goes to it."""
+    """Whether keys come from a terminal and the screen goes to one."""
     drawn_on = sys.stdout if sys.platform == "win32" else sys.stderr  # by Textual
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, drawn_on))
 
 
-def _draw_in_utf8() -> None:
-    """Terminals read UTF-8 whatever LANG says; escapes in the place of lines and blocks would wreck the screen."""
-    for stream in (sys.__stdout__, sys.__stderr__):  # Textual draws on one of them, by the system
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8")
-
-
 def allow_only(ctx: click.Context, flag: str, *others: str) -> None:
-    """Raise UsageError if `flag` was given together with an option that is none of the others."""
+    """Raise UsageError if `flag` is given together with an option other than `others`."""
     for option in ctx.command.params:
-        said = ctx.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
-        if said and option.name not in (flag, *others):
+        given = ctx.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+        if given and option.name not in (flag, *others):
             name = flag.replace("_", "-")
             raise click.UsageError(
                 f"{option.opts[0]} does not go with --{name}, which has its own; leave one of them out", ctx

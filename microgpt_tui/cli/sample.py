@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import rich_click as click
 from click.core import ParameterSource
@@ -15,10 +15,6 @@ from microgpt_tui.cli._options import FilePath, examples
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import compile_loops, say_size
 from microgpt_tui.drawing.terminal_text import printable
-
-if TYPE_CHECKING:
-    from engine.model.tokenizer import Tokenizer
-    from engine.sampling.sampler import Sampler
 
 
 @click.command(
@@ -83,6 +79,7 @@ def sample(
     from engine.checkpoint.checkpoint import load
     from engine.model.recording import record
     from engine.model.tokenizer import Tokenizer
+    from engine.sampling.beam import beam as search
     from engine.sampling.beam import check_width
     from engine.sampling.sampler import Sampler, beginning, draw_documents
     from engine.sampling.strategy import DecodingStrategy
@@ -97,26 +94,21 @@ def sample(
         check_width(beam)
     run = load(file)
     tokenizer = Tokenizer(run.uchars)
-    beginning(prefix, tokenizer, run.config.block_size)  # refused before the tape is recorded
+    beginning(prefix, tokenizer, run.config.block_size)  # raises before the tape is recorded
     compile_loops()
     say_size(run.config, tokenizer.vocab_size)
     with Waiting("Recording the tape", total=1.0) as waiting:
         recording = record(run.config, tokenizer.vocab_size, waiting.share)
+    sampler = Sampler(recording, loops(), run.flat_params)
     if beam is not None:
-        _print_beam(Sampler(recording, loops(), run.flat_params), tokenizer, beam, strategy.temperature, prefix)
+        with Waiting("Searching"):
+            continuations = search(sampler, tokenizer, beam, strategy.temperature, prefix)
+        for each in continuations:
+            text = printable(each.text) if sys.stdout.isatty() else each.text
+            click.echo("\t".join((f"{each.prob:.6g}", text, *(() if each.ended else ("context full",)))))
         return
     generator = run.generator() if seed is None else random.Random(seed)
-    drawn = draw_documents(recording, loops(), run.flat_params, tokenizer, generator, strategy, prefix)
+    drawn = draw_documents(sampler, tokenizer, generator, strategy, prefix)
     numbered = sys.stdout.isatty()
     for i, text in zip(range(1, 2 if strategy.greedy else number + 1), drawn, strict=False):
         click.echo(f"sample {i:2d}: {printable(text)}" if numbered else text)
-
-
-def _print_beam(sampler: Sampler, tokenizer: Tokenizer, width: int, temperature: float, prefix: str) -> None:
-    from engine.sampling.beam import beam
-
-    with Waiting("Searching"):
-        continuations = beam(sampler, tokenizer, width, temperature, prefix)
-    for found in continuations:
-        text = printable(found.text) if sys.stdout.isatty() else found.text
-        click.echo("\t".join((f"{found.prob:.6g}", text, *(() if found.ended else ("context full",)))))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from microgpt_tui.cli._exit import Failure, tell, throw_output_away
+from microgpt_tui.cli._exit import Failure, discard_output, print_result
 from microgpt_tui.cli._options import examples
 from microgpt_tui.cli._session import compile_loops
 
@@ -78,8 +78,8 @@ def serve(
     import secrets
 
     from microgpt_tui.storage.threads import check_threads
-    from microgpt_tui.web.access import Door, Public, is_loopback
-    from microgpt_tui.web.connections import Connections, allowed
+    from microgpt_tui.web.access import AccessControl, Public, host_name, is_loopback
+    from microgpt_tui.web.connections import Connections, max_connections
     from microgpt_tui.web.reports import Reports
     from microgpt_tui.web.server import Server, run_server
 
@@ -88,58 +88,57 @@ def serve(
     except ValueError as error:
         raise click.UsageError(f"--public-url: {error}", ctx) from None
     try:
-        most = allowed(visitors)
+        most = max_connections(visitors)
     except ValueError as error:
         raise Failure(str(error)) from None
     check_threads()
     with _listen(host, port) as listening:
-        compile_loops()  # once here, not in every visitor's process
+        compile_loops()  # once here, not in every client process
         address, port = listening.getsockname()[:2]
-        here = is_loopback(address) and (public is None or public.only_here)
+        here = is_loopback(address) and (public is None or is_loopback(host_name(public.host)))
         token = None if here else secrets.token_urlsafe(16)
-        _say_where(address, port, token, public)
-        server = Server(command, visitors, Door(token, port, public), _mention, public)
-        run_server(server, listening, Connections(Reports(_mention), most))
-    _mention("stopped")
+        _print_address(address, port, token, public)
+        server = Server(command, visitors, AccessControl(token, port, public), _notify_owner, public)
+        run_server(server, listening, Connections(Reports(_notify_owner), most))
+    _notify_owner("stopped")
 
 
-def _mention(text: str) -> None:
-    """Tell the owner something; when the owner's terminal is gone, visitors are served, and end, in good order."""
+def _notify_owner(text: str) -> None:
+    """Print a line for the owner. Without the owner's terminal the server goes on."""
     try:
-        tell(text)
+        print_result(text)
     except OSError:
-        throw_output_away()
+        discard_output()
 
 
 def _check(ctx: click.Context, command: tuple[str, ...]) -> None:
-    """Raise what the command would raise for each visitor: UsageError, or an EngineError for a run it cannot open."""
+    """Raise what the command would raise for each client: UsageError, or EngineError for a run it cannot open."""
     if not command:
         return
     word, *rest = command
     group = ctx.parent.command if ctx.parent else None
-    found = group.get_command(ctx, word) if isinstance(group, click.Group) and word in SERVED else None
-    if found is None:
+    served = group.get_command(ctx, word) if isinstance(group, click.Group) and word in SERVED else None
+    if served is None:
         raise click.UsageError(f"{word!r} cannot be served; write nothing, lecture or open after serve", ctx)
-    said = found.make_context(f"microgpt-tui {word}", list(rest)).params
+    values = served.make_context(f"microgpt-tui {word}", list(rest)).params
     if word == "open":
         from microgpt_tui.storage.startup import from_file
 
-        from_file(said["file"], said["data"])
+        from_file(values["file"], values["data"])
         return
-    for other in ("notes", "listed", "check", "handout"):
-        if said[other]:
-            flag = "--list" if other == "listed" else f"--{other}"
+    for name, flag in {"notes": "--notes", "listed": "--list", "check": "--check", "handout": "--handout"}.items():
+        if values[name]:
             raise click.UsageError(f"{flag} is not for visitors; leave it out", ctx)
     from microgpt_tui.lectures.lecture import Lecture
     from microgpt_tui.lectures.library import find
     from microgpt_tui.panes.registry import screen_names
     from microgpt_tui.texts.languages import usual_language
 
-    Lecture(*find(said["wanted"], said["lang"] or usual_language())).run(screen_names())
+    Lecture(*find(values["wanted"], values["lang"] or usual_language())).run(screen_names())
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A socket that listens. Raises Failure if the address is not to be had."""
+    """A listening socket. Raises Failure for an address that is taken or not of this computer."""
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address, family=family)
@@ -151,8 +150,8 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def _say_where(address: str, port: int, token: str | None, public: Public | None) -> None:
-    """Tell the owner where to go, what others can see, and how to stop."""
+def _print_address(address: str, port: int, token: str | None, public: Public | None) -> None:
+    """Print the address, who can reach it, and how to stop."""
     everywhere = address in ("0.0.0.0", "::")
     host = _own_address() if everywhere else address
     listens = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
@@ -172,10 +171,10 @@ def _say_where(address: str, port: int, token: str | None, public: Public | None
 
 
 def _own_address() -> str:
-    """This computer's address in its network: the one it would send from. Nothing is sent."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+    """The address that this computer would send from. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            asking.connect(("192.0.2.1", 9))  # reserved for examples; no such computer
-            return str(asking.getsockname()[0])
+            probe.connect(("192.0.2.1", 9))  # reserved for examples; no such computer
+            return str(probe.getsockname()[0])
         except OSError:
             return socket.gethostname()

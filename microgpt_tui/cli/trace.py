@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from engine.model.config import Config
+from microgpt_tui.cli._json import json_text
 from microgpt_tui.cli._options import DATA, data_option, examples, hyperparameters, step_option
-from microgpt_tui.cli._session import check_step, go_to, open_session, read_docs
+from microgpt_tui.cli._session import session_at
 
 if TYPE_CHECKING:
-    from engine.model.recording import Floats
     from engine.timeline.events import EventValues
 
 PHASES = ("forward", "backward", "update")
@@ -48,16 +47,13 @@ def trace(config: Config, step: int, phase: str | None, data: Path | None) -> No
     Every number has all its bits (it reads back as the same double). Numbers that JSON does not have are the strings
     "nan", "inf" and "-inf", which Python's float() reads.
     """
-    check_step(step, config)
-
-    session = open_session(config, read_docs(data))
-    go_to(session, step)
+    session = session_at(config, data, step)
     from engine.explain.source_lines import lines_of_stretch
 
     for event in session.events(step):
         if phase in (None, event.phase.value):
             source = lines_of_stretch(session.view(), event).label
-            sys.stdout.write(json.dumps(_entry(step, event, source), allow_nan=False) + "\n")
+            sys.stdout.write(json_text(_entry(step, event, source)) + "\n")
         elif PHASES.index(event.phase.value) > PHASES.index(phase or ""):
             return
 
@@ -71,15 +67,7 @@ def _entry(step: int, event: EventValues, source: str) -> dict[str, Any]:
         "layer": event.layer,
         "head": event.head,
         "shape": list(event.shape),
-        "data": _numbers(event.data),
-        "grad": None if event.phase.value == "forward" else _numbers(event.grad),
+        "data": event.data.tolist(),
+        "grad": None if event.phase.value == "forward" else event.grad.tolist(),
         "source": source,
     }
-
-
-def _numbers(array: Floats) -> Any:
-    import numpy as np
-
-    if np.isfinite(array).all():
-        return array.tolist()
-    return np.where(np.isfinite(array), array.astype(object), array.astype(str).astype(object)).tolist()

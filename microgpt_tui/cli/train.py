@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import math
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -13,18 +12,20 @@ from typing import TYPE_CHECKING, TextIO
 import rich_click as click
 from click.exceptions import Exit
 
-from engine.errors import ConfigError, EngineError
+from engine.errors import ConfigError, EngineError, ExpressionError
 from engine.model.config import Config
-from microgpt_tui.cli._exit import Failure, say, throw_output_away
-from microgpt_tui.cli._options import data_option, examples, file_option, hyperparameters
-from microgpt_tui.cli._output_paths import check_targets
+from microgpt_tui.cli._exit import Failure, discard_output, print_notice
+from microgpt_tui.cli._json import json_text
+from microgpt_tui.cli._options import check_targets, data_option, examples, file_option, hyperparameters
 from microgpt_tui.cli._progress import Waiting
-from microgpt_tui.cli._session import Interrupt, open_session, read_docs
-from microgpt_tui.cli._stop_options import Wanted, stop_options
+from microgpt_tui.cli._session import Interrupt, check_until, open_session, read_docs
 
 if TYPE_CHECKING:
     from engine.run.session import Session
     from engine.run.stops import Stop, Stops
+
+STOPPING = "Stopping"
+HEALTH_CHECKS = ("nan", "zero-grad", "dead-relu", "grad-norm")  # a fault always stops training, and is an error
 
 
 @click.command(
@@ -51,10 +52,48 @@ if TYPE_CHECKING:
     'Numbers that JSON does not have are the strings "nan", "inf" and "-inf".',
 )
 @file_option("--save", "Where to leave the run when it ends, also when it is stopped: a .safetensors file for sample.")
-@stop_options
+@click.option(
+    "--break",
+    "breaks",
+    multiple=True,
+    metavar="CONDITION",
+    help="Stop where this becomes true, as in 'loss < 2 and step > 100' or 'attn_weights[0, 2].max() > 0.9'. "
+    "Steps, positions, layers and heads count from 0. Can be given several times.",
+    panel=STOPPING,
+)
+@click.option(
+    "--break-at",
+    multiple=True,
+    metavar="EVENT",
+    help="Stop at an event: a tensor or a parameter matrix, as in attn_weights@pos=2,layer=0,head=1; "
+    "phase=backward is where its gradient is complete. Can be given several times.",
+    panel=STOPPING,
+)
+@click.option(
+    "--health",
+    is_flag=True,
+    help="Stop, with exit status 2, at a nan or inf, at a parameter matrix whose gradient is all zero, where "
+    "all ReLU units of a layer are dead for a whole document, at a gradient norm a hundred times its median.",
+    panel=STOPPING,
+)
+@click.option(
+    "--no-stop",
+    multiple=True,
+    type=click.Choice(HEALTH_CHECKS),
+    help="Leave this one out of --health.",
+    panel=STOPPING,
+)
 @hyperparameters
 def train(
-    config: Config, wanted: Wanted, until: int | None, data: Path | None, log: Path | None, save: Path | None
+    config: Config,
+    until: int | None,
+    data: Path | None,
+    log: Path | None,
+    save: Path | None,
+    breaks: tuple[str, ...],
+    break_at: tuple[str, ...],
+    health: bool,
+    no_stop: tuple[str, ...],
 ) -> None:
     """Train, and print the loss of every step.
 
@@ -66,19 +105,49 @@ def train(
     also at a breakpoint, 2 for bad input, a number out of range or a health check, 130 when stopped by ctrl+c, 143 and
     129 when ended from outside.
     """
+    if no_stop and not health:
+        raise ConfigError("--no-stop turns off a health check, and none is on; add --health")
+    checks = [check for check in HEALTH_CHECKS if check not in no_stop] if health else []
     until = config.num_steps if until is None else until
-    if until > config.num_steps:
-        raise ConfigError(f"--until is {until}, beyond the schedule's {config.num_steps} steps; raise --num-steps too")
+    check_until(until, config)
     check_targets({"--data": data}, {"--log": log, "--save": save}, replaced={"--save"})
     docs = read_docs(data)
-    stops = wanted.stops(config, docs)
+    stops = _stops(config, docs, breaks, break_at, checks)
     session = open_session(config, docs)
-    opened = _open_log(log)  # while ctrl+c breaks off: a pipe lets itself be opened when somebody reads it
+    opened = _open_log(log)  # while ctrl+c breaks off: opening a pipe waits for its reader
     with Interrupt() as interrupt:
         reason = _run(session, until, stops, opened, interrupt, carry_on=bool(log or save))
-        _finish(session, until, data, save, reason, interrupt, wanted.missed)
+        conditions = " or ".join((*breaks, *break_at))
+        missed = [f"nowhere on the way was {conditions}"] if conditions else []
+        missed += ["the health checks found nothing"] if checks else []
+        _finish(session, until, data, save, reason, interrupt, "; ".join(missed))
     if session.step < until and reason is None:
         raise Exit(interrupt.status)
+
+
+def _stops(
+    config: Config, docs: Sequence[str], conditions: Sequence[str], events: Sequence[str], checks: Sequence[str]
+) -> Stops | None:
+    """The breakpoints and health checks; None without any. Raises Failure."""
+    if not (conditions or events or checks):
+        return None
+    from engine.expressions.breakpoint import Breakpoint, EventPattern
+    from engine.expressions.scope import Scope
+    from engine.model.tokenizer import Tokenizer
+    from engine.run.stops import Stops
+
+    try:
+        breakpoints = [Breakpoint(f"break {i}", condition=text) for i, text in enumerate(conditions)]
+        breakpoints += [Breakpoint(f"at {i}", EventPattern.parse(text)) for i, text in enumerate(events)]
+        return Stops(Scope(config, Tokenizer(docs)), breakpoints, checks)
+    except ExpressionError as error:
+        from microgpt_tui.drawing.error_pointer import pointer
+
+        for line in pointer(error).splitlines():
+            print_notice(line)
+        raise Failure(f"--break: {error.reason}") from error
+    except EngineError as error:
+        raise Failure(f"--break-at: {error}") from error
 
 
 def _open_log(path: Path | None) -> TextIO | None:
@@ -88,26 +157,26 @@ def _open_log(path: Path | None) -> TextIO | None:
         raise Failure(f"--log: {path} cannot be written ({error.strerror}); give another place") from None
 
 
-def _number(x: float) -> float | str:
-    return x if math.isfinite(x) else str(x)
-
-
-class _Teller:
-    """Tells of each finished step: a line, the log, the progress."""
+class _StepReporter:
+    """Reports each finished step: a line, the log, the progress."""
 
     def __init__(self, session: Session, until: int, log: TextIO | None, waiting: Waiting, carry_on: bool) -> None:
         self.session, self.until, self.log, self.waiting, self.carry_on = session, until, log, waiting, carry_on
-        self.heard = True
+        self.printing = True
         self.start = time.monotonic()
 
-    def tell(self, step: int, loss: float) -> None:
-        """`step` counts from 0, as in the engine; people and logs count from 1, as the original's output does."""
-        number, config = step + 1, self.session.config
+    def report(self, step: int, loss: float) -> None:
+        """`step` counts from 0, as in the engine; lines and logs count from 1, as the original's output does."""
+        number, config, history = step + 1, self.session.config, self.session.history
+        held_out = history.validations.get(number)
         if self.log is not None:
-            self._write(number, loss, config.learning_rate_at(step), self.session.history.grad_norms[step])
-        if self.heard:
-            found = self.session.history.validations.get(number)
-            aside = f" | kept aside {found.loss:.4f}, perplexity {found.perplexity:.2f}" if found else ""
+            entry = {"step": number, "loss": loss, "loss_hex": loss.hex(), "lr": config.learning_rate_at(step)}
+            entry["grad_norm"] = history.grad_norms[step]
+            if held_out is not None:
+                entry |= {"val_loss": held_out.loss, "val_perplexity": held_out.perplexity}
+            self._write(self.log, json_text(entry))
+        if self.printing:
+            aside = f" | kept aside {held_out.loss:.4f}, perplexity {held_out.perplexity:.2f}" if held_out else ""
             self._print(f"step {number:4d} / {config.num_steps:4d} | loss {loss:.4f}{aside}")
         pace = number / max(time.monotonic() - self.start, 1e-9)
         self.waiting.update(number, f"step {number:,} of {self.until:,}   loss {loss:.4f}   {pace:,.0f} steps/s")
@@ -118,40 +187,29 @@ class _Teller:
         except OSError:
             if not self.carry_on:
                 raise
-            throw_output_away()
-            self.heard = False  # nobody reads on (or the disk is full), but there is a file to be written
+            discard_output()
+            self.printing = False  # the output is closed, or the disk full, but there is a file to be written
 
-    def _write(self, number: int, loss: float, lr: float, grad_norm: float) -> None:
-        entry = {
-            "step": number,
-            "loss": _number(loss),
-            "loss_hex": loss.hex(),
-            "lr": lr,
-            "grad_norm": _number(grad_norm),
-        }
-        found = self.session.history.validations.get(number)
-        if found is not None:
-            entry |= {"val_loss": _number(found.loss), "val_perplexity": _number(found.perplexity)}
-        assert self.log is not None
+    def _write(self, log: TextIO, line: str) -> None:
         try:
-            self.log.write(json.dumps(entry) + "\n")
-            self.log.flush()
+            log.write(line + "\n")
+            log.flush()
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise Failure(f"--log: {self.log.name} cannot be written on ({error.strerror})") from None
+            raise Failure(f"--log: {log.name} cannot be written on ({error.strerror})") from None
 
 
 def _run(
     session: Session, until: int, stops: Stops | None, log: TextIO | None, interrupt: Interrupt, carry_on: bool
 ) -> EngineError | Failure | Stop | None:
-    """Train; what went wrong or was stopped at, if anything, is returned, so that the run can still be saved."""
+    """Train; an error or stop is returned, so that the run can still be saved."""
     with Waiting("Training", total=until, stream=sys.stdout) as waiting:
-        teller = _Teller(session, until, log, waiting, carry_on)
+        reporter = _StepReporter(session, until, log, waiting, carry_on)
 
         def on_step(step: int, loss: float) -> bool:
-            teller.tell(step, loss)
-            return bool(interrupt.asked)
+            reporter.report(step, loss)
+            return bool(interrupt.signal)
 
         try:
             if stops is None:
@@ -165,7 +223,7 @@ def _run(
             return trouble
         finally:
             if log is not None:
-                with suppress(OSError):  # every line of it was flushed, or has been complained about
+                with suppress(OSError):  # every line was flushed, or its error reported
                     log.close()
 
 
@@ -173,28 +231,28 @@ def _finish(
     session: Session, until: int, data: Path | None, save: Path | None, reason: EngineError | Failure | Stop | None,
     interrupt: Interrupt, missed: str,
 ) -> None:  # fmt: skip
-    """Save, say where the run stands and what was looked for in vain (`missed`), and raise what went wrong."""
+    """Save, say where the run is and which stops were `missed`, and raise an error if there was one."""
     from engine.timeline.events import Moment
 
-    if session.moment != Moment(session.step):  # at a fault or a stop: what was good before it is the step's start
+    if session.moment != Moment(session.step):  # at a fault or a stop: the step's start is saved
         session.seek(Moment(session.step))
-    said = str(reason if isinstance(reason, EngineError | Failure) else reason.sentence) if reason else ""
+    error = reason if isinstance(reason, EngineError | Failure) else None
+    stop = None if isinstance(reason, EngineError | Failure) else reason
+    why = str(error) if error else stop.sentence if stop else ""
     done = f"{session.step:,} of {until:,} steps are done"
     if save is not None:
         from engine.checkpoint.checkpoint import save as write
 
         try:
             write(session, save, str(data.absolute()) if data else None)
-        except EngineError as error:
-            raise Failure(f"{said} ({done}); {error}" if said else f"{error} ({done})") from error
+        except EngineError as unsaved:
+            raise Failure(f"{why} ({done}); {unsaved}" if why else f"{unsaved} ({done})") from unsaved
         done += f" and saved in {save}"
-    if isinstance(reason, EngineError | Failure):
-        raise Failure(f"{said} ({done})") from reason
-    if reason is not None and reason.check is not None:
-        raise Failure(f"{said} ({done})")
-    if reason is not None:
-        say(f"stopped at {said} ({done})")
+    if error is not None or (stop is not None and stop.check is not None):
+        raise Failure(f"{why} ({done})") from error
+    if stop is not None:
+        print_notice(f"stopped at {why} ({done})")
     elif session.step < until:
-        say(f"stopped by {interrupt.who}: {done}{missed and f'; up to there, {missed}'}")
+        print_notice(f"stopped by {interrupt.who}: {done}{missed and f'; up to there, {missed}'}")
     elif save is not None or missed or sys.stdout.isatty():
-        say(f"{done}{missed and f'; {missed}'}")
+        print_notice(f"{done}{missed and f'; {missed}'}")

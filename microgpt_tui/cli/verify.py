@@ -56,10 +56,10 @@ def verify(script: Path, data: Path | None, until: int | None) -> None:
     start = time.monotonic()
     with Waiting("Starting the copy") as waiting:
 
-        def tell(what: str, done: int, total: int) -> None:
+        def progress(what: str, done: int, total: int) -> None:
             waiting.update(done, f"step {done:,} of {total:,}", total=float(total), what=what.capitalize())
 
-        report = compare(script, data, until, tell)
+        report = compare(script, data, until, progress)
     _show(report, time.monotonic() - start)
     if not report.equal:
         raise Exit(DIFFERENT if report.difference else BAD)
@@ -77,11 +77,12 @@ def _show(report: Report, seconds: float) -> None:
     console = Console(highlight=False)
     console.print(table)
     console.print()
-    first = report.difference
-    if first is not None:
-        verdict = ("Different", "bold red", f"the first difference is in the {first.what}.")
+    if report.difference is not None:
+        verdict, style = "Different: ", "bold red"
+        detail = f"the first difference is in the {report.difference.what}."
     elif report.equal:
-        verdict = ("The same", "bold green", f"every bit of it, over {report.steps:,} steps, in {seconds:.1f} s.")
+        verdict, style = "The same: ", "bold green"
+        detail = f"every bit of it, over {report.steps:,} steps, in {seconds:.1f} s."
     else:
-        verdict = ("Not all compared", "bold yellow", "what was compared is equal.")
-    console.print(Text.assemble((f"{verdict[0]}: ", verdict[1]), verdict[2]))
+        verdict, style, detail = "Not all compared: ", "bold yellow", "what was compared is equal."
+    console.print(Text.assemble((verdict, style), detail))

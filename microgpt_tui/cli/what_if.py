@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,20 +11,20 @@ import rich_click as click
 from engine.errors import ConfigError, EngineError, NumericFault
 from engine.model.config import Config
 from engine.text import quoted
-from microgpt_tui.cli._exit import Failure, say, tell
-from microgpt_tui.cli._options import OUTPUT, data_option, examples, file_option, hyperparameters
-from microgpt_tui.cli._output_paths import check_targets
+from microgpt_tui.cli._exit import Failure, print_notice, print_result
+from microgpt_tui.cli._json import json_text
+from microgpt_tui.cli._options import OUTPUT, check_targets, data_option, examples, file_option, hyperparameters
 from microgpt_tui.cli._progress import Waiting
-from microgpt_tui.cli._session import open_session, read_docs
+from microgpt_tui.cli._session import check_until, open_session, read_docs
 from microgpt_tui.drawing.terminal_text import printable
 
 if TYPE_CHECKING:
     from engine.run.session import Session
 
 CHANGES = "Changes"
-MOVED = 10  # probabilities that are told
-NAMES = 5  # samples of each run
-LINES = 12  # steps that are told to a person
+MAX_MOVED = 10  # probabilities that are shown
+SAMPLES = 5  # of each run
+MAX_LINES = 12  # steps that are shown without --json
 
 
 @click.command(
@@ -85,8 +83,7 @@ def what_if(
     that differ most in it: pos, token, original, changed, difference. Numbers that JSON does not have are the strings
     "nan", "inf" and "-inf".
     """
-    if until > config.num_steps:
-        raise ConfigError(f"--until is {until}, beyond the schedule's {config.num_steps} steps; raise --num-steps too")
+    check_until(until, config)
     if not edits and not ablated:
         raise ConfigError("nothing is changed; add --edit 'wte[0, 0] = 1' or --ablate layer0.head0")
     check_targets({"--data": data}, {"--save": save}, replaced={"--save"})
@@ -98,15 +95,19 @@ def what_if(
     branch = session.branch(changes)  # from a keyframe on, now that there are some
     _train(branch, until, "Training the changed run", "the changed run")
     if save is not None:
-        _save(session, branch, save, data)
+        from engine.checkpoint.checkpoint import snapshot, write
+        from engine.run.branches import Branch
+
+        branches = (Branch("branch 1", branch.changes, branch.moment),)
+        write(snapshot(session, str(data.absolute()) if data else None, branches), save)
     for change in _without_effect(session, changes):
         lacking = f"no document from step {change.step} to {until} has a position {change.number}"
-        say(f"{change.part} was switched off in no training step: {lacking}")
-    told = _compared(session, branch)
+        print_notice(f"{change.part} was switched off in no training step: {lacking}")
+    compared = _compared(session, branch)
     if as_json:
-        click.echo(json.dumps(told, allow_nan=False))
+        click.echo(json_text(compared))
     else:
-        _tell(told)
+        _print(compared)
 
 
 def _read(config: Config, docs: list[str], edits: tuple[str, ...], ablated: tuple[str, ...], until: int) -> list[Any]:
@@ -115,27 +116,27 @@ def _read(config: Config, docs: list[str], edits: tuple[str, ...], ablated: tupl
     from engine.interventions.syntax import Ablation, SetHyperparameter, parse
     from engine.model.tokenizer import Tokenizer
 
-    scope, found = Scope(config, Tokenizer(docs)), []
+    scope, changes = Scope(config, Tokenizer(docs)), []
     for flag, texts in (("--edit", edits), ("--ablate", ablated)):
         for text in texts:
             try:
-                found.append(parse(text, scope))
+                change = parse(text, scope)
             except ChangeError as error:
                 raise Failure(f"{flag}: {error}") from error
-            if isinstance(found[-1], Ablation) != (flag == "--ablate"):
+            if isinstance(change, Ablation) != (flag == "--ablate"):
                 raise Failure(f"{flag}: {text} belongs to {'--edit' if flag == '--ablate' else '--ablate'}")
-            training = (
-                isinstance(found[-1], SetHyperparameter) and found[-1].name != "temperature"
-            )  # needs the step's update
-            if found[-1].step + training > until:
+            # A hyperparameter of training has an effect from the step's update on.
+            training = isinstance(change, SetHyperparameter) and change.name != "temperature"
+            if change.step + training > until:
                 raise Failure(
                     f"{flag}: {text} would change nothing before the comparison in the forward phase of step {until}; "
                     "raise --until, or give an earlier step"
                 )
-    return found
+            changes.append(change)
+    return changes
 
 
-def _train(session: Session, until: int, doing: str, which: str) -> None:
+def _train(session: Session, until: int, doing: str, run: str) -> None:
     from engine.timeline.events import Moment, Phase
 
     try:
@@ -143,11 +144,11 @@ def _train(session: Session, until: int, doing: str, which: str) -> None:
             session.run(until, lambda step, loss: waiting.update(step + 1, f"loss {loss:.4f}"))
             session.seek(Moment(until, Phase.FORWARD, session.program.ticks(Phase.FORWARD)))
     except NumericFault as fault:
-        raise Failure(f"{which}: {fault}") from fault
+        raise Failure(f"{run}: {fault}") from fault
 
 
 def _without_effect(session: Session, changes: list[Any]) -> list[Any]:
-    """The ablations of a position that none of the documents had."""
+    """The ablations of a position that no trained document has."""
     from engine.interventions.syntax import Ablation
 
     def longest(first: int) -> int:
@@ -160,19 +161,11 @@ def _without_effect(session: Session, changes: list[Any]) -> list[Any]:
     ]
 
 
-def _save(session: Session, branch: Session, path: Path, data: Path | None) -> None:
-    from engine.checkpoint.checkpoint import snapshot, write
-    from engine.run.branches import Branch
-
-    branches = (Branch("branch 1", branch.changes, branch.moment),)
-    write(snapshot(session, str(data.absolute()) if data else None, branches), path)
-
-
 def _compared(session: Session, branch: Session) -> dict[str, Any]:
     from engine.timeline.comparison import first_difference, shifts
 
     name = session.tokenizer.name
-    moved = [shift for shift in shifts(session.view(), branch.view(), MOVED) if shift.difference != 0]
+    moved = [shift for shift in shifts(session.view(), branch.view(), MAX_MOVED) if shift.difference != 0]
     return {
         "changes": [change.text for change in branch.changes],
         "until": session.step,
@@ -184,9 +177,9 @@ def _compared(session: Session, branch: Session) -> dict[str, Any]:
             {
                 "pos": shift.pos,
                 "token": name(shift.token_id),
-                "original": _number(shift.before),
-                "changed": _number(shift.after),
-                "difference": _number(shift.difference),
+                "original": shift.before,
+                "changed": shift.after,
+                "difference": shift.difference,
             }
             for shift in moved
         ],
@@ -196,43 +189,36 @@ def _compared(session: Session, branch: Session) -> dict[str, Any]:
 def _run(session: Session) -> dict[str, Any]:
     import hashlib
 
+    try:
+        samples = session.sample(SAMPLES, generator=random.Random(session.config.seed))
+    except EngineError:  # no probabilities to draw from
+        samples = None
     parts = [array for named in (session.params, session.m, session.v) for array in named.values()]
     return {
-        "losses": [_number(loss) for loss in session.losses[: session.step]],
+        "losses": session.losses[: session.step],
         "sha256": hashlib.sha256(b"".join(part.astype("<f8").tobytes() for part in parts)).hexdigest(),
-        "samples": _samples(session),
+        "samples": samples,
     }
 
 
-def _samples(session: Session) -> list[str] | None:
-    try:
-        return session.sample(NAMES, generator=random.Random(session.config.seed))
-    except EngineError:  # no probabilities to draw from
-        return None
-
-
-def _number(x: float) -> float | str:
-    return x if math.isfinite(x) else str(x)
-
-
-def _tell(told: dict[str, Any]) -> None:
+def _print(compared: dict[str, Any]) -> None:
     from microgpt_tui.drawing.numbers import number
 
-    original, changed, until = told["original"], told["changed"], told["until"]
-    for text in told["changes"]:
-        tell(f"changed: {text}")
-    tell(f"{'step':>6}  {'original':>10}  {'changed':>10}  {'difference':>11}")
-    for i in sorted({round(k * (until - 1) / (LINES - 1)) for k in range(LINES)}):
-        a, b = float(original["losses"][i]), float(changed["losses"][i])
-        tell(f"{i:6d}  {a:10.4f}  {b:10.4f}  {number(b - a):>11}")
-    if until > LINES:
-        tell(f"({LINES} of {until} steps; --json tells all)")
-    parted = told["first_difference"]
-    tell("no loss differs" if parted is None else f"the first loss that differs is that of step {parted}")
-    doc = quoted(told["doc"])
-    tell(f"probabilities that moved most in {doc}:" if told["moved"] else f"no probability differs in {doc}")
-    for shift in told["moved"]:
-        a, b = float(shift["original"]), float(shift["changed"])
-        tell(f"  position {shift['pos']:2d}  {printable(shift['token']):>4}  {a:.4f} -> {b:.4f}  {number(b - a)}")
-    for which, run in (("original", original), ("changed", changed)):
-        tell(f"{which} samples: {', '.join(run['samples'] or ['none can be drawn'])}")
+    original, changed, until = compared["original"], compared["changed"], compared["until"]
+    for text in compared["changes"]:
+        print_result(f"changed: {text}")
+    print_result(f"{'step':>6}  {'original':>10}  {'changed':>10}  {'difference':>11}")
+    for i in sorted({round(k * (until - 1) / (MAX_LINES - 1)) for k in range(MAX_LINES)}):
+        a, b = original["losses"][i], changed["losses"][i]
+        print_result(f"{i:6d}  {a:10.4f}  {b:10.4f}  {number(b - a):>11}")
+    if until > MAX_LINES:
+        print_result(f"({MAX_LINES} of {until} steps; --json tells all)")
+    first = compared["first_difference"]
+    print_result("no loss differs" if first is None else f"the first loss that differs is that of step {first}")
+    doc, moved = quoted(compared["doc"]), compared["moved"]
+    print_result(f"probabilities that moved most in {doc}:" if moved else f"no probability differs in {doc}")
+    for shift in moved:
+        a, b, token = shift["original"], shift["changed"], printable(shift["token"])
+        print_result(f"  position {shift['pos']:2d}  {token:>4}  {a:.4f} -> {b:.4f}  {number(b - a)}")
+    for name, run in (("original", original), ("changed", changed)):
+        print_result(f"{name} samples: {', '.join(run['samples'] or ['none can be drawn'])}")

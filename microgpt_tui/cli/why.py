@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from engine.model.config import Config
-from microgpt_tui.cli._exit import tell
+from microgpt_tui.cli._exit import print_result
+from microgpt_tui.cli._json import json_text
 from microgpt_tui.cli._options import DATA, OUTPUT, data_option, examples, hyperparameters, step_option
-from microgpt_tui.cli._session import check_step, go_to, open_session, read_docs
+from microgpt_tui.cli._session import session_at
 
 if TYPE_CHECKING:
-    from engine.run.session import Session
     from microgpt_tui.cli.why_report import Answer
 
 ONE_OF = "ask for one thing: --scalar, --param, or a prediction by its --pos"
@@ -79,12 +78,11 @@ def why(
         raise click.UsageError(ONE_OF + at)
     if pos is None and (logit is not None or rival is not None):
         raise click.UsageError("--logit and --rival go with --pos")
-    check_step(step, config)
+    session = session_at(config, data, step)
+    from engine.timeline.events import Moment, Phase
     from microgpt_tui.cli import why_report
 
-    session = open_session(config, read_docs(data))
-    go_to(session, step)
-    _finish(session)
+    session.seek(Moment(step, Phase.UPDATE, session.program.ticks(Phase.UPDATE)))
     if scalar is not None:
         answer: Answer = why_report.of_scalar(session.view(), scalar, count)
     elif param is not None:
@@ -92,13 +90,6 @@ def why(
     else:
         answer = why_report.of_prediction(session.view(), pos or 0, logit, rival)
     if as_json:
-        click.echo(json.dumps(answer.facts))
+        click.echo(json_text(answer.facts))
     else:
-        tell(answer.text)
-
-
-def _finish(session: Session) -> None:
-    """Go to the end of the step."""
-    from engine.timeline.events import Moment, Phase
-
-    session.seek(Moment(session.step, Phase.UPDATE, session.program.ticks(Phase.UPDATE)))
+        print_result(answer.text)

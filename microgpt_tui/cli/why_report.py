@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 
 from engine.errors import ExpressionError, WhyError
-from engine.explain.gradient_paths import Chains, waypoints
+from engine.explain.gradient_paths import GradientPaths, waypoints
 from engine.explain.logit_attribution import Attributor
 from engine.explain.scalar import Explainer
 from engine.explain.update_attribution import pushes
@@ -34,27 +34,27 @@ def of_scalar(view: View, name: str, count: int) -> Answer:
     """The strongest chains of a scalar. Raises WhyError, ExpressionError."""
     row = _row(view, name)
     explain, gradient = Explainer(view), float(view.workspace.grad[row])
-    found = Chains(view).strongest(row, count)
+    found = GradientPaths(view).strongest(row, count)
     lines = [f"{_about(view, describe_scalar(view, row))}: dL/d = {number(gradient)}", ""]
     chains: list[dict[str, Any]] = []
     for i, chain in enumerate(found):
         ways = waypoints(explain, chain)
         lines.append(f"chain {i}  {number(chain.product)}  {share(chain.product, gradient)}".rstrip())
         lines += [f"  × {number(way.local):<9} d {describe_scalar(view, way.row)}" for way in ways]
-        links = [{"scalar": describe_scalar(view, link.row), "local": _json(link.local)} for link in chain.links]
-        chains.append({"product": _json(chain.product), "links": links})
+        links = [{"scalar": describe_scalar(view, link.row), "local": link.local} for link in chain.edges]
+        chains.append({"product": chain.product, "links": links})
     if view.gradient_state(row) is GradientState.INDEPENDENT:
         lines.append("the loss does not depend on it: no path leads from it to the loss")
     elif not found:
         lines.append("no chain reaches it: every path from it to the loss has a derivative that is 0")
     return Answer(
         "\n".join(lines),
-        {"scalar": describe_scalar(view, row), **_step(view), "gradient": _json(gradient), "chains": chains},
+        {"scalar": describe_scalar(view, row), **_step(view), "gradient": gradient, "chains": chains},
     )
 
 
 def of_parameter(view: View, name: str) -> Answer:
-    """What pushed a parameter, and what Adam made of it. Raises WhyError, ExpressionError."""
+    """What each position contributed to a gradient, and Adam's step. Raises WhyError, ExpressionError."""
     row = _row(view, name)
     if row >= view.recording.n_params:
         raise WhyError(f"{name} is not a parameter; ask for its chains with --scalar, or name one such as wte[5,3]")
@@ -65,14 +65,14 @@ def of_parameter(view: View, name: str) -> Answer:
         reads, target = (tokens.name(ids[push.pos]) for ids in (view.program.inputs, view.program.targets))
         product, by = push.term.product, describe_scalar(view, push.term.user)
         table.append([str(push.pos), reads, target, number(product), share(product, found.gradient), by])
-        facts.append({"pos": push.pos, "reads": reads, "target": target, "product": _json(product), "user": by,
-                      "local": _json(push.term.local), "grad": _json(push.term.grad)})  # fmt: skip
+        facts.append({"pos": push.pos, "reads": reads, "target": target, "product": product, "user": by,
+                      "local": push.term.local, "grad": push.term.grad})  # fmt: skip
     table += [["rounding", "", "", number(found.rounding)], ["gradient", "", "", number(found.gradient)]]
     lines = [_about(view, describe_scalar(view, row)), "", *_aligned(table)]
     if view.gradient_state(row) is GradientState.INDEPENDENT:
         lines.append("the loss of this document does not depend on it, so its gradient is 0")
-    answer: dict[str, Any] = {"parameter": describe_scalar(view, row), **_step(view), "gradient": _json(found.gradient),
-                              "rounding": _json(found.rounding), "pushes": facts}  # fmt: skip
+    answer: dict[str, Any] = {"parameter": describe_scalar(view, row), **_step(view), "gradient": found.gradient,
+                              "rounding": found.rounding, "pushes": facts}  # fmt: skip
     if found.step is not None:
         step, adam = found.step, found.step.adam
         lines += [
@@ -86,22 +86,22 @@ def of_parameter(view: View, name: str) -> Answer:
             f"{number(adam.p_before)} → {number(adam.p)}",
         ]
         names = ("m", "delta", "p_before", "p")
-        answer |= {name: _json(getattr(adam, name)) for name in names}
+        answer |= {name: getattr(adam, name) for name in names}
         names = ("kept", "fresh", "by_momentum", "by_document")
-        answer |= {name: _json(getattr(step, name)) for name in names}
+        answer |= {name: getattr(step, name) for name in names}
     return Answer("\n".join(lines), answer)
 
 
 def of_prediction(view: View, pos: int, logit: str | None, rival: str | None) -> Answer:
     """What contributed to a logit, and to a rival's. Raises WhyError."""
-    asked = Attributor(view, pos)
+    attributor = Attributor(view, pos)
     tokens = view.program.tokenizer
-    token = asked.target if logit is None else _token(view, logit)
-    other = asked.rival(token) if rival is None else _token(view, rival)
-    mine, its = asked.logit(token), asked.logit(other)
+    token = attributor.target if logit is None else _token(view, logit)
+    other = attributor.rival(token) if rival is None else _token(view, rival)
+    mine, its = attributor.logit(token), attributor.logit(other)
     names = [tokens.name(token), tokens.name(other)]
     table: list[Cells] = [["part", *names, f"{names[0]} − {names[1]}"]]
-    rows = [(part.label, a, b) for part, a, b in zip(asked.parts, mine.values, its.values, strict=True)]
+    rows = [(part.label, a, b) for part, a, b in zip(attributor.parts, mine.values, its.values, strict=True)]
     rows.sort(key=lambda row: -abs(row[1] - row[2]))
     rows += [("rounding", mine.rounding, its.rounding), ("logit", mine.logit, its.logit)]
     table += [[label, number(a), number(b), number(a - b)] for label, a, b in rows]
@@ -145,16 +145,7 @@ def _step(view: View) -> dict[str, Any]:
 
 
 def _aligned(table: list[Cells]) -> list[str]:
-    """The rows of a table in columns: words to the left, numbers as they come, with their signs one below the other."""
+    """The rows of a table with aligned columns."""
     table = [[printable(cell) for cell in row] for row in table]
     widths = [max(cell_len(row[i]) for row in table if i < len(row)) for i in range(max(map(len, table)))]
-    return ["  ".join(map(_padded, row, widths)).rstrip() for row in table]
-
-
-def _padded(cell: str, width: int) -> str:
-    return cell + " " * (width - cell_len(cell))
-
-
-def _json(value: float) -> float | str:
-    """A number as JSON has it; those that it does not have are the strings nan, inf and -inf."""
-    return value if value - value == 0 else str(value)
+    return ["  ".join(map(set_cell_size, row, widths)).rstrip() for row in table]

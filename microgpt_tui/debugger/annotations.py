@@ -35,7 +35,7 @@ class Annotations:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as JSON has them."""
         return {
-            "breakpoints": [each.as_dict() for each in self.breakpoints],
+            "breakpoints": [asdict(each) for each in self.breakpoints],
             "checks": sorted(self.checks),
             "watches": [{"text": text} for text in self.watches],
             "marks": {letter: asdict(there) for letter, there in self.marks.items()},
@@ -57,13 +57,13 @@ def restored(said: Mapping[str, Any], scope: Scope) -> tuple[Annotations, list[s
                 sentences.append(f"A {what} was dropped: {shortened(str(reason), LONGEST)}.")
         return found
 
-    kept = Annotations(
+    annotations = Annotations(
         tuple(fitting("breakpoint", said["breakpoints"], lambda part: _breakpoint(part, scope))),
         frozenset(check for check in said["checks"] if isinstance(check, str) and check in CHECKS),
         tuple(fitting("watch", said["watches"], lambda part: Watch(part["text"], scope).text)),
         dict(fitting("mark", said["marks"].items(), lambda part: (part[0], moment(part[1])))),
     )
-    return kept, sentences
+    return annotations, sentences
 
 
 def _breakpoint(said: Any, scope: Scope) -> Breakpoint:

@@ -9,23 +9,26 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from engine import Session
+from engine.autograd.kernels import MUL
 from engine.autograd.tape import Rows
+from engine.explain.gradient_paths import Edge, GradientPath, GradientPaths, waypoints
 from engine.explain.scalar import Explainer
 from engine.explain.source_lines import SourceLine, lines_now
 from engine.expressions.scope import Scope
-from engine.interventions.syntax import Change
+from engine.expressions.watch import Watch
 from engine.model.tokenizer import Tokenizer
-from engine.run.branches import Branches
+from engine.run.step_copy import StepCopy
 from engine.timeline.events import Event, EventKey, Moment, Phase
 from engine.timeline.view import AdamStep, GradientState, Reading, View
 from microgpt_tui.debugger.annotations import Annotations
+from microgpt_tui.debugger.compared_run import ComparedRun
 from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.debugger.run_controller import Live
 from microgpt_tui.debugger.series import Past, Series, Update, series_of
 from microgpt_tui.drawing.cells import Cells
 from microgpt_tui.drawing.terminal_text import printable
 
+MOST_PATHS = 8  # gradient paths that are listed of a scalar
 NO_GRADIENT = {
     GradientState.PLAIN: "none: a plain number to the model",
     GradientState.INDEPENDENT: "0: the loss does not depend on it",
@@ -39,7 +42,7 @@ class Focus:
 
     `row` is a scalar that was chosen and holds until the moment changes; `cell` is an index in whatever tensor is on
     the stage and holds from event to event. `layer`, `head` and `matrix` are what panes show that have room for one
-    of them; they hold as well. None leaves the choice to the moment.
+    of them; they hold as well. None leaves the choice to the moment. `digits` asks for numbers in cells.
     """
 
     moment: Moment
@@ -48,6 +51,7 @@ class Focus:
     layer: int | None = None
     head: int | None = None
     matrix: str | None = None
+    digits: bool = False
 
     def at(self, moment: Moment) -> Focus:
         """Here, at another moment."""
@@ -74,38 +78,53 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class ComparedRun:
-    """The run that this one is compared with: what it is called, its branch (None: the original), its changes.
+class PathChoice:
+    """The chosen gradient path of a scalar, and the chosen edge of that path.
 
-    Panes move a copy of it, never itself.
+    Both count from 0, past the last one on from the first, and below 0 back from the last.
     """
 
-    name: str
-    branch: str | None
-    changes: tuple[Change, ...]
-    branches: Branches = field(compare=False)
+    row: int
+    path: int = 0
+    edge: int = 0
 
-    def copy(self) -> Session:
-        """A run of one's own; not to be made on the screen's thread."""
-        return self.branches.copy(self.branch, self.changes)
+
+@dataclass(frozen=True, slots=True)
+class PathStep:
+    """The target of a key that chooses another gradient path of the scalar `row`, or another edge of the path."""
+
+    row: int
+    path: int = 0
+    edge: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WatchLine:
+    """The target of a spot or key that chooses a watch by its line, counted from 0."""
+
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
     """What panes show of more than the moment: a fault, figures of earlier steps (more may come while the frame is
     shown), names sampled on the way by the step before which they were, what the user keeps, how a run moves, how many
-    documents it is trained on and how many are kept aside, if any are, the branch that it is (None: the original) and
-    the one that it is compared with.
+    documents it is trained on and how many are held out, if any are, the branch that it is (None: the original) and
+    the one that it is compared with; the chosen gradient path, if any, and the line of the chosen watch; and a copy of
+    the step for scales and for what was before an event.
     """
 
     fault: str | None = None
     past: Past = field(default_factory=dict)
     names: Mapping[int, list[str]] = field(default_factory=dict)
-    kept: Annotations = field(default_factory=Annotations)
+    annotations: Annotations = field(default_factory=Annotations)
     live: Live | None = None
     split: tuple[int, int] | None = None
     branch: str | None = None
     beside: ComparedRun | None = None
+    path: PathChoice | None = None
+    watch: int = 0
+    copy: StepCopy | None = None
 
 
 class Frame:
@@ -152,6 +171,70 @@ class Frame:
         found = next(s for s in self.program.stretches(Phase.FORWARD) if row <= int(s.rows[-1]))
         return self.program.find(Phase.BACKWARD, found.place) or self.event
 
+    @cached_property
+    def operation(self) -> Event:
+        """The operation on the stage, as the forward phase has it: the one that made the event's tensor.
+
+        In the backward phase, the one through which the last gradient came, so that what is drawn of it is finished.
+        In the update, the event itself.
+        """
+        if not (self.backward and self.moment.tick):
+            return self.event
+        edge = int(self.program.edges[self.moment.tick - 1])
+        row = edge >> 1 if edge >= 0 else -1 - edge
+        return next(s for s in self.program.stretches(Phase.FORWARD) if row <= int(s.rows.flat[-1]))
+
+    def scale(self, rows: Rows, grad: bool = False, name: str | None = None) -> float:
+        """What fills a cell of a picture of these scalars: the largest magnitude of their tensor in the whole step.
+
+        Without a copy of the step, and while training runs, the largest that is known so far. `name` saves looking for
+        the tensor.
+        """
+        copy = self.around.copy
+        extents = None if copy is None else copy.latest if self.around.live else copy.extents()
+        if extents is not None:
+            name = name or self.name_of(int(rows.flat[0]))
+            if name in extents:
+                return extents[name].grad if grad else extents[name].data
+        return (self.grad(rows) if grad else self.data(rows)).scale
+
+    def name_of(self, row: int) -> str | None:
+        """The name of the matrix or the tensor that a scalar belongs to, if it belongs to one."""
+        parameter = self.view.recording.matrix_of(row)
+        if parameter is not None:
+            return parameter[0]
+        tensor = self.explain.tensor(row)
+        return None if tensor is None else tensor.name
+
+    def contributed(self, rows: Rows) -> Cells:
+        """What the operation on the stage has added so far to the gradients of what it multiplies: (rows' shape).
+
+        Exactly the numbers of each `+=`: the other factor, times the gradient of the product.
+        """
+        program, tick = self.program, self.moment.tick if self.backward else self.program.ticks(Phase.BACKWARD)
+        edges = program.edges[:tick]
+        user = edges >> 1
+        span = self.explain.tensor(int(self.operation.rows.flat[0]))
+        values, known = np.zeros(len(self.view.recording)), np.zeros(len(self.view.recording), dtype=np.bool_)
+        if span is not None and not self.forward:
+            own = edges[(edges >= 0) & (user >= span.first) & (user < span.last)]
+            own = own[self.view.recording.op[own >> 1] == MUL]
+            child, grad = program.child, self.view.workspace.grad
+            values[child[own]] = self.view.passed_values[child[own ^ 1]] * grad[own >> 1]
+            known[child[own]] = True
+        return Cells(values[rows], known[rows], rows, self._changed[rows] & known[rows], self.where.digits)
+
+    def final_gradient(self, rows: Rows) -> float:
+        """The largest magnitude that gradients of these scalars have at the end of the backward phase, or so far."""
+        copy = self.around.copy
+        final = None if copy is None or self.around.live else copy.final_gradients()
+        return self.grad(rows).scale if final is None else float(np.abs(final[rows]).max(initial=0.0))
+
+    def gradients_before(self) -> npt.NDArray[np.float64] | None:
+        """The gradients of all rows before the present backward event began; None where they cannot be had."""
+        copy = self.around.copy
+        return None if copy is None or self.around.live else copy.gradients_at(self.event.first)
+
     @property
     def pos(self) -> int:
         """The position that panes of one position show: the stage's, or the last one that was at work."""
@@ -181,7 +264,7 @@ class Frame:
         """The parameter matrix that is at work or chosen."""
         if self.phase is Phase.UPDATE:
             return self.stretch.name
-        return self.where.matrix or self.stretch.matrix or "wte"
+        return self.where.matrix or self.stretch.matrix or next(iter(self.view.recording.matrices))
 
     def tensor(self, name: str, pos: int, layer: int | None = None, head: int | None = None) -> Rows | None:
         """The rows of a tensor of this document, by its name and place; None if there is no such tensor."""
@@ -194,8 +277,13 @@ class Frame:
 
     def halts(self, phase: Phase) -> list[Event]:
         """The events of a phase of this step at which a breakpoint stands."""
-        places = [b.place for b in self.around.kept.breakpoints if b.enabled and b.place]
+        places = [b.place for b in self.around.annotations.breakpoints if b.enabled and b.place]
         return [s for s in self.program.stretches(phase) if any(p.matches(s) for p in places)] if places else []
+
+    @property
+    def forward(self) -> bool:
+        """Whether values are what is being made."""
+        return self.phase is Phase.FORWARD
 
     @property
     def backward(self) -> bool:
@@ -216,7 +304,8 @@ class Frame:
         """The chosen index in the tensor on the stage, within its bounds."""
         size, chosen = self.stretch.rows.size, self.where.cell
         if chosen is None:
-            if self.stretch.name in ("logits", "probs") and self.stretch.pos is not None:
+            spec = self.view.recording.specs.get(self.stretch.name)
+            if spec is not None and spec.tokens and self.stretch.pos is not None:
                 return self.program.targets[self.stretch.pos]
             return self._strongest() if self.stretch.is_parameter else 0
         return min(chosen, size - 1)
@@ -244,16 +333,51 @@ class Frame:
         so_far, now = series_of(Update(row), self.around.past, self.view), self.view.adam(row)
         return so_far if now is None else replace(so_far, known=so_far.known | {step: now})
 
+    @cached_property
+    def paths(self) -> list[tuple[GradientPath, list[Edge]]]:
+        """The strongest gradient paths of the selected scalar, each with its edges that have a name.
+
+        Raises WhyError where there are none to be found: while the loss is not known, or if it is not finite.
+        """
+        found = GradientPaths(self.view).strongest(self.selected, MOST_PATHS)
+        return [(path, waypoints(self.explain, path)) for path in found if path.edges]
+
+    @property
+    def path(self) -> PathChoice:
+        """The chosen gradient path and edge: the first of each unless others were chosen for the selected scalar."""
+        chosen = self.around.path
+        return chosen if chosen is not None and chosen.row == self.selected else PathChoice(self.selected)
+
+    @property
+    def edges(self) -> list[Edge]:
+        """The edges of the chosen gradient path."""
+        return self.paths[self.path.path % len(self.paths)][1]
+
+    @property
+    def edge(self) -> Edge:
+        """The chosen edge of the chosen gradient path."""
+        return self.edges[self.path.edge % len(self.edges)]
+
+    @cached_property
+    def watches(self) -> list[Watch]:
+        """The watches, ready to be evaluated."""
+        return [Watch(text, self.scope) for text in self.around.annotations.watches]
+
+    def cell_of(self, row: int) -> int | None:
+        """The index of a scalar in the tensor on the stage; None if it is not in it."""
+        found = np.flatnonzero(self.stretch.rows.ravel() == row)
+        return int(found[0]) if len(found) else None
+
     def element(self) -> int:
         """The index, in the tensor on the stage, of the element that is selected or in the making."""
-        rows = self.stretch.rows
+        rows = self.operation.rows
         found = np.flatnonzero(rows.ravel() == self.selected)
         if len(found):
             return int(found[0])
         if self.phase is Phase.FORWARD and self.stepping_inside:
             later = np.flatnonzero(rows.ravel() >= self.view.last_row)
             return int(later[0]) if len(later) else rows.size - 1
-        return self.cell
+        return min(self.cell, rows.size - 1)
 
     @cached_property
     def source(self) -> SourceLine:
@@ -270,7 +394,7 @@ class Frame:
 
     def cells(self, reading: Reading, rows: Rows) -> Cells:
         """What was read of these scalars, as cells."""
-        return Cells(reading.values, reading.known, rows, self._changed[rows] & reading.known)
+        return Cells(reading.values, reading.known, rows, self._changed[rows] & reading.known, self.where.digits)
 
     @cached_property
     def _changed(self) -> npt.NDArray[np.bool_]:

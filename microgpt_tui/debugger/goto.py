@@ -310,8 +310,8 @@ def _spot_of_matrix(name: str, row: int, frame: Frame) -> CellTarget:
 
 def preview(line: str, frame: Frame, docs: Sequence[str]) -> str:
     """What enter would do with a line, or what an index that is begun takes; empty where neither can be said."""
-    if asked := _shape(line, frame):
-        return asked
+    if form := _shape(line, frame):
+        return form
     try:
         command = read_line(line, frame, docs)
     except LineError as error:

@@ -147,17 +147,17 @@ class GoTo:
 
     def mark(self, letter: str) -> None:
         """Set the mark of this name at the present moment."""
-        kept = self._state.kept
-        self._state.annotate(replace(kept, marks={**kept.marks, letter: self._state.session.moment}))
+        annotations = self._state.annotations
+        self._state.annotate(replace(annotations, marks={**annotations.marks, letter: self._state.session.moment}))
         self._notify(f"Mark {letter} is set; '{letter} returns here.", timeout=3, markup=False)
 
     def marks(self) -> list[str]:
         """The marks, a line each."""
-        return [f"{letter}  {self._words(moment)}" for letter, moment in sorted(self._state.kept.marks.items())]
+        return [f"{letter}  {self._words(moment)}" for letter, moment in sorted(self._state.annotations.marks.items())]
 
     def to_mark(self, letter: str) -> None:
         """Go to the mark of this name."""
-        self._go(self._state.kept.marks[letter])
+        self._go(self._state.annotations.marks[letter])
 
     def _words(self, moment: Moment) -> str:
         """A marked moment in words; what happens at one of another step is known only there."""

@@ -16,7 +16,6 @@ from functools import partial
 from weakref import WeakKeyDictionary
 
 from textual.message import Message
-from textual.widget import Widget
 
 from engine import EngineError, NumericFault, Session, Stop, Stops, continue_to, reverse_continue
 from engine.timeline.events import Event, Moment, StepProgram
@@ -27,6 +26,10 @@ PATIENCE = 2.0  # seconds that a thread which is halted is waited for
 NEAR = 0.03  # seconds that a move may take without a thread
 A_SCALAR = {True: 10e-9, False: 1e-6}  # seconds a training step takes for each scalar of the tape; whether compiled
 SAMPLES = 5  # names that are sampled every tenth of the run
+
+
+Start = Callable[[Callable[[], None]], object]
+"""Calls a function in a thread, and returns at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,10 @@ class Live:
 
 
 class RunController:
-    """Moves a session; while it is `busy`, nobody else may touch it but in answer to `Moved`, while it is `resting`.
+    """Moves a session; while it is `busy`, other threads may read it only while it is `resting`, for `Moved`.
 
     It is so until its owner has answered `Arrived` with `settle`: keys that come before it find the run on its way.
+    `start` begins the thread, and `post` hands `Moved` and `Arrived` from there to the owner's thread.
     """
 
     class Moved(Message):
@@ -78,12 +82,12 @@ class RunController:
             self.found, self.fault, self.note = found, fault, note
             super().__init__()
 
-    def __init__(self, owner: Widget, session: Session) -> None:
+    def __init__(self, session: Session, start: Start, post: Callable[[Moved | Arrived], object]) -> None:
         self.busy = False
         self._aimed = False  # whether the run goes to a moment that is known
         self.pace = self._running = PACES[-1]  # the one that was chosen, and the one of the run that is going on
         self._names: WeakKeyDictionary[Session, dict[int, list[str]]] = WeakKeyDictionary()
-        self._owner, self._session = owner, session
+        self._session, self._start, self._post = session, start, post
         self._halt, self._drawn, self._idle = threading.Event(), threading.Event(), threading.Event()
         self._drawn.set()
         self._idle.set()
@@ -147,7 +151,7 @@ class RunController:
 
     @property
     def halted(self) -> bool:
-        """Whether the run that goes on, or was the last to go on, was told to stand still."""
+        """Whether the run that goes on, or was the last to go on, was halted."""
         return self._halt.is_set()
 
     @property
@@ -170,10 +174,10 @@ class RunController:
         return not self._drawn.is_set()
 
     def drawn(self) -> None:
-        """The frame that `Moved` asked for is drawn."""
+        """The frame for which `Moved` made room is drawn: the run goes on."""
         self._drawn.set()
 
-    def told(self, step: int, loss: float) -> bool:
+    def after_step(self, step: int, loss: float) -> bool:
         """A step is finished: now and then names are sampled, from a generator of their own."""
         del loss
         config = self._session.config
@@ -190,7 +194,7 @@ class RunController:
         self._idle.clear()
         self._halt.clear()
         self._since = time.monotonic(), self._session.step
-        self._owner.run_worker(partial(self._work, work), thread=True, group="motion")
+        self._start(partial(self._work, work))
 
     def _work(self, work: Callable[[], RunController.Arrived]) -> None:
         try:
@@ -201,7 +205,7 @@ class RunController:
             arrived = self.Arrived(note=f"{error}.")
         finally:
             self._idle.set()
-        self._owner.post_message(arrived)
+        self._post(arrived)
 
     def _go(self, moment: Moment, then: Callable[[StepProgram], Moment] | None = None) -> RunController.Arrived:
         self._session.seek(moment, partial(self._passing, f"going to step {moment.step}", moment.step))
@@ -222,7 +226,7 @@ class RunController:
 
     def _passing(self, doing: str, until: int, step: int, loss: float) -> bool:
         """On a long way: say how far it is; whether to stop."""
-        self.told(step, loss)
+        self.after_step(step, loss)
         if time.monotonic() - self._since[0] > FRAME and not self._halt.is_set():
             self._rest(Live(doing, step + 1, until, self._speed()), whole=False)
             self._since = time.monotonic(), step + 1
@@ -246,7 +250,7 @@ class RunController:
         """Train up to the next frame: an event on, a step on, or as far as time allows and then to what was shown."""
         session, pace = self._session, self._running
         if pace.events:
-            return continue_to(session, stops, next_event(session.program, session.moment) or end, self.told)
+            return continue_to(session, stops, next_event(session.program, session.moment) or end, self.after_step)
         deadline = 0.0 if pace.a_second else time.monotonic() + FRAME
 
         here = session.moment
@@ -258,7 +262,7 @@ class RunController:
 
     def _shown_by(self, deadline: float, step: int, loss: float) -> bool:
         """A step is finished: whether it is time for a frame."""
-        self.told(step, loss)
+        self.after_step(step, loss)
         return time.monotonic() > deadline or self._halt.is_set()
 
     def _play(self, end: Moment, shown: Event) -> RunController.Arrived:
@@ -289,8 +293,8 @@ class RunController:
         if self._halt.is_set():
             return
         self._drawn.clear()
-        if self._halt.is_set():  # between the two lines above: nobody may be there any more who draws
+        if self._halt.is_set():  # halted between the two lines above: `drawn` may never be called
             self._drawn.set()
             return
-        self._owner.post_message(self.Moved(live, whole))
+        self._post(self.Moved(live, whole))
         self._drawn.wait()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from engine.expressions.scope import Scope
-from engine.expressions.watch import watching
+from engine.expressions.watch import Watch
 from engine.run.replay import course_of, steps_to_show
 from engine.timeline.view import AdamStep, View
 
@@ -59,7 +59,7 @@ class Watched:
 
     def reader(self, scope: Scope) -> Callable[[View], Any]:
         """See `Figure`."""
-        return watching(self.text, scope)
+        return Watch(self.text, scope).value
 
 
 def series_of(figure: Figure, past: Past, view: View) -> Series[Any]:

@@ -16,7 +16,7 @@ from engine.run.replay import replay
 from engine.timeline.view import View
 from microgpt_tui.debugger.series import Figure, Series
 
-MOST_KNOWN = 20_000  # figures kept, about 10 MB; the oldest go
+MOST_KNOWN = 20_000  # figures in `known`, about 10 MB; the oldest go
 REST = 0.08  # seconds without another request until work begins: it would make a held key stutter
 PAUSE = 0.1  # seconds between messages while there is more to come: each of them draws a pane
 Wish = frozenset[tuple[Figure, int]]
@@ -27,7 +27,7 @@ class SeriesLoader:
     """Works on the latest wish of each that asks, on all of them at once. What it has learned is in `known`."""
 
     class Learned(Message):
-        """There are new figures in `known`, or all that were asked for are there."""
+        """There are new figures in `known`, or all requested ones are there."""
 
     def __init__(self, owner: Screen[Any], session: Session) -> None:
         self.known: dict[tuple[Figure, int], Any] = {}  # written by the thread alone
@@ -38,11 +38,11 @@ class SeriesLoader:
         self._working = False
         self._newer = threading.Event()  # set when the thread should work on something else
         self._lock = threading.Lock()  # held to change the wishes
-        self._told = 0.0
+        self._announced = 0.0
         self._complained = False
 
     def ask(self, courses: Iterable[Series[Any]], who: str | None = None) -> None:
-        """Learn what these courses lack, instead of whatever the same one asked for before. Returns at once."""
+        """Learn what these courses lack, in place of what was requested under the same name before. Returns at once."""
         wish = frozenset((course.figure, step) for course in courses for step in course.missing)
         with self._lock:
             before = self._wishes.get(who, frozenset())
@@ -92,7 +92,7 @@ class SeriesLoader:
                     del self.known[next(iter(self.known))]
                 if stop():
                     return False
-                if time.monotonic() - self._told > PAUSE:
+                if time.monotonic() - self._announced > PAUSE:
                     self._tell()
         except Stopped:
             return False
@@ -105,5 +105,5 @@ class SeriesLoader:
             self._owner.app.notify(sentence, severity="warning", timeout=8, markup=False)  # any thread may
 
     def _tell(self) -> None:
-        self._told = time.monotonic()
+        self._announced = time.monotonic()
         self._owner.post_message(self.Learned())

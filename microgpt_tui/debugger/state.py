@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from engine import NumericFault, Session
 from microgpt_tui.debugger.annotations import Annotations
-from microgpt_tui.debugger.frame import Choice, Focus
+from microgpt_tui.debugger.frame import Choice, Focus, PathChoice, PathStep
 from microgpt_tui.debugger.run_controller import Live
 
 
@@ -19,11 +19,13 @@ class DebuggerState:
     """
 
     def __init__(
-        self, session: Session, kept: Annotations | None = None, on_change: Callable[[], None] = lambda: None
+        self, session: Session, annotations: Annotations | None = None, on_change: Callable[[], None] = lambda: None
     ) -> None:
-        self._session, self._where, self._kept = session, Focus(session.moment), kept or Annotations()
+        self._session, self._where, self._annotations = session, Focus(session.moment), annotations or Annotations()
         self._fault: NumericFault | None = None
         self._live: Live | None = None
+        self._path: PathChoice | None = None
+        self._watch = 0
         self._trail: list[Focus] = []
         self.on_change = on_change
 
@@ -38,9 +40,9 @@ class DebuggerState:
         return self._where
 
     @property
-    def kept(self) -> Annotations:
+    def annotations(self) -> Annotations:
         """Breakpoints, health checks, watches and marks."""
-        return self._kept
+        return self._annotations
 
     @property
     def fault(self) -> NumericFault | None:
@@ -53,6 +55,16 @@ class DebuggerState:
         return self._live
 
     @property
+    def path(self) -> PathChoice | None:
+        """The gradient path that was chosen, until the moment or the scalar changes."""
+        return self._path
+
+    @property
+    def watch(self) -> int:
+        """The line of the chosen watch, counted from 0."""
+        return self._watch
+
+    @property
     def trail(self) -> tuple[Focus, ...]:
         """Where values were followed from, the latest last."""
         return tuple(self._trail)
@@ -62,23 +74,43 @@ class DebuggerState:
     def choose(self, row: int, cell: int | None = None, matrix: str | None = None) -> None:
         """Select a scalar, with its index in the tensor on the stage or the matrix that panes show for it."""
         where = self._where if matrix is None else self._where.choosing(Choice(matrix=matrix))
-        self._where = replace(where, row=row, cell=where.cell if cell is None else cell)
+        self.stand(replace(where, row=row, cell=where.cell if cell is None else cell))
         self.on_change()
+
+    def choose_path(self, step: PathStep) -> None:
+        """Select another gradient path of a scalar, or another edge of the path."""
+        path = self._path if self._path is not None and self._path.row == step.row else PathChoice(step.row)
+        self._path = replace(path, path=path.path + step.path, edge=0 if step.path else path.edge + step.edge)
+        self.on_change()
+
+    def choose_watch(self, line: int) -> bool:
+        """Select a watch by its line. Returns False, and changes nothing, if there is no such line."""
+        if not 0 <= line < len(self._annotations.watches):
+            return False
+        self._watch = line
+        self.on_change()
+        return True
 
     def look_at(self, choice: Choice) -> None:
         """Select a layer, head or matrix."""
         self._where = self._where.choosing(choice)
         self.on_change()
 
-    def annotate(self, kept: Annotations) -> None:
-        """Replace the annotations."""
-        self._kept = kept
+    def show_digits(self, digits: bool) -> None:
+        """Ask for numbers in the cells of pictures, or for none."""
+        self._where = replace(self._where, digits=digits)
         self.on_change()
 
-    def restore(self, where: Focus, kept: Annotations) -> None:
-        """Take up the focus and the annotations of another session."""
-        self._where, self._kept = where, kept
+    def annotate(self, annotations: Annotations) -> None:
+        """Replace the annotations."""
+        self._annotations = annotations
+        self._watch = max(0, min(self._watch, len(annotations.watches) - 1))
         self.on_change()
+
+    def restore(self, where: Focus, annotations: Annotations) -> None:
+        """Take up the focus and the annotations of another session."""
+        self.stand(where)
+        self.annotate(annotations)
 
     # While the run moves.
 
@@ -92,6 +124,8 @@ class DebuggerState:
 
     def stand(self, where: Focus) -> None:
         """The run stands at the moment of `where`, or is about to."""
+        if where.moment != self._where.moment or (self._path and where.row not in (None, self._path.row)):
+            self._path = None
         self._where = where
 
     def meet(self, fault: NumericFault | None) -> None:

@@ -28,31 +28,31 @@ class StopsController:
 
     def all(self) -> Stops:
         """Where a run stops."""
-        kept = self._state.kept
-        return Stops(self.scope, kept.breakpoints, kept.checks, self.hits)
+        annotations = self._state.annotations
+        return Stops(self.scope, annotations.breakpoints, annotations.checks, self.hits)
 
     def only(self, breakpoint_: Breakpoint) -> Stops:
         """A single breakpoint, with the health checks."""
-        return Stops(self.scope, (breakpoint_,), self._state.kept.checks)
+        return Stops(self.scope, (breakpoint_,), self._state.annotations.checks)
 
-    def keep(self, kept: Annotations) -> None:
+    def keep(self, annotations: Annotations) -> None:
         """Replace the annotations. The hits of a breakpoint that is another now are counted from 0."""
-        same = {replace(each, enabled=True) for each in kept.breakpoints}
-        for each in self._state.kept.breakpoints:
+        same = {replace(each, enabled=True) for each in annotations.breakpoints}
+        for each in self._state.annotations.breakpoints:
             if replace(each, enabled=True) not in same:
                 self.hits.pop(each.id, None)
-        self._state.annotate(kept)
+        self._state.annotate(annotations)
 
     def toggle(self, event: Event) -> None:
         """Set a breakpoint on an event, or remove it."""
-        here, kept = EventPattern.of(event), self._state.kept
-        others = tuple(each for each in kept.breakpoints if each.place != here or each.condition is not None)
-        if len(others) < len(kept.breakpoints):
-            self.keep(replace(kept, breakpoints=others))
+        here, annotations = EventPattern.of(event), self._state.annotations
+        others = tuple(each for each in annotations.breakpoints if each.place != here or each.condition is not None)
+        if len(others) < len(annotations.breakpoints):
+            self.keep(replace(annotations, breakpoints=others))
             self._notify(f"No breakpoint any more: {here.describe()}.", timeout=3, markup=False)
         else:
-            new = Breakpoint(kept.next_id(), here)
-            self.keep(replace(kept, breakpoints=(*kept.breakpoints, new)))
+            new = Breakpoint(annotations.next_id(), here)
+            self.keep(replace(annotations, breakpoints=(*annotations.breakpoints, new)))
             self._notify(f"Breakpoint: {here.describe()}. c runs to it, B lists all.", timeout=4, markup=False)
 
     def next_moment(self, breakpoint_: Breakpoint) -> Moment | None:
@@ -64,14 +64,14 @@ class StopsController:
 
     def watch(self, text: str) -> None:
         """Watch an expression."""
-        kept = self._state.kept
-        if text in kept.watches:
+        annotations = self._state.annotations
+        if text in annotations.watches:
             self._notify(f"{text} is watched already; v shows the watches.", timeout=3, markup=False)
             return
-        self.keep(replace(kept, watches=(*kept.watches, text)))
+        self.keep(replace(annotations, watches=(*annotations.watches, text)))
         self._notify(f"Watching {text}; v shows the watches.", timeout=3, markup=False)
 
     def unwatch(self, text: str) -> None:
         """Watch an expression no longer."""
-        kept = self._state.kept
-        self.keep(replace(kept, watches=tuple(each for each in kept.watches if each != text)))
+        annotations = self._state.annotations
+        self.keep(replace(annotations, watches=tuple(each for each in annotations.watches if each != text)))

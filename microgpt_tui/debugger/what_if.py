@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 
 from engine import EngineError, Session
@@ -13,7 +13,9 @@ from engine.interventions.plan import InterventionPlan
 from engine.interventions.syntax import Ablation, Change, parse
 from engine.run.branches import ORIGINAL, Branches
 from engine.timeline.events import Moment, Phase
-from microgpt_tui.debugger.frame import ComparedRun, Frame
+from microgpt_tui.debugger.compared_run import ComparedRun
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.debugger.run_controller import Start
 from microgpt_tui.debugger.state import DebuggerState
 
 HINT = "d compares, E lists the branches; the original stays."
@@ -24,11 +26,21 @@ class WhatIfController:
     """The branches of a run, and the partner that a comparison shows beside the run on the screen.
 
     `enter_run` makes a run in a thread and goes to a moment of it, by default the present one; it refuses, and returns
-    False, while the run moves. `entered` is to be called when the thread has come.
+    False, while the run moves. `entered` is to be called when the thread has come. The compared run has a thread of its
+    own, which `start` begins; `call_later` calls back from there.
     """
 
-    def __init__(self, state: DebuggerState, enter_run: Enter, notify: Callable[..., None]) -> None:
+    def __init__(
+        self,
+        state: DebuggerState,
+        enter_run: Enter,
+        notify: Callable[..., None],
+        start: Start,
+        call_later: Callable[..., object],
+    ) -> None:
         self._state, self._enter_run, self._notify = state, enter_run, notify
+        self._start, self._call_later = start, call_later
+        self._compared: tuple[Hashable, ComparedRun] | None = None  # what it is a copy of, and the copy
         self.branches = Branches(state.session)
         self.partner: str | None = None  # the chosen one; None is the original
         self._announcement = ""  # what to say when the changed run is there
@@ -46,7 +58,20 @@ class WhatIfController:
         if not others:
             return None
         name = self.partner if self.partner in others else others[0] if here is not None else others[-1]
-        return ComparedRun(name or ORIGINAL, name, self.branches.changes(name), self.branches)
+        branches, changes = self.branches, self.branches.changes(name)
+        source = name, changes, branches
+        if self._compared is None or self._compared[0] != source:
+            self.halt()
+            make = partial(branches.copy, name, changes)
+            on_arrival, label = self._state.on_change, name or ORIGINAL
+            run = ComparedRun(label, branches.original, make, self._start, self._call_later, on_arrival)
+            self._compared = source, run
+        return self._compared[1]
+
+    def halt(self) -> None:
+        """Stop the thread that moves the compared run."""
+        if self._compared is not None:
+            self._compared[1].halt()
 
     def snapshot(self, path: str | None) -> Checkpoint:
         """The original and its branches, to be saved."""

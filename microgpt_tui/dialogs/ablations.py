@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import ClassVar
 
+import numpy as np
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -23,15 +24,18 @@ MEAN_OF = 20  # documents that a mean is taken over, where nothing else is said
 
 def in_question(frame: Frame) -> Ablation | None:
     """The part that the event on the stage belongs to; None if it belongs to none, or to several."""
-    stretch, step = frame.stretch, frame.moment.step
-    layer = stretch.layer if stretch.layer is not None else 0
+    stretch, step, layer = frame.stretch, frame.moment.step, frame.stretch.layer
+    if layer is None:
+        return None
+    own = [tensor for tensor in frame.view.recording.positions[frame.pos].tensors if tensor.layer == layer]
     if stretch.head is not None:
         return Ablation(step, layer, "head", stretch.head)
-    if stretch.block == "mlp" or stretch.name.endswith(("mlp_fc1", "mlp_fc2")):
+    if "mlp" in (stretch.block, *(tensor.block for tensor in own if tensor.operation.matrix == stretch.name)):
         return Ablation(step, layer, "mlp")
-    if stretch.name in ("k", "v") and stretch.pos is not None:
+    kept = [rows for tensor in own for name, rows in tensor.operation.operands.items() if name in ("keys", "values")]
+    if stretch.pos is not None and any(np.isin(stretch.rows, rows).any() for rows in kept):
         return Ablation(step, layer, "pos", stretch.pos)
-    if stretch.block == "attention" and frame.where.head is not None:
+    if stretch.block in {tensor.block for tensor in own if tensor.head is not None} and frame.where.head is not None:
         return Ablation(step, layer, "head", frame.where.head)
     return None
 

@@ -1,13 +1,17 @@
-"""One gradient beside a finite difference, or those of a whole matrix; worked out in a thread, on a run of its own."""
+"""`GradCheckScreen`: a gradient beside a finite difference, or those of a whole matrix, worked out in a thread."""
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
+from itertools import takewhile
 from typing import ClassVar
 
+import numpy as np
+from rich.style import Style
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
@@ -18,10 +22,13 @@ from textual.message import Message
 from textual.widgets import Static
 
 from engine import EngineError, Session
+from engine.autograd.tape import Rows
+from engine.explain.scalar import Explainer
 from engine.run.gradcheck import CheckedGradient, GradientChecker, Summary
 from engine.text import quoted
-from microgpt_tui.dialogs.gradcheck_text import check_text, family, neighbour, summary_text
+from engine.timeline.view import View
 from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import bar
 from microgpt_tui.drawing.terminal_text import printable
 from microgpt_tui.widgets.modal import Modal
 
@@ -30,6 +37,8 @@ SET = (
     "that flow through it are not the slopes of the loss."
 )
 PAUSE = 0.05  # seconds between two pictures of a matrix that is being checked
+LABEL = 31  # cells
+BAR = 28
 
 
 class GradCheckScreen(Modal[int | None]):
@@ -54,97 +63,86 @@ class GradCheckScreen(Modal[int | None]):
         Binding("right", "move(1, 0)", "right"),
     ]
 
-    class Told(Message):
-        """What a job has found: one check, so many of them so far, or why there is none."""
+    @dataclass
+    class Checked(Message):
+        """The result of a job: one check, the summary of those so far, or why there is none."""
 
-        def __init__(self, job: int, found: CheckedGradient | Summary | EngineError) -> None:
-            self.job, self.found = job, found
-            super().__init__()
+        job: int
+        result: CheckedGradient | Summary | EngineError
 
     def __init__(self, session: Session, row: int) -> None:
         super().__init__()
         self._session, self._view, self._row = session, session.view(), row
         self._h: float | None = None
-        self.found: CheckedGradient | Summary | EngineError | None = None
+        self.result: CheckedGradient | Summary | EngineError | None = None
         self.at_work = False  # whether many are being checked
-        self._of_many = False  # whether many were asked for
+        self._many = False  # whether the latest job is to check many
         self._job = 0  # the latest; a thread that works on an older one stops
-        self._gone = threading.Event()
+        self._ended = threading.Event()
         self._turn = threading.Lock()  # held while the checker works
         self._checker: GradientChecker | None = None
 
     def compose(self) -> ComposeResult:
-        """The numbers, scrolled if they must be."""
         with VerticalScroll(classes="box", can_focus=False):
             yield Static("computing the step's forward and backward phases …", id="numbers", markup=False)
 
     def on_mount(self) -> None:
-        """Check the scalar that was chosen."""
-        self._check()
+        self._check(many=False)
 
     def on_unmount(self) -> None:
         """Stop the worker."""
-        self._gone.set()
+        self._ended.set()
         self._job += 1
 
     # Work, in threads.
 
-    def _ask(self, work: Callable[[GradientChecker, int], None]) -> None:
+    def _check(self, many: bool) -> None:
+        """Check the scalar, or all of its matrix or tensor."""
+        self._many = self.at_work = many
         self._job += 1
-        self.run_worker(partial(self._do, work, self._job), thread=True, group="gradcheck")
+        rows = family(self._view, self._row)[1].ravel() if many else None
+        work = partial(self._work, self._job, self._row, rows, self._h)
+        self.run_worker(work, thread=True, group="gradcheck")
 
-    def _do(self, work: Callable[[GradientChecker, int], None], job: int) -> None:
+    def _work(self, job: int, row: int, rows: Rows | None, h: float | None) -> None:
         with self._turn:
             try:
                 if self._checker is None:
-                    twin, step = self._session.replay_copy(), self._view.moment.step
-                    self._checker = GradientChecker(twin, step, lambda *_: self._gone.is_set())
-                if job == self._job:
-                    work(self._checker, job)
-            except EngineError as error:
-                self.post_message(self.Told(job, error))
-
-    def _check(self) -> None:
-        row, h = self._row, self._h
-        self._of_many = self.at_work = False
-        self._ask(lambda checker, job: self._tell(job, checker.check(row, h)))
-
-    def _check_all(self) -> None:
-        rows, h = family(self._view, self._row)[1].ravel(), self._h
-        self._of_many = self.at_work = True
-
-        def work(checker: GradientChecker, job: int) -> None:
-            summary, told = Summary(), 0.0
-            for check in checker.checks(rows, h):
-                summary = summary.adding(check)
+                    copy, step = self._session.replay_copy(), self._view.moment.step
+                    self._checker = GradientChecker(copy, step, lambda *_: self._ended.is_set())
                 if job != self._job:
                     return
-                if time.monotonic() - told > PAUSE:
-                    self._tell(job, summary)
-                    told = time.monotonic()
-            self._tell(job, summary)
-
-        self._ask(work)
-
-    def _tell(self, job: int, found: CheckedGradient | Summary) -> None:
-        self.post_message(self.Told(job, found))
+                if rows is None:
+                    self.post_message(self.Checked(job, self._checker.check(row, h)))
+                    return
+                summary, posted = Summary(), 0.0
+                for check in (self._checker.check(int(row), h) for row in rows):
+                    summary = summary.adding(check)
+                    if job != self._job:
+                        return
+                    if time.monotonic() - posted > PAUSE:
+                        self.post_message(self.Checked(job, summary))
+                        posted = time.monotonic()
+                self.post_message(self.Checked(job, summary))
+            except EngineError as error:
+                self.post_message(self.Checked(job, error))
 
     # What is shown.
 
-    @on(Told)
-    def told(self, message: Told) -> None:
-        """Show it, unless something else has been asked for since."""
+    @on(Checked)
+    def checked(self, message: Checked) -> None:
+        """Show the result, unless a later job has begun since."""
         if message.job == self._job:
-            self.found = message.found
-            unfinished = isinstance(self.found, Summary) and self.found.count < family(self._view, self._row)[1].size
-            self.at_work = unfinished
+            self.result = message.result
+            size = family(self._view, self._row)[1].size
+            self.at_work = isinstance(self.result, Summary) and self.result.count < size
             self._show()
 
     def _show(self) -> None:
         name, rows = family(self._view, self._row)
         program = self._view.program
         title, keys, body = name, "arrows other numbers · 0 default h · esc closes", Text()
-        match self.found:
+        match self.result:
             case CheckedGradient() as check:
                 title, keys = check.name, f"m all of {name} · + − h · arrows · esc closes"
                 body = check_text(check, self._h is not None)
@@ -172,40 +170,117 @@ class GradCheckScreen(Modal[int | None]):
             self.dismiss(None)
 
     def action_all(self) -> None:
-        """Check the whole matrix or tensor; from there, back to the one scalar."""
-        if self._of_many:
-            self._check()
-        else:
-            self._check_all()
+        """Check the whole matrix or tensor; from there, the one scalar again."""
+        self._check(many=not self._many)
 
     def action_take(self) -> None:
         """From many checks to the one with the largest difference; from one, to the debugger, where it is chosen."""
-        if isinstance(self.found, Summary) and self.found.largest is not None:
-            self._row = self.found.largest.row
-            self._check()
-        elif isinstance(self.found, CheckedGradient):
-            self.dismiss(self.found.row)
+        if isinstance(self.result, Summary) and self.result.largest is not None:
+            self._row = self.result.largest.row
+            self._check(many=False)
+        elif isinstance(self.result, CheckedGradient):
+            self.dismiss(self.result.row)
 
     def action_scale(self, factor: float) -> None:
-        """A larger or a smaller step, for whatever is shown."""
-        check = self.found.largest if isinstance(self.found, Summary) else self.found
+        """A larger or a smaller step, for one check or many."""
+        check = self.result.largest if isinstance(self.result, Summary) else self.result
         h = check.h if self._h is None and isinstance(check, CheckedGradient) else self._h
         if h is not None:
             self._h = min(max(h * factor, 1e-300), 1e300)
-            self._again()
+            self._check(self._many)
 
     def action_default(self) -> None:
-        """The default step."""
         self._h = None
-        self._again()
+        self._check(self._many)
 
     def action_move(self, dx: int, dy: int) -> None:
-        """Check the scalar beside this one."""
         self._row = neighbour(self._view, self._row, dx, dy)
-        self._check()
+        self._check(many=False)
 
-    def _again(self) -> None:
-        if self._of_many:
-            self._check_all()
-        else:
-            self._check()
+
+def family(view: View, row: int) -> tuple[str, Rows]:
+    """The matrix, (rows, columns), or the tensor, (n,), that a scalar belongs to or is on the way to, and its name."""
+    place = view.recording.matrix_of(row)
+    if place is not None:
+        return place[0], view.recording.matrices[place[0]]
+    tensor = Explainer(view).tensor(row)
+    if tensor is None:  # a constant
+        return "it", np.array([row], dtype=np.int32)
+    return tensor.name + ("" if tensor.pos is None else f" at position {tensor.pos}"), np.atleast_1d(tensor.rows)
+
+
+def neighbour(view: View, row: int, dx: int, dy: int) -> int:
+    """The scalar beside one in its matrix, or before or after it in its tensor or on the tape; itself at an edge."""
+    _, rows = family(view, row)
+    place = np.argwhere(rows == row)
+    if not len(place):
+        following = view.program.rows[view.recording.live[view.program.rows]]
+        at = int(following.searchsorted(row)) + dx + dy
+        return int(following[min(max(at, 0), len(following) - 1)])
+    moved = place[0] + ([dy, dx] if rows.ndim == 2 else [dx + dy])
+    return int(rows[tuple(np.clip(moved, 0, np.array(rows.shape) - 1))])
+
+
+def check_text(check: CheckedGradient, own_h: bool) -> Text:
+    """One check, a number a line. `own_h`: h is not the default any more."""
+    text = Text()
+    _row(text, "value x", f"{check.value!r}")
+    _row(text, "h", f"{check.h:.4g}", "" if own_h else "  ∛ε · max(1, |x|), ε = 2⁻⁵²")
+    _row(text, "loss(x + h)", f"{check.loss_plus!r}")
+    _row(text, "loss(x − h)", f"{check.loss_minus!r}")
+    text.append("\n")
+    pair = f"{check.finite_difference:+.15e}", f"{check.gradient:+.15e}"
+    for label, figure in zip(("(loss(x + h) − loss(x − h)) / 2h", "gradient"), pair, strict=True):
+        same = len(list(takewhile(lambda both: both[0] == both[1], zip(*pair, strict=True)))) if _alike(*pair) else 0
+        text.append(label.ljust(LABEL + 2), theme.DIM)
+        text.append(figure[:same], theme.STRONG + Style(underline=True)).append(f"{figure[same:]}\n", theme.TEXT)
+    _row(text, "difference", f"{check.difference:+.2e}")
+    _row(text, "difference, relative", f"{check.relative:.1e}", "  of the larger of the two")
+    return text.append(f"\n{gradient_remark(check)}", theme.WARNING if check.kinks or check.unmoved else theme.DIM)
+
+
+def gradient_remark(check: CheckedGradient) -> str:
+    """What there is to know before judging the two numbers."""
+    if check.unmoved:
+        return "h is so small that x + h or x − h is x again: + makes it larger."
+    if check.kinks:
+        first, more = check.kinks[0], len(check.kinks) - 1
+        others = f" (and {more} more)" if more else ""
+        return (
+            f"The ReLU unit {first}{others} is on at one end and off at the other: the loss has a corner in between, "
+            "so the two numbers may honestly differ. − makes h smaller."
+        )
+    if check.loss_plus == check.loss_minus:
+        return "The loss is the same at both ends, to the last bit."
+    return "A larger h (+) cuts off more of the curve; a smaller one (−) loses digits when the losses are subtracted."
+
+
+def summary_text(summary: Summary, of: int) -> Text:
+    """Many checks: how far they are, the largest difference, and how many relative differences of each size."""
+    text, done = Text(), summary.count / of
+    text.append("━" * round(done * 50), theme.DONE).append("━" * (50 - round(done * 50)), theme.FAINT)
+    text.append(f"  {summary.count:,} of {of:,}\n", theme.STRONG)
+    if summary.largest is not None:
+        _row(text, "largest difference", f"{summary.largest.difference:+.2e}")
+        _row(text, "at", summary.largest.name)
+    _row(text, "with a ReLU corner within h", f"{summary.kinked:,}")
+    text.append("\nrelative difference, of the larger of the two\n", theme.DIM)
+    lowest, highest = min(summary.decades, default=0), max(summary.decades, default=-1)
+    bins = [(f"1e{n:+d} to 1e{n + 1:+d}", summary.decades.get(n, 0)) for n in range(lowest, highest + 1)]
+    bins = [("0: equal to the last bit", summary.equal), *bins, ("no number", summary.unknown)]
+    most = max(count for _, count in bins)
+    for label, count in bins:
+        if count or label.startswith("1e"):
+            text.append(f"  {label:<{LABEL - 2}}{count:>7,} ", theme.TEXT)
+            text.append(f"{bar(count, most, BAR).rstrip()}\n", theme.PLUS)
+    text.rstrip()
+    return text
+
+
+def _row(text: Text, label: str, figure: str, note: str = "") -> None:
+    text.append(label.ljust(LABEL + 2), theme.DIM).append(figure, theme.TEXT).append(f"{note}\n", theme.DIM)
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether two figures have the same power of ten, so that their digits can be compared."""
+    return math.isfinite(float(one)) and one.partition("e")[2] == other.partition("e")[2]

@@ -1,7 +1,8 @@
-"""Help: what the present event is about, and every key."""
+"""`HelpScreen`, and what it shows over the debugger and over the inference screen: how to read them, and every key."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import groupby
 from typing import ClassVar
 
@@ -12,56 +13,70 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from microgpt_tui.debugger.frame import Frame
-from microgpt_tui.debugger.keys import IN_LECTURE
+from microgpt_tui.debugger.keys import IN_LECTURE, Key
 from microgpt_tui.drawing import theme
+from microgpt_tui.inference.keys import IN_INFERENCE
 from microgpt_tui.panes import registry
-from microgpt_tui.texts.sentences import pane_text, sentences, title_of
+from microgpt_tui.texts.sentences import pane_text, sentences, texts, title_of
 from microgpt_tui.widgets.modal import Modal
 
-MANY = {key.id for key in IN_LECTURE if key.id.startswith(("page.digit", "page.pick"))}
+MANY = ("page.digit", "page.pick")  # keys of lectures that have a line together
 MANY_WORDS = (("1-9", "Jump to a page; two digits make one number"), ("a-h", "Predict: pick an option of a question"))
-LEADS = ("What", "Why", "How to read")
+LEADS = ("Here", "What", "Why", "How to read")
 
 
 class HelpScreen(Modal[None]):
-    """Shown over the debugger; any of its keys closes it."""
+    """A text that scrolls where it is too long; any of its keys closes it."""
 
     CSS = "HelpScreen .box { padding: 0 2; }"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter", "dismiss", "close")]
 
-    def __init__(self, frame: Frame, pane: str | None) -> None:
+    def __init__(self, title: str, text: Text) -> None:
         super().__init__()
-        self.frame, self.pane = frame, pane
+        self._title, self._text = title, text
 
     def compose(self) -> ComposeResult:
-        """The text, scrolled if it must be."""
         with VerticalScroll(classes="box") as scroll:
-            scroll.border_title = "Help"
-            scroll.border_subtitle = "esc closes"
-            yield Static(self._text())
+            scroll.border_title, scroll.border_subtitle = self._title, "esc closes"
+            yield Static(self._text)
 
-    def _text(self) -> Text:
-        text = Text()
-        text.append(f"\n{title_of(self.frame.stretch)}\n", theme.NEW)
-        for lead, sentence in zip(LEADS, sentences(self.frame), strict=True):
+
+def debugger_help(frame: Frame, pane: str | None) -> Text:
+    """What the present event is about, what a pane shows, and every key of the debugger and of lectures."""
+    text = Text()
+    parts = [(title_of(frame), sentences(frame))]
+    if pane and (about := pane_text(pane)):
+        parts.append((about.title, (about.what, about.why, about.read)))
+    for title, answers in parts:
+        text.append(f"\n{title}\n", theme.NEW)
+        for lead, sentence in zip(LEADS[-len(answers) :], answers, strict=True):
             text.append(f"{lead}: ", theme.DIM).append(f"{sentence}\n", theme.TEXT)
-        if self.pane and (about := pane_text(self.pane)):
-            text.append(f"\n{about.title}\n", theme.NEW)
-            for lead, sentence in zip(LEADS, (about.what, about.why, about.read), strict=True):
-                text.append(f"{lead}: ", theme.DIM).append(f"{sentence}\n", theme.TEXT)
-        text.append(
-            "\nBars standing on the ground are positive, hanging ones negative; · is not yet computed.\n", theme.DIM
-        )
-        for group, keys in groupby(registry.all_keys(), key=lambda key: key.group):
-            text.append(f"\n{group}\n", theme.NEW)
-            for key in keys:
-                text.append(f"  {key.display or key.keys:<5} ", theme.STRONG).append(f"{key.tooltip}\n", theme.TEXT)
-        text.append("\nIn a lecture\n", theme.NEW)
-        single = [(key.display or key.keys, key.tooltip) for key in IN_LECTURE if key.id not in MANY]
-        for words, tooltip in (*single, *MANY_WORDS):
-            text.append(f"  {words:<5} ", theme.STRONG).append(f"{tooltip}\n", theme.TEXT)
-        text.append(
-            "\nThe mouse does all of it: click a cell, a token, a line of the outline; drag the timeline.\n",
-            theme.DIM,
-        )
-        return text
+    text.append(
+        "\nBars standing on the ground are positive, hanging ones negative; · is not yet computed.\n", theme.DIM
+    )
+    _keys(text, registry.all_keys(), 5)
+    text.append("\nIn a lecture\n", theme.NEW)
+    single = [(key.display or key.keys, key.tooltip) for key in IN_LECTURE if not key.id.startswith(MANY)]
+    for shown, tooltip in (*single, *MANY_WORDS):
+        text.append(f"  {shown:<5} ", theme.STRONG).append(f"{tooltip}\n", theme.TEXT)
+    return text.append(
+        "\nThe mouse does all of it: click a cell, a token, a line of the outline; drag the timeline.\n", theme.DIM
+    )
+
+
+def inference_help() -> Text:
+    """What each part of the inference screen shows, and every key."""
+    text = Text()
+    for about in texts()["inference"].values():
+        text.append(f"\n{about.title}\n", theme.NEW)
+        text.append(f"{about.what} {about.why} {about.read}\n", theme.TEXT)
+    _keys(text, IN_INFERENCE, 7)
+    return text.append("\nThe mouse: click or drag the slider, click a token, scroll a list.\n", theme.DIM)
+
+
+def _keys(text: Text, keys: Iterable[Key], width: int) -> None:
+    """Append keys by group, each in at least `width` cells."""
+    for group, members in groupby(keys, key=lambda key: key.group):
+        text.append(f"\n{group}\n", theme.NEW)
+        for key in members:
+            text.append(f"  {key.display or key.keys:<{width}} ", theme.STRONG).append(f"{key.tooltip}\n", theme.TEXT)

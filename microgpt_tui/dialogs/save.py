@@ -1,14 +1,14 @@
-"""Saving the run: which file, whether an older one may go, and the writing, in a thread."""
+"""`SaveScreen`: asks for the file of a saved run, and whether an older one may be replaced; writes it in a thread."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.markup import escape
 from textual.message import Message
 from textual.widgets import Input, Static
@@ -19,21 +19,23 @@ from microgpt_tui.dialogs.text_input import Typing
 from microgpt_tui.drawing.terminal_text import lines, shell_word
 
 SUFFIX = ".safetensors"
-LONGEST_SAID = 40  # characters of a name that is none
+LONGEST_QUOTED = 40  # characters of a wrong name
 
 
 class SaveScreen(Typing[Path | None]):
-    """Asks for a file, saves the run there, returns the file or None. What is wrong is said where it can be mended."""
+    """Returns the file in which the run is saved; None after escape. A reason why it cannot be saved stands below the
+    line, which can be corrected.
+    """
 
     CSS = "SaveScreen .box { width: 72; }"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "close", tooltip="Do not save")]
 
+    @dataclass
     class Written(Message):
-        """The file is there, or it is said why not."""
+        """The file is written, or there is an error."""
 
-        def __init__(self, path: Path, error: CheckpointError | None = None) -> None:
-            self.path, self.error = path, error
-            super().__init__()
+        path: Path
+        error: CheckpointError | None = None
 
     def __init__(self, run: Checkpoint) -> None:
         super().__init__()
@@ -41,21 +43,19 @@ class SaveScreen(Typing[Path | None]):
         self._may_replace: Path | None = None
 
     def compose(self) -> ComposeResult:
-        """A line to type in, and one below it that answers."""
-        with Vertical(classes="box") as box:
-            inside = "" if self.run.branch is None else escape(f", in {self.run.branch}")
-            box.border_title = f"Save the run, at training step {self.run.here.step}{inside}"
-            box.border_subtitle = "enter saves, esc does not"
-            yield Input(f"run-{self.run.here.step}{SUFFIX}", select_on_focus=False)
-            aside = f"; sample takes the original, at step {self.run.step}" if inside else ""
-            yield Static(f"microgpt-tui open FILE goes on from it{aside}.", id="note", markup=False)
+        branch = "" if self.run.branch is None else escape(f", in {self.run.branch}")
+        about = f"; sample takes the original, at step {self.run.step}" if branch else ""
+        yield from self.framed(
+            f"Save the run, at training step {self.run.here.step}{branch}", "enter saves, esc does not",
+            f"run-{self.run.here.step}{SUFFIX}", f"microgpt-tui open FILE goes on from it{about}.",
+        )  # fmt: skip
 
     @on(Input.Submitted)
     def save(self, message: Input.Submitted) -> None:
-        """Save, unless there is something to be asked or mended first."""
+        """Save, unless the name has to be corrected or confirmed first."""
         name = message.value.strip()
         if not name:
-            self._say(f"Type the name of a file, for example run{SUFFIX}.")
+            self._note(f"Type the name of a file, for example run{SUFFIX}.")
             return
         try:
             path = Path(name).expanduser()
@@ -64,47 +64,47 @@ class SaveScreen(Typing[Path | None]):
             if path.suffix.lower() != SUFFIX:  # what stands after another dot belongs to the name, as in run-lr0.01
                 path = path.with_name(path.name + SUFFIX)
             exists = path.resolve().is_file()
-        except (OSError, ValueError, RuntimeError):  # too long, a folder alone, a home that is nobody's
-            self._say(f"{name[:LONGEST_SAID]} cannot be the name of a file; type another one.")
+        except (OSError, ValueError, RuntimeError):  # too long, a folder alone, the home of an unknown user
+            self._note(f"{name[:LONGEST_QUOTED]} cannot be the name of a file; type another one.")
             return
         if exists and path != self._may_replace:
             self._may_replace = path
-            self._say(f"{path} exists. Enter again replaces it; type another name to keep it.")
+            self._note(f"{path} exists. Enter again replaces it; type another name to keep it.")
             return
         self.query_one(Input).disabled = True
-        self._say("saving …")
-        self._write(self.run, path)
+        self._note("saving …")
+        self._write(path)
 
     @on(Input.Changed)
     def changed(self) -> None:
-        """Another name is another question."""
+        """Ask again before another file is replaced."""
         self._may_replace = None
 
     def action_close(self) -> None:
-        """Escape: save nothing. A file that is being written is waited for."""
+        """Save nothing; but wait for a file that is being written."""
         if not self.query_one(Input).disabled:
             self.dismiss(None)
 
     @work(thread=True)
-    def _write(self, run: Checkpoint, path: Path) -> None:
+    def _write(self, path: Path) -> None:
+        error = None
         try:
-            write(run, path)
-        except CheckpointError as error:
-            self.post_message(self.Written(path, error))
-        else:
-            self.post_message(self.Written(path))
+            write(self.run, path)
+        except CheckpointError as failure:
+            error = failure
+        self.post_message(self.Written(path, error))
 
     @on(Written)
     def written(self, message: Written) -> None:
-        """Close, or let the user name another place."""
+        """Close, or let the user name another file."""
         if message.error is None:
             self.app.notify(f"Saved. microgpt-tui open {shell_word(message.path)} goes on from here.", markup=False)
             self.dismiss(message.path)
             return
-        self._say(f"{message.error}.")
+        self._note(f"{message.error}.")
         line = self.query_one(Input)
         line.disabled = False
         line.focus()
 
-    def _say(self, sentence: str) -> None:
+    def _note(self, sentence: str) -> None:
         self.query_one("#note", Static).update(lines(sentence))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,8 @@ from microgpt_tui.drawing.numbers import brief
 from microgpt_tui.drawing.picture import Line, Picture
 
 EIGHTHS = "▁▂▃▄▅▆▇█"
+GAMMA = 0.7  # below 1: small values can be told from nothing, from the last row of a hall
+BEYOND = 1 + 1e-9  # the share of the scale from which on a value does not fit it
 NUMBER = 7  # characters that a heatmap's cell needs to hold its number
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -28,6 +31,7 @@ class Cells:
     known: Mask
     targets: npt.NDArray[np.int32]
     fresh: Mask
+    digits: bool = False  # whether the user wants to read numbers in cells
 
     @property
     def scale(self) -> float:
@@ -37,7 +41,7 @@ class Cells:
 
     def __getitem__(self, part: int | slice | tuple[int | slice, ...]) -> Cells:
         """A row of a matrix, or some of the elements, as numpy cuts arrays."""
-        return Cells(self.values[part], self.known[part], self.targets[part], self.fresh[part])
+        return Cells(self.values[part], self.known[part], self.targets[part], self.fresh[part], self.digits)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -86,9 +90,11 @@ def size_for(n: int, room: int, most: int = 3) -> int:
     return max(1, min(most, room // max(n, 1)))
 
 
-def heat_size_for(n: int, room: int) -> int:
-    """The width of a heatmap's cells: wide enough for numbers if n of those fit, else 2, else 1."""
-    return NUMBER if n * NUMBER <= room else size_for(n, room, 2)
+def heat_size_for(n: int, room: int, most: int = 4, digits: bool = False) -> int:
+    """The width of a heatmap's cells: as wide as n of them have room for, wide enough for numbers with `digits`."""
+    if digits and n * NUMBER <= room:
+        return NUMBER
+    return size_for(n, room, most)
 
 
 def window(n: int, room: int, centre: int) -> tuple[int, int]:
@@ -99,44 +105,144 @@ def window(n: int, room: int, centre: int) -> tuple[int, int]:
     return first, first + room
 
 
-def heat(value: float, known: bool, scale: float, size: int) -> tuple[str, Style]:
-    """One cell of a heatmap: brighter is larger. Colour may be missing: a wide cell holds the number, one of two or
-    more characters its sign and its tenths of the scale, a single character says roughly the same.
+def heat(
+    value: float, known: bool, scale: float, size: int, lit: bool = True, digits: bool = False
+) -> tuple[str, Style | None]:
+    """One cell of a heatmap: its background is the value, and it is empty where the value is not known.
+
+    Less `lit` it is fainter. With `digits`, and where colours are few, a wide cell holds the number, one of two or more
+    characters its sign and its tenths of the scale, a single character says roughly the same. "!" is a value beyond
+    the scale.
     """
+    text = digits or theme.signs_only
     if not known:
-        return "·".rjust(size), theme.FAINT
-    if value == 0:
-        return "0".rjust(size), theme.FAINT
+        return ("·" if text else "").rjust(size), theme.FAINT if text else None
     if math.isnan(value):
         return "?".rjust(size), theme.WARNING
-    level = min(9, int(abs(value) / scale * 10)) if 0 < scale < float("inf") else 9
-    ramp = theme.HEAT_PLUS if value > 0 else theme.HEAT_MINUS
+    share = abs(value) / scale if 0 < scale < math.inf else math.inf if value else 0.0
+    level = min(round(share**GAMMA * (theme.LEVELS - 1)), theme.LEVELS - 1)
+    if value < 0:
+        style = (theme.HEAT_MINUS if lit else theme.FADED_MINUS)[level]
+    else:
+        style = (theme.HEAT_PLUS if lit else theme.FADED_PLUS)[level]
+    if not text:
+        return ("!" if share > BEYOND else "").ljust(size), style
     if size >= NUMBER:
-        return brief(value, size - 1).rjust(size - 1) + " ", ramp[level]
+        return brief(value, size - 1).rjust(size - 1) + " ", style
+    if value == 0:
+        return "0".rjust(size), style
+    tenths = min(9, int(share * 10)) if share <= BEYOND else 9
     if size == 1:
-        return (":+*#" if value > 0 else "╶-=≡")[min(level // 3, 3)], ramp[level]
-    return ("+" if value > 0 else "-") + f"{level:<{size - 1}}", ramp[level]
+        return (":+*#" if value > 0 else "╶-=≡")[min(tenths // 3, 3)], style
+    return ("+" if value > 0 else "-") + f"{tenths:<{size - 1}}", style
 
 
-def heat_row(line: Line, cells: Cells, size: int, selected: Hashable, scale: float) -> Line:
-    """Append one row of a heatmap, `size` characters a cell."""
+def heat_row(line: Line, cells: Cells, size: int, selected: Hashable, scale: float, lit: bool = True) -> Line:
+    """Append one row of a heatmap, `size` characters a cell; the selected one is marked."""
     for i in range(len(cells)):
         target = int(cells.targets[i])
-        text, style = heat(float(cells.values[i]), bool(cells.known[i]), scale, size)
-        if cells.fresh[i]:
+        text, style = heat(float(cells.values[i]), bool(cells.known[i]), scale, size, lit, cells.digits)
+        if target == selected:
+            text, style = _marked(text), theme.HERE_CELL
+        elif cells.fresh[i] and style is not None:
             style += theme.FRESH
-        line.add(text, theme.CURSOR if target == selected else style, target)
+        line.add(text, style, target)
     return line
 
 
-def heatmap(cells: Cells, size: int, width: int, height: int, selected: Hashable = None) -> Picture:
+def _marked(text: str) -> str:
+    """A cell with the mark of what is selected, unless it holds digits."""
+    return text if text.strip() else "◆" if len(text) == 1 else "[" + text[1:-1] + "]"
+
+
+def half_row(line: Line, upper: Cells, lower: Cells | None, size: int, scale: float, selected: Hashable = None,
+             lit: tuple[bool, bool] = (True, True)) -> Line:  # fmt: skip
+    """Append two rows of a heatmap in one line: the upper half of a cell's character is the first, the lower the other.
+
+    Cells stand for the upper row's scalars, or the lower row's where one of these is selected.
+    """
+    for i in range(len(upper)):
+        targets = [int(upper.targets[i])] + ([int(lower.targets[i])] if lower is not None else [])
+        if selected in targets:
+            line.add("◆" if size == 1 else "[" + " " * (size - 2) + "]", theme.HERE_CELL, selected)
+            continue
+        backs = [_back(upper, i, scale, lit[0]), None if lower is None else _back(lower, i, scale, lit[1])]
+        line.add(("▀" if any(backs) else " ") * size, _halves(*backs), targets[0])
+    return line
+
+
+def _back(cells: Cells, i: int, scale: float, lit: bool) -> str | None:
+    style = heat(float(cells.values[i]), bool(cells.known[i]), scale, 1, lit)[1]
+    return None if style is None or style.bgcolor is None else style.bgcolor.name
+
+
+@lru_cache(8192)
+def _halves(upper: str | None, lower: str | None) -> Style:
+    return Style(color=upper or theme.BACKGROUND, bgcolor=lower or theme.BACKGROUND)
+
+
+def signed_strip(
+    lines: Sequence[Line], cells: Cells, size: int, scale: float, selected: Hashable = None, gap: bool = True
+) -> None:
+    """Append a row of bars to lines, on one axis in their middle: up from it is positive, down negative.
+
+    Each number takes `size` characters, the last of them blank if there is a `gap` and room for one.
+    """
+    body = size - 1 if gap and size > 1 else size
+    half = len(lines) // 2
+    for i in range(len(cells)):
+        value, known, target = float(cells.values[i]), bool(cells.known[i]), int(cells.targets[i])
+        eighths = 0
+        if known and value and not math.isnan(value):
+            share = min(abs(value) / scale, 1.0) if 0 < scale < math.inf else 1.0
+            eighths = max(1, round(share * half * 8))
+        for k, line in enumerate(lines):
+            up = k < half
+            fill = min(max(eighths - 8 * (half - 1 - k if up else k - half), 0), 8) if (value > 0) == up else 0
+            if up:
+                text, style = EIGHTHS[fill - 1] if fill else " ", theme.PLUS
+            elif 0 < fill < 8:
+                text, style = EIGHTHS[7 - fill], theme.HANGING
+            else:
+                text, style = "█" if fill else " ", theme.MINUS
+            if k == half - 1 and known and not eighths:
+                text, style = ("?", theme.WARNING) if math.isnan(value) else ("▁", theme.FAINT)
+            if target == selected:
+                style = theme.HANGING_BOXED if style.reverse else style + theme.BOXED
+            line.add(text * body, style, target)
+            if size > body:
+                line.add(" " * (size - body), style if not style.reverse and target != selected else None)
+
+
+def diverging(line: Line, value: float, known: bool, scale: float, half: int, target: Hashable = None) -> Line:
+    """Append a horizontal bar that starts in the middle of 2 * `half` + 1 characters: right is positive."""
+    eighths = 0
+    if known and value and not math.isnan(value):
+        eighths = max(1, round(min(abs(value) / scale if scale > 0 else 1.0, 1.0) * half * 8))
+    full, rest = divmod(eighths, 8)
+    right = "█" * full + ("▏▎▍▌▋▊▉"[rest - 1] if rest else "") if value > 0 else ""
+    start = half - full - (1 if rest else 0)
+    if eighths and value < 0:
+        line.add(" " * start, None, target)
+        if rest:
+            line.add("▉▊▋▌▍▎▏"[rest - 1], theme.HANGING, target)
+        line.add("█" * full, theme.MINUS, target)
+    else:
+        line.add(" " * half, None, target)
+    line.add("│", theme.FAINT, target).add(right, theme.PLUS, target)
+    return line.add(" " * (half - len(right)), None, target)
+
+
+def heatmap(
+    cells: Cells, size: int, width: int, height: int, selected: Hashable = None, scale: float | None = None
+) -> Picture:
     """A matrix, one line a row, cut around the selected cell to what fits; says so if it is cut."""
     rows, columns = cells.values.shape
     found = np.argwhere(cells.targets == selected)
     i, j = (int(found[0][0]), int(found[0][1])) if len(found) else (0, 0)
     top, bottom = window(rows, height if rows <= height else height - 1, i)
     left, right = window(columns, max(1, width // size), j)
-    scale = cells.scale
+    scale = cells.scale if scale is None else scale
     picture = Picture()
     for r in range(top, bottom):
         heat_row(picture.line(), cells[r, left:right], size, selected, scale)

@@ -45,7 +45,7 @@ def columns(values: Sequence[float], room: int, ahead: int = 0) -> list[Column]:
 
 
 def sparkline(line: Line, values: Sequence[float], room: int, target: Target, ahead: int = 0) -> Line:
-    """Append a series in one line of at most `room` cells; signs can be told as in `cell`. `ahead` is as in `curve`."""
+    """Append a series in one line of at most `room` cells; signs differ as in `cell`. `ahead` is as in `curve`."""
     parts = columns(values, room, ahead)
     scale = max((abs(c.mean or 0.0) for c in parts if c.drawn), default=0.0)
     for column in parts:
@@ -60,7 +60,7 @@ def curve(
 ) -> Picture:  # fmt: skip
     """A titled curve with its axis, `height` lines in all, at least three; the last line marks number `here`.
 
-    `ahead` more numbers have their places, but are not told. `marks` are other numbers on the same axis, by place.
+    `ahead` more numbers have their places, but are not drawn. `marks` are other numbers on the same axis, by place.
     """
     picture, plot = Picture(), max(1, height - 2)
     parts = columns(values, width - AXIS - 2, ahead)

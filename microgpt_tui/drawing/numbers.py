@@ -46,3 +46,18 @@ def share(part: float, whole: float) -> str:
         return ""
     percent = 100 * part / whole + 0.0  # and no -0
     return f"{percent:+.0f}%" if abs(percent) >= 10 else f"{percent:+.1f}%"
+
+
+def percent(share: float | None) -> str:
+    """A probability, or a share of 1, in percent: 18.1 %."""
+    return UNKNOWN if share is None else f"{100 * share:.1f} %"
+
+
+def exponent(scale: float) -> int:
+    """The power of ten that a tensor's title takes out of its numbers, so that they can be read: 0 from 0.01 on."""
+    return 0 if scale >= 0.01 or scale == 0 or not math.isfinite(scale) else math.floor(math.log10(scale))
+
+
+def scaled(value: float | None, power: int) -> str:
+    """A number in a tensor whose title takes out ten to the `power`: two decimals then, as `number` without one."""
+    return number(value) if not power or value is None else f"{value / 10**power:+.2f}"

@@ -70,9 +70,9 @@ class Line:
         if self.width <= width:
             return self
         line, blank = Line(), not "".join(s.text for s in self.segments).rstrip()[width:]
-        kept = width if blank else max(width - 1, 0)
+        limit = width if blank else max(width - 1, 0)
         for segment in self.segments:
-            room = kept - line.width
+            room = limit - line.width
             line.add(segment.text if segment.cell_length <= room else set_cell_size(segment.text, room), segment.style)
         line.spots = [(x, min(end, width), target) for x, end, target in self.spots if x < width]
         return line if blank else line.add("…"[:width], self.segments[-1].style)

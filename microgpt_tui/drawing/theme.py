@@ -32,7 +32,7 @@ class Colours:
     ramp_plus: tuple[str, str]
     ramp_minus: tuple[str, str]
     phases: tuple[str, str, str]
-    heads: tuple[str, ...]
+    marker: str  # the background of what is here: the same yellow, behind text
     ran: str
     at_work: str
     boxed: str
@@ -40,21 +40,21 @@ class Colours:
 
 
 DARK = Colours(
-    dark=True, background="#14161b", panel="#20232c", border="#3a3f4d",
-    text="#d7dae0", strong="#ffffff", dim="#8a90a0", faint="#565c6b",
+    dark=True, background="#14161b", panel="#20232c", border="#636a7a",
+    text="#d7dae0", strong="#ffffff", dim="#9aa0b0", faint="#6f7686",
     now="#ffd75f", done="#87c98f", target="#87e0a0", warning="#ff8f8f", plus="#f0a35e", minus="#5aa9f0",
     ramp_plus=("#241c18", "#ffb266"), ramp_minus=("#161e2a", "#6ebaff"),
-    phases=("#87c98f", "#d3a4f9", "#f0a35e"),
-    heads=("#7fd1ae", "#d3a4f9", "#f2d06b", "#8fc7ff", "#ff9e9e", "#b5e06a", "#f5b8e0", "#9ad9e6"),
+    phases=("#87c98f", "#d3a4f9", "#6fd6e0"),
+    marker="#ffd75f",
     ran="#2d3140", at_work="#57502a", boxed="#4a4f5e", code="monokai",
 )  # fmt: skip
 LIGHT = Colours(
-    dark=False, background="#fbfbf8", panel="#e9e9e4", border="#b9bcc4",
-    text="#2b2f36", strong="#000000", dim="#5d636e", faint="#8d929c",
-    now="#8a5a00", done="#1a6b2e", target="#0f6b35", warning="#b3161f", plus="#a84a00", minus="#0b56b3",
+    dark=False, background="#fbfbf8", panel="#e9e9e4", border="#8a8f99",
+    text="#2b2f36", strong="#000000", dim="#565c67", faint="#7d838d",
+    now="#6b5500", done="#1a6b2e", target="#0f6b35", warning="#b3161f", plus="#b84300", minus="#0b56b3",
     ramp_plus=("#fbf0e6", "#a84a00"), ramp_minus=("#e9f1fb", "#0b56b3"),
-    phases=("#1a6b2e", "#6d28a8", "#a84a00"),
-    heads=("#0b6b52", "#6d28a8", "#7a5c00", "#0b56b3", "#b3161f", "#4a6b00", "#98266f", "#0a6678"),
+    phases=("#1a6b2e", "#6d28a8", "#006b75"),
+    marker="#ffd000",
     ran="#e6e8ee", at_work="#fbe9a8", boxed="#c9cdd8", code="friendly",
 )  # fmt: skip
 CONTRAST = Colours(
@@ -62,8 +62,8 @@ CONTRAST = Colours(
     text="#ffffff", strong="#ffffff", dim="#d6d6d6", faint="#a0a0a0",
     now="#ffff00", done="#5cff7a", target="#5cff7a", warning="#ff6b6b", plus="#ffb000", minus="#4dc3ff",
     ramp_plus=("#1a1000", "#ffc44d"), ramp_minus=("#00131f", "#7fd6ff"),
-    phases=("#5cff7a", "#e0a3ff", "#ffb000"),
-    heads=("#5cffc8", "#e0a3ff", "#ffe14d", "#7fc8ff", "#ff9e9e", "#c8ff5c", "#ffb3e6", "#8ff0ff"),
+    phases=("#5cff7a", "#e0a3ff", "#5cf2e6"),
+    marker="#ffff00",
     ran="#333333", at_work="#5c5200", boxed="#5a5a5a", code="monokai",
 )  # fmt: skip
 THEMES = {"microgpt-dark": DARK, "microgpt-light": LIGHT, "microgpt-contrast": CONTRAST}
@@ -85,34 +85,59 @@ def _rgb(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
-def _ramp(ends: tuple[str, str], colours: Colours) -> list[Style]:
-    """Ten backgrounds from the first end to the last, each with a text colour that can be read on it."""
-    first, last = map(_rgb, ends)
-    styles = []
-    for level in range(10):
-        red, green, blue = (round(a + (b - a) * level / 9) for a, b in zip(first, last, strict=True))
-        styles.append(
-            Style(
-                color=colours.background if level > 5 else colours.text,
-                bgcolor=f"#{red:02x}{green:02x}{blue:02x}",
-            )
-        )
-    return styles
+def _between(first: str, last: str, share: float) -> str:
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(_rgb(first), _rgb(last), strict=True))
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def _ramp(ends: tuple[str, str], colours: Colours, strength: float = 1.0) -> list[Style]:
+    """Backgrounds from the first end to the last, each with a text colour that can be read on it.
+
+    Less `strength` brings all of them nearer to the theme's background.
+    """
+    backs = (_between(*ends, level / (LEVELS - 1)) for level in range(LEVELS))
+    return [_on(_between(colours.background, back, strength), colours) for back in backs]
+
+
+def _on(back: str, colours: Colours) -> Style:
+    """A background with whichever of two text colours can be read better on it."""
+    texts = (colours.strong, colours.background)
+    return Style(color=max(texts, key=lambda text: contrast(text, back)), bgcolor=back)
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast ratio of two colours, from 1 to 21. Source: WCAG 2.2, "contrast ratio" and "relative luminance"."""
+    low, high = sorted(map(_luminance, (one, other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in _rgb(colour))]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 TEXT = STRONG = DIM = FAINT = NOW = NEW = DONE = TARGET = WARNING = PLUS = MINUS = Style()
-HANGING = HANGING_BOXED = BOXED = FRESH = CURSOR = RAN = AT_WORK = Style()
+HANGING = HANGING_BOXED = BOXED = FRESH = CURSOR = HERE_CELL = RAN = AT_WORK = Style()
 PHASES: dict[str, Style] = {}
 PHASE_TEXT: dict[str, Style] = {}
+LEVELS = 16  # shades of each sign
+FADED = 0.4  # how much of its colour a row keeps that is not at work
 HEAT_PLUS: list[Style] = []
 HEAT_MINUS: list[Style] = []
-CODE = ""
-_HEADS: list[Style] = []
+FADED_PLUS: list[Style] = []
+FADED_MINUS: list[Style] = []
+CODE = BACKGROUND = ""
+signs_only = False  # whether cells have to tell their sign and size by characters: there are too few colours for it
 
 
 def nearest(theme: Theme) -> str:
     """The project's theme that goes with any other one."""
     return theme.name if theme.name in THEMES else "microgpt-dark" if theme.dark else "microgpt-light"
+
+
+def few_colours(signs: bool) -> None:
+    """Say whether cells tell sign and size by characters: without colours, and with sixteen of them."""
+    globals()["signs_only"] = signs
 
 
 def use(theme: str) -> None:
@@ -124,7 +149,7 @@ def use(theme: str) -> None:
         STRONG=Style(color=c.strong, bold=True),
         DIM=Style(color=c.dim),
         FAINT=Style(color=c.faint),
-        NOW=Style(color=c.background, bgcolor=c.now, bold=True),  # where we are: the current event, the current line
+        NOW=Style(color="#000000", bgcolor=c.marker, bold=True),  # where we are: the current event, the current line
         NEW=Style(color=c.now, bold=True),  # what was made or changed just now
         DONE=Style(color=c.done),
         TARGET=Style(color=c.target, bold=True),
@@ -140,19 +165,17 @@ def use(theme: str) -> None:
         AT_WORK=Style(bgcolor=c.at_work),
         PHASES={phase: Style(color=c.background, bgcolor=colour, bold=True) for phase, colour in phases.items()},
         PHASE_TEXT={phase: Style(color=colour, bold=True) for phase, colour in phases.items()},
+        HERE_CELL=Style(color=c.marker if c.dark else "#000000", bgcolor="#000000" if c.dark else c.marker, bold=True),
         HEAT_PLUS=_ramp(c.ramp_plus, c),
         HEAT_MINUS=_ramp(c.ramp_minus, c),
+        FADED_PLUS=_ramp(c.ramp_plus, c, FADED),
+        FADED_MINUS=_ramp(c.ramp_minus, c, FADED),
         CODE=c.code,
-        _HEADS=[Style(color=colour, bold=True) for colour in c.heads],
+        BACKGROUND=c.background,
     )
 
 
 use("microgpt-dark")
-
-
-def head(index: int) -> Style:
-    """The colour of an attention head."""
-    return _HEADS[index % len(_HEADS)]
 
 
 def signed(value: float) -> Style:

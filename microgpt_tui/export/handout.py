@@ -16,8 +16,8 @@ from microgpt_tui.export.headless import screenshots
 from microgpt_tui.export.screenshot import Screenshot
 from microgpt_tui.export.svg import FONTS, svg
 from microgpt_tui.lectures.lecture import Lecture
-from microgpt_tui.lectures.page import Play, Run
-from microgpt_tui.lectures.rendered_page import LETTERS, RenderedPage
+from microgpt_tui.lectures.page import Play, Train
+from microgpt_tui.lectures.rendered_page import RenderedPage
 from microgpt_tui.panes.arrangement import Arrangement
 from microgpt_tui.screens.lecture import LectureScreen
 
@@ -48,7 +48,7 @@ class Printed:
 
 async def printed(lecture: Lecture, session: Session) -> Printed:
     """The present chapter of a lecture, drawn on a run of it. Raises LectureError for a mistake in it."""
-    leaves: list[RenderedPage] = []
+    rendered_pages: list[RenderedPage] = []
 
     def make() -> LectureScreen:
         screen = LectureScreen(session, lecture)
@@ -57,15 +57,15 @@ async def printed(lecture: Lecture, session: Session) -> Printed:
         return screen
 
     async def turn(screen: LectureScreen) -> AsyncIterator[str]:
-        for place, scene in enumerate(screen.player.scenes):
+        for place, bound in enumerate(screen.player.bound_pages):
             screen.open_page(place)
-            if isinstance(scene.page.act, Play | Run):
+            if isinstance(bound.page.act, Play | Train):
                 screen.finish()
-            leaves.append(screen.player.leaves[place])
-            yield without_literals(leaves[-1].title)
+            rendered_pages.append(screen.player.rendered_pages[place])
+            yield without_literals(rendered_pages[-1].title)
 
     pictures = await screenshots(make, turn, SIZE, THEME)
-    return Printed(lecture.chapter.title, tuple(zip(leaves, pictures, strict=True)))
+    return Printed(lecture.chapter.title, tuple(zip(rendered_pages, pictures, strict=True)))
 
 
 def handout(title: str, language: str, answer: str, chapters: Sequence[Printed]) -> str:
@@ -90,25 +90,24 @@ def handout(title: str, language: str, answer: str, chapters: Sequence[Printed])
 
 
 def _chapter(number: int, chapter: Printed, answer: str) -> str:
-    pages = "".join(_page(place, leaf, shot, answer) for place, (leaf, shot) in enumerate(chapter.pages, 1))
+    pages = "".join(_page(place, rendered, shot, answer) for place, (rendered, shot) in enumerate(chapter.pages, 1))
     return f'<h1 id="c{number}">{escape(chapter.title)}</h1>\n{pages}'
 
 
-def _page(place: int, leaf: RenderedPage, shot: Screenshot, answer: str) -> str:
-    parts = [f'<h2><span class="number">{place}.</span> {_inline(leaf.title)}</h2>']
-    if leaf.figure:
-        parts.append(f'<p class="figure">{escape(leaf.figure)}</p>')
-    parts.append(parser().render(leaf.body))
-    if leaf.question:
-        parts.append(f'<p class="ask">{_inline(leaf.question)}</p>')
-    if leaf.options:
-        parts.append(f'<ol class="options">{"".join(f"<li>{escape(each)}</li>" for each in leaf.options)}</ol>')
+def _page(place: int, rendered: RenderedPage, shot: Screenshot, answer: str) -> str:
+    parts = [f'<h2><span class="number">{place}.</span> {_inline(rendered.title)}</h2>']
+    if rendered.figure:
+        parts.append(f'<p class="figure">{escape(rendered.figure)}</p>')
+    parts.append(parser().render(rendered.body))
+    if rendered.question:
+        parts.append(f'<p class="ask">{_inline(rendered.question)}</p>')
+    if rendered.options:
+        parts.append(f'<ol class="options">{"".join(f"<li>{escape(each)}</li>" for each in rendered.options)}</ol>')
     parts.append(f"<figure>{svg(shot)}</figure>")
-    if leaf.right is not None:
-        right = f"{LETTERS[leaf.right]}) {leaf.options[leaf.right]}"
-        parts.append(f"<p><strong>{escape(answer)}:</strong> {escape(right)}</p>")
-    if leaf.then:
-        parts.append(f'<div class="then">{parser().render(leaf.then)}</div>')
+    if rendered.right is not None:
+        parts.append(f"<p><strong>{escape(answer)}:</strong> {escape(rendered.right_option)}</p>")
+    if rendered.then:
+        parts.append(f'<div class="then">{parser().render(rendered.then)}</div>')
     return f"<article>{''.join(parts)}</article>\n"
 
 

@@ -1,4 +1,4 @@
-"""Draws screens without a terminal, and takes a screenshot of each when nothing about it changes any more."""
+"""Draws screens without a terminal, and takes a screenshot of each when it no longer changes."""
 
 from __future__ import annotations
 
@@ -19,32 +19,22 @@ from microgpt_tui.export.screenshot import Screenshot
 S = TypeVar("S", bound=Screen[Any])
 
 
-class Drawing(ThemedApp):
-    """An app that shows one screen and nothing of its own."""
-
-    def __init__(self, theme_name: str) -> None:
-        super().__init__()
-        self.theme = theme_name
-        theme.use(theme_name)
-
-
 async def screenshots(
     make: Callable[[], S], pages: Callable[[S], AsyncIterator[str]], size: tuple[int, int], theme_name: str
 ) -> list[Screenshot]:
-    """Turn through the pages of a screen, and take a screenshot of each.
+    """Screenshots of the pages of a screen.
 
-    `make` makes the screen, in the app; `pages` changes it and gives the title of each page, whose screenshot is
-    taken before the next is asked for. `size` is columns and lines, `theme_name` a name of `theme.THEMES`.
-    Notifications, which go away by the clock, are not shown: they would stand there by chance.
+    `make` makes the screen, in the app; `pages` changes it and yields the title of each page. `size` is columns and
+    lines, `theme_name` a name of `theme.THEMES`. Notifications, which depend on the clock, are not shown.
     """
-    app = Drawing(theme_name)
+    app = ThemedApp(theme_name)
     # Textual means `run_test` for tests; unlike `run_async` with a pilot, it ends when it is cancelled, as by ctrl+c.
     async with app.run_test(size=size) as pilot:
         screen = make()
         await app.push_screen(screen)
         await settled(pilot)
         taken = [await settled(pilot, title) async for title in pages(screen)]
-    _heed_cancelling()
+    _check_cancelled()
     return taken
 
 
@@ -55,14 +45,14 @@ async def settled(pilot: Pilot[Any], title: str = "") -> Screenshot:
     """
     app, last = pilot.app, None
     while True:
-        with suppress(WorkerCancelled):  # somebody else wanted to have another one in its place
+        with suppress(WorkerCancelled):  # replaced by another worker
             await app.workers.wait_for_complete()
         await pilot.pause()
-        _heed_cancelling()
+        _check_cancelled()
         if app.return_code:
             raise RuntimeError("the screen broke off while it was drawn")
-        at_work = any(not worker.is_finished for worker in app.workers)
-        if at_work or any(node.message_queue_size for node in (app, *app.screen.walk_children(with_self=True))):
+        working = any(not worker.is_finished for worker in app.workers)
+        if working or any(node.message_queue_size for node in (app, *app.screen.walk_children(with_self=True))):
             last = None
             continue
         now = screenshot(app, title)
@@ -71,15 +61,15 @@ async def settled(pilot: Pilot[Any], title: str = "") -> Screenshot:
         last = now
 
 
-def _heed_cancelling() -> None:
-    """Stop where this task was cancelled while it waited for Textual, which swallows that here and there."""
+def _check_cancelled() -> None:
+    """Raise CancelledError if this task was cancelled, since Textual suppresses that in places."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
 
 
 def screenshot(app: App[Any], title: str = "") -> Screenshot:
-    """What a running app shows at present."""
+    """The present screen of a running app."""
     # Textual offers a screen's lines only as a finished SVG, which loads fonts and cannot align wide characters.
     lines = app.screen._compositor.render_strips(app.size)
     colours = theme.THEMES.get(app.theme, theme.DARK)

@@ -1,4 +1,4 @@
-"""A screenshot as HTML: a page that loads nothing and runs nothing, or a part of a larger one."""
+"""A screenshot as an HTML page without scripts or other files."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ STYLE = f"""\
 
 def html(shot: Screenshot) -> str:
     """The whole file."""
+    colours = f"color:{shot.colours.text};background:{shot.colours.background}"
+    lines = "\n".join(_line(line, shot) for line in shot.lines)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -25,17 +27,10 @@ def html(shot: Screenshot) -> str:
 {STYLE}</style>
 </head>
 <body style="margin: 0; background: {shot.colours.background}">
-{screen_part(shot)}
+<pre class="screen" style="{colours}">{lines}</pre>
 </body>
 </html>
 """
-
-
-def screen_part(shot: Screenshot) -> str:
-    """The screen alone; a page that holds such parts has STYLE among its own."""
-    colours = f"color:{shot.colours.text};background:{shot.colours.background}"
-    lines = "\n".join(_line(line, shot) for line in shot.lines)
-    return f'<pre class="screen" style="{colours}">{lines}</pre>'
 
 
 def _line(line: tuple[Piece, ...], shot: Screenshot) -> str:
@@ -44,27 +39,26 @@ def _line(line: tuple[Piece, ...], shot: Screenshot) -> str:
 
 
 def _span(piece: Piece, plain: Look) -> str:
-    """A piece, in just its cells."""
     style, text = _style(piece, plain), escape(piece.text, quote=False)
     return text if piece.text.isascii() and not style else f'<span style="width:{piece.width}ch{style}">{text}</span>'
 
 
 def _style(piece: Piece, plain: Look) -> str:
-    """What differs from the plain look."""
-    look, said = piece.look, []
+    """The CSS rules that differ from the plain look."""
+    look, rules = piece.look, []
     if piece.bar is not None:
-        said += ["color:transparent", f"background:{_filled(look, *piece.bar)}"]
+        rules += ["color:transparent", f"background:{_filled(look, *piece.bar)}"]
     else:
-        said += [f"color:{look.colour}"] if look.colour != plain.colour else []
-        said += [f"background:{look.background}"] if look.background != plain.background else []
-    said += ["font-weight:bold"] if look.bold else []
-    said += ["font-style:italic"] if look.italic else []
-    said += [f"text-decoration:underline {look.colour}"] if look.underlined else []
-    return "".join(f";{each}" for each in said)
+        rules += [f"color:{look.colour}"] if look.colour != plain.colour else []
+        rules += [f"background:{look.background}"] if look.background != plain.background else []
+    rules += ["font-weight:bold"] if look.bold else []
+    rules += ["font-style:italic"] if look.italic else []
+    rules += [f"text-decoration:underline {look.colour}"] if look.underlined else []
+    return "".join(f";{each}" for each in rules)
 
 
 def _filled(look: Look, width: float, height: float) -> str:
-    """The background of cells that are filled up to there."""
+    """The background of cells that are filled to this width and height, 0 to 1."""
     if width == height:
         return look.colour
     way, part = ("top", height) if width == 1 else ("right", width)

@@ -88,8 +88,8 @@ def _text(text: str, x: int, y: int, how: str) -> str:
 
 
 def _attributes(look: Look) -> str:
-    said = [f'fill="{look.colour}"']
-    said += ['font-weight="bold"'] if look.bold else []
-    said += ['font-style="italic"'] if look.italic else []
-    said += ['text-decoration="underline"'] if look.underlined else []
-    return " ".join(said)
+    attributes = [f'fill="{look.colour}"']
+    attributes += ['font-weight="bold"'] if look.bold else []
+    attributes += ['font-style="italic"'] if look.italic else []
+    attributes += ['text-decoration="underline"'] if look.underlined else []
+    return " ".join(attributes)

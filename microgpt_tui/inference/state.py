@@ -49,8 +49,7 @@ class InferenceState:
     pending: str = ""
 
     @property
-    def look(self) -> SampleStep:
-        """The present position."""
+    def here(self) -> SampleStep:
         return self.walk.here
 
     def token(self, token_id: int) -> str:

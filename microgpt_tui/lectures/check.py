@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from engine import Config, EngineError, Moment, Scope, Session
+from engine.model.dataset import load_docs
 from engine.model.tokenizer import Tokenizer
 from microgpt_tui.debugger.frame import Focus
 from microgpt_tui.drawing.markdown import bare_marks, not_shown
 from microgpt_tui.lectures.binding import BoundPage, ScreenNames, bind
-from microgpt_tui.lectures.library import config_of, docs_of
-from microgpt_tui.lectures.page import Ask, Chapter, LectureError, Page, Said
+from microgpt_tui.lectures.library import config_of
+from microgpt_tui.lectures.page import Ask, Chapter, LectureError, Page
 from microgpt_tui.lectures.parser import LONGEST, read_all
-from microgpt_tui.lectures.rendered_page import leaf_of, lines_of
+from microgpt_tui.lectures.rendered_page import page_lines, render_page
 
-Asked = TypeVar("Asked")
+T = TypeVar("T")
 Open = Callable[[Config, list[str]], Session]
 """A run of a configuration on documents; it may have been opened before."""
-
 
 WIDTH, MOST_LINES = 76, 10  # of the text of a page in a window of 80x24
 
@@ -32,15 +32,15 @@ def check_lecture(
     if chapter is None:
         return None, mistakes
     try:
-        config, docs = config_of(chapter), docs_of(chapter)
+        config, docs = config_of(chapter), load_docs(chapter.data)
     except EngineError as error:
         mistakes.append(error if isinstance(error, LectureError) else LectureError(str(error), str(path), 1))
         return chapter, mistakes
-    scenes, unbound = bind(chapter, Scope(config, Tokenizer(docs)), names)
-    mistakes += unbound
+    pages, wrong = bind(chapter, Scope(config, Tokenizer(docs)), names)
+    mistakes += wrong
     if not mistakes:
         session = open_session(config, docs)
-        mistakes += _run_through(scenes, session) or reads_badly(scenes, session)
+        mistakes += _run_through(pages, session) or _hard_to_read(pages, session)
     mistakes += (mistake for page in chapter.pages for mistake in _not_shown(page))
     return chapter, sorted(mistakes, key=lambda mistake: mistake.line)
 
@@ -48,61 +48,58 @@ def check_lecture(
 def _not_shown(page: Page) -> Iterator[LectureError]:
     """What stands in the texts of a page and cannot be shown in a terminal."""
     question = page.act.question if isinstance(page.act, Ask) else None
-    for said in (page.title, page.body, page.notes, question, page.then):
-        if said is not None and len(said.text) <= LONGEST:  # of a longer one it is told that it is not read
-            for line, what in not_shown(said.text):
-                at = Said("", said.file, said.line + line)
-                yield at.fault(f"a page cannot show {what}; write it as text, or as a code block between lines of ```")
+    for source in (page.title, page.body, page.notes, question, page.then):
+        if source is not None and len(source.text) <= LONGEST:  # a longer one is a mistake already
+            for line, what in not_shown(source.text):
+                reason = f"a page cannot show {what}; write it as text, or as a code block between lines of ```"
+                yield LectureError(reason, source.file, source.line + line)
 
 
-def _run_through(scenes: list[BoundPage], session: Session) -> list[LectureError]:
-    """Go through all pages as a viewer would; what went wrong on the way."""
+def _run_through(pages: list[BoundPage], session: Session) -> list[LectureError]:
+    """Every mistake in the pages that only running shows; the run is moved as for a viewer."""
     mistakes: list[LectureError] = []
 
-    def asked(ask: Callable[..., Asked], *args: Any) -> Asked | None:
+    def attempt(do: Callable[..., T], *args: Any) -> T | None:
         try:
-            return ask(*args)
+            return do(*args)
         except LectureError as error:
             mistakes.append(error)
             return None
 
-    here = Moment()
-    for scene in scenes:
-        start = asked(scene.start, session, here)
+    end = Moment()
+    for page in pages:
+        start = attempt(page.start, session, end)
         if start is None:
             continue
-        for focus in scene.focus:
-            asked(focus.on, Focus(start), session)
-        for text in scene.texts:
+        for focus in page.focus:
+            attempt(focus.on, Focus(start), session)
+        for text in page.texts:
             for quote in text.quotes:
-                asked(text.one, quote, session, start)
+                attempt(quote.answer, session, start)
         session.seek(start)
-        here = asked(scene.ending, session, start) or start
-        if scene.then is not None:
-            for quote in scene.then.quotes:
-                asked(scene.then.one, quote, session, here)
-        asked(_answer, scene, session, start, here)
+        end = attempt(page.ending, session, start) or start
+        if page.then is not None:
+            for quote in page.then.quotes:
+                attempt(quote.answer, session, end)
+        attempt(_answer, page, session, start, end)
     return mistakes
 
 
-def reads_badly(scenes: list[BoundPage], session: Session) -> list[LectureError]:
-    """Pages of a lecture without mistakes whose text is too long for a window of 80x24, or shows bare Markdown."""
-    found: list[LectureError] = []
-    here = Moment()
-    for scene in scenes:
-        leaf, here = leaf_of(scene, session, here)
-        lines = lines_of(leaf.revealed(), WIDTH)
+def _answer(page: BoundPage, session: Session, start: Moment, end: Moment) -> None:
+    options = [option.fill(session, start) for option in page.options]
+    session.seek(end)
+    page.right(session, options)
+
+
+def _hard_to_read(pages: list[BoundPage], session: Session) -> Iterator[LectureError]:
+    """Pages whose text is too long for a window of 80x24, or shows bare Markdown."""
+    end = Moment()
+    for page in pages:
+        rendered = render_page(page, session, end)
+        end = rendered.end
+        lines = page_lines(rendered.revealed(), WIDTH)
         if len(lines) > MOST_LINES:
             room = f"{MOST_LINES} leave room for the picture"
-            found.append(scene.page.head.fault(f"this page has {len(lines)} lines in a window of 80 columns; {room}"))
-        if any(bare_marks(text) for text in (leaf.title, leaf.body, leaf.question, leaf.then)):
-            found.append(
-                scene.page.head.fault("a mark (** or `) stands in this page as it is; no letter may touch its outside")
-            )
-    return found
-
-
-def _answer(scene: BoundPage, session: Session, start: Moment, end: Moment) -> None:
-    options = [option.fill(session, start) for option in scene.options]
-    session.seek(end)
-    scene.right(session, options)
+            yield page.page.head.fault(f"this page has {len(lines)} lines in a window of 80 columns; {room}")
+        if any(map(bare_marks, (rendered.title, rendered.body, rendered.question, rendered.then))):
+            yield page.page.head.fault("a mark (** or `) stands in this page as it is; no letter may touch its outside")

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
 from engine import Config, ConfigError
-from engine.model.dataset import load_docs
 from microgpt_tui.lectures.page import Chapter, Course, LectureError
 from microgpt_tui.lectures.parser import read_chapter
 from microgpt_tui.texts.languages import LANGUAGES
@@ -26,20 +24,19 @@ def load_course(language: str) -> Course:
     return _course(_built_in(), language)
 
 
-def other(load_course: Course) -> Course | None:
+def other(course: Course) -> Course | None:
     """The same course in its next language; None if it has no other. Raises LectureError."""
-    if load_course.folder is None:
+    if course.folder is None:
         return None
-    own = load_course.chapters[0].language
-    ways = [language for language in LANGUAGES if language == own or (load_course.folder / language).is_dir()]
-    following = ways[(ways.index(own) + 1) % len(ways)] if own in ways else own
-    return None if following == own else _course(load_course.folder, following)
+    own = course.chapters[0].language
+    languages = [language for language in LANGUAGES if language == own or (course.folder / language).is_dir()]
+    following = languages[(languages.index(own) + 1) % len(languages)] if own in languages else own
+    return None if following == own else _course(course.folder, following)
 
 
 def _course(folder: Path, language: str) -> Course:
-    return Course(
-        folder.absolute().resolve().name, [read_chapter(path, language) for path in _files(folder, language)], folder
-    )
+    chapters = [read_chapter(path, language) for path in _files(folder, language)]
+    return Course(folder.absolute().resolve().name, chapters, folder)
 
 
 def find(wanted: str | None, language: str) -> tuple[Course, int]:
@@ -47,28 +44,25 @@ def find(wanted: str | None, language: str) -> tuple[Course, int]:
 
     Raises LectureError.
     """
-    if wanted is None:
-        return load_course(language), 0
-    path = Path(wanted)
+    path = _built_in() if wanted is None else Path(wanted)
     if path.suffix == ".md" or path.is_file():
         chapter = read_chapter(path, path.parent.name if path.parent.name in LANGUAGES else language)
         return Course(chapter.title, [chapter]), 0
-    if path.is_dir():
+    if wanted is None or path.is_dir():
         return _course(path, language), 0
     built_in = load_course(language)
-    return built_in, _chosen(wanted, built_in)
+    return built_in, _place(wanted, built_in)
 
 
 def files(wanted: str | None, language: str) -> list[Path]:
     """The files that are meant, to be checked. Raises LectureError."""
-    if wanted is None:
-        return _files(_built_in(), language)
-    path = Path(wanted)
-    if path.is_dir():
+    path = _built_in() if wanted is None else Path(wanted)
+    if wanted is None or path.is_dir():
         return _files(path, language)
     if path.suffix == ".md" or path.is_file():
         return [path]
-    return [Path(load_course(language).chapters[_chosen(wanted, load_course(language))].file)]
+    course, place = find(wanted, language)
+    return [Path(course.chapters[place].file)]
 
 
 def config_of(chapter: Chapter) -> Config:
@@ -88,11 +82,6 @@ def config_of(chapter: Chapter) -> Config:
         raise LectureError(f"config: {error}", chapter.file) from error
 
 
-def docs_of(chapter: Chapter) -> list[str]:
-    """The documents of that run. Raises DataError."""
-    return load_docs(chapter.data)
-
-
 def _built_in() -> Path:
     return Path(str(resources.files(__package__) / "courses" / BUILT_IN))
 
@@ -100,16 +89,13 @@ def _built_in() -> Path:
 def _files(folder: Path, language: str) -> list[Path]:
     """The chapters of a folder: those in the subfolder of a language if there are subfolders of languages."""
     inside = folder / language
-    found = list(_chapters(inside if inside.is_dir() else folder))
-    if not found:
+    paths = (inside if inside.is_dir() else folder).glob("*.md")
+    chapters = sorted((path for path in paths if path.stem.lower() != "readme"), key=_in_order)
+    if not chapters:
         others = [name for name in LANGUAGES if (folder / name).is_dir()]
         hint = f"give --lang {others[0]}" if others else "give a folder with chapters, as in my_course/en/01-start.md"
         raise LectureError(f"holds no chapter in the language {language!r}; {hint}", str(folder))
-    return found
-
-
-def _chapters(folder: Path) -> Iterator[Path]:
-    yield from sorted((path for path in folder.glob("*.md") if path.stem.lower() != "readme"), key=_in_order)
+    return chapters
 
 
 def _in_order(path: Path) -> tuple[list[str | int], str]:
@@ -118,9 +104,9 @@ def _in_order(path: Path) -> tuple[list[str | int], str]:
     return [int(part) if place % 2 else part for place, part in enumerate(parts)], path.name
 
 
-def _chosen(wanted: str, load_course: Course) -> int:
+def _place(wanted: str, course: Course) -> int:
     """The place of a chapter by its number from 1, its file's name, or the part of that which is no number."""
-    names = [chapter.name for chapter in load_course.chapters]
+    names = [chapter.name for chapter in course.chapters]
     if wanted.isdecimal() and 1 <= int(wanted) <= len(names):
         return int(wanted) - 1
     for place, name in enumerate(names):

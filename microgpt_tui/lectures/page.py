@@ -21,7 +21,7 @@ class LectureError(EngineError):
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class SourceText:
     """A text of a page, and the line of the file at which it begins, counted from 1."""
 
     text: str
@@ -40,54 +40,54 @@ class Ask:
     On revealing it, the run goes on to `reveal` if that is given.
     """
 
-    question: Said
-    options: tuple[Said, ...]
-    answer: Said | None
-    reveal: Said | None
+    question: SourceText
+    options: tuple[SourceText, ...]
+    answer: SourceText | None
+    reveal: SourceText | None
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
     """Wait until the viewer does something: presses a key, chooses a head, brings the run where a condition is true."""
 
-    until: Said
+    until: SourceText
 
 
 @dataclass(frozen=True, slots=True)
 class Play:
     """Play event by event up to a moment of the same training step."""
 
-    until: Said
+    until: SourceText
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class Train:
     """Train on to a step, with every pane showing the same event of each."""
 
-    until: Said
+    until: SourceText
 
 
-Act = Ask | Wait | Play | Run
+PageAction = Ask | Wait | Play | Train
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page. `speed` is in events a second for `Play`, in training steps a second for `Run`; 0 is flat out.
+    """One page. `speed` is in events a second for `Play`, in training steps a second for `Train`; 0 is flat out.
 
     Without a `moment` it begins where the page before it ends.
     """
 
-    head: Said
-    title: Said
-    body: Said
-    moment: Said | None = None
-    focus: tuple[Said, ...] = ()
-    spotlight: tuple[Said, ...] = ()
+    head: SourceText
+    title: SourceText
+    body: SourceText
+    moment: SourceText | None = None
+    focus: tuple[SourceText, ...] = ()
+    spotlight: tuple[SourceText, ...] = ()
     speed: float | None = None
-    figure: Said | None = None
-    act: Act | None = None
-    then: Said | None = None
-    notes: Said | None = None
+    figure: SourceText | None = None
+    act: PageAction | None = None
+    then: SourceText | None = None
+    notes: SourceText | None = None
 
 
 @dataclass(frozen=True, slots=True)

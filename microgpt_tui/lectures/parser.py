@@ -17,14 +17,13 @@ import yaml
 
 from engine.atomic_write import read_whole
 from engine.text import wide_encoding
-from microgpt_tui.lectures.page import Act, Ask, Chapter, LectureError, Page, Play, Run, Said, Wait
-from microgpt_tui.storage.typed_paths import PathError, typed_path
+from microgpt_tui.lectures.page import Ask, Chapter, LectureError, Page, PageAction, Play, SourceText, Train, Wait
+from microgpt_tui.storage.paths import PathError, typed_path
 
 OF_CHAPTER = ("chapter", "lang", "config", "data")
 ACTS = ("ask", "wait", "play", "run")
-OF_PAGE = (
-    "moment", "focus", "spotlight", "speed", "figure", *ACTS, "options", "answer", "reveal", "then", "notes",
-)  # fmt: skip
+OF_ASK = ("options", "answer", "reveal")
+OF_PAGE = ("moment", "focus", "spotlight", "speed", "figure", *ACTS, *OF_ASK, "then", "notes")
 LISTS = ("focus", "spotlight", "options", "config")
 LARGEST = 1_000_000  # bytes of a file; a chapter has some thousands
 LONGEST = 10_000  # characters of a header, and of the text of a page
@@ -39,16 +38,15 @@ HALF = re.compile("[\ud800-\udfff]")  # of a character, which no file or termina
 class Header:
     """The values of one header by key, each a list of texts, and the text below it."""
 
-    head: Said
-    values: dict[str, list[Said]] = field(default_factory=dict)
+    head: SourceText
+    values: dict[str, list[SourceText]] = field(default_factory=dict)
     body: list[str] = field(default_factory=list)
 
-    def one(self, key: str) -> Said | None:
+    def one(self, key: str) -> SourceText | None:
         """The value of a key; None if it is not there."""
         return self.values[key][0] if self.values.get(key) else None
 
-    def all(self, key: str) -> tuple[Said, ...]:
-        """All values of a key."""
+    def all(self, key: str) -> tuple[SourceText, ...]:
         return tuple(self.values.get(key, ()))
 
 
@@ -62,19 +60,20 @@ def read_chapter(path: Path, language: str = "en") -> Chapter:
 
 def read_all(path: Path, language: str = "en") -> tuple[Chapter | None, list[LectureError]]:
     """The chapter in a file as far as it can be read, and every mistake in it."""
+    file, reason = str(path), "is not UTF-8 text; save it as UTF-8"
     try:
         raw = read_whole(path, LARGEST)
         wide = wide_encoding(raw)
-        if wide:
-            return None, [LectureError(f"is {wide} text; save it as UTF-8", str(path))]
-        text = raw.decode("utf-8-sig")
-    except OSError as error:
-        return None, [LectureError(f"cannot be read: {error.strerror}; give a lecture's Markdown file", str(path))]
+        if not wide:
+            return _chapter(raw.decode("utf-8-sig"), path, language)
+        reason = f"is {wide} text; save it as UTF-8"
     except UnicodeDecodeError:
-        return None, [LectureError("is not UTF-8 text; save it as UTF-8", str(path))]
+        pass
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}; give a lecture's Markdown file"
     except ValueError:
-        return None, [LectureError("is no path of a file; give a lecture's Markdown file", repr(str(path)))]
-    return _chapter(text, path, language)
+        file, reason = repr(file), "is no path of a file; give a lecture's Markdown file"
+    return None, [LectureError(reason, file)]
 
 
 def _chapter(text: str, path: Path, language: str) -> tuple[Chapter | None, list[LectureError]]:
@@ -88,11 +87,10 @@ def _chapter(text: str, path: Path, language: str) -> tuple[Chapter | None, list
         mistakes.append(LectureError("has no page; a page begins with a header between two lines of ---", str(path), 1))
         return None, mistakes
     first = headers[0]
-    for header in headers[1:]:
-        for key in OF_CHAPTER:
-            mistakes += (
-                said.fault(f"{key} belongs to the chapter; write it in the first header") for said in header.all(key)
-            )
+    mistakes += (
+        source.fault(f"{key} belongs to the chapter; write it in the first header")
+        for header in headers[1:] for key in OF_CHAPTER for source in header.all(key)
+    )  # fmt: skip
     title, lang, data = first.one("chapter"), first.one("lang"), first.one("data")
     file = None
     if data:
@@ -101,10 +99,11 @@ def _chapter(text: str, path: Path, language: str) -> tuple[Chapter | None, list
         except PathError as error:
             mistakes.append(data.fault(f"data {error}"))
     options = []
-    for said in first.all("config"):
-        key, equals, value = (part.strip() for part in said.text.partition("="))
+    for source in first.all("config"):
+        key, equals, value = (part.strip() for part in source.text.partition("="))
         if not (key and equals and value):
-            mistakes.append(said.fault(f"{said.text!r} is no setting; write for example config: n_layer=2, n_embd=8"))
+            reason = f"{source.text!r} is no setting; write for example config: n_layer=2, n_embd=8"
+            mistakes.append(source.fault(reason))
         options.append((key, value))
     chapter = Chapter(
         name=path.stem,
@@ -140,7 +139,7 @@ def _headers(text: str, file: str, mistakes: list[LectureError]) -> Iterator[Hea
                 yield header
             header, inside, opened = None, [], number
         else:
-            header = Header(Said("\n".join(inside), file, opened + 1))
+            header = Header(SourceText("\n".join(inside), file, opened + 1))
             _values(header, mistakes)
             inside = None
     if inside is not None:
@@ -150,7 +149,7 @@ def _headers(text: str, file: str, mistakes: list[LectureError]) -> Iterator[Hea
 
 
 def _values(header: Header, mistakes: list[LectureError]) -> None:
-    """Read the YAML of a header. Nothing but texts and lists of texts is let in."""
+    """Read the YAML of a header. Nothing but texts and lists of texts is accepted."""
     head = header.head
     if len(head.text) > LONGEST:
         mistakes.append(head.fault(f"this header has {len(head.text):,} characters; at most {LONGEST:,} are read"))
@@ -159,13 +158,11 @@ def _values(header: Header, mistakes: list[LectureError]) -> None:
         node = yaml.compose(head.text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line if error.problem_mark else 0
-        mistakes.append(
-            LectureError(
-                f"this header cannot be read: {error.problem}; write key: value, with quotes around a value "
-                "that holds a colon or begins with a bracket or a quote",
-                head.file, head.line + line,
-            )
-        )  # fmt: skip
+        reason = (
+            f"this header cannot be read: {error.problem}; write key: value, with quotes around a value "
+            "that holds a colon or begins with a bracket or a quote"
+        )
+        mistakes.append(LectureError(reason, head.file, head.line + line))
         return
     except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:  # the last two: no such character
         mistakes.append(head.fault(f"this header cannot be read: {str(error).splitlines()[0]}"))
@@ -177,31 +174,31 @@ def _values(header: Header, mistakes: list[LectureError]) -> None:
         return
     for key_node, value in node.value:
         key = str(key_node.value)
-        key_said = Said(key, head.file, head.line + key_node.start_mark.line)
+        key_text = SourceText(key, head.file, head.line + key_node.start_mark.line)
         if key not in (*OF_CHAPTER, *OF_PAGE):
             near = difflib.get_close_matches(key, (*OF_CHAPTER, *OF_PAGE), n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join((*OF_CHAPTER, *OF_PAGE))}"
-            mistakes.append(key_said.fault(f"no header is called {key!r}; {hint}"))
+            mistakes.append(key_text.fault(f"no header is called {key!r}; {hint}"))
         elif key in header.values:
-            mistakes.append(key_said.fault(f"{key} stands here twice; leave one out"))
+            mistakes.append(key_text.fault(f"{key} stands here twice; leave one out"))
         else:
             header.values[key] = list(_texts(key, value, head, mistakes))
-            halves = (said for said in header.values[key] if HALF.search(said.text))
-            mistakes.extend(said.fault(f"{key} holds half a character; write the whole one") for said in halves)
+            halves = (source for source in header.values[key] if HALF.search(source.text))
+            mistakes.extend(source.fault(f"{key} holds half a character; write the whole one") for source in halves)
 
 
-def _texts(key: str, node: yaml.Node, head: Said, mistakes: list[LectureError]) -> Iterator[Said]:
+def _texts(key: str, node: yaml.Node, head: SourceText, mistakes: list[LectureError]) -> Iterator[SourceText]:
     line = head.line + node.start_mark.line
     if isinstance(node, yaml.ScalarNode):
         block = node.style in ("|", ">")
         texts = str(node.value).split(",") if key in LISTS and not block and "[" not in node.value else [node.value]
         for text in texts:
             if text.strip():
-                yield Said(str(text).strip(), head.file, line + block)
+                yield SourceText(str(text).strip(), head.file, line + block)
     elif isinstance(node, yaml.SequenceNode) and key in LISTS:
         for item in node.value:
             if isinstance(item, yaml.ScalarNode):
-                yield Said(str(item.value), head.file, head.line + item.start_mark.line)
+                yield SourceText(str(item.value), head.file, head.line + item.start_mark.line)
             else:
                 mistakes.append(LectureError(f"{key} is a list of texts", head.file, head.line + item.start_mark.line))
     else:
@@ -220,7 +217,7 @@ def _page(header: Header, mistakes: list[LectureError]) -> Page:
     speed = header.one("speed")
     return Page(
         head=head,
-        title=Said(titled["title"].strip() if titled else "", head.file, start + (at or 0)),
+        title=SourceText(titled["title"].strip() if titled else "", head.file, start + (at or 0)),
         body=_block(lines[(at or 0) + 1 :], head.file, start + (at or 0) + 1),
         moment=header.one("moment"),
         focus=header.all("focus"),
@@ -233,43 +230,39 @@ def _page(header: Header, mistakes: list[LectureError]) -> Page:
     )
 
 
-def _block(lines: list[str], file: str, line: int) -> Said:
+def _block(lines: list[str], file: str, line: int) -> SourceText:
     """A text without the empty lines around it."""
     first = next((i for i, text in enumerate(lines) if text.strip()), len(lines))
-    return Said("\n".join(lines[first:]).rstrip(), file, line + first)
+    return SourceText("\n".join(lines[first:]).rstrip(), file, line + first)
 
 
-def _speed(said: Said, mistakes: list[LectureError]) -> float | None:
+def _speed(source: SourceText, mistakes: list[LectureError]) -> float | None:
     try:
-        speed = float(said.text)
+        speed = float(source.text)
     except ValueError:
         speed = math.nan
-    if speed != 0 and not SLOWEST <= speed <= 1000:  # nan is not either
-        mistakes.append(
-            said.fault(f"speed is {said.text!r}; write a number a second from {SLOWEST} to 1000, or 0 for flat out")
-        )
-        return None
-    return speed
+    if speed == 0 or SLOWEST <= speed <= 1000:  # nan is neither
+        return speed
+    reason = f"speed is {source.text!r}; write a number a second from {SLOWEST} to 1000, or 0 for flat out"
+    mistakes.append(source.fault(reason))
+    return None
 
 
-def _act(header: Header, mistakes: list[LectureError]) -> Act | None:
-    acts = [key for key in ACTS if header.one(key)]
-    second = [header.values[key][0] for key in acts[1:]]
-    mistakes += (said.fault(f"a page does one thing, and this one has {acts[0]} already") for said in second)
-    kind = acts[0] if acts else None
-    for key, of in (("options", "ask"), ("answer", "ask"), ("reveal", "ask")):
-        said = header.one(key)
-        if said and kind != of:
-            mistakes.append(said.fault(f"{key} goes with {of}, which this page does not have"))
-    then = header.one("then")
-    if then and kind is None:
-        mistakes.append(then.fault("then comes after ask, wait, play or run, and this page has none"))
-    said = header.one(kind) if kind else None
-    if said is None:
+def _act(header: Header, mistakes: list[LectureError]) -> PageAction | None:
+    kinds = [kind for kind in ACTS if header.one(kind)]
+    kind = kinds[0] if kinds else ""
+    wrong = [(other, f"a page does one thing, and this one has {kind} already") for other in kinds[1:]]
+    if kind != "ask":
+        wrong += [(key, f"{key} goes with ask, which this page does not have") for key in OF_ASK]
+    if not kind:
+        wrong.append(("then", "then comes after ask, wait, play or run, and this page has none"))
+    mistakes += (source.fault(reason) for key, reason in wrong if (source := header.one(key)))
+    source = header.one(kind)
+    if source is None:
         return None
     if kind == "ask":
         options, answer = header.all("options"), header.one("answer")
         if bool(options) != bool(answer):
-            mistakes.append(said.fault("options and answer go together; give both or neither"))
-        return Ask(said, options, answer, header.one("reveal"))
-    return Wait(said) if kind == "wait" else Play(said) if kind == "play" else Run(said)
+            mistakes.append(source.fault("options and answer go together; give both or neither"))
+        return Ask(source, options, answer, header.one("reveal"))
+    return Wait(source) if kind == "wait" else Play(source) if kind == "play" else Train(source)

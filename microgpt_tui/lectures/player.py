@@ -2,23 +2,54 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from enum import Enum
 
 from engine import Moment, Scope, Session
 from microgpt_tui.debugger.frame import Focus, Frame
+from microgpt_tui.debugger.keys import IN_LECTURE, Key
 from microgpt_tui.debugger.run_controller import Pace
+from microgpt_tui.drawing.markdown import without_literals
 from microgpt_tui.lectures.binding import BoundPage, ScreenNames
-from microgpt_tui.lectures.lecture import Lecture, Standing, standing_of
-from microgpt_tui.lectures.page import LectureError, Play, Run
-from microgpt_tui.lectures.progress import Press, Turn
+from microgpt_tui.lectures.lecture import Lecture, minutes
+from microgpt_tui.lectures.page import Ask, LectureError, Play, Train, Wait
 from microgpt_tui.lectures.rendered_page import RenderedPage
-from microgpt_tui.lectures.speaker_notes import Notes, Seen, notes_of
+from microgpt_tui.lectures.speaker_notes import Audience, Notes
 
 EVENTS_A_SECOND = 4.0
 
 
+class ActProgress(Enum):
+    """How far a page has come with its act."""
+
+    READING = "the act has not begun"
+    BEGUN = "it plays or trains, or has reminded the viewer"
+    DONE = "the act is over, or the page has none"
+
+
+class Press(Enum):
+    """What the next press does."""
+
+    TURN = "next"
+    REVEAL = "reveal"
+    BEGIN = "play"
+    SKIP = "skip"
+    REMIND = "remind"
+    GO_ON = "go_on"
+
+
+@dataclass(frozen=True, slots=True)
+class LectureStatus:
+    """The line below a lecture: what is to be done, the keys, and where the lecture is."""
+
+    hint: str
+    keys: tuple[tuple[Key, str], ...]
+    count: str
+    urgent: bool = False
+
+
 class LecturePlayer:
-    """The pages of one chapter, and the present page: what it has done, and where it wants the run to be."""
+    """The pages of one chapter, and the present page: how far it has come, and where it wants the run to be."""
 
     def __init__(self, lecture: Lecture, scope: Scope, names: ScreenNames) -> None:
         """`names` are what the pages can light and wait for. Raises LectureError for a mistake in a page.
@@ -26,52 +57,45 @@ class LecturePlayer:
         A negative page counts from the last one.
         """
         self.lecture = lecture
-        self.scenes = lecture.scenes(scope, names)
-        lecture.page %= len(self.scenes)
-        self.leaves: list[RenderedPage] = []  # of the first pages; the numbers of the others are being worked out
-        self.turn = Turn(None)
-        self.exploring = False  # whether the page has been left for the debugger
+        self.bound_pages = lecture.bound_pages(scope, names)
+        lecture.page %= len(self.bound_pages)
+        self.rendered_pages: list[RenderedPage] = []  # the first ones; the numbers of the others are being worked out
+        self.progress = ActProgress.DONE
+        self.exploring = False  # whether the debugger is shown in place of the page
         self.predicted: int | None = None  # an option of the page's question
         self.aim: Moment | None = None  # where the page wants the run to be, until it is there
         self._chosen_before: int | None = None  # the head or layer that was chosen when the page began to wait
         self._digits = (0.0, 0)  # when a digit was typed last, and the number so far
 
     @property
-    def scene(self) -> BoundPage:
-        """The present page."""
-        return self.scenes[self.lecture.page]
+    def bound(self) -> BoundPage:
+        return self.bound_pages[self.lecture.page]
 
     @property
-    def leaf(self) -> RenderedPage | None:
+    def rendered(self) -> RenderedPage | None:
         """The present page with its numbers; None while they are worked out."""
-        return self.leaves[self.lecture.page] if self.lecture.page < len(self.leaves) else None
+        return self.rendered_pages[self.lecture.page] if self.lecture.page < len(self.rendered_pages) else None
 
     @property
-    def shown_leaf(self) -> RenderedPage | None:
-        """The page as far as it has come; what it has done is not shown before the run is where that ends."""
-        return self.leaf and replace(self.leaf, done=self.turn.done and self.aim is None, chosen=self.predicted)
+    def shown(self) -> RenderedPage | None:
+        """The page as far as it has come; the end of its act is not shown before the run is there."""
+        return self.rendered and replace(self.rendered, done=self.done and self.aim is None, chosen=self.predicted)
 
     @property
     def spotlight(self) -> tuple[str, ...]:
         """The ids of the panes in question: none while exploring, or while the page is not ready."""
-        return () if self.exploring or self.leaf is None else self.scene.spotlight
+        return () if self.exploring or self.rendered is None else self.bound.spotlight
 
-    @property
-    def begun(self) -> bool:
-        """Whether the page has come further than when it was turned to."""
-        return self.turn != Turn.of(self.scene.page.act)
-
-    def add(self, leaf: RenderedPage) -> bool:
+    def add(self, page: RenderedPage) -> bool:
         """Take the next page whose numbers are known. Returns whether it is the present one."""
-        self.leaves.append(leaf)
-        return len(self.leaves) - 1 == self.lecture.page
+        self.rendered_pages.append(page)
+        return len(self.rendered_pages) - 1 == self.lecture.page
 
     # Pages.
 
     def open(self, page: int) -> None:
-        """Turn to a page of this chapter."""
         self.lecture.page = page
-        self.turn = Turn.of(self.scene.page.act)
+        self.progress = ActProgress.READING if self.bound.page.act else ActProgress.DONE
         self.predicted = None
 
     def other_chapter(self, page: int) -> tuple[int, int] | None:
@@ -87,72 +111,141 @@ class LecturePlayer:
         then, number = self._digits
         number = number * 10 + digit if now - then < 1.0 else digit
         self._digits = now, number
-        return number - 1 if 1 <= number <= len(self.scenes) else None
+        return number - 1 if 1 <= number <= len(self.bound_pages) else None
 
-    # What the page does.
+    # The page's act.
+
+    @property
+    def done(self) -> bool:
+        """Whether the act is over, so that the next press turns the page."""
+        return self.progress is ActProgress.DONE
+
+    @property
+    def begun(self) -> bool:
+        """Whether the page has come further than when it was turned to."""
+        return self.progress is ActProgress.BEGUN or (self.done and self.bound.page.act is not None)
+
+    @property
+    def next(self) -> Press:
+        """What the next press does."""
+        if self.done:
+            return Press.TURN
+        match self.bound.page.act:
+            case Ask():
+                return Press.REVEAL
+            case Wait():
+                return Press.GO_ON if self.begun else Press.REMIND
+            case _:
+                return Press.SKIP if self.begun else Press.BEGIN
+
+    def press(self) -> None:
+        """Come as far as the next press brings the page."""
+        self.progress = ActProgress.BEGUN if self.next in (Press.REMIND, Press.BEGIN) else ActProgress.DONE
+
+    def finish(self) -> None:
+        self.progress = ActProgress.DONE
 
     def pace(self) -> Pace:
         """How fast the page plays events, or trains."""
-        events, speed = isinstance(self.scene.page.act, Play), self.scene.page.speed
+        events, speed = isinstance(self.bound.page.act, Play), self.bound.page.speed
         if speed is None:
             speed = EVENTS_A_SECOND if events else 0.0
         return Pace(f"{speed:g} a second" if speed else "flat out", speed, events)
 
-    @property
-    def moves_run(self) -> bool:
-        """Whether the page plays or trains."""
-        return isinstance(self.scene.page.act, Play | Run)
-
-    def finish(self) -> None:
-        """The page has done what it does."""
-        self.turn = self.turn.finished()
-
     def finished_by(self, moment: Moment) -> bool:
         """Whether a page that plays or trains has come to its end at a moment of the run."""
-        return self.leaf is not None and self.turn.next is Press.SKIP and moment.key >= self.leaf.end.key
+        return self.rendered is not None and self.next is Press.SKIP and moment.key >= self.rendered.end.key
 
     def land(self, session: Session) -> tuple[Focus, list[str]]:
         """The run is where the page wants it. Returns what is in focus there, and sentences for what is not there."""
         self.aim = None
         session.forget_future()  # a page looks the same whenever it is shown, and its curve grows from here
         where, missing = Focus(session.moment), []
-        for focus in self.scene.focus:
+        for focus in self.bound.focus:
             try:
                 where = focus.on(where, session)
             except LectureError as error:
-                if not self.turn.done:  # where the page ends, what it began with need not be there
+                if not self.done:  # where the page ends, the focus of its start need not be there
                     missing.append(str(error))
         return where, missing
 
     def await_viewer(self, frame: Frame) -> None:
         """Remember what is chosen before the viewer does what the page waits for."""
-        self._chosen_before = self.scene.doing.chosen(frame) if self.scene.doing else None
+        self._chosen_before = self.bound.expected.chosen(frame) if self.bound.expected else None
 
     @property
     def waits(self) -> bool:
         """Whether the page waits for the viewer to do something with the run where it is."""
-        waits = self.scene.doing is not None and not self.turn.done
-        return waits and self.aim is None and self.leaf is not None
+        waits = self.bound.expected is not None and not self.done
+        return waits and self.aim is None and self.rendered is not None
 
     def answered_by(self, frame: Frame) -> bool:
-        """Whether the viewer has done what the page waits for. A key is seen by `answered_by_key`."""
-        doing = self.scene.doing
-        return doing is not None and doing.done(frame, self._chosen_before)
+        """Whether the viewer has done what the page waits for. Keys come to `answered_by_key`."""
+        expected = self.bound.expected
+        return expected is not None and expected.done(frame, self._chosen_before)
 
     def answered_by_key(self, key: str) -> bool:
-        """Whether the page waits for this key."""
-        doing = self.scene.doing
-        if doing is None or doing.key is None or self.turn.done or self.exploring:
+        expected = self.bound.expected
+        if expected is None or expected.key is None or self.done or self.exploring:
             return False
-        return key in doing.key.keys.split(",")
+        return key in expected.key.keys.split(",")
 
-    # What is said of the page.
+    # What is shown besides the page.
 
-    def standing(self) -> Standing:
-        """What the line below says."""
-        return standing_of(self.lecture, self.turn, self.scene.doing, len(self.scenes), self.exploring)
+    def status(self) -> LectureStatus:
+        words, keys, press = self.lecture.words, {key.id: key for key in IN_LECTURE}, self.next
+        count = f"{self.lecture.page + 1}/{len(self.bound_pages)}  {minutes(self.lecture.seconds)}"
+        if self.lecture.hidden:
+            count = ""
+        if self.exploring:
+            both = ((keys["page.chapters"], self._return()), (keys["page.leave"], words["leave"]))
+            return LectureStatus(words["exploring"], both, count, urgent=True)
+        named = ((keys[f"page.{name}"], words[name]) for name in ("back", "explore", "chapters", "blank", "leave"))
+        hint, act, expected = "", self.bound.page.act, self.bound.expected
+        if press in (Press.REMIND, Press.GO_ON) and expected is not None:
+            hint = words["waiting" if press is Press.REMIND else "reminded"].format(what=expected.in_words(words))
+        elif press is Press.REVEAL and isinstance(act, Ask) and act.options:
+            hint = words["pick"]
+        shown = ((keys["page.next"], self._next_words()), *named)
+        return LectureStatus(hint, shown, count, urgent=press is Press.GO_ON)
+
+    def _return(self) -> str:
+        return self.lecture.words["return"].format(page=self.lecture.page + 1)
+
+    def _next_words(self) -> str:
+        """What the next press does, in words."""
+        words, act = self.lecture.words, self.bound.page.act
+        if self.next is Press.BEGIN and isinstance(act, Train):
+            return words["train"].format(step=act.until.text)
+        return words["next" if self.next is Press.REMIND else self.next.value]
 
     def notes(self, blank: bool) -> Notes:
-        """What there is to say of the page, for the speaker."""
-        seen = Seen.BLANK if blank else Seen.EXPLORING if self.exploring else Seen.PAGE
-        return notes_of(self.lecture, self.scenes, self.leaves, self.turn, seen)
+        """What the speaker sees of the page."""
+        lecture, page, rendered, after = self.lecture, self.bound.page, self.rendered, self.lecture.page + 1
+        audience, press = Audience.PAGE, self._next_words()
+        if blank:
+            audience, press = Audience.BLANK, lecture.words["unblank"]
+        elif self.exploring:
+            audience, press = Audience.EXPLORING, f"l: {self._return()}"
+        if after < len(self.rendered_pages):
+            coming = without_literals(self.rendered_pages[after].title)
+        elif after < len(self.bound_pages):
+            coming = self.bound_pages[after].page.title.text
+        else:
+            coming = next((chapter.title for chapter in lecture.course.chapters[lecture.place + 1 :]), "")
+        return Notes(
+            language=lecture.chapter.language,
+            chapter=lecture.chapter.title,
+            title=rendered.title if rendered else page.title.text,
+            page=lecture.page,
+            pages=len(self.bound_pages),
+            notes=rendered.notes if rendered else page.notes.text if page.notes else "",
+            right=rendered.right_option if rendered else "",
+            then=rendered.then if rendered else "",
+            asks=isinstance(page.act, Ask),
+            done=self.done,
+            press=press,
+            coming=coming,
+            audience=audience,
+            elapsed=lecture.seconds,
+        )

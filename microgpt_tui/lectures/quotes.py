@@ -1,16 +1,17 @@
-"""Numbers quoted in a text: `{loss}`, `{probs["e"]:.2f}`, `{loss @ step 1000}`. Each is asked of the run, never typed.
+"""Numbers quoted in a text: `{loss}`, `{probs["e"]:.2f}`, `{loss @ step 1000}`. Each comes from the run, never typed.
 
 A quote is written as in Python's f-strings: an expression, `!r`, `!s` or `!a`, a `:` and a format. Beside the engine's
-expressions there are words that only a text needs; see WORDS.
+expressions there are words that only a text needs; `docs/lectures.md` lists them.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from string import Formatter
 
 import numpy as np
 
@@ -21,51 +22,45 @@ from engine.expressions.watch import Watch
 from engine.text import shortened, told
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.terminal_text import printable
-from microgpt_tui.lectures.page import LectureError, Said
+from microgpt_tui.lectures.page import LectureError, SourceText
 
 QUOTED = re.compile(r"\{\{|\}\}|\{(?P<inside>[^{}]*)\}|[{}]")
-CONVERSIONS: dict[str, Callable[[object], str]] = {"r": repr, "s": str, "a": ascii}
 OF_WHOLE_NUMBERS = "bcdoxX"  # formats
 LARGEST = 200  # a width or a precision; a page has 76 columns
 ELSEWHERE = re.compile(r"\s@\s+(?P<address>[^\"']+)$")
 CALL = re.compile(r"(?P<word>[a-z_]+)\s*(?:\((?P<inside>.*)\))?")
 
-Ask = Callable[[Session], Answer]
-"""Answers from a run that stands at the moment that is spoken of; None if it is not known there."""
-WORDS = {
-    "docs": "how many documents there are",
-    "scalars": "how many scalars the forward phase of this document makes",
-    "edges": "how many ticks its backward phase has",
-    "tokens": "the tokens of this document",
-    "names(n, temperature)": "n documents sampled at this moment, 5 at 0.5 without the brackets",
-    "char(x)": "the token with the number x, as in char(probs.argmax())",
-    "largest(x; y; z)": "which of them is largest, counted from 0",
-}
+Evaluate = Callable[[Session], Answer]
+"""The value of an expression on a run at its present moment; None if it is not known there."""
 
 
 @dataclass(frozen=True)
 class Quote:
-    """An expression in a text; `address` is where it is asked, given a step for one that names none."""
+    """An expression in a text; `address` gives where it is evaluated, for the step of the page."""
 
-    said: Said
+    source: SourceText
     text: str
-    ask: Ask
+    evaluate: Evaluate
     address: Callable[[int], Address] | None = None  # None: at the page's own moment
     format: str = ""
     conversion: str = ""
 
-    def answer(self, session: Session) -> str:
-        """What stands in the text for it; the run stands at the moment. Raises LectureError if it is not known."""
+    def answer(self, session: Session, moment: Moment) -> str:
+        """What stands in the text for it, on a page at this moment; the run is moved. Raises LectureError."""
+        go(session, self.address(moment.step) if self.address else moment, self.source)
         try:
-            value = self.ask(session)
+            value = self.evaluate(session)
         except EngineError as error:
-            raise self.said.fault(f"{{{shortened(self.text)}}}: {error}") from error
+            raise self.source.fault(f"{{{shortened(self.text)}}}: {error}") from error
         if value is None:
-            raise self.said.fault(f"{{{shortened(self.text)}}} is not known at {moment_address(session)}")
+            here, where = session.moment, f"the start of step {session.step}"
+            if here.phase is not Phase.FORWARD or here.tick:
+                where = Address.of(session.program, here).text
+            raise self.source.fault(f"{{{shortened(self.text)}}} is not known at {where}")
         try:
             return formatted(value, self.format, self.conversion)
         except (ValueError, OverflowError):
-            raise self.said.fault(
+            raise self.source.fault(
                 f"{{{shortened(self.text)}}} is {told(value)}, which :{self.format} cannot write"
             ) from None
 
@@ -74,12 +69,11 @@ class Quote:
 class Template:
     """A text and the quotes in it, as parts in order."""
 
-    said: Said
+    source: SourceText
     parts: tuple[str | Quote, ...]
 
     @property
     def quotes(self) -> list[Quote]:
-        """The quotes alone."""
         return [part for part in self.parts if isinstance(part, Quote)]
 
     def fill(self, session: Session, moment: Moment, quoted: Callable[[str], str] = str) -> str:
@@ -87,14 +81,8 @@ class Template:
 
         `moment` is the page's own; the run is moved. Raises LectureError.
         """
-        return "".join(
-            part if isinstance(part, str) else quoted(self.one(part, session, moment)) for part in self.parts
-        )
-
-    def one(self, quote: Quote, session: Session, moment: Moment) -> str:
-        """What stands for one of its quotes. Raises LectureError."""
-        go(session, quote.address(moment.step) if quote.address else moment, quote.said)
-        return quote.answer(session)
+        parts = (part if isinstance(part, str) else quoted(part.answer(session, moment)) for part in self.parts)
+        return "".join(parts)
 
 
 @dataclass
@@ -104,23 +92,23 @@ class Reader:
     scope: Scope
     mistakes: list[LectureError] = field(default_factory=list)
 
-    def template(self, said: Said) -> Template:
+    def template(self, source: SourceText) -> Template:
         """A text with its quotes."""
         parts: list[str | Quote] = []
         end = 0
-        for found in QUOTED.finditer(said.text):
-            parts.append(said.text[end : found.start()])
-            end = found.end()
-            at = Said(found[0], said.file, said.line + said.text.count("\n", 0, found.start()))
-            if found[0] in ("{{", "}}"):
-                parts.append(found[0][0])
-            elif found["inside"] is None:
-                self.mistakes.append(at.fault(f"a single {found[0]}; write {found[0] * 2} to have one in the text"))
+        for match in QUOTED.finditer(source.text):
+            parts.append(source.text[end : match.start()])
+            end = match.end()
+            at = SourceText(match[0], source.file, source.line + source.text.count("\n", 0, match.start()))
+            if match[0] in ("{{", "}}"):
+                parts.append(match[0][0])
+            elif match["inside"] is None:
+                self.mistakes.append(at.fault(f"a single {match[0]}; write {match[0] * 2} to have one in the text"))
             else:
-                self._quote(at, found["inside"], parts)
-        return Template(said, (*parts, said.text[end:]))
+                self._quote(at, match["inside"], parts)
+        return Template(source, (*parts, source.text[end:]))
 
-    def _quote(self, said: Said, text: str, parts: list[str | Quote]) -> None:
+    def _quote(self, source: SourceText, text: str, parts: list[str | Quote]) -> None:
         words, conversion, form = parted(text)
         elsewhere = ELSEWHERE.search(words)
         address = None
@@ -130,16 +118,15 @@ class Reader:
                 address = partial(Address.parse, elsewhere["address"], self.scope)
                 address(0)  # whether it can be read
                 words = words[: elsewhere.start()]
-            ask = self.expression(words)
-        except ExpressionError as error:
-            self.mistakes.append(said.fault(f"{{{shortened(text)}}}: {error.reason}"))
+            evaluate = self.expression(words)
         except EngineError as error:
-            self.mistakes.append(said.fault(f"{{{shortened(text)}}}: {error}"))
+            reason = error.reason if isinstance(error, ExpressionError) else error
+            self.mistakes.append(source.fault(f"{{{shortened(text)}}}: {reason}"))
         else:
-            parts.append(Quote(said, text.strip(), ask, address, form or "", conversion or ""))
+            parts.append(Quote(source, text.strip(), evaluate, address, form or "", conversion or ""))
 
-    def expression(self, text: str) -> Ask:
-        """An expression or one of WORDS. Raises EngineError."""
+    def expression(self, text: str) -> Evaluate:
+        """An expression, or one of the words that only a text needs. Raises EngineError."""
         text = text.strip()
         call = CALL.fullmatch(text)
         word, inside = (call["word"], call["inside"]) if call else ("", None)
@@ -154,20 +141,20 @@ class Reader:
         watch = Watch(text, self.scope)
         return lambda session: watch.value(session.view())
 
-    def _char(self, inside: str) -> Ask:
+    def _char(self, inside: str) -> Evaluate:
         watch, tokenizer = Watch(inside, self.scope), self.scope.tokenizer
         if watch.expression.kind is not Kind.NUMBER:
             raise ExpressionError(f"char takes the number of a token, and {inside} is {watch.expression.kind.value}")
 
-        def ask(session: Session) -> Answer:
+        def evaluate(session: Session) -> Answer:
             token = watch.value(session.view())
             known = isinstance(token, int | float) and token == token // 1 and 0 <= token < tokenizer.vocab_size
             return tokenizer.name(int(token)) if known else None  # type: ignore[arg-type]
 
-        return ask
+        return evaluate
 
 
-def go(session: Session, to: Address | Moment, said: Said) -> None:
+def go(session: Session, to: Address | Moment, source: SourceText) -> None:
     """Bring a run to an address or a moment. Raises LectureError."""
     try:
         if isinstance(to, Address):
@@ -176,15 +163,7 @@ def go(session: Session, to: Address | Moment, said: Said) -> None:
             to = to.moment(session.program)
         session.seek(to)
     except EngineError as error:
-        raise said.fault(str(error)) from error
-
-
-def moment_address(session: Session) -> str:
-    """The moment of a run as an address, for a sentence."""
-    moment = session.moment
-    if moment.phase is Phase.FORWARD and not moment.tick:
-        return f"the start of step {moment.step}"
-    return Address.of(session.program, moment).text
+        raise source.fault(str(error)) from error
 
 
 def parted(text: str) -> tuple[str, str | None, str | None]:
@@ -212,7 +191,7 @@ def parted(text: str) -> tuple[str, str | None, str | None]:
 
 def _check_format(conversion: str | None, form: str | None) -> None:
     """Raises AddressError for a conversion or a format that is none of Python's, or that is too wide for a page."""
-    if conversion is not None and conversion not in CONVERSIONS:
+    if conversion is not None and conversion not in ("r", "s", "a"):
         raise AddressError(f"no conversion is called {printable(shortened(conversion))!r}; write !r, !s or !a")
     if any(len(digits) > 9 or int(digits) > LARGEST for digits in re.findall(r"\d+", form or "")):
         raise AddressError(f"a width or a precision is at most {LARGEST}")
@@ -230,17 +209,15 @@ def _fits(value: float | str, form: str) -> bool:
 
 
 def formatted(value: Answer, form: str = "", conversion: str = "") -> str:
-    """A value as it stands in a text, converted and formatted as Python does it.
+    """A value as it stands in a text, converted and formatted as Python does it; without a format, with few digits.
 
-    Without a format, a number has few digits.
-
-    Raises ValueError or OverflowError if the format does not
-    fit the value.
+    Raises ValueError or OverflowError if the format does not fit the value.
     """
     if isinstance(value, tuple):
         return ", ".join(formatted(each, form, conversion) for each in value)
     if conversion:
-        value = CONVERSIONS[conversion](float(value) if isinstance(value, np.floating) else value)
+        plain_value = float(value) if isinstance(value, np.floating) else value
+        value = str(Formatter().convert_field(plain_value, conversion))
     if form:
         if isinstance(value, float) and form[-1] in OF_WHOLE_NUMBERS and value.is_integer():
             value = int(value)  # arithmetic makes floats, also of counts
@@ -254,7 +231,7 @@ def formatted(value: Answer, form: str = "", conversion: str = "") -> str:
     return f"{value:,}" if isinstance(value, int) else printable(str(value))
 
 
-def _names(inside: str | None) -> Ask:
+def _names(inside: str | None) -> Evaluate:
     try:
         words = [part.strip() for part in inside.split(",")] if inside else []
         number = int(words[0]) if words else 5
@@ -266,25 +243,23 @@ def _names(inside: str | None) -> Ask:
             f"names({inside}) is not to be had; write names(5, 0.5): up to 50 of them, at a temperature above 0"
         ) from None
 
-    def ask(session: Session) -> Answer:
+    def evaluate(session: Session) -> Answer:
         generator = random.Random(f"{session.config.seed} {session.step}")  # its own: the run's stays as it is
         return ", ".join(name or "(empty)" for name in session.sample(number, temperature, generator))
 
-    return ask
+    return evaluate
 
 
-def _largest(asked: Iterable[Ask]) -> Ask:
-    asked = list(asked)
-
-    def ask(session: Session) -> Answer:
-        values = [each(session) for each in asked]
+def _largest(parts: Sequence[Evaluate]) -> Evaluate:
+    def evaluate(session: Session) -> Answer:
+        values = [part(session) for part in parts]
         numbers = [value for value in values if isinstance(value, int | float)]
         return numbers.index(max(numbers)) if len(numbers) == len(values) else None
 
-    return ask
+    return evaluate
 
 
-COUNTS: dict[str, Ask] = {
+COUNTS: dict[str, Evaluate] = {
     "docs": lambda session: len(session.docs),
     "scalars": lambda session: session.program.ticks(Phase.FORWARD),
     "edges": lambda session: session.program.ticks(Phase.BACKWARD),

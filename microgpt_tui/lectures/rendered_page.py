@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from rich.text import Text
 
@@ -10,6 +12,7 @@ from engine import Moment, Session
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.markdown import literal, prose
 from microgpt_tui.lectures.binding import BoundPage
+from microgpt_tui.lectures.page import LectureError
 from microgpt_tui.lectures.quotes import Template
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -18,11 +21,11 @@ RIGHT, WRONG = "✓", "✗"
 
 @dataclass(frozen=True, slots=True)
 class RenderedPage:
-    """What a page says. `start` and `end` are the moments at which it begins, and where what it does ends.
+    """The texts of a page. `start` and `end` are the moments at which it begins, and where its act ends.
 
     `title`, `body`, `question`, `then` and `notes` are Markdown, with what is quoted as `literal` writes it.
-    `right` is the place of the right option. `done` says that the page has done what it does, so that `then` and the
-    right option are shown; `chosen` is the option that the viewer has picked.
+    `right` is the place of the right option. `done` says that the act is over, so that `then` and the right option are
+    shown; `chosen` is the option that the viewer has picked.
     """
 
     title: str
@@ -39,38 +42,57 @@ class RenderedPage:
     chosen: int | None = None
 
     def revealed(self) -> RenderedPage:
-        """The page when it has done what it does."""
+        """The page when its act is over."""
         return replace(self, done=True)
 
+    @property
+    def right_option(self) -> str:
+        """The right option with its letter; empty if there is none."""
+        return "" if self.right is None else f"{LETTERS[self.right]}) {self.options[self.right]}"
 
-def leaf_of(scene: BoundPage, session: Session, before: Moment) -> tuple[RenderedPage, Moment]:
-    """A page with its numbers, asked of a run that is moved for it; and where the page ends.
 
-    `before` is where the page before ends. Raises LectureError.
+def render_page(bound: BoundPage, session: Session, before: Moment) -> RenderedPage:
+    """A page with its numbers, evaluated on a run that is moved for it. `before` is where the page before ends.
+
+    Raises LectureError.
     """
-    start = scene.start(session, before)
 
-    def said(text: Template | None, moment: Moment) -> str:
+    def filled(text: Template | None, moment: Moment) -> str:
         return text.fill(session, moment, literal) if text is not None else ""
 
-    title, body, question, notes = (
-        said(text, start) for text in (scene.title, scene.body, scene.question, scene.notes)
-    )
-    figure = scene.figure.fill(session, start) if scene.figure is not None else ""
-    options = tuple(option.fill(session, start) for option in scene.options)
+    start = bound.start(session, before)
+    at_start = partial(filled, moment=start)
+    title, body, question, notes = map(at_start, (bound.title, bound.body, bound.question, bound.notes))
+    figure = bound.figure.fill(session, start) if bound.figure is not None else ""
+    options = tuple(option.fill(session, start) for option in bound.options)
     session.seek(start)
-    end = scene.ending(session, start)
-    right = scene.right(session, list(options))
-    then = said(scene.then, end)
-    return RenderedPage(title, body, start, end, figure, question, options, right, then, notes), end
+    end = bound.ending(session, start)
+    right = bound.right(session, list(options))
+    return RenderedPage(title, body, start, end, figure, question, options, right, filled(bound.then, end), notes)
 
 
-def lines_of(leaf: RenderedPage, width: int) -> list[Text]:
+def render_pages(pages: list[BoundPage], session: Session) -> Iterator[RenderedPage]:
+    """The pages with their numbers, one after the other; `session` is moved for it, and should be a run of its own.
+
+    A page with a mistake that only running shows says so itself.
+    """
+    end = Moment()
+    for page in pages:
+        try:
+            rendered = render_page(page, session, end)
+        except LectureError as error:
+            reason = f"This page cannot be shown. {literal(str(error))}"
+            rendered = RenderedPage(page.page.title.text, reason, end, end)
+        end = rendered.end
+        yield rendered
+
+
+def page_lines(page: RenderedPage, width: int) -> list[Text]:
     """The text of a page, line by line, each at most `width` cells. The title and the figure are not in it."""
-    blocks = [prose(leaf.body, width), _question(leaf, width)]
-    if leaf.done and leaf.then:
+    blocks = [prose(page.body, width), _question(page, width)]
+    if page.done and page.then:
         blocks.append([Text.assemble(("▸ " if i == 0 else "  ", theme.NEW), line)
-                       for i, line in enumerate(prose(leaf.then, width - 2))])  # fmt: skip
+                       for i, line in enumerate(prose(page.then, width - 2))])  # fmt: skip
     lines: list[Text] = []
     for block in blocks:
         if block and lines:
@@ -79,12 +101,12 @@ def lines_of(leaf: RenderedPage, width: int) -> list[Text]:
     return lines
 
 
-def _question(leaf: RenderedPage, width: int) -> list[Text]:
+def _question(page: RenderedPage, width: int) -> list[Text]:
     """The question, and its options as many on a line as fit."""
-    lines = prose(f"**{leaf.question}**", width) if leaf.question else []
+    lines = prose(f"**{page.question}**", width) if page.question else []
     line = Text()
-    for place, words in enumerate(leaf.options):
-        option = _option(leaf, place, words)
+    for place, words in enumerate(page.options):
+        option = _option(page, place, words)
         if line.cell_len and line.cell_len + 3 + option.cell_len > width:
             lines.append(line)
             line = Text()
@@ -92,12 +114,12 @@ def _question(leaf: RenderedPage, width: int) -> list[Text]:
     return [*lines, line] if line.cell_len else lines
 
 
-def _option(leaf: RenderedPage, place: int, words: str) -> Text:
+def _option(page: RenderedPage, place: int, words: str) -> Text:
     mark, style = f"{LETTERS[place]})", theme.TEXT
-    if leaf.done and place == leaf.right:
+    if page.done and place == page.right:
         mark, style = f"{RIGHT} {mark}", theme.TARGET
-    elif leaf.done and place == leaf.chosen:
+    elif page.done and place == page.chosen:
         mark, style = f"{WRONG} {mark}", theme.WARNING
-    elif place == leaf.chosen:
+    elif place == page.chosen:
         mark, style = f"▸ {mark}", theme.NEW
     return Text.assemble((f"{mark} ", theme.DIM if style is theme.TEXT else style), (words, style))

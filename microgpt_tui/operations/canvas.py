@@ -11,9 +11,10 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from engine.autograd.tape import Rows
+from engine.timeline.events import Event
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
-from microgpt_tui.drawing.cells import Cells, bar, size_for, strip, window
+from microgpt_tui.drawing.cells import Cells, bar, signed_strip, size_for, strip, window
 from microgpt_tui.drawing.numbers import number
 from microgpt_tui.drawing.picture import Line, Picture
 
@@ -23,14 +24,28 @@ ROOMY = 50  # cells from which on words are spelt out
 NEW_MARK = " ◂ new"
 
 
+@dataclass(frozen=True, slots=True)
+class Legend:
+    """How to read the colours of a picture: the magnitude of a full one, and what else its signs mean, in few words."""
+
+    scale: float
+    notes: tuple[str, ...] = ()
+
+
 @dataclass(eq=False)
 class Board:
-    """A picture in the making for one frame and so many cells."""
+    """A picture in the making of a frame's operation, for so many cells. `scale` fills a cell of it."""
 
     frame: Frame
     width: int
     height: int
+    scale: float = 0.0
     picture: Picture = field(default_factory=Picture)
+
+    @property
+    def operation(self) -> Event:
+        """What is drawn: what made the event's tensor or, in the backward phase, what its gradient came through."""
+        return self.frame.operation
 
     @property
     def room(self) -> int:
@@ -39,7 +54,7 @@ class Board:
 
     def made_now(self, rows: Rows) -> bool:
         """Whether these are what the present event makes."""
-        return rows is self.frame.stretch.rows and not self.frame.backward
+        return rows is self.operation.rows and not self.frame.backward
 
     def style(self, row: int, otherwise: Style) -> Style:
         """How a scalar's number is drawn: under the cursor, or as it would be otherwise."""
@@ -94,7 +109,7 @@ class Board:
             heads,
         )
         if self.frame.backward:
-            here = rows is self.frame.stretch.rows
+            here = rows is self.frame.operation.rows
             self.strip(
                 f"∂{label.lstrip('+= ')}",
                 self.frame.grad(rows),
@@ -108,6 +123,24 @@ class Board:
         if self.frame.view.complete(rows).all():
             return " whole"
         return " partly" if self.frame.view.arrived(rows).any() else " not yet"
+
+    def signed_strip(
+        self, words: tuple[str, str], rows: Rows, margin: int, size: int, notes: tuple[str, str] = ("", ""),
+        grad: bool = False, scale: float | None = None, style: Style | None = None,
+    ) -> None:  # fmt: skip
+        """Two lines of bars on one axis, with two lines of words before and after them.
+
+        The bars fill the scale of their own tensor: their heights are compared with each other, not with colours.
+        """
+        cells = self.frame.grad(rows) if grad else self.frame.data(rows)
+        upper, lower = self.picture.line(), self.picture.line()
+        upper.fit(words[0], margin, style or theme.STRONG)
+        lower.fit(words[1], margin, theme.DIM)
+        full = self.frame.scale(rows, grad) if scale is None else scale
+        signed_strip((upper, lower), cells, size, full, self.frame.selected)
+        for line, note in zip((upper, lower), notes, strict=True):
+            if note:
+                line.add(" ").most(note, self.width - line.width, theme.DIM)
 
     def scale_note(self, cells: Cells) -> None:
         """What a full cell means."""

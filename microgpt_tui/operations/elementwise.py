@@ -14,19 +14,21 @@ from microgpt_tui.texts.sentences import operand_names
 
 def embed(board: Board) -> None:
     """Two rows added: what the character is, and where it stands."""
-    frame, stretch = board.frame, board.frame.stretch
+    frame, stretch = board.frame, board.operation
     assert stretch.pos is not None
-    token_id = frame.program.inputs[stretch.pos]
-    token, position = stretch.operands["token"], stretch.operands["position"]
-    board.vector(f"wte[{token_id}] {frame.token(stretch.pos)}", token)
-    board.vector(f"+ wpe[{stretch.pos}]", position)
-    board.vector("= embed", stretch.rows)
-    elements(board, [(f"wte[{token_id}]", token), (f"+ wpe[{stretch.pos}]", position), ("= embed", stretch.rows)])
+    names: dict[str, str] = {}
+    for operand, rows in stretch.operands.items():
+        matrix = frame.view.recording.matrix_of(int(rows[0]))
+        names[operand] = f"{'+ ' if names else ''}{operand if matrix is None else f'{matrix[0]}[{matrix[1]}]'}"
+        board.vector(f"{names[operand]}{f' {frame.token(stretch.pos)}' if operand == 'token' else ''}", rows)
+    result = f"= {stretch.name}"
+    board.vector(result, stretch.rows)
+    elements(board, [*((names[operand], rows) for operand, rows in stretch.operands.items()), (result, stretch.rows)])
 
 
 def add(board: Board) -> None:
     """The block's result added to the stream that ran past it."""
-    stretch = board.frame.stretch
+    stretch = board.operation
     result, stream = stretch.operands["x"], stretch.operands["x_residual"]
     block = operand_names(board.frame)["x"]
     board.vector(block, result)
@@ -37,7 +39,7 @@ def add(board: Board) -> None:
 
 def relu(board: Board) -> None:
     """What is negative becomes 0, and lets no gradient through."""
-    frame, stretch = board.frame, board.frame.stretch
+    frame, stretch = board.frame, board.operation
     x = stretch.operands["x"]
     board.vector(operand_names(frame)["x"], x)
     board.vector("max(0, x)", stretch.rows)
@@ -49,12 +51,12 @@ def relu(board: Board) -> None:
 
 def rmsnorm(board: Board) -> None:
     """Mean square, scale, and the vector times the scale."""
-    stretch = board.frame.stretch
+    stretch = board.operation
     x = stretch.operands["x"]
-    mean_square, scale = (int(stretch.parts[name]) for name in ("mean_square", "scale"))
+    formulas = {"mean_square": ("mean of x²", f"= Σ x² / {x.size} ="), "scale": ("scale", "= (mean + 1e-5)^-½ =")}
     board.vector("x", x)
-    _square_line(board, "mean of x²", f"= Σ x² / {x.size} =", mean_square)
-    _square_line(board, "scale", "= (mean + 1e-5)^-½ =", scale)
+    for part, row in stretch.parts.items():
+        _square_line(board, *formulas.get(part, (part, "=")), int(row))
     board.vector("x · scale", stretch.rows)
     elements(board, [("x", x), ("x · scale", stretch.rows)])
 
@@ -84,7 +86,7 @@ def elements(board: Board, columns: list[tuple[str, Rows]]) -> None:
 def _index(board: Board) -> int:
     """Which element the table is cut around."""
     frame = board.frame
-    for rows in (frame.stretch.rows, *frame.stretch.operands.values()):
-        if rows.shape == frame.stretch.rows.shape and len(found := np.flatnonzero(rows == frame.selected)):
+    for rows in (frame.operation.rows, *frame.operation.operands.values()):
+        if rows.shape == frame.operation.rows.shape and len(found := np.flatnonzero(rows == frame.selected)):
             return int(found[0])
-    return min(frame.element(), frame.stretch.rows.size - 1)
+    return min(frame.element(), frame.operation.rows.size - 1)

@@ -12,7 +12,7 @@ from microgpt_tui.texts.sentences import operand_names
 
 def generic(board: Board) -> None:
     """Every vector with its values and gradients; below, those of the result's size, element by element."""
-    stretch = board.frame.stretch
+    stretch = board.operation
     names = operand_names(board.frame)
     operands = [(names[operand], rows) for operand, rows in stretch.operands.items()]
     result = (f"= {stretch.name}", stretch.rows)

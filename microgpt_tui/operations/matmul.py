@@ -16,14 +16,13 @@ from microgpt_tui.operations.canvas import FIGURE, LABEL, Board
 
 def linear(board: Board) -> None:
     """Input above, weights below it, one output a row; under them the dot product of the selected row."""
-    frame, stretch = board.frame, board.frame.stretch
+    frame, stretch = board.frame, board.operation
     w, x = stretch.operands["w"], stretch.operands["x"]
-    in_heads = stretch.name in ("q", "k", "v")
-    names = (
-        [frame.token_name(i) for i in range(len(w))] if stretch.name == "logits" else [f"[{i}]" for i in range(len(w))]
-    )
+    specs = frame.view.recording.specs
+    in_heads = any("head" in spec.places and stretch.name in spec.inputs for spec in specs.values())
+    names = [frame.token_name(i) if specs[stretch.name].tokens else f"[{i}]" for i in range(len(w))]
     per_head = len(w) // frame.config.n_head
-    styles = [theme.head(i // per_head) if in_heads else theme.TEXT for i in range(len(w))]
+    styles = [theme.TEXT] * len(w)
     labels = [f"h{i // per_head} {name}" for i, name in enumerate(names)] if in_heads else names
     _matrix(board, "x", x, w, stretch.rows, labels, styles)
     source = frame.explain.tensor(int(x[0]))
@@ -33,7 +32,7 @@ def linear(board: Board) -> None:
 
 def scores(board: Board) -> None:
     """The query against each kept key."""
-    frame, stretch = board.frame, board.frame.stretch
+    frame, stretch = board.frame, board.operation
     keys = stretch.operands["keys"]
     labels = [f"key {t} {frame.token(t)}" for t in range(len(keys))]
     _matrix(board, "query", stretch.operands["q"], keys, stretch.rows, labels, [theme.TEXT] * len(keys))
@@ -42,7 +41,7 @@ def scores(board: Board) -> None:
 
 def weighted_sum(board: Board) -> None:
     """Each kept value, times its weight, added up."""
-    frame, stretch = board.frame, board.frame.stretch
+    frame, stretch = board.frame, board.operation
     weights, values = stretch.operands["weights"], stretch.operands["values"]
     i = frame.element()
     size = heat_size_for(values.shape[1], max(8, board.width - LABEL - FIGURE - 4))
@@ -62,14 +61,14 @@ def weighted_sum(board: Board) -> None:
         room = board.width - line.width - 2
         if shares.known[t] and room > 2:
             line.add(" ").add(bar(share, 1.0, min(room, 20)), theme.PLUS)
-    board.vector("= head_out", stretch.rows)
+    board.vector(f"= {stretch.name}", stretch.rows)
     if frame.backward:
         board.latest()
         return
     _terms(
         board,
         [(int(weights[t]), int(values[t, i])) for t in range(len(weights))],
-        f"head_out[{i}]",
+        f"{stretch.name}[{i}]",
         int(stretch.rows[i]),
     )
 
@@ -84,7 +83,10 @@ def _matrix(board: Board, x_name: str, x: Rows, w: Rows, out: Rows, labels: list
     left, right = window(columns, room // size, j)
     weights, inputs, outputs = frame.shown(w), frame.shown(x), frame.shown(out)
     weights_scale = weights.scale
-    if frame.stretch.name == "attn_out":
+    specs = frame.view.recording.specs
+    if frame.operation.kind == "linear" and any(
+        "head" in specs[name].places for name in specs[frame.operation.name].inputs
+    ):
         _head_names(board, label, size, left, right)
     sign = "∂" if frame.backward else ""
     line = board.picture.line().fit(f"{sign}{x_name}", label, theme.TEXT)
@@ -99,7 +101,9 @@ def _matrix(board: Board, x_name: str, x: Rows, w: Rows, out: Rows, labels: list
             f"{labels[r]}{'▸' if chosen else ' '}", label, theme.NEW if chosen else styles[r]
         )
         heat_row(line, weights[r, left:right], size, frame.selected, weights_scale)
-        line.add(" ∂" if frame.backward else " →" if frame.stretch.kind == "scores" else " =")  # a score is scaled too
+        line.add(
+            " ∂" if frame.backward else " →" if frame.operation.kind == "scores" else " ="
+        )  # a score is scaled too
         if chosen:
             board.picture.focus = board.picture.height - 1
         _figure(board, line, outputs, r)
@@ -109,7 +113,7 @@ def _matrix(board: Board, x_name: str, x: Rows, w: Rows, out: Rows, labels: list
         board.latest()
         board.note(
             f"on top ∂{x_name}: {board.state(x).strip()}; cells ∂weights: {board.state(w).strip()}; "
-            f"right ∂{frame.stretch.name}: {board.state(out).strip()}"
+            f"right ∂{frame.operation.name}: {board.state(out).strip()}"
         )
     else:
         _running(board, x, w, out, i, (label, size, left, right))
@@ -120,7 +124,7 @@ def _head_names(board: Board, label: int, size: int, left: int, right: int) -> N
     line, dim = board.picture.line().fit("heads", label, theme.DIM), board.frame.config.head_dim
     for head in range(left // dim, -(-right // dim)):
         width = (min((head + 1) * dim, right) - max(head * dim, left)) * size
-        line.fit(f"h{head}" if width > 1 else "", width, theme.head(head))
+        line.fit(f"h{head}" if width > 1 else "", width, theme.TEXT)
 
 
 def _cells(line: Line, cells: Cells, size: int, selected: int, scale: float) -> None:
@@ -143,7 +147,7 @@ def _running(board: Board, x: Rows, w: Rows, out: Rows, i: int, place: tuple[int
     for text, cells in (("w·x", frame.data(rows)), ("Σ w·x", frame.data(sums))):
         line = board.picture.line().fit(text, label, theme.DIM)
         _cells(line, cells[left:right], size, frame.selected, cells.scale)
-    name, scaled = frame.explain.name(int(out[i])), frame.stretch.kind == "scores"
+    name, scaled = frame.explain.name(int(out[i])), frame.operation.kind == "scores"
     pairs = [(int(w[i, j]), int(x[j])) for j in range(w.shape[1])]
     _terms(board, pairs, name, int(out[i]), f" / √{w.shape[1]}" if scaled else "")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,44 +12,71 @@ from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.numbers import number
 from microgpt_tui.drawing.picture import Picture
-from microgpt_tui.operations import elementwise, matmul, parameters, softmax_loss
-from microgpt_tui.operations.canvas import Board
+from microgpt_tui.operations import attention, linear, matmul, softmax_loss, update, vectors
+from microgpt_tui.operations.canvas import Board, Legend
 from microgpt_tui.operations.generic import generic
 
-DRAWINGS: dict[str, Callable[[Board], None]] = {
-    "embed": elementwise.embed,
-    "rmsnorm": elementwise.rmsnorm,
-    "linear": matmul.linear,
-    "scores": matmul.scores,
-    "softmax": softmax_loss.softmax,
-    "weighted_sum": matmul.weighted_sum,
-    "add": elementwise.add,
-    "relu": elementwise.relu,
-    "nll": softmax_loss.nll,
-    "mean": softmax_loss.mean,
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """How an operation is drawn, and what its colours mean."""
+
+    draw: Callable[[Board], None]
+    legend: Callable[[Frame], Legend]
+
+
+def values(frame: Frame) -> Legend:
+    """The legend of pictures whose colours are values, or gradients, of the event's tensor."""
+    return Legend(frame.scale(frame.event.rows, frame.backward, frame.event.name))
+
+
+DRAWINGS: dict[str, Drawing] = {
+    "embed": Drawing(vectors.embed, vectors.legend),
+    "rmsnorm": Drawing(vectors.rmsnorm, vectors.legend),
+    "linear": Drawing(linear.draw, linear.legend),
+    "scores": Drawing(matmul.scores, values),
+    "softmax": Drawing(softmax_loss.softmax, values),
+    "weighted_sum": Drawing(matmul.weighted_sum, values),
+    "add": Drawing(vectors.add, vectors.legend),
+    "relu": Drawing(vectors.relu, vectors.legend),
+    "nll": Drawing(softmax_loss.nll, values),
+    "mean": Drawing(softmax_loss.mean, values),
 }
 """By the operation's name; one that is not among them is drawn by `generic`."""
+GENERIC = Drawing(generic, values)
+HEAD = Drawing(attention.draw, attention.legend)
+UPDATE = Drawing(update.draw, update.legend)
+
+
+def drawing_of(frame: Frame) -> Drawing:
+    """How the operation of a frame is drawn."""
+    if frame.phase is Phase.UPDATE:
+        return UPDATE
+    if attention.head_of(frame) is not None:
+        return HEAD
+    return DRAWINGS.get(frame.operation.kind, GENERIC)
+
+
+def legend_of(frame: Frame) -> Legend:
+    """What the colours of the operation's picture mean."""
+    return drawing_of(frame).legend(frame)
 
 
 def draw(frame: Frame, width: int, height: int) -> Picture:
     """The operation of this frame, in so many cells (more lines if it must, never wider)."""
-    board = Board(frame, width, height)
+    drawing = drawing_of(frame)
+    board = Board(frame, width, height, drawing.legend(frame).scale)
     _tell_of_set(board)
-    if frame.stepping_inside and frame.phase is Phase.FORWARD:
-        board.made_last()
-    if frame.stretch.is_parameter:
-        (parameters.adam if frame.phase is Phase.UPDATE else parameters.gradient)(board)
-    else:
-        DRAWINGS.get(frame.stretch.kind, generic)(board)
+    drawing.draw(board)
     return board.picture
 
 
 def _tell_of_set(board: Board) -> None:
     """Say which of the numbers are not what the arithmetic on the picture gives."""
     frame = board.frame
-    if frame.stretch.is_parameter:
+    if frame.operation.is_parameter:
         return
-    made = {int(row): frame.view.made(int(row)) for row in np.intersect1d(frame.stretch.rows, frame.view.overridden)}
+    made = {int(row): frame.view.made(int(row)) for row in np.intersect1d(frame.operation.rows, frame.view.overridden)}
     found = [(row, value) for row, value in made.items() if value is not None]
     if len(found) == 1:
         row, value = found[0]

@@ -15,17 +15,18 @@ from microgpt_tui.operations.canvas import FIGURE, ROOMY, Board, names_width
 
 def softmax(board: Board) -> None:
     """Minus the largest, exp, sum, quotient: one line a score."""
-    frame, stretch = board.frame, board.frame.stretch
+    frame, stretch = board.frame, board.operation
     logits, exps = stretch.operands["logits"], np.atleast_1d(stretch.parts["exp"])
     shifted = np.array([frame.explain.children(int(e))[0] for e in exps], dtype=np.int32)
-    if stretch.name == "probs":
+    over_tokens = frame.view.recording.specs[stretch.name].tokens
+    if over_tokens:
         assert stretch.pos is not None
         target = frame.program.targets[stretch.pos]
         mark = " ◎ target" if board.width >= ROOMY else " ◎"
         names = [f"{frame.token_name(i)}{mark if i == target else ''}" for i in range(len(logits))]
     else:
         names = [f"{t} {frame.token(t)}" for t in range(len(logits))]
-    score, share = ("logit", "p") if stretch.name == "probs" else ("score", "weight")
+    score, share = ("logit", "p") if over_tokens else ("score", "weight")
     if frame.backward:
         columns: list[tuple[str, Cells]] = [
             (share, frame.data(stretch.rows)), (f"∂{share}", frame.grad(stretch.rows)), ("∂exp", frame.grad(exps)),
@@ -63,7 +64,7 @@ def _line(board: Board, columns: tuple[np.ndarray[tuple[int, ...], np.dtype[np.i
 
 def nll(board: Board) -> None:
     """How surprised the model is by the token that really came."""
-    frame, stretch = board.frame, board.frame.stretch
+    frame, stretch = board.frame, board.operation
     assert stretch.pos is not None
     target = frame.program.targets[stretch.pos]
     row = int(stretch.operands["probs"][target])
@@ -93,7 +94,7 @@ def nll(board: Board) -> None:
     board.say(f"  (all {vocab} tokens alike would give log {vocab})")
     if frame.backward:
         board.say("")
-        for label, scalar in (("∂ loss_t", out), ("∂ p(target)", row)):
+        for label, scalar in ((f"∂ {stretch.name}", out), ("∂ p(target)", row)):
             grad = frame.gradient(scalar)
             line = board.picture.line(f"  {label:<12}", theme.TEXT)
             line.add(f"{number(grad):>9}", theme.signed(grad or 0.0), scalar)
@@ -103,11 +104,13 @@ def nll(board: Board) -> None:
 
 def mean(board: Board) -> None:
     """One surprise a position, and their mean."""
-    frame, stretch = board.frame, board.frame.stretch
+    frame, stretch = board.frame, board.operation
     losses = stretch.operands["losses"]
     names = [f"{t}  {frame.token(t)} → {frame.target(t)}" for t in range(len(losses))]
     cells = frame.data(losses)
-    columns = [("loss_t", cells), ("∂", frame.grad(losses))] if frame.backward else [("loss_t", cells)]
+    columns = [(frame.view.recording.positions[0].loss.name, cells)]
+    if frame.backward:
+        columns.append(("∂", frame.grad(losses)))
     board.latest()
     found = np.flatnonzero(losses == frame.selected)
     board.table(

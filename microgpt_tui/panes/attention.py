@@ -133,7 +133,7 @@ def _band(frame: Frame, plan: _Plan, layer: int, heads: range, to: dict[EventKey
     line.to(plan.label)
     for h in heads:
         name = head_name(frame, h, plan.slot - 1, layer == frame.layer)
-        line.fit(name, plan.slot - 1, theme.head(h), layer_or_head(frame, layer, h)).add(" ")
+        line.fit(name, plan.slot - 1, theme.TEXT, layer_or_head(frame, layer, h)).add(" ")
     weights = {(t, h): _weights(frame, t, layer, h) for t in range(frame.program.n) for h in heads}
     scale = max((cells.scale for cells in weights.values()), default=0.0) if frame.backward else 1.0
     for t in range(*plan.rows):
@@ -160,13 +160,14 @@ def _row(line: Line, frame: Frame, cells: Cells, size: int, scale: float) -> Non
     """The weights of one query, or their gradients."""
     for i in range(len(cells)):
         value, target = float(cells.values[i]), int(cells.targets[i])
+        style: Style | None
         if not cells.known[i]:
             text, style = ABSENT.ljust(size), theme.FAINT
         elif frame.backward or not math.isfinite(value):
             text, style = heat(value, True, scale, size)
         else:
             text, style = share_cell(value, size)
-        if cells.fresh[i]:
+        if cells.fresh[i] and style is not None:
             style += theme.FRESH
         cursor = theme.STRONG if text == "█" else theme.CURSOR  # a full cell shows its own colour, not the one below
         line.add(text, cursor if target == frame.selected else style, target)
@@ -175,7 +176,7 @@ def _row(line: Line, frame: Frame, cells: Cells, size: int, scale: float) -> Non
 def share_cell(value: float, size: int) -> tuple[str, Style]:
     """A share of 1 in so many characters: its percent if there are three, else its tenths."""
     tenths = min(9, max(0, int(value * 10 + 1e-9)))
-    style = theme.HEAT_PLUS[tenths]
+    style = theme.HEAT_PLUS[round(tenths / 9 * (theme.LEVELS - 1))]
     if size >= 3:
         percent = round(value * 100)
         return f"{percent:>2}".ljust(size), style

@@ -24,8 +24,8 @@ class Explanation(Pane, can_focus=False):
             return picture
         if frame.around.live:
             return _live(frame.around.live, width)
-        styles = (theme.STRONG, theme.TEXT, theme.DIM)
-        for sentence, style in zip(sentences(frame), styles, strict=True):
+        styles = (theme.STRONG, theme.TEXT, theme.DIM, theme.DIM)
+        for sentence, style in zip(sentences(frame), styles, strict=False):
             lines = textwrap.wrap(sentence, width - 2)
             if picture.height + len(lines) > height and picture.height:
                 break

@@ -38,9 +38,9 @@ def below(*parts: tuple[int, Split | str]) -> Split:
 
 SIDES: dict[Room, tuple[int, int, int]] = {  # columns of the left and of the right, lines of the foot
     "narrow": (0, 0, 0),
-    "low": (26, 36, 0),
-    "normal": (28, 36, 10),
-    "wide": (32, 64, 14),
+    "low": (26, 0, 0),
+    "normal": (28, 34, 0),
+    "wide": (28, 46, 12),
 }
 
 
@@ -78,18 +78,14 @@ def plan(phase: Phase, size: Size, watches: bool = False, running: bool = False)
     return renamed(split, {"map": "training", "training": "map"}) if running else split
 
 
-AROUND = ("stage", "inspector", "map", "source")  # what stands around panes in question
-ASIDE = ("map", "inspector", "source", "stage")  # and to the left and the right of those, where there is room
-
-
 def spotlit(names: Sequence[str], room: Size) -> Split:
-    """A split for the panes in question, the first of them with the most room, and some around them."""
-    first, second, *rest = dict.fromkeys((*names, *(name for name in AROUND if name not in names)))
+    """A split for some panes, the first of them with the most room, and those that stand beside them."""
+    first, second, *rest = dict.fromkeys((*names, *registry.companions("middle")))
     lower = max(9, room.height // 3)
     main = below((REST, first), (lower, second)) if room.height >= 24 else below((REST, first))
     if room.width < 100:
         return main
-    left, right, *_ = dict.fromkeys(name for name in (*names, *ASIDE) if name in rest)
+    left, right, *_ = dict.fromkeys(name for name in (*names, *registry.companions("sides")) if name in rest)
     return (
         in_columns((28, left), (REST, main), (38, right)) if room.width >= 130 else in_columns((28, left), (REST, main))
     )

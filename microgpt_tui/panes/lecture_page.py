@@ -10,31 +10,31 @@ from textual.renderables.digits import Digits
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.markdown import prose
 from microgpt_tui.drawing.picture import Line, Picture, measured
-from microgpt_tui.lectures.lecture import Standing
-from microgpt_tui.lectures.rendered_page import RenderedPage, lines_of
+from microgpt_tui.lectures.player import LectureStatus
+from microgpt_tui.lectures.rendered_page import RenderedPage, page_lines
 from microgpt_tui.widgets.picture_view import PictureView
 
 FIGURE, DIGITS_NEED = 2, 5  # lines for a figure in letters, and the least for one in large digits
 
 
 class LecturePage(PictureView):
-    """What the lecture says. It is handed a `leaf`; None while its numbers are worked out."""
+    """What the lecture says. It is handed a `rendered`; None while its numbers are worked out."""
 
-    leaf: RenderedPage | None = None
+    rendered: RenderedPage | None = None
     chapter = ""
     waiting = ""
-    """What stands there while there is no leaf."""
+    """What stands there while there is no rendered."""
 
     def picture_for(self, width: int, height: int) -> Picture:
         picture = Picture()
-        if self.leaf is None:
+        if self.rendered is None:
             picture.line(self.waiting, theme.DIM)
             return picture
-        picture.lines += _title(self.chapter, self.leaf.title, width)
+        picture.lines += _title(self.chapter, self.rendered.title, width)
         picture.line()
-        lines = lines_of(self.leaf, width)
-        if self.leaf.figure:
-            self._figure(picture, self.leaf.figure, width, height - picture.height - len(lines))
+        lines = page_lines(self.rendered, width)
+        if self.rendered.figure:
+            self._figure(picture, self.rendered.figure, width, height - picture.height - len(lines))
         picture.lines += [_line(text) for text in lines]
         return picture
 
@@ -54,10 +54,10 @@ class LecturePage(PictureView):
 
     def lines_needed(self, width: int) -> int:
         """How many lines the page has in a width, once it has done what it does, with a figure in letters."""
-        if self.leaf is None:
+        if self.rendered is None:
             return 2
-        title, figure = _title(self.chapter, self.leaf.title, width), FIGURE if self.leaf.figure else 0
-        return len(title) + 1 + figure + len(lines_of(self.leaf.revealed(), width))
+        title, figure = _title(self.chapter, self.rendered.title, width), FIGURE if self.rendered.figure else 0
+        return len(title) + 1 + figure + len(page_lines(self.rendered.revealed(), width))
 
 
 def _title(chapter: str, title: str, width: int) -> list[Line]:
@@ -81,25 +81,24 @@ def _line(text: Text, style: Style | None = None) -> Line:
 class Footing(PictureView):
     """The line below a lecture."""
 
-    standing: Standing | None = None
+    status: LectureStatus | None = None
 
-    def stand(self, standing: Standing) -> None:
-        """Say something else."""
-        if standing != self.standing:
-            self.standing = standing
+    def show_status(self, status: LectureStatus) -> None:
+        if status != self.status:
+            self.status = status
             self.redraw()
 
     def picture_for(self, width: int, height: int) -> Picture:
         del height
-        picture, standing = Picture(), self.standing
+        picture, status = Picture(), self.status
         line = picture.line()
-        if standing is None:
+        if status is None:
             return picture
-        room = width - len(standing.count) - 2
-        line.most(f" {standing.hint} ", room, theme.NOW if standing.urgent else theme.NEW)
-        for key, words in standing.keys:
+        room = width - len(status.count) - 2
+        line.most(f" {status.hint} ", room, theme.NOW if status.urgent else theme.NEW)
+        for key, words in status.keys:
             more = Line().add(f"  {key.display or key.keys} ", theme.NEW, key).add(words, theme.TEXT, key)
             if line.width + more.width <= room:
                 line.extend(more)
-        line.to(width - len(standing.count) - 1).add(standing.count, theme.DIM)
+        line.to(width - len(status.count) - 1).add(status.count, theme.DIM)
         return picture

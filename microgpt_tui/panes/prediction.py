@@ -32,9 +32,8 @@ class Prediction(Pane):
         if frame.phase is Phase.UPDATE:
             frozen(board, "predictions are")
             return board.picture
-        logits, probs = frame.tensor("logits", frame.pos), frame.tensor("probs", frame.pos)
-        assert logits is not None
-        assert probs is not None
+        span = frame.view.recording.positions[frame.pos]
+        logits, probs = span.logits.rows, span.probs.rows
         if frame.backward:
             _gradients(board, logits, probs)
         else:
@@ -147,9 +146,9 @@ def _top(board: Board, cells: Cells) -> None:
 def _loss(board: Board) -> None:
     """The surprise at this position."""
     frame = board.frame
-    rows = frame.tensor("loss_t", frame.pos)
-    if rows is None or board.room < 1:
+    if board.room < 1:
         return
+    rows = frame.view.recording.positions[frame.pos].loss.rows
     row = int(rows[0])
     style = theme.NEW if rows is frame.stretch.rows else theme.TEXT
     line = board.picture.line().most(f"loss −log p({frame.target(frame.pos)}) = ", board.width, style)

@@ -140,7 +140,7 @@ def _vectors(board: Board) -> None:
     line.to(label)
     for h in range(at.first, at.last):
         room = at.width - 1
-        line.fit(head_name(frame, h, room), room, theme.head(h), layer_or_head(frame, head=h))
+        line.fit(head_name(frame, h, room), room, theme.TEXT, layer_or_head(frame, head=h))
         line.to(min(line.width + 1, board.width))
     for name, rows in vectors:
         _vector(board, name, rows, at, label)
@@ -234,7 +234,7 @@ def _kept_strips(board: Board) -> None:
     cut = f" {left}-{right - 1}/{dim}" if right - left < dim else ""
     line = board.picture.line().fit("", label)
     for text in (f"{sign}keys, head {head}{cut}", f"{sign}values{cut}"):
-        line.fit(text, min(width, board.width - line.width), theme.head(head)).to(min(label + width + 2, board.width))
+        line.fit(text, min(width, board.width - line.width), theme.TEXT).to(min(label + width + 2, board.width))
     first, last = window(count, board.room if count <= board.room else board.room - 1, frame.pos)
     vectors = {
         (name, t): frame.shown(rows)[head * dim : (head + 1) * dim]

@@ -1,6 +1,6 @@
 """`PANES`: one entry a pane, which the screen, its keys, the layouts, the help, the palette and lectures read.
 
-The order is that of tab, of the help and of what a lecture's author is told. Read it as `registry.PANES`.
+The order is that of tab, of the help and of the list for authors of lectures. Read it as `registry.PANES`.
 """
 
 from __future__ import annotations
@@ -57,9 +57,10 @@ class PanePlace:
 class PaneSpec:
     """A pane: its id, its class, the key that chooses it, where it stands, and whether a lecture can light it.
 
-    Without spots it comes up only when it is asked for. `key` and `display` are as in `Key`. `behind` is the pane that
+    Without spots it comes up only when it is chosen. `key` and `display` are as in `Key`. `behind` is the pane that
     comes up when the key is pressed where this one is chosen already. Where a pinned pane has no place, it takes that
-    of the pane with the lowest number in `yields`; 0 never yields.
+    of the pane with the lowest number in `yields`; 0 never yields. Beside the panes that a lecture
+    lights stand those with a `companion`, the lowest number first: one for the middle, and one for the sides.
     """
 
     id: str
@@ -71,6 +72,7 @@ class PaneSpec:
     yields: int = 0
     behind: str | None = None
     lit: bool = True
+    companion: tuple[int, int] | None = None
 
     @property
     def binding(self) -> Key | None:
@@ -80,57 +82,54 @@ class PaneSpec:
         return Key(f"pane.{self.id}", self.key, f"pane('{self.id}')", self.id, self.tooltip, self.display, group="Look")
 
 
+MAP = "Choose the map; again for the outline of the step"
 PANES: tuple[PaneSpec, ...] = (
-    PaneSpec("map", Map, "1", "Choose the map; again for the outline of the step", behind="program", spots=(
-        PanePlace("low", BOTH, "left", order=0),
-        PanePlace("normal", BOTH, "left", order=0),
-        PanePlace("normal", UPDATE, "foot", 28, order=0),
-        PanePlace("wide", BOTH, "left", order=0),
-        PanePlace("wide", UPDATE, "foot", 32, order=0),
+    PaneSpec("map", Map, "1", MAP, behind="program", companion=(3, 1), spots=(
+        PanePlace("low", ALL, "left", order=0),
+        PanePlace("normal", ALL, "left", order=0),
+        PanePlace("wide", ALL, "left", order=0),
     )),
-    PaneSpec("stage", Stage, "2", "Choose the stage", spots=(
+    PaneSpec("stage", Stage, "2", "Choose the stage", companion=(1, 4), spots=(
         PanePlace("narrow", ALL, "middle", order=0),
         PanePlace("low", ALL, "middle", order=0),
         PanePlace("normal", ALL, "middle", order=0),
         PanePlace("wide", ALL, "middle", order=0),
     )),
     PaneSpec("program", Program, None),
-    PaneSpec("inspector", Inspector, "3", "Choose the inspector", spots=(
-        PanePlace("low", BOTH, "right", order=0),
-        PanePlace("normal", BOTH, "right", order=0),
-        PanePlace("wide", BOTH, "right", order=1),
+    PaneSpec("source", Source, "3", "Choose the source", yields=8, companion=(4, 3), spots=(
+        PanePlace("low", BOTH, "middle", 5, order=2),
+        PanePlace("normal", BOTH, "right", 9, order=0),
+        PanePlace("wide", BOTH, "right", 11, order=0),
+        PanePlace("wide", UPDATE, "right", 11, order=0),
     )),
-    PaneSpec("source", Source, "4", "Choose the source", yields=8, spots=(
-        PanePlace("normal", BOTH, "middle", 7, order=3),
-        PanePlace("normal", UPDATE, "foot", order=3),
-        PanePlace("wide", BOTH, "middle", 8, order=3),
-        PanePlace("wide", UPDATE, "foot", order=3),
+    PaneSpec("inspector", Inspector, "4", "Choose the inspector: one number", yields=9, companion=(2, 2), spots=(
+        PanePlace("low", BOTH, "middle", 6, order=1),
+        PanePlace("normal", BOTH, "right", order=1),
+        PanePlace("wide", ALL, "right", order=1),
     )),
     PaneSpec("qkv", QKV, "5", "Choose queries, keys and values", yields=1, spots=(
-        PanePlace("wide", BOTH, "middle", 11, order=1),
+        PanePlace("wide", BOTH, "foot", order=1),
     )),
     PaneSpec("attention", Attention, "6", "Choose the attention weights", yields=4, spots=(
-        PanePlace("normal", FORWARD, "right", 10, order=1),
-        PanePlace("wide", BOTH, "right", 15, order=0),
+        PanePlace("normal", FORWARD, "right", 8, order=2),
+        PanePlace("wide", FORWARD, "right", 14, order=2),
     )),
     PaneSpec("residual", Residual, "7", "Choose the residual stream", yields=2, spots=(
-        PanePlace("wide", BOTH, "middle", 9, order=2),
+        PanePlace("wide", BOTH, "foot", order=0),
     )),
     PaneSpec("prediction", Prediction, "8", "Choose the prediction", yields=6, spots=(
-        PanePlace("wide", FORWARD, "right", 16, order=2),
+        PanePlace("wide", BOTH, "foot", 40, order=2),
     )),
     PaneSpec("gradients", Gradients, "9", "Choose the gradients of the matrices", yields=5, spots=(
-        PanePlace("normal", BACKWARD, "right", 9, order=1),
-        PanePlace("wide", BACKWARD, "right", 16, order=2),
-        PanePlace("wide", UPDATE, "foot", 50, order=2),
+        PanePlace("normal", BACKWARD, "right", 9, order=2),
+        PanePlace("wide", BACKWARD, "right", 14, order=2),
     )),
     PaneSpec("adam", Adam, "0", "Choose Adam's arithmetic", yields=7, spots=(
-        PanePlace("normal", UPDATE, "foot", 44, order=1),
-        PanePlace("wide", UPDATE, "foot", 54, order=1),
+        PanePlace("normal", UPDATE, "middle", 8, order=1),
+        PanePlace("wide", UPDATE, "middle", 12, order=1),
     )),
     PaneSpec("training", Training, "equals_sign", "Choose the loss curve", "=", yields=3, spots=(
-        PanePlace("normal", BOTH, "right", 7, order=2),
-        PanePlace("wide", BOTH, "left", 14, order=1),
+        PanePlace("wide", ALL, "right", 12, order=3),
     )),
     PaneSpec("watches", Watches, "v", "Choose the watches; d takes one away"),
     PaneSpec("why", Why, "Y", "Why: of a prediction, a gradient, an update"),
@@ -153,6 +152,12 @@ def all_keys() -> tuple[Key, ...]:
 def screen_names() -> ScreenNames:
     """What a lecture may name of the debugger."""
     return ScreenNames((*(spec.id for spec in PANES if spec.lit), *STRIPS), all_keys())
+
+
+def companions(where: Literal["middle", "sides"]) -> list[str]:
+    """The ids of the panes that stand beside those that a lecture lights, the most wanted first."""
+    ranks = {spec.companion[where == "sides"]: spec.id for spec in PANES if spec.companion}
+    return [ranks[rank] for rank in sorted(ranks)]
 
 
 def standing(room: Room, phase: Phase, area: Area) -> Iterator[tuple[int, str]]:

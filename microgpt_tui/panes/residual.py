@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
-from engine.autograd.tape import Rows
+from engine.autograd.tape import Tensor
 from engine.timeline.events import Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
@@ -19,23 +19,6 @@ from microgpt_tui.panes.qkv import frozen, say_cut, title
 
 NORM, STATE, BAR = 9, 8, 16  # cells for a norm, for `not yet`, for the longest bar
 ROOMY = 60  # cells from which on stages have their full names
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Stage:
-    """The stream at one place: the tensor's name, layer and rows, and how many layers there are."""
-
-    name: str
-    layer: int | None
-    rows: Rows
-    layers: int
-
-    def label(self, roomy: bool) -> str:
-        """How it is called in the picture."""
-        if self.layer is None:
-            return self.name if roomy else {"embed": "embed", "embed_norm": "norm"}[self.name]
-        name = self.name if roomy else f"+{self.name.removesuffix('_residual')}"
-        return f"L{self.layer} {name}" if self.layers > 1 else name
 
 
 class Residual(Pane):
@@ -51,15 +34,16 @@ class Residual(Pane):
         if frame.phase is Phase.UPDATE:
             frozen(board, "x is")
         else:
-            _stream(board, _stages(frame))
+            _stream(board, frame.view.recording.positions[frame.pos].residual_stream)
         return board.picture
 
 
-def _stages(frame: Frame) -> list[_Stage]:
-    places: list[tuple[str, int | None]] = [("embed", None), ("embed_norm", None)]
-    places += [(name, li) for li in range(frame.config.n_layer) for name in ("attn_residual", "mlp_residual")]
-    found = ((name, layer, frame.tensor(name, frame.pos, layer)) for name, layer in places)
-    return [_Stage(name, layer, rows, frame.config.n_layer) for name, layer, rows in found if rows is not None]
+def _label(stage: Tensor, layers: int, roomy: bool) -> str:
+    """What a stage is called in the picture of a model with so many layers; short where it is not `roomy`."""
+    if stage.layer is None:
+        return stage.name if roomy else stage.name.split("_")[-1]
+    name = stage.name if roomy else f"+{stage.name.split('_')[0]}"
+    return f"L{stage.layer} {name}" if layers > 1 else name
 
 
 def known_length(cells: Cells) -> float | None:
@@ -70,19 +54,20 @@ def known_length(cells: Cells) -> float | None:
         return float(np.linalg.norm(cells.values))
 
 
-def _at_work(frame: Frame, stages: list[_Stage]) -> int | None:
-    """The stage that the present event belongs to: the one that its block ends with."""
+def _at_work(frame: Frame, stages: Sequence[Tensor]) -> int | None:
+    """The stage that the present event belongs to: in a layer the one that its block ends with."""
     here = frame.stretch
-    if here.pos is None:
-        return None
-    wanted = here.name if here.layer is None else {"attention": "attn_residual", "mlp": "mlp_residual"}.get(here.block)
-    return next((i for i, s in enumerate(stages) if (s.name, s.layer) == (wanted, here.layer)), None)
+    if here.layer is None:
+        return next((i for i, stage in enumerate(stages) if stage.rows is here.rows), None)
+    block = here.block, here.layer
+    return max((i for i, stage in enumerate(stages) if (stage.block, stage.layer) == block), default=None)
 
 
-def _stream(board: Board, stages: list[_Stage]) -> None:
+def _stream(board: Board, stages: Sequence[Tensor]) -> None:
     frame = board.frame
     n, roomy = len(stages[0].rows), board.width >= ROOMY
-    label = max(len(s.label(roomy)) for s in stages) + (3 if frame.backward else 2)
+    labels = [_label(stage, frame.config.n_layer, roomy) for stage in stages]
+    label = max(map(len, labels)) + (3 if frame.backward else 2)
     room = board.width - label - NORM
     state = STATE if frame.backward and room - STATE >= min(n, 16) else 0
     room = max(1, room - state)
@@ -102,7 +87,7 @@ def _stream(board: Board, stages: list[_Stage]) -> None:
         stage, sign = stages[i], "∂" if frame.backward else ""
         now = stage.rows is frame.stretch.rows
         style = theme.NEW if now else theme.STRONG if i == at_work else theme.TEXT
-        text = f"{'▸' if i == at_work or now else ' '}{sign}{stage.label(roomy)}"
+        text = f"{'▸' if i == at_work or now else ' '}{sign}{labels[i]}"
         line = board.picture.line().fit(text, label, style, to[stage.name, frame.pos, stage.layer, None])
         strip(line, shown[i][left:right], size, frame.selected, shown[i].scale)
         _measure(board, line, norms, i, board.state(stage.rows).strip() if state else "")

@@ -15,7 +15,7 @@ class Stage(Pane):
     TITLE = "Stage"
 
     def heading(self, frame: Frame) -> str:
-        return title_of(frame.stretch)
+        return title_of(frame)
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         return draw(frame, width, height)

@@ -53,5 +53,5 @@ def _path(frame: Frame) -> list[tuple[str, Style]]:
     if stretch.layer is not None and not stretch.is_parameter:
         parts.append((f"layer {stretch.layer}", theme.TEXT))
     if stretch.head is not None:
-        parts.append((f"head {stretch.head}", theme.head(stretch.head)))
+        parts.append((f"head {stretch.head}", theme.TEXT))
     return [*parts, (stretch.name, theme.NEW)]

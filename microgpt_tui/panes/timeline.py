@@ -71,7 +71,7 @@ def _signs(frame: Frame, phase: Phase, cells: int) -> dict[int, tuple[str, Style
         signs[_cell(frame, end, cells)] = "◆", theme.WARNING, end
     if here >= 0:
         signs[here] = "◉" if here in signs else "●", theme.NEW, None
-    for letter, moment in sorted(frame.around.kept.marks.items()):
+    for letter, moment in sorted(frame.around.annotations.marks.items()):
         if (moment.step, moment.phase) == (frame.moment.step, phase):
             cell = _cell(frame, moment, cells)
             signs[cell] = letter, theme.NOW if cell == here else theme.STRONG, moment

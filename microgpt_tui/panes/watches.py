@@ -6,11 +6,10 @@ from typing import Any, ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.message import Message
 
 from engine.expressions.expression import Answer
 from engine.expressions.watch import Watch
-from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.debugger.frame import Frame, WatchLine
 from microgpt_tui.debugger.series import Series, Watched, series_of
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.curve import sparkline
@@ -26,39 +25,38 @@ NONE = "Nothing is watched yet: w watches the selected number, W any expression 
 
 
 class Watches(Pane):
-    """One line a watch. One of them is chosen."""
+    """One line a watch. The keys are for the chosen one."""
 
     TITLE = "Watches"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down", "choose(1)", "watch below", id="watch.next", tooltip="Choose the watch below", show=False),
-        Binding("up", "choose(-1)", "watch above", id="watch.previous", tooltip="Choose the watch above", show=False),
-        Binding("d,delete", "drop", "unwatch", id="watch.drop", tooltip="Take the chosen watch away", show=False),
+        Binding(
+            "down", "screen.watch_line(1)", "watch below", id="watch.next", tooltip="Choose the watch below", show=False
+        ),
+        Binding(
+            "up",
+            "screen.watch_line(-1)",
+            "watch above",
+            id="watch.previous",
+            tooltip="Choose the watch above",
+            show=False,
+        ),
+        Binding(
+            "d,delete", "screen.unwatch", "unwatch", id="watch.drop", tooltip="Take the chosen watch away", show=False
+        ),
     ]
 
-    class Dropped(Message):
-        """A watch is to be taken away."""
-
-        def __init__(self, text: str) -> None:
-            self.text = text
-            super().__init__()
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.chosen = 0
-        self._ready: dict[str, Watch] = {}
-
     def heading(self, frame: Frame) -> str:
-        count = len(frame.around.kept.watches)
+        count = len(frame.around.annotations.watches)
         return f"Watches ─ {count}" if count else self.TITLE
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
-        picture, watches = Picture(), self._watches(frame)
+        picture, watches = Picture(), frame.watches
         if not watches:
             return says(picture, NONE, width, height)
         names, room = _columns(watches, width)
         for i, watch in enumerate(watches):
-            _line(picture.line(), frame, watch, i == self.chosen, (names, room))
-        picture.focus = min(self.chosen, len(watches) - 1)
+            _line(picture.line(), frame, watch, i == frame.around.watch, (names, room))
+        picture.focus = frame.around.watch
         courses = self.series(frame, width, height)
         if courses and height > len(watches):
             slowest = max(courses, key=lambda c: len(c.missing))
@@ -67,41 +65,16 @@ class Watches(Pane):
 
     def series(self, frame: Frame, width: int, height: int) -> list[Series[Any]]:
         del height
-        watches = self._watches(frame)
+        watches = frame.watches
         if not frame.moment.step or not watches or not _columns(watches, width)[1]:
             return []
         return [_course(frame, watch) for watch in watches if watch.lasting]
 
-    def _watches(self, frame: Frame) -> list[Watch]:
-        """Ready to be looked at; made once each."""
-        texts = frame.around.kept.watches
-        self._ready = {text: self._ready.get(text) or Watch(text, frame.scope) for text in texts}
-        self.chosen = max(0, min(self.chosen, len(texts) - 1))
-        return list(self._ready.values())
-
-    def action_choose(self, way: int) -> None:
-        """Choose the watch above or below; a scalar is selected with it."""
-        self._choose(self.chosen + way)
-
-    def action_drop(self) -> None:
-        """Take the chosen watch away."""
-        if self.frame is not None and self._ready:
-            self.post_message(self.Dropped(list(self._ready)[self.chosen]))
-
     def on_click(self, event: events.Click) -> None:
         """Choose the watch that was clicked; the base class tells what else was pointed at."""
         offset = event.get_content_offset(self)
-        if offset is not None and offset.y + self.top < len(self._ready):
-            self._choose(offset.y + self.top, tell=False)
-
-    def _choose(self, number_: int, tell: bool = True) -> None:
-        if self.frame is None or not 0 <= number_ < len(self._ready):
-            return
-        self.chosen = number_
-        row = list(self._ready.values())[number_].row(self.frame.view)
-        if tell and row is not None:
-            self.post_message(self.Chosen(self, row))
-        self.redraw()
+        if offset is not None and self.frame is not None and offset.y + self.top < len(self.frame.watches):
+            self.post_message(self.Chosen(self, WatchLine(offset.y + self.top)))
 
 
 def _columns(watches: list[Watch], width: int) -> tuple[int, int]:

@@ -18,22 +18,22 @@ LABEL, SHORT, FIGURE, SHARE = 15, 7, 9, 7  # cells
 LEAST_BAR = 4
 
 
-def opponents(frame: Frame, asked: Attributor) -> tuple[int, int]:
+def opponents(frame: Frame, attributor: Attributor) -> tuple[int, int]:
     """The tokens that are compared: the one that comes, and the selected one or else the largest other one."""
-    target = asked.target
-    for name in ("logits", "probs"):
-        rows = frame.tensor(name, asked.pos)
-        found = [] if rows is None else (rows == frame.selected).nonzero()[0].tolist()
+    target = attributor.target
+    span = frame.view.recording.positions[attributor.pos]
+    for tensor in (span.logits, span.probs):
+        found = (tensor.rows == frame.selected).nonzero()[0].tolist()
         if found and found[0] != target:
             return target, int(found[0])
-    return target, asked.rival(target)
+    return target, attributor.rival(target)
 
 
-def draw_parts(board: Board, asked: Attributor) -> None:
+def draw_parts(board: Board, attributor: Attributor) -> None:
     """One line a part: what it gave to the target's logit, to the rival's, and which of them it favoured."""
     frame = board.frame
-    target, rival = opponents(frame, asked)
-    mine, its = asked.logit(target), asked.logit(rival)
+    target, rival = opponents(frame, attributor)
+    mine, its = attributor.logit(target), attributor.logit(rival)
     names = [f"◎{frame.token_name(target)}", frame.token_name(rival)]
     gaps = [a - b for a, b in zip(mine.values, its.values, strict=True)]
     label = _label_width(board)
@@ -45,7 +45,7 @@ def draw_parts(board: Board, asked: Attributor) -> None:
         line.add(" ").fit(f"for {names[1]}", bars, theme.DIM, right=True).add("│", theme.FAINT)
         line.fit(f"for {names[0]}", bars, theme.DIM)
     scale = max(map(abs, gaps))
-    for i, part in enumerate(asked.parts):
+    for i, part in enumerate(attributor.parts):
         row = int(part.rows[0])
         line = board.picture.line()
         words = part.label if label == LABEL else _short(part.label)
@@ -54,7 +54,7 @@ def draw_parts(board: Board, asked: Attributor) -> None:
             _figure(line, value)
         if bars >= LEAST_BAR:
             _two_sided(line.add(" "), gaps[i], scale, bars)
-    _sums(board, mine, its, asked.altered)
+    _sums(board, mine, its, attributor.altered)
 
 
 def _short(label: str) -> str:
@@ -127,7 +127,7 @@ def _push(board: Board, push: PositionContribution, gradient: float, scale: floa
 
 
 def _step(board: Board, step: Step) -> None:
-    """m as what was kept and what is new, and the step likewise."""
+    """m as the decayed old moment and the new part, and the step likewise."""
     board.say("m = momentum + this document")
     adam = step.adam
     rows = (

@@ -1,11 +1,11 @@
-"""`DebuggerScreen`: composes the panes, binds the keys, moves the run, and hands every pane the same frame."""
+"""`DebuggerScreen`: composes the panes, binds the keys, and hands every pane the same frame."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-from typing import ClassVar
+from functools import partial, wraps
+from typing import Any, ClassVar, Concatenate, ParamSpec
 
 from textual import events, on
 from textual._path import CSSPathType
@@ -14,20 +14,21 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Static
 
-from engine import Address, EngineError, NumericFault, Session
+from engine import Address, EngineError, Session
+from engine.explain.gradient_paths import Edge
 from engine.expressions.breakpoint import Breakpoint
 from engine.expressions.watch import Watch, watch_text
-from engine.interventions.syntax import Ablation, Change
-from engine.timeline.events import EventKey as Placed
+from engine.run.step_copy import StepCopy
 from engine.timeline.events import Moment, Phase
-from microgpt_tui.debugger import goto, navigation, search
+from microgpt_tui.debugger import goto, search
 from microgpt_tui.debugger.annotations import Annotations
-from microgpt_tui.debugger.frame import Choice, Context, Frame
+from microgpt_tui.debugger.frame import Choice, Context, Frame, PathStep, WatchLine
 from microgpt_tui.debugger.goto import Command, Continue
 from microgpt_tui.debugger.goto_controller import GoTo
 from microgpt_tui.debugger.keys import Key, KeyCommands
 from microgpt_tui.debugger.navigation import SameEvent
-from microgpt_tui.debugger.run_controller import PACES, RunController
+from microgpt_tui.debugger.navigator import Navigator
+from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.debugger.series_loader import SeriesLoader
 from microgpt_tui.debugger.state import DebuggerState
 from microgpt_tui.debugger.stops import StopsController
@@ -35,11 +36,9 @@ from microgpt_tui.debugger.what_if import WhatIfController
 from microgpt_tui.dialogs.ablations import PartsScreen, in_question
 from microgpt_tui.dialogs.branches import BranchesScreen, Wish
 from microgpt_tui.dialogs.breakpoints import BreakpointsScreen
-from microgpt_tui.dialogs.command_line import LineScreen, Prompt
 from microgpt_tui.dialogs.gradcheck import GradCheckScreen
-from microgpt_tui.dialogs.help import HelpScreen
-from microgpt_tui.dialogs.letter import LetterScreen
-from microgpt_tui.dialogs.prompt import AskScreen
+from microgpt_tui.dialogs.help import HelpScreen, debugger_help
+from microgpt_tui.dialogs.text_input import AskScreen, LetterScreen, LineScreen
 from microgpt_tui.drawing.numbers import exact
 from microgpt_tui.panes import registry
 from microgpt_tui.panes.arrangement import Arrangement
@@ -48,23 +47,48 @@ from microgpt_tui.panes.explanation import Explanation
 from microgpt_tui.panes.grid import PaneGrid
 from microgpt_tui.panes.key_bar import KeyBar
 from microgpt_tui.panes.layouts import Split, plan
+from microgpt_tui.panes.legend_line import LegendLine
 from microgpt_tui.panes.path_line import PathLine
 from microgpt_tui.panes.status_line import StatusLine
 from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
-from microgpt_tui.panes.watches import Watches
-from microgpt_tui.panes.why import Why
 from microgpt_tui.screens.inference import InferenceScreen
 from microgpt_tui.storage.paths import in_browser
 
 SMALLEST = (80, 24)
 OTHER_CHANGES = "or another change, as in learning_rate = 0.02, layer0.mlp = mean:20, wte[2] = 0"
 MAX_COMPARED_STEPS = 3  # earlier steps offered again as columns in the names view
-MOST_PRESSED = 9  # moves that wait for the one that is under way; a held key would make more without end
+P = ParamSpec("P")
+Action = Callable[Concatenate["DebuggerScreen", P], None]
+
+
+def at_rest(action: Action[P]) -> Action[P]:
+    """An action that does nothing while the run moves."""
+
+    @wraps(action)
+    def guarded(screen: DebuggerScreen, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        if not screen.busy:
+            action(screen, *args, **kwargs)
+
+    return guarded
+
+
+def halting(action: Action[P]) -> Action[P]:
+    """An action that only halts the run while it moves."""
+
+    @wraps(action)
+    def guarded(screen: DebuggerScreen, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        if not screen.navigator.halt():
+            action(screen, *args, **kwargs)
+
+    return guarded
 
 
 class DebuggerScreen(Screen[None]):
-    """One moment of a run, seen from every side."""
+    """One moment of a run, seen from every side.
+
+    A subclass may override `layout_for` and `check_action`, and set `after_show` and the `diverted` of the navigator.
+    """
 
     CSS_PATH: ClassVar[CSSPathType | None] = "debugger.tcss"
     AUTO_FOCUS = ""  # no pane is chosen at first, so the arrow keys move through time
@@ -86,23 +110,24 @@ class DebuggerScreen(Screen[None]):
     ]
 
     def __init__(
-        self, session: Session, kept: Annotations | None = None, arrangement: Arrangement | None = None
+        self, session: Session, annotations: Annotations | None = None, arrangement: Arrangement | None = None
     ) -> None:
         """Panes stand in the given arrangement; without one, as the user left them, which is read from a file."""
         super().__init__()
-        self.state = DebuggerState(session, kept, self.show)
+        self.state = DebuggerState(session, annotations, self.show)
         self.stops = StopsController(self.state, self.notify)
-        self.go_to = GoTo(self.state, self.go, lambda: self.frame, self.notify)
-        self.what_if = WhatIfController(self.state, self.enter, self.notify)
+        start = partial(self.run_worker, thread=True, group="motion")
+        self.motion = RunController(session, start, self.post_message)
+        self.navigator = Navigator(self.state, self.stops, self.motion, self, self.notify)
+        self.go_to = GoTo(self.state, self.navigator.go, lambda: self.frame, self.notify)
+        self.what_if = WhatIfController(self.state, self.navigator.enter, self.notify, start, self.call_later)
         arrangement = Arrangement.load() if arrangement is None else arrangement
         kinds = {spec.id: spec.kind for spec in registry.PANES}
         self.grid = PaneGrid(kinds, arrangement, lambda: self.layout_for(self.state.where.moment.phase))
         self.historian = SeriesLoader(self, session)
-        self.motion = RunController(self, session)
+        self.after_show: Callable[[], None] = lambda: None
+        self._copy, self._copy_of = StepCopy(session), session
         self._waiting = False
-        self._pressed: list[str] = []  # moves that are to follow the one that is under way, as `action_go` takes them
-        self._destination: SameEvent | None = None  # where a relative move is going
-        self._followed: tuple[Moment, Placed] | None = None  # where the last one led, and the event that it followed
         self._inferred_steps: list[int] = []  # training steps whose parameters inference was opened with, latest first
 
     def compose(self) -> ComposeResult:
@@ -114,6 +139,7 @@ class DebuggerScreen(Screen[None]):
         yield self.grid
         yield Timeline("timeline")
         yield Explanation("explanation")
+        yield LegendLine("legend")
         yield KeyBar("shortcuts")
 
     def on_mount(self) -> None:
@@ -121,7 +147,8 @@ class DebuggerScreen(Screen[None]):
         self.show()
 
     def on_unmount(self) -> None:
-        """Stop the worker."""
+        """Stop the threads."""
+        self.what_if.halt()
         self.motion.halt(wait=True)
 
     def on_resize(self, event: events.Resize) -> None:
@@ -142,7 +169,9 @@ class DebuggerScreen(Screen[None]):
     def layout_for(self, phase: Phase) -> Split:
         """Where panes stand in a phase, as the user has arranged them. Lectures override it."""
         state = self.state
-        return self.grid.arrangement.apply(plan(phase, self.size, bool(state.kept.watches), state.live is not None))
+        return self.grid.arrangement.apply(
+            plan(phase, self.size, bool(state.annotations.watches), state.live is not None)
+        )
 
     # Where we are.
 
@@ -152,7 +181,7 @@ class DebuggerScreen(Screen[None]):
         return bool(self.query(PaneGrid))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """No key does anything before there is something to be seen."""
+        """Which keys do something: none before there is something to be seen."""
         return super().check_action(action, parameters) if self.whole else False
 
     @property
@@ -167,7 +196,7 @@ class DebuggerScreen(Screen[None]):
 
     @property
     def busy(self) -> bool:
-        """Whether a thread is moving the run; nobody else may look at it then."""
+        """Whether a thread is moving the run; the screen must not read it then."""
         return self.motion.busy
 
     @property
@@ -176,19 +205,23 @@ class DebuggerScreen(Screen[None]):
         fault = str(self.state.fault) if self.state.fault else None
         session = self.session
         split = (len(session.docs), len(session.val_docs)) if session.val_docs else None
-        past, names, what_if = self.historian.known, self.motion.names, self.what_if
-        kept, live = self.state.kept, self.state.live
-        around = Context(fault, past, names, kept, live, split, what_if.branch, what_if.beside)
-        return Frame(self.session.view(), self.state.where, around)
+        state, what_if, past, names = self.state, self.what_if, self.historian.known, self.motion.names
+        if self._copy_of is not session:
+            self._copy, self._copy_of = StepCopy(session), session
+        around = Context(
+            fault, past, names, state.annotations, state.live, split, what_if.branch, what_if.beside, state.path,
+            state.watch, self._copy,
+        )  # fmt: skip
+        return Frame(session.view(), state.where, around)
 
     def show(self) -> None:
         """Hand the present moment to every pane."""
         self._waiting = False
-        if not self.whole:
-            return
-        if self.busy and self.state.live is None:
-            return  # the run is on its way; what it arrives at will be shown
-        frame = self.frame
+        if self.whole and (not self.busy or self.state.live is not None):  # else what the run arrives at will be shown
+            self._show_frame(self.frame)
+        self.after_show()
+
+    def _show_frame(self, frame: Frame) -> None:
         self.set_class(self.state.fault is not None, "-fault")
         self.set_class(self.state.live is not None, "-live")
         self.set_class(frame.phase is Phase.UPDATE, "-update")
@@ -206,132 +239,29 @@ class DebuggerScreen(Screen[None]):
         if self._waiting:  # nothing has shown the moment since
             self.show()
 
-    # Moving.
+    def show_progress(self) -> None:
+        """Say how far a run is that moves to where it is to be shown."""
+        self.query_one(Explanation).show(self.frame)
 
-    def go(self, to: Moment | SameEvent) -> bool:
-        """Stand at another moment, at once or, where that takes long, in a while; a fault on the way is shown.
-
-        Returns whether the run stands still again.
-        """
-        if self.busy:
-            return False
-        self._leave()
-        if isinstance(to, SameEvent):
-            self._destination = self._meant(to)
-            moment, then = Moment(to.step), self._destination.moment
-        else:
-            self._destination = self._followed = None
-            moment, then = to, None
-        if not self.motion.near(moment):
-            self.motion.go(moment, then)
-            return False
-        try:
-            if moment.step != self.session.step or then is None:
-                self.session.seek(moment, self.motion.told)
-            if then is not None:
-                self.session.seek(then(self.session.program), self.motion.told)
-        except NumericFault as fault:
-            self.state.meet(fault)
-        self.state.stand(self.state.where.at(self.session.moment))
-        self._reached()
-        self.show_soon()
-        return True
-
-    def _meant(self, to: SameEvent) -> SameEvent:
-        """The event that is looked for: if the last move could not find its own, that one again, not what it found."""
-        if self._followed is not None and self._followed[0] == self.session.moment:
-            return replace(to, place=self._followed[1])
-        return to
-
-    def _reached(self) -> None:
-        """The run stands still: if it kept an event on its way, remember it, and say so if this is only the nearest."""
-        to, self._destination = self._destination, None
-        program = self.session.program
-        if to is not None and to.moment(program) == self.session.moment:  # else it was halted, or has found a stop
-            self._followed = self.session.moment, to.place
-            if remark := to.remark(program):
-                self.notify(remark, timeout=4, markup=False)
-
-    def enter(self, make: Callable[[], Session], moment: Moment | None = None) -> bool:
-        """Stand at a moment of another run, which is made in the thread; without one, at the same as in this run.
-
-        Returns whether it is on its way: not if this run is moving.
-        """
-        if self._moving_meanwhile():
-            return False
-        self._leave()
-        self.motion.enter(make, moment or self.state.where.moment)
-        return True
-
-    def _moving(self) -> bool:
-        """Whether the run is moving; it is then halted, and that is all that a key does."""
-        if self.busy:
-            self.motion.halt()
-            return True
-        return False
-
-    def _moving_meanwhile(self) -> bool:
-        """Whether the run began to move while a question was open. The user is told to answer it again."""
-        if self.busy:
-            self.notify("The run is on its way to another moment; do this again when it has arrived.", timeout=4)
-        return self.busy
-
-    def _leave(self) -> None:
+    def release_run(self) -> None:
         """The run begins to move: panes keep their pictures, and let go of its numbers."""
-        self.state.depart()
         for pane in self.query(Pane):
             pane.let_go()
 
+    # Moving.
+
     @on(RunController.Moved)
     def moved(self, message: RunController.Moved) -> None:
-        """A moving run rests for a frame; one that was halted since is on its way again, and is not looked at."""
-        if not self.motion.resting:
-            return
-        more = len(self._pressed)
-        then = f", then {more} more move{'s' if more > 1 else ''}" if more else ""
-        self.state.report(replace(message.live, doing=message.live.doing + then))
-        if message.whole:
-            self.state.stand(self.state.where.at(self.session.moment))
-            self.show()
-        else:
-            self.query_one(Explanation).show(self.frame)
-        self._leave()
-        self.motion.drawn()
+        """A moving run rests for a frame."""
+        self.navigator.report(message)
 
     @on(RunController.Arrived)
     def arrived(self, message: RunController.Arrived) -> None:
         """A run that was moving stands still."""
-        self.motion.settle()
         if self.what_if.entered(self.motion.session):
             self.historian = SeriesLoader(self, self.session)
-        self.state.meet(message.fault)
-        stop, where = message.found, self.state.where.at(self.session.moment)
-        self.state.stand(where if stop is None or stop.row is None else replace(where, row=stop.row))
-        self._reached()
-        self.show()
-        if stop is not None:
-            self.notify(f"{stop.sentence}.", title="Stopped", severity="warning" if stop.check else "information",
-                        timeout=8, markup=False)  # fmt: skip
-        elif message.note and not self._goes_on():
-            self.notify(message.note, timeout=4, markup=False)
-        pressed, self._pressed = self._pressed, []
-        if not (self.motion.halted or stop or message.fault or message.note):
-            self._go_on(pressed)
+        self.navigator.arrive(message)
         self.go_to.arrived()
-
-    def _goes_on(self) -> bool:
-        """Whether the run was halted only to be sent elsewhere, so that nothing need be said of it."""
-        return False
-
-    def _go_on(self, pressed: list[str]) -> None:
-        """Move as was asked for while the run was under way; what follows another far move waits for that."""
-        for place, way in enumerate(pressed):
-            if self.state.fault is not None:
-                return
-            if self.busy:
-                self._pressed = pressed[place:]
-                return
-            self.action_go(way)
 
     @on(Pane.SeriesMissing)
     def series_missing(self, message: Pane.SeriesMissing) -> None:
@@ -348,68 +278,43 @@ class DebuggerScreen(Screen[None]):
                 if pane.shows_series():
                     pane.show(frame)
 
-    # Keys.
+    # Time.
 
     def action_go(self, way: str) -> None:
-        """Move through time: `way` names a function of `navigation`.
+        """Move through time: `way` names a function of `navigation`."""
+        self.navigator.move(way)
 
-        If the run is on its way to a moment, it moves on from there. If it moves on without one, it is halted.
-        """
-        if self.motion.aimed:
-            if len(self._pressed) < MOST_PRESSED:
-                self._pressed.append(way)
-            return
-        if self.busy:
-            self.motion.halt()
-            return
-        move: navigation.Go = getattr(navigation, way)
-        target, last = move(self.session.program, self.session.moment), self.session.config.num_steps
-        if target is not None and target.step > last:  # beyond the schedule the rate is below 0
-            target = replace(target, step=last) if self.session.step < last else None
-        if target is None or (target == self.session.moment and self.state.fault is None):
-            self.notify(NOWHERE.get(way, "There is nothing further in that direction."), timeout=3)
-        else:
-            self.go(target)
+    def action_digits(self) -> None:
+        """Show the numbers in the cells of pictures, or their colours alone."""
+        self.state.show_digits(not self.state.where.digits)
 
     def action_cursor_or_event(self, dx: int) -> None:
         """← and →: the cell cursor on a focused pane, else the event before or after."""
         if self.grid.chosen:
             self.action_select(dx, 0)
         else:
-            self.action_go("next_event" if dx > 0 else "previous_event")
+            self.navigator.move("next_event" if dx > 0 else "previous_event")
 
     def action_run(self, flat_out: bool = False) -> None:
         """Let training run until a breakpoint, a health check or the end of the schedule; or halt it."""
-        if self.busy:
-            self.motion.halt()
-        elif self._over():
-            steps = self.session.config.num_steps
-            way = "; ] shows what has been learnt on one more document" if self.session.step < steps else ""
-            self.notify(f"All {steps:,} steps of the schedule are done{way}.")
-        else:
-            stops, here = self.stops.all(), self.session.moment
-            self._destination = self._meant(navigation.same_event(self.session.program, here, here.step))
-            self._leave()
-            self.motion.run(stops, PACES[-1] if flat_out else self.motion.pace, shown=self._destination)
+        self.navigator.run(flat_out)
 
     def action_continue_back(self) -> None:
         """Go back to the last breakpoint or health check before this moment."""
-        if self.busy:
-            self.motion.halt()
-        else:
-            stops = self.stops.all()
-            self._leave()
-            self.motion.back(stops)
+        self.navigator.continue_back()
 
     def action_pace(self, way: int) -> None:
         """Let training run faster or slower."""
-        self.motion.change_pace(way)
-        self.notify(f"Pace: {self.motion.pace.name}. Space runs and pauses.", timeout=2)
+        self.navigator.change_pace(way)
 
-    def _over(self) -> bool:
-        """Whether the schedule's last step is done."""
-        last, here = self.session.config.num_steps - 1, self.session.moment
-        return here.step > last or (here.step == last and here == navigation.last_moment(self.session.program))
+    @at_rest
+    def action_follow(self) -> None:
+        """Go to where the selected value was made; backspace comes back."""
+        self.navigator.follow(self.frame)
+
+    def action_return(self) -> None:
+        """Go back to where `enter` was pressed."""
+        self.navigator.come_back()
 
     # Panes.
 
@@ -441,8 +346,7 @@ class DebuggerScreen(Screen[None]):
 
     def choose(self, row: int) -> None:
         """Select a scalar; one of the tensor on the stage stays chosen from event to event."""
-        found = (self.frame.stretch.rows.ravel() == row).nonzero()[0]
-        self.state.choose(row, int(found[0]) if len(found) else None)
+        self.state.choose(row, self.frame.cell_of(row))
 
     def action_select(self, dx: int, dy: int) -> None:
         """Move the cell cursor on the chosen pane, or on the stage; on the map, go where an edge of it leads."""
@@ -451,150 +355,109 @@ class DebuggerScreen(Screen[None]):
             self.show()  # of keys that come at once, this one goes on from where the others have led
         target = pane.neighbour(dx, dy)
         if isinstance(target, Moment):
-            self.go(target)
+            self.navigator.go(target)
         elif target is not None and not self.busy:
             self.choose(target)
 
-    def action_follow(self) -> None:
-        """Go to where the selected value was made; backspace comes back."""
-        if self.busy:
-            return
-        frame = self.frame
-        target = navigation.made_at(frame.program, frame.moment, frame.selected)
-        if target is None:
-            self.notify("This number was not computed: it is a constant, or was drawn before training.", timeout=3)
-        elif target != frame.moment:
-            self.state.follow_from(frame.selected)
-            self.go(target)
-
-    def action_return(self) -> None:
-        """Go back to where `enter` was pressed."""
-        if self.busy or (came_from := self.state.follow_back()) is None:
-            return
-        self.go(came_from.moment)
-        if self.busy or self.session.moment == came_from.moment:  # and not at a fault on the way
-            self.state.stand(came_from)
-
     @on(Pane.Chosen)
     async def chosen(self, message: Pane.Chosen) -> None:
-        """Someone pointed at a key, a moment or a scalar."""
-        if isinstance(message.target, Key):
-            await self.run_action(message.target.action)
-        elif self.busy:
-            return
-        elif isinstance(message.target, Moment | SameEvent):
-            self.go(message.target)
-        elif isinstance(message.target, int):
-            self.choose(message.target)
-        elif isinstance(message.target, Choice):
-            self.state.look_at(message.target)
+        """A key, a moment, a scalar or a choice was pointed at."""
+        match message.target:
+            case Key(action=action):
+                await self.run_action(action)
+            case _ if self.busy:
+                pass
+            case Moment() | SameEvent() as moment:
+                self.navigator.go(moment)
+            case int(row):
+                self.choose(row)
+            case Choice() as choice:
+                self.state.look_at(choice)
+            case PathStep() as step:
+                self.state.choose_path(step)
+            case Edge(row=row):  # backspace returns to the scalar that it was followed from
+                self.state.follow_from(self.frame.selected)
+                self.choose(row)
+            case WatchLine(number=line):
+                self.state.choose_watch(line)
+
+    def ask(self, dialog: Screen[Any], then: Callable[[Any], None]) -> None:
+        """Open a dialog; `then` takes what it returns, unless the user gives up."""
+        self.app.push_screen(dialog, lambda answer: None if answer is None else then(answer))
 
     # Going by name.
 
+    @halting
     def action_command(self) -> None:
         """Ask where to go, and go there."""
-        if self._moving():
-            return
         frame = self.frame
-        prompt: Prompt[Command] = Prompt(
-            ":",
-            goto.HINT,
-            partial(self.go_to.read, frame),
-            partial(goto.completions, frame=frame),
-            self.go_to.typed,
+        line: LineScreen[Command] = LineScreen(
+            ":", goto.HINT, partial(self.go_to.read, frame), partial(goto.completions, frame=frame), self.go_to.typed,
             partial(goto.preview, frame=frame, docs=self.session.docs),
-        )
-        self.app.push_screen(LineScreen(prompt), self._carry_out)
+        )  # fmt: skip
+        self.ask(line, self._carry_out)
 
-    def _carry_out(self, command: Command | None) -> None:
+    def _carry_out(self, command: Command) -> None:
         if isinstance(command, Continue):
-            self._continue_to(command)
-        elif command is not None:
+            self.navigator.continue_to(command)
+        else:
             self.go_to.carry_out(command)
 
-    def _continue_to(self, command: Continue) -> None:
-        if self._moving_meanwhile():
-            return
-        stops = self.stops.only(command.breakpoint)
-        self._leave()
-        if command.back:
-            self.motion.back(stops)
-        else:
-            self.motion.run(stops, PACES[-1], command.breakpoint.describe())
-
+    @halting
     def action_search(self) -> None:
         """Ask for words, and go to the next event of the step that fits them; for none, to the next one again."""
-        if self._moving():
-            return
         go_to, program = self.go_to, self.session.program
         read = partial(go_to.search, program, self.session.moment)
-        prompt = Prompt(
-            "/", go_to.search_hint, read, partial(search.search_completions, program=program), go_to.searched
-        )
-        self.app.push_screen(LineScreen(prompt), self._found)
+        complete = partial(search.search_completions, program=program)
+        self.ask(LineScreen("/", go_to.search_hint, read, complete, go_to.searched), go_to.to_match)
 
-    def _found(self, match: search.Match | None) -> None:
-        if match is not None:
-            self.go_to.to_match(match)
-
+    @halting
     def action_copy_moment(self) -> None:
         """Send the terminal the address of this moment for its clipboard, as lectures and pictures take it.
 
         Not every terminal takes it, and none says whether it has.
         """
-        if not self._moving():
-            address = Address.of(self.session.program, self.session.moment).text
-            self.app.copy_to_clipboard(address)
-            self.notify(f"Sent to the terminal for its clipboard: {address}", timeout=6, markup=False)
+        address = Address.of(self.session.program, self.session.moment).text
+        self.app.copy_to_clipboard(address)
+        self.notify(f"Sent to the terminal for its clipboard: {address}", timeout=6, markup=False)
 
+    @halting
     def action_mark(self) -> None:
         """Ask for a letter, and set the mark of that name here."""
-        if not self._moving():
-            self.app.push_screen(LetterScreen("Mark this moment: press a letter, or esc."), self._mark)
+        self.ask(LetterScreen("Mark this moment: press a letter, or esc."), self.go_to.mark)
 
-    def _mark(self, letter: str | None) -> None:
-        if letter is not None:
-            self.go_to.mark(letter)
-
+    @halting
     def action_to_mark(self) -> None:
         """Show the marks, ask for a letter, and return to the mark of that name."""
-        if self._moving():
-            return
-        if not self.state.kept.marks:
+        if not self.state.annotations.marks:
             self.notify("There is no mark yet; m and a letter sets one.", timeout=3)
             return
-        asked = "\n".join((*self.go_to.marks(), "Return to a mark: press its letter, or esc."))
-        self.app.push_screen(LetterScreen(asked, self.state.kept.marks), self._to_mark)
-
-    def _to_mark(self, letter: str | None) -> None:
-        if letter is not None:
-            self.go_to.to_mark(letter)
+        question = "\n".join((*self.go_to.marks(), "Return to a mark: press its letter, or esc."))
+        self.ask(LetterScreen(question, self.state.annotations.marks), self.go_to.to_mark)
 
     # Breakpoints and watches.
 
+    @at_rest
     def action_break_here(self) -> None:
         """Set a breakpoint on the event on the stage, or remove it."""
-        if not self.busy:
-            self.stops.toggle(self.frame.stretch)
+        self.stops.toggle(self.frame.stretch)
 
+    @at_rest
     def action_breakpoints(self) -> None:
         """List breakpoints and health checks."""
-        if not self.busy:
-            kept, stops = self.state.kept, self.stops
-            self.app.push_screen(BreakpointsScreen(kept, stops.scope, stops.hits, stops.keep), self._go_to_breakpoint)
+        stops = self.stops
+        self.ask(BreakpointsScreen(self.state.annotations, stops.scope, stops.hits, stops.keep), self._go_to_breakpoint)
 
-    def _go_to_breakpoint(self, chosen: Breakpoint | None) -> None:
-        if chosen is None or self.busy:
-            return
+    @at_rest
+    def _go_to_breakpoint(self, chosen: Breakpoint) -> None:
         if moment := self.stops.next_moment(chosen):
-            self.go(moment)
+            self.navigator.go(moment)
         else:
             self.notify("This step has no such event; c continues to the next step that has.", timeout=4)
 
+    @at_rest
     def action_watch(self) -> None:
         """Watch the selected scalar."""
-        if self.busy:
-            return
         frame = self.frame
         text = watch_text(frame.view, frame.selected)
         if text is None:
@@ -606,29 +469,33 @@ class DebuggerScreen(Screen[None]):
         else:
             self.stops.watch(text)
 
+    @at_rest
     def action_watch_typed(self) -> None:
         """Watch any expression."""
-        if not self.busy:
-            hint = "As in loss, wte[5, 3], grad(wte[5, 3]) or q[0, 3]@pos=2; without @pos it follows the position."
-            asked = AskScreen("Watch an expression", hint, lambda text: Watch(text, self.stops.scope).text)
-            self.app.push_screen(asked, self._watch_typed)
+        hint = "As in loss, wte[5, 3], grad(wte[5, 3]) or q[0, 3]@pos=2; without @pos it follows the position."
+        dialog = AskScreen("Watch an expression", hint, lambda text: Watch(text, self.stops.scope).text)
+        self.ask(dialog, self.stops.watch)
 
-    def _watch_typed(self, text: str | None) -> None:
-        if text is not None:
-            self.stops.watch(text)
+    @at_rest
+    def action_watch_line(self, way: int) -> None:
+        """Choose the watch below or above, and select its scalar."""
+        if self.state.choose_watch(self.state.watch + way):
+            frame = self.frame
+            row = frame.watches[self.state.watch].row(frame.view)
+            if row is not None:
+                self.choose(row)
 
-    @on(Watches.Dropped)
-    def dropped(self, message: Watches.Dropped) -> None:
-        """A watch is removed."""
-        if not self.busy:
-            self.stops.unwatch(message.text)
+    @at_rest
+    def action_unwatch(self) -> None:
+        """Remove the chosen watch."""
+        if self.state.annotations.watches:
+            self.stops.unwatch(self.state.annotations.watches[self.state.watch])
 
     # What if.
 
+    @halting
     def action_edit(self) -> None:
         """Ask which value the selected scalar should take, or for any other change."""
-        if self._moving():
-            return
         frame, what_if = self.frame, self.what_if
         row, target = frame.selected, what_if.target(frame)
         if target is None:
@@ -636,44 +503,33 @@ class DebuggerScreen(Screen[None]):
             return
         step, value = what_if.step_of(row), frame.value(row)
         hint = f"A number for {target}{'' if value is None else f' ({exact(value)} now)'}, {OTHER_CHANGES}."
-        asked = AskScreen(f"What if, at step {step}", hint, partial(what_if.read, target, step))
-        self.app.push_screen(asked, self._add_change)
+        self.ask(AskScreen(f"What if, at step {step}", hint, partial(what_if.read, target, step)), what_if.add)
 
-    def _add_change(self, change: Change | None) -> None:
-        if change is not None:
-            self.what_if.add(change)
-
+    @halting
     def action_ablate(self) -> None:
         """Switch the head, the MLP or the position in question off, or on again; ask if none is."""
-        if self._moving():
-            return
         part = in_question(self.frame)
         if part is None:
             self.action_parts()
         else:
             self.what_if.toggle(replace(part, step=self.session.step))
 
+    @halting
     def action_parts(self) -> None:
         """List everything that can be switched off."""
-        if self._moving():
-            return
         if self.session.config.n_layer:
-            self.app.push_screen(PartsScreen(self.frame, self.session.changes), self._toggle_part)
+            self.ask(PartsScreen(self.frame, self.session.changes), self.what_if.toggle)
         else:
             self.app.notify("This model has no layers, and so no parts that can be switched off.")
-
-    def _toggle_part(self, part: Ablation | None) -> None:
-        if part is not None:
-            self.what_if.toggle(part)
 
     def action_compare(self) -> None:
         """Show this moment here and in the run that it is compared with, or no longer."""
         self.grid.choose("comparison")
 
+    @halting
     def action_branches(self) -> None:
         """List the branches."""
-        if not self._moving():
-            self.app.push_screen(BranchesScreen(self.what_if.branches, self.what_if.branch), self._wished)
+        self.app.push_screen(BranchesScreen(self.what_if.branches, self.what_if.branch), self._wished)
 
     def _wished(self, wish: Wish | None) -> None:
         match wish:
@@ -695,55 +551,27 @@ class DebuggerScreen(Screen[None]):
 
     # Gradients and inference.
 
-    @on(Why.Followed)
-    def followed(self, message: Why.Followed) -> None:
-        """Select a link's scalar; backspace returns to the one that it was followed from."""
-        if not self.busy:
-            self.state.follow_from(self.frame.selected)
-            self.choose(message.row)
-
     def action_check_gradient(self) -> None:
         """Check the selected scalar against finite differences; one that was found there is chosen."""
         if self.busy:
             self.notify("The run is on its way to another moment; check a gradient when it has arrived.", timeout=3)
         else:
-            self.app.push_screen(GradCheckScreen(self.session, self.frame.selected), self._checked)
+            self.ask(GradCheckScreen(self.session, self.frame.selected), self.choose)
 
-    def _checked(self, row: int | None) -> None:
-        if row is not None:
-            self.choose(row)
-
+    @halting
     def action_infer(self) -> None:
         """Open inference with the present parameters; the run stays where it is."""
-        if self._moving():
-            return
         earlier = [step for step in self._inferred_steps if step != self.session.step]
         try:
-            screen = InferenceScreen(self.session, earlier, self.frame.around.branch)
+            screen = InferenceScreen(self.session, earlier, self.what_if.branch)
         except EngineError as error:
             self.notify(f"{error}.", severity="warning", timeout=8, markup=False)
         else:
             self._inferred_steps = list(dict.fromkeys([self.session.step, *earlier]))[: MAX_COMPARED_STEPS + 1]
             self.app.push_screen(screen)
 
+    @at_rest
     def action_help(self) -> None:
         """All keys, and the sentences of the present event."""
-        if not self.busy:
-            self.app.push_screen(HelpScreen(self.frame, self.grid.chosen.id if self.grid.chosen else None))
-
-
-NOWHERE = dict.fromkeys(
-    ("next_event", "next_scalar", "next_phase", "next_step", "next_ten_steps"),
-    "The schedule ends here; the flag --num-steps makes it longer.",
-) | {
-    "previous_event": "This is the first event of all.",
-    "previous_scalar": "This is the first scalar of all.",
-    "previous_step": "This is the first training step.",
-    "previous_phase": "This is the first phase of all.",
-    "previous_ten_steps": "This is the first training step.",
-    "next_position": "No later position here: the update has none, and the last one has been reached.",
-    "previous_position": "No earlier position here: the update has none, and the first one has been reached.",
-    "start_of_block": "This is the first event of all.",
-    "first_event": "This is the first event of the step.",
-    "last_event": "This is the last event of the step.",
-}
+        pane = self.grid.chosen.id if self.grid.chosen else None
+        self.app.push_screen(HelpScreen("Help", debugger_help(self.frame, pane)))

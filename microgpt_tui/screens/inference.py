@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -19,13 +20,13 @@ from engine import EngineError, Session
 from engine.sampling.stepper import SampleStepper
 from engine.sampling.strategy import DecodingStrategy
 from microgpt_tui.debugger.keys import KeyCommands
-from microgpt_tui.dialogs.inference_help import InferenceHelp
-from microgpt_tui.dialogs.prompt import AskScreen
+from microgpt_tui.dialogs.help import HelpScreen, inference_help
+from microgpt_tui.dialogs.text_input import AskScreen
 from microgpt_tui.drawing.picture import Picture
-from microgpt_tui.inference import attention, bars, header, lists
+from microgpt_tui.inference import lists, pictures
 from microgpt_tui.inference.keys import IN_INFERENCE
 from microgpt_tui.inference.state import COLDEST, HOTTEST, NOTCH, InferenceState, Position, Temperature
-from microgpt_tui.inference.worker import Helper, generator_of
+from microgpt_tui.inference.worker import DocumentWorker
 from microgpt_tui.widgets.modal import Passing
 from microgpt_tui.widgets.picture_view import PictureView
 
@@ -34,15 +35,15 @@ SHARES = (1, 0, 0.5, 0.1)  # of the schedule: the steps whose names are compared
 PATIENCE = 0.03  # seconds that a key may take before the screen is drawn
 K, P = 5, 0.9  # what top-k and top-p begin with
 DRAWINGS: dict[str, Callable[[InferenceState, int, int], Picture]] = {
-    "place": header.place,
-    "tokens": header.tokens,
-    "slider": header.slider,
-    "bars": bars.probabilities,
-    "inside": attention.inside,
+    "place": pictures.place,
+    "tokens": pictures.tokens,
+    "slider": pictures.slider,
+    "bars": pictures.probabilities,
+    "inside": pictures.inside,
     "beam": lists.draw_beam,
-    "draw": bars.draw_bar,
+    "draw": pictures.draw_bar,
     "names": lists.draw_names,
-    "keys": header.keys,
+    "keys": pictures.keys,
 }
 
 
@@ -67,16 +68,13 @@ class InferenceScreen(Passing[None]):
         super().__init__()
         self.session = session
         self._sampler = session.sampler()
-        self._helper = Helper(self, session, self._sampler)
+        self._documents = DocumentWorker(self, session, self._sampler)
         steps = dict.fromkeys([*visited, *(round(share * session.config.num_steps) for share in SHARES)])
-        walk = SampleStepper(
-            self._sampler, session.tokenizer, generator_of(session, 0), DecodingStrategy(session.temperature)
-        )
+        walk = self._walk(0, "", DecodingStrategy(session.temperature))
         self._waiting = False
-        self.seen = InferenceState(walk, session.step, 0, 0, frozenset(session.docs), branch, steps=tuple(steps))
+        self.state = InferenceState(walk, session.step, 0, 0, frozenset(session.docs), branch, steps=tuple(steps))
 
     def compose(self) -> ComposeResult:
-        """The pictures, top to bottom."""
         yield PictureView("place")
         for name, target in (("tokens", Position), ("slider", Temperature)):
             view = PictureView(name)
@@ -91,65 +89,60 @@ class InferenceScreen(Passing[None]):
         yield PictureView("keys")
 
     def on_mount(self) -> None:
-        """Show the first position, and follow changes of the theme."""
         self.app.theme_changed_signal.subscribe(self, lambda _: self.call_later(self.show))
         self.show()
 
     def on_unmount(self) -> None:
-        """Nobody watches any more."""
-        self._helper.stop()
+        self._documents.stop()
 
     def show(self) -> None:
-        """Draw everything."""
         self._waiting = False
         for view in self.query(PictureView):
-            view.show_drawing(partial(DRAWINGS[view.id or ""], self.seen))
+            view.show_drawing(partial(DRAWINGS[view.id or ""], self.state))
 
     def show_soon(self) -> None:
-        """Draw when the keys that are waiting have been seen to: a held key never queues pictures."""
+        """Draw when the waiting keys have been handled: a held key never queues pictures."""
         if not self._waiting:
             self._waiting = True
             self.call_later(self.show)
 
     def _moved(self) -> None:
         """The walk stands elsewhere, or chooses in another way."""
-        self._help()
+        self._work_out()
         self.show_soon()
 
-    def _help(self) -> None:
-        """Have what is shown besides the walk worked out anew."""
-        walk = self.seen.walk
-        self._helper.stop()
-        self.seen = replace(self.seen, beam=None, names={}, pending="")
+    def _work_out(self) -> None:
+        """Let the documents that are shown, if any, be worked out again."""
+        walk = self.state.walk
+        self._documents.stop()
+        self.state = replace(self.state, beam=None, names={}, pending="")
         if self.has_class("-beam"):
-            self.seen = replace(self.seen, pending="searching ...")
-            self._helper.search(walk.tokenizer.decode(walk.ids[1:]), walk.strategy.temperature)
+            self.state = replace(self.state, pending="searching ...")
+            self._documents.search(walk.tokenizer.decode(walk.ids[1:]), walk.strategy.temperature)
         elif self.has_class("-names"):
-            self.seen = replace(self.seen, pending="training on to other steps ...")
-            self._helper.sample(self.seen.steps, walk.strategy, walk.prefix, f"names {self.seen.sequence}")
+            self.state = replace(self.state, pending="training on to other steps ...")
+            self._documents.sample(self.state.steps, walk.strategy, walk.prefix, f"names {self.state.sequence}")
 
-    @on(Helper.Found)
-    def found(self, message: Helper.Found) -> None:
-        """Some of it is there."""
-        self.seen = replace(
-            self.seen,
-            beam=message.beam or self.seen.beam,
-            names={**self.seen.names, **message.names},
-            printed=message.printed or self.seen.printed,
-            pending="" if message.over else self.seen.pending,
+    @on(DocumentWorker.Found)
+    def found(self, message: DocumentWorker.Found) -> None:
+        self.state = replace(
+            self.state,
+            beam=message.beam or self.state.beam,
+            names={**self.state.names, **message.names},
+            printed=message.printed or self.state.printed,
+            pending="" if message.last else self.state.pending,
         )
-        if message.trouble:
-            self.notify(f"{message.trouble}.", severity="warning", timeout=8, markup=False)
+        if message.error:
+            self.notify(f"{message.error}.", severity="warning", timeout=8, markup=False)
         self.show_soon()
 
     @on(PictureView.Chosen)
     def chosen(self, message: PictureView.Chosen) -> None:
-        """Someone pointed at the slider, or at a token."""
         match message.target:
             case Temperature(value):
-                self._change(replace(self.seen.walk.strategy, temperature=value))
+                self._change(replace(self.state.walk.strategy, temperature=value))
             case Position(pos):
-                walk = self.seen.walk
+                walk = self.state.walk
                 while walk.here.pos > pos and walk.back():
                     pass
                 if walk.here.pos < pos:
@@ -158,7 +151,7 @@ class InferenceScreen(Passing[None]):
                     self._moved()
 
     def _change(self, strategy: DecodingStrategy) -> None:
-        walk = self.seen.walk
+        walk = self.state.walk
         if strategy != walk.strategy:
             self._try(lambda: walk.change(strategy))
             self._moved()
@@ -172,14 +165,14 @@ class InferenceScreen(Passing[None]):
             return None
 
     def _walk_on(self, walk: SampleStepper, way: int) -> None:
-        if walk is self.seen.walk:  # not another one by now
+        if walk is self.state.walk:  # not another one by now
             self.action_walk(way, True)
 
     # Keys.
 
     def action_walk(self, way: int, whole: bool = False) -> None:
         """A position on or back, or as many as there are."""
-        walk = self.seen.walk
+        walk = self.state.walk
         before, deadline = walk.here.pos, time.monotonic() + PATIENCE
 
         def walk_on() -> bool:
@@ -203,34 +196,27 @@ class InferenceScreen(Passing[None]):
 
     def _other_name(self, way: int) -> bool:
         """From the end of a name to the next one, from the first position to the end of the one before; else False."""
-        walk = self.seen.walk
+        walk = self.state.walk
         if way > 0 and walk.over:
-            other = self._try(walk.following)
-        elif way < 0 and len(walk.looks) == 1 and walk.before is not None:
-            before = walk.before
-            other = self._try(lambda: self._back_to(before, walk.strategy))
+            self._go_to(self._try(walk.following))
+        elif way < 0 and len(walk.looks) == 1 and (before := walk.before) is not None:
+
+            def back() -> SampleStepper:
+                before.change(walk.strategy)
+                return before
+
+            self._go_to(self._try(back))
         else:
             return False
-        if other is not None:
-            self.seen = replace(self.seen, walk=other)
-            self._moved()
         return True
 
-    @staticmethod
-    def _back_to(walk: SampleStepper, strategy: DecodingStrategy) -> SampleStepper:
-        """A walk as it was left, but with the present strategy."""
-        walk.change(strategy)
-        return walk
-
     def action_warm(self, way: int) -> None:
-        """A notch on the slider."""
-        strategy = self.seen.walk.strategy
+        strategy = self.state.walk.strategy
         value = round(strategy.temperature / NOTCH + way) * NOTCH
         self._change(replace(strategy, temperature=round(min(max(value, COLDEST), HOTTEST), 2)))
 
     def action_mode(self) -> None:
-        """The next way to choose."""
-        s = self.seen.walk.strategy
+        s = self.state.walk.strategy
         plain = DecodingStrategy(s.temperature)
         if s.greedy:
             self._change(replace(plain, top_k=min(K, self.session.tokenizer.vocab_size)))
@@ -241,7 +227,7 @@ class InferenceScreen(Passing[None]):
 
     def action_more(self, way: int) -> None:
         """A larger or smaller k or p; a list that is longer than its sheet scrolls."""
-        s = self.seen.walk.strategy
+        s = self.state.walk.strategy
         if self.has_class("-names"):
             names = self.query_one("#names", PictureView)
             names.scroll_to_line(names.top - way)
@@ -253,34 +239,32 @@ class InferenceScreen(Passing[None]):
             self.notify("m chooses top-k or top-p; then ↑ and ↓ change k or p.", timeout=3)
 
     def action_anew(self, way: int) -> None:
-        """Another sequence of random numbers."""
-        self._begin(max(self.seen.sequence + way, 0), self.seen.walk.prefix)
+        self._begin(max(self.state.sequence + way, 0), self.state.walk.prefix)
 
     def _begin(self, sequence: int, prefix: str) -> None:
-        walk = self._try(lambda: self._walk(sequence, prefix))
-        if walk is not None:
-            self.seen = replace(self.seen, walk=walk, sequence=sequence)
-            self._moved()
+        self._go_to(self._try(lambda: self._walk(sequence, prefix, self.state.walk.strategy)), sequence)
 
-    def _walk(self, sequence: int, prefix: str) -> SampleStepper:
-        numbers, strategy = generator_of(self.session, sequence), self.seen.walk.strategy
+    def _walk(self, sequence: int, prefix: str, strategy: DecodingStrategy) -> SampleStepper:
+        """A walk from its first position. Sequence 0 has the random numbers that the run would draw next."""
+        numbers = random.Random(f"{self.session.config.seed} {sequence}")
+        if not sequence:
+            numbers.setstate(self.session.generator.getstate())
         return SampleStepper(self._sampler, self.session.tokenizer, numbers, strategy, prefix)
 
+    def _go_to(self, walk: SampleStepper | None, sequence: int | None = None) -> None:
+        """Show another walk, if there is one."""
+        if walk is not None:
+            self.state = replace(self.state, walk=walk, sequence=self.state.sequence if sequence is None else sequence)
+            self._moved()
+
     def action_prefix(self) -> None:
-        """Ask for a prefix, and begin again with it."""
-
-        def take(walk: SampleStepper | None) -> None:
-            if walk is not None:
-                self.seen = replace(self.seen, walk=walk)
-                self._moved()
-
+        walk = self.state.walk
         hint = "Characters of the documents; nothing at all begins with BOS alone."
-        read = partial(self._walk, self.seen.sequence)
-        self.app.push_screen(AskScreen("What documents begin with", hint, read, self.seen.walk.prefix), take)
+        read = partial(self._walk, self.state.sequence, strategy=walk.strategy)
+        self.app.push_screen(AskScreen("What documents begin with", hint, read, walk.prefix), self._go_to)
 
     def action_layer(self) -> None:
-        """Look into the next layer, if there is any."""
-        self.seen = replace(self.seen, layer=(self.seen.layer + 1) % max(self.session.config.n_layer, 1))
+        self.state = replace(self.state, layer=(self.state.layer + 1) % max(self.session.config.n_layer, 1))
         self.show_soon()
 
     def action_show(self, what: str) -> None:
@@ -290,5 +274,4 @@ class InferenceScreen(Passing[None]):
         self._moved()
 
     def action_help(self) -> None:
-        """How to read the screen, and all its keys."""
-        self.app.push_screen(InferenceHelp())
+        self.app.push_screen(HelpScreen("Inference", inference_help()))

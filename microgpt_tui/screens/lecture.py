@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events, on
@@ -16,12 +17,11 @@ from engine.timeline.events import Phase
 from microgpt_tui.debugger.keys import IN_LECTURE
 from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.dialogs.chapters import ChaptersScreen
-from microgpt_tui.lectures.lecture import Lecture, leaves
-from microgpt_tui.lectures.page import Course, Run
-from microgpt_tui.lectures.player import LecturePlayer
-from microgpt_tui.lectures.progress import Press
-from microgpt_tui.lectures.rendered_page import RenderedPage
-from microgpt_tui.lectures.shared_notes import SharedNotes
+from microgpt_tui.lectures.lecture import Lecture
+from microgpt_tui.lectures.page import Course, Train
+from microgpt_tui.lectures.player import LecturePlayer, Press
+from microgpt_tui.lectures.rendered_page import RenderedPage, render_pages
+from microgpt_tui.lectures.speaker_notes import SharedNotes
 from microgpt_tui.panes import registry
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.layouts import Split, plan, spotlit
@@ -42,29 +42,30 @@ class LectureScreen(DebuggerScreen):
         for key in IN_LECTURE
     ] + DebuggerScreen.BINDINGS  # a key that is bound anew would lose what it does while exploring
 
+    @dataclass
     class Prepared(Message):
         """The numbers of a page are known."""
 
-        def __init__(self, leaf: RenderedPage) -> None:
-            self.leaf = leaf
-            super().__init__()
+        page: RenderedPage
 
-    class Left(Message):
-        """A screen's chapter is left, for a chapter and a page of a course; None ends the lecture."""
+    @dataclass
+    class ChapterLeft(Message):
+        """A screen's chapter ends, for a chapter and a page of a course; None ends the lecture."""
 
-        def __init__(self, screen: LectureScreen, to: tuple[int, int] | None, course: Course | None = None) -> None:
-            self.screen, self.to, self.course = screen, to, course or screen.player.lecture.course
-            super().__init__()
+        screen: LectureScreen
+        course: Course
+        to: tuple[int, int] | None
 
     def __init__(self, session: Session, lecture: Lecture, shared: SharedNotes | None = None) -> None:
         super().__init__(session)
         self.player = LecturePlayer(lecture, self.stops.scope, registry.screen_names())
+        self.navigator.diverted = lambda: self.player.aim is not None
+        self.after_show = self._light_panes
         self._shared = shared  # notes, for other terminals
-        self._quoted = session.restart_copy()  # what the pages quote is asked of this one
+        self._quoted = session.restart_copy()  # the numbers that pages quote are read from this run
         self._gone = False
 
     def compose(self) -> ComposeResult:
-        """The page, the debugger, and the line below."""
         yield LecturePage("page")
         yield from super().compose()
         yield Footing("footing")
@@ -74,16 +75,13 @@ class LectureScreen(DebuggerScreen):
         lecture = self.player.lecture
         self.page_pane.chapter = lecture.chapter.title
         self.run_worker(self._prepare, thread=True, group="pages")
-        self.set_interval(1.0, self._show_standing)
-        self.set_interval(1.0, self._share_notes)  # does nothing, unless the file could not be written before
+        self.set_interval(1.0, self._show_status)
         self.open_page(lecture.page)
 
     def on_unmount(self) -> None:
-        """Stop the worker."""
         self._gone = True
 
     def on_resize(self, event: events.Resize) -> None:
-        """Put the page beside the panes or above them."""
         self.set_class(event.size.width >= BESIDE, "-beside")
         self.set_class(event.size.width < BESIDE, "-above")
         self._fit_page(event.size)
@@ -92,17 +90,14 @@ class LectureScreen(DebuggerScreen):
 
     @property
     def page_pane(self) -> LecturePage:
-        """The page's widget."""
         return self.query_one(LecturePage)
 
     @property
     def blank(self) -> bool:
-        """Whether the screen is blanked."""
         return self.has_class("-blank")
 
-    def show(self) -> None:
-        """Hand the present moment to every pane; panes that are not in question stand back."""
-        super().show()
+    def _light_panes(self) -> None:
+        """The panes show the moment: fade those that are not in question, and see whether the viewer has answered."""
         for view in self.query(PictureView).exclude("Pane"):
             view.redraw()
         spots = self.player.spotlight
@@ -120,9 +115,9 @@ class LectureScreen(DebuggerScreen):
         page = self.page_pane.outer_size
         beside = self.has_class("-beside")
         room = Size(self.size.width - page.width * beside, self.size.height - page.height * (not beside))
-        scene = self.player.scene
-        names = [name for name in scene.spotlight if name in registry.ids()]
-        if isinstance(scene.page.act, Run) and "training" not in names:
+        bound = self.player.bound
+        names = [name for name in bound.spotlight if name in registry.ids()]
+        if isinstance(bound.page.act, Train) and "training" not in names:
             names.append("training")  # the curve grows
         return spotlit(names, room) if names else plan(phase, room)
 
@@ -138,37 +133,33 @@ class LectureScreen(DebuggerScreen):
         """Show the page as far as it has come."""
         pane = self.page_pane
         pane.waiting = self.player.lecture.words["preparing"]
-        pane.leaf = self.player.shown_leaf
+        pane.rendered = self.player.shown
         self._fit_page(self.size)
         pane.redraw()
-        self._show_standing()
-        self._share_notes()
+        self._show_status()
 
-    def _share_notes(self) -> None:
+    def _show_status(self) -> None:
+        """Show the line below the page, and share the speaker notes; both do nothing where nothing has changed."""
+        if self.is_current:
+            self.query_one(Footing).show_status(self.player.status())
         if self._shared is not None:
             self._shared.share(self.player.notes(self.blank))
-
-    def _show_standing(self) -> None:
-        """Say below what the next press does, and where the lecture is."""
-        if self.is_current:
-            self.query_one(Footing).stand(self.player.standing())
 
     # Pages.
 
     def _prepare(self) -> None:
         """In a thread: the pages with their numbers, from a run of their own."""
-        for leaf in leaves(self.player.scenes, self._quoted):
+        for rendered in render_pages(self.player.bound_pages, self._quoted):
             if self._gone:
                 return
-            self.post_message(self.Prepared(leaf))
+            self.post_message(self.Prepared(rendered))
 
     @on(Prepared)
     def prepared(self, message: Prepared) -> None:
-        """One more page can be shown."""
         if not self.whole:
             return
-        present = self.player.add(message.leaf)
-        self._share_notes()
+        present = self.player.add(message.page)
+        self._show_status()
         if present:
             self.open_page(self.player.lecture.page)
 
@@ -178,15 +169,15 @@ class LectureScreen(DebuggerScreen):
         self.grid.zoomed = None
         self.set_focus(None)
         self._show_page()
-        if self.player.leaf is not None:
-            self._bring(self.player.leaf.start)
+        if self.player.rendered is not None:
+            self._bring(self.player.rendered.start)
 
     def _turn_to(self, page: int) -> None:
         """Turn to a page of this chapter, or of the one before or after it."""
-        if 0 <= page < len(self.player.scenes):
+        if 0 <= page < len(self.player.bound_pages):
             self.open_page(page)
         elif (other := self.player.other_chapter(page)) is not None:
-            self.post_message(self.Left(self, other))
+            self.post_message(self.ChapterLeft(self, self.player.lecture.course, other))
         else:
             self.notify(self.player.lecture.words["start" if page < 0 else "end"], timeout=3)
 
@@ -195,9 +186,7 @@ class LectureScreen(DebuggerScreen):
     def _bring(self, moment: Moment) -> None:
         """Let the run stand at a moment of the page, now or when it has come there."""
         self.player.aim = moment
-        if self.busy:
-            self.motion.halt()  # what it arrives at is not the aim; see `landed`
-        elif self.go(moment):
+        if not self.navigator.halt() and self.navigator.go(moment):  # where a halted run arrives is not the aim
             self._land()
 
     def _land(self) -> None:
@@ -207,20 +196,17 @@ class LectureScreen(DebuggerScreen):
         for sentence in missing:
             self.notify(sentence, severity="warning", markup=False)
         self.player.await_viewer(self.frame)
-        if self.player.turn.done:
+        if self.player.done:
             self._show_page()
         self.show()
 
-    def _goes_on(self) -> bool:
-        return self.motion.halted and self.player.aim is not None
-
     @on(RunController.Arrived)
     def landed(self) -> None:
-        """A run that was moving stands still. The debugger hears of it after this."""
+        """The run has stopped. The debugger handles this message after this screen."""
         self.call_later(self._landed)
 
     def _landed(self) -> None:
-        if self.busy or self.player.leaf is None or not self.whole:
+        if self.busy or self.player.rendered is None or not self.whole:
             return
         if self.player.aim is not None:
             self._bring(self.player.aim)
@@ -229,16 +215,15 @@ class LectureScreen(DebuggerScreen):
             self._land()
 
     def _finish(self) -> None:
-        """The page has done what it does."""
         self.player.finish()
         self._show_page()
         self.grid.place()
 
     def finish(self) -> None:
         """Show the page as it is when it has done what it does, at once."""
-        leaf = self.player.leaf
-        if leaf is not None:
-            self.player.aim = leaf.end if self.busy or leaf.end != self.session.moment else None
+        rendered = self.player.rendered
+        if rendered is not None:
+            self.player.aim = rendered.end if self.busy or rendered.end != self.session.moment else None
             self._finish()
             if self.player.aim is not None:
                 self._bring(self.player.aim)
@@ -259,38 +244,35 @@ class LectureScreen(DebuggerScreen):
         if action == "come_back":
             return False
         if action == "pick":
-            leaf = player.leaf
-            return player.turn.next is Press.REVEAL and leaf is not None and parameters[0] < len(leaf.options)  # type: ignore[operator]
+            rendered = player.rendered
+            return player.next is Press.REVEAL and rendered is not None and parameters[0] < len(rendered.options)  # type: ignore[operator]
         if action == "explore":
             return not self.grid.zoomed and not self.grid.chosen
         return True
 
     def on_key(self, event: events.Key) -> None:
-        """A key that a page waits for does what it does, and the page answers."""
+        """End the act of a page that waits for this key; the key does what it always does as well."""
         if self.player.answered_by_key(event.key):
             self.call_later(self._finish)
 
     def action_advance(self) -> None:
         """What the page does next; when it is done, the page after it."""
         player = self.player
-        if self._unblanked() or player.leaf is None:
+        if self._unblanked() or player.rendered is None:
             return
-        press, doing = player.turn.next, player.scene.doing
+        press, expected = player.next, player.bound.expected
         if press is Press.TURN:
             self._turn_to(player.lecture.page + 1)
             return
         if press in (Press.REVEAL, Press.SKIP):
             self.finish()
             return
-        player.turn = player.turn.pressed()
+        player.press()
         self._show_page()
-        if press is Press.GO_ON and doing is not None and doing.key is not None:
-            self.run_worker(self.run_action(doing.key.action))  # as if the viewer had pressed it
-        if press is Press.BEGIN and player.moves_run and not self.busy:
-            if self.session.moment != player.leaf.start:
-                self.session.seek(player.leaf.start)
-            self._leave()
-            self.motion.play(player.leaf.end, player.pace())
+        if press is Press.GO_ON and expected is not None and expected.key is not None:
+            self.run_worker(self.run_action(expected.key.action))  # as if the viewer had pressed it
+        if press is Press.BEGIN and not self.busy:
+            self.navigator.play(player.rendered.start, player.rendered.end, player.pace())
 
     def action_turn_back(self) -> None:
         """The start of this page, if it has done something; else the page before."""
@@ -303,37 +285,31 @@ class LectureScreen(DebuggerScreen):
             self._turn_to(page - 1)
 
     def action_digit(self, digit: int) -> None:
-        """Jump to a page; a second digit within a second makes a number of two."""
-        page = self.player.digit(digit)
-        if page is not None:
+        if (page := self.player.digit(digit)) is not None:
             self.open_page(page)
 
     def action_pick(self, option: int) -> None:
-        """Predict an option."""
         self.player.predicted = option
         self._show_page()
 
     def action_blank(self) -> None:
-        """Show nothing at all, or everything again."""
         self.toggle_class("-blank")
-        self._share_notes()
+        self._show_status()
 
     def _unblanked(self) -> bool:
-        """Whether the press was taken up by bringing the screen back."""
+        """Bring a blank screen back. Returns whether it was blank, so that the press does nothing else."""
         was = self.blank
         self.remove_class("-blank")
-        self._share_notes()
+        self._show_status()
         return was
 
     def action_explore(self) -> None:
-        """Leave the page; every key is the debugger's."""
         self._explore(True)
 
     def _explore(self, exploring: bool) -> None:
         self.player.exploring = exploring
         self.set_class(exploring, "-exploring")
-        self._show_standing()
-        self._share_notes()
+        self._show_status()
         self.show()
 
     def action_chapters(self) -> None:
@@ -349,20 +325,17 @@ class LectureScreen(DebuggerScreen):
         self.grid.zoomed = None
         self.set_focus(None)
         self._explore(False)
-        leaf = self.player.leaf
-        if leaf is not None:
-            self._bring(leaf.end if self.player.turn.done else leaf.start)
+        if (page := self.player.rendered) is not None:
+            self._bring(page.end if self.player.done else page.start)
 
     def _begin(self, chosen: tuple[Course, int] | None) -> None:
         if chosen is not None:
             course, place = chosen
-            self.post_message(self.Left(self, (place, 0), course))
+            self.post_message(self.ChapterLeft(self, course, (place, 0)))
 
     def action_hide(self) -> None:
-        """Hide the time and the page count, or show them."""
         self.player.lecture.hidden = not self.player.lecture.hidden
-        self._show_standing()
+        self._show_status()
 
     def action_leave(self) -> None:
-        """End the lecture."""
-        self.post_message(self.Left(self, None))
+        self.post_message(self.ChapterLeft(self, self.player.lecture.course, None))

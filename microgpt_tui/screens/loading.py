@@ -1,7 +1,8 @@
-"""The loading screen: recording, compiling, and training up to the moment asked for, with progress."""
+"""The loading screen: recording, compiling, and training up to the requested moment, with progress."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
@@ -34,24 +35,20 @@ class OpeningScreen(Screen[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("q,escape", "stop", "stop", id="opening.stop", tooltip="Stop")]
 
+    @dataclass
     class Ready(Message):
-        """The session stands at the moment that was asked for, or at a fault on the way.
+        """The session stands at its moment, or at a fault on the way. `warning` is about the compiled loops."""
 
-        `warning` is a sentence for the user about the compiled loops.
-        """
+        session: Session
+        warning: str | None
 
-        def __init__(self, session: Session, warning: str | None) -> None:
-            self.session, self.warning = session, warning
-            super().__init__()
-
+    @dataclass
     class Failed(Message):
-        """It cannot be opened."""
+        """The session cannot be opened."""
 
-        def __init__(self, error: EngineError) -> None:
-            self.error = error
-            super().__init__()
+        error: EngineError
 
-    class Left(Message):
+    class Cancelled(Message):
         """The user does not want to wait."""
 
     def __init__(self, start: Start) -> None:
@@ -60,32 +57,28 @@ class OpeningScreen(Screen[None]):
         self._stopped = False
 
     def compose(self) -> ComposeResult:
-        """A name, what is being done, and how far it is: one widget, since the first frame should be there at once."""
-        yield Static(self._words(DOING, 0.0))
+        yield Static(self._words(DOING, 0.0))  # one widget, since the first frame should be there at once
 
     def _words(self, doing: str, share: float) -> Text:
         done = f"{bar(share, 1.0, WIDTH - 5):─<{WIDTH - 5}} {share:4.0%}"
         return Text.assemble(("microgpt-tui\n", theme.STRONG), doing + "\n", done)
 
     def on_mount(self) -> None:
-        """Begin."""
         self.call_after_refresh(self._open)  # first a frame, then the work
 
     def on_unmount(self) -> None:
-        """Nobody waits any more."""
         self._stopped = True
 
     def action_stop(self) -> None:
-        """Stop at the next chance."""
         self._stopped = True
-        self.post_message(self.Left())
+        self.post_message(self.Cancelled())
 
     @work(thread=True)
     def _open(self) -> None:
         warning = None
         try:
             session = Session(self.start.config, self.start.docs, progress=self._recorded)
-            self._tell("getting the loops ready (compiled once, then kept) …", 0.0)
+            self._report("getting the loops ready (compiled once, then kept) …", 0.0)
             warm_up()
             warning = take_warning()
             if self.start.run is not None:
@@ -94,33 +87,34 @@ class OpeningScreen(Screen[None]):
             session.seek(target, on_step=partial(self._trained, target.step))
         except Stopped:
             return
-        except MemoryError:
-            trouble = DataError("there is not enough memory for this; give less data, or choose a smaller model")
-            self.post_message(self.Failed(trouble))
         except NumericFault:
-            self.post_message(self.Ready(session, warning))  # it stands at the fault, where it can be looked at
+            pass  # the session stands at the fault, which can be inspected
+        except MemoryError:
+            error = DataError("there is not enough memory for this; give less data, or choose a smaller model")
+            self.post_message(self.Failed(error))
+            return
         except EngineError as error:
             self.post_message(self.Failed(error))
-        else:
-            self.post_message(self.Ready(session, warning))
+            return
+        self.post_message(self.Ready(session, warning))
 
     def _recorded(self, share: float) -> bool:
-        self._tell(DOING, share)
+        self._report(DOING, share)
         return self._stopped
 
     def _trained(self, until: int, step: int, loss: float) -> bool:
         if step % 10 == 0:
-            self._tell(f"training: step {step} of {until}, loss {loss:.4f}", step / until)
+            self._report(f"training: step {step} of {until}, loss {loss:.4f}", step / until)
         return self._stopped
 
-    def _tell(self, doing: str, share: float) -> None:
+    def _report(self, doing: str, share: float) -> None:
         if self._stopped:
             raise Stopped("opening was stopped")
         try:
-            self.app.call_from_thread(self._say, doing, share)
+            self.app.call_from_thread(self._show_progress, doing, share)
         except RuntimeError:  # the app has ended in the meantime
             raise Stopped("opening was stopped") from None
 
-    def _say(self, doing: str, share: float) -> None:
+    def _show_progress(self, doing: str, share: float) -> None:
         for text in self.query(Static):  # it is gone while the screen goes away
             text.update(self._words(doing, share))

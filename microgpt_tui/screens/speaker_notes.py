@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
@@ -14,9 +15,8 @@ from textual.widget import Widget
 
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.markdown import prose
-from microgpt_tui.drawing.picture import measured
 from microgpt_tui.lectures.lecture import minutes
-from microgpt_tui.lectures.speaker_notes import Notes, Seen
+from microgpt_tui.lectures.speaker_notes import Audience, Notes
 from microgpt_tui.texts.sentences import lecture_words
 
 Lines = Callable[[int], list[Text]]
@@ -24,19 +24,17 @@ Lines = Callable[[int], list[Text]]
 
 
 class Lined(Widget):
-    """Lines that are made for the width that there is; as high as there are lines."""
+    """Shows the lines that a function makes for the widget's width; as high as there are lines."""
 
     def __init__(self, lines: Lines, name: str) -> None:
         super().__init__(id=name)
         self._lines = lines
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """How many lines there are."""
         del container, viewport
         return len(self._lines(width))
 
     def render(self) -> Text:
-        """The lines, each cut where there is no room."""
         width, lines = self.content_size.width, []
         for line in self._lines(width):
             line.truncate(width, overflow="ellipsis")
@@ -45,12 +43,12 @@ class Lined(Widget):
 
 
 class NotesScreen(Screen[None]):
-    """Shows `notes` as they are heard; None while there is no lecture. Time goes on by itself in between."""
+    """Shows the notes handed to `show_notes`: None while there is no lecture. The clocks run by themselves."""
 
     DEFAULT_CSS = """
     NotesScreen { background: $background; color: $foreground; }
     NotesScreen #top { dock: top; height: 1; padding: 0 2; background: $panel; }
-    NotesScreen #said { height: 1fr; padding: 1 2 0 2; scrollbar-size-vertical: 1; }
+    NotesScreen #scrolled { height: 1fr; padding: 1 2 0 2; scrollbar-size-vertical: 1; }
     NotesScreen #notes { height: auto; max-width: 96; }
     NotesScreen #below { dock: bottom; height: auto; padding: 0 2; background: $panel; }
     """
@@ -59,35 +57,32 @@ class NotesScreen(Screen[None]):
         super().__init__()
         self.notes: Notes | None = None
         self._words = lecture_words(language)
-        self._nothing = self._words["none"]  # what is said while there is no lecture
+        self._nothing = self._words["none"]  # shown while there is no lecture
         self._clock, self._now = clock, now
-        self._heard = 0.0
+        self._received = 0.0
 
     def compose(self) -> ComposeResult:
-        """A line of where and when, the notes, and what comes next."""
         yield Lined(self._top, "top")
-        with VerticalScroll(id="said"):
-            yield Lined(self._said, "notes")
+        with VerticalScroll(id="scrolled"):
+            yield Lined(self._middle, "notes")
         yield Lined(self._below, "below")
 
     def on_mount(self) -> None:
-        """Let the clocks go; and scroll by keys."""
         self.set_interval(1.0, self.query_one("#top").refresh)
-        self.query_one("#said").focus()
+        self.query_one("#scrolled").focus()
 
-    def hear(self, notes: Notes | None) -> None:
+    def show_notes(self, notes: Notes | None) -> None:
         """Show another page, or how a page has come on; None when the lecture has ended."""
-        before, self.notes, self._heard = self.notes, notes, self._clock()
+        before, self.notes, self._received = self.notes, notes, self._clock()
         if notes is None:
             self._nothing = self._words["ended"]
         else:
             self._words = lecture_words(notes.language)
         if before is None or notes is None or (before.chapter, before.page) != (notes.chapter, notes.page):
-            self.query_one("#said").scroll_home(animate=False)
+            self.query_one("#scrolled").scroll_home(animate=False)
         self.show()
 
     def show(self) -> None:
-        """Draw everything again."""
         for lined in self.query(Lined):
             lined.refresh(layout=True)
 
@@ -96,41 +91,39 @@ class NotesScreen(Screen[None]):
         notes = self.notes
         if notes is None:
             return [_spread(Text("microgpt-tui", theme.DIM), right, width)]
-        elapsed = minutes(notes.elapsed + self._clock() - self._heard)
+        elapsed = minutes(notes.elapsed + self._clock() - self._received)
         right = Text.assemble((f"{self._words['elapsed']} ", theme.DIM), (elapsed, theme.STRONG), "   ", right)
         left = Text.assemble((f"{notes.page + 1}/{notes.pages}", theme.NEW), "  ", (notes.chapter, theme.TEXT))
-        if notes.seen is not Seen.PAGE:
-            word = self._words["blanked" if notes.seen is Seen.BLANK else "exploring"]
+        if notes.audience is not Audience.PAGE:
+            word = self._words["blanked" if notes.audience is Audience.BLANK else "exploring"]
             left = Text.assemble((f" {word} ", theme.NOW), "  ", left)
         return [_spread(left, right, width)]
 
-    def _said(self, width: int) -> list[Text]:
+    def _middle(self, width: int) -> list[Text]:
         notes = self.notes
         if notes is None:
             return prose(self._nothing, width)
-        said = prose(notes.notes, width) or [Text(self._words["no_notes"], theme.DIM)]
-        return [*(Text(line.plain, theme.NEW) for line in prose(notes.title, width)), Text(), *said]
+        title = [Text(line.plain, theme.NEW) for line in prose(notes.title, width)]
+        return [*title, Text(), *(prose(notes.notes, width) or [Text(self._words["no_notes"], theme.DIM)])]
 
     def _below(self, width: int) -> list[Text]:
         notes, words = self.notes, self._words
         if notes is None:
             return []
         labels = (words["answer" if notes.asks else "then"], words["press"], words["coming"])
-        room = max(measured(label)[1] for label in labels) + 2
+        room = max(map(cell_len, labels)) + 2
         answer = [Text(notes.right, theme.TARGET)] if notes.right else []
         answer += prose(notes.then, width - room)
-        if notes.done:  # everyone sees it by now
+        if notes.done:  # the audience sees it by now
             answer = [Text(line.plain, theme.DIM) for line in answer]
-        told = (answer, [Text(notes.press, theme.TEXT)], [Text(notes.coming or words["last"], theme.TEXT)])
-        return [
-            Text.assemble((_padded(label if number == 0 else "", room), theme.DIM), line)
-            for label, lines in zip(labels, told, strict=True)
-            for number, line in enumerate(lines)
-        ]
-
-
-def _padded(text: str, width: int) -> str:
-    return text + " " * (width - measured(text)[1])
+        texts = (answer, [Text(notes.press, theme.TEXT)], [Text(notes.coming or words["last"], theme.TEXT)])
+        below = []
+        for label, lines in zip(labels, texts, strict=True):
+            for number, line in enumerate(lines):
+                lead = Text("" if number else label, theme.DIM)
+                lead.truncate(room, pad=True)
+                below.append(Text.assemble(lead, line))
+        return below
 
 
 def _spread(left: Text, right: Text, width: int) -> Text:

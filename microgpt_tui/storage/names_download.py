@@ -1,4 +1,4 @@
-"""The file of names that `microgpt.py` downloads: fetched once, checked, and kept in the user's cache."""
+"""The file of names that `microgpt.py` downloads: fetched once, checked, and stored in the user's cache."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ PATIENCE = 20.0  # seconds without a byte until the connection counts as lost
 PIECE = 16 * 1024  # bytes from one report of progress to the next
 
 Report = Callable[[int, int], None]
-"""Told how many bytes have come, and of how many; 0 where that is not known."""
+"""Called with the number of bytes received, and the total or 0."""
 
 
 def cached() -> Path:
-    """Where the file is kept. It need not be there yet."""
+    """The path of the file in the cache. It need not exist yet."""
     return folder("XDG_CACHE_HOME", user_cache_path) / FILE
 
 
 def fetch(report: Report) -> Path:
-    """The file, fetched first unless it is there and whole. Raises DataError; what came broken is not kept."""
+    """The file, downloaded unless the cache has it. Raises DataError; a damaged download is removed."""
     import pooch
     from pooch.downloaders import HTTPDownloader
     from requests import RequestException
 
     pooch.get_logger().setLevel(logging.WARNING)
-    kept, by_hand = cached(), f"or download {URL} yourself and give it with --data FILE"
+    file, by_hand = cached(), f"or download {URL} yourself and give it with --data FILE"
     downloader = HTTPDownloader(progressbar=_Progress(report), chunk_size=PIECE, timeout=PATIENCE)
     try:
-        found: str = pooch.retrieve(URL, f"sha256:{SHA256}", kept.name, kept.parent, downloader=downloader)
+        pooch.retrieve(URL, f"sha256:{SHA256}", file.name, file.parent, downloader=downloader)
     except RequestException as error:
         raise DataError(f"the names cannot be fetched ({_reason(error)}); try again online, {by_hand}") from None
     except ValueError:
@@ -46,8 +46,8 @@ def fetch(report: Report) -> Path:
         ) from None
     except OSError as error:
         reason = error.strerror or "it cannot be written there"
-        raise DataError(f"the names cannot be kept in {kept.parent} ({reason}); free it, {by_hand}") from None
-    return Path(found)
+        raise DataError(f"the names cannot be kept in {file.parent} ({reason}); free it, {by_hand}") from None
+    return file
 
 
 def _reason(error: Exception) -> str:
@@ -59,19 +59,17 @@ def _reason(error: Exception) -> str:
 
 
 class _Progress:
-    """What pooch's downloader asks of a progress bar."""
+    """The interface of a progress bar that pooch's downloader needs."""
 
     def __init__(self, report: Report) -> None:
         self._report, self.total, self._done = report, 0, 0
 
     def update(self, n: int) -> None:
-        """So many bytes more have come."""
         self._done += n
         self._report(min(self._done, self.total) if self.total else self._done, self.total)
 
     def reset(self) -> None:
-        """Begin to count anew."""
         self._done = 0
 
     def close(self) -> None:
-        """All is there."""
+        pass

@@ -1,40 +1,56 @@
-"""Folders for settings and state: those of the user, or a temporary one for a client of `serve`.
-
-The one place that says where settings and saved work belong. A visitor's belong in a folder that goes away with them.
-"""
+"""Folders for settings and state, those of the user or a temporary one for a client process; and paths as typed."""
 
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
-VISITOR = "MICROGPT_TUI_VISITOR"
-"""The variable that `serve` sets for each visitor's process: the folder that is the visitor's own."""
+CLIENT_FOLDER = "MICROGPT_TUI_CLIENT_FOLDER"
+"""The variable that `serve` sets for each client process: its temporary folder."""
 
 NAME = "microgpt-tui"
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 def in_browser() -> bool:
-    """Whether a visitor drives this process, who is not to reach the files of the one who started the server."""
-    return VISITOR in os.environ
+    """Whether this is a client process of `serve`, which must not reach the files of the server's owner."""
+    return CLIENT_FOLDER in os.environ
 
 
 def state_folder() -> Path:
-    """Where work that was left is kept. It need not exist yet."""
-    from platformdirs import user_state_path  # here, since no help needs it
+    """The folder of saved sessions and shared notes. It need not exist yet."""
+    from platformdirs import user_state_path  # here, so that --help is quick
 
-    return Path(os.environ[VISITOR]) if in_browser() else folder("XDG_STATE_HOME", user_state_path)
+    return Path(os.environ[CLIENT_FOLDER]) if in_browser() else folder("XDG_STATE_HOME", user_state_path)
 
 
 def settings_folder() -> Path:
-    """Where settings are kept. It need not exist yet."""
+    """The folder of settings. It need not exist yet."""
     from platformdirs import user_config_path
 
-    return Path(os.environ[VISITOR]) if in_browser() else folder("XDG_CONFIG_HOME", user_config_path)
+    return Path(os.environ[CLIENT_FOLDER]) if in_browser() else folder("XDG_CONFIG_HOME", user_config_path)
 
 
 def folder(variable: str, usual: Callable[..., Path]) -> Path:
-    """Where a variable of the XDG base directories says, on every system; else the system's own place."""
-    said = Path(os.environ.get(variable, ""))
-    return said / NAME if said.is_absolute() else usual(NAME, appauthor=False)
+    """The folder that an XDG variable names, on every system, else `usual`, a function of platformdirs."""
+    base = Path(os.environ.get(variable, ""))
+    return base / NAME if base.is_absolute() else usual(NAME, appauthor=False)
+
+
+class PathError(ValueError):
+    """A text that is no path. The message is the rest of a sentence about it, with what to do."""
+
+
+def typed_path(text: str) -> Path:
+    """The path, with ~ at its beginning expanded. Raises PathError for an address or an empty text."""
+    if not text.strip():
+        raise PathError("is empty; give the path of a file")
+    if ADDRESS.match(text):
+        raise PathError(
+            f"is an address on the internet, not a file; download it (curl -LO {shlex.quote(text)}) "
+            "and give the path of the file"
+        )
+    return Path(os.path.expanduser(text))

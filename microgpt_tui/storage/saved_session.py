@@ -1,7 +1,7 @@
-"""`SavedSession`: where the user was, in a small file of the state folder, with the run itself beside it.
+"""`SavedSession`: where the user was, as JSON in the state folder, with the run itself in a file beside it.
 
-The run only saves time: without it the moment is reached by training anew, to the same bits. The desk and the run of
-the session before are there too, under other names: a new session does not overwrite them.
+The run only saves time: without it the moment is reached by training again, to the same bits. The files of the session
+before the last one have names that begin with `earlier-`.
 """
 
 from __future__ import annotations
@@ -26,17 +26,15 @@ from microgpt_tui.drawing.terminal_text import shell_word
 from microgpt_tui.storage.paths import state_folder
 
 VERSION = 1
-LARGEST = 2**24  # bytes of a desk; it has some thousands
-Plain = dict[str, Any]
-"""What JSON can hold, as `Breakpoint` and its like turn themselves into and are made from."""
+MAX_BYTES = 2**24  # of the JSON file, which usually has some thousands
+JsonObject = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class SavedSession:
-    """A run's hyperparameters and documents, the moment and focus, and all that the user has laid out around it.
+    """A run's hyperparameters and documents, the moment and focus, and the user's annotations and layout.
 
-    `zoomed` and `pane` name the pane that had all the room and the one that was chosen, `branch` the one of the run
-    that the user was in.
+    `zoomed` is the pane that filled the screen, `pane` the focused one, `branch` the branch of the run on the screen.
     """
 
     config: Config
@@ -44,44 +42,30 @@ class SavedSession:
     where: Focus
     zoomed: str | None = None
     pane: str | None = None
-    breakpoints: list[Plain] = field(default_factory=list)
-    watches: list[Plain] = field(default_factory=list)
-    marks: dict[str, Plain] = field(default_factory=dict)
+    breakpoints: list[JsonObject] = field(default_factory=list)
+    watches: list[JsonObject] = field(default_factory=list)
+    marks: dict[str, JsonObject] = field(default_factory=dict)
     checks: list[str] = field(default_factory=lambda: sorted(CHECKS))
     branch: str | None = None
 
     @property
     def moment(self) -> Moment:
-        """Where in time the user was."""
+        """The moment that the run stood at."""
         return self.where.moment
 
-    def owns(self, run: Checkpoint) -> bool:
-        """Whether a saved run is this desk's."""
-        return run.config == self.config and run.origin.sha256 == self.origin.sha256
+
+def session_file(earlier: bool = False) -> Path:
+    """The file of the last session, or of the one before it."""
+    return state_folder() / ("earlier-desk.json" if earlier else "desk.json")
 
 
-def session_folder() -> Path:
-    """Where desks are kept."""
-    return state_folder()
+def run_file(earlier: bool = False) -> Path:
+    """The file of that session's run."""
+    return state_folder() / ("earlier-run.safetensors" if earlier else "run.safetensors")
 
 
-def desk_file() -> Path:
-    """The file of the desk that was left last."""
-    return session_folder() / "desk.json"
-
-
-def run_file() -> Path:
-    """The file of its run."""
-    return session_folder() / "run.safetensors"
-
-
-def earlier(path: Path) -> Path:
-    """Where the desk or the run of the session before is, by where that of the last one is."""
-    return path.with_name(f"earlier-{path.name}")
-
-
-def written_run() -> tuple[int, int, int] | None:
-    """What tells one writing of the run's file from another, by whichever debugger; None if it is not there."""
+def run_file_stamp() -> tuple[int, int, int] | None:
+    """Changes whenever any debugger writes the file of the last run; None without such a file."""
     try:
         about = run_file().stat()
     except OSError:
@@ -89,43 +73,37 @@ def written_run() -> tuple[int, int, int] | None:
     return about.st_mtime_ns, about.st_ino, about.st_size
 
 
-# Writing.
+def write_session(session: SavedSession, run: Checkpoint | None = None, displace: bool = False) -> bool:
+    """Write the session, and its run if given; each file whole or not at all. Raises CheckpointError.
 
-
-def keep(desk: SavedSession, run: Checkpoint | None = None, displace: bool = False) -> bool:
-    """Write the desk, and its run if given; each whole or not at all. Raises CheckpointError if it cannot be done.
-
-    To `displace` is to move the desk and the run that are there to where `earlier` says; whether there were any.
+    `displace` renames the files that exist to those of the earlier session; the result is whether there were any.
     """
-    about: Plain = {"version": VERSION} | {f.name: _plain(getattr(desk, f.name)) for f in fields(SavedSession)}
-    about[validate.SHA] = validate.digest(about)
     contents = {} if run is None else {run_file(): as_bytes(run)}
-    contents[desk_file()] = json.dumps(about).encode()
+    contents[session_file()] = json.dumps({"version": VERSION} | asdict(session)).encode()
     try:
-        session_folder().mkdir(parents=True, exist_ok=True)
+        state_folder().mkdir(parents=True, exist_ok=True)
         if displace:
             return _displace(contents)
         for path, content in contents.items():
             write_whole(path, content)
     except OSError as error:
         raise CheckpointError(
-            f"where you are cannot be kept: {desk_file()} cannot be written ({error.strerror}); "
+            f"where you are cannot be kept: {session_file()} cannot be written ({error.strerror}); "
             "make room or give yourself the right to write there"
         ) from None
-
     return False
 
 
 def _displace(contents: dict[Path, bytes]) -> bool:
-    """Write files in the place of those that are moved away; nothing is moved before all of them are written."""
+    """Write all contents under temporary names before any file is renamed, so that an error changes nothing."""
     new = {path: path.with_name(f"new-{path.name}") for path in contents}
     try:
         for path, content in contents.items():
             write_whole(new[path], content)
-        displaced = desk_file().is_file()
-        for path in (run_file(), desk_file()):
-            if path.is_file():
-                os.replace(path, earlier(path))
+        displaced = session_file().is_file()
+        for file in (run_file, session_file):
+            if file().is_file():
+                os.replace(file(), file(earlier=True))
         for path in contents:
             os.replace(new[path], path)
     finally:
@@ -135,23 +113,16 @@ def _displace(contents: dict[Path, bytes]) -> bool:
     return displaced
 
 
-def _plain(value: Any) -> Any:
-    return asdict(value) if isinstance(value, Config | Origin | Focus) else value
+def load_session(earlier: bool = False) -> SavedSession:
+    """The last session, or the one before it. Raises CheckpointError if there is none.
 
-
-# Reading.
-
-
-def left(before: bool = False) -> SavedSession:
-    """The desk that was left last, or the one `before` it.
-
-    Raises CheckpointError if there is none, or if it is damaged; a damaged one is set aside.
+    Raises it for a damaged file too, after renaming that.
     """
-    path, run = (earlier(desk_file()), earlier(run_file())) if before else (desk_file(), run_file())
+    path, run = session_file(earlier), run_file(earlier)
     try:
-        return _read(json.loads(read_whole(path, LARGEST)))
+        return _parse(json.loads(read_whole(path, MAX_BYTES)))
     except FileNotFoundError:
-        if before:
+        if earlier:
             raise CheckpointError(
                 "there is no earlier session to return to; microgpt-tui --resume returns to the last one"
             ) from None
@@ -164,23 +135,21 @@ def left(before: bool = False) -> SavedSession:
         raise CheckpointError(f"where you were cannot be read: {why}; {_set_aside(path)}; {rest}") from None
 
 
-def left_run(desk: SavedSession, before: bool = False) -> tuple[Checkpoint | None, str | None]:
-    """The desk's run, if it is there and belongs to it; for a damaged one, set aside, a sentence instead.
-
-    `before` is whether the desk is the one before the last.
-    """
-    path = earlier(run_file()) if before else run_file()
+def load_run(session: SavedSession, earlier: bool = False) -> tuple[Checkpoint | None, str | None]:
+    """The saved run if it belongs to the session; for a damaged file, which is renamed, a sentence instead."""
+    path = run_file(earlier)
     if not path.is_file():
         return None, None
     try:
         run = load(path)
     except CheckpointError as error:
         return None, f"The run was trained anew: {error}; {_set_aside(path)}."
-    return (run if desk.owns(run) else None), None
+    fits = run.config == session.config and run.origin.sha256 == session.origin.sha256
+    return (run if fits else None), None
 
 
 def _set_aside(path: Path) -> str:
-    """Give a damaged file another name, and say which."""
+    """Rename a damaged file; a sentence with its new name."""
     aside = next(p for n in count(1) if not (p := path.with_name(f"damaged-{n}-{path.name}")).exists())
     try:
         os.replace(path, aside)
@@ -189,25 +158,25 @@ def _set_aside(path: Path) -> str:
     return f"the file is now {aside}"
 
 
-def _read(about: Any) -> SavedSession:
-    about = validate.described(about, VERSION, {f.name for f in fields(SavedSession)})
-    if about.get(validate.SHA) != validate.digest(about):
-        raise validate.Unfit("it is damaged, it does not say what was written")
-    said: Plain = {f.name: about.get(f.name) for f in fields(SavedSession)}
+def _parse(value: Any) -> SavedSession:
+    """Raises `validate.Unfit`. A file of the version before also has a digest, which is ignored."""
+    described = validate.described(value, VERSION, {f.name for f in fields(SavedSession)})
+    values: JsonObject = {f.name: described.get(f.name) for f in fields(SavedSession)}
     for name, kind in (("breakpoints", list), ("watches", list), ("marks", dict), ("checks", list)):
-        if not isinstance(said[name], kind):
-            raise validate.Unfit(f"its {name} are {told(said[name])}")
-    if not all(isinstance(said[name], str | None) for name in ("zoomed", "pane", "branch")):
+        if not isinstance(values[name], kind):
+            raise validate.Unfit(f"its {name} are {told(values[name])}")
+    if not all(isinstance(values[name], str | None) for name in ("zoomed", "pane", "branch")):
         raise validate.Unfit("its panes have no names")
-    for name, made in (("config", validate.config), ("origin", validate.origin), ("where", _where)):
-        said[name] = made(said[name])
-    return SavedSession(**said)
+    for name, parse in (("config", validate.config), ("origin", validate.origin), ("where", _focus)):
+        values[name] = parse(values[name])
+    return SavedSession(**values)
 
 
-def _where(said: Any) -> Focus:
-    if not isinstance(said, dict) or set(said) != {f.name for f in fields(Focus)}:
-        raise validate.Unfit("it does not say what was looked at")
-    matrix, numbers = said["matrix"], [said[name] for name in ("row", "cell", "layer", "head")]
-    if not (isinstance(matrix, str | None) and all(isinstance(n, int | None) and (n or 0) >= 0 for n in numbers)):
-        raise validate.Unfit("it does not say what was looked at")
-    return Focus(**said | {"moment": validate.moment(said["moment"])})
+def _focus(value: Any) -> Focus:
+    if isinstance(value, dict) and set(value) == {f.name for f in fields(Focus)}:
+        numbers = [value[name] for name in ("row", "cell", "layer", "head")]
+        if isinstance(value["matrix"], str | None) and all(
+            isinstance(n, int | None) and (n or 0) >= 0 for n in numbers
+        ):
+            return Focus(**value | {"moment": validate.moment(value["moment"])})
+    raise validate.Unfit("it does not say what was looked at")

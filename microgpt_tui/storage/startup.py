@@ -1,4 +1,4 @@
-"""What the debugger is to open: a run from its seed, from a file, or as it was left; and where it is to stand."""
+"""`Start`: what the debugger opens (a run from its seed, a saved run or the saved session), and at which moment."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from engine.checkpoint.checkpoint import Checkpoint, load
 from engine.model.dataset import load_docs
 from engine.timeline.events import Moment, StepProgram
 from microgpt_tui.debugger.navigation import first_moment
-from microgpt_tui.storage.saved_session import SavedSession, left, left_run
+from microgpt_tui.storage.saved_session import SavedSession, load_run, load_session
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Documents and where they were read from (None: the bundled names), and what is known of the run besides.
+    """Documents and their file (None: the bundled names), with the saved run and session if there are any.
 
-    The moment is that of the `desk`, else that of the `run`, else the first event of `step`. `before` is whether the
-    desk is the one before the last. `notice` is a sentence for the user about what could not be opened.
+    The moment is that of the `saved` session, else that of the `run`, else the first event of `step`. `earlier` is
+    whether the session is the one before the last. `notice` is a sentence for the user about what could not be opened.
     """
 
     config: Config
@@ -26,21 +26,20 @@ class Start:
     path: str | None = None
     step: int = 0
     run: Checkpoint | None = None
-    desk: SavedSession | None = None
-    before: bool = False
+    saved: SavedSession | None = None
+    earlier: bool = False
     notice: str | None = None
 
     @property
     def branch(self) -> str | None:
-        """The branch to stand in; None for the original."""
-        if self.desk is not None:
-            return self.desk.branch
-        return self.run.branch if self.run is not None else None
+        """The branch to open; None for the original."""
+        source = self.saved or self.run
+        return source.branch if source is not None else None
 
     def moment(self, program: StepProgram) -> Moment:
-        """Where to stand."""
-        if self.desk is not None:
-            return self.desk.moment
+        """The moment to open at."""
+        if self.saved is not None:
+            return self.saved.moment
         return self.run.here if self.run is not None else first_moment(program, self.step)
 
 
@@ -56,12 +55,12 @@ def from_file(file: Path, data: Path | None) -> Start:
     return Start(run.config, docs, origin.path, run=run)
 
 
-def from_desk(data: Path | None, before: bool = False) -> Start:
-    """What was left last, or `before` that.
+def from_saved_session(data: Path | None, earlier: bool = False) -> Start:
+    """The last session, or the one before it.
 
-    Raises CheckpointError if there is nothing, DataError without the documents of the run.
+    Raises CheckpointError if there is none, DataError without the documents of the run.
     """
-    desk = left(before)
-    docs, origin = desk.origin.find(data)
-    run, notice = left_run(desk, before)
-    return Start(desk.config, docs, origin.path, run=run, desk=desk, before=before, notice=notice)
+    saved = load_session(earlier)
+    docs, origin = saved.origin.find(data)
+    run, notice = load_run(saved, earlier)
+    return Start(saved.config, docs, origin.path, run=run, saved=saved, earlier=earlier, notice=notice)

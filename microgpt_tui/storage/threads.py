@@ -1,4 +1,4 @@
-"""Whether the system lets a program start the threads that it needs."""
+"""A check that the system allows the threads that the debugger needs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ NEEDED = 3  # by the debugger: to write to the terminal, to read keys, and to co
 
 
 def check_threads() -> None:
-    """Raise EngineError if the system does not let three threads start.
-
-    To be called before Textual takes over the terminal: what fails while it does so is not undone.
-    """
+    """Raise EngineError if three threads cannot start. Call it before Textual, which would not restore the terminal."""
     over = threading.Event()
     threads = [threading.Thread(target=over.wait, daemon=True) for _ in range(NEEDED)]
     try:

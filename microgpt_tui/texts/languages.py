@@ -10,5 +10,5 @@ LANGUAGES = ("en", "ko")
 def usual_language() -> str:
     """The language of the user's terminal, if it is one of them; else English."""
     settings = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
-    said = next((setting for setting in settings if setting), "")
-    return next((language for language in LANGUAGES if said.startswith(language)), LANGUAGES[0])
+    setting = next(filter(None, settings), "")
+    return next((language for language in LANGUAGES if setting.startswith(language)), LANGUAGES[0])

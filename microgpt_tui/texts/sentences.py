@@ -1,4 +1,4 @@
-"""The sentences that events and panes say of themselves, kept as data so that languages can be added."""
+"""The sentences about events and panes, as data, so that languages can be added."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ from importlib import resources
 
 import numpy as np
 
-from engine.timeline.events import Event
 from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.texts.facts import facts, variant_of
 from microgpt_tui.texts.languages import usual_language
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A title and three sentences."""
+    """A title and three sentences; `now` says what happens to this document, `now_VARIANT` in a variant of it."""
 
     title: str
     what: str
     why: str
     read: str
+    now: str = ""
+    now_head: str = ""
+    now_tokens: str = ""
 
 
 @cache
@@ -51,28 +54,45 @@ def pane_text(pane: str) -> Text | None:
     return texts()["pane"].get(pane)
 
 
-def _text_of(stretch: Event) -> Text:
-    kinds = texts()[stretch.phase]
-    return kinds[stretch.kind if stretch.kind in kinds else "generic"]
+def _text_of(frame: Frame) -> Text:
+    """The text of the operation on the stage; of the matrix, where its whole gradient has just been added up."""
+    kinds = texts()[frame.phase]
+    whole = frame.backward and frame.event.is_parameter and not frame.stepping_inside
+    kind = "parameter" if whole else frame.operation.kind
+    return kinds[kind if kind in kinds else "generic"]
 
 
-def title_of(stretch: Event) -> str:
-    """The heading of an event."""
-    title = _text_of(stretch).title.format(name=stretch.name, kind=stretch.kind)
-    return title if stretch.is_parameter else f"{stretch.name}: {title}"
+def title_of(frame: Frame) -> str:
+    """The heading of the operation on the stage."""
+    return _text_of(frame).title.format_map(_words(frame))
 
 
-def sentences(frame: Frame) -> tuple[str, str, str]:
-    """What happens in a frame, why, and how to read the picture."""
-    stretch = frame.stretch
-    text = _text_of(stretch)
-    words: dict[str, str | int | None] = {"name": stretch.name, "pos": stretch.pos, "kind": stretch.kind}
-    if stretch.kind not in texts()[stretch.phase]:
-        words["operands"] = ", ".join(operand_names(frame).values())
-    if stretch.pos is not None:
-        words |= {"reads": frame.token(stretch.pos), "target": frame.target(stretch.pos)}
-    what, why, read = (sentence.format(**words) for sentence in (text.what, text.why, text.read))
-    return what, why, read
+def sentences(frame: Frame) -> tuple[str, ...]:
+    """What happens to this document, the rule, its reason, and how to read the picture.
+
+    The first is left out while its numbers are not known.
+    """
+    text, words = _text_of(frame), _words(frame) | facts(frame)
+    now = getattr(text, f"now_{variant_of(frame)}", "") or text.now
+    try:
+        first = (now.format(**words),) if now else ()
+    except KeyError:  # a number of it is not computed yet
+        first = ()
+    return (*first, *(sentence.format_map(words) for sentence in (text.what, text.why, text.read)))
+
+
+def _words(frame: Frame) -> dict[str, str]:
+    """The names that every text of an operation can speak of."""
+    event, other = frame.operation, frame.event
+    words = {"name": event.name, "event": other.name, "pos": str(event.pos), "kind": event.kind}
+    words |= {
+        "matrix": (event.matrix or event.name).rpartition(".")[2],
+        "operands": ", ".join(operand_names(frame).values()),
+    }
+    words["head"] = f"head {event.head}" if event.head is not None else event.name
+    if event.pos is not None:
+        words |= {"reads": frame.token(event.pos), "target": frame.target(event.pos)}
+    return words
 
 
 def operand_names(frame: Frame) -> dict[str, str]:
@@ -80,9 +100,9 @@ def operand_names(frame: Frame) -> dict[str, str]:
 
     One that is neither, such as a head's part of a tensor, is called as the parameter is.
     """
-    tensors = [(name, rows) for (name, pos, _, _), rows in frame.program.tensors.items() if pos == frame.stretch.pos]
+    tensors = [(name, rows) for (name, pos, _, _), rows in frame.program.tensors.items() if pos == frame.operation.pos]
     named = [*frame.view.recording.matrices.items(), *tensors]
     return {
         operand: next((name for name, its in named if np.array_equal(its, rows)), operand)
-        for operand, rows in frame.stretch.operands.items()
+        for operand, rows in frame.operation.operands.items()
     }

@@ -1,6 +1,6 @@
-"""Access to the server. On loopback: this computer's own pages. Elsewhere: whoever has the token, asked for once.
+"""Access to the server: on loopback for its own pages, elsewhere for clients that have sent the token.
 
-What a request says is read here without the web server's own reading of forms, which raises errors for odd ones.
+Forms are parsed here, since the web server's own parser raises errors for odd ones.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from yarl import URL
 
 from microgpt_tui.web.pages import ASK, ENTER, note
 
-PAUSE = 1.0  # seconds until a wrong token is answered
+PAUSE = 1.0  # seconds until the answer to a wrong token
 WHOLE_FORM = 10.0  # seconds until a form is whole
-LONGEST_FORM = 4096  # bytes of a form; it has only the token in it
-LONGEST_PATH, LONGEST_NAME = 2000, 250  # bytes of an address's path and of a name in it, as files may have them
+MAX_FORM = 4096  # bytes of a form, which has only the token in it
+MAX_PATH, MAX_NAME = 2000, 250  # bytes of an address's path and of a name in it, as of files
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -37,7 +37,7 @@ class Public:
 
     @classmethod
     def parse(cls, text: str) -> Public:
-        """Read what the owner wrote. Raises ValueError with a sentence."""
+        """Parse the value of --public-url. Raises ValueError with a sentence."""
         try:
             url = URL(text)
             name = url.raw_host or ""
@@ -56,29 +56,18 @@ class Public:
 
     @property
     def origin(self) -> str:
-        """How a browser names the page's server."""
+        """The Origin header of the page's requests."""
         return f"{self.scheme}://{self.host}"
-
-    @property
-    def hosts(self) -> tuple[str, ...]:
-        """What a proxy may hand on as the Host: also with the port that goes without saying."""
-        port = {"http": 80, "https": 443}[self.scheme]
-        return (self.host, f"{self.host}:{port}")
-
-    @property
-    def only_here(self) -> bool:
-        """Whether it leads to this computer, as a port forwarder's own end does."""
-        return is_loopback(_name(self.host))
 
     def __str__(self) -> str:
         return self.origin + self.path
 
 
-class Door:
-    """Stands before every request. Without a token it opens only to those who call the server by a loopback name.
+class AccessControl:
+    """Checks every request. Without a token, only those with a loopback name as their Host are answered.
 
-    That, and that a websocket must come from a page of this server, keeps the pages in the browser's other tabs out:
-    they can send requests to 127.0.0.1, directly or through a name of their own that they have made to mean it.
+    That, and that a websocket must come from a page of this server, excludes the pages in the browser's other tabs:
+    they can send requests to 127.0.0.1, directly or through a name of their own that resolves to it.
     """
 
     def __init__(self, token: str | None, port: int, public: Public | None = None) -> None:
@@ -86,10 +75,10 @@ class Door:
         self._cookie = f"microgpt-tui-{port}"  # browsers do not tell the ports of a host apart
 
     @web.middleware
-    async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Let the request pass, or answer it."""
+    async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Pass the request on, or refuse it."""
         host = host_of(request)
-        if self._token is None and not (is_loopback(_name(host)) or self._is_public(host)):
+        if self._token is None and not (is_loopback(host_name(host)) or self._is_public(host)):
             return note(
                 "This debugger answers to http://127.0.0.1 and http://localhost only; to reach it through another "
                 "address, start it with --public-url and that address.",
@@ -102,23 +91,29 @@ class Door:
                 status=403,
             )
         path = request.rel_url.raw_path
-        if len(path) > LONGEST_PATH or max(map(len, path.split("/"))) > LONGEST_NAME:
+        if len(path) > MAX_PATH or max(map(len, path.split("/"))) > MAX_NAME:
             return note("There is no such page.", status=404)
-        if self._token is None or self._right(request.cookies.get(self._cookie)):
+        if self._token is None or self._is_token(request.cookies.get(self._cookie)):
             return await handler(request)
         return await self._ask(request)
 
-    async def _ask(self, request: web.Request) -> web.StreamResponse:
+    async def _ask(self, request: web.Request) -> web.Response:
         try:
             async with asyncio.timeout(WHOLE_FORM):
                 offered = await _offered(request)
         except TimeoutError:
-            return _last(note("The form took too long; send it again.", ASK, status=408))
+            answer = note("The form took too long; send it again.", ASK, status=408)
         except web.RequestPayloadError:
-            return _last(note("The form cannot be read; send it again.", ASK, status=400))
+            answer = note("The form cannot be read; send it again.", ASK, status=400)
+        else:
+            return await self._answer(request, offered)
+        answer.force_close()  # the rest of the request cannot be understood
+        return answer
+
+    async def _answer(self, request: web.Request, offered: str | None) -> web.Response:
         if offered is None:
             return note("This debugger asks for the token that it printed when it was started.", ASK, status=401)
-        if not self._right(offered):
+        if not self._is_token(offered):
             await asyncio.sleep(PAUSE)
             return note("That is not the token; it is in the terminal where the debugger was started.", ASK, status=403)
         # Not a redirect: a browser that came from elsewhere would follow it without a strict cookie.
@@ -128,24 +123,27 @@ class Door:
         return answer
 
     def _is_public(self, host: str) -> bool:
-        return self._public is not None and host.lower() in self._public.hosts
+        if self._public is None:
+            return False
+        default = {"http": 80, "https": 443}[self._public.scheme]  # which a proxy may write out
+        return host.lower() in (self._public.host, f"{self._public.host}:{default}")
 
     def _foreign(self, request: web.Request) -> bool:
-        """Whether another server's page sent it. Browsers say which one did with each websocket and each form."""
+        """Whether another server's page sent it. Browsers send its Origin with each websocket and each form."""
         origin = request.headers.get("Origin")
         if origin is None:
-            return request.method != "GET" or request.headers.get("Upgrade") is not None
+            return request.method not in ("GET", "HEAD") or request.headers.get("Upgrade") is not None
         host = host_of(request)
         own = (f"http://{host}", f"https://{host}", self._public.origin if self._public else "")
         return not origin or origin not in own
 
-    def _right(self, offered: str | None) -> bool:
-        said, token = (offered or "").encode(errors="replace"), (self._token or "").encode()
-        return bool(token) and secrets.compare_digest(said, token)
+    def _is_token(self, offered: str | None) -> bool:
+        sent, token = (offered or "").encode(errors="replace"), (self._token or "").encode()
+        return bool(token) and secrets.compare_digest(sent, token)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this computer can be meant by it: a name, or an address of either kind."""
+    """Whether a name or address can only be this computer."""
     if host == "localhost":
         return True
     try:
@@ -154,8 +152,8 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _name(host: str) -> str:
-    """The name or address in a Host header, without the port; nothing for one that cannot be understood."""
+def host_name(host: str) -> str:
+    """The name or address in a Host header, without the port; empty for an invalid one."""
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
@@ -168,18 +166,12 @@ def host_of(request: web.Request) -> str:
 
 
 async def _offered(request: web.Request) -> str | None:
-    """The token in the address or in the form; None if there is none, or a form of another kind."""
+    """The token in the address or in the form; None without one."""
     if request.method != "POST":
         token = request.query.get("token")
     else:
         form = b""
-        while len(form) <= LONGEST_FORM and (piece := await request.content.readany()):
+        while len(form) <= MAX_FORM and (piece := await request.content.readany()):
             form += piece
-        token = parse_qs(form[:LONGEST_FORM].decode(errors="replace")).get("token", [None])[0]
+        token = parse_qs(form[:MAX_FORM].decode(errors="replace")).get("token", [None])[0]
     return None if token is None else token.strip()
-
-
-def _last(answer: web.Response) -> web.Response:
-    """The answer, after which the connection is closed: what else comes on it cannot be understood."""
-    answer.force_close()
-    return answer

@@ -1,4 +1,4 @@
-"""What goes between a browser's page, the server and a process that Textual's web driver runs in. No input or output.
+"""The messages between a browser's page, the server and a client process. Pure: no input or output.
 
 The page sends JSON lists. The process reads and writes packets: a letter (D for what a terminal carries, M for JSON
 about it), the length as four bytes, the most significant first, and the payload.
@@ -17,7 +17,7 @@ HEAD = 5
 """Bytes before the payload."""
 
 SMALLEST, LARGEST = (20, 5), (500, 200)
-"""Columns and rows that a terminal may have, so that no visitor asks for a screen of a billion cells."""
+"""Columns and rows that a terminal may have."""
 
 
 def packet(letter: bytes, payload: bytes) -> bytes:
@@ -26,20 +26,19 @@ def packet(letter: bytes, payload: bytes) -> bytes:
 
 
 def fitting(width: Any, height: Any) -> tuple[int, int]:
-    """The size of a terminal that somebody asks for, within reason. Raises ValueError for what is no number."""
+    """The size of a terminal, between SMALLEST and LARGEST. Raises ValueError for what is no number."""
     try:
-        asked = int(width), int(height)
+        size = int(width), int(height)
     except (TypeError, OverflowError):
         raise ValueError(f"{width!r} by {height!r} is no size") from None
-    columns, rows = (min(max(n, low), high) for n, low, high in zip(asked, SMALLEST, LARGEST, strict=True))
+    columns, rows = (min(max(n, low), high) for n, low, high in zip(size, SMALLEST, LARGEST, strict=True))
     return columns, rows
 
 
 def for_process(message: str) -> bytes | None:
-    """A page's message as a packet for the process; None for one that says nothing to it."""
+    """A page's message as a packet for the process; None for one that is not for it."""
     try:
-        said = json.loads(message)
-        match said:
+        match json.loads(message):
             case ["stdin", str(typed)]:
                 return packet(b"D", typed.encode())
             case ["resize", {"width": width, "height": height}]:
@@ -53,13 +52,13 @@ def for_process(message: str) -> bytes | None:
 
 
 class Unpacker:
-    """Makes packets of pieces of a stream of them."""
+    """Splits a stream into packets."""
 
     def __init__(self) -> None:
         self._rest = bytearray()
 
     def feed(self, piece: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """The letter and the payload of each packet that a piece completes."""
+        """The letter and the payload of each packet that this piece completes."""
         self._rest += piece
         while len(self._rest) >= HEAD:
             end = HEAD + int.from_bytes(self._rest[1:HEAD], "big")
@@ -71,10 +70,10 @@ class Unpacker:
 
 
 class PasteLimit:
-    """Cuts pastes in what a terminal sends: Textual collects a paste, character by character, until its end comes.
+    """Cuts long pastes in a terminal's input, since Textual collects a paste in memory until it ends.
 
-    A paste that is cut ends there for the reader, and what follows up to its real end is left out. `cut` is called
-    once for each.
+    A paste that is cut ends there for the reader; the rest up to its real end is dropped. `cut` is called once for
+    each.
     """
 
     BEGIN, END = "\x1b[200~", "\x1b[201~"
@@ -86,7 +85,7 @@ class PasteLimit:
         self._left: int | None = None  # in a paste: how many characters may still come; None outside
 
     def feed(self, typed: str) -> str:
-        """What to pass on of it."""
+        """The part of the input to pass on."""
         passed = ""
         while typed:
             if self._left is None:
@@ -113,7 +112,7 @@ class PasteLimit:
         return passed
 
     def _within(self, inside: str) -> str:
-        """What to pass on of a part of a paste. A negative rest says that this one has been cut."""
+        """The same inside a paste. `_left` is negative after the cut."""
         assert self._left is not None
         if self._left < 0:
             return ""

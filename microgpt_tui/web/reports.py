@@ -1,34 +1,33 @@
-"""What the server says to its owner about the requests of others: one sentence of a kind, and then their number."""
+"""Reports to the server's owner about requests of strangers: one sentence of each kind, then a count."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Hashable
-from contextlib import suppress
-from typing import Any
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager, suppress
 
-PERIOD = 60.0  # seconds in which a kind is said once
+PERIOD = 60.0  # seconds in which a kind is reported once
 
 
 class Reports:
-    """Sentences for the owner, who hears each kind once in a period: what strangers send must not fill a terminal."""
+    """Passes each kind of sentence on once in a period, so that strangers cannot fill the owner's terminal."""
 
-    def __init__(self, tell: Callable[[str], None], period: float = PERIOD) -> None:
-        self._tell, self._period = tell, period
-        self._more: dict[Hashable, int] = {}  # for each kind of this period, how often it came again
+    def __init__(self, show: Callable[[str], None], period: float = PERIOD) -> None:
+        self._show, self._period = show, period
+        self._more: dict[Hashable, int] = {}  # further sentences of each kind in this period
         self._last: dict[Hashable, str] = {}
 
     def say(self, kind: Hashable, sentence: str) -> None:
-        """Say a sentence now, or count it if one of its kind was said a short while ago."""
+        """Show a sentence, or count it if one of its kind was shown in this period."""
         if kind in self._more:
             self._more[kind] += 1
             self._last[kind] = sentence
             return
-        self._tell(sentence)
-        self._begin(kind)
+        self._start(kind, sentence)
 
-    def _begin(self, kind: Hashable) -> None:
+    def _start(self, kind: Hashable, sentence: str) -> None:
+        self._show(sentence)
         self._more[kind] = 0
         asyncio.get_running_loop().call_later(self._period, self._end, kind)
 
@@ -36,35 +35,36 @@ class Reports:
         more = self._more.pop(kind)
         last = self._last.pop(kind, "")
         if more:
-            self._tell(f"{more} more of this kind in {self._period:g} seconds, the last one: {last}")
-            self._begin(kind)
+            self._start(kind, f"{more} more of this kind in {self._period:g} seconds, the last one: {last}")
 
 
 class ReportHandler(logging.Handler):
-    """Makes a sentence of what the web server and the event loop log, which would print tracebacks."""
+    """Reports log records of the web server and the event loop without their tracebacks."""
 
     def __init__(self, reports: Reports) -> None:
         super().__init__(logging.WARNING)
         self._reports, self._loop = reports, asyncio.get_running_loop()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Report a record; its kind is the line of code that it comes from."""
+        """Report a record; its kind is its line of code and message template."""
         error = record.exc_info[1] if record.exc_info else None
         first = record.getMessage().split("\n", 1)[0]
+        kind = (record.pathname, record.lineno, str(record.msg).split("\n", 1)[0])
         with suppress(RuntimeError):  # the loop has ended
-            self._loop.call_soon_threadsafe(self._reports.say, (record.pathname, record.lineno), trouble(first, error))
+            self._loop.call_soon_threadsafe(self._reports.say, kind, trouble(first, error))
+
+
+@contextmanager
+def logged_to(reports: Reports) -> Iterator[None]:
+    """A context in which what the web server and the event loop log is reported."""
+    handler, loggers = ReportHandler(reports), [logging.getLogger(name) for name in ("aiohttp", "asyncio")]
+    for logger in loggers:
+        logger.addHandler(handler)
+    yield
+    for logger in loggers:
+        logger.removeHandler(handler)
 
 
 def trouble(what: str, error: BaseException | None) -> str:
-    """A sentence about something that nobody expected."""
+    """A sentence about an unexpected error."""
     return f"the web server says: {what}" + (f" ({type(error).__name__}: {error})" if error else "")
-
-
-def report_of_loop(reports: Reports) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
-    """A handler for what goes wrong in the event loop itself, as when no more connections can be taken."""
-
-    def report(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        error = context.get("exception")
-        reports.say((context["message"], type(error)), trouble(context["message"], error))
-
-    return report

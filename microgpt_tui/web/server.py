@@ -1,9 +1,8 @@
-"""The web server: one page with a terminal, and for each websocket that comes in a visitor with a process."""
+"""The web server: one page with a terminal, and a client process for each websocket."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -17,44 +16,44 @@ from aiohttp import WSMsgType, web
 
 from engine.errors import is_out_of_memory, is_out_of_threads
 from microgpt_tui.web import pages
-from microgpt_tui.web.access import Door, Public
-from microgpt_tui.web.client_process import GRACE, Visitor
-from microgpt_tui.web.connections import BACKLOG, Connection, Connections, watch
+from microgpt_tui.web.access import AccessControl, Public
+from microgpt_tui.web.client_process import GRACE, ClientProcess
+from microgpt_tui.web.connections import BACKLOG, Connection, Connections, mark_answering
 from microgpt_tui.web.protocol import fitting, for_process
-from microgpt_tui.web.reports import ReportHandler, report_of_loop
+from microgpt_tui.web.reports import logged_to
 
-HEARTBEAT = 15.0  # seconds between two questions whether a visitor is still there
+HEARTBEAT = 15.0  # seconds between two pings
 NO_PROCESS = "the system starts no more processes; close other programs, raise its limits, or give fewer --visitors"
-LONGEST = 2**17  # bytes that a page may send at once: the longest paste, with all its characters escaped
+MAX_MESSAGE = 2**17  # bytes of a page's message: the longest paste, with all its characters escaped
 
 
 class Server:
-    """Serves `arguments` of microgpt-tui to at most `places` visitors at once; `tell` hears who comes and goes."""
+    """Serves `arguments` of microgpt-tui to at most `places` clients at once; `show` gets a line for the owner."""
 
     def __init__(
         self,
         arguments: Sequence[str],
         places: int,
-        door: Door,
-        tell: Callable[[str], None],
+        access: AccessControl,
+        show: Callable[[str], None],
         public: Public | None = None,
     ) -> None:
-        self._arguments, self._places, self._door, self._tell = arguments, places, door, tell
+        self._arguments, self._places, self._access, self._show = arguments, places, access, show
         self._public = public
-        self._visitors: set[Visitor] = set()
+        self._clients: set[ClientProcess] = set()
         self._numbers = count(1)
 
     def app(self) -> web.Application:
-        """The web application; cleaning it up ends all visitors."""
-        app = web.Application(middlewares=[watch, self._door.guard])
+        """The web application; cleaning it up ends all client processes."""
+        app = web.Application(middlewares=[mark_answering, self._access.check])
         path = self._public.path if self._public else "/"
-        for before in {"/", path}:  # a proxy that serves it under a path hands on the path, or leaves it out
+        for prefix in {"/", path}:  # a proxy that serves it under a path may pass on the path or remove it
             app.add_routes(
                 [
-                    web.get(before, self._page),
-                    web.get(f"{before}ws", self._visit),
-                    web.static(f"{before}static", Path(textual_serve.__file__).parent / "static"),
-                    web.static(f"{before}page", Path(pages.__file__).parent / "static"),
+                    web.get(prefix, self._page),
+                    web.get(f"{prefix}ws", self._connect),
+                    web.static(f"{prefix}static", Path(textual_serve.__file__).parent / "static"),
+                    web.static(f"{prefix}page", Path(pages.__file__).parent / "static"),
                 ]
             )
         if path != "/":
@@ -64,26 +63,25 @@ class Server:
         return app
 
     @property
-    def _here(self) -> int:
-        return sum(not visitor.leaving for visitor in self._visitors)
+    def _present(self) -> int:
+        return sum(not client.ending for client in self._clients)
 
     async def _page(self, request: web.Request) -> web.Response:
         del request
         return self._full() or pages.terminal()
 
     async def _with_slash(self, request: web.Request) -> web.Response:
-        """The page's own addresses are relative to where it is, which must end with a slash."""
-        del request
+        del request  # the page's own addresses are relative to its address, which must end with a slash
         assert self._public is not None
         raise web.HTTPFound(self._public.path)
 
     def _full(self) -> web.Response | None:
-        if self._here < self._places:
+        if self._present < self._places:
             return None
         places = "The one place is" if self._places == 1 else f"All {self._places} places are"
         return pages.note(f"{places} taken; try again when somebody has left.", pages.AGAIN, status=503)
 
-    async def _visit(self, request: web.Request) -> web.StreamResponse:
+    async def _connect(self, request: web.Request) -> web.StreamResponse:
         try:
             size = fitting(request.query.get("width", 80), request.query.get("height", 24))
         except ValueError:
@@ -93,75 +91,71 @@ class Server:
         if not web.WebSocketResponse().can_prepare(request):
             return pages.note("This is the address of a websocket, and no page.", pages.AGAIN, status=400)
         if isinstance(request.protocol, Connection):
-            request.protocol.visit()
-        page, number = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=LONGEST), next(self._numbers)
-        visitor = Visitor(self._arguments, page.send_bytes, lambda line: self._tell(f"visitor {number}: {line}"))
-        self._visitors.add(visitor)
-        self._tell(f"visitor {number} came from {request.remote} ({self._here} of {self._places} here)")
+            request.protocol.release()
+        page, number = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=MAX_MESSAGE), next(self._numbers)
+        client = ClientProcess(self._arguments, page.send_bytes, lambda line: self._show(f"visitor {number}: {line}"))
+        self._clients.add(client)
+        self._show(f"visitor {number} came from {request.remote} ({self._present} of {self._places} here)")
         try:
             await page.prepare(request)
             try:
-                await visitor.start(*size)
+                await client.start(*size)
             except (OSError, RuntimeError) as error:  # no process, or no thread to wait for its end
                 if not (is_out_of_threads(error) or is_out_of_memory(error)):
                     raise
-                self._tell(f"visitor {number}: {NO_PROCESS}")
+                self._show(f"visitor {number}: {NO_PROCESS}")
                 await page.close()
                 return page
-            carrying = asyncio.create_task(_carry(visitor, page))
-            await _listen(visitor, page)
-            await visitor.end()
-            await carrying
+            output = asyncio.create_task(_show_output(client, page))
+            await _forward_input(client, page)
+            await client.end()
+            await output
         finally:
-            await visitor.end()
-            self._visitors.discard(visitor)
-            self._tell(f"visitor {number} left ({self._here} of {self._places} here)")
+            await client.end()
+            self._clients.discard(client)
+            self._show(f"visitor {number} left ({self._present} of {self._places} here)")
         return page
 
     async def _close(self, app: web.Application) -> None:
         del app
-        await asyncio.gather(*(visitor.end() for visitor in self._visitors))
+        await asyncio.gather(*(client.end() for client in self._clients))
 
 
-async def _carry(visitor: Visitor, page: web.WebSocketResponse) -> None:
-    """Show what the process draws; when it has ended, so has the visit."""
+async def _show_output(client: ClientProcess, page: web.WebSocketResponse) -> None:
+    """Show the output of the process, and close the page when it ends."""
     try:
-        await visitor.run()
+        await client.run()
     finally:
         with suppress(ConnectionError):
             await page.close()
 
 
-async def _listen(visitor: Visitor, page: web.WebSocketResponse) -> None:
-    """Hand on what the page sends, until it is closed."""
+async def _forward_input(client: ClientProcess, page: web.WebSocketResponse) -> None:
+    """Pass on what the page sends, until it is closed."""
     async for message in page:
         if message.type is WSMsgType.TEXT and (packet := for_process(message.data)):
-            await visitor.send(packet)
+            await client.send(packet)
 
 
 @asynccontextmanager
 async def opened(server: Server, listening: socket, connections: Connections) -> AsyncIterator[None]:
-    """While the server answers at a socket; all visitors have ended at the end."""
-    loop, reports = asyncio.get_running_loop(), connections.reports
-    before = loop.get_exception_handler()
-    loop.set_exception_handler(report_of_loop(reports))
+    """A context in which the server answers at a socket; at its end all client processes have ended."""
     runner = web.AppRunner(server.app(), shutdown_timeout=2 * GRACE)
     await runner.setup()
     assert runner.server is not None
     accept = partial(Connection, runner.server, connections)
     try:
-        listener = await loop.create_server(accept, sock=listening, backlog=BACKLOG)
+        listener = await asyncio.get_running_loop().create_server(accept, sock=listening, backlog=BACKLOG)
         try:
             yield
         finally:
             listener.close()
     finally:
         await runner.cleanup()
-        loop.set_exception_handler(before)
 
 
 def run_server(server: Server, listening: socket, connections: Connections) -> None:
-    """Serve until ctrl+c, SIGTERM or the end of the terminal; all visitors have ended when it returns."""
+    """Serve until ctrl+c, SIGTERM or the end of the terminal."""
     with suppress(KeyboardInterrupt):  # where the loop takes no signals, as on Windows
         asyncio.run(_until_signal(server, listening, connections))
 
@@ -173,10 +167,6 @@ async def _until_signal(server: Server, listening: socket, connections: Connecti
         if number is not None and not (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):
             with suppress(NotImplementedError):
                 loop.add_signal_handler(number, stop.set)
-    handler = ReportHandler(connections.reports)
-    for name in ("aiohttp", "asyncio"):
-        logger = logging.getLogger(name)
-        logger.addHandler(handler)
-        logger.propagate = False
-    async with opened(server, listening, connections):
-        await stop.wait()
+    with logged_to(connections.reports):
+        async with opened(server, listening, connections):
+            await stop.wait()

@@ -22,7 +22,7 @@ Drawing = Callable[[int, int], Picture]
 
 
 class PictureView(Widget):
-    """A widget that shows one picture. Lines are kept as strips until the picture changes.
+    """A widget that shows one picture. Lines are cached as strips until the picture changes.
 
     What is drawn comes from `show_drawing`, or from a subclass that overrides `picture_for`.
     """

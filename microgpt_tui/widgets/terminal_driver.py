@@ -1,6 +1,6 @@
 """Textual's driver for terminals of Linux and macOS, with which the program can be stopped and continued.
 
-Textual takes over a terminal a second time when it is continued (SIGCONT) after a stop that it was not asked for
+Textual takes over a terminal a second time when it is continued (SIGCONT) after a stop that it did not cause
 (SIGSTOP); it then takes its own mode for the one to restore at the end. It also stops itself alone, without the
 programs that wait for it, as `uv run` does, so that no shell notices.
 """
@@ -29,7 +29,7 @@ class TerminalWriter(WriterThread):
         self._gone = gone
 
     def run(self) -> None:
-        """Write until told to stop."""
+        """Write until `stop` is called."""
         try:
             super().run()
         except OSError:
@@ -105,7 +105,7 @@ if sys.platform != "win32":
                 self._loop.call_soon_threadsafe(self._suspend_if_taken)
 
         def _sigcont_application(self, *_: object) -> None:
-            """The program was stopped without being asked, and is continued."""
+            """The program was stopped from outside, and is continued."""
             if not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(self._continued)
 

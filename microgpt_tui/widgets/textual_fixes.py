@@ -11,6 +11,7 @@ from typing import Literal
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual import events
+from textual.app import ComposeResult
 from textual.color import Color
 from textual.command import CommandList, CommandPalette
 from textual.errors import NoWidget
@@ -88,7 +89,11 @@ class SafeCommandList(CommandList, SafeOptionList):
 class SafeCommandPalette(CommandPalette):
     """A command palette that bears being closed or clicked at any time."""
 
-    def _gather_commands(self, search_value: str) -> None:  # type: ignore[override]  # nobody looks at its worker
+    def compose(self) -> ComposeResult:
+        for widget in super().compose():
+            yield SafeCommandList() if isinstance(widget, CommandList) else widget
+
+    def _gather_commands(self, search_value: str) -> None:  # type: ignore[override]  # its worker is not used
         """Search, but not after the palette was closed: its list may be gone."""
         if self.is_active:
             super()._gather_commands(search_value)

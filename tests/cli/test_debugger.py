@@ -32,12 +32,12 @@ def run(*args: str) -> Any:
     return cli.main(list(args), prog_name="microgpt-tui", standalone_mode=False)
 
 
-def test_with_nothing_said(opened: list[Any]) -> None:
+def test_defaults_without_options(opened: list[Any]) -> None:
     assert run() == 0
     assert opened == [Start(Config(), load_docs())]
 
 
-def test_with_everything_said(opened: list[Any], tmp_path: Path) -> None:
+def test_every_option_reaches_the_start(opened: list[Any], tmp_path: Path) -> None:
     data = tmp_path / "names.txt"
     data.write_text("ada\ngrace\n")
     sizes = ("--n-layer", "2", "--n-embd", "8", "--n-head", "1", "--block-size", "3")

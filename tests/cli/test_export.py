@@ -1,4 +1,4 @@
-"""export: the real numbers in every format, the same bytes every time, and nothing of the user's touched."""
+"""export: the real numbers in every format, the same bytes every time, no state read or written."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_the_numbers_of_the_moment() -> None:
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36), (211, 63)])
-def test_the_size_is_the_one_that_was_asked_for(size: tuple[int, int]) -> None:
+def test_the_picture_has_the_given_size(size: tuple[int, int]) -> None:
     text = export("--moment", MOMENT, "--size", "{}x{}".format(*size))
     assert len(text.splitlines()) == size[1]
     assert size[0] - 2 <= max(map(cell_len, text.splitlines())) <= size[0]

@@ -25,7 +25,7 @@ def test_one(what: tuple[str, str]) -> None:
 
 def test_a_matrix() -> None:
     checker = GradientChecker(Session(CONFIG, load_docs()), 0)
-    checks = list(checker.checks(checker.matrix("wpe").ravel()))
+    checks = [checker.check(int(row)) for row in checker.matrix("wpe").ravel()]
     entries = json_lines(invoke("grad-check", "--matrix", "wpe", "--json", *SMALL).stdout)
     assert [(e["name"], e["gradient"], e["finite_difference"]) for e in entries] == [
         (check.name, check.gradient, check.finite_difference) for check in checks
@@ -36,7 +36,7 @@ def test_a_matrix() -> None:
     assert f"1e{worst.decade} to " in shown
 
 
-def test_kinks_and_an_h_without_effect_are_said() -> None:
+def test_kinks_and_an_h_without_effect_are_reported() -> None:
     assert (
         "on at one end only: mlp_relu[0, " in invoke("grad-check", "--scalar", "mlp_fc1[0, 1]@pos=0", "--h", "9").stdout
     )

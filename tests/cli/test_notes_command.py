@@ -8,7 +8,7 @@ from tests.support.commands import error_of, invoke
 
 
 @pytest.mark.parametrize("more", [("3",), ("--list",), ("--check",), ("--page", "2")])
-def test_what_does_not_go_with_it_is_refused(more: tuple[str, ...]) -> None:
+def test_notes_refuses_other_options(more: tuple[str, ...]) -> None:
     assert "leave out all but --lang and --theme" in error_of(invoke("lecture", "--notes", *more))
 
 

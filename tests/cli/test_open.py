@@ -18,7 +18,7 @@ from engine.checkpoint.checkpoint import KEY
 from engine.model.dataset import Origin, checksum
 from microgpt_tui.cli import open as open_command
 from microgpt_tui.debugger.frame import Focus
-from microgpt_tui.storage import saved_session as desks
+from microgpt_tui.storage import saved_session
 from microgpt_tui.storage.saved_session import SavedSession
 from tests.support.commands import error_of, invoke
 
@@ -48,7 +48,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A stand-in for the app that remembers what it was to open, and a terminal for it."""
+    """A stand-in for the app that records each Start, and a terminal for it."""
     module: Any = types.ModuleType("microgpt_tui.app")
     module.status, module.written, module.displaced, module.starts = 0, False, False, []
 
@@ -126,7 +126,7 @@ def test_command_lines(args: tuple[str, ...], says: str) -> None:
     assert says in error_of(invoke(*args))
 
 
-def test_a_run_given_as_a_command_is_told_the_way(run: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_in_place_of_a_command_is_refused(run: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert f"write microgpt-tui open {run};" in error_of(invoke(run))
     monkeypatch.chdir(run.parent)
     run.rename("my run")  # a saved run whatever its name is
@@ -146,23 +146,23 @@ def test_they_need_a_terminal(run: Path) -> None:
     assert "needs a terminal" in error_of(invoke("open", run))
 
 
-def test_resume_hands_over_what_was_left(data: Path, app: Any) -> None:
-    desk = SavedSession(CONFIG, Origin(checksum(DOCS), str(data)), Focus(MOMENT, cell=3), breakpoints=[{"a": 1}])
-    desks.keep(desk)
+def test_resume_opens_the_saved_session(data: Path, app: Any) -> None:
+    session = SavedSession(CONFIG, Origin(checksum(DOCS), str(data)), Focus(MOMENT, cell=3), breakpoints=[{"a": 1}])
+    saved_session.write_session(session)
     assert invoke("--resume").exit_code == 0
     moved = data.rename(data.with_name("moved.txt"))
     assert "is not there any more" in error_of(invoke("--resume"))
     assert invoke("--resume", "--data", moved).exit_code == 0
-    assert [(start.desk, start.path) for start in app.starts] == [(desk, str(data)), (desk, str(moved))]
+    assert [(start.saved, start.path) for start in app.starts] == [(session, str(data)), (session, str(moved))]
 
 
-def test_a_damaged_desk_is_refused_and_set_aside(app: Any) -> None:
-    desks.session_folder().mkdir(parents=True)
-    desks.desk_file().write_text("{")
+def test_a_damaged_session_is_refused_and_renamed(app: Any) -> None:
+    saved_session.state_folder().mkdir(parents=True)
+    saved_session.session_file().write_text("{")
     message = error_of(invoke("--resume"))
     assert "where you were cannot be read" in message
     assert "damaged-1-desk.json" in message
-    assert [path.read_text() for path in desks.session_folder().iterdir()] == ["{"]
+    assert [path.read_text() for path in saved_session.state_folder().iterdir()] == ["{"]
     assert "nothing has been left" in error_of(invoke("--resume"))
 
 

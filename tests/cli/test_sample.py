@@ -155,7 +155,7 @@ def test_a_file_that_is_cut_off(run: Path, share: float) -> None:
     assert "damaged" in error_of(invoke("sample", run))
 
 
-def test_files_of_something_else(tmp_path: Path) -> None:
+def test_other_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.safetensors"
     save_file({"x": np.zeros(3)}, path)
     assert "something else" in error_of(invoke("sample", path))

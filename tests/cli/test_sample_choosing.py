@@ -39,14 +39,14 @@ def run(session: Session, tmp_path: Path) -> Path:
 def test_prints_what_the_engine_draws(
     run: Path, session: Session, flags: tuple[str, ...], strategy: DecodingStrategy
 ) -> None:
-    parts = session.recording, session.loops, session.workspace.params, session.tokenizer
+    parts = session.sampler(), session.tokenizer
     expected = sample(*parts, random.Random(4), 8, strategy, "ma")
     assert invoke("sample", run, "-n", 8, "--seed", 4, "--prefix", "ma", *flags).stdout.splitlines() == expected
     assert all(name.startswith("ma") for name in expected)
 
 
 def test_greedy_prints_the_one_document_that_it_finds(run: Path, session: Session) -> None:
-    parts = session.recording, session.loops, session.workspace.params, session.tokenizer
+    parts = session.sampler(), session.tokenizer
     expected = sample(*parts, random.Random(), 1, DecodingStrategy(greedy=True))
     assert invoke("sample", run, "--greedy").stdout.splitlines() == expected
 

@@ -1,4 +1,4 @@
-"""`serve`: what it refuses, whom it lets in, how many, and that every visitor's process ends with the visit."""
+"""`serve`: refusals, access, the number of clients, and that every client process ends with its connection."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import pytest
 from aiohttp import ClientWebSocketResponse, WSServerHandshakeError
 from aiohttp.test_utils import TestClient, TestServer
 
-from microgpt_tui.web.access import Door
+from microgpt_tui.web.access import AccessControl
 from microgpt_tui.web.server import Server
 from tests.support.chromium import browser, needs_chromium
 from tests.support.commands import COMMAND, SMALL, environment, error_of, invoke
@@ -29,15 +29,15 @@ from tests.support.wait import PATIENCE, met
 
 @asynccontextmanager
 async def served(*arguments: str, places: int = 2) -> AsyncIterator[tuple[TestClient[Any, Any], list[str]]]:
-    """A server in this process, and what its owner is told."""
-    told: list[str] = []
-    server = TestServer(Server(arguments, places, Door(None, 1), told.append).app())
+    """A server in this process, and the lines for its owner."""
+    reports: list[str] = []
+    server = TestServer(Server(arguments, places, AccessControl(None, 1), reports.append).app())
     async with TestClient(server) as client:
-        yield client, told
+        yield client, reports
 
 
-def visitors() -> list[psutil.Process]:
-    """The processes that this one has started for visitors."""
+def clients() -> list[psutil.Process]:
+    """The client processes of this process."""
     return [child for child in psutil.Process().children() if "microgpt_tui" in " ".join(child.cmdline())]
 
 
@@ -107,7 +107,7 @@ def test_too_few_open_files_get_a_sentence() -> None:
         (("--public-url", "http://localhost:9000/"), "http://localhost:9000/", False, False),
     ],
 )
-async def test_it_says_where_it_is_who_can_come_in_and_what_strangers_send(
+async def test_the_address_the_token_and_odd_requests_are_printed(
     options: tuple[str, ...], address: str | None, token: bool, clear: bool
 ) -> None:
     process = await asyncio.create_subprocess_exec(
@@ -151,14 +151,14 @@ async def test_the_page_loads_nothing_from_elsewhere() -> None:
         assert "default-src 'self'" in page.headers["Content-Security-Policy"]
 
 
-# Visitors.
+# Clients.
 
 
-async def test_each_visitor_has_a_process_and_there_are_no_more_than_places() -> None:
-    async with served(*SMALL, places=1) as (client, told):
+async def test_each_client_has_a_process_and_their_number_is_bounded() -> None:
+    async with served(*SMALL, places=1) as (client, reports):
         page = await visit(client)
         await shown(page, "FORWARD")
-        (process,) = visitors()
+        (process,) = clients()
         full = await client.get("/")
         assert full.status == 503
         assert "The one place is taken; try again when somebody has left." in await full.text()
@@ -166,11 +166,11 @@ async def test_each_visitor_has_a_process_and_there_are_no_more_than_places() ->
             await visit(client)
         await page.close()
         await met(lambda: not process.is_running())
-        await met(lambda: any("left (0 of 1 here)" in line for line in told))
+        await met(lambda: any("left (0 of 1 here)" in line for line in reports))
         assert (await client.get("/")).status == 200
 
 
-async def test_a_visitor_writes_no_files_of_the_owners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_writes_no_files_of_the_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(variable, str(tmp_path))
     async with served(*SMALL) as (client, _):
@@ -182,15 +182,15 @@ async def test_a_visitor_writes_no_files_of_the_owners(tmp_path: Path, monkeypat
         async with asyncio.timeout(PATIENCE):
             async for _message in page:
                 pass  # until the process has ended, and the visit with it
-        await met(lambda: visitors() == [])
+        await met(lambda: clients() == [])
     assert list(tmp_path.rglob("*")) == []
 
 
-async def test_visitors_end_with_the_server() -> None:
+async def test_client_processes_end_with_the_server() -> None:
     async with served(*SMALL) as (client, _):
         await shown(await visit(client), "FORWARD")
         await shown(await visit(client), "FORWARD")
-        processes = visitors()
+        processes = clients()
         assert len(processes) == 2
     await met(lambda: not any(process.is_running() for process in processes))
 

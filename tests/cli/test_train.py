@@ -14,7 +14,7 @@ import pytest
 
 from engine import Config, Session, load_docs
 from engine.checkpoint import checkpoint as checkpoints
-from microgpt_tui.cli.train import _Teller
+from microgpt_tui.cli.train import _StepReporter
 from tests.support.commands import ROOT, SMALL, error_of, in_terminal, invoke, json_lines, start
 
 GOLDEN = ROOT / "tests" / "golden" / "default.json.gz"
@@ -110,17 +110,17 @@ def test_a_numeric_fault_is_named_and_what_was_good_is_saved(tmp_path: Path) -> 
 
 @pytest.fixture
 def ctrl_c_after(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Let ctrl+c be pressed while a certain step is told of."""
+    """Press ctrl+c while a certain step is reported."""
 
     def press(number: int) -> None:
-        tell = _Teller.tell
+        tell = _StepReporter.report
 
-        def told(self: _Teller, step: int, loss: float) -> None:
+        def told(self: _StepReporter, step: int, loss: float) -> None:
             tell(self, step, loss)
             if step + 1 == number:
                 signal.raise_signal(signal.SIGINT)
 
-        monkeypatch.setattr(_Teller, "tell", told)
+        monkeypatch.setattr(_StepReporter, "report", told)
 
     return press
 
@@ -199,7 +199,7 @@ def test_a_save_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyte
     assert list(tmp_path.iterdir()) == [save]
 
 
-def test_when_nobody_reads_on_training_ends_quietly() -> None:
+def test_training_ends_quietly_when_its_output_is_closed() -> None:
     with start("train", "--until", "1000000", "--num-steps", "1000000", *SMALL) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -210,7 +210,7 @@ def test_when_nobody_reads_on_training_ends_quietly() -> None:
     assert process.returncode == 141
 
 
-def test_when_nobody_reads_on_a_run_that_is_to_be_saved_goes_on(tmp_path: Path) -> None:
+def test_training_to_a_file_goes_on_when_its_output_is_closed(tmp_path: Path) -> None:
     save = tmp_path / "run.safetensors"
     with start("train", "--until", "100", "--save", save, *SMALL) as process:
         assert process.stdout is not None
@@ -238,7 +238,7 @@ def test_no_progress_without_a_terminal() -> None:
     assert (said, out.count("\n"), out.count("\x1b")) == ("", 200, 0)
 
 
-def test_documents_kept_aside_are_told_and_logged(tmp_path: Path) -> None:
+def test_losses_of_held_out_documents_are_printed_and_logged(tmp_path: Path) -> None:
     data, log = tmp_path / "docs.txt", tmp_path / "run.jsonl"
     data.write_text("anna\nben\ncleo\ndora\n", encoding="utf-8")
     told = invoke(

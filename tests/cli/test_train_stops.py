@@ -1,4 +1,4 @@
-"""train --break, --break-at and --health: where they stop, what they say, what is saved; bad ones are pointed at."""
+"""train --break, --break-at and --health: where they stop, what they print and save; errors show their position."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from engine import CHECKS, Config, Session, load_docs
 from engine.checkpoint import checkpoint as checkpoints
-from microgpt_tui.cli._stop_options import LOOKED_FOR
+from microgpt_tui.cli.train import HEALTH_CHECKS
 from tests.support.commands import SMALL, error_of, invoke, json_lines
 
 CONFIG = Config(n_embd=4, n_head=2, block_size=4)
@@ -56,7 +56,7 @@ def test_the_first_of_several_and_an_event() -> None:
         (["--break", "loss < 0", "--health"], "nowhere on the way was loss < 0; the health checks found nothing"),
     ],
 )  # fmt: skip
-def test_what_never_held_is_said_and_nothing_else_is_different(options: list[str], missed: str, tmp_path: Path) -> None:
+def test_stops_that_never_occur_are_reported(options: list[str], missed: str, tmp_path: Path) -> None:
     data, save = tmp_path / "names.txt", tmp_path / "run.safetensors"
     data.write_text("ab\nba\n", encoding="utf-8")  # two letters: there is no position 3
     short = ("train", "--until", "9", "--data", data, *SMALL)
@@ -88,14 +88,14 @@ def test_bad_ones_are_refused_before_any_work(options: list[str], pointer: str, 
 
 
 def test_health_ends_a_run_whose_numbers_go_bad(tmp_path: Path) -> None:
-    assert [*LOOKED_FOR, "fault"] == sorted(CHECKS, key=[*LOOKED_FOR, "fault"].index)
+    assert [*HEALTH_CHECKS, "fault"] == sorted(CHECKS, key=[*HEALTH_CHECKS, "fault"].index)
     save = tmp_path / "run.safetensors"
     bad = ("train", "--until", "4", "--learning-rate", "1e200", *SMALL)
     message = error_of(invoke(*bad, "--health", "--save", save))
     assert "is inf: step 1 (counted from 0), document" in message
     assert f"(1 of 4 steps are done and saved in {save})" in message
     assert checkpoints.load(save).step == 1
-    every = [part for check in LOOKED_FOR for part in ("--no-stop", check)]
+    every = [part for check in HEALTH_CHECKS for part in ("--no-stop", check)]
     assert invoke(*bad, "--health", *every).exit_code == 0
     assert invoke(*bad).exit_code == 0
 

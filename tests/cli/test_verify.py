@@ -176,7 +176,7 @@ INCOMPARABLE = {
 
 
 @pytest.mark.parametrize(("change", "says"), INCOMPARABLE.values(), ids=INCOMPARABLE.keys())
-def test_what_cannot_be_compared_is_said(copy: Any, change: tuple[str, str], says: str) -> None:
+def test_a_copy_that_cannot_be_compared_is_reported(copy: Any, change: tuple[str, str], says: str) -> None:
     assert says in error_of(invoke("verify", copy(change)))
 
 
@@ -184,7 +184,7 @@ def test_what_cannot_be_compared_is_said(copy: Any, change: tuple[str, str], say
     ("encoding", "says"),
     [("utf-16", "it is UTF-16 text"), ("utf-16-le", "it is UTF-16 text"), ("latin-1", "line 2 is not UTF-8 text")],
 )
-def test_a_file_that_is_not_utf_8_is_said_to_be_none(encoding: str, says: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_utf_8_is_reported(encoding: str, says: str, tmp_path: Path) -> None:
     path = tmp_path / "copy.py"
     path.write_text(f"# a copy\n# for zoë\n{STAND_IN}", encoding=encoding)
     assert f"{says}; save it as UTF-8 and try again" in error_of(invoke("verify", path))

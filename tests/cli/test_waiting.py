@@ -1,4 +1,4 @@
-"""What commands say of work that takes long."""
+"""Progress of commands that take long."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Text.
 
 
 class Heard(io.StringIO):
-    """An error output that is a file; it knows when enough has been written to it."""
+    """An error output that is a file, with an event set after some lines."""
 
     def __init__(self, lines: int) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ class Screen(io.StringIO):
         return True
 
 
-async def test_what_is_said_last_is_shown_however_soon_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_last_update_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_progress, "PATIENCE", 0.0)
     monkeypatch.setenv("TERM", "xterm")
     screen = Screen()

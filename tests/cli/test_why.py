@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from engine import Config, Moment, Phase, Session, load_docs
-from engine.explain.gradient_paths import Chains
+from engine.explain.gradient_paths import GradientPaths
 from engine.explain.logit_attribution import Attributor
 from engine.explain.update_attribution import pushes
 from tests.support.commands import SMALL, error_of, invoke
@@ -66,10 +66,10 @@ def test_a_prediction() -> None:
 def test_a_gradient() -> None:
     found, session = facts("--step", "1", "--scalar", "q[0,3]@pos=2", "--count", "3"), session_after(1)
     row = int(session.program.tensors["q", 2, 0, None][3])
-    expected = Chains(session.view()).strongest(row, 3)
+    expected = GradientPaths(session.view()).strongest(row, 3)
     assert [chain["product"] for chain in found["chains"]] == [chain.product for chain in expected]
     assert [[link["local"] for link in chain["links"]] for chain in found["chains"]] == [
-        [link.local for link in chain.links] for chain in expected
+        [link.local for link in chain.edges] for chain in expected
     ]
     assert found["gradient"] == session.workspace.grad[row]
     assert found["chains"][0]["links"][-1]["scalar"] == "loss"

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from engine import Moment, Phase, Session, WhyError
 from engine.explain.logit_attribution import Attributor
 from engine.numerics import Exact
+from tests.support.changed_model import Change
 from tests.support.float_bits import DOCS, in_order, tiny, words
 from tests.support.reference_model import PlainGPT, Scalar
 
@@ -120,6 +121,27 @@ def test_what_cannot_be_attributed() -> None:
     session.seek(Moment(3, Phase.BACKWARD, 0))
     with pytest.raises(WhyError, match="not all logits of position 0 are finite"):
         Attributor(session.view(), 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "labels"),
+    [
+        ([('    x = name("embed_norm", rmsnorm(x))\n', "")], ["token", "position"]),
+        ([('linear(x, w["lm_head"])', 'linear(name("final_norm", rmsnorm(x)), w["lm_head"])')], ["token", "position"]),
+        ([('name("embed_norm", rmsnorm(x))', 'name("embed_relu", relu(x))')], ["embed_relu"]),
+    ],
+    ids=["no norm", "a norm before the logits", "an embedding that is not a sum in the stream"],
+)
+def test_the_logits_of_other_models(change: Change, changes: list[tuple[str, str]], labels: list[str]) -> None:
+    change(*changes)
+    session = Session(tiny(**SHAPE), DOCS)
+    session.seek(Moment(STEP, Phase.BACKWARD, 0))
+    asked = Attributor(session.view(), 1)
+    layers = [f"layer {layer} {part}" for layer in range(2) for part in ("head 0", "head 1", "MLP")]
+    assert [part.label for part in asked.parts] == [*labels, *layers]
+    for token in range(len(asked.logits)):
+        found = asked.logit(token)
+        assert abs(found.rounding) <= 32 * math.ulp(max(map(abs, found.values)))
 
 
 @given(st.lists(st.tuples(*[st.floats(allow_nan=False, allow_infinity=False)] * 2), min_size=1, max_size=6))

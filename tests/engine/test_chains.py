@@ -12,7 +12,7 @@ import pytest
 
 from engine import Moment, Phase, Session, WhyError
 from engine.autograd.jit import plain_loops
-from engine.explain.gradient_paths import Chains, GradientPath, waypoints
+from engine.explain.gradient_paths import GradientPath, GradientPaths, waypoints
 from engine.explain.scalar import Explainer
 from tests.support.float_bits import tiny, words
 from tests.support.reference_model import PlainGPT, Scalar, post_order
@@ -71,7 +71,7 @@ def test_the_strongest_of_all_paths(place: tuple[Any, ...]) -> None:
     scalar, row = plain.trace[place[:4]][place[4]], row_of(session, place)
     products = [multiplied(slopes) for slopes in all_paths(plain, scalar)]
     real = [p for p in products if p]
-    chains = Chains(session.view())
+    chains = GradientPaths(session.view())
     assert in_order([c.product for c in chains.strongest(row, len(real) + 5)]) == in_order(real)
     few = chains.strongest(row, 3)
     assert [abs(c.product) for c in few] == sorted(map(abs, real), reverse=True)[:3]
@@ -82,18 +82,18 @@ def test_all_chains_add_up_to_the_gradient(place: tuple[Any, ...]) -> None:
     """In fractions, so that nothing is lost in adding; the gradient itself was rounded at every scalar."""
     session, plain = runs()
     row = row_of(session, place)
-    chains = Chains(session.view()).strongest(row, 10**6)
-    exact = sum((np.prod([Fraction(link.local) for link in chain.links]) for chain in chains), Fraction())
+    chains = GradientPaths(session.view()).strongest(row, 10**6)
+    exact = sum((np.prod([Fraction(link.local) for link in chain.edges]) for chain in chains), Fraction())
     assert float(exact) == pytest.approx(plain.trace[place[:4]][place[4]].grad, rel=1e-12)
 
 
 def test_first_links_hand_on_the_gradient_bit_for_bit() -> None:
     session, _ = runs()
-    chains, grad = Chains(session.view()), session.workspace.grad
+    chains, grad = GradientPaths(session.view()), session.workspace.grad
     for rows in session.program.tensors.values():
         for row in rows.tolist():
             total = 0.0
-            for link in chains.links(row):
+            for link in chains.edges(row):
                 total += link.local * float(grad[link.row])
             if row != session.program.loss_row:
                 assert words(total) == words(grad[row])
@@ -103,9 +103,9 @@ def test_links_lead_from_the_scalar_to_the_loss_and_waypoints_keep_the_named_one
     session, _ = runs()
     view, row = session.view(), row_of(session, PLACES[-2])
     explain = Explainer(view)
-    (chain,) = Chains(view).strongest(row, 1)
+    (chain,) = GradientPaths(view).strongest(row, 1)
     at = row
-    for link in chain.links:
+    for link in chain.edges:
         assert session.program.receivers[link.tick - 1] == at
         at = link.row
     assert at == session.program.loss_row
@@ -118,9 +118,9 @@ def test_links_lead_from_the_scalar_to_the_loss_and_waypoints_keep_the_named_one
 def test_an_update_that_has_begun_changes_no_chain() -> None:
     session, _ = runs()
     row = int(session.recording.matrices["wte"][session.program.inputs[0], 0])
-    before = Chains(session.view()).strongest(row, 5)
+    before = GradientPaths(session.view()).strongest(row, 5)
     session.seek(Moment(0, Phase.UPDATE, 10**9))
-    after = Chains(session.view()).strongest(row, 5)
+    after = GradientPaths(session.view()).strongest(row, 5)
     session.seek(Moment(0, Phase.UPDATE, 0))
     assert before == after != []
 
@@ -130,20 +130,20 @@ def test_uncompiled_loops_find_the_same() -> None:
     other = Session(tiny(**SHAPE), DOCS, kernels=plain_loops())
     other.seek(Moment(0, Phase.BACKWARD, 0))
     row = row_of(session, PLACES[2])
-    found: list[list[GradientPath]] = [Chains(each.view()).strongest(row, 4) for each in (session, other)]
+    found: list[list[GradientPath]] = [GradientPaths(each.view()).strongest(row, 4) for each in (session, other)]
     assert found[0] == found[1]
 
 
 def test_where_there_are_none() -> None:
     session, _ = runs()
-    chains = Chains(session.view())
+    chains = GradientPaths(session.view())
     (itself,) = chains.strongest(session.program.loss_row, 3)
-    assert (itself.links, itself.product) == ((), 1.0)
+    assert (itself.edges, itself.product) == ((), 1.0)
     unread = next(i for i in range(3) if i not in session.program.inputs)
     assert chains.strongest(int(session.recording.matrices["wte"][unread, 0]), 3) == []
     with pytest.raises(WhyError, match="the loss is not known at this moment"):
-        Chains(Session(tiny(**SHAPE), DOCS).view())
+        GradientPaths(Session(tiny(**SHAPE), DOCS).view())
     wild = Session(tiny(learning_rate=1e200), ["anna", "bo", "cab"])
     wild.seek(Moment(3, Phase.UPDATE, 0))
     with pytest.raises(WhyError, match="the loss is nan"):
-        Chains(wild.view())
+        GradientPaths(wild.view())

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from engine import ConfigError, EngineError, Session, Stopped
 from engine.interventions.syntax import Ablation
-from engine.run.samples_by_step import printed_names, sample_at_steps, sample_names
+from engine.run.replay import printed_names, sample_at_steps, sample_names
 from engine.sampling.beam import Continuation, beam
 from engine.sampling.sampler import Sampler, sample
 from engine.sampling.stepper import SampleStepper
@@ -104,7 +104,7 @@ def test_a_walk_and_a_sample_draw_what_the_plain_implementation_draws(strategy: 
             pass
         expected = plain_document(strategy, seed, prefix)
         assert here.text == expected
-        parts = session.recording, session.loops, session.workspace.params, session.tokenizer
+        parts = session.sampler(), session.tokenizer
         assert sample(*parts, random.Random(seed), 1, strategy, prefix) == [expected]
 
 
@@ -132,7 +132,7 @@ def test_a_walk_that_follows_draws_what_the_next_sample_draws(strategy: Decoding
         assert (here.over, here.index) == (True, i)
         walked.append(here)
         here = here.following()
-    parts = session.recording, session.loops, session.workspace.params, session.tokenizer
+    parts = session.sampler(), session.tokenizer
     assert [each.text for each in walked] == sample(*parts, random.Random(7), 6, strategy, prefix)
     while here.before is not None:  # and back: each as it was left, with its own keys and values
         assert here.before is walked[here.index - 1]
@@ -181,7 +181,8 @@ def test_every_number_of_a_look_is_the_oracles(strategy: DecodingStrategy) -> No
         assert look.pick.number == (None if strategy.greedy else generator.random())
         low, high = look.pick.bounds
         assert low < high
-        assert look.pick.mark is None or low <= look.pick.mark < high
+        number = look.pick.number
+        assert number is None or low <= number * look.pick.cumulative[-1] < high
         on = here.next()
 
 
@@ -220,9 +221,10 @@ def test_a_walk_goes_back_into_its_prefix_and_the_prefix_is_not_drawn() -> None:
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30).filter(sum), st.integers())
 def test_a_pick_is_what_choices_makes_of_the_number(weights: list[float], seed: int) -> None:
     token = random.Random(seed).choices(range(len(weights)), weights=weights)[0]
-    picked = pick(weights, random.Random(seed).random())
+    number = random.Random(seed).random()
+    picked = pick(weights, number)
     assert picked.token_id == token
-    assert weights[token] > 0 or bisect(picked.cumulative, picked.mark or 0.0) == len(weights)
+    assert weights[token] > 0 or bisect(picked.cumulative, number * picked.cumulative[-1]) == len(weights)
 
 
 def test_strategies_leave_what_they_say() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -303,7 +304,7 @@ def test_breakpoints_are_plain_values_and_back() -> None:
         Breakpoint("2", condition="loss < 2"),
         Breakpoint("3", EventPattern()),
     ):
-        assert Breakpoint.from_dict(one.as_dict()) == one
+        assert Breakpoint.from_dict(asdict(one)) == one
     assert Breakpoint("1", EventPattern("q", Phase.FORWARD, 1, 0), "loss < 2", 3, False).describe() == (
         "q, position 1, layer 0, forward if loss < 2, every 3 times (off)"
     )

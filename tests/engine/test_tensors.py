@@ -41,6 +41,8 @@ def test_specs_are_what_the_model_has(config: dict[str, Any], vocab_size: int) -
     assert list(specs) == list(expected)
     assert [name for name, spec in specs.items() if spec.parameter] == list(c.matrices(vocab_size))
     assert {name for name, spec in specs.items() if spec.tokens} == {"logits", "probs", "wte", "lm_head"}
+    layers = {name: spec.layer for name, spec in specs.items() if spec.layer is not None}
+    assert layers == {name: int(name[5]) for name in c.matrices(vocab_size) if name.startswith("layer")}
     growing = {"attn_logits", "attn_weights"} if c.n_layer and c.block_size > 1 else set()
     assert {name for name, spec in specs.items() if spec.grows} == growing
     assert specs_of(c, vocab_size) == specs
@@ -55,6 +57,17 @@ def test_specs_say_what_makes_a_tensor_and_of_what() -> None:
         "attn_residual": ("add", ("attn_out", "embed_norm", "mlp_residual")),
         "loss_t": ("nll", ("probs",)),
     }
+
+
+def test_a_position_knows_its_tensors_by_what_they_are_for() -> None:
+    span = record(tiny(n_layer=2), 5).positions[1]
+    assert [t.name for t in (span.embedding, span.logits, span.probs, span.loss)] == [
+        "embed", "logits", "probs", "loss_t",
+    ]  # fmt: skip
+    assert [(tensor.name, tensor.layer) for tensor in span.residual_stream] == [
+        ("embed", None), ("embed_norm", None), ("attn_residual", 0), ("mlp_residual", 0),
+        ("attn_residual", 1), ("mlp_residual", 1),
+    ]  # fmt: skip
 
 
 def test_specs_of_a_long_context_record_two_positions_only() -> None:

@@ -13,7 +13,7 @@ import pytest
 from engine import Config, Moment, Phase, Scope, Session
 from engine.autograd.jit import plain_loops
 from engine.errors import ChangeError, NumericFault
-from engine.explain.gradient_paths import Chains
+from engine.explain.gradient_paths import GradientPaths
 from engine.explain.scalar import Explainer
 from engine.interventions.syntax import Ablation, Change, SetHyperparameter, SetParameter, SetScalar, parse
 from engine.timeline.keyframes import SPACING
@@ -302,11 +302,11 @@ def test_the_terms_of_a_gradient_are_those_that_flow() -> None:
         terms = explain.gradient(row)
         assert len(terms) == explain.planned(row) > 0
         assert terms[-1].after == branch.workspace.grad[row]
-    chains = Chains(view)
+    chains = GradientPaths(view)
     weights = branch.program.tensors["attn_weights", 1, 1, 0]
     assert branch.workspace.grad[weights[0]] == 0
     assert chains.strongest(int(weights[0]), 3) == []  # no path leads through what is switched off
-    slopes = {link.row: link.local for link in chains.links(explain.children(exp)[0])}
+    slopes = {link.row: link.local for link in chains.edges(explain.children(exp)[0])}
     assert slopes == {exp: view.made(exp)}  # an exponential that was set keeps its slope
     assert not view.independent(np.array([exp, *weights])).any()
     assert view.independent(np.array(explain.children(int(cut[0])))).all()

@@ -12,9 +12,8 @@ from engine.timeline.events import Phase
 from microgpt_tui.drawing.markdown import without_literals
 from microgpt_tui.lectures.binding import bind
 from microgpt_tui.lectures.check import check_lecture
-from microgpt_tui.lectures.lecture import leaves
 from microgpt_tui.lectures.parser import read_chapter
-from microgpt_tui.lectures.rendered_page import leaf_of, lines_of
+from microgpt_tui.lectures.rendered_page import page_lines, render_page, render_pages
 from microgpt_tui.panes.registry import screen_names
 
 HEAD = "config: n_embd=4, n_head=2, block_size=4, num_steps=30\ndata: docs.txt\n"
@@ -90,7 +89,7 @@ def run(tmp_path: Path) -> Session:
         ("wait: n\n---\n# T\n---\n---\n# U\n", 8, "give this one a moment"),
     ],
 )
-def test_what_does_not_resolve_is_told_with_its_line(tmp_path: Path, page: str, line: int, says: str) -> None:
+def test_what_does_not_resolve_is_reported_with_its_line(tmp_path: Path, page: str, line: int, says: str) -> None:
     (found,) = mistakes(tmp_path, "---\n" + page)
     assert found.startswith(f":{line}: ")
     assert says in found
@@ -103,7 +102,7 @@ def test_a_setting_that_no_model_can_have(tmp_path: Path) -> None:
     assert "n_head 3 does not divide n_embd 16" in str(found)
 
 
-def test_a_page_too_long_for_the_back_row(tmp_path: Path) -> None:
+def test_a_page_that_is_too_long_is_reported(tmp_path: Path) -> None:
     (found,) = mistakes(tmp_path, "---\nmoment: step 0\n---\n# T\n\n" + "a line\n\n" * 6)
     assert "11 lines" in found
 
@@ -116,15 +115,15 @@ def test_numbers_in_a_text_are_the_engines(tmp_path: Path) -> None:
     )
     session = run(tmp_path)
     chapter = read_chapter(write(tmp_path, text))
-    scenes, found = bind(chapter, scope(session), screen_names())
+    bound_pages, found = bind(chapter, scope(session), screen_names())
     assert not found
-    leaf, end = leaf_of(scenes[0], session, Moment())
+    rendered = render_page(bound_pages[0], session, Moment())
 
     plain = Session(session.config, ["anna", "bo", "eve"])
     plain.run(until=2)
     event = next(e for e in plain.events(2) if e.name == "q" and e.pos == 1)
     m, p = float(plain.m["wte"][0, 0]), plain.program
-    body = without_literals(leaf.body)
+    body = without_literals(rendered.body)
     words = body.split(" ")
     assert words[0] == f"{event.data[1]:+.6f}"
     assert words[1:3] == [str(plain.recording.n_params), "3"]
@@ -132,9 +131,9 @@ def test_numbers_in_a_text_are_the_engines(tmp_path: Path) -> None:
     assert f"{m:.3e} {p.ticks(Phase.FORWARD)} {p.ticks(Phase.BACKWARD)} 1 {p.tokenizer.name(1)}" in body
     assert body.endswith(", ".join(f"{x:.1f}" for x in event.data))
     plain.run(until=9)
-    assert float(without_literals(leaf.then)) == pytest.approx(plain.losses[4], abs=5e-5)  # four decimals of it
-    assert (end.step, leaf.end) == (9, end)
-    assert leaf.start == Moment(2, Phase.FORWARD, event.last)
+    assert float(without_literals(rendered.then)) == pytest.approx(plain.losses[4], abs=5e-5)  # four decimals of it
+    assert rendered.end.step == 9
+    assert rendered.start == Moment(2, Phase.FORWARD, event.last)
 
 
 @pytest.mark.parametrize(
@@ -165,9 +164,9 @@ def test_a_quote_takes_a_format_as_in_python(tmp_path: Path, quote: str, expecte
     session = run(tmp_path)
     page = f"---\nmoment: step 3\n---\n# T\n\n{quote} is it\n"
     assert mistakes(tmp_path, page) == []
-    scenes, _ = bind(read_chapter(tmp_path / "one.md"), scope(session), screen_names())
-    leaf, _ = leaf_of(scenes[0], session, Moment())
-    (line,) = lines_of(leaf, 76)
+    bound_pages, _ = bind(read_chapter(tmp_path / "one.md"), scope(session), screen_names())
+    rendered = render_page(bound_pages[0], session, Moment())
+    (line,) = page_lines(rendered, 76)
     assert line.plain == f"{expected} is it"  # with its spaces, also at the start of a line
 
 
@@ -178,8 +177,8 @@ def scope(session: Session) -> Scope:
 def test_pages_that_cannot_be_shown_say_so(tmp_path: Path) -> None:
     session = run(tmp_path)
     chapter = read_chapter(write(tmp_path, "---\nmoment: step 0\n---\n# T\n\n{loss}\n---\nmoment: step 1\n---\n# U\n"))
-    scenes, _ = bind(chapter, scope(session), screen_names())
-    first, second = leaves(scenes, session)
+    bound_pages, _ = bind(chapter, scope(session), screen_names())
+    first, second = render_pages(bound_pages, session)
     assert "cannot be shown" in first.body
     assert second.title == "U"
 
@@ -188,8 +187,8 @@ def test_lines_keep_to_their_width_in_any_script(tmp_path: Path) -> None:
     session = run(tmp_path)
     words = "어텐션은 이미 만들어진 키만 봅니다 and so on " * 9
     page = f"---\nask: {words}\noptions: [가나, 다라, 마바, 사아]\nanswer: '2'\n---\n# T\n\n{words}\n\n- {words}\n"
-    scenes, _ = bind(read_chapter(write(tmp_path, page)), scope(session), screen_names())
-    leaf, _ = leaf_of(scenes[0], session, Moment())
+    bound_pages, _ = bind(read_chapter(write(tmp_path, page)), scope(session), screen_names())
+    rendered = render_page(bound_pages[0], session, Moment())
     for width in (20, 38, 76):
-        assert all(line.cell_len <= width for line in lines_of(leaf.revealed(), width))
-    assert any("✓ c) 마바" in line.plain for line in lines_of(leaf.revealed(), 76))
+        assert all(line.cell_len <= width for line in page_lines(rendered.revealed(), width))
+    assert any("✓ c) 마바" in line.plain for line in page_lines(rendered.revealed(), 76))

@@ -10,7 +10,7 @@ import pytest
 from engine import Config, Session
 from microgpt_tui.lectures.check import check_lecture
 from microgpt_tui.lectures.library import files, load_course
-from microgpt_tui.lectures.page import Chapter, Page, Play, Run, Wait
+from microgpt_tui.lectures.page import Chapter, Page, Play, Train, Wait
 from microgpt_tui.panes.registry import screen_names
 from microgpt_tui.texts.languages import LANGUAGES
 
@@ -52,7 +52,7 @@ def test_all_languages_show_the_same(place: int) -> None:
 def test_every_chapter_does_something_and_has_notes(place: int) -> None:
     chapter: Chapter = load_course("en").chapters[place]
     acts = [page.act for page in chapter.pages if page.act is not None]
-    assert len([act for act in acts if not isinstance(act, Play | Run)]) >= 2
+    assert len([act for act in acts if not isinstance(act, Play | Train)]) >= 2
     assert all(page.notes for page in chapter.pages)
 
 
@@ -67,11 +67,11 @@ def test_chapters_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
 def _shown(page: Page) -> tuple[object, ...]:
     """What a page does, without its words."""
     act = page.act
-    until = act.until.text if isinstance(act, Play | Run | Wait) else None
+    until = act.until.text if isinstance(act, Play | Train | Wait) else None
     return (
         page.moment and page.moment.text,
-        [said.text for said in page.focus],
-        [said.text for said in page.spotlight],
+        [source.text for source in page.focus],
+        [source.text for source in page.spotlight],
         page.speed,
         type(act),
         until,

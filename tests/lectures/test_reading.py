@@ -1,4 +1,4 @@
-"""Chapters are read from Markdown; whatever is wrong is told with file and line, all of it at once."""
+"""Chapters are read from Markdown; every mistake is reported with file and line, all at once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from microgpt_tui.lectures.page import Ask, LectureError, Play, Run, Wait
+from microgpt_tui.lectures.page import Ask, LectureError, Play, Train, Wait
 from microgpt_tui.lectures.parser import read_all, read_chapter
 
 FOUR = """\
@@ -66,17 +66,17 @@ def test_pages_their_headers_and_texts(tmp_path: Path) -> None:
     assert (first.title.text, first.body.text, first.body.line) == ("First", "Text of the\nfirst page.", 16)
     assert first.moment is not None
     assert (first.moment.text, first.moment.line) == ("step 3 forward q@pos=1", 4)
-    assert [said.text for said in first.focus] == ["head 1", "wte[5, 3]"]
-    assert [said.text for said in first.spotlight] == ["attention", "stage"]
+    assert [source.text for source in first.focus] == ["head 1", "wte[5, 3]"]
+    assert [source.text for source in first.spotlight] == ["attention", "stage"]
     assert first.speed == 2.5
     assert first.notes is not None
     assert first.notes.text == "Two lines\nof notes."
     assert isinstance(second.act, Ask)
-    assert [said.text for said in second.act.options] == ["a", "b"]
+    assert [source.text for source in second.act.options] == ["a", "b"]
     assert second.then is not None
     assert isinstance(third.act, Wait)
     assert "not a header" in third.body.text
-    assert isinstance(fourth.act, Run)
+    assert isinstance(fourth.act, Train)
 
 
 def test_a_page_plays(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_files_of_other_systems_are_read(tmp_path: Path) -> None:
         ("---\na: &x [1]\nb: *y\n---\n# T\n", 3, "cannot be read"),
     ],
 )
-def test_a_mistake_is_told_with_file_and_line(tmp_path: Path, text: str, line: int, says: str) -> None:
+def test_a_mistake_is_reported_with_file_and_line(tmp_path: Path, text: str, line: int, says: str) -> None:
     file = write(tmp_path, text)
     with pytest.raises(LectureError) as caught:
         read_chapter(file)
@@ -132,7 +132,7 @@ def test_a_mistake_is_told_with_file_and_line(tmp_path: Path, text: str, line: i
     assert says in str(caught.value)
 
 
-def test_all_mistakes_are_told_in_the_order_of_the_lines(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_in_the_order_of_the_lines(tmp_path: Path) -> None:
     _, mistakes = read_all(write(tmp_path, "---\nspeed: x\nmoment: a: b\n---\n"))
     assert [mistake.line for mistake in mistakes] == sorted(mistake.line for mistake in mistakes)
     _, mistakes = read_all(write(tmp_path, "---\nspeed: x\nwat: 1\n---\n---\nspeed: y\n---\n# T\n"))

@@ -1,4 +1,4 @@
-"""Files of the program that change while nobody looks: the documents of a run, the desk, the layout, the notes."""
+"""Files that change between two runs of the program: documents, the saved session, the layout, the notes."""
 
 from __future__ import annotations
 
@@ -15,17 +15,16 @@ from engine.checkpoint import checkpoint, validate
 from engine.model.dataset import Origin
 from microgpt_tui.debugger.annotations import restored
 from microgpt_tui.debugger.frame import Focus
-from microgpt_tui.lectures.shared_notes import FILES, Found, SharedNotes, newest
-from microgpt_tui.lectures.speaker_notes import Notes, Seen
+from microgpt_tui.lectures.speaker_notes import FILES, Audience, Notes, SharedNotes, StoredNotes, newest
 from microgpt_tui.panes.arrangement import FILE, Arrangement
-from microgpt_tui.storage import saved_session as desks
+from microgpt_tui.storage import saved_session
 from microgpt_tui.storage.saved_session import SavedSession
-from microgpt_tui.storage.startup import from_desk
+from microgpt_tui.storage.startup import from_saved_session
 from tests.support.commands import error_of, invoke
 from tests.support.damaged_runs import GONE, STRANGE, changed, places, written
 
 CONFIG = Config(n_embd=4, n_head=2, block_size=4, num_steps=20)
-NOTES = Notes("en", "A", "B", 0, 1, "C", "", "D", False, False, "next", "", Seen.PAGE, 1.0)
+NOTES = Notes("en", "A", "B", 0, 1, "C", "", "D", False, False, "next", "", Audience.PAGE, 1.0)
 NAMES = b"anna\nben\ncarla\n"
 
 
@@ -33,8 +32,8 @@ NAMES = b"anna\nben\ncarla\n"
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("STATE", "CONFIG"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name))
-    desks.session_folder().mkdir(parents=True)
-    return desks.session_folder()
+    saved_session.state_folder().mkdir(parents=True)
+    return saved_session.state_folder()
 
 
 # The documents.
@@ -65,13 +64,15 @@ def test_the_documents_of_a_run_are_not_what_they_were(fate: str, tmp_path: Path
     branch = session.branch([validate.parse("wte[0, 0] = 1", validate.Scope(CONFIG, session.tokenizer))])
     branch.run(5)
     checkpoint.save(session, file, str(data))
-    desks.keep(SavedSession(CONFIG, Origin(session.checksum, str(data)), Focus(Moment(2))), checkpoint.load(file))
+    saved_session.write_session(
+        SavedSession(CONFIG, Origin(session.checksum, str(data)), Focus(Moment(2))), checkpoint.load(file)
+    )
     for command in (("open", file), ("--resume",), ("export", "--run", file)):
         assert says in error_of(invoke(*command))
     assert invoke("sample", file, "-n", "1").exit_code == 0  # which needs no documents
     moved = written(tmp_path / "moved.txt", NAMES)
     assert invoke("export", "--run", file, "--data", moved, "--format", "txt").exit_code == 0
-    assert from_desk(moved).run is not None
+    assert from_saved_session(moved).run is not None
     if data.is_fifo():
         return
     lecture = written(tmp_path / "own.md", f"---\ndata: {data}\nmoment: step 0\n---\n# A\n".encode())
@@ -79,10 +80,10 @@ def test_the_documents_of_a_run_are_not_what_they_were(fate: str, tmp_path: Path
     assert result.exit_code == (0 if "other documents" in says else 2)
 
 
-# The desk.
+# The saved session.
 
 WHERE = Focus(Moment(1), row=5, cell=1, layer=0, head=1, matrix="wpe")
-DESK = SavedSession(
+SESSION = SavedSession(
     CONFIG, Origin("0" * 64, "names.txt"), WHERE, "qkv", "stage",
     [{"id": "q", "condition": "loss < 1", "count": 2, "enabled": True}],
     [{"text": "loss"}], {"a": {"step": 1, "phase": "forward", "tick": 3}}, branch="branch 1",
@@ -90,24 +91,23 @@ DESK = SavedSession(
 
 
 @pytest.mark.parametrize("name", STRANGE)
-def test_a_value_of_the_desk_is_strange(name: str) -> None:
-    desks.keep(DESK)
-    whole = json.loads(desks.desk_file().read_bytes())
+def test_a_value_of_the_saved_session_is_strange(name: str) -> None:
+    saved_session.write_session(SESSION)
+    whole = json.loads(saved_session.session_file().read_bytes())
     scope = validate.Scope(CONFIG, Session(CONFIG, ["ab"]).tokenizer)
     for place in places(whole):
         about = changed(whole, place, STRANGE[name])
-        about[validate.SHA] = validate.digest(about)
-        desks.desk_file().write_text(json.dumps(about))
+        saved_session.session_file().write_text(json.dumps(about))
         try:
-            desk = desks.left()
+            session = saved_session.load_session()
             fitting, sentences = restored(
-                {part: getattr(desk, part) for part in ("breakpoints", "watches", "marks", "checks")}, scope
+                {part: getattr(session, part) for part in ("breakpoints", "watches", "marks", "checks")}, scope
             )
             assert all(len(sentence) < 500 for sentence in sentences), (place, sentences)
             assert json.dumps(fitting.as_dict())
         except CheckpointError as error:
             assert len(str(error)) < 800, place  # noqa: PT017
-            next(desks.session_folder().glob("damaged-*.json")).unlink()
+            next(saved_session.state_folder().glob("damaged-*.json")).unlink()
 
 
 OTHERS: dict[str, Callable[[Path], object]] = {
@@ -125,33 +125,37 @@ OTHERS: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("what", OTHERS)
-def test_something_else_stands_in_its_place(what: str) -> None:
-    for path in (desks.desk_file(), desks.session_folder() / FILES.replace("*", "1"), desks.run_file()):
+def test_other_kinds_of_files_in_place_of_state_files(what: str) -> None:
+    for path in (
+        saved_session.session_file(),
+        saved_session.state_folder() / FILES.replace("*", "1"),
+        saved_session.run_file(),
+    ):
         OTHERS[what](path)
     layout = Path(os.environ["XDG_CONFIG_HOME"]) / "microgpt-tui" / FILE
     layout.parent.mkdir(parents=True)
     OTHERS[what](layout)
     assert Arrangement.load() == Arrangement()
-    assert newest(desks.session_folder()) is None
+    assert newest(saved_session.state_folder()) is None
     assert error_of(invoke("--resume")).isprintable()
-    run, _ = desks.left_run(DESK)
+    run, _ = saved_session.load_run(SESSION)
     assert run is None
 
 
 @pytest.mark.parametrize("name", STRANGE)
 def test_a_value_of_the_layout_or_of_the_notes_is_strange(name: str) -> None:
     Arrangement(("qkv", "stage"), (("qkv", "stage"),)).save()
-    shared = SharedNotes(desks.session_folder())
+    shared = SharedNotes(saved_session.state_folder())
     shared.open()
     shared.share(NOTES)
-    notes = next(desks.session_folder().glob(FILES))
+    notes = next(saved_session.state_folder().glob(FILES))
     layout = next(Path(os.environ["XDG_CONFIG_HOME"]).rglob(FILE))
-    for file, read in ((layout, Arrangement.load), (notes, lambda: newest(desks.session_folder()))):
+    for file, read in ((layout, Arrangement.load), (notes, lambda: newest(saved_session.state_folder()))):
         whole: Any = json.loads(file.read_bytes())
         for place in places(whole):
             file.write_text(json.dumps(changed(whole, place, STRANGE[name])))
             found: object = read()
-            assert found is None or isinstance(found, Arrangement | Found)
+            assert found is None or isinstance(found, Arrangement | StoredNotes)
 
 
 def test_gone_is_not_null() -> None:

@@ -231,7 +231,7 @@ FOREIGN: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("what", FOREIGN)
-def test_a_file_of_something_else_is_refused(what: str, file: Path) -> None:
+def test_a_file_that_is_no_run_is_refused(what: str, file: Path) -> None:
     assert not opened_or_refused(written(file, FOREIGN[what]))
     sentence = error_of(invoke("open", file))
     assert sentence.isprintable()

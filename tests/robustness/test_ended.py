@@ -1,4 +1,4 @@
-"""Ended from outside, at any time: what was done is kept, the exit status says why, no process is left over."""
+"""Signals that end the program: finished work is saved, the exit status names the signal, no process remains."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import psutil
 import pytest
 
 from engine.checkpoint import checkpoint
-from microgpt_tui.cli.train import _Teller
-from microgpt_tui.lectures.shared_notes import FILES
-from microgpt_tui.storage import saved_session as desks
+from microgpt_tui.cli.train import _StepReporter
+from microgpt_tui.lectures.speaker_notes import FILES
+from microgpt_tui.storage import saved_session
 from tests.support.commands import SMALL, environment, invoke, start
 from tests.support.terminal import COMPILED, PATIENCE, Terminal, needs_tmux, terminal
 from tests.support.wait import ended
@@ -41,9 +41,9 @@ def number_of(name: str) -> int:
 def test_train_is_ended_between_steps_and_while_it_saves(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save, tell, synced = tmp_path / "run.safetensors", _Teller.tell, []
+    save, tell, synced = tmp_path / "run.safetensors", _StepReporter.report, []
 
-    def told(self: _Teller, step: int, loss: float) -> None:
+    def told(self: _StepReporter, step: int, loss: float) -> None:
         tell(self, step, loss)
         if step == 2:
             signal.raise_signal(number_of(name))
@@ -52,7 +52,7 @@ def test_train_is_ended_between_steps_and_while_it_saves(
         synced.append(descriptor)
         signal.raise_signal(number_of(name))
 
-    monkeypatch.setattr(_Teller, "tell", told)
+    monkeypatch.setattr(_StepReporter, "report", told)
     monkeypatch.setattr(os, "fsync", sync)
     before = signal.getsignal(number_of(name))
     result = invoke("train", "--until", "9", "--save", save, *SMALL)
@@ -66,7 +66,7 @@ def test_train_is_ended_between_steps_and_while_it_saves(
 
 @needs_tmux
 def test_the_terminal_goes_away_while_train_trains(tmp_path: Path) -> None:
-    """Nobody sees anything any more; the run is there."""
+    """The terminal is closed; the run is saved."""
     save = tmp_path / "run.safetensors"
     command = [sys.executable, "-m", "microgpt_tui", "train", *LONG, "--save", str(save)]
     with terminal(command, PYTHONPATH=environment()["PYTHONPATH"], **COMPILED) as term:
@@ -127,11 +127,11 @@ def test_the_debugger_is_ended_while_it_trains(name: str, tmp_path: Path) -> Non
         else:
             process.send_signal(number_of(name))
         term.left(0 if name == "SIGINT" else STATUS[name])
-    desk = desks.left()
-    run, notice = desks.left_run(desk)
+    session = saved_session.load_session()
+    run, notice = saved_session.load_run(session)
     assert run is not None
     assert notice is None
-    assert desk.moment.step >= 2
+    assert session.moment.step >= 2
     assert not process.is_running()
 
 
@@ -167,19 +167,21 @@ def test_the_debugger_is_ended_while_it_saves(tmp_path: Path) -> None:
 @needs_tmux
 @pytest.mark.parametrize("name", STATUS)
 def test_a_lecture_is_ended(name: str, tmp_path: Path) -> None:
-    desks.session_folder().mkdir(parents=True)
+    saved_session.state_folder().mkdir(parents=True)
     lecture = tmp_path / "own.md"
     lecture.write_text("---\nconfig: n_embd=4, n_head=2, block_size=4\nmoment: step 0\n---\n# The page\n\nHello.\n")
     command = [sys.executable, "-m", "microgpt_tui", "lecture", str(lecture)]
     with terminal(command, XDG_STATE_HOME=str(tmp_path / "state"), PYTHONPATH=environment()["PYTHONPATH"]) as term:
         term.wait("Hello.")
-        term.wait(lambda _: list(desks.session_folder().glob(FILES)))
+        term.wait(lambda _: list(saved_session.state_folder().glob(FILES)))
         if name == "SIGINT":  # a key there, too
             term.press("C-c", "q")
         else:
             found(str(lecture)).send_signal(number_of(name))
         term.left(0 if name == "SIGINT" else STATUS[name])
-    assert not list(desks.session_folder().iterdir())  # the notes are removed, and no desk was made of the lecture
+    assert not list(
+        saved_session.state_folder().iterdir()
+    )  # the notes are removed, and no session of the lecture is saved
 
 
 # Its window.
@@ -200,7 +202,7 @@ def test_the_window_is_resized_a_hundred_times(tmp_path: Path) -> None:
         term.wait(lambda screen: whole_in(screen, 120, 36) and screen == term.screen() == term.screen())
         term.press("q")
         term.left(0)
-    assert desks.left().moment.step > 0
+    assert saved_session.load_session().moment.step > 0
 
 
 def whole_in(screen: str, width: int, height: int) -> bool:

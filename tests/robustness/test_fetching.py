@@ -55,7 +55,7 @@ def send(asked: BaseHTTPRequestHandler, content: bytes, promised: int | None = N
 
 @contextmanager
 def serving(answer: Answer) -> Iterator[tuple[str, list[str]]]:
-    """A server that answers so: its address, and what it was asked for."""
+    """A server with this answer: its address, and the paths of its requests."""
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -92,7 +92,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_it_is_fetched_once_and_kept(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_names_are_fetched_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(right) as (url, asked):
         monkeypatch.setattr(names_download, "URL", url)
         first = invoke("train", "--data", "names", "--until", "1", *SMALL)
@@ -105,7 +105,7 @@ def test_it_is_fetched_once_and_kept(cache: Path, monkeypatch: pytest.MonkeyPatc
     assert load_docs(names_download.cached()) == NAMES.decode().split()
 
 
-def test_progress_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[int, int]] = []
     with serving(right) as (url, _):
         monkeypatch.setattr(names_download, "URL", url)
@@ -125,7 +125,7 @@ def test_progress_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         (hanging, "no connection, or it broke off"),
     ],
 )
-def test_what_goes_wrong_there_is_one_sentence_and_nothing_is_kept(
+def test_a_failed_download_is_one_sentence_and_leaves_no_file(
     answer: Answer, said: str, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving(answer) as (url, _):
@@ -137,7 +137,7 @@ def test_what_goes_wrong_there_is_one_sentence_and_nothing_is_kept(
     assert list(cache.iterdir()) == []
 
 
-def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_without_an_answer_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(right) as (url, _):
         monkeypatch.setattr(names_download, "URL", url)
     refused = invoke("train", "--data", "names")

@@ -11,8 +11,7 @@ from engine import Config, Session
 from microgpt_tui.drawing.markdown import bare_marks, literal, parser, prose, without_literals
 from microgpt_tui.drawing.terminal_text import printable
 from microgpt_tui.export.handout import handout, printed
-from microgpt_tui.lectures.shared_notes import SharedNotes, newest
-from microgpt_tui.lectures.speaker_notes import Notes
+from microgpt_tui.lectures.speaker_notes import Notes, SharedNotes, newest
 from microgpt_tui.speaker_app import NotesApp
 from tests.robustness.test_hostile_lectures import Looked, page
 from tests.robustness.test_odd_screens import check
@@ -80,7 +79,7 @@ async def test_the_lecture_and_its_notes_show_it(tmp_path: Path) -> None:
     notes = NotesApp(tmp_path / "no lecture")
     async with notes.run_test(size=(80, 24)) as pilot:
         for place, document in enumerate(shown):
-            notes.shown.hear(heard[place])
+            notes.shown.show_notes(heard[place])
             await pilot.pause()
             on_screen = " ".join(check(pilot).split())
             for sentence in ("On {}", "Say {}.", "b) {}", "It is {}."):

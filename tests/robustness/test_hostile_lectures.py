@@ -197,7 +197,7 @@ async def test_a_lecture_is_shown_as_the_text_that_it_is(tmp_path: Path) -> None
         assert text(pilot).count("[red]no markup[/red] <b>no tag</b>") >= 3
 
 
-def test_a_lecture_that_cannot_be_given_is_told(tmp_path: Path) -> None:
+def test_a_lecture_that_cannot_be_shown_is_reported(tmp_path: Path) -> None:
     lecture = lecture_of(tmp_path, page("data: gone.txt").decode())
     with pytest.raises(EngineError, match="there is no file"):
         lecture.run(screen_names())

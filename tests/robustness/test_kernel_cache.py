@@ -141,13 +141,13 @@ def test_a_numba_that_cannot_be_loaded(content: str, reason: str, tmp_path: Path
 
 
 def test_a_command_says_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jit._WARNINGS, "unread", WARNING)
+    monkeypatch.setitem(jit._WARNINGS, "read", WARNING)
     assert invoke("train", "--until", "1", *OPTIONS).stderr == f"warning: {WARNING}\n"
     assert invoke("train", "--until", "1", *OPTIONS).stderr == ""
 
 
 async def test_the_debugger_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jit._WARNINGS, "unread", WARNING)
+    monkeypatch.setitem(jit._WARNINGS, "read", WARNING)
     app = MicrogptApp(from_seed(SMALL, 1, None))
     async with app.run_test(notifications=True) as pilot:
         await until(pilot, lambda: isinstance(app.screen, DebuggerScreen))

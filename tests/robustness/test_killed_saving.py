@@ -1,4 +1,4 @@
-"""Killed while something is saved: the file is the old one or the new one, and nothing is left lying about."""
+"""Killed while a file is saved: it is the old one or the new one, and no temporary file remains."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from engine import atomic_write
 from engine.atomic_write import BESIDE
 from engine.checkpoint import checkpoint
 from microgpt_tui.debugger.frame import Focus
-from microgpt_tui.storage import saved_session as desks
+from microgpt_tui.storage import saved_session
 from microgpt_tui.storage.saved_session import SavedSession
 from tests.support.commands import error_of, invoke
 from tests.support.damaged_runs import session, whole, written
@@ -92,7 +92,7 @@ def killed(point: str, times: int, job: Callable[[], object]) -> None:
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    return desks.session_folder()
+    return saved_session.state_folder()
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -110,17 +110,17 @@ def test_a_run_is_being_saved(point: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("point", ["in the middle of writing", "before it is renamed", "when it is renamed"])
 @pytest.mark.parametrize("which", [1, 2], ids=["its run", "itself"])
-def test_a_desk_is_being_kept(point: str, which: int, folder: Path, tmp_path: Path) -> None:
+def test_killed_while_the_session_is_written(point: str, which: int, folder: Path, tmp_path: Path) -> None:
     run = session().restart_copy()
     before = checkpoint.snapshot(run)
-    desks.keep(SavedSession(run.config, before.origin, Focus(run.moment)), before)
+    saved_session.write_session(SavedSession(run.config, before.origin, Focus(run.moment)), before)
     new = checkpoint.load(written(tmp_path / "new.safetensors", whole()))
-    killed(point, which, lambda: desks.keep(desks.left(), new))
-    desk = desks.left()
-    found, notice = desks.left_run(desk)
+    killed(point, which, lambda: saved_session.write_session(saved_session.load_session(), new))
+    after = saved_session.load_session()
+    found, notice = saved_session.load_run(after)
     assert found is not None
     assert notice is None
-    desks.keep(desk)
+    saved_session.write_session(after)
     assert {each.name for each in folder.iterdir()} == {"desk.json", "run.safetensors"}
 
 

@@ -22,7 +22,7 @@ from microgpt_tui.app import MicrogptApp
 from microgpt_tui.dialogs.save import SaveScreen
 from microgpt_tui.panes.arrangement import Arrangement
 from microgpt_tui.screens.debugger import DebuggerScreen
-from microgpt_tui.storage import saved_session as desks
+from microgpt_tui.storage import saved_session
 from microgpt_tui.storage.startup import from_seed
 from tests.support.commands import SMALL as OPTIONS
 from tests.support.commands import error_of, invoke
@@ -159,27 +159,27 @@ def test_a_log_that_breaks_off_does_not_cost_the_run(tmp_path: Path) -> None:
     assert checkpoint.load(run).step == 1
 
 
-def test_the_layout_and_the_place_that_was_left(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_layout_and_the_saved_session(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("STATE", "CONFIG"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(disk.folder))
     run = checkpoint.load(written(disk.folder / "source", whole()))
-    desk = desks.SavedSession(run.config, run.origin, desks.Focus(run.moment))
-    desks.keep(desk, run)
+    session = saved_session.SavedSession(run.config, run.origin, saved_session.Focus(run.moment))
+    saved_session.write_session(session, run)
     Arrangement(pinned=("qkv",)).save()
     with disk.faulty():
         with pytest.raises(CheckpointError, match=r"cannot be kept") as caught:
-            desks.keep(desk, run)
+            saved_session.write_session(session, run)
         assert disk.says in str(caught.value)
         with pytest.raises(OSError, match=disk.says):
             Arrangement(swapped=(("qkv", "stage"),) * 9).save()
-        assert desks.left() == desk
-        assert desks.left_run(desk)[1] is None
+        assert saved_session.load_session() == session
+        assert saved_session.load_run(session)[1] is None
         assert Arrangement.load() == Arrangement(pinned=("qkv",))
-    assert not list(desks.session_folder().glob(".*"))
+    assert not list(saved_session.state_folder().glob(".*"))
 
 
 async def everything_is_loaded() -> None:
-    """Let Python load what it leaves until it is needed: somebody else may not be able to read root's Python."""
+    """Import the lazy modules: another user may not be able to read root's Python."""
     app = MicrogptApp(from_seed(SMALL, 1, None))
     async with app.run_test() as pilot:
         await until(pilot, lambda: isinstance(app.screen, DebuggerScreen))
@@ -195,7 +195,7 @@ async def test_the_debugger(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None
     with disk.faulty():
         app = MicrogptApp(from_seed(SMALL, 1, None))
         async with app.run_test(size=(120, 36), notifications=True) as pilot:
-            await until(pilot, lambda: isinstance(app.screen, DebuggerScreen) and app.keeper is not None)
+            await until(pilot, lambda: isinstance(app.screen, DebuggerScreen) and app.autosave is not None)
             await pilot.press("n", "n", "2", "P")
             await until(pilot, lambda: "cannot be kept" in notes(pilot) and "cannot be remembered" in notes(pilot))
             await pilot.press("ctrl+s")
@@ -207,9 +207,9 @@ async def test_the_debugger(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None
             await pilot.press("escape")
             await until(pilot, lambda: isinstance(app.screen, DebuggerScreen))
             await pilot.press("n", "q")
-        assert app.keeper is not None
+        assert app.autosave is not None
         with pytest.raises(CheckpointError, match=r"cannot be kept"):
-            app.keeper.finish()
+            app.autosave.finish()
     assert file.read_bytes() == OLD
 
 

@@ -73,7 +73,7 @@ PRINTED = {
 
 
 @pytest.mark.parametrize("what", PRINTED)
-def test_no_command_prints_it_as_it_is(what: str, data: Path) -> None:
+def test_no_command_prints_control_characters(what: str, data: Path) -> None:
     result = invoke(*PRINTED[what], *SHAPE, "--data", data)
     assert result.exit_code == 0, result.output
     for line in (result.stdout + result.stderr).split("\n"):

@@ -27,7 +27,7 @@ EVIL = "\x1b]0;owned\x07\x9b31m\u202e\u200b\ufe0f\U0001f3fb"
 
 @pytest.fixture
 def kept_back(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What only the last filter before the terminal kept from it."""
+    """Texts that only the last filter before the terminal replaced."""
     found: list[str] = []
     safe = textual_fixes._printable.__wrapped__
 
@@ -63,7 +63,7 @@ async def test_the_debugger_shows_it(size: tuple[int, int], kept_back: list[str]
         for i, (step, phase) in enumerate(zip(steps(), [*PHASES, PHASES[0]], strict=True)):
             screen = screen_of(pilot)
             screen.session.seek(Moment(step))
-            screen.go(Moment(step, phase, screen.session.program.stretches(phase)[1].last))
+            screen.navigator.go(Moment(step, phase, screen.session.program.stretches(phase)[1].last))
             await pilot.pause()
             for name in (None, *registry.ids()[i::4]):
                 screen.grid.zoomed = name
@@ -124,7 +124,7 @@ async def test_breakpoints_watches_and_branches_of_odd_texts_are_listed(kept_bac
         await pilot.press("escape", "B")
         await pilot.pause()
         assert r'token == "\x1b" and doc != "[bold]\u202e"' in check(pilot)
-        assert isinstance(screen.state.kept.breakpoints[0], Breakpoint)
+        assert isinstance(screen.state.annotations.breakpoints[0], Breakpoint)
         await pilot.press("escape", "E")
         await pilot.pause()
         await pilot.press("r")
@@ -139,7 +139,7 @@ async def test_breakpoints_watches_and_branches_of_odd_texts_are_listed(kept_bac
     assert [said for said in kept_back if said not in typed.values() and "2J" not in said] == []
 
 
-async def test_files_with_odd_names_are_asked_about_and_told_of(tmp_path: Path, kept_back: list[str]) -> None:
+async def test_dialogs_write_out_odd_file_names(tmp_path: Path, kept_back: list[str]) -> None:
     async with debugger((80, 24)) as pilot:
         path = tmp_path / "evil\x1b]0;owned\x07\u202e[red].safetensors"
         for _ in range(2):  # the second time it is there, and is asked about
@@ -201,7 +201,7 @@ async def test_all_panes_at_the_smallest_size(what: str) -> None:
         screen = screen_of(pilot)
         for step, phase in enumerate(PHASES):
             run.seek(Moment(step))
-            screen.go(Moment(step, phase, run.program.stretches(phase)[-1].last))
+            screen.navigator.go(Moment(step, phase, run.program.stretches(phase)[-1].last))
             for name in (None, *registry.ids()[step :: len(PHASES)]):
                 screen.grid.zoomed = name
                 screen.show()

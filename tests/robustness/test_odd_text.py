@@ -30,7 +30,7 @@ OTHERS: list[type[Pane]] = [StatusLine, Tokens, Timeline, Explanation]
 
 
 def shows(text: str) -> bool:
-    """Whether each character is one that every terminal shows as itself; told otherwise than by `printable`."""
+    """Whether each character is one that every terminal shows as itself, by another way than `printable`."""
     return all(fits(c, before) for before, c in zip(" " + text, text, strict=False))
 
 
@@ -60,7 +60,7 @@ def test_what_a_terminal_would_obey_hide_or_join_is_written_out(what: str) -> No
 
 
 @pytest.mark.parametrize("what", HARMLESS)
-def test_what_is_harmless_stays_as_it_is(what: str) -> None:
+def test_harmless_text_is_unchanged(what: str) -> None:
     text = HARMLESS[what]
     assert printable(text) == (text if what != "accent alone" else f"◌{text}")
     assert shows(printable(text))

@@ -1,4 +1,4 @@
-"""What the system refuses is told as what it is: the output as the output, everything else as something else."""
+"""Errors of the system have their own sentences: one for the output, others for everything else."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ for command in (["--help"], ["-h"], ["--version"], *([name, "--help"] for name i
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is full")
-def test_help_and_version_on_a_full_disk_and_where_nobody_reads() -> None:
+def test_help_and_version_on_a_full_disk_and_a_closed_pipe() -> None:
     command = [sys.executable, "-P", "-c", EACH]
     done = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True, check=False)
     full = (2, "error: the output cannot be written on (No space left on device)\n")

@@ -15,10 +15,9 @@ from engine import NumericFault, Session
 from engine.run.branches import Branches
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.app import MicrogptApp, ThemedApp
+from microgpt_tui.debugger.frame import PathStep
 from microgpt_tui.drawing import theme
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.watches import Watches
-from microgpt_tui.panes.why import Why
 from microgpt_tui.screens.debugger import DebuggerScreen
 from tests.support.harness import until
 
@@ -41,8 +40,8 @@ async def home(pilot: Pilot[Any], press: Callable[[str], Awaitable[None]]) -> De
     """Leave every other screen, let the run stand still and all that is worked out be there."""
     app = pilot.app
     assert isinstance(app, MicrogptApp)
-    assert app.keeper is not None
-    screen = app.keeper.screen
+    assert app.autosave is not None
+    screen = app.autosave.screen
     await still(pilot, screen)  # what was done last may open something yet
     for turn in range(400):
         if app.screen is screen:
@@ -139,10 +138,14 @@ def begun_anew(used: DebuggerScreen, docs: Sequence[str]) -> DebuggerScreen:
     run = branches.session(used.what_if.branch)
     fault = follow(run, used.session)
     same_numbers(used.session, run)
-    screen = DebuggerScreen(run, used.state.kept, used.grid.arrangement)
+    screen = DebuggerScreen(run, used.state.annotations, used.grid.arrangement)
     screen.what_if.branches, screen.what_if.partner = branches, used.what_if.partner
     screen.grid.zoomed = used.grid.zoomed
     screen.state.stand(used.state.where)
+    screen.state.choose_watch(used.state.watch)
+    if (path := used.state.path) is not None:
+        screen.state.choose_path(PathStep(path.row, path=path.path))
+        screen.state.choose_path(PathStep(path.row, edge=path.edge))
     screen.motion.names.update(used.motion.names)
     screen.motion.pace = used.motion.pace
     if used.state.fault is not None:
@@ -168,10 +171,6 @@ async def compare(pilot: Pilot[Any], used: DebuggerScreen, docs: Sequence[str]) 
             await still(fresh, screen)
             chosen = used.focused.id if isinstance(used.focused, Pane) else None
             screen.set_focus(None if chosen is None else screen.query_one(f"#{chosen}", Pane))
-            for kind, names in ((Watches, ("chosen",)), (Why, ("chosen", "at"))):
-                for name in names:
-                    setattr(screen.query_one(kind), name, getattr(used.query_one(kind), name))
-                screen.query_one(kind).redraw()
             await still(fresh, screen)
             expect_same(pictures(used), pictures(screen))
             scroll_as(used, screen)

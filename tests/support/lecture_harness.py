@@ -13,8 +13,7 @@ from microgpt_tui.app import ThemedApp
 from microgpt_tui.lectures.lecture import Lecture
 from microgpt_tui.lectures.page import Course
 from microgpt_tui.lectures.parser import read_chapter
-from microgpt_tui.lectures.shared_notes import SharedNotes
-from microgpt_tui.lectures.speaker_notes import Notes, Seen
+from microgpt_tui.lectures.speaker_notes import Audience, Notes, SharedNotes
 from microgpt_tui.screens.lecture import LectureScreen
 from tests.support.harness import session, until
 
@@ -68,7 +67,7 @@ then: Head 1 it is.
 CONFIG = "n_embd=4, n_head=2, block_size=4"
 PAGE = Notes(
     language="en", chapter="Small steps", title="A question", page=1, pages=6, notes="Let them *vote*.",
-    right="c) n", then="It is n.", asks=True, done=False, press="reveal", coming="Your turn", seen=Seen.PAGE,
+    right="c) n", then="It is n.", asks=True, done=False, press="reveal", coming="Your turn", audience=Audience.PAGE,
     elapsed=65.0,
 )  # fmt: skip
 
@@ -81,13 +80,13 @@ class Giving(ThemedApp):
         self.run_ = run
         self.shared = shared
         self.lecture = lecture
-        self.left: list[object] = []
+        self.destinations: list[object] = []
 
     def on_mount(self) -> None:
         self.push_screen(LectureScreen(self.run_, self.lecture, self.shared))
 
-    def on_lecture_screen_left(self, message: LectureScreen.Left) -> None:
-        self.left.append(message.to)
+    def on_lecture_screen_chapter_left(self, message: LectureScreen.ChapterLeft) -> None:
+        self.destinations.append(message.to)
 
 
 def lecture_of(tmp_path: Path, text: str = PAGES, language: str = "en", chapters: int = 1) -> Lecture:
@@ -113,7 +112,7 @@ async def giving(
 
 def ready(shown: LectureScreen) -> bool:
     """Whether the numbers of all pages are known, and the run stands still."""
-    return len(shown.player.leaves) == len(shown.player.scenes) and not shown.busy
+    return len(shown.player.rendered_pages) == len(shown.player.bound_pages) and not shown.busy
 
 
 def lectern(pilot: Pilot[None]) -> LectureScreen:

@@ -17,8 +17,8 @@ OWN = (
     *("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_DOWNLOAD_DIR", "XDG_RUNTIME_DIR"),
 )
 SHARED = ("XDG_CACHE_HOME",)
-# Without NUMBA_CACHE_DIR, numba caches beside the source. A visitor of `serve` keeps work in MICROGPT_TUI_VISITOR.
-REMOVED = ("NUMBA_CACHE_DIR", "PIP_CACHE_DIR", "MICROGPT_TUI_VISITOR")
+# Without NUMBA_CACHE_DIR, numba caches beside the source. The last is for `serve`.
+REMOVED = ("NUMBA_CACHE_DIR", "PIP_CACHE_DIR", "MICROGPT_TUI_CLIENT_FOLDER")
 NAMES = (*OWN, *SHARED, *REMOVED)
 """All variables that name a folder of the user."""
 

@@ -1,4 +1,4 @@
-"""A server in the test's own process, visitors that are plain websockets, and small processes in place of debuggers."""
+"""A server in the test's own process, clients that are plain websockets, and small processes in place of debuggers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse
 
 from microgpt_tui.web import client_process
-from microgpt_tui.web.access import Door, Public
+from microgpt_tui.web.access import AccessControl, Public
 from microgpt_tui.web.connections import MOST, WHOLE, Connections
 from microgpt_tui.web.reports import PERIOD, Reports
 from microgpt_tui.web.server import Server, opened
@@ -44,12 +44,12 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, script: str = PLAIN) -> None:
 
 @dataclass
 class Serving:
-    """A server that runs, a browser's cookies, and the lines that it told."""
+    """A server that runs, a browser's cookies, and the lines for the owner."""
 
     address: str
     session: ClientSession
     connections: Connections
-    told: list[str] = field(default_factory=list)
+    reports: list[str] = field(default_factory=list)
 
     @property
     def port(self) -> int:
@@ -73,14 +73,14 @@ async def serving(
     period: float = PERIOD,
 ) -> AsyncIterator[Serving]:
     """Serve on a free port of 127.0.0.1, as the command does."""
-    told: list[str] = []
+    reports: list[str] = []
     address = None if public is None else Public.parse(public)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-        server = Server(arguments, places, Door(token, 0, address), told.append, address)
-        connections = Connections(Reports(told.append, period), most, whole)
+        server = Server(arguments, places, AccessControl(token, 0, address), reports.append, address)
+        connections = Connections(Reports(reports.append, period), most, whole)
         async with opened(server, listening, connections), ClientSession(cookie_jar=None) as session:
-            yield Serving(f"http://127.0.0.1:{port}", session, connections, told)
+            yield Serving(f"http://127.0.0.1:{port}", session, connections, reports)
 
 
 async def shown(socket: ClientWebSocketResponse, *texts: str) -> str:

@@ -64,7 +64,7 @@ def lines(pilot: Pilot[None]) -> list[str]:
 
 async def arrive(pilot: Pilot[None], moment: Moment) -> None:
     """Go to a moment and wait until it is shown, courses as far as they are known."""
-    screen(pilot).go(moment)
+    screen(pilot).navigator.go(moment)
     await pilot.app.workers.wait_for_complete()
     await pilot.pause()
 

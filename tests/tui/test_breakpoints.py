@@ -10,14 +10,14 @@ from textual.widgets import Input, OptionList
 
 from engine import CHECKS, Breakpoint, EventPattern, Phase
 from microgpt_tui.dialogs.breakpoints import BreakpointsScreen
-from microgpt_tui.dialogs.prompt import AskScreen
+from microgpt_tui.dialogs.text_input import AskScreen
 from microgpt_tui.panes.base import Pane
 from tests.support.harness import debugger, name, notes, screen, text, until
 
 
 def set_now(pilot: Pilot[None]) -> list[str]:
     """What is set, in words."""
-    return [each.describe() for each in screen(pilot).state.kept.breakpoints]
+    return [each.describe() for each in screen(pilot).state.annotations.breakpoints]
 
 
 def pane(pilot: Pilot[None], which: str) -> str:
@@ -25,7 +25,7 @@ def pane(pilot: Pilot[None], which: str) -> str:
 
 
 async def type_in(pilot: Pilot[None], words: str) -> None:
-    """Answer the question that is asked."""
+    """Type the answer to the open dialog."""
     await pilot.pause()
     pilot.app.screen.query_one(Input).value = words
     await pilot.press("enter")
@@ -43,7 +43,7 @@ async def add(pilot: Pilot[None], *typed: str) -> None:
 async def test_b_sets_a_breakpoint_on_the_event_on_the_stage_and_takes_it_away() -> None:
     async with debugger() as pilot:
         await pilot.press("n", "n", "n", "b")
-        (made,) = screen(pilot).state.kept.breakpoints
+        (made,) = screen(pilot).state.annotations.breakpoints
         assert made.place == EventPattern("q", Phase.FORWARD, 0, 0)
         assert "Breakpoint: q, position 0, layer 0, forward." in notes(pilot)
         assert "◉" in pane(pilot, "timeline")
@@ -115,12 +115,12 @@ async def test_breakpoints_are_typed_changed_switched_and_deleted() -> None:
         assert pilot.app.screen is screen(pilot)
 
 
-async def test_what_is_wrong_is_pointed_at_and_the_typed_text_stays() -> None:
+async def test_a_mistake_is_pointed_at_and_the_typed_text_stays() -> None:
     async with debugger() as pilot:
         await add(pilot, "loss < lose")
-        asked = pilot.app.screen
-        assert isinstance(asked, AskScreen)
-        assert asked.query_one(Input).value == "loss < lose"
+        dialog = pilot.app.screen
+        assert isinstance(dialog, AskScreen)
+        assert dialog.query_one(Input).value == "loss < lose"
         lines = text(pilot).splitlines()
         (at,) = [i for i, line in enumerate(lines) if "^^^^" in line]
         assert lines[at].index("^^^^") == lines[at - 1].index("lose")
@@ -140,12 +140,12 @@ async def test_what_is_wrong_is_pointed_at_and_the_typed_text_stays() -> None:
 
 async def test_health_checks_are_on_and_can_be_switched_off() -> None:
     async with debugger() as pilot:
-        assert screen(pilot).state.kept.checks == set(CHECKS)
+        assert screen(pilot).state.annotations.checks == set(CHECKS)
         await pilot.press("B", "end", "space")
-        assert screen(pilot).state.kept.checks == set(CHECKS) - {"grad-norm"}
+        assert screen(pilot).state.annotations.checks == set(CHECKS) - {"grad-norm"}
         assert "○ grad-norm" in text(pilot)
         await pilot.press("enter", "up", "d", "space")
-        assert screen(pilot).state.kept.checks == set(CHECKS) - {"dead-relu"}
+        assert screen(pilot).state.annotations.checks == set(CHECKS) - {"dead-relu"}
         assert screen(pilot).stops.all().checks == set(CHECKS) - {"dead-relu"}
 
 
@@ -164,7 +164,7 @@ async def test_g_goes_to_where_a_breakpoint_stands() -> None:
 async def test_marks_are_those_of_breakpoints_that_are_on_and_stand_in_this_step() -> None:
     async with debugger((200, 60)) as pilot:
         keep = screen(pilot).stops.keep
-        kept = screen(pilot).state.kept
+        kept = screen(pilot).state.annotations
         for place, on, count in (
             (EventPattern("q"), True, 8),
             (EventPattern("q"), False, 0),
@@ -186,7 +186,7 @@ async def test_the_list_fits(size: tuple[int, int]) -> None:
     async with debugger(size) as pilot:
         long = " and ".join(["loss < 2"] * 20)
         await add(pilot, long)
-        kept = screen(pilot).state.kept
+        kept = screen(pilot).state.annotations
         more = tuple(replace(kept.breakpoints[0], id=f"more{number}") for number in range(20))
         screen(pilot).state.annotate(replace(kept, breakpoints=(*kept.breakpoints, *more)))
         await pilot.press("escape", "B")

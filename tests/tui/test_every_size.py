@@ -122,7 +122,7 @@ async def test_a_window_made_smaller_while_the_run_is_on_its_way_cuts_what_is_th
             may.wait()
             return here.session
 
-        here.enter(make)
+        here.navigator.enter(make)
         try:
             await pilot.resize_terminal(120, 36)
             await pilot.pause()

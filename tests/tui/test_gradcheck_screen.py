@@ -9,8 +9,7 @@ from textual.pilot import Pilot
 
 from engine import EngineError, GradientChecker, Moment, Phase
 from engine.run.gradcheck import CheckedGradient, Summary
-from microgpt_tui.dialogs.gradcheck import GradCheckScreen
-from microgpt_tui.dialogs.gradcheck_text import family, gradient_remark, neighbour
+from microgpt_tui.dialogs.gradcheck import GradCheckScreen, family, gradient_remark, neighbour
 from tests.support.harness import debugger, screen, session, text, until
 
 
@@ -22,9 +21,9 @@ def modal(pilot: Pilot[None]) -> GradCheckScreen:
 
 async def checked(pilot: Pilot[None], row: int) -> CheckedGradient:
     """Wait until a scalar is shown."""
-    await until(pilot, lambda: isinstance(found := modal(pilot).found, CheckedGradient) and found.row == row)
+    await until(pilot, lambda: isinstance(found := modal(pilot).result, CheckedGradient) and found.row == row)
     await pilot.pause()
-    found = modal(pilot).found
+    found = modal(pilot).result
     assert isinstance(found, CheckedGradient)
     return found
 
@@ -53,8 +52,8 @@ async def test_h_can_be_changed_and_set_back() -> None:
         first = await checked(pilot, screen(pilot).frame.selected)
         for keys, h in (("+", 10), ("+", 100), ("-", 10), ("0", 1)):
             await pilot.press(keys)
-            await until(pilot, lambda h=h: getattr(modal(pilot).found, "h", 0) == pytest.approx(first.h * h))  # type: ignore[misc]
-        assert modal(pilot).found == first
+            await until(pilot, lambda h=h: getattr(modal(pilot).result, "h", 0) == pytest.approx(first.h * h))  # type: ignore[misc]
+        assert modal(pilot).result == first
         await pilot.press(*["-"] * 15)
         await until(pilot, lambda: "x again" in text(pilot))
 
@@ -79,9 +78,9 @@ async def test_a_whole_matrix_and_its_largest_difference() -> None:
         await checked(pilot, screen(pilot).frame.selected)
         await pilot.press("m")
         size = session().recording.matrices["wte"].size
-        await until(pilot, lambda: getattr(modal(pilot).found, "count", 0) == size)
+        await until(pilot, lambda: getattr(modal(pilot).result, "count", 0) == size)
         await until(pilot, lambda: f"{size} of {size}" in text(pilot))
-        summary = modal(pilot).found
+        summary = modal(pilot).result
         assert isinstance(summary, Summary)
         assert summary.largest is not None
         assert summary.largest.name in text(pilot)
@@ -111,18 +110,18 @@ async def test_escape_stops_the_check_of_a_matrix_and_then_closes(monkeypatch: p
         assert not modal(pilot).at_work
         go_on.set()
         await pilot.app.workers.wait_for_complete()
-        count = getattr(modal(pilot).found, "count", 0)
+        count = getattr(modal(pilot).result, "count", 0)
         assert 0 < count <= 3
         await pilot.press("escape")
         assert pilot.app.screen is screen(pilot)
 
 
-async def test_what_cannot_be_checked_is_said() -> None:
+async def test_what_cannot_be_checked_shows_the_reason() -> None:
     constant = int(session().recording.constants[0][0])
     async with debugger() as pilot:
         pilot.app.push_screen(GradCheckScreen(session(), constant))
         await until(pilot, lambda: "no gradient reaches it" in text(pilot))
-        assert isinstance(modal(pilot).found, EngineError)
+        assert isinstance(modal(pilot).result, EngineError)
         await pilot.press("plus", "m")
         await pilot.press("q")
         assert pilot.app.screen is screen(pilot)

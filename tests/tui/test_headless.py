@@ -36,7 +36,7 @@ async def test_every_page_is_what_a_person_would_see() -> None:
     async def pages(marked: Marked) -> AsyncIterator[str]:
         for step in STEPS:
             marked.notify("this passes")
-            marked.go(Moment(step))
+            marked.navigator.go(Moment(step))
             yield f"step {step}"
 
     run = Session(SMALL, DOCS)
@@ -45,7 +45,7 @@ async def test_every_page_is_what_a_person_would_see() -> None:
     run = Session(SMALL, DOCS)
     async with debugger((120, 36), run) as pilot:
         for step, shot in zip(STEPS, shots, strict=True):
-            screen(pilot).go(Moment(step))
+            screen(pilot).navigator.go(Moment(step))
             await until(pilot, lambda shot=shot: text(pilot) + "\n" == shot.txt())
 
 
@@ -84,7 +84,7 @@ async def test_a_screen_that_breaks_off_is_no_picture(monkeypatch: pytest.Monkey
 
     async def pages(marked: Marked) -> AsyncIterator[str]:
         monkeypatch.setattr(marked.query_one("#stage", Pane), "draw", draw)
-        marked.go(Moment(2))
+        marked.navigator.go(Moment(2))
         yield "broken"
 
     with pytest.raises(ValueError, match="cannot be drawn"):

@@ -17,12 +17,12 @@ from textual.widgets import Input
 
 from engine import Config, Scope, Session, load_docs
 from engine.interventions.syntax import parse
-from engine.run.samples_by_step import sample_names
+from engine.run.replay import sample_names
 from engine.sampling.beam import beam
 from engine.sampling.sampler import Sampler
 from engine.sampling.strategy import DecodingStrategy
 from engine.timeline.events import Moment, Phase
-from microgpt_tui.dialogs.prompt import AskScreen
+from microgpt_tui.dialogs.text_input import AskScreen
 from microgpt_tui.drawing import theme
 from microgpt_tui.inference.keys import IN_INFERENCE
 from microgpt_tui.inference.state import InferenceState, Temperature
@@ -56,8 +56,8 @@ def shown(pilot: Pilot[None]) -> InferenceScreen:
     return found
 
 
-def seen(pilot: Pilot[None]) -> InferenceState:
-    return shown(pilot).seen
+def state(pilot: Pilot[None]) -> InferenceState:
+    return shown(pilot).state
 
 
 def picture(pilot: Pilot[None], name: str) -> str:
@@ -72,11 +72,11 @@ async def test_in_a_branch_it_says_so_and_has_its_temperature() -> None:
         await until(pilot, lambda: len(pilot.app.screen_stack) == 3)
         await pilot.pause()
         assert "in branch 1" in picture(pilot, "place")
-        assert seen(pilot).walk.strategy.temperature == branch.temperature == 1.5
+        assert state(pilot).walk.strategy.temperature == branch.temperature == 1.5
         assert run().temperature == 0.5
 
 
-async def test_what_is_said_again_is_said_once() -> None:
+async def test_a_repeated_notification_is_shown_once() -> None:
     async with inference() as pilot:
         for _ in range(4):
             await pilot.press("p")
@@ -90,13 +90,13 @@ async def test_it_draws_what_the_run_would_draw_next_and_leaves_the_run_where_it
         await pilot.press("end")
         generator = random.Random()
         generator.setstate(run().generator.getstate())
-        assert seen(pilot).walk.text == run().sample(1, generator=generator)[0]
+        assert state(pilot).walk.text == run().sample(1, generator=generator)[0]
         assert "parameters of step 2" in text(pilot)
         await pilot.press("r", "end")
-        assert seen(pilot).sequence == 1
-        assert seen(pilot).walk.text == run().sample(1, generator=random.Random("5 1"))[0]
+        assert state(pilot).sequence == 1
+        assert state(pilot).walk.text == run().sample(1, generator=random.Random("5 1"))[0]
         await pilot.press("R")
-        assert seen(pilot).sequence == 0
+        assert state(pilot).sequence == 0
         await pilot.press("escape")
         assert pilot.app.screen is screen(pilot)
         assert run().moment == moment
@@ -106,8 +106,8 @@ async def test_next_and_back_and_both_ends() -> None:
     async with inference() as pilot:
         first = text(pilot)
         await pilot.press("r", "n")
-        assert seen(pilot).look.pos == 1
-        assert f"[{seen(pilot).token(seen(pilot).look.reads)}]" in text(pilot)
+        assert state(pilot).here.pos == 1
+        assert f"[{state(pilot).token(state(pilot).here.reads)}]" in text(pilot)
         await pilot.press("p", "R")
         assert text(pilot) == first
         await pilot.press("p")
@@ -116,7 +116,7 @@ async def test_next_and_back_and_both_ends() -> None:
         assert "n begins the next one" in notes(pilot)
         assert "the end" in text(pilot)
         await pilot.press("home")
-        assert seen(pilot).look.pos == 0
+        assert state(pilot).here.pos == 0
 
 
 async def test_the_names_of_the_original_one_after_the_other_and_as_a_column() -> None:
@@ -126,23 +126,23 @@ async def test_the_names_of_the_original_one_after_the_other_and_as_a_column() -
     golden = Session(Config(**config), load_docs())
     golden.run(until=golden.config.num_steps - 1)
     async with debugger((120, 44), golden) as pilot:
-        screen(pilot).go(Moment(golden.config.num_steps))
+        screen(pilot).navigator.go(Moment(golden.config.num_steps))
         await until(pilot, lambda: golden.step == golden.config.num_steps and not screen(pilot).busy)
         await pilot.press("i")
         for i, name in enumerate(data["samples"]):
             await until(pilot, lambda i=i: f"name {i + 1} of the run's own numbers" in picture(pilot, "place"))
             await pilot.press("end")
-            await until(pilot, lambda: seen(pilot).walk.over)
-            assert seen(pilot).walk.text == name
+            await until(pilot, lambda: state(pilot).walk.over)
+            assert state(pilot).walk.text == name
             await pilot.press("n")
         await pilot.press("p")
-        assert (seen(pilot).walk.index, seen(pilot).walk.text) == (19, data["samples"][19])
+        assert (state(pilot).walk.index, state(pilot).walk.text) == (19, data["samples"][19])
         assert "the end" in text(pilot)
         await pilot.press("home", "p")
-        assert (seen(pilot).walk.index, seen(pilot).walk.text) == (18, data["samples"][18])
+        assert (state(pilot).walk.index, state(pilot).walk.text) == (18, data["samples"][18])
         await pilot.press("right", "g")
-        await until(pilot, lambda: not seen(pilot).pending)
-        assert seen(pilot).printed == data["samples"]  # whatever the slider says
+        await until(pilot, lambda: not state(pilot).pending)
+        assert state(pilot).printed == data["samples"]  # whatever the slider says
         heading, _, *rows = picture(pilot, "names").splitlines()
         column = heading.index("as the original prints")
         for row, name in zip(rows, data["samples"], strict=False):
@@ -153,13 +153,13 @@ async def test_the_number_points_into_the_token_that_is_drawn() -> None:
     async with inference() as pilot:
         for _ in range(6):
             await pilot.press("r")
-            look, lines = seen(pilot).look, picture(pilot, "draw").splitlines()
-            assert look.pick is not None
-            low, high = look.pick.bounds
-            assert f"{look.pick.number:.6f} falls into {seen(pilot).token(look.token_id)}" in lines[0]
+            here, lines = state(pilot).here, picture(pilot, "draw").splitlines()
+            assert here.pick is not None
+            low, high = here.pick.bounds
+            assert f"{here.pick.number:.6f} falls into {state(pilot).token(here.token_id)}" in lines[0]
             assert f"{low:.6f} to {high:.6f}" in lines[0]
             sums = shown(pilot).query_one("#draw", PictureView).picture.lines[2]
-            assert lines[1].index("▼") == 1 + int(look.pick.number * (sums.width - 2))
+            assert lines[1].index("▼") == 1 + int(here.pick.number * (sums.width - 2))
             chosen = [segment.text for segment in sums.segments if segment.style is theme.NOW]
             assert len(chosen) == 1
             assert lines[2].index("▕") < lines[2].index(chosen[0])
@@ -167,18 +167,18 @@ async def test_the_number_points_into_the_token_that_is_drawn() -> None:
 
 async def test_the_temperature_moves_the_bars_and_not_the_number() -> None:
     async with inference() as pilot:
-        before = seen(pilot).look
+        before = state(pilot).here
         assert before.pick is not None
         await pilot.press("right", "full_stop", "left")
-        look = seen(pilot).look
-        assert seen(pilot).walk.strategy == DecodingStrategy(0.55)
-        assert look.pick is not None
-        assert look.pick.number == before.pick.number
-        assert look.probs != before.probs
-        assert list(look.plain) == list(before.plain)
+        here = state(pilot).here
+        assert state(pilot).walk.strategy == DecodingStrategy(0.55)
+        assert here.pick is not None
+        assert here.pick.number == before.pick.number
+        assert here.probs != before.probs
+        assert list(here.plain) == list(before.plain)
         for key, bound in (("comma", 0.05), ("right", 2.0)):
             await pilot.press(*[key] * 45)
-            assert seen(pilot).walk.strategy.temperature == bound
+            assert state(pilot).walk.strategy.temperature == bound
         assert "temperature 2.00" in text(pilot)
 
 
@@ -187,26 +187,26 @@ async def test_the_slider_can_be_clicked_and_dragged() -> None:
         slider = shown(pilot).query_one("#slider", PictureView)
         spots = [s for s in slider.picture.spots() if isinstance(s.target, Temperature)]
         await pilot.click("#slider", offset=(spots[0].x, 0))
-        assert seen(pilot).walk.strategy.temperature == 0.05
+        assert state(pilot).walk.strategy.temperature == 0.05
         await pilot.mouse_down("#slider", offset=(spots[5].x, 0))
         await pilot.hover("#slider", offset=(spots[-1].x, 0))
         await pilot.mouse_up("#slider", offset=(spots[-1].x, 0))
         await pilot.pause()
-        assert seen(pilot).walk.strategy.temperature == 2.0
+        assert state(pilot).walk.strategy.temperature == 2.0
         await pilot.hover("#slider", offset=(spots[3].x, 0))
         await pilot.pause()
-        assert seen(pilot).walk.strategy.temperature == 2.0
+        assert state(pilot).walk.strategy.temperature == 2.0
 
 
 async def test_a_token_can_be_clicked() -> None:
     async with inference() as pilot:
         await pilot.press("right", *["right"] * 20, "r", "n", "n")
-        assert seen(pilot).look.pos == 2
+        assert state(pilot).here.pos == 2
         await pilot.click("#tokens", offset=(2, 0))
-        assert seen(pilot).look.pos == 0
+        assert state(pilot).here.pos == 0
         spot = list(shown(pilot).query_one("#tokens", PictureView).picture.spots())[-1]
         await pilot.click("#tokens", offset=(spot.x, 0))
-        assert seen(pilot).look.pos == 1
+        assert state(pilot).here.pos == 1
 
 
 async def test_the_modes_and_what_they_leave_out() -> None:
@@ -214,32 +214,32 @@ async def test_the_modes_and_what_they_leave_out() -> None:
         await pilot.press("up")
         assert "m chooses" in notes(pilot)
         await pilot.press("m")
-        assert seen(pilot).walk.strategy == DecodingStrategy(greedy=True)
+        assert state(pilot).walk.strategy == DecodingStrategy(greedy=True)
         assert "no random number" in text(pilot)
         await pilot.press("m", "down", "down", "down")
-        assert seen(pilot).walk.strategy == DecodingStrategy(top_k=2)
+        assert state(pilot).walk.strategy == DecodingStrategy(top_k=2)
         assert picture(pilot, "bars").count("out") == run().tokenizer.vocab_size - 2
         await pilot.press("m", "down", "up", "up", "up", "up")
-        assert seen(pilot).walk.strategy == DecodingStrategy(top_p=1.0)
+        assert state(pilot).walk.strategy == DecodingStrategy(top_p=1.0)
         assert "out" not in picture(pilot, "bars")
         await pilot.press("m")
-        assert seen(pilot).walk.strategy == DecodingStrategy()
+        assert state(pilot).walk.strategy == DecodingStrategy()
 
 
-async def test_a_prefix_is_asked_for_and_one_that_cannot_be_is_refused_with_a_sentence() -> None:
+async def test_a_prefix_is_typed_and_a_wrong_one_is_refused_with_a_sentence() -> None:
     async with inference() as pilot:
         await pilot.press("e", *"bex", "enter")
         assert "'x', which no document has" in text(pilot)
         await pilot.press("backspace", "enter")
         await pilot.pause()
-        assert seen(pilot).walk.prefix == "be"
-        assert seen(pilot).walk.ids[1:] == run().tokenizer.encode("be")[1:-1]
+        assert state(pilot).walk.prefix == "be"
+        assert state(pilot).walk.ids[1:] == run().tokenizer.encode("be")[1:-1]
         await pilot.press("p")
         assert "nothing is drawn" in text(pilot)
         await pilot.press("slash")
         assert pilot.app.screen.query_one(Input).value == "be"
         await pilot.press("escape")
-        assert seen(pilot).walk.prefix == "be"
+        assert state(pilot).walk.prefix == "be"
 
 
 async def test_keys_and_values_grow_and_every_head_is_there() -> None:
@@ -249,7 +249,7 @@ async def test_keys_and_values_grow_and_every_head_is_there() -> None:
         lines = picture(pilot, "inside").splitlines()
         assert [line.split()[0] for line in lines if line][-5:] == ["BOS", "b", "e", "a", "▸n"]
         for head in range(2):
-            weights = seen(pilot).walk.tensor("attn_weights", 4, 0, head)
+            weights = state(pilot).walk.tensor("attn_weights", 4, 0, head)
             (line,) = [line for line in lines if line.startswith(f"head {head}")]
             assert line.split()[2:] == [str(round(w * 100)) for w in weights]
         await pilot.press("tab")
@@ -265,10 +265,10 @@ async def test_the_beam_is_the_engines_and_follows_the_walk() -> None:
             if prefix:
                 await pilot.press("e", *prefix, "enter")
                 await pilot.pause()
-            await until(pilot, lambda: seen(pilot).beam is not None)
+            await until(pilot, lambda: state(pilot).beam is not None)
             sampler = Sampler(run().recording, run().loops, run().workspace.params)
             expected = beam(sampler, run().tokenizer, WIDTH, 0.5, prefix)
-            assert seen(pilot).beam == expected
+            assert state(pilot).beam == expected
             assert f"{expected[0].prob:.5f}" in text(pilot)
         await pilot.press("b")
         assert "head 0" in text(pilot)
@@ -277,14 +277,14 @@ async def test_the_beam_is_the_engines_and_follows_the_walk() -> None:
 async def test_names_of_several_steps_stand_side_by_side_and_those_of_the_data_are_marked() -> None:
     async with inference() as pilot:
         await pilot.press("g")
-        await until(pilot, lambda: len(seen(pilot).names) == 5 and not seen(pilot).pending)
-        assert seen(pilot).steps == (40, 0, 20, 4)
+        await until(pilot, lambda: len(state(pilot).names) == 5 and not state(pilot).pending)
+        assert state(pilot).steps == (40, 0, 20, 4)
         other = run().restart_copy()
         for step in (0, 4, 20, 40):
             other.seek(Moment(step))
-            assert seen(pilot).names[step] == sample_names(other, NAMES, DecodingStrategy(), "", "names 0")
-        assert seen(pilot).names[None] == sample_names(run(), NAMES, DecodingStrategy(), "", "names 0")
-        found = [name for column in seen(pilot).names.values() for name in column if name in NAMES_OF_PEOPLE]
+            assert state(pilot).names[step] == sample_names(other, NAMES, DecodingStrategy(), "", "names 0")
+        assert state(pilot).names[None] == sample_names(run(), NAMES, DecodingStrategy(), "", "names 0")
+        found = [name for column in state(pilot).names.values() for name in column if name in NAMES_OF_PEOPLE]
         assert picture(pilot, "names").count("■ in data") + picture(pilot, "names").count("■\n") >= len(found) > 0
         await pilot.press("g")
         assert "The draw" in text(pilot)
@@ -293,9 +293,9 @@ async def test_names_of_several_steps_stand_side_by_side_and_those_of_the_data_a
 async def test_names_are_compared_with_those_of_steps_that_were_looked_at_before() -> None:
     async with inference() as pilot:
         await go(pilot, "q", "right_square_bracket", "i")
-        assert seen(pilot).steps == (2, 40, 0, 20, 4)
+        assert state(pilot).steps == (2, 40, 0, 20, 4)
         await pilot.press("g")
-        await until(pilot, lambda: not seen(pilot).pending)
+        await until(pilot, lambda: not state(pilot).pending)
         heading = picture(pilot, "names").splitlines()[0]
         assert heading.endswith(" as the original prints")
         steps = heading.removesuffix("as the original prints").split()
@@ -326,7 +326,7 @@ async def test_nothing_is_too_wide_at_any_size(size: tuple[int, int]) -> None:
                 if sheet.display and sheet.content_size.width:
                     assert sheet.picture.lines, sheet.id
                     assert sheet.picture.width <= sheet.content_size.width, sheet.id
-        await until(pilot, lambda: not seen(pilot).pending)
+        await until(pilot, lambda: not state(pilot).pending)
 
 
 async def test_help_and_the_palette_know_every_key() -> None:

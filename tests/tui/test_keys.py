@@ -196,7 +196,7 @@ async def test_the_palette_knows_every_binding() -> None:
 
 async def test_in_a_browser_no_key_stops_the_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A stopped process could be continued by nobody."""
-    monkeypatch.setenv(paths.VISITOR, str(tmp_path))
+    monkeypatch.setenv(paths.CLIENT_FOLDER, str(tmp_path))
     async with debugger() as pilot:
         await pilot.press("colon", "ctrl+z")  # also while a line is typed
         await until(pilot, lambda: "There is no shell to return to in a browser" in notes(pilot))

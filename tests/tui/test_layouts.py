@@ -12,7 +12,8 @@ from engine.timeline.events import PHASES, Phase
 from microgpt_tui.panes import arrangement
 from microgpt_tui.panes.arrangement import Arrangement
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.layouts import AROUND, panes_of, plan, regions, spotlit, usual
+from microgpt_tui.panes.layouts import panes_of, plan, regions, spotlit, usual
+from microgpt_tui.panes.registry import companions
 from microgpt_tui.texts.sentences import pane_text, texts
 from tests.support.harness import debugger, drawn, screen, text
 
@@ -27,7 +28,7 @@ def _settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("size", SIZES)
 def test_any_panes_can_be_in_question(size: tuple[int, int]) -> None:
     for count in (1, 2, 3):
-        for names in permutations((*AROUND, "qkv", "adam"), count):
+        for names in permutations((*companions("middle"), "qkv", "adam"), count):
             shown = list(panes_of(spotlit(names, Size(*size))))
             assert names[0] in shown
             assert len(shown) == len(set(shown))

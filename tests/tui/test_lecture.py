@@ -1,4 +1,4 @@
-"""Giving a lecture: pages turn, bind the run, ask, wait, play, train; the lecturer leaves and comes back."""
+"""Giving a lecture: pages turn, bind the run, ask, wait, play, train; the lecturer leaves the page and comes back."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ async def test_a_page_waits_for_a_head_to_be_chosen(tmp_path: Path) -> None:
         await pilot.press("6")
         assert "Head 1 it is." not in text(pilot)
         end = lectern(pilot).session.program.ends(Phase.FORWARD)["attn_weights", 1, 0, 1]
-        lectern(pilot).go(end)
+        lectern(pilot).navigator.go(end)
         await until(pilot, lambda: "Head 1 it is." in text(pilot))
 
 
@@ -130,7 +130,7 @@ async def test_a_page_that_plays_can_be_sent_to_its_end(tmp_path: Path) -> None:
         assert "q is there." in text(pilot)
 
 
-async def test_a_page_left_while_it_plays_is_left(tmp_path: Path) -> None:
+async def test_a_page_stops_playing_when_another_is_opened(tmp_path: Path) -> None:
     slow = PAGES.replace("speed: 500", "speed: 0.01")
     async with giving(lecture_of(tmp_path, slow)) as pilot:
         await pilot.press("4", "right")
@@ -139,7 +139,7 @@ async def test_a_page_left_while_it_plays_is_left(tmp_path: Path) -> None:
         await pilot.press("1")
         await until(pilot, lambda: not lectern(pilot).busy and moment_of(pilot)[2] == "q")
         assert "The first page" in text(pilot)
-        assert lectern(pilot).session.moment == lectern(pilot).player.leaves[0].start
+        assert lectern(pilot).session.moment == lectern(pilot).player.rendered_pages[0].start
 
 
 async def test_a_page_trains_with_the_curve_growing(tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ async def test_exploring_gives_all_keys_to_the_debugger_and_returns_to_the_same_
 @pytest.mark.parametrize("room", [3, 4, 5, 8, 30])
 def test_a_figure_is_always_there_in_large_digits_where_they_fit(room: int) -> None:
     pane = LecturePage("page")
-    pane.leaf = RenderedPage("Title", "The body.", Moment(), Moment(), figure="4,192")
+    pane.rendered = RenderedPage("Title", "The body.", Moment(), Moment(), figure="4,192")
     lines = pane.picture_for(76, room).text().splitlines()
     assert ("4,192" in lines) == (room < 8)
     assert "The body." in lines[: max(room, 4)]
@@ -236,15 +236,15 @@ async def test_chapters_follow_one_another_and_can_be_chosen(tmp_path: Path) -> 
     lecture.place = 1
     async with giving(lecture) as pilot:
         await pilot.press("left")
-        assert pilot.app.left == [(0, -1)]  # type: ignore[attr-defined]
+        assert pilot.app.destinations == [(0, -1)]  # type: ignore[attr-defined]
         await pilot.press("6", "right", "right", "right")
-        assert pilot.app.left[1:] == [(2, 0)]  # type: ignore[attr-defined]
+        assert pilot.app.destinations[1:] == [(2, 0)]  # type: ignore[attr-defined]
         await pilot.press("l")
         assert "Small steps" in text(pilot)
         await pilot.press("down", "enter")
-        assert pilot.app.left[2:] == [(2, 0)]  # type: ignore[attr-defined]
+        assert pilot.app.destinations[2:] == [(2, 0)]  # type: ignore[attr-defined]
         await pilot.press("q")
-        assert pilot.app.left[3:] == [None]  # type: ignore[attr-defined]
+        assert pilot.app.destinations[3:] == [None]  # type: ignore[attr-defined]
 
 
 async def test_time_and_count_can_be_hidden(tmp_path: Path) -> None:
@@ -313,14 +313,14 @@ async def test_a_page_says_that_steps_are_done_when_they_are(tmp_path: Path, mon
         go_on.clear()
         shown.finish()  # as a second press does while it trains
         await pilot.pause()
-        assert shown.player.turn.done
+        assert shown.player.done
         assert "Five steps are done" not in text(pilot)
         go_on.set()
         await until(pilot, lambda: "Five steps are done" in text(pilot))
-        assert shown.session.moment == shown.player.leaves[4].end
+        assert shown.session.moment == shown.player.rendered_pages[4].end
 
 
-async def test_a_page_that_is_left_on_the_way_to_its_moment_complains_of_nothing(
+async def test_a_page_that_is_turned_before_its_moment_shows_no_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     far = PAGES.replace("moment: step 0\nwait: n\n", "moment: step 40\nwait: n\n")
@@ -333,12 +333,12 @@ async def test_a_page_that_is_left_on_the_way_to_its_moment_complains_of_nothing
             return False
 
         monkeypatch.setattr(shown.motion, "near", lambda moment: moment.step < 40)
-        monkeypatch.setattr(shown.motion, "told", held)
+        monkeypatch.setattr(shown.motion, "after_step", held)
         await pilot.press("3")
         await until(pilot, lambda: shown.busy)
         await pilot.press("left")
         go_on.set()
         await until(pilot, lambda: not shown.busy and shown.player.aim is None)
         assert shown.player.lecture.page == 1
-        assert shown.session.moment == shown.player.leaves[1].start
+        assert shown.session.moment == shown.player.rendered_pages[1].start
         assert "stopped" not in notes(pilot)

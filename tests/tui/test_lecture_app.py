@@ -86,16 +86,16 @@ async def test_a_lecture_runs_beside_the_users_own_run(course: Course) -> None:
         assert own.session.losses == []
 
 
-async def test_a_lecture_that_is_left_is_forgotten(course: Course) -> None:
+async def test_a_lecture_that_ended_is_freed(course: Course) -> None:
     async with running(debugger()) as pilot:
         await until(pilot, lambda: type(pilot.app.screen) is DebuggerScreen)
-        own, left = pilot.app.screen, []
+        own, ended = pilot.app.screen, []
         for _ in range(3):  # the latest may still be known to textual
             await pilot.press("l", "enter")
-            left.append(weakref.ref((await opened(pilot, "The first page")).session))
+            ended.append(weakref.ref((await opened(pilot, "The first page")).session))
             await pilot.press("q")
             await until(pilot, lambda: pilot.app.screen is own)
-        await until(pilot, lambda: gc.collect() >= 0 and left[0]() is left[1]() is None)
+        await until(pilot, lambda: gc.collect() >= 0 and ended[0]() is ended[1]() is None)
 
 
 async def test_a_lecture_on_another_model_opens_one(course: Course) -> None:
@@ -140,7 +140,7 @@ async def test_q_ends_the_program_if_it_began_with_the_lecture(course: Course) -
     assert app.return_code in (0, None)
 
 
-async def test_a_chapter_with_a_mistake_is_told_and_the_present_one_stays(course: Course, tmp_path: Path) -> None:
+async def test_a_mistake_in_a_chapter_is_shown_and_the_present_chapter_stays(course: Course, tmp_path: Path) -> None:
     lecture = Lecture(course, clock=lambda: 0.0)
     broken = tmp_path / "en" / "02-second.md"
     broken.write_text(broken.read_text(encoding="utf-8").replace("{q[0, 0]}", "{nosuch}"), encoding="utf-8")
@@ -161,7 +161,7 @@ async def test_a_lecture_that_is_given_up_while_it_opens_leads_back_to_the_debug
         await until(pilot, lambda: "01-first en" in text(pilot))
         pilot.app.simulate_key("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, OpeningScreen | LectureScreen))
-        pilot.app.screen.post_message(OpeningScreen.Left())
+        pilot.app.screen.post_message(OpeningScreen.Cancelled())
         await until(pilot, lambda: pilot.app.screen is own)
         assert pilot.app.return_code is None
 
@@ -196,11 +196,11 @@ async def test_a_chapter_that_is_taken_apart_takes_no_more_presses_and_shows_not
     async with running(app) as pilot:
         first = await opened(pilot, "01-first en")
         assert first.check_action("advance", ())
-        leaf = first.player.leaves[1]
+        rendered = first.player.rendered_pages[1]
         await first.query("*").remove()
         for action in ("advance", "go", "pane"):
             assert not first.check_action(action, ("stage",))
         first.show()
-        first.prepared(LectureScreen.Prepared(leaf))
+        first.prepared(LectureScreen.Prepared(rendered))
         first._landed()
-        assert len(first.player.leaves) == len(first.player.scenes)
+        assert len(first.player.rendered_pages) == len(first.player.bound_pages)

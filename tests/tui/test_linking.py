@@ -172,7 +172,7 @@ async def bring(pilot: Pilot[None], moment: Moment, name: str) -> Pane:
     here = screen(pilot)
     settled = moment.phase is here.session.moment.phase and here.grid.zoomed is None
     here.state.stand(Focus(here.session.moment))
-    here.go(moment)
+    here.navigator.go(moment)
     here.show()  # at once, so that the layout is that of the phase
     pane = here.query_one(f"#{name}", Pane)
     if not pane.display:

@@ -46,7 +46,7 @@ async def test_the_past_is_not_replayed() -> None:
     run = Session(replace(SMALL, num_steps=60), DOCS)
     run.run(until=30)
     async with debugger((200, 60), run) as pilot:
-        screen(pilot).go(Moment(25, Phase.UPDATE, 3))
+        screen(pilot).navigator.go(Moment(25, Phase.UPDATE, 3))
         await until(pilot, lambda: f"The past cannot be replayed: {SHORT}" in notes(pilot))
         await pilot.press("n", "n")
         await pilot.app.workers.wait_for_complete()

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from importlib import util
-from pathlib import Path
-
 import numpy as np
 import pytest
 from textual.widgets import Input
 
 from engine import Config, Expression, GradientChecker, Moment, Phase, Session
+from engine.explain.scalar import Explainer
 from engine.expressions.watch import Watch, watch_text
-from engine.model import gpt, recording
-from engine.run import session as sessions
 from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.operations import registry
 from microgpt_tui.operations.registry import DRAWINGS, draw
 from microgpt_tui.panes import registry as panes
 from microgpt_tui.panes.base import Pane
+from microgpt_tui.panes.prediction import Prediction
+from microgpt_tui.panes.residual import Residual
+from microgpt_tui.panes.why import Why
 from microgpt_tui.texts import sentences as told
 from microgpt_tui.texts.sentences import sentences, texts, title_of
+from tests.support.changed_model import Change
 from tests.support.harness import DOCS, at, debugger, go, name, screen, session, text, until
 
 RELU = '''
@@ -36,40 +35,6 @@ def gelu(x: Vector) -> Vector:
     return [xi / (1.0 + (xi * -1.702).exp()) for xi in x]
 '''
 SMALL = Config(n_layer=1, n_embd=4, n_head=2, block_size=3, num_steps=50, seed=3)
-
-
-Change = Callable[..., None]
-
-
-@pytest.fixture
-def change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Change]:
-    """Lets runs be recorded from a copy of the model's file, with some texts in the places of others."""
-
-    def changed(*texts: tuple[str, str]) -> None:
-        source = Path(gpt.__file__).read_text(encoding="utf-8")
-        for old, new in texts:
-            assert old in source
-            source = source.replace(old, new)
-        path = tmp_path / "changed_gpt.py"
-        path.write_text(source, encoding="utf-8")
-        spec = util.spec_from_file_location(path.stem, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        monkeypatch.setattr(recording, "gpt", module)
-        forget()
-
-    monkeypatch.setattr(sessions, "record", recording.record)  # tests share recordings of the model as it is
-    yield changed
-    forget()
-
-
-def forget() -> None:
-    """What is remembered of recordings is of another model."""
-    for function in vars(recording).values():
-        if hasattr(function, "cache_clear"):
-            function.cache_clear()
 
 
 @pytest.fixture
@@ -121,7 +86,7 @@ async def test_inside_the_operation_each_scalar_is_shown_in_both_phases(run: Ses
         here = screen(pilot)
         for phase in (Phase.FORWARD, Phase.BACKWARD):
             gelu = next(s for s in run.program.stretches(phase) if s.kind == "gelu")
-            here.go(Moment(0, phase, gelu.first))
+            here.navigator.go(Moment(0, phase, gelu.first))
             for tick in range(gelu.first + 1, gelu.first + 12):
                 await go(pilot, "s")
                 assert run.moment.tick == tick
@@ -148,6 +113,45 @@ def test_every_number_of_the_operation_stands_on_its_drawing_and_panes_draw_it(r
         assert ("∂mlp_gelu" in picture.text()) is (phase is Phase.BACKWARD)
 
 
+def test_scalars_on_the_way_have_names_that_say_what_they_are(run: Session) -> None:
+    gelu = next(s for s in run.program.stretches(Phase.FORWARD) if s.kind == "gelu")
+    run.seek(Moment(0, Phase.FORWARD, gelu.last))
+    explain = Explainer(run.view())
+    for i, before in ((0, int(gelu.operands["x"][-1])), (3, int(gelu.rows[2]))):
+        made = [row for row in range(before + 1, int(gelu.rows[i]) + 1) if explain.children(row)]
+        assert [explain.name(r) for r in made] == [
+            f"mlp_fc1[{i}] · -1.702",
+            f"exp(mlp_fc1[{i}] · -1.702)",
+            f"intermediate 3 of mlp_gelu[{i}]",
+            f"intermediate 4 of mlp_gelu[{i}]",
+            f"mlp_gelu[{i}]",
+        ]
+        assert ["".join(piece for piece, _ in explain.names_in_formula(r)) for r in made[2:]] == [
+            f"exp(mlp_fc1[{i}] · -1.702) + 1",
+            f"(intermediate 3 of mlp_gelu[{i}]) ^ -1",
+            f"mlp_fc1[{i}] · (intermediate 4 of mlp_gelu[{i}])",
+        ]
+
+
+def test_what_is_made_for_several_elements_is_called_by_the_tensor(change: Change) -> None:
+    shared = "shared = (sum(x) * 3.0 + 2.0).exp()\n    return [xi * shared for xi in x]"
+    change((RELU, RELU.replace("return [xi.relu() for xi in x]", shared)))
+    run = Session(SMALL, DOCS)
+    event = next(s for s in run.program.stretches(Phase.FORWARD) if s.kind == "relu")
+    run.seek(Moment(0, Phase.FORWARD, event.last))
+    explain, n = Explainer(run.view()), len(event.rows)
+    for i in (0, 3):
+        row = int(event.rows[i])
+        x, exp = explain.children(row)
+        assert (explain.name(x), explain.name(exp)) == (f"mlp_fc1[{i}]", f"intermediate {n + 3} of mlp_relu")
+    (added,) = explain.children(exp)
+    product, _ = explain.children(added)
+    (whole, _), name = explain.children(product), explain.name
+    assert (name(added), name(product), name(whole)) == (
+        f"intermediate {n + 2} of mlp_relu", f"intermediate {n + 1} of mlp_relu", "sum in mlp_relu[0]",
+    )  # fmt: skip
+
+
 async def test_a_watch_a_breakpoint_and_a_condition_know_the_new_tensor(run: Session) -> None:
     scope = run.scope
     gelu = next(s for s in run.program.stretches(Phase.FORWARD) if s.kind == "gelu")
@@ -163,7 +167,7 @@ async def test_a_watch_a_breakpoint_and_a_condition_know_the_new_tensor(run: Ses
             pilot.app.screen.query_one(Input).value = typed
             await pilot.press("enter")
             await pilot.pause()
-        assert len(screen(pilot).state.kept.breakpoints) == 2
+        assert len(screen(pilot).state.annotations.breakpoints) == 2
 
 
 @pytest.mark.parametrize(
@@ -173,7 +177,7 @@ async def test_no_key_ends_the_debugger_on_the_new_tensor(run: Session, key: str
     async with debugger((120, 36), run) as pilot:
         for phase in (Phase.FORWARD, Phase.BACKWARD):
             gelu = next(s for s in run.program.stretches(phase) if s.kind == "gelu")
-            screen(pilot).go(Moment(0, phase, gelu.last))
+            screen(pilot).navigator.go(Moment(0, phase, gelu.last))
             await go(pilot, key)
             assert pilot.app.is_running
             await go(pilot, "escape", "escape")
@@ -212,3 +216,45 @@ async def test_panes_on_tensors_that_a_model_calls_otherwise_say_so(change: Chan
             await pilot.press("escape", "f")
         await pilot.press("i")
         await until(pilot, lambda: "no tensor called attn_weights or k" in text(pilot))
+
+
+OTHER_NAMES = {  # as long as the usual ones, so that nothing moves
+    "embed": "start",
+    "logits": "zetas_",
+    "probs": "shark",
+    "loss_t": "nll_at",
+    "attn_residual": "attn_combined",
+}
+
+
+def test_panes_follow_a_model_that_calls_its_tensors_otherwise(change: Change) -> None:
+    def pictures() -> list[str]:
+        run = Session(SMALL, DOCS)
+        found = []
+        for phase in (Phase.FORWARD, Phase.BACKWARD):
+            run.seek(Moment(0, phase, run.program.ticks(phase)))
+            for event in (e for e in run.program.stretches(phase) if not e.is_parameter):
+                run.seek(Moment(0, phase, event.last))
+                frame = Frame(run.view(), Focus(run.moment))
+                found += [kind("x").draw(frame, 200, 16).text() for kind in (Residual, Prediction, Why)]
+                found.append(draw(frame, 90, 40).text())
+        return found
+
+    before = pictures()
+    change(*((f'name("{old}"', f'name("{new}"') for old, new in OTHER_NAMES.items()))
+    after = pictures()
+    for old, new in OTHER_NAMES.items():
+        assert any(new in picture for picture in after)
+        after = [picture.replace(new, old) for picture in after]
+    assert after == before
+
+
+async def test_a_model_without_a_norm_after_the_embedding_can_be_debugged(change: Change) -> None:
+    change(('    x = name("embed_norm", rmsnorm(x))\n', ""))
+    run = Session(SMALL, DOCS)
+    async with debugger((120, 36), run) as pilot:
+        screen(pilot).navigator.go(Moment(0, Phase.FORWARD, run.program.ticks(Phase.FORWARD)))
+        await pilot.press("7", "z")
+        await until(pilot, lambda: "embed" in text(pilot) and "embed_norm" not in text(pilot))
+        await pilot.press("escape", "Y", "z")
+        await until(pilot, lambda: "layer 0 head 1" in text(pilot))

@@ -19,8 +19,7 @@ import pytest
 from engine import atomic_write
 from microgpt_tui.app import MicrogptApp
 from microgpt_tui.lectures.page import LectureError
-from microgpt_tui.lectures.shared_notes import FILES, SharedNotes, follow, newest
-from microgpt_tui.lectures.speaker_notes import Notes, Seen
+from microgpt_tui.lectures.speaker_notes import FILES, Audience, Notes, SharedNotes, follow, newest
 from microgpt_tui.storage.startup import Start
 from tests.support.harness import DOCS, SMALL, text, until
 from tests.support.lecture_harness import CONFIG, PAGE, PAGES, giving, lectern, lecture_of, sharing
@@ -62,12 +61,12 @@ async def test_a_follower_hears_each_page_and_the_answer_before_the_audience(tmp
             assert (first.right, first.then, first.language) == ("", "", "en")
             assert first.elapsed < PATIENCE
             await pilot.press("right")
-            asked = await heard(stream, lambda notes: notes is not None and notes.page == 1)
-            assert asked is not None
+            question = await heard(stream, lambda notes: notes is not None and notes.page == 1)
+            assert question is not None
             target = lectern(pilot).session.program.tokenizer.name(lectern(pilot).session.program.targets[1])
-            assert asked.right == f"c) {target}"
-            assert asked.then.startswith(f"It is {target}")
-            assert (asked.press, asked.asks, asked.done) == ("reveal", True, False)
+            assert question.right == f"c) {target}"
+            assert question.then.startswith(f"It is {target}")
+            assert (question.press, question.asks, question.done) == ("reveal", True, False)
             assert "It is" not in text(pilot)
             await pilot.press("right")
             assert await heard(stream, lambda notes: notes is not None and notes.done and notes.press == "next")
@@ -78,14 +77,16 @@ async def test_a_follower_hears_each_page_and_the_answer_before_the_audience(tmp
 async def test_a_follower_hears_that_the_screen_is_blank_or_explored(tmp_path: Path, folder: Path) -> None:
     with sharing(folder) as shared:
         async with giving(lecture_of(tmp_path), shared=shared) as pilot, aclosing(follow(folder)) as stream:
-            for keys, seen, press in (
-                (["full_stop"], Seen.BLANK, "show the page again"),
-                (["space"], Seen.PAGE, "next"),
-                (["escape"], Seen.EXPLORING, "l: return to page 1"),
-                (["l"], Seen.PAGE, "next"),
+            for keys, audience, press in (
+                (["full_stop"], Audience.BLANK, "show the page again"),
+                (["space"], Audience.PAGE, "next"),
+                (["escape"], Audience.EXPLORING, "l: return to page 1"),
+                (["l"], Audience.PAGE, "next"),
             ):
                 await pilot.press(*keys)
-                notes = await heard(stream, lambda notes, seen=seen: notes is not None and notes.seen is seen)
+                notes = await heard(
+                    stream, lambda notes, audience=audience: notes is not None and notes.audience is audience
+                )
                 assert notes is not None
                 assert (notes.press, notes.page) == (press, 0)
 
@@ -244,18 +245,18 @@ def test_what_is_read_is_checked_and_shown_never_obeyed() -> None:
     assert came.title == r"\x1b]0;owned\x07"
     assert came.notes == "one\n\\x1b[2Jtwo\\u202e"
     assert "\r" not in came.right
-    said = asdict(PAGE)
-    assert Notes.read(said) == PAGE
-    changed: list[dict[str, Any]] = [{"elapsed": float("nan")}, {"elapsed": -1}, {"title": 7}, {"seen": "nothing"}]
-    for wrong in (None, [1], {}, *(said | change for change in changed)):
+    values = asdict(PAGE)
+    assert Notes.read(values) == PAGE
+    changed: list[dict[str, Any]] = [{"elapsed": float("nan")}, {"elapsed": -1}, {"title": 7}, {"audience": "nothing"}]
+    for wrong in (None, [1], {}, *(values | change for change in changed)):
         with pytest.raises(LectureError, match="these are no notes"):
             Notes.read(wrong)
 
 
-async def test_a_lecture_called_from_the_debugger_is_shared_until_it_is_left(tmp_path: Path, folder: Path) -> None:
+async def test_a_lecture_called_from_the_debugger_is_shared_until_it_ends(tmp_path: Path, folder: Path) -> None:
     app = MicrogptApp(Start(SMALL, DOCS), shared=SharedNotes(folder))
     async with app.run_test() as pilot:
-        await until(pilot, lambda: app.keeper is not None)
+        await until(pilot, lambda: app.autosave is not None)
         app.begin(lecture_of(tmp_path, PAGES.replace("notes:", f"config: {CONFIG}\nnotes:")))
         async with aclosing(follow(folder)) as stream:
             assert await heard(stream, lambda notes: notes is not None and notes.notes == "Say hello.")

@@ -14,7 +14,7 @@ import pytest
 from textual.pilot import Pilot
 
 from microgpt_tui.drawing import theme
-from microgpt_tui.lectures.speaker_notes import Seen
+from microgpt_tui.lectures.speaker_notes import Audience
 from microgpt_tui.speaker_app import NotesApp
 from microgpt_tui.texts.sentences import lecture_words
 from tests.support.harness import text, until
@@ -49,7 +49,9 @@ async def test_the_notes_stand_between_where_one_is_and_what_comes(folder: Path,
             pilot.app.shown.show()
             await until(pilot, lambda: "1:01:05" in text(pilot))
             shared.share(
-                replace(PAGE, notes="", right="", then="q is there.", asks=False, coming="", seen=Seen.EXPLORING)
+                replace(
+                    PAGE, notes="", right="", then="q is there.", asks=False, coming="", audience=Audience.EXPLORING
+                )
             )
             await until(pilot, lambda: "No notes for this page." in text(pilot))
             assert "Exploring freely" in text(pilot)
@@ -76,7 +78,7 @@ async def test_long_notes_are_scrolled_and_begin_at_the_top_on_each_page(folder:
 
 
 async def test_the_words_are_those_of_the_lectures_language(folder: Path) -> None:
-    korean = replace(PAGE, language="ko", title="질문입니다", notes="손을 들게 하세요.", seen=Seen.BLANK)
+    korean = replace(PAGE, language="ko", title="질문입니다", notes="손을 들게 하세요.", audience=Audience.BLANK)
     words = lecture_words("ko")
     async with reading(folder, language="ko") as pilot:
         await until(pilot, lambda: words["none"][:10] in text(pilot))

@@ -12,7 +12,7 @@ from microgpt_tui.storage.startup import Start
 from tests.support.harness import DOCS, SMALL, until
 
 
-async def test_it_leads_to_the_debugger_at_the_step_that_was_asked_for() -> None:
+async def test_it_leads_to_the_debugger_at_the_given_step() -> None:
     app = MicrogptApp(Start(SMALL, DOCS, step=7))
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: isinstance(app.screen, DebuggerScreen))

@@ -110,7 +110,7 @@ async def test_a_lecture_can_light_it_and_wait_for_its_key(mirror: ModuleType, t
     lecture: Lecture = lecture_of(tmp_path, pages)
     async with giving(lecture) as pilot:
         shown = lectern(pilot)
-        assert shown.player.scenes[0].spotlight == ("mirror",)
+        assert shown.player.bound_pages[0].spotlight == ("mirror",)
         assert "mirrored embed" in text(pilot)
         assert not shown.query_one("#mirror", Pane).dimmed
         assert shown.query_one("#stage", Pane).dimmed

@@ -8,9 +8,8 @@ import pytest
 from textual.events import Click
 from textual.pilot import Pilot
 
-from microgpt_tui.app import MicrogptApp
+from microgpt_tui.app import MicrogptApp, Palette
 from microgpt_tui.dialogs import save
-from microgpt_tui.dialogs.palette import Palette
 from microgpt_tui.dialogs.save import SaveScreen
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.storage.startup import Start
@@ -25,7 +24,7 @@ def hurry(pilot: Pilot[None], *keys: str) -> None:
 
 
 @pytest.mark.parametrize("opening", ["m", "B", "E", "X", "g", "i", "question_mark", "colon", "W", "ctrl+p"])
-async def test_a_screen_that_is_left_twice_goes_once(opening: str) -> None:
+async def test_a_screen_that_is_dismissed_twice_closes_once(opening: str) -> None:
     async with debugger() as pilot:
         await pilot.press(opening)
         await until(pilot, lambda: isinstance(pilot.app.screen, Passing))
@@ -38,7 +37,7 @@ async def test_a_screen_that_is_left_twice_goes_once(opening: str) -> None:
 @pytest.mark.parametrize(
     "opening", ["mark", "breakpoints", "branches", "parts", "check_gradient", "infer", "help", "command", "watch_typed"]
 )
-async def test_a_screen_that_is_left_before_it_is_mounted_goes_when_it_is(opening: str) -> None:
+async def test_a_screen_that_is_dismissed_before_it_is_mounted_closes_then(opening: str) -> None:
     async with debugger() as pilot:
         getattr(screen(pilot), f"action_{opening}")()
         opened = pilot.app.screen
@@ -53,7 +52,7 @@ async def test_letters_after_that_of_a_mark_are_nothing_to_it() -> None:
         hurry(pilot, *"abc")
         await pilot.pause()
         assert pilot.app.screen is screen(pilot)
-        assert list(screen(pilot).state.kept.marks) == ["a"]
+        assert list(screen(pilot).state.annotations.marks) == ["a"]
 
 
 @pytest.mark.parametrize("keys", ["pageup", "pagedown"])
@@ -66,7 +65,7 @@ async def test_the_palette_bears_keys_before_its_list_is_there(keys: str) -> Non
 
 
 @pytest.mark.parametrize("name", ["a" * 300, "~nobody-of-this-name/run", ".", "..", "a\0b"])
-async def test_what_is_no_name_of_a_file_is_said(name: str) -> None:
+async def test_a_wrong_file_name_shows_a_sentence(name: str) -> None:
     async with MicrogptApp(Start(SMALL, DOCS)).run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: isinstance(pilot.app.screen, DebuggerScreen))
         await pilot.press("ctrl+s")
@@ -85,11 +84,11 @@ async def test_a_run_that_is_saved_below_the_palette_closes_its_own_screen(
         await until(pilot, lambda: isinstance(pilot.app.screen, DebuggerScreen))
         await pilot.press("ctrl+s")
         await until(pilot, lambda: isinstance(pilot.app.focused, save.Input))
-        asked = pilot.app.screen
-        assert isinstance(asked, SaveScreen)
+        dialog = pilot.app.screen
+        assert isinstance(dialog, SaveScreen)
         await pilot.press("ctrl+p")
         await until(pilot, lambda: isinstance(pilot.app.screen, Palette))
-        asked.post_message(SaveScreen.Written(tmp_path / "run.safetensors"))
+        dialog.post_message(SaveScreen.Written(tmp_path / "run.safetensors"))
         await pilot.pause()
         assert isinstance(pilot.app.screen, Palette)
         await pilot.press("escape")

@@ -42,7 +42,7 @@ async def test_the_screen_looks_as_it_is_kept(size: tuple[int, int]) -> None:
     moments = {phase: place(run, phase) for phase in PLACES}
     async with debugger(size, run) as pilot:
         for phase, moment in moments.items():
-            screen(pilot).go(moment)
+            screen(pilot).navigator.go(moment)
             await pilot.pause()
             await until(pilot, lambda: not any(w.group == "historian" and w.is_running for w in pilot.app.workers))
             await pilot.pause()

@@ -37,7 +37,7 @@ def bring(pilot: Pilot[None], phase: Phase, place: EventKey, step: int = 20) -> 
     """Stand at an event of a step."""
     here = screen(pilot)
     here.session.seek(Moment(step))
-    here.go(here.session.program.ends(phase)[place])
+    here.navigator.go(here.session.program.ends(phase)[place])
 
 
 @pytest.mark.parametrize("phase", PHASES)

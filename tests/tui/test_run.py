@@ -14,9 +14,9 @@ from engine.expressions.breakpoint import Breakpoint, EventPattern
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger.annotations import Annotations
 from microgpt_tui.debugger.navigation import SameEvent, first_moment, last_moment
+from microgpt_tui.debugger.navigator import MOST_WAITING
 from microgpt_tui.debugger.run_controller import PACES, RunController
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.screens.debugger import MOST_PRESSED
 from tests.support.harness import DOCS, SMALL, debugger, notes, screen, text, until
 from tests.support.wait import PATIENCE
 
@@ -170,13 +170,13 @@ async def test_names_are_sampled_on_the_way_and_cost_the_run_nothing() -> None:
 async def test_a_far_moment_is_reached_with_progress_and_can_be_given_up() -> None:
     session = run()
     async with debugger(run=session) as pilot:
-        screen(pilot).go(Moment(90_000))
+        screen(pilot).navigator.go(Moment(90_000))
         await until(pilot, lambda: "going to step 90000" in text(pilot))
         await pilot.press("space")
         await still(pilot)
         assert 0 < session.step < 90_000
         await until(pilot, lambda: "stopped at training step" in said(pilot))
-        screen(pilot).go(Moment(7, Phase.BACKWARD, 9))
+        screen(pilot).navigator.go(Moment(7, Phase.BACKWARD, 9))
         await still(pilot)
         assert session.moment == Moment(7, Phase.BACKWARD, 9)
 
@@ -184,13 +184,13 @@ async def test_a_far_moment_is_reached_with_progress_and_can_be_given_up() -> No
 async def test_what_has_just_stopped_is_left_alone_until_the_screen_knows_of_it() -> None:
     session = run()
     async with debugger(run=session) as pilot:
-        screen(pilot).go(Moment(90_000))
+        screen(pilot).navigator.go(Moment(90_000))
         await until(pilot, lambda: "going to step 90000" in text(pilot))
         motion = screen(pilot).motion
         motion.halt()
         assert motion._idle.wait(10)  # its message is on the way, behind the keys that were pressed before
         moment = session.moment
-        screen(pilot).go(Moment(0))
+        screen(pilot).navigator.go(Moment(0))
         assert session.moment == moment
         await still(pilot)
         assert screen(pilot).state.where.moment == moment
@@ -217,7 +217,7 @@ async def test_the_loss_curve_can_be_dragged() -> None:
     session = run()
     session.run(40)
     async with debugger(run=session) as pilot:
-        screen(pilot).go(Moment(39))
+        screen(pilot).navigator.go(Moment(39))
         await still(pilot)
         pane = screen(pilot).query_one("#training", Pane)
         spots = [s for s in pane.picture.spots() if isinstance(s.target, SameEvent)]
@@ -263,7 +263,7 @@ class Held:
         ("]]", 7, "embed"),
         ("]]n", 7, "embed_norm"),
         ("}[[", 13, "embed"),
-        ("]" * 40, 6 + MOST_PRESSED, "embed"),
+        ("]" * 40, 6 + MOST_WAITING, "embed"),
         ("]]q", None, ""),
     ],
 )
@@ -273,7 +273,7 @@ async def test_moves_that_are_pressed_on_the_way_to_a_far_moment_follow_it(
     session = run()
     async with debugger(run=session) as pilot:
         keep(pilot)
-        screen(pilot).go(first_moment(session.program, 5))
+        screen(pilot).navigator.go(first_moment(session.program, 5))
         await still(pilot)
         held = Held(pilot, monkeypatch)
         await pilot.press(*keys.replace("q", ""))
@@ -281,7 +281,7 @@ async def test_moves_that_are_pressed_on_the_way_to_a_far_moment_follow_it(
         if step is None:
             await pilot.press("space")  # halts the way, and what was to follow
         held.go_on.set()
-        await until(pilot, lambda: not screen(pilot).busy and not screen(pilot)._pressed)
+        await until(pilot, lambda: not screen(pilot).busy and not screen(pilot).navigator.waiting)
         if step is None:
             assert session.step <= 6
         else:

@@ -31,8 +31,8 @@ from microgpt_tui.dialogs import save
 from microgpt_tui.dialogs.save import SaveScreen
 from microgpt_tui.drawing.terminal_text import printable
 from microgpt_tui.screens.debugger import DebuggerScreen
-from microgpt_tui.storage import saved_session as desks
-from microgpt_tui.storage.startup import Start, from_desk, from_file, from_seed
+from microgpt_tui.storage import saved_session
+from microgpt_tui.storage.startup import Start, from_file, from_saved_session, from_seed
 from tests.support.harness import SMALL, notes, text, until
 
 MIDST = Moment(4, Phase.UPDATE, 30)
@@ -52,7 +52,7 @@ async def opened(start: Start) -> AsyncIterator[tuple[Pilot[object], DebuggerScr
     """The whole app, when the debugger is up."""
     app = MicrogptApp(start)
     async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: isinstance(app.screen, DebuggerScreen) and app.keeper is not None)
+        await until(pilot, lambda: isinstance(app.screen, DebuggerScreen) and app.autosave is not None)
         await pilot.pause()
         screen = app.screen
         assert isinstance(screen, DebuggerScreen)
@@ -76,7 +76,7 @@ async def answer(pilot: Pilot[object], name: str) -> None:
 
 async def test_ctrl_s_saves_and_the_file_opens_at_the_same_tick(places: Path) -> None:
     async with opened(from_seed(SMALL, 4, None)) as (pilot, screen):
-        screen.go(MIDST)
+        screen.navigator.go(MIDST)
         await ask(pilot)
         assert "run-4.safetensors" in text(pilot)
         await pilot.press("enter")
@@ -180,13 +180,13 @@ async def test_a_file_that_is_being_written_is_waited_for(places: Path, monkeypa
     assert len(list(places.iterdir())) == 1
 
 
-# The desk.
+# The saved session.
 
 
 async def left_behind(leave: Callable[[Pilot[object], DebuggerScreen], object]) -> MicrogptApp:
     """An app on which somebody has been at work when it was left."""
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
-        screen.go(MIDST)
+        screen.navigator.go(MIDST)
         await until(pilot, lambda: not screen.busy)
         await pilot.press("5", "down")
         screen.choose(7)
@@ -198,11 +198,11 @@ async def left_behind(leave: Callable[[Pilot[object], DebuggerScreen], object]) 
 
 async def test_after_quitting_everything_is_where_it_was() -> None:
     app = await left_behind(lambda pilot, _: pilot.app.exit())
-    assert app.keeper is not None
-    app.keeper.finish()
-    async with opened(from_desk(None)) as (_, screen):
+    assert app.autosave is not None
+    app.autosave.finish()
+    async with opened(from_saved_session(None)) as (_, screen):
         assert screen.session.moment == MIDST
-        assert screen.state.where == app.keeper.screen.state.where
+        assert screen.state.where == app.autosave.screen.state.where
         assert screen.state.where.row == 7
         assert screen.grid.zoomed == "qkv"
         assert screen.focused is not None
@@ -213,49 +213,51 @@ async def test_after_quitting_everything_is_where_it_was() -> None:
 async def test_breakpoints_checks_watches_and_marks_are_laid_out_again() -> None:
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
         await pilot.press("n", "n", "n", "b", "w", "B", "end", "space", "escape")
-        screen.stops.keep(replace(screen.state.kept, marks={"c": MIDST}))
+        screen.stops.keep(replace(screen.state.annotations, marks={"c": MIDST}))
         pilot.app.exit()
     assert isinstance(pilot.app, MicrogptApp)
-    assert pilot.app.keeper is not None
-    pilot.app.keeper.finish()
-    async with opened(from_desk(None)) as (_, again):
-        assert again.state.kept == screen.state.kept
-        assert [each.describe() for each in again.state.kept.breakpoints] == ["q, position 0, layer 0, forward"]
-        assert again.state.kept.watches == ("q[0, 0]@pos=0",)
-        assert len(again.state.kept.checks) == 4
-        assert again.state.kept.marks == {"c": MIDST}
+    assert pilot.app.autosave is not None
+    pilot.app.autosave.finish()
+    async with opened(from_saved_session(None)) as (_, again):
+        assert again.state.annotations == screen.state.annotations
+        assert [each.describe() for each in again.state.annotations.breakpoints] == ["q, position 0, layer 0, forward"]
+        assert again.state.annotations.watches == ("q[0, 0]@pos=0",)
+        assert len(again.state.annotations.checks) == 4
+        assert again.state.annotations.marks == {"c": MIDST}
 
 
 async def test_what_does_not_fit_the_model_is_dropped_with_a_sentence() -> None:
     origin = checkpoint.snapshot(Session(SMALL, load_docs())).origin
     fits = {"id": "2", "condition": "loss < 2"}
     unfit = {"id": "1", "place": {"name": "q", "layer": 7}}
-    desks.keep(
-        desks.SavedSession(SMALL, origin, Focus(MIDST), breakpoints=[unfit, fits], watches=[{"text": "q[7, 0]"}])
+    saved_session.write_session(
+        saved_session.SavedSession(
+            SMALL, origin, Focus(MIDST), breakpoints=[unfit, fits], watches=[{"text": "q[7, 0]"}]
+        )
     )
-    async with opened(from_desk(None)) as (pilot, screen):
-        assert [each.describe() for each in screen.state.kept.breakpoints] == ["loss < 2"]
-        assert screen.state.kept.watches == ()
+    async with opened(from_saved_session(None)) as (pilot, screen):
+        assert [each.describe() for each in screen.state.annotations.breakpoints] == ["loss < 2"]
+        assert screen.state.annotations.watches == ()
         told = [note for note in notes(pilot).splitlines() if "was dropped" in note]
         assert [words[:12] for words in told] == ["A breakpoint", "A watch was "]
         assert "layer is 7; write a number from 0 to 0." in told[0]
 
 
-def folder_of_desks() -> dict[str, bytes]:
+def state_files() -> dict[str, bytes]:
     """All that is in the state folder."""
     return (
-        {path.name: path.read_bytes() for path in desks.session_folder().iterdir()}
-        if desks.session_folder().is_dir()
+        {path.name: path.read_bytes() for path in saved_session.state_folder().iterdir()}
+        if saved_session.state_folder().is_dir()
         else {}
     )
 
 
 def finished(app: App[Any]) -> Autosave:
-    """The keeper of an app that has ended, when all is written."""
+    """The autosave of an app that has ended, when all is written."""
     assert isinstance(app, MicrogptApp)
-    assert app.keeper is not None
-    app.keeper.finish()
-    return app.keeper
+    assert app.autosave is not None
+    app.autosave.finish()
+    return app.autosave
 
 
 def saved_in_a_branch(file: Path) -> None:
@@ -272,84 +274,90 @@ async def test_a_session_in_which_nothing_is_changed_writes_nothing(
     monkeypatch.setattr(autosave, "PAUSE", 0.02)
     saved_in_a_branch(places / "run.safetensors")
     finished(await left_behind(lambda pilot, _: pilot.app.exit()))
-    before, look, looks = folder_of_desks(), Autosave.look, []
+    before, check, checks = state_files(), Autosave.check, []
 
-    def looked(self: Autosave) -> None:
-        look(self)
-        looks.append(self)
+    def checked(self: Autosave) -> None:
+        check(self)
+        checks.append(self)
 
-    monkeypatch.setattr(Autosave, "look", looked)
-    for start in (from_seed(SMALL, 0, None), from_file(places / "run.safetensors", None), from_desk(None)):
+    monkeypatch.setattr(Autosave, "check", checked)
+    for start in (from_seed(SMALL, 0, None), from_file(places / "run.safetensors", None), from_saved_session(None)):
         async with opened(start) as (pilot, _):
-            looks.clear()
-            await until(pilot, lambda: len(looks) > 2)
+            checks.clear()
+            await until(pilot, lambda: len(checks) > 2)
             await pilot.press("question_mark", "escape")
             pilot.app.exit()
         done = finished(pilot.app)
         assert (done.touched, done.written, done.displaced) == (False, False, False)
-        assert folder_of_desks() == before
+        assert state_files() == before
 
 
 async def test_the_session_before_is_kept_and_can_be_returned_to() -> None:
     finished(await left_behind(lambda pilot, _: pilot.app.exit()))
-    last = desks.left()
+    last = saved_session.load_session()
     async with opened(from_seed(SMALL, 1, None)) as (pilot, screen):
         screen.what_if.branches.change(None, [parse("wte[1, 2] = 0.5", screen.stops.scope)])  # nothing else
         pilot.app.exit()
     assert finished(pilot.app).displaced
-    new = desks.left()
-    assert (new.moment.step, desks.left(before=True)) == (1, last)
-    start = from_desk(None, before=True)
+    new = saved_session.load_session()
+    assert (new.moment.step, saved_session.load_session(earlier=True)) == (1, last)
+    start = from_saved_session(None, earlier=True)
     assert start.run is not None
     assert start.run.moment == last.moment
-    files = folder_of_desks()
+    files = state_files()
     async with opened(start) as (pilot, screen):
         assert (screen.state.where, screen.grid.zoomed) == (last.where, "qkv")
         pilot.app.exit()
     assert not finished(pilot.app).written
-    assert folder_of_desks() == files
-    async with opened(from_desk(None, before=True)) as (pilot, _):
+    assert state_files() == files
+    async with opened(from_saved_session(None, earlier=True)) as (pilot, _):
         await pilot.press("escape")
         pilot.app.exit()
     assert finished(pilot.app).displaced
-    assert (desks.left().moment, desks.left().zoomed) == (last.moment, None)
-    assert desks.left(before=True) == new
-    branch, _ = desks.left_run(new, before=True)
+    assert (saved_session.load_session().moment, saved_session.load_session().zoomed) == (last.moment, None)
+    assert saved_session.load_session(earlier=True) == new
+    branch, _ = saved_session.load_run(new, earlier=True)
     assert branch is not None
     assert len(branch.branches) == 1
-    async with opened(from_desk(None)) as (pilot, _):  # one that goes on displaces nothing
+    async with opened(from_saved_session(None)) as (pilot, _):  # one that goes on displaces nothing
         await pilot.press("n")
         pilot.app.exit()
     assert not finished(pilot.app).displaced
-    assert desks.left(before=True) == new
+    assert saved_session.load_session(earlier=True) == new
 
 
 async def test_what_cannot_be_written_displaces_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     finished(await left_behind(lambda pilot, _: pilot.app.exit()))
-    before, write = folder_of_desks(), desks.write_whole
+    before, write = state_files(), saved_session.write_whole
 
     def full(path: Path, content: bytes) -> None:
         if path.suffix == ".json":
             raise OSError(errno.ENOSPC, "No space left on device")
         write(path, content)
 
-    monkeypatch.setattr(desks, "write_whole", full)
+    monkeypatch.setattr(saved_session, "write_whole", full)
     async with opened(from_seed(SMALL, 1, None)) as (pilot, _):
         await pilot.press("n")
         pilot.app.exit()
     with pytest.raises(CheckpointError, match="No space left"):
         finished(pilot.app)
-    assert folder_of_desks() == before
+    assert state_files() == before
 
 
 async def test_it_is_kept_when_the_user_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(autosave, "PAUSE", 0.02)
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
-        assert not desks.desk_file().exists()  # nothing has changed yet
+        assert not saved_session.session_file().exists()  # nothing has changed yet
         for moment in (MIDST, Moment(2, Phase.FORWARD, 9)):
-            screen.go(moment)
-            await until(pilot, lambda: desks.desk_file().exists() and desks.left().moment == screen.session.moment)
-            run, _ = desks.left_run(desks.left())
+            screen.navigator.go(moment)
+            await until(
+                pilot,
+                lambda: (
+                    saved_session.session_file().exists()
+                    and saved_session.load_session().moment == screen.session.moment
+                ),
+            )
+            run, _ = saved_session.load_run(saved_session.load_session())
             assert run is not None
             assert run.step == screen.session.step
 
@@ -358,21 +366,28 @@ async def test_a_run_that_another_debugger_has_written_over_is_written_again(mon
     monkeypatch.setattr(autosave, "PAUSE", 0.02)
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
         branch = screen.what_if.branches.change(None, [parse("wte[1, 2] = 0.5", screen.stops.scope)])
-        screen.enter(lambda: screen.what_if.branches.session(branch.name))
-        await until(pilot, lambda: not screen.busy and desks.desk_file().exists() and desks.left().branch is not None)
+        screen.navigator.enter(lambda: screen.what_if.branches.session(branch.name))
+        await until(
+            pilot,
+            lambda: (
+                not screen.busy
+                and saved_session.session_file().exists()
+                and saved_session.load_session().branch is not None
+            ),
+        )
         other = checkpoint.snapshot(Session(SMALL, load_docs()))
-        desks.keep(desks.SavedSession(SMALL, other.origin, Focus(MIDST)), other)
+        saved_session.write_session(saved_session.SavedSession(SMALL, other.origin, Focus(MIDST)), other)
         await pilot.press("n")
-        await until(pilot, lambda: desks.left().where == screen.state.where)
-        run, _ = desks.left_run(desks.left())
+        await until(pilot, lambda: saved_session.load_session().where == screen.state.where)
+        run, _ = saved_session.load_run(saved_session.load_session())
         assert run is not None
         assert [each.name for each in run.branches] == [branch.name]
 
 
 async def test_a_branch_that_was_not_kept_is_told_of() -> None:
     origin = checkpoint.snapshot(Session(SMALL, load_docs())).origin
-    desks.keep(desks.SavedSession(SMALL, origin, Focus(MIDST), branch="what-if-1"))
-    async with opened(from_desk(None)) as (pilot, screen):
+    saved_session.write_session(saved_session.SavedSession(SMALL, origin, Focus(MIDST), branch="what-if-1"))
+    async with opened(from_saved_session(None)) as (pilot, screen):
         assert "The branch what-if-1 was not kept" in notes(pilot)
         assert screen.what_if.branch is None
 
@@ -382,9 +397,9 @@ async def test_a_full_disk_is_told_of_once(monkeypatch: pytest.MonkeyPatch, tmp_
     (tmp_path / "state").touch()  # no folder can be made there
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
         for step in (1, 2, 3):
-            screen.go(Moment(step))
+            screen.navigator.go(Moment(step))
             kept = screen.state.where
-            await until(pilot, lambda: pilot.app.keeper._kept.where == kept)  # type: ignore[attr-defined] # noqa: B023
+            await until(pilot, lambda: pilot.app.autosave._last_written.where == kept)  # type: ignore[attr-defined] # noqa: B023
             await screen.workers.wait_for_complete()
         await pilot.pause()
         assert notes(pilot).count("cannot be kept") == 1
@@ -392,18 +407,20 @@ async def test_a_full_disk_is_told_of_once(monkeypatch: pytest.MonkeyPatch, tmp_
 
 async def test_without_its_run_the_moment_is_reached_by_training() -> None:
     app = await left_behind(lambda pilot, _: pilot.app.exit())
-    assert app.keeper is not None
-    app.keeper.finish()
-    desks.run_file().write_bytes(b"damaged")
-    async with opened(from_desk(None)) as (pilot, screen):
+    assert app.autosave is not None
+    app.autosave.finish()
+    saved_session.run_file().write_bytes(b"damaged")
+    async with opened(from_saved_session(None)) as (pilot, screen):
         assert screen.session.moment == MIDST
         assert "trained anew" in notes(pilot)
 
 
-async def test_a_desk_that_points_at_nothing_is_laid_out_as_far_as_it_goes() -> None:
+async def test_a_saved_session_that_does_not_fit_is_restored_as_far_as_possible() -> None:
     origin = checkpoint.snapshot(Session(SMALL, load_docs())).origin
-    desks.keep(desks.SavedSession(SMALL, origin, Focus(MIDST, row=10**7, head=99, matrix="?"), zoomed="?", pane="?"))
-    async with opened(from_desk(None)) as (_, screen):
+    saved_session.write_session(
+        saved_session.SavedSession(SMALL, origin, Focus(MIDST, row=10**7, head=99, matrix="?"), zoomed="?", pane="?")
+    )
+    async with opened(from_saved_session(None)) as (_, screen):
         assert screen.state.where == Focus(MIDST)
         assert (screen.grid.zoomed, screen.focused) == (None, None)
 

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.message import Message
 
 from engine import Moment, Session, Stops
-from engine.run.samples_by_step import sample_names
+from engine.run.replay import sample_names
 from engine.sampling.strategy import DecodingStrategy
 from microgpt_tui.app import MicrogptApp
 from microgpt_tui.debugger import run_controller, series_loader
@@ -63,21 +62,23 @@ async def test_a_page_is_landed_on_while_the_past_is_replayed(tmp_path: Path, mo
         shown.historian.ask([Series(Update(3), {}, tuple(range(29)))])
         await until(pilot, held.reached.is_set)
         await pilot.press("left")
-        await until(pilot, lambda: shown.session.moment == shown.player.leaves[4].start and not shown.session.losses)
+        await until(
+            pilot, lambda: shown.session.moment == shown.player.rendered_pages[4].start and not shown.session.losses
+        )
         held.release()
         await until(pilot, lambda: bool(over))
 
 
 async def test_a_frame_that_comes_after_the_run_was_halted_is_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    run, post_it, posted, held, seen = Session(SMALL, DOCS), Held(), threading.Event(), Held(), []
+    run, post_it, posted, held, state = Session(SMALL, DOCS), Held(), threading.Event(), Held(), []
     run.run(until=45)
     async with debugger(run=run) as pilot:
         here = screen(pilot)
-        here.go(Moment(44))
+        here.navigator.go(Moment(44))
         await until(pilot, lambda: not here.busy and run.step == 44)
-        post, seek, view = here.post_message, run.seek, run.view
+        post, seek, view = here.motion._post, run.seek, run.view
 
-        def noticed(message: Message) -> bool:
+        def noticed(message: RunController.Moved | RunController.Arrived) -> object:
             if not isinstance(message, RunController.Moved):
                 return post(message)
             post_it.wait()
@@ -91,11 +92,11 @@ async def test_a_frame_that_comes_after_the_run_was_halted_is_not_drawn(monkeypa
             seek(moment, *args)
 
         def looked_at() -> Any:
-            seen.append(threading.current_thread() is threading.main_thread() and held.reached.is_set())
+            state.append(threading.current_thread() is threading.main_thread() and held.reached.is_set())
             return view()
 
         monkeypatch.setattr(run_controller, "FRAME", 0.0)
-        monkeypatch.setattr(here, "post_message", noticed)
+        monkeypatch.setattr(here.motion, "_post", noticed)
         monkeypatch.setattr(run, "seek", held_up)
         monkeypatch.setattr(run, "view", looked_at)
         here.motion.back(Stops(here.stops.scope))
@@ -105,7 +106,7 @@ async def test_a_frame_that_comes_after_the_run_was_halted_is_not_drawn(monkeypa
         here.motion.halt()
         assert held.reached.wait(PATIENCE)
         await pilot.pause()
-        assert True not in seen
+        assert True not in state
         held.release()
         await until(pilot, lambda: not here.busy)
         assert run.moment == Moment(44)
@@ -129,7 +130,7 @@ async def test_a_chapter_begins_on_a_copy_of_a_run_that_is_still_moving(
         await until(pilot, opened)
         first = app.screen
         assert isinstance(first, LectureScreen)
-        monkeypatch.setattr(first.motion, "told", lambda *_: held.wait())
+        monkeypatch.setattr(first.motion, "after_step", lambda *_: held.wait())
         await pilot.press("5", "right")
         await until(pilot, held.reached.is_set)
         step = first.session.step
@@ -160,20 +161,20 @@ def test_a_figure_that_is_taken_away_meanwhile_is_missing() -> None:
     assert found.missing == (0, 3)
 
 
-async def test_names_are_those_of_the_parameters_that_were_asked_about() -> None:
+async def test_names_are_those_of_the_parameters_at_the_time_of_the_request() -> None:
     run = Session(SMALL, DOCS)
     run.run(until=20)
-    wanted, strategy, told = sample_names(run, NAMES, DecodingStrategy(), "", "names 0"), DecodingStrategy(), []
+    wanted, strategy, names = sample_names(run, NAMES, DecodingStrategy(), "", "names 0"), DecodingStrategy(), []
     async with debugger(run=run) as pilot:
-        screen(pilot).go(Moment(20))
+        screen(pilot).navigator.go(Moment(20))
         await until(pilot, lambda: not screen(pilot).busy)
         await pilot.press("i")
         await until(pilot, lambda: isinstance(pilot.app.screen, InferenceScreen))
         shown = pilot.app.screen
         assert isinstance(shown, InferenceScreen)
-        with shown._helper._turn:
-            shown._helper.sample((), strategy, "", "names 0")
+        with shown._documents._turn:
+            shown._documents.sample((), strategy, "", "names 0")
             run.seek(Moment(0))
-        await until(pilot, lambda: None in shown.seen.names)
-        told = shown.seen.names[None]
-    assert told == wanted
+        await until(pilot, lambda: None in shown.state.names)
+        names = shown.state.names[None]
+    assert names == wanted

@@ -21,7 +21,7 @@ from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.grid import PaneGrid
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.screens.inference import InferenceScreen
-from microgpt_tui.storage.paths import VISITOR
+from microgpt_tui.storage.paths import CLIENT_FOLDER
 from tests.support.harness import Debugger, debugger, drawn, notes, screen, session, text, until
 from tests.support.lecture_harness import Giving, lecture_of
 
@@ -103,7 +103,7 @@ async def test_z_zooms_the_chosen_pane_and_gives_the_room_back() -> None:
 
 
 async def test_in_a_browser_too_small_a_page_is_zoomed_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(VISITOR, os.devnull)
+    monkeypatch.setenv(CLIENT_FOLDER, os.devnull)
     async with debugger((60, 20)) as pilot:
         assert "This page is 60×20." in text(pilot)
         assert "The debugger needs 80×24: zoom out (ctrl and -)" in " ".join(text(pilot).split())

@@ -18,11 +18,11 @@ from engine import Config
 from engine.timeline.events import EventKey, Moment, Phase
 from microgpt_tui.app import MicrogptApp
 from microgpt_tui.dialogs.breakpoints import BreakpointsScreen
-from microgpt_tui.dialogs.command_line import LineScreen
+from microgpt_tui.dialogs.text_input import LineScreen
 from microgpt_tui.panes import registry
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.screens.debugger import DebuggerScreen
-from microgpt_tui.storage.startup import Start, from_desk, from_seed
+from microgpt_tui.storage.startup import Start, from_saved_session, from_seed
 from tests.support.harness import notes, text, until
 
 README = Path(__file__).resolve().parents[2] / "README.md"
@@ -165,12 +165,12 @@ STEPS: list[tuple[int, str, Callable[[Walk], bool]]] = [
     (7, "+", lambda w: "flat out" in w.stop),
     (7, "{", lambda w: w.at(w.before.step - 10, Phase.FORWARD, w.kept)),
     (7, ":200", lambda w: w.at(200, Phase.FORWARD, w.kept)),
-    (8, "b", lambda w: len(w.screen.state.kept.breakpoints) == 1),
+    (8, "b", lambda w: len(w.screen.state.annotations.breakpoints) == 1),
     (8, "c", lambda w: w.at(201, Phase.FORWARD, w.kept) and stopped(w, "attn_norm", "step 201")),
-    (8, "b", lambda w: w.screen.state.kept.breakpoints == ()),
+    (8, "b", lambda w: w.screen.state.annotations.breakpoints == ()),
     (8, "B", lambda w: isinstance(w.pilot.app.screen, BreakpointsScreen)),
     (8, "a", lambda w: bool(w.pilot.app.screen.query(Input))),
-    (8, "loss < 2", lambda w: [each.condition for each in w.screen.state.kept.breakpoints] == ["loss < 2"]),
+    (8, "loss < 2", lambda w: [each.condition for each in w.screen.state.annotations.breakpoints] == ["loss < 2"]),
     (8, "esc", lambda w: w.pilot.app.screen is w.screen),
     (8, "c", lambda w: holds(w, +1)),
     (8, "C", lambda w: holds(w, -1)),
@@ -232,7 +232,7 @@ async def debugger_of(pilot: Pilot[object]) -> DebuggerScreen:
     """The debugger of the app, once the run is ready."""
     app = pilot.app
     assert isinstance(app, MicrogptApp)
-    await until(pilot, lambda: isinstance(app.screen, DebuggerScreen) and app.keeper is not None)
+    await until(pilot, lambda: isinstance(app.screen, DebuggerScreen) and app.autosave is not None)
     await until(pilot, lambda: isinstance(app.screen, DebuggerScreen) and not app.screen.busy)
     assert isinstance(app.screen, DebuggerScreen)
     return app.screen
@@ -246,7 +246,7 @@ async def test_the_tour_holds_as_typed(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
     at = [i for i, (_, token, _) in enumerate(STEPS) if token.startswith("microgpt-tui")]
-    starts: list[Callable[[], Start]] = [lambda: from_seed(Config(), 0, None), lambda: from_desk(None)]
+    starts: list[Callable[[], Start]] = [lambda: from_seed(Config(), 0, None), lambda: from_saved_session(None)]
     left = Moment()
     for make, first, last in zip(starts, at, (*at[1:], len(STEPS)), strict=True):
         app = MicrogptApp(make())
@@ -254,5 +254,5 @@ async def test_the_tour_holds_as_typed(tmp_path: Path, monkeypatch: pytest.Monke
             screen = await debugger_of(pilot)
             assert first == 0 or screen.session.moment == left
             left = await walk(pilot, screen, STEPS[first:last])
-        assert app.keeper is not None
-        app.keeper.finish()  # as the command does when the app has ended
+        assert app.autosave is not None
+        app.autosave.finish()  # as the command does when the app has ended

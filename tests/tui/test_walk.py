@@ -47,7 +47,7 @@ async def test_keys_there_and_back_scalar_by_scalar_leave_the_same_text() -> Non
             seen.append((screen(pilot).session.moment, text(pilot)))
             await pilot.press(key)
         for moment, shown in reversed(seen):
-            screen(pilot).go(moment)
+            screen(pilot).navigator.go(moment)
             await pilot.pause()
             assert text(pilot) == shown
         assert len({shown for _, shown in seen}) == len(seen)

@@ -74,7 +74,7 @@ async def test_w_watches_the_selected_number_wherever_it_is_shown() -> None:
     async with debugger((200, 60)) as pilot:
         assert not pane(pilot).display
         await pilot.press("n", "n", "n", "down", "w")
-        assert screen(pilot).state.kept.watches == ("q[0, 1]@pos=0",)
+        assert screen(pilot).state.annotations.watches == ("q[0, 1]@pos=0",)
         frame = screen(pilot).frame
         assert pane(pilot).display
         assert lines(pilot)[0].split() == ["▸", "q[0,", "1]@pos=0", number(frame.value(frame.selected)), "∂", "·"]
@@ -83,8 +83,8 @@ async def test_w_watches_the_selected_number_wherever_it_is_shown() -> None:
         await pilot.press("p")
         assert lines(pilot)[0].split()[3] == "·"  # not made yet
         await pilot.press("f", "f", "w")
-        assert screen(pilot).state.kept.watches[1].startswith("wte[")
-        row = pane(pilot)._watches(screen(pilot).frame)[0].row(run().view())
+        assert screen(pilot).state.annotations.watches[1].startswith("wte[")
+        row = screen(pilot).frame.watches[0].row(run().view())
         assert row is not None
         gradient = screen(pilot).frame.gradient(row)
         assert f"∂ {number(gradient)}" in lines(pilot)[0]
@@ -93,7 +93,7 @@ async def test_w_watches_the_selected_number_wherever_it_is_shown() -> None:
 async def test_a_number_without_a_name_is_not_watched_and_it_is_said_why() -> None:
     async with debugger() as pilot:
         await pilot.press("n", "n", "s", "w")
-        assert screen(pilot).state.kept.watches == ()
+        assert screen(pilot).state.annotations.watches == ()
         assert "has no name of its own" in notes(pilot)
 
 
@@ -101,10 +101,10 @@ async def test_courses_are_those_of_a_straight_run_and_nothing_of_the_future() -
     texts = ("loss", "wte[1, 2]", "q[0, 3]@pos=2", "grad_norm", "probs.max()@pos=1", "q[0, 3]", "loss < 2", "doc")
     async with debugger((200, 60), run=run()) as pilot:
         await watch(pilot, *texts)
-        assert screen(pilot).state.kept.watches == texts
+        assert screen(pilot).state.annotations.watches == texts
         for step in (30, 12):
             here = first_moment(run().program, step)
-            screen(pilot).go(here)
+            screen(pilot).navigator.go(here)
             await pilot.pause()
             await pilot.press("v", "z")
             await whole(pilot)
@@ -126,7 +126,7 @@ async def test_courses_are_those_of_a_straight_run_and_nothing_of_the_future() -
 async def test_values_are_exact_and_a_condition_is_true_or_false() -> None:
     async with debugger((200, 60), run=run()) as pilot:
         await watch(pilot, "step", "loss < 99", "doc", "token", "q[0]", "loss")
-        screen(pilot).go(Moment(3, Phase.UPDATE))
+        screen(pilot).navigator.go(Moment(3, Phase.UPDATE))
         await pilot.pause()
         values = [line.split()[-2 if "∂" in line else -1] for line in lines(pilot)]
         assert "true" in lines(pilot)[1]
@@ -148,9 +148,9 @@ async def test_up_and_down_choose_d_drops_and_a_scalar_is_selected_with_its_watc
         await pilot.press("down")
         assert screen(pilot).state.where.row == run().recording.matrices["wte"][1, 2]
         await pilot.press("d")
-        assert screen(pilot).state.kept.watches == ("loss", "wpe[0, 1]")
+        assert screen(pilot).state.annotations.watches == ("loss", "wpe[0, 1]")
         await pilot.press("down", "down", "delete", "d", "d", "up")
-        assert screen(pilot).state.kept.watches == ()
+        assert screen(pilot).state.annotations.watches == ()
         assert "Nothing is watched yet" in text(pilot)
 
 
@@ -163,7 +163,7 @@ async def test_what_cannot_be_watched_is_said(words: str, says: str) -> None:
         await watch(pilot, words)
         assert says in text(pilot)
         await pilot.press("escape")
-        assert screen(pilot).state.kept.watches == ()
+        assert screen(pilot).state.annotations.watches == ()
 
 
 async def test_the_historian_answers_several_panes_at_once() -> None:

@@ -20,7 +20,7 @@ from microgpt_tui.drawing.curve import curves
 from microgpt_tui.panes.comparison import Comparison
 from microgpt_tui.panes.status_line import StatusLine
 from microgpt_tui.screens.debugger import DebuggerScreen
-from microgpt_tui.storage.startup import from_desk, from_file
+from microgpt_tui.storage.startup import from_file, from_saved_session
 from tests.support.harness import DOCS, SMALL, debugger, notes, screen, text, until
 
 
@@ -235,7 +235,7 @@ async def test_what_is_set_is_told_wherever_arithmetic_is_shown() -> None:
         await typed(pilot, "0.75")
         assert "embed[0] is set in this branch; the arithmetic made" in text(pilot)
         here = screen(pilot)
-        here.go(here.session.program.ends(Phase.FORWARD)["probs", 0, None, None])
+        here.navigator.go(here.session.program.ends(Phase.FORWARD)["probs", 0, None, None])
         here.action_pane("why")
         await settled(pilot)
         assert "set, rounding" in text(pilot)
@@ -263,14 +263,14 @@ async def test_branches_are_saved_with_the_run_and_found_again(tmp_path: Path) -
         assert [(b.name, b.moment.step) for b in found.what_if.branches.all()] == [("mine", 5)]
         found.what_if.enter("mine")
         await until(pilot, lambda: found.what_if.branch == "mine" and not found.busy)
-        found.go(Moment(5))
+        found.navigator.go(Moment(5))
         await until(pilot, lambda: not found.busy)
         assert found.session.losses == branches.session("mine").losses
         checkpoint.write(found.what_if.snapshot(str(tmp_path / "docs")), tmp_path / "inside.safetensors")
         app.exit()
-    assert app.keeper is not None
-    app.keeper.finish()
-    again = MicrogptApp(from_desk(None))
+    assert app.autosave is not None
+    app.autosave.finish()
+    again = MicrogptApp(from_saved_session(None))
     async with again.run_test(size=(120, 36)) as pilot:
         found = await opened(pilot)
         await until(pilot, lambda: found.what_if.branch == "mine" and not found.busy)
@@ -323,7 +323,7 @@ async def test_what_is_asked_for_while_the_run_began_to_move_is_to_be_asked_agai
         await press(pilot, *"nnnnnn", "x")
         for key, line in (("e", "0.5"), ("colon", "loss < 0"), ("E", "")):
             await press(pilot, key)
-            here.go(Moment(90_000))  # as a page of a lecture does whose numbers have just become known
+            here.navigator.go(Moment(90_000))  # as a page of a lecture does whose numbers have just become known
             assert here.busy
             if key == "E":
                 here._wished(("remove", "branch 1"))

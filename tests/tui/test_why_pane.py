@@ -6,7 +6,7 @@ import pytest
 from textual.pilot import Pilot
 
 from engine import Moment, Phase, Session
-from engine.explain.gradient_paths import Chains, waypoints
+from engine.explain.gradient_paths import GradientPaths, waypoints
 from engine.explain.logit_attribution import Attributor
 from engine.explain.update_attribution import pushes
 from microgpt_tui.debugger.frame import Frame
@@ -80,7 +80,7 @@ async def test_enter_follows_a_link_and_backspace_returns(size: tuple[int, int])
         frame = screen(pilot).frame
         assert frame.phase is Phase.BACKWARD
         row = frame.selected
-        chains = Chains(frame.view).strongest(row, 8)
+        chains = GradientPaths(frame.view).strongest(row, 8)
         ways = waypoints(frame.explain, chains[1])
         assert pane(pilot).picture.text().splitlines()[1].split()[1:3] == [
             number(chains[0].product), share(chains[0].product, frame.gradient(row) or 0.0),

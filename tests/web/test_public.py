@@ -72,7 +72,7 @@ async def test_only_the_public_address_is_answered_beside_this_computers_own(
                         await there.session.ws_connect(f"{there.address}{path}ws", headers=headers)
         async with there.session.get(f"{there.address}/debugger", allow_redirects=False) as answer:
             assert (answer.status, answer.headers["Location"]) == (302, "/debugger/")
-        await met(lambda: there.told[-1].endswith("left (0 of 2 here)"))
+        await met(lambda: there.reports[-1].endswith("left (0 of 2 here)"))
 
 
 async def test_a_refusal_says_what_to_do() -> None:
@@ -167,7 +167,7 @@ async def test_in_a_browser_through_a_proxy_with_https(tmp_path: Path, monkeypat
         await page.tell(SENDS)
         await paste(page, "x" * 200_000)
         await page.wait(str(len('["stdin",""]') + 10_001), script="window.sent.join()")
-        assert len(there.told) == 1
+        assert len(there.reports) == 1
 
 
 @needs_chromium

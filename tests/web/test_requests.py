@@ -1,4 +1,4 @@
-"""What strangers send: each kind costs the owner one sentence, and keeps nobody else out."""
+"""Odd requests: each kind is reported in one sentence, and does not keep other clients out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from microgpt_tui.web import access, connections
-from microgpt_tui.web.reports import ReportHandler, Reports
+from microgpt_tui.web.reports import ReportHandler, Reports, logged_to
 from tests.support.wait import met
 from tests.support.web_clients import Serving, serving, shown, stand_in
 
@@ -75,7 +75,7 @@ async def test_what_cannot_be_understood_is_refused(
     async with serving(token=TOKEN) as there:
         line = await answer(there, request_)
         assert line.split()[1:2] == ([] if status is None else [str(status).encode()])
-        assert there.told == ([told] if told else [])
+        assert there.reports == ([told] if told else [])
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
@@ -84,13 +84,13 @@ async def test_files_that_cannot_be_are_not_found() -> None:
         for path in ("/static/" + "a" * 3000, "/static/%00", "/static/%ff", "/static" + "/a" * 3000):
             assert (await answer(there, get(path))).split()[1] == b"404"
         assert (await answer(there, get("/ws", "Origin: http://localhost"))).split()[1] == b"400"
-        assert there.told == []
+        assert there.reports == []
 
 
 async def test_a_connection_that_says_nothing_is_closed() -> None:
     async with serving(whole=0.05) as there:
         assert await answer(there, b"") == b""
-        assert there.told == []  # browsers do so
+        assert there.reports == []  # browsers do so
 
 
 async def test_a_request_that_is_not_whole_in_time_is_closed() -> None:
@@ -105,7 +105,7 @@ async def test_a_request_that_is_not_whole_in_time_is_closed() -> None:
         writer.write(get("/")[:-2])
         assert await reader.read() == b""
         writer.close()
-        assert there.told == ["127.0.0.1 sent no whole request in 0.05 seconds; its connection is closed"]
+        assert there.reports == ["127.0.0.1 sent no whole request in 0.05 seconds; its connection is closed"]
 
 
 async def test_the_time_for_a_request_does_not_end_a_visit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +122,7 @@ async def test_a_form_that_is_not_whole_in_time_is_refused(monkeypatch: pytest.M
         assert (await answer(there, post(b"token=x")[:-1])).split()[1] == b"408"
 
 
-async def test_silent_connections_keep_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_silent_connections_do_not_exclude_others(monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(monkeypatch)
     async with serving(most=4) as there, AsyncExitStack() as stack:
         visit = await stack.enter_async_context(await there.come())
@@ -140,36 +140,37 @@ async def test_silent_connections_keep_nobody_out(monkeypatch: pytest.MonkeyPatc
         await visit.send_str('["stdin", "still here"]')
         await shown(visit, "still here")
         sentence = "there are more than 4 connections, most of them from 127.0.0.1; the oldest from there are closed"
-        assert there.told[1:] == [sentence]
+        assert there.reports[1:] == [sentence]
 
 
 async def test_what_comes_again_is_counted() -> None:
     async with serving(period=0.2) as there:
         for _ in range(4):
             await answer(there, b"GET \x00 nonsense\r\n\r\n")
-        await met(lambda: len(there.told) >= 2)
-        assert there.told[0] == UNREADABLE
-        assert re.fullmatch(rf"\d more of this kind in 0.2 seconds, the last one: {UNREADABLE}", there.told[1])
+        await met(lambda: len(there.reports) >= 2)
+        assert there.reports[0] == UNREADABLE
+        assert re.fullmatch(rf"\d more of this kind in 0.2 seconds, the last one: {UNREADABLE}", there.reports[1])
 
 
-async def test_what_goes_wrong_in_the_loop_or_is_logged_is_one_sentence() -> None:
-    told: list[str] = []
+async def test_an_error_of_the_loop_or_a_log_record_is_reported_in_one_sentence() -> None:
+    reports: list[str] = []
+    error = {"message": "socket.accept() out of system resource", "exception": OSError(24, "Too many open files")}
     async with serving() as there:
-        for _ in range(100):
-            asyncio.get_running_loop().call_exception_handler(
-                {"message": "socket.accept() out of system resource", "exception": OSError(24, "Too many open files")}
-            )
-        said = "socket.accept() out of system resource (OSError: [Errno 24] Too many open files)"
-        assert there.told == [f"the web server says: {said}"]
+        with logged_to(there.connections.reports):
+            for _ in range(100):
+                asyncio.get_running_loop().call_exception_handler(error)
+        await met(lambda: bool(there.reports))
+        sentence = "socket.accept() out of system resource (OSError: [Errno 24] Too many open files)"
+        assert there.reports == [f"the web server says: {sentence}"]
     logger = logging.Logger("of the test")
-    logger.addHandler(ReportHandler(Reports(told.append)))
+    logger.addHandler(ReportHandler(Reports(reports.append)))
     for number in range(3):
         try:
             raise ValueError(number)
         except ValueError:
             logger.exception("it broke\nin two lines")
-    await met(lambda: bool(told))
-    assert told == ["the web server says: it broke (ValueError: 0)"]
+    await met(lambda: bool(reports))
+    assert reports == ["the web server says: it broke (ValueError: 0)"]
 
 
 @pytest.mark.parametrize(
@@ -192,6 +193,6 @@ def test_the_limit_on_open_files_bounds_connections(
         with pytest.raises(
             ValueError, match=r"8 visitors need 288 open files, and the system allows \d+ \(ulimit -n\)"
         ):
-            connections.allowed(8)
+            connections.max_connections(8)
     else:
-        assert connections.allowed(8) == left
+        assert connections.max_connections(8) == left

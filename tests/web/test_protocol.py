@@ -1,4 +1,4 @@
-"""What a page says becomes packets for a process, or nothing."""
+"""A page's messages become packets for a process, or nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from microgpt_tui.web.driver import BoundedInput
 from microgpt_tui.web.protocol import PasteLimit, Unpacker, fitting, for_process, packet
 
 
-def test_typed_text_is_carried_as_it_is() -> None:
+def test_typed_text_is_passed_on_unchanged() -> None:
     assert for_process('["stdin", "n가"]') == b"D\x00\x00\x00\x04n\xea\xb0\x80"
 
 
@@ -24,7 +24,7 @@ def test_typed_text_is_carried_as_it_is() -> None:
         (["blur"], {"type": "blur"}),
     ],
 )
-def test_what_is_said_about_the_terminal(said: Any, carried: dict[str, Any]) -> None:
+def test_resize_and_focus_become_packets(said: Any, carried: dict[str, Any]) -> None:
     made = for_process(json.dumps(said))
     assert made is not None
     assert made[:1] == b"M"
@@ -41,7 +41,7 @@ def test_what_is_said_about_the_terminal(said: Any, carried: dict[str, Any]) -> 
         '["resize", {"width": NaN, "height": 1}]',
     ],
 )
-def test_what_cannot_be_understood_says_nothing(said: str) -> None:
+def test_a_message_that_cannot_be_parsed_gives_no_packet(said: str) -> None:
     assert for_process(said) is None
 
 

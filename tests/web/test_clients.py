@@ -1,4 +1,4 @@
-"""Each visitor has a process of their own, there are so many at most, and none outlives its visit."""
+"""Each client has its own process, their number is bounded, and no process outlives its connection."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ async def test_each_has_a_process_and_what_is_typed_goes_there(monkeypatch: pyte
         assert await shown(one, "one") == "for one"
         assert await shown(other, "other") == "for the other"
         await one.close()
-        await met(lambda: not psutil.pid_exists(pids[0]) and len(there.told) == 3)
+        await met(lambda: not psutil.pid_exists(pids[0]) and len(there.reports) == 3)
         assert psutil.pid_exists(pids[1])
     assert not psutil.pid_exists(pids[1])  # the server has ended
-    assert [line.split(" (")[1] for line in there.told] == [
+    assert [line.split(" (")[1] for line in there.reports] == [
         *("1 of 2 here)", "2 of 2 here)", "1 of 2 here)", "0 of 2 here)")
     ]
 
 
-async def test_when_all_places_are_taken_the_next_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_when_all_places_are_taken_the_next_client_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(monkeypatch)
     async with serving(places=1) as there:
         socket = await there.come()
@@ -66,21 +66,21 @@ async def test_a_process_that_ends_ends_the_visit(monkeypatch: pytest.MonkeyPatc
         await pid_of(socket)
         await socket.send_str('["stdin", "q"]')
         assert (await socket.receive()).type is WSMsgType.CLOSE
-        await met(lambda: there.told[-1] == "visitor 1 left (0 of 2 here)")
+        await met(lambda: there.reports[-1] == "visitor 1 left (0 of 2 here)")
 
 
 @pytest.mark.parametrize(
     "error", [BlockingIOError(11, "Resource temporarily unavailable"), RuntimeError("can't start new thread")]
 )
-async def test_a_visitor_for_whom_no_process_can_be_started(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_process_that_cannot_be_started_is_reported(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     async def refuse(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr("asyncio.create_subprocess_exec", refuse)
     async with serving() as there, await there.come() as socket:
         assert (await socket.receive()).type is WSMsgType.CLOSE
-        await met(lambda: there.told[-1] == "visitor 1 left (0 of 2 here)")
-        assert there.told[1].startswith("visitor 1: the system starts no more processes; ")
+        await met(lambda: there.reports[-1] == "visitor 1 left (0 of 2 here)")
+        assert there.reports[1].startswith("visitor 1: the system starts no more processes; ")
 
 
 async def test_a_stubborn_process_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,12 +95,12 @@ async def test_a_stubborn_process_is_killed(monkeypatch: pytest.MonkeyPatch) -> 
     assert not psutil.pid_exists(pid)
 
 
-async def test_what_a_process_complains_of_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_error_output_of_a_process_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(monkeypatch, "import sys; print('x' * 10**6, file=sys.stderr); sys.exit('it is not to be')")
     async with serving() as there, await there.come() as socket:
         assert (await socket.receive()).type is WSMsgType.CLOSE
-        await met(lambda: "visitor 1: it is not to be" in there.told)
-        assert max(map(len, there.told)) < 1100
+        await met(lambda: "visitor 1: it is not to be" in there.reports)
+        assert max(map(len, there.reports)) < 1100
 
 
 @pytest.mark.parametrize("size", ["width=x&height=3", "width=80&height=1e3"])
@@ -123,13 +123,13 @@ def run(tmp_path: Path) -> str:
 
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
 async def test_it_ends_when_its_input_does(run: str, tmp_path: Path) -> None:
-    """A server that is killed can end nobody."""
+    """A server that is killed cannot end its clients."""
     shows: list[bytes] = []
 
     async def show(piece: bytes) -> None:
         shows.append(piece)
 
-    alone = client_process.Visitor(("open", run), show, pytest.fail)
+    alone = client_process.ClientProcess(("open", run), show, pytest.fail)
     await alone.start(80, 24)
     running = client_process.asyncio.create_task(alone.run())
     await met(lambda: b"event 1/" in b"".join(shows))
@@ -148,7 +148,7 @@ async def test_a_paste_without_an_end_is_cut() -> None:
     async def show(piece: bytes) -> None:
         drawn.extend(piece)
 
-    alone = client_process.Visitor(("--n-embd", "4", "--n-head", "2", "--block-size", "4"), show, pytest.fail)
+    alone = client_process.ClientProcess(("--n-embd", "4", "--n-head", "2", "--block-size", "4"), show, pytest.fail)
     await alone.start(80, 24)
     running = client_process.asyncio.create_task(alone.run())
     await met(lambda: b"event 1/" in drawn)

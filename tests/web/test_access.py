@@ -1,4 +1,4 @@
-"""Who is let in: on loopback no page but the server's own, elsewhere nobody without the token."""
+"""Access: on loopback only for the server's own pages, elsewhere only with the token."""
 
 from __future__ import annotations
 
@@ -40,7 +40,13 @@ async def test_on_loopback_only_loopback_names_are_answered(host: str, status: i
 async def test_pages_of_others_do_not_get_a_websocket(origin: str) -> None:
     async with serving() as there:
         assert await refusal(there, Origin=origin) == 403
-        assert there.told == []
+        assert there.reports == []
+
+
+async def test_head_is_answered_as_get_without_a_body() -> None:
+    async with serving() as there, there.session.head(there.address) as answer:
+        assert (answer.status, await answer.read()) == (200, b"")
+        assert int(answer.headers["Content-Length"]) > 0
 
 
 async def test_a_websocket_without_an_origin_is_refused() -> None:
@@ -49,7 +55,7 @@ async def test_a_websocket_without_an_origin_is_refused() -> None:
             await there.session.ws_connect(f"{there.address}/ws")
 
 
-async def test_the_token_is_asked_for_and_kept_in_a_cookie(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_form_asks_for_the_token_and_a_cookie_holds_it(monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(monkeypatch)
     async with serving(token=TOKEN) as there, ClientSession(cookie_jar=CookieJar(unsafe=True)) as there.session:
         for path in ("/", "/ws", "/static/js/textual.js", "/page/terminal.js"):
@@ -69,7 +75,7 @@ async def test_the_token_is_asked_for_and_kept_in_a_cookie(monkeypatch: pytest.M
             await shown(socket, "pid")
 
 
-async def test_the_printed_address_lets_in() -> None:
+async def test_the_printed_address_gives_access() -> None:
     async with serving(token=TOKEN) as there, there.session.get(f"{there.address}/?token={TOKEN}") as answer:
         assert TOKEN in answer.headers["Set-Cookie"]
         assert TOKEN not in await answer.text()
@@ -94,7 +100,7 @@ async def test_wrong_tokens_wait_for_their_answer(
             assert answer.status == 401
         async with there.session.get(f"{there.address}/?token={TOKEN}"):
             pass
-        assert TOKEN not in caplog.text + " ".join(there.told)
+        assert TOKEN not in caplog.text + " ".join(there.reports)
 
 
 async def test_forms_of_others_are_refused() -> None:

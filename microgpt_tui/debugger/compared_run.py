@@ -1,0 +1,76 @@
+"""`ComparedRun`: a copy of the run that this one is compared with, which follows it from moment to moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from engine import NumericFault, Session
+from engine.timeline.events import Moment
+from engine.timeline.view import View
+from microgpt_tui.debugger.run_controller import RunController, Start
+
+
+class ComparedRun:
+    """Makes the copy when `at` is first called, and brings it to each moment that `at` names.
+
+    Where that takes long it is done in a thread that `start` begins. `call_later` calls back from there, on the
+    screen's thread, and `on_arrival` is called when the copy stands still.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        original: Session,
+        make: Callable[[], Session],
+        start: Start,
+        call_later: Callable[..., object],
+        on_arrival: Callable[[], None],
+    ) -> None:
+        self.name = name
+        self._original, self._make, self._on_arrival = original, make, on_arrival
+        self._motion = RunController(original, start, lambda message: call_later(self._receive, message))
+        self._aim: Moment | None = None  # where the copy was sent last
+        self._fault: tuple[Moment, str] | None = None  # a moment where it cannot be, and why
+        self._refused = ""  # why no copy could be made
+
+    def at(self, moment: Moment) -> View | str | None:
+        """The view of the copy at a moment; why it cannot be there, in words; or None while it is on its way."""
+        motion = self._motion
+        if motion.busy:
+            if moment != self._aim:
+                motion.halt()  # when it stands still it is sent on, to the moment that is shown by then
+            return None
+        if self._aim is None:
+            self._aim = moment
+            motion.enter(self._make, moment)
+            return None
+        if motion.session is self._original:
+            return self._refused
+        if motion.session.moment == moment:
+            return motion.session.view()
+        if self._fault is not None and self._fault[0] == moment:
+            return self._fault[1]
+        self._aim = moment
+        if not motion.near(moment):
+            motion.go(moment)
+            return None
+        try:
+            motion.session.seek(moment)
+        except NumericFault as fault:
+            self._fault = moment, str(fault)
+            return str(fault)
+        return motion.session.view()
+
+    def halt(self) -> None:
+        """Stop the thread."""
+        self._motion.halt()
+
+    def _receive(self, message: RunController.Moved | RunController.Arrived) -> None:
+        if isinstance(message, RunController.Moved):
+            self._motion.drawn()  # nothing of it is shown before it is there
+            return
+        self._motion.settle()
+        if message.fault is not None and self._aim is not None:
+            self._fault = self._aim, str(message.fault)
+        self._refused = message.note.rstrip(".")
+        self._on_arrival()

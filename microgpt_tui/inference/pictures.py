@@ -1,0 +1,284 @@
+"""The pictures of one position of a sample: where it is, the tokens, the temperature, what may come next, the draw, and
+what the position attends to.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from itertools import groupby
+
+import numpy as np
+from rich.cells import cell_len
+from rich.style import Style
+
+from engine.model.recording import Floats
+from engine.sampling.strategy import ranked
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import bar, cell, size_for, window
+from microgpt_tui.drawing.numbers import brief
+from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.inference.state import COLDEST, HOTTEST, NOTCH, InferenceState, Position, Temperature
+from microgpt_tui.panes.attention import share_cell
+
+NARROWEST, ROOMY = 15, 48  # cells of a column of bars; from ROOMY on, both bars and the logit have their own
+SHARE, LOGIT = 6, 8  # cells of a number
+BEFORE = "╎"  # how long the bar is before the temperature
+CACHED = 4  # lines of keys and values that are not given up for heads
+
+
+def place(state: InferenceState, width: int, _height: int) -> Picture:
+    """One line: the training step whose parameters are used, and which sequence of random numbers."""
+    picture = Picture()
+    line = picture.line().add(" INFERENCE ", theme.NOW).add(f" parameters of step {state.step:,}", theme.TEXT)
+    if state.branch is not None:
+        line.most(f" in {state.branch}", width - line.width, theme.NEW)
+    numbers = "the run's own numbers" if state.sequence == 0 else f"random sequence {state.sequence}"
+    line.most(f"  ·  name {state.walk.index + 1} of {numbers}", width - line.width, theme.DIM)
+    if state.pending:
+        line.most(f"  ·  {state.pending}", width - line.width, theme.NEW)
+    return picture
+
+
+def tokens(state: InferenceState, width: int, _height: int) -> Picture:
+    """Two lines: what was read, the present token in brackets, what comes next; and what happens, in words."""
+    picture, walk, here = Picture(), state.walk, state.here
+    line = picture.line(" ")
+    names = [state.token(token_id) for token_id in walk.ids]
+    room = max(4, (width - 24) // (max(cell_len(name) for name in names[1:] or names) + 2))
+    first, last = window(len(names), room, len(names) - 1)
+    if first:
+        line.add("… ", theme.DIM)
+    for pos in range(first, last):
+        shown, style = (f"[{names[pos]}]", theme.NOW) if pos == here.pos else (f" {names[pos]} ", theme.TEXT)
+        line.add(shown, style, Position(pos))
+    line.add(" ▸ ", theme.DIM).add(f" {state.token(here.token_id)} ", theme.TARGET, Position(here.pos + 1))
+    if walk.ended:
+        known = "it stands in the training data ■" if walk.text in state.docs else "it is new"
+        line.most(f"  the end: {known if walk.text else 'nothing at all'}; n: next", width - line.width, theme.NEW)
+    elif walk.over:
+        line.most("  the context is full: the end; n: next", width - line.width, theme.NEW)
+    words = f" position {here.pos} reads {names[-1]}; "
+    words += f"{state.token(here.token_id)} is " + ("of the prefix" if here.pick is None else "chosen")
+    if here.pick is not None:
+        words += f", p {here.weights[here.token_id]:.4f}"
+    picture.line().most(words, width, theme.DIM)
+    return picture
+
+
+def slider(state: InferenceState, width: int, _height: int) -> Picture:
+    """One line: the temperature, to be dragged, and how the next token is chosen."""
+    picture, t = Picture(), state.walk.strategy.temperature
+    line = picture.line().add(f" temperature {t:.2f} ", theme.STRONG).add("cold ├", theme.DIM)
+    right = f"┤ wild   m: {state.mode}"
+    notches = round((HOTTEST - COLDEST) / NOTCH)
+    cells = max(8, min(width - line.width - cell_len(right) - 1, 2 * notches + 1))
+    at = round((min(t, HOTTEST) - COLDEST) / (HOTTEST - COLDEST) * (cells - 1))
+    for i in range(cells):
+        value = Temperature(round(COLDEST + round(i / (cells - 1) * notches) * NOTCH, 2))
+        line.add("●" if i == at else "━" if i < at else "─", theme.NEW if i <= at else theme.DIM, value)
+    line.add("┤ wild", theme.DIM).most(f"   m: {state.mode}", width - line.width, theme.STRONG)
+    return picture
+
+
+def keys(state: InferenceState, width: int, _height: int) -> Picture:
+    """One line: what can be pressed."""
+    picture = Picture()
+    line = picture.line()
+    s = state.walk.strategy
+    more = [("↑↓", "k" if s.top_k else "p")] if s.top_k or s.top_p else []
+    hints = [
+        ("n p", "step"), ("←→", "temp"), ("m", "mode"), *more, ("r", "anew"), ("e", "prefix"), ("b", "beam"),
+        ("g", "names"), ("?", "help"),
+    ]  # fmt: skip
+    leave = Line().add(" q ", theme.NEW).add("leave ", theme.TEXT)  # the way out: always
+    for key, words in hints:
+        hint = Line().add(f" {key} ", theme.NEW).add(f"{words} ", theme.TEXT)
+        if line.width + hint.width + leave.width <= width:
+            line.extend(hint)
+    line.extend(leave)
+    return picture
+
+
+def share_text(value: float) -> str:
+    """A share of 1 in five characters."""
+    return f"{value:.3f}" if value >= 0.0005 or value == 0 else "<.001"
+
+
+def probabilities(state: InferenceState, width: int, height: int) -> Picture:
+    """A line a token, in as many columns as it takes; if not all fit, the likeliest."""
+    picture, here = Picture(), state.here
+    n = len(here.weights)
+    columns = max(1, min(-(-n // max(1, height - 1)), width // NARROWEST))
+    per = max(1, min(height - 1, -(-n // columns)))
+    ids = list(range(n)) if per * columns >= n else _likeliest(state, per * columns)
+    size = width // columns
+    label = min(6, max(cell_len(state.token(i)) for i in ids)) + 2
+    _heading(picture.line(), size, label, len(ids), n)
+    for row in range(per):
+        line = picture.line()
+        for column, token_id in enumerate(ids[row::per]):
+            line.to(column * size)
+            _token(line, state, token_id, label, size - 1)
+    return picture
+
+
+def _likeliest(state: InferenceState, room: int) -> list[int]:
+    """So many of the likeliest tokens, the chosen one among them."""
+    order = ranked(state.here.probs)
+    order.remove(state.here.token_id)
+    return sorted([state.here.token_id, *order[: room - 1]])
+
+
+def _heading(line: Line, size: int, label: int, shown: int, n: int) -> None:
+    if size >= ROOMY:
+        line.to(label).fit("logit", LOGIT - 1, theme.DIM, right=True).add(" ")
+        half = (size - 1 - label - LOGIT) // 2
+        line.fit("as it is", half, theme.DIM).add("as it is drawn from", theme.DIM)
+    else:
+        line.add(f"p; {BEFORE} is p at temperature 1", theme.DIM)
+    if shown < n:
+        line.add(f"  {shown} of {n}", theme.DIM)
+
+
+def _token(line: Line, state: InferenceState, token_id: int, label: int, size: int) -> None:
+    here, end = state.here, line.width + size
+    weight, plain = here.weights[token_id], float(here.plain[token_id])
+    chosen = token_id == here.token_id
+    scale = max(*here.weights, float(here.plain.max()))
+    style = theme.TARGET if chosen else theme.TEXT if weight else theme.FAINT
+    line.fit(f"{'▸' if chosen else ' '}{state.token(token_id)}", label, style)
+    if size + 1 >= ROOMY:
+        half = (size - label - LOGIT) // 2
+        line.fit(brief(float(here.logits[token_id]), LOGIT - 1), LOGIT - 1, theme.DIM, right=True).add(" ")
+        begun = line.width
+        line.fit(share_text(plain), SHARE, theme.DIM).add(bar(plain, scale, half - SHARE - 1), theme.DIM)
+        line.to(begun + half)
+        line.fit(_weight_text(here.probs[token_id], weight), SHARE, style)
+        line.add(bar(weight, scale, end - line.width), theme.TARGET if chosen else theme.PLUS)
+    else:
+        line.fit(_weight_text(here.probs[token_id], weight), SHARE, style)
+        _both(line, (weight, plain), scale, end - line.width, theme.TARGET if chosen else theme.PLUS)
+
+
+def _weight_text(prob: float, weight: float) -> str:
+    return "out" if prob and not weight else share_text(weight)
+
+
+def _both(line: Line, shares: tuple[float, float], scale: float, room: int, style: Style) -> None:
+    """The bar after the temperature, and a tick where the one before ends."""
+    after = bar(shares[0], scale, room)
+    tick = min(room - 1, round(shares[1] / scale * room))
+    if tick < len(after):
+        line.add(after[:tick], style).add(BEFORE, theme.STRONG).add(after[tick + 1 :], style)
+    else:
+        line.add(after, style).add(" " * (tick - len(after))).add(BEFORE, theme.DIM)
+
+
+def draw_bar(state: InferenceState, width: int, height: int) -> Picture:
+    """The running sums as one bar from 0 to 1, a stretch a token, and the random number that points into it."""
+    picture, here, room = Picture(), state.here, max(8, width - 2)
+    number = None if here.pick is None else here.pick.number
+    at = None if number is None else min(room - 1, int(number * room))
+    for words in textwrap.wrap(_words(state), width)[: max(1, height - 3)]:
+        picture.line(words, theme.TEXT)
+    marks = picture.line()
+    if at is not None:
+        marks.to(1 + at).add("▼", theme.NEW)
+    _sums(picture.line("▕", theme.FAINT), state, room, at).add("▏", theme.FAINT)
+    scale = picture.line(" 0", theme.DIM)
+    for tenth in (0.25, 0.5, 0.75):
+        scale.to(1 + round(tenth * room)).add(f"{tenth}", theme.DIM)
+    scale.to(room).add("1", theme.DIM)
+    return picture
+
+
+def _words(state: InferenceState) -> str:
+    here, strategy = state.here, state.walk.strategy
+    token = state.token(here.token_id)
+    if here.pick is None:
+        return f"{token} is the prefix's next character: nothing is drawn."
+    if strategy.greedy:
+        return f"Greedy takes the likeliest, {token}: no random number is needed."
+    low, high = here.pick.bounds
+    assert here.pick.number is not None
+    return f"The random number {here.pick.number:.6f} falls into {token}, which has {low:.6f} to {high:.6f}."
+
+
+def _sums(line: Line, state: InferenceState, room: int, at: int | None) -> Line:
+    """Each cell belongs to the token whose stretch holds its middle; a stretch begins with the token's name.
+
+    The cell `at` belongs to the token that the number falls into, however narrow its stretch.
+    """
+    here, sums = state.here, np.cumsum(state.here.weights)
+    middles = (np.arange(room) + 0.5) / room * sums[-1]
+    owners = np.minimum(sums.searchsorted(middles, side="right"), len(sums) - 1)
+    if at is not None:
+        owners[at] = here.token_id
+    shaded = False
+    for token, group in groupby(owners.tolist()):
+        cells = len(list(group))
+        name = state.token(token)
+        name = name if cell_len(name) <= cells else name[:1] if cell_len(name[:1]) <= cells else ""
+        style = theme.NOW if token == here.token_id else theme.BOXED if shaded else theme.RAN
+        line.add(name + "─" * (cells - cell_len(name)), style)
+        shaded = not shaded
+    return line
+
+
+def inside(state: InferenceState, width: int, height: int) -> Picture:
+    """One layer: a line a head with the attention weights in percent, then a line a position with its k and v."""
+    picture, walk = Picture(), state.walk
+    config = walk.sampler.recording.config
+    missing = {"attn_weights", "k", "v"} - {tensor.name for tensor in walk.sampler.recording.positions[0].tensors}
+    if missing:
+        words = f"no tensor called {' or '.join(sorted(missing))}" if config.n_layer else "no layers"
+        picture.line().most(f"{words}: no attention, keys and values", width, theme.DIM)
+        return picture
+    names = [state.token(token_id) for token_id in walk.ids]
+    label = max(8 if config.n_head > 10 else 7, min(8, *(cell_len(name) + 2 for name in names)))
+    heads = min(config.n_head, max(1, height - 3 - min(len(names), CACHED)))
+    _attention(picture, state, names, (label, width), heads)
+    n, room = config.n_embd, max(2, (width - label - 1) // 2)
+    size = size_for(n, room, 2)
+    shown = min(n, room // size)
+    first, last = window(len(names), max(1, height - picture.height - 1), len(names) - 1)
+    cut = f" 0-{shown - 1}" if shown < n else ""
+    line = picture.line().fit(f"from {first}" if first else "kept", label, theme.DIM)
+    line.fit(f"k{cut}", shown * size + 1, theme.DIM).fit(f"v{cut}", shown * size, theme.DIM)
+    cached = {name: [walk.tensor(name, pos, state.layer) for pos in range(len(names))] for name in ("k", "v")}
+    for pos in range(first, last):
+        here = pos == len(names) - 1
+        line = picture.line().fit(f"{'▸' if here else ' '}{names[pos]}", label, theme.NEW if here else theme.TEXT)
+        for name in ("k", "v"):
+            _strip(line, cached[name][pos][:shown], size, float(np.abs(np.array(cached[name])).max()), here)
+            line.add(" ")
+    return picture
+
+
+def _attention(picture: Picture, state: InferenceState, names: list[str], sizes: tuple[int, int], heads: int) -> None:
+    """A line a head, the first ones; a column a token read, the latest ones."""
+    label, width = sizes
+    size = 4 if len(names) * 4 <= width - label else 3
+    first, last = window(len(names), max(1, (width - label) // size), len(names) - 1)
+    pos = len(names) - 1
+    config = state.walk.sampler.recording.config
+    words = f"attention of {names[-1]}, percent"
+    words += f", layer {state.layer} (tab: next)" if config.n_layer > 1 else ""
+    words += f", from position {first}" if first else ""
+    words += f", heads 0-{heads - 1} of {config.n_head}" if heads < config.n_head else ""
+    picture.line().most(words, width, theme.DIM)
+    line = picture.line().to(label)
+    for name in names[first:last]:
+        line.fit(name, size, theme.TEXT)
+    for head in range(heads):
+        line = picture.line().fit(f"head {head}", label, theme.TEXT)
+        weights = state.walk.tensor("attn_weights", pos, state.layer, head)
+        for weight in weights[first:last]:
+            text, style = share_cell(float(weight), 3)
+            line.add(text, style).add(" " * (size - 3))
+
+
+def _strip(line: Line, values: Floats, size: int, scale: float, here: bool) -> None:
+    for value in values:
+        char, style = cell(float(value), True, scale)
+        line.add(char, style + theme.FRESH if here else style).add(" " * (size - 1))

@@ -1,0 +1,312 @@
+"""One head of attention at one position: its scores, the shares that softmax makes of them, and the mix of values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.autograd.tape import Rows
+from engine.timeline.events import Event, Phase
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import NUMBER, bar, diverging, heat_row, window
+from microgpt_tui.drawing.numbers import number, percent, plain
+from microgpt_tui.drawing.picture import Line
+from microgpt_tui.operations.canvas import Board, Legend
+
+SHARE = 7  # characters of a share in percent
+LEAST_BAR, MOST_BAR = 5, 24
+MOST_TERMS = 4  # products that are written out
+SCORES, SHARES, MIX = "scores", "softmax", "weighted_sum"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Head:
+    """The three operations of a head at one position, and their vectors: (keys, head_dim) or (keys,)."""
+
+    scores: Event
+    shares: Event
+    mix: Event
+    query: Rows
+    keys: Rows
+    values: Rows
+
+    @property
+    def exps(self) -> Rows:
+        """The exponentials of the scores, less the largest."""
+        return np.atleast_1d(self.shares.parts["exp"])
+
+    @property
+    def total(self) -> int:
+        """The sum of the exponentials."""
+        return int(self.shares.parts["total"])
+
+
+def head_of(frame: Frame) -> Head | None:
+    """The head that the operation on the stage belongs to; None if it is none of a head's three."""
+    event = frame.operation
+    if event.head is None:
+        return None
+    own = {
+        e.kind: e
+        for e in frame.program.stretches(Phase.FORWARD)
+        if (e.pos, e.layer, e.head) == (event.pos, event.layer, event.head)
+    }
+    if not {SCORES, SHARES, MIX} <= own.keys() or event.kind not in own:
+        return None
+    scores, shares, mix = own[SCORES], own[SHARES], own[MIX]
+    if not np.array_equal(shares.operands["logits"].ravel(), scores.rows.ravel()):
+        return None
+    keys, values = scores.operands["keys"], mix.operands["values"]
+    return Head(scores, shares, mix, scores.operands["q"], keys, values)
+
+
+def legend(frame: Frame) -> Legend:
+    """Colours are queries, keys and values, or their gradients, on one scale."""
+    head = head_of(frame)
+    if head is None:
+        return Legend(frame.scale(frame.operation.rows, frame.backward, frame.operation.name))
+    scale = max(frame.scale(rows, frame.backward) for rows in (head.query, head.keys, head.values))
+    if frame.backward:
+        return Legend(scale, ("∂k and ∂v: what all positions have added so far",))
+    return Legend(scale, ("bars: share of the row", "× value comes next"))
+
+
+def draw(board: Board) -> None:
+    """Query, keys, scores, shares and values, a line a key; below, how the chosen number came about."""
+    head = head_of(board.frame)
+    assert head is not None
+    picture = _Picture(board, head)
+    picture.query()
+    picture.table()
+    picture.result()
+    picture.arithmetic()
+    picture.heads()
+
+
+class _Picture:
+    """The picture of one head in the making."""
+
+    def __init__(self, board: Board, head: Head) -> None:
+        self.board, self.head, self.frame = board, head, board.frame
+        self.n, self.dims = int(head.keys.shape[0]), int(head.keys.shape[1])
+        self.kind = board.operation.kind
+        self.key = self._key()
+        frame, n_pos = self.frame, len(head.keys)
+        self.labels = [f"{t} {frame.token(t)}" for t in range(n_pos)]
+        self.margin = max(8, *(len(label) + 2 for label in self.labels))
+        fixed = self.margin + 1 + NUMBER + 1 + SHARE + 1 + LEAST_BAR + 3
+        self.size = max(1, min(4, (board.width - fixed) // (2 * self.dims)))
+        shown = max(1, (board.width - fixed) // (2 * self.size))
+        self.columns = slice(*window(self.dims, shown, self._dim()))
+        wide = (self.columns.stop - self.columns.start) * self.size
+        self.bar = max(LEAST_BAR, min(MOST_BAR, board.width - fixed + LEAST_BAR - 2 * wide))
+        self.wide = wide
+
+    def _key(self) -> int:
+        """The key that is spoken of: the selected scalar's, or the one at work."""
+        head, selected = self.head, self.frame.selected
+        for rows in (head.keys, head.values):
+            found = np.argwhere(rows == selected)
+            if len(found):
+                return int(found[0][0])
+        for rows in (head.scores.rows, head.exps, head.shares.rows):
+            places = np.flatnonzero(rows == selected)
+            if len(places):
+                return int(places[0])
+        if self.kind == MIX:
+            shares = self.frame.data(head.shares.rows)
+            return int(np.argmax(np.where(shares.known, shares.values, -1.0)))
+        return min(self.frame.element(), self.n - 1)
+
+    def _dim(self) -> int:
+        """The dimension that is spoken of."""
+        for rows in (self.head.keys, self.head.values):
+            found = np.argwhere(rows == self.frame.selected)
+            if len(found):
+                return int(found[0][1])
+        for rows in (self.head.query, self.head.mix.rows):
+            places = np.flatnonzero(rows == self.frame.selected)
+            if len(places):
+                return int(places[0])
+        return self.frame.element() if self.kind == MIX else 0
+
+    def _tiles(self, line: Line, rows: Rows, lit: bool = True) -> None:
+        cells = self.frame.shown(rows)[self.columns]
+        heat_row(line, cells, self.size, self.frame.selected, self.board.scale, lit)
+
+    def query(self) -> None:
+        """The query, and what it asks; and the titles of the columns, that of the operation at work lit."""
+        frame, board = self.frame, self.board
+        sign = "∂" if frame.backward else ""
+        pos = self.head.scores.pos or 0
+        line = board.picture.line().add(f"{sign}query ", theme.STRONG).add(frame.token(pos), theme.NEW)
+        self._tiles(line.to(self.margin), self.head.query)
+        asks = "gets its share of every key's push" if frame.backward else "asks: whose key points my way?"
+        line.most(f"  {asks}", board.width - line.width, theme.DIM)
+        line = board.picture.line()
+        titles = (
+            ("key", 0, self.kind == SCORES), (f"{sign}k", self.margin, False),
+            (f"{sign}q·k/√{self.dims}", self.margin + self.wide + 1, self.kind == SCORES),
+            (f"{sign}share of 100 %" if not frame.backward else "∂share", self._share_column, self.kind == SHARES),
+            (f"{sign}value", self._value_column, self.kind == MIX),
+        )  # fmt: skip
+        for text, column, lit in titles:
+            line.to(column)
+            line.most(text, board.width - line.width, theme.NEW if lit else theme.DIM)
+
+    @property
+    def _share_column(self) -> int:
+        return self.margin + self.wide + NUMBER + 2
+
+    @property
+    def _value_column(self) -> int:
+        return self._share_column + SHARE + 1 + self.bar + 3
+
+    def table(self) -> None:
+        """A line a key."""
+        frame, board, head = self.frame, self.board, self.head
+        below = 3 + (MOST_TERMS if self.kind != SHARES else 2)
+        room = max(1, board.room - below)
+        spread = 2 * self.n + 1 <= room
+        first, last = window(self.n, room, self.key)
+        scores, shares = frame.shown(head.scores.rows), frame.shown(head.shares.rows)
+        total = frame.value(head.total)
+        full = frame.scale(head.shares.rows, True) if frame.backward else 1 / total if total else 1.0
+        for t in range(first, last):
+            here = t == self.key
+            line = board.picture.line().fit(self.labels[t], self.margin - 2, theme.NEW if here else theme.TEXT)
+            line.add("▸ " if here else "  ", theme.NEW)
+            if here:
+                board.picture.focus = board.picture.height - 1
+            self._tiles(line, head.keys[t])
+            self._figure(line, float(scores.values[t]), bool(scores.known[t]), int(scores.targets[t]))
+            known, value, target = bool(shares.known[t]), float(shares.values[t]), int(shares.targets[t])
+            style = board.style(target, theme.STRONG if known else theme.FAINT)
+            if frame.backward:
+                self._figure(line, value, known, target)
+                diverging(line.add(" "), value, known, full, (self.bar - 1) // 2, target)
+            else:
+                line.add(" ").fit(percent(value if known else None), SHARE, style, target, right=True).add(" ")
+                text = bar(value, full, self.bar) if known else ""
+                line.add(text, theme.NEW if here else theme.PLUS, target)
+            line.to(self._value_column - 2).add("× ", theme.DIM)
+            self._tiles(line, head.values[t])
+            if spread:
+                board.picture.line()
+        if (first, last) != (0, self.n):
+            board.say(f"keys {first}–{last - 1} of {self.n}")
+        pos = (head.scores.pos or 0) + 1
+        if pos < frame.program.n and board.room > below + 1:
+            line = board.picture.line().fit(f"{pos} {frame.token(pos)}", self.margin, theme.FAINT)
+            line.add("the future has no key yet", theme.DIM)
+
+    def _figure(self, line: Line, value: float, known: bool, target: int) -> None:
+        style = theme.signed(value) if known else theme.FAINT
+        text = number(value if known else None)
+        line.add(" ").fit(text, NUMBER, self.board.style(target, style), target, right=True)
+
+    def result(self) -> None:
+        """The mix: the sum of the values, each times its share."""
+        name = ("∂" if self.frame.backward else "") + self.head.mix.name
+        line = self.board.picture.line()
+        title = f"{name} ="
+        line.to(self._value_column - len(title) - 1).add(title, theme.NEW if self.kind == MIX else theme.DIM).add(" ")
+        self._tiles(line, self.head.mix.rows)
+
+    def arithmetic(self) -> None:
+        """How the chosen number of the operation came about, in numbers."""
+        board = self.board
+        if board.room > 6:
+            board.picture.line()
+        if self.frame.backward:
+            board.latest()
+        elif self.kind == SCORES:
+            self._score()
+        elif self.kind == SHARES:
+            self._share()
+        else:
+            self._mixed()
+
+    def _score(self) -> None:
+        frame, board, t = self.frame, self.board, self.key
+        out = int(self.head.scores.rows[t])
+        board.say((f"How the score of key {self.labels[t]} came about", theme.TEXT))
+        plain_sum = frame.explain.children(out)[0]
+        terms = frame.explain.terms(plain_sum)
+        pairs = [(int(self.head.query[j]), int(self.head.keys[t, j])) for j in range(self.dims)]
+        products = [(a, b, row) for (a, b), row in zip(pairs, terms, strict=False)]
+        self._products([("q", a, b, row) for a, b, row in products])
+        done = frame.value(plain_sum)
+        line = board.picture.line().add("  Σ q·k ", theme.DIM).add(number(done), theme.STRONG, plain_sum)
+        line.add(f" / √{self.dims} = ", theme.DIM).add(number(frame.value(out)), theme.NEW, out)
+
+    def _products(self, products: list[tuple[str, int, int, int]]) -> None:
+        """Products, a line each, as many as are made and have room; the largest, if not all have."""
+        frame, board = self.frame, self.board
+        made = [p for p in products if frame.value(p[3]) is not None]
+        room = max(1, min(len(made), board.room - 2))
+        chosen = sorted(made, key=lambda p: -abs(frame.value(p[3]) or 0.0))[:room]
+        for _, a, b, row in (p for p in made if p in chosen):
+            name = f"{frame.explain.name(a)} · {frame.explain.name(b)}"
+            line = board.picture.line().add("  ")
+            line.fit(name, min(24, board.width - 31), theme.DIM)
+            line.add(f"  {number(frame.value(a))} · {number(frame.value(b))} = ", theme.TEXT)
+            product = frame.value(row) or 0.0
+            line.add(number(product), theme.signed(product), row)
+        if len(chosen) < len(made):
+            board.say(f"  and {len(made) - len(chosen)} more")
+
+    def _share(self) -> None:
+        frame, board, t, head = self.frame, self.board, self.key, self.head
+        exp, share = int(head.exps[t]), int(head.shares.rows[t])
+        shifted = frame.explain.children(exp)[0]
+        board.say((f"How the share of key {self.labels[t]} came about", theme.TEXT))
+        score, less = frame.value(int(head.scores.rows[t])), frame.value(shifted)
+        largest = None if score is None or less is None else _largest(frame, head)
+        line = board.picture.line().add(f"  score {number(score)} − max {number(largest)} = ", theme.DIM)
+        line.add(number(less), theme.TEXT, shifted).add("   exp → ", theme.DIM)
+        line.add(plain(frame.value(exp)), theme.STRONG, exp)
+        line = board.picture.line().add("  ").add(plain(frame.value(exp)), theme.STRONG, exp)
+        line.add(f" / {plain(frame.value(head.total))}", theme.TEXT, head.total)
+        line.add(f" (sum of the {self.n} exps) = ", theme.DIM).add(percent(frame.value(share)), theme.NEW, share)
+
+    def _mixed(self) -> None:
+        frame, board, j = self.frame, self.board, self._dim()
+        out = int(self.head.mix.rows[j])
+        board.say((f"How {frame.explain.name(out)} came about: share · value", theme.TEXT))
+        terms = frame.explain.terms(out)
+        pairs = [(int(self.head.shares.rows[t]), int(self.head.values[t, j])) for t in range(self.n)]
+        self._products([("w", a, b, row) for (a, b), row in zip(pairs, terms, strict=False)])
+        line = board.picture.line().add("  Σ = ", theme.DIM)
+        line.add(number(frame.value(out)), theme.NEW, out)
+
+    def heads(self) -> None:
+        """The shares of all heads at this position."""
+        frame, board, event = self.frame, self.board, self.head.shares
+        count = frame.config.n_head
+        width = min(12, (board.width - self.margin) // count)
+        if frame.backward or count < 2 or board.room < self.n + 3 or width < 5:
+            return
+        board.picture.line()
+        line = board.picture.line().fit("Heads", self.margin, theme.TEXT)
+        for h in range(count):
+            name = f"head {h}" if width > 7 else f"h{h}"
+            line.fit(name, width, theme.NEW if h == event.head else theme.DIM)
+        rows = [frame.tensor(event.name, event.pos or 0, event.layer, h) for h in range(count)]
+        for t in range(self.n):
+            line = board.picture.line().fit(f"  {self.labels[t]}", self.margin, theme.TEXT)
+            for h, each in enumerate(rows):
+                share = None if each is None else frame.value(int(each[t]))
+                figure = "·" if share is None else f"{100 * share:.0f}%"
+                line.fit(figure, 4, theme.TEXT, None if each is None else int(each[t]), right=True)
+                text = bar(share or 0.0, 1.0, width - 6) if width > 6 else ""
+                line.add(" ").fit(text, width - 5, theme.NEW if h == event.head else theme.PLUS)
+
+
+def _largest(frame: Frame, head: Head) -> float | None:
+    """The largest score: what is taken from all of them before exp."""
+    values = [frame.value(int(row)) for row in head.scores.rows]
+    known = [value for value in values if value is not None]
+    return max(known) if len(known) == len(values) else None

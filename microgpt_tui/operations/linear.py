@@ -1,0 +1,320 @@
+"""A linear layer: every row of the weights times the input, one output a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from rich.cells import cell_len
+from rich.style import Style
+
+from engine.autograd.tape import Rows
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import NUMBER, Cells, diverging, half_row, heat_row, window
+from microgpt_tui.drawing.numbers import number, plain
+from microgpt_tui.drawing.picture import Line
+from microgpt_tui.operations.canvas import Board, Legend
+from microgpt_tui.operations.row_labels import linear_rows, over_tokens
+
+LEAST_BAR, MOST_BAR = 2, 12  # characters on either side of a bar's middle
+
+
+def legend(frame: Frame) -> Legend:
+    """Colours are weights; the scale is that of the matrix."""
+    event = frame.operation
+    w, x = event.operands["w"], event.operands["x"]
+    if frame.backward:
+        added = frame.data(x).scale * frame.final_gradient(event.rows)
+        return Legend(max(added, frame.scale(w, True, event.matrix)), ("what this position adds, and the sum so far",))
+    return Legend(frame.scale(w, False, event.matrix), ("bright row: the row at work", "strips: up +, down −"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Where the columns of the picture stand, and how many lines its parts have."""
+
+    margin: int  # characters before the matrix
+    size: int  # characters a weight
+    half: int  # characters on either side of the outputs' bars
+    tall: int  # lines a row of weights; 0: two rows a line
+    first: int  # rows of weights that are drawn, up to `last`
+    last: int
+    left: int  # columns that are drawn, up to `right`
+    right: int
+    sums: bool  # whether the running sum has lines of its own
+
+    @property
+    def columns(self) -> slice:
+        return slice(self.left, self.right)
+
+
+def draw(board: Board) -> None:
+    """The layer forward, or what it hands back."""
+    (_backward if board.frame.backward else _forward)(board)
+
+
+def _forward(board: Board) -> None:
+    """Input above, weights as colour with the row at work lit, outputs on the right; products and their sum below."""
+    frame, event = board.frame, board.operation
+    w, x, out = event.operands["w"], event.operands["x"], event.rows
+    labels = linear_rows(frame, event)
+    i = row_at_work(frame, w, out)
+    plan = _plan(board, labels, w, i, frame)
+    source = frame.explain.tensor(int(x[0]))
+    size = "" if source is None else source.name
+    board.signed_strip(("x", ""), x[plan.columns], plan.margin, plan.size, (size, _columns(plan, w)))
+    _matrix(board, plan, labels, i)
+    terms = _terms(frame, out, i)
+    if len(terms) == w.shape[1]:
+        products = np.array(terms, dtype=np.int32)
+        full = max(frame.data(products).scale, frame.data(products + 1).scale)
+        figure = number(frame.value(int(out[i])))
+        words = ("w·x", f"row {labels[i][1]}")
+        board.signed_strip(
+            words, products[plan.columns], plan.margin, plan.size, ("one product", "a column"), scale=full
+        )
+        if plan.sums:  # a running sum is made right after the term that it adds
+            sums = (products + 1)[plan.columns]
+            board.signed_strip(("Σ", "so far"), sums, plan.margin, plan.size, ("", f"= {figure}"), scale=full)
+    if board.room > 3:
+        board.picture.line()
+    _sum(board, w, x, i, terms)
+
+
+def _backward(board: Board) -> None:
+    """From the gradient of the outputs to what each weight and the input get; below, one row of weights so far."""
+    frame, event = board.frame, board.operation
+    w, x, out = event.operands["w"], event.operands["x"], event.rows
+    labels = linear_rows(frame, event)
+    target = target_row(frame)
+    heads = max(cell_len(head) for head, _ in labels)
+    name = max(4, max(cell_len(text) for _, text in labels) + heads + 2)
+    rest = board.width - name - NUMBER - 2 * LEAST_BAR - 3
+    size = max(1, min(4, rest // w.shape[1]))
+    margin_most = board.width - size * min(w.shape[1], rest // size)
+    half = max(LEAST_BAR, min(MOST_BAR, (margin_most - name - NUMBER - 3) // 2))
+    margin = name + NUMBER + 2 * half + 3
+    left, right = window(w.shape[1], max(1, (board.width - margin) // size), _column_at_work(frame, w))
+    columns = slice(left, right)
+    roomy = board.height >= 22
+    room = board.height - (13 if roomy else 6)
+    order, more = _rows_shown(frame, out, w, target, max(1, room))
+    chosen = row_at_work(frame, w, out) if _is_chosen(frame, w, out) else order[0]
+    source = frame.name_of(int(x[0])) or "x"
+    gradient = f"∂{event.name}"
+    if roomy:
+        line = board.picture.line().add("arrives ▼", theme.PHASE_TEXT["backward"])
+        line.to(margin).most(f"1  each weight gets {gradient} · x", board.width - margin, theme.TEXT)
+    words = (
+        (gradient, f"{source} ▸".rjust(margin - 1))
+        if roomy
+        else (f"arrives ▼ {gradient}", f"x {source} ▸".rjust(margin - 1))
+    )
+    board.signed_strip(words, x[columns], margin, size)
+    added, outs, full = frame.contributed(w), frame.grad(out), frame.scale(out, True, event.name)
+    for i in order:
+        line = board.picture.line()
+        mark = "◎" if i == target else " "
+        head = next((labels[k][0] for k in range(i, -1, -1) if labels[k][0]), "")
+        line.add(f"{head} " if head else mark, theme.TARGET if i == target else theme.DIM)
+        style = theme.NEW if i == chosen else theme.TARGET if i == target else theme.TEXT
+        line.fit(labels[i][1], name - line.width, style)
+        known, value, row = bool(outs.known[i]), float(outs.values[i]), int(out[i])
+        line.fit(number(value if known else None), NUMBER, board.style(row, theme.signed(value)), row, right=True)
+        diverging(line.add(" "), value, known, full, half, row)
+        heat_row(line.add(" "), added[i, columns], size, frame.selected, board.scale)
+        if i == chosen:
+            board.picture.focus = board.picture.height - 1
+    if more and roomy:
+        board.say(f"   {more}")
+    if roomy:
+        board.picture.line()
+    words = ("2  x gets Σ w·∂", "   over all rows") if roomy else ("leaves ▼ ∂x = Σ w·∂", "")
+    board.signed_strip(words, x[columns], margin, size, grad=True)
+    back = frame.grad(x)
+    if roomy and back.known.all():
+        line = board.picture.line().add("leaves ▼", theme.PHASE_TEXT["backward"]).to(margin)
+        norm = float(np.sqrt(np.sum(back.values**2)))
+        line.most(f"|∂x| {plain(norm)}  to {source}", board.width - margin, theme.DIM)
+    _row_so_far(board, w[chosen], labels[chosen][1], (margin, size, columns), roomy)
+
+
+def target_row(frame: Frame) -> int | None:
+    """The row of the token that really came, where the rows stand for tokens."""
+    event = frame.operation
+    return frame.program.targets[event.pos] if event.pos is not None and over_tokens(frame, event) else None
+
+
+def _rows_shown(frame: Frame, out: Rows, w: Rows, target: int | None, room: int) -> tuple[list[int], str]:
+    """Which outputs are drawn: all in order, or those with the largest gradients, the target first; and the rest."""
+    if len(out) <= room:
+        return list(range(len(out))), ""
+    grads = frame.grad(out)
+    sizes = np.where(grads.known & np.isfinite(grads.values), np.abs(grads.values), 0.0)
+    order = [int(i) for i in np.argsort(-sizes, kind="stable")]
+    if target is not None:
+        order = [target, *(i for i in order if i != target)]
+    shown, hidden = order[:room], order[room:]
+    if _is_chosen(frame, w, out) and (chosen := row_at_work(frame, w, out)) not in shown:
+        shown[-1] = chosen
+        hidden = [i for i in order if i not in shown]
+    return shown, f"{len(hidden)} more rows, none above {plain(float(sizes[hidden].max()))}"
+
+
+def _is_chosen(frame: Frame, w: Rows, out: Rows) -> bool:
+    return bool((w == frame.selected).any() or (out == frame.selected).any())
+
+
+def _row_so_far(board: Board, row: Rows, label: str, place: tuple[int, int, slice], roomy: bool) -> None:
+    """One row of weights: its gradient before this position, what this position adds, and both together."""
+    frame, event = board.frame, board.operation
+    margin, size, columns = place
+    span = frame.explain.tensor(int(event.rows.flat[0]))
+    if span is None or not len(row):
+        return
+    cells = row[columns]
+    terms = [[t for t in frame.explain.gradient(int(r)) if span.first <= t.user < span.last] for r in cells]
+    known = np.array([bool(t) for t in terms])
+    parts = [
+        (title, np.array([getattr(t[-1], name) if t else 0.0 for t in terms]))
+        for title, name in (("was", "before"), ("+ this", "product"), ("= now", "after"))
+    ]
+    if roomy and board.room >= 4:
+        if board.room > 4:
+            board.picture.line()
+        line = board.picture.line().most(f"{event.matrix}[{label}] this step", margin, theme.STRONG).to(margin)
+        if known.any():
+            line.most(_positions(frame, event.pos), board.width - margin, theme.DIM)
+        for title, values in parts:
+            norm = f"|∂| {plain(float(np.sqrt(np.sum(values**2))))}" if known.all() and margin >= 22 else ""
+            line = (
+                board.picture.line(f"  {title}", theme.TEXT).to(margin - len(norm) - 2).add(norm, theme.DIM).to(margin)
+            )
+            heat_row(
+                line,
+                Cells(values, known, cells, frame.data(cells).fresh, frame.where.digits),
+                size,
+                frame.selected,
+                board.scale,
+            )
+        return
+    j = next((j for j, r in enumerate(cells) if r == frame.selected), int(np.argmax(np.abs(parts[1][1]))))
+    if terms[j] and board.room > 0:
+        t = terms[j][-1]
+        factors = (f"{number(t.local)} · {number(t.grad)}", theme.TEXT)
+        product = (number(t.product), theme.signed(t.product))
+        after = (number(t.after), theme.STRONG)
+        name = (f"∂{frame.explain.name(int(cells[j]))} += ", theme.NEW)
+        board.say(name, factors, " = ", product, f"   {number(t.before)} → ", after)
+
+
+def _positions(frame: Frame, pos: int | None) -> str:
+    """Which positions have contributed to the parameters before this one."""
+    if pos is None:
+        return ""
+    before = range(frame.program.n - 1, pos, -1)
+    listed = ", ".join(map(str, before))
+    if len(listed) > 12:
+        listed = f"{before[0]} to {before[-1]}"
+    return f"was (pos {listed})  + pos {pos}  = now" if listed else f"pos {pos} is the first to add to it"
+
+
+def row_at_work(frame: Frame, w: Rows, out: Rows) -> int:
+    """The row of the matrix that the selection lies in, or that is being worked on."""
+    for rows in (w, out):
+        found = np.argwhere(rows == frame.selected)
+        if len(found):
+            return int(found[0][0])
+    return min(frame.element(), len(out) - 1)
+
+
+def _plan(board: Board, labels: list[tuple[str, str]], w: Rows, i: int, frame: Frame) -> _Plan:
+    rows, columns = w.shape
+    margin = max(6, max(cell_len(head) + cell_len(name) for head, name in labels) + 2)
+    rest = board.width - margin - (NUMBER + 2) - 2 * LEAST_BAR - 1
+    size = max(1, min(4, rest // columns))
+    if frame.where.digits and columns * NUMBER <= rest:
+        size = NUMBER
+    left, right = window(columns, max(1, rest // size), _column_at_work(frame, w))
+    half = max(1, min(MOST_BAR, (board.width - margin - (right - left) * size - NUMBER - 3) // 2))
+    room = board.height - 5  # the input, the products, and the sum in one line at least
+    tall = 2 if 2 * rows <= room and size > 2 else 1
+    sums = board.height >= 20 and tall * rows + 2 <= room
+    room = max(1, room - 2 * sums)
+    if rows > room and not theme.signs_only and not frame.where.digits:
+        tall = 0
+    first, last = window(rows, room * 2 if tall == 0 else room // tall, i)
+    return _Plan(margin, size, half, tall, first, last, left, right, sums)
+
+
+def _column_at_work(frame: Frame, w: Rows) -> int:
+    found = np.argwhere(w == frame.selected)
+    return int(found[0][1]) if len(found) else 0
+
+
+def _columns(plan: _Plan, w: Rows) -> str:
+    """Which columns are drawn, where not all are."""
+    cut = (plan.left, plan.right) != (0, w.shape[1])
+    return f"{plan.left}–{plan.right - 1} of {w.shape[1]}" if cut else ""
+
+
+def _matrix(board: Board, plan: _Plan, labels: list[tuple[str, str]], i: int) -> None:
+    frame, event = board.frame, board.operation
+    weights = frame.data(event.operands["w"])[:, plan.columns]
+    outputs = frame.data(event.rows)
+    full = frame.scale(event.rows, name=event.name)
+    steps = 2 if plan.tall == 0 else 1
+    for r in range(plan.first, plan.last, steps):
+        pair = tuple(range(r, min(r + steps, plan.last)))
+        line = board.picture.line()
+        at = i if i in pair else r
+        _label(line, labels[at], plan.margin, at == i)
+        if at == i:
+            board.picture.focus = board.picture.height - 1
+        if plan.tall == 0:
+            lower = weights[pair[1]] if len(pair) > 1 else None
+            lit = (pair[0] == i, pair[-1] == i)
+            half_row(line, weights[r], lower, plan.size, board.scale, frame.selected, lit)
+        else:
+            heat_row(line, weights[r], plan.size, frame.selected, board.scale, r == i)
+        known, value, target = bool(outputs.known[at]), float(outputs.values[at]), int(outputs.targets[at])
+        style = theme.signed(value) if known else theme.FAINT
+        line.add(" ").fit(number(value if known else None), NUMBER, board.style(target, style), target, right=True)
+        diverging(line.add(" "), value, known, full, plan.half, target)
+        for _ in range(plan.tall - 1):
+            under = board.picture.line().add(" " * plan.margin)
+            heat_row(under, weights[r], plan.size, None, board.scale, r == i)
+            diverging(under.add(" " * (NUMBER + 2)), value, known, full, plan.half, target)
+    if (plan.first, plan.last) != (0, len(labels)):
+        board.say(f"rows {plan.first}–{plan.last - 1} of {len(labels)}")
+
+
+def _label(line: Line, label: tuple[str, str], margin: int, here: bool) -> None:
+    head, name = label
+    style: Style = theme.NEW if here else theme.DIM
+    line.add(head, theme.TEXT).fit(name, margin - cell_len(head) - 1, style, right=True)
+    line.add("▸" if here else " ", theme.NEW)
+
+
+def _terms(frame: Frame, out: Rows, i: int) -> list[int]:
+    return frame.explain.terms(int(out[i]))
+
+
+def _sum(board: Board, w: Rows, x: Rows, i: int, terms: list[int]) -> None:
+    """The sum of the row at work in words, and its largest products."""
+    frame, out = board.frame, int(board.operation.rows[i])
+    value = frame.value(out)
+    line = board.picture.line().add(frame.explain.name(out), theme.NEW, out).add(" = Σ w·x = ", theme.DIM)
+    line.add(number(value), theme.STRONG, out)
+    products = frame.data(np.array(terms, dtype=np.int32)) if terms else None
+    if products is None or not products.known.any():
+        return
+    largest = np.argsort(-np.abs(np.where(products.known, products.values, 0.0)), kind="stable").tolist()
+    order = [j for j in largest if products.known[j]][: max(0, min(4, board.room))]
+    if order:
+        line.most("   most from", board.width - line.width, theme.DIM)
+    for j in order:
+        a, b, product = frame.used_value(int(w[i, j])), frame.value(int(x[j])), float(products.values[j])
+        line = board.picture.line().add(f"  w[{i},{j}]·x[{j}]".ljust(17), theme.DIM)
+        line.add(f"{number(a)} · {number(b)} = ", theme.TEXT).add(number(product), theme.signed(product), int(terms[j]))

@@ -1,0 +1,157 @@
+"""Adam on one matrix of parameters: its gradient, the step that is added, and the weights afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from rich.cells import cell_len
+
+from engine.text import quoted
+from engine.timeline.events import Phase
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import NUMBER, Cells, half_row, heat_row, window
+from microgpt_tui.drawing.numbers import plain
+from microgpt_tui.drawing.picture import Picture, beside
+from microgpt_tui.operations.canvas import Board, Legend
+from microgpt_tui.operations.row_labels import labels_of
+
+BETWEEN = 11  # characters between two maps, for the words that lead from one to the next
+NARROW = 3  # where these words have no room
+LEAST_WORDS = 66  # characters of a picture from which on they have
+
+
+def legend(frame: Frame) -> Legend:
+    """Each map has a scale of its own, which stands above it."""
+    return Legend(0.0, ("◆ the weight below", *_again(frame)))
+
+
+def _again(frame: Frame) -> tuple[str, ...]:
+    after = loss_after(frame)
+    return () if after is None else (f"same document again: {plain(frame.view.loss)} → {plain(after)}",)
+
+
+def loss_after(frame: Frame) -> float | None:
+    """The loss of the step's document under its new weights; None before the update is complete."""
+    copy, done = frame.around.copy, frame.moment.tick == frame.program.ticks(Phase.UPDATE)
+    return copy.loss_after() if copy and done and frame.phase is Phase.UPDATE and not frame.around.live else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Map:
+    """One map: its title, its cells, what fills one of them, the words under it and those that lead to the next."""
+
+    title: str
+    cells: Cells
+    scale: float
+    under: str
+    words: tuple[str, ...]
+
+
+def draw(board: Board) -> None:
+    """Three maps from left to right (one below the other where the matrix is wide), with one weight marked in all."""
+    frame = board.frame
+    after = loss_after(frame)
+    maps = _maps(frame)
+    rows, columns = maps[0].cells.values.shape
+    names = labels_of(frame, frame.event.name)
+    margin = max(cell_len(name) for name in names) + 2
+    height = board.height - (after is not None)
+    between = BETWEEN if board.width >= LEAST_WORDS else NARROW
+    each = (board.width - margin - 2 * between) // 3
+    across = min(each, columns) * min((height - 2) * 2, rows)
+    down = min(board.width - margin, columns) * min((height // 3 - 1) * 2, rows)
+    chosen = np.argwhere(frame.event.rows == frame.selected)
+    i, j = (int(chosen[0][0]), int(chosen[0][1])) if len(chosen) and frame.event.rows.ndim == 2 else (0, 0)
+    if across >= down:
+        picture = Picture()
+        for place, part in enumerate(maps):
+            drawn = _drawn(board, part, names if place == 0 else [], each, height - 2, (i, j))
+            drawn.line().most(part.under, each + between - 1, theme.DIM)
+            picture = beside(picture, drawn, 0) if place else drawn
+            if place < 2:
+                picture = beside(picture, _between(part.words if between == BETWEEN else (), between, drawn.height), 0)
+        board.picture.below(picture)
+    else:
+        for part in maps:
+            board.picture.below(_drawn(board, part, names, board.width - margin, height // 3 - 1, (i, j), part.under))
+    if after is not None:
+        before = frame.view.loss
+        line = board.picture.line().add(f"{quoted(frame.program.doc)} again, with the new weights: loss ", theme.TEXT)
+        line.add(plain(before), theme.STRONG).add(" → ", theme.DIM)
+        line.add(plain(after), theme.DONE if before is not None and after < before else theme.WARNING)
+
+
+def _maps(frame: Frame) -> list[_Map]:
+    rows, name = np.atleast_2d(frame.event.rows), frame.event.name
+    found = frame.view.adam_maps(rows)
+    g, delta, p = (frame.cells(found[key], rows) for key in ("g", "delta", "p"))
+    step = Cells(-delta.values, delta.known, delta.targets, delta.fresh, delta.digits)
+    moved = Cells(p.values, delta.known, p.targets, p.fresh, p.digits)
+    copy = frame.around.copy
+    extents = None if copy is None or frame.around.live else copy.extents()
+    extent = None if extents is None else extents.get(name)
+    scales = (g.scale, step.scale, p.scale) if extent is None else (extent.grad, extent.step, extent.data + extent.step)
+    config = frame.config
+    old, new = 100 * config.beta1, 100 * config.beta2
+    words = (
+        "",
+        "m",
+        f"{old:g}% old",
+        f"{100 - old:.3g}% new",
+        "",
+        "v",
+        f"{new:g}% old",
+        f"{100 - new:.3g}% new²",
+        "",
+        "──▶",
+    )
+    return [
+        _Map("gradient g", g, scales[0], "sum over positions", words),
+        _Map("step", step, scales[1], "= −rate · m^ / √v^", ("", "", "", "w + step", "", "──▶")),
+        _Map("weight", moved, scales[2], "used by the next step", ()),
+    ]
+
+
+def _drawn(
+    board: Board, part: _Map, names: list[str], width: int, height: int, at: tuple[int, int], note: str = ""
+) -> Picture:
+    """One map in so many lines after its title, cut around the chosen weight to what fits."""
+    frame, cells = board.frame, part.cells
+    rows, columns = cells.values.shape
+    size = max(1, min(4, width // columns))
+    if frame.where.digits and columns * NUMBER <= width:
+        size = NUMBER
+    halves = rows > height and not theme.signs_only and not frame.where.digits
+    top, bottom = window(rows, height * 2 if halves else height, at[0])
+    left, right = window(columns, max(1, width // size), at[1])
+    margin = max(cell_len(name) for name in names) + 2 if names else 0
+    picture = Picture()
+    cut = "" if (top, bottom) == (0, rows) else f" · rows {top}–{bottom - 1}"
+    cut += "" if (left, right) == (0, columns) else f" · columns {left}–{right - 1}"
+    line = picture.line(" " * margin).add(part.title, theme.STRONG)
+    line.most(
+        f" ±{plain(part.scale)}{cut}" + (f"   {note}" if note else ""), max(0, width + margin - line.width), theme.DIM
+    )
+    for r in range(top, bottom, 2 if halves else 1):
+        line = picture.line()
+        here = at[0] in ((r, r + 1) if halves else (r,))
+        if names:
+            line.fit(names[at[0] if here else r], margin - 2, theme.NEW if here else theme.DIM, right=True)
+            line.add("▸ " if here else "  ", theme.NEW)
+        if halves:
+            lower = cells[r + 1, left:right] if r + 1 < bottom else None
+            half_row(line, cells[r, left:right], lower, size, part.scale, frame.selected)
+        else:
+            heat_row(line, cells[r, left:right], size, frame.selected, part.scale)
+    return picture
+
+
+def _between(words: tuple[str, ...], width: int, height: int) -> Picture:
+    """The words between two maps."""
+    picture = Picture()
+    for word in words[:height]:
+        style = theme.PHASE_TEXT["update"] if "▶" in word else theme.STRONG if len(word) == 1 else theme.DIM
+        picture.line(" ").fit(word, width - 1, style)
+    return picture if picture.lines else Picture([Picture().line(" " * width)])

@@ -1,0 +1,229 @@
+"""Operations on vectors, element by element: embedding, rmsnorm, residual addition, ReLU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.autograd.tape import Rows
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import Cells, signed_strip, window
+from microgpt_tui.drawing.numbers import number, plain
+from microgpt_tui.operations.canvas import Board, Legend, element_labels
+
+MOST_HALF = 4  # lines on either side of a strip's axis
+MOST_SIZE = 6  # characters a number
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Track:
+    """A vector of a picture: its sign and name, its scalars, what is said beside it, and whether it is a gradient."""
+
+    name: str
+    rows: Rows
+    note: str = ""
+    grad: bool = False
+    arrives: bool = False  # the gradient that comes in; the others leave
+
+    def title(self) -> str:
+        """The name as it stands above the strip."""
+        return f"∂{self.name}" if self.grad else self.name
+
+
+def legend(frame: Frame) -> Legend:
+    """All strips of the picture have one scale: their heights can be compared."""
+    event = frame.operation
+    rows = [event.rows, *(rows for rows in event.operands.values() if rows.shape == event.rows.shape)]
+    scale = max(frame.scale(each, frame.backward) for each in rows if each.size)
+    return Legend(scale, ("bars: up +, down −, all on one scale",))
+
+
+def embed(board: Board) -> None:
+    """Two rows added: what the token is, and where it stands."""
+    frame, event = board.frame, board.operation
+    token, position = event.operands["token"], event.operands["position"]
+    names = (
+        frame.explain.name(int(token[0])).split(",")[0] + "]",
+        frame.explain.name(int(position[0])).split(",")[0] + "]",
+    )
+    reads = "" if event.pos is None else frame.token(event.pos)
+    inputs = [
+        (f"{names[0]} {reads}", token, "what the token is"), (f"+ {names[1]}", position, "where it stands")
+    ]  # fmt: skip
+    _added(board, inputs)
+
+
+def add(board: Board) -> None:
+    """A block's result added to the stream that passed it by."""
+    operands = board.operation.operands
+    stream, block = operands["x_residual"], operands["x"]
+    inputs = [
+        (_name(board.frame, stream), stream, "the stream, past the block"),
+        (f"+ {_name(board.frame, block)}", block, "what the block adds to it"),
+    ]  # fmt: skip
+    _added(board, inputs)
+
+
+def _added(board: Board, inputs: list[tuple[str, Rows, str]]) -> None:
+    """Two vectors and their sum; backward, the gradient of the sum, which both get whole."""
+    event = board.operation
+    if board.frame.backward:
+        arrives = Track(event.name, event.rows, "arrives", True, True)
+        parts = [Track(name.removeprefix("+ "), rows, "gets all of it", True) for name, rows, _ in inputs]
+        _picture(board, [arrives, *parts], _gradient_of_element)
+        return
+    tracks = [*(Track(name, rows, note) for name, rows, note in inputs), Track(f"= {event.name}", event.rows)]
+    _picture(board, tracks, lambda b, i: _sum_of_element(b, [int(rows[i]) for _, rows, _ in inputs], i))
+
+
+def relu(board: Board) -> None:
+    """What is negative becomes 0, and lets no gradient through."""
+    frame, event = board.frame, board.operation
+    x = event.operands["x"]
+    name = _name(frame, x)
+    outputs = frame.data(event.rows)
+    off = int(np.count_nonzero(outputs.known & ~(outputs.values > 0)))
+    made = int(np.count_nonzero(outputs.known))
+    note = f"{off} of {made if made < x.size else x.size} are off" if made else ""
+    if made and made < x.size:
+        note = f"{off} of {made} made so far are off"
+    if frame.backward:
+        tracks = [
+            Track(event.name, event.rows, "arrives", True, True),
+            Track(name, x, f"passes where the unit was on: {x.size - off} of {x.size}", True),
+        ]
+        _picture(board, tracks, _gradient_of_element)
+        return
+
+    def rule(board: Board, i: int) -> None:
+        values = [number(frame.value(int(rows[i]))) for rows in (x, event.rows)]
+        line = board.picture.line().add(frame.explain.name(int(event.rows[i])), theme.NEW, int(event.rows[i]))
+        line.add(f" = max(0, {values[0]}) = ", theme.DIM).add(values[1], theme.STRONG)
+
+    _picture(board, [Track(name, x), Track(f"max(0, {name})", event.rows, note)], rule)
+
+
+def rmsnorm(board: Board) -> None:
+    """The mean square, what it is divided by, and the vector of length √n."""
+    frame, event = board.frame, board.operation
+    x = event.operands["x"]
+    source = _name(frame, x)
+    if frame.backward:
+        tracks = [Track(event.name, event.rows, "arrives", True, True), Track(source, x, "leaves", True)]
+        _picture(board, tracks, _gradient_of_element, _measures)
+        return
+
+    def rule(board: Board, i: int) -> None:
+        out, scale = int(event.rows[i]), int(event.parts["scale"])
+        line = board.picture.line().add(frame.explain.name(out), theme.NEW, out)
+        line.add(f" = {number(frame.value(int(x[i])))} · {number(frame.value(scale))} = ", theme.DIM)
+        line.add(number(frame.value(out)), theme.STRONG)
+
+    norms = [_norm(frame, rows) for rows in (x, event.rows)]
+    tracks = [Track(source, x, f"|x| {norms[0]}"), Track(f"= {event.name}", event.rows, f"|x| {norms[1]}")]
+    _picture(board, tracks, rule, _measures)
+
+
+def _name(frame: Frame, rows: Rows) -> str:
+    """The tensor that a vector is."""
+    return frame.name_of(int(rows[0])) or "x"
+
+
+def _norm(frame: Frame, rows: Rows) -> str:
+    cells = frame.data(rows)
+    return plain(float(np.sqrt(np.sum(cells.values**2)))) if cells.known.all() else "·"
+
+
+def _measures(board: Board) -> None:
+    """The two numbers of rmsnorm that all elements share."""
+    frame, event = board.frame, board.operation
+    size = event.operands["x"].size
+    for name, words in (("mean_square", f"mean of x² = Σ x² / {size} ="), ("scale", "scale = (mean + 1e-5)^-½ =")):
+        row = int(event.parts[name])
+        style = theme.NEW if row == frame.view.last_row else theme.TEXT
+        line = board.picture.line().add(f"{words} ", style)
+        line.add(plain(frame.value(row), 5), board.style(row, theme.STRONG), row)
+        if frame.backward:
+            grad = frame.gradient(row)
+            line.add("   ∂ ", theme.DIM).add(number(grad), theme.signed(grad or 0.0), row)
+
+
+def _sum_of_element(board: Board, parts: list[int], i: int) -> None:
+    """The arithmetic of one element of a sum of vectors."""
+    frame, out = board.frame, int(board.operation.rows[i])
+    line = board.picture.line().add(frame.explain.name(out), theme.NEW, out).add(" = ", theme.DIM)
+    for place, row in enumerate(parts):
+        line.add(" + " if place else "", theme.DIM).add(number(frame.used_value(row)), theme.TEXT, row)
+    line.add(" = ", theme.DIM).add(number(frame.value(out)), theme.STRONG, out)
+
+
+def _gradient_of_element(board: Board, i: int) -> None:
+    del i
+    board.latest()
+
+
+def _picture(
+    board: Board, tracks: Sequence[Track], rule: Callable[[Board, int], None],
+    between: Callable[[Board], None] | None = None,
+) -> None:  # fmt: skip
+    """Strips one below the other, as high as there is room for; under them the arithmetic of one element."""
+    frame, n = board.frame, tracks[0].rows.size
+    i = _element(frame, tracks)
+    extra = 2 if between else 0
+    room = board.height - 2 - extra
+    size = max(1, min(MOST_SIZE, board.width // n))
+    blocks = 1 if n <= board.width else -(-n // board.width)
+    each = -(-n // blocks)
+    if frame.where.digits and room > 4:
+        _numbers(board, tracks, i, room)
+    else:
+        half = max(1, min(MOST_HALF, (room // (len(tracks) * blocks) - 1) // 2))
+        if blocks * len(tracks) * (2 * half + 1) > room:  # what does not fit is a window around the element
+            shown = max(1, room // (len(tracks) * (2 * half + 1)))
+            first, last = window(blocks, shown, i // each)
+        else:
+            first, last = 0, blocks
+        size = max(1, min(MOST_SIZE, board.width // each))
+        for track in tracks:
+            for block in range(first, last):
+                part = slice(block * each, min((block + 1) * each, n))
+                _strip(board, track, part, size, half, n, blocks > 1)
+            if track is tracks[0] and between:
+                between(board)
+    if board.room > 1:
+        board.picture.line()
+    rule(board, i)
+
+
+def _strip(board: Board, track: Track, part: slice, size: int, half: int, n: int, cut: bool) -> None:
+    frame = board.frame
+    cells = (frame.grad if track.grad else frame.data)(track.rows[part])
+    style = theme.PHASE_TEXT["backward"] if track.grad else theme.STRONG
+    if track.rows is frame.event.rows:
+        style = theme.NEW
+    line = board.picture.line().most(track.title(), board.width, style)
+    index = f"  {part.start}–{part.stop - 1} of {n}" if cut else ""
+    line.most(f"{index}   {track.note}", board.width - line.width, theme.DIM)
+    lines = [board.picture.line() for _ in range(2 * half)]
+    signed_strip(lines, cells, size, board.scale, frame.selected)
+
+
+def _numbers(board: Board, tracks: Sequence[Track], i: int, room: int) -> None:
+    """The numbers of all vectors, a line an element."""
+    frame = board.frame
+    columns: list[tuple[str, Cells]] = [
+        (track.title(), (frame.grad if track.grad else frame.data)(track.rows)) for track in tracks
+    ]
+    board.table(columns, element_labels(tracks[0].rows.size), i, room)
+
+
+def _element(frame: Frame, tracks: Sequence[Track]) -> int:
+    """The index of the selected scalar, or of the one in the making."""
+    for track in tracks:
+        found = np.flatnonzero(track.rows == frame.selected)
+        if len(found):
+            return int(found[0])
+    return min(frame.element(), tracks[0].rows.size - 1)
