@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from textual import events
 from textual.message import Message
 
+from engine.timeline.events import Moment
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.debugger.series import Series
@@ -107,15 +108,19 @@ class Pane(PictureView, can_focus=True):
             self._spot = offset.y + self.top, offset.x
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Name the scalar under the mouse, with its number."""
-        target = self.target_at(event)
-        if isinstance(target, int) and self.frame is not None:
-            self.tooltip = f"{self.frame.explain.name(target)}  {exact(self.frame.value(target))}"
-        else:
-            self.tooltip = None
+        """Say what is under the mouse."""
+        self.tooltip = self.tooltip_for(self.target_at(event))
 
-    def neighbour(self, dx: int, dy: int) -> int | None:
+    def tooltip_for(self, target: Hashable) -> str | None:
+        """What is said of a spot under the mouse: the name of a scalar, with its number."""
+        if isinstance(target, int) and self.frame is not None:
+            return f"{self.frame.explain.name(target)}  {exact(self.frame.value(target))}"
+        return None
+
+    def neighbour(self, dx: int, dy: int) -> int | Moment | None:
         """The row of the scalar next to the selected one on the picture, in a direction; None at the edge.
+
+        A pane whose arrow keys move through time gives the moment that they lead to.
 
         A scalar may stand in several places, a strip and a table below it, say: the cursor goes on from where it was.
         """

@@ -48,6 +48,7 @@ from microgpt_tui.panes.grid import PaneGrid
 from microgpt_tui.panes.key_bar import KeyBar
 from microgpt_tui.panes.layouts import Split, plan
 from microgpt_tui.panes.legend_line import LegendLine
+from microgpt_tui.panes.path_line import PathLine
 from microgpt_tui.panes.status_line import StatusLine
 from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
@@ -134,6 +135,7 @@ class DebuggerScreen(Screen[None]):
         yield Static(id="too-small")
         yield StatusLine("place")
         yield Tokens("tokens")
+        yield PathLine("path")
         yield self.grid
         yield Timeline("timeline")
         yield Explanation("explanation")
@@ -347,13 +349,15 @@ class DebuggerScreen(Screen[None]):
         self.state.choose(row, self.frame.cell_of(row))
 
     def action_select(self, dx: int, dy: int) -> None:
-        """Move the cell cursor on the chosen pane, or on the stage."""
+        """Move the cell cursor on the chosen pane, or on the stage; on the map, go where an edge of it leads."""
         pane = self.grid.chosen_or_stage
         if pane.frame is None and not self.busy:
             self.show()  # of keys that come at once, this one goes on from where the others have led
-        row = pane.neighbour(dx, dy)
-        if row is not None and not self.busy:
-            self.choose(row)
+        target = pane.neighbour(dx, dy)
+        if isinstance(target, Moment):
+            self.navigator.go(target)
+        elif target is not None and not self.busy:
+            self.choose(target)
 
     @on(Pane.Chosen)
     async def chosen(self, message: Pane.Chosen) -> None:

@@ -164,7 +164,7 @@ def test_themes_and_formats_by_the_name_of_the_file(tmp_path: Path) -> None:
 def test_a_pane_with_all_the_room() -> None:
     text = export("--moment", "5 update wpe", "--pane", "adam")
     assert "Adam ─ wpe" in text
-    assert "Program" not in text
+    assert "Map" not in text
 
 
 def test_a_saved_run(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_the_users_settings_are_neither_read_nor_written(tmp_path: Path, monkeyp
         monkeypatch.setenv(variable, str(tmp_path))
     (tmp_path / "microgpt-tui").mkdir()
     kept = tmp_path / "microgpt-tui" / "layout.json"
-    kept.write_text('{"pinned": ["adam"], "swapped": [["stage", "program"]]}')
+    kept.write_text('{"pinned": ["adam"], "swapped": [["stage", "map"]]}')
     assert export("--moment", MOMENT) == plain
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [kept]
 

@@ -101,7 +101,7 @@ async def test_the_cell_cursor_moves_and_the_inspector_follows() -> None:
     async with debugger() as pilot:
         await pilot.press("down")
         assert "embed[1]" in screen(pilot).query_one("#inspector", Pane).picture.text()
-        await pilot.press("up", "1", "right")
+        await pilot.press("up", "2", "right")
         inspector = screen(pilot).query_one("#inspector", Pane).picture.text()
         assert inspector.splitlines()[0].split()[0] == "embed[1]"
         await pilot.press("down", "down", "left")
@@ -116,9 +116,7 @@ async def test_clicks_lead_where_they_point() -> None:
         second = next(s for s in stretches if s.pos == 1)
         await click_on(pilot, "tokens", Moment(0, Phase.FORWARD, second.last))
         assert screen(pilot).session.view().stretch.pos == 1
-        outline = screen(pilot).query_one("#program", Pane).picture
-        line = next(s for s in outline.spots() if "embed_norm" in "".join(t.text for t in outline.lines[s.y].segments))
-        await click_on(pilot, "program", line.target)
+        await click_on(pilot, "map", screen(pilot).frame.ends["embed_norm", 1, None, None])
         assert name(pilot) == "embed_norm"
         backward = screen(pilot).session.program.stretches(Phase.BACKWARD)
         await click_on(pilot, "timeline", Moment(0, Phase.BACKWARD, backward[0].last))
