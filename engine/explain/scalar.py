@@ -232,16 +232,30 @@ class Explainer:
             terms.append(Term(tick, edge >> 1, self._hand_on(tick, row, 1.0), grad, product, before, total))
         return terms
 
+    def local_gradient(self, user: int, child: int) -> float | None:
+        """d user / d child for each time that `child` stands in `user`; None while `user` is not known, and where no
+        gradient flows: to a plain number, through a largest, and on from what is switched off.
+        """
+        kids = [] if self._op[user] == NEG_MAX else self.children(user)
+        if child not in kids or not self.recording.live[child] or self._is_cut(user):
+            return None
+        if not self.view.data(np.array([user])).known[0]:
+            return None
+        return self._along(2 * user + kids.index(child), child, 1.0)
+
     def _hand_on(self, tick: int, row: int, grad: float) -> float:
         """What the kernel itself adds at a tick if the user's gradient is `grad`."""
-        edge = int(self.program.edges[tick - 1])
+        return self._along(int(self.program.edges[tick - 1]), row, grad)
+
+    def _along(self, edge: int, row: int, grad: float) -> float:
+        """What the kernel itself adds to the gradient of a row along an edge if the user's gradient is `grad`."""
         small = {edge >> 1: grad, row: -0.0}  # the one number to which adding anything, -0.0 too, gives just that
         values = self.view.passed_values
         rows = {edge >> 1, int(self._child[edge]), max(int(self._child[edge ^ 1]), 0)}
         data = {r: float(values[r]) for r in rows}  # Python's own floats overflow silently
         if (edge >> 1) >= self.view.recording.n_params:
             data[edge >> 1] = self.view.workspace.made(edge >> 1)
-        kernels.backward(self._op, self._child, data, small, self.program.edges, tick - 1, tick)
+        kernels.backward(self._op, self._child, data, small, [edge], 0, 1)
         return float(small[row])
 
     def _is_cut(self, row: int) -> bool:

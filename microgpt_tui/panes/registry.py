@@ -17,6 +17,7 @@ from microgpt_tui.panes.attention import Attention
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.comparison import Comparison
 from microgpt_tui.panes.gradients import Gradients
+from microgpt_tui.panes.graph import Graph
 from microgpt_tui.panes.inspector import Inspector
 from microgpt_tui.panes.prediction import Prediction
 from microgpt_tui.panes.program import Program
@@ -132,6 +133,7 @@ PANES: tuple[PaneSpec, ...] = (
     )),
     PaneSpec("watches", Watches, "v", "Choose the watches; d takes one away"),
     PaneSpec("why", Why, "Y", "Why: of a prediction, a gradient, an update"),
+    PaneSpec("graph", Graph, "G", "Graph: the scalars around the selected one"),
     PaneSpec("comparison", Comparison, None, lit=False),
 )  # fmt: skip
 STRIPS = ("tokens", "timeline")  # lines above and below the panes that a lecture can light as well

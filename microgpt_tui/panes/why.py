@@ -7,7 +7,6 @@ from typing import ClassVar
 import numpy as np
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.message import Message
 
 from engine.errors import WhyError
 from engine.explain.gradient_paths import Chains, Edge, GradientPath, waypoints
@@ -38,13 +37,6 @@ class Why(Pane):
         Binding("up", "link(-1)", "link above", id="why.above", tooltip="Choose the link before", show=False),
         Binding("enter", "follow_link", "follow", id="why.follow", tooltip="Follow the chosen link", show=False),
     ]
-
-    class Followed(Message):
-        """A link is to be followed to its scalar."""
-
-        def __init__(self, row: int) -> None:
-            self.row = row
-            super().__init__()
 
     def __init__(self, name: str) -> None:
         super().__init__(name)

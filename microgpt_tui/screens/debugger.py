@@ -52,7 +52,6 @@ from microgpt_tui.panes.status_line import StatusLine
 from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
 from microgpt_tui.panes.watches import Watches
-from microgpt_tui.panes.why import Why
 from microgpt_tui.screens.inference import InferenceScreen
 from microgpt_tui.storage.paths import in_browser
 
@@ -691,9 +690,9 @@ class DebuggerScreen(Screen[None]):
 
     # Gradients and inference.
 
-    @on(Why.Followed)
-    def followed(self, message: Why.Followed) -> None:
-        """Select a link's scalar; backspace returns to the one that it was followed from."""
+    @on(Pane.Followed)
+    def followed(self, message: Pane.Followed) -> None:
+        """Select a scalar of a pane; backspace returns to the one that it was followed from."""
         if not self.busy:
             self.state.follow_from(self.frame.selected)
             self.choose(message.row)
