@@ -260,6 +260,10 @@ class View:
             "p": self.data(rows),
         }
 
+    def first_parameters(self, name: str) -> Floats:
+        """A matrix as the run began with it."""
+        return np.asarray(self._history.keyframes[0].params[self.recording.matrices[name]])
+
     @property
     def losses(self) -> list[float]:
         """The loss of every step that was ever finished; those from `moment.step` on lie in this moment's future."""

@@ -333,8 +333,9 @@ class DebuggerScreen(Screen[None]):
     @on(Pane.SeriesMissing)
     def series_missing(self, message: Pane.SeriesMissing) -> None:
         """A pane shows less of the past than it could: have it replayed, unless there will be more past in a moment."""
-        if not self.busy:
-            self.historian.ask(message.series, message.pane.id)
+        wanted = [series for series in message.series if series.ahead or not self.busy]
+        if wanted:
+            self.historian.ask(wanted, message.pane.id)
 
     @on(SeriesLoader.Learned)
     def learned(self) -> None:
