@@ -28,7 +28,7 @@ def svg_graph(graph: Neighbourhood, title: str, colours: Colours) -> str:
         x[column] = left
         left += size + GAP
     width, height = (left - GAP) * CELL + 2 * MARGIN, layout.height * LINE + 2 * MARGIN
-    drawn = []
+    drawn, labels = [], []  # on the lines, each on a ground of its own
     for child, user in edges(layout):
         tree = layout.outer(child, user).subtree
         a, b = (x[child.column] + widths[child.column]) * CELL, x[user.column] * CELL
@@ -39,14 +39,15 @@ def svg_graph(graph: Neighbourhood, title: str, colours: Colours) -> str:
         if tree.local is not None:
             text = f"{tree.times}×" * (tree.times > 1) + number(tree.local)
             at = a + 4 if child.column < 0 else b - 4
-            drawn.append(_text(text, at, (ya if child.column < 0 else yb) - 4, _sign(tree.local, colours),
+            labels.append(_text(text, at, (ya if child.column < 0 else yb) - 4, _sign(tree.local, colours),
                                "start" if child.column < 0 else "end"))  # fmt: skip
     for box in layout.boxes:
         drawn += _box(box, x[box.column] * CELL, widths[box.column] * CELL, colours)
     for more in layout.folded:
         rest = "" if more.rest is None else f", together {number(more.rest)}"
         drawn.append(_text(f"and {more.count:,} more{rest}", x[more.column] * CELL, more.y * LINE + BASE, colours.dim))
-    body = "\n".join(drawn)
+    halo = f'<g stroke="{colours.background}" stroke-width="5" stroke-linejoin="round" paint-order="stroke">'
+    body = "\n".join([*drawn, halo, *labels, "</g>"])
     return f"""<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" \
 viewBox="{-MARGIN} {-MARGIN} {width} {height}" role="img">
 <title>{escape(printable(title))}</title>

@@ -191,7 +191,7 @@ def _look(frame: Frame, name: str, row: int) -> tuple[str, Style]:
     tokens = frame.view.recording.specs[name].tokens
     label = ("◎" if row == target else "") + _label(frame, name, row)
     if row == read:
-        return label, theme.NOW
+        return f"[{label}]", theme.NOW
     if selected is not None and row == selected[0]:
         return label, theme.CURSOR
     if row == target:

@@ -82,7 +82,7 @@ def test_what_is_read_and_its_target_are_marked() -> None:
     RUN.seek(Moment(1))
     frame = frame_at(RUN.program.ends(Phase.FORWARD)["embed", 1, None, None], known())
     segments = [s for line in drawn(frame).lines for s in line.segments]
-    assert {s.text for s in segments if s.style == theme.NOW} == {frame.token(1), "1"}
+    assert {s.text for s in segments if s.style == theme.NOW} == {f"[{frame.token(1)}]", "[1]"}
     assert {s.text.lstrip("~") for s in segments if s.style == theme.TARGET} == {f"◎{frame.target(1)}"}
     update = frame_at(Moment(RUN.step, Phase.UPDATE, 1))
     assert not [s for line in drawn(update).lines for s in line.segments if s.style == theme.NOW]
