@@ -276,7 +276,7 @@ def _weights(state: MapState, width: int) -> Picture:
     matrices = frame.program.parameters
     used = {state.here.matrix, *(name for name, _ in _taken_by(state))}
     layered: dict[str, int | None] = {node.matrix: node.layer for node in state.network.nodes if node.matrix}
-    for name, rows in reversed(matrices.items()):
+    for name, rows in reversed(list(matrices.items())):
         if layered.get(name) not in (None, frame.layer):
             continue
         shape = "×".join(map(str, rows.shape))
