@@ -42,7 +42,7 @@ def drawn(frame: Frame, size: tuple[int, int] = (118, 26)) -> Picture:
 
 
 def test_the_matrices_are_those_that_embeddings_read() -> None:
-    assert embedding_matrices(RUN.recording) == ("wte", "wpe")
+    assert embedding_matrices(RUN.program.specs) == ("wte", "wpe")
 
 
 def test_axes_are_the_same_at_every_step_and_those_of_the_end() -> None:
