@@ -67,7 +67,10 @@ class Span:
     def _operand(self, tensor: Tensor) -> Tensor:
         """The tensor that the first operand of an operation is."""
         found = self.holder(next(iter(tensor.operation.operands.values())))
-        assert found is not None
+        if found is None:
+            raise ConfigError(
+                f"{tensor.name} reads numbers that are no whole tensor of the model; name them with name()"
+            )
         return found
 
     @property
