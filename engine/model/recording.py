@@ -351,7 +351,7 @@ def record(config: Config, vocab_size: int, progress: Progress | None = None) ->
 def _record(config: Config, vocab_size: int, progress: Progress | None = None) -> Recording:
     tape = Tape()
     w = {name: Matrix(name, tape, shape) for name, shape in config.matrices(vocab_size).items()}
-    for number in (0.0, -1.0):  # used everywhere; made here, they stand in nobody's stretch
+    for number in (0.0, -1.0):  # used everywhere; made here, they belong to no tensor
         tape.constant(number)
     positions, samplers, all_logits, losses = [], [], [], []
     keys: gpt.KVCache = [[] for _ in range(config.n_layer)]
