@@ -9,7 +9,8 @@ from typing import Any, Generic, Protocol, TypeVar
 from engine.expressions.scope import Scope
 from engine.expressions.watch import Watch
 from engine.run.replay import course_of, steps_to_show
-from engine.timeline.view import AdamStep, View
+from engine.timeline.update import UpdateStep
+from engine.timeline.view import View
 
 MOST_SHOWN = 64  # steps of a course
 
@@ -32,20 +33,24 @@ _UNKNOWN = object()
 
 @dataclass(frozen=True, slots=True)
 class Series(Generic[T]):
-    """A figure up to a moment, by step, ascending, and the finished steps still `missing` among them."""
+    """A figure up to a moment, by step, ascending, and the finished steps still `missing` among them.
+
+    `ahead`: of steps that need not be finished. None is known of what lies beyond a fault.
+    """
 
     figure: Figure
     known: dict[int, T]
     missing: tuple[int, ...]
+    ahead: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """How Adam moved a parameter, an `AdamStep`."""
+    """How a parameter was moved, an `UpdateStep`."""
 
     row: int
 
-    def reader(self, scope: Scope) -> Callable[[View], AdamStep]:
+    def reader(self, scope: Scope) -> Callable[[View], UpdateStep]:
         """See `Figure`."""
         del scope
         return course_of(self.row)

@@ -12,7 +12,7 @@ import numpy as np
 from rich.style import Style
 
 from engine.timeline.events import Phase
-from engine.timeline.view import AdamStep
+from engine.timeline.update import AdamStep, UpdateStep
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.series import Series
 from microgpt_tui.drawing import theme
@@ -42,7 +42,7 @@ class Adam(Pane):
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         course = frame.course() if _has_course(frame, width, height) else None
-        a = frame.view.adam(frame.parameter)
+        a: UpdateStep | None = frame.view.update(frame.parameter)
         picture, waits = Picture(), "" if a else _waits(frame)
         if waits:
             picture.line().most(waits, width, theme.DIM)
@@ -58,14 +58,17 @@ class Adam(Pane):
             picture.below(_norms(frame, width))
         return picture
 
-    def series(self, frame: Frame, width: int, height: int) -> list[Series[AdamStep]]:
+    def series(self, frame: Frame, width: int, height: int) -> list[Series[UpdateStep]]:
         return [frame.course()] if _has_course(frame, width, height) else []
 
 
 def _about(frame: Frame) -> list[str]:
     """What the weight does: the head and the dimension that its row makes, and which number it multiplies."""
     row = frame.parameter
-    name, i, j = frame.view.recording.matrix_of(row) or ("", 0, 0)
+    name, place = frame.program.parameter_of(row) or ("", ())
+    if len(place) != 2:
+        return []
+    i, j = place
     event = next((e for e in frame.program.stretches(Phase.FORWARD) if e.matrix == name and e.kind == "linear"), None)
     if event is None:
         return []
@@ -89,7 +92,10 @@ def _course_room(width: int) -> int:
 
 def _waits(frame: Frame) -> str:
     before = frame.moment.step - 1
-    left = f"as step {before} left it" if before >= 0 else "no step yet: m and v are 0"
+    left = f"as step {before} left it" if before >= 0 else "no step yet"
+    state = frame.view.optimizer.state
+    if before < 0 and state:
+        left += f": {' and '.join(state)} {'is' if len(state) == 1 else 'are'} 0"
     return f"waits for its turn; {left}" if frame.phase is Phase.UPDATE else left
 
 
@@ -110,19 +116,26 @@ class _Row:
     digits: int = 4
 
 
-def _rows(frame: Frame, a: AdamStep | None, waits: bool) -> list[_Row]:
+WORDS = {
+    "g": ("gradient", "g"), "m": ("momentum", "m"), "v": ("size memory", "v"), "m_hat": ("corrected", "m^"),
+    "v_hat": ("", "v^"), "delta": ("step", ""), "p": ("weight", ""),
+}  # fmt: skip
+"""Quantities of an update in words, and their signs in formulas; others are called by their names."""
+
+
+def _rows(frame: Frame, a: UpdateStep | None, waits: bool) -> list[_Row]:
     """The lines of an update; of one that is to come, what is known without it."""
     if a is None:
         row = frame.parameter
-        m, v = frame.view.moments(row)
+        known = {name: float(value) for name, value in frame.view.state(row).items()}
+        known_values: dict[str, float | None] = (
+            known | {"p": frame.value(row)} | ({"g": frame.gradient(row)} if waits else {})
+        )
+        names = frame.view.optimizer.quantities
+        return [_Row(*WORDS.get(name, (name, "")), None, known_values.get(name), "", "", name) for name in names]
+    if not isinstance(a, AdamStep):
         return [
-            _Row("gradient", "g", None, frame.gradient(row) if waits else None, "", "", "g"),
-            _Row("momentum", "m", None, float(m), "", "", "m"),
-            _Row("size memory", "v", None, float(v), "", "", "v"),
-            _Row("corrected", "m^", None, None, "", "", "m_hat"),
-            _Row("", "v^", None, None, "", "", "v_hat"),
-            _Row("step", "", None, None, "", "", "delta"),
-            _Row("weight", "", None, frame.value(row), "", "", "p"),
+            _Row(*WORDS.get(t.name, (t.name, "")), t.before, t.value, f"= {t.formula}", "", t.name) for t in a.terms
         ]
     shares = [f"{100 * beta:g} % old, {100 * (1 - beta):.3g} % new" for beta in (a.beta1, a.beta2)]
     loss = "the loss falls if the weight " + ("grows" if a.g < 0 else "shrinks")
@@ -148,8 +161,8 @@ def _shortened(rows: list[_Row], room: int) -> list[_Row]:
     """The lines where there is room for few: both corrected numbers in one; then without them, and the last ones."""
     if room >= len(rows):
         return rows
-    if room < len(rows) - 1:
-        return [*rows[:3], *rows[5:]][-max(room, 1) :]
+    if room < len(rows) - 1 or not rows[4].sign.startswith("v"):
+        return [row for row in rows if not row.field.endswith("_hat")][-max(room, 1) :]
     m, v = rows[3], rows[4]
     means = f"v^ {number(v.value)} {v.formula}" if v.formula else ""
     return [*rows[:3], _Row(m.words, m.sign, m.before, m.value, m.formula, means, m.field), *rows[5:]]
@@ -160,7 +173,7 @@ def _digits(before: float, after: float) -> int:
     return next((d for d in range(4, MOST_DIGITS) if number(before, d) != number(after, d)), 4)
 
 
-def _draw(picture: Picture, frame: Frame, row: _Row, width: int, course: Series[AdamStep] | None) -> None:
+def _draw(picture: Picture, frame: Frame, row: _Row, width: int, course: Series[UpdateStep] | None) -> None:
     """One line: name, what it was and is, and where there is room how it is made, what that means, or its past."""
     weight, step = row.field == "p", row.field == "delta"
     line, style = picture.line(), theme.STRONG if weight or step else theme.TEXT
@@ -177,7 +190,9 @@ def _draw(picture: Picture, frame: Frame, row: _Row, width: int, course: Series[
         line.add(f" {row.formula}", theme.DIM)
     if course and course.known:
         sign = -1.0 if step else 1.0
-        values = [sign * getattr(update, row.field) for update in course.known.values()]
+        values = [
+            sign * term.value for update in course.known.values() for term in update.terms if term.name == row.field
+        ]
         _spark(line.to(NUMBERS + formula), frame, values, list(course.known), _course_room(width))
     elif weight and row.means:
         line.most("   ", width - line.width).most(row.means, width - line.width, theme.WARNING)

@@ -28,6 +28,7 @@ class Attention(Pane):
     """The shares of one head, in percent, or of all heads where they fit; in the backward phase their gradients."""
 
     TITLE = "Attention"
+    POSITIONS = True
 
     def heading(self, frame: Frame) -> str:
         if frame.phase is Phase.UPDATE or not frame.config.n_layer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 
 import numpy as np
 from rich.cells import cell_len
@@ -12,10 +11,10 @@ from engine.timeline.events import Phase
 from microgpt_tui.debugger import targets
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
-from microgpt_tui.drawing.cells import Cells, bar, half_row, heat_row, heat_size_for, window
+from microgpt_tui.drawing.cells import Cells, as_matrix, bar, half_row, heat_row, heat_size_for, window
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Picture
-from microgpt_tui.panes.base import Pane
+from microgpt_tui.panes.base import Pane, says
 
 FIGURE = 8  # characters for a norm
 LEAST_MAP = 4  # lines below which a heatmap is left out
@@ -41,13 +40,6 @@ class Gradients(Pane):
         return picture
 
 
-def says(picture: Picture, text: str, width: int, height: int) -> Picture:
-    """Add a sentence, over as many lines as it needs and as there are."""
-    for line in textwrap.wrap(text, width)[: max(1, height)]:
-        picture.line(line, theme.DIM)
-    return picture
-
-
 def known_norm(cells: Cells) -> float | None:
     """The root of the sum of squares of what is known; None if nothing is."""
     values = cells.values[cells.known]
@@ -64,14 +56,14 @@ def _in_order(frame: Frame) -> list[str]:
 def _short(frame: Frame, name: str) -> str:
     """The name of a matrix without its layer, if the model has but one; else with the layer as L0."""
     layer, dot, rest = name.partition(".")
-    if not dot or frame.view.recording.specs[name].layer is None:
+    if not dot or frame.program.specs[name].layer is None:
         return name
     return rest if frame.config.n_layer == 1 else f"{layer.replace('layer', 'L')} {rest}"
 
 
 def _table(picture: Picture, frame: Frame, width: int) -> None:
     """A line for each matrix; the first of those that have just grown is to be seen."""
-    matrices, counts, changed = frame.view.recording.matrices, frame.view.contributions, _changed(frame)
+    matrices, counts, changed = frame.program.parameters, frame.view.contributions, _changed(frame)
     names = _in_order(frame)
     norms = {name: known_norm(frame.grad(matrices[name])) if counts[name][0] else None for name in names}
     scale = max((n for n in norms.values() if n is not None and math.isfinite(n)), default=0.0)
@@ -99,14 +91,14 @@ def _changed(frame: Frame) -> set[str]:
     tick = frame.moment.tick
     first = max(tick - 1, 0) if frame.stepping_inside else frame.event.first
     grown = frame.program.receivers[first:tick]
-    grown = grown[grown < frame.view.recording.n_params]
-    matrices = frame.view.recording.matrices
-    return {name for name, rows in matrices.items() if ((grown >= rows[0, 0]) & (grown <= rows[-1, -1])).any()}
+    grown = grown[grown < frame.program.n_params]
+    matrices = frame.program.parameters
+    return {name for name, rows in matrices.items() if ((grown >= rows.flat[0]) & (grown <= rows.flat[-1])).any()}
 
 
 def _map(picture: Picture, frame: Frame, width: int, height: int) -> None:
     """The chosen matrix's gradient in so many lines, two rows a line where that shows more of it."""
-    rows = frame.view.recording.matrices[frame.matrix]
+    rows = as_matrix(frame.program.parameters[frame.matrix])
     cells, (count, columns) = frame.grad(rows), rows.shape
     scale, size, room = frame.scale(rows, True, frame.matrix), heat_size_for(rows.shape[1], width), height - 1
     halves = count > room and not theme.signs_only and not frame.where.digits

@@ -10,11 +10,9 @@ from itertools import accumulate
 import numpy as np
 from rich.cells import cell_len
 
-from engine.autograd.kernels import ADD, LEAF, MUL, NEG_MAX, POW, RELU
-from engine.autograd.tape import Tensor
-from engine.explain.scalar import FUNCTIONS, Term
-from engine.timeline.events import Phase
-from engine.timeline.view import AdamStep
+from engine.timeline.events import Event, Phase
+from engine.timeline.explainer import Term
+from engine.timeline.update import AdamStep, UpdateStep
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.numbers import exact, number, percent, plain
@@ -22,6 +20,7 @@ from microgpt_tui.drawing.picture import Picture
 from microgpt_tui.operations.row_labels import linear_rows
 from microgpt_tui.panes.base import Pane
 
+PRODUCT = "×"  # what `Explainer.operation` calls a product
 FIGURE = 8  # characters for a number
 BORDER = 2  # characters of a line that the title has no room for
 USUAL = 30  # characters of a line at 120 columns
@@ -49,9 +48,9 @@ class Inspector(Pane):
             _headed(picture, "value", frame.value(row), width, full=height >= TALL)
             return picture.below(_making(frame, row, width, max(height - 2, 9)))
         _value(picture, frame, row, width)
-        if frame.phase is Phase.UPDATE and row < frame.view.recording.n_params:
-            adam = frame.view.adam(row)
-            picture.below(_update(adam, width) if adam else _words("waits for its turn", width))
+        if frame.phase is Phase.UPDATE and row < frame.program.n_params:
+            update = frame.view.update(row)
+            picture.below(_update(update, width) if update else _words("waits for its turn", width))
         picture.below(_making(frame, row, width, height - picture.height - 1))
         return picture.below(_all_terms(frame, row, width))
 
@@ -65,26 +64,26 @@ def _title(frame: Frame) -> str:
 
 def _places(frame: Frame, words: tuple[str, str]) -> list[str]:
     """Its head, its dimension in the head, and its position where that is another one than the stage's."""
-    tensor = frame.explain.tensor(frame.selected)
-    if tensor is None:
+    event = frame.program.event_of(frame.selected)
+    if event is None:
         return []
-    found, event = [], frame.program.find(Phase.FORWARD, (tensor.name, tensor.pos, tensor.layer, tensor.head))
-    if tensor.head is not None:
-        found.append(f"{words[0]}{tensor.head}")
-    elif event is not None and event.kind == "linear":
+    found = []
+    if event.head is not None:
+        found.append(f"{words[0]}{event.head}")
+    elif event.kind == "linear":
         heads = sum(bool(head) for head, _ in linear_rows(frame, event))
-        place = np.flatnonzero(tensor.rows == frame.selected)
+        place = np.flatnonzero(event.rows == frame.selected)
         if heads and len(place):
-            head, dim = divmod(int(place[0]), len(tensor.rows) // heads)
+            head, dim = divmod(int(place[0]), event.rows.size // heads)
             found.append(f"{words[0]}{head}" + f", dim {dim}")
-    if tensor.pos is not None and tensor.pos != frame.stretch.pos:
-        found.append(f"{words[1]}{tensor.pos}")
+    if event.pos is not None and event.pos != frame.stretch.pos:
+        found.append(f"{words[1]}{event.pos}")
     return found
 
 
-def _name(frame: Frame, row: int, own: Tensor | None = None) -> str:
+def _name(frame: Frame, row: int, own: Event | None = None) -> str:
     """A scalar's name, with its head and its position where they are others than those of `own`, or of the stage."""
-    tensor = frame.explain.tensor(row)
+    tensor = frame.program.event_of(row)
     if tensor is None:
         return frame.explain.name(row)
     pos, head = (frame.stretch.pos, None) if own is None else (own.pos, own.head)
@@ -92,21 +91,22 @@ def _name(frame: Frame, row: int, own: Tensor | None = None) -> str:
     return frame.explain.name(row) + place + (f" pos {tensor.pos}" if tensor.pos not in (None, pos) else "")
 
 
-def _role(frame: Frame, row: int, tensor: Tensor | None) -> str:
+def _role(frame: Frame, row: int, event: Event | None) -> str:
     """A scalar as the operation that makes a tensor speaks of it: x[11], w[0,11]. Its name, if it is no operand."""
-    for name, rows in tensor.operation.operands.items() if tensor else ():
+    for name, rows in event.operands.items() if event else ():
         place = np.argwhere(rows == row)
         if len(place):
             return f"{name}[{','.join(map(str, place[0]))}]"
-    return frame.explain.factor_name(row)
+    name = frame.explain.name(row)
+    return f"({name})" if " " in name else name
 
 
 # Its value, and the graph around it.
 
 
 def _value(picture: Picture, frame: Frame, row: int, width: int) -> None:
-    value, tensor = frame.value(row), frame.explain.tensor(row)
-    share = tensor is not None and tensor.operation.kind == "softmax" and bool(np.any(tensor.rows == row))
+    value, event = frame.value(row), frame.program.event_of(row)
+    share = event is not None and event.kind == "softmax" and bool(np.any(event.rows == row))
     _headed(picture, "", value, width, percent(value) if share else number(value))
     made = frame.view.made(row)
     if made is not None:
@@ -154,22 +154,24 @@ class _Making:
     def __init__(self, frame: Frame, row: int) -> None:
         self.frame, self.row = frame, row
         explain = frame.explain
-        self.tensor, self.op = explain.tensor(row), int(explain.recording.op[row])
+        self.event, self.sign = frame.program.event_of(row), explain.operation(row)
         self.sum = explain.terms(row)
         self.parts = self.sum or explain.children(row)
 
     def _title(self) -> str:
-        count, op = len(self.parts), self.op
+        count, sign = len(self.parts), self.sign
         if self.sum:
-            products = all(self.frame.explain.recording.op[part] == MUL for part in self.sum)
+            products = all(self.frame.explain.operation(part) == PRODUCT for part in self.sum)
             return f"made of {count} {'products' if products else 'numbers, added'}"
-        if op in (ADD, MUL):
-            return "made of 2 numbers, added" if op == ADD else "made of 2 factors"
-        if op == NEG_MAX:
+        if sign == "+":
+            return f"made of {count} numbers, added"
+        if sign == PRODUCT:
+            return f"made of {count} factors"
+        if sign == "−max":
             return f"minus the largest of {count}"
-        if op == RELU:
+        if sign == "relu":
             return "made of 1 number, 0 if it is negative"
-        return "a number to the power of another" if op == POW else f"{FUNCTIONS[op].rstrip('(')} of"
+        return "a number to the power of another" if sign.startswith("^") and count == 2 else f"{sign} of"
 
     def draw(self, width: int, room: int) -> Picture:
         """The parts, largest first where not all have room, as many as there are lines for; the rest together."""
@@ -194,27 +196,28 @@ class _Making:
         return picture
 
     def _leaf(self, width: int) -> Picture:
-        if self.row >= self.frame.view.recording.n_params:
+        frame = self.frame
+        if self.row >= frame.program.n_params:
             return _words("a constant", width)
-        m, v = self.frame.view.moments(self.row)
         picture = _words("a parameter: training moves it", width)
-        return picture.below(_words(f"Adam's m {number(float(m))}  v {number(float(v))}", width))
+        state = "  ".join(f"{name} {number(float(value))}" for name, value in frame.view.state(self.row).items())
+        return picture.below(_words(f"{frame.view.optimizer.name}'s {state}", width)) if state else picture
 
     def _part(self, picture: Picture, part: int, value: float | None, width: int) -> None:
         """One part; a product by its factors, which are written out in numbers where there is room."""
         frame, explain = self.frame, self.frame.explain
-        kids = explain.children(part) if self.sum and explain.recording.op[part] == MUL else []
+        kids = explain.children(part) if self.sum and explain.operation(part) == PRODUCT else []
         if not kids or explain.is_named(part):
-            names = [_name(frame, part, self.tensor), _role(frame, part, self.tensor)]
-            if explain.recording.op[part] == LEAF and part >= explain.recording.n_params:
+            names = [_name(frame, part, self.event), _role(frame, part, self.event)]
+            if part >= frame.program.n_params and not explain.children(part):
                 names = ["constant"]
             elif explain.terms(part):
                 names[1] = "sum"
             fitting = (name for name in names if cell_len(name) + FIGURE + 2 <= width)
             _entry(picture, next(fitting, names[-1]), value, width, part)
             return
-        kids = kids[::-1] if kids[0] < frame.view.recording.n_params else kids  # the input, then the weight
-        text = " · ".join(_role(frame, kid, self.tensor) for kid in kids)
+        kids = kids[::-1] if kids[0] < frame.program.n_params else kids  # the input, then the weight
+        text = " · ".join(_role(frame, kid, self.event) for kid in kids)
         factors = [number(frame.used_value(kid)) for kid in kids]
         _entry(picture, text, value, width, part, f"{' · '.join(factors)} =" if value is not None else "")
 
@@ -244,18 +247,19 @@ Use = list[int]
 def _uses(frame: Frame, row: int) -> list[Use]:
     """The scalars with a name that a scalar goes into, those of a tensor together."""
     found: dict[tuple[int, str], Use] = {}
-    for user in frame.explain.users(row):
+    constant = row >= frame.program.n_params and not frame.explain.children(row)
+    for user in () if constant else frame.explain.users(row):
         goal = frame.explain.goal(user)
-        tensor = frame.explain.tensor(goal)
-        if tensor is not None and goal != row:
-            rows = found.setdefault((tensor.first, frame.explain.name(goal).partition("[")[0]), [])
+        event = frame.program.event_of(goal)
+        if event is not None and goal != row:
+            rows = found.setdefault((event.index, frame.explain.name(goal).partition("[")[0]), [])
             if goal not in rows:
                 rows.append(goal)
     return list(found.values())
 
 
 def _list_uses(picture: Picture, frame: Frame, uses: list[Use], width: int, room: int) -> None:
-    own, rows = frame.explain.tensor(frame.selected), len(uses)
+    own, rows = frame.program.event_of(frame.selected), len(uses)
     shown = uses if rows <= room else uses[: room - 1]
     for goals in shown:
         first, name = goals[0], _name(frame, goals[0], own)
@@ -318,7 +322,7 @@ def _path(picture: Picture, frame: Frame, width: int, room: int) -> None:
     rows = [edge.row for edge in reversed(edges)] + [frame.selected]
     locals_ = [edge.local for edge in reversed(edges)]
     products = list(accumulate(locals_, lambda product, local: product * local, initial=1.0))
-    own = frame.explain.tensor(frame.selected)
+    own = frame.program.event_of(frame.selected)
     left_out = range(1, len(rows) - room + 3) if len(rows) > room - 1 else range(0)
     for i in range(len(rows)):
         if i in left_out:
@@ -369,18 +373,14 @@ def _all_terms(frame: Frame, row: int, width: int) -> Picture:
 # Its update.
 
 
-def _update(a: AdamStep, width: int) -> Picture:
-    """The lines of Adam with this parameter's numbers."""
+def _update(update: UpdateStep, width: int) -> Picture:
+    """The lines of the optimizer with this parameter's numbers."""
     picture = Picture()
-    g = f"({number(a.g)})" if a.g < 0 else number(a.g)  # -0.2² would be minus the square
-    for text, result in (
-        (f"m = {a.beta1:g}·{number(a.m_before)} + {1 - a.beta1:.3g}·{number(a.g)}", a.m),
-        (f"v = {a.beta2:g}·{number(a.v_before)} + {1 - a.beta2:.3g}·{g}²", a.v),
-        (f"m^ = m / {a.fix1:.4g}", a.m_hat),
-        (f"v^ = v / {a.fix2:.4g}", a.v_hat),
-        (f"step = −{plain(a.learning_rate)}·m^ / (√v^ + 1e-8)", 0.0 - a.delta),
-        (f"weight = {number(a.p_before)} + step", a.p),
-    ):
+    if isinstance(update, AdamStep):
+        lines = _adam(update)
+    else:
+        lines = [(f"{term.name} = {term.formula}", term.value) for term in update.terms]
+    for text, result in lines:
         figure = f" = {number(result)}"
         if len(text) + len(figure) <= width:
             picture.line().fit(text, width - len(figure), theme.TEXT).add(figure, theme.signed(result))
@@ -389,3 +389,15 @@ def _update(a: AdamStep, width: int) -> Picture:
                 picture.line(part, theme.TEXT)
             picture.line().fit(figure, width, theme.signed(result), right=True)
     return picture
+
+
+def _adam(a: AdamStep) -> list[tuple[str, float]]:
+    g = f"({number(a.g)})" if a.g < 0 else number(a.g)  # -0.2² would be minus the square
+    return [
+        (f"m = {a.beta1:g}·{number(a.m_before)} + {1 - a.beta1:.3g}·{number(a.g)}", a.m),
+        (f"v = {a.beta2:g}·{number(a.v_before)} + {1 - a.beta2:.3g}·{g}²", a.v),
+        (f"m^ = m / {a.fix1:.4g}", a.m_hat),
+        (f"v^ = v / {a.fix2:.4g}", a.v_hat),
+        (f"step = −{plain(a.learning_rate)}·m^ / (√v^ + 1e-8)", 0.0 - a.delta),
+        (f"weight = {number(a.p_before)} + step", a.p),
+    ]

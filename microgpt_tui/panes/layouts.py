@@ -66,7 +66,7 @@ def usual(room: Room, phase: Phase) -> Split:
 def plan(phase: Phase, size: Size, watches: bool = False, running: bool = False) -> Split:
     """The split for a phase on a terminal of this size; where it is large, with the watches if there are any.
 
-    While training runs, its curve has the room of the outline.
+    While training runs, its curve has the room of the map.
     """
     room = room_of(size)
     if room == "narrow" and running:
@@ -75,7 +75,7 @@ def plan(phase: Phase, size: Size, watches: bool = False, running: bool = False)
     if room == "wide" and watches and size.height >= 54:  # in less, nothing would be left of the inspector
         host = "inspector" if "inspector" in panes_of(split) else "source"
         split = renamed(split, {host: below((REST, host), (7, "watches"))})
-    return renamed(split, {"program": "training", "training": "program"}) if running else split
+    return renamed(split, {"map": "training", "training": "map"}) if running else split
 
 
 def spotlit(names: Sequence[str], room: Size) -> Split:

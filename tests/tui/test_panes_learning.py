@@ -227,7 +227,7 @@ def test_one_weight_shows_the_arithmetic_of_the_selected_parameter() -> None:
     run = session()
     row = int(run.recording.matrices["lm_head"][1, 2])
     frame = at(Moment(2, Phase.UPDATE, 10**9), row=row)
-    step = frame.view.adam(row)
+    step = frame.view.update(row)
     assert step is not None
     for width, height in ((88, 6), (80, 30), (30, 9)):
         text = Adam("p").draw(frame, width, height).text()
@@ -242,7 +242,7 @@ def test_the_step_of_one_weight_has_the_sign_with_which_it_is_added() -> None:
     for row in map(int, run.recording.matrices["layer0.attn_wq"][:, 0]):
         frame = at(Moment(2, Phase.UPDATE, 10**9), row=row)
         lines = Adam("p").draw(frame, 88, 6).text().splitlines()
-        step = frame.view.adam(row)
+        step = frame.view.update(row)
         assert step is not None
         shown = float(next(line for line in lines if line.startswith("step ")).split()[1])
         assert np.sign(shown) == np.sign(step.p - step.p_before)
@@ -263,7 +263,7 @@ def test_one_weight_waits_for_its_turn_and_shows_what_the_last_step_left() -> No
     ):
         frame = at(moment, row=row)
         lines = Adam("p").draw(frame, 80, 9).text().splitlines()
-        m, v = frame.view.moments(row)
+        m, v = frame.view.state(row).values()
         assert says in lines[0]
         found = {line.split()[0]: line.split()[-1] for line in lines[1:]}
         assert (found["momentum"], found["size"]) == (number(float(m)), number(float(v)))
@@ -287,7 +287,7 @@ def test_a_weight_that_an_update_leaves_as_it_was_is_not_said_to_have_moved(
     wte = run.recording.matrices["wte"]
     unused = next(i for i in range(len(wte)) if i not in run.program.inputs)
     row = int(wte[unused if "m is 0" in why else run.program.inputs[0], 0])
-    update = run.view().adam(row)
+    update = run.view().update(row)
     assert update is not None
     assert (update.p, update.unmoved) == (update.p_before, why)
     stretch = next(s for s in run.program.stretches(Phase.UPDATE) if s.name == "wte")
