@@ -20,6 +20,7 @@ from microgpt_tui.drawing.picture import Picture
 from microgpt_tui.operations.row_labels import linear_rows
 from microgpt_tui.panes.base import Pane
 
+FUNCTIONS = ("exp", "log")  # operations whose sign says what they are
 PRODUCT = "×"  # what `Explainer.operation` calls a product
 FIGURE = 8  # characters for a number
 BORDER = 2  # characters of a line that the title has no room for
@@ -171,14 +172,21 @@ class _Making:
             return f"minus the largest of {count}"
         if sign == "relu":
             return "made of 1 number, 0 if it is negative"
-        return "a number to the power of another" if sign.startswith("^") and count == 2 else f"{sign} of"
+        if sign.startswith("^") and count == 2:
+            return "a number to the power of another"
+        return f"{sign} of" if sign in FUNCTIONS else f"made of {count}"
 
     def draw(self, width: int, room: int) -> Picture:
         """The parts, largest first where not all have room, as many as there are lines for; the rest together."""
         frame = self.frame
         if not self.parts:
             return self._leaf(width)
-        picture, values = _words(self._title(), width), {part: frame.used_value(part) for part in self.parts}
+        title, values = self._title(), {part: frame.used_value(part) for part in self.parts}
+        picture = _words(title, width)
+        if title == f"made of {len(self.parts)}":  # an operation that has no words of its own
+            formula = "".join(text for text, _ in frame.explain.names_in_formula(self.row))
+            for text in textwrap.wrap(f"= {formula}", width, subsequent_indent="  "):
+                picture.line(text, theme.DIM)
         shown = list(self.parts)
         if len(shown) > room:
             known = sorted((part for part in shown if values[part] is not None), key=lambda p: -abs(values[p] or 0.0))
