@@ -25,6 +25,7 @@ PRODUCT = "×"  # what `Explainer.operation` calls a product
 FIGURE = 8  # characters for a number
 BORDER = 2  # characters of a line that the title has no room for
 USUAL = 30  # characters of a line at 120 columns
+WIDEST = 64  # characters of a line: names and numbers stay near to each other
 FACTORS = 48  # characters of a line from which on products are written out
 TERMS = 5  # terms of a gradient that are listed before the rest is only counted
 TALL = 20  # lines from which on a gradient's terms are listed
@@ -41,7 +42,7 @@ class Inspector(Pane):
         return next((f"{title} · {p}" for p in places if p and len(title) + len(p) + 3 <= room), title)
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
-        picture, row = Picture(), frame.selected
+        picture, row, width = Picture(), frame.selected, min(width, WIDEST)
         if cell_len(f"{self.TITLE} ─ {_title(frame)}") > width - BORDER:  # the border has no room for it
             picture.line().most(_title(frame), width, theme.NEW)
         if frame.backward:
