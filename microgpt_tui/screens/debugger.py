@@ -32,7 +32,7 @@ from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.debugger.series_loader import SeriesLoader
 from microgpt_tui.debugger.state import DebuggerState
 from microgpt_tui.debugger.stops import StopsController
-from microgpt_tui.debugger.what_if import WhatIfController
+from microgpt_tui.debugger.what_if import WhatIfController, in_words
 from microgpt_tui.dialogs.ablations import PartsScreen, in_question
 from microgpt_tui.dialogs.branches import BranchesScreen, Wish
 from microgpt_tui.dialogs.breakpoints import BreakpointsScreen
@@ -210,7 +210,7 @@ class DebuggerScreen(Screen[None]):
             self._copy, self._copy_of = step_copy_of(session), session
         around = Context(
             fault, past, names, state.annotations, state.live, split, what_if.branch, what_if.beside, state.path,
-            state.watch, self._copy,
+            state.watch, self._copy, in_words(what_if.changes),
         )  # fmt: skip
         return Frame(session.view(), state.where, around)
 
