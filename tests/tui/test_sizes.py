@@ -34,7 +34,7 @@ async def test_the_screen_is_filled_and_nothing_stands_outside(size: tuple[int, 
         lines = text(pilot).splitlines()
         assert len(lines) == size[1]
         assert all(len(line) <= size[0] for line in lines)
-        assert "step 0 of 50" in lines[0]
+        assert "step 0/50" in lines[0]
         assert "next" in lines[-1]
         for pane in (pane for pane in screen(pilot).query(Pane) if pane.display):
             assert all(line.width <= pane.size.width for line in pane.picture.lines), pane.id
