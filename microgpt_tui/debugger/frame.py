@@ -110,8 +110,8 @@ class Context:
     """What panes show of more than the moment: a fault, figures of earlier steps (more may come while the frame is
     shown), names sampled on the way by the step before which they were, what the user keeps, how a run moves, how many
     documents it is trained on and how many are held out, if any are, the branch that it is (None: the original) and
-    the one that it is compared with; the chosen gradient path, if any, and the line of the chosen watch; and a copy of
-    the step for scales and for what was before an event.
+    the one that it is compared with; the chosen gradient path, if any, and the line of the chosen watch; a copy of
+    the step for scales and for what was before an event; and the id of the chosen or zoomed pane, if any.
     """
 
     fault: str | None = None
@@ -125,6 +125,7 @@ class Context:
     path: PathChoice | None = None
     watch: int = 0
     copy: StepCopy | None = None
+    pane: str | None = None
 
 
 class Frame:

@@ -28,7 +28,7 @@ class Explanation(Pane, can_focus=False):
         for sentence, style in zip(sentences(frame), styles, strict=False):
             lines = textwrap.wrap(sentence, width - 2)
             if picture.height + len(lines) > height and picture.height:
-                break
+                continue  # a shorter one may fit
             for text in lines[:height]:
                 picture.line(f" {text}", style)
         return picture

@@ -45,7 +45,7 @@ async def test_at_80_by_24_panes_come_up_over_the_stage() -> None:
         shown = set(drawn(pilot))
         assert "stage" in shown
         assert not shown & {"program", "inspector", "source"}
-        for key, pane in (("2", "program"), ("3", "inspector"), ("4", "source")):
+        for key, pane in (("1", "program"), ("3", "source"), ("4", "inspector")):
             await pilot.press(key)
             await pilot.pause()
             assert pane in drawn(pilot)
@@ -71,7 +71,7 @@ async def test_z_zooms_a_pane_that_came_up_over_the_stage_and_then_gives_the_roo
 
 async def test_tab_goes_through_the_panes_also_where_one_has_all_the_room() -> None:
     async with debugger((80, 24)) as pilot:
-        for keys, pane in (("tab", "program"), ("tab", "inspector"), ("shift+tab", "program"), ("shift+tab", "stage")):
+        for keys, pane in (("tab", "source"), ("tab", "inspector"), ("shift+tab", "source"), ("shift+tab", "stage")):
             await pilot.press(keys)
             await pilot.pause()
             assert list(screen(pilot).query_one(PaneGrid).displayed_children) == [screen(pilot).query_one(f"#{pane}")]
@@ -92,7 +92,7 @@ async def test_tab_goes_through_the_panes_also_where_one_has_all_the_room() -> N
 async def test_z_zooms_the_chosen_pane_and_gives_the_room_back() -> None:
     async with debugger((120, 36)) as pilot:
         before = drawn(pilot)
-        await pilot.press("4", "z")
+        await pilot.press("3", "z")
         await pilot.pause()
         source = screen(pilot).query_one("#source", Pane)
         assert source.size.height > 20
@@ -151,7 +151,7 @@ async def test_no_theme_leaves_colours_on_the_next_one() -> None:
     async with debugger((200, 60)) as pilot:
         for name in reversed(colours):
             pilot.app.theme = name
-            strange = set().union(*colours.values()) - colours[name]
+            strange = set().union(*colours.values()) - colours[name] - {"#000000"}  # what stands on yellow is black
             for _ in range(9):
                 await pilot.press("n")
                 await pilot.pause()
@@ -160,11 +160,11 @@ async def test_no_theme_leaves_colours_on_the_next_one() -> None:
                 assert not {style.color.name for style in styles if style.color} & strange
 
 
-STRIPS = "#timeline, #explanation, #shortcuts, #footing"
+STRIPS = "#timeline, #explanation, #legend, #hint, #shortcuts, #footing"
 FAULT = NumericFault(step=0, doc="anna", pos=None, tensor="loss", row=9, reason="the logarithm of 0")
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])
+@pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 36), (160, 45), (200, 60)])
 @pytest.mark.parametrize("words", [["Short."], [f"{i} " + "A sentence that is long. " * 6 for i in range(9)]])
 async def test_notifications_stand_over_the_panes_alone(
     size: tuple[int, int], words: list[str], tmp_path: Path
