@@ -500,9 +500,14 @@ class DebuggerScreen(Screen[None]):
 
     @at_rest
     def action_unwatch(self) -> None:
-        """Remove the chosen watch."""
-        if self.state.annotations.watches:
-            self.stops.unwatch(self.state.annotations.watches[self.state.watch])
+        """Remove the chosen watch; without one, compare, which the same key does elsewhere."""
+        watches = self.state.annotations.watches
+        if watches:
+            text = watches[self.state.watch]
+            self.stops.unwatch(text)
+            self.notify(f"No longer watched: {text}.", timeout=3, markup=False)
+        else:
+            self.action_compare()
 
     # What if.
 
