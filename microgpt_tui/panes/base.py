@@ -108,22 +108,48 @@ class Pane(PictureView, can_focus=True):
     def neighbour(self, dx: int, dy: int) -> int | None:
         """The row of the scalar next to the selected one on the picture, in a direction; None at the edge.
 
-        A scalar may stand in several places, a strip and a table below it, say: the cursor goes on from where it was.
+        The next one of its own tensor comes first, then any other. A scalar may stand in several places, a strip and a
+        table below it, say: the cursor goes on from where it was.
         """
         if self.frame is None:
             return None
         spots = [s for s in self.picture.spots() if isinstance(s.target, int)]
         others = [s for s in spots if s.target != self.frame.selected]
-        # Before it has gone anywhere, sideways follows the first of these places, up and down the last.
-        y, x = self._spot or ((0, 0) if dx else (self.picture.height, 0))
-        places = sorted(set(spots) - set(others), key=lambda s: _distance(s, y, x))
-        ways = ([s for s in others if _lies(s, here, dx, dy)] for here in places)
-        way, here = next(((way, here) for way, here in zip(ways, places, strict=True) if way), (others, None))
-        if not way or (places and here is None):
-            return None
-        spot = min(way, key=lambda s: _distance(s, here.y, here.x)) if here else way[0]
-        self._spot = spot.y, spot.x
-        return spot.target  # type: ignore[return-value]
+        places = set(spots) - set(others)
+        own = self._of_same_tensor(others)
+        # Before it has gone anywhere, up and down among all follows the last of these places, else the first.
+        last = (0, 0) if dx else (self.picture.height, 0)
+        nearest = min(places, key=lambda s: _distance(s, *(self._spot or (0, 0))), default=None)
+        found = self._next({nearest}, own, (0, 0), dx, dy) if nearest else None
+        found = found or self._next(places, others, self._spot or last, dx, dy)
+        if found is not None:
+            self._spot = found.y, found.x
+        return None if found is None else found.target  # type: ignore[return-value]
+
+    def _of_same_tensor(self, spots: Sequence[Spot]) -> list[Spot]:
+        """Those that belong to the tensor or the matrix of the selected scalar."""
+        assert self.frame is not None
+        name = self.frame.name_of(self.frame.selected)
+        if name is None:
+            return []
+        names = {row: self.frame.name_of(row) for row in {s.target for s in spots if isinstance(s.target, int)}}
+        return [s for s in spots if names[s.target] == name]  # type: ignore[index]
+
+    def _next(self, places: set[Spot], spots: list[Spot], start: tuple[int, int], dx: int, dy: int) -> Spot | None:
+        """The nearest of these in a direction from one of the places, the one nearest to the start first."""
+        for here in sorted(places, key=lambda s: _distance(s, *start)):
+            way = [s for s in spots if _lies(s, here, dx, dy)]
+            if dy and self._in_row(here, spots):
+                way = [s for s in spots if _lies(s, here, dy, 0)]
+            if way:
+                return min(way, key=lambda s: _distance(s, here.y, here.x))
+        return spots[0] if spots and not places else None
+
+    def _in_row(self, here: Spot, spots: list[Spot]) -> bool:
+        """Whether the place is in what the operation makes, from left to right: then down is on, and up is back."""
+        assert self.frame is not None
+        made = {int(row) for row in self.frame.operation.rows.flat} if self.frame.operation.rows.ndim < 2 else set()
+        return here.target in made and any(s.y == here.y and s.target in made for s in spots)
 
 
 def _distance(spot: Spot, y: int, x: int) -> tuple[int, int]:

@@ -79,6 +79,30 @@ async def test_the_hint_follows_the_chosen_pane() -> None:
         assert line.picture.text().startswith(" ↑↓ a number   2:")
 
 
+@pytest.mark.parametrize("size", [(120, 36), (200, 60)])
+async def test_up_and_down_go_from_row_to_row_as_the_hint_says(size: tuple[int, int]) -> None:
+    async with debugger(size, names()) as pilot:
+        here = screen(pilot)
+
+        async def chosen(*keys: str) -> str:
+            for key in keys:
+                await pilot.press(key)
+                await pilot.pause()
+            return here.frame.explain.name(here.frame.selected)
+
+        assert await chosen("down") == "embed[1]"  # what lies from left to right is gone through as well
+        assert await chosen("up", "n", "n", "n") == "q[0]"
+        assert [await chosen("down") for _ in range(3)] == ["q[1]", "q[2]", "q[3]"]
+        assert await chosen("up") == "q[2]"
+        here.navigator.go(here.session.program.ends(Phase.FORWARD)["attn_weights", 2, 0, 1])
+        assert [await chosen("up"), await chosen("down")] == ["attn_weights[1]", "attn_weights[2]"]
+        here.navigator.go(here.session.program.ends(Phase.UPDATE)["layer0.attn_wq", None, 0, None])
+        before = await chosen("2", "left", "up")
+        below = await chosen("down")
+        row, column = re.findall(r"\d+(?=[,\]])", before)
+        assert below == f"layer0.attn_wq[{int(row) + 1},{column}]"
+
+
 @pytest.mark.parametrize("size", FIVE)
 async def test_hints_stand_above_the_keys_where_there_is_room(size: tuple[int, int]) -> None:
     async with debugger(size) as pilot:

@@ -101,7 +101,7 @@ async def test_the_cell_cursor_moves_and_the_inspector_follows() -> None:
     async with debugger() as pilot:
         await pilot.press("down")
         assert "embed[1]" in screen(pilot).query_one("#inspector", Pane).picture.text()
-        await pilot.press("up", "1", "right")
+        await pilot.press("up", "2", "right")
         inspector = screen(pilot).query_one("#inspector", Pane).picture.text()
         assert inspector.splitlines()[0].split()[0] == "embed[1]"
         await pilot.press("down", "down", "left")
