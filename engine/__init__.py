@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from engine.run.session import Session
     from engine.run.stops import Stop, Stops, continue_to, evaluate, reverse_continue
     from engine.timeline.events import Event, EventValues, Moment, Phase, StepProgram
+    from engine.timeline.run import Run
 
 __all__ = [
     "CHECKS",
@@ -57,6 +58,7 @@ __all__ = [
     "Moment",
     "NumericFault",
     "Phase",
+    "Run",
     "Scope",
     "Session",
     "StepProgram",
@@ -95,6 +97,7 @@ _MODULES = {
     "expressions.scope": ("Scope",),
     "run.stops": ("Stop", "Stops", "evaluate", "reverse_continue", "continue_to"),
     "timeline.events": ("EventValues", "Moment", "Phase", "StepProgram", "Event"),
+    "timeline.run": ("Run",),
     "run.session": ("Session",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

@@ -26,7 +26,7 @@ from textual.screen import Screen
 from textual.theme import Theme, ThemeProvider
 from textual.worker import WorkerFailed
 
-from engine import DataError, EngineError, Session
+from engine import DataError, EngineError, Run
 from engine.errors import is_out_of_memory, is_out_of_threads
 from engine.model.dataset import checksum
 from engine.run.branches import Branches
@@ -244,7 +244,12 @@ class MicrogptApp(ThemedApp):
             self.notify("The run is on its way to another moment; save it when it has arrived.", timeout=3)
             return
         given = screen.player.lecture.chapter.data if isinstance(screen, LectureScreen) else self.start.path
-        self.push_screen(SaveScreen(screen.what_if.snapshot(str(given) if given else None)))
+        try:
+            saved = screen.what_if.snapshot(str(given) if given else None)
+        except EngineError as error:
+            self.notify(f"{error}.", severity="warning", timeout=8, markup=False)
+        else:
+            self.push_screen(SaveScreen(saved))
 
     # Lectures.
 
@@ -285,7 +290,7 @@ class MicrogptApp(ThemedApp):
         self.push_screen(OpeningScreen(Start(config, docs)))
         return True
 
-    async def give(self, lecture: Lecture, session: Session, motion: RunController | None = None) -> None:
+    async def give(self, lecture: Lecture, session: Run, motion: RunController | None = None) -> None:
         """Show a chapter in place of the one before, on a run of its own.
 
         `motion` is the controller of the chapter before. While its thread still moves the run, a copy is used.

@@ -147,8 +147,8 @@ def _fits(saved: SavedSession, screen: DebuggerScreen) -> bool:
     """Whether the run has the row, layer, head and matrix of the saved focus."""
     where, session = saved.where, screen.session
     return (
-        (where.row or 0) < len(session.recording)
+        (where.row or 0) < session.program.n_rows
         and (where.layer or 0) < max(session.config.n_layer, 1)
         and (where.head or 0) < session.config.n_head
-        and (where.matrix is None or where.matrix in session.recording.matrices)
+        and (where.matrix is None or where.matrix in session.program.parameters)
     )

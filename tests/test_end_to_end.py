@@ -18,7 +18,7 @@ def test_a_person_steps_through_a_training_step_and_quits() -> None:
         first = term.wait("FORWARD", "reads BOS, must say m")
         assert "mignon" not in first
         term.press("n", "n", "n")
-        term.wait("one dot product a row", "-0.1012")  # q[0], as the figures of the original have it
+        term.wait("q = attn_wq · x", "-0.1012")  # q[0], as the figures of the original have it
         term.press("f")
         term.wait("BACKWARD", "3.3962")
         term.press("f")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -22,6 +23,25 @@ def test_import_contracts() -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     assert " 0 broken" in result.stdout
     assert " 0 kept" not in result.stdout  # there is something to keep
+
+
+BUILDERS = ("cli", "screens/loading.py")
+OF_SESSIONS = {"Session", "TapeProgram", "TapeView", "TapeExplainer", "Workspace", "Recording"}
+
+
+def test_only_what_opens_a_run_knows_sessions() -> None:
+    """All else in the app speaks to the protocol `Run`, whatever the run is."""
+    app = ROOT / "microgpt_tui"
+    found = {
+        f"{file.relative_to(app).as_posix()}: {alias.name}"
+        for file in app.rglob("*.py")
+        if not file.relative_to(app).as_posix().startswith(BUILDERS)
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom | ast.Import)
+        for alias in node.names
+        if alias.name in OF_SESSIONS or "engine.run.session" in (alias.name, getattr(node, "module", None))
+    }
+    assert not found
 
 
 def test_training_imports_nothing_of_the_terminal() -> None:

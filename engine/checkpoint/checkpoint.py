@@ -28,11 +28,13 @@ from engine.model.dataset import Origin
 from engine.model.recording import Floats, Progress
 from engine.model.tokenizer import Tokenizer
 from engine.run.branches import Branch
+from engine.run.capabilities import savable
 from engine.run.session import Session
 from engine.text import shortened, told
 from engine.timeline.events import Moment
 from engine.timeline.history import FigureTable, History
 from engine.timeline.keyframes import Keyframe, Keyframes
+from engine.timeline.run import Run
 from engine.timeline.validation import Validation
 
 VERSION = 2
@@ -133,12 +135,14 @@ def resume(run: Checkpoint, docs: list[str], progress: Progress | None = None) -
 
 
 def snapshot(
-    session: Session, path: str | None = None, branches: tuple[Branch, ...] = (), branch: str | None = None
+    run: Run, path: str | None = None, branches: tuple[Branch, ...] = (), branch: str | None = None
 ) -> Checkpoint:
     """The run at its moment. `path` is the file that its documents were read from, None for the bundled names.
 
-    It has to be the original of its branches; `branch` is the one that the user is in.
+    It has to be the original of its branches; `branch` is the one that the user is in. Raises CheckpointError for a
+    run that cannot be saved.
     """
+    session = savable(run)
     start, history = session.start_of_step(), session.history
     matrices = session.recording.matrices
     params, m, v = ({name: flat[rows] for name, rows in matrices.items()} for flat in (start.params, start.m, start.v))

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from engine.errors import WhyError
-from engine.explain.scalar import Explainer
 from engine.model.recording import Floats
-from engine.timeline.view import Mask, View
+from engine.timeline.explainer import Explainer
+from engine.timeline.view import Mask, TapeView, View, tape_view
 
 MOST_TRIED = 50_000  # unfinished paths; ties could make them many
 
@@ -53,17 +53,18 @@ class GradientPaths:
     """Finds the paths of one document's graph. Raises WhyError while its loss is not known, or if it is not finite."""
 
     def __init__(self, view: View) -> None:
-        self.program = view.program
+        tape = tape_view(view, "the paths of a gradient")
+        self.program = tape.program
         loss = view.loss
         if loss is None:
             raise WhyError("the loss is not known at this moment, so no chain leads to it; go on to the backward phase")
         if not np.isfinite(loss):
             raise WhyError(f"the loss is {loss}, and no chain leads to such a number; look at a step before this one")
         self._edges: dict[int, list[Edge]] = {}
-        self._best = np.zeros(len(view.recording))
-        self._flows, self._local = self._derivatives(view)
+        self._best = np.zeros(len(tape.recording))
+        self._flows, self._local = self._derivatives(tape)
 
-    def _derivatives(self, view: View) -> tuple[Mask, Floats]:
+    def _derivatives(self, view: TapeView) -> tuple[Mask, Floats]:
         """Which backward ticks hand a gradient on, and the local derivative of each, (ticks,) both.
 
         Also fills `_best`: for each row the largest |product| of any path from it. What is switched off hands nothing

@@ -19,7 +19,7 @@ from engine.errors import WhyError
 from engine.numerics import Exact
 from engine.text import quoted
 from engine.timeline.events import Phase
-from engine.timeline.view import View
+from engine.timeline.view import View, tape_view
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +58,7 @@ class Attributor:
     """
 
     def __init__(self, view: View, pos: int) -> None:
+        view = tape_view(view, "the parts of a logit")
         program = view.program
         if not 0 <= pos < program.n:
             raise WhyError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,10 +10,8 @@ from engine.autograd import kernels
 from engine.autograd.kernels import ADD, LEAF, LOG, MUL, NEG_MAX, POW, RELU
 from engine.autograd.tape import Rows, Tensor
 from engine.timeline.events import Phase
-from engine.timeline.view import View
-
-Piece = str | int
-"""A piece of a formula: a sign, or the row of a scalar, to be shown by its name or by its number."""
+from engine.timeline.explainer import Explainer, Piece, Term
+from engine.timeline.view import TapeView
 
 FUNCTIONS = {  # how an operation on one scalar begins in a formula: exp(, or as its op code is called
     **{op: f"{name.lower()}(" for name, op in vars(kernels).items() if name.isupper() and isinstance(op, int)},
@@ -24,26 +21,10 @@ MOST_WRITTEN_OUT = 2  # operations in the name of a scalar
 SEVERAL = -1  # in the place of a row
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One term of a gradient: at backward tick `tick`, `user` handed on `product` = `local` * its own `grad`.
+class TapeExplainer(Explainer):
+    """Explains scalars of one view of the GPT, in the words of the model."""
 
-    `before` and `after` are the receiver's gradient around it. `local` is d user / d receiver.
-    """
-
-    tick: int
-    user: int
-    local: float
-    grad: float
-    product: float
-    before: float
-    after: float
-
-
-class Explainer:
-    """Explains scalars of one view, in the words of the model."""
-
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: TapeView) -> None:
         self.view, self.recording, self.program = view, view.recording, view.program
         self._op, self._child = self.recording.op, self.program.child
         self._users: dict[int, list[int]] = {}
@@ -200,13 +181,7 @@ class Explainer:
 
     def children(self, row: int) -> list[int]:
         """The rows that a row was made from."""
-        op = self._op[row]
-        if op == LEAF:
-            return []
-        a, b = int(self._child[2 * row]), int(self._child[2 * row + 1])
-        if op == NEG_MAX:
-            return [int(r) for r in self.recording.args[a : a + b]]
-        return [a, b] if op in (ADD, MUL, POW) else [a]
+        return self.program.children(row)
 
     def users(self, row: int) -> list[int]:
         """The rows of this document's graph that use a row, in the order in which they are made."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -16,35 +15,25 @@ from typing import Any
 from engine.autograd import kernels
 from engine.autograd.kernels import LEAF
 from engine.timeline.events import Event, Phase
-from engine.timeline.view import View
+from engine.timeline.explainer import SourceLine
+from engine.timeline.view import TapeView
 
-PACKAGE = Path(__file__).resolve().parent.parent
 KERNELS = Path(kernels.__file__)
 
 
-@dataclass(frozen=True, slots=True)
-class SourceLine:
-    """A file of the engine or of the model, the line that is at work in it, and all the lines that took part."""
-
-    path: Path
-    line: int
-    ran: frozenset[int]
-
-    @property
-    def label(self) -> str:
-        """Such as engine/model/gpt.py:61."""
-        inside = self.path.is_relative_to(PACKAGE)
-        return f"{self.path.relative_to(PACKAGE.parent).as_posix() if inside else self.path.name}:{self.line}"
+def source_line(view: TapeView, stretch: Event | None = None) -> SourceLine:
+    """The line that makes this whole tensor, or else the line that is at work; for `TapeView.source`."""
+    return lines_now(view) if stretch is None else lines_of_stretch(view, stretch)
 
 
-def lines_of_stretch(view: View, stretch: Event) -> SourceLine:
+def lines_of_stretch(view: TapeView, stretch: Event) -> SourceLine:
     """The line that made a whole tensor; for a gradient or an update, the line of its last tick."""
     if stretch.phase is Phase.FORWARD:
         return SourceLine(view.recording.model, stretch.line, frozenset({stretch.line}))
     return _kernel_lines(view, stretch.phase, stretch.last)
 
 
-def lines_now(view: View) -> SourceLine:
+def lines_now(view: TapeView) -> SourceLine:
     """The line that made the scalar of the last tick, and with it the line that called for its tensor."""
     moment, stretch = view.moment, view.stretch
     if moment.phase is not Phase.FORWARD:
@@ -56,7 +45,7 @@ def lines_now(view: View) -> SourceLine:
     return SourceLine(view.recording.model, line, frozenset({line, stretch.line}))
 
 
-def _kernel_lines(view: View, phase: Phase, tick: int) -> SourceLine:
+def _kernel_lines(view: TapeView, phase: Phase, tick: int) -> SourceLine:
     program, w = view.program, view.workspace
     if phase is Phase.BACKWARD:
         edge = int(program.edges[tick - 1])
@@ -66,7 +55,7 @@ def _kernel_lines(view: View, phase: Phase, tick: int) -> SourceLine:
         ran = _watch(kernels.backward, view.recording.op, w.child, data, small, program.edges, tick - 1, tick)
     else:
         row = tick - 1
-        numbers = (float(x) for x in (w.grad[row], *view.moments(row), w.data[row]))
+        numbers = (float(x) for x in (w.grad[row], *view.state(row).values(), w.data[row]))
         ran = _watch(kernels.adam_step, *numbers, *view.adam_rates)
     return SourceLine(KERNELS, ran[-1], frozenset(ran))
 

@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass
 
 from engine.errors import WhyError
-from engine.explain.scalar import Explainer, Term
-from engine.timeline.events import Phase
-from engine.timeline.view import AdamStep, View
+from engine.timeline.events import Phase, StepProgram
+from engine.timeline.explainer import Term
+from engine.timeline.update import AdamStep
+from engine.timeline.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +54,24 @@ class Pushes:
 
 def pushes(view: View, row: int) -> Pushes:
     """What has pushed a parameter so far in this step. Raises WhyError for other scalars and in the forward phase."""
-    if row >= view.recording.n_params:
+    if row >= view.program.n_params:
         raise WhyError("this is not a parameter, and only parameters are pushed; ask for its chains")
     if view.moment.phase is Phase.FORWARD:
         raise WhyError("nothing has pushed this parameter yet in this step; go on to the backward phase")
-    explain = Explainer(view)
-    terms = explain.gradient(row)
-    found = tuple(PositionContribution(_position(explain, term.user), term) for term in terms)
+    terms = view.explainer().gradient(row)
+    found = tuple(PositionContribution(_position(view.program, term.user), term) for term in terms)
     gradient = terms[-1].after if terms else 0.0
     rounding = _left(gradient, *(term.product for term in terms))
-    adam = view.adam(row)
-    return Pushes(row, view.program.doc, found, gradient, rounding, None if adam is None else _apart(adam))
+    update = view.update(row)
+    step = _apart(update) if isinstance(update, AdamStep) else None
+    return Pushes(row, view.program.doc, found, gradient, rounding, step)
 
 
-def _position(explain: Explainer, user: int) -> int:
-    tensor = explain.tensor(user)
-    assert tensor is not None
-    assert tensor.pos is not None
-    return tensor.pos
+def _position(program: StepProgram, user: int) -> int:
+    event = program.event_of(user)
+    if event is None or event.pos is None:
+        raise WhyError("this document has no positions that could push a parameter; look at the inspector instead")
+    return event.pos
 
 
 def _apart(adam: AdamStep) -> Step:

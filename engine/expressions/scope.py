@@ -20,7 +20,6 @@ from engine.model.recording import Floats, specs_of
 from engine.model.tensors import TensorSpec
 from engine.model.tokenizer import Tokenizer
 from engine.timeline.events import Phase
-from engine.timeline.history import matrix_norms, whole_norm
 from engine.timeline.view import View
 
 Quantity = Literal["data", "grad", "m", "v"]
@@ -51,8 +50,7 @@ Value = float | int | str | bool | Floats
 
 def grad_norm(view: View) -> float:
     """The norm of the gradients of all parameters, as they stand; in the end the figure that a run's history keeps."""
-    w, r = view.workspace, view.recording
-    return whole_norm(matrix_norms(w.loops, r.bounds, w.grad[: r.n_params], w.params, w.params)[:, 0])
+    return view.grad_norm()
 
 
 def backward_done(view: View) -> bool:
@@ -88,7 +86,7 @@ NAMES = {
         for name in ("n_layer", "n_embd", "n_head", "head_dim", "block_size", "num_steps", "beta1", "beta2")
     },
     "vocab_size": Name(Kind.NUMBER, Grain.START, False, lambda view: view.program.tokenizer.vocab_size),
-    "n_params": Name(Kind.NUMBER, Grain.START, False, lambda view: view.recording.n_params),
+    "n_params": Name(Kind.NUMBER, Grain.START, False, lambda view: view.program.n_params),
     "phase": Name(Kind.TEXT, Grain.START, False, lambda view: str(view.moment.phase)),
     "pos": Name(Kind.NUMBER, Grain.EVENT, True, lambda view: view.pos),
     "token": Name(Kind.TEXT, Grain.EVENT, True, lambda view: _token_at(view, view.program.inputs)),
@@ -116,7 +114,7 @@ class Scope:
     @classmethod
     def of(cls, view: View) -> Scope:
         """The scope of a view's run."""
-        return cls(view.config, view.program.tokenizer, view.recording.specs)
+        return cls(view.config, view.program.tokenizer, view.program.specs)
 
     @cached_property
     def specs(self) -> dict[str, TensorSpec]:
@@ -160,19 +158,19 @@ class Reference:
     def all_rows(self, view: View) -> Rows | None:
         """The rows of the whole tensor at the present position, or of the matrix; None where there is none."""
         if self.spec.parameter:
-            return view.recording.matrices[self.spec.name]
+            return view.program.parameters[self.spec.name]
         pos = view.pos
         if pos is None:
             return None
-        tensors = view.recording.positions[pos].tensors
-        return next(t.rows for t in tensors if self.matches(t.name, t.layer, t.head))
+        place = dict(zip(self.spec.places, self.place, strict=True))
+        return view.program.tensors[self.spec.name, pos, place.get("layer"), place.get("head")]
 
     def rows(self, view: View, index: tuple[int, ...]) -> Rows | None:
         """The rows that `index` leaves, () for a single scalar; None where there are none, now or ever."""
         rows = self.all_rows(view)
         if rows is None or not all(0 <= i < size for i, size in zip(index, rows.shape, strict=False)):
             return None
-        return np.asarray(rows[0] if self.spec.shape == () else rows[index])
+        return np.asarray(rows.flat[0] if self.spec.shape == () else rows[index])
 
     def read(self, view: View, index: tuple[int, ...]) -> float | Floats | None:
         """Its value, or values, where all of them are known."""
@@ -184,13 +182,14 @@ class Reference:
 
     def _values(self, view: View, rows: Rows) -> Floats | None:
         if self.quantity in ("m", "v"):
-            return np.asarray(view.moments(rows)[self.quantity == "v"])
+            values = view.state(rows).get(self.quantity)
+            return None if values is None else np.asarray(values)
         if self.quantity == "data":
             reading = view.data(rows)
             return np.asarray(reading.values) if reading.known.all() else None
         if not backward_done(view) and (self.spec.parameter or not self._complete(view, rows)):
             return None
-        return np.asarray(view.workspace.grad[rows])
+        return np.asarray(view.grad(rows).values)
 
     def _complete(self, view: View, rows: Rows) -> bool:
         """Whether the tensor's event of the backward phase is over, and these rows have a gradient by then."""

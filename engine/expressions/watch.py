@@ -10,7 +10,6 @@ import re
 import numpy as np
 
 from engine.errors import ExpressionError
-from engine.explain.scalar import Explainer
 from engine.expressions.breakpoint import EventPattern
 from engine.expressions.expression import Answer, Expression
 from engine.expressions.scope import Scope
@@ -59,13 +58,13 @@ class Watch:
 
 def watch_text(view: View, row: int) -> str | None:
     """The watch that names a scalar at every moment; None for a constant or a scalar on the way to a tensor."""
-    place = view.recording.matrix_of(row)
-    if place is not None:
-        matrix, i, j = place
-        return f"{matrix}[{i}, {j}]"
+    parameter = view.program.parameter_of(row)
+    if parameter is not None:
+        name, place = parameter
+        return f"{name}[{', '.join(map(str, place))}]" if place else name
     if row == view.program.loss_row:
         return "loss"
-    tensor = Explainer(view).tensor(row)
+    tensor = view.program.event_of(row)
     if tensor is None or tensor.pos is None or row not in tensor.rows:
         return None
     index = [number for number in (tensor.layer, tensor.head) if number is not None]
@@ -77,8 +76,7 @@ def watch_text(view: View, row: int) -> str | None:
 
 def describe_scalar(view: View, row: int) -> str:
     """A unique name of any scalar: its watch if it has one, else its name with position, layer and head."""
-    explain = Explainer(view)
-    tensor = explain.tensor(row)
+    explain, tensor = view.explainer(), view.program.event_of(row)
     name = watch_text(view, row)
     if name is not None or tensor is None or tensor.pos is None:
         return name or explain.name(row)

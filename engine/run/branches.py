@@ -12,9 +12,10 @@ from itertools import count
 
 from engine.errors import ChangeError
 from engine.interventions.syntax import Change
-from engine.run.session import Session
+from engine.run.capabilities import branching
 from engine.text import told
 from engine.timeline.events import Moment
+from engine.timeline.run import Run
 
 LONGEST = 40  # characters of a name
 ORIGINAL = "original"  # which no branch is called
@@ -37,11 +38,11 @@ class Branch:
 class Branches:
     """The branches of a run, in the order in which they were made. The original has the name None."""
 
-    def __init__(self, original: Session, branches: Iterable[Branch] = ()) -> None:
+    def __init__(self, original: Run, branches: Iterable[Branch] = ()) -> None:
         self.original = original
         # Replaced, never changed: one thread may make the run of a branch while another looks at them.
         self._branches = {branch.name: branch for branch in branches}
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, Run] = {}
 
     def __len__(self) -> int:
         return len(self._branches)
@@ -58,7 +59,7 @@ class Branches:
         """Every branch, with the moment at which it stands."""
         return tuple(self[name] for name in self._branches)
 
-    def session(self, name: str | None) -> Session:
+    def session(self, name: str | None) -> Run:
         """The run of a branch. A new one stands at its first change, or before it.
 
         Raises ChangeError if a change has no place in its step.
@@ -66,7 +67,7 @@ class Branches:
         if name is None:
             return self.original
         if name not in self._sessions:
-            self._sessions = {**self._sessions, name: self.original.branch(self._branches[name].changes)}
+            self._sessions = {**self._sessions, name: branching(self.original).branch(self._branches[name].changes)}
         return self._sessions[name]
 
     def left_at(self, name: str | None) -> Moment:
@@ -77,15 +78,15 @@ class Branches:
         """What is changed in a branch."""
         return () if name is None else self._branches[name].changes
 
-    def copy(self, name: str | None, changes: Iterable[Change]) -> Session:
+    def copy(self, name: str | None, changes: Iterable[Change]) -> Run:
         """A new run as that of a branch with these changes, perhaps for another thread.
 
         If the branch is renamed or removed meanwhile, the copy starts from the original.
         """
         known = self.original if name is None else self._sessions.get(name, self.original)
-        return known.branch(changes)
+        return branching(known).branch(changes)
 
-    def name_of(self, session: Session) -> str | None:
+    def name_of(self, session: Run) -> str | None:
         """The branch whose run this is; None for the original."""
         return next((name for name, each in self._sessions.items() if each is session), None)
 
@@ -95,7 +96,7 @@ class Branches:
         Unless it is entered, it keeps its moment, and its run is made on first use.
         """
         left = self.left_at(name)
-        session = self.session(name).branch(changes)
+        session = branching(self.session(name)).branch(changes)
         name = self._free_name() if name is None else name
         self._branches = {**self._branches, name: Branch(name, session.changes, left)}
         if enter:

@@ -15,11 +15,13 @@ import numpy as np
 from engine.autograd.kernels import FINE, RELU
 from engine.autograd.tape import Rows
 from engine.errors import GradCheckError
-from engine.explain.scalar import Explainer
+from engine.explain.scalar import TapeExplainer
+from engine.expressions.scope import Scope
 from engine.expressions.watch import Watch, watch_text
-from engine.run.session import OnStep, Session
+from engine.run.capabilities import on_tape
 from engine.text import quoted
 from engine.timeline.events import Moment, Phase
+from engine.timeline.run import OnStep, Run
 from engine.timeline.view import Mask
 
 MACHINE_EPSILON = 2.0**-52
@@ -112,15 +114,17 @@ def _size(check: CheckedGradient) -> float:
 class GradientChecker:
     """Checks gradients of training step `step`: of its document's loss, at the parameters that the step starts from.
 
-    `run` is moved there and belongs to the checker from then on, so give it a `Session.replay_copy()`. Raises Stopped
-    if `on_step` asks for it on the way, NumericFault if a fault lies on the way or in the step itself.
+    `run` is moved there and belongs to the checker from then on, so give it a `Run.replay_copy()`. Raises
+    GradCheckError for a run whose gradients cannot be checked, Stopped if `on_step` asks for it on the way,
+    NumericFault if a fault lies on the way or in the step itself.
     """
 
-    def __init__(self, run: Session, step: int, on_step: OnStep | None = None) -> None:
+    def __init__(self, run: Run, step: int, on_step: OnStep | None = None) -> None:
+        run = on_tape(run)
         run.seek(Moment(step, Phase.UPDATE, 0), on_step)
         self.view = run.view()
         self.program, self.recording = run.program, run.recording
-        self._scope = run.scope
+        self._scope = Scope(run.config, run.tokenizer, run.program.specs)
         self._workspace = run.workspace
         self._rest = run.workspace.data.copy()
         self._relus = self.program.rows[self.recording.op[self.program.rows] == RELU]
@@ -171,7 +175,7 @@ class GradientChecker:
         name = watch_text(self.view, row)
         if name is not None:
             return name
-        explain = Explainer(self.view)
+        explain = TapeExplainer(self.view)
         tensor = explain.tensor(row)
         return explain.name(row) + ("" if tensor is None or tensor.pos is None else f"@pos={tensor.pos}")
 

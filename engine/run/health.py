@@ -10,12 +10,11 @@ import numpy as np
 
 from engine.autograd.kernels import EXP, POW, RELU
 from engine.autograd.tape import Rows
-from engine.explain.scalar import Explainer
 from engine.expressions.scope import grad_norm
 from engine.model.recording import Floats, Recording
 from engine.model.tensors import TensorSpec
 from engine.timeline.events import PHASES, Moment, Phase
-from engine.timeline.view import View
+from engine.timeline.view import TapeView
 
 CHECKS = {
     "nan": "a scalar becomes nan or inf",
@@ -41,7 +40,7 @@ class Finding:
     row: int | None = None
 
 
-Look = Callable[[View, int, bool], Finding | None]
+Look = Callable[[TapeView, int, bool], Finding | None]
 """Checks a phase: its view, how many ticks of the phase are done, and whether those are all."""
 
 
@@ -71,7 +70,7 @@ class Health:
     def __bool__(self) -> bool:
         return any(self._looks.values())
 
-    def look(self, view: View) -> list[Finding]:
+    def look(self, view: TapeView) -> list[Finding]:
         """All that has gone wrong in this step up to the moment, in order; each check finds the first in a phase.
 
         What it reads does not change until the step is over, so one look at the end of the step is enough.
@@ -79,13 +78,13 @@ class Health:
         with np.errstate(over="ignore", invalid="ignore"):
             return [finding for phase in PHASES[: view.moment.phase.place + 1] for finding in self._look(view, phase)]
 
-    def _look(self, view: View, phase: Phase) -> list[Finding]:
+    def _look(self, view: TapeView, phase: Phase) -> list[Finding]:
         whole = view.program.ticks(phase)
         done = view.moment.tick if phase is view.moment.phase else whole
         found = [finding for look in self._looks[phase] if (finding := look(view, done, done == whole))]
         return sorted(found, key=lambda finding: finding.moment.tick)
 
-    def _bad_value(self, view: View, tick: int, ended: bool) -> Finding | None:
+    def _bad_value(self, view: TapeView, tick: int, ended: bool) -> Finding | None:
         data, program = view.workspace.data, view.program
         # Sums and products hand on what is not finite, so it reaches the loss, or a function that can hide it.
         if ended and math.isfinite(data[program.loss_row]) and _finite(data[self._gates[program.n - 1]]):
@@ -95,10 +94,10 @@ class Health:
         if not len(bad):
             return None
         row = int(rows[bad[0]])
-        sentence = f"{Explainer(view).name(row)} is {data[row]:g}"
+        sentence = f"{view.explainer().name(row)} is {data[row]:g}"
         return Finding("nan", Moment(view.moment.step, Phase.FORWARD, int(bad[0]) + 1), sentence, row)
 
-    def _dead_relu(self, view: View, _: int, ended: bool) -> Finding | None:
+    def _dead_relu(self, view: TapeView, _: int, ended: bool) -> Finding | None:
         n = view.program.n
         for layer, rows in self._relus:
             units = rows[:n]
@@ -111,7 +110,7 @@ class Health:
                 return Finding("dead-relu", Moment(view.moment.step, Phase.FORWARD, made), sentence)
         return None
 
-    def _zero_gradient(self, view: View, tick: int, ended: bool) -> Finding | None:
+    def _zero_gradient(self, view: TapeView, tick: int, ended: bool) -> Finding | None:
         if not ended:
             return None
         moving = np.logical_or.reduceat(view.workspace.grad[: self._n_params] != 0.0, self._starts)
@@ -130,7 +129,7 @@ def _matrices_of_scores(specs: Mapping[str, TensorSpec]) -> set[str]:
     return {name for made in compared for name in specs[made].inputs if specs[name].parameter}
 
 
-def _steep(view: View, tick: int, ended: bool) -> Finding | None:
+def _steep(view: TapeView, tick: int, ended: bool) -> Finding | None:
     if not ended:
         return None
     step = view.moment.step
@@ -150,7 +149,7 @@ def _steep(view: View, tick: int, ended: bool) -> Finding | None:
     return Finding("grad-norm", Moment(view.moment.step, Phase.BACKWARD, tick), sentence)
 
 
-def _bad_gradient(view: View, tick: int, ended: bool) -> Finding | None:
+def _bad_gradient(view: TapeView, tick: int, ended: bool) -> Finding | None:
     grad, data = view.workspace.grad, view.workspace.data
     # What is not finite is handed on by every edge, times 0 too, so in the end some parameter has it.
     if ended and _finite(grad[: view.recording.n_params]):
@@ -160,11 +159,11 @@ def _bad_gradient(view: View, tick: int, ended: bool) -> Finding | None:
         return None
     first = _first_bad_tick(view, tick)
     row = int(view.program.receivers[first - 1])
-    sentence = f"the gradient of {Explainer(view).name(row)} is no longer a finite number"
+    sentence = f"the gradient of {view.explainer().name(row)} is no longer a finite number"
     return Finding("nan", Moment(view.moment.step, Phase.BACKWARD, first), sentence, row)
 
 
-def _first_bad_tick(view: View, last: int) -> int:
+def _first_bad_tick(view: TapeView, last: int) -> int:
     """The first backward tick up to `last` after which some gradient is not finite, by bisection: it stays so."""
     w, edges = view.workspace, view.program.edges
     good, bad = 0, last
@@ -180,7 +179,7 @@ def _first_bad_tick(view: View, last: int) -> int:
     return bad
 
 
-def _bad_parameter(view: View, tick: int, ended: bool) -> Finding | None:
+def _bad_parameter(view: TapeView, tick: int, ended: bool) -> Finding | None:
     p = view.workspace.params
     if ended and _finite(p):
         return None
@@ -189,7 +188,7 @@ def _bad_parameter(view: View, tick: int, ended: bool) -> Finding | None:
     if not len(bad) or not all(np.isfinite(part).all() for part in before):  # an earlier phase has shown it
         return None
     row = int(bad[0])
-    sentence = f"{Explainer(view).name(row)} becomes {p[row]:g}"
+    sentence = f"{view.explainer().name(row)} becomes {p[row]:g}"
     return Finding("nan", Moment(view.moment.step, Phase.UPDATE, row + 1), sentence, row)
 
 

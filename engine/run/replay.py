@@ -6,18 +6,20 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from engine.run.session import OnStep, Session
+from engine.run.capabilities import SamplingRun
 from engine.sampling.sampler import Sampler, sample
 from engine.sampling.strategy import DecodingStrategy
 from engine.timeline.events import Moment, Phase
-from engine.timeline.view import AdamStep, View
+from engine.timeline.run import OnStep, Run
+from engine.timeline.update import UpdateStep
+from engine.timeline.view import View
 
 RECENT = 12  # steps before the present one that are shown one by one
 T = TypeVar("T")
 
 
 def replay(
-    twin: Session, steps: Iterable[int], read: Callable[[View], T], on_step: OnStep | None = None
+    twin: Run, steps: Iterable[int], read: Callable[[View], T], on_step: OnStep | None = None
 ) -> Iterator[tuple[int, T]]:
     """What `read` says at the end of the update of each of these finished steps, with the step, ascending.
 
@@ -25,15 +27,15 @@ def replay(
     were asked for; raises Stopped if `on_step`, told every step on the way, asks for it by returning True.
     """
     for step in sorted(steps):
-        twin.seek(Moment(step, Phase.UPDATE, twin.recording.n_params), on_step)
+        twin.seek(Moment(step, Phase.UPDATE, twin.program.n_params), on_step)
         yield step, read(twin.view())
 
 
-def course_of(row: int) -> Callable[[View], AdamStep]:
-    """For `replay`: the arithmetic that moved this parameter in each step, as `View.adam` gives it."""
+def course_of(row: int) -> Callable[[View], UpdateStep]:
+    """For `replay`: the arithmetic that moved this parameter in each step, as `View.update` gives it."""
 
-    def read(view: View) -> AdamStep:
-        update = view.adam(row)
+    def read(view: View) -> UpdateStep:
+        update = view.update(row)
         assert update is not None  # all parameters have been moved at the end of the update
         return update
 
@@ -55,7 +57,7 @@ def steps_to_show(last: int, most: int, spacing: int) -> list[int]:
 
 
 def sample_names(
-    run: Session, n: int, strategy: DecodingStrategy, prefix: str = "", seed: int | str = 0,
+    run: SamplingRun, n: int, strategy: DecodingStrategy, prefix: str = "", seed: int | str = 0,
     sampler: Sampler | None = None,
 ) -> list[str]:  # fmt: skip
     """`n` documents from the parameters as they are, drawn from a fresh generator: the same numbers each time.
@@ -65,7 +67,7 @@ def sample_names(
     return sample(sampler or run.sampler(), run.tokenizer, random.Random(seed), n, strategy, prefix)
 
 
-def printed_names(run: Session, n: int, on_step: OnStep | None = None) -> list[str]:
+def printed_names(run: SamplingRun, n: int, on_step: OnStep | None = None) -> list[str]:
     """The first `n` documents that are printed once the whole schedule is trained: those of `microgpt.py` itself,
     drawn with the run's own random numbers. The run's generator stays as it is.
 
@@ -78,7 +80,7 @@ def printed_names(run: Session, n: int, on_step: OnStep | None = None) -> list[s
 
 
 def sample_at_steps(
-    run: Session, steps: Iterable[int], n: int, strategy: DecodingStrategy, prefix: str = "", seed: int | str = 0,
+    run: SamplingRun, steps: Iterable[int], n: int, strategy: DecodingStrategy, prefix: str = "", seed: int | str = 0,
     on_step: OnStep | None = None,
 ) -> Iterator[tuple[int, list[str]]]:  # fmt: skip
     """Each of these steps, ascending, with the `n` documents that the parameters at its start make up.

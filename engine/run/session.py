@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from engine.autograd.jit import Kernels, loops
 from engine.autograd.kernels import EXP, FINE, LOG
 from engine.errors import DataError, NumericFault, Stopped
+from engine.explain.scalar import TapeExplainer
+from engine.explain.source_lines import source_line
 from engine.expressions.scope import Scope
 from engine.interventions.plan import InterventionPlan, apart
 from engine.interventions.syntax import Change
@@ -21,22 +24,22 @@ from engine.model.config import Config
 from engine.model.dataset import checksum, shuffle
 from engine.model.recording import Floats, Progress, Recording, Workspace, record
 from engine.model.tokenizer import Tokenizer
+from engine.run.capabilities import BranchingRun, RepeatableRun, SamplingRun
 from engine.sampling.sampler import Sampler, sample
 from engine.sampling.strategy import DecodingStrategy
-from engine.timeline.events import PHASES, Event, EventValues, Moment, Phase, StepProgram
+from engine.timeline.events import PHASES, Event, EventValues, Moment, Phase, TapeProgram
 from engine.timeline.history import FigureTable, History, matrix_norms
 from engine.timeline.keyframes import Keyframe, Keyframes, Passed, most_kept
+from engine.timeline.run import OnStep
 from engine.timeline.validation import Validator, kept_aside
-from engine.timeline.view import View
+from engine.timeline.view import TapeView
 
 EPS_ADAM = 1e-8
 SQUARE, ROOT = 2.0, 0.5  # exponents, handed to the kernels at run time so that they stay powers
 INIT_STD = 0.08
 DOCS_A_RECORDING = 1_000_000  # about as many documents are shuffled in the time that a small model's recording takes
+SECONDS_A_SCALAR = {True: 10e-9, False: 1e-6}  # that a training step takes for each of the tape; whether compiled
 ADAM_BLOCK = 64  # parameters that one pass of `kernels.adam` takes at once
-
-OnStep = Callable[[int, float], bool | None]
-"""Told a finished step and its loss; returning True asks the run to stop."""
 
 
 def warm_up() -> None:
@@ -103,6 +106,19 @@ class Session:
     def scope(self) -> Scope:
         """What expressions about this run can speak of."""
         return Scope(self.config, self.tokenizer, self.recording.specs)
+
+    @property
+    def first_step(self) -> int:
+        """The earliest step that the run can go back to."""
+        return min(self.history.keyframes)
+
+    def start_towards(self, step: int) -> int:
+        """The latest step, not after `step`, with a keyframe."""
+        return self.history.nearest(step)
+
+    def seconds_a_step(self) -> float:
+        """About how long running a step takes."""
+        return len(self.recording) * SECONDS_A_SCALAR[self.loops.compiled]
 
     @property
     def losses(self) -> list[float]:
@@ -209,11 +225,11 @@ class Session:
                 return
             moment = Moment(moment.step + 1)
 
-    def view(self) -> View:
+    def view(self) -> TapeView:
         """What can be seen at this moment, and nothing that is not yet computed."""
-        return View(
+        return TapeView(
             self.config_now, self.program, self.workspace, self._moment, self._start, (self._m, self._v),
-            self._adam_rates(), self.history,
+            self._adam_rates(), self.history, TapeExplainer, source_line,
         )  # fmt: skip
 
     def replay_copy(self) -> Session:
@@ -289,6 +305,10 @@ class Session:
         other._restore(*other.history.keyframes.nearest(step))
         return other
 
+    def check(self, change: Change) -> None:
+        """Raises ChangeError for a change of the present step that has no place in it."""
+        self._altered.check(change, self.program)
+
     def forget_future(self) -> None:
         """Forget the figures of every step that is not finished at this moment, as if none had ever been run."""
         finished = self._moment == Moment(self.step, Phase.UPDATE, self.program.ticks(Phase.UPDATE))
@@ -339,8 +359,8 @@ class Session:
     def _no_figures(self) -> FigureTable:
         return FigureTable(np.empty((0, len(self.recording.matrices), 3)))
 
-    def _program_of(self, step: int) -> StepProgram:
-        return StepProgram(self.workspace, self._order, self.tokenizer, step, self.docs[step % len(self.docs)])
+    def _program_of(self, step: int) -> TapeProgram:
+        return TapeProgram(self.workspace, self._order, self.tokenizer, step, self.docs[step % len(self.docs)])
 
     def _tokens_of(self, step: int) -> list[int]:
         return self.tokenizer.encode(self.docs[step % len(self.docs)])
@@ -440,7 +460,7 @@ class Session:
         return EventValues(**own, data=data, grad=grad)
 
 
-def numeric_fault(program: StepProgram, workspace: Workspace, moment: Moment, row: int) -> NumericFault:
+def numeric_fault(program: TapeProgram, workspace: Workspace, moment: Moment, row: int) -> NumericFault:
     """The fault of the scalar at `row` that would have been made at `moment`, in words."""
     stretch = program.stretch_at(moment)
     if moment.phase is Phase.UPDATE:
@@ -456,3 +476,10 @@ def numeric_fault(program: StepProgram, workspace: Workspace, moment: Moment, ro
     return NumericFault(
         step=program.step, doc=program.doc, pos=stretch.pos, tensor=stretch.name, row=row, reason=reason
     )
+
+
+if TYPE_CHECKING:
+
+    def _offers(session: Session) -> tuple[BranchingRun, SamplingRun, RepeatableRun]:
+        """A session is a `Run`, with all that a run may lack."""
+        return session, session, session

@@ -9,8 +9,9 @@ import numpy as np
 
 from engine.errors import EngineError
 from engine.model.recording import Floats
-from engine.run.session import Session
+from engine.run.capabilities import RepeatableRun
 from engine.timeline.events import Event, Moment, Phase
+from engine.timeline.run import Run
 
 LARGEST = 3_000_000  # scalars of a tape of which a step is not repeated: it would take longer than a key may
 
@@ -35,9 +36,9 @@ class StepCopy:
     where the tape is too large to be run again in the time of a key, or a fault of arithmetic lies in the step.
     """
 
-    def __init__(self, run: Session) -> None:
+    def __init__(self, run: RepeatableRun) -> None:
         self._run = run
-        self._twin: Session | None = None
+        self._twin: RepeatableRun | None = None
         self._step: int | None = None
         self._extents: dict[str, Extent] | None = None
         self._loss_after: float | None = None
@@ -111,7 +112,12 @@ class StepCopy:
         return True
 
 
-def _extents_of(run: Session, events: list[Event]) -> dict[str, Extent]:
+def step_copy_of(run: Run) -> StepCopy | None:
+    """The copy of a run's step; None for a run whose steps cannot be repeated beside it."""
+    return StepCopy(run) if isinstance(run, RepeatableRun) else None
+
+
+def _extents_of(run: RepeatableRun, events: list[Event]) -> dict[str, Extent]:
     """The extents of a step at whose end a run stands, and of the tensors that its forward events make."""
     data, grad = run.workspace.data, run.workspace.grad
     start = run.start_of_step().params

@@ -18,12 +18,12 @@ from engine.expressions.breakpoint import Armed, Breakpoint, EventPattern
 from engine.expressions.expression import Answer, Before, Expression
 from engine.expressions.scope import Scope
 from engine.run.health import CHECKS, Health
-from engine.run.session import OnStep, Session
 from engine.text import quoted
 from engine.timeline.events import Moment, Phase, StepProgram
-from engine.timeline.view import View
+from engine.timeline.run import OnStep, Run
+from engine.timeline.view import TapeView, View
 
-END = 2**62  # a tick beyond any; `Session.seek` cuts it to the phase's last
+END = 2**62  # a tick beyond any; `Run.seek` cuts it to the phase's last
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Stops:
 
 
 def continue_to(
-    session: Session, stops: Stops, until: Moment, on_step: OnStep | None = None, here_too: bool = False
+    session: Run, stops: Stops, until: Moment, on_step: OnStep | None = None, here_too: bool = False
 ) -> Stop | None:
     """Train on to the first stop after the present moment, or at it if it counts `here_too`; the session stands there.
 
@@ -89,7 +89,7 @@ def _first(found: Iterable[Stop], hits: Counter[str]) -> Stop | None:
     return None
 
 
-def reverse_continue(session: Session, stops: Stops, on_step: OnStep | None = None) -> Stop | None:
+def reverse_continue(session: Run, stops: Stops, on_step: OnStep | None = None) -> Stop | None:
     """Go back to the last stop before the present moment; None if there is none, and the session stays where it is.
 
     A breakpoint with a count is counted from here: from one of its stops, the way leads to the one before.
@@ -98,9 +98,9 @@ def reverse_continue(session: Session, stops: Stops, on_step: OnStep | None = No
     """
     here = limit = session.moment
     hits: Counter[str] = Counter()
-    first = min(session.history.keyframes)
+    first = session.first_step
     while limit.key > (first, 0, 0):
-        start = session.history.nearest(limit.step if limit != Moment(limit.step) else limit.step - 1)
+        start = session.start_towards(limit.step if limit != Moment(limit.step) else limit.step - 1)
         session.seek(Moment(start))
         walk = _Walk(session, stops, limit, on_step)
         passed = [stop for found in walk.stops() for stop in found if stop.moment.key < limit.key]
@@ -116,7 +116,7 @@ def reverse_continue(session: Session, stops: Stops, on_step: OnStep | None = No
     return None
 
 
-def evaluate(session: Session, expression: Expression) -> Answer:
+def evaluate(session: Run, expression: Expression) -> Answer:
     """The value of an expression at the present moment, changes of sign included; None if it is not known.
 
     The session stands where it was, but may have been one step back.
@@ -125,10 +125,10 @@ def evaluate(session: Session, expression: Expression) -> Answer:
     return expression.value(session.view(), before)
 
 
-def _before(session: Session, expressions: list[Expression]) -> list[Before | None]:
+def _before(session: Run, expressions: list[Expression]) -> list[Before | None]:
     """The operands of expressions at the end of the backward phase one step earlier; None before the first step."""
     here = session.moment
-    if here.step == min(session.history.keyframes):
+    if here.step == session.first_step:
         return [None] * len(expressions)
     session.seek(Moment(here.step - 1, Phase.BACKWARD, END))
     view = session.view()
@@ -140,9 +140,10 @@ def _before(session: Session, expressions: list[Expression]) -> list[Before | No
 class _Walk:
     """One way forward, from where the session stands to `limit`."""
 
-    def __init__(self, session: Session, stops: Stops, limit: Moment, on_step: OnStep | None) -> None:
+    def __init__(self, session: Run, stops: Stops, limit: Moment, on_step: OnStep | None) -> None:
         self.session, self.wanted, self.limit, self.on_step = session, stops, limit, on_step
-        self.health = Health(session.recording, stops.checks)
+        view = session.view()
+        self.health = Health(view.recording, stops.checks) if isinstance(view, TapeView) else None
         self.stopped = False
         self.looking_back = {a: a.condition for a in stops.armed if a.condition and a.condition.looks_back}
         self.operands: dict[int, dict[Armed, Before | None]] = {}  # by step: what changes of sign looked at there
@@ -199,6 +200,8 @@ class _Walk:
                 yield stops
 
     def _unhealthy(self, view: View) -> list[Stop]:
+        if self.health is None or not isinstance(view, TapeView):  # the checks know the built-in model only
+            return []
         return [
             Stop(f.moment, f"{f.sentence}: {describe_moment(view.program, f.moment)}", check=f.check, row=f.row)
             for f in self.health.look(view)

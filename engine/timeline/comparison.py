@@ -42,7 +42,9 @@ def shifts(view: View, other: View, most: int, pos: int | None = None) -> list[S
     """
     found = []
     for at in range(view.program.n) if pos is None else (pos,):
-        rows = view.recording.probs[at]
+        rows = view.program.tensors.get(("probs", at, None, None))
+        if rows is None:
+            continue
         ours, theirs = view.data(rows), other.data(rows)
         pairs = zip(ours.values.tolist(), theirs.values.tolist(), strict=True)
         if ours.known.all() and theirs.known.all():

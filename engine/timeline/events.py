@@ -8,16 +8,19 @@ moves one parameter. A stretch is the run of ticks that completes one tensor, gr
 from __future__ import annotations
 
 import bisect
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 
+from engine.autograd.kernels import ADD, LEAF, MUL, NEG_MAX, POW
 from engine.autograd.tape import Rows, Tensor
 from engine.model.backward_order import GradientOrder, Route
 from engine.model.recording import Floats, Span, Workspace
-from engine.model.tensors import PARAMETER
+from engine.model.tensors import PARAMETER, TensorSpec
 from engine.model.tokenizer import Tokenizer
 
 
@@ -105,11 +108,136 @@ class EventValues(Event):
     grad: Floats
 
 
-class StepProgram:
-    """What one training step does, given its document: every tick and every stretch of the three phases.
+class StepProgram(Protocol):
+    """What one training step does, given its document: every tick and every event of the three phases.
 
-    `tokens` has BOS on both sides; `n` positions read `inputs` and should predict `targets`. `route` is the way that
-    the backward phase takes. `child` is the graph as patched for this document, so a program lives as long as its step.
+    Scalars have numbers, their rows: parameters first, then, ascending in the order in which they are made, all others.
+    A document without positions has `n` 0, no `tokens`, `inputs` or `targets`, and events whose `pos` is None.
+    An implementation that names this class as its base brings what has no body here, and inherits the rest.
+    """
+
+    tokenizer: Tokenizer
+    step: int
+    doc: str
+    tokens: list[int]
+    n: int  # positions, which read `inputs` and should predict `targets`
+    inputs: list[int]
+    targets: list[int]
+
+    @property
+    def parameters(self) -> Mapping[str, Rows]:
+        """The rows of every parameter by its name, of any shape, in the order in which the update moves them."""
+
+    @property
+    def n_params(self) -> int:
+        """How many scalars the parameters have; these are the rows 0 to `n_params`."""
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are: each is below this number."""
+
+    @property
+    def specs(self) -> dict[str, TensorSpec]:
+        """What every tensor of a position and every parameter is, by name, for conditions and watches."""
+
+    def span(self, pos: int) -> Span | None:
+        """A position's tensors by what they are for, such as logits and residual stream; None without such."""
+        del pos
+        return None
+
+    @property
+    def rows(self) -> Rows:
+        """The row that each forward tick makes, ascending."""
+
+    @property
+    def loss_row(self) -> int:
+        """The row of the document's loss."""
+
+    @property
+    def receivers(self) -> Rows:
+        """The row whose gradient each backward tick adds to."""
+
+    def source_of(self, tick: int) -> int | None:
+        """The row that hands its gradient on at a backward tick, counted from 1; None where the loss's is set to 1."""
+
+    def children(self, row: int) -> list[int]:
+        """The rows that a row is made from, any number of them, in order; empty for parameters and constants."""
+
+    def stretches(self, phase: Phase) -> list[Event]:
+        """The events of a phase, in order; they cover its ticks without a gap. A phase has one at least."""
+
+    def ticks(self, phase: Phase) -> int:
+        """How many ticks the phase has."""
+        return self.stretches(phase)[-1].last
+
+    def tick_of(self, row: int) -> int | None:
+        """The forward tick that makes a row, counted from 0; None if this document does not make it."""
+        tick = int(np.searchsorted(self.rows, row))
+        return tick if tick < len(self.rows) and self.rows[tick] == row else None
+
+    def event_of(self, row: int) -> Event | None:
+        """The forward event in whose course a row is made; None for parameters and constants."""
+        tick = self.tick_of(row)
+        return None if tick is None else self.stretch_at(Moment(self.step, Phase.FORWARD, tick + 1))
+
+    def parameter_of(self, row: int) -> tuple[str, tuple[int, ...]] | None:
+        """The parameter that a row belongs to, and its index there; None for all other rows."""
+        if not 0 <= row < self.n_params:
+            return None
+        firsts = [int(rows.flat[0]) for rows in self.parameters.values()]
+        at = bisect.bisect_right(firsts, row) - 1
+        name, rows = list(self.parameters.items())[at]
+        return name, tuple(int(i) for i in np.unravel_index(row - firsts[at], rows.shape))
+
+    @cached_property
+    def touched(self) -> tuple[Rows, Rows]:
+        """For every row, the first and the last backward tick that adds to its gradient; 0 if none does."""
+        return first_and_last(self.receivers, np.arange(1, len(self.receivers) + 1, dtype=np.int32), self.n_rows)
+
+    def find(self, phase: Phase, place: EventKey) -> Event | None:
+        """The event of a phase that completes what is at a place; None if the phase has none of it."""
+        if phase not in self._places:
+            self._places[phase] = {stretch.place: stretch for stretch in self.stretches(phase)}
+        return self._places[phase].get(place)
+
+    @cached_property
+    def tensors(self) -> dict[EventKey, Rows]:
+        """The rows of every tensor of this document."""
+        return {s.place: s.rows for s in self.stretches(Phase.FORWARD)}
+
+    def ends(self, phase: Phase) -> dict[EventKey, Moment]:
+        """For each tensor or parameter that the phase makes, the moment when it is complete."""
+        if phase not in self._ends:
+            self._ends[phase] = {s.place: Moment(self.step, phase, s.last) for s in self.stretches(phase)}
+        return self._ends[phase]
+
+    def stretch_at(self, moment: Moment) -> Event:
+        """The event that is going on at this moment, or that has just ended."""
+        stretches = self.stretches(moment.phase)
+        return stretches[bisect.bisect_left(stretches, moment.tick, key=lambda s: s.last)]
+
+    @cached_property
+    def _places(self) -> dict[Phase, dict[EventKey, Event]]:
+        return {}  # filled by `find`, a phase at a time: the backward phase's events take long
+
+    @cached_property
+    def _ends(self) -> dict[Phase, dict[EventKey, Moment]]:
+        return {}  # filled by `ends`, a phase at a time
+
+
+def first_and_last(receivers: Rows, ticks: Rows, n_rows: int) -> tuple[Rows, Rows]:
+    """For every row, the first and the last of these ticks, ascending, whose receiver it is; 0 if there is none."""
+    first, last = np.zeros((2, n_rows), dtype=np.int32)
+    first[receivers[::-1]] = ticks[::-1]
+    last[receivers] = ticks
+    return first, last
+
+
+class TapeProgram(StepProgram):
+    """The program of a step of the GPT, read from its recording and the workspace that holds the document's tokens.
+
+    `tokens` has BOS on both sides. `route` is the way that the backward phase takes. `child` is the graph as patched
+    for this document, so a program lives as long as its step.
     """
 
     def __init__(self, workspace: Workspace, order: GradientOrder, tokenizer: Tokenizer, step: int, doc: str) -> None:
@@ -120,12 +248,34 @@ class StepProgram:
         self.inputs, self.targets = self.tokens[: self.n], self.tokens[1 : self.n + 1]
         workspace.read(0, self.inputs, self.targets)
         self.child: Rows = workspace.child
-        self._by_place: dict[Phase, dict[EventKey, Event]] = {}
-        self._ends: dict[Phase, dict[EventKey, Moment]] = {}
         self._order = order
         self.route: Route = order.route(self.targets)
         self.mean: Span = recording.losses[self.n - 1]
         self.mean_rows: Rows = recording.mean_rows[self.n - 1]
+
+    @property
+    def parameters(self) -> Mapping[str, Rows]:
+        """The rows of every parameter matrix, (rows, columns)."""
+        return self.recording.matrices
+
+    @property
+    def n_params(self) -> int:
+        """How many scalars the parameters have."""
+        return self.recording.n_params
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows the recording has, of all positions."""
+        return len(self.recording)
+
+    @property
+    def specs(self) -> dict[str, TensorSpec]:
+        """What every tensor and every matrix is."""
+        return self.recording.specs
+
+    def span(self, pos: int) -> Span:
+        """What a position makes."""
+        return self.recording.positions[pos]
 
     @property
     def loss_row(self) -> int:
@@ -141,11 +291,6 @@ class StepProgram:
     def rows(self) -> Rows:
         """The row that each forward tick makes."""
         return np.concatenate([self.recording.rows[: self.position_ticks], self.mean_rows])
-
-    def tick_of(self, row: int) -> int | None:
-        """The forward tick that makes a row, counted from 0; None if this document does not make it."""
-        tick = int(np.searchsorted(self.rows, row))
-        return tick if tick < len(self.rows) and self.rows[tick] == row else None
 
     @cached_property
     def edges(self) -> Rows:
@@ -177,40 +322,24 @@ class StepProgram:
         )  # another type would copy all rows
         return [tick + 1 for tick in order[first:last].tolist() if self.edges[tick] >= 0]
 
-    @cached_property
-    def touched(self) -> tuple[Rows, Rows]:
-        """For every row, the first and the last backward tick that adds to its gradient; 0 if none does."""
-        ticks = np.arange(1, len(self.edges) + 1, dtype=np.int32)
-        first, last = np.zeros((2, len(self.recording)), dtype=np.int32)
-        first[self.receivers[::-1]] = ticks[::-1]
-        last[self.receivers] = ticks
-        return first, last
+    def source_of(self, tick: int) -> int | None:
+        """The row that hands its gradient on at a backward tick."""
+        edge = int(self.edges[tick - 1])
+        return None if edge < 0 else edge >> 1
+
+    def children(self, row: int) -> list[int]:
+        """The rows that a row is made from."""
+        op = self.recording.op[row]
+        if op == LEAF:
+            return []
+        a, b = int(self.child[2 * row]), int(self.child[2 * row + 1])
+        if op == NEG_MAX:
+            return [int(r) for r in self.recording.args[a : a + b]]
+        return [a, b] if op in (ADD, MUL, POW) else [a]
 
     def stretches(self, phase: Phase) -> list[Event]:
         """The stretches of a phase, in order; they cover its ticks without a gap."""
         return {Phase.FORWARD: self._forward, Phase.BACKWARD: self._backward, Phase.UPDATE: self._update}[phase]
-
-    def find(self, phase: Phase, place: EventKey) -> Event | None:
-        """The stretch of a phase that completes what is at a place; None if the phase has none of it."""
-        if phase not in self._by_place:
-            self._by_place[phase] = {stretch.place: stretch for stretch in self.stretches(phase)}
-        return self._by_place[phase].get(place)
-
-    @cached_property
-    def tensors(self) -> dict[EventKey, Rows]:
-        """The rows of every tensor of this document."""
-        return {s.place: s.rows for s in self.stretches(Phase.FORWARD)}
-
-    def ends(self, phase: Phase) -> dict[EventKey, Moment]:
-        """For each tensor or matrix that the phase makes, the moment when it is complete."""
-        if phase not in self._ends:
-            self._ends[phase] = {s.place: Moment(self.step, phase, s.last) for s in self.stretches(phase)}
-        return self._ends[phase]
-
-    def stretch_at(self, moment: Moment) -> Event:
-        """The stretch that is being made at this moment, or that has just been completed."""
-        stretches = self.stretches(moment.phase)
-        return stretches[bisect.bisect_left(stretches, moment.tick, key=lambda s: s.last)]
 
     @cached_property
     def _forward(self) -> list[Event]:

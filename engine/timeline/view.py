@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
+from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.autograd import kernels
-from engine.autograd.kernels import LEAF
+from engine.autograd.kernels import LEAF, MUL
 from engine.autograd.tape import Rows
+from engine.errors import WhyError
 from engine.model.config import Config
 from engine.model.recording import Floats, Workspace
-from engine.timeline.events import Event, Moment, Phase, StepProgram
-from engine.timeline.history import History, Norms, matrix_norms
+from engine.timeline.events import Event, Moment, Phase, StepProgram, TapeProgram, first_and_last
+from engine.timeline.explainer import Explainer, SourceLine
+from engine.timeline.history import History, Norms, matrix_norms, whole_norm
 from engine.timeline.keyframes import Keyframe
+from engine.timeline.update import ADAM, AdamStep, Optimizer, UpdateStep
 from engine.timeline.validation import Validation
 
 Mask = npt.NDArray[np.bool_]
@@ -32,38 +37,6 @@ class GradientState(Enum):
     VALUE = "value"  # a number: the sum of what was handed to it so far
 
 
-@dataclass(frozen=True, slots=True)
-class AdamStep:
-    """One parameter's update: gradient, moments and parameter before, and all that Adam makes of them."""
-
-    g: float
-    m_before: float
-    v_before: float
-    p_before: float
-    m: float
-    v: float
-    m_hat: float
-    v_hat: float
-    delta: float
-    p: float
-    learning_rate: float
-    beta1: float
-    beta2: float
-    fix1: float
-    fix2: float
-
-    @property
-    def unmoved(self) -> str | None:
-        """Why the parameter is, to the last bit, what it was before; None if it has changed."""
-        if self.p != self.p_before:
-            return None
-        if self.delta != 0:
-            return "the step is too small to change it"
-        if self.learning_rate == 0:
-            return "the learning rate is 0"
-        return "its mean gradient m is 0" if self.m == 0 else "the step is 0"
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Reading:
     """Values of some scalars and which of them are known, in the shape that was asked for."""
@@ -72,27 +45,20 @@ class Reading:
     known: Mask
 
 
-class View:
-    """A run at one moment. It reads the run's own arrays, so it is good until the run moves."""
+class View(Protocol):
+    """What can be seen of a run at one moment: values, gradients, updates, figures of its history.
 
-    def __init__(
-        self,
-        config: Config,
-        program: StepProgram,
-        workspace: Workspace,
-        moment: Moment,
-        start: Keyframe | None,
-        moments: tuple[Floats, Floats],
-        adam_rates: tuple[float, ...],
-        history: History,
-    ) -> None:
-        self.config, self.program, self.workspace, self.moment = config, program, workspace, moment
-        self.recording = workspace.recording
-        self._start = start
-        self._m, self._v = moments
-        self.adam_rates = adam_rates
-        self._history = history
-        self._pos: int | None = None
+    It is good until the run moves. An implementation that names this class as its base brings what has no body here,
+    and inherits the rest.
+    """
+
+    config: Config
+    moment: Moment
+    _pos: int | None = None  # the position that is spoken of, where it is not the event's
+
+    @property
+    def program(self) -> StepProgram:
+        """The program of the moment's step."""
 
     @property
     def stretch(self) -> Event:
@@ -104,13 +70,204 @@ class View:
         """The position that is spoken of where none is named: the event's; None where that has none."""
         return self.stretch.pos if self._pos is None else self._pos
 
-    def speaking_of(self, pos: int) -> View | None:
+    def speaking_of(self, pos: int) -> Self | None:
         """This moment, with another `pos`; None if the document has no such position."""
         if not 0 <= pos < self.program.n:
             return None
         other = copy.copy(self)
         other._pos = pos
         return other
+
+    @property
+    def last_row(self) -> int:
+        """The scalar that the last tick made, handed a gradient to, or moved; the first to come at tick 0."""
+        tick = max(self.moment.tick - 1, 0)
+        if self.moment.phase is Phase.FORWARD:
+            return int(self.program.rows[tick])
+        return int(self.program.receivers[tick]) if self.moment.phase is Phase.BACKWARD else tick
+
+    def explainer(self) -> Explainer:
+        """What explains single scalars at this moment."""
+
+    def source(self, stretch: Event | None = None) -> SourceLine:
+        """The line of code that is at work, or that ends an event."""
+
+    # Values.
+
+    def data(self, rows: Rows) -> Reading:
+        """The values of these scalars at this moment."""
+
+    @property
+    def passed_values(self) -> Floats:
+        """All scalars as the forward and the backward phase of this step have them: parameters before the update."""
+
+    @property
+    def loss(self) -> float | None:
+        """The document's loss, once it is known."""
+        reading = self.data(np.array([self.program.loss_row]))
+        return float(reading.values[0]) if reading.known[0] else None
+
+    def made(self, row: int) -> float | None:
+        """What a scalar was when it was made, where it has been set to something else; None elsewhere."""
+        del row
+        return None
+
+    @property
+    def overridden(self) -> Rows:
+        """The scalars of this step that take another value than the model makes, known already or not."""
+        return np.empty(0, dtype=np.int32)
+
+    # Gradients.
+
+    def grad(self, rows: Rows) -> Reading:
+        """Gradients as accumulated so far; unknown where nothing has arrived yet, and in the forward phase.
+
+        From the start of the backward phase on, what the loss does not depend on has the gradient 0. What is a plain
+        number to the model has none.
+        """
+
+    def live(self, rows: Rows) -> Mask:
+        """Where gradients flow to: not to constants."""
+
+    def used(self, rows: Rows) -> Mask:
+        """Which scalars this document has, parameters among them."""
+        return np.ones(rows.shape, dtype=np.bool_)
+
+    def gradient_state(self, row: int) -> GradientState:
+        """Which of the things that can be said of a gradient is true of this scalar's. The one rule for all texts."""
+        rows = np.array([row])
+        if not self.live(rows)[0]:
+            return GradientState.PLAIN
+        if self.independent(rows)[0]:
+            return GradientState.INDEPENDENT
+        return GradientState.VALUE if self.arrived(rows)[0] else GradientState.NOT_YET
+
+    def independent(self, rows: Rows) -> Mask:
+        """Where the backward phase of this step hands on nothing, because the loss does not depend on the scalar.
+
+        Such are the row of a token that the document does not hold, and the probability of one that did not come.
+        """
+        first, _ = self._touched
+        return np.asarray((first[rows] == 0) & self.live(rows))
+
+    def arrived(self, rows: Rows) -> Mask:
+        """Where something has been added to the gradient so far, if it was only a 0."""
+        first, _ = self._touched
+        if self.moment.phase is Phase.FORWARD:
+            return np.zeros(rows.shape, dtype=np.bool_)
+        return np.asarray((first[rows] > 0) & (first[rows] <= self._grad_tick))
+
+    def complete(self, rows: Rows) -> Mask:
+        """Where nothing more will be added to the gradient in this step; nowhere in the forward phase."""
+        _, last = self._touched
+        if self.moment.phase is Phase.FORWARD:
+            return np.zeros(rows.shape, dtype=np.bool_)
+        return np.asarray((last[rows] <= self._grad_tick) & self.used(rows))
+
+    def contributed(self, event: Event, rows: Rows) -> Reading:
+        """What a forward event's products have added so far to the gradients of these scalars, one product each."""
+        del event
+        return Reading(np.zeros(rows.shape), np.zeros(rows.shape, dtype=np.bool_))
+
+    @property
+    def _touched(self) -> tuple[Rows, Rows]:
+        return self.program.touched
+
+    @property
+    def _grad_tick(self) -> int:
+        return self.moment.tick if self.moment.phase is Phase.BACKWARD else self.program.ticks(Phase.BACKWARD)
+
+    # Updates.
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """What moves the parameters."""
+
+    def moved(self, rows: Rows) -> Mask:
+        """Which parameters this step's update has moved."""
+        return np.asarray((rows < self.moment.tick) & (self.moment.phase is Phase.UPDATE))
+
+    def state(self, rows: Rows | int) -> dict[str, Floats]:
+        """What the optimizer remembers of these parameters, as it stands, by its name."""
+
+    def update(self, row: int) -> UpdateStep | None:
+        """The arithmetic that moved a parameter in this step; None if it has not been moved yet."""
+
+    def update_maps(self, rows: Rows) -> Mapping[str, Reading]:
+        """The optimizer's quantities of a whole parameter, in their order and in its shape.
+
+        What the update has not reached yet is unknown but for the gradient and the parameter.
+        """
+
+    # History.
+
+    @property
+    def losses(self) -> list[float]:
+        """The loss of every step that was ever finished; those from `moment.step` on lie in this moment's future."""
+
+    @property
+    def grad_norms(self) -> list[float]:
+        """The gradient norm of every step that was ever finished, as `losses`."""
+
+    @property
+    def spacing(self) -> int:
+        """How many training steps lie between those that can be gone back to without replaying others."""
+
+    @property
+    def validations(self) -> dict[int, Validation]:
+        """What held-out documents cost before the steps at which that was measured, as far as this moment knows."""
+        return {}
+
+    def grad_norm(self) -> float:
+        """The norm of the gradients of all parameters, as they stand; in the end the figure that `grad_norms` has."""
+
+    def norms(self, name: str) -> Norms | None:
+        """Norms of a parameter in this step; None until the update has moved all of it."""
+
+    def norms_before(self, name: str, first: int = 0) -> Floats:
+        """Norms of a parameter in every step before this one, or from `first` on: (steps, 3), as in `Norms`."""
+
+
+class TapeView(View):
+    """A run of the GPT at one moment. It reads the run's own arrays.
+
+    `explain_with` and `source_with` make what `explainer` and `source` return.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        program: TapeProgram,
+        workspace: Workspace,
+        moment: Moment,
+        start: Keyframe | None,
+        moments: tuple[Floats, Floats],
+        adam_rates: tuple[float, ...],
+        history: History,
+        explain_with: Callable[[TapeView], Explainer],
+        source_with: Callable[[TapeView, Event | None], SourceLine],
+    ) -> None:
+        self.config, self.workspace, self.moment = config, workspace, moment
+        self._program = program
+        self._explain_with, self._source_with = explain_with, source_with
+        self.recording = workspace.recording
+        self._start = start
+        self._m, self._v = moments
+        self.adam_rates = adam_rates
+        self._history = history
+
+    @property
+    def program(self) -> TapeProgram:
+        """The program of the moment's step."""
+        return self._program
+
+    def explainer(self) -> Explainer:
+        """What explains single scalars at this moment."""
+        return self._explain_with(self)
+
+    def source(self, stretch: Event | None = None) -> SourceLine:
+        """The line of the engine or of its model."""
+        return self._source_with(self, stretch)
 
     @cached_property
     def passed_values(self) -> Floats:
@@ -121,32 +278,18 @@ class View:
         values[: self.recording.n_params] = self._start.params
         return values
 
-    @property
-    def last_row(self) -> int:
-        """The scalar that the last tick made, handed a gradient to, or moved; the first to come at tick 0."""
-        tick = max(self.moment.tick - 1, 0)
-        if self.moment.phase is Phase.FORWARD:
-            return int(self.program.rows[tick])
-        return int(self.program.receivers[tick]) if self.moment.phase is Phase.BACKWARD else tick
-
-    @property
-    def loss(self) -> float | None:
-        """The document's loss, once it is known."""
-        reading = self.data(np.array([self.program.loss_row]))
-        return float(reading.values[0]) if reading.known[0] else None
-
     def data(self, rows: Rows) -> Reading:
         """The values of these scalars at this moment."""
         program, r = self.program, self.recording
-        known = used = self._used(rows)
+        known = used = self.used(rows)
         if self.moment.phase is Phase.FORWARD:
             tick = self.moment.tick
             frontier = program.rows[tick - 1] if tick else -1
             known = used & ((rows <= frontier) | (r.op[rows] == LEAF))
-        return Reading(self.workspace.data[rows], known | (rows < r.n_params))
+        return Reading(self.workspace.data[rows], known)
 
-    def _used(self, rows: Rows) -> Mask:
-        """Which scalars this document uses; it may have fewer positions than the tape."""
+    def used(self, rows: Rows) -> Mask:
+        """Which scalars this document has; it may have fewer positions than the tape."""
         mean = self.program.mean
         last = self.recording.positions[self.program.n - 1].last
         return (rows < last) | ((rows >= mean.first) & (rows < mean.last))
@@ -164,29 +307,9 @@ class View:
         overrides = self.workspace.overrides
         return np.empty(0, dtype=np.int32) if overrides is None else overrides.rows
 
-    def gradient_state(self, row: int) -> GradientState:
-        """Which of the things that can be said of a gradient is true of this scalar's. The one rule for all texts."""
-        if not self.recording.live[row]:
-            return GradientState.PLAIN
-        rows = np.array([row])
-        if self.independent(rows)[0]:
-            return GradientState.INDEPENDENT
-        return GradientState.VALUE if self.arrived(rows)[0] else GradientState.NOT_YET
-
-    def independent(self, rows: Rows) -> Mask:
-        """Where the backward phase of this step hands on nothing, because the loss does not depend on the scalar.
-
-        Such are the row of a token that the document does not hold, and the probability of one that did not come.
-        """
-        first, _ = self._touched
-        return np.asarray((first[rows] == 0) & self.recording.live[rows])
-
-    def arrived(self, rows: Rows) -> Mask:
-        """Where something has been added to the gradient so far, if it was only a 0."""
-        first, _ = self._touched
-        if self.moment.phase is Phase.FORWARD:
-            return np.zeros(rows.shape, dtype=np.bool_)
-        return (first[rows] > 0) & (first[rows] <= self._grad_tick)
+    def live(self, rows: Rows) -> Mask:
+        """Where gradients flow to: parameters and what is computed, not constants."""
+        return self.recording.live[rows]
 
     def grad(self, rows: Rows) -> Reading:
         """Gradients as accumulated so far; unknown where nothing has arrived yet, and in the forward phase.
@@ -196,15 +319,8 @@ class View:
         """
         known = self.arrived(rows)
         if self.moment.phase is not Phase.FORWARD:
-            known |= self.independent(rows) & (self._used(rows) | (rows < self.recording.n_params))
+            known |= self.independent(rows) & self.used(rows)
         return Reading(self.workspace.grad[rows], known)
-
-    def complete(self, rows: Rows) -> Mask:
-        """Where nothing more will be added to the gradient in this step; nowhere in the forward phase."""
-        _, last = self._touched
-        if self.moment.phase is Phase.FORWARD:
-            return np.zeros(rows.shape, dtype=np.bool_)
-        return (last[rows] <= self._grad_tick) & (self._used(rows) | (rows < self.recording.n_params))
 
     @cached_property
     def _touched(self) -> tuple[Rows, Rows]:
@@ -214,25 +330,31 @@ class View:
         if flows is None or flows.all():
             return program.touched
         ticks = np.flatnonzero(flows).astype(np.int32) + 1
-        receivers = program.receivers[flows]
-        first, last = np.zeros((2, len(self.recording)), dtype=np.int32)
-        first[receivers[::-1]] = ticks[::-1]
-        last[receivers] = ticks
-        return first, last
+        return first_and_last(program.receivers[flows], ticks, program.n_rows)
+
+    def contributed(self, event: Event, rows: Rows) -> Reading:
+        """What a forward event's products have added so far to these gradients: the other factor times the gradient."""
+        program, r = self.program, self.recording
+        first, last = program.rows[event.first], program.rows[event.last - 1]
+        edges = program.edges[: self._grad_tick]
+        user = edges >> 1
+        own = edges[(edges >= 0) & (user >= first) & (user <= last)]
+        own = own[r.op[own >> 1] == MUL]
+        values, known = np.zeros(len(r)), np.zeros(len(r), dtype=np.bool_)
+        values[program.child[own]] = self.passed_values[program.child[own ^ 1]] * self.workspace.grad[own >> 1]
+        known[program.child[own]] = True
+        return Reading(values[rows], known[rows])
 
     @property
-    def _grad_tick(self) -> int:
-        return self.moment.tick if self.moment.phase is Phase.BACKWARD else self.program.ticks(Phase.BACKWARD)
+    def optimizer(self) -> Optimizer:
+        """Adam."""
+        return ADAM
 
-    def moved(self, rows: Rows) -> Mask:
-        """Which parameters this step's update has moved."""
-        return (rows < self.moment.tick) & (self.moment.phase is Phase.UPDATE)
+    def state(self, rows: Rows | int) -> dict[str, Floats]:
+        """Adam's first and second moments of these parameters, as they stand: m and v."""
+        return {"m": self._m[rows], "v": self._v[rows]}
 
-    def moments(self, rows: Rows | int) -> tuple[Floats, Floats]:
-        """Adam's first and second moments of these parameters, as they stand."""
-        return self._m[rows], self._v[rows]
-
-    def adam(self, row: int) -> AdamStep | None:
+    def update(self, row: int) -> AdamStep | None:
         """The arithmetic that moved a parameter in this step; None if it has not been moved yet."""
         if self._start is None or not (row < self.recording.n_params and self.moved(np.array(row))):
             return None
@@ -242,12 +364,12 @@ class View:
         after = kernels.adam_step(g, *before, *self.adam_rates)
         return AdamStep(g, *before, *after, lr, beta1, beta2, fix1, fix2)
 
-    def adam_maps(self, rows: Rows) -> dict[str, Reading]:
+    def update_maps(self, rows: Rows) -> dict[str, Reading]:
         """Gradient, moments, corrected moments, step and parameter of a whole matrix: g, m, v, m_hat, v_hat, delta, p.
 
         What the update has not reached yet is unknown but for the gradient and the parameter.
         """
-        moved, (m, v) = self.moved(rows), self.moments(rows)
+        moved, m, v = self.moved(rows), self._m[rows], self._v[rows]
         lr, _, _, fix1, fix2, _, root, eps = self.adam_rates
         with np.errstate(all="ignore"):  # what is not finite is shown as it is
             m_hat, v_hat = m / fix1, v / fix2
@@ -280,6 +402,11 @@ class View:
         """What held-out documents cost before the steps at which that was measured, as far as this moment knows."""
         return {step: found for step, found in self._history.validations.items() if step <= self.moment.step}
 
+    def grad_norm(self) -> float:
+        """The norm of the gradients of all parameters, as they stand."""
+        w, r = self.workspace, self.recording
+        return whole_norm(matrix_norms(w.loops, r.bounds, w.grad[: r.n_params], w.params, w.params)[:, 0])
+
     def norms(self, name: str) -> Norms | None:
         """Norms of a matrix in this step; None until the update has moved all of it."""
         rows = self.recording.matrices[name]
@@ -294,3 +421,10 @@ class View:
         """Norms of a matrix in every step before this one, or in those from `first` on: (steps, 3), as in `Norms`."""
         place = list(self.recording.matrices).index(name)
         return self._history.norms[first : self.moment.step, place]
+
+
+def tape_view(view: View, what: str) -> TapeView:
+    """The view of a run of the GPT, whose recording `what` needs. Raises WhyError for that of another run."""
+    if not isinstance(view, TapeView):
+        raise WhyError(f"{what} can be told of runs of the built-in model only; look at the inspector instead")
+    return view

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from rich.cells import cell_len, set_cell_size
 
 from engine.errors import ExpressionError, WhyError
 from engine.explain.gradient_paths import GradientPaths, waypoints
 from engine.explain.logit_attribution import Attributor
-from engine.explain.scalar import Explainer
 from engine.explain.update_attribution import pushes
 from engine.expressions.scope import Scope
 from engine.expressions.watch import Watch, describe_scalar
@@ -33,7 +33,7 @@ class Answer:
 def of_scalar(view: View, name: str, count: int) -> Answer:
     """The strongest chains of a scalar. Raises WhyError, ExpressionError."""
     row = _row(view, name)
-    explain, gradient = Explainer(view), float(view.workspace.grad[row])
+    explain, gradient = view.explainer(), float(view.grad(np.array([row])).values[0])
     found = GradientPaths(view).strongest(row, count)
     lines = [f"{_about(view, describe_scalar(view, row))}: dL/d = {number(gradient)}", ""]
     chains: list[dict[str, Any]] = []
@@ -56,7 +56,7 @@ def of_scalar(view: View, name: str, count: int) -> Answer:
 def of_parameter(view: View, name: str) -> Answer:
     """What each position contributed to a gradient, and Adam's step. Raises WhyError, ExpressionError."""
     row = _row(view, name)
-    if row >= view.recording.n_params:
+    if row >= view.program.n_params:
         raise WhyError(f"{name} is not a parameter; ask for its chains with --scalar, or name one such as wte[5,3]")
     found, tokens = pushes(view, row), view.program.tokenizer
     table: list[Cells] = [["position", "reads", "target", "pushed", "share", "by way of"]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from engine import NumericFault, Session
+from engine import NumericFault, Run
 from engine.timeline.events import Moment
 from engine.timeline.view import View
 from microgpt_tui.debugger.run_controller import RunController, Start
@@ -20,8 +20,8 @@ class ComparedRun:
     def __init__(
         self,
         name: str,
-        original: Session,
-        make: Callable[[], Session],
+        original: Run,
+        make: Callable[[], Run],
         start: Start,
         call_later: Callable[..., object],
         on_arrival: Callable[[], None],

@@ -9,17 +9,17 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from engine.autograd.kernels import MUL
 from engine.autograd.tape import Rows
 from engine.explain.gradient_paths import Edge, GradientPath, GradientPaths, waypoints
-from engine.explain.scalar import Explainer
-from engine.explain.source_lines import SourceLine, lines_now
 from engine.expressions.scope import Scope
 from engine.expressions.watch import Watch
+from engine.model.recording import Span
 from engine.model.tokenizer import Tokenizer
 from engine.run.step_copy import StepCopy
 from engine.timeline.events import Event, EventKey, Moment, Phase
-from engine.timeline.view import AdamStep, GradientState, Reading, View
+from engine.timeline.explainer import SourceLine
+from engine.timeline.update import UpdateStep
+from engine.timeline.view import GradientState, Reading, View
 from microgpt_tui.debugger.annotations import Annotations
 from microgpt_tui.debugger.compared_run import ComparedRun
 from microgpt_tui.debugger.navigation import SameEvent
@@ -136,7 +136,7 @@ class Frame:
         self.fault = self.around.fault
         self.program, self.config = view.program, view.config
         self.moment, self.phase = view.moment, view.moment.phase
-        self.explain = Explainer(view)
+        self.explain = view.explainer()
 
     @cached_property
     def scope(self) -> Scope:
@@ -165,12 +165,9 @@ class Frame:
         """
         if not (self.backward and self.stepping_inside and self.moment.tick):
             return self.event
-        edge = int(self.program.edges[self.moment.tick - 1])
-        if edge < 0:
-            return self.event
-        row = edge >> 1
-        found = next(s for s in self.program.stretches(Phase.FORWARD) if row <= int(s.rows[-1]))
-        return self.program.find(Phase.BACKWARD, found.place) or self.event
+        source = self.program.source_of(self.moment.tick)
+        made = None if source is None else self.program.event_of(source)
+        return (made and self.program.find(Phase.BACKWARD, made.place)) or self.event
 
     @cached_property
     def operation(self) -> Event:
@@ -181,9 +178,9 @@ class Frame:
         """
         if not (self.backward and self.moment.tick):
             return self.event
-        edge = int(self.program.edges[self.moment.tick - 1])
-        row = edge >> 1 if edge >= 0 else -1 - edge
-        return next(s for s in self.program.stretches(Phase.FORWARD) if row <= int(s.rows.flat[-1]))
+        source = self.program.source_of(self.moment.tick)
+        row = self.view.last_row if source is None else source
+        return self.program.event_of(row) or self.event
 
     def scale(self, rows: Rows, grad: bool = False, name: str | None = None) -> float:
         """What fills a cell of a picture of these scalars: the largest magnitude of their tensor in the whole step.
@@ -201,29 +198,24 @@ class Frame:
 
     def name_of(self, row: int) -> str | None:
         """The name of the matrix or the tensor that a scalar belongs to, if it belongs to one."""
-        parameter = self.view.recording.matrix_of(row)
+        parameter = self.program.parameter_of(row)
         if parameter is not None:
             return parameter[0]
-        tensor = self.explain.tensor(row)
-        return None if tensor is None else tensor.name
+        event = self.program.event_of(row)
+        return None if event is None else event.name
 
     def contributed(self, rows: Rows) -> Cells:
         """What the operation on the stage has added so far to the gradients of what it multiplies: (rows' shape).
 
         Exactly the numbers of each `+=`: the other factor, times the gradient of the product.
         """
-        program, tick = self.program, self.moment.tick if self.backward else self.program.ticks(Phase.BACKWARD)
-        edges = program.edges[:tick]
-        user = edges >> 1
-        span = self.explain.tensor(int(self.operation.rows.flat[0]))
-        values, known = np.zeros(len(self.view.recording)), np.zeros(len(self.view.recording), dtype=np.bool_)
-        if span is not None and not self.forward:
-            own = edges[(edges >= 0) & (user >= span.first) & (user < span.last)]
-            own = own[self.view.recording.op[own >> 1] == MUL]
-            child, grad = program.child, self.view.workspace.grad
-            values[child[own]] = self.view.passed_values[child[own ^ 1]] * grad[own >> 1]
-            known[child[own]] = True
-        return Cells(values[rows], known[rows], rows, self._changed[rows] & known[rows], self.where.digits)
+        made = self.program.event_of(int(self.operation.rows.flat[0]))
+        if made is None or self.forward:
+            values, known = np.zeros(rows.shape), np.zeros(rows.shape, dtype=np.bool_)
+        else:
+            found = self.view.contributed(made, rows)
+            values, known = found.values, found.known
+        return Cells(values, known, rows, self._changed[rows] & known, self.where.digits)
 
     def final_gradient(self, rows: Rows) -> float:
         """The largest magnitude that gradients of these scalars have at the end of the backward phase, or so far."""
@@ -241,7 +233,12 @@ class Frame:
         """The position that panes of one position show: the stage's, or the last one that was at work."""
         if self.stretch.pos is not None:
             return self.stretch.pos
-        return 0 if self.stretch.is_parameter else self.program.n - 1
+        return 0 if self.stretch.is_parameter else max(self.program.n - 1, 0)
+
+    @property
+    def span(self) -> Span | None:
+        """The tensors of `pos` by what they are for; None in a run that does not say so."""
+        return self.program.span(self.pos) if self.program.n else None
 
     @property
     def layer(self) -> int:
@@ -265,7 +262,7 @@ class Frame:
         """The parameter matrix that is at work or chosen."""
         if self.phase is Phase.UPDATE:
             return self.stretch.name
-        return self.where.matrix or self.stretch.matrix or next(iter(self.view.recording.matrices))
+        return self.where.matrix or self.stretch.matrix or next(iter(self.program.parameters))
 
     def tensor(self, name: str, pos: int, layer: int | None = None, head: int | None = None) -> Rows | None:
         """The rows of a tensor of this document, by its name and place; None if there is no such tensor."""
@@ -305,7 +302,7 @@ class Frame:
         """The chosen index in the tensor on the stage, within its bounds."""
         size, chosen = self.stretch.rows.size, self.where.cell
         if chosen is None:
-            spec = self.view.recording.specs.get(self.stretch.name)
+            spec = self.program.specs.get(self.stretch.name)
             if spec is not None and spec.tokens and self.stretch.pos is not None:
                 return self.program.targets[self.stretch.pos]
             return self._strongest() if self.stretch.is_parameter else 0
@@ -319,19 +316,19 @@ class Frame:
     @cached_property
     def parameter(self) -> int:
         """The selected parameter, else that of `matrix` with the largest gradient or, before that, first moment."""
-        if self.selected < self.view.recording.n_params:
+        if self.selected < self.program.n_params:
             return self.selected
-        rows = self.view.recording.matrices[self.matrix].ravel()
+        rows = self.program.parameters[self.matrix].ravel()
         grads = self.grad(rows)
-        begun = self.view.arrived(rows).any()
-        values = grads.values if begun else self.view.moments(rows)[0]
+        begun, state = self.view.arrived(rows).any(), self.view.state(rows)
+        values = grads.values if begun or not state else next(iter(state.values()))
         known = grads.known if begun else np.ones(rows.shape, dtype=np.bool_)
         return int(rows[np.argmax(np.where(known & np.isfinite(values), np.abs(values), 0.0))])
 
-    def course(self) -> Series[AdamStep]:
+    def course(self) -> Series[UpdateStep]:
         """How `parameter` was moved in the steps so far, this one included once it is moved; as far as is known."""
         row, step = self.parameter, self.moment.step
-        so_far, now = series_of(Update(row), self.around.past, self.view), self.view.adam(row)
+        so_far, now = series_of(Update(row), self.around.past, self.view), self.view.update(row)
         return so_far if now is None else replace(so_far, known=so_far.known | {step: now})
 
     @cached_property
@@ -383,7 +380,7 @@ class Frame:
     @cached_property
     def source(self) -> SourceLine:
         """The line of the engine that is at work."""
-        return lines_now(self.view)
+        return self.view.source()
 
     def data(self, rows: Rows) -> Cells:
         """Values of these scalars, as cells."""
@@ -400,7 +397,7 @@ class Frame:
     @cached_property
     def _changed(self) -> npt.NDArray[np.bool_]:
         """Which scalars the last step has made or changed: one, or a tensor. (All of a matrix would mark nothing.)"""
-        changed = np.zeros(len(self.view.recording), dtype=np.bool_)
+        changed = np.zeros(self.program.n_rows, dtype=np.bool_)
         if self.stepping_inside:
             changed[self.view.last_row] = self.moment.tick > 0
         elif not self.event.is_parameter:
@@ -425,7 +422,7 @@ class Frame:
         state = self.view.gradient_state(row)
         if state is GradientState.INDEPENDENT:
             return 0.0
-        return float(self.view.workspace.grad[row]) if state is GradientState.VALUE else None
+        return float(self.view.grad(np.array([row])).values[0]) if state is GradientState.VALUE else None
 
     def no_gradient(self, row: int) -> str | None:
         """What to say where no gradient is added up; None where there is one."""

@@ -213,10 +213,10 @@ def _is_place(text: str, scope: Scope) -> bool:
 def _place(place: EventPattern, frame: Frame, scope: Scope) -> Moment | CellTarget:
     """The event at a place; the matrix itself where the present phase has no event of a matrix."""
     place.check(scope)
-    if place.name in frame.view.recording.matrices and place.phase is None and frame.phase is Phase.FORWARD:
+    if place.name in frame.program.parameters and place.phase is None and frame.phase is Phase.FORWARD:
         name = str(place.name)
         row = Frame(frame.view, frame.where.choosing(Choice(matrix=name)), frame.around).parameter
-        rows = frame.view.recording.matrices[name]
+        rows = frame.program.parameters[name]
         if row not in rows:  # another parameter is chosen
             row = int(rows.flat[0])
         return _spot_of_matrix(name, row, frame)
@@ -279,7 +279,7 @@ def spot(cell: Cell, frame: Frame) -> CellTarget:
     place = replace(scalar.place, phase=cell.phase)
     if scalar.parameter and (cell.phase or frame.phase) is Phase.FORWARD:
         name = str(place.name)
-        row = int(frame.view.recording.matrices[name][scalar.index])
+        row = int(frame.program.parameters[name][scalar.index])
         return _spot_of_matrix(name, row, frame)
     events = [s for phase in _phases(place, frame) for s in program.stretches(phase)]
     found = _nearest([s for s in events if scalar.row(s) is not None], place, frame)
@@ -299,10 +299,10 @@ def spot(cell: Cell, frame: Frame) -> CellTarget:
 
 def _spot_of_matrix(name: str, row: int, frame: Frame) -> CellTarget:
     """A number of a matrix in the forward phase, which has no event of any: at the present moment if it is in it."""
-    rows, step = frame.view.recording.matrices[name], frame.moment.step
+    rows, step = frame.program.parameters[name], frame.moment.step
     first = Moment(step, Phase.FORWARD, frame.program.stretches(Phase.FORWARD)[0].last)
     here = frame.moment if frame.phase is Phase.FORWARD else first
-    return CellTarget(here, row, row - int(rows[0, 0]), describe_scalar(frame.view, row), name)
+    return CellTarget(here, row, row - int(rows.flat[0]), describe_scalar(frame.view, row), name)
 
 
 # What the line says while it is typed.

@@ -56,7 +56,7 @@ class SameEvent:
 def _matrices(program: StepProgram, stretch: Event) -> list[str]:
     """The parameter matrices that a forward event works with."""
     firsts = (int(rows.flat[0]) for rows in stretch.operands.values() if rows.size)
-    return [place[0] for place in map(program.recording.matrix_of, firsts) if place is not None]
+    return [place[0] for place in map(program.parameter_of, firsts) if place is not None]
 
 
 Go = Callable[[StepProgram, Moment], Moment | SameEvent | None]

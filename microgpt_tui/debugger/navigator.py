@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from engine import NumericFault, Session, Stops
+from engine import NumericFault, Run, Stops
 from engine.timeline.events import EventKey, Moment
 from microgpt_tui.debugger import navigation
 from microgpt_tui.debugger.frame import Frame
@@ -73,7 +73,7 @@ class Navigator:
         self._followed: tuple[Moment, EventKey] | None = None  # where the last one led, and the event that it followed
 
     @property
-    def _session(self) -> Session:
+    def _session(self) -> Run:
         return self._state.session
 
     def halt(self) -> bool:
@@ -149,7 +149,7 @@ class Navigator:
         if self._motion.busy or self._session.moment == came_from.moment:  # and not at a fault on the way
             self._state.stand(came_from)
 
-    def enter(self, make: Callable[[], Session], moment: Moment | None = None) -> bool:
+    def enter(self, make: Callable[[], Run], moment: Moment | None = None) -> bool:
         """Stand at a moment of another run, which is made in the thread; without one, at the same as in this run.
 
         Returns whether it is on its way: not if this run is moving.

@@ -17,14 +17,14 @@ from weakref import WeakKeyDictionary
 
 from textual.message import Message
 
-from engine import EngineError, NumericFault, Session, Stop, Stops, continue_to, reverse_continue
+from engine import EngineError, NumericFault, Run, Stop, Stops, continue_to, reverse_continue
+from engine.run.capabilities import sampling
 from engine.timeline.events import Event, Moment, StepProgram
 from microgpt_tui.debugger.navigation import SameEvent, counterpart, last_moment, next_event, same_event
 
 FRAME = 0.1  # seconds between frames where the run goes as fast as it can
 PATIENCE = 2.0  # seconds that a thread which is halted is waited for
 NEAR = 0.03  # seconds that a move may take without a thread
-A_SCALAR = {True: 10e-9, False: 1e-6}  # seconds a training step takes for each scalar of the tape; whether compiled
 SAMPLES = 5  # names that are sampled every tenth of the run
 
 
@@ -86,11 +86,11 @@ class RunController:
             self.found, self.fault, self.note = found, fault, note
             super().__init__()
 
-    def __init__(self, session: Session, start: Start, post: Callable[[Moved | Arrived], object]) -> None:
+    def __init__(self, session: Run, start: Start, post: Callable[[Moved | Arrived], object]) -> None:
         self.busy = False
         self._aimed = False  # whether the run goes to a moment that is known
         self.pace = self._running = PACES[-1]  # the one that was chosen, and the one of the run that is going on
-        self._names: WeakKeyDictionary[Session, dict[int, list[str]]] = WeakKeyDictionary()
+        self._names: WeakKeyDictionary[Run, dict[int, list[str]]] = WeakKeyDictionary()
         self._session, self._start, self._post = session, start, post
         self._halt, self._drawn, self._idle = threading.Event(), threading.Event(), threading.Event()
         self._drawn.set()
@@ -101,20 +101,20 @@ class RunController:
     def near(self, moment: Moment) -> bool:
         """Whether a moment can be reached at once."""
         session = self._session
-        start = session.history.nearest(moment.step)
+        start = session.start_towards(moment.step)
         if session.step <= moment.step:
             start = max(start, session.step)
         if moment.step == session.step:
             return True
         steps = moment.step - start + 1
-        return steps * len(session.recording) * A_SCALAR[session.loops.compiled] < NEAR
+        return steps * session.seconds_a_step() < NEAR
 
     def go(self, moment: Moment, then: Callable[[StepProgram], Moment] | None = None) -> None:
         """Go to a moment that is far; `then` finds the one that is meant in the program of its step."""
         self._begin(partial(self._go, moment, then), aimed=True)
 
     @property
-    def session(self) -> Session:
+    def session(self) -> Run:
         """The run that it moves."""
         return self._session
 
@@ -123,7 +123,7 @@ class RunController:
         """What was sampled in the run that it moves, by the step before which it was."""
         return self._names.setdefault(self._session, {})
 
-    def enter(self, make: Callable[[], Session], moment: Moment) -> None:
+    def enter(self, make: Callable[[], Run], moment: Moment) -> None:
         """From now on move the run that is made, in the thread, and bring it to a moment."""
         self._begin(partial(self._enter, make, moment))
 
@@ -188,7 +188,7 @@ class RunController:
         if (step + 1) % max(1, config.num_steps // 10) == 0 and step + 1 not in self.names:
             generator = random.Random(f"{config.seed} {step + 1}")
             with suppress(EngineError):  # nothing can be drawn, of nan for instance: then no names are shown
-                self.names[step + 1] = self._session.sample(SAMPLES, generator=generator)
+                self.names[step + 1] = sampling(self._session).sample(SAMPLES, generator=generator)
         return False
 
     # What the thread does.
@@ -217,7 +217,7 @@ class RunController:
             self._session.seek(then(self._session.program))
         return self.Arrived()
 
-    def _enter(self, make: Callable[[], Session], moment: Moment) -> RunController.Arrived:
+    def _enter(self, make: Callable[[], Run], moment: Moment) -> RunController.Arrived:
         session = make()
         self._session = session
         self._since = time.monotonic(), session.step

@@ -69,7 +69,7 @@ class Scalar:
     def rows(self, program: StepProgram) -> Rows:
         """The scalars on the tape, one at every position, layer and head that is meant and there."""
         if self.parameter:
-            return np.array([program.recording.matrices[str(self.place.name)][self.index]])
+            return np.array([program.parameters[str(self.place.name)][self.index]])
         tensors = (s.rows for s in program.stretches(Phase.FORWARD) if self.place.matches(s))
         return np.array([self._of(rows) for rows in tensors if self._within(rows)], dtype=np.int32)
 

@@ -9,7 +9,8 @@ from typing import Any, Generic, Protocol, TypeVar
 from engine.expressions.scope import Scope
 from engine.expressions.watch import Watch
 from engine.run.replay import course_of, steps_to_show
-from engine.timeline.view import AdamStep, View
+from engine.timeline.update import UpdateStep
+from engine.timeline.view import View
 
 MOST_SHOWN = 64  # steps of a course
 
@@ -41,11 +42,11 @@ class Series(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """How Adam moved a parameter, an `AdamStep`."""
+    """How a parameter was moved, an `UpdateStep`."""
 
     row: int
 
-    def reader(self, scope: Scope) -> Callable[[View], AdamStep]:
+    def reader(self, scope: Scope) -> Callable[[View], UpdateStep]:
         """See `Figure`."""
         del scope
         return course_of(self.row)

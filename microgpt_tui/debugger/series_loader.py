@@ -11,7 +11,8 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.worker import get_current_worker
 
-from engine import ConfigError, Session, Stopped
+from engine import ConfigError, Run, Stopped
+from engine.expressions.scope import Scope
 from engine.run.replay import replay
 from engine.timeline.view import View
 from microgpt_tui.debugger.series import Figure, Series
@@ -29,11 +30,11 @@ class SeriesLoader:
     class Learned(Message):
         """There are new figures in `known`, or all requested ones are there."""
 
-    def __init__(self, owner: Screen[Any], session: Session) -> None:
+    def __init__(self, owner: Screen[Any], session: Run) -> None:
         self.known: dict[tuple[Figure, int], Any] = {}  # written by the thread alone
         self._owner, self._session = owner, session
-        self._scope = session.scope
-        self._twin: Session | None = None
+        self._scope = Scope(session.config, session.tokenizer, session.program.specs)
+        self._twin: Run | None = None
         self._wishes: dict[str | None, Wish] = {}
         self._working = False
         self._newer = threading.Event()  # set when the thread should work on something else

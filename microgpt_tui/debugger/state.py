@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from engine import NumericFault, Session
+from engine import NumericFault, Run
 from microgpt_tui.debugger.annotations import Annotations
 from microgpt_tui.debugger.frame import Choice, Focus, PathChoice, PathStep
 from microgpt_tui.debugger.run_controller import Live
@@ -19,7 +19,7 @@ class DebuggerState:
     """
 
     def __init__(
-        self, session: Session, annotations: Annotations | None = None, on_change: Callable[[], None] = lambda: None
+        self, session: Run, annotations: Annotations | None = None, on_change: Callable[[], None] = lambda: None
     ) -> None:
         self._session, self._where, self._annotations = session, Focus(session.moment), annotations or Annotations()
         self._fault: NumericFault | None = None
@@ -30,7 +30,7 @@ class DebuggerState:
         self.on_change = on_change
 
     @property
-    def session(self) -> Session:
+    def session(self) -> Run:
         """The run that is shown."""
         return self._session
 
@@ -132,7 +132,7 @@ class DebuggerState:
         """The move has ended at a fault, or at none."""
         self._fault = fault
 
-    def take_run(self, session: Session) -> None:
+    def take_run(self, session: Run) -> None:
         """Show another run from now on."""
         self._session = session
 

@@ -24,7 +24,8 @@ class StopsController:
     @property
     def scope(self) -> Scope:
         """What expressions about the run can speak of."""
-        return self._state.session.scope
+        session = self._state.session
+        return Scope(session.config, session.tokenizer, session.program.specs)
 
     def all(self) -> Stops:
         """Where a run stops."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from functools import partial
 
-from engine import EngineError, Session
+from engine import EngineError, Run
 from engine.checkpoint.checkpoint import Checkpoint, snapshot
 from engine.expressions.scope import Scope
 from engine.expressions.watch import watch_text
-from engine.interventions.plan import InterventionPlan
 from engine.interventions.syntax import Ablation, Change, parse
 from engine.run.branches import ORIGINAL, Branches
+from engine.run.capabilities import branching
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger.compared_run import ComparedRun
 from microgpt_tui.debugger.frame import Frame
@@ -19,7 +19,7 @@ from microgpt_tui.debugger.run_controller import Start
 from microgpt_tui.debugger.state import DebuggerState
 
 HINT = "d compares, E lists the branches; the original stays."
-Enter = Callable[[Callable[[], Session], Moment | None], bool]
+Enter = Callable[[Callable[[], Run], Moment | None], bool]
 
 
 class WhatIfController:
@@ -49,6 +49,11 @@ class WhatIfController:
     def branch(self) -> str | None:
         """The branch that is shown; None for the original."""
         return self.branches.name_of(self._state.session)
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What is changed in the run that is shown."""
+        return self.branches.changes(self.branch)
 
     @property
     def beside(self) -> ComparedRun | None:
@@ -89,7 +94,7 @@ class WhatIfController:
         """Go to a moment of another run; whether it is on its way."""
         return name != self.branch and self._enter_run(partial(self.branches.session, name), moment)
 
-    def entered(self, session: Session) -> bool:
+    def entered(self, session: Run) -> bool:
         """The thread has come with a run: show it. Returns whether it is another one; if not, no change was made."""
         announcement, self._announcement = self._announcement, ""
         if session is self._state.session:
@@ -147,13 +152,13 @@ class WhatIfController:
     def step_of(self, row: int) -> int:
         """The step whose value is meant: that of a parameter which has been moved is the next step's."""
         session, moment = self._state.session, self._state.where.moment
-        moved = row < session.recording.n_params and moment.phase is Phase.UPDATE and row < moment.tick
+        moved = row < session.program.n_params and moment.phase is Phase.UPDATE and row < moment.tick
         return min(session.step + moved, session.config.num_steps)
 
     def read(self, target: str, step: int, line: str) -> Change:
         """A value of the target, or a whole change. Raises ChangeError."""
         session = self._state.session
-        scope = Scope(session.config, session.tokenizer)
+        scope = Scope(session.config, session.tokenizer, session.program.specs)
         try:
             value = float(line)
         except ValueError:
@@ -162,19 +167,19 @@ class WhatIfController:
             at = "," if "@" in target else "@"
             change = parse(f"{target}{at}step={step} = {value!r}", scope)
         if change.step == session.step:
-            InterventionPlan(session.recording).check(change, session.program)
+            branching(session).check(change)
         return change
 
     def add(self, change: Change) -> None:
         """Make a change."""
         session = self._state.session
         where = "" if change.step <= session.step else f" It takes effect in step {change.step}."
-        self.change((*session.changes, change), f"{change.text}.{where}")
+        self.change((*branching(session).changes, change), f"{change.text}.{where}")
 
     def toggle(self, part: Ablation) -> None:
         """Switch a part off or to its mean, or on again."""
         session = self._state.session
-        changes = session.changes
+        changes = branching(session).changes
         off = [c for c in changes if isinstance(c, Ablation) and c.part == part.part and c.step <= session.step]
         rest = tuple(change for change in changes if change not in off)
         if off and part.mean_of in (0, off[-1].mean_of):

@@ -15,6 +15,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from engine.interventions.syntax import Ablation, Change
+from engine.timeline.events import Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.widgets.modal import Modal
 from microgpt_tui.widgets.textual_fixes import SafeOptionList
@@ -27,12 +28,12 @@ def in_question(frame: Frame) -> Ablation | None:
     stretch, step, layer = frame.stretch, frame.moment.step, frame.stretch.layer
     if layer is None:
         return None
-    own = [tensor for tensor in frame.view.recording.positions[frame.pos].tensors if tensor.layer == layer]
+    own = [s for s in frame.program.stretches(Phase.FORWARD) if (s.pos, s.layer) == (frame.pos, layer)]
     if stretch.head is not None:
         return Ablation(step, layer, "head", stretch.head)
-    if "mlp" in (stretch.block, *(tensor.block for tensor in own if tensor.operation.matrix == stretch.name)):
+    if "mlp" in (stretch.block, *(made.block for made in own if made.matrix == stretch.name)):
         return Ablation(step, layer, "mlp")
-    kept = [rows for tensor in own for name, rows in tensor.operation.operands.items() if name in ("keys", "values")]
+    kept = [rows for tensor in own for name, rows in tensor.operands.items() if name in ("keys", "values")]
     if stretch.pos is not None and any(np.isin(stretch.rows, rows).any() for rows in kept):
         return Ablation(step, layer, "pos", stretch.pos)
     if stretch.block in {tensor.block for tensor in own if tensor.head is not None} and frame.where.head is not None:

@@ -21,9 +21,8 @@ from textual.markup import escape
 from textual.message import Message
 from textual.widgets import Static
 
-from engine import EngineError, Session
+from engine import EngineError, Run
 from engine.autograd.tape import Rows
-from engine.explain.scalar import Explainer
 from engine.run.gradcheck import CheckedGradient, GradientChecker, Summary
 from engine.text import quoted
 from engine.timeline.view import View
@@ -70,7 +69,7 @@ class GradCheckScreen(Modal[int | None]):
         job: int
         result: CheckedGradient | Summary | EngineError
 
-    def __init__(self, session: Session, row: int) -> None:
+    def __init__(self, session: Run, row: int) -> None:
         super().__init__()
         self._session, self._view, self._row = session, session.view(), row
         self._h: float | None = None
@@ -200,10 +199,10 @@ class GradCheckScreen(Modal[int | None]):
 
 def family(view: View, row: int) -> tuple[str, Rows]:
     """The matrix, (rows, columns), or the tensor, (n,), that a scalar belongs to or is on the way to, and its name."""
-    place = view.recording.matrix_of(row)
+    place = view.program.parameter_of(row)
     if place is not None:
-        return place[0], view.recording.matrices[place[0]]
-    tensor = Explainer(view).tensor(row)
+        return place[0], view.program.parameters[place[0]]
+    tensor = view.program.event_of(row)
     if tensor is None:  # a constant
         return "it", np.array([row], dtype=np.int32)
     return tensor.name + ("" if tensor.pos is None else f" at position {tensor.pos}"), np.atleast_1d(tensor.rows)
@@ -214,7 +213,7 @@ def neighbour(view: View, row: int, dx: int, dy: int) -> int:
     _, rows = family(view, row)
     place = np.argwhere(rows == row)
     if not len(place):
-        following = view.program.rows[view.recording.live[view.program.rows]]
+        following = view.program.rows[view.live(view.program.rows)]
         at = int(following.searchsorted(row)) + dx + dy
         return int(following[min(max(at, 0), len(following) - 1)])
     moved = place[0] + ([dy, dx] if rows.ndim == 2 else [dx + dy])

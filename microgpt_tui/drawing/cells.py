@@ -47,6 +47,11 @@ class Cells:
         return len(self.values)
 
 
+def as_matrix(rows: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """A parameter's rows as (rows, columns): a vector is one row, what has more dimensions has its last in columns."""
+    return rows.reshape(-1, rows.shape[-1]) if rows.ndim else rows.reshape(1, 1)
+
+
 def cell(value: float, known: bool, scale: float) -> tuple[str, Style]:
     """One character, and its style, for one number."""
     if not known:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from engine import Session
+from engine import Run
 from microgpt_tui.drawing.markdown import parser, without_literals
 from microgpt_tui.export.headless import screenshots
 from microgpt_tui.export.screenshot import Screenshot
@@ -46,7 +46,7 @@ class Printed:
     pages: tuple[tuple[RenderedPage, Screenshot], ...]
 
 
-async def printed(lecture: Lecture, session: Session) -> Printed:
+async def printed(lecture: Lecture, session: Run) -> Printed:
     """The present chapter of a lecture, drawn on a run of it. Raises LectureError for a mistake in it."""
     rendered_pages: list[RenderedPage] = []
 

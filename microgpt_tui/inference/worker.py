@@ -12,7 +12,8 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.worker import Worker, get_current_worker
 
-from engine import EngineError, Session
+from engine import EngineError
+from engine.run.capabilities import SamplingRun
 from engine.run.replay import printed_names, sample_at_steps, sample_names
 from engine.sampling.beam import Continuation, beam
 from engine.sampling.sampler import Sampler
@@ -38,10 +39,10 @@ class DocumentWorker:
         last: bool = True
         error: str = ""
 
-    def __init__(self, owner: Screen[Any], session: Session, sampler: Sampler) -> None:
+    def __init__(self, owner: Screen[Any], session: SamplingRun, sampler: Sampler) -> None:
         self._owner, self._session, self._given = owner, session, sampler
         self._sampler: Sampler | None = None  # the thread's own, with the same parameters
-        self._run: Session | None = None  # the run once more, from its beginning
+        self._run: SamplingRun | None = None  # the run once more, from its beginning
         self._printed: list[str] | None = None  # the names that are printed after training, once they are known
         self._worker: Worker[None] | None = None
         self._turn = threading.Lock()  # held by the thread that works; one that was cancelled soon lets go of it

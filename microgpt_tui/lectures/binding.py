@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
-from engine import Address, EngineError, Expression, ExpressionError, Moment, Scope, Session
+from engine import Address, EngineError, Expression, ExpressionError, Moment, Run, Scope
 from engine.expressions.scope import Kind
 from engine.expressions.watch import Watch
 from microgpt_tui.debugger import navigation
@@ -41,7 +41,7 @@ class FocusTarget:
     choice: Choice | None = None
     watch: Watch | None = None
 
-    def on(self, where: Focus, session: Session) -> Focus:
+    def on(self, where: Focus, session: Run) -> Focus:
         """`where` with it chosen. Raises LectureError if the scalar is not there at this moment."""
         if self.choice is not None:
             return where.choosing(self.choice)
@@ -112,12 +112,12 @@ class BoundPage:
         texts = (self.title, self.body, self.figure, self.question, *self.options, self.notes)
         return (text for text in texts if text is not None)
 
-    def start(self, session: Session, before: Moment) -> Moment:
+    def start(self, session: Run, before: Moment) -> Moment:
         """Bring a run to where the page begins. `before` is where the one before ends. Raises LectureError."""
         go(session, self.at or before, self.page.moment or self.page.head)
         return session.moment
 
-    def ending(self, session: Session, start: Moment) -> Moment:
+    def ending(self, session: Run, start: Moment) -> Moment:
         """Bring a run, which stands at the `start`, to where the page's act ends. Raises LectureError."""
         act = self.page.act
         if self.until is None or act is None or isinstance(act, Wait):
@@ -138,7 +138,7 @@ class BoundPage:
             raise source.fault(f"{source.text} lies before the moment at which the page begins")
         return session.moment
 
-    def right(self, session: Session, options: list[str]) -> int | None:
+    def right(self, session: Run, options: list[str]) -> int | None:
         """Which option is the right one; the run stands where the act ends. Raises LectureError if none is."""
         if self.answer is None or not isinstance(self.page.act, Ask) or self.page.act.answer is None:
             return None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from engine import Config, EngineError, Moment, Scope, Session
+from engine import Config, EngineError, Moment, Run, Scope
 from engine.model.dataset import load_docs
 from engine.model.tokenizer import Tokenizer
 from microgpt_tui.debugger.frame import Focus
@@ -18,7 +18,7 @@ from microgpt_tui.lectures.parser import LONGEST, read_all
 from microgpt_tui.lectures.rendered_page import page_lines, render_page
 
 T = TypeVar("T")
-Open = Callable[[Config, list[str]], Session]
+Open = Callable[[Config, list[str]], Run]
 """A run of a configuration on documents; it may have been opened before."""
 
 WIDTH, MOST_LINES = 76, 10  # of the text of a page in a window of 80x24
@@ -55,7 +55,7 @@ def _not_shown(page: Page) -> Iterator[LectureError]:
                 yield LectureError(reason, source.file, source.line + line)
 
 
-def _run_through(pages: list[BoundPage], session: Session) -> list[LectureError]:
+def _run_through(pages: list[BoundPage], session: Run) -> list[LectureError]:
     """Every mistake in the pages that only running shows; the run is moved as for a viewer."""
     mistakes: list[LectureError] = []
 
@@ -85,13 +85,13 @@ def _run_through(pages: list[BoundPage], session: Session) -> list[LectureError]
     return mistakes
 
 
-def _answer(page: BoundPage, session: Session, start: Moment, end: Moment) -> None:
+def _answer(page: BoundPage, session: Run, start: Moment, end: Moment) -> None:
     options = [option.fill(session, start) for option in page.options]
     session.seek(end)
     page.right(session, options)
 
 
-def _hard_to_read(pages: list[BoundPage], session: Session) -> Iterator[LectureError]:
+def _hard_to_read(pages: list[BoundPage], session: Run) -> Iterator[LectureError]:
     """Pages whose text is too long for a window of 80x24, or shows bare Markdown."""
     end = Moment()
     for page in pages:

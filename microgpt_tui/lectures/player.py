@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from engine import Moment, Scope, Session
+from engine import Moment, Run, Scope
 from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.debugger.keys import IN_LECTURE, Key
 from microgpt_tui.debugger.run_controller import Pace
@@ -156,7 +156,7 @@ class LecturePlayer:
         """Whether a page that plays or trains has come to its end at a moment of the run."""
         return self.rendered is not None and self.next is Press.SKIP and moment.key >= self.rendered.end.key
 
-    def land(self, session: Session) -> tuple[Focus, list[str]]:
+    def land(self, session: Run) -> tuple[Focus, list[str]]:
         """The run is where the page wants it. Returns what is in focus there, and sentences for what is not there."""
         self.aim = None
         session.forget_future()  # a page looks the same whenever it is shown, and its curve grows from here

@@ -15,10 +15,11 @@ from string import Formatter
 
 import numpy as np
 
-from engine import Address, AddressError, EngineError, ExpressionError, Moment, Phase, Scope, Session
+from engine import Address, AddressError, EngineError, ExpressionError, Moment, Phase, Run, Scope
 from engine.expressions.expression import Answer
 from engine.expressions.scope import Kind
 from engine.expressions.watch import Watch
+from engine.run.capabilities import sampling
 from engine.text import shortened, told
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.terminal_text import printable
@@ -30,7 +31,7 @@ LARGEST = 200  # a width or a precision; a page has 76 columns
 ELSEWHERE = re.compile(r"\s@\s+(?P<address>[^\"']+)$")
 CALL = re.compile(r"(?P<word>[a-z_]+)\s*(?:\((?P<inside>.*)\))?")
 
-Evaluate = Callable[[Session], Answer]
+Evaluate = Callable[[Run], Answer]
 """The value of an expression on a run at its present moment; None if it is not known there."""
 
 
@@ -45,7 +46,7 @@ class Quote:
     format: str = ""
     conversion: str = ""
 
-    def answer(self, session: Session, moment: Moment) -> str:
+    def answer(self, session: Run, moment: Moment) -> str:
         """What stands in the text for it, on a page at this moment; the run is moved. Raises LectureError."""
         go(session, self.address(moment.step) if self.address else moment, self.source)
         try:
@@ -76,7 +77,7 @@ class Template:
     def quotes(self) -> list[Quote]:
         return [part for part in self.parts if isinstance(part, Quote)]
 
-    def fill(self, session: Session, moment: Moment, quoted: Callable[[str], str] = str) -> str:
+    def fill(self, session: Run, moment: Moment, quoted: Callable[[str], str] = str) -> str:
         """The text with its numbers, each as `quoted` writes it.
 
         `moment` is the page's own; the run is moved. Raises LectureError.
@@ -146,7 +147,7 @@ class Reader:
         if watch.expression.kind is not Kind.NUMBER:
             raise ExpressionError(f"char takes the number of a token, and {inside} is {watch.expression.kind.value}")
 
-        def evaluate(session: Session) -> Answer:
+        def evaluate(session: Run) -> Answer:
             token = watch.value(session.view())
             known = isinstance(token, int | float) and token == token // 1 and 0 <= token < tokenizer.vocab_size
             return tokenizer.name(int(token)) if known else None  # type: ignore[arg-type]
@@ -154,7 +155,7 @@ class Reader:
         return evaluate
 
 
-def go(session: Session, to: Address | Moment, source: SourceText) -> None:
+def go(session: Run, to: Address | Moment, source: SourceText) -> None:
     """Bring a run to an address or a moment. Raises LectureError."""
     try:
         if isinstance(to, Address):
@@ -243,15 +244,15 @@ def _names(inside: str | None) -> Evaluate:
             f"names({inside}) is not to be had; write names(5, 0.5): up to 50 of them, at a temperature above 0"
         ) from None
 
-    def evaluate(session: Session) -> Answer:
+    def evaluate(session: Run) -> Answer:
         generator = random.Random(f"{session.config.seed} {session.step}")  # its own: the run's stays as it is
-        return ", ".join(name or "(empty)" for name in session.sample(number, temperature, generator))
+        return ", ".join(name or "(empty)" for name in sampling(session).sample(number, temperature, generator))
 
     return evaluate
 
 
 def _largest(parts: Sequence[Evaluate]) -> Evaluate:
-    def evaluate(session: Session) -> Answer:
+    def evaluate(session: Run) -> Answer:
         values = [part(session) for part in parts]
         numbers = [value for value in values if isinstance(value, int | float)]
         return numbers.index(max(numbers)) if len(numbers) == len(values) else None

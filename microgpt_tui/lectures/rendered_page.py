@@ -8,7 +8,7 @@ from functools import partial
 
 from rich.text import Text
 
-from engine import Moment, Session
+from engine import Moment, Run
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.markdown import literal, prose
 from microgpt_tui.lectures.binding import BoundPage
@@ -51,7 +51,7 @@ class RenderedPage:
         return "" if self.right is None else f"{LETTERS[self.right]}) {self.options[self.right]}"
 
 
-def render_page(bound: BoundPage, session: Session, before: Moment) -> RenderedPage:
+def render_page(bound: BoundPage, session: Run, before: Moment) -> RenderedPage:
     """A page with its numbers, evaluated on a run that is moved for it. `before` is where the page before ends.
 
     Raises LectureError.
@@ -71,7 +71,7 @@ def render_page(bound: BoundPage, session: Session, before: Moment) -> RenderedP
     return RenderedPage(title, body, start, end, figure, question, options, right, filled(bound.then, end), notes)
 
 
-def render_pages(pages: list[BoundPage], session: Session) -> Iterator[RenderedPage]:
+def render_pages(pages: list[BoundPage], session: Run) -> Iterator[RenderedPage]:
     """The pages with their numbers, one after the other; `session` is moved for it, and should be a run of its own.
 
     A page with a mistake that only running shows says so itself.

@@ -18,8 +18,8 @@ def embed(board: Board) -> None:
     assert stretch.pos is not None
     names: dict[str, str] = {}
     for operand, rows in stretch.operands.items():
-        matrix = frame.view.recording.matrix_of(int(rows[0]))
-        names[operand] = f"{'+ ' if names else ''}{operand if matrix is None else f'{matrix[0]}[{matrix[1]}]'}"
+        matrix = frame.program.parameter_of(int(rows[0]))
+        names[operand] = f"{'+ ' if names else ''}{operand if matrix is None else f'{matrix[0]}[{matrix[1][0]}]'}"
         board.vector(f"{names[operand]}{f' {frame.token(stretch.pos)}' if operand == 'token' else ''}", rows)
     result = f"= {stretch.name}"
     board.vector(result, stretch.rows)

@@ -9,6 +9,7 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from engine.autograd.tape import Rows
+from engine.timeline.events import Event
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import NUMBER, Cells, diverging, half_row, heat_row, window
@@ -61,7 +62,7 @@ def _forward(board: Board) -> None:
     labels = linear_rows(frame, event)
     i = row_at_work(frame, w, out)
     plan = _plan(board, labels, w, i, frame)
-    source = frame.explain.tensor(int(x[0]))
+    source = frame.program.event_of(int(x[0]))
     size = "" if source is None else source.name
     board.signed_strip(("x", ""), x[plan.columns], plan.margin, plan.size, (size, _columns(plan, w)))
     _matrix(board, plan, labels, i)
@@ -166,15 +167,20 @@ def _is_chosen(frame: Frame, w: Rows, out: Rows) -> bool:
     return bool((w == frame.selected).any() or (out == frame.selected).any())
 
 
+def _is_of(frame: Frame, row: int, event: Event) -> bool:
+    """Whether a row is made in the course of an event."""
+    made = frame.program.event_of(row)
+    return made is not None and made.place == event.place
+
+
 def _row_so_far(board: Board, row: Rows, label: str, place: tuple[int, int, slice], roomy: bool) -> None:
     """One row of weights: its gradient before this position, what this position adds, and both together."""
     frame, event = board.frame, board.operation
     margin, size, columns = place
-    span = frame.explain.tensor(int(event.rows.flat[0]))
-    if span is None or not len(row):
+    if not len(row):
         return
     cells = row[columns]
-    terms = [[t for t in frame.explain.gradient(int(r)) if span.first <= t.user < span.last] for r in cells]
+    terms = [[t for t in frame.explain.gradient(int(r)) if _is_of(frame, t.user, event)] for r in cells]
     known = np.array([bool(t) for t in terms])
     parts = [
         (title, np.array([getattr(t[-1], name) if t else 0.0 for t in terms]))

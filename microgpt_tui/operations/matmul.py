@@ -18,14 +18,14 @@ def linear(board: Board) -> None:
     """Input above, weights below it, one output a row; under them the dot product of the selected row."""
     frame, stretch = board.frame, board.operation
     w, x = stretch.operands["w"], stretch.operands["x"]
-    specs = frame.view.recording.specs
+    specs = frame.program.specs
     in_heads = any("head" in spec.places and stretch.name in spec.inputs for spec in specs.values())
     names = [frame.token_name(i) if specs[stretch.name].tokens else f"[{i}]" for i in range(len(w))]
     per_head = len(w) // frame.config.n_head
     styles = [theme.TEXT] * len(w)
     labels = [f"h{i // per_head} {name}" for i, name in enumerate(names)] if in_heads else names
     _matrix(board, "x", x, w, stretch.rows, labels, styles)
-    source = frame.explain.tensor(int(x[0]))
+    source = frame.program.event_of(int(x[0]))
     if source and board.room > 0 and not frame.backward:
         board.say(f"x is {source.name}, w is {stretch.matrix}: {w.shape[0]} rows of {w.shape[1]}")
 
@@ -83,7 +83,7 @@ def _matrix(board: Board, x_name: str, x: Rows, w: Rows, out: Rows, labels: list
     left, right = window(columns, room // size, j)
     weights, inputs, outputs = frame.shown(w), frame.shown(x), frame.shown(out)
     weights_scale = weights.scale
-    specs = frame.view.recording.specs
+    specs = frame.program.specs
     if frame.operation.kind == "linear" and any(
         "head" in specs[name].places for name in specs[frame.operation.name].inputs
     ):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.timeline.events import Phase
+from engine.timeline.update import ADAM
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.numbers import number
@@ -45,13 +46,14 @@ DRAWINGS: dict[str, Drawing] = {
 """By the operation's name; one that is not among them is drawn by `generic`."""
 GENERIC = Drawing(generic, values)
 HEAD = Drawing(attention.draw, attention.legend)
-UPDATE = Drawing(update.draw, update.legend)
+ADAM_UPDATE = Drawing(update.draw, update.legend)
+UPDATE = Drawing(update.draw_terms, update.legend)
 
 
 def drawing_of(frame: Frame) -> Drawing:
     """How the operation of a frame is drawn."""
     if frame.phase is Phase.UPDATE:
-        return UPDATE
+        return ADAM_UPDATE if frame.view.optimizer == ADAM else UPDATE
     if attention.head_of(frame) is not None:
         return HEAD
     return DRAWINGS.get(frame.operation.kind, GENERIC)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from engine.autograd.tape import Rows
 from engine.timeline.events import Event, Phase
 from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.drawing.cells import as_matrix
 
 
 def labels_of(frame: Frame, matrix: str) -> list[str]:
     """A word for each row of a matrix, from how the model uses it; its number where nothing else can be said."""
-    rows = frame.view.recording.matrices[matrix]
+    rows = as_matrix(frame.program.parameters[matrix])
     own = set(rows.ravel().tolist())
     for event in frame.program.stretches(Phase.FORWARD):
         if event.matrix == matrix and event.kind == "linear":

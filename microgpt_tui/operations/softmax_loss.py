@@ -18,7 +18,7 @@ def softmax(board: Board) -> None:
     frame, stretch = board.frame, board.operation
     logits, exps = stretch.operands["logits"], np.atleast_1d(stretch.parts["exp"])
     shifted = np.array([frame.explain.children(int(e))[0] for e in exps], dtype=np.int32)
-    over_tokens = frame.view.recording.specs[stretch.name].tokens
+    over_tokens = frame.program.specs[stretch.name].tokens
     if over_tokens:
         assert stretch.pos is not None
         target = frame.program.targets[stretch.pos]
@@ -108,7 +108,8 @@ def mean(board: Board) -> None:
     losses = stretch.operands["losses"]
     names = [f"{t}  {frame.token(t)} → {frame.target(t)}" for t in range(len(losses))]
     cells = frame.data(losses)
-    columns = [(frame.view.recording.positions[0].loss.name, cells)]
+    span = frame.program.span(0)
+    columns = [(span.loss.name if span else "losses", cells)]
     if frame.backward:
         columns.append(("∂", frame.grad(losses)))
     board.latest()

@@ -1,4 +1,4 @@
-"""Adam on one matrix of parameters: its gradient, the step that is added, and the weights afterwards."""
+"""The update of one parameter: for Adam its gradient, the step and the weights afterwards; else a map a quantity."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from engine.text import quoted
 from engine.timeline.events import Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
-from microgpt_tui.drawing.cells import NUMBER, Cells, half_row, heat_row, window
-from microgpt_tui.drawing.numbers import plain
+from microgpt_tui.drawing.cells import NUMBER, Cells, as_matrix, half_row, heat_row, heatmap, window
+from microgpt_tui.drawing.numbers import number, plain
 from microgpt_tui.drawing.picture import Picture, beside
 from microgpt_tui.operations.canvas import Board, Legend
 from microgpt_tui.operations.row_labels import labels_of
@@ -36,6 +36,20 @@ def loss_after(frame: Frame) -> float | None:
     """The loss of the step's document under its new weights; None before the update is complete."""
     copy, done = frame.around.copy, frame.moment.tick == frame.program.ticks(Phase.UPDATE)
     return copy.loss_after() if copy and done and frame.phase is Phase.UPDATE and not frame.around.live else None
+
+
+def draw_terms(board: Board) -> None:
+    """A map for each quantity of the optimizer, one below the other; then the lines for the selected number."""
+    frame, rows = board.frame, as_matrix(board.frame.event.rows)
+    update = frame.view.update(frame.selected)
+    maps, terms = frame.view.update_maps(rows), () if update is None else update.terms
+    height = max(2, (board.height - len(terms)) // len(maps) - 1)
+    for name, reading in maps.items():
+        board.picture.line(name, theme.STRONG)
+        board.picture.below(heatmap(frame.cells(reading, rows), 2, board.width, height, frame.selected))
+    for term in terms:
+        line = board.picture.line().most(f"{term.name} = {term.formula} = ", board.width, theme.TEXT)
+        line.most(number(term.value), board.width - line.width, theme.signed(term.value))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,8 +76,8 @@ def draw(board: Board) -> None:
     each = (board.width - margin - 2 * between) // 3
     across = min(each, columns) * min((height - 2) * 2, rows)
     down = min(board.width - margin, columns) * min((height // 3 - 1) * 2, rows)
-    chosen = np.argwhere(frame.event.rows == frame.selected)
-    i, j = (int(chosen[0][0]), int(chosen[0][1])) if len(chosen) and frame.event.rows.ndim == 2 else (0, 0)
+    chosen = np.argwhere(maps[0].cells.targets == frame.selected)
+    i, j = (int(chosen[0][0]), int(chosen[0][1])) if len(chosen) else (0, 0)
     if across >= down:
         picture = Picture()
         for place, part in enumerate(maps):
@@ -84,8 +98,8 @@ def draw(board: Board) -> None:
 
 
 def _maps(frame: Frame) -> list[_Map]:
-    rows, name = np.atleast_2d(frame.event.rows), frame.event.name
-    found = frame.view.adam_maps(rows)
+    rows, name = as_matrix(frame.event.rows), frame.event.name
+    found = frame.view.update_maps(rows)
     g, delta, p = (frame.cells(found[key], rows) for key in ("g", "delta", "p"))
     step = Cells(-delta.values, delta.known, delta.targets, delta.fresh, delta.digits)
     moved = Cells(p.values, delta.known, p.targets, p.fresh, p.digits)

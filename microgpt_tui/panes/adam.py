@@ -1,4 +1,4 @@
-"""Adam on one parameter, with its numbers and its course so far, and how far each matrix was moved."""
+"""The optimizer on one parameter, with its numbers and its course so far, and how far each matrix was moved."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.timeline.events import Phase
 from engine.timeline.history import Norms
-from engine.timeline.view import AdamStep
+from engine.timeline.update import UpdateStep, UpdateTerm
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.series import Series
 from microgpt_tui.drawing import theme
@@ -26,6 +26,7 @@ NAME, BEFORE, VALUE = 7, 11, 10  # cells for a number's name, what it was, and w
 NUMBERS = NAME + BEFORE + VALUE + 2  # and a gap
 FORMULA = 34  # cells for how it is made, and a gap
 LEAST_COURSE = 10  # cells from which its course is shown
+SIGNS = {"delta": "Δ"}  # of quantities whose name is not their sign
 
 
 class Adam(Pane):
@@ -34,7 +35,7 @@ class Adam(Pane):
     TITLE = "Adam"
 
     def heading(self, frame: Frame) -> str:
-        return f"Adam ─ {frame.explain.name(frame.parameter)}"
+        return f"{frame.view.optimizer.name} ─ {frame.explain.name(frame.parameter)}"
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         picture = _now(frame, width, height)
@@ -44,7 +45,7 @@ class Adam(Pane):
             picture.below(_ratios(frame, width, height - picture.height))
         return picture
 
-    def series(self, frame: Frame, width: int, height: int) -> list[Series[AdamStep]]:
+    def series(self, frame: Frame, width: int, height: int) -> list[Series[UpdateStep]]:
         return [frame.course()] if _has_course(frame, width, height) else []
 
 
@@ -56,7 +57,7 @@ def _has_course(frame: Frame, width: int, height: int) -> bool:
 def _now(frame: Frame, width: int, height: int) -> Picture:
     """The parameter at this moment, and its course so far where there is room."""
     row = frame.parameter
-    picture, step = Picture(), frame.view.adam(row)
+    picture, step = Picture(), frame.view.update(row)
     new = step is not None and row >= (frame.moment.tick - 1 if frame.stepping_inside else frame.event.first)
     line = picture.line().most(frame.explain.name(row), width, theme.NEW if new else theme.STRONG, row)
     state = _state(frame, step)
@@ -67,12 +68,11 @@ def _now(frame: Frame, width: int, height: int) -> Picture:
     if height >= TALL and (step or frame.moment.step):
         return picture.below(_arithmetic(frame, step, width, height))
     if step is not None:
-        a = step
-        parts = [("g", a.g), ("m", a.m), ("v", a.v), ("m_hat", a.m_hat), ("v_hat", a.v_hat), ("Δ", a.delta), ("p", a.p)]
-        parts = parts if height >= 8 else parts[:3] + parts[5:]
+        terms = [term for term in step.terms if height >= 8 or not term.name.endswith("_hat")]
+        parts = [(SIGNS.get(term.name, term.name), term.value) for term in terms]
     else:
-        m, v = frame.view.moments(row)
-        parts = [("m", float(m)), ("v", float(v)), ("weight", frame.value(row) or 0.0)]
+        parts = [(name, float(value)) for name, value in frame.view.state(row).items()]
+        parts.append(("weight", frame.value(row) or 0.0))
     line = picture.line()
     for i, (name, value) in enumerate(parts):
         arrow = " → " if step and i else "   " if i else ""
@@ -84,51 +84,44 @@ def _now(frame: Frame, width: int, height: int) -> Picture:
     return picture
 
 
-def _state(frame: Frame, step: AdamStep | None) -> str:
+def _state(frame: Frame, step: UpdateStep | None) -> str:
     if step is not None:
         moved, unmoved = f"moved in step {frame.moment.step}", step.unmoved
         return moved if unmoved is None else f"not {moved}: {unmoved}"
     before = frame.moment.step - 1
-    left = f"as step {before} left it" if before >= 0 else "no step yet: m and v are 0"
+    left = f"as step {before} left it" if before >= 0 else "no step yet"
+    state = frame.view.optimizer.state
+    if before < 0 and state:
+        left += f": {' and '.join(state)} {'is' if len(state) == 1 else 'are'} 0"
     return f"waits for its turn; {left}" if frame.phase is Phase.UPDATE else left
 
 
-Number = tuple[str, float | None, float | None, str]
-"""A line of the arithmetic: which field of an update, what it was before, what it is, and how it is made."""
+def _numbers(frame: Frame, update: UpdateStep | None) -> list[tuple[str, UpdateTerm | None, float | None]]:
+    """The lines of an update: name, term, value. What the parameter stands at is known without an update."""
+    if update is not None:
+        return [(term.name, term, term.value) for term in update.terms]
+    state = {name: float(value) for name, value in frame.view.state(frame.parameter).items()}
+    known = {**state, "p": frame.value(frame.parameter)}
+    return [(name, None, known.get(name)) for name in frame.view.optimizer.quantities]
 
 
-def _numbers(frame: Frame, a: AdamStep | None) -> list[Number]:
-    """The lines of an update; what the parameter stands at is known without it."""
-    if a is None:
-        m, v = frame.view.moments(frame.parameter)
-        known = {"m": float(m), "v": float(v), "p": frame.value(frame.parameter)}
-        return [(name, None, known.get(name), "") for name in ("g", "m", "v", "m_hat", "v_hat", "delta", "p")]
-    return [
-        ("g", None, a.g, "the gradient"),
-        ("m", a.m_before, a.m, f"{a.beta1:g}·m + {1 - a.beta1:.3g}·g"),
-        ("v", a.v_before, a.v, f"{a.beta2:g}·v + {1 - a.beta2:.3g}·g²"),
-        ("m_hat", None, a.m_hat, f"m / {a.fix1:.4g}"),
-        ("v_hat", None, a.v_hat, f"v / {a.fix2:.4g}"),
-        ("delta", None, a.delta, f"{a.learning_rate:.4g}·m_hat / (√v_hat + 1e-8)"),
-        ("p", a.p_before, a.p, "p − Δ"),
-    ]
-
-
-def _arithmetic(frame: Frame, now: AdamStep | None, width: int, height: int) -> Picture:
-    """The lines of Adam in this step, else in the last one: what each number was, is, how it is made, its course."""
+def _arithmetic(frame: Frame, now: UpdateStep | None, width: int, height: int) -> Picture:
+    """The lines of this step's update, else of the last one's: what each number was, is, how it is made, its course."""
     picture, course = Picture(), frame.course() if _has_course(frame, width, height) else None
     step = now or (course.known.get(frame.moment.step - 1) if course else None)
     room = width - NUMBERS
     formulas = FORMULA if room >= FORMULA + LEAST_COURSE or not course else 0
-    for name, before, value, formula in _numbers(frame, step):
+    past = [[term.value for term in update.terms] for update in course.known.values()] if course else []
+    for i, (name, term, value) in enumerate(_numbers(frame, step)):
+        before, formula = (None, "") if term is None else (term.before, term.formula)
         new = name == "p" and now is not None
-        line = picture.line().fit("Δ" if name == "delta" else name, NAME, theme.NEW if new else theme.TEXT)
+        line = picture.line().fit(SIGNS.get(name, name), NAME, theme.NEW if new else theme.TEXT)
         line.fit(f"{number(before)} →" if before is not None else "", BEFORE, theme.DIM, right=True)
         line.fit(number(value), VALUE, theme.NEW if new else theme.signed(value or 0.0), right=True)
         if len(formula) + 2 <= min(room, formulas):
             line.add(f"  {formula}", theme.DIM)
         if course and course.known:
-            values = [getattr(update, name) for update in course.known.values()]
+            values = [update[i] for update in past]
             _spark(line.to(NUMBERS + formulas), frame, values, list(course.known), room - formulas)
     if course:
         picture.line().most(span(course, room - formulas, width), width, theme.DIM)
@@ -171,7 +164,7 @@ def _spark(line: Line, frame: Frame, values: list[float], steps: Sequence[int], 
 def _ratios(frame: Frame, width: int, height: int) -> Picture:
     """How far each matrix was moved, relative to its size: in this step, or in the last one while none is moved yet."""
     picture, view = Picture(), frame.view
-    names, updating = list(view.recording.matrices), frame.phase is Phase.UPDATE
+    names, updating = list(view.program.parameters), frame.phase is Phase.UPDATE
     step = frame.moment.step - (not updating)
     if step < 0:
         picture.line().most("no matrix has been moved yet", width, theme.DIM)

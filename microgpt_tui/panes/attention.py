@@ -28,6 +28,7 @@ class Attention(Pane):
     """The weights of every head of a layer; of all layers if they fit. In the backward phase their gradients."""
 
     TITLE = "Attention"
+    POSITIONS = True
 
     def heading(self, frame: Frame) -> str:
         if frame.phase is Phase.UPDATE or not frame.config.n_layer:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Hashable, Sequence
 from typing import Any, ClassVar
 
 from textual import events
 from textual.message import Message
 
+from engine.timeline.events import Moment
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.debugger.series import Series
+from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.numbers import exact
 from microgpt_tui.drawing.picture import Picture, Spot
 from microgpt_tui.widgets.picture_view import PictureView
@@ -20,6 +23,7 @@ class Pane(PictureView, can_focus=True):
     """A pane of the debugger. Subclasses override `draw`, and `series` if they show figures of past steps."""
 
     TITLE: ClassVar[str] = ""
+    POSITIONS: ClassVar[bool] = False  # whether it shows what token positions do; not drawn for a run without any
 
     class SeriesMissing(Message):
         """Figures of past steps that the pane shows are not all known."""
@@ -67,10 +71,16 @@ class Pane(PictureView, can_focus=True):
     # What `PictureView` asks for.
 
     def picture_for(self, width: int, height: int) -> Picture | None:
-        return None if self.frame is None else self.draw(self.frame, width, height)
+        if self.frame is None:
+            return None
+        if self.POSITIONS and not self.frame.program.n:
+            return says(Picture(), "This run has no token positions, and so nothing to show here.", width, height)
+        return self.draw(self.frame, width, height)
 
     def title_now(self) -> str:
-        return self.title if self.frame is None else self.heading(self.frame)
+        if self.frame is None or (self.POSITIONS and not self.frame.program.n):
+            return self.title
+        return self.heading(self.frame)
 
     def top_of(self, picture: Picture, height: int) -> int:
         """Where a pane stands scrolled follows from the frame, never from the way that led to it."""
@@ -98,15 +108,19 @@ class Pane(PictureView, can_focus=True):
             self._spot = offset.y + self.top, offset.x
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Name the scalar under the mouse, with its number."""
-        target = self.target_at(event)
-        if isinstance(target, int) and self.frame is not None:
-            self.tooltip = f"{self.frame.explain.name(target)}  {exact(self.frame.value(target))}"
-        else:
-            self.tooltip = None
+        """Say what is under the mouse."""
+        self.tooltip = self.tooltip_for(self.target_at(event))
 
-    def neighbour(self, dx: int, dy: int) -> int | None:
+    def tooltip_for(self, target: Hashable) -> str | None:
+        """What is said of a spot under the mouse: the name of a scalar, with its number."""
+        if isinstance(target, int) and self.frame is not None:
+            return f"{self.frame.explain.name(target)}  {exact(self.frame.value(target))}"
+        return None
+
+    def neighbour(self, dx: int, dy: int) -> int | Moment | None:
         """The row of the scalar next to the selected one on the picture, in a direction; None at the edge.
+
+        A pane whose arrow keys move through time gives the moment that they lead to.
 
         The next one of its own tensor comes first, then any other. A scalar may stand in several places, a strip and a
         table below it, say: the cursor goes on from where it was.
@@ -150,6 +164,13 @@ class Pane(PictureView, can_focus=True):
         assert self.frame is not None
         made = {int(row) for row in self.frame.operation.rows.flat} if self.frame.operation.rows.ndim < 2 else set()
         return here.target in made and any(s.y == here.y and s.target in made for s in spots)
+
+
+def says(picture: Picture, text: str, width: int, height: int) -> Picture:
+    """Add a sentence, over as many lines as it needs and as there are."""
+    for line in textwrap.wrap(text, width)[: max(1, height)]:
+        picture.line(line, theme.DIM)
+    return picture
 
 
 def _distance(spot: Spot, y: int, x: int) -> tuple[int, int]:

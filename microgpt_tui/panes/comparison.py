@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from engine.timeline.view import View
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing.picture import Picture
-from microgpt_tui.panes.base import Pane
+from microgpt_tui.panes.base import Pane, says
 from microgpt_tui.panes.comparison_view import compare
-from microgpt_tui.panes.gradients import says
 
 NOTHING = (
     "There is nothing to compare with yet: e sets the selected number, x switches a head, the MLP or a position off. "
@@ -29,7 +27,7 @@ class Comparison(Pane):
         if beside is None:
             return says(Picture(), NOTHING, width, height)
         view = beside.at(frame.moment)
-        if isinstance(view, View):
+        if view is not None and not isinstance(view, str):
             return compare(frame, view, beside.name, width, height)
         words = "is on its way to this moment …" if view is None else f"does not come here: {view}."
         return says(Picture(), f"{beside.name} {words}", width, height)

@@ -185,7 +185,7 @@ def _moved(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, heig
             line.add(
                 f"{shift.before:.3f} → {shift.after:.3f} ",
                 theme.TEXT,
-                int(frame.view.recording.probs[shift.pos][shift.token_id]),
+                int(frame.program.tensors["probs", shift.pos, None, None][shift.token_id]),
             )
             line.add(number(shift.difference, 3), theme.signed(shift.difference))
     return picture

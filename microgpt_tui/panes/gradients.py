@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 
 import numpy as np
 
@@ -11,10 +10,10 @@ from engine.timeline.events import Phase
 from microgpt_tui.debugger import targets
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
-from microgpt_tui.drawing.cells import Cells, bar, heat_size_for, heatmap, window
+from microgpt_tui.drawing.cells import Cells, as_matrix, bar, heat_size_for, heatmap, window
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Line, Picture
-from microgpt_tui.panes.base import Pane
+from microgpt_tui.panes.base import Pane, says
 
 FIGURE = 10  # cells for a norm
 LEAST_MAP = 4  # lines below which a heatmap is left out
@@ -37,7 +36,7 @@ class Gradients(Pane):
         picture = Picture()
         if frame.phase is Phase.FORWARD:
             return says(picture, "not yet: gradients come in the backward phase", width, height)
-        count, update = len(frame.view.recording.matrices), frame.phase is Phase.UPDATE
+        count, update = len(frame.program.parameters), frame.phase is Phase.UPDATE
         words = update or height >= 2 * LEAST_MAP or count > height
         above = picture.line() if height > LEAST_MAP and words else None
         room = min(count, height - picture.height)
@@ -53,13 +52,6 @@ class Gradients(Pane):
         if height - picture.height >= LEAST_MAP:
             _map(picture, frame, width, height - picture.height)
         return picture
-
-
-def says(picture: Picture, text: str, width: int, height: int) -> Picture:
-    """Add a sentence, over as many lines as it needs and as there are."""
-    for line in textwrap.wrap(text, width)[: max(1, height)]:
-        picture.line(line, theme.DIM)
-    return picture
 
 
 def known_norm(cells: Cells) -> float | None:
@@ -78,12 +70,12 @@ def label(line: Line, frame: Frame, name: str, size: int, new: bool) -> None:
 
 def label_width(frame: Frame, width: int) -> int:
     """Cells for the names of matrices, so that the figures beside them fit."""
-    return min(max(len(name) for name in frame.view.recording.matrices) + 2, width - FIGURE - 5)
+    return min(max(len(name) for name in frame.program.parameters) + 2, width - FIGURE - 5)
 
 
 def _table(picture: Picture, frame: Frame, width: int, room: int) -> tuple[int, int]:
     """A line for each matrix, as many as there is room for; from which to which, exclusive."""
-    matrices = frame.view.recording.matrices
+    matrices = frame.program.parameters
     names, changed, size = list(matrices), _changed(frame), label_width(frame, width)
     begun = {name: frame.view.arrived(matrices[name]).any() for name in names}
     norms = {name: known_norm(frame.grad(matrices[name])) if begun[name] else None for name in names}
@@ -110,7 +102,7 @@ def _table(picture: Picture, frame: Frame, width: int, room: int) -> tuple[int, 
 
 def _share(frame: Frame, name: str, room: int) -> str:
     """How many elements of the gradient are complete."""
-    whole = frame.view.complete(frame.view.recording.matrices[name])
+    whole = frame.view.complete(frame.program.parameters[name])
     done, size = int(np.count_nonzero(whole)), whole.size
     words = "whole" if done == size else f"{min(99, done * 100 // size)}%"
     return f"{done}/{size} {words:>5}" if room > 5 else words
@@ -123,13 +115,13 @@ def _changed(frame: Frame) -> set[str]:
     tick = frame.moment.tick
     first = max(tick - 1, 0) if frame.stepping_inside else frame.event.first
     grown = frame.program.receivers[first:tick]
-    grown = grown[grown < frame.view.recording.n_params]
-    matrices = frame.view.recording.matrices
-    return {name for name, rows in matrices.items() if ((grown >= rows[0, 0]) & (grown <= rows[-1, -1])).any()}
+    grown = grown[grown < frame.program.n_params]
+    matrices = frame.program.parameters
+    return {name for name, rows in matrices.items() if ((grown >= rows.flat[0]) & (grown <= rows.flat[-1])).any()}
 
 
 def _map(picture: Picture, frame: Frame, width: int, height: int) -> None:
-    rows = frame.view.recording.matrices[frame.matrix]
+    rows = as_matrix(frame.program.parameters[frame.matrix])
     cells, columns = frame.grad(rows), rows.shape[1]
     line = picture.line().most(f"∂{frame.matrix}", width, theme.STRONG)
     about = f"  {rows.shape[0]}×{columns}, brightest is {plain(cells.scale)}" + (

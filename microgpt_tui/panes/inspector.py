@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.cells import cell_len
 from rich.style import Style
 
-from engine.explain.scalar import Term
 from engine.timeline.events import Phase
+from engine.timeline.explainer import Term
+from engine.timeline.update import AdamStep, UpdateStep
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.numbers import exact, number
@@ -33,9 +36,9 @@ class Inspector(Pane):
         made = frame.view.made(row)
         if made is not None:
             picture.line().most(f"made as {number(made)}, set to {number(value)}", width, theme.NEW)
-        adam = frame.view.adam(row)
-        if frame.phase is Phase.UPDATE and row < frame.view.recording.n_params:
-            picture.below(_adam(frame, row, width) if adam else _waits(width))
+        update = frame.view.update(row)
+        if frame.phase is Phase.UPDATE and row < frame.program.n_params:
+            picture.below(_update(update, width) if update else _waits(width))
         elif frame.backward:  # what this phase is about comes first, where it is seen without scrolling
             return picture.below(_gradient(frame, row, width)).below(self._making(frame, row, width))
         else:
@@ -49,21 +52,22 @@ class Inspector(Pane):
             picture.below(_wrapped([("= ", theme.DIM, None), *_names(frame, row)], width))
             if frame.value(row) is not None:
                 picture.below(_wrapped([("= ", theme.DIM, None), *_numbers(frame, row)], width))
-        elif row < frame.view.recording.n_params:
-            m, v = frame.view.moments(row)
+        elif row < frame.program.n_params:
             picture.line().fit("a parameter: training moves it", width, theme.DIM)
-            picture.line().fit(f"Adam's m {number(float(m))}  v {number(float(v))}", width, theme.DIM)
+            state = "  ".join(f"{name} {number(float(value))}" for name, value in frame.view.state(row).items())
+            if state:
+                picture.line().fit(f"{frame.view.optimizer.name}'s {state}", width, theme.DIM)
         else:
             picture.line().fit("a constant", width, theme.DIM)
-        for title, rows in (("made from", frame.explain.children(row)), ("used by", frame.explain.users(row))):
-            if rows and not (
-                title == "used by" and frame.explain.recording.op[row] == 0 and row >= frame.view.recording.n_params
-            ):
+        children = frame.explain.children(row)
+        users = frame.explain.users(row) if children or row < frame.program.n_params else []  # not of constants
+        for title, rows in (("made from", children), ("used by", users)):
+            if rows:
                 picture.below(_list(frame, title, rows, width))
         return picture
 
 
-def _list(frame: Frame, title: str, rows: list[int], width: int) -> Picture:
+def _list(frame: Frame, title: str, rows: Sequence[int], width: int) -> Picture:
     picture = Picture()
     picture.line().fit(f"{title} ({len(rows)})" if len(rows) > 1 else title, width, theme.DIM)
     for child in rows[:LIST]:
@@ -79,7 +83,7 @@ def _list(frame: Frame, title: str, rows: list[int], width: int) -> Picture:
 
 def _name(frame: Frame, row: int) -> str:
     """A scalar's name, with its position where that is another one than the stage's."""
-    tensor = frame.explain.tensor(row)
+    tensor = frame.program.event_of(row)
     elsewhere = tensor is not None and tensor.pos is not None and tensor.pos != frame.stretch.pos
     return frame.explain.name(row) + (f", pos {tensor.pos}" if tensor and elsewhere else "")
 
@@ -121,20 +125,14 @@ def _waits(width: int) -> Picture:
     return picture
 
 
-def _adam(frame: Frame, row: int, width: int) -> Picture:
-    """The five lines of Adam with this parameter's numbers."""
-    a = frame.view.adam(row)
-    assert a is not None
+def _update(update: UpdateStep, width: int) -> Picture:
+    """The lines of the optimizer with this parameter's numbers."""
     picture = Picture()
-    g = f"({number(a.g)})" if a.g < 0 else number(a.g)  # -0.2² would be minus the square
-    for text, result in (
-        (f"m = {a.beta1:g}·{number(a.m_before)} + {1 - a.beta1:.3g}·{number(a.g)}", a.m),
-        (f"v = {a.beta2:g}·{number(a.v_before)} + {1 - a.beta2:.3g}·{g}²", a.v),
-        (f"m_hat = m / {a.fix1:.4g}", a.m_hat),
-        (f"v_hat = v / {a.fix2:.4g}", a.v_hat),
-        (f"Δ = {a.learning_rate:.4g}·m_hat / (√v_hat + 1e-8)", a.delta),
-        (f"p = {number(a.p_before)} − Δ", a.p),
-    ):
+    if isinstance(update, AdamStep):
+        lines = _adam(update)
+    else:
+        lines = [(f"{term.name} = {term.formula}", term.value) for term in update.terms]
+    for text, result in lines:
         figure = f" = {number(result)}"
         if len(text) + len(figure) <= width:
             picture.line().fit(text, width - len(figure), theme.TEXT).add(figure, theme.signed(result))
@@ -142,6 +140,18 @@ def _adam(frame: Frame, row: int, width: int) -> Picture:
             picture.line().fit(text, width, theme.TEXT)
             picture.line().fit(figure, width, theme.signed(result), right=True)
     return picture
+
+
+def _adam(a: AdamStep) -> list[tuple[str, float]]:
+    g = f"({number(a.g)})" if a.g < 0 else number(a.g)  # -0.2² would be minus the square
+    return [
+        (f"m = {a.beta1:g}·{number(a.m_before)} + {1 - a.beta1:.3g}·{number(a.g)}", a.m),
+        (f"v = {a.beta2:g}·{number(a.v_before)} + {1 - a.beta2:.3g}·{g}²", a.v),
+        (f"m_hat = m / {a.fix1:.4g}", a.m_hat),
+        (f"v_hat = v / {a.fix2:.4g}", a.v_hat),
+        (f"Δ = {a.learning_rate:.4g}·m_hat / (√v_hat + 1e-8)", a.delta),
+        (f"p = {number(a.p_before)} − Δ", a.p),
+    ]
 
 
 Token = tuple[str, Style, int | None]

@@ -23,6 +23,7 @@ class Prediction(Pane):
     """Probabilities over the vocabulary, or logits while only those are known; in the backward phase dL/dlogits."""
 
     TITLE = "Prediction"
+    POSITIONS = True
 
     def heading(self, frame: Frame) -> str:
         return title(frame, self.TITLE)
@@ -32,7 +33,9 @@ class Prediction(Pane):
         if frame.phase is Phase.UPDATE:
             frozen(board, "predictions are")
             return board.picture
-        span = frame.view.recording.positions[frame.pos]
+        span = frame.span
+        if span is None:
+            return board.picture
         logits, probs = span.logits.rows, span.probs.rows
         if frame.backward:
             _gradients(board, logits, probs)
@@ -71,9 +74,8 @@ def _gradients(board: Board, logits: Rows, probs: Rows) -> None:
 
 def _is_set(frame: Frame, probs: Rows) -> bool:
     """Whether a number of this softmax is set in the branch, so that its gradients are others than usual."""
-    tensor = frame.explain.tensor(int(probs[0]))
-    overridden = frame.view.overridden
-    return tensor is not None and bool(((overridden >= tensor.first) & (overridden < tensor.last)).any())
+    made = frame.program.event_of(int(probs[0]))
+    return made is not None and bool(np.isin(frame.program.rows[made.first : made.last], frame.view.overridden).any())
 
 
 def _bars(board: Board, what: str, rows: Rows, cells: Cells, footer: int) -> None:
@@ -146,9 +148,9 @@ def _top(board: Board, cells: Cells) -> None:
 def _loss(board: Board) -> None:
     """The surprise at this position."""
     frame = board.frame
-    if board.room < 1:
+    if board.room < 1 or frame.span is None:
         return
-    rows = frame.view.recording.positions[frame.pos].loss.rows
+    rows = frame.span.loss.rows
     row = int(rows[0])
     style = theme.NEW if rows is frame.stretch.rows else theme.TEXT
     line = board.picture.line().most(f"loss −log p({frame.target(frame.pos)}) = ", board.width, style)

@@ -44,7 +44,7 @@ def _outline(frame: Frame, width: int) -> Iterator[tuple[int, str, list[Event]]]
     stretches = frame.program.stretches(frame.phase)
     if frame.phase is Phase.UPDATE:
         for stretch in stretches:
-            label = f"{stretch.name}  {stretch.shape[0]}×{stretch.shape[1]}"
+            label = f"{stretch.name}  {'×'.join(map(str, stretch.shape))}".rstrip()
             yield 0, label if len(label) + len(f"{HERE} ") <= width else stretch.name, [stretch]
         return
     positions = [s for s in stretches if s.pos is not None]

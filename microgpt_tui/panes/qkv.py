@@ -26,6 +26,7 @@ class QKV(Pane):
     """q, k and v of a position as strips; in the backward phase their gradients."""
 
     TITLE = "QKV"
+    POSITIONS = True
 
     def heading(self, frame: Frame) -> str:
         return title(frame, self.TITLE, layered=True)
@@ -60,7 +61,7 @@ def frozen(board: Board, what: str) -> None:
 
 def lacks(board: Board, what: str, names: Iterable[str]) -> bool:
     """Whether the model does not make all of these tensors, which stand in layers; then the pane says so."""
-    missing = set(names) - {tensor.name for tensor in board.frame.view.recording.positions[0].tensors}
+    missing = set(names) - {name for name, spec in board.frame.program.specs.items() if not spec.parameter}
     if not board.frame.config.n_layer:
         board.note(f"This model has no layers, and so no {what}: n_layer is 0.")
     elif missing:

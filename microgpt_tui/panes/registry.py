@@ -18,6 +18,7 @@ from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.comparison import Comparison
 from microgpt_tui.panes.gradients import Gradients
 from microgpt_tui.panes.inspector import Inspector
+from microgpt_tui.panes.map import Map
 from microgpt_tui.panes.prediction import Prediction
 from microgpt_tui.panes.program import Program
 from microgpt_tui.panes.qkv import QKV
@@ -59,8 +60,9 @@ class PanePlace:
 class PaneSpec:
     """A pane: its id, its class, the key that chooses it, where it stands, and whether a lecture can light it.
 
-    Without spots it comes up only when it is chosen. `key` and `display` are as in `Key`. Where a pinned pane has no
-    place, it takes that of the pane with the lowest number in `yields`; 0 never yields. Beside the panes that a lecture
+    Without spots it comes up only when it is chosen. `key` and `display` are as in `Key`. `behind` is the pane that
+    comes up when the key is pressed where this one is chosen already. Where a pinned pane has no place, it takes that
+    of the pane with the lowest number in `yields`; 0 never yields. Beside the panes that a lecture
     lights stand those with a `companion`, the lowest number first: one for the middle, and one for the sides.
     """
 
@@ -71,6 +73,7 @@ class PaneSpec:
     display: str | None = None
     spots: tuple[PanePlace, ...] = ()
     yields: int = 0
+    behind: str | None = None
     lit: bool = True
     companion: tuple[int, int] | None = None
 
@@ -82,8 +85,9 @@ class PaneSpec:
         return Key(f"pane.{self.id}", self.key, f"pane('{self.id}')", self.id, self.tooltip, self.display, group="Look")
 
 
+MAP = "Choose the map; again for the outline of the step"
 PANES: tuple[PaneSpec, ...] = (
-    PaneSpec("program", Program, "1", "Choose the outline of the step", companion=(3, 1), spots=(
+    PaneSpec("map", Map, "1", MAP, behind="program", companion=(3, 1), spots=(
         PanePlace("low", ALL, "left", order=0),
         PanePlace("normal", ALL, "left", order=0),
         PanePlace("wide", ALL, "left", order=0),
@@ -96,6 +100,7 @@ PANES: tuple[PaneSpec, ...] = (
         PanePlace("wide", ALL, "middle", order=0),
         PanePlace("largest", ALL, "middle", order=0),
     )),
+    PaneSpec("program", Program, None),
     PaneSpec("source", Source, "3", "Choose the source", yields=8, companion=(4, 3), spots=(
         PanePlace("low", BOTH, "foot", order=1),
         PanePlace("normal", BOTH, "right", 9, order=0),

@@ -25,6 +25,7 @@ class Residual(Pane):
     """x after each block, one row a stage; in the backward phase dL/dx."""
 
     TITLE = "Residual stream"
+    POSITIONS = True
 
     def heading(self, frame: Frame) -> str:
         return title(frame, self.TITLE)
@@ -33,8 +34,8 @@ class Residual(Pane):
         board = Board(frame, width, height)
         if frame.phase is Phase.UPDATE:
             frozen(board, "x is")
-        else:
-            _stream(board, frame.view.recording.positions[frame.pos].residual_stream)
+        elif frame.span is not None:
+            _stream(board, frame.span.residual_stream)
         return board.picture
 
 

@@ -11,7 +11,6 @@ from rich.segment import Segment
 from rich.style import Style
 from rich.syntax import Syntax
 
-from engine.explain.source_lines import lines_of_stretch
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Line, Picture
@@ -103,7 +102,7 @@ class Source(Pane):
 def _stops(frame: Frame) -> set[int]:
     """The lines, of the file that is shown, that do what a breakpoint of this phase waits for."""
     events = {stretch.name: stretch for stretch in frame.halts(frame.phase)}  # all of a name are done by one line
-    return {lines_of_stretch(frame.view, stretch).line for stretch in events.values()}
+    return {frame.view.source(stretch).line for stretch in events.values()}
 
 
 @cache

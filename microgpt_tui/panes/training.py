@@ -16,8 +16,8 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.curve import AXIS, MARK, curve, sparkline
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Picture
-from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.gradients import known_norm, says
+from microgpt_tui.panes.base import Pane, says
+from microgpt_tui.panes.gradients import known_norm
 
 RECENT = 50  # steps that the mean is over
 LEAST_CURVE = 4  # lines
@@ -38,7 +38,7 @@ class Training(Pane):
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         view, step, done = frame.view, frame.moment.step, max(len(frame.view.losses), frame.moment.step)
         picture = _figures(frame, width, max(1, height // 4))
-        norm = known_norm(frame.grad(np.arange(view.recording.n_params, dtype=np.int32))) if _whole(frame) else None
+        norm = known_norm(frame.grad(np.arange(view.program.n_params, dtype=np.int32))) if _whole(frame) else None
         losses, norms = _seen(view.losses, view.loss, frame), _seen(view.grad_norms, norm, frame)
         if not losses:
             text = "No step is finished yet: the first loss comes at the end of the first forward phase."
@@ -96,7 +96,7 @@ def _figures(frame: Frame, width: int, lines: int) -> Picture:
         parts.append((f"step {len(losses) - 1} loss", plain(losses[-1]), theme.NEW if new else theme.STRONG))
         if len(last) > 1:
             parts.append((f"mean of last {len(last)}", plain(_mean(last)), theme.TEXT))
-    norm = known_norm(frame.grad(np.arange(view.recording.n_params, dtype=np.int32))) if _whole(frame) else None
+    norm = known_norm(frame.grad(np.arange(view.program.n_params, dtype=np.int32))) if _whole(frame) else None
     norms = _seen(view.grad_norms, norm, frame)
     if norms:
         words = f"|g| of step {len(norms) - 1}" if len(norms) != len(losses) else "gradient norm"

@@ -16,8 +16,7 @@ from microgpt_tui.drawing.curve import sparkline
 from microgpt_tui.drawing.numbers import UNKNOWN, number
 from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.panes.adam import span
-from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.gradients import says
+from microgpt_tui.panes.base import Pane, says
 
 VALUE, GRADIENT = 10, 12  # cells, with a gap before
 LEAST_COURSE = 8  # cells from which a course is shown

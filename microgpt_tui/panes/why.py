@@ -120,6 +120,6 @@ class Why(Pane):
 
 def _elsewhere(frame: Frame, row: int) -> str:
     """The position of a scalar, where it is another than that of the selected one."""
-    tensor, own = frame.explain.tensor(row), frame.explain.tensor(frame.selected)
+    tensor, own = frame.program.event_of(row), frame.program.event_of(frame.selected)
     pos = None if tensor is None else tensor.pos
     return "" if pos is None or (own is not None and pos == own.pos) else f"  position {pos}"

@@ -21,8 +21,8 @@ LEAST_BAR = 4
 def opponents(frame: Frame, attributor: Attributor) -> tuple[int, int]:
     """The tokens that are compared: the one that comes, and the selected one or else the largest other one."""
     target = attributor.target
-    span = frame.view.recording.positions[attributor.pos]
-    for tensor in (span.logits, span.probs):
+    span = frame.program.span(attributor.pos)
+    for tensor in (span.logits, span.probs) if span else ():
         found = (tensor.rows == frame.selected).nonzero()[0].tolist()
         if found and found[0] != target:
             return target, int(found[0])

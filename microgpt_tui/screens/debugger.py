@@ -14,11 +14,11 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Static
 
-from engine import Address, EngineError, Session
+from engine import Address, EngineError, Run
 from engine.explain.gradient_paths import Edge
 from engine.expressions.breakpoint import Breakpoint
 from engine.expressions.watch import Watch, watch_text
-from engine.run.step_copy import StepCopy
+from engine.run.step_copy import step_copy_of
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger import goto, search
 from microgpt_tui.debugger.annotations import Annotations
@@ -49,6 +49,7 @@ from microgpt_tui.panes.hint_line import HintLine
 from microgpt_tui.panes.key_bar import KeyBar
 from microgpt_tui.panes.layouts import Split, plan
 from microgpt_tui.panes.legend_line import LegendLine
+from microgpt_tui.panes.path_line import PathLine
 from microgpt_tui.panes.status_line import StatusLine
 from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
@@ -115,7 +116,7 @@ class DebuggerScreen(Screen[None]):
     ]
 
     def __init__(
-        self, session: Session, annotations: Annotations | None = None, arrangement: Arrangement | None = None
+        self, session: Run, annotations: Annotations | None = None, arrangement: Arrangement | None = None
     ) -> None:
         """Panes stand in the given arrangement; without one, as the user left them, which is read from a file."""
         super().__init__()
@@ -131,7 +132,7 @@ class DebuggerScreen(Screen[None]):
         self.grid = PaneGrid(kinds, arrangement, lambda: self.layout_for(self.state.where.moment.phase))
         self.historian = SeriesLoader(self, session)
         self.after_show: Callable[[], None] = lambda: None
-        self._copy, self._copy_of = StepCopy(session), session
+        self._copy, self._copy_of = step_copy_of(session), session
         self._waiting = False
         self.head_at_work = False  # at the moment that is shown
         self._inferred_steps: list[int] = []  # training steps whose parameters inference was opened with, latest first
@@ -141,6 +142,7 @@ class DebuggerScreen(Screen[None]):
         yield Static(id="too-small")
         yield StatusLine("place")
         yield Tokens("tokens")
+        yield PathLine("path")
         yield self.grid
         yield Timeline("timeline")
         yield Explanation("explanation")
@@ -196,7 +198,7 @@ class DebuggerScreen(Screen[None]):
         return registry.all_keys()
 
     @property
-    def session(self) -> Session:
+    def session(self) -> Run:
         """The run that is shown."""
         return self.state.session
 
@@ -213,7 +215,7 @@ class DebuggerScreen(Screen[None]):
         split = (len(session.docs), len(session.val_docs)) if session.val_docs else None
         state, what_if, past, names = self.state, self.what_if, self.historian.known, self.motion.names
         if self._copy_of is not session:
-            self._copy, self._copy_of = StepCopy(session), session
+            self._copy, self._copy_of = step_copy_of(session), session
         chosen = self.grid.zoomed or (self.grid.chosen.id if self.grid.chosen else None)
         around = Context(
             fault, past, names, state.annotations, state.live, split, what_if.branch, what_if.beside, state.path,
@@ -364,13 +366,15 @@ class DebuggerScreen(Screen[None]):
         self.state.choose(row, self.frame.cell_of(row))
 
     def action_select(self, dx: int, dy: int) -> None:
-        """Move the cell cursor on the chosen pane, or on the stage."""
+        """Move the cell cursor on the chosen pane, or on the stage; on the map, go where an edge of it leads."""
         pane = self.grid.chosen_or_stage
         if pane.frame is None and not self.busy:
             self.show()  # of keys that come at once, this one goes on from where the others have led
-        row = pane.neighbour(dx, dy)
-        if row is not None and not self.busy:
-            self.choose(row)
+        target = pane.neighbour(dx, dy)
+        if isinstance(target, Moment):
+            self.navigator.go(target)
+        elif target is not None and not self.busy:
+            self.choose(target)
 
     @on(Pane.Chosen)
     async def chosen(self, message: Pane.Chosen) -> None:
@@ -536,7 +540,7 @@ class DebuggerScreen(Screen[None]):
     def action_parts(self) -> None:
         """List everything that can be switched off."""
         if self.session.config.n_layer:
-            self.ask(PartsScreen(self.frame, self.session.changes), self.what_if.toggle)
+            self.ask(PartsScreen(self.frame, self.what_if.changes), self.what_if.toggle)
         else:
             self.app.notify("This model has no layers, and so no parts that can be switched off.")
 

@@ -16,7 +16,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
 
-from engine import EngineError, Session
+from engine import EngineError, Run
+from engine.run.capabilities import sampling
 from engine.sampling.stepper import SampleStepper
 from engine.sampling.strategy import DecodingStrategy
 from microgpt_tui.debugger.keys import KeyCommands
@@ -60,13 +61,13 @@ class InferenceScreen(Passing[None]):
         for key in IN_INFERENCE
     ]
 
-    def __init__(self, session: Session, visited: Sequence[int] = (), branch: str | None = None) -> None:
+    def __init__(self, session: Run, visited: Sequence[int] = (), branch: str | None = None) -> None:
         """`visited` are training steps to compare with first; `branch` is whose run it is, None for the original.
 
         Raises EngineError without any probabilities.
         """
         super().__init__()
-        self.session = session
+        self.session = session = sampling(session)
         self._sampler = session.sampler()
         self._documents = DocumentWorker(self, session, self._sampler)
         steps = dict.fromkeys([*visited, *(round(share * session.config.num_steps) for share in SHARES)])

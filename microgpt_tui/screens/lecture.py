@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.message import Message
 
-from engine import Moment, Session
+from engine import Moment, Run
 from engine.timeline.events import Phase
 from microgpt_tui.debugger.keys import IN_LECTURE
 from microgpt_tui.debugger.run_controller import RunController
@@ -56,7 +56,7 @@ class LectureScreen(DebuggerScreen):
         course: Course
         to: tuple[int, int] | None
 
-    def __init__(self, session: Session, lecture: Lecture, shared: SharedNotes | None = None) -> None:
+    def __init__(self, session: Run, lecture: Lecture, shared: SharedNotes | None = None) -> None:
         super().__init__(session)
         self.player = LecturePlayer(lecture, self.stops.scope, registry.screen_names())
         self.navigator.diverted = lambda: self.player.aim is not None

@@ -10,6 +10,7 @@ from importlib import resources
 import numpy as np
 
 from engine.timeline.events import Phase
+from engine.timeline.update import ADAM
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.texts.facts import facts, variant_of
 from microgpt_tui.texts.languages import usual_language
@@ -66,6 +67,8 @@ def _text_of(frame: Frame) -> Text:
     kinds = texts()[frame.phase]
     whole = frame.backward and frame.event.is_parameter and not frame.stepping_inside
     kind = "parameter" if whole else frame.operation.kind
+    if frame.phase is Phase.UPDATE and frame.view.optimizer != ADAM:
+        kind = "generic"
     return kinds[kind if kind in kinds else "generic"]
 
 
@@ -105,6 +108,7 @@ def _words(frame: Frame) -> dict[str, str]:
     """The names that every text of an operation can speak of."""
     event, other = frame.operation, frame.event
     words = {"name": event.name, "event": other.name, "pos": str(event.pos), "kind": event.kind}
+    words["optimizer"] = frame.view.optimizer.name
     words |= {
         "matrix": (event.matrix or event.name).rpartition(".")[2],
         "operands": ", ".join(operand_names(frame).values()),
@@ -121,7 +125,7 @@ def operand_names(frame: Frame) -> dict[str, str]:
     One that is neither, such as a head's part of a tensor, is called as the parameter is.
     """
     tensors = [(name, rows) for (name, pos, _, _), rows in frame.program.tensors.items() if pos == frame.operation.pos]
-    named = [*frame.view.recording.matrices.items(), *tensors]
+    named = [*frame.program.parameters.items(), *tensors]
     return {
         operand: next((name for name, its in named if np.array_equal(its, rows)), operand)
         for operand, rows in frame.operation.operands.items()

@@ -13,7 +13,7 @@ import pytest
 from engine import Moment, Phase, Session, WhyError
 from engine.autograd.jit import plain_loops
 from engine.explain.gradient_paths import GradientPath, GradientPaths, waypoints
-from engine.explain.scalar import Explainer
+from engine.explain.scalar import TapeExplainer
 from tests.support.float_bits import tiny, words
 from tests.support.reference_model import PlainGPT, Scalar, post_order
 
@@ -102,7 +102,7 @@ def test_first_links_hand_on_the_gradient_bit_for_bit() -> None:
 def test_links_lead_from_the_scalar_to_the_loss_and_waypoints_keep_the_named_ones() -> None:
     session, _ = runs()
     view, row = session.view(), row_of(session, PLACES[-2])
-    explain = Explainer(view)
+    explain = TapeExplainer(view)
     (chain,) = GradientPaths(view).strongest(row, 1)
     at = row
     for link in chain.edges:

@@ -188,5 +188,5 @@ def test_update_moves_one_parameter_a_tick() -> None:
         assert words(session.workspace.params[tick:]) == words(before[tick:])
         assert np.flatnonzero(view.moved(rows)).tolist() == list(range(tick))
         assert view.grad(rows).known[: session.recording.n_params].all()
-        assert view.adam(tick) is None
-        assert tick == 0 or view.adam(tick - 1) is not None
+        assert view.update(tick) is None
+        assert tick == 0 or view.update(tick - 1) is not None

@@ -10,7 +10,7 @@ import pytest
 
 from engine import Event, Moment, Phase, Session
 from engine.autograd.kernels import NEG_MAX
-from engine.explain.scalar import Explainer, Term, power_name
+from engine.explain.scalar import TapeExplainer, Term, power_name
 from tests.support.float_bits import DOCS, tiny, words
 
 
@@ -26,7 +26,7 @@ def stretch(session: Session, name: str, pos: int | None = 1, layer: int | None 
     return next(s for s in session.program.stretches(Phase.FORWARD) if (s.name, s.pos, s.layer, s.head) == place)
 
 
-def spell(explainer: Explainer, row: int) -> str:
+def spell(explainer: TapeExplainer, row: int) -> str:
     return "".join(text for text, _ in explainer.names_in_formula(row))
 
 
@@ -34,7 +34,7 @@ def explained(name: str, index: int = 0, **where: Any) -> tuple[str, str]:
     """The name and the formula of one scalar of a tensor."""
     session = session_after_backward()
     row = int(stretch(session, name, **where).rows[index])
-    explainer = Explainer(session.view())
+    explainer = TapeExplainer(session.view())
     return explainer.name(row), spell(explainer, row)
 
 
@@ -60,7 +60,7 @@ def test_names_and_formulas_of_tensors() -> None:
 
 def test_names_of_parts_and_of_what_is_on_the_way() -> None:
     session = session_after_backward()
-    explainer = Explainer(session.view())
+    explainer = TapeExplainer(session.view())
     probs, norm = stretch(session, "probs"), stretch(session, "attn_norm", layer=0)
     assert explainer.name(int(probs.parts["exp"][2])) == "exp[2]"
     assert explainer.name(int(probs.parts["total"])) == "total"
@@ -93,7 +93,7 @@ def test_powers_are_named_for_what_they_are(exponent: float, written: str) -> No
 
 def test_every_scalar_has_a_name_a_formula_and_children_that_use_it() -> None:
     session = session_after_backward()
-    explainer = Explainer(session.view())
+    explainer = TapeExplainer(session.view())
     for row in session.program.rows.tolist():
         assert explainer.name(row)
         assert explainer.formula(row)
@@ -120,7 +120,7 @@ def check_terms(terms: list[Term], grad: float) -> None:
 def test_terms_add_up_to_the_gradient_bit_for_bit(changes: dict[str, Any]) -> None:
     session = Session(tiny(**changes), DOCS)
     session.seek(Moment(1, Phase.UPDATE, 0))
-    explainer, grad = Explainer(session.view()), session.workspace.grad
+    explainer, grad = TapeExplainer(session.view()), session.workspace.grad
     loss, reached = session.program.loss_row, set(session.program.receivers.tolist())
     for row in (*range(session.recording.n_params), *session.program.rows.tolist()):
         terms = explainer.gradient(row)
@@ -141,13 +141,13 @@ def test_terms_so_far_in_the_midst_of_the_backward_phase() -> None:
     program = session.program
     for tick in range(0, program.ticks(Phase.BACKWARD), 37):
         session.seek(Moment(1, Phase.BACKWARD, tick))
-        explainer = Explainer(session.view())
+        explainer = TapeExplainer(session.view())
         for row in {*program.receivers[max(0, tick - 5) : tick + 5].tolist()} - {program.loss_row}:
             terms = explainer.gradient(row)
             check_terms(terms, session.workspace.grad[row])
             assert all(term.tick <= tick for term in terms)
     session.seek(end_of_forward(session))
-    assert Explainer(session.view()).gradient(0) == []
+    assert TapeExplainer(session.view()).gradient(0) == []
 
 
 def end_of_forward(session: Session) -> Moment:
@@ -162,9 +162,9 @@ def test_adam_is_shown_as_it_was_done() -> None:
     for tick in (0, 1, count // 2, count):
         session.seek(Moment(2, Phase.UPDATE, tick))
         view = session.view()
-        m, v = view.moments(np.arange(count))
+        m, v = view.state(np.arange(count)).values()
         for row in range(count):
-            shown = view.adam(row)
+            shown = view.update(row)
             if row >= tick:
                 assert shown is None
                 continue
@@ -183,11 +183,11 @@ def test_adam_maps_hold_the_same_numbers() -> None:
     rows = session.recording.matrices["wpe"]
     tick = int(rows[2, 1])  # two rows and a cell of the matrix have moved
     session.seek(Moment(3, Phase.UPDATE, tick))
-    view, maps = session.view(), session.view().adam_maps(rows)
+    view, maps = session.view(), session.view().update_maps(rows)
     assert list(maps) == ["g", "m", "v", "m_hat", "v_hat", "delta", "p"]
     for at in np.ndindex(rows.shape):
         row = int(rows[at])
-        step = view.adam(row)
+        step = view.update(row)
         assert (step is not None) == (row < tick)
         for name in ("m", "v", "m_hat", "v_hat", "delta"):
             assert maps[name].known[at] == (step is not None)
@@ -202,7 +202,7 @@ def test_explaining_numbers_out_of_range_is_silent() -> None:
     session = Session(tiny(learning_rate=1e200), DOCS)
     for step in range(4):
         session.seek(Moment(step, Phase.UPDATE, 3))
-        explainer, grad = Explainer(session.view()), session.workspace.grad
+        explainer, grad = TapeExplainer(session.view()), session.workspace.grad
         for row in session.program.rows.tolist():
             if row != session.program.loss_row:
                 check_terms(explainer.gradient(row), grad[row])

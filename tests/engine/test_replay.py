@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from engine import Config, Moment, Phase, Session, Stopped, load_docs
 from engine.run.replay import RECENT, course_of, replay, steps_to_show
 from engine.timeline.keyframes import SPACING
-from engine.timeline.view import AdamStep
+from engine.timeline.update import AdamStep
 from tests.support.float_bits import DOCS, shown, tiny, words
 
 CONFIG = tiny(n_layer=2)
@@ -31,7 +31,7 @@ def straight() -> list[list[str]]:
     session, found = Session(CONFIG, DOCS), []
     for step in range(STEPS):
         session.seek(Moment(step, Phase.UPDATE, 10**9))
-        update = session.view().adam(ROW)
+        update = session.view().update(ROW)
         assert update is not None
         found.append(hexed(update))
     return found

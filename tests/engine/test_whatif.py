@@ -14,7 +14,7 @@ from engine import Config, Moment, Phase, Scope, Session
 from engine.autograd.jit import plain_loops
 from engine.errors import ChangeError, NumericFault
 from engine.explain.gradient_paths import GradientPaths
-from engine.explain.scalar import Explainer
+from engine.explain.scalar import TapeExplainer
 from engine.interventions.syntax import Ablation, Change, SetHyperparameter, SetParameter, SetScalar, parse
 from engine.timeline.keyframes import SPACING
 from tests.support import reference_model
@@ -293,7 +293,7 @@ def test_the_terms_of_a_gradient_are_those_that_flow() -> None:
     branch = session.branch([Ablation(0, 1, "head", 0), SetScalar(0, "scalar", None, (), (tick,), 3.0)])
     branch.seek(Moment(0, Phase.UPDATE, 0))
     view = branch.view()
-    explain = Explainer(view)
+    explain = TapeExplainer(view)
     assert view.made(exp) not in (None, 3.0)
     cut = branch.program.tensors["head_out", 1, 1, 0]
     assert view.made(int(cut[0])) not in (None, 0.0)

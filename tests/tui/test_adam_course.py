@@ -11,7 +11,7 @@ from engine import Session
 from engine.run.replay import steps_to_show
 from engine.timeline.events import Moment, Phase
 from engine.timeline.keyframes import SPACING
-from engine.timeline.view import AdamStep
+from engine.timeline.update import AdamStep
 from microgpt_tui.debugger.frame import Context, Focus, Frame
 from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.debugger.series import MOST_SHOWN, Series, Update
@@ -39,7 +39,7 @@ def straight(row: int) -> list[AdamStep]:
     session, found = Session(SMALL, DOCS), []
     for step in range(STEPS):
         session.seek(Moment(step, Phase.UPDATE, 10**9))
-        update = session.view().adam(row)
+        update = session.view().update(row)
         assert update is not None
         found.append(update)
     return found
@@ -106,7 +106,7 @@ def test_a_parameter_that_waits_shows_the_last_update_in_full() -> None:
 
 def test_what_is_not_replayed_yet_is_said_and_left_blank() -> None:
     text = Adam("p").draw(frame_at(Moment(90), row=7, steps=3), 80, 20).text()
-    m, v = run().view().moments(7)
+    m, v = run().view().state(7).values()
     assert "replaying the past: 3 of 16 steps" in text
     assert [line.split()[1] for line in text.splitlines()[1:8]] == [
         "·", number(float(m)), number(float(v)), "·", "·", "·", number(straight(7)[89].p)

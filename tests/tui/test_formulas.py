@@ -174,7 +174,7 @@ def _matrix_row(frame: Frame, found: re.Match[str], lines: list[str], _: int) ->
 def _adam(frame: Frame, found: re.Match[str], lines: list[str], i: int) -> None:
     """The parts of the arithmetic, over as many lines as they take, and the weight."""
     text = "   ".join(lines[i:])
-    a = frame.view.adam(frame.selected)
+    a = frame.view.update(frame.selected)
     assert a is not None
     names = {"g": exact(a.g)}
     values = {"m": a.m, "v": a.v, "m_hat": a.m_hat, "v_hat": a.v_hat, "Δ": a.delta}
@@ -195,7 +195,7 @@ def _nothing(*_: object) -> None:
 
 def _corrections(frame: Frame, *_: object) -> None:
     """m_hat = m / (1 - β1ᵗ), and likewise v, with t counted from 1."""
-    a = frame.view.adam(frame.selected)
+    a = frame.view.update(frame.selected)
     if a is not None:
         t = frame.moment.step + 1
         assert math.isclose(a.m_hat, a.m / (1 - a.beta1**t), rel_tol=1e-9)
@@ -282,7 +282,7 @@ def check_inspector(frame: Frame) -> None:
     if gradient:
         assert total.meets(evaluate(gradient)), (where, lines)
     assert numeric == (bool(frame.explain.formula(row)) and frame.value(row) is not None), (where, lines)
-    if frame.phase is Phase.UPDATE and frame.view.adam(row) is not None:
+    if frame.phase is Phase.UPDATE and frame.view.update(row) is not None:
         assert list(names) == ["m", "v", "m_hat", "v_hat", "Δ", "p"]
 
 
@@ -311,7 +311,7 @@ def test_the_inspector_on_every_kind_of_scalar(phase: Phase) -> None:
 def test_adams_pane() -> None:
     for moment in moments(Phase.UPDATE):
         frame = frame_at(moment)
-        a = frame.view.adam(frame.parameter)
+        a = frame.view.update(frame.parameter)
         if a is None:
             continue
         text, found = Adam("a").draw(frame, 120, 40).text(), {}
@@ -393,7 +393,7 @@ def test_what_pushed_a_parameter_adds_up() -> None:
         if pushed:
             true(" + ".join([*pushed, sums["rounding"]]), sums["gradient"], text)
         parts = re.findall(rf"^(?:momentum|document|together) +({SIGNED}) +({SIGNED})", text, re.MULTILINE)
-        if frame.view.adam(frame.parameter) is not None:
+        if frame.view.update(frame.parameter) is not None:
             for kept, fresh, together in zip(*parts, strict=True):
                 true(f"{kept} + {fresh}", together, text)
 
@@ -411,7 +411,7 @@ def test_the_answers_of_the_command_line() -> None:
             product, *links = chain.splitlines()
             factors = re.findall(rf"^  × ({SIGNED})", "\n".join(links), re.MULTILINE)
             true(" · ".join(factors), product.split()[1], chain)
-    a = view.adam(int(run().recording.matrices["layer1.attn_wv"][0, 1]))
+    a = view.update(int(run().recording.matrices["layer1.attn_wv"][0, 1]))
     assert a is not None
     text = why_report.of_parameter(view, "layer1.attn_wv[0, 1]").text
     found = re.search(rf"^m = {VALUE} = {VALUE} kept .* \+ {VALUE} from", text, re.MULTILINE)

@@ -8,8 +8,8 @@ import pytest
 from textual.widgets._toast import Toast
 
 from engine import Config, NumericFault, Session
-from engine.run.session import OnStep
 from engine.timeline.events import Moment, Phase
+from engine.timeline.run import OnStep
 from microgpt_tui.debugger import search
 from microgpt_tui.debugger.frame import Focus
 from microgpt_tui.dialogs.help import HelpScreen
@@ -116,9 +116,7 @@ async def test_clicks_lead_where_they_point() -> None:
         second = next(s for s in stretches if s.pos == 1)
         await click_on(pilot, "tokens", Moment(0, Phase.FORWARD, second.last))
         assert screen(pilot).session.view().stretch.pos == 1
-        outline = screen(pilot).query_one("#program", Pane).picture
-        line = next(s for s in outline.spots() if "embed_norm" in "".join(t.text for t in outline.lines[s.y].segments))
-        await click_on(pilot, "program", line.target)
+        await click_on(pilot, "map", screen(pilot).frame.ends["embed_norm", 1, None, None])
         assert name(pilot) == "embed_norm"
         backward = screen(pilot).session.program.stretches(Phase.BACKWARD)
         await click_on(pilot, "timeline", Moment(0, Phase.BACKWARD, backward[0].last))

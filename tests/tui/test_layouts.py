@@ -85,8 +85,8 @@ def test_at_120x36_number_and_one_context_pane_stand_below_the_source() -> None:
 
 def test_at_120x36_the_update_has_one_weight_below_a_wide_stage() -> None:
     here = places((120, 36), Phase.UPDATE)
-    assert here.keys() == {"program", "stage", "adam"}
-    assert here["program"] == places((120, 36), Phase.FORWARD)["program"]
+    assert here.keys() == {"map", "stage", "adam"}
+    assert here["map"] == places((120, 36), Phase.FORWARD)["map"]
     assert here["stage"] == Region(28, 0, 92, 20)
     assert here["adam"] == Region(28, 20, 92, 8)
 

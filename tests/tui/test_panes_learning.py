@@ -192,7 +192,7 @@ def test_adam_shows_the_arithmetic_of_the_selected_parameter() -> None:
     run = session()
     row = int(run.recording.matrices["lm_head"][1, 2])
     frame = at(Moment(2, Phase.UPDATE, 10**9), row=row)
-    step = frame.view.adam(row)
+    step = frame.view.update(row)
     assert step is not None
     for width, height in ((80, 30), (30, 9)):
         text = Adam("p").draw(frame, width, height).text()
@@ -211,7 +211,7 @@ def test_adam_waits_for_its_turn_and_shows_what_the_last_step_left() -> None:
     ):
         frame = at(moment, row=row)
         text = Adam("p").draw(frame, 80, 9).text()
-        m, v = frame.view.moments(row)
+        m, v = frame.view.state(row).values()
         assert says in text
         assert f"m {number(float(m))}   v {number(float(v))}   weight {number(frame.value(row))}" in text
 
@@ -233,7 +233,7 @@ def test_a_weight_that_an_update_leaves_as_it_was_is_not_said_to_have_moved(
     wte = run.recording.matrices["wte"]
     unused = next(i for i in range(len(wte)) if i not in run.program.inputs)
     row = int(wte[unused if "m is 0" in why else run.program.inputs[0], 0])
-    update = run.view().adam(row)
+    update = run.view().update(row)
     assert update is not None
     assert (update.p, update.unmoved) == (update.p_before, why)
     stretch = next(s for s in run.program.stretches(Phase.UPDATE) if s.name == "wte")

@@ -44,8 +44,8 @@ async def test_at_80_by_24_panes_come_up_over_the_stage() -> None:
     async with debugger((80, 24)) as pilot:
         shown = set(drawn(pilot))
         assert "stage" in shown
-        assert not shown & {"program", "inspector", "source"}
-        for key, pane in (("1", "program"), ("3", "source"), ("4", "inspector")):
+        assert not shown & {"map", "inspector", "source"}
+        for key, pane in (("1", "map"), ("3", "source"), ("4", "inspector")):
             await pilot.press(key)
             await pilot.pause()
             assert pane in drawn(pilot)

@@ -64,7 +64,7 @@ def test_every_operation_of_the_model_has_a_drawing_and_sentences_in_each_phase(
         for stretch in session().program.stretches(phase):
             assert stretch.is_parameter or stretch.kind in DRAWINGS
             frame = at(Moment(0, phase, stretch.last))
-            assert title_of(stretch)
+            assert title_of(frame)
             assert all(sentence.endswith(".") and "{" not in sentence for sentence in sentences(frame))
             assert all(len(sentence) <= 118 for sentence in sentences(frame)[:2])  # both have room in 120 columns
     assert set(texts()) == {*PHASES, "pane", "inference"}
@@ -99,7 +99,7 @@ def test_relu_counts_the_units_that_are_off() -> None:
 
 def test_adam_shows_the_arithmetic_that_moved_the_weight() -> None:
     frame = frame_of(Phase.UPDATE, "lm_head", None)
-    step = frame.view.adam(frame.selected)
+    step = frame.view.update(frame.selected)
     assert step is not None
     text = " ".join(shown(frame).split())
     for figure in (step.g, step.m, step.v, step.m_hat, step.v_hat, step.delta):
@@ -110,7 +110,7 @@ def test_adam_shows_the_arithmetic_that_moved_the_weight() -> None:
 def test_update_maps_are_blank_for_weights_that_wait() -> None:
     stretch = stretch_of(Phase.UPDATE, "wpe")
     frame = at(Moment(0, Phase.UPDATE, stretch.first + 1))
-    maps = frame.view.adam_maps(frame.stretch.rows)
+    maps = frame.view.update_maps(frame.stretch.rows)
     assert maps["delta"].known.sum() == 1
     assert maps["p"].known.all()
     assert "·" in shown(frame)

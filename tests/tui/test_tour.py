@@ -85,7 +85,7 @@ def made(name: str, *more: str) -> Callable[[Walk], bool]:
         w.at(0, Phase.FORWARD)
         and w.event[:2] == (name, 0)
         and not w.screen.frame.stepping_inside
-        and all(w.pane(pane).display for pane in ("program", "stage", "source", "inspector"))
+        and all(w.pane(pane).display for pane in ("map", "stage", "source", "inspector"))
         and w.shows(name, *more)
     )
 
@@ -135,10 +135,10 @@ STEPS: list[tuple[int, str, Callable[[Walk], bool]]] = [
     (2, "n", made("q")),
     (2, "n", made("k")),
     (2, "n", made("v", "linear, one dot product a row")),
-    (2, "2", brought_up("program")),
+    (2, "1", brought_up("map")),
     (2, "3", brought_up("inspector")),
     (2, "4", brought_up("source")),
-    (2, "1", lambda w: w.pane("stage").display and not w.pane("source").display),
+    (2, "2", lambda w: w.pane("stage").display and not w.pane("source").display),
     (3, "s", scalar_of_scores),
     (3, "s", scalar_of_scores),
     (3, "s", scalar_of_scores),

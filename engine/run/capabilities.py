@@ -1,0 +1,124 @@
+"""What a run may lack: a run that has one of these protocols offers more than `engine.timeline.run.Run`.
+
+The app asks with `isinstance` and says in a sentence what cannot be done with a run that has not.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from typing import Protocol, Self, runtime_checkable
+
+from engine.errors import ChangeError, CheckpointError, ConfigError, GradCheckError
+from engine.interventions.syntax import Change
+from engine.model.recording import Recording, Workspace
+from engine.sampling.sampler import Sampler
+from engine.timeline.events import TapeProgram
+from engine.timeline.history import History
+from engine.timeline.keyframes import Keyframe
+from engine.timeline.run import Run
+from engine.timeline.view import TapeView
+
+
+@runtime_checkable
+class BranchingRun(Run, Protocol):
+    """A run that can be branched off with changes: what if."""
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What is otherwise in this run than its configuration and seed say; empty but in a branch."""
+
+    def branch(self, changes: Iterable[Change]) -> Self:
+        """Another run that is as this one up to where the first change begins that they do not share.
+
+        Raises ChangeError for a change that has no place in its step.
+        """
+
+    def check(self, change: Change) -> None:
+        """Raises ChangeError for a change of the present step that has no place in it."""
+
+
+@runtime_checkable
+class TapeRun(Run, Protocol):
+    """A run of the built-in model, whose scalars can be computed again with other values: for gradient checks."""
+
+    recording: Recording
+    workspace: Workspace
+
+    @property
+    def program(self) -> TapeProgram:
+        """What the present step does."""
+
+    def view(self) -> TapeView:
+        """What can be seen at this moment."""
+
+
+@runtime_checkable
+class SavableRun(TapeRun, Protocol):
+    """A run that can be saved in a file, and taken up again from it."""
+
+    history: History
+
+    def start_of_step(self) -> Keyframe:
+        """What the present step started from, and the generator as it is now."""
+
+
+@runtime_checkable
+class RepeatableRun(SavableRun, Protocol):
+    """A run whose present step can be repeated beside it, at moments of its own."""
+
+    def step_copy(self) -> Self:
+        """Another run at the start of the same step, without a history."""
+
+    def adopt_step(self, other: Self) -> None:
+        """Stand at the start of the other run's step, as it began there."""
+
+    def loss_again(self) -> float:
+        """The loss of the step's document under the parameters as they are."""
+
+
+@runtime_checkable
+class SamplingRun(Run, Protocol):
+    """A run that documents can be drawn from."""
+
+    generator: random.Random
+
+    @property
+    def temperature(self) -> float:
+        """The temperature of samples, unless one is given."""
+
+    def sample(
+        self, n: int = 20, temperature: float | None = None, generator: random.Random | None = None
+    ) -> list[str]:
+        """`n` new documents from the parameters as they are. Raises ConfigError for a temperature not above 0."""
+
+    def sampler(self) -> Sampler:
+        """What reads tokens with the parameters as they are, and says what comes next."""
+
+
+def branching(run: Run) -> BranchingRun:
+    """The run, to be branched. Raises ChangeError if it cannot be."""
+    if not isinstance(run, BranchingRun):
+        raise ChangeError("this run cannot be changed; what if needs a run of the built-in model")
+    return run
+
+
+def sampling(run: Run) -> SamplingRun:
+    """The run, to be sampled from. Raises ConfigError if it cannot be."""
+    if not isinstance(run, SamplingRun):
+        raise ConfigError("no documents can be drawn from this run; open a run of the built-in model")
+    return run
+
+
+def on_tape(run: Run) -> TapeRun:
+    """The run, to check gradients of. Raises GradCheckError if they cannot be checked."""
+    if not isinstance(run, TapeRun):
+        raise GradCheckError("gradients of this run cannot be checked; open a run of the built-in model")
+    return run
+
+
+def savable(run: Run) -> SavableRun:
+    """The run, to be saved. Raises CheckpointError if it cannot be."""
+    if not isinstance(run, SavableRun):
+        raise CheckpointError("this run cannot be saved; open a run of the built-in model")
+    return run

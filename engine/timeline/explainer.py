@@ -1,0 +1,78 @@
+"""`Explainer`: what a run says of single scalars at one moment, and the data that it says it in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+PACKAGE = Path(__file__).resolve().parent.parent
+
+Piece = str | int
+"""A piece of a formula: a sign, or the row of a scalar, to be shown by its name or by its number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One term of a gradient: at backward tick `tick`, `user` handed on `product` = `local` * its own `grad`.
+
+    `before` and `after` are the receiver's gradient around it. `local` is d user / d receiver.
+    """
+
+    tick: int
+    user: int
+    local: float
+    grad: float
+    product: float
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """A file of the engine or of the model, the line that is at work in it, and all the lines that took part."""
+
+    path: Path
+    line: int
+    ran: frozenset[int]
+
+    @property
+    def label(self) -> str:
+        """Such as engine/model/gpt.py:61."""
+        inside = self.path.is_relative_to(PACKAGE)
+        return f"{self.path.relative_to(PACKAGE.parent).as_posix() if inside else self.path.name}:{self.line}"
+
+
+class Explainer(Protocol):
+    """Explains scalars of one view by their names, formulas and gradients."""
+
+    def name(self, row: int) -> str:
+        """A name such as q[3], wte[12,5], or what it is on the way to: "term 4 of q[3]"."""
+
+    def is_named(self, row: int) -> bool:
+        """Whether a row is a parameter or has a name of its own, and is not just on the way to something."""
+
+    def formula(self, row: int) -> list[Piece]:
+        """How the row is made, in one line; empty for parameters and constants."""
+
+    def names_in_formula(self, row: int) -> list[tuple[str, int | None]]:
+        """The pieces of the formula of a row as text, each with the row that it names, None for signs."""
+        return [(p, None) if isinstance(p, str) else (self.name(p), p) for p in self.formula(row)]
+
+    def children(self, row: int) -> list[int]:
+        """The rows that a row was made from, any number of them."""
+
+    def users(self, row: int) -> Sequence[int]:
+        """The rows of this document's graph that use a row, in the order in which they are made."""
+
+    def terms(self, row: int) -> list[int]:
+        """The rows that a running sum has added so far, first to last; empty for what is no such sum."""
+        del row
+        return []
+
+    def gradient(self, row: int) -> list[Term]:
+        """The terms that have made the gradient of a row so far, in the order in which they were added."""
+
+    def planned(self, row: int) -> int:
+        """How many terms the gradient of a row will have when it is complete."""

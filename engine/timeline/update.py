@@ -1,0 +1,87 @@
+"""How one step moves a parameter, as data: the optimizer's quantities, before and after, with their formulas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Optimizer:
+    """How parameters are moved: its name, the quantities of one parameter's update in the order in which they are
+    computed ("g" is the gradient, "p" the parameter), and those of them that last from step to step.
+    """
+
+    name: str
+    quantities: tuple[str, ...]
+    state: tuple[str, ...] = ()
+
+
+ADAM = Optimizer("Adam", ("g", "m", "v", "m_hat", "v_hat", "delta", "p"), ("m", "v"))
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateTerm:
+    """One quantity of a parameter's update: what it was before, if it lasts; what it is, and the formula of that."""
+
+    name: str
+    before: float | None
+    value: float
+    formula: str
+
+
+class UpdateStep(Protocol):
+    """The update of one parameter in one step."""
+
+    @property
+    def terms(self) -> tuple[UpdateTerm, ...]:
+        """The optimizer's quantities, in their order."""
+
+    @property
+    def unmoved(self) -> str | None:
+        """Why the parameter is, to the last bit, what it was before; None if it has changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdamStep(UpdateStep):
+    """One parameter's update: gradient, moments and parameter before, and all that Adam makes of them."""
+
+    g: float
+    m_before: float
+    v_before: float
+    p_before: float
+    m: float
+    v: float
+    m_hat: float
+    v_hat: float
+    delta: float
+    p: float
+    learning_rate: float
+    beta1: float
+    beta2: float
+    fix1: float
+    fix2: float
+
+    @property
+    def terms(self) -> tuple[UpdateTerm, ...]:
+        """The lines of Adam, in order."""
+        return (
+            UpdateTerm("g", None, self.g, "the gradient"),
+            UpdateTerm("m", self.m_before, self.m, f"{self.beta1:g}·m + {1 - self.beta1:.3g}·g"),
+            UpdateTerm("v", self.v_before, self.v, f"{self.beta2:g}·v + {1 - self.beta2:.3g}·g²"),
+            UpdateTerm("m_hat", None, self.m_hat, f"m / {self.fix1:.4g}"),
+            UpdateTerm("v_hat", None, self.v_hat, f"v / {self.fix2:.4g}"),
+            UpdateTerm("delta", None, self.delta, f"{self.learning_rate:.4g}·m_hat / (√v_hat + 1e-8)"),
+            UpdateTerm("p", self.p_before, self.p, "p − Δ"),
+        )
+
+    @property
+    def unmoved(self) -> str | None:
+        """Why the parameter is, to the last bit, what it was before; None if it has changed."""
+        if self.p != self.p_before:
+            return None
+        if self.delta != 0:
+            return "the step is too small to change it"
+        if self.learning_rate == 0:
+            return "the learning rate is 0"
+        return "its mean gradient m is 0" if self.m == 0 else "the step is 0"
