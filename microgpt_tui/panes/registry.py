@@ -100,7 +100,6 @@ PANES: tuple[PaneSpec, ...] = (
         PanePlace("wide", ALL, "middle", order=0),
         PanePlace("largest", ALL, "middle", order=0),
     )),
-    PaneSpec("program", Program, None),
     PaneSpec("source", Source, "3", "Choose the source", yields=8, companion=(4, 3), spots=(
         PanePlace("low", BOTH, "foot", order=1),
         PanePlace("normal", BOTH, "right", 9, order=0),
@@ -144,6 +143,7 @@ PANES: tuple[PaneSpec, ...] = (
         PanePlace("wide", UPDATE, "right", 12, order=2),
         PanePlace("largest", ALL, "right", 12, order=3),
     )),
+    PaneSpec("program", Program, None),
     PaneSpec("watches", Watches, "v", "Choose the watches; d takes one away"),
     PaneSpec("why", Why, "Y", "Why: of a prediction, a gradient, an update"),
     PaneSpec("comparison", Comparison, None, lit=False),
