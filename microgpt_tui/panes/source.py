@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 
 from rich.console import Console
@@ -16,6 +17,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.panes.base import Pane
 
+AROUND = 4  # lines before and after the one at work that are seen with it
 ROOMY = 70  # cells from which the code stands as far to the right as in its file
 
 
@@ -37,13 +39,16 @@ def _highlighted(path: Path, code_theme: str) -> list[list[Segment]]:
 
 @cache
 def _function(path: Path, line: int) -> tuple[str, int]:
-    """The function that a line of a file stands in, and how far its body is indented."""
+    """The function that a line of a file stands in, and how far its lines around this one are indented at least."""
     lines = path.read_text(encoding="utf-8").split("\n")
-    for above in reversed(lines[:line]):
-        found = re.match(r"( *)def (\w+)", above)
-        if found and len(found[1]) < _indentation(lines[line - 1]):
-            return f"{found[2]}()", len(found[1]) + 4
-    return "", 0
+    found = (re.match(r"( *)def (\w+)", text) for text in reversed(lines[:line]))
+    head = next((each for each in found if each and len(each[1]) < _indentation(lines[line - 1])), None)
+    if head is None:
+        return "", 0
+    outer = len(head[1])
+    inside = list(takewhile(lambda text: not text or _indentation(text) > outer, lines[line - 1 :]))
+    seen = (*lines[max(0, line - AROUND) : line], *inside[:AROUND])
+    return f"{head[2]}()", min(_indentation(text) for text in seen if _indentation(text) > outer)
 
 
 def _indentation(text: str) -> int:
