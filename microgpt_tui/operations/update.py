@@ -137,6 +137,7 @@ def _drawn(
     size = max(1, min(4, width // columns))
     if frame.where.digits and columns * NUMBER <= width:
         size = NUMBER
+    tall = 2 if size > 1 and 2 * rows <= height else 1
     halves = rows > height and not theme.signs_only and not frame.where.digits
     top, bottom = window(rows, height * 2 if halves else height, at[0])
     left, right = window(columns, max(1, width // size), at[1])
@@ -159,6 +160,8 @@ def _drawn(
             half_row(line, cells[r, left:right], lower, size, part.scale, frame.selected)
         else:
             heat_row(line, cells[r, left:right], size, frame.selected, part.scale)
+        for _ in range(tall - 1):
+            heat_row(picture.line(" " * margin), cells[r, left:right], size, None, part.scale)
     return picture
 
 

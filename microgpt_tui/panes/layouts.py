@@ -92,7 +92,11 @@ def plan(phase: Phase, size: Size, watches: bool = False, running: bool = False,
         return below((REST, "stage"), (8, "training"))
     split = usual(room, phase, head and not running)
     if room == "largest" and watches:
-        split = renamed(split, {"inspector": below((REST, "inspector"), (7, "watches"))})
+        places = {
+            "inspector": below((REST, "inspector"), (7, "watches")),
+            "adam": in_columns((REST, "adam"), (62, "watches")),
+        }
+        split = renamed(split, places)
     shown = list(panes_of(split))
     if running and "training" not in shown:
         corner = "gradients" if "gradients" in shown else next(registry.standing(room, phase, "left"))[1]

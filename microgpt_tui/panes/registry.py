@@ -103,14 +103,14 @@ PANES: tuple[PaneSpec, ...] = (
     PaneSpec("source", Source, "3", "Choose the source", yields=8, companion=(4, 3), spots=(
         PanePlace("low", BOTH, "foot", order=1),
         PanePlace("normal", BOTH, "right", 9, order=0),
-        PanePlace("wide", ALL, "right", 11, order=0),
-        PanePlace("largest", ALL, "right", 11, order=0),
+        PanePlace("wide", BOTH, "right", 11, order=0),
+        PanePlace("largest", BOTH, "right", 11, order=0),
     )),
     PaneSpec("inspector", Inspector, "4", "Choose the inspector: one number", yields=9, companion=(2, 2), spots=(
         PanePlace("low", BOTH, "foot", order=0),
         PanePlace("normal", BOTH, "right", order=1),
-        PanePlace("wide", ALL, "right", order=1),
-        PanePlace("largest", ALL, "right", order=1),
+        PanePlace("wide", BOTH, "right", order=1),
+        PanePlace("largest", BOTH, "right", order=1),
     )),
     PaneSpec("qkv", QKV, "5", "Choose queries, keys and values", yields=1, spots=(
         PanePlace("largest", BOTH, "foot", order=1),
@@ -129,7 +129,7 @@ PANES: tuple[PaneSpec, ...] = (
     PaneSpec("gradients", Gradients, "9", "Choose the gradients of the matrices", yields=5, spots=(
         PanePlace("normal", BACKWARD, "right", 8, order=2),
         PanePlace("wide", BACKWARD, "right", 12, order=2),
-        PanePlace("largest", (*BACKWARD, *UPDATE), "right", 14, order=2),
+        PanePlace("largest", BACKWARD, "right", 14, order=2),
     )),
     PaneSpec("adam", Adam, "0", "Choose Adam's arithmetic", yields=7, spots=(
         PanePlace("low", UPDATE, "foot", order=0),
@@ -140,8 +140,7 @@ PANES: tuple[PaneSpec, ...] = (
     PaneSpec("training", Training, "equals_sign", "Choose the loss curve", "=", yields=3, spots=(
         PanePlace("normal", FORWARD, "right", 8, order=2, head=False),
         PanePlace("wide", FORWARD, "right", 12, order=2, head=False),
-        PanePlace("wide", UPDATE, "right", 12, order=2),
-        PanePlace("largest", ALL, "right", 12, order=3),
+        PanePlace("largest", BOTH, "right", 12, order=3),
     )),
     PaneSpec("program", Program, None),
     PaneSpec("watches", Watches, "v", "Choose the watches; d takes one away"),

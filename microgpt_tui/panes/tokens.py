@@ -37,10 +37,11 @@ class Tokens(Pane, can_focus=False):
         line = picture.line(" ")
         says = list(_says(frame))
         *asides, rate = _asides(frame)
-        kept = says if width < ROOMY else [*says, rate]
-        left = width - 1 - sum(GAP + _width(forms[-1]) for forms in kept)
-        _tokens(line, frame, max(LEAST, left))
-        left = width - line.width - sum(GAP + _width(forms[-1]) for forms in kept)
+        kept = [says[0][:1]] if width < ROOMY else [*says, rate]
+        asides = [*(says[1:] if width < ROOMY else ()), *asides]
+        room = width - 1 - sum(GAP + _width(forms[-1]) for forms in kept)
+        _tokens(line, frame, max(LEAST, room))
+        left = room - line.width
         for forms in [*kept, *asides, *([] if rate in kept else [rate])]:
             least = GAP + _width(forms[-1]) if forms in kept else 0  # it is set aside already
             form = next((form for form in forms if GAP + _width(form) - least <= left), None)

@@ -15,7 +15,7 @@ from textual.geometry import Region
 from textual.screen import Screen
 from textual.widgets._toast import Toast
 
-from engine import NumericFault
+from engine import Config, NumericFault, Session
 from microgpt_tui.drawing import theme
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.grid import PaneGrid
@@ -158,6 +158,43 @@ async def test_no_theme_leaves_colours_on_the_next_one() -> None:
                 lines = (line for pane in screen(pilot).query(Pane) for line in pane.picture.lines)
                 styles = {style for line in lines for _, style, _ in line.segments if style and style.color}
                 assert not {style.color.name for style in styles if style.color} & strange
+
+
+@pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 36), (160, 45), (200, 60)])
+async def test_the_lines_around_the_panes_stay_where_they_are_in_all_phases(size: tuple[int, int]) -> None:
+    async with debugger(size) as pilot:
+        seen = []
+        for _ in range(3):
+            here = screen(pilot)
+            lines = {
+                str(pane.id): pane.region for pane in here.query("PathLine, Tokens, StatusLine, Timeline, LegendLine")
+            }
+            seen.append({name: region for name, region in lines.items() if region})
+            assert " BOS " in text(pilot).splitlines()[1].replace("[BOS]", " BOS ")
+            timeline = next(line for line in text(pilot).splitlines() if "backward ━" in line or "backward ─" in line)
+            assert " update " in timeline
+            await pilot.press("f")
+            await pilot.pause()
+        assert seen[0] == seen[1] == seen[2]
+        assert ("path" in seen[0]) is (size[0] == 80)
+
+
+async def test_at_100x30_a_linear_layer_stands_whole_beside_its_input() -> None:
+    run = Session(Config(), ["bill"])
+    async with debugger((100, 30), run) as pilot:
+        await pilot.press("n", "n", "n")
+        await pilot.pause()
+        picture = screen(pilot).query_one("#stage", Pane).picture
+        event = screen(pilot).frame.event
+        assert event.name == "q"
+        for rows in (event.operands["x"], event.operands["w"][0]):
+            lines = {spot.y for spot in picture.spots() if isinstance(spot.target, int) and spot.target in rows}
+            first = [spot for spot in picture.spots() if spot.y == min(lines) and spot.target in rows]
+            assert {spot.target for spot in first} == set(rows.tolist())  # one strip, from left to right
+        assert re.search(r"q\[0\] = Σ w·x = [+-]\d", picture.text())
+        outputs = {spot.x for spot in picture.spots() if spot.target in event.rows and spot.y < picture.height - 4}
+        assert len({spot.y for spot in picture.spots() if spot.target in event.rows}) >= 8
+        assert min(outputs) > 50  # in a column on the right
 
 
 STRIPS = "#timeline, #explanation, #legend, #hint, #shortcuts, #footing"

@@ -16,6 +16,7 @@ from microgpt_tui.panes.explanation import Explanation
 from microgpt_tui.panes.status_line import StatusLine
 from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
+from microgpt_tui.texts.sentences import title_of
 from tests.support.harness import DOCS, SMALL, at, session
 
 WIDTHS = (80, 100, 120, 160, 200)
@@ -97,7 +98,7 @@ def test_a_document_that_is_too_long_for_its_text_is_this_document() -> None:
     for width in WIDTHS:
         said = line(Tokens, frame, width)
         assert f"loss {frame.view.loss:.4f}" in said.replace(" of this document", "")
-        assert ("rate 0.0100" in said) is (width >= 100)
+        assert "rate 0.0100" in said
     assert "loss of this document " in line(Tokens, frame, 200)
 
 
@@ -133,6 +134,15 @@ def test_every_cell_of_the_timeline_is_a_moment_of_its_phase() -> None:
     phases = [spot.target.phase for spot in spots if isinstance(spot.target, Moment)]
     assert sorted(phases, key=PHASES.index) == phases
     assert set(phases) == set(PHASES)
+
+
+def test_only_the_first_event_of_the_backward_phase_is_where_it_begins() -> None:
+    run = session()
+    for event in run.program.stretches(Phase.BACKWARD):
+        frame = at(Moment(3, Phase.BACKWARD, event.last))
+        if frame.operation.kind == "mean":
+            assert title_of(frame) == "back through the mean over the positions"
+        assert "begins" not in title_of(frame)
 
 
 @pytest.mark.parametrize(
