@@ -67,7 +67,10 @@ class Span:
     def _operand(self, tensor: Tensor) -> Tensor:
         """The tensor that the first operand of an operation is."""
         found = self.holder(next(iter(tensor.operation.operands.values())))
-        assert found is not None
+        if found is None:
+            raise ConfigError(
+                f"{tensor.name} reads numbers that are no whole tensor of the model; name them with name()"
+            )
         return found
 
     @property
@@ -348,7 +351,7 @@ def record(config: Config, vocab_size: int, progress: Progress | None = None) ->
 def _record(config: Config, vocab_size: int, progress: Progress | None = None) -> Recording:
     tape = Tape()
     w = {name: Matrix(name, tape, shape) for name, shape in config.matrices(vocab_size).items()}
-    for number in (0.0, -1.0):  # used everywhere; made here, they stand in nobody's stretch
+    for number in (0.0, -1.0):  # used everywhere; made here, they belong to no tensor
         tape.constant(number)
     positions, samplers, all_logits, losses = [], [], [], []
     keys: gpt.KVCache = [[] for _ in range(config.n_layer)]

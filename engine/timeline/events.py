@@ -339,7 +339,9 @@ class TapeProgram(StepProgram):
 
     def stretches(self, phase: Phase) -> list[Event]:
         """The stretches of a phase, in order; they cover its ticks without a gap."""
-        return {Phase.FORWARD: self._forward, Phase.BACKWARD: self._backward, Phase.UPDATE: self._update}[phase]
+        if phase is Phase.FORWARD:  # each is made when it is first asked for: training asks for none
+            return self._forward
+        return self._backward if phase is Phase.BACKWARD else self._update
 
     @cached_property
     def _forward(self) -> list[Event]:

@@ -74,5 +74,13 @@ class Explainer(Protocol):
     def gradient(self, row: int) -> list[Term]:
         """The terms that have made the gradient of a row so far, in the order in which they were added."""
 
+    def local_gradient(self, user: int, child: int) -> float | None:
+        """d user / d child, each time that `child` stands in `user`; None while unknown or where no gradient flows."""
+
+    def operation(self, row: int) -> str:
+        """The sign of what made a row, such as +, ×, exp; empty for parameters and constants."""
+        del row
+        return ""
+
     def planned(self, row: int) -> int:
         """How many terms the gradient of a row will have when it is complete."""

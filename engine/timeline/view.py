@@ -224,6 +224,9 @@ class View(Protocol):
     def norms(self, name: str) -> Norms | None:
         """Norms of a parameter in this step; None until the update has moved all of it."""
 
+    def first_parameters(self, name: str) -> Floats:
+        """A parameter as the run began with it, in its own shape."""
+
     def norms_before(self, name: str, first: int = 0) -> Floats:
         """Norms of a parameter in every step before this one, or from `first` on: (steps, 3), as in `Norms`."""
 
@@ -381,6 +384,10 @@ class TapeView(View):
             **{name: Reading(np.where(moved, values, 0.0), moved) for name, values in maps.items()},
             "p": self.data(rows),
         }
+
+    def first_parameters(self, name: str) -> Floats:
+        """A matrix as the run began with it."""
+        return np.asarray(self._history.keyframes[0].params[self.recording.matrices[name]])
 
     @property
     def losses(self) -> list[float]:

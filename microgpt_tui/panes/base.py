@@ -32,6 +32,13 @@ class Pane(PictureView, can_focus=True):
             self.pane, self.series = pane, series
             super().__init__()
 
+    class Followed(Message):
+        """A scalar of the picture is to be selected; backspace returns to the one that it was followed from."""
+
+        def __init__(self, row: int) -> None:
+            self.row = row
+            super().__init__()
+
     def __init__(self, name: str) -> None:
         super().__init__(name, self.TITLE)
         self.frame: Frame | None = None

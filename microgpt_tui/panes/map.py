@@ -41,7 +41,8 @@ class Map(Pane):
         state = MapState(frame)
         if frame.stretch.is_parameter:
             return f"Map ─ {state.sign}{frame.stretch.name.split('.')[-1]} ─ {state.measure}"
-        return f"Map ─ pos {frame.pos} {frame.token(frame.pos)}  {state.measure}"
+        where = f" ─ pos {frame.pos} {frame.token(frame.pos)}" if frame.program.n else ""
+        return f"Map{where}  {state.measure}"
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         if frame.phase is Phase.UPDATE:
@@ -207,8 +208,10 @@ def _ends_by_position(program: StepProgram, phase: Phase) -> list[npt.NDArray[np
 
 
 def positions(frame: Frame, width: int) -> list[Line]:
-    """The tokens, the loss of each where it is known, and how far each position is, in thirds."""
+    """The tokens, the loss of each where it is known, and how far each position is, in thirds, if there are any."""
     program, here = frame.program, frame.stretch.pos
+    if not program.n:
+        return []
     first, last = window(program.n, max(1, (width - 6) // POSITION), frame.pos)
     labels = "pos‹" if first else "pos ", "loss", "done"
     names, losses, thirds = (Line().add(f" {label}", theme.DIM) for label in labels)
@@ -243,9 +246,10 @@ def _three(loss: float | None) -> str:
 
 def _losses(frame: Frame, first: int, last: int) -> dict[int, float]:
     """The losses of some positions as far as they are known: what each ends with, if that is a single number."""
-    key = next(
-        node.event.place for node in reversed(network_of(frame.program, first).nodes) if node.event.pos is not None
-    )
+    nodes = reversed(network_of(frame.program, first).nodes)
+    key = next((node.event.place for node in nodes if node.event.pos is not None), None)
+    if key is None:
+        return {}
     tensors, (name, _, layer, head) = frame.program.tensors, key
     rows = np.concatenate([tensors[name, pos, layer, head] for pos in range(first, last)])
     if len(rows) != last - first:

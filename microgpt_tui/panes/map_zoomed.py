@@ -38,7 +38,7 @@ def whole_network(frame: Frame, width: int, height: int) -> Picture:
         left = _all_positions(state, left_width)
         left.below(_kept(state, left_width, height - left.height - 2)).within(left_width)
         right = _weights(state, right_width).below(_edges(state, right_width)).within(right_width)
-        left.lines[0].to(left_width)  # a picture is as wide as its widest line
+        (left.lines or [left.line()])[0].to(left_width)  # a picture is as wide as its widest line
         middle.lines[0].to(middle_width)
         picture = beside(beside(left, middle, GAP), right, GAP)
     if picture.height + 2 <= height:
@@ -189,9 +189,10 @@ def _draw_cells(drawn: Line, cells: Cells, room: int, target: Moment | None, beg
 def _all_positions(state: MapState, width: int) -> Picture:
     """A square for every position and every tensor of the stream, every branch and what comes before and after."""
     frame, network = state.frame, state.network
-    picture = Picture()
+    picture, stages = Picture(), list(_stages(network))
+    if not stages:
+        return picture
     picture.line().add(" All positions", theme.STRONG)
-    stages = list(_stages(network))
     label = max(len(name) for name, _ in stages) + 2
     first, last = window(frame.program.n, max(1, (width - label) // 3), frame.pos)
     tokens = picture.line().to(label)

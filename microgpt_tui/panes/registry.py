@@ -16,7 +16,9 @@ from microgpt_tui.panes.adam import Adam
 from microgpt_tui.panes.attention import Attention
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.comparison import Comparison
+from microgpt_tui.panes.embeddings import Embeddings
 from microgpt_tui.panes.gradients import Gradients
+from microgpt_tui.panes.graph import Graph
 from microgpt_tui.panes.inspector import Inspector
 from microgpt_tui.panes.map import Map
 from microgpt_tui.panes.prediction import Prediction
@@ -145,6 +147,8 @@ PANES: tuple[PaneSpec, ...] = (
     PaneSpec("program", Program, None),
     PaneSpec("watches", Watches, "v", "Choose the watches; d takes one away"),
     PaneSpec("why", Why, "Y", "Why: of a prediction, a gradient, an update"),
+    PaneSpec("graph", Graph, "G", "Graph: the scalars around the selected one"),
+    PaneSpec("embeddings", Embeddings, "V", "Embeddings: the vectors of tokens and positions in two dimensions"),
     PaneSpec("comparison", Comparison, None, lit=False),
 )  # fmt: skip
 STRIPS = ("tokens", "timeline")  # lines above and below the panes that a lecture can light as well

@@ -276,8 +276,9 @@ class DebuggerScreen(Screen[None]):
     @on(Pane.SeriesMissing)
     def series_missing(self, message: Pane.SeriesMissing) -> None:
         """A pane shows less of the past than it could: have it replayed, unless there will be more past in a moment."""
-        if not self.busy:
-            self.historian.ask(message.series, message.pane.id)
+        wanted = [series for series in message.series if series.ahead or not self.busy]
+        if wanted:
+            self.historian.ask(wanted, message.pane.id)
 
     @on(SeriesLoader.Learned)
     def learned(self) -> None:
@@ -572,6 +573,13 @@ class DebuggerScreen(Screen[None]):
                 self.what_if.undo(name)
 
     # Gradients and inference.
+
+    @on(Pane.Followed)
+    def followed(self, message: Pane.Followed) -> None:
+        """Select a scalar of a pane; backspace returns to the one that it was followed from."""
+        if not self.busy:
+            self.state.follow_from(self.frame.selected)
+            self.choose(message.row)
 
     def action_check_gradient(self) -> None:
         """Check the selected scalar against finite differences; one that was found there is chosen."""

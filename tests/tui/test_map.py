@@ -306,7 +306,7 @@ def test_tooltips_name_size_norm_and_line() -> None:
     assert event is not None
     said = pane.tooltip_for(Moment(0, Phase.FORWARD, event.last))
     norm = plain(float(np.linalg.norm(frame.view.data(event.rows).values)))
-    assert said == f"q, layer 0 · 16 numbers · |x| {norm} · layer0.attn_wq · gpt.py:{event.line}"
+    assert said == f"q, layer 0 · 16 numbers · |x| {norm} · layer0.attn_wq · engine/model/gpt.py:{event.line}"
     later = frame.program.find(Phase.FORWARD, ("attn_weights", 2, 0, 3))
     assert later is not None
     assert "head 3 · 3 numbers · |x| · ·" in f"{pane.tooltip_for(Moment(0, Phase.FORWARD, later.last))} ·"

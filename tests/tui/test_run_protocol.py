@@ -224,6 +224,9 @@ class HandView(View):
         moved = self.moved(self.program.parameters[name]).all()
         return Norms(1.0, RATE, 1.0) if moved else None
 
+    def first_parameters(self, name: str) -> Floats:
+        return self._start[self.program.parameters[name]]
+
     def norms_before(self, name: str, first: int = 0) -> Floats:
         del name
         return np.ones((self.moment.step - first, 3))
@@ -255,6 +258,11 @@ class HandExplainer(Explainer):
             return []
         slope, grad = local(view.passed_values, source, row), float(view._grads[source])
         return [Term(at + 1, source, slope, grad, slope * grad, 0.0, slope * grad)]
+
+    def local_gradient(self, user: int, child: int) -> float | None:
+        if child not in CHILDREN.get(user, []) or child == HALF or not self._view.data(rows_of(user)).known[0]:
+            return None
+        return local(self._view.passed_values, user, child)
 
     def planned(self, row: int) -> int:
         return int(row not in (HALF, LOSS))
