@@ -137,12 +137,18 @@ class Pane(PictureView, can_focus=True):
         spots = [s for s in self.picture.spots() if isinstance(s.target, int)]
         others = [s for s in spots if s.target != self.frame.selected]
         places = set(spots) - set(others)
-        own = self._of_same_tensor(others)
         # Before it has gone anywhere, up and down among all follows the last of these places, else the first.
-        last = (0, 0) if dx else (self.picture.height, 0)
-        nearest = min(places, key=lambda s: _distance(s, *(self._spot or (0, 0))), default=None)
-        found = self._next({nearest}, own, (0, 0), dx, dy) if nearest else None
-        found = found or self._next(places, others, self._spot or last, dx, dy)
+        start, last = self._spot or (0, 0), self._spot or ((0, 0) if dx else (self.picture.height, 0))
+        nearest = min(places, key=lambda s: _distance(s, *start), default=None)
+        if nearest and dy and self._in_row(nearest, others):
+            dx, dy = dy, 0
+        elif dy:  # a cell may be several lines high: what stands beside one of them is not below another
+            lines = {s.y for s in places}
+            others = [s for s in others if s.y not in lines]
+        found = _next([nearest], self._of_same_tensor(others), dx, dy) if nearest else None
+        found = found or _next(sorted(places, key=lambda s: _distance(s, *last)), others, dx, dy)
+        if found is None and others and not places:
+            found = others[0]
         if found is not None:
             self._spot = found.y, found.x
         return None if found is None else found.target  # type: ignore[return-value]
@@ -156,16 +162,6 @@ class Pane(PictureView, can_focus=True):
         names = {row: self.frame.name_of(row) for row in {s.target for s in spots if isinstance(s.target, int)}}
         return [s for s in spots if names[s.target] == name]  # type: ignore[index]
 
-    def _next(self, places: set[Spot], spots: list[Spot], start: tuple[int, int], dx: int, dy: int) -> Spot | None:
-        """The nearest of these in a direction from one of the places, the one nearest to the start first."""
-        for here in sorted(places, key=lambda s: _distance(s, *start)):
-            way = [s for s in spots if _lies(s, here, dx, dy)]
-            if dy and self._in_row(here, spots):
-                way = [s for s in spots if _lies(s, here, dy, 0)]
-            if way:
-                return min(way, key=lambda s: _distance(s, here.y, here.x))
-        return spots[0] if spots and not places else None
-
     def _in_row(self, here: Spot, spots: list[Spot]) -> bool:
         """Whether the place is in what the operation makes, from left to right: then down is on, and up is back."""
         assert self.frame is not None
@@ -178,6 +174,15 @@ def says(picture: Picture, text: str, width: int, height: int) -> Picture:
     for line in textwrap.wrap(text, width)[: max(1, height)]:
         picture.line(line, theme.DIM)
     return picture
+
+
+def _next(places: Sequence[Spot], spots: Sequence[Spot], dx: int, dy: int) -> Spot | None:
+    """The nearest of some spots in a direction, from the first of the places where there is one."""
+    for here in places:
+        way = [s for s in spots if _lies(s, here, dx, dy)]
+        if way:
+            return min(way, key=lambda s: _distance(s, here.y, here.x))
+    return None
 
 
 def _distance(spot: Spot, y: int, x: int) -> tuple[int, int]:
