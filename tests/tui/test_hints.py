@@ -107,7 +107,7 @@ async def test_up_and_down_go_from_row_to_row_as_the_hint_says(size: tuple[int, 
 async def test_hints_stand_above_the_keys_where_there_is_room(size: tuple[int, int]) -> None:
     async with debugger(size) as pilot:
         lines = text(pilot).splitlines()
-        assert lines[-1].startswith(" space run ")
+        assert lines[-1].startswith(" n next  p back  s scalar  t token  f phase  ] step  space run ")
         assert ("2: ←→ as well" in lines[-2]) is (size[0] >= 120)
         assert lines[-2 if size[0] < 120 else -3].startswith(" colour ")
 
