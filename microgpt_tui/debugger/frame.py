@@ -113,7 +113,8 @@ class Context:
     shown), names sampled on the way by the step before which they were, what the user keeps, how a run moves, how many
     documents it is trained on and how many are held out, if any are, the branch that it is (None: the original),
     what is changed in it, in words, and the one that it is compared with; the chosen gradient path, if any, and the
-    line of the chosen watch; and a copy of the step for scales and for what was before an event.
+    line of the chosen watch; a copy of the step for scales and for what was before an event; and the id of the chosen
+    or zoomed pane, if any.
     """
 
     fault: str | None = None
@@ -128,6 +129,7 @@ class Context:
     watch: int = 0
     copy: StepCopy | None = None
     changes: str = ""
+    pane: str | None = None
 
 
 class Frame:
