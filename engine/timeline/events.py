@@ -173,7 +173,7 @@ class StepProgram(Protocol):
 
     def tick_of(self, row: int) -> int | None:
         """The forward tick that makes a row, counted from 0; None if this document does not make it."""
-        tick = int(np.searchsorted(self.rows, row))
+        tick = int(self.rows.searchsorted(np.int32(row)))  # another type would copy all rows
         return tick if tick < len(self.rows) and self.rows[tick] == row else None
 
     def event_of(self, row: int) -> Event | None:
@@ -185,10 +185,16 @@ class StepProgram(Protocol):
         """The parameter that a row belongs to, and its index there; None for all other rows."""
         if not 0 <= row < self.n_params:
             return None
-        firsts = [int(rows.flat[0]) for rows in self.parameters.values()]
+        firsts, parameters = self._first_rows
         at = bisect.bisect_right(firsts, row) - 1
-        name, rows = list(self.parameters.items())[at]
+        name, rows = parameters[at]
         return name, tuple(int(i) for i in np.unravel_index(row - firsts[at], rows.shape))
+
+    @cached_property
+    def _first_rows(self) -> tuple[list[int], list[tuple[str, Rows]]]:
+        """The first row of each parameter, and the parameters, in the order of rows."""
+        parameters = list(self.parameters.items())
+        return [int(rows.flat[0]) for _, rows in parameters], parameters
 
     @cached_property
     def touched(self) -> tuple[Rows, Rows]:
