@@ -30,11 +30,11 @@ def test_a_person_steps_through_a_training_step_and_quits() -> None:
         term.press("Home")
         term.wait("step 0/1000", "event 1/")
         term.resize(80, 24)
-        term.wait(lambda screen: "Inspector" not in screen and "FORWARD" in screen)
+        term.wait(lambda screen: "Number ─" not in screen and "FORWARD" in screen)
         term.resize(50, 15)
         term.wait("needs 80×24")
         term.resize(120, 36)
-        term.wait("Inspector")
+        term.wait("Number ─")
         term.press("q")
         term.left(0, lambda screen: "FORWARD" not in screen)  # the screen is given back
 
@@ -57,7 +57,7 @@ def test_a_run_is_watched_stopped_and_gone_back_in() -> None:
         term.press("n", "n", "n", "Space")
         term.wait(lambda screen: "steps a second" in screen and "sampled" not in screen)
         term.press("Space")
-        term.wait(lambda screen: "steps a second" not in screen and "Inspector" in screen and "step 0/" not in screen)
+        term.wait(lambda screen: "steps a second" not in screen and "Number ─" in screen and "step 0/" not in screen)
         term.press(":step 40", "Enter")  # at once, as when it is pasted
         term.wait("step 40/50000")
         term.press("Ba" + "doc == 'mignon'", "Enter")  # the first document, so there is one to go back to

@@ -14,14 +14,15 @@ from microgpt_tui.debugger.frame import Context, Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, heat_row, heat_size_for, window
 from microgpt_tui.drawing.curve import AXIS, curves, sparkline
-from microgpt_tui.drawing.numbers import number, plain
+from microgpt_tui.drawing.numbers import number, percent, plain
 from microgpt_tui.drawing.picture import Line, Picture, beside
 from microgpt_tui.operations.row_labels import labels_of
 
 LABEL = 12  # cells for the name of a run, or of a position
 LEAST_CURVE = 5  # lines, its title included
 LEAST_MAP = 3
-MOVED = 24  # cells that a probability and its move take
+FIGURES, FIGURE = 16, 9  # characters of a probability before and after, and of its move
+MOVED = FIGURES + FIGURE  # characters that a probability and its move take
 SIDE_BY_SIDE = 100  # cells from which probabilities stand beside the curves
 
 
@@ -168,6 +169,12 @@ def _curves(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, hei
     return picture
 
 
+def _points(difference: float) -> str:
+    """A move of a probability, in percent of 1 as the probabilities are."""
+    text = f"{100 * difference:+.1f} %"
+    return text if text[1:] != "0.0 %" else f"{100 * difference:+.0e} %".replace("e-0", "e-")
+
+
 def _moved(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, height: int) -> Picture:
     """The probabilities that moved most, as many as there are lines for."""
     picture, columns = Picture(), max(1, (width + 2) // (MOVED + 14))
@@ -183,9 +190,9 @@ def _moved(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, heig
             line.to(k * (MOVED + 16)).fit(f"{shift.pos} {frame.token(shift.pos)}", 7, theme.DIM)
             line.add("→ ").fit(frame.token_name(shift.token_id), 4, theme.STRONG)
             line.add(
-                f"{shift.before:.3f} → {shift.after:.3f} ",
+                f"{percent(shift.before)} → {percent(shift.after)}".ljust(FIGURES),
                 theme.TEXT,
                 int(frame.program.tensors["probs", shift.pos, None, None][shift.token_id]),
             )
-            line.add(number(shift.difference, 3), theme.signed(shift.difference))
+            line.fit(_points(shift.difference), FIGURE, theme.signed(shift.difference), right=True)
     return picture

@@ -32,7 +32,7 @@ from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.debugger.series_loader import SeriesLoader
 from microgpt_tui.debugger.state import DebuggerState
 from microgpt_tui.debugger.stops import StopsController
-from microgpt_tui.debugger.what_if import WhatIfController
+from microgpt_tui.debugger.what_if import WhatIfController, in_words
 from microgpt_tui.dialogs.ablations import PartsScreen, in_question
 from microgpt_tui.dialogs.branches import BranchesScreen, Wish
 from microgpt_tui.dialogs.breakpoints import BreakpointsScreen
@@ -219,7 +219,7 @@ class DebuggerScreen(Screen[None]):
         chosen = self.grid.zoomed or (self.grid.chosen.id if self.grid.chosen else None)
         around = Context(
             fault, past, names, state.annotations, state.live, split, what_if.branch, what_if.beside, state.path,
-            state.watch, self._copy, chosen,
+            state.watch, self._copy, in_words(what_if.changes), chosen,
         )  # fmt: skip
         return Frame(session.view(), state.where, around)
 
