@@ -17,7 +17,6 @@ from engine.interventions.syntax import parse
 from engine.run.branches import Branches
 from microgpt_tui.app import MicrogptApp
 from microgpt_tui.drawing.curve import curves
-from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.comparison import Comparison
 from microgpt_tui.panes.status_line import StatusLine
 from microgpt_tui.screens.debugger import DebuggerScreen
@@ -79,7 +78,7 @@ async def test_e_sets_the_selected_number_in_a_branch() -> None:
         assert here.session.moment == original.moment
         assert place(pilot).startswith(" branch 1 step 0")
         assert here.frame.value(here.frame.selected) == 0.75
-        assert "made as +0.4988, set" in here.query_one("#inspector", Pane).picture.text()
+        assert "set to +0.7500" in text(pilot)
         assert original.changes == ()
         await press(pilot, "]", "]")
         assert here.session.losses[:2] == changed(original, 2, "q[0, 0]@pos=0,step=0 = 0.75").losses
