@@ -163,7 +163,7 @@ def test_themes_and_formats_by_the_name_of_the_file(tmp_path: Path) -> None:
 
 def test_a_pane_with_all_the_room() -> None:
     text = export("--moment", "5 update wpe", "--pane", "adam")
-    assert "Adam ─ wpe" in text
+    assert "One weight ─ wpe" in text
     assert "Map" not in text
 
 
