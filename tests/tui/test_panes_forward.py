@@ -99,10 +99,8 @@ def test_the_panes_fit_at_every_size_in_every_phase(which: str, every: int) -> N
     for i, moment in enumerate(moments(which, every)):
         frame = frame_at(which, moment, head=(None, 1, 3)[i % 3] if which != "small" else None)
         for pane in PANES:
-            assert (
-                pane("x").heading(frame).startswith(("Head ", "L") if pane is Attention else pane.TITLE)
-                or not frame.config.n_layer
-            )
+            starts = ("Attention", "Head ", "L") if pane is Attention else pane.TITLE
+            assert pane("x").heading(frame).startswith(starts)
             for width, height in SIZES:
                 picture = pane("x").draw(frame, width, height)
                 assert picture.lines
