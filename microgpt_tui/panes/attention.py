@@ -37,8 +37,10 @@ class Attention(Pane):
         what = "∂ of every row" if frame.backward else "every row so far, %"
         if self.content_size.height and _all_heads(frame, *self.content_size):
             return f"{self.TITLE} ─ {layer}{what}"
-        title = f"Head {chosen_head(frame)} ─ {layer}{what}"
-        return title.replace("layer ", "L") if len(title) > 28 else title
+        head = chosen_head(frame)
+        if layer:  # the title has room for 28 characters
+            return f"L{frame.layer} head {head} ─ {what.replace('every row', 'rows')}"
+        return f"Head {head} ─ {what}"
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         board = Board(frame, width, height)

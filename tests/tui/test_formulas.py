@@ -306,6 +306,9 @@ def check_inspector(frame: Frame, width: int = 400, height: int = 200) -> None:
                 path.append(found[2])
             elif text.startswith("by "):
                 total = total + evaluate(found[2])
+        elif found := re.fullmatch(rf"({SIGNED} · {SIGNED}) = ({SIGNED})", text):  # below a long name
+            true(found[1], found[2], (where, line))
+            total = total + evaluate(found[2])
         elif found := re.fullmatch(rf"gradient ({SIGNED}) \d+ of \d+ terms", text):
             gradient, planned = found[1], True
         elif found := re.fullmatch(rf"\d+ earlier terms: ({SIGNED})", text):

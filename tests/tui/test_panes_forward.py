@@ -99,7 +99,8 @@ def test_the_panes_fit_at_every_size_in_every_phase(which: str, every: int) -> N
     for i, moment in enumerate(moments(which, every)):
         frame = frame_at(which, moment, head=(None, 1, 3)[i % 3] if which != "small" else None)
         for pane in PANES:
-            assert pane("x").heading(frame).startswith(("Head " if pane is Attention else pane.TITLE, pane.TITLE))
+            starts = ("Attention", "Head ", "L") if pane is Attention else pane.TITLE
+            assert pane("x").heading(frame).startswith(starts)
             for width, height in SIZES:
                 picture = pane("x").draw(frame, width, height)
                 assert picture.lines
@@ -211,7 +212,7 @@ def test_attention_at_eight_lines_is_one_head_in_percent() -> None:
     pane = Attention("x")
     picture = pane.draw(frame, 30, 7)
     lines = picture.text().splitlines()
-    assert pane.heading(frame) == "Head 2 ─ L1, every row so far, %"
+    assert pane.heading(frame) == "L1 head 2 ─ rows so far, %"
     assert lines[0].split() == ["layer", "0", "layer", "1"]
     assert lines[1].startswith("‹h2›")
     assert {Choice(head=1), Choice(head=3)} <= targets(picture) or any(isinstance(t, Moment) for t in targets(picture))
