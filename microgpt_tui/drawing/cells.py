@@ -126,7 +126,9 @@ def heat(
         return "?".rjust(size), theme.WARNING
     share = abs(value) / scale if 0 < scale < math.inf else math.inf if value else 0.0
     level = min(round(share**GAMMA * (theme.LEVELS - 1)), theme.LEVELS - 1)
-    if value < 0:
+    if theme.signs_only:  # few colours make other values of shades, and other shades of what is fainter
+        style = theme.signed(value) if lit else theme.DIM
+    elif value < 0:
         style = (theme.HEAT_MINUS if lit else theme.FADED_MINUS)[level]
     else:
         style = (theme.HEAT_PLUS if lit else theme.FADED_PLUS)[level]

@@ -250,7 +250,10 @@ def _plan(board: Board, labels: list[tuple[str, str]], w: Rows, i: int, frame: F
     room = max(1, room - 2 * sums)
     if rows > room and not theme.signs_only and not frame.where.digits:
         tall = 0
-    first, last = window(rows, room * 2 if tall == 0 else room // tall, i)
+    shown = room * 2 if tall == 0 else room // tall
+    if rows > shown:  # a line says which are shown
+        shown = max(1, shown - max(1, 2 * (tall == 0)))
+    first, last = window(rows, shown, i)
     return _Plan(margin, size, half, tall, first, last, left, right, sums)
 
 
