@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import AsyncIterator
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -109,3 +111,72 @@ def test_a_fainter_cell_says_the_same_in_characters() -> None:
             assert style is not None
             assert other is not None
             assert style.bgcolor is None is other.bgcolor
+
+
+MEANINGS = {
+    "forward": lambda c: c.phases[0],
+    "backward": lambda c: c.phases[1],
+    "update": lambda c: c.phases[2],
+    "here": lambda c: c.now,
+    "target": lambda c: c.target,
+    "plus": lambda c: c.plus,
+    "minus": lambda c: c.minus,
+    "warning": lambda c: c.warning,
+}
+ALIKE = {("forward", "target")}  # both green: what is to come out; the target has its sign ◎
+
+
+@pytest.mark.parametrize("colours", theme.THEMES.values(), ids=theme.THEMES)
+def test_everything_written_can_be_read(colours: theme.Colours) -> None:
+    texts = [
+        colours.text,
+        colours.strong,
+        colours.dim,
+        colours.done,
+        colours.now,
+        *(of(colours) for of in MEANINGS.values()),
+    ]
+    for back in (colours.background, colours.panel):
+        assert {text: theme.contrast(text, back) for text in texts if theme.contrast(text, back) < 4.5} == {}
+        assert theme.contrast(colours.faint, back) >= 3
+        assert theme.contrast(colours.border, back) >= 3
+    assert theme.contrast(colours.text, colours.ran) >= 4.5
+    assert theme.contrast(colours.strong, colours.at_work) >= 4.5
+    assert theme.contrast("#000000", colours.marker) >= 4.5
+
+
+@pytest.mark.parametrize("name", theme.THEMES)
+def test_text_on_the_colour_of_a_value_can_be_read(name: str) -> None:
+    theme.use(name)
+    styles = [*theme.HEAT_PLUS, *theme.HEAT_MINUS, *theme.FADED_PLUS, *theme.FADED_MINUS, theme.HERE_CELL, theme.NOW]
+    styles += [theme.CURSOR, *theme.PHASES.values()]
+    for style in styles:
+        assert style.color is not None
+        assert style.bgcolor is not None
+        assert theme.contrast(style.color.name, style.bgcolor.name) >= 4.5, style
+
+
+@pytest.mark.parametrize("colours", theme.THEMES.values(), ids=theme.THEMES)
+def test_no_two_meanings_share_a_colour(colours: theme.Colours) -> None:
+    named = {name: of(colours) for name, of in MEANINGS.items()}
+    assert len(set(named.values())) == len(named)
+    for one, other in combinations(named, 2):
+        if (one, other) not in ALIKE:
+            assert distance(named[one], named[other]) > 25, (one, other)
+    assert distance(colours.marker, colours.plus) > 25
+    assert distance(colours.marker, colours.ramp_plus[1]) > 25
+
+
+def distance(one: str, other: str) -> float:
+    """How different two colours look: 2 can hardly be seen, 100 is black and white. Source: CIE 1976 L*a*b*."""
+    return math.dist(_lab(one), _lab(other))
+
+
+def _lab(colour: str) -> tuple[float, float, float]:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    x = (0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.9505
+    y = 0.2126 * r + 0.7152 * g + 0.0722 * b
+    z = (0.0193 * r + 0.1192 * g + 0.9505 * b) / 1.089
+    x, y, z = (c ** (1 / 3) if c > 0.008856 else 7.787 * c + 16 / 116 for c in (x, y, z))
+    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
