@@ -155,6 +155,11 @@ class TapeExplainer(Explainer):
     def _named_rows(tensor: Tensor) -> Rows:
         return np.concatenate([tensor.rows, *(rows.ravel() for rows in tensor.parts.values())])
 
+    def goal(self, row: int) -> int:
+        """The scalar with a name that a row is on the way to; the row itself, if it has a name or leads to none."""
+        tensor = self.tensor(row)
+        return row if tensor is None or self._label(tensor, row) is not None else self._goal_row(tensor, row)
+
     def _goal_row(self, tensor: Tensor, row: int) -> int:
         """The named scalar that a row is on the way to: the next one made."""
         named = self._named_rows(tensor)

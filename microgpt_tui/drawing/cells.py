@@ -125,7 +125,7 @@ def heat(
     if math.isnan(value):
         return "?".rjust(size), theme.WARNING
     share = abs(value) / scale if 0 < scale < math.inf else math.inf if value else 0.0
-    level = min(round(share**GAMMA * (theme.LEVELS - 1)), theme.LEVELS - 1)
+    level = round(min(share, 1.0) ** GAMMA * (theme.LEVELS - 1))
     if theme.signs_only:  # few colours make other values of shades, and other shades of what is fainter
         style = theme.signed(value) if lit else theme.DIM
     elif value < 0:

@@ -51,7 +51,7 @@ def facts(frame: Frame) -> Facts:
 def _length(
     name: str, values: Sequence[float] | np.ndarray[tuple[int, ...], np.dtype[np.float64]], known: bool
 ) -> Facts:
-    size = float(np.sqrt(np.sum(np.square(values)))) if known else math.nan
+    size = math.hypot(*map(float, np.ravel(values))) if known else math.nan
     return {name: plain(size)} if math.isfinite(size) else {}
 
 
