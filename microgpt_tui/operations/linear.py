@@ -116,12 +116,12 @@ def _backward(board: Board) -> None:
     added, outs, full = frame.contributed(w), frame.grad(out), frame.scale(out, True, event.name)
     for i in order:
         line = board.picture.line()
-        mark = "◎" if i == target else " "
         head = next((labels[k][0] for k in range(i, -1, -1) if labels[k][0]), "")
-        line.add(f"{head} " if head else mark, theme.TARGET if i == target else theme.DIM)
+        line.add(f"{head} " if head else "◎" if i == target else " ", theme.TARGET if i == target else theme.DIM)
         style = theme.NEW if i == chosen else theme.TARGET if i == target else theme.TEXT
         line.fit(labels[i][1], name - line.width, style)
-        known, value, row = bool(outs.known[i]), float(outs.values[i]), int(out[i])
+        known, row = bool(outs.known[i]), int(out[i])
+        value = float(outs.values[i]) if known else 0.0
         line.fit(number(value if known else None), NUMBER, board.style(row, theme.signed(value)), row, right=True)
         diverging(line.add(" "), value, known, full, half, row)
         heat_row(line.add(" "), added[i, columns], size, frame.selected, board.scale)
