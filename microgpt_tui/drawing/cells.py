@@ -152,9 +152,14 @@ def heat_row(line: Line, cells: Cells, size: int, selected: Hashable, scale: flo
         if target == selected:
             text, style = _marked(text), theme.HERE_CELL
         elif cells.fresh[i] and style is not None:
-            style += theme.FRESH
+            text, style = _framed(text), style + theme.FRESH
         line.add(text, style, target)
     return line
+
+
+def _framed(text: str) -> str:
+    """A cell between bright edges, if it has room for them and holds no digits."""
+    return text if text.strip() or len(text) < 2 else "▏" + text[1:-1] + "▕"
 
 
 def _marked(text: str) -> str:
@@ -216,6 +221,8 @@ def signed_strip(
                 text, style = ("?", theme.WARNING) if math.isnan(value) else ("▁", theme.FAINT)
             if target == selected:
                 style = theme.HANGING_BOXED if style.reverse else style + theme.BOXED
+            elif cells.fresh[i] and not style.reverse:
+                style += theme.RAN  # a band behind all bars that are new
             line.add(text * body, style, target)
             if size > body:
                 line.add(" " * (size - body), style if not style.reverse and target != selected else None)

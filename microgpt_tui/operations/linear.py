@@ -289,8 +289,10 @@ def _matrix(board: Board, plan: _Plan, labels: list[tuple[str, str]], i: int) ->
             heat_row(line, weights[r], plan.size, frame.selected, board.scale, r == i)
         known, value, target = bool(outputs.known[at]), float(outputs.values[at]), int(outputs.targets[at])
         style = theme.signed(value) if known else theme.FAINT
-        line.add(" ").fit(number(value if known else None), NUMBER, board.style(target, style), target, right=True)
-        diverging(line.add(" "), value, known, full, plan.half, target)
+        left, right = ("▕", "▏") if outputs.fresh[at] else (" ", " ")
+        line.add(left, theme.STRONG)
+        line.fit(number(value if known else None), NUMBER, board.style(target, style), target, right=True)
+        diverging(line.add(right, theme.STRONG), value, known, full, plan.half, target)
         for _ in range(plan.tall - 1):
             under = board.picture.line().add(" " * plan.margin)
             heat_row(under, weights[r], plan.size, None, board.scale, r == i)
