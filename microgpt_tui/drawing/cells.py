@@ -126,7 +126,9 @@ def heat(
         return "?".rjust(size), theme.WARNING
     share = abs(value) / scale if 0 < scale < math.inf else math.inf if value else 0.0
     level = round(min(share, 1.0) ** GAMMA * (theme.LEVELS - 1))
-    if value < 0:
+    if theme.signs_only:  # few colours make other values of shades, and other shades of what is fainter
+        style = theme.signed(value) if lit else theme.DIM
+    elif value < 0:
         style = (theme.HEAT_MINUS if lit else theme.FADED_MINUS)[level]
     else:
         style = (theme.HEAT_PLUS if lit else theme.FADED_PLUS)[level]
@@ -150,9 +152,14 @@ def heat_row(line: Line, cells: Cells, size: int, selected: Hashable, scale: flo
         if target == selected:
             text, style = _marked(text), theme.HERE_CELL
         elif cells.fresh[i] and style is not None:
-            style += theme.FRESH
+            text, style = _framed(text), style + theme.FRESH
         line.add(text, style, target)
     return line
+
+
+def _framed(text: str) -> str:
+    """A cell between bright edges, if it has room for them and holds no digits."""
+    return text if text.strip() or len(text) < 2 else "▏" + text[1:-1] + "▕"
 
 
 def _marked(text: str) -> str:
@@ -214,6 +221,8 @@ def signed_strip(
                 text, style = ("?", theme.WARNING) if math.isnan(value) else ("▁", theme.FAINT)
             if target == selected:
                 style = theme.HANGING_BOXED if style.reverse else style + theme.BOXED
+            elif cells.fresh[i] and not style.reverse:
+                style += theme.RAN  # a band behind all bars that are new
             line.add(text * body, style, target)
             if size > body:
                 line.add(" " * (size - body), style if not style.reverse and target != selected else None)

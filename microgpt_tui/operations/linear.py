@@ -116,12 +116,12 @@ def _backward(board: Board) -> None:
     added, outs, full = frame.contributed(w), frame.grad(out), frame.scale(out, True, event.name)
     for i in order:
         line = board.picture.line()
-        mark = "◎" if i == target else " "
         head = next((labels[k][0] for k in range(i, -1, -1) if labels[k][0]), "")
-        line.add(f"{head} " if head else mark, theme.TARGET if i == target else theme.DIM)
+        line.add(f"{head} " if head else "◎" if i == target else " ", theme.TARGET if i == target else theme.DIM)
         style = theme.NEW if i == chosen else theme.TARGET if i == target else theme.TEXT
         line.fit(labels[i][1], name - line.width, style)
-        known, value, row = bool(outs.known[i]), float(outs.values[i]), int(out[i])
+        known, row = bool(outs.known[i]), int(out[i])
+        value = float(outs.values[i]) if known else 0.0
         line.fit(number(value if known else None), NUMBER, board.style(row, theme.signed(value)), row, right=True)
         diverging(line.add(" "), value, known, full, half, row)
         heat_row(line.add(" "), added[i, columns], size, frame.selected, board.scale)
@@ -250,7 +250,10 @@ def _plan(board: Board, labels: list[tuple[str, str]], w: Rows, i: int, frame: F
     room = max(1, room - 2 * sums)
     if rows > room and not theme.signs_only and not frame.where.digits:
         tall = 0
-    first, last = window(rows, room * 2 if tall == 0 else room // tall, i)
+    shown = room * 2 if tall == 0 else room // tall
+    if rows > shown:  # a line says which are shown
+        shown = max(1, shown - max(1, 2 * (tall == 0)))
+    first, last = window(rows, shown, i)
     return _Plan(margin, size, half, tall, first, last, left, right, sums)
 
 
@@ -286,8 +289,10 @@ def _matrix(board: Board, plan: _Plan, labels: list[tuple[str, str]], i: int) ->
             heat_row(line, weights[r], plan.size, frame.selected, board.scale, r == i)
         known, value, target = bool(outputs.known[at]), float(outputs.values[at]), int(outputs.targets[at])
         style = theme.signed(value) if known else theme.FAINT
-        line.add(" ").fit(number(value if known else None), NUMBER, board.style(target, style), target, right=True)
-        diverging(line.add(" "), value, known, full, plan.half, target)
+        left, right = ("▕", "▏") if outputs.fresh[at] else (" ", " ")
+        line.add(left, theme.STRONG)
+        line.fit(number(value if known else None), NUMBER, board.style(target, style), target, right=True)
+        diverging(line.add(right, theme.STRONG), value, known, full, plan.half, target)
         for _ in range(plan.tall - 1):
             under = board.picture.line().add(" " * plan.margin)
             heat_row(under, weights[r], plan.size, None, board.scale, r == i)
