@@ -28,7 +28,8 @@ class Stage(Pane):
 
     def picture_for(self, width: int, height: int) -> Picture | None:
         frame = self.frame
-        if frame is None or not self.screen.has_class("-narrow") or height < LEAST:
+        narrow = self.is_attached and self.screen.has_class("-narrow")
+        if frame is None or not narrow or height < LEAST:
             return super().picture_for(width, height)
         picture = self.draw(frame, width, height - 1)
         if picture.height < height:
