@@ -1,4 +1,4 @@
-"""`Board`: what every drawing of an operation is made with: labelled strips, tables, sums, and where to look."""
+"""`Board`: what every drawing of an operation is made with: strips of bars, tables, sums, and where to look."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 from rich.cells import cell_len
 from rich.style import Style
 
@@ -14,22 +13,23 @@ from engine.autograd.tape import Rows
 from engine.timeline.events import Event
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
-from microgpt_tui.drawing.cells import Cells, bar, signed_strip, size_for, strip, window
+from microgpt_tui.drawing.cells import Cells, bar, signed_strip, window
 from microgpt_tui.drawing.numbers import number
 from microgpt_tui.drawing.picture import Line, Picture
 
-LABEL = 13  # cells for the label on the left
 FIGURE = 9  # cells for a number
-ROOMY = 50  # cells from which on words are spelt out
-NEW_MARK = " ◂ new"
 
 
 @dataclass(frozen=True, slots=True)
 class Legend:
-    """How to read the colours of a picture: the magnitude of a full one, and what else its signs mean, in few words."""
+    """How to read the colours of a picture: the magnitude of a full one, and what else its signs mean, in few words.
+
+    `bar` says what a full bar is, in a picture of bars that have no sign.
+    """
 
     scale: float
     notes: tuple[str, ...] = ()
+    bar: str = ""
 
 
 @dataclass(eq=False)
@@ -52,17 +52,9 @@ class Board:
         """Lines that are left."""
         return self.height - self.picture.height
 
-    def made_now(self, rows: Rows) -> bool:
-        """Whether these are what the present event makes."""
-        return rows is self.operation.rows and not self.frame.backward
-
     def style(self, row: int, otherwise: Style) -> Style:
         """How a scalar's number is drawn: under the cursor, or as it would be otherwise."""
         return theme.CURSOR if row == self.frame.selected else otherwise
-
-    def label(self, text: str, style: Style | None = None) -> Line:
-        """A new line with its label."""
-        return self.picture.line().fit(text, LABEL - 1, style or theme.TEXT).add(" ")
 
     def say(self, *parts: str | tuple[str, Style]) -> Line:
         """A new line of words."""
@@ -76,53 +68,6 @@ class Board:
         """A remark, over as many lines as it needs and as there are."""
         for line in textwrap.wrap(text, self.width)[: max(self.room, 1)]:
             self.picture.line(line, style or theme.DIM)
-
-    def strip(self, label: str, cells: Cells, style: Style | None = None, note: str = "", heads: int = 0) -> None:
-        """A labelled row of cells, wrapped if it is too long; `heads` cuts it into that many parts."""
-        room = max(8, self.width - LABEL - min(len(note), 10))
-        n = len(cells)
-        gaps = [n // heads * h for h in range(1, heads)] if heads > 1 else []
-        lines = -(-(n + len(gaps)) // room)
-        per = -(-n // lines)
-        size = size_for(per, room - len(gaps))
-        for first in range(0, n, per):
-            line = self.label(label if first == 0 else "", style)
-            part = cells[first : first + per]
-            inner = [g - first for g in gaps if first < g < first + per]
-            if np.any(part.targets == self.frame.selected):
-                self.picture.focus = self.picture.height - 1
-            strip(line, part, size, self.frame.selected, cells.scale, inner)
-            if first == 0 and note:
-                line.fit(note, max(0, self.width - line.width), theme.NEW if note == NEW_MARK else theme.DIM)
-
-    def vector(self, label: str, rows: Rows, heads: int = 0) -> None:
-        """A vector: its values, and in the backward phase its gradient so far below them."""
-        if self.picture.height and self.height >= 18:
-            self.picture.line()
-        new = self.made_now(rows)
-        style = theme.NEW if new else theme.TEXT
-        self.strip(
-            label,
-            self.frame.data(rows),
-            style if not self.frame.backward else theme.DIM,
-            NEW_MARK if new else "",
-            heads,
-        )
-        if self.frame.backward:
-            here = rows is self.frame.operation.rows
-            self.strip(
-                f"∂{label.lstrip('+= ')}",
-                self.frame.grad(rows),
-                theme.NEW if here else theme.TEXT,
-                self.state(rows),
-                heads,
-            )
-
-    def state(self, rows: Rows) -> str:
-        """How far the gradient of a tensor is."""
-        if self.frame.view.complete(rows).all():
-            return " whole"
-        return " partly" if self.frame.view.arrived(rows).any() else " not yet"
 
     def signed_strip(
         self, words: tuple[str, str], rows: Rows, margin: int, size: int, notes: tuple[str, str] = ("", ""),
@@ -141,16 +86,6 @@ class Board:
         for line, note in zip((upper, lower), notes, strict=True):
             if note:
                 line.add(" ").most(note, self.width - line.width, theme.DIM)
-
-    def scale_note(self, cells: Cells) -> None:
-        """What a full cell means."""
-        self.say(
-            f"a full cell is {number(cells.scale).lstrip('+')}; standing ",
-            ("▆", theme.PLUS),
-            " +, hanging ",
-            ("▀", theme.MINUS),
-            " −",
-        )
 
     def table(
         self, columns: Sequence[tuple[str, Cells]], names: Sequence[str], index: int, room: int, bars: bool = False
@@ -191,17 +126,16 @@ class Board:
         style = self.style(target, theme.signed(value) if known else theme.FAINT)
         line.fit("", 1).fit(number(value if known else None), size - 1, style, target, right=True)
 
-    def made_last(self) -> None:
-        """Inside an event of the forward phase: the scalar that was just made, with its formula in numbers."""
-        frame, row = self.frame, self.frame.view.last_row
-        pieces = frame.explain.formula(row)
-        parts = [p if isinstance(p, str) else number(frame.value(p)) for p in pieces]
-        name, value = frame.explain.name(row), number(frame.value(row))
-        room = self.width - len(name) - len(value) - 8
-        line = self.picture.line("▸ ", theme.NEW).most(name, self.width - 5 - len(value), theme.NEW, row)
+    def equation(self, row: int) -> None:
+        """A scalar's formula in numbers, and what it comes to."""
+        frame = self.frame
+        parts = [p if isinstance(p, str) else number(frame.value(p)) for p in frame.explain.formula(row)]
+        value = number(frame.value(row))
+        room = self.width - len(value) - 5
+        line = self.picture.line().add("= ", theme.DIM)
         if room > 5:
-            line.add(" = ", theme.DIM).add(_whole_terms("".join(parts), room), theme.TEXT)
-        line.add(" = ", theme.DIM).add(value, theme.STRONG, row)
+            line.add(_whole_terms("".join(parts), room), theme.TEXT).add(" = ", theme.DIM)
+        line.add(value, self.style(row, theme.STRONG), row)
 
     def latest(self) -> None:
         """In the backward phase: the last `+=`, with its numbers."""

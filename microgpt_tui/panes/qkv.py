@@ -158,7 +158,7 @@ def _vector(board: Board, name: str, rows: Rows, at: _Columns, label: int) -> No
         strip(line, cells[h * dim + at.left : h * dim + at.right], at.size, frame.selected, cells.scale)
         line.to(min(label + (h - at.first + 1) * at.width, board.width))
     if frame.backward:
-        line.most(board.state(rows).strip(), board.width - line.width, theme.DIM)
+        line.most("" if frame.view.arrived(rows).any() else "not yet", board.width - line.width, theme.DIM)
 
 
 def _there(frame: Frame, name: str) -> list[int]:

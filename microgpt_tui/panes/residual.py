@@ -91,7 +91,7 @@ def _stream(board: Board, stages: Sequence[Tensor]) -> None:
         text = f"{'▸' if i == at_work or now else ' '}{sign}{labels[i]}"
         line = board.picture.line().fit(text, label, style, to[stage.name, frame.pos, stage.layer, None])
         strip(line, shown[i][left:right], size, frame.selected, shown[i].scale)
-        _measure(board, line, norms, i, board.state(stage.rows).strip() if state else "")
+        _measure(board, line, norms, i, "not yet" if state and not frame.view.arrived(stage.rows).any() else "")
     notes = [f"stages {first}-{last - 1} of {len(stages)}"] if (first, last) != (0, len(stages)) else []
     notes += [f"x[{left}-{right - 1}] of {n}"] if (left, right) != (0, n) else []
     say_cut(board, notes)
