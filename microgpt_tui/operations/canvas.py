@@ -18,6 +18,7 @@ from microgpt_tui.drawing.numbers import number
 from microgpt_tui.drawing.picture import Line, Picture
 
 FIGURE = 9  # cells for a number
+MOST_TERMS = 4  # of a gradient, before the last one
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +127,14 @@ class Board:
         style = self.style(target, theme.signed(value) if known else theme.FAINT)
         line.fit("", 1).fit(number(value if known else None), size - 1, style, target, right=True)
 
-    def equation(self, row: int) -> None:
-        """A scalar's formula in numbers, and what it comes to."""
+    def equation(self, row: int, name: str = "") -> None:
+        """A scalar's formula in numbers, and what it comes to, after its name if there is room for one."""
         frame = self.frame
         parts = [p if isinstance(p, str) else number(frame.value(p)) for p in frame.explain.formula(row)]
         value = number(frame.value(row))
-        room = self.width - len(value) - 5
-        line = self.picture.line().add("= ", theme.DIM)
+        name = name if cell_len(name) + len(value) + 16 <= self.width else ""
+        room = self.width - len(value) - 6 - cell_len(name)
+        line = self.picture.line().add(f"{name} " if name else "", theme.NEW, row).add("= ", theme.DIM)
         if room > 5:
             line.add(_whole_terms("".join(parts), room), theme.TEXT).add(" = ", theme.DIM)
         line.add(value, self.style(row, theme.STRONG), row)
@@ -159,6 +161,8 @@ class Board:
             "  += ", (f"{number(term.local)} · {number(term.grad)}", theme.TEXT),
             " via ", (frame.explain.name(term.user), theme.TEXT),
         )  # fmt: skip
+        for term in terms[-2::-1][: min(MOST_TERMS, self.room - 2)] if self.room > 3 else ():
+            self.say(f"  before: += {number(term.local)} · {number(term.grad)} via {frame.explain.name(term.user)}")
 
 
 def _whole_terms(formula: str, room: int) -> str:

@@ -15,7 +15,7 @@ from microgpt_tui.drawing.cells import NUMBER, Cells, as_matrix, half_row, heat_
 from microgpt_tui.drawing.numbers import number, plain
 from microgpt_tui.drawing.picture import Picture, beside
 from microgpt_tui.operations.canvas import Board, Legend
-from microgpt_tui.operations.row_labels import labels_of
+from microgpt_tui.operations.row_labels import both_labels, labels_of
 
 BETWEEN = 11  # characters between two maps, for the words that lead from one to the next
 NARROW = 3  # where these words have no room
@@ -82,7 +82,8 @@ def draw(board: Board) -> None:
         picture = Picture()
         for place, part in enumerate(maps):
             drawn = _drawn(board, part, names if place == 0 else [], each, height - 2, (i, j))
-            drawn.line().most(part.under, each + between - 1, theme.DIM)
+            if cell_len(part.under) <= (each + between - 1 if place < 2 else each):
+                drawn.line(part.under, theme.DIM)
             picture = beside(picture, drawn, 0) if place else drawn
             if place < 2:
                 picture = beside(picture, _between(part.words if between == BETWEEN else (), between, drawn.height), 0)
@@ -144,15 +145,18 @@ def _drawn(
     picture = Picture()
     cut = "" if (top, bottom) == (0, rows) else f" · rows {top}–{bottom - 1}"
     cut += "" if (left, right) == (0, columns) else f" · columns {left}–{right - 1}"
-    line = picture.line(" " * margin).add(part.title, theme.STRONG)
-    line.most(
-        f" ±{plain(part.scale)}{cut}" + (f"   {note}" if note else ""), max(0, width + margin - line.width), theme.DIM
-    )
+    scale = f" ±{plain(part.scale)}"
+    title = next((t for t in (part.title, part.title.split()[0]) if len(t) + len(scale) <= width), part.title[0])
+    line = picture.line(" " * margin).add(title, theme.STRONG).add(scale, theme.DIM)
+    for text in (cut, f"   {note}" if note else ""):
+        line.add(text if cell_len(text) <= width + margin - line.width else "", theme.DIM)
     for r in range(top, bottom, 2 if halves else 1):
         line = picture.line()
         here = at[0] in ((r, r + 1) if halves else (r,))
         if names:
-            line.fit(names[at[0] if here else r], margin - 2, theme.NEW if here else theme.DIM, right=True)
+            pair = names[r : min(r + 2, bottom)] if halves else names[r : r + 1]
+            label = names[at[0]] if here else both_labels(pair, margin - 2)
+            line.fit(label, margin - 2, theme.NEW if here else theme.DIM, right=True)
             line.add("▸ " if here else "  ", theme.NEW)
         if halves:
             lower = cells[r + 1, left:right] if r + 1 < bottom else None
