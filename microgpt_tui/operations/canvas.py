@@ -65,6 +65,14 @@ class Board:
             line.most(text, self.width - line.width, style)
         return line
 
+    def more(self, *parts: str | tuple[str, Style]) -> None:
+        """Words at the end of the last line, if all of them fit."""
+        line = self.picture.lines[-1]
+        pairs = [(part, theme.DIM) if isinstance(part, str) else part for part in parts]
+        if line.width + sum(cell_len(text) for text, _ in pairs) <= self.width:
+            for text, style in pairs:
+                line.add(text, style)
+
     def note(self, text: str, style: Style | None = None) -> None:
         """A remark, over as many lines as it needs and as there are."""
         for line in textwrap.wrap(text, self.width)[: max(self.room, 1)]:
@@ -102,6 +110,7 @@ class Board:
         header = self.picture.line().fit("", widest)
         for (title, _), size in zip(columns, titles, strict=True):
             header.fit(title, size, theme.DIM, right=True)
+        room -= len(names) > room - 1  # a line says which of them are shown
         first, last = window(len(names), max(1, room - 1), index)
         left = self.width - widest - sum(titles) - 2
         for i in range(first, last):
@@ -130,7 +139,11 @@ class Board:
     def equation(self, row: int, name: str = "") -> None:
         """A scalar's formula in numbers, and what it comes to, after its name if there is room for one."""
         frame = self.frame
-        parts = [p if isinstance(p, str) else number(frame.value(p)) for p in frame.explain.formula(row)]
+        pieces = frame.explain.formula(row)
+        if len(frame.explain.terms(row)) > 1:  # of a running sum, what the last tick did
+            before, term = frame.explain.children(row)
+            pieces = [before, " + ", term]
+        parts = [p if isinstance(p, str) else number(frame.value(p)) for p in pieces]
         value = number(frame.value(row))
         name = name if cell_len(name) + len(value) + 16 <= self.width else ""
         room = self.width - len(value) - 6 - cell_len(name)
@@ -152,17 +165,14 @@ class Board:
             self.say((words, theme.TEXT))
             return
         term = terms[-1]
-        self.say(
-            (f"∂{name} ", theme.NEW),
-            (number(term.before), theme.TEXT), " → ", (number(term.after), theme.STRONG),
-            f"   term {len(terms)} of {frame.explain.planned(frame.selected)}",
-        )  # fmt: skip
-        self.say(
-            "  += ", (f"{number(term.local)} · {number(term.grad)}", theme.TEXT),
-            " via ", (frame.explain.name(term.user), theme.TEXT),
-        )  # fmt: skip
+        line = self.picture.line().most(f"∂{name} ", self.width - 2 * FIGURE - 3, theme.NEW)
+        line.add(number(term.before), theme.TEXT).add(" → ", theme.DIM).add(number(term.after), theme.STRONG)
+        self.more(f"   term {len(terms)} of {frame.explain.planned(frame.selected)}")
+        self.picture.line("  += ", theme.DIM).add(f"{number(term.local)} · {number(term.grad)}", theme.TEXT)
+        self.more(" via ", (frame.explain.name(term.user), theme.TEXT))
         for term in terms[-2::-1][: min(MOST_TERMS, self.room - 2)] if self.room > 3 else ():
-            self.say(f"  before: += {number(term.local)} · {number(term.grad)} via {frame.explain.name(term.user)}")
+            self.picture.line(f"  before: += {number(term.local)} · {number(term.grad)}", theme.DIM)
+            self.more(" via ", frame.explain.name(term.user))
 
 
 def _whole_terms(formula: str, room: int) -> str:
@@ -185,3 +195,8 @@ def names_width(names: Sequence[str]) -> int:
 def element_labels(n: int) -> list[str]:
     """Element names 0, 1, 2, ..."""
     return [str(i) for i in range(n)]
+
+
+def fitting(width: int, *texts: str) -> str:
+    """The first of some texts that fits into `width` characters; nothing if none does."""
+    return next((text for text in texts if cell_len(text) <= width), "")

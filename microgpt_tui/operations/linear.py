@@ -15,7 +15,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import NUMBER, Cells, diverging, half_diverging, half_row, heat_row, window
 from microgpt_tui.drawing.numbers import number, plain
 from microgpt_tui.drawing.picture import Line
-from microgpt_tui.operations.canvas import Board, Legend
+from microgpt_tui.operations.canvas import Board, Legend, fitting
 from microgpt_tui.operations.row_labels import both_labels, heads_of_columns, linear_rows, over_tokens
 
 LEAST_BAR, MOST_BAR = 2, 12  # characters on either side of a bar's middle
@@ -76,7 +76,7 @@ def _forward(board: Board) -> None:
         products = np.array(terms, dtype=np.int32)
         full = max(frame.data(products).scale, frame.data(products + 1).scale)
         figure = number(frame.value(int(out[i])))
-        words = ("w·x", f"row {labels[i][1]}")
+        words = ("w·x", fitting(plan.margin - 1, f"row {labels[i][1]}", labels[i][1]))
         notes = (f"Σ = {figure}", "") if plan.brief else ("one product", "a column")
         board.signed_strip(words, products[plan.columns], plan.margin, plan.size, notes, scale=full)
         if plan.sums:  # a running sum is made right after the term that it adds
@@ -111,11 +111,12 @@ def _backward(board: Board) -> None:
     gradient = f"∂{event.name}"
     if roomy:
         line = board.picture.line().add("arrives ▼", theme.PHASE_TEXT["backward"])
-        line.to(margin).most(f"1  each weight gets {gradient} · x", board.width - margin, theme.TEXT)
+        texts = (f"1  each weight gets {gradient} · x", "1  each weight gets ∂ · x", "1  ∂w = ∂ · x")
+        line.to(margin).add(fitting(board.width - margin, *texts), theme.TEXT)
     words = (
         (gradient, f"{source} ▸".rjust(margin - 1))
         if roomy
-        else (f"arrives ▼ {gradient}", f"x {source} ▸".rjust(margin - 1))
+        else (fitting(margin - 1, f"arrives ▼ {gradient}", gradient), f"x {source} ▸".rjust(margin - 1))
     )
     board.signed_strip(words, x[columns], margin, size)
     added, outs, full = frame.contributed(w), frame.grad(out), frame.scale(out, True, event.name)
@@ -136,14 +137,23 @@ def _backward(board: Board) -> None:
         board.say(f"   {more}")
     if roomy:
         board.picture.line()
-    words = ("2  x gets Σ w·∂", "   over all rows") if roomy else ("leaves ▼ ∂x = Σ w·∂", "")
+    words = (
+        ("2  x gets Σ w·∂", "   over all rows")
+        if roomy
+        else (fitting(margin - 1, "leaves ▼ ∂x = Σ w·∂", "∂x = Σ w·∂", "∂x"), "")
+    )
     board.signed_strip(words, x[columns], margin, size, grad=True)
-    back = frame.grad(x)
-    if roomy and back.known.all():
-        line = board.picture.line().add("leaves ▼", theme.PHASE_TEXT["backward"]).to(margin)
-        norm = float(np.sqrt(np.sum(back.values**2)))
-        line.most(f"|∂x| {plain(norm)}  to {source}", board.width - margin, theme.DIM)
+    if roomy:
+        _leaves(board, frame.grad(x), margin, source)
     _row_so_far(board, w[chosen], labels[chosen][1], (margin, size, columns), roomy)
+
+
+def _leaves(board: Board, back: Cells, margin: int, source: str) -> None:
+    """How large the gradient of the input is, and to which tensor it goes, once it is whole."""
+    if back.known.all():
+        line = board.picture.line().add("leaves ▼", theme.PHASE_TEXT["backward"]).to(margin)
+        norm = f"|∂x| {plain(float(np.sqrt(np.sum(back.values**2))))}"
+        line.add(fitting(board.width - margin, f"{norm}  to {source}", norm), theme.DIM)
 
 
 def target_row(frame: Frame) -> int | None:
@@ -198,11 +208,11 @@ def _row_so_far(board: Board, row: Rows, label: str, place: tuple[int, int, slic
         if board.room > 4:
             board.picture.line()
         line = board.picture.line().add(
-            _fitting(margin - 1, f"{matrix}[{label}] this step", f"{matrix}[{label}]"), theme.STRONG
+            fitting(margin - 1, f"{matrix}[{label}] this step", f"{matrix}[{label}]"), theme.STRONG
         )
         line.to(margin)
         if known.any():
-            line.most(_positions(frame, event.pos), board.width - margin, theme.DIM)
+            line.add(fitting(board.width - line.width, *_positions(frame, event.pos)), theme.DIM)
         for title, values in parts:
             norm = f"|∂| {plain(float(np.sqrt(np.sum(values**2))))}" if known.all() and margin >= 22 else ""
             line = (
@@ -219,27 +229,28 @@ def _row_so_far(board: Board, row: Rows, label: str, place: tuple[int, int, slic
     j = next((j for j, r in enumerate(cells) if r == frame.selected), int(np.argmax(np.abs(parts[1][1]))))
     if terms[j] and board.room > 0:
         t = terms[j][-1]
-        factors = (f"{number(t.local)} · {number(t.grad)}", theme.TEXT)
-        product = (number(t.product), theme.signed(t.product))
-        after = (number(t.after), theme.STRONG)
-        name = (f"∂{frame.explain.name(int(cells[j]))} += ", theme.NEW)
-        board.say(name, factors, " = ", product, f"   {number(t.before)} → ", after)
+        factors, before = f"{number(t.local)} · {number(t.grad)}", f"   {number(t.before)} → "
+        product, after, name = number(t.product), number(t.after), frame.explain.name(int(cells[j]))
+        room = board.width - sum(map(len, (factors, before, product, after))) - 8
+        board.say(
+            (f"∂{fitting(room, name, name.rpartition('.')[2])} += ", theme.NEW), (factors, theme.TEXT), " = ",
+            (product, theme.signed(t.product)), before, (after, theme.STRONG),
+        )  # fmt: skip
 
 
-def _fitting(width: int, *texts: str) -> str:
-    """The first of some texts that fits."""
-    return next((text for text in texts if cell_len(text) <= width), "")
-
-
-def _positions(frame: Frame, pos: int | None) -> str:
-    """Which positions have contributed to the parameters before this one."""
+def _positions(frame: Frame, pos: int | None) -> tuple[str, ...]:
+    """Which positions have contributed to the parameters before this one, in more and in fewer words."""
     if pos is None:
-        return ""
+        return ()
     before = range(frame.program.n - 1, pos, -1)
     listed = ", ".join(map(str, before))
     if len(listed) > 12:
         listed = f"{before[0]} to {before[-1]}"
-    return f"was (pos {listed})  + pos {pos}  = now" if listed else f"pos {pos} is the first to add to it"
+    if not listed:
+        return (f"pos {pos} is the first to add to it", f"pos {pos} is the first")
+    return (
+        f"was (pos {listed})  + pos {pos}  = now", f"was (pos {before[0]} to {before[-1]})  + pos {pos}", f"+ pos {pos}"
+    )  # fmt: skip
 
 
 def row_at_work(frame: Frame, w: Rows, out: Rows) -> int:
@@ -385,11 +396,11 @@ def _sum(board: Board, w: Rows, x: Rows, i: int, terms: list[int]) -> None:
     if value is None and (so_far := frame.data(products.targets + 1)).known.any():
         made = int(so_far.known.sum())
         last = float(so_far.values[so_far.known][-1])
-        line.most(f"   so far {number(last)}, {made} of {len(terms)}", board.width - line.width, theme.DIM)
+        board.more(f"   so far {number(last)}, {made} of {len(terms)}")
     largest = np.argsort(-np.abs(np.where(products.known, products.values, 0.0)), kind="stable").tolist()
     order = [j for j in largest if products.known[j]][: max(0, min(4, board.room))]
     if order:
-        line.most("   most from", board.width - line.width, theme.DIM)
+        board.more("   most from")
     for j in order:
         a, b, product = frame.used_value(int(w[i, j])), frame.value(int(x[j])), float(products.values[j])
         line = board.picture.line().add(f"  w[{i},{j}]·x[{j}]".ljust(17), theme.DIM)

@@ -17,6 +17,7 @@ from microgpt_tui.operations.canvas import Board, Legend
 
 AXIS = 7  # characters for the numbers on the curve's axis
 MOST_TALL = 3  # lines of a bar
+ROOMY_WIDTH = 50  # characters from which on words are spelt out
 ROOMY = 20  # lines from which on the picture has room between its parts
 SHARE = 8  # characters of a share in percent, with a blank
 
@@ -197,7 +198,8 @@ def _mean_of(board: Board, out: int, n: int) -> None:
     frame = board.frame
     children = frame.explain.children(out)
     total = next((row for row in children if frame.explain.terms(row)), None)
-    line = board.picture.line().add(board.operation.name, theme.NEW, out).add(" = Σ / positions = ", theme.DIM)
+    line = board.picture.line().add(board.operation.name, theme.NEW, out).add(" = ", theme.DIM)
+    line.add("Σ / positions = " if board.width >= ROOMY_WIDTH else "Σ = ", theme.DIM)
     if total is not None:
         line.add(plain(frame.value(total)), theme.TEXT, total).add(f" / {n} = ", theme.DIM)
     line.add(plain(frame.value(out)), board.style(out, theme.STRONG), out)

@@ -62,7 +62,7 @@ def draw(frame: Frame, width: int, height: int) -> Picture:
     board = Board(frame, width, height, drawing.legend(frame).scale)
     _tell_of_set(board)
     drawing.draw(board)
-    return board.picture
+    return board.picture.within(width)
 
 
 def _tell_of_set(board: Board) -> None:

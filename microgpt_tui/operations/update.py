@@ -79,21 +79,30 @@ def draw(board: Board) -> None:
     chosen = np.argwhere(maps[0].cells.targets == frame.selected)
     i, j = (int(chosen[0][0]), int(chosen[0][1])) if len(chosen) else (0, 0)
     if across >= down:
-        picture = Picture()
+        picture, starts = Picture(), []
         for place, part in enumerate(maps):
+            starts.append(picture.width if place else margin)
             drawn = _drawn(board, part, names if place == 0 else [], each, height - 2, (i, j))
-            if cell_len(part.under) <= (each + between - 1 if place < 2 else each):
-                drawn.line(part.under, theme.DIM)
             picture = beside(picture, drawn, 0) if place else drawn
             if place < 2:
                 picture = beside(picture, _between(part.words if between == BETWEEN else (), between, drawn.height), 0)
+        line = picture.line()
+        _, top, bottom = _rows_shown(frame, rows, height - 2, i)
+        first = maps[0].under if (top, bottom) == (0, rows) else f"rows {top}–{bottom - 1}"
+        under = [first, *(part.under for part in maps[1:])]
+        for words, start, end in zip(under, starts, [*starts[1:], board.width + 1], strict=True):
+            if start + cell_len(words) < end:
+                line.to(start).add(words, theme.DIM)
         board.picture.below(picture)
     else:
         for part in maps:
             board.picture.below(_drawn(board, part, names, board.width - margin, height // 3 - 1, (i, j), part.under))
     if after is not None:
         before = frame.view.loss
-        line = board.picture.line().add(f"{quoted(frame.program.doc)} again, with the new weights: loss ", theme.TEXT)
+        name, figures = quoted(frame.program.doc), f"{plain(before)} → {plain(after)}"
+        texts = (f"{name} again, with the new weights: loss ", f"{name} again: loss ", "the same again: loss ")
+        fitting = [text for text in texts if cell_len(text + figures) <= board.width]
+        line = board.picture.line().add(fitting[0] if fitting else "again: ", theme.TEXT)
         line.add(plain(before), theme.STRONG).add(" → ", theme.DIM)
         line.add(plain(after), theme.DONE if before is not None and after < before else theme.WARNING)
 
@@ -138,8 +147,7 @@ def _drawn(
     size = max(1, min(4, width // columns))
     if frame.where.digits and columns * NUMBER <= width:
         size = NUMBER
-    halves = rows > height and not theme.signs_only and not frame.where.digits
-    top, bottom = window(rows, height * 2 if halves else height, at[0])
+    halves, top, bottom = _rows_shown(frame, rows, height, at[0])
     left, right = window(columns, max(1, width // size), at[1])
     margin = max(cell_len(name) for name in names) + 2 if names else 0
     picture = Picture()
@@ -164,6 +172,12 @@ def _drawn(
         else:
             heat_row(line, cells[r, left:right], size, frame.selected, part.scale)
     return picture
+
+
+def _rows_shown(frame: Frame, rows: int, height: int, i: int) -> tuple[bool, int, int]:
+    """Whether a line holds two rows of a map, and which rows are drawn in so many lines: those around row i."""
+    halves = rows > height and not theme.signs_only and not frame.where.digits
+    return halves, *window(rows, height * 2 if halves else height, i)
 
 
 def _between(words: tuple[str, ...], width: int, height: int) -> Picture:

@@ -171,7 +171,8 @@ def _picture(
     frame, n = board.frame, tracks[0].rows.size
     i = _element(frame, tracks)
     extra = 2 if between else 0
-    room = board.height - 2 - extra
+    closing = 2 if frame.backward else 1  # lines of arithmetic
+    room = board.height - 1 - closing - extra
     size = max(1, min(MOST_SIZE, board.width // n))
     blocks = 1 if n <= board.width else -(-n // board.width)
     each = -(-n // blocks)
@@ -191,7 +192,7 @@ def _picture(
                 _strip(board, track, part, (size, half, i), block == first)
             if track is tracks[0] and between:
                 between(board)
-    if board.room > 1:
+    if board.room > closing:
         board.picture.line()
     row = frame.selected
     if frame.forward and frame.value(int(tracks[-1].rows[i])) is None and frame.explain.formula(row):
