@@ -264,7 +264,7 @@ def row_at_work(frame: Frame, w: Rows, out: Rows) -> int:
 
 def _plan(board: Board, labels: list[tuple[str, str]], w: Rows, i: int, frame: Frame) -> _Plan:
     rows, columns = w.shape
-    margin = max(6, max(cell_len(head) + cell_len(name) for head, name in labels) + 2)
+    margin = max(7, max(cell_len(head) + cell_len(name) for head, name in labels) + 2)
     rest = board.width - margin - (NUMBER + 2) - 2 * LEAST_BAR - 1
     size = max(1, min(4, rest // columns))
     if frame.where.digits and columns * NUMBER <= rest:

@@ -169,7 +169,9 @@ def mean(board: Board) -> None:
     if board.room > 3:
         board.picture.line()
     _mean_of(board, out, n)
-    if frame.backward:
+    if frame.backward and frame.selected == out:
+        board.latest()
+    elif frame.backward:
         grad = frame.gradient(int(losses[chosen]))
         line = board.picture.line().add("leaves ▼ ", theme.PHASE_TEXT["backward"])
         line.add(f"∂{kind} = 1 / {n} · ∂{event.name} = ", theme.TEXT)

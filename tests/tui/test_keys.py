@@ -99,12 +99,13 @@ async def test_the_first_moment_is_not_left_backwards() -> None:
 
 async def test_the_cell_cursor_moves_and_the_inspector_follows() -> None:
     async with debugger() as pilot:
-        await pilot.press("down")
-        assert "embed[1]" in screen(pilot).query_one("#inspector", Pane).picture.text()
-        await pilot.press("up", "1", "right")
-        inspector = screen(pilot).query_one("#inspector", Pane).picture.text()
-        assert inspector.splitlines()[0].split()[0] == "embed[1]"
-        await pilot.press("down", "down", "left")
+        await pilot.press("2", "right")
+        inspector = screen(pilot).query_one("#inspector", Pane)
+        assert "embed[1]" in inspector.picture.text()
+        await pilot.press("up")
+        assert inspector.picture.text().splitlines()[0].split()[0] == "wpe[0,1]"
+        await pilot.press("up", "left")
+        assert inspector.picture.text().split()[0].startswith("wte[")
         assert screen(pilot).state.where.row is not None
         await pilot.press("escape", "n")
         assert name(pilot) == "embed_norm"
