@@ -21,6 +21,7 @@ LEAST_BAR, MOST_BAR = 5, 24
 NARROW = 54  # characters of a picture below which its arithmetic goes without words
 MOST_TERMS = 4  # products that are written out
 SCORES, SHARES, MIX = "scores", "softmax", "weighted_sum"
+KINDS = frozenset((SCORES, SHARES, MIX))  # the operations of a head that are drawn here
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +56,7 @@ def head_of(frame: Frame) -> Head | None:
         for e in frame.program.stretches(Phase.FORWARD)
         if (e.pos, e.layer, e.head) == (event.pos, event.layer, event.head)
     }
-    if not {SCORES, SHARES, MIX} <= own.keys() or event.kind not in own:
+    if not own.keys() >= KINDS or event.kind not in own:
         return None
     scores, shares, mix = own[SCORES], own[SHARES], own[MIX]
     if not np.array_equal(shares.operands["logits"].ravel(), scores.rows.ravel()):
@@ -97,8 +98,9 @@ class _Picture:
         self.key = self._key()
         frame, n_pos = self.frame, len(head.keys)
         self.labels = [f"{t} {frame.token(t)}" for t in range(n_pos)]
-        queries = [cell_len(f"∂query {frame.token(t)} ") for t in range(frame.program.n)]
-        self.margin = max(*queries, *(cell_len(label) + 3 for label in self.labels))
+        self.asker = "query" if board.width >= NARROW else "q"
+        queries = [cell_len(f"∂{self.asker} {frame.token(t)} ") for t in range(frame.program.n)]
+        self.margin = max(*queries, *(cell_len(label) + 2 for label in self.labels))
         fixed = self.margin + 1 + NUMBER + 1 + SHARE + 1 + LEAST_BAR + 3
         self.size = max(1, min(4, (board.width - fixed) // (2 * self.dims)))
         shown = max(1, (board.width - fixed) // (2 * self.size))
@@ -145,7 +147,7 @@ class _Picture:
         frame, board = self.frame, self.board
         sign = "∂" if frame.backward else ""
         pos = self.head.scores.pos or 0
-        line = board.picture.line().add(f"{sign}query ", theme.STRONG).add(frame.token(pos), theme.NEW)
+        line = board.picture.line().add(f"{sign}{self.asker} ", theme.STRONG).add(frame.token(pos), theme.NEW)
         self._tiles(line.to(self.margin), self.head.query)
         asks = "gets its share of every key's push" if frame.backward else "asks: whose key points my way?"
         if line.width + 2 + len(asks) <= board.width:
@@ -173,7 +175,8 @@ class _Picture:
         """A line a key."""
         frame, board, head = self.frame, self.board, self.head
         below = 3 + (MOST_TERMS if self.kind != SHARES else 2)
-        room = max(1, board.room - below)
+        room = max(1, board.room - below, min(self.n, board.room - 4))
+        room -= self.n > room > 1  # a line says which keys are drawn
         spread = 2 * self.n + 1 <= room
         first, last = window(self.n, room, self.key)
         scores, shares = frame.shown(head.scores.rows), frame.shown(head.shares.rows)
