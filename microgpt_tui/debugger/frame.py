@@ -224,11 +224,16 @@ class Frame:
             values, known = found.values, found.known
         return Cells(values, known, rows, self._changed[rows] & known, self.where.digits)
 
-    def final_gradient(self, rows: Rows) -> float:
-        """The largest magnitude that gradients of these scalars have at the end of the backward phase, or so far."""
+    def final_gradients(self, rows: Rows) -> npt.NDArray[np.float64]:
+        """The gradients of these scalars at the end of the backward phase; without a copy of the step, those so far."""
         copy = self.around.copy
         final = None if copy is None or self.around.live else copy.final_gradients()
-        return self.grad(rows).scale if final is None else float(np.abs(final[rows]).max(initial=0.0))
+        return self.grad(rows).values if final is None else final[rows]
+
+    def final_gradient(self, rows: Rows) -> float:
+        """The largest magnitude that gradients of these scalars have at the end of the backward phase, or so far."""
+        final = np.abs(self.final_gradients(rows))
+        return float(final[np.isfinite(final)].max(initial=0.0))
 
     def gradients_before(self) -> npt.NDArray[np.float64] | None:
         """The gradients of all rows before the present backward event began; None where they cannot be had."""

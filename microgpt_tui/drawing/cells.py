@@ -198,7 +198,8 @@ def signed_strip(
 ) -> None:
     """Append a row of bars to lines, on one axis in their middle: up from it is positive, down negative.
 
-    Each number takes `size` characters, the last of them blank if there is a `gap` and room for one.
+    Each number takes `size` characters, the last of them blank if there is a `gap` and room for one. The bar of the
+    selected one, or its place on the axis, is in the colour of what is here.
     """
     body = size - 1 if gap and size > 1 else size
     half = len(lines) // 2
@@ -220,12 +221,14 @@ def signed_strip(
             if k == half - 1 and known and not eighths:
                 text, style = ("?", theme.WARNING) if math.isnan(value) else ("▁", theme.FAINT)
             if target == selected:
-                style = theme.HANGING_BOXED if style.reverse else style + theme.BOXED
+                if k == half - 1 and not eighths:
+                    text = "▁"
+                style = theme.HANGING_HERE if style.reverse else theme.NEW
             elif cells.fresh[i] and not style.reverse:
                 style += theme.RAN  # a band behind all bars that are new
             line.add(text * body, style, target)
             if size > body:
-                line.add(" " * (size - body), style if not style.reverse and target != selected else None)
+                line.add(" " * (size - body))
 
 
 def diverging(line: Line, value: float, known: bool, scale: float, half: int, target: Hashable = None) -> Line:
@@ -245,6 +248,30 @@ def diverging(line: Line, value: float, known: bool, scale: float, half: int, ta
         line.add(" " * half, None, target)
     line.add("│", theme.FAINT, target).add(right, theme.PLUS, target)
     return line.add(" " * (half - len(right)), None, target)
+
+
+def half_diverging(
+    line: Line, values: Sequence[float | None], scale: float, half: int, target: Hashable = None
+) -> Line:
+    """Append two bars in one line, one in its upper and one in its lower half, as `diverging` does with one.
+
+    A bar has whole characters, one at least if it is not 0.
+    """
+    lengths: list[float] = []
+    for value in values:
+        if value is None or not value or math.isnan(value):
+            lengths.append(0)
+        else:
+            share = min(abs(value) / scale, 1.0) if 0 < scale < math.inf else 1.0
+            lengths.append(math.copysign(max(1, round(share * half)), value))
+    for x in range(-half, half + 1):
+        if x == 0:
+            line.add("│", theme.FAINT, target)
+            continue
+        reached = [length * x > 0 and abs(length) >= abs(x) for length in lengths]
+        char = "█" if all(reached) else "▀" if reached[0] else "▄" if reached[-1] else " "
+        line.add(char, theme.PLUS if x > 0 else theme.MINUS if any(reached) else None, target)
+    return line
 
 
 def heatmap(

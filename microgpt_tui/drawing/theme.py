@@ -117,7 +117,7 @@ def _luminance(colour: str) -> float:
 
 
 TEXT = STRONG = DIM = FAINT = NOW = NEW = DONE = TARGET = WARNING = PLUS = MINUS = Style()
-HANGING = HANGING_BOXED = BOXED = FRESH = CURSOR = HERE_CELL = RAN = AT_WORK = Style()
+HANGING = HANGING_BOXED = HANGING_HERE = BOXED = FRESH = CURSOR = HERE_CELL = RAN = AT_WORK = Style()
 PHASES: dict[str, Style] = {}
 PHASE_TEXT: dict[str, Style] = {}
 LEVELS = 16  # shades of each sign
@@ -157,6 +157,7 @@ def use(theme: str) -> None:
         PLUS=Style(color=c.plus),
         MINUS=Style(color=c.minus),
         HANGING=Style(color=c.minus, reverse=True),  # a negative bar: drawn from the top
+        HANGING_HERE=Style(color=c.now, bold=True, reverse=True),
         HANGING_BOXED=Style(color=c.strong, reverse=True),
         BOXED=Style(bgcolor=c.boxed),
         FRESH=Style(underline=True),  # a cell that the last step has made or changed
