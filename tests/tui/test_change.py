@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from textual.pilot import Pilot
 
@@ -12,6 +13,8 @@ from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger.change import FADE, FILL, PICTURES, REPEAT, ChangePlayer
 from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.debugger.state import DebuggerState
+from microgpt_tui.drawing.cells import Cells, heat_row
+from microgpt_tui.drawing.picture import Line
 from microgpt_tui.operations.registry import draw
 from microgpt_tui.panes.stage import Stage
 from microgpt_tui.screens.debugger import DebuggerScreen
@@ -221,3 +224,25 @@ async def test_where_training_has_ended_nothing_is_framed(monkeypatch: pytest.Mo
         shown.navigator.run(flat_out=True)
         await go(pilot, "space")
         assert not shown.state.framed
+
+
+@pytest.mark.parametrize(("size", "text"), [(1, "  "), (2, "  ▏▕"), (3, "   ▏ ▕"), (4, "    ▌  ▐")])
+def test_a_cell_that_is_framed_keeps_its_colour(size: int, text: str) -> None:
+    values, known = np.array([0.5, 0.5]), np.ones(2, dtype=np.bool_)
+    line = heat_row(
+        Line(), Cells(values, known, np.arange(2, dtype=np.int32), np.array([False, True])), size, None, 1.0
+    )
+    assert "".join(segment.text for segment in line.segments) == text
+    assert len({segment.style.bgcolor for segment in line.segments if segment.style}) == 1
+
+
+@pytest.mark.parametrize(("name", "size"), [("q", (58, 26)), ("q", (110, 45)), ("attn_weights", (58, 26))])
+def test_numbers_that_were_just_made_stand_between_bright_edges(name: str, size: tuple[int, int]) -> None:
+    run = session()
+    run.seek(Moment(0, Phase.FORWARD))
+    event = next(e for e in run.program.stretches(Phase.FORWARD) if e.name == name and e.pos == 1)
+    whole = at(Moment(0, Phase.FORWARD, event.last))
+    framed = draw(Frame(whole.view, whole.where, replace(whole.around, framed=True)), *size).text()
+    edged = [line for line in framed.splitlines() if "▐" in line and "▌" in line.partition("▐")[2]]
+    assert len(edged) >= event.rows.size
+    assert "▐" not in draw(whole, *size).text()
