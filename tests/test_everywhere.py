@@ -49,9 +49,9 @@ def test_the_debugger_draws_the_same(settings: list[str], names: Path) -> None:
     with terminal(["env", *settings, *COMMAND, "--data", str(names), *SMALL], size=(80, 24), cwd=ROOT) as term:
         term.wait("FORWARD")
         term.press("n")
-        term.wait("event 2/", "[BOS] z  o  ë  BOS", "▣", "╭─ embed_norm", "▁▁ ▄▄ ▅▅ ▂▂")
+        term.wait("event 2/", "[BOS] z  o  ë  BOS", "╭─ embed_norm", "|x| 1.9994", "-0.2164 · +7.5059 = -1.6244")
         term.press("n", "n")
-        term.wait("event 4/", "one dot product a row", "▸-0.288 -0.010 -0.012 +0.030  =  +0.4988")
+        term.wait("event 4/", "q = attn_wq · x", "+0.4988", "q[0] = Σ w·x")
         term.press("q")
         term.left(0)
 

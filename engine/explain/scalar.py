@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 
 from engine.autograd import kernels
-from engine.autograd.kernels import ADD, LEAF, LOG, MUL, NEG_MAX, POW, RELU
+from engine.autograd.kernels import ADD, EXP, LEAF, LOG, MUL, NEG_MAX, POW, RELU
 from engine.autograd.tape import Rows, Tensor
 from engine.timeline.events import Phase
 from engine.timeline.explainer import Explainer, Piece, Term
@@ -19,6 +19,9 @@ FUNCTIONS = {  # how an operation on one scalar begins in a formula: exp(, or as
 }
 MOST_WRITTEN_OUT = 2  # operations in the name of a scalar
 SEVERAL = -1  # in the place of a row
+
+
+SIGNS = {ADD: "+", MUL: "×", LOG: "log", EXP: "exp", RELU: "relu", NEG_MAX: "−max"}
 
 
 class TapeExplainer(Explainer):
@@ -36,11 +39,7 @@ class TapeExplainer(Explainer):
         """The tensor in whose making the row was made; None for parameters and constants."""
         if row < self.recording.n_params or self._op[row] == LEAF:
             return None
-        spans = (*self.recording.positions, *self.recording.losses)
-        for span in spans:
-            if span.first <= row < span.last:
-                return next(t for t in span.tensors if t.first <= row < t.last)
-        return None
+        return self.recording.tensor_at(row)
 
     def name(self, row: int) -> str:
         """A name such as q[3], wte[12,5] or exp[2]; what has none is called by what it is for: "term 4 of q[3]".
@@ -152,6 +151,11 @@ class TapeExplainer(Explainer):
     def _named_rows(tensor: Tensor) -> Rows:
         return np.concatenate([tensor.rows, *(rows.ravel() for rows in tensor.parts.values())])
 
+    def goal(self, row: int) -> int:
+        """The scalar with a name that a row is on the way to; the row itself, if it has a name or leads to none."""
+        tensor = self.tensor(row)
+        return row if tensor is None or self._label(tensor, row) is not None else self._goal_row(tensor, row)
+
     def _goal_row(self, tensor: Tensor, row: int) -> int:
         """The named scalar that a row is on the way to: the next one made."""
         named = self._named_rows(tensor)
@@ -242,16 +246,35 @@ class TapeExplainer(Explainer):
             terms.append(Term(tick, edge >> 1, self._hand_on(tick, row, 1.0), grad, product, before, total))
         return terms
 
+    def operation(self, row: int) -> str:
+        """The sign of what made a row: ^ with the exponent for a power; empty for parameters and constants."""
+        op = int(self._op[row])
+        return f"^{self.recording_constant(self.children(row)[1]):g}" if op == POW else SIGNS.get(op, "")
+
+    def local_gradient(self, user: int, child: int) -> float | None:
+        """d user / d child for each time that `child` stands in `user`; None while `user` is not known, and where no
+        gradient flows: to a plain number, through a largest, and on from what is switched off.
+        """
+        kids = [] if self._op[user] == NEG_MAX else self.children(user)
+        if child not in kids or not self.recording.live[child] or self._is_cut(user):
+            return None
+        if not self.view.data(np.array([user])).known[0]:
+            return None
+        return self._along(2 * user + kids.index(child), child, 1.0)
+
     def _hand_on(self, tick: int, row: int, grad: float) -> float:
         """What the kernel itself adds at a tick if the user's gradient is `grad`."""
-        edge = int(self.program.edges[tick - 1])
+        return self._along(int(self.program.edges[tick - 1]), row, grad)
+
+    def _along(self, edge: int, row: int, grad: float) -> float:
+        """What the kernel itself adds to the gradient of a row along an edge if the user's gradient is `grad`."""
         small = {edge >> 1: grad, row: -0.0}  # the one number to which adding anything, -0.0 too, gives just that
         values = self.view.passed_values
         rows = {edge >> 1, int(self._child[edge]), max(int(self._child[edge ^ 1]), 0)}
         data = {r: float(values[r]) for r in rows}  # Python's own floats overflow silently
         if (edge >> 1) >= self.view.recording.n_params:
             data[edge >> 1] = self.view.workspace.made(edge >> 1)
-        kernels.backward(self._op, self._child, data, small, self.program.edges, tick - 1, tick)
+        kernels.backward(self._op, self._child, data, small, [edge], 0, 1)
         return float(small[row])
 
     def _is_cut(self, row: int) -> bool:

@@ -53,6 +53,12 @@ class Explainer(Protocol):
     def is_named(self, row: int) -> bool:
         """Whether a row is a parameter or has a name of its own, and is not just on the way to something."""
 
+    def goal(self, row: int) -> int:
+        """The scalar with a name that a row is on the way to; the row itself, if it has a name or leads to none."""
+        while not self.is_named(row) and self.users(row):
+            row = self.users(row)[0]
+        return row
+
     def formula(self, row: int) -> list[Piece]:
         """How the row is made, in one line; empty for parameters and constants."""
 
@@ -73,6 +79,14 @@ class Explainer(Protocol):
 
     def gradient(self, row: int) -> list[Term]:
         """The terms that have made the gradient of a row so far, in the order in which they were added."""
+
+    def local_gradient(self, user: int, child: int) -> float | None:
+        """d user / d child, each time that `child` stands in `user`; None while unknown or where no gradient flows."""
+
+    def operation(self, row: int) -> str:
+        """The sign of what made a row, such as +, ×, exp; empty for parameters and constants."""
+        del row
+        return ""
 
     def planned(self, row: int) -> int:
         """How many terms the gradient of a row will have when it is complete."""

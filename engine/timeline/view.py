@@ -37,6 +37,9 @@ class GradientState(Enum):
     VALUE = "value"  # a number: the sum of what was handed to it so far
 
 
+NEVER = 2**31 - 1  # the tick of what does not happen
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Reading:
     """Values of some scalars and which of them are known, in the shape that was asked for."""
@@ -169,6 +172,21 @@ class View(Protocol):
         del event
         return Reading(np.zeros(rows.shape), np.zeros(rows.shape, dtype=np.bool_))
 
+    @cached_property
+    def contributions(self) -> dict[str, tuple[int, int, int]]:
+        """For every parameter: how many positions have added to its gradient so far, how many will have in the end, and
+        the tick at which the first of them begins (a large number if none does).
+        """
+        done = 0 if self.moment.phase is Phase.FORWARD else self._grad_tick
+        return {
+            name: (int(((own > 0) & (own <= done)).sum()), int((own > 0).sum()), int(own[own > 0].min(initial=NEVER)))
+            for name, own in zip(self.program.parameters, self._contributions(), strict=True)
+        }
+
+    def _contributions(self) -> Rows:
+        """As `StepProgram.contributions`, but only of ticks that hand something on."""
+        return self.program.contributions
+
     @property
     def _touched(self) -> tuple[Rows, Rows]:
         return self.program.touched
@@ -223,6 +241,9 @@ class View(Protocol):
 
     def norms(self, name: str) -> Norms | None:
         """Norms of a parameter in this step; None until the update has moved all of it."""
+
+    def first_parameters(self, name: str) -> Floats:
+        """A parameter as the run began with it, in its own shape."""
 
     def norms_before(self, name: str, first: int = 0) -> Floats:
         """Norms of a parameter in every step before this one, or from `first` on: (steps, 3), as in `Norms`."""
@@ -322,6 +343,13 @@ class TapeView(View):
             known |= self.independent(rows) & self.used(rows)
         return Reading(self.workspace.grad[rows], known)
 
+    def _contributions(self) -> Rows:
+        overrides = self.workspace.overrides
+        flows = None if overrides is None else overrides.flows(self.program.edges)
+        if flows is None:
+            return self.program.contributions
+        return self.program.contributions_of(np.flatnonzero(flows))
+
     @cached_property
     def _touched(self) -> tuple[Rows, Rows]:
         """As `StepProgram.touched`, but only of ticks that hand something on: not those of what is switched off."""
@@ -381,6 +409,10 @@ class TapeView(View):
             **{name: Reading(np.where(moved, values, 0.0), moved) for name, values in maps.items()},
             "p": self.data(rows),
         }
+
+    def first_parameters(self, name: str) -> Floats:
+        """A matrix as the run began with it."""
+        return np.asarray(self._history.keyframes[0].params[self.recording.matrices[name]])
 
     @property
     def losses(self) -> list[float]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
+from click.core import ParameterSource
 
 from engine.model.config import Config
 from microgpt_tui.cli._exit import Failure
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from microgpt_tui.storage.startup import Start
 
 FORMATS = ("svg", "html", "txt")
+GRAPH_FORMATS = ("svg", "dot")
+GRAPH_LINES = 60  # what has more is folded
 LARGEST = (400, 200)
 
 
@@ -40,6 +43,7 @@ LARGEST = (400, 200)
         'microgpt-tui export --moment "step 500" -o step500.svg',
         'microgpt-tui export --moment "0 forward attn_weights@pos=2,head=1" --theme light -o weights.html',
         'microgpt-tui export --moment "99 update layer0.attn_wq" --pane adam --format txt',
+        'microgpt-tui export --moment "0 backward q@pos=2" --graph "q[0,3]@pos=2" -o graph.dot',
         "microgpt-tui export --run names.safetensors --size 200x60 -o names.svg",
     )
 )
@@ -62,14 +66,18 @@ LARGEST = (400, 200)
 @click.option(
     "--format",
     "form",
-    type=click.Choice(FORMATS),
-    help="Without it: what the name of the file ends in, else svg. txt has no colours.",
+    type=click.Choice((*FORMATS, "dot")),
+    help="Without it: what the name of the file ends in, else svg. txt has no colours; dot is for --graph.",
     panel=OUTPUT,
 )
 @click.option("--size", default="120x36", show_default=True, metavar="WxH", panel=OUTPUT,
               help="Columns and lines: from 80x24 to 400x200.")  # fmt: skip
 @theme_option
 @click.option("--pane", metavar="NAME", help="Give all the room to this pane: stage, inspector, adam ...", panel=OUTPUT)
+@click.option("--graph", metavar="SCALAR", panel=OUTPUT,
+              help="Instead of the screen: the graph around a scalar, as svg or dot.")  # fmt: skip
+@click.option("--steps", type=click.IntRange(1, 3), default=2, show_default=True, metavar="N", panel=OUTPUT,
+              help="How far --graph goes, to what the scalar was made from and to what uses it.")  # fmt: skip
 @data_option
 @hyperparameters
 @click.pass_context
@@ -83,6 +91,8 @@ def export(
     size: str,
     theme: str,
     pane: str | None,
+    graph: str | None,
+    steps: int,
     data: Path | None,
 ) -> None:
     """Make a picture of the debugger's screen at a moment. It needs no terminal.
@@ -91,8 +101,11 @@ def export(
     same bytes. Nothing that the debugger remembers is read or changed.
     """
     if run is not None:
-        allow_only(ctx, "run", "data", "moment", "o", "form", "size", "theme", "pane")
-    form = form or _format(o)
+        allow_only(ctx, "run", "data", "moment", "o", "form", "size", "theme", "pane", "graph", "steps")
+    _check_graph(ctx, graph)
+    form = form or _format(o, FORMATS if graph is None else GRAPH_FORMATS)
+    if form not in (FORMATS if graph is None else GRAPH_FORMATS):
+        raise click.UsageError("--graph is written as svg or dot" if graph else "dot is a format of --graph alone")
     check_targets({"--data": data, "--run": run}, {"-o": o}, replaced={"-o"})
     cells = _size(size)
     from microgpt_tui.panes.registry import ids
@@ -102,7 +115,10 @@ def export(
     from microgpt_tui.storage.startup import from_file, from_seed
 
     session = _at(from_file(run, data) if run else from_seed(config, 0, data), moment)
-    content = _encoded(_picture(session, cells, f"microgpt-{theme}", pane), form)
+    if graph is not None:
+        content = _graph(session, graph, steps, f"microgpt-{theme}", form).encode()
+    else:
+        content = _encoded(_picture(session, cells, f"microgpt-{theme}", pane, form == "txt"), form)
     if o is None:
         sys.stdout.buffer.write(content)  # in UTF-8, which svg and html declare, whatever the terminal's encoding
         return
@@ -114,13 +130,24 @@ def export(
         raise Failure(f"-o: {o} cannot be written ({error.strerror}); give another place") from None
 
 
-def _format(path: Path | None) -> str:
-    form = path.suffix.removeprefix(".").lower() if path else FORMATS[0]
-    if form not in FORMATS:
+def _format(path: Path | None, formats: tuple[str, ...]) -> str:
+    form = path.suffix.removeprefix(".").lower() if path else formats[0]
+    if form not in formats:
+        *others, last = (f".{each}" for each in formats)
         raise click.UsageError(
-            f"-o is {path}, which does not say what format; end it in .svg, .html or .txt, or give --format"
+            f"-o is {path}, which does not say what format; end it in {', '.join(others)} or {last}, or give --format"
         )
     return form
+
+
+def _check_graph(ctx: click.Context, graph: str | None) -> None:
+    def given(name: str) -> bool:
+        return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+    if graph is None and given("steps"):
+        raise click.UsageError("--steps goes with --graph")
+    if graph is not None and (given("size") or given("pane")):
+        raise click.UsageError("--size and --pane are for a picture of the screen; leave them out with --graph")
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -152,7 +179,7 @@ def _at(start: Start, moment: str | None) -> Session:
     return session
 
 
-def _picture(session: Session, size: tuple[int, int], theme: str, pane: str | None) -> Screenshot:
+def _picture(session: Session, size: tuple[int, int], theme: str, pane: str | None, signs: bool) -> Screenshot:
     import asyncio
 
     from engine import Address
@@ -165,8 +192,26 @@ def _picture(session: Session, size: tuple[int, int], theme: str, pane: str | No
         screen.show()
         yield f"microgpt-tui: {Address.of(session.program, session.moment).text}"
 
-    (picture,) = asyncio.run(screenshots(lambda: DebuggerScreen(session, arrangement=Arrangement()), page, size, theme))
+    def make() -> DebuggerScreen:
+        return DebuggerScreen(session, arrangement=Arrangement())
+
+    (picture,) = asyncio.run(screenshots(make, page, size, theme, signs))
     return picture
+
+
+def _graph(session: Session, scalar: str, steps: int, theme: str, form: str) -> str:
+    from engine import Address
+    from microgpt_tui.cli.why_report import row_of
+    from microgpt_tui.debugger.frame import Focus, Frame
+    from microgpt_tui.debugger.graph import GraphBuilder
+    from microgpt_tui.drawing.theme import THEMES
+    from microgpt_tui.export.graph import dot_graph, svg_graph
+
+    row = row_of(session.view(), scalar)
+    frame = Frame(session.view(), Focus(session.moment, row))
+    found = GraphBuilder(frame).around(row, (steps, steps), GRAPH_LINES)
+    title = f"{scalar}: {Address.of(session.program, session.moment).text}"
+    return dot_graph(found, title) if form == "dot" else svg_graph(found, title, THEMES[theme])
 
 
 def _encoded(picture: Screenshot, form: str) -> bytes:

@@ -32,7 +32,7 @@ class Answer:
 
 def of_scalar(view: View, name: str, count: int) -> Answer:
     """The strongest chains of a scalar. Raises WhyError, ExpressionError."""
-    row = _row(view, name)
+    row = row_of(view, name)
     explain, gradient = view.explainer(), float(view.grad(np.array([row])).values[0])
     found = GradientPaths(view).strongest(row, count)
     lines = [f"{_about(view, describe_scalar(view, row))}: dL/d = {number(gradient)}", ""]
@@ -55,7 +55,7 @@ def of_scalar(view: View, name: str, count: int) -> Answer:
 
 def of_parameter(view: View, name: str) -> Answer:
     """What each position contributed to a gradient, and Adam's step. Raises WhyError, ExpressionError."""
-    row = _row(view, name)
+    row = row_of(view, name)
     if row >= view.program.n_params:
         raise WhyError(f"{name} is not a parameter; ask for its chains with --scalar, or name one such as wte[5,3]")
     found, tokens = pushes(view, row), view.program.tokenizer
@@ -114,7 +114,8 @@ def of_prediction(view: View, pos: int, logit: str | None, rival: str | None) ->
     return Answer("\n".join([head, "", *_aligned(table)]), facts)
 
 
-def _row(view: View, name: str) -> int:
+def row_of(view: View, name: str) -> int:
+    """The row of a scalar by its name. Raises WhyError."""
     try:
         row = Watch(name, Scope.of(view)).row(view)
     except ExpressionError as error:

@@ -33,11 +33,15 @@ _UNKNOWN = object()
 
 @dataclass(frozen=True, slots=True)
 class Series(Generic[T]):
-    """A figure up to a moment, by step, ascending, and the finished steps still `missing` among them."""
+    """A figure up to a moment, by step, ascending, and the finished steps still `missing` among them.
+
+    `ahead`: of steps that need not be finished. None is known of what lies beyond a fault.
+    """
 
     figure: Figure
     known: dict[int, T]
     missing: tuple[int, ...]
+    ahead: bool = False
 
 
 @dataclass(frozen=True, slots=True)

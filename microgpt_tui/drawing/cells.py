@@ -125,8 +125,10 @@ def heat(
     if math.isnan(value):
         return "?".rjust(size), theme.WARNING
     share = abs(value) / scale if 0 < scale < math.inf else math.inf if value else 0.0
-    level = min(round(share**GAMMA * (theme.LEVELS - 1)), theme.LEVELS - 1)
-    if value < 0:
+    level = round(min(share, 1.0) ** GAMMA * (theme.LEVELS - 1))
+    if theme.signs_only:  # few colours make other values of shades, and other shades of what is fainter
+        style = theme.signed(value) if lit else theme.DIM
+    elif value < 0:
         style = (theme.HEAT_MINUS if lit else theme.FADED_MINUS)[level]
     else:
         style = (theme.HEAT_PLUS if lit else theme.FADED_PLUS)[level]
@@ -150,9 +152,14 @@ def heat_row(line: Line, cells: Cells, size: int, selected: Hashable, scale: flo
         if target == selected:
             text, style = _marked(text), theme.HERE_CELL
         elif cells.fresh[i] and style is not None:
-            style += theme.FRESH
+            text, style = _framed(text), style + theme.FRESH
         line.add(text, style, target)
     return line
+
+
+def _framed(text: str) -> str:
+    """A cell between bright edges, if it has room for them and holds no digits."""
+    return text if text.strip() or len(text) < 2 else "▏" + text[1:-1] + "▕"
 
 
 def _marked(text: str) -> str:
@@ -218,6 +225,8 @@ def signed_strip(
                 if k == half - 1 and not eighths:
                     text = "▁"
                 style = theme.HANGING_HERE if style.reverse else theme.NEW
+            elif cells.fresh[i] and not style.reverse:
+                style += theme.RAN  # a band behind all bars that are new
             line.add(text * body, style, target)
             if size > body:
                 line.add(" " * (size - body))

@@ -40,7 +40,7 @@ class Colours:
 
 
 DARK = Colours(
-    dark=True, background="#14161b", panel="#20232c", border="#636a7a",
+    dark=True, background="#14161b", panel="#20232c", border="#676e7f",
     text="#d7dae0", strong="#ffffff", dim="#9aa0b0", faint="#6f7686",
     now="#ffd75f", done="#87c98f", target="#87e0a0", warning="#ff8f8f", plus="#f0a35e", minus="#5aa9f0",
     ramp_plus=("#241c18", "#ffb266"), ramp_minus=("#161e2a", "#6ebaff"),
@@ -49,9 +49,9 @@ DARK = Colours(
     ran="#2d3140", at_work="#57502a", boxed="#4a4f5e", code="monokai",
 )  # fmt: skip
 LIGHT = Colours(
-    dark=False, background="#fbfbf8", panel="#e9e9e4", border="#8a8f99",
+    dark=False, background="#fbfbf8", panel="#e9e9e4", border="#7f848e",
     text="#2b2f36", strong="#000000", dim="#565c67", faint="#7d838d",
-    now="#6b5500", done="#1a6b2e", target="#0f6b35", warning="#b3161f", plus="#b84300", minus="#0b56b3",
+    now="#6b5500", done="#1a6b2e", target="#00703f", warning="#b01040", plus="#b54200", minus="#0b56b3",
     ramp_plus=("#fbf0e6", "#a84a00"), ramp_minus=("#e9f1fb", "#0b56b3"),
     phases=("#1a6b2e", "#6d28a8", "#006b75"),
     marker="#ffd000",
@@ -60,7 +60,7 @@ LIGHT = Colours(
 CONTRAST = Colours(
     dark=True, background="#000000", panel="#1c1c1c", border="#8c8c8c",
     text="#ffffff", strong="#ffffff", dim="#d6d6d6", faint="#a0a0a0",
-    now="#ffff00", done="#5cff7a", target="#5cff7a", warning="#ff6b6b", plus="#ffb000", minus="#4dc3ff",
+    now="#ffff00", done="#5cff7a", target="#a8ff9e", warning="#ff6b6b", plus="#ffb000", minus="#4dc3ff",
     ramp_plus=("#1a1000", "#ffc44d"), ramp_minus=("#00131f", "#7fd6ff"),
     phases=("#5cff7a", "#e0a3ff", "#5cf2e6"),
     marker="#ffff00",
@@ -75,7 +75,7 @@ def textual_themes() -> list[Theme]:
         Theme(
             name=name, dark=c.dark, primary=c.now, secondary=c.minus, warning=c.now, error=c.warning, success=c.done,
             accent=c.now, foreground=c.text, background=c.background, surface=c.background, panel=c.panel,
-            variables={"border": c.border, "border-blurred": c.border, "footer-key-foreground": c.now},
+            variables={"border": c.border, "border-blurred": c.border, "footer-key-foreground": c.strong},
         )
         for name, c in THEMES.items()
     ]  # fmt: skip
@@ -96,12 +96,12 @@ def _ramp(ends: tuple[str, str], colours: Colours, strength: float = 1.0) -> lis
     Less `strength` brings all of them nearer to the theme's background.
     """
     backs = (_between(*ends, level / (LEVELS - 1)) for level in range(LEVELS))
-    return [_on(_between(colours.background, back, strength), colours) for back in backs]
+    return [_on(_between(colours.background, back, strength)) for back in backs]
 
 
-def _on(back: str, colours: Colours) -> Style:
-    """A background with whichever of two text colours can be read better on it."""
-    texts = (colours.strong, colours.background)
+def _on(back: str) -> Style:
+    """A background with black or white text, whichever can be read better on it."""
+    texts = ("#000000", "#ffffff")
     return Style(color=max(texts, key=lambda text: contrast(text, back)), bgcolor=back)
 
 

@@ -24,11 +24,11 @@ def draw_beam(state: InferenceState, width: int, _height: int) -> Picture:
     room = max(4, min(20, width - 40))
     top = max((each.prob for each in state.beam), default=0.0)
     for each in state.beam:
-        line = picture.line().fit(f"{each.prob:.2e}" if each.prob < 1e-4 else f"{each.prob:.5f}", 9, theme.TEXT)
+        line = picture.line().fit(f"{100 * each.prob:.4f} %", 10, theme.TEXT)
         line.fit(bar(each.prob, top, room), room, theme.PLUS).add(" ")
         _name(line, state, each.text + ("" if each.ended else "…"), width - line.width)
     total = sum(each.prob for each in state.beam)
-    picture.line().most(f"{total:.5f} of all there could be; … the context is full", width, theme.DIM)
+    picture.line().most(f"{100 * total:.3f} % of all there could be; … the context is full", width, theme.DIM)
     return picture
 
 

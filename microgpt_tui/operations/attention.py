@@ -301,13 +301,14 @@ class _Picture:
             line.add(percent(frame.value(share)), board.style(share, theme.NEW), share)
             return
         line = board.picture.line().add(f"  score {number(score)} − max {number(largest)} = ", theme.DIM)
-        line.add(number(less), board.style(shifted, theme.TEXT), shifted).add("   exp → ", theme.DIM)
-        line.add(plain(frame.value(exp)), board.style(exp, theme.STRONG), exp)
+        line.add(number(less), board.style(shifted, theme.TEXT), shifted)
+        line.add("   exp → " if line.width + 16 <= board.width else " exp ", theme.DIM)
+        line.most(plain(frame.value(exp)), board.width - line.width, board.style(exp, theme.STRONG), exp)
         line = board.picture.line().add("  ").add(plain(frame.value(exp)), board.style(exp, theme.STRONG), exp)
         line.add(f" / {plain(frame.value(head.total))}", board.style(head.total, theme.TEXT), head.total)
-        line.add(f" (sum of the {self.n} exps) = ", theme.DIM).add(
-            percent(frame.value(share)), board.style(share, theme.NEW), share
-        )
+        words = f" (sum of the {self.n} exps) = "
+        line.add(words if line.width + len(words) + SHARE <= board.width else " = ", theme.DIM)
+        line.add(percent(frame.value(share)), board.style(share, theme.NEW), share)
 
     def _mixed(self) -> None:
         frame, board, j = self.frame, self.board, self._dim()

@@ -122,12 +122,12 @@ def _backward(board: Board) -> None:
     added, outs, full = frame.contributed(w), frame.grad(out), frame.scale(out, True, event.name)
     for i in order:
         line = board.picture.line()
-        mark = "◎" if i == target else " "
         head = next((labels[k][0] for k in range(i, -1, -1) if labels[k][0]), "")
-        line.add(f"{head} " if head else mark, theme.TARGET if i == target else theme.DIM)
+        line.add(f"{head} " if head else "◎" if i == target else " ", theme.TARGET if i == target else theme.DIM)
         style = theme.NEW if i == chosen else theme.TARGET if i == target else theme.TEXT
         line.fit(labels[i][1], name - line.width, style)
-        known, value, row = bool(outs.known[i]), float(outs.values[i]), int(out[i])
+        known, row = bool(outs.known[i]), int(out[i])
+        value = float(outs.values[i]) if known else 0.0
         sign = theme.signed(value) if known else theme.FAINT
         line.fit(number(value if known else None), NUMBER, board.style(row, sign), row, right=True)
         diverging(line.add(" "), value, known, full, half, row)
@@ -332,8 +332,10 @@ def _matrix(board: Board, plan: _Plan, labels: list[tuple[str, str]], i: int) ->
         heat_row(line, weights[r], plan.size, frame.selected, board.scale, r == i)
         known, value, target = bool(outputs.known[r]), float(outputs.values[r]), int(outputs.targets[r])
         style = theme.signed(value) if known else theme.FAINT
-        line.add(" ").fit(number(value if known else None), NUMBER, board.style(target, style), target, right=True)
-        diverging(line.add(" "), value, known, full, plan.half, target)
+        left, right = ("▕", "▏") if outputs.fresh[r] else (" ", " ")
+        line.add(left, theme.STRONG)
+        line.fit(number(value if known else None), NUMBER, board.style(target, style), target, right=True)
+        diverging(line.add(right, theme.STRONG), value, known, full, plan.half, target)
         for _ in range(plan.tall - 1):
             under = board.picture.line().add(" " * plan.margin)
             heat_row(under, weights[r], plan.size, None, board.scale, r == i)

@@ -133,8 +133,8 @@ def _maps(frame: Frame) -> list[_Map]:
     )
     return [
         _Map("gradient g", g, scales[0], "sum over positions", words),
-        _Map("step", step, scales[1], "= −rate · m^ / √v^", ("", "", "", "w + step", "", "──▶")),
-        _Map("weight", moved, scales[2], "used by the next step", ()),
+        _Map("step", step, scales[1], "−rate · m^/√v^", ("", "", "", "w + step", "", "──▶")),
+        _Map("weight", moved, scales[2], "used from now on", ()),
     ]
 
 
@@ -147,6 +147,7 @@ def _drawn(
     size = max(1, min(4, width // columns))
     if frame.where.digits and columns * NUMBER <= width:
         size = NUMBER
+    tall = 2 if size > 1 and 2 * rows <= height else 1
     halves, top, bottom = _rows_shown(frame, rows, height, at[0])
     left, right = window(columns, max(1, width // size), at[1])
     margin = max(cell_len(name) for name in names) + 2 if names else 0
@@ -171,6 +172,8 @@ def _drawn(
             half_row(line, cells[r, left:right], lower, size, part.scale, frame.selected)
         else:
             heat_row(line, cells[r, left:right], size, frame.selected, part.scale)
+        for _ in range(tall - 1):
+            heat_row(picture.line(" " * margin), cells[r, left:right], size, None, part.scale)
     return picture
 
 

@@ -6,14 +6,16 @@ import textwrap
 from collections.abc import Hashable, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 from textual import events
 from textual.message import Message
 
+from engine.timeline.events import Moment
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.debugger.series import Series
 from microgpt_tui.drawing import theme
-from microgpt_tui.drawing.numbers import exact
+from microgpt_tui.drawing.numbers import exact, number
 from microgpt_tui.drawing.picture import Picture, Spot
 from microgpt_tui.widgets.picture_view import PictureView
 
@@ -29,6 +31,13 @@ class Pane(PictureView, can_focus=True):
 
         def __init__(self, pane: Pane, series: Sequence[Series[Any]]) -> None:
             self.pane, self.series = pane, series
+            super().__init__()
+
+    class Followed(Message):
+        """A scalar of the picture is to be selected; backspace returns to the one that it was followed from."""
+
+        def __init__(self, row: int) -> None:
+            self.row = row
             super().__init__()
 
     def __init__(self, name: str) -> None:
@@ -107,32 +116,76 @@ class Pane(PictureView, can_focus=True):
             self._spot = offset.y + self.top, offset.x
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Name the scalar under the mouse, with its number."""
-        target = self.target_at(event)
-        if isinstance(target, int) and self.frame is not None:
-            self.tooltip = f"{self.frame.explain.name(target)}  {exact(self.frame.value(target))}"
-        else:
-            self.tooltip = None
+        """Say what is under the mouse."""
+        self.tooltip = self.tooltip_for(self.target_at(event))
 
-    def neighbour(self, dx: int, dy: int) -> int | None:
+    def tooltip_for(self, target: Hashable) -> str | None:
+        """What is said of a spot under the mouse: the name of a scalar, with its number."""
+        if isinstance(target, int) and self.frame is not None:
+            name = f"{self.frame.explain.name(target)}  {exact(self.frame.value(target))}"
+            return product(self.frame, target) or name
+        return None
+
+    def neighbour(self, dx: int, dy: int) -> int | Moment | None:
         """The row of the scalar next to the selected one on the picture, in a direction; None at the edge.
 
-        A scalar may stand in several places, a strip and a table below it, say: the cursor goes on from where it was.
+        A pane whose arrow keys move through time gives the moment that they lead to.
+
+        The next one of its own tensor comes first, then any other. A scalar may stand in several places, a strip and a
+        table below it, say: the cursor goes on from where it was.
         """
         if self.frame is None:
             return None
         spots = [s for s in self.picture.spots() if isinstance(s.target, int)]
         others = [s for s in spots if s.target != self.frame.selected]
-        # Before it has gone anywhere, sideways follows the first of these places, up and down the last.
-        y, x = self._spot or ((0, 0) if dx else (self.picture.height, 0))
-        places = sorted(set(spots) - set(others), key=lambda s: _distance(s, y, x))
-        ways = ([s for s in others if _lies(s, here, dx, dy)] for here in places)
-        way, here = next(((way, here) for way, here in zip(ways, places, strict=True) if way), (others, None))
-        if not way or (places and here is None):
-            return None
-        spot = min(way, key=lambda s: _distance(s, here.y, here.x)) if here else way[0]
-        self._spot = spot.y, spot.x
-        return spot.target  # type: ignore[return-value]
+        places = set(spots) - set(others)
+        # Before it has gone anywhere, up and down among all follows the last of these places, else the first.
+        start, last = self._spot or (0, 0), self._spot or ((0, 0) if dx else (self.picture.height, 0))
+        nearest = min(places, key=lambda s: _distance(s, *start), default=None)
+        if nearest and dy and self._in_row(nearest, others):
+            dx, dy = dy, 0
+        elif dy:  # a cell may be several lines high: what stands beside one of them is not below another
+            lines = {s.y for s in places}
+            others = [s for s in others if s.y not in lines]
+        found = _next([nearest], self._of_same_tensor(others), dx, dy) if nearest else None
+        found = found or _next(sorted(places, key=lambda s: _distance(s, *last)), others, dx, dy)
+        if found is None and others and not places:
+            found = others[0]
+        if found is not None:
+            self._spot = found.y, found.x
+        return None if found is None else found.target  # type: ignore[return-value]
+
+    def _of_same_tensor(self, spots: Sequence[Spot]) -> list[Spot]:
+        """Those that belong to the tensor or the matrix of the selected scalar."""
+        assert self.frame is not None
+        name = self.frame.name_of(self.frame.selected)
+        if name is None:
+            return []
+        names = {row: self.frame.name_of(row) for row in {s.target for s in spots if isinstance(s.target, int)}}
+        return [s for s in spots if names[s.target] == name]  # type: ignore[index]
+
+    def _in_row(self, here: Spot, spots: list[Spot]) -> bool:
+        """Whether the place is in what the operation makes, from left to right: then down is on, and up is back."""
+        assert self.frame is not None
+        made = {int(row) for row in self.frame.operation.rows.flat} if self.frame.operation.rows.ndim < 2 else set()
+        return here.target in made and any(s.y == here.y and s.target in made for s in spots)
+
+
+def product(frame: Frame, row: int) -> str | None:
+    """What a weight of the linear layer on the stage is multiplied with, and the result; None for any other scalar."""
+    operation = frame.operation
+    if operation.kind != "linear" or not frame.forward:
+        return None
+    found = np.argwhere(operation.operands["w"] == row)
+    if not len(found):
+        return None
+    i, j = map(int, found[0])
+    x = int(operation.operands["x"][j])
+    weight, factor = frame.used_value(row), frame.value(x)
+    if weight is None or factor is None:
+        return None
+    words = f"w[{i},{j}] {number(weight)} · x[{j}] {number(factor)} = {number(weight * factor)}"
+    return f"{words}\n{frame.explain.name(row)}  {exact(weight)}"
 
 
 def says(picture: Picture, text: str, width: int, height: int) -> Picture:
@@ -140,6 +193,15 @@ def says(picture: Picture, text: str, width: int, height: int) -> Picture:
     for line in textwrap.wrap(text, width)[: max(1, height)]:
         picture.line(line, theme.DIM)
     return picture
+
+
+def _next(places: Sequence[Spot], spots: Sequence[Spot], dx: int, dy: int) -> Spot | None:
+    """The nearest of some spots in a direction, from the first of the places where there is one."""
+    for here in places:
+        way = [s for s in spots if _lies(s, here, dx, dy)]
+        if way:
+            return min(way, key=lambda s: _distance(s, here.y, here.x))
+    return None
 
 
 def _distance(spot: Spot, y: int, x: int) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from textual.layout import Layout
 from microgpt_tui.panes.arrangement import Arrangement
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.layouts import PaneLayout, Split, below, panes_of
-from microgpt_tui.panes.registry import REST
+from microgpt_tui.panes.registry import PANES, REST
 
 
 class PaneGrid(Container):
@@ -58,12 +58,23 @@ class PaneGrid(Container):
         self._split = split
         shown = set(panes_of(split))
         for pane in self.children:
-            pane.display = pane.id in shown
-            pane.refresh(layout=True)  # a child's request makes its container arrange anew
+            if pane.display != (pane.id in shown):
+                pane.display = pane.id in shown
+        self.children[0].refresh(repaint=False, layout=True)  # a child's request makes its container arrange anew
 
     def choose(self, name: str) -> None:
-        """Focus a pane; one that has no place now comes up over the others, and goes again when it is chosen again."""
+        """Focus a pane; one that has no place now comes up over the others, and goes again when it is chosen again.
+
+        Chosen again, a pane gives way to the one behind it, if there is one; once more, that goes.
+        """
+        behind = next((spec.behind for spec in PANES if spec.id == name), None)
         pane = self.query_one(f"#{name}", Pane)
+        if behind is not None and self.zoomed == behind:
+            self._zoom(None)
+            self.screen.set_focus(pane if pane.display else None)
+            return
+        if behind is not None and (self.zoomed == name or self.chosen is pane):
+            name, pane = behind, self.query_one(f"#{behind}", Pane)
         at_home = name in panes_of(self._split_now())
         if self.zoomed or not at_home:
             raised = self._raised or not self.zoomed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial, wraps
@@ -22,6 +23,7 @@ from engine.run.step_copy import step_copy_of
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger import goto, search
 from microgpt_tui.debugger.annotations import Annotations
+from microgpt_tui.debugger.change import ChangePlayer
 from microgpt_tui.debugger.frame import Choice, Context, Frame, PathStep, WatchLine
 from microgpt_tui.debugger.goto import Command, Continue
 from microgpt_tui.debugger.goto_controller import GoTo
@@ -32,7 +34,7 @@ from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.debugger.series_loader import SeriesLoader
 from microgpt_tui.debugger.state import DebuggerState
 from microgpt_tui.debugger.stops import StopsController
-from microgpt_tui.debugger.what_if import WhatIfController
+from microgpt_tui.debugger.what_if import WhatIfController, in_words
 from microgpt_tui.dialogs.ablations import PartsScreen, in_question
 from microgpt_tui.dialogs.branches import BranchesScreen, Wish
 from microgpt_tui.dialogs.breakpoints import BreakpointsScreen
@@ -45,9 +47,12 @@ from microgpt_tui.panes.arrangement import Arrangement
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.explanation import Explanation
 from microgpt_tui.panes.grid import PaneGrid
+from microgpt_tui.panes.hint_line import HintLine
 from microgpt_tui.panes.key_bar import KeyBar
 from microgpt_tui.panes.layouts import Split, plan
 from microgpt_tui.panes.legend_line import LegendLine
+from microgpt_tui.panes.path_line import PathLine
+from microgpt_tui.panes.stage import Stage
 from microgpt_tui.panes.status_line import StatusLine
 from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
@@ -91,8 +96,13 @@ class DebuggerScreen(Screen[None]):
 
     CSS_PATH: ClassVar[CSSPathType | None] = "debugger.tcss"
     AUTO_FOCUS = ""  # no pane is chosen at first, so the arrow keys move through time
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]  # noqa: RUF012 - so named by the base
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall")]  # noqa: RUF012 - so named by the base
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - so named by the base
+        (0, "-narrow"),
+        (100, "-normal"),
+        (120, "-broad"),
+        (160, "-wide"),
+    ]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall"), (56, "-high")]  # noqa: RUF012 - so named by the base
     COMMANDS: ClassVar = Screen.COMMANDS | {KeyCommands}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
@@ -126,7 +136,10 @@ class DebuggerScreen(Screen[None]):
         self.historian = SeriesLoader(self, session)
         self.after_show: Callable[[], None] = lambda: None
         self._copy, self._copy_of = step_copy_of(session), session
+        self.change = ChangePlayer(self.state, self._show_stage, self.set_timer, self._plays)
+        self._moves = self._fills = False  # whether a key has moved the run, and what it made fills up
         self._waiting = False
+        self.head_at_work = False  # at the moment that is shown
         self._inferred_steps: list[int] = []  # training steps whose parameters inference was opened with, latest first
 
     def compose(self) -> ComposeResult:
@@ -134,10 +147,12 @@ class DebuggerScreen(Screen[None]):
         yield Static(id="too-small")
         yield StatusLine("place")
         yield Tokens("tokens")
+        yield PathLine("path")
         yield self.grid
         yield Timeline("timeline")
         yield Explanation("explanation")
         yield LegendLine("legend")
+        yield HintLine("hint")
         yield KeyBar("shortcuts")
 
     def on_mount(self) -> None:
@@ -168,7 +183,7 @@ class DebuggerScreen(Screen[None]):
         """Where panes stand in a phase, as the user has arranged them. Lectures override it."""
         state = self.state
         return self.grid.arrangement.apply(
-            plan(phase, self.size, bool(state.annotations.watches), state.live is not None)
+            plan(phase, self.size, bool(state.annotations.watches), state.live is not None, self.head_at_work)
         )
 
     # Where we are.
@@ -206,15 +221,21 @@ class DebuggerScreen(Screen[None]):
         state, what_if, past, names = self.state, self.what_if, self.historian.known, self.motion.names
         if self._copy_of is not session:
             self._copy, self._copy_of = step_copy_of(session), session
+        chosen = self.grid.zoomed or (self.grid.chosen.id if self.grid.chosen else None)
         around = Context(
             fault, past, names, state.annotations, state.live, split, what_if.branch, what_if.beside, state.path,
-            state.watch, self._copy,
+            state.watch, self._copy, in_words(what_if.changes), chosen,
         )  # fmt: skip
         return Frame(session.view(), state.where, around)
 
     def show(self) -> None:
         """Hand the present moment to every pane."""
         self._waiting = False
+        if self._moves:
+            self.change.begin(self._fills)
+        else:
+            self.change.cut()
+        self._moves = self._fills = False
         if self.whole and (not self.busy or self.state.live is not None):  # else what the run arrives at will be shown
             self._show_frame(self.frame)
         self.after_show()
@@ -223,9 +244,29 @@ class DebuggerScreen(Screen[None]):
         self.set_class(self.state.fault is not None, "-fault")
         self.set_class(self.state.live is not None, "-live")
         self.set_class(frame.phase is Phase.UPDATE, "-update")
+        self.head_at_work = frame.operation.head is not None
         self.grid.place()
         for pane in self.query(Pane):
-            pane.show(frame)
+            pane.show(self._staged(frame) if isinstance(pane, Stage) else frame)
+
+    def _staged(self, frame: Frame) -> Frame:
+        """What the stage shows of a frame while a change is played."""
+        state = self.state
+        if not state.framed and state.filled >= 1:
+            return frame
+        return Frame(frame.view, frame.where, replace(frame.around, filled=state.filled, framed=state.framed))
+
+    def _show_stage(self) -> None:
+        """Show how far a change has been played."""
+        if self.whole and not (self.busy or self._waiting):
+            frame = self._staged(self.frame)
+            for pane in self.query(Stage):
+                pane.show(frame)
+
+    def _plays(self) -> bool:
+        """Whether changes are played: not without animations, in pictures, in a moving run, nor over a slow link."""
+        slow = in_browser() or "SSH_CONNECTION" in os.environ
+        return self.app.animation_level != "none" and not (self.app.is_headless or slow or self.busy)
 
     def show_soon(self) -> None:
         """Show when the keys that are waiting have been seen to: a held key moves at once and never queues pictures."""
@@ -264,8 +305,9 @@ class DebuggerScreen(Screen[None]):
     @on(Pane.SeriesMissing)
     def series_missing(self, message: Pane.SeriesMissing) -> None:
         """A pane shows less of the past than it could: have it replayed, unless there will be more past in a moment."""
-        if not self.busy:
-            self.historian.ask(message.series, message.pane.id)
+        wanted = [series for series in message.series if series.ahead or not self.busy]
+        if wanted:
+            self.historian.ask(wanted, message.pane.id)
 
     @on(SeriesLoader.Learned)
     def learned(self) -> None:
@@ -280,6 +322,7 @@ class DebuggerScreen(Screen[None]):
 
     def action_go(self, way: str) -> None:
         """Move through time: `way` names a function of `navigation`."""
+        self._fills, self._moves = way == "next_event", True
         self.navigator.move(way)
 
     def action_digits(self) -> None:
@@ -340,6 +383,13 @@ class DebuggerScreen(Screen[None]):
         """Escape: restore a zoomed pane, else leave the chosen one. It never quits."""
         self.grid.back()
 
+    @on(events.DescendantFocus)
+    @on(events.DescendantBlur)
+    def hint(self) -> None:
+        """Another pane is chosen, or none: say what the keys do there."""
+        if self.whole and not self.busy:
+            self.query_one(HintLine).show(self.frame)
+
     # Selection.
 
     def choose(self, row: int) -> None:
@@ -347,13 +397,15 @@ class DebuggerScreen(Screen[None]):
         self.state.choose(row, self.frame.cell_of(row))
 
     def action_select(self, dx: int, dy: int) -> None:
-        """Move the cell cursor on the chosen pane, or on the stage."""
+        """Move the cell cursor on the chosen pane, or on the stage; on the map, go where an edge of it leads."""
         pane = self.grid.chosen_or_stage
         if pane.frame is None and not self.busy:
             self.show()  # of keys that come at once, this one goes on from where the others have led
-        row = pane.neighbour(dx, dy)
-        if row is not None and not self.busy:
-            self.choose(row)
+        target = pane.neighbour(dx, dy)
+        if isinstance(target, Moment):
+            self.navigator.go(target)
+        elif target is not None and not self.busy:
+            self.choose(target)
 
     @on(Pane.Chosen)
     async def chosen(self, message: Pane.Chosen) -> None:
@@ -483,9 +535,14 @@ class DebuggerScreen(Screen[None]):
 
     @at_rest
     def action_unwatch(self) -> None:
-        """Remove the chosen watch."""
-        if self.state.annotations.watches:
-            self.stops.unwatch(self.state.annotations.watches[self.state.watch])
+        """Remove the chosen watch; without one, compare, which the same key does elsewhere."""
+        watches = self.state.annotations.watches
+        if watches:
+            text = watches[self.state.watch]
+            self.stops.unwatch(text)
+            self.notify(f"No longer watched: {text}.", timeout=3, markup=False)
+        else:
+            self.action_compare()
 
     # What if.
 
@@ -546,6 +603,13 @@ class DebuggerScreen(Screen[None]):
                 self.what_if.undo(name)
 
     # Gradients and inference.
+
+    @on(Pane.Followed)
+    def followed(self, message: Pane.Followed) -> None:
+        """Select a scalar of a pane; backspace returns to the one that it was followed from."""
+        if not self.busy:
+            self.state.follow_from(self.frame.selected)
+            self.choose(message.row)
 
     def action_check_gradient(self) -> None:
         """Check the selected scalar against finite differences; one that was found there is chosen."""

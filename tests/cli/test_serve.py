@@ -208,10 +208,10 @@ async def test_in_a_browser_the_page_opens_a_key_steps_and_the_text_changes(tmp_
         (address,) = re.findall(r"http://127\.0\.0\.1:\d+/", said)
         async with browser(tmp_path / "profile") as page:
             await page.go(address)
-            before = await page.wait("Read me", "embed: the embedding")
+            before = await page.wait("Read me", "embed ─ two rows")
             await page.press("n")
-            after = await page.wait("embed_norm: rmsnorm")
-            assert "embed_norm: rmsnorm" not in before
+            after = await page.wait("embed_norm ─ scaled")
+            assert "embed_norm ─ scaled" not in before
             assert "Read me" in after
             await page.press(" ")
             await page.wait("And me")

@@ -233,11 +233,11 @@ def test_no_byte_of_it_reaches_the_terminal(data: Path) -> None:
     for step in range(1, 7):
         screen.press("]")
         at = screen.wait(f"step {step}", at)
-    for key, says in (("8", "Prediction"), ("5", "QKV"), ("2", "Program"), ("B", "Breakpoints")):
+    for key, says in (("8", "Prediction"), ("5", "QKV"), ("1", "Map"), ("B", "Breakpoints")):
         screen.press(key)
         at = screen.wait(says, at)
     screen.press("q")
-    at = screen.wait("Program", at)
+    at = screen.wait("Map", at)
     screen.press(":")
     at = screen.wait("step 500", at)
     screen.press("\x1b[200~token == '\u202e\x9d0;owned\x9c' +\x1b[201~\r")

@@ -1,102 +1,182 @@
-"""Signs in a real terminal without colour, and in one with few of them: the text and the way bars stand say enough."""
+"""Signs where colours are missing or few: in a real terminal, and in text. What colours are worth in each theme."""
 
 from __future__ import annotations
 
+import math
 import re
 import sys
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from functools import partial
+from itertools import combinations
 from pathlib import Path
 
 import pytest
-from rich.cells import cell_len
 
-from engine import Session
+from engine import Config, Session
 from engine.timeline.events import Moment, Phase
+from microgpt_tui.app import ThemedApp
 from microgpt_tui.debugger.frame import Focus, Frame
-from microgpt_tui.drawing.picture import Spot
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import heat
+from microgpt_tui.export.headless import screenshots
 from microgpt_tui.operations.registry import draw
+from microgpt_tui.panes.arrangement import Arrangement
+from microgpt_tui.screens.debugger import DebuggerScreen
+from microgpt_tui.storage.paths import CLIENT_FOLDER
 from tests.support.harness import SMALL
 from tests.support.terminal import needs_tmux, terminal
 
 DOCS = ["anna", "ben", "cleo"]
-STAGE = 54  # cells of the stage's picture at 120x36; more than its vectors need
+CONFIG = Config(n_layer=1, n_embd=16, n_head=2, block_size=4)
+SIGNS = re.compile(r"([+-]\d *){6}")  # cells of a map, with their sign and their tenths of the scale
 COLOUR = re.compile(r"[34]8;(2;\d+;\d+;\d+|5;\d+)")
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One cell of the terminal."""
-
-    text: str
-    reverse: bool
-
-
-def cells(line: str) -> list[Cell]:
-    """The cells of a line with escape sequences; the second half of a wide character is an empty one."""
-    found, reverse = [], False
-    for part in re.split(r"(\x1b\[[\d;]*m)", line):
-        if part.startswith("\x1b["):
-            for code in COLOUR.sub("colour", part[2:-1] or "0").split(";"):
-                reverse = code == "7" or (reverse and code not in ("0", "27"))
-            continue
-        for character in part.replace("\x0e", "").replace("\x0f", ""):
-            found += [Cell(character, reverse), *[Cell("", reverse)] * (cell_len(character) - 1)]
-    return found
-
-
 @needs_tmux
-@pytest.mark.parametrize("settings", [{"NO_COLOR": "1"}, {"COLORTERM": "", "TERM": "xterm-256color"}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"NO_COLOR": "1"},
+        {"COLORTERM": "", "TERM": "xterm-16color"},
+        {"COLORTERM": "", "TERM": "xterm-256color"},
+    ],
+)
 def test_signs_can_be_read(settings: dict[str, str], tmp_path: Path) -> None:
     data, root = tmp_path / "names.txt", Path(__file__).resolve().parents[2]
     data.write_text("\n".join(DOCS))
     small = f"--n-layer {SMALL.n_layer} --n-embd {SMALL.n_embd} --n-head {SMALL.n_head} --block-size {SMALL.block_size}"
     command = [sys.executable, "-m", "microgpt_tui", "--data", str(data), *small.split(), "--seed", str(SMALL.seed)]
+    few = settings.get("TERM") != "xterm-256color"
     with terminal(command, cwd=root, **settings, XDG_CONFIG_HOME=str(tmp_path)) as running:
         running.wait("embed")
-        running.press("n")
-        running.wait("event 2/", *(f"│ {text}" for text, _ in strips(frame_of(Phase.FORWARD, 1))))
-        colours = set(COLOUR.findall(screen := running.screen(styles=True)))
-        grey = {c for c in colours if c.startswith("2;") and len(set(c.split(";")[1:])) == 1}
-        assert colours
-        assert colours == grey if "NO_COLOR" in settings else all(c.startswith("5;") for c in colours)
-        assert signs_of_strips(screen) == {True, False}
-        running.press("f", "f")
+        running.press("n", "f", "f")
         running.wait("UPDATE")
-        running.wait(lambda shown: signs_of_maps(shown) == {"+", "-"})
+        running.wait(lambda shown: bool(SIGNS.search(shown)) == few)
+        colours = set(COLOUR.findall(running.screen(styles=True)))
+        grey = {c for c in colours if c.startswith("2;") and len(set(c.split(";")[1:])) == 1}
+        if "NO_COLOR" in settings:
+            assert colours == grey != set()
+        else:
+            assert all(c.startswith("5;") for c in colours)
 
 
-def frame_of(phase: Phase, index: int) -> Frame:
-    """The same moment in a run of our own."""
+async def test_a_picture_without_a_terminal_has_all_colours_unless_it_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
     run = Session(SMALL, DOCS)
-    run.seek(Moment(0, phase))
-    run.seek(Moment(0, phase, run.program.stretches(phase)[index].last))
-    return Frame(run.view(), Focus(run.moment))
+    run.seek(Moment(0, Phase.UPDATE))
+
+    async def page(screen: DebuggerScreen) -> AsyncIterator[str]:
+        yield "update"
+
+    for signs in (False, True):
+        make = partial(DebuggerScreen, run, arrangement=Arrangement())
+        (picture,) = await screenshots(make, page, (120, 36), "microgpt-dark", signs)
+        assert bool(SIGNS.search(picture.txt())) == signs
 
 
-def strips(frame: Frame) -> list[tuple[str, list[Spot]]]:
-    """The bars of the vectors on the stage, as text, and the numbers that they stand for."""
-    lines = [line for line in draw(frame, STAGE, 25).lines if len(line.spots) == SMALL.n_embd]
-    return [("".join(s.text for s in line.segments).split("  ")[0], line.spots) for line in lines]
+async def test_a_browser_has_all_colours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert ThemedApp().few_colours
+    monkeypatch.setenv(CLIENT_FOLDER, str(tmp_path))
+    assert not ThemedApp().few_colours
 
 
-def signs_of_strips(screen: str) -> set[bool]:
-    """Whether numbers in bars are negative; each bar hangs if its number is, and stands if it is not."""
-    frame, seen = frame_of(Phase.FORWARD, 1), set()
-    rows = [cells(line) for line in screen.splitlines()]
-    for text, spots in strips(frame):
-        row = next(row for row in rows if f"│ {text}" in "".join(cell.text for cell in row))
-        start = "".join(cell.text for cell in row).index(f"│ {text}") + 2
-        for x, _, target in spots:
-            assert isinstance(target, int)
-            value = frame.value(target)
-            assert value is not None
-            assert row[start + x].reverse == (value < 0), (text, value)
-            seen.add(value < 0)
-    return seen
+@pytest.mark.parametrize("height", [16, 26])
+def test_without_colours_every_cell_of_a_weight_has_its_sign(height: int) -> None:
+    run = Session(CONFIG, DOCS)
+    event = next(e for e in run.program.stretches(Phase.FORWARD) if e.kind == "linear" and len(e.rows) > 2 * height)
+    run.seek(Moment(0, Phase.FORWARD, event.last))
+    frame = Frame(run.view(), Focus(run.moment))
+    theme.few_colours(True)
+    picture = draw(frame, 60, height)
+    weights = set(event.operands["w"].ravel().tolist())
+    seen = set()
+    for line in picture.lines:
+        text = "".join(segment.text for segment in line.segments)
+        for x, end, target in line.spots:
+            if isinstance(target, int) and target in weights and target != frame.selected:
+                value = frame.value(target)
+                assert text[x:end].strip()[:1] in ("0" if not value else "+" if value > 0 else "-"), (text, x)
+                seen.add(target)
+    assert len(seen) > 8 * CONFIG.n_embd  # whole rows of them, lit and fainter
 
 
-def signs_of_maps(screen: str) -> set[str]:
-    """The signs in the first map of the update, as they stand on the screen."""
-    picture = draw(frame_of(Phase.UPDATE, 0), 118, 16)
-    body = [line.rstrip() for line in picture.text().splitlines()[1:4]]
-    return {c for line in body if line in screen for c in line if c in "+-"}
+def test_a_fainter_cell_says_the_same_in_characters() -> None:
+    theme.few_colours(True)
+    for value in (-1.0, -0.4, 0.0, 0.02, 0.7, 1.0):
+        for size in (1, 2, 3):
+            (lit, style), (faint, other) = (heat(value, True, 1.0, size, lit) for lit in (True, False))
+            assert lit == faint
+            assert lit.strip()
+            assert style is not None
+            assert other is not None
+            assert style.bgcolor is None is other.bgcolor
+
+
+MEANINGS = {
+    "forward": lambda c: c.phases[0],
+    "backward": lambda c: c.phases[1],
+    "update": lambda c: c.phases[2],
+    "here": lambda c: c.now,
+    "target": lambda c: c.target,
+    "plus": lambda c: c.plus,
+    "minus": lambda c: c.minus,
+    "warning": lambda c: c.warning,
+}
+ALIKE = {("forward", "target")}  # both green: what is to come out; the target has its sign ◎
+
+
+@pytest.mark.parametrize("colours", theme.THEMES.values(), ids=theme.THEMES)
+def test_everything_written_can_be_read(colours: theme.Colours) -> None:
+    texts = [
+        colours.text,
+        colours.strong,
+        colours.dim,
+        colours.done,
+        colours.now,
+        *(of(colours) for of in MEANINGS.values()),
+    ]
+    for back in (colours.background, colours.panel):
+        assert {text: theme.contrast(text, back) for text in texts if theme.contrast(text, back) < 4.5} == {}
+        assert theme.contrast(colours.faint, back) >= 3
+        assert theme.contrast(colours.border, back) >= 3
+    assert theme.contrast(colours.text, colours.ran) >= 4.5
+    assert theme.contrast(colours.strong, colours.at_work) >= 4.5
+    assert theme.contrast("#000000", colours.marker) >= 4.5
+
+
+@pytest.mark.parametrize("name", theme.THEMES)
+def test_text_on_the_colour_of_a_value_can_be_read(name: str) -> None:
+    theme.use(name)
+    styles = [*theme.HEAT_PLUS, *theme.HEAT_MINUS, *theme.FADED_PLUS, *theme.FADED_MINUS, theme.HERE_CELL, theme.NOW]
+    styles += [theme.CURSOR, *theme.PHASES.values()]
+    for style in styles:
+        assert style.color is not None
+        assert style.bgcolor is not None
+        assert theme.contrast(style.color.name, style.bgcolor.name) >= 4.5, style
+
+
+@pytest.mark.parametrize("colours", theme.THEMES.values(), ids=theme.THEMES)
+def test_no_two_meanings_share_a_colour(colours: theme.Colours) -> None:
+    named = {name: of(colours) for name, of in MEANINGS.items()}
+    assert len(set(named.values())) == len(named)
+    for one, other in combinations(named, 2):
+        if (one, other) not in ALIKE:
+            assert distance(named[one], named[other]) > 25, (one, other)
+    assert distance(colours.marker, colours.plus) > 25
+    assert distance(colours.marker, colours.ramp_plus[1]) > 25
+
+
+def distance(one: str, other: str) -> float:
+    """How different two colours look: 2 can hardly be seen, 100 is black and white. Source: CIE 1976 L*a*b*."""
+    return math.dist(_lab(one), _lab(other))
+
+
+def _lab(colour: str) -> tuple[float, float, float]:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    x = (0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.9505
+    y = 0.2126 * r + 0.7152 * g + 0.0722 * b
+    z = (0.0193 * r + 0.1192 * g + 0.9505 * b) / 1.089
+    x, y, z = (c ** (1 / 3) if c > 0.008856 else 7.787 * c + 16 / 116 for c in (x, y, z))
+    return 116 * y - 16, 500 * (x - y), 200 * (y - z)

@@ -269,7 +269,7 @@ async def test_the_beam_is_the_engines_and_follows_the_walk() -> None:
             sampler = Sampler(run().recording, run().loops, run().workspace.params)
             expected = beam(sampler, run().tokenizer, WIDTH, 0.5, prefix)
             assert state(pilot).beam == expected
-            assert f"{expected[0].prob:.5f}" in text(pilot)
+            assert f"{100 * expected[0].prob:.4f} %" in text(pilot)
         await pilot.press("b")
         assert "head 0" in text(pilot)
 

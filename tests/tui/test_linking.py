@@ -36,7 +36,7 @@ PLACES = {
     Phase.UPDATE: ("layer0.attn_wq", None, None),
 }
 OVER_OTHERS = {  # panes without a place in the layout of a phase; they come up when they are called
-    Phase.FORWARD: ("residual", "adam"),
+    Phase.FORWARD: ("residual", "adam", "qkv"),
     Phase.BACKWARD: ("qkv", "attention", "prediction"),
     Phase.UPDATE: ("gradients", "training"),
 }
@@ -242,8 +242,7 @@ async def follows(pilot: Pilot[None], target: Hashable) -> None:
     else:
         assert frame.selected == target
         inspector = here.query_one("#inspector", Pane)
-        heading = Inspector("x").draw(frame, 58, 20).text()
-        assert heading.startswith(frame.explain.name(frame.selected)[:40])
+        assert frame.explain.name(frame.selected) in Inspector("x").heading(frame)
         assert (
             not inspector.display or inspector.picture.text() == inspector.draw(frame, *inspector.content_size).text()
         )

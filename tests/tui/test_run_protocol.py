@@ -224,6 +224,9 @@ class HandView(View):
         moved = self.moved(self.program.parameters[name]).all()
         return Norms(1.0, RATE, 1.0) if moved else None
 
+    def first_parameters(self, name: str) -> Floats:
+        return self._start[self.program.parameters[name]]
+
     def norms_before(self, name: str, first: int = 0) -> Floats:
         del name
         return np.ones((self.moment.step - first, 3))
@@ -255,6 +258,11 @@ class HandExplainer(Explainer):
             return []
         slope, grad = local(view.passed_values, source, row), float(view._grads[source])
         return [Term(at + 1, source, slope, grad, slope * grad, 0.0, slope * grad)]
+
+    def local_gradient(self, user: int, child: int) -> float | None:
+        if child not in CHILDREN.get(user, []) or child == HALF or not self._view.data(rows_of(user)).known[0]:
+            return None
+        return local(self._view.passed_values, user, child)
 
     def planned(self, row: int) -> int:
         return int(row not in (HALF, LOSS))
@@ -398,9 +406,9 @@ def test_the_inspector_shows_three_children_and_what_each_is_handed() -> None:
     frame = at(Moment(0, Phase.BACKWARD, 4), row=Y)
     words = drawn(Inspector, frame)
     assert "w[0] · w[1] · b" in words
-    assert "made from (3)" in words
+    assert "made of 3" in words
     words = drawn(Inspector, at(Moment(0, Phase.BACKWARD, 4), row=1))
-    assert "via y" in words
+    assert "terms, by y" in words
     assert "+6.0000 · +0.5000 = +3.0000" in words
 
 
@@ -413,7 +421,7 @@ def test_the_update_is_drawn_from_its_terms() -> None:
     assert title_of(frame) == "SGD on w"
     assert "Adam" not in " ".join([*sentences(frame), stage, drawn(Inspector, frame)])
     optimizer = next(spec.kind for spec in PANES if spec.id == "adam")
-    assert optimizer("p").heading(frame) == "SGD ─ w[1]"
+    assert optimizer("p").heading(frame) == "One weight ─ w[1]"
     assert "p − 0.25·g" in drawn(optimizer, frame)
 
 

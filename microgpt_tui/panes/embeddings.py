@@ -1,0 +1,201 @@
+"""The embedding matrices in two dimensions: each row is a point, on axes that stay the same through the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from rich.cells import cell_len
+from rich.style import Style
+
+from engine.explain.principal_axes import nearest_rows
+from engine.model.recording import Floats
+from microgpt_tui.debugger.embedding_axes import Plane, embedding_matrices, plane_of, planes_ahead
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.debugger.series import Series
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.grid import Grid
+from microgpt_tui.drawing.numbers import number, plain
+from microgpt_tui.drawing.picture import Picture, beside
+from microgpt_tui.panes.base import Pane, says
+
+NEAREST = 6  # rows that are named as the nearest ones
+FIRST_SHARE = 0.6  # of the width, for the first of two planes
+MARGIN = 1.08
+AROUND = [  # places beside one that is taken, the nearest first; a line is as high as two columns are wide
+    (dx, dy) for _, dx, dy in sorted((dx * dx + 4 * dy * dy, dx, dy) for dx in range(-16, 17) for dy in range(-8, 9))
+]
+
+
+class Embeddings(Pane):
+    """Letters and positions as points. What the present position reads is marked, and its target."""
+
+    TITLE = "Embeddings"
+
+    def heading(self, frame: Frame) -> str:
+        return f"{self.TITLE} ─ {', '.join(embedding_matrices(frame.program.specs))}"
+
+    def series(self, frame: Frame, width: int, height: int) -> Sequence[Series[Any]]:
+        del width, height
+        return (planes_ahead(frame.view, frame.around.past),)
+
+    def draw(self, frame: Frame, width: int, height: int) -> Picture:
+        names = embedding_matrices(frame.program.specs)
+        if not names:
+            return says(Picture(), "This model has no embedding matrix.", width, height)
+        (ahead,) = self.series(frame, width, height)
+        found: Mapping[str, Plane] | None = next(iter(ahead.known.values()), None)
+        foot = _axes_note(ahead, found)
+        lines = height - 2
+        rooms = [width] if len(names) == 1 else [int(width * FIRST_SHARE)]
+        rooms += [(width - sum(rooms)) // max(1, len(names) - 1) - 2] * (len(names) - 1)
+        picture = Picture()
+        for name, room in zip(names, rooms, strict=True):
+            first = frame.view.first_parameters(name)
+            plane = found[name] if found else plane_of(first, first)
+            drawn = _plane(frame, name, plane, room, lines)
+            picture = beside(picture, drawn) if picture.lines else drawn
+        picture.line().most(_nearest_words(frame, names, width), width, theme.TEXT)
+        picture.line().most(foot, width, theme.DIM)
+        return picture
+
+
+def _axes_note(ahead: Series[Any], found: Mapping[str, Plane] | None) -> str:
+    """Which axes these are."""
+    steps = [step + 1 for step in (*ahead.known, *ahead.missing)]
+    if not steps:
+        return "Axes: principal components at the start of the run."
+    if found:
+        return f"Axes: principal components after step {steps[0]:,}, the same at every moment."
+    if ahead.missing:
+        return f"Axes: of the start, until a copy of this run has come to step {steps[0]:,}."
+    return f"Axes: principal components at the start; the run does not get to step {steps[0]:,}."
+
+
+def _here(frame: Frame, name: str) -> tuple[int | None, int | None]:
+    """The row of a matrix that the present position reads, and that of the token to come; None without a position."""
+    pos = frame.stretch.pos
+    if pos is None:
+        return None, None
+    if frame.program.specs[name].tokens:
+        return frame.program.inputs[pos], frame.program.targets[pos]
+    return pos, None
+
+
+def _selected(frame: Frame, name: str) -> tuple[int, int] | None:
+    """The row and the column of the selected number, if it is one of this matrix."""
+    place = frame.program.parameter_of(frame.selected)
+    if place is None or place[0] != name or len(place[1]) != 2:
+        return None
+    return place[1][0], place[1][1]
+
+
+def _label(frame: Frame, name: str, row: int) -> str:
+    return frame.token_name(row) if frame.program.specs[name].tokens else str(row)
+
+
+def _nearest_words(frame: Frame, names: Sequence[str], width: int) -> str:
+    """What is nearest to the selected row, else to the one that is read, in all dimensions."""
+    chosen = [(name, place[0]) for name in names if (place := _selected(frame, name))]
+    read = [(name, row) for name in names if (row := _here(frame, name)[0]) is not None]
+    if not (chosen or read):
+        return ""
+    name, row = (chosen or read)[0]
+    matrix = frame.data(frame.program.parameters[name]).values
+    near = nearest_rows(matrix, row, NEAREST)
+    said = f"nearest to {_label(frame, name, row)} in all {matrix.shape[1]} dimensions:"
+    for other, distance in near:
+        further = f"{said}  {_label(frame, name, other)} {plain(distance)}"
+        if cell_len(further) > width:
+            break
+        said = further
+    return said
+
+
+def _plane(frame: Frame, name: str, plane: Plane, width: int, height: int) -> Picture:
+    """One matrix: what it is, its points, how far the axes reach."""
+    rows = frame.program.parameters[name]
+    matrix = frame.data(rows).values
+    picture, grid = Picture(), Grid(max(width, 1), max(height - 3, 1))
+    line = picture.line().most(name, width, theme.STRONG)
+    line.most(f"  {rows.shape[0]:,}×{rows.shape[1]:,}", width - line.width, theme.DIM)
+    if not np.isfinite(matrix).all():
+        return says(picture, "Not every number of it is finite.", width, height - 1)
+    share = f"{100 * plane.axes.share(matrix):.1f} %"
+    full, short = (
+        f"2 of {rows.shape[1]} dimensions, {share} of the variance",
+        f"2 of {rows.shape[1]}: {share} of variance",
+    )
+    picture.line().most(full if len(full) <= width else short, width, theme.TEXT)
+    left_out = _points(frame, name, plane, matrix, grid)
+    picture.below(grid.picture())
+    (left, low), (right, high) = (limit.tolist() for limit in (plane.low, plane.high))
+    said = f"→ {number(left, 3)} to {number(right, 3)}  ↑ {number(low, 3)} to {number(high, 3)}"
+    line = picture.line().most(said, width, theme.DIM)
+    if left_out:
+        line.most(f"  no room for {left_out:,}", width - line.width, theme.DIM)
+    return picture
+
+
+def _unit(plane: Plane, grid: Grid) -> float:
+    """How much a line is high, and two columns are wide."""
+    lines, columns = max(grid.height - 1, 1), max(grid.width - 1, 1) / 2
+    across, up = (plane.high - plane.low).tolist()
+    return MARGIN * max(across / columns, up / lines) or 1.0
+
+
+def _points(frame: Frame, name: str, plane: Plane, matrix: Floats, grid: Grid) -> int:
+    """Draw the cross of the axes and all points; how many had no room."""
+    unit, rows = _unit(plane, grid), frame.program.parameters[name]
+    middle = (plane.low + plane.high) / 2
+
+    def cell(point: Floats) -> tuple[int, int]:
+        right, up = ((point - middle) / unit).tolist()
+        return round((grid.width - 1) / 2 + 2 * right), round((grid.height - 1) / 2 - up)
+
+    centre_x, centre_y = cell(np.zeros(2))  # the mean of the rows from which the axes come
+    grid.across(0, grid.width - 1, centre_y, theme.FAINT)
+    grid.down(centre_x, 0, grid.height - 1, theme.FAINT)
+    selected, taken, left_out = _selected(frame, name), set[tuple[int, int]](), 0
+    at = plane.axes.project(matrix)
+    for row in _order(frame, name, len(matrix)):
+        label, style = _look(frame, name, row)
+        there = cell(at[row])
+        x, y = min(max(there[0], 0), grid.width - 1), min(max(there[1], 0), grid.height - 1)
+        for dx, dy in AROUND:
+            mark = "~" if (x + dx, y + dy) != there else ""
+            size = cell_len(mark + label)
+            place = x + dx - (size - 1) // 2, y + dy
+            cells = {(place[0] + i, place[1]) for i in range(size)}
+            if 0 <= place[0] <= grid.width - size and 0 <= place[1] < grid.height and not cells & taken:
+                taken |= cells | {(place[0] - 1, place[1]), (place[0] + size, place[1])}
+                target = int(rows[row, selected[1] if selected else 0])
+                grid.text(*place, mark + label, style, target)
+                break
+        else:
+            left_out += 1
+    return left_out
+
+
+def _order(frame: Frame, name: str, count: int) -> Iterator[int]:
+    """The rows, those first that must stand at their very places."""
+    selected = _selected(frame, name)
+    first = [row for row in (*_here(frame, name), selected and selected[0]) if row is not None]
+    yield from dict.fromkeys((*first, *range(count)))
+
+
+def _look(frame: Frame, name: str, row: int) -> tuple[str, Style]:
+    """How a row is written, and in which style: here, target, selected, of this document, others."""
+    read, target = _here(frame, name)
+    selected, program = _selected(frame, name), frame.program
+    tokens = frame.program.specs[name].tokens
+    label = ("◎" if row == target else "") + _label(frame, name, row)
+    if row == read:
+        return f"[{label}]", theme.NOW
+    if selected is not None and row == selected[0]:
+        return label, theme.CURSOR
+    if row == target:
+        return label, theme.TARGET
+    used = row in program.tokens if tokens else row < program.n
+    return label, theme.STRONG if used else theme.DIM

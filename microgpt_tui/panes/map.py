@@ -1,0 +1,259 @@
+"""The network as a picture, bottom to top: what is computed, with its norm, what is at work, and what is to come."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.timeline.events import Moment, Phase, StepProgram
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.debugger.navigation import at_position
+from microgpt_tui.debugger.network import Node, network_of
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import window
+from microgpt_tui.drawing.numbers import plain
+from microgpt_tui.drawing.picture import Line, Picture, measured
+from microgpt_tui.panes.base import Pane
+from microgpt_tui.panes.map_lines import WAYS, MapLine, MapState, map_lines, stem, taken_rows
+from microgpt_tui.panes.map_update import matrices, whole_update
+from microgpt_tui.panes.map_zoomed import whole_network
+from microgpt_tui.panes.tokens import DONE, HERE
+
+WIDE = 60  # columns from which on the tensors themselves are drawn
+POSITION = 4  # columns of a position below the network
+
+
+class Map(Pane):
+    """The tensors of one position along the residual stream; in the update the parameter matrices.
+
+    The keys walk its edges, and go where they lead at once: up to what a tensor feeds, down to what feeds it, sideways
+    to the next head, to what is made of the same, or along the stream.
+    """
+
+    TITLE = "Map"
+
+    def heading(self, frame: Frame) -> str:
+        if frame.phase is Phase.UPDATE:
+            return "Matrices ─ how far"
+        state = MapState(frame)
+        if frame.stretch.is_parameter:
+            return f"Map ─ {state.sign}{frame.stretch.name.split('.')[-1]} ─ {state.measure}"
+        where = f" ─ pos {frame.pos} {frame.token(frame.pos)}" if frame.program.n else ""
+        return f"Map{where}  {state.measure}"
+
+    def draw(self, frame: Frame, width: int, height: int) -> Picture:
+        if frame.phase is Phase.UPDATE:
+            return whole_update(frame, width) if width >= WIDE else matrices(frame, width, height)
+        if width >= WIDE:
+            return whole_network(frame, width, height)
+        return _column(frame, width, height)
+
+    def tooltip_for(self, target: Hashable) -> str | None:
+        """The shape, the norm and the line of the model of a tensor."""
+        frame = self.frame
+        if not isinstance(target, Moment) or frame is None or frame.phase is Phase.UPDATE:
+            return super().tooltip_for(target)
+        event = frame.program.stretch_at(target)
+        state = MapState(frame)
+        if state.network.find(event.place) is None:
+            return None
+        where = "".join(f", {what} {n}" for what, n in (("layer", event.layer), ("head", event.head)) if n is not None)
+        size = f"{event.rows.size} number{'s' if event.rows.size > 1 else ''}"
+        norm = f"{state.measure} {plain(state.norms.get(event.place))}"
+        matrix = f" · {event.matrix}" if event.matrix else ""
+        return f"{state.sign}{event.name}{where} · {size} · {norm}{matrix} · {frame.view.source(event).label}"
+
+    def neighbour(self, dx: int, dy: int) -> Moment | None:
+        """Where an edge from the tensor at work leads, in a direction."""
+        frame = self.frame
+        if frame is None:
+            return None
+        here = frame.stretch
+        if here.is_parameter:
+            return _next_matrix(frame, dy or dx)
+        network = network_of(frame.program, frame.pos)
+        edge = network.above if dy < 0 else network.below
+        key = network.sibling(here, dx) if dx else edge(here, frame.where.head)
+        return None if key is None else frame.ends[key]
+
+
+def _next_matrix(frame: Frame, way: int) -> Moment | None:
+    """The matrix before or after the one at work, in this phase."""
+    each = [s for s in frame.program.stretches(frame.phase) if s.is_parameter]
+    at = each.index(frame.stretch) + way
+    return Moment(frame.moment.step, frame.phase, each[at].last) if 0 <= at < len(each) else None
+
+
+# One column.
+
+
+def _column(frame: Frame, width: int, height: int) -> Picture:
+    """Names and norms, and the positions below."""
+    state = MapState(frame)
+    below = positions(frame, width)
+    ways = [(way, rows) for way in WAYS[:-1] for rows in ([Line(), *below], below)]
+    for way, rows in (*ways, (WAYS[-2], below[::2]), (WAYS[-1], below)):
+        lines = map_lines(state, way)
+        if len(lines) + 1 + len(rows) <= height:
+            break
+    picture = Picture()
+    for line in reversed(lines):
+        if line.nodes and state.holds(line.nodes):
+            picture.focus = picture.height
+        _column_line(picture.line(" "), state, line, width - 1)
+    _taken(picture.line(" "), state, width - 1)
+    picture.lines += rows
+    return picture
+
+
+def _column_line(drawn: Line, state: MapState, line: MapLine, width: int) -> None:
+    drawn.extend(stem(state, line, 2))
+    drawn.add(f" {line.title}" if line.title else " ", theme.DIM)
+    if not line.nodes:
+        return
+    if line.layer is not None and line.folded:
+        _folded_layer(drawn, state, line, width)
+        return
+    node = line.nodes[-1]
+    if len(line.nodes) > 1 and not line.folded:
+        for beside in line.nodes:
+            drawn.add(state.label(beside), state.style(beside), state.target(beside)).add(" ")
+        _kept(drawn, state, line.nodes, width - drawn.width)
+    elif len(node.events) > 1 and not line.folded:
+        _heads(drawn, state, node, width - drawn.width)
+    else:
+        style = state.style(node)
+        number = plain(state.norm(node)) if state.all_done(node) else plain(None)
+        room = width - drawn.width - len(number) - 1
+        label = state.label(node)
+        drawn.most(label, room, style, state.target(node))
+        note = f" L{node.layer}" if state.is_added(node) and state.many_layers else f" {node.size}"
+        told = node.size not in (1, state.network.spine_size) or note.startswith(" L")
+        if told and measured(label + note)[1] <= room:
+            drawn.add(note, theme.DIM)
+        drawn.to(width - len(number))
+        drawn.add(number, theme.NEW if style is theme.NOW else theme.TEXT if number != "·" else theme.FAINT)
+
+
+def _folded_layer(drawn: Line, state: MapState, line: MapLine, width: int) -> None:
+    """A layer in one line: its number, and the norms of what its branches add to the stream."""
+    network = state.network
+    ends = [branch for branch in network.branches if network.nodes[branch.end] in line.nodes]
+    done = state.all_done(line.nodes[-1])
+    target = state.target(line.nodes[-1])
+    drawn.add(f"layer {line.layer}", theme.TEXT if done else theme.DIM, target)
+    for branch in ends:
+        added = network.nodes[max(place for place in network.nodes[branch.end].reads if place in branch.members)]
+        norm = state.norm(added)
+        text = plain(None) if norm is None else f"{norm:.2f}"
+        if drawn.width + len(text) + 1 <= width:
+            drawn.add(f" {text}", theme.TEXT if done else theme.FAINT, target)
+
+
+def _heads(drawn: Line, state: MapState, node: Node, width: int) -> None:
+    """The heads of a tensor, by their numbers: as `h0 h1`, `h0 1` or `h01`, whichever fits beside every name."""
+    events, n = node.events, len(node.events)
+    others = [len(other.label) for other in state.network.nodes if len(other.events) == n]
+    room = width - max(others) - len("∂ ")  # as much in every phase
+    text, gap = next(((text, gap) for text, gap, size in ((2, 1, 3 * n - 1), (1, 1, 2 * n)) if size <= room), (1, 0))
+    drawn.add(state.label(node), state.style(node), state.target(node)).add(" ")
+    first, last = 0, n
+    if not gap and n + 1 > room:
+        first, last = window(n, max(1, room - 1), next((i for i, e in enumerate(events) if state.is_here(e)), 0))
+    else:
+        drawn.to(drawn.width + width - measured(state.label(node))[1] - 1 - (1 + n * text + (n - 1) * gap - (text > 1)))
+    for i, event in enumerate(events[first:last]):
+        name = f"{event.head}" if event.head is None or event.head < 10 else f"{event.head % 10}"
+        drawn.add(" " * (gap if i else 0) + ("h" if text == 1 and not i else ""), theme.DIM)
+        drawn.add(f"h{name}" if text > 1 else name, state.style(node, event), state.target(node, event))
+
+
+def _kept(drawn: Line, state: MapState, nodes: tuple[Node, ...], width: int) -> None:
+    """Of which earlier positions keys and values are kept: their tokens if they fit, else how many."""
+    if not any(node in state.network.kept for node in nodes):
+        return
+    frame = state.frame
+    tokens = " ".join(frame.token(pos) for pos in range(frame.pos))
+    for text in (f"◂kept {tokens}", f"◂ {tokens}", f"◂kept {frame.pos}", f"◂ {frame.pos}"):
+        if measured(text)[1] <= width:
+            drawn.add(text, theme.DIM)
+            return
+
+
+def _taken(drawn: Line, state: MapState, width: int) -> None:
+    """The rows of parameter matrices that the first tensor is made of."""
+    node = state.network.nodes[0]
+    drawn.add("┗", state.lit if state.all_done(node) else theme.FAINT).add(" ")
+    drawn.most(taken_rows(state, node), width - drawn.width, theme.NEW if state.uses_it(node) else theme.DIM)
+
+
+# Positions.
+
+_ends: WeakKeyDictionary[StepProgram, dict[Phase, list[npt.NDArray[np.int64]]]] = WeakKeyDictionary()
+
+
+def _ends_by_position(program: StepProgram, phase: Phase) -> list[npt.NDArray[np.int64]]:
+    """For every position, the ticks at which its events of a phase are over, in order; found once a step."""
+    found = _ends.setdefault(program, {})
+    if phase not in found:
+        ends: list[list[int]] = [[] for _ in range(program.n)]
+        for stretch in program.stretches(phase):
+            if stretch.pos is not None:
+                ends[stretch.pos].append(stretch.last)
+        found[phase] = [np.array(each) for each in ends]
+    return found[phase]
+
+
+def positions(frame: Frame, width: int) -> list[Line]:
+    """The tokens, the loss of each where it is known, and how far each position is, in thirds, if there are any."""
+    program, here = frame.program, frame.stretch.pos
+    if not program.n:
+        return []
+    first, last = window(program.n, max(1, (width - 6) // POSITION), frame.pos)
+    labels = "pos‹" if first else "pos ", "loss", "done"
+    names, losses, thirds = (Line().add(f" {label}", theme.DIM) for label in labels)
+    lit = theme.PHASE_TEXT[frame.phase]
+    known = _losses(frame, first, last)
+    for pos, ends in enumerate(_ends_by_position(program, frame.phase)[first:last], first):
+        target = at_position(program, frame.stretch, pos)
+        names.add(" ").fit(frame.token(pos), 3, theme.NEW if pos == here else theme.TEXT, target, right=True)
+        value = known.get(pos)
+        losses.add(" ").fit(_three(value), 3, theme.FAINT if value is None else theme.TEXT, target, right=True)
+        over = int(np.searchsorted(ends, frame.moment.tick, side="right"))
+        full = 3 * over // max(len(ends), 1)
+        thirds.add(" ")
+        if pos == here and full < 3:
+            thirds.add(DONE * full, lit, target).add(HERE, theme.NEW, target).add("·" * (2 - full), theme.FAINT, target)
+        else:
+            thirds.add(DONE * full, theme.NEW if pos == here else lit, target)
+            thirds.add("·" * (3 - full), theme.FAINT, target)
+    if last < program.n:
+        names.add("›", theme.DIM)
+    return [names, losses, thirds]
+
+
+def _three(loss: float | None) -> str:
+    """A loss in three characters."""
+    if loss is None:
+        return "·"
+    if not abs(loss) < 999.5:
+        return f"{loss:.0e}".replace("e+0", "e").replace("e+", "e")
+    return f"{loss:.1f}".removeprefix("-") if abs(loss) < 9.95 else f"{loss:.0f}"
+
+
+def _losses(frame: Frame, first: int, last: int) -> dict[int, float]:
+    """The losses of some positions as far as they are known: what each ends with, if that is a single number."""
+    nodes = reversed(network_of(frame.program, first).nodes)
+    key = next((node.event.place for node in nodes if node.event.pos is not None), None)
+    if key is None:
+        return {}
+    tensors, (name, _, layer, head) = frame.program.tensors, key
+    rows = np.concatenate([tensors[name, pos, layer, head] for pos in range(first, last)])
+    if len(rows) != last - first:
+        return {}
+    reading = frame.view.data(rows)
+    values = zip(range(first, last), reading.values.tolist(), reading.known.tolist(), strict=True)
+    return {pos: value for pos, value, known in values if known}

@@ -1,0 +1,128 @@
+"""The parameter matrices in the update: moved, at work, to come, and how large each step is beside the weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+from rich.style import Style
+
+from engine.timeline.events import Event, Moment, Phase
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import bar
+from microgpt_tui.drawing.numbers import plain
+from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.panes.tokens import DONE, TO_COME
+
+AT_WORK = "▸"
+SHARE, FIGURE = 8, 10  # columns of a share in percent, of a norm
+
+
+def matrices(frame: Frame, width: int, height: int) -> Picture:
+    """Every matrix on a line of its own, those of a layer below its number."""
+    picture, stretches = Picture(), frame.program.stretches(Phase.UPDATE)
+    shares = _step_shares(frame)
+    scale = _round_scale(shares.values())
+    gaps = height >= 2 * (len(stretches) + len({s.layer for s in stretches} - {None})) + 3
+    names = max(len(_short(s)) for s in stretches)
+    layer: int | None = None
+    for stretch in stretches:
+        if gaps:
+            picture.line()
+        if stretch.layer not in (layer, None):
+            picture.line().add(f"   layer {stretch.layer}", theme.DIM)
+            if gaps:
+                picture.line()
+        layer = stretch.layer
+        if stretch is frame.stretch:
+            picture.focus = picture.height
+        line = picture.line(" ")
+        _name(frame, line, stretch, _short(stretch), names)
+        _share(line, shares.get(stretch.name), scale, width - 1)
+    if height >= picture.height + 3:
+        picture.lines += [Line() for _ in range(height - picture.height - 2)]
+        picture.line().most(" |step| as % of |weight|", width, theme.DIM)
+        picture.line().add(" click one to go there", theme.DIM)
+    return picture
+
+
+def whole_update(frame: Frame, width: int) -> Picture:
+    """The same with shapes, and the norms of the gradient, of the step and of the weights before it."""
+    picture, stretches = Picture(), frame.program.stretches(Phase.UPDATE)
+    shares = _step_shares(frame)
+    scale = _round_scale(shares.values())
+    names = max(len(s.name) for s in stretches)
+    head = picture.line(" ").fit("", names + 3).fit("shape", FIGURE, theme.DIM, right=True)
+    for word in ("|gradient|", "|step|", "|weight|"):
+        head.fit(word, FIGURE + 1, theme.DIM, right=True)
+    head.add("  step/weight", theme.DIM)
+    for stretch in stretches:
+        if stretch is frame.stretch:
+            picture.focus = picture.height
+        line = picture.line(" ")
+        _name(frame, line, stretch, stretch.name, names)
+        line.fit("×".join(map(str, stretch.shape)), FIGURE, theme.DIM, right=True)
+        norms = frame.view.norms(stretch.name)
+        for figure in (None, None, None) if norms is None else (norms.gradient, norms.update, norms.weight):
+            style = theme.FAINT if figure is None else theme.TEXT
+            line.fit(plain(figure), FIGURE + 1, style, right=True)
+        _share(line, shares.get(stretch.name), scale, min(width - 1, line.width + SHARE + 40))
+    picture.line()
+    moved = sum(s.rows.size for s in stretches if s.last <= frame.moment.tick)
+    total = frame.program.n_params
+    rate = frame.view.config.learning_rate_at(frame.moment.step)
+    picture.line(" ").add(f"{moved:,} of {total:,} parameters have moved; rate {rate:.4g}", theme.DIM)
+    return picture
+
+
+def _step_shares(frame: Frame) -> dict[str, float]:
+    """The norm of the step as a share of that of the weights before it, for every matrix that is moved, in percent."""
+    found = {}
+    for stretch in frame.program.stretches(Phase.UPDATE):
+        norms = frame.view.norms(stretch.name) if stretch.last <= frame.moment.tick else None
+        if norms is not None:
+            with np.errstate(all="ignore"):
+                found[stretch.name] = float(np.float64(100 * norms.update) / norms.weight)
+    return found
+
+
+def _round_scale(shares: Iterable[float]) -> float:
+    """1, 2 or 5 times a power of ten that no share exceeds: a new share seldom changes the bars of others."""
+    largest = max((share for share in shares if math.isfinite(share)), default=0.0)
+    if largest <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(largest))
+    return next(step * power for step in (1, 2, 5, 10) if step * power >= largest)
+
+
+def _short(stretch: Event) -> str:
+    """The name of a matrix without the layer that it stands below."""
+    return stretch.name if stretch.layer is None else f"  {stretch.name.split('.')[-1]}"
+
+
+def _state(frame: Frame, stretch: Event) -> tuple[str, Style, Style]:
+    """The mark of a matrix, its style, and that of its name."""
+    if stretch is frame.stretch:
+        return AT_WORK, theme.NEW, theme.NOW
+    if stretch.last <= frame.moment.tick:
+        return DONE, theme.PHASE_TEXT[Phase.UPDATE], theme.TEXT
+    return TO_COME, theme.DIM, theme.DIM
+
+
+def _name(frame: Frame, line: Line, stretch: Event, name: str, width: int) -> None:
+    """The mark and the name of a matrix, which lead to it."""
+    mark, style, name_style = _state(frame, stretch)
+    target = Moment(frame.moment.step, Phase.UPDATE, stretch.last)
+    text = name.lstrip()
+    line.add(mark, style, target).add(" " + " " * (len(name) - len(text))).add(text, name_style, target)
+    line.add(" " * (width - len(name) + 1))
+
+
+def _share(line: Line, share: float | None, scale: float, width: int) -> None:
+    """A share in percent and its bar, up to a column."""
+    text = "·" if share is None else f"{share:.2f} %"
+    line.fit(text, SHARE, theme.FAINT if share is None else theme.TEXT, right=True).add(" ")
+    if share is not None and line.width < width:
+        line.add(bar(share, scale, width - line.width), theme.PHASE_TEXT[Phase.UPDATE])
