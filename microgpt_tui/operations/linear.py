@@ -215,7 +215,7 @@ def _row_so_far(board: Board, row: Rows, label: str, place: tuple[int, int, slic
         if known.any():
             line.add(first_fitting(board.width - line.width, *_positions(frame, event.pos)), theme.DIM)
         for title, values in parts:
-            norm = f"|∂| {plain(float(np.sqrt(np.sum(values**2))))}" if known.all() and margin >= 22 else ""
+            norm = f"|∂| {plain(float(np.sqrt(np.sum(values**2))))}" if known.all() and margin >= 20 else ""
             line = (
                 board.picture.line(f"  {title}", theme.TEXT).to(margin - len(norm) - 2).add(norm, theme.DIM).to(margin)
             )
