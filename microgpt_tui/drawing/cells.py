@@ -179,7 +179,8 @@ def half_row(line: Line, upper: Cells, lower: Cells | None, size: int, scale: fl
             line.add("◆" if size == 1 else "[" + " " * (size - 2) + "]", theme.HERE_CELL, selected)
             continue
         backs = [_back(upper, i, scale, lit[0]), None if lower is None else _back(lower, i, scale, lit[1])]
-        line.add(("▀" if any(backs) else " ") * size, _halves(*backs), targets[0])
+        upper_back, lower_back = (back or theme.BACKGROUND for back in backs)
+        line.add(("▀" if any(backs) else " ") * size, _halves(upper_back, lower_back), targets[0])
     return line
 
 
@@ -189,8 +190,8 @@ def _back(cells: Cells, i: int, scale: float, lit: bool) -> str | None:
 
 
 @lru_cache(8192)
-def _halves(upper: str | None, lower: str | None) -> Style:
-    return Style(color=upper or theme.BACKGROUND, bgcolor=lower or theme.BACKGROUND)
+def _halves(upper: str, lower: str) -> Style:
+    return Style(color=upper, bgcolor=lower)
 
 
 def signed_strip(
