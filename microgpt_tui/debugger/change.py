@@ -9,7 +9,8 @@ from microgpt_tui.debugger.state import DebuggerState
 
 PICTURES = 6  # of a tensor that fills up
 FILL = 0.25  # seconds that it takes
-FADE = 0.4  # seconds that what was written last is framed; a key within them is one of several, and nothing is played
+FADE = 0.4  # seconds that what was written last is framed
+REPEAT = 0.3  # seconds within which a move after another one is of a key that is held, or of one who is in a hurry
 
 
 class Stoppable(Protocol):
@@ -22,7 +23,8 @@ class Stoppable(Protocol):
 class ChangePlayer:
     """Says what the stage shows of a change, and has it drawn again when that is more, or no longer framed.
 
-    `after` starts a timer; `show` draws the stage; `plays` says whether anything is to be played.
+    `after` starts a timer, and `clock` says how many seconds have passed; `show` draws the stage; `plays` says whether
+    anything is to be played.
     """
 
     def __init__(
@@ -31,19 +33,27 @@ class ChangePlayer:
         show: Callable[[], None],
         after: Callable[[float, Callable[[], None]], Stoppable],
         plays: Callable[[], bool],
+        clock: Callable[[], float],
     ) -> None:
-        self._state, self._show, self._after, self._plays = state, show, after, plays
+        self._state, self._show, self._after, self._plays, self._clock = state, show, after, plays, clock
         self._timer: Stoppable | None = None
+        self._moved_at = -REPEAT
 
     def begin(self, fills: bool) -> None:
         """A key has moved the run; what it made `fills` up, or is there at once."""
-        repeated = self._timer is not None
+        now = self._clock()
+        repeated = now - self._moved_at < REPEAT or self._state.filled < 1
+        self._moved_at = now
         self.cut()
-        if not self._plays():
-            return
-        if not repeated:
+        if self._plays() and not repeated:
             self._state.play(0.0 if fills else 1.0, True)
-        self._wait()
+            self._wait()
+
+    def finish(self) -> None:
+        """Show at once all that fills up; its frame stays for its time."""
+        if self._timer is not None and self._state.filled < 1:
+            self._timer.stop()
+            self._fill_to(1.0)
 
     def cut(self) -> None:
         """Show all of it, without a frame."""
@@ -57,13 +67,15 @@ class ChangePlayer:
         self._timer = self._after(FADE if filled else FILL / PICTURES, self._fade if filled else self._fill)
 
     def _fill(self) -> None:
-        filled = self._state.filled + 1 / PICTURES
+        passed = (self._clock() - self._moved_at) / FILL  # a slow terminal gets fewer pictures in the same time
+        self._fill_to(max(passed, self._state.filled + 1 / PICTURES))
+
+    def _fill_to(self, filled: float) -> None:
         self._state.play(1.0 if filled > 1 - 0.5 / PICTURES else filled, True)
         self._wait()
         self._show()
 
     def _fade(self) -> None:
         self._timer = None
-        if self._state.framed:
-            self._state.play(1.0, False)
-            self._show()
+        self._state.play(1.0, False)
+        self._show()

@@ -308,6 +308,8 @@ class Frame:
             return self.where.row
         if self.stepping_inside:
             return self.view.last_row
+        if self._shown_to is not None and self._shown_to > int(self.event.rows.flat[0]):
+            return self._shown_to - 1  # the row at work goes down with what fills up
         return int(self.stretch.rows.flat[self.cell])
 
     @property
@@ -405,17 +407,19 @@ class Frame:
         return self.view.source()
 
     def data(self, rows: Rows) -> Cells:
-        """Values of these scalars, as cells."""
-        return self.cells(self.view.data(rows), rows)
+        """Values of these scalars, as cells. The backward phase writes none."""
+        return self.cells(self.view.data(rows), rows, written=not self.backward)
 
     def grad(self, rows: Rows) -> Cells:
         """Gradients of these scalars so far, as cells."""
         return self.cells(self.view.grad(rows), rows)
 
-    def cells(self, reading: Reading, rows: Rows) -> Cells:
-        """What was read of these scalars, as cells."""
+    def cells(self, reading: Reading, rows: Rows, written: bool = True) -> Cells:
+        """What was read of these scalars, as cells; whether the present phase has `written` what was read."""
         known = reading.known if self._shown_to is None else reading.known & (rows < self._shown_to)
-        changed = self._changed[rows] & known if self.around.framed else np.zeros(rows.shape, dtype=np.bool_)
+        changed = (
+            self._changed[rows] & known if written and self.around.framed else np.zeros(rows.shape, dtype=np.bool_)
+        )
         return Cells(reading.values, known, rows, changed, self.where.digits)
 
     @cached_property

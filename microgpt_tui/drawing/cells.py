@@ -18,6 +18,7 @@ from microgpt_tui.drawing.picture import Line, Picture
 EIGHTHS = "▁▂▃▄▅▆▇█"
 GAMMA = 0.7  # below 1: small values can be told from nothing, from the last row of a hall
 BEYOND = 1 + 1e-9  # the share of the scale from which on a value does not fit it
+THICK = 4  # characters from which on the edges of a frame leave enough of a cell
 NUMBER = 7  # characters that a heatmap's cell needs to hold its number
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -159,7 +160,15 @@ def heat_row(line: Line, cells: Cells, size: int, selected: Hashable, scale: flo
 
 def _framed(text: str) -> str:
     """A cell between bright edges, if it has room for them and holds no digits."""
-    return text if text.strip() or len(text) < 2 else "▏" + text[1:-1] + "▕"
+    if text.strip() or len(text) < 2:
+        return text
+    left, right = ("▌", "▐") if len(text) >= THICK else ("▏", "▕")
+    return left + text[1:-1] + right
+
+
+def edges(fresh: bool | np.bool_) -> tuple[str, str]:
+    """What stands before and after a number: the edges of a frame if the last key has written it, else blanks."""
+    return ("▐", "▌") if fresh else (" ", " ")
 
 
 def _marked(text: str) -> str:

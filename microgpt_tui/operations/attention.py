@@ -11,7 +11,7 @@ from engine.autograd.tape import Rows
 from engine.timeline.events import Event, Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
-from microgpt_tui.drawing.cells import NUMBER, bar, diverging, heat_row, window
+from microgpt_tui.drawing.cells import NUMBER, bar, diverging, edges, heat_row, window
 from microgpt_tui.drawing.numbers import number, percent, plain
 from microgpt_tui.drawing.picture import Line
 from microgpt_tui.operations.canvas import Board, Legend
@@ -188,14 +188,18 @@ class _Picture:
             if here:
                 board.picture.focus = board.picture.height - 1
             self._tiles(line, head.keys[t])
-            self._figure(line, float(scores.values[t]), bool(scores.known[t]), int(scores.targets[t]))
+            begin, between = edges(scores.fresh[t])
+            self._figure(line, float(scores.values[t]), bool(scores.known[t]), int(scores.targets[t]), begin)
+            begin, end = edges(shares.fresh[t])
+            between = begin if shares.fresh[t] else between
             known, value, target = bool(shares.known[t]), float(shares.values[t]), int(shares.targets[t])
             style = board.style(target, theme.STRONG if known else theme.FAINT)
             if frame.backward:
-                self._figure(line, value, known, target)
-                diverging(line.add(" "), value, known, full, (self.bar - 1) // 2, target)
+                self._figure(line, value, known, target, between)
+                diverging(line.add(end, theme.STRONG), value, known, full, (self.bar - 1) // 2, target)
             else:
-                line.add(" ").fit(percent(value if known else None), SHARE, style, target, right=True).add(" ")
+                line.add(between, theme.STRONG)
+                line.fit(percent(value if known else None), SHARE, style, target, right=True).add(end, theme.STRONG)
                 text = bar(value, full, self.bar) if known else ""
                 line.add(text, theme.NEW if here else theme.PLUS, target)
             line.to(self._value_column - 2).add("× ", theme.DIM)
@@ -214,10 +218,10 @@ class _Picture:
         total = self.frame.value(self.head.total)
         return 1 / total if total else 1.0
 
-    def _figure(self, line: Line, value: float, known: bool, target: int) -> None:
+    def _figure(self, line: Line, value: float, known: bool, target: int, edge: str) -> None:
         style = theme.signed(value) if known else theme.FAINT
         text = number(value if known else None)
-        line.add(" ").fit(text, NUMBER, self.board.style(target, style), target, right=True)
+        line.add(edge, theme.STRONG).fit(text, NUMBER, self.board.style(target, style), target, right=True)
 
     def result(self) -> None:
         """The mix: the sum of the values, each times its share."""

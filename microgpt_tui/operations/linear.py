@@ -12,7 +12,7 @@ from engine.autograd.tape import Rows
 from engine.timeline.events import Event
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
-from microgpt_tui.drawing.cells import NUMBER, Cells, diverging, half_diverging, half_row, heat_row, window
+from microgpt_tui.drawing.cells import NUMBER, Cells, diverging, edges, half_diverging, half_row, heat_row, window
 from microgpt_tui.drawing.numbers import number, plain
 from microgpt_tui.drawing.picture import Line
 from microgpt_tui.operations.canvas import Board, Legend, first_fitting
@@ -221,7 +221,7 @@ def _row_so_far(board: Board, row: Rows, label: str, place: tuple[int, int, slic
             )
             heat_row(
                 line,
-                Cells(values, known, cells, frame.data(cells).fresh, frame.where.digits),
+                Cells(values, known, cells, frame.grad(cells).fresh, frame.where.digits),
                 size,
                 frame.selected,
                 board.scale,
@@ -332,14 +332,14 @@ def _matrix(board: Board, plan: _Plan, labels: list[tuple[str, str]], i: int) ->
         heat_row(line, weights[r], plan.size, frame.selected, board.scale, r == i)
         known, value, target = bool(outputs.known[r]), float(outputs.values[r]), int(outputs.targets[r])
         style = theme.signed(value) if known else theme.FAINT
-        left, right = ("▕", "▏") if outputs.fresh[r] else (" ", " ")
+        left, right = edges(outputs.fresh[r])
         line.add(left, theme.STRONG)
         line.fit(number(value if known else None), NUMBER, board.style(target, style), target, right=True)
         diverging(line.add(right, theme.STRONG), value, known, full, plan.half, target)
         for _ in range(plan.tall - 1):
             under = board.picture.line().add(" " * plan.margin)
             heat_row(under, weights[r], plan.size, None, board.scale, r == i)
-            diverging(under.add(" " * (NUMBER + 2)), value, known, full, plan.half, target)
+            diverging(under.add(left + " " * NUMBER + right, theme.STRONG), value, known, full, plan.half, target)
     _which_rows(board, plan, len(labels))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial, wraps
@@ -21,7 +22,7 @@ from engine.expressions.breakpoint import Breakpoint
 from engine.expressions.watch import Watch, watch_text
 from engine.run.step_copy import step_copy_of
 from engine.timeline.events import Moment, Phase
-from microgpt_tui.debugger import goto, search
+from microgpt_tui.debugger import goto, navigation, search
 from microgpt_tui.debugger.annotations import Annotations
 from microgpt_tui.debugger.change import ChangePlayer
 from microgpt_tui.debugger.frame import Choice, Context, Frame, PathStep, WatchLine
@@ -136,8 +137,8 @@ class DebuggerScreen(Screen[None]):
         self.historian = SeriesLoader(self, session)
         self.after_show: Callable[[], None] = lambda: None
         self._copy, self._copy_of = step_copy_of(session), session
-        self.change = ChangePlayer(self.state, self._show_stage, self.set_timer, self._plays)
-        self._moves = self._fills = False  # whether a key has moved the run, and what it made fills up
+        self.change = ChangePlayer(self.state, self._show_stage, self.set_timer, self._plays, time.monotonic)
+        self._shown: Moment | None = None  # the moment that was shown last, unless the run went there of its own accord
         self._waiting = False
         self.head_at_work = False  # at the moment that is shown
         self._inferred_steps: list[int] = []  # training steps whose parameters inference was opened with, latest first
@@ -231,12 +232,8 @@ class DebuggerScreen(Screen[None]):
     def show(self) -> None:
         """Hand the present moment to every pane."""
         self._waiting = False
-        if self._moves:
-            self.change.begin(self._fills)
-        else:
-            self.change.cut()
-        self._moves = self._fills = False
         if self.whole and (not self.busy or self.state.live is not None):  # else what the run arrives at will be shown
+            self._play_change()
             self._show_frame(self.frame)
         self.after_show()
 
@@ -248,6 +245,16 @@ class DebuggerScreen(Screen[None]):
         self.grid.place()
         for pane in self.query(Pane):
             pane.show(self._staged(frame) if isinstance(pane, Stage) else frame)
+
+    def _play_change(self) -> None:
+        """Play what was made since something was last shown; on the way back nothing was."""
+        before, here = self._shown, self.state.where.moment
+        self._shown = here if self.state.live is None else None
+        if before is None or self._shown is None or here.key <= before.key:
+            self.change.cut()
+        else:
+            same_step = before.step == here.step
+            self.change.begin(same_step and navigation.next_event(self.session.program, before) == here)
 
     def _staged(self, frame: Frame) -> Frame:
         """What the stage shows of a frame while a change is played."""
@@ -267,6 +274,15 @@ class DebuggerScreen(Screen[None]):
         """Whether changes are played: not without animations, in pictures, in a moving run, nor over a slow link."""
         slow = in_browser() or "SSH_CONNECTION" in os.environ
         return self.app.animation_level != "none" and not (self.app.is_headless or slow or self.busy)
+
+    def on_key(self, event: events.Key) -> None:
+        """Any key, whatever it does besides, shows all of what fills up."""
+        del event
+        self.change.finish()
+
+    def on_mouse_down(self) -> None:
+        """So does a click."""
+        self.change.finish()
 
     def show_soon(self) -> None:
         """Show when the keys that are waiting have been seen to: a held key moves at once and never queues pictures."""
@@ -297,6 +313,8 @@ class DebuggerScreen(Screen[None]):
     @on(RunController.Arrived)
     def arrived(self, message: RunController.Arrived) -> None:
         """A run that was moving stands still."""
+        if not self.motion.aimed:
+            self._shown = None
         if self.what_if.entered(self.motion.session):
             self.historian = SeriesLoader(self, self.session)
         self.navigator.arrive(message)
@@ -322,7 +340,6 @@ class DebuggerScreen(Screen[None]):
 
     def action_go(self, way: str) -> None:
         """Move through time: `way` names a function of `navigation`."""
-        self._fills, self._moves = way == "next_event", True
         self.navigator.move(way)
 
     def action_digits(self) -> None:

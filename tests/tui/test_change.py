@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from textual.pilot import Pilot
 
 from engine.timeline.events import Moment, Phase
-from microgpt_tui.debugger.change import FADE, FILL, PICTURES, ChangePlayer
+from microgpt_tui.debugger.change import FADE, FILL, PICTURES, REPEAT, ChangePlayer
 from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.debugger.state import DebuggerState
+from microgpt_tui.drawing.cells import Cells, heat_row
+from microgpt_tui.drawing.picture import Line
 from microgpt_tui.operations.registry import draw
 from microgpt_tui.panes.stage import Stage
-from tests.support.harness import at, debugger, screen, session
+from microgpt_tui.screens.debugger import DebuggerScreen
+from tests.support.harness import at, debugger, go, screen, session
 
 
 class Clock:
@@ -28,6 +33,9 @@ class Clock:
         self.after, self.waiting = seconds, then
         return self
 
+    def __call__(self) -> float:
+        return self.passed
+
     def stop(self) -> None:
         self.waiting = None
 
@@ -40,7 +48,7 @@ class Clock:
 
 def test_a_tensor_fills_up_in_a_quarter_of_a_second_and_its_frame_fades() -> None:
     state, clock, shown = DebuggerState(session()), Clock(), []
-    player = ChangePlayer(state, lambda: shown.append((state.filled, state.framed)), clock.start, lambda: True)
+    player = ChangePlayer(state, lambda: shown.append((state.filled, state.framed)), clock.start, lambda: True, clock)
     player.begin(fills=True)
     assert (state.filled, state.framed) == (0.0, True)
     for _ in range(PICTURES):
@@ -56,19 +64,43 @@ def test_a_tensor_fills_up_in_a_quarter_of_a_second_and_its_frame_fades() -> Non
 
 def test_keys_that_repeat_show_all_at_once() -> None:
     state, clock, shown = DebuggerState(session()), Clock(), []
-    player = ChangePlayer(state, lambda: shown.append(state.filled), clock.start, lambda: True)
+    player = ChangePlayer(state, lambda: shown.append(state.filled), clock.start, lambda: True, clock)
     for _ in range(5):
         player.begin(fills=True)
-    assert (state.filled, state.framed) == (1.0, False)
-    clock.end()
+        clock.passed += REPEAT - 0.01
+    assert (state.filled, state.framed, clock.waiting) == (1.0, False, None)
     assert shown == []
+    clock.passed += 0.02
     player.begin(fills=True)
     assert state.filled == 0.0
 
 
+def test_a_slow_terminal_gets_fewer_pictures_in_the_same_time() -> None:
+    state, clock, shown = DebuggerState(session()), Clock(), []
+    player = ChangePlayer(state, lambda: shown.append(state.filled), clock.start, lambda: True, clock)
+    player.begin(fills=True)
+    for late in (0.4, 0.6):
+        clock.passed += late * FILL
+        clock.end()
+    assert len(shown) == 2
+    assert shown[-1] == 1.0
+
+
+def test_a_key_shows_all_and_leaves_the_frame_its_time() -> None:
+    state, clock, shown = DebuggerState(session()), Clock(), []
+    player = ChangePlayer(state, lambda: shown.append((state.filled, state.framed)), clock.start, lambda: True, clock)
+    player.begin(fills=True)
+    player.finish()
+    player.finish()
+    assert shown == [(1.0, True)]
+    assert clock.after == FADE
+    clock.end()
+    assert shown[-1] == (1.0, False)
+
+
 def test_nothing_is_played_where_nothing_is_to_be_animated() -> None:
     state, clock = DebuggerState(session()), Clock()
-    ChangePlayer(state, lambda: None, clock.start, lambda: False).begin(fills=True)
+    ChangePlayer(state, lambda: None, clock.start, lambda: False, clock).begin(fills=True)
     assert (state.filled, state.framed, clock.waiting) == (1.0, False, None)
 
 
@@ -115,3 +147,102 @@ async def test_without_a_terminal_nothing_is_played() -> None:
         await pilot.press("n")
         assert not screen(pilot).state.framed
         assert screen(pilot).state.filled == 1.0
+
+
+def test_the_row_at_work_goes_down_with_what_fills_up() -> None:
+    run = session()
+    run.seek(Moment(0, Phase.FORWARD))
+    event = next(e for e in run.program.stretches(Phase.FORWARD) if e.name == "q" and e.pos == 1)
+    whole = at(Moment(0, Phase.FORWARD, event.last))
+    for shown in range(1, event.rows.size):
+        part = Frame(whole.view, whole.where, replace(whole.around, filled=shown / event.rows.size))
+        assert part.selected == event.rows[shown - 1]
+    assert whole.selected == event.rows[0]
+
+
+def test_the_backward_phase_frames_gradients_and_no_values() -> None:
+    run = session()
+    run.seek(Moment(0, Phase.BACKWARD))
+    event = next(e for e in run.program.stretches(Phase.BACKWARD) if e.name == "attn_norm" and e.pos == 1)
+    there = at(Moment(0, Phase.BACKWARD, event.last))
+    frame = Frame(there.view, there.where, replace(there.around, framed=True))
+    assert frame.grad(event.rows).fresh.all()
+    assert not frame.data(event.rows).fresh.any()
+
+
+async def playing(pilot: Pilot[None], monkeypatch: pytest.MonkeyPatch) -> tuple[DebuggerScreen, Clock]:
+    """As in a terminal, on a clock of the test's; a second after the last key."""
+    shown, clock = screen(pilot), Clock()
+    clock.passed = 100.0
+    monkeypatch.setattr(shown.change, "_after", clock.start)
+    monkeypatch.setattr(shown.change, "_clock", clock)
+    monkeypatch.setattr(shown.change, "_plays", lambda: True)
+    return shown, clock
+
+
+@pytest.mark.parametrize("key", ["tab", "click"])
+async def test_keys_and_clicks_that_lead_nowhere_cut_it_short_too(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with debugger() as pilot:
+        shown, _ = await playing(pilot, monkeypatch)
+        await go(pilot, "n")
+        assert shown.state.filled == 0.0
+        await (pilot.click("#stage", offset=(1, 0)) if key == "click" else go(pilot, key))
+        await pilot.pause()
+        assert (shown.state.filled, shown.state.framed) == (1.0, True)
+
+
+async def test_any_way_to_the_next_event_plays_it_and_the_way_back_plays_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with debugger() as pilot:
+        shown, clock = await playing(pilot, monkeypatch)
+        await go(pilot, "right")
+        assert (shown.state.filled, shown.state.framed) == (0.0, True)
+        clock.passed += 1
+        await go(pilot, "p")
+        assert (shown.state.filled, shown.state.framed) == (1.0, False)
+        clock.passed += 1
+        await go(pilot, "t")  # several events: all that is there is framed at once
+        assert (shown.state.filled, shown.state.framed) == (1.0, True)
+        clock.passed += 1
+        await go(pilot, "down")
+        assert not shown.state.framed
+
+
+async def test_a_key_that_leads_nowhere_plays_nothing_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with debugger() as pilot:
+        shown, clock = await playing(pilot, monkeypatch)
+        await go(pilot, "p", "p", "p")
+        clock.passed += 1
+        await go(pilot, "down")
+        assert not shown.state.framed
+
+
+async def test_where_training_has_ended_nothing_is_framed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with debugger() as pilot:
+        shown, _ = await playing(pilot, monkeypatch)
+        shown.navigator.run(flat_out=True)
+        await go(pilot, "space")
+        assert not shown.state.framed
+
+
+@pytest.mark.parametrize(("size", "text"), [(1, "  "), (2, "  ▏▕"), (3, "   ▏ ▕"), (4, "    ▌  ▐")])
+def test_a_cell_that_is_framed_keeps_its_colour(size: int, text: str) -> None:
+    values, known = np.array([0.5, 0.5]), np.ones(2, dtype=np.bool_)
+    line = heat_row(
+        Line(), Cells(values, known, np.arange(2, dtype=np.int32), np.array([False, True])), size, None, 1.0
+    )
+    assert "".join(segment.text for segment in line.segments) == text
+    assert len({segment.style.bgcolor for segment in line.segments if segment.style}) == 1
+
+
+@pytest.mark.parametrize(("name", "size"), [("q", (58, 26)), ("q", (110, 45)), ("attn_weights", (58, 26))])
+def test_numbers_that_were_just_made_stand_between_bright_edges(name: str, size: tuple[int, int]) -> None:
+    run = session()
+    run.seek(Moment(0, Phase.FORWARD))
+    event = next(e for e in run.program.stretches(Phase.FORWARD) if e.name == name and e.pos == 1)
+    whole = at(Moment(0, Phase.FORWARD, event.last))
+    framed = draw(Frame(whole.view, whole.where, replace(whole.around, framed=True)), *size).text()
+    edged = [line for line in framed.splitlines() if "▐" in line and "▌" in line.partition("▐")[2]]
+    assert len(edged) >= event.rows.size
+    assert "▐" not in draw(whole, *size).text()
