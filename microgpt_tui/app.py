@@ -116,8 +116,16 @@ class ThemedApp(App[EngineError | None]):
         self.post_message(Notify(LastingNotification(lines(message), title, severity, seconds, markup, identity=same)))
 
     def on_mount(self) -> None:
-        """Follow changes of the theme. Textual also calls the method of a subclass."""
+        """Follow changes of the theme, and see how many colours there are. Textual also calls a subclass's method."""
+        theme.few_colours(self.few_colours, backgrounds=self.no_color)
         self.theme_changed_signal.subscribe(self, self._recolour)
+
+    @property
+    def few_colours(self) -> bool:
+        """Whether no colours are wanted, or the terminal has at most sixteen. A browser, or a file, has all of them."""
+        if in_browser():
+            return False
+        return self.no_color or (not self.is_headless and self.console.color_system not in ("256", "truecolor"))
 
     def action_next_theme(self) -> None:
         """Change from dark to light to high contrast to dark."""

@@ -130,6 +130,8 @@ def heat(
         style = (theme.HEAT_MINUS if lit else theme.FADED_MINUS)[level]
     else:
         style = (theme.HEAT_PLUS if lit else theme.FADED_PLUS)[level]
+    if not theme.backgrounds:
+        style = theme.signed(value)
     if not text:
         return ("!" if share > BEYOND else "").ljust(size), style
     if size >= NUMBER:
@@ -148,7 +150,7 @@ def heat_row(line: Line, cells: Cells, size: int, selected: Hashable, scale: flo
         target = int(cells.targets[i])
         text, style = heat(float(cells.values[i]), bool(cells.known[i]), scale, size, lit, cells.digits)
         if target == selected:
-            text, style = _marked(text), theme.HERE_CELL
+            text, style = _marked(text), theme.CURSOR if theme.signs_only else theme.HERE_CELL
         elif cells.fresh[i] and style is not None:
             style += theme.FRESH
         line.add(text, style, target)
@@ -157,7 +159,9 @@ def heat_row(line: Line, cells: Cells, size: int, selected: Hashable, scale: flo
 
 def _marked(text: str) -> str:
     """A cell with the mark of what is selected, unless it holds digits."""
-    return text if text.strip() else "◆" if len(text) == 1 else "[" + text[1:-1] + "]"
+    if len(text) == 1:
+        return "◆"
+    return text if text.strip() else "[" + text[1:-1] + "]"
 
 
 def half_row(line: Line, upper: Cells, lower: Cells | None, size: int, scale: float, selected: Hashable = None,

@@ -128,6 +128,7 @@ FADED_PLUS: list[Style] = []
 FADED_MINUS: list[Style] = []
 CODE = BACKGROUND = ""
 signs_only = False  # whether cells have to tell their sign and size by characters: there are too few colours for it
+backgrounds = True  # whether the shades of cells can be told apart
 
 
 def nearest(theme: Theme) -> str:
@@ -135,9 +136,12 @@ def nearest(theme: Theme) -> str:
     return theme.name if theme.name in THEMES else "microgpt-dark" if theme.dark else "microgpt-light"
 
 
-def few_colours(signs: bool) -> None:
-    """Say whether cells tell sign and size by characters: without colours, and with sixteen of them."""
-    globals()["signs_only"] = signs
+def few_colours(signs: bool, backgrounds: bool = True) -> None:
+    """Say whether cells tell sign and size by characters, as they do without colours, and with sixteen of them.
+
+    Without colours `backgrounds` are shades of grey, which say how large a number is; with sixteen they say nothing.
+    """
+    globals().update(signs_only=signs, backgrounds=backgrounds or not signs)
 
 
 def use(theme: str) -> None:

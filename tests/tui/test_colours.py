@@ -1,102 +1,143 @@
-"""Signs in a real terminal without colour, and in one with few of them: the text and the way bars stand say enough."""
+"""Colours: each means one thing and can be read; where there are few, characters tell sign and size of cells."""
 
 from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
-from rich.cells import cell_len
 
 from engine import Session
 from engine.timeline.events import Moment, Phase
-from microgpt_tui.debugger.frame import Focus, Frame
-from microgpt_tui.drawing.picture import Spot
+from microgpt_tui.app import ThemedApp
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import Cells, half_row, heat, heat_row
+from microgpt_tui.drawing.picture import Line
 from microgpt_tui.operations.registry import draw
-from tests.support.harness import SMALL
+from microgpt_tui.storage.paths import CLIENT_FOLDER
+from tests.support.harness import SMALL, at, debugger, go, text
 from tests.support.terminal import needs_tmux, terminal
 
 DOCS = ["anna", "ben", "cleo"]
-STAGE = 54  # cells of the stage's picture at 120x36; more than its vectors need
-COLOUR = re.compile(r"[34]8;(2;\d+;\d+;\d+|5;\d+)")
+CELL = r"[+-]\d *"
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One cell of the terminal."""
+@pytest.fixture
+def few() -> Iterator[None]:
+    """Few colours, for a test."""
+    theme.few_colours(True)
+    yield
+    theme.few_colours(False)
 
-    text: str
-    reverse: bool
+
+# Few colours.
 
 
-def cells(line: str) -> list[Cell]:
-    """The cells of a line with escape sequences; the second half of a wide character is an empty one."""
-    found, reverse = [], False
-    for part in re.split(r"(\x1b\[[\d;]*m)", line):
-        if part.startswith("\x1b["):
-            for code in COLOUR.sub("colour", part[2:-1] or "0").split(";"):
-                reverse = code == "7" or (reverse and code not in ("0", "27"))
-            continue
-        for character in part.replace("\x0e", "").replace("\x0f", ""):
-            found += [Cell(character, reverse), *[Cell("", reverse)] * (cell_len(character) - 1)]
-    return found
+def signs(screen: str) -> list[str]:
+    """The signs in the rows of cells on a screen, which follow the number of their row."""
+    rows = re.findall(rf"\d[▸ ]((?:{CELL}){{{SMALL.n_embd}}}) ", screen)
+    return ["".join(c for c in row if c in "+-") for row in rows]
+
+
+def weights() -> list[str]:
+    """The signs of the first weights that the forward phase multiplies with."""
+    frame = at(Moment(0, Phase.FORWARD))
+    rows = frame.program.parameters["layer0.attn_wq"]
+    return ["".join("+" if v > 0 else "-" for v in row) for row in frame.data(rows).values]
+
+
+async def test_no_colour_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cells of weights show their signs, in the app."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with debugger() as pilot:
+        await go(pilot, "n", "n", "n")
+        assert "q = attn_wq · x" in text(pilot)
+        assert signs(text(pilot)) == weights()
+    monkeypatch.delenv("NO_COLOR")
+    async with debugger() as pilot:
+        await go(pilot, "n", "n", "n")
+        assert signs(text(pilot)) == []
+
+
+async def test_no_colour_in_a_browser(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv(CLIENT_FOLDER, str(tmp_path))
+    async with debugger() as pilot:
+        await go(pilot, "n", "n", "n")
+        assert "q = attn_wq · x" in text(pilot)
+        assert signs(text(pilot)) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "few_colours"),
+    [
+        ({"TERM": "xterm"}, True),
+        ({"TERM": "linux"}, True),
+        ({"TERM": "dumb"}, True),
+        ({"TERM": "xterm-256color", "NO_COLOR": ""}, True),
+        ({"TERM": "xterm-256color"}, False),
+        ({"TERM": "xterm", "COLORTERM": "truecolor"}, False),
+        ({"TERM": "dumb", CLIENT_FOLDER: "/nowhere"}, False),
+    ],
+)
+def test_how_many_colours_there_are(
+    settings: dict[str, str], few_colours: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("TERM", "COLORTERM", "NO_COLOR", CLIENT_FOLDER):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    assert ThemedApp().few_colours == few_colours
 
 
 @needs_tmux
-@pytest.mark.parametrize("settings", [{"NO_COLOR": "1"}, {"COLORTERM": "", "TERM": "xterm-256color"}])
-def test_signs_can_be_read(settings: dict[str, str], tmp_path: Path) -> None:
+def test_sixteen_colours_in_a_terminal(tmp_path: Path) -> None:
     data, root = tmp_path / "names.txt", Path(__file__).resolve().parents[2]
     data.write_text("\n".join(DOCS))
     small = f"--n-layer {SMALL.n_layer} --n-embd {SMALL.n_embd} --n-head {SMALL.n_head} --block-size {SMALL.block_size}"
     command = [sys.executable, "-m", "microgpt_tui", "--data", str(data), *small.split(), "--seed", str(SMALL.seed)]
-    with terminal(command, cwd=root, **settings, XDG_CONFIG_HOME=str(tmp_path)) as running:
+    with terminal(command, cwd=root, COLORTERM="", TERM="xterm", XDG_CONFIG_HOME=str(tmp_path)) as running:
         running.wait("embed")
-        running.press("n")
-        running.wait("event 2/", *(f"│ {text}" for text, _ in strips(frame_of(Phase.FORWARD, 1))))
-        colours = set(COLOUR.findall(screen := running.screen(styles=True)))
-        grey = {c for c in colours if c.startswith("2;") and len(set(c.split(";")[1:])) == 1}
-        assert colours
-        assert colours == grey if "NO_COLOR" in settings else all(c.startswith("5;") for c in colours)
-        assert signs_of_strips(screen) == {True, False}
-        running.press("f", "f")
-        running.wait("UPDATE")
-        running.wait(lambda shown: signs_of_maps(shown) == {"+", "-"})
+        running.press("n", "n", "n")
+        running.wait("q = attn_wq", lambda shown: len(signs(shown)) == SMALL.n_embd)
+        assert not re.search(r"[34]8;", running.screen(styles=True))
 
 
-def frame_of(phase: Phase, index: int) -> Frame:
-    """The same moment in a run of our own."""
+@pytest.mark.usefixtures("few")
+def test_cells_tell_sign_and_size() -> None:
+    assert [heat(v, True, 1.0, 2)[0] for v in (0.05, 0.52, 1.0, -0.31, 0.0)] == ["+0", "+5", "+9", "-3", " 0"]
+    assert [heat(v, True, 1.0, 1)[0] for v in (0.1, 0.4, 0.7, 1.0, -0.1, -0.4, -0.7, -1.0)] == list(":+*#╶-=≡")
+    assert heat(0.5, False, 1.0, 2)[0] == " ·"
+
+
+@pytest.mark.usefixtures("few")
+def test_the_chosen_cell_is_marked() -> None:
+    values = np.array([0.5, -0.5])
+    cells = Cells(values, np.ones(2, bool), np.arange(2, dtype=np.int32), np.zeros(2, bool))
+    line = heat_row(Line(), cells, 1, 1, 1.0)
+    assert [s.text for s in line.segments][-1] == "◆"
+    line = heat_row(Line(), cells, 2, 1, 1.0)
+    assert [(s.text, s.style) for s in line.segments][-1] == ("-5", theme.CURSOR)
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize("phase", Phase)
+def test_no_halves_of_cells(phase: Phase, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two rows in one line have no signs: no drawing has them where colours are few."""
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("a row in half a line")
+
+    for module in list(sys.modules.values()):
+        if module.__name__.startswith("microgpt_tui.") and getattr(module, "half_row", None) is half_row:
+            monkeypatch.setattr(module, "half_row", never)
     run = Session(SMALL, DOCS)
     run.seek(Moment(0, phase))
-    run.seek(Moment(0, phase, run.program.stretches(phase)[index].last))
-    return Frame(run.view(), Focus(run.moment))
-
-
-def strips(frame: Frame) -> list[tuple[str, list[Spot]]]:
-    """The bars of the vectors on the stage, as text, and the numbers that they stand for."""
-    lines = [line for line in draw(frame, STAGE, 25).lines if len(line.spots) == SMALL.n_embd]
-    return [("".join(s.text for s in line.segments).split("  ")[0], line.spots) for line in lines]
-
-
-def signs_of_strips(screen: str) -> set[bool]:
-    """Whether numbers in bars are negative; each bar hangs if its number is, and stands if it is not."""
-    frame, seen = frame_of(Phase.FORWARD, 1), set()
-    rows = [cells(line) for line in screen.splitlines()]
-    for text, spots in strips(frame):
-        row = next(row for row in rows if f"│ {text}" in "".join(cell.text for cell in row))
-        start = "".join(cell.text for cell in row).index(f"│ {text}") + 2
-        for x, _, target in spots:
-            assert isinstance(target, int)
-            value = frame.value(target)
-            assert value is not None
-            assert row[start + x].reverse == (value < 0), (text, value)
-            seen.add(value < 0)
-    return seen
-
-
-def signs_of_maps(screen: str) -> set[str]:
-    """The signs in the first map of the update, as they stand on the screen."""
-    picture = draw(frame_of(Phase.UPDATE, 0), 118, 16)
-    body = [line.rstrip() for line in picture.text().splitlines()[1:4]]
-    return {c for line in body if line in screen for c in line if c in "+-"}
+    for event in run.program.stretches(phase):
+        run.seek(Moment(0, phase, event.last))
+        frame = at(run.moment, run=run)
+        for height in (6, 24):
+            draw(frame, 54, height)
