@@ -163,7 +163,15 @@ KEYS = (
         "value.follow", "enter", "follow", "where made", "Follow the selected value to where it was made", group="Look"
     ),
     Key("value.return", "backspace", "return", "return", "Return to where a value was followed from", group="Look"),
-    Key("cell.digits", "number_sign", "digits", "digits", "Show the numbers in cells, or no longer", "#", group="Look"),
+    Key(
+        "cell.digits",
+        "number_sign",
+        "digits",
+        "digits",
+        "Show numbers in cells that have room for them (in others sign and tenths), or no longer",
+        "#",
+        group="Look",
+    ),
     Key("pane.next", "tab", "next_pane(1)", "next pane", "Choose the next pane", group="Look"),
     Key("pane.previous", "shift+tab", "next_pane(-1)", "previous pane", "Choose the previous pane", group="Look"),
     Key("watch.value", "w", "watch", "watch", "Watch the selected number", group="Look"),

@@ -173,10 +173,11 @@ def _parse(value: Any) -> SavedSession:
 
 
 def _focus(value: Any) -> Focus:
+    """Raises `validate.Unfit`. Files of earlier versions do not say whether cells show digits."""
+    value = {"digits": False} | value if isinstance(value, dict) else value
     if isinstance(value, dict) and set(value) == {f.name for f in fields(Focus)}:
         numbers = [value[name] for name in ("row", "cell", "layer", "head")]
-        if isinstance(value["matrix"], str | None) and all(
-            isinstance(n, int | None) and (n or 0) >= 0 for n in numbers
-        ):
+        names_fit = isinstance(value["matrix"], str | None) and isinstance(value["digits"], bool)
+        if names_fit and all(isinstance(n, int | None) and (n or 0) >= 0 for n in numbers):
             return Focus(**value | {"moment": validate.moment(value["moment"])})
     raise validate.Unfit("it does not say what was looked at")
