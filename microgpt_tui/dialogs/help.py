@@ -48,14 +48,14 @@ def debugger_help(frame: Frame, pane: str | None) -> Text:
     if pane and (about := pane_text(pane)):
         parts.append((about.title, (about.what, about.why, about.read)))
     for title, answers in parts:
-        text.append(f"\n{title}\n", theme.NEW)
+        text.append(f"\n{title}\n", theme.STRONG)
         for lead, sentence in zip(LEADS[-len(answers) :], answers, strict=True):
             text.append(f"{lead}: ", theme.DIM).append(f"{sentence}\n", theme.TEXT)
     text.append(
         "\nBars standing on the ground are positive, hanging ones negative; · is not yet computed.\n", theme.DIM
     )
     _keys(text, registry.all_keys(), 5)
-    text.append("\nIn a lecture\n", theme.NEW)
+    text.append("\nIn a lecture\n", theme.STRONG)
     single = [(key.display or key.keys, key.tooltip) for key in IN_LECTURE if not key.id.startswith(MANY)]
     for shown, tooltip in (*single, *MANY_WORDS):
         text.append(f"  {shown:<5} ", theme.STRONG).append(f"{tooltip}\n", theme.TEXT)
@@ -68,7 +68,7 @@ def inference_help() -> Text:
     """What each part of the inference screen shows, and every key."""
     text = Text()
     for about in texts()["inference"].values():
-        text.append(f"\n{about.title}\n", theme.NEW)
+        text.append(f"\n{about.title}\n", theme.STRONG)
         text.append(f"{about.what} {about.why} {about.read}\n", theme.TEXT)
     _keys(text, IN_INFERENCE, 7)
     return text.append("\nThe mouse: click or drag the slider, click a token, scroll a list.\n", theme.DIM)
@@ -77,6 +77,6 @@ def inference_help() -> Text:
 def _keys(text: Text, keys: Iterable[Key], width: int) -> None:
     """Append keys by group, each in at least `width` cells."""
     for group, members in groupby(keys, key=lambda key: key.group):
-        text.append(f"\n{group}\n", theme.NEW)
+        text.append(f"\n{group}\n", theme.STRONG)
         for key in members:
             text.append(f"  {key.display or key.keys:<{width}} ", theme.STRONG).append(f"{key.tooltip}\n", theme.TEXT)

@@ -128,7 +128,7 @@ def _blocks(text: str) -> Iterator[tuple[str, str, Text, bool]]:
             yield lead, " " * len(lead), _inline(token), not close
             close, lead = bool(numbers), " " * len(lead) if numbers else ""
         elif token.type in ("fence", "code_block"):
-            yield "  ", "  ", Text(token.content.rstrip(), theme.NEW, no_wrap=False), True
+            yield "  ", "  ", Text(token.content.rstrip(), theme.STRONG, no_wrap=False), True
 
 
 def _inline(token: Token) -> Text:

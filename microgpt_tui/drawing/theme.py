@@ -51,7 +51,7 @@ DARK = Colours(
 LIGHT = Colours(
     dark=False, background="#fbfbf8", panel="#e9e9e4", border="#8a8f99",
     text="#2b2f36", strong="#000000", dim="#565c67", faint="#7d838d",
-    now="#6b5500", done="#1a6b2e", target="#0f6b35", warning="#b3161f", plus="#b84300", minus="#0b56b3",
+    now="#6b5500", done="#1a6b2e", target="#0f6b35", warning="#b3161f", plus="#b24100", minus="#0b56b3",
     ramp_plus=("#fbf0e6", "#a84a00"), ramp_minus=("#e9f1fb", "#0b56b3"),
     phases=("#1a6b2e", "#6d28a8", "#006b75"),
     marker="#ffd000",
@@ -59,7 +59,7 @@ LIGHT = Colours(
 )  # fmt: skip
 CONTRAST = Colours(
     dark=True, background="#000000", panel="#1c1c1c", border="#8c8c8c",
-    text="#ffffff", strong="#ffffff", dim="#d6d6d6", faint="#a0a0a0",
+    text="#f0f0f0", strong="#ffffff", dim="#d0d0d0", faint="#a0a0a0",
     now="#ffff00", done="#5cff7a", target="#5cff7a", warning="#ff6b6b", plus="#ffb000", minus="#4dc3ff",
     ramp_plus=("#1a1000", "#ffc44d"), ramp_minus=("#00131f", "#7fd6ff"),
     phases=("#5cff7a", "#e0a3ff", "#5cf2e6"),
@@ -73,9 +73,10 @@ def textual_themes() -> list[Theme]:
     """The same themes for Textual's own widgets and for style sheets."""
     return [
         Theme(
-            name=name, dark=c.dark, primary=c.now, secondary=c.minus, warning=c.now, error=c.warning, success=c.done,
-            accent=c.now, foreground=c.text, background=c.background, surface=c.background, panel=c.panel,
-            variables={"border": c.border, "border-blurred": c.border, "footer-key-foreground": c.now},
+            name=name, dark=c.dark, primary=c.now, secondary=c.minus, warning=c.warning, error=c.warning,
+            success=c.done, accent=c.now, foreground=c.text, background=c.background, surface=c.background,
+            panel=c.panel,
+            variables={"border": c.border, "border-blurred": c.border, "footer-key-foreground": c.strong},
         )
         for name, c in THEMES.items()
     ]  # fmt: skip

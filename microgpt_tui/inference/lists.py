@@ -48,7 +48,7 @@ def draw_names(state: InferenceState, width: int, _height: int) -> Picture:
         titles.to(i * size).fit(title, room, theme.STRONG)
         known = sum(name in state.docs for name in names)
         count = f"■ {known} of {len(names)}" if names else "training ..."
-        counts.to(i * size).fit(count, room, theme.DONE if names else theme.DIM)
+        counts.to(i * size).fit(count, room, theme.TEXT if names else theme.DIM)
     for row in range(max(len(names) for _, names in columns)):
         line = picture.line()
         for i, ((_, names), room) in enumerate(zip(columns, rooms, strict=True)):
@@ -67,6 +67,6 @@ def _name(line: Line, state: InferenceState, name: str, room: int) -> None:
     """A document, and whether it stands in the training data: in a word if there is room, by a mark in any case."""
     known = name in state.docs
     mark = f" {KNOWN}" if measured(name)[1] + len(KNOWN) + 1 <= room else "■"
-    line.most(name or "(empty)", room - len(mark) * known, theme.DONE if known else theme.TEXT)
+    line.most(name or "(empty)", room - len(mark) * known, theme.DIM if known else theme.TEXT)
     if known:
-        line.add(mark, theme.DONE)
+        line.add(mark, theme.DIM)

@@ -29,13 +29,13 @@ CACHED = 4  # lines of keys and values that are not given up for heads
 def place(state: InferenceState, width: int, _height: int) -> Picture:
     """One line: the training step whose parameters are used, and which sequence of random numbers."""
     picture = Picture()
-    line = picture.line().add(" INFERENCE ", theme.NOW).add(f" parameters of step {state.step:,}", theme.TEXT)
+    line = picture.line().add(" INFERENCE ", theme.CURSOR).add(f" parameters of step {state.step:,}", theme.TEXT)
     if state.branch is not None:
-        line.most(f" in {state.branch}", width - line.width, theme.NEW)
+        line.most(f" in {state.branch}", width - line.width, theme.WARNING)
     numbers = "the run's own numbers" if state.sequence == 0 else f"random sequence {state.sequence}"
     line.most(f"  ·  name {state.walk.index + 1} of {numbers}", width - line.width, theme.DIM)
     if state.pending:
-        line.most(f"  ·  {state.pending}", width - line.width, theme.NEW)
+        line.most(f"  ·  {state.pending}", width - line.width, theme.STRONG)
     return picture
 
 
@@ -54,9 +54,9 @@ def tokens(state: InferenceState, width: int, _height: int) -> Picture:
     line.add(" ▸ ", theme.DIM).add(f" {state.token(here.token_id)} ", theme.TARGET, Position(here.pos + 1))
     if walk.ended:
         known = "it stands in the training data ■" if walk.text in state.docs else "it is new"
-        line.most(f"  the end: {known if walk.text else 'nothing at all'}; n: next", width - line.width, theme.NEW)
+        line.most(f"  the end: {known if walk.text else 'nothing at all'}; n: next", width - line.width, theme.STRONG)
     elif walk.over:
-        line.most("  the context is full: the end; n: next", width - line.width, theme.NEW)
+        line.most("  the context is full: the end; n: next", width - line.width, theme.STRONG)
     words = f" position {here.pos} reads {names[-1]}; "
     words += f"{state.token(here.token_id)} is " + ("of the prefix" if here.pick is None else "chosen")
     if here.pick is not None:
@@ -75,7 +75,7 @@ def slider(state: InferenceState, width: int, _height: int) -> Picture:
     at = round((min(t, HOTTEST) - COLDEST) / (HOTTEST - COLDEST) * (cells - 1))
     for i in range(cells):
         value = Temperature(round(COLDEST + round(i / (cells - 1) * notches) * NOTCH, 2))
-        line.add("●" if i == at else "━" if i < at else "─", theme.NEW if i <= at else theme.DIM, value)
+        line.add("●" if i == at else "━" if i < at else "─", theme.STRONG if i <= at else theme.DIM, value)
     line.add("┤ wild", theme.DIM).most(f"   m: {state.mode}", width - line.width, theme.STRONG)
     return picture
 
@@ -90,9 +90,9 @@ def keys(state: InferenceState, width: int, _height: int) -> Picture:
         ("n p", "step"), ("←→", "temp"), ("m", "mode"), *more, ("r", "anew"), ("e", "prefix"), ("b", "beam"),
         ("g", "names"), ("?", "help"),
     ]  # fmt: skip
-    leave = Line().add(" q ", theme.NEW).add("leave ", theme.TEXT)  # the way out: always
+    leave = Line().add(" q ", theme.STRONG).add("leave ", theme.TEXT)  # the way out: always
     for key, words in hints:
-        hint = Line().add(f" {key} ", theme.NEW).add(f"{words} ", theme.TEXT)
+        hint = Line().add(f" {key} ", theme.STRONG).add(f"{words} ", theme.TEXT)
         if line.width + hint.width + leave.width <= width:
             line.extend(hint)
     line.extend(leave)

@@ -29,4 +29,4 @@ def _width(key: Key) -> int:
 
 
 def _add(line: Line, key: Key) -> Line:
-    return line.add(f" {key.display or key.keys} ", theme.NEW, key).add(f"{key.description} ", theme.TEXT, key)
+    return line.add(f" {key.display or key.keys} ", theme.STRONG, key).add(f"{key.description} ", theme.TEXT, key)

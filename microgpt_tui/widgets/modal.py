@@ -37,8 +37,8 @@ class Modal(ModalScreen[T], Passing[T], Generic[T]):
 
     DEFAULT_CSS = """
     Modal { align: center middle; }
-    Modal .box { width: 88; max-width: 96%; height: auto; max-height: 92%; border: round $accent; background: $panel;
-        padding: 0 1; border-title-color: $accent; border-subtitle-color: $foreground; }
+    Modal .box { width: 88; max-width: 96%; height: auto; max-height: 92%; border: round $border; background: $panel;
+        padding: 0 1; border-title-color: $foreground; border-subtitle-color: $foreground; }
     Modal .box OptionList, Modal .box OptionList:focus { height: auto; max-height: 100%; border: none;
         background: $panel; padding: 0; }
     Modal .box Input, Modal .box Input:focus { border: none; height: 1; padding: 0; }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +33,83 @@ def few() -> Iterator[None]:
     theme.few_colours(True)
     yield
     theme.few_colours(False)
+
+
+# What colours mean.
+
+THEMES = pytest.mark.parametrize("name", theme.THEMES)
+TEXTS = ("text", "strong", "dim", "done", "target", "warning", "plus", "minus", "now")
+GREEN = {"done", "target", "forward"}  # what has been computed, and what should come out
+
+
+def colours(name: str) -> dict[str, str]:
+    """The colours of a theme, by what they mean."""
+    found = theme.THEMES[name]
+    phases = dict(zip(Phase, found.phases, strict=True))
+    return {text: getattr(found, text) for text in TEXTS} | {phase.value: colour for phase, colour in phases.items()}
+
+
+def lightness_and_hue(colour: str) -> tuple[float, float, float]:
+    """A colour in a space in which distances are what eyes see. Source: CIE 1976 L*a*b*, white point D65."""
+    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (red, green, blue))
+    light = (
+        (0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.9505,
+        0.2126 * r + 0.7152 * g + 0.0722 * b,
+        (0.0193 * r + 0.1192 * g + 0.9505 * b) / 1.089,
+    )
+    x, y, z = (c ** (1 / 3) if c > 0.008856 else 7.787 * c + 16 / 116 for c in light)
+    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
+
+
+def distance(one: str, other: str) -> float:
+    """How far two colours are from each other: 2 is hardly seen, 20 is another colour."""
+    return math.dist(lightness_and_hue(one), lightness_and_hue(other))
+
+
+@THEMES
+def test_texts_can_be_read(name: str) -> None:
+    found = theme.THEMES[name]
+    for behind in (found.background, found.panel):
+        low = {text: c for text, colour in colours(name).items() if (c := theme.contrast(colour, behind)) < 4.5}
+        assert not low, behind
+        assert min(theme.contrast(found.faint, behind), theme.contrast(found.border, found.background)) >= 3
+    assert min(theme.contrast("#000000", found.marker), theme.contrast(found.background, found.strong)) >= 4.5
+    assert theme.contrast(found.text, found.ran) >= 4.5
+    assert theme.contrast(found.text, found.at_work) >= 4.5
+
+
+@THEMES
+def test_here_and_positive_are_told_apart(name: str) -> None:
+    found = theme.THEMES[name]
+    for positive in (found.plus, found.ramp_plus[1]):
+        for here in (found.marker, found.now):
+            assert distance(here, positive) >= 20
+
+
+@THEMES
+def test_a_colour_has_one_meaning(name: str) -> None:
+    near = {
+        (a, b): round(distance(one, other))
+        for (a, one), (b, other) in combinations(colours(name).items(), 2)
+        if distance(one, other) < 20 and not {a, b} <= GREEN and not {a, b} <= {"text", "strong", "dim"}
+    }
+    assert not near
+    assert len({colours(name)[text] for text in ("text", "strong", "dim")}) == 3
+
+
+@THEMES
+def test_numbers_in_cells_can_be_read(name: str) -> None:
+    found = theme.THEMES[name]
+    theme.use(name)
+    try:
+        for style in (*theme.HEAT_PLUS, *theme.HEAT_MINUS, *theme.FADED_PLUS, *theme.FADED_MINUS):
+            assert style.color is not None
+            assert style.bgcolor is not None
+            best = max(theme.contrast(text, style.bgcolor.name) for text in (found.strong, found.background))
+            assert theme.contrast(style.color.name, style.bgcolor.name) == best >= 4.2
+    finally:
+        theme.use("microgpt-dark")
 
 
 # Few colours.
