@@ -39,11 +39,7 @@ class TapeExplainer(Explainer):
         """The tensor in whose making the row was made; None for parameters and constants."""
         if row < self.recording.n_params or self._op[row] == LEAF:
             return None
-        spans = (*self.recording.positions, *self.recording.losses)
-        for span in spans:
-            if span.first <= row < span.last:
-                return next(t for t in span.tensors if t.first <= row < t.last)
-        return None
+        return self.recording.tensor_at(row)
 
     def name(self, row: int) -> str:
         """A name such as q[3], wte[12,5] or exp[2]; what has none is called by what it is for: "term 4 of q[3]".
@@ -154,6 +150,11 @@ class TapeExplainer(Explainer):
     @staticmethod
     def _named_rows(tensor: Tensor) -> Rows:
         return np.concatenate([tensor.rows, *(rows.ravel() for rows in tensor.parts.values())])
+
+    def goal(self, row: int) -> int:
+        """The scalar with a name that a row is on the way to; the row itself, if it has a name or leads to none."""
+        tensor = self.tensor(row)
+        return row if tensor is None or self._label(tensor, row) is not None else self._goal_row(tensor, row)
 
     def _goal_row(self, tensor: Tensor, row: int) -> int:
         """The named scalar that a row is on the way to: the next one made."""

@@ -14,6 +14,7 @@ import numpy as np
 from engine.autograd.dot_products import BELOW
 from engine.autograd.jit import Kernels
 from engine.autograd.tape import Rows
+from engine.errors import ConfigError
 from engine.model.recording import Recording, Span
 
 MOST_CACHED = 2**21  # steps of heads kept; with a large alphabet they are made anew
@@ -139,9 +140,15 @@ class GradientOrder:
         child[2 * r.nll_rows[0]] = span.probs.rows[target]
         rows = self._sort(int(span.loss.rows[0]), span.first, top, span, child)
         self._turn[span.first : span.last] = 0
-        steps, first = [], 0
+        steps, first, residual = [], 0, self._residual(0)
         for at in np.flatnonzero(rows < top):
-            steps += [self._fold(rows[first:at]), _step(rows[at] - self._residual(0)[0], BELOW)]
+            place = int(np.searchsorted(residual, rows[at]))
+            if residual[min(place, len(residual) - 1)] != rows[at]:
+                raise ConfigError(
+                    "the logits of this model are made from more than one tensor of the layers below; "
+                    "let them read the last tensor of the residual stream alone"
+                )
+            steps += [self._fold(rows[first:at]), _step(place, BELOW)]
             first = int(at) + 1
         steps.append(self._fold(rows[first:]))
         begin, end = self._append(np.concatenate(steps, axis=1))

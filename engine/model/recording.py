@@ -6,6 +6,7 @@ The graph of a position depends on nothing but the position, so one recording se
 
 from __future__ import annotations
 
+import bisect
 import functools
 import itertools
 from collections.abc import Callable, Sequence
@@ -67,7 +68,10 @@ class Span:
     def _operand(self, tensor: Tensor) -> Tensor:
         """The tensor that the first operand of an operation is."""
         found = self.holder(next(iter(tensor.operation.operands.values())))
-        assert found is not None
+        if found is None:
+            raise ConfigError(
+                f"{tensor.name} reads numbers that are no whole tensor of the model; name them with name()"
+            )
         return found
 
     @property
@@ -105,7 +109,7 @@ class Span:
             stream.append(before)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Recording:
     """The graph of one configuration and alphabet.
 
@@ -138,6 +142,17 @@ class Recording:
     embed_rows: Rows  # (block_size, n_embd): the rows whose first child is what a position reads from it
     nll_rows: Rows  # (block_size,): the row of log(p) of each position, whose child depends on the target
     probs: Rows  # (block_size, vocab_size): the rows that it may be
+
+    def tensor_at(self, row: int) -> Tensor | None:
+        """The tensor in whose making a row of a position or of a mean was made; None for all other rows."""
+        firsts, tensors = self._tensors_by_row
+        at = bisect.bisect_right(firsts, row) - 1
+        return tensors[at] if at >= 0 and row < tensors[at].last else None
+
+    @functools.cached_property
+    def _tensors_by_row(self) -> tuple[list[int], list[Tensor]]:
+        tensors = sorted((t for span in (*self.positions, *self.losses) for t in span.tensors), key=lambda t: t.first)
+        return [t.first for t in tensors], tensors
 
     def matrix_of(self, row: int) -> tuple[str, int, int] | None:
         """The name of the matrix that a row belongs to, and its place there, row and column; None if it is none."""
@@ -348,7 +363,7 @@ def record(config: Config, vocab_size: int, progress: Progress | None = None) ->
 def _record(config: Config, vocab_size: int, progress: Progress | None = None) -> Recording:
     tape = Tape()
     w = {name: Matrix(name, tape, shape) for name, shape in config.matrices(vocab_size).items()}
-    for number in (0.0, -1.0):  # used everywhere; made here, they stand in nobody's stretch
+    for number in (0.0, -1.0):  # used everywhere; made here, they belong to no tensor
         tape.constant(number)
     positions, samplers, all_logits, losses = [], [], [], []
     keys: gpt.KVCache = [[] for _ in range(config.n_layer)]

@@ -194,8 +194,9 @@ class _Walk:
         ended = view.moment == Moment(view.moment.step, Phase.UPDATE, view.program.ticks(Phase.UPDATE))
         if hits or ended or view.moment == self.limit:
             stops = self._unhealthy(view)
-            where = describe_moment(view.program, view.moment)
-            stops += [Stop(view.moment, f"{b.describe()}: {where}", breakpoint=b) for b in hits]
+            if hits:
+                where = describe_moment(view.program, view.moment)
+                stops += [Stop(view.moment, f"{b.describe()}: {where}", breakpoint=b) for b in hits]
             if stops:
                 yield stops
 

@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from engine.autograd.kernels import ADD, LEAF, MUL, NEG_MAX, POW
 from engine.autograd.tape import Rows, Tensor
@@ -172,7 +173,7 @@ class StepProgram(Protocol):
 
     def tick_of(self, row: int) -> int | None:
         """The forward tick that makes a row, counted from 0; None if this document does not make it."""
-        tick = int(np.searchsorted(self.rows, row))
+        tick = int(self.rows.searchsorted(np.int32(row)))  # another type would copy all rows
         return tick if tick < len(self.rows) and self.rows[tick] == row else None
 
     def event_of(self, row: int) -> Event | None:
@@ -184,15 +185,35 @@ class StepProgram(Protocol):
         """The parameter that a row belongs to, and its index there; None for all other rows."""
         if not 0 <= row < self.n_params:
             return None
-        firsts = [int(rows.flat[0]) for rows in self.parameters.values()]
+        firsts, parameters = self._first_rows
         at = bisect.bisect_right(firsts, row) - 1
-        name, rows = list(self.parameters.items())[at]
+        name, rows = parameters[at]
         return name, tuple(int(i) for i in np.unravel_index(row - firsts[at], rows.shape))
+
+    @cached_property
+    def _first_rows(self) -> tuple[list[int], list[tuple[str, Rows]]]:
+        """The first row of each parameter, and the parameters, in the order of rows."""
+        parameters = list(self.parameters.items())
+        return [int(rows.flat[0]) for _, rows in parameters], parameters
 
     @cached_property
     def touched(self) -> tuple[Rows, Rows]:
         """For every row, the first and the last backward tick that adds to its gradient; 0 if none does."""
         return first_and_last(self.receivers, np.arange(1, len(self.receivers) + 1, dtype=np.int32), self.n_rows)
+
+    @cached_property
+    def contributions(self) -> Rows:
+        """(parameters, positions): the first backward tick at which a position adds to a parameter's gradient, 0 if
+        none does. Without positions the document counts as one.
+        """
+        firsts = [int(rows.flat[0]) for rows in self.parameters.values()]
+        found = np.zeros((len(firsts), max(self.n, 1)), dtype=np.int32)
+        for tick in (np.flatnonzero(self.receivers < self.n_params) + 1).tolist():
+            source = self.source_of(tick)
+            event = None if source is None else self.event_of(source)
+            at = bisect.bisect_right(firsts, int(self.receivers[tick - 1])) - 1, (event and event.pos) or 0
+            found[at] = found[at] or tick
+        return found
 
     def find(self, phase: Phase, place: EventKey) -> Event | None:
         """The event of a phase that completes what is at a place; None if the phase has none of it."""
@@ -337,9 +358,27 @@ class TapeProgram(StepProgram):
             return [int(r) for r in self.recording.args[a : a + b]]
         return [a, b] if op in (ADD, MUL, POW) else [a]
 
+    @cached_property
+    def contributions(self) -> Rows:
+        """(matrices, positions): the first backward tick at which a position adds to a matrix's gradient, 0 if none."""
+        return self.contributions_of(np.arange(len(self.edges)))
+
+    def contributions_of(self, places: npt.NDArray[np.int64]) -> Rows:
+        """As `contributions`, of some of the ticks alone, which are counted from 0."""
+        matrices = [int(rows.flat[0]) for rows in self.recording.matrices.values()]
+        positions = [span.first for span in self.recording.positions[: self.n]]
+        places = places[self.receivers[places] < self.recording.n_params][::-1]
+        matrix = np.searchsorted(matrices, self.receivers[places], side="right") - 1
+        pos = np.searchsorted(positions, self.edges[places] >> 1, side="right") - 1
+        first = np.zeros((len(matrices), len(positions)), dtype=np.int32)
+        first[matrix, pos] = places + 1  # the last one that is written is the first tick
+        return first
+
     def stretches(self, phase: Phase) -> list[Event]:
         """The stretches of a phase, in order; they cover its ticks without a gap."""
-        return {Phase.FORWARD: self._forward, Phase.BACKWARD: self._backward, Phase.UPDATE: self._update}[phase]
+        if phase is Phase.FORWARD:  # each is made when it is first asked for: training asks for none
+            return self._forward
+        return self._backward if phase is Phase.BACKWARD else self._update
 
     @cached_property
     def _forward(self) -> list[Event]:

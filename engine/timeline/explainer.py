@@ -53,6 +53,12 @@ class Explainer(Protocol):
     def is_named(self, row: int) -> bool:
         """Whether a row is a parameter or has a name of its own, and is not just on the way to something."""
 
+    def goal(self, row: int) -> int:
+        """The scalar with a name that a row is on the way to; the row itself, if it has a name or leads to none."""
+        while not self.is_named(row) and self.users(row):
+            row = self.users(row)[0]
+        return row
+
     def formula(self, row: int) -> list[Piece]:
         """How the row is made, in one line; empty for parameters and constants."""
 

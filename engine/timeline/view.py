@@ -37,6 +37,9 @@ class GradientState(Enum):
     VALUE = "value"  # a number: the sum of what was handed to it so far
 
 
+NEVER = 2**31 - 1  # the tick of what does not happen
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Reading:
     """Values of some scalars and which of them are known, in the shape that was asked for."""
@@ -168,6 +171,21 @@ class View(Protocol):
         """What a forward event's products have added so far to the gradients of these scalars, one product each."""
         del event
         return Reading(np.zeros(rows.shape), np.zeros(rows.shape, dtype=np.bool_))
+
+    @cached_property
+    def contributions(self) -> dict[str, tuple[int, int, int]]:
+        """For every parameter: how many positions have added to its gradient so far, how many will have in the end, and
+        the tick at which the first of them begins (a large number if none does).
+        """
+        done = 0 if self.moment.phase is Phase.FORWARD else self._grad_tick
+        return {
+            name: (int(((own > 0) & (own <= done)).sum()), int((own > 0).sum()), int(own[own > 0].min(initial=NEVER)))
+            for name, own in zip(self.program.parameters, self._contributions(), strict=True)
+        }
+
+    def _contributions(self) -> Rows:
+        """As `StepProgram.contributions`, but only of ticks that hand something on."""
+        return self.program.contributions
 
     @property
     def _touched(self) -> tuple[Rows, Rows]:
@@ -324,6 +342,13 @@ class TapeView(View):
         if self.moment.phase is not Phase.FORWARD:
             known |= self.independent(rows) & self.used(rows)
         return Reading(self.workspace.grad[rows], known)
+
+    def _contributions(self) -> Rows:
+        overrides = self.workspace.overrides
+        flows = None if overrides is None else overrides.flows(self.program.edges)
+        if flows is None:
+            return self.program.contributions
+        return self.program.contributions_of(np.flatnonzero(flows))
 
     @cached_property
     def _touched(self) -> tuple[Rows, Rows]:

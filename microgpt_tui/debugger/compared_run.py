@@ -14,7 +14,7 @@ class ComparedRun:
     """Makes the copy when `at` is first called, and brings it to each moment that `at` names.
 
     Where that takes long it is done in a thread that `start` begins. `call_later` calls back from there, on the
-    screen's thread, and `on_arrival` is called when the copy stands still.
+    screen's thread, and `on_arrival` is called when the copy stands still. `changes` say what is changed in it.
     """
 
     def __init__(
@@ -25,8 +25,9 @@ class ComparedRun:
         start: Start,
         call_later: Callable[..., object],
         on_arrival: Callable[[], None],
+        changes: str = "",
     ) -> None:
-        self.name = name
+        self.name, self.changes = name, changes
         self._original, self._make, self._on_arrival = original, make, on_arrival
         self._motion = RunController(original, start, lambda message: call_later(self._receive, message))
         self._aim: Moment | None = None  # where the copy was sent last

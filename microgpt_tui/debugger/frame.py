@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.autograd.tape import Rows
+from engine.errors import WhyError
 from engine.explain.gradient_paths import Edge, GradientPath, GradientPaths, waypoints
 from engine.expressions.scope import Scope
 from engine.expressions.watch import Watch
 from engine.model.recording import Span
 from engine.model.tokenizer import Tokenizer
 from engine.run.step_copy import StepCopy
-from engine.timeline.events import Event, EventKey, Moment, Phase
+from engine.timeline.events import Event, EventKey, Moment, Phase, StepProgram
 from engine.timeline.explainer import SourceLine
 from engine.timeline.update import UpdateStep
 from engine.timeline.view import GradientState, Reading, View
@@ -109,9 +111,10 @@ class WatchLine:
 class Context:
     """What panes show of more than the moment: a fault, figures of earlier steps (more may come while the frame is
     shown), names sampled on the way by the step before which they were, what the user keeps, how a run moves, how many
-    documents it is trained on and how many are held out, if any are, the branch that it is (None: the original) and
-    the one that it is compared with; the chosen gradient path, if any, and the line of the chosen watch; and a copy of
-    the step for scales and for what was before an event.
+    documents it is trained on and how many are held out, if any are, the branch that it is (None: the original),
+    what is changed in it, in words, and the one that it is compared with; the chosen gradient path, if any, and the
+    line of the chosen watch; a copy of the step for scales and for what was before an event; and the id of the chosen
+    or zoomed pane, if any.
     """
 
     fault: str | None = None
@@ -125,6 +128,8 @@ class Context:
     path: PathChoice | None = None
     watch: int = 0
     copy: StepCopy | None = None
+    changes: str = ""
+    pane: str | None = None
 
 
 class Frame:
@@ -336,8 +341,17 @@ class Frame:
 
         Raises WhyError where there are none to be found: while the loss is not known, or if it is not finite.
         """
-        found = GradientPaths(self.view).strongest(self.selected, MOST_PATHS)
+        found = _paths_of(self.view).strongest(self.selected, MOST_PATHS)
         return [(path, waypoints(self.explain, path)) for path in found if path.edges]
+
+    @cached_property
+    def strongest(self) -> list[Edge]:
+        """The strongest gradient path of the selected scalar, in edges that have a name, from it on; empty if none."""
+        try:
+            found = _paths_of(self.view).strongest(self.selected, 1)
+        except WhyError:
+            return []
+        return waypoints(self.explain, found[0]) if found else []
 
     @property
     def path(self) -> PathChoice:
@@ -438,6 +452,17 @@ class Frame:
     def token_name(self, token_id: int) -> str:
         """How a token is written."""
         return token_name(self.program.tokenizer, token_id)
+
+
+_PATHS: WeakKeyDictionary[StepProgram, GradientPaths] = WeakKeyDictionary()
+
+
+def _paths_of(view: View) -> GradientPaths:
+    """The gradient paths of a step: they follow from its values alone, so they are found once for all its moments."""
+    known = _PATHS.get(view.program)
+    if known is None or view.loss is None:
+        known = _PATHS[view.program] = GradientPaths(view)
+    return known
 
 
 def token_name(tokenizer: Tokenizer, token_id: int) -> str:

@@ -53,12 +53,16 @@ PACES = (
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """How a moving run is doing: at which step, on the way to which, and how many it has done a second."""
+    """How a moving run is doing: at which step, on the way to which, and how many it has done a second.
+
+    `pace` is what it keeps to, where it keeps to one.
+    """
 
     doing: str
     step: int
     until: int
     a_second: float
+    pace: Pace | None = None
 
 
 class RunController:
@@ -242,7 +246,7 @@ class RunController:
                 missed = f": nowhere on the way was {sought}. :back and the same looks before" if sought else ""
                 note = f"All {steps:,} steps of the schedule are done{missed}."
                 return self.Arrived(stop, note="" if stop else note)
-            self._rest(Live(f"training, {self._running.name}", session.step, steps, self._speed()), whole=True)
+            self._rest(Live("training", session.step, steps, self._speed(), self._running), whole=True)
             self._halt.wait(1 / self._running.a_second if self._running.a_second else 0)
         return self.Arrived()
 

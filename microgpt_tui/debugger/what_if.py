@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 
 from engine import EngineError, Run
@@ -19,7 +19,17 @@ from microgpt_tui.debugger.run_controller import Start
 from microgpt_tui.debugger.state import DebuggerState
 
 HINT = "d compares, E lists the branches; the original stays."
+MOST_NAMED = 2  # changes of a branch that are named before the rest is only counted
 Enter = Callable[[Callable[[], Run], Moment | None], bool]
+
+
+def in_words(changes: Sequence[Change]) -> str:
+    """What is changed, in few words: what is off, what is set; how many more changes there are."""
+    found = [
+        f"{c.part} {'at its mean' if c.mean_of else 'off'}" if isinstance(c, Ablation) else c.text for c in changes
+    ]
+    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+    return ", ".join(found[:MOST_NAMED]) + more
 
 
 class WhatIfController:
@@ -69,7 +79,8 @@ class WhatIfController:
             self.halt()
             make = partial(branches.copy, name, changes)
             on_arrival, label = self._state.on_change, name or ORIGINAL
-            run = ComparedRun(label, branches.original, make, self._start, self._call_later, on_arrival)
+            words = in_words(changes)
+            run = ComparedRun(label, branches.original, make, self._start, self._call_later, on_arrival, words)
             self._compared = source, run
         return self._compared[1]
 

@@ -125,7 +125,7 @@ def heat(
     if math.isnan(value):
         return "?".rjust(size), theme.WARNING
     share = abs(value) / scale if 0 < scale < math.inf else math.inf if value else 0.0
-    level = min(round(share**GAMMA * (theme.LEVELS - 1)), theme.LEVELS - 1)
+    level = round(min(share, 1.0) ** GAMMA * (theme.LEVELS - 1))
     if value < 0:
         style = (theme.HEAT_MINUS if lit else theme.FADED_MINUS)[level]
     else:

@@ -16,7 +16,8 @@ from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Line, Picture
 
 HERE, MARK = "▲", "◆"
-AXIS = 7  # cells for the numbers on the axis
+AXIS = 7  # characters for the numbers on the axis of two curves
+MARGIN = 6  # the same for one curve, whose axis begins at 0
 Target = Callable[[int], Hashable]
 """What the i-th number of a series stands for."""
 
@@ -44,13 +45,18 @@ def columns(values: Sequence[float], room: int, ahead: int = 0) -> list[Column]:
     return [Column(first, last, sum(known) / len(known) if known else None) for first, last, known in parts]
 
 
-def sparkline(line: Line, values: Sequence[float], room: int, target: Target, ahead: int = 0) -> Line:
-    """Append a series in one line of at most `room` cells; signs differ as in `cell`. `ahead` is as in `curve`."""
+def sparkline(
+    line: Line, values: Sequence[float], room: int, target: Target, ahead: int = 0, unsigned: bool = False
+) -> Line:
+    """Append a series in one line of at most `room` characters; signs differ as in `cell`, unless it has none.
+
+    `ahead` is as in `curve`.
+    """
     parts = columns(values, room, ahead)
     scale = max((abs(c.mean or 0.0) for c in parts if c.drawn), default=0.0)
     for column in parts:
         text, style = cell(column.mean or 0.0, column.mean is not None, scale)
-        line.add(text, style, target(column.last - 1))
+        line.add(text, theme.DIM if unsigned and column.drawn else style, target(column.last - 1))
     return line
 
 
@@ -58,22 +64,23 @@ def curve(
     title: str, values: Sequence[float], width: int, height: int, here: int, target: Target, ahead: int = 0,
     marks: Mapping[int, float] | None = None,
 ) -> Picture:  # fmt: skip
-    """A titled curve with its axis, `height` lines in all, at least three; the last line marks number `here`.
+    """A curve with its axis, `height` lines in all, at least three; the last line marks number `here`.
 
-    `ahead` more numbers have their places, but are not drawn. `marks` are other numbers on the same axis, by place.
+    Its columns stand on 0, unless numbers are negative. `ahead` more numbers have their places, but are not drawn.
+    `marks` are other numbers on the same axis, by place. A title, if any, takes the first line.
     """
-    picture, plot = Picture(), max(1, height - 2)
-    parts = columns(values, width - AXIS - 2, ahead)
-    picture.line().most(_titled(title, len(values) + ahead, len(parts), width), width, theme.DIM)
+    picture, plot = Picture(), max(1, height - (2 if title else 1))
+    parts = columns(values, width - MARGIN - 1, ahead)
+    if title:
+        picture.line().most(_titled(title, len(values) + ahead, len(parts), width), width, theme.DIM)
     targets = [target(c.last - 1) for c in parts]
     marks = {i: mark for i, mark in sorted((marks or {}).items()) if math.isfinite(mark)}
     last_in = {bisect(parts, i, key=lambda c: c.first) - 1: mark for i, mark in marks.items()}  # of each column
     means = [*(c.mean or 0.0 for c in parts if c.drawn), *marks.values()]
-    low, high = min(means, default=0.0), max(means, default=0.0)
-    labels = {plot - 1: plain(low), 0: plain(high)} if high > low else {plot // 2: plain(high)}
+    low, high = min(0.0, *means, 0.0), max(0.0, *means, 0.0)
+    labels = {plot - 1: f"{low:.3g}", 0: f"{high:.3g}"} if high > low else {plot - 1: f"{high:.3g}"}
     for row in range(plot):
-        label = labels.get(row, "")
-        line = picture.line().fit(label, AXIS, theme.DIM, right=True).add("┤" if label else "│", theme.FAINT)
+        line = picture.line().fit(labels.get(row, ""), MARGIN - 1, theme.DIM, right=True).add(" ")
         for at, (column, stands_for) in enumerate(zip(parts, targets, strict=True)):
             text, style = _part(column, low, high, plot, plot - 1 - row)
             if column.first <= here < column.last:
@@ -82,7 +89,7 @@ def curve(
                 text, style = MARK, theme.TARGET
             line.add(text, style, stands_for)
     at = next((i for i, c in enumerate(parts) if c.first <= here < c.last), len(parts))
-    _mark(picture.line(" " * (AXIS + 1)), at, f"you are here: step {here}", width, target(here))
+    _mark(picture.line(" " * MARGIN), at, f"step {here}", width, target(here))
     return picture
 
 
@@ -107,12 +114,12 @@ def _part(column: Column, low: float, high: float, plot: int, floor: int) -> tup
         return ("?" if floor == 0 else " "), theme.WARNING
     top = _top(column.mean, low, high, plot)
     eighths = 1 + top - floor * 8
-    return (EIGHTHS[min(eighths, 8) - 1] if eighths > 0 else " "), theme.TEXT
+    return (EIGHTHS[min(eighths, 8) - 1] if eighths > 0 else " "), theme.DIM
 
 
 def _top(value: float, low: float, high: float, plot: int) -> int:
     """How many eighths of a line above the ground a number stands, the first of them being 0."""
-    return round((value - low) / (high - low) * (plot * 8 - 1)) if high > low else (plot - plot // 2) * 8 - 5
+    return round((value - low) / (high - low) * (plot * 8 - 1)) if high > low else 0
 
 
 def _floor(value: float, low: float, high: float, plot: int) -> int:
@@ -123,6 +130,8 @@ def _floor(value: float, low: float, high: float, plot: int) -> int:
 def _mark(line: Line, at: int, says: str, width: int, target: Hashable) -> None:
     """Point at column `at`, and say it on the side where there is room."""
     left = line.width
+    if at > len(says) + 2:
+        line.add("0", theme.DIM)
     if left + at + 2 + len(says) <= width:
         line.to(left + at).add(HERE, theme.NEW, target).add(f" {says}", theme.NEW)
     elif at > len(says):

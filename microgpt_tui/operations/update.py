@@ -82,7 +82,7 @@ def draw(board: Board) -> None:
         picture = Picture()
         for place, part in enumerate(maps):
             drawn = _drawn(board, part, names if place == 0 else [], each, height - 2, (i, j))
-            drawn.line().most(part.under, each + between - 1, theme.DIM)
+            drawn.line().most(part.under, each + (margin if place == 0 else 0), theme.DIM)
             picture = beside(picture, drawn, 0) if place else drawn
             if place < 2:
                 picture = beside(picture, _between(part.words if between == BETWEEN else (), between, drawn.height), 0)
@@ -123,8 +123,8 @@ def _maps(frame: Frame) -> list[_Map]:
     )
     return [
         _Map("gradient g", g, scales[0], "sum over positions", words),
-        _Map("step", step, scales[1], "= −rate · m^ / √v^", ("", "", "", "w + step", "", "──▶")),
-        _Map("weight", moved, scales[2], "used by the next step", ()),
+        _Map("step", step, scales[1], "−rate · m^/√v^", ("", "", "", "w + step", "", "──▶")),
+        _Map("weight", moved, scales[2], "used from now on", ()),
     ]
 
 
@@ -137,6 +137,7 @@ def _drawn(
     size = max(1, min(4, width // columns))
     if frame.where.digits and columns * NUMBER <= width:
         size = NUMBER
+    tall = 2 if size > 1 and 2 * rows <= height else 1
     halves = rows > height and not theme.signs_only and not frame.where.digits
     top, bottom = window(rows, height * 2 if halves else height, at[0])
     left, right = window(columns, max(1, width // size), at[1])
@@ -144,10 +145,10 @@ def _drawn(
     picture = Picture()
     cut = "" if (top, bottom) == (0, rows) else f" · rows {top}–{bottom - 1}"
     cut += "" if (left, right) == (0, columns) else f" · columns {left}–{right - 1}"
-    line = picture.line(" " * margin).add(part.title, theme.STRONG)
-    line.most(
-        f" ±{plain(part.scale)}{cut}" + (f"   {note}" if note else ""), max(0, width + margin - line.width), theme.DIM
-    )
+    scale = f" ±{plain(part.scale)}{cut}" + (f"   {note}" if note else "")
+    line = picture.line(" " * max(0, min(margin, width + margin - cell_len(part.title + scale))))
+    line.add(part.title, theme.STRONG)
+    line.most(scale, max(0, width + margin - line.width), theme.DIM)
     for r in range(top, bottom, 2 if halves else 1):
         line = picture.line()
         here = at[0] in ((r, r + 1) if halves else (r,))
@@ -159,6 +160,8 @@ def _drawn(
             half_row(line, cells[r, left:right], lower, size, part.scale, frame.selected)
         else:
             heat_row(line, cells[r, left:right], size, frame.selected, part.scale)
+        for _ in range(tall - 1):
+            heat_row(picture.line(" " * margin), cells[r, left:right], size, None, part.scale)
     return picture
 
 

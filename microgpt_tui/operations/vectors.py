@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -134,7 +135,7 @@ def _name(frame: Frame, rows: Rows) -> str:
 
 def _norm(frame: Frame, rows: Rows) -> str:
     cells = frame.data(rows)
-    return plain(float(np.sqrt(np.sum(cells.values**2)))) if cells.known.all() else "·"
+    return plain(math.hypot(*cells.values.tolist())) if cells.known.all() else "·"
 
 
 def _measures(board: Board) -> None:

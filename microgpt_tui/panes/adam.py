@@ -1,52 +1,83 @@
-"""The optimizer on one parameter, with its numbers and its course so far, and how far each matrix was moved."""
+"""One weight: its gradient, what Adam remembers of it, the step that is added, the weight; and their past."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+from rich.style import Style
+
 from engine.timeline.events import Phase
-from engine.timeline.history import Norms
-from engine.timeline.update import UpdateStep, UpdateTerm
+from engine.timeline.update import AdamStep, UpdateStep
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.series import Series
 from microgpt_tui.drawing import theme
-from microgpt_tui.drawing.cells import bar, window
 from microgpt_tui.drawing.curve import each, sparkline
 from microgpt_tui.drawing.numbers import number, plain
 from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.operations.row_labels import linear_rows
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.gradients import label, label_width
 
-LEAST_RATIO = -6.0  # where the bars of the ratios begin
-TALL = 10  # lines from which each number of the arithmetic gets its own
-NAME, BEFORE, VALUE = 7, 11, 10  # cells for a number's name, what it was, and what it is now
-NUMBERS = NAME + BEFORE + VALUE + 2  # and a gap
-FORMULA = 34  # cells for how it is made, and a gap
-LEAST_COURSE = 10  # cells from which its course is shown
-SIGNS = {"delta": "Δ"}  # of quantities whose name is not their sign
+TALL = 10  # lines from which on the past of each number is shown
+NAME, BEFORE, VALUE = 14, 10, 10  # characters for a number's name, what it was, and what it is now
+NUMBERS = NAME + BEFORE + VALUE
+FORMULA = 30  # characters for how a number is made; behind it stands what that means
+SHORT = 18  # the same of the weight, whose axis stands behind it
+LEAST_COURSE = 10  # characters from which on the past is shown
+AXIS = 24  # the least characters of the axis from the weight before to the weight after, its ends included
+MOST_DIGITS = 10
 
 
 class Adam(Pane):
-    """The optimizer."""
+    """What an update does with the chosen parameter."""
 
-    TITLE = "Adam"
+    TITLE = "One weight"
 
     def heading(self, frame: Frame) -> str:
-        return f"{frame.view.optimizer.name} ─ {frame.explain.name(frame.parameter)}"
+        return "   ".join([f"{self.TITLE} ─ {frame.explain.name(frame.parameter)}", *_about(frame)])
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
-        picture = _now(frame, width, height)
-        if height - picture.height >= 14 and frame.moment.step:
+        course = frame.course() if _has_course(frame, width, height) else None
+        a: UpdateStep | None = frame.view.update(frame.parameter)
+        picture, waits = Picture(), "" if a else _waits(frame)
+        if waits:
+            picture.line().most(waits, width, theme.DIM)
+            a = course.known.get(frame.moment.step - 1) if course else None
+        rows = _rows(frame, a, bool(waits))
+        rows = _shortened(rows, height - picture.height - bool(course))
+        for row in rows:
+            _draw(picture, frame, row, width, course)
+        picture.lines[0].spots.append((0, NAME, frame.parameter))
+        if course:
+            picture.line().most(span(course, _course_room(width), width), width, theme.DIM)
+        if height - picture.height >= 3 and frame.moment.step:
             picture.below(_norms(frame, width))
-        if height - picture.height >= 2:
-            picture.below(_ratios(frame, width, height - picture.height))
         return picture
 
     def series(self, frame: Frame, width: int, height: int) -> list[Series[UpdateStep]]:
         return [frame.course()] if _has_course(frame, width, height) else []
+
+
+def _about(frame: Frame) -> list[str]:
+    """What the weight does: the head and the dimension that its row makes, and which number it multiplies."""
+    row = frame.parameter
+    name, place = frame.program.parameter_of(row) or ("", ())
+    if len(place) != 2:
+        return []
+    i, j = place
+    event = next((e for e in frame.program.stretches(Phase.FORWARD) if e.matrix == name and e.kind == "linear"), None)
+    if event is None:
+        return []
+    labels = linear_rows(frame, event)
+    heads = sum(bool(head) for head, _ in labels)
+    if heads:
+        head, dim = divmod(i, len(labels) // heads)
+        return [f"head {head}, dim {dim} · reads x[{j}]"]
+    return [f"row {labels[i][1]} · reads x[{j}]"]
 
 
 def _has_course(frame: Frame, width: int, height: int) -> bool:
@@ -54,40 +85,12 @@ def _has_course(frame: Frame, width: int, height: int) -> bool:
     return frame.moment.step > 0 and height >= TALL and width >= NUMBERS + LEAST_COURSE
 
 
-def _now(frame: Frame, width: int, height: int) -> Picture:
-    """The parameter at this moment, and its course so far where there is room."""
-    row = frame.parameter
-    picture, step = Picture(), frame.view.update(row)
-    new = step is not None and row >= (frame.moment.tick - 1 if frame.stepping_inside else frame.event.first)
-    line = picture.line().most(frame.explain.name(row), width, theme.NEW if new else theme.STRONG, row)
-    state = _state(frame, step)
-    if line.width + len(state) + 2 <= width:
-        line.add(f"  {state}", theme.DIM)
-    elif height >= 8:
-        picture.line().most(state, width, theme.DIM)
-    if height >= TALL and (step or frame.moment.step):
-        return picture.below(_arithmetic(frame, step, width, height))
-    if step is not None:
-        terms = [term for term in step.terms if height >= 8 or not term.name.endswith("_hat")]
-        parts = [(SIGNS.get(term.name, term.name), term.value) for term in terms]
-    else:
-        parts = [(name, float(value)) for name, value in frame.view.state(row).items()]
-        parts.append(("weight", frame.value(row) or 0.0))
-    line = picture.line()
-    for i, (name, value) in enumerate(parts):
-        arrow = " → " if step and i else "   " if i else ""
-        if line.width + len(arrow) + len(name) + 1 + len(number(value)) > width:
-            line = picture.line()
-        style = theme.NEW if new and name == "p" else theme.signed(value)
-        line.add(arrow if line.width else arrow.lstrip(), theme.DIM)
-        line.add(f"{name} ", theme.TEXT).add(number(value), style)
-    return picture
+def _course_room(width: int) -> int:
+    """The characters that are left for the past of a number."""
+    return max(width - NUMBERS - (FORMULA if width >= NUMBERS + FORMULA + LEAST_COURSE else 0), LEAST_COURSE)
 
 
-def _state(frame: Frame, step: UpdateStep | None) -> str:
-    if step is not None:
-        moved, unmoved = f"moved in step {frame.moment.step}", step.unmoved
-        return moved if unmoved is None else f"not {moved}: {unmoved}"
+def _waits(frame: Frame) -> str:
     before = frame.moment.step - 1
     left = f"as step {before} left it" if before >= 0 else "no step yet"
     state = frame.view.optimizer.state
@@ -96,36 +99,140 @@ def _state(frame: Frame, step: UpdateStep | None) -> str:
     return f"waits for its turn; {left}" if frame.phase is Phase.UPDATE else left
 
 
-def _numbers(frame: Frame, update: UpdateStep | None) -> list[tuple[str, UpdateTerm | None, float | None]]:
-    """The lines of an update: name, term, value. What the parameter stands at is known without an update."""
-    if update is not None:
-        return [(term.name, term, term.value) for term in update.terms]
-    state = {name: float(value) for name, value in frame.view.state(frame.parameter).items()}
-    known = {**state, "p": frame.value(frame.parameter)}
-    return [(name, None, known.get(name)) for name in frame.view.optimizer.quantities]
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A line: words, the sign of a number in formulas, what it was and is, how it is made, what that means.
+
+    `field` is that of an `AdamStep`, whose past can be shown.
+    """
+
+    words: str
+    sign: str
+    before: float | None
+    value: float | None
+    formula: str
+    means: str
+    field: str
+    digits: int = 4
 
 
-def _arithmetic(frame: Frame, now: UpdateStep | None, width: int, height: int) -> Picture:
-    """The lines of this step's update, else of the last one's: what each number was, is, how it is made, its course."""
-    picture, course = Picture(), frame.course() if _has_course(frame, width, height) else None
-    step = now or (course.known.get(frame.moment.step - 1) if course else None)
-    room = width - NUMBERS
-    formulas = FORMULA if room >= FORMULA + LEAST_COURSE or not course else 0
-    past = [[term.value for term in update.terms] for update in course.known.values()] if course else []
-    for i, (name, term, value) in enumerate(_numbers(frame, step)):
-        before, formula = (None, "") if term is None else (term.before, term.formula)
-        new = name == "p" and now is not None
-        line = picture.line().fit(SIGNS.get(name, name), NAME, theme.NEW if new else theme.TEXT)
-        line.fit(f"{number(before)} →" if before is not None else "", BEFORE, theme.DIM, right=True)
-        line.fit(number(value), VALUE, theme.NEW if new else theme.signed(value or 0.0), right=True)
-        if len(formula) + 2 <= min(room, formulas):
-            line.add(f"  {formula}", theme.DIM)
-        if course and course.known:
-            values = [update[i] for update in past]
-            _spark(line.to(NUMBERS + formulas), frame, values, list(course.known), room - formulas)
-    if course:
-        picture.line().most(span(course, room - formulas, width), width, theme.DIM)
-    return picture
+WORDS = {
+    "g": ("gradient", "g"), "m": ("momentum", "m"), "v": ("size memory", "v"), "m_hat": ("corrected", "m^"),
+    "v_hat": ("", "v^"), "delta": ("step", ""), "p": ("weight", ""),
+}  # fmt: skip
+"""Quantities of an update in words, and their signs in formulas; others are called by their names."""
+
+
+def _rows(frame: Frame, a: UpdateStep | None, waits: bool) -> list[_Row]:
+    """The lines of an update; of one that is to come, what is known without it."""
+    if a is None:
+        row = frame.parameter
+        known = {name: float(value) for name, value in frame.view.state(row).items()}
+        known_values: dict[str, float | None] = (
+            known | {"p": frame.value(row)} | ({"g": frame.gradient(row)} if waits else {})
+        )
+        names = frame.view.optimizer.quantities
+        return [_Row(*WORDS.get(name, (name, "")), None, known_values.get(name), "", "", name) for name in names]
+    if not isinstance(a, AdamStep):
+        return [
+            _Row(*WORDS.get(t.name, (t.name, "")), t.before, t.value, f"= {t.formula}", "", t.name) for t in a.terms
+        ]
+    shares = [f"{100 * beta:g} % old, {100 * (1 - beta):.3g} % new" for beta in (a.beta1, a.beta2)]
+    loss = "the loss falls if the weight " + ("grows" if a.g < 0 else "shrinks")
+    rate = plain(a.learning_rate)
+    kept = f"not moved: {a.unmoved}" if a.unmoved and not waits else ""
+    return [
+        _Row("gradient", "g", None, a.g, loss if a.g else "nothing pushes the weight in this step", "", "g"),
+        _Row("momentum", "m", a.m_before, a.m, f"= {a.beta1:g}·m + {1 - a.beta1:.3g}·g", shares[0], "m"),
+        _Row("size memory", "v", a.v_before, a.v, f"= {a.beta2:g}·v + {1 - a.beta2:.3g}·g²", f"√v = {_root(a.v)}",
+             "v"),
+        _Row("corrected", "m^", None, a.m_hat, f"= m / {a.fix1:.4g}", "m and v began at 0", "m_hat"),
+        _Row("", "v^", None, a.v_hat, f"= v / {a.fix2:.4g}", "", "v_hat"),
+        _Row("step", "", None, 0.0 - a.delta, f"= −{rate}·m^ / (√v^ + 1e-8)", f"rate {rate}", "delta"),
+        _Row("weight", "", a.p_before, a.p, "" if kept else "= weight + step", kept, "p", _digits(a.p_before, a.p)),
+    ]  # fmt: skip
+
+
+def _root(v: float) -> str:
+    return plain(math.sqrt(v)) if v >= 0 else "nan"
+
+
+def _shortened(rows: list[_Row], room: int) -> list[_Row]:
+    """The lines where there is room for few: both corrected numbers in one; then without them, and the last ones."""
+    if room >= len(rows):
+        return rows
+    if room < len(rows) - 1 or not rows[4].sign.startswith("v"):
+        return [row for row in rows if not row.field.endswith("_hat")][-max(room, 1) :]
+    m, v = rows[3], rows[4]
+    means = f"v^ {number(v.value)} {v.formula}" if v.formula else ""
+    return [*rows[:3], _Row(m.words, m.sign, m.before, m.value, m.formula, means, m.field), *rows[5:]]
+
+
+def _digits(before: float, after: float) -> int:
+    """How many digits it takes to see that a weight has changed."""
+    return next((d for d in range(4, MOST_DIGITS) if number(before, d) != number(after, d)), 4)
+
+
+def _draw(picture: Picture, frame: Frame, row: _Row, width: int, course: Series[UpdateStep] | None) -> None:
+    """One line: name, what it was and is, and where there is room how it is made, what that means, or its past."""
+    weight, step = row.field == "p", row.field == "delta"
+    line, style = picture.line(), theme.STRONG if weight or step else theme.TEXT
+    if width < NUMBERS:
+        line.fit(row.sign or row.words, max(1, width - BEFORE - VALUE), style)
+    else:
+        line.fit(row.words, NAME - 2, style).fit(row.sign, 2)
+    target = frame.parameter if weight else None
+    line.fit("" if row.before is None else f"{number(row.before, row.digits)} →", BEFORE, theme.DIM, right=True)
+    line.add(" ").fit(number(row.value, row.digits), VALUE - 1, _style(row), target)
+    room = width - line.width
+    formula = FORMULA if room >= FORMULA + LEAST_COURSE or not course else 0
+    if len(row.formula) + 1 <= (formula if course else room):
+        line.add(f" {row.formula}", theme.DIM)
+    if course and course.known:
+        sign = -1.0 if step else 1.0
+        values = [
+            sign * term.value for update in course.known.values() for term in update.terms if term.name == row.field
+        ]
+        _spark(line.to(NUMBERS + formula), frame, values, list(course.known), _course_room(width))
+    elif weight and row.means:
+        line.most("   ", width - line.width).most(row.means, width - line.width, theme.WARNING)
+    elif weight and row.before is not None and width >= NUMBERS + SHORT + AXIS:
+        _axis(line.to(NUMBERS + SHORT), row.before, row.value or 0.0, min(width - NUMBERS - SHORT, 2 * AXIS))
+    elif row.means and NUMBERS + FORMULA + len(row.means) <= width:
+        line.to(NUMBERS + FORMULA).add(row.means, theme.DIM)
+
+
+def _style(row: _Row) -> Style:
+    if row.value is None:
+        return theme.FAINT
+    if row.field == "delta":
+        return theme.PHASE_TEXT["update"]
+    return theme.STRONG if row.field == "p" else theme.signed(row.value)
+
+
+def _axis(line: Line, before: float, after: float, width: int) -> None:
+    """A small axis around a move, with its ends in numbers: ○ is before, ● after."""
+    step = after - before
+    if not math.isfinite(step) or not step:
+        return
+    unit = 10.0 ** math.floor(math.log10(abs(step) * 4))
+    low, high = (math.floor(min(before, after) / unit - 1) * unit, math.ceil(max(before, after) / unit + 1) * unit)
+    ends = f"{low:.{_places(unit)}f}", f"{high:.{_places(unit)}f}"
+    room = width - sum(map(len, ends)) - 4
+    if room < 4:
+        return
+    first, last = (round((value - low) / (high - low) * (room - 1)) for value in (before, after))
+    line.add(f"{ends[0]} ├", theme.DIM)
+    for i in range(room):
+        between = min(first, last) < i < max(first, last)
+        here = i in (first, last)
+        text = "●" if i == last else "○" if i == first else "━" if between else "─"
+        line.add(text, theme.PHASE_TEXT["update"] if here or between else theme.FAINT)
+    line.add(f"┤ {ends[1]}", theme.DIM)
+
+
+def _places(unit: float) -> int:
+    return max(0, -math.floor(math.log10(unit)))
 
 
 def span(course: Series[Any], cells: int, width: int) -> str:
@@ -141,64 +248,24 @@ def span(course: Series[Any], cells: int, width: int) -> str:
 
 
 def _norms(frame: Frame, width: int) -> Picture:
-    """Sparklines of the norms of its matrix, over all steps."""
+    """The norms of its matrix's gradient and step, over all steps."""
     picture, now = Picture(), frame.view.norms(frame.matrix)
-    norms = [column.tolist() for column in frame.view.norms_before(frame.matrix).T]
+    norms = [column.tolist() for column in np.asarray(frame.view.norms_before(frame.matrix)).T]
     picture.line().most(f"norms of {frame.matrix}, every step", width, theme.DIM)
-    for place, name in enumerate(("|∂|", "|Δ|")):
+    for place, name in enumerate(("|∂|", "|step|")):
         values = norms[place] + ([now[place]] if now else [])
         line, figure = picture.line().fit(name, NAME, theme.TEXT), f" {plain(values[-1])}"
-        _spark(line, frame, values, range(len(values)), max(1, width - NAME - len(figure))).add(figure, theme.DIM)
+        room = max(1, width - NAME - len(figure))
+        _spark(line, frame, values, range(len(values)), room, unsigned=True).add(figure, theme.DIM)
     return picture
 
 
-def _spark(line: Line, frame: Frame, values: list[float], steps: Sequence[int], room: int) -> Line:
+def _spark(
+    line: Line, frame: Frame, values: list[float], steps: Sequence[int], room: int, unsigned: bool = False
+) -> Line:
     """Append a number over these steps; cells lead there."""
 
     def target(i: int) -> Hashable:
         return frame.in_step(steps[i])
 
-    return sparkline(line, values, room, target)
-
-
-def _ratios(frame: Frame, width: int, height: int) -> Picture:
-    """How far each matrix was moved, relative to its size: in this step, or in the last one while none is moved yet."""
-    picture, view = Picture(), frame.view
-    names, updating = list(view.program.parameters), frame.phase is Phase.UPDATE
-    step = frame.moment.step - (not updating)
-    if step < 0:
-        picture.line().most("no matrix has been moved yet", width, theme.DIM)
-        return picture
-    title = f"log10 |Δ|/|weight|, step {step}"
-    more = f"; bars from {LEAST_RATIO:g} to 0"
-    picture.line().most(title + (more if len(title + more) <= width else ""), width, theme.DIM)
-    first, last = window(len(names), height - 1, names.index(frame.matrix))
-    size = label_width(frame, width)
-    for name in names[first:last]:
-        norms = view.norms(name) if updating else Norms(*view.norms_before(name, step)[0].tolist())
-        here = updating and name == frame.matrix
-        if name == frame.matrix:
-            picture.focus = picture.height
-        line = picture.line()
-        label(line, frame, name, size, here and norms is not None)
-        if norms is None:
-            line.most("· at work" if here else "·", width - size, theme.FAINT)
-            continue
-        line.fit(ratio(norms), 7, theme.NEW if here else theme.TEXT, right=True).add(" ")
-        line.add(bar(_log(norms) - LEAST_RATIO, -LEAST_RATIO, min(30, width - line.width)), theme.TEXT)
-    return picture
-
-
-def _log(norms: Norms) -> float:
-    """log10 of how far a matrix was moved over its size; minus infinity if it was not."""
-    if math.isnan(norms.update) or math.isnan(norms.weight):
-        return math.nan
-    if norms.update == 0 or math.isinf(norms.weight):
-        return math.nan if math.isinf(norms.update) else -math.inf
-    return math.log10(norms.update) - math.log10(norms.weight) if norms.weight else math.inf
-
-
-def ratio(norms: Norms) -> str:
-    """The log as text: two digits, or a word where there is none."""
-    value = _log(norms)
-    return f"{value:+.2f}" if math.isfinite(value) else "unmoved" if value < 0 else plain(value)
+    return sparkline(line, values, room, target, unsigned=unsigned)

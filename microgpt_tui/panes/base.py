@@ -129,22 +129,44 @@ class Pane(PictureView, can_focus=True):
 
         A pane whose arrow keys move through time gives the moment that they lead to.
 
-        A scalar may stand in several places, a strip and a table below it, say: the cursor goes on from where it was.
+        The next one of its own tensor comes first, then any other. A scalar may stand in several places, a strip and a
+        table below it, say: the cursor goes on from where it was.
         """
         if self.frame is None:
             return None
         spots = [s for s in self.picture.spots() if isinstance(s.target, int)]
         others = [s for s in spots if s.target != self.frame.selected]
-        # Before it has gone anywhere, sideways follows the first of these places, up and down the last.
-        y, x = self._spot or ((0, 0) if dx else (self.picture.height, 0))
-        places = sorted(set(spots) - set(others), key=lambda s: _distance(s, y, x))
-        ways = ([s for s in others if _lies(s, here, dx, dy)] for here in places)
-        way, here = next(((way, here) for way, here in zip(ways, places, strict=True) if way), (others, None))
-        if not way or (places and here is None):
-            return None
-        spot = min(way, key=lambda s: _distance(s, here.y, here.x)) if here else way[0]
-        self._spot = spot.y, spot.x
-        return spot.target  # type: ignore[return-value]
+        places = set(spots) - set(others)
+        # Before it has gone anywhere, up and down among all follows the last of these places, else the first.
+        start, last = self._spot or (0, 0), self._spot or ((0, 0) if dx else (self.picture.height, 0))
+        nearest = min(places, key=lambda s: _distance(s, *start), default=None)
+        if nearest and dy and self._in_row(nearest, others):
+            dx, dy = dy, 0
+        elif dy:  # a cell may be several lines high: what stands beside one of them is not below another
+            lines = {s.y for s in places}
+            others = [s for s in others if s.y not in lines]
+        found = _next([nearest], self._of_same_tensor(others), dx, dy) if nearest else None
+        found = found or _next(sorted(places, key=lambda s: _distance(s, *last)), others, dx, dy)
+        if found is None and others and not places:
+            found = others[0]
+        if found is not None:
+            self._spot = found.y, found.x
+        return None if found is None else found.target  # type: ignore[return-value]
+
+    def _of_same_tensor(self, spots: Sequence[Spot]) -> list[Spot]:
+        """Those that belong to the tensor or the matrix of the selected scalar."""
+        assert self.frame is not None
+        name = self.frame.name_of(self.frame.selected)
+        if name is None:
+            return []
+        names = {row: self.frame.name_of(row) for row in {s.target for s in spots if isinstance(s.target, int)}}
+        return [s for s in spots if names[s.target] == name]  # type: ignore[index]
+
+    def _in_row(self, here: Spot, spots: list[Spot]) -> bool:
+        """Whether the place is in what the operation makes, from left to right: then down is on, and up is back."""
+        assert self.frame is not None
+        made = {int(row) for row in self.frame.operation.rows.flat} if self.frame.operation.rows.ndim < 2 else set()
+        return here.target in made and any(s.y == here.y and s.target in made for s in spots)
 
 
 def says(picture: Picture, text: str, width: int, height: int) -> Picture:
@@ -152,6 +174,15 @@ def says(picture: Picture, text: str, width: int, height: int) -> Picture:
     for line in textwrap.wrap(text, width)[: max(1, height)]:
         picture.line(line, theme.DIM)
     return picture
+
+
+def _next(places: Sequence[Spot], spots: Sequence[Spot], dx: int, dy: int) -> Spot | None:
+    """The nearest of some spots in a direction, from the first of the places where there is one."""
+    for here in places:
+        way = [s for s in spots if _lies(s, here, dx, dy)]
+        if way:
+            return min(way, key=lambda s: _distance(s, here.y, here.x))
+    return None
 
 
 def _distance(spot: Spot, y: int, x: int) -> tuple[int, int]:

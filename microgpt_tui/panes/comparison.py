@@ -13,6 +13,11 @@ NOTHING = (
 )
 
 
+def _named(name: str, changes: str) -> str:
+    """A run, with what is changed in it."""
+    return f"{name} ({changes})" if changes else name
+
+
 class Comparison(Pane):
     """Both runs at the same moment; while the other one is on its way, or cannot come, a sentence says so."""
 
@@ -20,7 +25,10 @@ class Comparison(Pane):
 
     def heading(self, frame: Frame) -> str:
         beside = frame.around.beside
-        return f"What if ─ {frame.around.branch or 'original'} beside {beside.name}" if beside else self.TITLE
+        if beside is None:
+            return self.TITLE
+        here = _named(frame.around.branch or "original", frame.around.changes)
+        return f"{self.TITLE} ─ {here} beside {_named(beside.name, beside.changes)}"
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         beside = frame.around.beside

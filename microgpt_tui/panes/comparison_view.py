@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 import numpy as np
+from rich.cells import cell_len
 
 from engine.autograd.tape import Rows
 from engine.timeline.comparison import first_difference, shifts
 from engine.timeline.view import View
 from microgpt_tui.debugger.frame import Context, Frame
 from microgpt_tui.drawing import theme
-from microgpt_tui.drawing.cells import Cells, heat_row, heat_size_for, heatmap, window
+from microgpt_tui.drawing.cells import Cells, heat_row, heat_size_for, window
 from microgpt_tui.drawing.curve import AXIS, curves, sparkline
-from microgpt_tui.drawing.numbers import number, plain
+from microgpt_tui.drawing.numbers import number, percent, plain
 from microgpt_tui.drawing.picture import Line, Picture, beside
+from microgpt_tui.operations.row_labels import labels_of
 
 LABEL = 12  # cells for the name of a run, or of a position
 LEAST_CURVE = 5  # lines, its title included
 LEAST_MAP = 3
-MOVED = 24  # cells that a probability and its move take
+FIGURES, FIGURE = 16, 9  # characters of a probability before and after, and of its move
+MOVED = FIGURES + FIGURE  # characters that a probability and its move take
 SIDE_BY_SIDE = 100  # cells from which probabilities stand beside the curves
 
 
@@ -59,14 +62,14 @@ def _tensor(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, roo
     if rows.ndim == 2:
         cells = difference(frame, theirs, rows)
         picture.line().most(_title(f"{what}, {names[0]} minus {names[1]}", cells), width, theme.DIM)
-        return picture.below(
-            heatmap(cells, heat_size_for(rows.shape[1], width), width, max(1, room - 1), frame.selected)
-        )
+        return picture.below(_matrix(frame, cells, width, max(1, room - 1)))
     n = len(rows)
     size = heat_size_for(n, width - LABEL)
     left, right = window(n, max(1, (width - LABEL) // size), frame.element())
     cut = f", elements {left} to {right - 1} of {n}" if (left, right) != (0, n) else ""
     picture.line().most(f"{what} in both{cut}", width, theme.DIM)
+    if stretch.layer is None and stretch.pos is not None and n == frame.program.tokenizer.vocab_size:
+        _tokens(picture.line().to(LABEL), frame, (left, right, size))
     parts = frame.shown(rows)[left:right], theirs.shown(rows)[left:right]
     scale = max(part.scale for part in parts)
     for label, cells in zip(names, parts, strict=True):
@@ -76,6 +79,36 @@ def _tensor(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, roo
     if room - picture.height >= LEAST_MAP and stretch.pos is not None:
         picture.below(_positions(frame, theirs, (left, right, size), width, room - picture.height))
     return picture
+
+
+def _matrix(frame: Frame, cells: Cells, width: int, room: int) -> Picture:
+    """A matrix, a line a row, each with what the row stands for; cut around the selected cell to what fits."""
+    picture, labels = Picture(), labels_of(frame, frame.stretch.name)
+    margin = max(map(cell_len, labels)) + 1
+    rows, columns = cells.values.shape
+    size = heat_size_for(columns, width - margin)
+    found = np.argwhere(cells.targets == frame.selected)
+    i, j = (int(found[0][0]), int(found[0][1])) if len(found) else (0, 0)
+    top, bottom = window(rows, room if rows <= room else room - 1, i)
+    left, right = window(columns, max(1, (width - margin) // size), j)
+    for r in range(top, bottom):
+        line = picture.line().fit(labels[r], margin - 1, theme.NEW if r == i and len(found) else theme.DIM).add(" ")
+        heat_row(line, cells[r, left:right], size, frame.selected, cells.scale)
+    if (top, bottom, left, right) != (0, rows, 0, columns):
+        part = "" if (left, right) == (0, columns) else f", columns {left} to {right - 1} of {columns}"
+        picture.line().most(f"rows {top} to {bottom - 1} of {rows}{part}", width, theme.DIM)
+    return picture
+
+
+def _tokens(line: Line, frame: Frame, part: tuple[int, int, int]) -> None:
+    """The tokens that columns stand for, each above its own; ^ for BOS, and nothing where one has no room."""
+    left, right, size = part
+    tokenizer, pos = frame.program.tokenizer, frame.stretch.pos
+    target = None if pos is None else frame.program.targets[pos]
+    for token in range(left, right):
+        name = "^" if token == tokenizer.bos else frame.token_name(token)
+        name = name if cell_len(name) <= size else ""
+        line.fit(name, size, theme.TARGET if token == target else theme.NEW if token == frame.cell else theme.DIM)
 
 
 def _row(picture: Picture, label: str, cells: Cells, size: int, selected: Hashable, scale: float) -> None:
@@ -136,6 +169,12 @@ def _curves(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, hei
     return picture
 
 
+def _points(difference: float) -> str:
+    """A move of a probability, in percent of 1 as the probabilities are."""
+    text = f"{100 * difference:+.1f} %"
+    return text if text[1:] != "0.0 %" else f"{100 * difference:+.0e} %".replace("e-0", "e-")
+
+
 def _moved(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, height: int) -> Picture:
     """The probabilities that moved most, as many as there are lines for."""
     picture, columns = Picture(), max(1, (width + 2) // (MOVED + 14))
@@ -151,9 +190,9 @@ def _moved(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, heig
             line.to(k * (MOVED + 16)).fit(f"{shift.pos} {frame.token(shift.pos)}", 7, theme.DIM)
             line.add("→ ").fit(frame.token_name(shift.token_id), 4, theme.STRONG)
             line.add(
-                f"{shift.before:.3f} → {shift.after:.3f} ",
+                f"{percent(shift.before)} → {percent(shift.after)}".ljust(FIGURES),
                 theme.TEXT,
                 int(frame.program.tensors["probs", shift.pos, None, None][shift.token_id]),
             )
-            line.add(number(shift.difference, 3), theme.signed(shift.difference))
+            line.fit(_points(shift.difference), FIGURE, theme.signed(shift.difference), right=True)
     return picture

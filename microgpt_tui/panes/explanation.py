@@ -28,7 +28,7 @@ class Explanation(Pane, can_focus=False):
         for sentence, style in zip(sentences(frame), styles, strict=False):
             lines = textwrap.wrap(sentence, width - 2)
             if picture.height + len(lines) > height and picture.height:
-                break
+                continue  # a shorter one may fit
             for text in lines[:height]:
                 picture.line(f" {text}", style)
         return picture
@@ -38,13 +38,23 @@ def _live(live: Live, width: int) -> Picture:
     """How a moving run is doing: what, how far, how fast, how long it will still take."""
     picture = Picture()
     left = abs(live.until - live.step) / live.a_second if live.a_second > 0 else None
-    words = f" ▶ {live.doing}   step {live.step:,} of {live.until:,}   {live.a_second:,.0f} steps a second"
+    words = f" ▶ {live.doing}   step {live.step:,} of {live.until:,}   {_speed(live)}"
     picture.line().most(words + (f"   {_duration(left)} left" if left is not None else ""), width, theme.NOW)
     line = picture.line(" space pauses, + faster, - slower  ", theme.STRONG)
     room = max(0, width - line.width - 2)
     done = bar(live.step, live.until, room)
     line.add(f"{done:─<{room}}"[:room], theme.TEXT)
     return picture
+
+
+def _speed(live: Live) -> str:
+    """How fast a run is and, beside it, how fast it is meant to be: the unit once."""
+    pace, speed = live.pace, f"{live.a_second:,.0f}"
+    if pace is not None and pace.events:
+        return pace.name
+    if pace is not None and pace.a_second:
+        return f"{speed} of {pace.a_second:g} steps a second"
+    return f"{speed} steps a second{', flat out' if pace is not None else ''}"
 
 
 def _duration(seconds: float) -> str:

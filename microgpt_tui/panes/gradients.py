@@ -5,50 +5,36 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from rich.cells import cell_len
 
 from engine.timeline.events import Phase
 from microgpt_tui.debugger import targets
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
-from microgpt_tui.drawing.cells import Cells, as_matrix, bar, heat_size_for, heatmap, window
+from microgpt_tui.drawing.cells import Cells, as_matrix, bar, half_row, heat_row, heat_size_for, window
 from microgpt_tui.drawing.numbers import plain
-from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.drawing.picture import Picture
 from microgpt_tui.panes.base import Pane, says
 
-FIGURE = 10  # cells for a norm
+FIGURE = 8  # characters for a norm
 LEAST_MAP = 4  # lines below which a heatmap is left out
-WORDS = {  # above the table, in full and in short; in the update, and before it
-    True: ("frozen: the update reads them and changes none", "frozen in this phase"),
-    False: ("norm so far, and how much of it is complete", "norm, share done"),
-}
+LEAST_BAR, MOST_BAR = 2, 30
 
 
 class Gradients(Pane):
-    """Norm and completeness of every parameter gradient."""
+    """Norm of every matrix's gradient, and how many positions have added to it."""
 
     TITLE = "Gradients"
 
     def heading(self, frame: Frame) -> str:
-        state = {Phase.FORWARD: "not yet", Phase.BACKWARD: frame.matrix, Phase.UPDATE: f"{frame.matrix}, frozen"}
-        return f"Gradients ─ {state[frame.phase]}"
+        words = {Phase.FORWARD: "not yet", Phase.BACKWARD: "|∂|, positions", Phase.UPDATE: "whole"}
+        return f"Gradients ─ {words[frame.phase]}"
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         picture = Picture()
         if frame.phase is Phase.FORWARD:
             return says(picture, "not yet: gradients come in the backward phase", width, height)
-        count, update = len(frame.program.parameters), frame.phase is Phase.UPDATE
-        words = update or height >= 2 * LEAST_MAP or count > height
-        above = picture.line() if height > LEAST_MAP and words else None
-        room = min(count, height - picture.height)
-        if height - picture.height - count < LEAST_MAP:
-            room = min(room, max(9, height // 2))
-        if height - picture.height - room < LEAST_MAP:
-            room = min(count, height - picture.height)
-        first, last = _table(picture, frame, width, room)
-        if above is not None:
-            part = f"{first + 1}-{last} of {count} · " if room < count else ""
-            full, short = WORDS[update]
-            above.most(part + (full if len(part + full) <= width else short), width, theme.DIM)
+        _table(picture, frame, width)
         if height - picture.height >= LEAST_MAP:
             _map(picture, frame, width, height - picture.height)
         return picture
@@ -61,51 +47,41 @@ def known_norm(cells: Cells) -> float | None:
         return float(np.sqrt(np.sum(values * values))) if values.size else None
 
 
-def label(line: Line, frame: Frame, name: str, size: int, new: bool) -> None:
-    """The name of a matrix, with a mark if it is the chosen one; choosing it is what it stands for."""
-    chosen = name == frame.matrix
-    style = theme.NEW if new else theme.STRONG if chosen else theme.TEXT
-    line.fit(f"{'▸' if chosen else ' '}{name}", size, style, targets.matrix(frame, name))
+def _in_order(frame: Frame) -> list[str]:
+    """The matrices in the order in which gradient reaches them; those that it does not reach last."""
+    begins = {name: first for name, (_, _, first) in frame.view.contributions.items()}
+    return sorted(begins, key=lambda name: begins[name])
 
 
-def label_width(frame: Frame, width: int) -> int:
-    """Cells for the names of matrices, so that the figures beside them fit."""
-    return min(max(len(name) for name in frame.program.parameters) + 2, width - FIGURE - 5)
+def _short(frame: Frame, name: str) -> str:
+    """The name of a matrix without its layer, if the model has but one; else with the layer as L0."""
+    layer, dot, rest = name.partition(".")
+    if not dot or frame.program.specs[name].layer is None:
+        return name
+    return rest if frame.config.n_layer == 1 else f"{layer.replace('layer', 'L')} {rest}"
 
 
-def _table(picture: Picture, frame: Frame, width: int, room: int) -> tuple[int, int]:
-    """A line for each matrix, as many as there is room for; from which to which, exclusive."""
-    matrices = frame.program.parameters
-    names, changed, size = list(matrices), _changed(frame), label_width(frame, width)
-    begun = {name: frame.view.arrived(matrices[name]).any() for name in names}
-    norms = {name: known_norm(frame.grad(matrices[name])) if begun[name] else None for name in names}
+def _table(picture: Picture, frame: Frame, width: int) -> None:
+    """A line for each matrix; the first of those that have just grown is to be seen."""
+    matrices, counts, changed = frame.program.parameters, frame.view.contributions, _changed(frame)
+    names = _in_order(frame)
+    norms = {name: known_norm(frame.grad(matrices[name])) if counts[name][0] else None for name in names}
     scale = max((n for n in norms.values() if n is not None and math.isfinite(n)), default=0.0)
-    chosen = names.index(frame.matrix)
-    first, last = window(len(names), room, chosen)
-    longest = 2 * len(str(max(rows.size for rows in matrices.values()))) + 7
-    share = longest if width - size - FIGURE >= longest + 6 else 5
-    bars = min(30, width - size - FIGURE - share - 4)
-    for name in names[first:last]:
-        if name == frame.matrix:
-            picture.focus = picture.height
-        line = picture.line()
-        label(line, frame, name, size, name in changed)
-        norm = norms[name]
-        known = theme.TEXT if norm is not None else theme.FAINT
-        line.fit(plain(norm), FIGURE - 1, theme.NEW if name in changed else known, right=True)
-        line.add("◂" if name in changed else " ", theme.NEW)
-        line.fit(_share(frame, name, share), share, theme.DIM, right=True)
-        if bars > 2 and norm is not None:
-            line.add("  ").add(bar(norm, scale, bars), theme.TEXT, targets.matrix(frame, name))
-    return first, last
-
-
-def _share(frame: Frame, name: str, room: int) -> str:
-    """How many elements of the gradient are complete."""
-    whole = frame.view.complete(frame.program.parameters[name])
-    done, size = int(np.count_nonzero(whole)), whole.size
-    words = "whole" if done == size else f"{min(99, done * 100 // size)}%"
-    return f"{done}/{size} {words:>5}" if room > 5 else words
+    picture.focus = next((i for i, name in enumerate(names) if name in changed), names.index(frame.matrix))
+    label = min(max(cell_len(_short(frame, name)) for name in names) + 1, max(width - 2 * FIGURE - 1, 3))
+    words = {name: f"{done} of {planned}" for name, (done, planned, _) in counts.items()}
+    share = max(map(len, words.values())) + 1
+    bars = min(MOST_BAR, width - label - FIGURE - share - 1)
+    for name in names:
+        new, norm = name in changed, norms[name]
+        style = theme.NEW if new else theme.STRONG if name == frame.matrix else theme.TEXT
+        line = picture.line().fit(_short(frame, name), label, style, targets.matrix(frame, name))
+        known = theme.FAINT if norm is None else theme.NEW if new else theme.TEXT
+        line.fit(plain(norm), FIGURE - 1, known, right=True).add(" ")
+        if bars >= LEAST_BAR:
+            text = bar(norm or 0.0, scale, bars)
+            line.fit(text, bars, theme.PHASE_TEXT["backward"], targets.matrix(frame, name))
+        line.fit(words[name] if norm is not None else "", share, theme.DIM, right=True)
 
 
 def _changed(frame: Frame) -> set[str]:
@@ -121,14 +97,23 @@ def _changed(frame: Frame) -> set[str]:
 
 
 def _map(picture: Picture, frame: Frame, width: int, height: int) -> None:
+    """The chosen matrix's gradient in so many lines, two rows a line where that shows more of it."""
     rows = as_matrix(frame.program.parameters[frame.matrix])
-    cells, columns = frame.grad(rows), rows.shape[1]
-    line = picture.line().most(f"∂{frame.matrix}", width, theme.STRONG)
-    about = f"  {rows.shape[0]}×{columns}, brightest is {plain(cells.scale)}" + (
-        ", · not yet" if frame.backward else ""
-    )
-    if line.width + len(about) <= width:
-        line.add(about, theme.DIM)
-    size = heat_size_for(columns, width)
-    cut = int(columns * size > width)  # the line that says so
-    picture.below(heatmap(cells, size, width, height - 1 - cut, frame.selected))
+    cells, (count, columns) = frame.grad(rows), rows.shape
+    scale, size, room = frame.scale(rows, True, frame.matrix), heat_size_for(rows.shape[1], width), height - 1
+    halves = count > room and not theme.signs_only and not frame.where.digits
+    chosen = np.argwhere(rows == frame.selected)
+    i, j = (int(chosen[0][0]), int(chosen[0][1])) if len(chosen) else (0, 0)
+    top, bottom = window(count, room * (1 + halves), i)
+    left, right = window(columns, max(1, width // size), j)
+    line = picture.line().add(f"∂{frame.matrix}", theme.STRONG)
+    parts = [f"  ±{plain(scale)}", f" rows {top}–{bottom - 1} of {count}", f" columns {left}–{right - 1} of {columns}"]
+    shown = [True, (top, bottom) != (0, count), (left, right) != (0, columns)]
+    for part in (part for part, there in zip(parts, shown, strict=True) if there):
+        line.add(part if line.width + len(part) <= width else "", theme.DIM)
+    for r in range(top, bottom, 1 + halves):
+        if halves:
+            lower = cells[r + 1, left:right] if r + 1 < bottom else None
+            half_row(picture.line(), cells[r, left:right], lower, size, scale, frame.selected)
+        else:
+            heat_row(picture.line(), cells[r, left:right], size, frame.selected, scale)

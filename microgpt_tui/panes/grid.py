@@ -58,8 +58,9 @@ class PaneGrid(Container):
         self._split = split
         shown = set(panes_of(split))
         for pane in self.children:
-            pane.display = pane.id in shown
-            pane.refresh(layout=True)  # a child's request makes its container arrange anew
+            if pane.display != (pane.id in shown):
+                pane.display = pane.id in shown
+        self.children[0].refresh(repaint=False, layout=True)  # a child's request makes its container arrange anew
 
     def choose(self, name: str) -> None:
         """Focus a pane; one that has no place now comes up over the others, and goes again when it is chosen again.

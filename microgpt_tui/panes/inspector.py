@@ -1,128 +1,385 @@
-"""One scalar, whole: value, formula, formula with numbers, children, users, and what made its gradient."""
+"""One scalar: its value, the numbers that it is made of and those that use it, and what made its gradient."""
 
 from __future__ import annotations
 
+import math
+import textwrap
 from collections.abc import Sequence
+from itertools import accumulate
 
+import numpy as np
 from rich.cells import cell_len
-from rich.style import Style
 
-from engine.timeline.events import Phase
+from engine.timeline.events import Event, Phase
 from engine.timeline.explainer import Term
 from engine.timeline.update import AdamStep, UpdateStep
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
-from microgpt_tui.drawing.numbers import exact, number
-from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.drawing.numbers import exact, number, percent, plain
+from microgpt_tui.drawing.picture import Picture
+from microgpt_tui.operations.row_labels import linear_rows
 from microgpt_tui.panes.base import Pane
 
-LIST = 5  # children and users that are listed before the rest is only counted
+FUNCTIONS = ("exp", "log")  # operations whose sign says what they are
+PRODUCT = "×"  # what `Explainer.operation` calls a product
+FIGURE = 8  # characters for a number
+BORDER = 2  # characters of a line that the title has no room for
+USUAL = 30  # characters of a line at 120 columns
+WIDEST = 64  # characters of a line: names and numbers stay near to each other
+FACTORS = 48  # characters of a line from which on products are written out
+TERMS = 5  # terms of a gradient that are listed before the rest is only counted
+TALL = 20  # lines from which on a gradient's terms are listed
 
 
 class Inspector(Pane):
-    """The selected scalar."""
+    """The selected scalar; in the backward phase its gradient comes first."""
 
-    TITLE = "Inspector"
+    TITLE = "Number"
+
+    def heading(self, frame: Frame) -> str:
+        title, room = f"{self.TITLE} ─ {_title(frame)}", (self.content_size.width or USUAL) - BORDER
+        places = [" · ".join(_places(frame, words)) for words in (("head ", "pos "), ("h", "pos "))]
+        return next((f"{title} · {p}" for p in places if p and len(title) + len(p) + 3 <= room), title)
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
-        del height
-        picture, row = Picture(), frame.selected
-        value = frame.value(row)
-        name = frame.explain.name(row)
-        figure = number(value)
-        picture.line().fit(name, max(1, width - len(figure) - 1), theme.NEW).add(f" {figure}", theme.STRONG)
-        if value is not None and value != 0:
-            picture.line().fit(exact(value), width, theme.FAINT, right=True)
-        made = frame.view.made(row)
-        if made is not None:
-            picture.line().most(f"made as {number(made)}, set to {number(value)}", width, theme.NEW)
-        update = frame.view.update(row)
+        picture, row, width = Picture(), frame.selected, min(width, WIDEST)
+        if cell_len(f"{self.TITLE} ─ {_title(frame)}") > width - BORDER:  # the border has no room for it
+            picture.line().most(_title(frame), width, theme.NEW)
+        if frame.backward:
+            picture.below(_gradient(frame, row, width, height))
+            _headed(picture, "value", frame.value(row), width, full=height >= TALL)
+            return picture.below(_making(frame, row, width, max(height - 2, 9)))
+        _value(picture, frame, row, width)
         if frame.phase is Phase.UPDATE and row < frame.program.n_params:
-            picture.below(_update(update, width) if update else _waits(width))
-        elif frame.backward:  # what this phase is about comes first, where it is seen without scrolling
-            return picture.below(_gradient(frame, row, width)).below(self._making(frame, row, width))
-        else:
-            picture.below(self._making(frame, row, width))
-        return picture.below(_gradient(frame, row, width))
-
-    @staticmethod
-    def _making(frame: Frame, row: int, width: int) -> Picture:
-        picture = Picture()
-        if frame.explain.formula(row):
-            picture.below(_wrapped([("= ", theme.DIM, None), *_names(frame, row)], width))
-            if frame.value(row) is not None:
-                picture.below(_wrapped([("= ", theme.DIM, None), *_numbers(frame, row)], width))
-        elif row < frame.program.n_params:
-            picture.line().fit("a parameter: training moves it", width, theme.DIM)
-            state = "  ".join(f"{name} {number(float(value))}" for name, value in frame.view.state(row).items())
-            if state:
-                picture.line().fit(f"{frame.view.optimizer.name}'s {state}", width, theme.DIM)
-        else:
-            picture.line().fit("a constant", width, theme.DIM)
-        children = frame.explain.children(row)
-        users = frame.explain.users(row) if children or row < frame.program.n_params else []  # not of constants
-        for title, rows in (("made from", children), ("used by", users)):
-            if rows:
-                picture.below(_list(frame, title, rows, width))
-        return picture
+            update = frame.view.update(row)
+            picture.below(_update(update, width) if update else _words("waits for its turn", width))
+        picture.below(_making(frame, row, width, height - picture.height - 1))
+        return picture.below(_all_terms(frame, row, width))
 
 
-def _list(frame: Frame, title: str, rows: Sequence[int], width: int) -> Picture:
-    picture = Picture()
-    picture.line().fit(f"{title} ({len(rows)})" if len(rows) > 1 else title, width, theme.DIM)
-    for child in rows[:LIST]:
-        value = frame.used_value(child)
-        figure = number(value)
-        line = picture.line("  ")
-        line.fit(_name(frame, child), max(1, width - len(figure) - 3), theme.TEXT, target=child)
-        line.add(f" {figure}", theme.signed(value or 0.0))
-    if len(rows) > LIST:
-        picture.line().fit(f"  and {len(rows) - LIST} more", width, theme.FAINT)
-    return picture
+# What it is called.
 
 
-def _name(frame: Frame, row: int) -> str:
-    """A scalar's name, with its position where that is another one than the stage's."""
+def _title(frame: Frame) -> str:
+    return ("∂" if frame.backward else "") + frame.explain.name(frame.selected)
+
+
+def _places(frame: Frame, words: tuple[str, str]) -> list[str]:
+    """Its head, its dimension in the head, and its position where that is another one than the stage's."""
+    event = frame.program.event_of(frame.selected)
+    if event is None:
+        return []
+    found = []
+    if event.head is not None:
+        found.append(f"{words[0]}{event.head}")
+    elif event.kind == "linear":
+        heads = sum(bool(head) for head, _ in linear_rows(frame, event))
+        place = np.flatnonzero(event.rows == frame.selected)
+        if heads and len(place):
+            head, dim = divmod(int(place[0]), event.rows.size // heads)
+            found.append(f"{words[0]}{head}" + f", dim {dim}")
+    if event.pos is not None and event.pos != frame.stretch.pos:
+        found.append(f"{words[1]}{event.pos}")
+    return found
+
+
+def _name(frame: Frame, row: int, own: Event | None = None) -> str:
+    """A scalar's name, with its head and its position where they are others than those of `own`, or of the stage."""
     tensor = frame.program.event_of(row)
-    elsewhere = tensor is not None and tensor.pos is not None and tensor.pos != frame.stretch.pos
-    return frame.explain.name(row) + (f", pos {tensor.pos}" if tensor and elsewhere else "")
+    if tensor is None:
+        return frame.explain.name(row)
+    pos, head = (frame.stretch.pos, None) if own is None else (own.pos, own.head)
+    place = f" h{tensor.head}" if tensor.head is not None and tensor.head != head else ""
+    return frame.explain.name(row) + place + (f" pos {tensor.pos}" if tensor.pos not in (None, pos) else "")
 
 
-def _gradient(frame: Frame, row: int, width: int) -> Picture:
-    """The gradient as accumulated so far, and the terms that made it, latest last."""
+def _role(frame: Frame, row: int, event: Event | None) -> str:
+    """A scalar as the operation that makes a tensor speaks of it: x[11], w[0,11]. Its name, if it is no operand."""
+    for name, rows in event.operands.items() if event else ():
+        place = np.argwhere(rows == row)
+        if len(place):
+            return f"{name}[{','.join(map(str, place[0]))}]"
+    name = frame.explain.name(row)
+    return f"({name})" if " " in name else name
+
+
+# Its value, and the graph around it.
+
+
+def _value(picture: Picture, frame: Frame, row: int, width: int) -> None:
+    value, event = frame.value(row), frame.program.event_of(row)
+    share = event is not None and event.kind == "softmax" and bool(np.any(event.rows == row))
+    _headed(picture, "", value, width, percent(value) if share else number(value))
+    made = frame.view.made(row)
+    if made is not None:
+        picture.line().most(f"made {number(made)}, set to {number(value)}", width, theme.NEW)
+
+
+def _headed(
+    picture: Picture, words: str, value: float | None, width: int, figure: str | None = None, full: bool = True
+) -> None:
+    """A number in four digits and in full, on one line if it fits; on a second one only with `full`."""
+    line = picture.line().add(f"{words} " if words else "", theme.DIM).add(figure or number(value), theme.STRONG)
+    if value is None or value == 0:
+        return
+    digits = exact(value)
+    if line.width + 1 + len(digits) <= width:
+        line.add(" ").add(digits, theme.DIM)
+    elif full:
+        picture.line().fit(digits, width, theme.DIM, right=True)
+
+
+def _words(text: str, width: int) -> Picture:
     picture = Picture()
-    line, instead = picture.line("gradient ", theme.DIM), frame.no_gradient(row)
-    if instead is not None:
-        line.fit(instead, max(0, width - line.width), theme.FAINT)
+    picture.line().most(text, width, theme.DIM)
+    return picture
+
+
+def _making(frame: Frame, row: int, width: int, room: int) -> Picture:
+    """What it is made of and what it goes into, in so many lines, but at least a few of each."""
+    made, uses = _Making(frame, row), _uses(frame, row)
+    lines = max(room - 2, 4)
+    most = max(lines // 2, lines - len(made.parts))
+    if sum(map(len, uses)) <= most:
+        uses = [[goal] for goals in uses for goal in goals]
+    below = min(len(uses), most)
+    picture = made.draw(width, max(2, lines - below))
+    if uses:
+        picture.below(_words("goes into", width))
+        _list_uses(picture, frame, uses, width, max(2, below))
+    return picture
+
+
+class _Making:
+    """The numbers that a scalar is made of: the terms of a sum, or what its operation reads."""
+
+    def __init__(self, frame: Frame, row: int) -> None:
+        self.frame, self.row = frame, row
+        explain = frame.explain
+        self.event, self.sign = frame.program.event_of(row), explain.operation(row)
+        self.sum = explain.terms(row)
+        self.parts = self.sum or explain.children(row)
+
+    def _title(self) -> str:
+        count, sign = len(self.parts), self.sign
+        if self.sum:
+            products = all(self.frame.explain.operation(part) == PRODUCT for part in self.sum)
+            return f"made of {count} {'products' if products else 'numbers, added'}"
+        if sign == "+":
+            return f"made of {count} numbers, added"
+        if sign == PRODUCT:
+            return f"made of {count} factors"
+        if sign == "−max":
+            return f"minus the largest of {count}"
+        if sign == "relu":
+            return "made of 1 number, 0 if it is negative"
+        if sign.startswith("^") and count == 2:
+            return "a number to the power of another"
+        return f"{sign} of" if sign in FUNCTIONS else f"made of {count}"
+
+    def draw(self, width: int, room: int) -> Picture:
+        """The parts, largest first where not all have room, as many as there are lines for; the rest together."""
+        frame = self.frame
+        if not self.parts:
+            return self._leaf(width)
+        title, values = self._title(), {part: frame.used_value(part) for part in self.parts}
+        picture = _words(title, width)
+        if title == f"made of {len(self.parts)}":  # an operation that has no words of its own
+            formula = "".join(text for text, _ in frame.explain.names_in_formula(self.row))
+            for text in textwrap.wrap(f"= {formula}", width, subsequent_indent="  "):
+                picture.line(text, theme.DIM)
+        shown = list(self.parts)
+        if len(shown) > room:
+            known = sorted((part for part in shown if values[part] is not None), key=lambda p: -abs(values[p] or 0.0))
+            shown = [*known, *(part for part in shown if values[part] is None)][: room - 1]
+        for part in shown:
+            self._part(picture, part, values[part], width)
+        rest = [values[part] for part in self.parts if part not in shown]
+        if rest:
+            known_rest = [value for value in rest if value is not None]
+            total = _sum(known_rest) if len(known_rest) == len(rest) and self.sum else None
+            _entry(picture, f"and {len(rest)} more", total, width, None)
+        inner = [] if self.sum else [p for p in self.parts if frame.explain.terms(p) and not frame.explain.is_named(p)]
+        if inner and room > len(self.parts) + 2:
+            picture.below(_Making(frame, inner[0]).draw(width, room - len(self.parts) - 1))
         return picture
-    grad, terms = frame.gradient(row) or 0.0, frame.explain.gradient(row)
-    line.add(number(grad), theme.signed(grad))
-    line.fit(
-        f"  {len(terms)} of {frame.explain.planned(row)} terms" if terms else "  the start: dL/dL",
-        max(0, width - line.width),
-        theme.DIM,
+
+    def _leaf(self, width: int) -> Picture:
+        frame = self.frame
+        if self.row >= frame.program.n_params:
+            return _words("a constant", width)
+        picture = _words("a parameter: training moves it", width)
+        state = "  ".join(f"{name} {number(float(value))}" for name, value in frame.view.state(self.row).items())
+        return picture.below(_words(f"{frame.view.optimizer.name}'s {state}", width)) if state else picture
+
+    def _part(self, picture: Picture, part: int, value: float | None, width: int) -> None:
+        """One part; a product by its factors, which are written out in numbers where there is room."""
+        frame, explain = self.frame, self.frame.explain
+        kids = explain.children(part) if self.sum and explain.operation(part) == PRODUCT else []
+        if not kids or explain.is_named(part):
+            names = [_name(frame, part, self.event), _role(frame, part, self.event)]
+            if part >= frame.program.n_params and not explain.children(part):
+                names = ["constant"]
+            elif explain.terms(part):
+                names[1] = "sum"
+            fitting = (name for name in names if cell_len(name) + FIGURE + 2 <= width)
+            _entry(picture, next(fitting, names[-1]), value, width, part)
+            return
+        kids = kids[::-1] if kids[0] < frame.program.n_params else kids  # the input, then the weight
+        text = " · ".join(_role(frame, kid, self.event) for kid in kids)
+        factors = [number(frame.used_value(kid)) for kid in kids]
+        _entry(picture, text, value, width, part, f"{' · '.join(factors)} =" if value is not None else "")
+
+
+def _entry(picture: Picture, text: str, value: float | None, width: int, target: int | None, formula: str = "") -> None:
+    """A line with a name and its number, and between them how it is made, where there is room."""
+    line = picture.line("  ")
+    if formula and width >= FACTORS:
+        line.fit(text, width - FIGURE - 22, theme.TEXT, target).fit(formula, 20, theme.DIM, right=True)
+    else:
+        line.fit(text, max(1, width - FIGURE - 2), theme.TEXT if target is not None else theme.DIM, target)
+    style = theme.FAINT if value is None else theme.signed(value)
+    line.fit(number(value), FIGURE, style, right=True)
+
+
+def _sum(values: Sequence[float]) -> float:
+    try:
+        return math.fsum(values)
+    except (OverflowError, ValueError):  # infinities of both signs
+        return math.nan
+
+
+Use = list[int]
+"""Scalars of one tensor that a scalar goes into."""
+
+
+def _uses(frame: Frame, row: int) -> list[Use]:
+    """The scalars with a name that a scalar goes into, those of a tensor together."""
+    found: dict[tuple[int, str], Use] = {}
+    constant = row >= frame.program.n_params and not frame.explain.children(row)
+    for user in () if constant else frame.explain.users(row):
+        goal = frame.explain.goal(user)
+        event = frame.program.event_of(goal)
+        if event is not None and goal != row:
+            rows = found.setdefault((event.index, frame.explain.name(goal).partition("[")[0]), [])
+            if goal not in rows:
+                rows.append(goal)
+    return list(found.values())
+
+
+def _list_uses(picture: Picture, frame: Frame, uses: list[Use], width: int, room: int) -> None:
+    own, rows = frame.program.event_of(frame.selected), len(uses)
+    shown = uses if rows <= room else uses[: room - 1]
+    for goals in shown:
+        first, name = goals[0], _name(frame, goals[0], own)
+        if len(goals) == 1:
+            _entry(picture, name, frame.used_value(first), width, first)
+            continue
+        word, bracket, rest = name.partition("[")
+        last = frame.explain.name(goals[-1]).partition("[")[2].rstrip("]")
+        text = f"{word}[{rest.partition(']')[0]}–{last}]{rest.partition(']')[2]}" if bracket else word
+        count = f" {len(goals)} numbers"
+        count = count if 2 + cell_len(text) + len(count) <= width else f" {len(goals)}"
+        picture.line("  ").fit(text, max(1, width - 2 - len(count)), theme.TEXT, first).add(count, theme.DIM)
+    if len(shown) < rows:
+        picture.line().most(f"  and {rows - len(shown)} more", width, theme.DIM)
+
+
+# Its gradient.
+
+
+def _gradient(frame: Frame, row: int, width: int, height: int) -> Picture:
+    """The gradient so far, what was added to it last, and the strongest path from the loss."""
+    picture, instead = Picture(), frame.no_gradient(row)
+    if instead is not None:
+        return _words(f"gradient {instead}", width)
+    terms = frame.explain.gradient(row)
+    _headed(picture, "gradient" if width >= FACTORS else "", frame.gradient(row), width)
+    if not terms:
+        return picture.below(_words("the start: dL/dL", width))
+    last = terms[-1]
+    latest = last.tick == frame.moment.tick
+    line = picture.line().add("+= ", theme.NEW if latest else theme.TEXT)
+    line.add(f"{number(last.local)} · {number(last.grad)} = ", theme.TEXT)
+    _overflow(picture, number(last.product), width, last)
+    picture.line().add(f"was {number(last.before)}  now ", theme.TEXT).add(
+        number(last.after), theme.NEW if latest else theme.STRONG
     )
-    shown = terms[-LIST:]
+    line = picture.line().add(f"{len(terms)} of {frame.explain.planned(row)} terms, by ", theme.DIM)
+    names = [_name(frame, last.user), _name(frame, frame.explain.goal(last.user)), frame.explain.name(last.user)]
+    fitting = (name for name in names if line.width + cell_len(name) <= width)
+    line.most(next(fitting, names[1]), width - line.width, theme.TEXT, last.user)
+    _path(picture, frame, width, max(4, height - picture.height - 1))
+    if height >= TALL and len(terms) > 1:
+        picture.below(_all_terms(frame, row, width))
+    return picture
+
+
+def _overflow(picture: Picture, figure: str, width: int, term: Term) -> None:
+    """Append a result to the last line, or to one of its own."""
+    line = picture.lines[-1]
+    (line if line.width + len(figure) <= width else picture.line("   ")).add(figure, theme.signed(term.product))
+
+
+def _path(picture: Picture, frame: Frame, width: int, room: int) -> None:
+    """The strongest path from the loss to here, a line a scalar with a name: the product of the derivatives so far."""
+    edges = frame.strongest
+    if not edges:
+        return
+    title = "from the loss to here"
+    picture.below(_words(title + (", by the strongest path" if width >= FACTORS else ""), width))
+    rows = [edge.row for edge in reversed(edges)] + [frame.selected]
+    locals_ = [edge.local for edge in reversed(edges)]
+    products = list(accumulate(locals_, lambda product, local: product * local, initial=1.0))
+    own = frame.program.event_of(frame.selected)
+    left_out = range(1, len(rows) - room + 3) if len(rows) > room - 1 else range(0)
+    for i in range(len(rows)):
+        if i in left_out:
+            if i == left_out[0]:
+                picture.line().most(f"▼ {len(left_out)} more between", width, theme.DIM)
+            continue
+        line = picture.line().add("▼ " if i else "  ", theme.PHASE_TEXT["backward"])
+        here = i == len(rows) - 1
+        name = _name(frame, rows[i], own)
+        formula = f"{number(products[i - 1])} · {number(locals_[i - 1])} =" if i and width >= FACTORS else ""
+        style = theme.STRONG if here else theme.TEXT
+        line.fit(name, max(1, width - FIGURE - 2 - 20 * bool(formula)), style, None if here else rows[i])
+        if formula:
+            line.fit(formula, 20, theme.DIM, right=True)
+        line.fit(number(products[i]), FIGURE, theme.PHASE_TEXT["backward"], right=True)
+
+
+def _all_terms(frame: Frame, row: int, width: int) -> Picture:
+    """The gradient as added up so far, and the terms that made it, latest last."""
+    picture, instead = Picture(), frame.no_gradient(row)
+    if instead is not None:
+        return _words(f"gradient {instead}", width)
+    grad, terms = frame.gradient(row) or 0.0, frame.explain.gradient(row)
+    line = picture.line("gradient ", theme.DIM).add(number(grad), theme.signed(grad))
+    words = f"  {len(terms)} of {frame.explain.planned(row)} terms" if terms else "  the start: dL/dL"
+    line.most(
+        words if line.width + len(words) <= width else words.removesuffix(" terms"), width - line.width, theme.DIM
+    )
+    shown = terms[-TERMS:]
     if len(terms) > len(shown):
-        picture.line().fit(f"  {len(terms) - len(shown)} earlier terms: {number(shown[0].before)}", width, theme.FAINT)
+        earlier = f"  {len(terms) - len(shown)} earlier terms: {number(shown[0].before)}"
+        picture.line().most(earlier, width, theme.DIM)
     for term in shown:
-        _term(frame, picture, term, width, latest=frame.backward and term.tick == frame.moment.tick)
+        text = f"{number(term.local)} · {number(term.grad)} ="
+        name = _name(frame, term.user)
+        if cell_len(name) + len(text) + FIGURE + 6 <= width:
+            line = picture.line("  by ", theme.DIM).fit(
+                name, width - len(text) - FIGURE - 6, theme.TEXT, target=term.user
+            )
+            line.add(f" {text}", theme.DIM)
+        else:
+            picture.line("  by ", theme.DIM).most(name, max(1, width - 5), theme.TEXT, target=term.user)
+            line = picture.line().fit(f"  {text}", max(1, width - FIGURE), theme.DIM)
+        line.fit(number(term.product), FIGURE, theme.signed(term.product), right=True)
     return picture
 
 
-def _term(frame: Frame, picture: Picture, term: Term, width: int, latest: bool) -> None:
-    style = theme.NEW if latest else theme.TEXT
-    picture.line("  via ", theme.DIM).fit(_name(frame, term.user), max(1, width - 6), style, target=term.user)
-    arithmetic = f"    {number(term.local)} · {number(term.grad)} = {number(term.product)}"
-    picture.line().fit(arithmetic, width, theme.signed(term.product))
-    if latest:
-        picture.line().fit(f"    += {number(term.before)} → {number(term.after)}", width, theme.NEW)
-
-
-def _waits(width: int) -> Picture:
-    picture = Picture()
-    picture.line().fit("waits for its turn", width, theme.DIM)
-    return picture
+# Its update.
 
 
 def _update(update: UpdateStep, width: int) -> Picture:
@@ -137,7 +394,8 @@ def _update(update: UpdateStep, width: int) -> Picture:
         if len(text) + len(figure) <= width:
             picture.line().fit(text, width - len(figure), theme.TEXT).add(figure, theme.signed(result))
         else:
-            picture.line().fit(text, width, theme.TEXT)
+            for part in textwrap.wrap(text, width, subsequent_indent="  "):
+                picture.line(part, theme.TEXT)
             picture.line().fit(figure, width, theme.signed(result), right=True)
     return picture
 
@@ -147,50 +405,8 @@ def _adam(a: AdamStep) -> list[tuple[str, float]]:
     return [
         (f"m = {a.beta1:g}·{number(a.m_before)} + {1 - a.beta1:.3g}·{number(a.g)}", a.m),
         (f"v = {a.beta2:g}·{number(a.v_before)} + {1 - a.beta2:.3g}·{g}²", a.v),
-        (f"m_hat = m / {a.fix1:.4g}", a.m_hat),
-        (f"v_hat = v / {a.fix2:.4g}", a.v_hat),
-        (f"Δ = {a.learning_rate:.4g}·m_hat / (√v_hat + 1e-8)", a.delta),
-        (f"p = {number(a.p_before)} − Δ", a.p),
+        (f"m^ = m / {a.fix1:.4g}", a.m_hat),
+        (f"v^ = v / {a.fix2:.4g}", a.v_hat),
+        (f"step = −{plain(a.learning_rate)}·m^ / (√v^ + 1e-8)", 0.0 - a.delta),
+        (f"weight = {number(a.p_before)} + step", a.p),
     ]
-
-
-Token = tuple[str, Style, int | None]
-
-
-def _cut(tokens: list[Token], most: int = 11) -> list[Token]:
-    """Long sums are shown by their first terms and their last one."""
-    if len(tokens) <= 2 * most:
-        return tokens
-    joints = [i for i, (text, _, _) in enumerate(tokens) if text == " + "]
-    if len(joints) <= 3:
-        return tokens
-    return [*tokens[: joints[2]], (" + … + ", theme.DIM, None), *tokens[joints[-1] + 1 :]]
-
-
-def _names(frame: Frame, row: int) -> list[Token]:
-    return _cut(
-        [(text, theme.DIM if of is None else theme.TEXT, of) for text, of in frame.explain.names_in_formula(row)]
-    )
-
-
-def _numbers(frame: Frame, row: int) -> list[Token]:
-    tokens: list[Token] = []
-    for piece in frame.explain.formula(row):
-        if isinstance(piece, str):
-            tokens.append((piece, theme.DIM, None))
-        else:
-            value = frame.used_value(piece)
-            tokens.append((number(value), theme.signed(value or 0.0), piece))
-    return _cut(tokens)
-
-
-def _wrapped(tokens: list[Token], width: int) -> Picture:
-    """Tokens flowed over as many lines as they need."""
-    picture, line = Picture(), Line()
-    picture.lines.append(line)
-    for token, style, target in tokens:
-        fits = not line.width or line.width + cell_len(token.rstrip()) <= width
-        line, text = (line, token) if fits else (picture.line("  "), token.lstrip())
-        bare = line.width + cell_len(text) > width  # the blank before a break is not seen
-        line.most(text.rstrip() if bare else text, width - line.width, style, target)
-    return picture

@@ -8,6 +8,9 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.panes.base import Pane
 
+FIRST = ("event.next", "event.previous", "scalar.next", "position.next", "phase.next", "step.next", "run")
+"""The keys that are wanted most: these come first, the others in the order of the table."""
+
 
 class KeyBar(Pane, can_focus=False):
     """One line that is drawn once. (Textual's own makes a widget a key, and makes all of them anew at every focus.)"""
@@ -17,6 +20,7 @@ class KeyBar(Pane, can_focus=False):
         picture = Picture()
         line = picture.line()
         *keys, help_, leave = (key for key in KEYS if key.show)  # the way to all keys, and the way out: always
+        keys.sort(key=lambda key: FIRST.index(key.id) if key.id in FIRST else len(FIRST))
         for key in keys:
             if line.width + _width(key) + _width(help_) + _width(leave) <= width:
                 _add(line, key)

@@ -36,11 +36,19 @@ def below(*parts: tuple[int, Split | str]) -> Split:
     return Split(False, parts)
 
 
-SIDES: dict[Room, tuple[int, int, int]] = {  # columns of the left and of the right, lines of the foot
-    "narrow": (0, 0, 0),
-    "low": (26, 0, 0),
-    "normal": (28, 34, 0),
-    "wide": (28, 46, 12),
+SIDES: dict[Room, tuple[int, int]] = {  # columns of the left and of the right
+    "narrow": (0, 0),
+    "low": (26, 0),
+    "normal": (28, 34),
+    "wide": (28, 46),
+    "largest": (28, 62),
+}
+FOOT: dict[Room, tuple[int, int]] = {  # lines of the strip below the stage: in forward and backward, and in the update
+    "narrow": (0, 0),
+    "low": (5, 8),
+    "normal": (0, 8),
+    "wide": (0, 8),
+    "largest": (12, 12),
 }
 
 
@@ -48,34 +56,52 @@ def room_of(size: Size) -> Room:
     """Which layouts a terminal of this size has room for."""
     if size.width < 100:
         return "narrow"
-    if size.height < 32:
+    if size.width < 120 or size.height < 32:
         return "low"
-    return "normal" if size.width < 160 or size.height < 48 else "wide"
+    if size.width < 160 or size.height < 44:
+        return "normal"
+    return "wide" if size.width < 190 or size.height < 56 else "largest"
 
 
-def usual(room: Room, phase: Phase) -> Split:
-    """Where the panes stand that have a spot in this room and phase, by the registry."""
-    left, right, foot = SIDES[room]
-    columns: tuple[tuple[int, Area], ...] = ((left, "left"), (REST, "middle"), (right, "right"))
-    stacks = ((width, below(*registry.standing(room, phase, area))) for width, area in columns)
-    upper = in_columns(*(stack for stack in stacks if stack[1].parts))
-    lower = in_columns(*registry.standing(room, phase, "foot"))
-    return below((REST, upper), (foot, lower)) if lower.parts else upper
+def usual(room: Room, phase: Phase, head: bool = False) -> Split:
+    """Where the panes stand that have a spot in this room and phase, by the registry; at an event of a head or not."""
+
+    def column(area: Area) -> Split:
+        return below(*registry.standing(room, phase, area, head))
+
+    left, right = SIDES[room]
+    foot = FOOT[room][phase is Phase.UPDATE], in_columns(*registry.standing(room, phase, "foot", head))
+    middle, beside = column("middle"), [(left, column("left"))]
+    if foot[1].parts and room == "largest":
+        upper = in_columns(*beside, (REST, middle))
+        middle, beside = below((REST, upper), foot), []
+    elif foot[1].parts:
+        middle = below(*middle.parts, foot)
+    columns = (*beside, (REST, middle), (right, column("right")))
+    return in_columns(*(part for part in columns if part[1].parts))
 
 
-def plan(phase: Phase, size: Size, watches: bool = False, running: bool = False) -> Split:
+def plan(phase: Phase, size: Size, watches: bool = False, running: bool = False, head: bool = False) -> Split:
     """The split for a phase on a terminal of this size; where it is large, with the watches if there are any.
 
-    While training runs, its curve has the room of the map.
+    While training runs, its curve is there: in the place of what else stands in the corner below on the right, of the
+    left column where there is none. `head` says whether a head is at work.
     """
     room = room_of(size)
     if room == "narrow" and running:
         return below((REST, "stage"), (8, "training"))
-    split = usual(room, phase)
-    if room == "wide" and watches and size.height >= 54:  # in less, nothing would be left of the inspector
-        host = "inspector" if "inspector" in panes_of(split) else "source"
-        split = renamed(split, {host: below((REST, host), (7, "watches"))})
-    return renamed(split, {"map": "training", "training": "map"}) if running else split
+    split = usual(room, phase, head and not running)
+    if room == "largest" and watches:
+        places = {
+            "inspector": below((REST, "inspector"), (7, "watches")),
+            "adam": in_columns((REST, "adam"), (62, "watches")),
+        }
+        split = renamed(split, places)
+    shown = list(panes_of(split))
+    if running and "training" not in shown:
+        corner = "gradients" if "gradients" in shown else next(registry.standing(room, phase, "left"))[1]
+        split = renamed(split, {corner: "training"})
+    return split
 
 
 def spotlit(names: Sequence[str], room: Size) -> Split:
@@ -110,12 +136,14 @@ def panes_of(split: Split) -> Iterator[str]:
 
 def regions(split: Split, room: Region) -> Iterator[tuple[str, Region]]:
     """Where each pane of a split stands in a room; the parts of size 0 share what the others leave."""
-    whole = room.width if split.beside else room.height
-    fixed = sum(size for size, _ in split.parts)
-    share = max(0, whole - fixed) // max(1, sum(size == REST for size, _ in split.parts))
+    left = max(0, (room.width if split.beside else room.height) - sum(size for size, _ in split.parts))
+    sharing = sum(size == REST for size, _ in split.parts)
     at = 0
     for wanted, part in split.parts:
-        size = wanted or share
+        size = wanted
+        if wanted == REST:
+            size, sharing = left // sharing, sharing - 1
+            left -= size
         x, y, width, height = room
         here = Region(x + at, y, size, height) if split.beside else Region(x, y + at, width, size)
         at += size

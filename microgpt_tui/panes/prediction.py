@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+from rich.cells import cell_len
 
 from engine.autograd.tape import Rows
 from engine.timeline.events import Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
-from microgpt_tui.drawing.cells import Cells, bar, window
-from microgpt_tui.drawing.numbers import brief, number, plain
+from microgpt_tui.drawing.cells import Cells, bar
+from microgpt_tui.drawing.numbers import brief, number, percent, plain
 from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.operations.canvas import Board, names_width
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.qkv import frozen, title
 
-COLUMN, FIGURE = 18, 8  # cells that a column of bars needs, and a number in it
+FIGURE, LEAST_BAR = 8, 4  # characters of a number, and of the shortest bar that is worth a column
 TOP = 3  # how many of the likeliest tokens are named
 
 
@@ -53,7 +54,7 @@ def _values(board: Board, logits: Rows, probs: Rows) -> None:
         board.note(f"not yet: the logits of position {frame.pos} come at the end of it")
         return
     _bars(board, "p" if known else "logit", rows, cells, footer=2)
-    _top(board, cells)
+    _top(board, cells, bool(known))
     _loss(board)
 
 
@@ -65,7 +66,7 @@ def _gradients(board: Board, logits: Rows, probs: Rows) -> None:
         _loss(board)
         return
     explained = board.height >= 9 and not _is_set(frame, probs)
-    _bars(board, "dL/dlogit", logits, cells, footer=2 + 2 * explained)
+    _bars(board, "∂logit", logits, cells, footer=2 + 2 * explained)
     _top(board, frame.data(probs))
     _loss(board)
     if explained:
@@ -79,38 +80,42 @@ def _is_set(frame: Frame, probs: Rows) -> bool:
 
 
 def _bars(board: Board, what: str, rows: Rows, cells: Cells, footer: int) -> None:
-    """A header, and below it the vocabulary in its order, in columns, cut around what matters."""
+    """A header, and below it the vocabulary in columns: in its order or, where not all of it fits, the largest."""
     frame, count = board.frame, len(rows)
     lines = max(1, board.height - 1 - footer)
-    columns = max(1, min(3, (board.width + 1) // COLUMN, -(-count // lines)))
-    first, last = window(count, lines * columns, _centre(frame, rows, cells, lines * columns))
+    label = names_width([frame.token_name(i) for i in range(count)])
+    columns = max(1, min(3, (board.width + 1) // (label + FIGURE + LEAST_BAR + 2), -(-count // lines)))
+    shown = _shown(frame, rows, cells, lines * columns)
     style = theme.NEW if rows is frame.stretch.rows else theme.STRONG
-    cut = f" {first}-{last - 1} of {count}" if (first, last) != (0, count) else ""
+    cut = f" {len(shown)} largest of {count}" if len(shown) < count else ""
     board.say(
         (what, style), cut, f" after {frame.token(frame.pos)}", ("  ◎ ", theme.TARGET),
         (frame.target(frame.pos), theme.TARGET),
     )  # fmt: skip
     line = board.picture.lines[-1]
     line.add(" really comes" if line.width + 13 <= board.width else "", theme.DIM)
-    per, width = -(-(last - first) // columns), (board.width + 1) // columns - 1
-    label = names_width([frame.token_name(i) for i in range(count)])
+    per, width = -(-len(shown) // columns), (board.width + 1) // columns - 1
     for y in range(per):
         line = board.picture.line()
         for x in range(columns):
-            i = first + x * per + y
-            if i < last:
+            if x * per + y < len(shown):
                 line.to(x * (width + 1))
-                _entry(line, frame, cells, i, (label, width), share=what == "p")
+                _entry(line, frame, cells, shown[x * per + y], (label, width), share=what == "p")
 
 
-def _centre(frame: Frame, rows: Rows, cells: Cells, room: int) -> int:
-    """The token that the list is cut around: the selected one, else the target, with the likeliest if that fits."""
-    found = np.flatnonzero(rows == frame.selected)
-    if len(found):
-        return int(found[0])
-    target = frame.program.targets[frame.pos]
-    top = int(np.argmax(np.where(cells.known, cells.values, -np.inf)))
-    return (target + top) // 2 if abs(target - top) < room - 1 else target
+def _shown(frame: Frame, rows: Rows, cells: Cells, room: int) -> list[int]:
+    """The tokens that are listed: all in their order, or the largest, with the target and the selected one."""
+    if len(rows) <= room:
+        return list(range(len(rows)))
+    wanted = [frame.program.targets[frame.pos], *np.flatnonzero(rows == frame.selected).tolist()]
+    sizes = np.where(cells.known, np.abs(cells.values) if frame.backward else cells.values, -np.inf)
+    order = np.argsort(-sizes, kind="stable").tolist()
+    chosen = {*dict.fromkeys([*wanted, *order][:room])}
+    for i in order:
+        if len(chosen) >= room:
+            break
+        chosen.add(i)
+    return [i for i in order if i in chosen]
 
 
 def _entry(line: Line, frame: Frame, cells: Cells, i: int, widths: tuple[int, int], share: bool) -> None:
@@ -121,11 +126,9 @@ def _entry(line: Line, frame: Frame, cells: Cells, i: int, widths: tuple[int, in
     sign = theme.FAINT if not known else theme.signed(value)
     start = line.width
     line.fit(f"{'◎' if target else ' '}{frame.token_name(i)}", label, theme.TARGET if target else theme.TEXT)
-    text = number(value if known else None)
+    text = percent(value if known else None) if share else number(value if known else None)
     if len(text) > FIGURE:
         text = brief(value, FIGURE)
-    if share:
-        text = text.removeprefix("+")
     line.fit(text, FIGURE, theme.CURSOR if row == frame.selected else sign, right=True)
     room = width - label - FIGURE - 1
     if known and room > 0:
@@ -133,16 +136,20 @@ def _entry(line: Line, frame: Frame, cells: Cells, i: int, widths: tuple[int, in
     line.spots.append((start, line.width, row))  # one for all of it, so that the cursor moves from token to token
 
 
-def _top(board: Board, cells: Cells) -> None:
+def _figure(value: float, share: bool) -> str:
+    return percent(value) if share else number(value, 3)
+
+
+def _top(board: Board, cells: Cells, share: bool = True) -> None:
     """The likeliest tokens, once all are known."""
     if board.room < 2 or not cells.known.all():
         return
     line = board.picture.line("top:", theme.DIM)
     for i in np.argsort(-cells.values, kind="stable")[:TOP]:
-        name, figure = board.frame.token_name(int(i)), number(float(cells.values[i]), 3).removeprefix("+")
         target = int(i) == board.frame.program.targets[board.frame.pos]
-        text = f" {name}{'◎' if target else ''} {figure} "
-        line.most(text, board.width - line.width, theme.TARGET if target else theme.TEXT)
+        text = f" {board.frame.token_name(int(i))}{'◎' if target else ''} {_figure(float(cells.values[i]), share)} "
+        if line.width + cell_len(text.rstrip()) <= board.width:
+            line.most(text, board.width - line.width, theme.TARGET if target else theme.TEXT)
 
 
 def _loss(board: Board) -> None:

@@ -13,12 +13,15 @@ from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.targets import layer_or_head
 from microgpt_tui.drawing import theme
-from microgpt_tui.drawing.cells import size_for, strip, window
+from microgpt_tui.drawing.cells import heat_row, size_for, window
+from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.operations.canvas import Board, names_width
 from microgpt_tui.panes.base import Pane
+from microgpt_tui.panes.gradients import known_norm
 
-LABEL, CUT_LABEL, STATE = 4, 11, 8  # cells for a row's name, for the same if heads are cut off, for `not yet`
+LABEL, CUT_LABEL, STATE = 4, 11, 11  # cells for a row's name, for the same if heads are cut off, for its norm
+ROOMY = 50  # characters from which on norms are shown
 NAMES = ("q", "k", "v")
 
 
@@ -69,10 +72,9 @@ def lacks(board: Board, what: str, names: Iterable[str]) -> bool:
     return bool(missing)
 
 
-def head_name(frame: Frame, head: int, width: int, here: bool = True) -> str:
-    """The name of a head, as long as `width` allows; the current one is marked, if `here` is its layer."""
-    mark = "▣" if here and head == frame.head else ""
-    names = (f"head {head}{mark}", f"h{head}{mark}", f"{head}{mark}")
+def head_name(head: int, width: int) -> str:
+    """The name of a head, as long as `width` allows."""
+    names = (f"head {head}", f"h{head}", f"{head}")
     return next((name for name in names if len(name) <= width), names[-1])
 
 
@@ -126,7 +128,7 @@ def _vectors(board: Board) -> None:
     vectors = [(name, rows) for name in NAMES if (rows := frame.tensor(name, frame.pos, frame.layer)) is not None]
     here = [int(i) for _, rows in vectors for i in np.flatnonzero(rows == frame.selected)]
     head, element = divmod(here[0], config.head_dim) if here else (chosen_head(frame), 0)
-    label, state = LABEL, STATE if frame.backward else 0
+    label, state = LABEL, STATE if board.width >= ROOMY else 0
     at = _columns(frame, board.width - label - state, head, element)
     if at.last - at.first < config.n_head or at.right - at.left < config.head_dim:
         label = CUT_LABEL
@@ -141,24 +143,37 @@ def _vectors(board: Board) -> None:
     line.to(label)
     for h in range(at.first, at.last):
         room = at.width - 1
-        line.fit(head_name(frame, h, room), room, theme.TEXT, layer_or_head(frame, head=h))
+        style = theme.NEW if h == frame.head else theme.TEXT
+        line.fit(head_name(h, room), room, style, layer_or_head(frame, head=h))
         line.to(min(line.width + 1, board.width))
     for name, rows in vectors:
         _vector(board, name, rows, at, label)
 
 
 def _vector(board: Board, name: str, rows: Rows, at: _Columns, label: int) -> None:
-    """One strip, with a gap between heads; in the backward phase it says how much of it has arrived."""
+    """One strip, with a gap between heads, and its norm where there is room."""
     frame, dim = board.frame, board.frame.config.head_dim
     cells, now = frame.shown(rows), rows is frame.stretch.rows
     line = board.picture.line()
     sign = "∂" if frame.backward else ""
     line.fit(f"{'▸' if now else ' '}{sign}{name}", label, theme.NEW if now else theme.TEXT)
     for h in range(at.first, at.last):
-        strip(line, cells[h * dim + at.left : h * dim + at.right], at.size, frame.selected, cells.scale)
+        lit = frame.head in (None, h)
+        heat_row(line, cells[h * dim + at.left : h * dim + at.right], at.size, frame.selected, _scale(frame), lit)
         line.to(min(label + (h - at.first + 1) * at.width, board.width))
-    if frame.backward:
-        line.most(board.state(rows).strip(), board.width - line.width, theme.DIM)
+    norm = known_norm(cells) if cells.known.all() else None
+    growing = frame.backward and norm is not None and not frame.view.complete(rows).all()
+    text = ("∂" if frame.backward else name).join("||") + f" {plain(norm)}"
+    for words in (text + " so far" * growing, text, f"{plain(norm)}"):
+        if line.width + len(words) <= board.width and (norm is not None or frame.backward):
+            line.add(words, theme.DIM)
+            break
+
+
+def _scale(frame: Frame) -> float:
+    """What fills a cell: the largest magnitude of all queries, keys and values."""
+    found = ((name, frame.tensor(name, frame.pos, frame.layer)) for name in NAMES)
+    return max((frame.scale(rows, frame.backward, name) for name, rows in found if rows is not None), default=0.0)
 
 
 def _there(frame: Frame, name: str) -> list[int]:
@@ -243,8 +258,7 @@ def _kept_strips(board: Board) -> None:
         for t in range(count)
         if (rows := frame.tensor(name, t, frame.layer)) is not None
     }
-    scales = {name: max(cells.scale for (n, _), cells in vectors.items() if n == name) for name in ("k", "v")}
-    to = frame.ends
+    to, scale = frame.ends, max(_scale(frame), *(cells.scale for cells in vectors.values()))
     for t in range(first, last):
         now = t == frame.pos
         line = board.picture.line().fit(
@@ -254,7 +268,7 @@ def _kept_strips(board: Board) -> None:
             to["k", t, frame.layer, None],
         )
         for name in ("k", "v"):
-            strip(line, vectors[name, t][left:right], size, frame.selected, scales[name])
+            heat_row(line, vectors[name, t][left:right], size, frame.selected, scale, now)
             line.to(min(label + width + 2, board.width))
     if (first, last) != (0, count):
         board.say(f"positions {first}-{last - 1} of {count}")

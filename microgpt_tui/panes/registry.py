@@ -31,10 +31,11 @@ from microgpt_tui.panes.training import Training
 from microgpt_tui.panes.watches import Watches
 from microgpt_tui.panes.why import Why
 
-Room = Literal["narrow", "low", "normal", "wide"]
+Room = Literal["narrow", "low", "normal", "wide", "largest"]
 """Sizes of terminals; `layouts.room_of` says which is which."""
 Area = Literal["left", "middle", "right", "foot"]
-"""Three columns, and a strip below them whose panes stand side by side."""
+"""Three columns, and a strip whose panes stand side by side: below the middle one or, on the largest screens, below the
+left one as well."""
 
 REST = 0
 FORWARD, BACKWARD, UPDATE = ((phase,) for phase in Phase)
@@ -45,7 +46,8 @@ BOTH, ALL = (*FORWARD, *BACKWARD), tuple(Phase)
 class PanePlace:
     """A place in the layouts of a room and of some phases.
 
-    `size` is in lines, in the foot in columns; REST takes what is left. An area lists its panes by `order`.
+    `size` is in lines, in the foot in columns; REST takes what is left. An area lists its panes by `order`. `head` says
+    whether the place is there only at events of a head, or only at others.
     """
 
     room: Room
@@ -53,6 +55,7 @@ class PanePlace:
     area: Area
     size: int = REST
     order: int = 9
+    head: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,49 +93,58 @@ PANES: tuple[PaneSpec, ...] = (
         PanePlace("low", ALL, "left", order=0),
         PanePlace("normal", ALL, "left", order=0),
         PanePlace("wide", ALL, "left", order=0),
+        PanePlace("largest", ALL, "left", order=0),
     )),
     PaneSpec("stage", Stage, "2", "Choose the stage", companion=(1, 4), spots=(
         PanePlace("narrow", ALL, "middle", order=0),
         PanePlace("low", ALL, "middle", order=0),
         PanePlace("normal", ALL, "middle", order=0),
         PanePlace("wide", ALL, "middle", order=0),
+        PanePlace("largest", ALL, "middle", order=0),
     )),
-    PaneSpec("program", Program, None),
     PaneSpec("source", Source, "3", "Choose the source", yields=8, companion=(4, 3), spots=(
-        PanePlace("low", BOTH, "middle", 5, order=2),
+        PanePlace("low", BOTH, "foot", order=1),
         PanePlace("normal", BOTH, "right", 9, order=0),
         PanePlace("wide", BOTH, "right", 11, order=0),
-        PanePlace("wide", UPDATE, "right", 11, order=0),
+        PanePlace("largest", BOTH, "right", 11, order=0),
     )),
     PaneSpec("inspector", Inspector, "4", "Choose the inspector: one number", yields=9, companion=(2, 2), spots=(
-        PanePlace("low", BOTH, "middle", 6, order=1),
+        PanePlace("low", BOTH, "foot", order=0),
         PanePlace("normal", BOTH, "right", order=1),
-        PanePlace("wide", ALL, "right", order=1),
+        PanePlace("wide", BOTH, "right", order=1),
+        PanePlace("largest", BOTH, "right", order=1),
     )),
     PaneSpec("qkv", QKV, "5", "Choose queries, keys and values", yields=1, spots=(
-        PanePlace("wide", BOTH, "foot", order=1),
+        PanePlace("largest", BOTH, "foot", order=1),
     )),
     PaneSpec("attention", Attention, "6", "Choose the attention weights", yields=4, spots=(
-        PanePlace("normal", FORWARD, "right", 8, order=2),
-        PanePlace("wide", FORWARD, "right", 14, order=2),
+        PanePlace("normal", FORWARD, "right", 8, order=2, head=True),
+        PanePlace("wide", FORWARD, "right", 12, order=2, head=True),
+        PanePlace("largest", FORWARD, "right", 14, order=2),
     )),
     PaneSpec("residual", Residual, "7", "Choose the residual stream", yields=2, spots=(
-        PanePlace("wide", BOTH, "foot", order=0),
+        PanePlace("largest", BOTH, "foot", order=0),
     )),
     PaneSpec("prediction", Prediction, "8", "Choose the prediction", yields=6, spots=(
-        PanePlace("wide", BOTH, "foot", 40, order=2),
+        PanePlace("largest", BOTH, "foot", 34, order=2),
     )),
     PaneSpec("gradients", Gradients, "9", "Choose the gradients of the matrices", yields=5, spots=(
-        PanePlace("normal", BACKWARD, "right", 9, order=2),
-        PanePlace("wide", BACKWARD, "right", 14, order=2),
+        PanePlace("normal", BACKWARD, "right", 8, order=2),
+        PanePlace("wide", BACKWARD, "right", 12, order=2),
+        PanePlace("largest", BACKWARD, "right", 14, order=2),
     )),
     PaneSpec("adam", Adam, "0", "Choose Adam's arithmetic", yields=7, spots=(
-        PanePlace("normal", UPDATE, "middle", 8, order=1),
-        PanePlace("wide", UPDATE, "middle", 12, order=1),
+        PanePlace("low", UPDATE, "foot", order=0),
+        PanePlace("normal", UPDATE, "foot", order=0),
+        PanePlace("wide", UPDATE, "foot", order=0),
+        PanePlace("largest", UPDATE, "foot", order=0),
     )),
     PaneSpec("training", Training, "equals_sign", "Choose the loss curve", "=", yields=3, spots=(
-        PanePlace("wide", ALL, "right", 12, order=3),
+        PanePlace("normal", FORWARD, "right", 8, order=2, head=False),
+        PanePlace("wide", FORWARD, "right", 12, order=2, head=False),
+        PanePlace("largest", BOTH, "right", 12, order=3),
     )),
+    PaneSpec("program", Program, None),
     PaneSpec("watches", Watches, "v", "Choose the watches; d takes one away"),
     PaneSpec("why", Why, "Y", "Why: of a prediction, a gradient, an update"),
     PaneSpec("graph", Graph, "G", "Graph: the scalars around the selected one"),
@@ -164,8 +176,8 @@ def companions(where: Literal["middle", "sides"]) -> list[str]:
     return [ranks[rank] for rank in sorted(ranks)]
 
 
-def standing(room: Room, phase: Phase, area: Area) -> Iterator[tuple[int, str]]:
-    """The sizes and ids of the panes in an area, in order."""
-    found = [(spot, spec.id) for spec in PANES for spot in spec.spots]
+def standing(room: Room, phase: Phase, area: Area, head: bool = False) -> Iterator[tuple[int, str]]:
+    """The sizes and ids of the panes in an area, in order; `head` says whether a head is at work."""
+    found = [(spot, spec.id) for spec in PANES for spot in spec.spots if spot.head in (None, head)]
     here = [(spot, pane) for spot, pane in found if spot.room == room and phase in spot.phases and spot.area == area]
     return ((spot.size, pane) for spot, pane in sorted(here, key=lambda each: each[0].order))

@@ -10,14 +10,14 @@ from engine.autograd.tape import Tensor
 from engine.timeline.events import Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
-from microgpt_tui.drawing.cells import Cells, bar, size_for, strip, window
+from microgpt_tui.drawing.cells import Cells, bar, heat_row, heat_size_for, window
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.operations.canvas import Board
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.qkv import frozen, say_cut, title
 
-NORM, STATE, BAR = 9, 8, 16  # cells for a norm, for `not yet`, for the longest bar
+NORM, STATE, BAR = 9, 8, 16  # cells for a norm, for `so far`, for the longest bar
 ROOMY = 60  # cells from which on stages have their full names
 
 
@@ -72,7 +72,7 @@ def _stream(board: Board, stages: Sequence[Tensor]) -> None:
     room = board.width - label - NORM
     state = STATE if frame.backward and room - STATE >= min(n, 16) else 0
     room = max(1, room - state)
-    size = size_for(n, room)
+    size = heat_size_for(n, room, digits=frame.where.digits)
     chosen = next((int(i) for s in stages for i in np.flatnonzero(s.rows == frame.selected)), 0)
     left, right = window(n, room, chosen)
     at_work = _at_work(frame, stages)
@@ -81,7 +81,8 @@ def _stream(board: Board, stages: Sequence[Tensor]) -> None:
     first, last = window(len(stages), max(1, board.height - cut), centre)
     if not cut and board.height > len(stages):
         line = board.picture.line().to(label + n * size)
-        line.fit("norm", NORM - 1, theme.DIM, right=True)
+        line.fit("|∂|" if frame.backward else "|x|", NORM - 1, theme.DIM, right=True)
+    scale = max((frame.scale(s.rows, frame.backward, s.name) for s in stages), default=0.0)
     to, shown = frame.ends, [frame.shown(s.rows) for s in stages]
     norms = [known_length(cells) for cells in shown]
     for i in range(first, last):
@@ -90,21 +91,27 @@ def _stream(board: Board, stages: Sequence[Tensor]) -> None:
         style = theme.NEW if now else theme.STRONG if i == at_work else theme.TEXT
         text = f"{'▸' if i == at_work or now else ' '}{sign}{labels[i]}"
         line = board.picture.line().fit(text, label, style, to[stage.name, frame.pos, stage.layer, None])
-        strip(line, shown[i][left:right], size, frame.selected, shown[i].scale)
-        _measure(board, line, norms, i, board.state(stage.rows).strip() if state else "")
+        heat_row(line, shown[i][left:right], size, frame.selected, scale, now or at_work in (i, None))
+        _measure(board, line, norms, i, _state(frame, stage, norms[i]) if state else "")
     notes = [f"stages {first}-{last - 1} of {len(stages)}"] if (first, last) != (0, len(stages)) else []
     notes += [f"x[{left}-{right - 1}] of {n}"] if (left, right) != (0, n) else []
     say_cut(board, notes)
     if not notes and board.room > 1:
-        board.note("each strip on its own scale: the norm, √Σx², tells the size.")
+        board.note(f"one colour scale, ±{plain(scale)}; the norm is √Σ{'∂' if frame.backward else 'x'}²")
+
+
+def _state(frame: Frame, stage: Tensor, norm: float | None) -> str:
+    """What is to be said of a gradient's norm: that more is to be added."""
+    return "" if norm is None or frame.view.complete(stage.rows).all() else "so far"
 
 
 def _measure(board: Board, line: Line, norms: list[float | None], i: int, state: str) -> None:
-    """The norm of a stage, how whole its gradient is, and a bar if there is room."""
+    """The norm of a stage, whether it is still growing, and a bar if there is room."""
     line.fit(plain(norms[i]), NORM - 1, theme.FAINT if norms[i] is None else theme.STRONG, right=True)
-    if state:
+    if board.frame.backward and board.width - line.width >= STATE:
         line.add(" ").fit(state, STATE - 1, theme.DIM)
     room = min(board.width - line.width - 2, BAR)
     largest = max((n for n in norms if n is not None and np.isfinite(n)), default=0.0)
     if room >= 4:
-        line.add("  ").add(bar(norms[i] or 0.0, largest, room), theme.TEXT)
+        style = theme.PHASE_TEXT["backward" if board.frame.backward else "forward"]
+        line.add("  ").add(bar(norms[i] or 0.0, largest, room), style)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from microgpt_tui.debugger.frame import Frame
-from microgpt_tui.drawing.picture import Picture
+from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.operations.registry import draw
 from microgpt_tui.panes.base import Pane
+from microgpt_tui.panes.source import line_at_work
 from microgpt_tui.texts.sentences import title_of
+
+LEAST = 10  # lines from which there is room for a line of source
 
 
 class Stage(Pane):
-    """The stage. Arrow keys move the cell cursor on it."""
+    """The stage. Arrow keys move the cell cursor on it.
+
+    On a narrow screen, which has no room for the source, the line of it that is at work stands at the bottom.
+    """
 
     TITLE = "Stage"
 
@@ -19,3 +25,13 @@ class Stage(Pane):
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         return draw(frame, width, height)
+
+    def picture_for(self, width: int, height: int) -> Picture | None:
+        frame = self.frame
+        if frame is None or not self.screen.has_class("-narrow") or height < LEAST:
+            return super().picture_for(width, height)
+        picture = self.draw(frame, width, height - 1)
+        if picture.height < height:
+            picture.lines += [Line() for _ in range(height - 1 - picture.height)]
+            picture.lines.append(line_at_work(frame, width))
+        return picture

@@ -1,16 +1,32 @@
-"""One line that says where we are: step, loss, phase, position, layer, head, tensor, event and scalar."""
+"""One line that says where we are: step, phase, position, layer, head, tensor, event and scalar."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 from rich.style import Style
 
+from engine.timeline.events import Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
-from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.panes.base import Pane
 
-COUNTED = {"forward": "scalar", "backward": "gradient term", "update": "parameter"}
+WAYS = {Phase.FORWARD: "▲", Phase.BACKWARD: "▼", Phase.UPDATE: "▲"}  # as the map has it: up to the loss, and back down
+COUNTED = {Phase.FORWARD: "scalar", Phase.BACKWARD: "term", Phase.UPDATE: "parameter"}
+EVENTS = {Phase.FORWARD: "event", Phase.BACKWARD: "event", Phase.UPDATE: "matrix"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How much of the line is spelt out."""
+
+    layer: str = "layer "
+    block: bool = True  # whether the function is named that made the tensor
+
+
+FORMS = (_Form(), _Form(block=False), _Form("L", block=False))
 
 
 class StatusLine(Pane, can_focus=False):
@@ -18,40 +34,47 @@ class StatusLine(Pane, can_focus=False):
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         del height
-        forms = (_line(frame, f" of {frame.config.num_steps}", " ▸ "), _line(frame, "", " ▸ "), _line(frame, "", "▸"))
-        line = next((form for form in forms if form.width <= width), forms[-1]).cut(width)
-        events = len(frame.program.stretches(frame.phase))
-        event = f"event {frame.event.index + 1}/{events}"
-        ticks = f"{COUNTED[frame.phase]} {frame.moment.tick:,}/{frame.program.ticks(frame.phase):,}"
-        short = ticks if frame.stepping_inside else event
-        for right in (f"{event} · {ticks}", short, short.partition("/")[0]):
-            if line.width + len(right) + 2 <= width:
-                line.to(width - len(right) - 1).add(right, theme.DIM)
-                break
-        return Picture([line])
+        lines = [_line(frame, form) for form in FORMS]
+        for count in _counts(frame):
+            line = next((line for line in lines if line.width + len(count) + 3 <= width), None)
+            if line is not None:
+                return Picture([line.to(width - len(count) - 1).add(count, theme.DIM)])
+        return Picture([lines[-1].cut(width)])
 
 
-def _line(frame: Frame, of: str, joint: str) -> Line:
-    """Step, loss, phase and path; `of` says how many steps there are, `joint` stands between the parts of the path."""
+def _counts(frame: Frame) -> Iterator[str]:
+    """How far the phase is, from the fullest form to the shortest."""
+    phase = frame.phase
+    index = f"{frame.event.index + 1}/{len(frame.program.stretches(phase))}"
+    event = f"{EVENTS[phase]} {index}"
+    ticks = f"{COUNTED[phase]} {frame.moment.tick:,}/{frame.program.ticks(phase):,}"
+    yield f"{event} · {ticks}"
+    yield from (ticks, ticks.partition("/")[0]) if frame.stepping_inside else (event, index)
+
+
+def _line(frame: Frame, form: _Form) -> Line:
+    """Branch, step, phase and path."""
     line = Line()
     if frame.around.branch is not None:
         line.add(" ").most(frame.around.branch, 16, theme.WARNING)
-    line.add(f" step {frame.moment.step}", theme.STRONG).add(f"{of}  ", theme.DIM)
-    loss = frame.view.loss
-    line.add("loss ", theme.DIM).add(plain(loss) if loss is not None else "-", theme.STRONG).add("  ")
-    line.add(f" {frame.phase.upper()} ", theme.PHASES[frame.phase]).add(" ")
-    for i, (part, style) in enumerate(_path(frame)):
-        line.add(joint if i else "", theme.FAINT).add(part, style)
+    line.add(f" step {frame.moment.step}", theme.STRONG).add(f"/{frame.config.num_steps} ", theme.DIM)
+    line.add(f" {frame.phase.upper()} {WAYS[frame.phase]} ", theme.PHASES[frame.phase]).add(" ")
+    for i, (part, style) in enumerate(_path(frame, form)):
+        line.add(" › " if i else "", theme.FAINT).add(part, style)
     return line
 
 
-def _path(frame: Frame) -> list[tuple[str, Style]]:
+def _path(frame: Frame, form: _Form) -> list[tuple[str, Style]]:
     stretch = frame.stretch
-    parts: list[tuple[str, Style]] = []
+    if stretch.is_parameter:
+        return [(stretch.name, theme.NEW), ("×".join(map(str, stretch.shape)), theme.TEXT)]
+    parts: list[str] = []
     if stretch.pos is not None:
-        parts.append((f"pos {stretch.pos} '{frame.token(stretch.pos)}'", theme.TEXT))
-    if stretch.layer is not None and not stretch.is_parameter:
-        parts.append((f"layer {stretch.layer}", theme.TEXT))
+        parts.append(f"pos {stretch.pos} '{frame.token(stretch.pos)}'")
+    if stretch.layer is not None:
+        parts.append(f"{form.layer}{stretch.layer}")
     if stretch.head is not None:
-        parts.append((f"head {stretch.head}", theme.TEXT))
-    return [*parts, (stretch.name, theme.NEW)]
+        parts.append(f"head {stretch.head}")
+    elif form.block and stretch.layer is not None:
+        parts.append(stretch.block)
+    return [*((part, theme.TEXT) for part in parts), (stretch.name, theme.NEW)]

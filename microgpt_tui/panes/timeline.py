@@ -11,6 +11,7 @@ from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.panes.base import Pane
 
 SHARES = {Phase.FORWARD: 0.42, Phase.BACKWARD: 0.42, Phase.UPDATE: 0.16}
+LEAST = 4  # cells of a phase's bar
 
 
 class Timeline(Pane, can_focus=False):
@@ -21,26 +22,24 @@ class Timeline(Pane, can_focus=False):
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         del height
         picture = Picture()
-        line = picture.line(" ▕", theme.FAINT)
-        room = width - 6
+        line = picture.line(" ")
+        room = width - 2
         for phase in PHASES:
-            if phase is not Phase.FORWARD:
-                line.add("┊", theme.FAINT)
             last = phase is Phase.UPDATE
-            cells = width - line.width - 3 if last else round(room * SHARES[phase])
-            _bar(line, frame, phase, max(cells, 4))
-        line.add("▏", theme.FAINT)
+            cells = width - line.width - 1 if last else round(room * SHARES[phase])
+            _bar(line, frame, phase, cells - (not last))
+            line.add("" if last else " ")
         return picture
 
 
 def _bar(line: Line, frame: Frame, phase: Phase, cells: int) -> None:
     stretches = frame.program.stretches(phase)
     begun = frame.phase.place >= phase.place
-    label = f"{phase} " if cells > len(phase) + 4 else ""
+    label = f"{phase} "
     line.add(
         label, theme.PHASE_TEXT[phase] if begun else theme.DIM, Moment(frame.moment.step, phase, stretches[0].last)
     )
-    cells -= len(label)
+    cells = max(LEAST, cells - len(label))
     signs = _signs(frame, phase, cells)
     here = _cell(frame, frame.moment, cells) if frame.phase is phase else 0
     done = cells if frame.phase.place > phase.place else here
@@ -53,7 +52,6 @@ def _bar(line: Line, frame: Frame, phase: Phase, cells: int) -> None:
         line.add(sign, style, target)
         at = cell + 1
     _track(line, at, cells, done, phase)
-    line.add(" ")
 
 
 def _track(line: Line, first: int, last: int, done: int, phase: Phase) -> None:

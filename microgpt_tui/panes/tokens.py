@@ -1,8 +1,11 @@
-"""The document between its BOS marks: which position is at work, which are done, what each should predict."""
+"""The document between its BOS marks: which position is at work, and what it was to say; its loss and the rate."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.cells import cell_len
+from rich.style import Style
 
 from engine.text import quoted
 from engine.timeline.events import Phase
@@ -10,64 +13,115 @@ from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.navigation import at_position
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import window
-from microgpt_tui.drawing.picture import Picture
+from microgpt_tui.drawing.numbers import percent, plain
+from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.panes.base import Pane
 
 DONE, HERE, TO_COME = "■", "▣", "□"
+LONGEST_NAME = 18  # cells of a document that is called by its own text
+ROOMY = 100  # cells of the line from which the rate is said whatever the document's length
+GAP = 3  # cells before each thing that is said
+LEAST = 24  # cells of the tokens, whatever is said after them
+
+Words = list[tuple[str, Style]]
+Forms = list[Words]
+"""The same said in fewer and fewer words."""
 
 
 class Tokens(Pane, can_focus=False):
-    """The tokens, and below each the state of its position."""
+    """The tokens in one line, and after them what this phase does with them."""
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         del height
-        picture, program, pos = Picture(), frame.program, frame.stretch.pos
-        names = [frame.token_name(t) for t in program.tokens]
-        tokens, marks = picture.line(" "), picture.line(" ")
-        states = self._states(frame)
-        says = self._says(frame)
-        room = max(6, (width - cell_len(says) - 4) // 4)
-        first, last = window(len(names), room, pos or 0)
-        if first:
-            tokens.add("… ", theme.DIM)
-            marks.add("  ")
-        for i in range(first, last):
-            size = max(cell_len(names[i]), 1) + 2
-            target = at_position(program, frame.stretch, i)
-            style = theme.NOW if i == pos else theme.TARGET if pos is not None and i == pos + 1 else theme.TEXT
-            if i > program.n:
-                style = theme.FAINT
-            tokens.add(f"[{names[i]}]" if i == pos else f" {names[i]} ", style, target)
-            mark = states[i] if i < program.n else ""
-            marks.fit(
-                f" {mark}", size, theme.NEW if mark == HERE else theme.DONE if mark == DONE else theme.DIM, target
-            )
-        if last < len(names):
-            tokens.add(" …", theme.DIM)
-        column = max(tokens.width, marks.width) + 2
-        tokens.to(column).fit(says, max(0, width - column), theme.TEXT)
-        legend = f"{DONE} done  {HERE} here  {TO_COME} to come"
-        if len(program.tokens) - 1 > program.n:
-            legend += f"  (the context holds {program.n} positions; the rest is not read)"
-        marks.to(column).fit(legend, max(0, width - column), theme.DIM)
+        picture = Picture()
+        line = picture.line(" ")
+        says = list(_says(frame))
+        *asides, rate = _asides(frame)
+        kept = [says[0][:1]] if width < ROOMY else [*says, rate]
+        asides = [*(says[1:] if width < ROOMY else ()), *asides]
+        room = width - 1 - sum(GAP + _width(forms[-1]) for forms in kept)
+        _tokens(line, frame, max(LEAST, room))
+        left = room - line.width
+        for forms in [*kept, *asides, *([] if rate in kept else [rate])]:
+            least = GAP + _width(forms[-1]) if forms in kept else 0  # it is set aside already
+            form = next((form for form in forms if GAP + _width(form) - least <= left), None)
+            if form is None:
+                break
+            left -= GAP + _width(form) - least
+            line.add(" " * GAP)
+            for text, style in form:
+                line.add(text, style)
         return picture
 
-    @staticmethod
-    def _says(frame: Frame) -> str:
-        pos = frame.stretch.pos
-        if pos is None:
-            return f"{quoted(frame.program.doc)}: {frame.program.n} positions"
-        verb = "should predict" if frame.phase is Phase.FORWARD else "should have predicted"
-        return f"reads {frame.token(pos)}, {verb} {frame.target(pos)}"
 
-    @staticmethod
-    def _states(frame: Frame) -> list[str]:
-        stretches = [s for s in frame.program.stretches(frame.phase) if s.pos is not None]
-        if not stretches:
-            return [DONE] * frame.program.n
-        ends = [0] * frame.program.n
-        for stretch in stretches:
-            assert stretch.pos is not None
-            ends[stretch.pos] = max(ends[stretch.pos], stretch.last)
-        here = frame.stretch.pos
-        return [HERE if i == here else DONE if end <= frame.moment.tick else TO_COME for i, end in enumerate(ends)]
+def _width(words: Words) -> int:
+    return sum(cell_len(text) for text, _ in words)
+
+
+def _tokens(line: Line, frame: Frame, room: int) -> None:
+    """The tokens, a window of them around the present one where there is no room for all."""
+    program, pos = frame.program, frame.stretch.pos
+    names = [frame.token_name(t) for t in program.tokens]
+    sizes = [max(cell_len(name), 1) + 2 for name in names]
+    fits = len(names) if sum(sizes) <= room else max(3, (room - 4) // max(sizes))
+    first, last = window(len(names), fits, pos or 0)
+    if first:
+        line.add("… ", theme.DIM)
+    for i in range(first, last):
+        target = at_position(program, frame.stretch, i)
+        style = theme.NOW if i == pos else theme.TARGET if pos is not None and i == pos + 1 else theme.TEXT
+        if i > program.n:
+            style = theme.FAINT
+        line.add(f"[{names[i]}]" if i == pos else f" {names[i]} ", style, target)
+    if last < len(names):
+        line.add(" …", theme.DIM)
+
+
+def _says(frame: Frame) -> Iterator[Forms]:
+    """What this phase does with the document, the most important first; what is not known yet is left out."""
+    pos, loss = frame.stretch.pos, frame.view.loss
+    told: Words = [("loss ", theme.DIM), (plain(loss), theme.STRONG)]
+    if frame.phase is Phase.UPDATE:
+        yield [[(f"loss of {_called(frame)} ", theme.DIM), told[1]], told]
+        return
+    if pos is None:
+        yield [[(f"{_called(frame)}: {frame.program.n} positions", theme.TEXT)]]
+    else:
+        reads, says = ("reads ", ", must say ") if frame.forward else ("read ", ", should have said ")
+        words: Words = [(reads, theme.DIM), (frame.token(pos), theme.NEW)]
+        words += [(says, theme.DIM), (frame.target(pos), theme.TARGET)]
+        given = given_to_target(frame, pos) if frame.backward else None
+        more: Words = [] if given is None else [(", gave it ", theme.DIM), (percent(given), theme.STRONG)]
+        yield [[*words, *more], words]
+    if loss is not None:
+        yield [told]
+
+
+def _asides(frame: Frame) -> Iterator[Forms]:
+    """What else there is to know where there is room; last the rate."""
+    rate = _rate(frame)
+    if len(frame.program.tokens) - 1 > frame.program.n:
+        holds = f"the context holds {frame.program.n} positions"
+        yield [[(f"{holds}, the rest is not read", theme.DIM)], [(holds, theme.DIM)]]
+    yield [rate, rate[:-1]] if frame.phase is Phase.UPDATE else [rate[:-1]]
+
+
+def _rate(frame: Frame) -> Words:
+    """The learning rate of the step, and how it comes about."""
+    config, step = frame.config, frame.moment.step
+    formula = f" = {config.learning_rate:g}·(1 − {step}/{config.num_steps})"
+    return [("rate ", theme.DIM), (plain(config.learning_rate_at(step)), theme.STRONG), (formula, theme.DIM)]
+
+
+def _called(frame: Frame) -> str:
+    """The document by its own text where that is short."""
+    text = quoted(frame.program.doc)
+    return text if cell_len(text) <= LONGEST_NAME else "this document"
+
+
+def given_to_target(frame: Frame, pos: int) -> float | None:
+    """The probability that a position has given to the token that really came; None where it is not known."""
+    made = next((s for s in frame.program.stretches(Phase.FORWARD) if s.kind == "nll" and s.pos == pos), None)
+    if made is None or "probs" not in made.operands:
+        return None
+    return frame.value(int(made.operands["probs"][frame.program.targets[pos]]))

@@ -13,7 +13,7 @@ from engine.timeline.events import Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.drawing import theme
-from microgpt_tui.drawing.curve import AXIS, MARK, curve, sparkline
+from microgpt_tui.drawing.curve import MARGIN, MARK, curve, sparkline
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Picture
 from microgpt_tui.panes.base import Pane, says
@@ -32,17 +32,17 @@ class Training(Pane):
     draggable = SameEvent
 
     def heading(self, frame: Frame) -> str:
-        split = frame.around.split
-        return f"step {frame.moment.step} ─ {split[1]:,} aside" if split else f"Training ─ step {frame.moment.step}"
+        losses = _seen(frame.view.losses, frame.view.loss, frame)
+        return f"{self.TITLE} ─ {plain(losses[-1])} at step {len(losses) - 1}" if losses else self.TITLE
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         view, step, done = frame.view, frame.moment.step, max(len(frame.view.losses), frame.moment.step)
-        picture = _figures(frame, width, max(1, height // 4))
+        picture, figures = Picture(), _figures(frame, width, max(1 + (height > LEAST_CURVE), height // 4))
         norm = known_norm(frame.grad(np.arange(view.program.n_params, dtype=np.int32))) if _whole(frame) else None
         losses, norms = _seen(view.losses, view.loss, frame), _seen(view.grad_norms, norm, frame)
         if not losses:
             text = "No step is finished yet: the first loss comes at the end of the first forward phase."
-            return says(picture, text, width, height - picture.height)
+            return says(picture, text, width, height)
 
         places = max(done, len(losses))  # so that a step stands in the same column of everything below one another
 
@@ -50,18 +50,18 @@ class Training(Pane):
             return frame.in_step(i)
 
         names = _names(frame, width) if height >= WITH_NAMES else Picture()
-        room = height - picture.height - names.height
-        second = room // 3 if room >= 3 * LEAST_CURVE else int(room > LEAST_CURVE)
+        room = height - figures.height - names.height
+        second = room // 3 if room >= 3 * LEAST_CURVE else int(room > LEAST_CURVE + 1)
         marks = {at: found.loss for at, found in view.validations.items()}
-        title = f"loss, {MARK} on documents kept aside" if marks else "loss"
+        title = f"loss, {MARK} on documents kept aside" if marks else "loss" if room > LEAST_CURVE else ""
         high = room - (second if norms else 0)
         picture.below(curve(title, losses, width, high, step, target, places - len(losses), marks))
         if norms and second > 1:
             picture.below(curve("gradient norm", norms, width, second, step, target, places - len(norms)))
         elif norms and second:
-            line = picture.line().fit("|g| ", AXIS + 1, theme.DIM, right=True)
-            sparkline(line, norms, width - AXIS - 2, target, places - len(norms))
-        return picture.below(names)
+            line = picture.line().fit("|g|", MARGIN - 1, theme.DIM, right=True).add(" ")
+            sparkline(line, norms, width - MARGIN - 1, target, places - len(norms), unsigned=True)
+        return picture.below(figures).below(names)
 
 
 def _names(frame: Frame, width: int) -> Picture:
@@ -90,18 +90,15 @@ def _figures(frame: Frame, width: int, lines: int) -> Picture:
     view, step = frame.view, frame.moment.step
     losses = _seen(view.losses, view.loss, frame)
     parts: list[Figure] = []
-    if losses:
-        new = frame.phase is Phase.FORWARD and view.loss is not None
-        last = losses[-RECENT:]
-        parts.append((f"step {len(losses) - 1} loss", plain(losses[-1]), theme.NEW if new else theme.STRONG))
-        if len(last) > 1:
-            parts.append((f"mean of last {len(last)}", plain(_mean(last)), theme.TEXT))
+    last = losses[-RECENT:]
+    if len(last) > 1:
+        parts.append((f"mean of last {len(last)}", plain(_mean(last)), theme.STRONG))
+    parts.append(("rate", plain(frame.config.learning_rate_at(step)), theme.TEXT))
     norm = known_norm(frame.grad(np.arange(view.program.n_params, dtype=np.int32))) if _whole(frame) else None
     norms = _seen(view.grad_norms, norm, frame)
     if norms:
         words = f"|g| of step {len(norms) - 1}" if len(norms) != len(losses) else "gradient norm"
         parts.append((words, plain(norms[-1]), theme.TEXT))
-    parts.append(("rate", plain(frame.config.learning_rate_at(step)), theme.TEXT))
     parts += _held_out(frame)
     picture = Picture()
     line = picture.line()

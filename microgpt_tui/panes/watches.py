@@ -40,7 +40,12 @@ class Watches(Pane):
             show=False,
         ),
         Binding(
-            "d,delete", "screen.unwatch", "unwatch", id="watch.drop", tooltip="Take the chosen watch away", show=False
+            "d,delete",
+            "screen.unwatch",
+            "unwatch",
+            id="watch.drop",
+            tooltip="Take the chosen watch away; where there is none, d compares as elsewhere",
+            show=False,
         ),
     ]
 

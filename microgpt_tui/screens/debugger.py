@@ -32,7 +32,7 @@ from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.debugger.series_loader import SeriesLoader
 from microgpt_tui.debugger.state import DebuggerState
 from microgpt_tui.debugger.stops import StopsController
-from microgpt_tui.debugger.what_if import WhatIfController
+from microgpt_tui.debugger.what_if import WhatIfController, in_words
 from microgpt_tui.dialogs.ablations import PartsScreen, in_question
 from microgpt_tui.dialogs.branches import BranchesScreen, Wish
 from microgpt_tui.dialogs.breakpoints import BreakpointsScreen
@@ -45,6 +45,7 @@ from microgpt_tui.panes.arrangement import Arrangement
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.explanation import Explanation
 from microgpt_tui.panes.grid import PaneGrid
+from microgpt_tui.panes.hint_line import HintLine
 from microgpt_tui.panes.key_bar import KeyBar
 from microgpt_tui.panes.layouts import Split, plan
 from microgpt_tui.panes.legend_line import LegendLine
@@ -92,8 +93,13 @@ class DebuggerScreen(Screen[None]):
 
     CSS_PATH: ClassVar[CSSPathType | None] = "debugger.tcss"
     AUTO_FOCUS = ""  # no pane is chosen at first, so the arrow keys move through time
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]  # noqa: RUF012 - so named by the base
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall")]  # noqa: RUF012 - so named by the base
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - so named by the base
+        (0, "-narrow"),
+        (100, "-normal"),
+        (120, "-broad"),
+        (160, "-wide"),
+    ]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall"), (56, "-high")]  # noqa: RUF012 - so named by the base
     COMMANDS: ClassVar = Screen.COMMANDS | {KeyCommands}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
@@ -128,6 +134,7 @@ class DebuggerScreen(Screen[None]):
         self.after_show: Callable[[], None] = lambda: None
         self._copy, self._copy_of = step_copy_of(session), session
         self._waiting = False
+        self.head_at_work = False  # at the moment that is shown
         self._inferred_steps: list[int] = []  # training steps whose parameters inference was opened with, latest first
 
     def compose(self) -> ComposeResult:
@@ -140,6 +147,7 @@ class DebuggerScreen(Screen[None]):
         yield Timeline("timeline")
         yield Explanation("explanation")
         yield LegendLine("legend")
+        yield HintLine("hint")
         yield KeyBar("shortcuts")
 
     def on_mount(self) -> None:
@@ -170,7 +178,7 @@ class DebuggerScreen(Screen[None]):
         """Where panes stand in a phase, as the user has arranged them. Lectures override it."""
         state = self.state
         return self.grid.arrangement.apply(
-            plan(phase, self.size, bool(state.annotations.watches), state.live is not None)
+            plan(phase, self.size, bool(state.annotations.watches), state.live is not None, self.head_at_work)
         )
 
     # Where we are.
@@ -208,9 +216,10 @@ class DebuggerScreen(Screen[None]):
         state, what_if, past, names = self.state, self.what_if, self.historian.known, self.motion.names
         if self._copy_of is not session:
             self._copy, self._copy_of = step_copy_of(session), session
+        chosen = self.grid.zoomed or (self.grid.chosen.id if self.grid.chosen else None)
         around = Context(
             fault, past, names, state.annotations, state.live, split, what_if.branch, what_if.beside, state.path,
-            state.watch, self._copy,
+            state.watch, self._copy, in_words(what_if.changes), chosen,
         )  # fmt: skip
         return Frame(session.view(), state.where, around)
 
@@ -225,6 +234,7 @@ class DebuggerScreen(Screen[None]):
         self.set_class(self.state.fault is not None, "-fault")
         self.set_class(self.state.live is not None, "-live")
         self.set_class(frame.phase is Phase.UPDATE, "-update")
+        self.head_at_work = frame.operation.head is not None
         self.grid.place()
         for pane in self.query(Pane):
             pane.show(frame)
@@ -342,6 +352,13 @@ class DebuggerScreen(Screen[None]):
     def action_back(self) -> None:
         """Escape: restore a zoomed pane, else leave the chosen one. It never quits."""
         self.grid.back()
+
+    @on(events.DescendantFocus)
+    @on(events.DescendantBlur)
+    def hint(self) -> None:
+        """Another pane is chosen, or none: say what the keys do there."""
+        if self.whole and not self.busy:
+            self.query_one(HintLine).show(self.frame)
 
     # Selection.
 
@@ -488,9 +505,14 @@ class DebuggerScreen(Screen[None]):
 
     @at_rest
     def action_unwatch(self) -> None:
-        """Remove the chosen watch."""
-        if self.state.annotations.watches:
-            self.stops.unwatch(self.state.annotations.watches[self.state.watch])
+        """Remove the chosen watch; without one, compare, which the same key does elsewhere."""
+        watches = self.state.annotations.watches
+        if watches:
+            text = watches[self.state.watch]
+            self.stops.unwatch(text)
+            self.notify(f"No longer watched: {text}.", timeout=3, markup=False)
+        else:
+            self.action_compare()
 
     # What if.
 

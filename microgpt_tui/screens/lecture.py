@@ -119,7 +119,7 @@ class LectureScreen(DebuggerScreen):
         names = [name for name in bound.spotlight if name in registry.ids()]
         if isinstance(bound.page.act, Train) and "training" not in names:
             names.append("training")  # the curve grows
-        return spotlit(names, room) if names else plan(phase, room)
+        return spotlit(names, room) if names else plan(phase, room, head=self.head_at_work)
 
     def _fit_page(self, size: Size) -> None:
         pane = self.page_pane

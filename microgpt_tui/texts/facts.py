@@ -51,7 +51,7 @@ def facts(frame: Frame) -> Facts:
 def _length(
     name: str, values: Sequence[float] | np.ndarray[tuple[int, ...], np.dtype[np.float64]], known: bool
 ) -> Facts:
-    size = float(np.sqrt(np.sum(np.square(values)))) if known else math.nan
+    size = math.hypot(*map(float, np.ravel(values))) if known else math.nan
     return {name: plain(size)} if math.isfinite(size) else {}
 
 
@@ -166,7 +166,7 @@ def _mean(frame: Frame, event: Event) -> Facts:
 def _parameter(frame: Frame, event: Event) -> Facts:
     norms = frame.view.norms(event.name)
     rate = frame.view.config.learning_rate_at(frame.moment.step)
-    found = {"matrix": event.name, "rate": plain(rate)}
+    found = {"matrix": event.name.rpartition(".")[2], "rate": plain(rate)}
     if norms is None or not norms.weight or not math.isfinite(norms.update / norms.weight):
         return found
     return found | {"moved": f"{100 * norms.update / norms.weight:.2f} %"}

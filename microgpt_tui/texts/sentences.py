@@ -15,10 +15,15 @@ from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.texts.facts import facts, variant_of
 from microgpt_tui.texts.languages import usual_language
 
+PANE_KEYS = "z: all the room; P: stay in every phase; < >: trade places; tab: the next pane; esc: leave"
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A title and three sentences; `now` says what happens to this document, `now_VARIANT` in a variant of it."""
+    """A title and three sentences; `now` says what happens to this document, `now_VARIANT` in a variant of it.
+
+    `keys` are hints on what the keys do there, with "; " between two of them.
+    """
 
     title: str
     what: str
@@ -27,6 +32,7 @@ class Text:
     now: str = ""
     now_head: str = ""
     now_tokens: str = ""
+    keys: str = ""
 
 
 @cache
@@ -83,6 +89,19 @@ def sentences(frame: Frame) -> tuple[str, ...]:
     except KeyError:  # a number of it is not computed yet
         first = ()
     return (*first, *(sentence.format_map(words) for sentence in (text.what, text.why, text.read)))
+
+
+def hints(frame: Frame) -> list[str]:
+    """What the keys do on the chosen pane or, if none is, on the stage: the most useful first."""
+    pane, kinds = frame.around.pane, texts()[frame.phase]
+    if pane not in (None, "stage"):
+        own = text.keys if (text := pane_text(pane)) else ""
+        return [hint for keys in (own, PANE_KEYS) for hint in keys.split("; ") if hint]
+    general = kinds["parameter" if frame.phase is Phase.UPDATE else "generic"]
+    arrows = "↑↓" if pane is None else "↑↓ ←→"  # with no pane chosen, the other two move through time
+    keys = (_text_of(frame).keys or general.keys).format(arrows=arrows, head=f"head {frame.operation.head}")
+    first, *others = keys.split("; ")
+    return [first, *(["2: ←→ as well"] if pane is None else []), *others]
 
 
 def _words(frame: Frame) -> dict[str, str]:

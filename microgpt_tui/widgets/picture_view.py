@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import ClassVar, Self
 
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
+from textual.color import Color
+from textual.filter import LineFilter
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
@@ -17,8 +19,34 @@ from textual.widget import Widget
 from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.widgets.dim_filter import FADED
 
+DASH = " ─ "  # between two parts of a title
 Drawing = Callable[[int, int], Picture]
 """Draws for so many columns and lines; what is longer scrolls."""
+
+
+def shortened(title: str, width: int) -> str:
+    """A title in so many cells, if that can be: its last parts go, with a dash before each."""
+    while cell_len(title) > width and DASH in title:
+        title = title.rpartition(DASH)[0]
+    return title
+
+
+class PaintedStyles(dict[Style | None, Style]):
+    """Styles of a picture as they are painted: on a view's colours, and as the app's line filters change them.
+
+    A filter is asked once for each style. It cannot change texts: those of pictures are printable already.
+    """
+
+    def __init__(self, base: Style, filters: Sequence[LineFilter], background: Color) -> None:
+        super().__init__()
+        self._base, self._filters, self._background = base, filters, background
+
+    def __missing__(self, style: Style | None) -> Style:
+        segments = [Segment(" ", self._base + style if style else self._base)]
+        for line_filter in self._filters:
+            segments = line_filter.apply(segments, self._background)
+        self[style] = painted = segments[0].style or self._base
+        return painted
 
 
 class PictureView(Widget):
@@ -45,6 +73,7 @@ class PictureView(Widget):
 
     def __init__(self, name: str, title: str = "") -> None:
         self._base: Style | None = None  # the view's own colours, until they change
+        self._styles = PaintedStyles(Style(), (), Color(0, 0, 0))  # those of the colours in `_base`
         self._strips: dict[int, Strip] = {}  # by their place in the widget, border and all
         self._borders: dict[int, Strip] = {}  # the first and the last of them without words, and an empty one
         self._painted = Size()  # how large the view was when they were drawn
@@ -221,7 +250,6 @@ class PictureView(Widget):
     def _framed(self, numbers: list[int]) -> Iterator[Strip]:
         """Lines of the view, borders and all."""
         (width, height), gutter, (room, rows) = self.outer_size, self.gutter, self.content_size
-        filters, background = self.get_line_filters(), self.background_colors[1]
         sides = self._border(gutter.top) if height > gutter.height else Strip([])
         left, right = sides.crop(0, gutter.left), sides.crop(width - gutter.right, width)
         for y in numbers:
@@ -231,10 +259,7 @@ class PictureView(Widget):
                 note = self.note if rows else ""  # of nothing, no part is shown
                 yield self._titled(y, note, width - 4 - cell_len(note))
             else:
-                segments = self._content(y - gutter.top + self.top, room)
-                for line_filter in filters:
-                    segments = line_filter.apply(segments, background)
-                yield Strip([*left, *segments, *right], width)
+                yield Strip([*left, *self._content(y - gutter.top + self.top, room), *right], width)
 
     def _border(self, y: int) -> Strip:
         """A line with its border and nothing in it."""
@@ -248,7 +273,7 @@ class PictureView(Widget):
         if not words:
             return border
         style = self.get_component_rich_style("picture-view--note" if y else "picture-view--title")
-        text = Line().most(f" {words} ", width - 4, style)
+        text = Line().most(f" {shortened(words, width - 6)} ", width - 4, style)
         x = max(2, x)
         segments: list[Segment] = text.segments
         for line_filter in self.get_line_filters():
@@ -257,16 +282,19 @@ class PictureView(Widget):
 
     def _content(self, number: int, width: int) -> list[Segment]:
         """A line of the picture on the view's colours, in exactly this many cells."""
-        base = self._base or self._colours()
+        if self._base is None:
+            self._colours()
+        styles = self._styles
         if number >= self.picture.height:
-            return [Segment(" " * width, base)]
+            return [Segment(" " * width, styles[None])]
         line = self.picture.lines[number].cut(width)  # drawn for more room, where a moving run is waited for
-        segments = [Segment(text, base + style if style else base) for text, style, _ in line.segments]
-        return [*segments, Segment(" " * (width - line.width), base)] if line.width < width else segments
+        segments = [Segment(text, styles[style]) for text, style, _ in line.segments]
+        return [*segments, Segment(" " * (width - line.width), styles[None])] if line.width < width else segments
 
     def _colours(self) -> Style:
         style = self.rich_style
         self._base = Style(color=style.color, bgcolor=style.bgcolor)
+        self._styles = PaintedStyles(self._base, self.get_line_filters(), self.background_colors[1])
         return self._base
 
     def render_line(self, y: int) -> Strip:

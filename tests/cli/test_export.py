@@ -163,7 +163,7 @@ def test_themes_and_formats_by_the_name_of_the_file(tmp_path: Path) -> None:
 
 def test_a_pane_with_all_the_room() -> None:
     text = export("--moment", "5 update wpe", "--pane", "adam")
-    assert "Adam ─ wpe" in text
+    assert "One weight ─ wpe" in text
     assert "Map" not in text
 
 
@@ -172,7 +172,7 @@ def test_a_saved_run(tmp_path: Path) -> None:
     assert invoke("train", "--until", 5, "--save", saved, *SMALL).exit_code == 0
     before = saved.read_bytes()
     here = invoke("export", "--run", saved, "--format", "txt")
-    assert "step 5 of 1000" in here.stdout
+    assert "step 5/1000" in here.stdout
     session = session_at(MOMENT)
     value = float(session.view().data(np.array([session.view().stretch.rows[0]])).values[0])
     assert repr(value) in invoke("export", "--run", saved, "--moment", MOMENT, "--format", "txt").stdout

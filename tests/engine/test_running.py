@@ -339,3 +339,10 @@ def test_breakpoints_are_plain_values_and_back() -> None:
 def test_bad_breakpoints_are_refused(make: Any, words: str) -> None:
     with pytest.raises(BreakpointError, match=words):
         make()
+
+
+def test_training_lists_no_events_that_nothing_asks_for() -> None:
+    session = Session(CONFIG, DOCS)
+    assert continue_to(session, stops(session, checks=("nan",)), Moment(5)) is None
+    session.run(7)
+    assert not set(session.program.__dict__) & {"_forward", "_backward"}

@@ -247,43 +247,94 @@ def test_the_stage(phase: Phase, forms: set[str]) -> None:
 # The inspector.
 
 
-def check_inspector(frame: Frame) -> None:
-    """The formula in numbers, the terms of the gradient one by one and their sum, Adam."""
-    lines = Inspector("i").draw(frame, 4000, 200).text().splitlines()
+ENTRY = rf"  (?P<name>\S.*?)  +(?:(?P<formula>{SIGNED} · {SIGNED}) = *)?(?P<value>{SIGNED}|·)"
+
+
+def check_made_of(title: str, lines: list[str], value: float | None, where: object) -> None:
+    """What a number is made of, a line a part: together they are the number, whatever is done with them."""
+    parts = []
+    for line in lines:
+        found = re.fullmatch(ENTRY, line)
+        assert found, (where, line)
+        if found["formula"]:
+            true(found["formula"], found["value"], (where, line))
+        parts.append(found["value"])
+    if value is None or "·" in parts:
+        return
+    if "products" in title or "added" in title:
+        true(" + ".join(parts), number(value), (where, title))
+    elif "factors" in title:
+        true(" · ".join(parts), number(value), (where, title))
+    elif "power" in title:
+        true(f"({parts[0]})^({parts[1]})", number(value), (where, title))
+    elif title in ("exp of", "log of"):
+        true(f"{title[:3]}({parts[0]})", number(value), (where, title))
+    elif title == "made of 1 number, 0 if it is negative":
+        assert value == (0.0 if parts[0].startswith(("-", "0")) else value), where
+        true(parts[0] if value else "0", number(value), (where, title))
+    else:
+        assert title.startswith("minus the largest of "), title
+        largest = max((evaluate(part) for part in parts), key=lambda each: each.high)
+        assert (-largest).meets(evaluate(number(value))), (where, title, parts)
+
+
+def check_inspector(frame: Frame, width: int = 400, height: int = 200) -> None:
+    """The parts, the last term of the gradient, the path from the loss, the terms one by one and their sum, Adam."""
+    lines = Inspector("i").draw(frame, width, height).text().splitlines()
     row, where = frame.selected, (frame.moment, frame.explain.name(frame.selected))
     names: dict[str, Range] = {}
-    total, product, gradient = Range.exactly(0.0), "", ""
-    numeric = 0
+    total, gradient, product, planned = Range.exactly(0.0), "", "", False
+    made, path = "", [""]
+    titles = r"made of .*|minus the largest of \d+|a number to the power of another|(?:exp|log) of"
     for i, line in enumerate(lines):
         text = re.sub(r"\s+", " ", line).strip()
-        if i < 2 or not text or text.startswith(("made from", "used by", "via ")):
-            continue
-        if line.startswith("= ") and not re.search(r"[a-z]\w*\[|total|scale|mean|loss|−max$|log p|sum in", line):
-            numeric += 1
-            if "…" not in line:
-                true(line[2:], number(frame.value(row)), (where, line))
-        elif line.startswith("= "):
-            assert lines[i + 1].startswith("= ") or frame.value(row) is None, where
-        elif found := re.fullmatch(rf"gradient ({SIGNED}) \d+ of \d+ terms", text):
-            gradient = found[1]
-        elif found := re.fullmatch(rf"\d+ earlier terms: ({SIGNED})", text):
-            total = evaluate(found[1])
-        elif found := re.fullmatch(rf"({SIGNED} · {SIGNED}) = ({SIGNED})", text):
+        if re.fullmatch(titles, text):
+            if not made:
+                made = text
+                end = next((k for k in range(i + 1, len(lines)) if not lines[k].startswith("  ")), len(lines))
+                check_made_of(text, lines[i + 1 : end], frame.used_value(row), where)
+        elif found := re.fullmatch(rf"\+= ({SIGNED} · {SIGNED}) = ({SIGNED})", text):
             true(found[1], found[2], (where, line))
             product = found[2]
-            total = total + evaluate(product)
-        elif found := re.fullmatch(rf"\+= ({SIGNED}) → ({SIGNED})", text):
+        elif found := re.fullmatch(rf"was ({SIGNED}) now ({SIGNED})", text):
             true(f"{found[1]} + {product}", found[2], (where, line))
-        elif found := re.fullmatch(rf"(m|v|m_hat|v_hat|Δ|p) = (.*?) = ({SIGNED})", text):
-            true(found[2], found[3], (where, line), **names)
-            names[found[1]] = evaluate(found[3])
+            is_value(frame.gradient(row), found[2], where)
+        elif found := re.fullmatch(rf"(?:▼ )?\S.*? ({SIGNED} · {SIGNED}) = ({SIGNED})", text):
+            true(found[1], found[2], (where, line))
+            if text.startswith("▼"):
+                assert found[1].split(" · ")[0] == path[-1] or path == [""], (where, lines)
+                path.append(found[2])
+            elif text.startswith("by "):
+                total = total + evaluate(found[2])
+        elif found := re.fullmatch(rf"({SIGNED} · {SIGNED}) = ({SIGNED})", text):  # below a long name
+            true(found[1], found[2], (where, line))
+            total = total + evaluate(found[2])
+        elif found := re.fullmatch(rf"gradient ({SIGNED}) \d+ of \d+ terms", text):
+            gradient, planned = found[1], True
+        elif found := re.fullmatch(rf"\d+ earlier terms: ({SIGNED})", text):
+            total = evaluate(found[1])
+        elif found := re.fullmatch(rf"(m|v|m\^|v\^|step|weight) = (.*?) = ({SIGNED})", text):
+            true(found[2].replace("^", "_hat"), found[3], (where, line), **names)
+            names[found[1].replace("^", "_hat")] = evaluate(found[3])
         else:
             assert not re.search(r"[=→√]", line), (where, line)
     if gradient:
         assert total.meets(evaluate(gradient)), (where, lines)
-    assert numeric == (bool(frame.explain.formula(row)) and frame.value(row) is not None), (where, lines)
+    assert planned or frame.phase is not Phase.UPDATE or not frame.explain.gradient(row), where
+    assert bool(made) == bool(frame.explain.formula(row)), (where, lines)
     if frame.phase is Phase.UPDATE and frame.view.update(row) is not None:
-        assert list(names) == ["m", "v", "m_hat", "v_hat", "Δ", "p"]
+        assert list(names) == ["m", "v", "m_hat", "v_hat", "step", "weight"]
+
+
+def test_the_rest_of_a_sum_is_what_its_other_terms_come_to() -> None:
+    for moment in moments(Phase.FORWARD):
+        frame = frame_at(moment)
+        lines = Inspector("i").draw(frame, 30, 11).text().splitlines()
+        starts = [i for i, line in enumerate(lines) if re.fullmatch(r"made of \d+ (?:products|numbers, added)", line)]
+        if starts and len(frame.explain.terms(frame.selected)) > 5:
+            end = next(i for i in range(starts[0] + 1, len(lines)) if not lines[i].startswith("  "))
+            assert any(line.startswith("  and ") for line in lines)
+            check_made_of(lines[starts[0]], lines[starts[0] + 1 : end], frame.value(frame.selected), moment)
 
 
 @pytest.mark.parametrize("phase", PHASES)
@@ -314,14 +365,21 @@ def test_adams_pane() -> None:
         a = frame.view.update(frame.parameter)
         if a is None:
             continue
-        text, found = Adam("a").draw(frame, 120, 40).text(), {}
-        for name, before, value, formula in re.findall(
-            rf"^(m_hat|v_hat|m|v|Δ|p) +(?:({SIGNED}) →)? +({SIGNED})  (.*?)(?:  .*)?$", text, re.MULTILINE
-        ):
-            names = found | ({name: evaluate(before)} if before else {}) | {"g": exact(a.g)}
-            true(formula, value, (moment, name, text), **names)
-            found[name] = evaluate(value)
-        assert list(found) == ["m", "v", "m_hat", "v_hat", "Δ", "p"], text
+        for size in ((120, 9), (88, 6), (140, 40)):
+            lines, found = Adam("a").draw(frame, *size).text().splitlines(), dict[str, Range]()
+            for line in lines:
+                name = (line[12:14].strip() or line[:12].strip()).replace("^", "_hat")
+                formula = line[34 : 52 if name == "weight" else 64].strip()
+                if formula.startswith("= "):
+                    names = found | {"g": exact(a.g)}
+                    if "→" in line:
+                        names[name] = evaluate(line[14:23])
+                    true(formula[2:].replace("^", "_hat"), line[25:34], (moment, line), **names)
+                    found[name] = evaluate(line[25:34])
+                if joint := re.search(rf"v\^ ({SIGNED}) = (v / \S+)", line):
+                    true(joint[2], joint[1], (moment, line), **found)
+                    found["v_hat"] = evaluate(joint[1])
+            assert list(found) == ["m", "v", "m_hat", "v_hat", "step", "weight"], (moment, size, lines)
 
 
 def test_the_gradients_of_logits_are_what_the_prediction_says() -> None:

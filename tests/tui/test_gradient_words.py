@@ -19,9 +19,13 @@ INDEPENDENT = "0: the loss does not depend on it"
 
 def line_of(frame: Frame) -> str:
     """What the inspector says of the selected scalar's gradient."""
-    lines = Inspector("i").draw(frame, 60, 60).text().splitlines()
+    lines = Inspector("i").draw(frame, 60, 19 if frame.backward else 60).text().splitlines()
     (line,) = [line for line in lines if line.startswith("gradient ")]
-    return line.removeprefix("gradient ")
+    said = line.removeprefix("gradient ")
+    terms = next((line.partition(" terms")[0] for line in lines if " terms, by " in line), None)
+    if frame.backward and said[0] in "+-0" and not said.startswith("0:"):
+        said = said.split()[0] + ("  the start: dL/dL" if terms is None else f"  {terms} terms")
+    return said
 
 
 def moments() -> list[Moment]:

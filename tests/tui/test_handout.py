@@ -43,7 +43,7 @@ async def test_every_page_has_its_text_picture_and_answer(tmp_path: Path) -> Non
     run.run(until=5)
     assert f"the loss of the first was {plain(run.losses[0])}" in found.words
     assert re.search(r"Answer: c\) \w", found.words)
-    assert " step 5 of 50 " in chapter.pages[4][1].txt()  # the picture of the page that trains shows its end
+    assert " step 5/50 " in chapter.pages[4][1].txt()  # the picture of the page that trains shows its end
     assert not {"script", "link", "img", "iframe"} & set(found.tags)
     assert re.findall(r"(?:src|href|url)\s*[=(]\s*[\"']?(?!#)", whole) == []
 

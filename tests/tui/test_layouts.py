@@ -17,7 +17,9 @@ from microgpt_tui.panes.registry import companions
 from microgpt_tui.texts.sentences import pane_text, texts
 from tests.support.harness import debugger, drawn, screen, text
 
-SIZES = [(80, 24), (100, 24), (120, 36), (160, 47), (160, 54), (200, 60), (240, 80)]
+SIZES = [(80, 24), (100, 24), (100, 30), (119, 40), (120, 36), (160, 45), (160, 60), (200, 50), (200, 60), (240, 80)]
+FIVE = [(80, 24), (100, 30), (120, 36), (160, 45), (200, 60)]
+STRIPS = {(80, 24): 8, (100, 30): 7, (120, 36): 8, (160, 45): 8, (200, 60): 9}  # lines around the panes
 
 
 @pytest.fixture(autouse=True)
@@ -37,15 +39,80 @@ def test_any_panes_can_be_in_question(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize("watches", [False, True])
-def test_panes_cover_the_room_and_do_not_overlap(size: tuple[int, int], phase: Phase, watches: bool) -> None:
-    room = Region(0, 0, size[0], size[1] - 7)
-    split = plan(phase, Size(*size), watches)
-    assert ("watches" in panes_of(split)) is (watches and size[0] >= 160 and size[1] >= 54)
+@pytest.mark.parametrize("running", [False, True])
+def test_panes_cover_the_room_and_do_not_overlap(
+    size: tuple[int, int], phase: Phase, watches: bool, running: bool
+) -> None:
+    room = Region(0, 0, size[0], size[1] - 8)
+    split = plan(phase, Size(*size), watches, running)
+    assert ("watches" in panes_of(split)) is (watches and size[0] >= 200 and size[1] >= 60)
+    assert "training" in panes_of(split) or not running
     places = dict(regions(split, room))
     assert set(places) == set(panes_of(split))
     assert "stage" in places
     assert sum(place.area for place in places.values()) == room.area
     assert all(place in room and place.height >= 5 and place.width >= 20 for place in places.values())
+
+
+def places(size: tuple[int, int], phase: Phase, head: bool = False) -> dict[str, Region]:
+    """Where the panes stand, counted from the first line of the panes."""
+    room = Region(0, 0, size[0], size[1] - STRIPS[size])
+    return dict(regions(plan(phase, Size(*size), head=head), room))
+
+
+@pytest.mark.parametrize(("size", "stage"), [
+    ((80, 24), (80, 16)), ((100, 30), (74, 18)), ((120, 36), (58, 28)), ((160, 45), (86, 37)), ((200, 60), (110, 39)),
+])  # fmt: skip
+def test_the_stage_has_its_room_at_each_size(size: tuple[int, int], stage: tuple[int, int]) -> None:
+    for phase in PHASES[:2]:
+        for head in (False, True):
+            assert places(size, phase, head)["stage"].size == stage
+
+
+def test_at_120x36_number_and_one_context_pane_stand_below_the_source() -> None:
+    for phase, head, context in (
+        (Phase.FORWARD, False, "training"),
+        (Phase.FORWARD, True, "attention"),
+        (Phase.BACKWARD, False, "gradients"),
+        (Phase.BACKWARD, True, "gradients"),
+    ):
+        here = places((120, 36), phase, head)
+        right = {pane: place for pane, place in here.items() if place.x == 86}
+        assert {pane: tuple(place.size) for pane, place in right.items()} == {
+            "source": (34, 9), "inspector": (34, 11), context: (34, 8)
+        }  # fmt: skip
+
+
+def test_at_120x36_the_update_has_one_weight_below_a_wide_stage() -> None:
+    here = places((120, 36), Phase.UPDATE)
+    assert here.keys() == {"map", "stage", "adam"}
+    assert here["map"] == places((120, 36), Phase.FORWARD)["map"]
+    assert here["stage"] == Region(28, 0, 92, 20)
+    assert here["adam"] == Region(28, 20, 92, 8)
+
+
+def test_at_100x30_number_and_source_stand_side_by_side_below_the_stage() -> None:
+    here = places((100, 30), Phase.FORWARD)
+    assert here["inspector"] == Region(26, 18, 37, 5)
+    assert here["source"] == Region(63, 18, 37, 5)
+
+
+@pytest.mark.parametrize("size", FIVE)
+def test_the_same_panes_stay_at_the_same_place_over_the_phases(size: tuple[int, int]) -> None:
+    forward, backward, update = (places(size, phase) for phase in PHASES)
+    for pane in forward.keys() & backward.keys():
+        assert forward[pane] == backward[pane], pane
+    for pane in (forward.keys() & update.keys()) - {"stage"}:
+        assert forward[pane] == update[pane], pane
+    assert forward["stage"].offset == update["stage"].offset
+    assert update.keys() - forward.keys() <= {"adam"}
+
+
+def test_while_training_runs_its_curve_is_there_at_every_size() -> None:
+    for size in SIZES:
+        for phase in PHASES:
+            for head in (False, True):
+                assert "training" in panes_of(plan(phase, Size(*size), running=True, head=head))
 
 
 def test_a_pinned_pane_stays_in_every_phase_and_takes_no_pinned_place() -> None:
@@ -81,7 +148,7 @@ async def test_keys_pin_and_swap_the_chosen_pane() -> None:
     async with debugger((120, 36)) as pilot:
         await pilot.press("P")
         assert screen(pilot).grid.arrangement == Arrangement()  # no pane is chosen yet
-        await pilot.press("4", "P")
+        await pilot.press("3", "P")
         assert screen(pilot).grid.arrangement.pinned == ("source",)
         place = screen(pilot).query_one("#source", Pane).region
         await pilot.press("less_than_sign")
@@ -99,6 +166,6 @@ async def test_every_pane_has_its_sentences_and_help_says_them() -> None:
     async with debugger((120, 60)) as pilot:
         ids = {str(pane.id) for pane in screen(pilot).query(Pane)}
         assert ids == set(texts()["pane"])
-        await pilot.press("3", "question_mark")
+        await pilot.press("4", "question_mark")
         await pilot.pause()
         assert pane_text("inspector").what[:40] in text(pilot)

@@ -242,8 +242,7 @@ async def follows(pilot: Pilot[None], target: Hashable) -> None:
     else:
         assert frame.selected == target
         inspector = here.query_one("#inspector", Pane)
-        heading = Inspector("x").draw(frame, 58, 20).text()
-        assert heading.startswith(frame.explain.name(frame.selected)[:40])
+        assert frame.explain.name(frame.selected) in Inspector("x").heading(frame)
         assert (
             not inspector.display or inspector.picture.text() == inspector.draw(frame, *inspector.content_size).text()
         )

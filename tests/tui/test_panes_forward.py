@@ -6,14 +6,17 @@ from functools import cache
 
 import numpy as np
 import pytest
+from rich.segment import Segment
+from rich.style import Style
 
 from engine import Config, Session
 from engine.autograd.kernels import LEAF
 from engine.autograd.tape import Rows
 from engine.timeline.events import PHASES, Moment, Phase
 from microgpt_tui.debugger.frame import Choice, Focus, Frame
-from microgpt_tui.drawing.cells import cell
-from microgpt_tui.drawing.numbers import number, plain
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import heat
+from microgpt_tui.drawing.numbers import number, percent, plain
 from microgpt_tui.drawing.picture import Picture
 from microgpt_tui.panes.attention import FUTURE, Attention, share_cell
 from microgpt_tui.panes.prediction import Prediction
@@ -69,18 +72,22 @@ def targets(picture: Picture) -> set[object]:
     return {spot.target for spot in picture.spots()}
 
 
-def read(picture: Picture, rows: Rows) -> str:
-    """The first character of each scalar's spot."""
-    lines, spots = picture.text().splitlines(), list(picture.spots())
+def colours(picture: Picture, rows: Rows) -> list[str | None]:
+    """The background of each scalar's spot; None where there is none."""
+    spots = list(picture.spots())
     found = [next(s for s in spots if s.target == int(row)) for row in rows]
-    return "".join(lines[s.y][s.x] for s in found)
+    return [background(list(Segment.divide(picture.lines[s.y].segments, [s.x, s.end]))[1][0].style) for s in found]
 
 
-def strip_text(frame: Frame, rows: Rows, grad: bool = False) -> str:
-    """The characters that a strip of these scalars has, from the engine's own numbers."""
-    reading = frame.view.grad(rows) if grad else frame.view.data(rows)
-    full = float(np.abs(reading.values).max())
-    return "".join(cell(float(v), True, full)[0] for v in reading.values)
+def background(style: Style | None) -> str | None:
+    return None if style is None or style.bgcolor is None else style.bgcolor.name
+
+
+def expected(frame: Frame, rows: Rows, scale: float, lit: bool = True) -> list[str | None]:
+    """The colours of these scalars on a scale, from the engine's own numbers; the selected one is marked."""
+    values = (frame.view.grad(rows) if frame.backward else frame.view.data(rows)).values
+    found = [background(heat(float(v), True, scale, 1, lit)[1]) for v in values]
+    return [background(theme.HERE_CELL) if row == frame.selected else f for row, f in zip(rows, found, strict=True)]
 
 
 def squeezed(picture: Picture) -> list[str]:
@@ -92,7 +99,8 @@ def test_the_panes_fit_at_every_size_in_every_phase(which: str, every: int) -> N
     for i, moment in enumerate(moments(which, every)):
         frame = frame_at(which, moment, head=(None, 1, 3)[i % 3] if which != "small" else None)
         for pane in PANES:
-            assert pane("x").heading(frame).startswith(pane.TITLE)
+            starts = ("Attention", "Head ", "L") if pane is Attention else pane.TITLE
+            assert pane("x").heading(frame).startswith(starts)
             for width, height in SIZES:
                 picture = pane("x").draw(frame, width, height)
                 assert picture.lines
@@ -136,10 +144,11 @@ def test_qkv_shows_the_vectors_of_the_position_and_what_is_kept() -> None:
     assert q is not None
     assert k is not None
     assert v is not None
-    assert read(picture, q) == strip_text(frame, q)
-    assert read(picture, k) == strip_text(frame, k)
+    scale = max(frame.scale(rows, name=name) for name, rows in (("q", q), ("k", k)))
+    assert colours(picture, q) == expected(frame, q, scale)
+    assert colours(picture, k) == expected(frame, k, scale)
     assert lines[2].startswith("▸k")
-    assert read(picture, v) == "·" * 16
+    assert colours(picture, v) == [None] * 16
     assert {*map(int, q), *map(int, k), *map(int, v)} <= targets(picture)
     assert picture.text().splitlines()[4] == "kept keys: BOS m i  kept values: BOS m"
     assert {Choice(head=h) for h in range(4)} <= targets(picture)
@@ -148,26 +157,31 @@ def test_qkv_shows_the_vectors_of_the_position_and_what_is_kept() -> None:
 def test_qkv_marks_the_current_head_and_opens_its_kept_keys() -> None:
     frame = at("layers", Phase.FORWARD, "attn_weights", 3, head=2)
     picture = QKV("x").draw(frame, 60, 20)
-    assert "head 2▣" in picture.text()
-    assert picture.text().count("▣") == 1
+    lit = [s.text.strip() for s in picture.lines[0].segments if s.style == theme.NEW]
+    assert lit == ["head 2"]
     for t in range(4):
         rows = frame.tensor("k", t, 1)
         assert rows is not None
         assert set(map(int, rows[8:12])) <= targets(picture)
 
 
-def test_qkv_says_how_whole_the_gradients_are() -> None:
+def test_qkv_says_how_large_the_gradients_are_and_which_of_them_still_grow() -> None:
     last = at("layers", Phase.BACKWARD, "q", 6)
-    lines = QKV("x").draw(last, 60, 8).text().splitlines()
-    assert lines[1].endswith("whole")
+    lines = QKV("x").draw(last, 80, 8).text().splitlines()
+    q = last.tensor("q", 6, last.layer)
+    assert q is not None
     assert lines[1].startswith("▸∂q")
+    assert lines[1].endswith(f"|∂| {plain(float(np.linalg.norm(last.view.grad(q).values)))}")
     begun = at("layers", Phase.BACKWARD, "head_out", 6, head=3)
-    assert QKV("x").draw(begun, 60, 8).text().splitlines()[1].endswith(("not yet", "partly"))
+    assert QKV("x").draw(begun, 80, 8).text().splitlines()[1].endswith("|∂| ·")
+    for moment in moments("layers", 31):
+        assert "partly" not in QKV("x").draw(frame_at("layers", moment), 80, 8).text()
+        assert "partly" not in Residual("x").draw(frame_at("layers", moment), 80, 8).text()
 
 
 def test_heads_that_are_cut_off_can_be_reached() -> None:
     frame = at("layers", Phase.BACKWARD, "mlp_fc2", 3, chosen=2)
-    picture = QKV("x").draw(frame, 30, 8)
+    picture = QKV("x").draw(frame, 20, 8)
     assert "‹" in picture.text() or "›" in picture.text()
     shown = [h for h in range(4) if f"h{h}" in picture.text() or f"head {h}" in picture.text()]
     assert 2 in shown
@@ -179,6 +193,7 @@ def test_heads_that_are_cut_off_can_be_reached() -> None:
 def test_attention_writes_every_share_in_its_place() -> None:
     frame = at("small", Phase.FORWARD, "loss", None)
     picture = Attention("x").draw(frame, 60, 12)
+    lines = picture.text().splitlines()
     for t in range(4):
         for h in range(2):
             rows = frame.tensor("attn_weights", t, 0, h)
@@ -186,27 +201,50 @@ def test_attention_writes_every_share_in_its_place() -> None:
             values = frame.view.data(rows).values
             spots = [s for s in picture.spots() if s.target in set(map(int, rows))]
             assert [s.target for s in spots] == list(map(int, rows))
-            line = picture.text().splitlines()[1 + t]
-            assert [line[s.x : s.end].strip() for s in spots] == [str(round(v * 100)) for v in values]
-    assert FUTURE[0] in picture.text()
+            assert [lines[s.y][s.x : s.end].strip() for s in spots] == [str(round(v * 100)) for v in values]
+    assert lines[0].split() == ["head", "0", "head", "1"]
+    assert lines[1].split() == ["BOS", "a", "n", "n"] * 2
+    assert FUTURE in " ".join(picture.text().split())
 
 
-def test_attention_shows_rows_to_come_as_absent_and_the_future_not_at_all() -> None:
+def test_attention_at_eight_lines_is_one_head_in_percent() -> None:
+    frame = at("layers", Phase.FORWARD, "attn_weights", 3, head=2)
+    pane = Attention("x")
+    picture = pane.draw(frame, 30, 7)
+    lines = picture.text().splitlines()
+    assert pane.heading(frame) == "L1 head 2 ─ rows so far, %"
+    assert lines[0].split() == ["layer", "0", "layer", "1"]
+    assert lines[1].startswith("‹h2›")
+    assert {Choice(head=1), Choice(head=3)} <= targets(picture) or any(isinstance(t, Moment) for t in targets(picture))
+    rows = frame.tensor("attn_weights", 3, 1, 2)
+    assert rows is not None
+    here = next(line for line in lines if line.startswith("3 g"))
+    assert here.split()[2:] == [str(round(v * 100)) for v in frame.view.data(rows).values]
+    label = next(line for line in picture.lines if line.segments[0].text.startswith("3 g")).segments[0]
+    assert label.style == theme.NEW
+
+
+def test_the_names_of_heads_stand_still_when_one_is_at_work() -> None:
+    def names(head: int | None) -> list[int]:
+        frame = frame_at("layers", at("layers", Phase.FORWARD, "attn_out", 6).moment, head=head)
+        picture = Attention("x").draw(frame, 120, 30)
+        lit = [s.text.strip() for line in picture.lines for s in line.segments if s.style == theme.NEW]
+        assert [text for text in lit if text.startswith("head")] == ([] if head is None else [f"head {head}"])
+        return [s.x for s in picture.spots() if isinstance(s.target, Choice)]
+
+    assert names(None) == names(0) == names(3)
+
+
+def test_attention_shows_rows_to_come_as_dots_and_the_future_not_at_all() -> None:
     frame = at("layers", Phase.FORWARD, "attn_weights", 2, head=1)
-    lines = Attention("x").draw(frame, 34, 12).text().splitlines()
-    assert lines[0].startswith("layer 0 layer 1▣")
-    current = next(line for line in lines if line.startswith("▸"))
-    assert current.split()[0] == "▸i"
-    assert current.split()[1].isdigit()
-    assert current.split()[2].endswith("◂")
-    assert current.split()[3] == "□□□"
-    following = next(line for line in lines if line.startswith(" g"))
-    assert following.split()[1] == "□□□□"
+    lines = Attention("x").draw(frame, 40, 12).text().splitlines()
+    assert next(line for line in lines if line.startswith("2 i")).split()[2:][0].isdigit()
+    assert next(line for line in lines if line.startswith("3 g")).split()[2:] == ["·"] * 4
 
 
 def test_attention_shows_all_layers_if_they_fit_and_lets_one_choose() -> None:
     frame = at("layers", Phase.FORWARD, "logits", 1)
-    small, large = (Attention("x").draw(frame, 60, height) for height in (8, 30))
+    small, large = (Attention("x").draw(frame, 110, height) for height in (8, 44))
     assert {Choice(layer=0), Choice(layer=1)} <= targets(small)
     assert Choice(layer=1, head=3) in targets(large)
     rows = [frame.tensor("attn_weights", 1, layer, 3) for layer in (0, 1)]
@@ -217,6 +255,7 @@ def test_attention_gradients_carry_their_sign() -> None:
     frame = at("small", Phase.BACKWARD, "attn_weights", 2, head=1)
     rows = frame.tensor("attn_weights", 2, 0, 1)
     assert rows is not None
+    frame = Frame(frame.view, Focus(frame.moment, digits=True))
     picture = Attention("x").draw(frame, 60, 12)
     lines = picture.text().splitlines()
     for row, value in zip(rows, frame.view.grad(rows).values, strict=True):
@@ -227,7 +266,7 @@ def test_attention_gradients_carry_their_sign() -> None:
 def test_shares_can_be_read_without_colour() -> None:
     assert [share_cell(v, 1)[0] for v in (1.0, 0.95, 0.3, 0.04)] == ["█", "9", "3", "0"]
     assert [share_cell(v, 2)[0] for v in (1.0, 0.95, 0.3)] == ["1.", ".9", ".3"]
-    assert [share_cell(v, 3)[0] for v in (1.0, 0.345, 0.0)] == ["100", "34 ", " 0 "]
+    assert [share_cell(v, 3)[0] for v in (1.0, 0.345, 0.0)] == ["100", " 34", "  0"]
 
 
 @pytest.mark.parametrize("phase", [Phase.FORWARD, Phase.BACKWARD])
@@ -235,6 +274,8 @@ def test_the_stream_has_the_norm_of_every_stage(phase: Phase) -> None:
     frame = at("layers", phase, "loss") if phase is Phase.FORWARD else at("layers", phase, "embed", 0)
     picture = Residual("x").draw(frame, 80, 12)
     lines = picture.text().splitlines()[1:]
+    scale = max(frame.scale(t.rows, frame.backward, t.name)
+                for t in frame.view.recording.positions[frame.pos].residual_stream)  # fmt: skip
     places = [("embed", None), ("embed_norm", None)]
     places += [(name, layer) for layer in (0, 1) for name in ("attn_residual", "mlp_residual")]
     for line, (name, layer) in zip(lines, places, strict=False):
@@ -243,7 +284,8 @@ def test_the_stream_has_the_norm_of_every_stage(phase: Phase) -> None:
         values = (frame.view.grad(rows) if frame.backward else frame.view.data(rows)).values
         assert name in line
         assert plain(float(np.sqrt((values**2).sum()))) in line.split()
-        assert read(picture, rows) == strip_text(frame, rows, frame.backward)
+        lit = rows is frame.stretch.rows or frame.stretch.pos is None
+        assert colours(picture, rows) == expected(frame, rows, scale, lit)
 
 
 def test_the_stream_marks_its_stage_and_leads_to_the_others() -> None:
@@ -267,7 +309,7 @@ def test_prediction_waits_then_shows_logits_then_shares() -> None:
         text, values = picture.text(), frame.view.data(rows).values
         assert set(map(int, rows)) <= targets(picture)
         for value in values:
-            assert number(float(value)).removeprefix("+") in text
+            assert (number(float(value)) if name == "logits" else percent(float(value))) in text
         assert f"◎{frame.target(1)}" in text
         likeliest = frame.token_name(int(np.argmax(values)))
         assert f"top: {likeliest}" in text
@@ -294,7 +336,11 @@ def test_a_cut_vocabulary_keeps_the_target_and_says_what_it_shows() -> None:
     frame = at("large", Phase.FORWARD, "probs", 25)
     picture = Prediction("x").draw(frame, 33, 5)
     assert f"◎{frame.target(25)}" in picture.text()
-    assert " of 9" in picture.text().splitlines()[0]
+    assert " largest of 9" in picture.text().splitlines()[0]
+    rows = frame.tensor("probs", 25)
+    assert rows is not None
+    best = int(rows[np.argmax(frame.view.data(rows).values)])
+    assert best in targets(picture)
 
 
 def test_wide_characters_line_up() -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
 
-from engine import Config, Session
+from engine import Config, Scope, Session
 from engine.autograd.kernels import LEAF
+from engine.interventions.syntax import parse
 from engine.timeline.events import PHASES, Moment, Phase
-from engine.timeline.history import Norms
 from microgpt_tui.cli import why_report
 from microgpt_tui.debugger.frame import Choice, Context, Focus, Frame
 from microgpt_tui.drawing import theme
@@ -20,7 +21,7 @@ from microgpt_tui.drawing.curve import columns, curve, sparkline
 from microgpt_tui.drawing.numbers import number, plain
 from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.operations.registry import draw
-from microgpt_tui.panes.adam import Adam, ratio
+from microgpt_tui.panes.adam import Adam
 from microgpt_tui.panes.gradients import Gradients
 from microgpt_tui.panes.training import Training
 from microgpt_tui.panes.why import Why
@@ -63,7 +64,8 @@ def test_every_pane_fits_at_every_size(step: int) -> None:
             frame = at(moment, run=run)
             for width, height in SIZES:
                 for pane, picture in zip(PANES, drawn(frame, width, height), strict=True):
-                    assert 0 < picture.height <= height, (pane, moment, width, height, picture.text())
+                    scrolls = pane is Gradients and picture.focus is not None  # a line a matrix, however many
+                    assert 0 < picture.height <= height or scrolls, (pane, moment, width, height, picture.text())
                     assert picture.width <= width, (pane, moment, width, picture.text())
 
 
@@ -94,16 +96,32 @@ def test_what_comes_later_is_not_shown() -> None:
             assert first == second, moment
 
 
-def test_a_table_of_gradients_that_is_cut_says_which_part_is_there() -> None:
-    frame = at(Moment(0, Phase.BACKWARD, 9))
-    names = list(frame.view.recording.matrices)
-    for height in (6, 7, 9, 40):
-        above, *table = Gradients("p").draw(frame, 80, height).text().splitlines()
-        rows = [line.split()[0].lstrip("▸") for line in table if line.split()[0].lstrip("▸") in names]
-        first, last = names.index(rows[0]) + 1, names.index(rows[-1]) + 1
-        assert rows == names[first - 1 : last]
-        assert above.startswith(f"{first}-{last} of {len(names)} · norm") == (rows != names)
-        assert (rows == names) == (height == 40)
+def names_in(picture: Picture) -> list[str]:
+    """The matrices of the table of gradients, from top to bottom."""
+    found = [line.spots[0][2] for line in picture.lines if line.spots]
+    return [target.matrix for target in found if isinstance(target, Choice) and target.matrix]
+
+
+def test_matrices_stand_in_the_order_in_which_gradient_reaches_them_and_keep_it() -> None:
+    run = session()
+    for moment in moments(run, 1):
+        if moment.phase is Phase.BACKWARD:
+            names = names_in(Gradients("p").draw(at(moment), 30, 7))
+            assert names[:3] == ["lm_head", "layer0.mlp_fc2", "layer0.mlp_fc1"]
+            assert names[-2:] == ["wte", "wpe"]
+            assert sorted(names) == sorted(run.recording.matrices)
+
+
+def test_what_grows_is_where_it_can_be_seen() -> None:
+    run = session()
+    run.seek(Moment(1))
+    for name in ("wpe", "lm_head"):
+        stretch = [s for s in run.program.stretches(Phase.BACKWARD) if s.name == "embed"][-1]
+        tick = stretch.last if name == "wpe" else stretch.first + 1
+        frame = at(Moment(1, Phase.BACKWARD, tick))
+        picture = Gradients("p").draw(frame, 30, 7)
+        changed = [i for i, line in enumerate(picture.lines) if line.segments[0].style == theme.NEW]
+        assert not changed or picture.focus == changed[0]
 
 
 @pytest.mark.parametrize("width", [26, 40, 78])
@@ -137,30 +155,50 @@ def test_gradients_are_not_there_in_the_forward_phase() -> None:
     assert "not yet" in Gradients("p").draw(at(Moment(0, Phase.FORWARD, 9)), 60, 20).text()
 
 
-def test_norms_and_shares_are_those_of_the_view() -> None:
+def test_norms_are_the_views_and_positions_are_those_that_have_added_something() -> None:
     run = session()
     run.seek(Moment(1))
     ticks = run.program.ticks(Phase.BACKWARD)
-    for tick in (1, ticks // 2, ticks - 1, ticks):
+    users, spans = run.program.edges >> 1, run.recording.positions[: run.program.n]
+    for tick in (0, 1, ticks // 5, ticks // 2, ticks - 1, ticks):
         frame = at(Moment(1, Phase.BACKWARD, tick))
-        lines = Gradients("p").draw(frame, 80, 30).text().replace("◂", " ").splitlines()
+        picture = Gradients("p").draw(frame, 60, 9)
+        lines = dict(zip(names_in(picture), picture.text().splitlines(), strict=True))
         for name, rows in run.recording.matrices.items():
-            line = next(line for line in lines if line[1:].startswith(name))
+            mine = np.isin(run.program.receivers[:tick], rows)
+            found = {pos for pos, s in enumerate(spans) for u in users[:tick][mine] if s.first <= u < s.last}
             reading = frame.view.grad(rows)
-            norm = float(np.linalg.norm(reading.values[reading.known])) if frame.view.arrived(rows).any() else None
-            assert plain(norm) in line.replace("◂", " ").split()
-            assert f"{int(frame.view.complete(rows).sum())}/{rows.size}" in line
-            assert ("whole" in line) == bool(frame.view.complete(rows).all())
+            if found:
+                norm = float(np.linalg.norm(reading.values[reading.known]))
+                assert plain(norm) in lines[name].split()
+                assert lines[name].endswith(f" {len(found)} of {run.program.n}")
+            else:
+                assert lines[name].split()[-1] == "·"
+            assert "%" not in lines[name]
 
 
-def test_what_grew_just_now_is_marked_in_words_and_colour() -> None:
+def test_positions_count_in_a_branch_where_something_has_arrived() -> None:
+    run = session()
+    branch = run.branch([parse("layer0.mlp", Scope(run.config, run.tokenizer))])
+    for moment in moments(branch, 1):
+        branch.seek(moment)
+        view = branch.view()
+        for name, rows in branch.recording.matrices.items():
+            done, planned, _ = view.contributions[name]
+            assert (done > 0) == view.arrived(rows).any()
+            assert done <= planned
+            assert done == planned or not view.complete(rows).all()
+
+
+def test_bars_of_gradients_are_violet_and_what_grew_just_now_is_lit() -> None:
     run = session()
     run.seek(Moment(1))
-    stretch = next(s for s in run.program.stretches(Phase.BACKWARD) if s.name == "lm_head")
+    stretch = next(s for s in run.program.stretches(Phase.BACKWARD) if s.name == "mlp_residual")
     frame = at(Moment(1, Phase.BACKWARD, stretch.last))
-    line = next(line for line in Gradients("p").draw(frame, 80, 30).lines if "▸lm_head" in line.segments[0].text)
+    line = Gradients("p").draw(frame, 80, 30).lines[0]
     assert line.segments[0].style == theme.NEW
-    assert any("◂" in s.text and s.style == theme.NEW for s in line.segments)
+    assert line.segments[0].text.startswith("lm_head")
+    assert any(s.style == theme.PHASE_TEXT["backward"] and "█" in s.text for s in line.segments)
     assert line.spots[0][2] == Choice(matrix="lm_head")
 
 
@@ -174,34 +212,48 @@ def test_the_chosen_matrix_is_the_one_on_the_map() -> None:
     assert {int(row) for row in rows.flat} <= {spot.target for spot in picture.spots()}
 
 
-def test_frozen_gradients_are_those_of_the_end_of_the_backward_phase() -> None:
+def test_gradients_stay_as_the_backward_phase_has_left_them() -> None:
     run = session()
     tables = []
     for phase in (Phase.BACKWARD, Phase.UPDATE):
         run.seek(Moment(1, phase, 10**9))
         frame = Frame(run.view(), Focus(run.moment, matrix="wte"))
-        lines = Gradients("p").draw(frame, 80, 30).text().replace("◂", " ").splitlines()
-        table = [line.replace("▸", " ").split() for line in lines if line.strip()]
-        tables.append([words[:2] for words in table if words[0] in run.recording.matrices])  # name and norm
+        tables.append([line.split() for line in Gradients("p").draw(frame, 60, 9).text().splitlines()])
     assert tables[0] == tables[1]
     assert len(tables[0]) == len(run.recording.matrices)
-    assert "frozen" in Gradients("p").draw(frame, 80, 20).text()
 
 
-def test_adam_shows_the_arithmetic_of_the_selected_parameter() -> None:
+def test_one_weight_shows_the_arithmetic_of_the_selected_parameter() -> None:
     run = session()
     row = int(run.recording.matrices["lm_head"][1, 2])
     frame = at(Moment(2, Phase.UPDATE, 10**9), row=row)
     step = frame.view.update(row)
     assert step is not None
-    for width, height in ((80, 30), (30, 9)):
+    for width, height in ((88, 6), (80, 30), (30, 9)):
         text = Adam("p").draw(frame, width, height).text()
-        for value in (step.g, step.m, step.v, step.m_hat, step.v_hat, step.delta, step.p):
+        for value in (step.g, step.m, step.v, step.m_hat, step.v_hat, -step.delta, step.p):
             assert number(value) in text
-    assert f"{number(step.p_before)} →" in Adam("p").draw(frame, 80, 30).text()
+        assert f"{number(step.p_before)} →" in text
+    assert Adam("p").heading(frame) == "One weight ─ lm_head[1,2]   row b · reads x[2]"
 
 
-def test_adam_waits_for_its_turn_and_shows_what_the_last_step_left() -> None:
+def test_the_step_of_one_weight_has_the_sign_with_which_it_is_added() -> None:
+    run = session()
+    for row in map(int, run.recording.matrices["layer0.attn_wq"][:, 0]):
+        frame = at(Moment(2, Phase.UPDATE, 10**9), row=row)
+        lines = Adam("p").draw(frame, 88, 6).text().splitlines()
+        step = frame.view.update(row)
+        assert step is not None
+        shown = float(next(line for line in lines if line.startswith("step ")).split()[1])
+        assert np.sign(shown) == np.sign(step.p - step.p_before)
+        if step.g:
+            assert f"the loss falls if the weight {'grows' if step.g < 0 else 'shrinks'}" in lines[0]
+        assert re.search(r" ├─*[○●]━*[○●]─*┤ ", lines[-1])
+        assert (lines[-1].index("●") > lines[-1].index("○")) == (shown > 0)
+    assert Adam("p").heading(frame) == "One weight ─ layer0.attn_wq[3,0]   head 1, dim 1 · reads x[0]"
+
+
+def test_one_weight_waits_for_its_turn_and_shows_what_the_last_step_left() -> None:
     run = session()
     row = int(run.recording.matrices["lm_head"][1, 2])
     for moment, says in (
@@ -210,10 +262,12 @@ def test_adam_waits_for_its_turn_and_shows_what_the_last_step_left() -> None:
         (Moment(0, Phase.FORWARD, 5), "no step yet"),
     ):
         frame = at(moment, row=row)
-        text = Adam("p").draw(frame, 80, 9).text()
+        lines = Adam("p").draw(frame, 80, 9).text().splitlines()
         m, v = frame.view.state(row).values()
-        assert says in text
-        assert f"m {number(float(m))}   v {number(float(v))}   weight {number(frame.value(row))}" in text
+        assert says in lines[0]
+        found = {line.split()[0]: line.split()[-1] for line in lines[1:]}
+        assert (found["momentum"], found["size"]) == (number(float(m)), number(float(v)))
+        assert (found["step"], found["weight"]) == ("·", number(frame.value(row)))
 
 
 @pytest.mark.parametrize(
@@ -238,14 +292,11 @@ def test_a_weight_that_an_update_leaves_as_it_was_is_not_said_to_have_moved(
     assert (update.p, update.unmoved) == (update.p_before, why)
     stretch = next(s for s in run.program.stretches(Phase.UPDATE) if s.name == "wte")
     frame = at(Moment(step, Phase.UPDATE, stretch.last), row=row, run=run)
-    adam, stage = Adam("p").draw(frame, 80, 30).text(), draw(frame, 160, 40).text()
+    adam, stage = Adam("p").draw(frame, 88, 6).text(), draw(frame, 160, 40).text()
     reasons = Why("w").draw(frame, 80, 40).text()
-    assert f"not moved in step {step}: {why}" in adam
-    assert f"not moved: {why}" in stage
+    assert f"not moved: {why}" in adam
     assert f"It was not moved: {why}." in reasons
     assert "about the rate itself" not in stage
-    (ratios,) = [line for line in adam.splitlines() if line.startswith("▸wte")]
-    assert ("unmoved" in ratios) == ("m is 0" not in why)
     text = why_report.of_parameter(run.view(), f"wte[{unused if 'm is 0' in why else run.program.inputs[0]}, 0]").text
     assert f"the weight was not moved: {why}" in text
 
@@ -254,8 +305,7 @@ def test_a_weight_that_moved_is_said_to_have_moved() -> None:
     run = session()
     row = int(run.recording.matrices["lm_head"][1, 2])
     frame = at(Moment(2, Phase.UPDATE, 10**9), row=row)
-    assert "  moved in step 2" in Adam("p").draw(frame, 80, 30).text()
-    assert "not moved" not in Adam("p").draw(frame, 80, 30).text() + draw(frame, 160, 40).text()
+    assert "not moved" not in Adam("p").draw(frame, 88, 6).text() + draw(frame, 160, 40).text()
 
 
 def test_without_a_selected_parameter_adam_takes_the_strongest() -> None:
@@ -264,36 +314,34 @@ def test_without_a_selected_parameter_adam_takes_the_strongest() -> None:
     assert frame.parameter == int(rows[np.argmax(np.abs(frame.view.grad(rows).values))])
 
 
-def test_ratios_are_blank_for_matrices_that_wait() -> None:
-    run = session()
-    run.seek(Moment(2))
-    stretches = run.program.stretches(Phase.UPDATE)
-    frame = at(Moment(2, Phase.UPDATE, stretches[2].last))
-    lines = Adam("p").draw(frame, 80, 30).text().splitlines()
-    before = lines.index(next(line for line in lines if line.startswith("log10")))
-    for i, (stretch, line) in enumerate(zip(stretches, lines[before + 1 :], strict=True)):
-        norms = frame.view.norms(stretch.name)
-        assert (norms is not None) == (i <= 2)
-        figure = f"{math.log10(norms.update / norms.weight):+.2f}" if norms else "·"
-        assert line.split()[:2] == [("▸" if i == 2 else "") + stretch.name, figure]
-
-
-def test_ratios_that_are_no_number_are_words() -> None:
-    assert ratio(Norms(0.0, 0.0, 1.0)) == "unmoved"
-    assert ratio(Norms(1.0, math.nan, 1.0)) == "nan"
-    assert ratio(Norms(1.0, math.inf, 1.0)) == ratio(Norms(1.0, 1.0, 0.0)) == "inf"
-
-
 def test_training_has_the_figures_and_leads_to_every_step() -> None:
     run = deep()
     frame = at(Moment(60, Phase.UPDATE, 1), run=run)
     picture = Training("p").draw(frame, 110, 30)
     text = picture.text()
     losses = run.losses[:61]
-    for value in (losses[-1], sum(losses[-50:]) / 50, run.history.grad_norms[60], run.config.learning_rate_at(60)):
+    for value in (sum(losses[-50:]) / 50, run.history.grad_norms[60], run.config.learning_rate_at(60)):
         assert plain(value) in text
-    assert "▲ you are here: step 60" in text
+    assert "▲ step 60" in text
+    assert Training("p").heading(frame) == f"Training ─ {plain(losses[-1])} at step 60"
     assert {frame.in_step(step) for step in range(61)} <= {spot.target for spot in picture.spots()}
+
+
+def test_bars_of_losses_stand_on_0_and_the_rate_is_there_at_every_size_and_in_every_phase() -> None:
+    run = deep()
+    for phase in PHASES:
+        frame = at(Moment(60, phase, 5), run=run)
+        for width, height in ((30, 6), (44, 10), (110, 30)):
+            lines = Training("p").draw(frame, width, height).text().splitlines()
+            assert f"rate {plain(run.config.learning_rate_at(60))}" in "\n".join(lines)
+            ground = next(line for line in lines if line.startswith("    0 "))
+            assert set(ground[6:].strip()) <= set("▁▂▃▄▅▆▇█·")
+
+
+def test_the_height_of_a_bar_is_its_share_of_the_largest() -> None:
+    lines = curve("", [1.0, 2.0, 4.0], 20, 9, 2, lambda i: i).text().splitlines()
+    assert [sum(line[6 + i : 7 + i] == "█" for line in lines) for i in range(3)] == [2, 4, 8]
+    assert [line.split()[0] for line in (lines[0], lines[7])] == ["4", "0"]
 
 
 def test_before_the_first_loss_training_says_when_it_comes() -> None:
@@ -301,7 +349,7 @@ def test_before_the_first_loss_training_says_when_it_comes() -> None:
     frame = at(Moment(0, Phase.FORWARD, 5), run=run)
     assert "end of the first forward phase" in Training("p").draw(frame, 90, 10).text()
     run.seek(Moment(0, Phase.FORWARD, 10**9))
-    assert plain(run.view().loss) in Training("p").draw(Frame(run.view(), Focus(run.moment)), 90, 10).text()
+    assert plain(run.view().loss) in Training("p").heading(Frame(run.view(), Focus(run.moment)))
 
 
 def test_columns_are_means_of_all_numbers() -> None:
@@ -316,9 +364,9 @@ def test_a_curve_says_what_a_column_is_and_where_its_ends_are() -> None:
     picture = curve("loss", [float(i) for i in range(1, 101)], 60, 6, 99, lambda i: ("step", i))
     lines = picture.text().splitlines()
     assert lines[0] == "loss, each column the mean of 1-2 steps"
-    assert (lines[1].split("┤")[0].strip(), lines[4].split("┤")[0].strip()) == ("99.500", "1.0000")
+    assert (lines[1][:6].strip(), lines[4][:6].strip()) == ("99.5", "0")
     assert picture.height == 6
-    assert lines[4][8] == "▁"
+    assert lines[4][6] == "▁"
     assert lines[1].endswith("█")
     odd = curve("loss", [1.0, math.nan, math.inf], 40, 5, 3, lambda i: i).text()
     assert odd.count("?") == 2
@@ -335,8 +383,8 @@ def test_a_sparkline_shows_signs_without_colour() -> None:
 def test_the_loss_of_the_step_that_is_going_on_stands_on_the_curve() -> None:
     run = Session(SMALL, DOCS)
     frame = at(Moment(0, Phase.BACKWARD, 9), run=run)
-    shown = Training("p").draw(frame, 60, 14).text()
-    assert shown.count(plain(frame.view.loss)) == 2  # as a figure, and on the axis
+    assert frame.view.loss is not None
+    assert f"{frame.view.loss:.3g}" in Training("p").draw(frame, 60, 14).text()  # on the axis
 
 
 def test_documents_kept_aside_stand_on_the_curve_and_in_figures() -> None:
@@ -348,11 +396,10 @@ def test_documents_kept_aside_stand_on_the_curve_and_in_figures() -> None:
     assert f"kept aside, before step 4 {plain(found[4].loss)}" in shown
     assert f"perplexity {plain(found[4].perplexity, 2)}" in shown
     assert "documents trained on, kept aside 2, 1" in shown
-    assert Training("p").heading(frame) == "step 5 ─ 1 aside"
     plot = shown.split("loss, ◆ on documents kept aside\n")[1]
-    assert plot.count("◆") == 3
+    assert plot.partition("mean of")[0].count("◆") == 3
     run.seek(Moment(3))
     frame = Frame(run.view(), Focus(run.moment), Context(split=(2, 1)))
     shown = Training("p").draw(frame, 100, 16).text()
     assert f"kept aside, before step 2 {plain(found[2].loss)}" in shown
-    assert shown.split("kept aside\n")[1].count("◆") == 2
+    assert shown.split("kept aside\n")[1].partition("mean of")[0].count("◆") == 2

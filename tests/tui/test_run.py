@@ -216,7 +216,7 @@ async def test_quitting_while_it_runs_leaves_nothing_behind() -> None:
 async def test_the_loss_curve_can_be_dragged() -> None:
     session = run()
     session.run(40)
-    async with debugger(run=session) as pilot:
+    async with debugger((200, 60), run=session) as pilot:
         screen(pilot).navigator.go(Moment(39))
         await still(pilot)
         pane = screen(pilot).query_one("#training", Pane)

@@ -406,9 +406,9 @@ def test_the_inspector_shows_three_children_and_what_each_is_handed() -> None:
     frame = at(Moment(0, Phase.BACKWARD, 4), row=Y)
     words = drawn(Inspector, frame)
     assert "w[0] · w[1] · b" in words
-    assert "made from (3)" in words
+    assert "made of 3" in words
     words = drawn(Inspector, at(Moment(0, Phase.BACKWARD, 4), row=1))
-    assert "via y" in words
+    assert "terms, by y" in words
     assert "+6.0000 · +0.5000 = +3.0000" in words
 
 
@@ -421,7 +421,7 @@ def test_the_update_is_drawn_from_its_terms() -> None:
     assert title_of(frame) == "SGD on w"
     assert "Adam" not in " ".join([*sentences(frame), stage, drawn(Inspector, frame)])
     optimizer = next(spec.kind for spec in PANES if spec.id == "adam")
-    assert optimizer("p").heading(frame) == "SGD ─ w[1]"
+    assert optimizer("p").heading(frame) == "One weight ─ w[1]"
     assert "p − 0.25·g" in drawn(optimizer, frame)
 
 

@@ -97,7 +97,7 @@ def brought_up(name: str) -> Callable[[Walk], bool]:
 
 def scalar_of_scores(w: Walk) -> bool:
     inside = w.event == ("attn_logits", 0, 0, 0) and w.moment.tick == w.before.tick + 1
-    return inside and w.shows("attn_logits[0]", "w·x")
+    return inside and w.shows("How the score of key 0 BOS came about", "q[0] · k[0]")
 
 
 def added(w: Walk) -> bool:
@@ -106,11 +106,11 @@ def added(w: Walk) -> bool:
 
 def runs(w: Walk) -> bool:
     """Training runs at its pace, the event is kept on the screen; it is waited for until eleven steps are done."""
-    return w.shows("training, 5 steps a second") and w.screen.state.where.moment.step > 10
+    return w.shows("of 5 steps a second") and w.screen.state.where.moment.step > 10
 
 
 def pauses(w: Walk) -> bool:
-    return w.at(w.screen.state.where.moment.step, Phase.FORWARD, w.kept) and not w.shows("training, 5 steps a second")
+    return w.at(w.screen.state.where.moment.step, Phase.FORWARD, w.kept) and not w.shows("of 5 steps a second")
 
 
 def stopped(w: Walk, *words: str) -> bool:
@@ -134,22 +134,22 @@ STEPS: list[tuple[int, str, Callable[[Walk], bool]]] = [
     (2, "n", made("attn_norm")),
     (2, "n", made("q")),
     (2, "n", made("k")),
-    (2, "n", made("v", "linear, one dot product a row")),
+    (2, "n", made("v", "v = attn_wv · x", "w·x")),
     (2, "1", brought_up("map")),
-    (2, "3", brought_up("inspector")),
-    (2, "4", brought_up("source")),
-    (2, "2", lambda w: w.pane("stage").display and not w.pane("source").display),
+    (2, "3", brought_up("source")),
+    (2, "4", brought_up("inspector")),
+    (2, "2", lambda w: w.pane("stage").display and not w.pane("inspector").display),
     (3, "s", scalar_of_scores),
     (3, "s", scalar_of_scores),
     (3, "s", scalar_of_scores),
     (3, "o", lambda w: w.event == ("attn_logits", 0, 0, 0) and not w.screen.frame.stepping_inside),
     (4, "f", lambda w: w.at(0, Phase.BACKWARD, ("attn_logits", 0, 0, 0)) and w.shows("BACKWARD")),
     (4, "s", added),
-    (4, "child.grad += local * v.grad", lambda w: w.shows("+= local * grad")),
+    (4, "child.grad += local * v.grad", lambda w: w.shows("grad[child[edge]] += l")),
     (4, "n", lambda w: w.at(0, Phase.BACKWARD, Q0) and not w.screen.frame.stepping_inside),
     (5, "f", lambda w: (
         w.at(0, Phase.UPDATE, ("layer0.attn_wq", None, 0, None))
-        and w.shows("gradient g", "1st moment m", "2nd moment v", "m_hat", "v_hat", "step Δ", "weight  ", "weight +")
+        and w.shows("gradient g ±", "step ±", "weight ±") and w.pane("adam").display
     )),
     (6, "]", lambda w: w.at(1, Phase.UPDATE, w.event_before)),
     (6, "[", lambda w: w.at(0, Phase.UPDATE, w.event_before)),

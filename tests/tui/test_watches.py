@@ -149,9 +149,18 @@ async def test_up_and_down_choose_d_drops_and_a_scalar_is_selected_with_its_watc
         assert screen(pilot).state.where.row == run().recording.matrices["wte"][1, 2]
         await pilot.press("d")
         assert screen(pilot).state.annotations.watches == ("loss", "wpe[0, 1]")
-        await pilot.press("down", "down", "delete", "d", "d", "up")
+        assert "No longer watched: wte[1, 2]." in notes(pilot)
+        await pilot.press("down", "down", "delete", "d", "up")
         assert screen(pilot).state.annotations.watches == ()
         assert "Nothing is watched yet" in text(pilot)
+
+
+async def test_d_compares_where_there_is_no_watch_to_take_away() -> None:
+    async with debugger((120, 36), run=run()) as pilot:
+        await pilot.press("v", "d")
+        await pilot.pause()
+        assert not pane(pilot).display
+        assert screen(pilot).grid.zoomed == "comparison"
 
 
 @pytest.mark.parametrize(

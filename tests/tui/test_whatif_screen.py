@@ -138,8 +138,27 @@ async def test_d_shows_both_runs_at_every_moment() -> None:
         assert f"branch 1 {there.view().loss:.4f}"[:12] in compared(pilot)
         assert "apart from step 0 on" in compared(pilot)
         assert "probabilities, original → branch 1" in compared(pilot)
+        assert re.search(r"\d\.\d % → \d+\.\d %", compared(pilot))
+        title = screen(pilot).query_one(Comparison).title_now()
+        assert title == "What if ─ branch 1 (layer0.head0 off) beside original"
         await press(pilot, "f")
         await until(pilot, lambda: "wte, branch 1 minus original" in compared(pilot))
+
+
+async def test_the_columns_of_a_comparison_over_the_vocabulary_are_named_by_their_tokens() -> None:
+    session = Session(replace(SMALL, n_embd=8), ["abcdefghijklmnopqrstuvwxyz"])
+    async with debugger((120, 36), run=session) as pilot:
+        await press(pilot, *"nnnnnn", "x")
+        here = screen(pilot)
+        here.navigator.go(here.session.program.ends(Phase.FORWARD)["logits", 2, None, None])
+        await press(pilot, "d")
+        await until(pilot, lambda: "logits in both" in compared(pilot))
+        lines = compared(pilot).splitlines()
+        at = next(i for i, line in enumerate(lines) if "logits in both" in line)
+        assert "".join(lines[at + 1].split()) == "abcdefghijklmnopqrstuvwxyz^"
+        here.navigator.go(here.session.program.ends(Phase.UPDATE)["lm_head", None, None, None])
+        await until(pilot, lambda: "lm_head, branch 1 minus original" in compared(pilot))
+        assert [line[:1] for line in compared(pilot).splitlines()[2:6]] == list("abcd")
 
 
 async def test_the_list_goes_compares_renames_undoes_and_forgets() -> None:
