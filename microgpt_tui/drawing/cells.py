@@ -140,8 +140,8 @@ def heat(
         return "0".rjust(size), style
     tenths = min(9, int(share * 10)) if share <= BEYOND else 9
     if size == 1:
-        return (":+*#" if value > 0 else "╶-=≡")[min(tenths // 3, 3)], style
-    return ("+" if value > 0 else "-") + f"{tenths:<{size - 1}}", style
+        return "!" if share > BEYOND else (":+*#" if value > 0 else "╶-=≡")[min(tenths // 3, 3)], style
+    return ("+" if value > 0 else "-") + ("!" if share > BEYOND else f"{tenths}").ljust(size - 1), style
 
 
 def heat_row(line: Line, cells: Cells, size: int, selected: Hashable, scale: float, lit: bool = True) -> Line:
@@ -195,13 +195,14 @@ def signed_strip(
 ) -> None:
     """Append a row of bars to lines, on one axis in their middle: up from it is positive, down negative.
 
-    Each number takes `size` characters, the last of them blank if there is a `gap` and room for one.
+    Each number takes `size` characters, the last of them blank if there is a `gap` and room for one. What is beyond the
+    scale is full, with "!" at its end.
     """
     body = size - 1 if gap and size > 1 else size
     half = len(lines) // 2
     for i in range(len(cells)):
         value, known, target = float(cells.values[i]), bool(cells.known[i]), int(cells.targets[i])
-        eighths = 0
+        eighths, beyond = 0, known and 0 < scale < abs(value) / BEYOND
         if known and value and not math.isnan(value):
             share = min(abs(value) / scale, 1.0) if 0 < scale < math.inf else 1.0
             eighths = max(1, round(share * half * 8))
@@ -218,14 +219,20 @@ def signed_strip(
                 text, style = ("?", theme.WARNING) if math.isnan(value) else ("▁", theme.FAINT)
             if target == selected:
                 style = theme.HANGING_BOXED if style.reverse else style + theme.BOXED
-            line.add(text * body, style, target)
+            if fill and beyond and k == (0 if up else len(lines) - 1):
+                line.add("!", style + Style(reverse=True), target).add(text * (body - 1), style, target)
+            else:
+                line.add(text * body, style, target)
             if size > body:
                 line.add(" " * (size - body), style if not style.reverse and target != selected else None)
 
 
 def diverging(line: Line, value: float, known: bool, scale: float, half: int, target: Hashable = None) -> Line:
-    """Append a horizontal bar that starts in the middle of 2 * `half` + 1 characters: right is positive."""
-    eighths = 0
+    """Append a horizontal bar that starts in the middle of 2 * `half` + 1 characters: right is positive.
+
+    What is beyond the scale is full, with "!" at its end.
+    """
+    eighths, beyond = 0, known and 0 < scale < abs(value) / BEYOND
     if known and value and not math.isnan(value):
         eighths = max(1, round(min(abs(value) / scale if scale > 0 else 1.0, 1.0) * half * 8))
     full, rest = divmod(eighths, 8)
@@ -235,10 +242,14 @@ def diverging(line: Line, value: float, known: bool, scale: float, half: int, ta
         line.add(" " * start, None, target)
         if rest:
             line.add("▉▊▋▌▍▎▏"[rest - 1], theme.HANGING, target)
-        line.add("█" * full, theme.MINUS, target)
+        line.add("!" * beyond, theme.HANGING, target).add("█" * (full - beyond), theme.MINUS, target)
     else:
         line.add(" " * half, None, target)
-    line.add("│", theme.FAINT, target).add(right, theme.PLUS, target)
+    line.add("│", theme.FAINT, target)
+    if right and beyond:
+        line.add(right[1:], theme.PLUS, target).add("!", theme.PLUS + Style(reverse=True), target)
+    else:
+        line.add(right, theme.PLUS, target)
     return line.add(" " * (half - len(right)), None, target)
 
 

@@ -15,13 +15,13 @@ from engine.model.recording import Floats
 from engine.sampling.strategy import ranked
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import bar, cell, size_for, window
-from microgpt_tui.drawing.numbers import brief
+from microgpt_tui.drawing.numbers import brief, percent
 from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.inference.state import COLDEST, HOTTEST, NOTCH, InferenceState, Position, Temperature
 from microgpt_tui.panes.attention import share_cell
 
-NARROWEST, ROOMY = 15, 48  # cells of a column of bars; from ROOMY on, both bars and the logit have their own
-SHARE, LOGIT = 6, 8  # cells of a number
+NARROWEST, ROOMY = 16, 48  # cells of a column of bars; from ROOMY on, both bars and the logit have their own
+SHARE, LOGIT = 8, 8  # cells of a number
 BEFORE = "╎"  # how long the bar is before the temperature
 CACHED = 4  # lines of keys and values that are not given up for heads
 
@@ -100,8 +100,8 @@ def keys(state: InferenceState, width: int, _height: int) -> Picture:
 
 
 def share_text(value: float) -> str:
-    """A share of 1 in five characters."""
-    return f"{value:.3f}" if value >= 0.0005 or value == 0 else "<.001"
+    """A share of 1 in at most seven characters; a very small one is told from none."""
+    return percent(value) if value >= 0.0005 or value == 0 else "< 0.1 %"
 
 
 def probabilities(state: InferenceState, width: int, height: int) -> Picture:

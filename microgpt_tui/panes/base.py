@@ -121,7 +121,10 @@ class Pane(PictureView, can_focus=True):
     def tooltip_for(self, target: Hashable) -> str | None:
         """What is said of a spot under the mouse: the name of a scalar, with its number."""
         if isinstance(target, int) and self.frame is not None:
-            return f"{self.frame.explain.name(target)}  {exact(self.frame.value(target))}"
+            said = f"{self.frame.explain.name(target)}  {exact(self.frame.value(target))}"
+            if self.frame.backward:
+                said += f"\n∂{self.frame.explain.name(target)}  {exact(self.frame.gradient(target))}"
+            return said
         return None
 
     def neighbour(self, dx: int, dy: int) -> int | Moment | None:
