@@ -13,7 +13,7 @@ from engine.timeline.events import Event
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import NUMBER, Cells, diverging, half_row, heat_row, window
-from microgpt_tui.drawing.numbers import number, plain
+from microgpt_tui.drawing.numbers import exponent, number, plain, scaled
 from microgpt_tui.drawing.picture import Line
 from microgpt_tui.operations.canvas import Board, Legend
 from microgpt_tui.operations.row_labels import linear_rows, over_tokens
@@ -96,14 +96,14 @@ def _backward(board: Board) -> None:
     margin_most = board.width - size * min(w.shape[1], rest // size)
     half = max(LEAST_BAR, min(MOST_BAR, (margin_most - name - NUMBER - 3) // 2))
     margin = name + NUMBER + 2 * half + 3
-    left, right = window(w.shape[1], max(1, (board.width - margin) // size), _column_at_work(frame, w))
-    columns = slice(left, right)
+    columns = slice(*window(w.shape[1], max(1, (board.width - margin) // size), _column_at_work(frame, w)))
     roomy = board.height >= 22
     room = board.height - (13 if roomy else 6)
     order, more = _rows_shown(frame, out, w, target, max(1, room))
     chosen = row_at_work(frame, w, out) if _is_chosen(frame, w, out) else order[0]
     source = frame.name_of(int(x[0])) or "x"
-    gradient = f"∂{event.name}"
+    power = exponent(frame.scale(out, True, event.name))
+    gradient = f"∂{event.name}" + (f" ×1e{power}" if power else "")
     if roomy:
         line = board.picture.line().add("arrives ▼", theme.PHASE_TEXT["backward"])
         line.to(margin).most(f"1  each weight gets {gradient} · x", board.width - margin, theme.TEXT)
@@ -122,7 +122,8 @@ def _backward(board: Board) -> None:
         style = theme.NEW if i == chosen else theme.TARGET if i == target else theme.TEXT
         line.fit(labels[i][1], name - line.width, style)
         known, value, row = bool(outs.known[i]), float(outs.values[i]), int(out[i])
-        line.fit(number(value if known else None), NUMBER, board.style(row, theme.signed(value)), row, right=True)
+        figure = scaled(value if known else None, power)
+        line.fit(figure, NUMBER, board.style(row, theme.signed(value)), row, right=True)
         diverging(line.add(" "), value, known, full, half, row)
         heat_row(line.add(" "), added[i, columns], size, frame.selected, board.scale)
         if i == chosen:
