@@ -52,13 +52,18 @@ from microgpt_tui.texts.languages import usual_language
 from microgpt_tui.widgets.modal import Passing
 from microgpt_tui.widgets.textual_fixes import LastingNotification, PrintableFilter, SafeCommandPalette
 
+FEW_COLOURS = (None, "standard", "windows")  # rich's names of what terminals have, up to sixteen colours
+
 
 class Palette(SafeCommandPalette, Passing[None]):
     """The command palette. It closes as every other dialog does."""
 
 
 class ThemedApp(App[EngineError | None]):
-    """An app in one of the project's themes; pictures are drawn again when the theme changes."""
+    """An app in one of the project's themes; pictures are drawn again when the theme changes.
+
+    Cells of pictures tell sign and size by characters where the terminal has too few colours, and with `signs`.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(key.keys, "suspend_process", key.description, id=key.id, tooltip=key.tooltip, show=False, priority=True)
@@ -67,13 +72,21 @@ class ThemedApp(App[EngineError | None]):
     ]
     ALLOW_SELECT = False  # Textual's text selection fails where a notification was just closed
 
-    def __init__(self, theme_name: str = "microgpt-dark") -> None:
+    def __init__(self, theme_name: str = "microgpt-dark", signs: bool = False) -> None:
         super().__init__()
         for registered in theme.textual_themes():
             self.register_theme(registered)
         self.theme = theme_name
         theme.use(theme_name)
+        self._signs = signs
         self._printable = PrintableFilter()
+
+    @property
+    def few_colours(self) -> bool:
+        """Whether what is shown has no colours, or at most sixteen of them. A browser has all, and so have pictures."""
+        if in_browser():
+            return False
+        return self.no_color or (not self.is_headless and self.console.color_system in FEW_COLOURS)
 
     def get_driver_class(self) -> type[Driver]:
         """Textual's own; for a terminal of Linux or macOS one that can be stopped and continued."""
@@ -116,16 +129,9 @@ class ThemedApp(App[EngineError | None]):
         self.post_message(Notify(LastingNotification(lines(message), title, severity, seconds, markup, identity=same)))
 
     def on_mount(self) -> None:
-        """Follow changes of the theme, and see how many colours there are. Textual also calls a subclass's method."""
-        theme.few_colours(self.few_colours, backgrounds=self.no_color)
+        """See how many colours there are, and follow changes of the theme. Textual also calls a subclass's method."""
+        theme.few_colours(self._signs or self.few_colours)
         self.theme_changed_signal.subscribe(self, self._recolour)
-
-    @property
-    def few_colours(self) -> bool:
-        """Whether no colours are wanted, or the terminal has at most sixteen. A browser, or a file, has all of them."""
-        if in_browser():
-            return False
-        return self.no_color or (not self.is_headless and self.console.color_system not in ("256", "truecolor"))
 
     def action_next_theme(self) -> None:
         """Change from dark to light to high contrast to dark."""

@@ -82,6 +82,7 @@ def small_run_is_new() -> None:
 def theme_is_the_usual() -> None:
     """The colours in use are the process's, and a test may have changed the theme."""
     theme.use(next(iter(theme.THEMES)))
+    theme.few_colours(False)
 
 
 @pytest.fixture

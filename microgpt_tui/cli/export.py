@@ -118,7 +118,7 @@ def export(
     if graph is not None:
         content = _graph(session, graph, steps, f"microgpt-{theme}", form).encode()
     else:
-        content = _encoded(_picture(session, cells, f"microgpt-{theme}", pane), form)
+        content = _encoded(_picture(session, cells, f"microgpt-{theme}", pane, form == "txt"), form)
     if o is None:
         sys.stdout.buffer.write(content)  # in UTF-8, which svg and html declare, whatever the terminal's encoding
         return
@@ -179,7 +179,7 @@ def _at(start: Start, moment: str | None) -> Session:
     return session
 
 
-def _picture(session: Session, size: tuple[int, int], theme: str, pane: str | None) -> Screenshot:
+def _picture(session: Session, size: tuple[int, int], theme: str, pane: str | None, signs: bool) -> Screenshot:
     import asyncio
 
     from engine import Address
@@ -192,7 +192,10 @@ def _picture(session: Session, size: tuple[int, int], theme: str, pane: str | No
         screen.show()
         yield f"microgpt-tui: {Address.of(session.program, session.moment).text}"
 
-    (picture,) = asyncio.run(screenshots(lambda: DebuggerScreen(session, arrangement=Arrangement()), page, size, theme))
+    def make() -> DebuggerScreen:
+        return DebuggerScreen(session, arrangement=Arrangement())
+
+    (picture,) = asyncio.run(screenshots(make, page, size, theme, signs))
     return picture
 
 

@@ -114,7 +114,8 @@ class Context:
     documents it is trained on and how many are held out, if any are, the branch that it is (None: the original),
     what is changed in it, in words, and the one that it is compared with; the chosen gradient path, if any, and the
     line of the chosen watch; a copy of the step for scales and for what was before an event; and the id of the chosen
-    or zoomed pane, if any.
+    or zoomed pane, if any; and, for the stage, the share of the present tensor that is shown of a forward event, and
+    whether what was made or changed last is framed.
     """
 
     fault: str | None = None
@@ -130,6 +131,8 @@ class Context:
     copy: StepCopy | None = None
     changes: str = ""
     pane: str | None = None
+    filled: float = 1.0
+    framed: bool = False
 
 
 class Frame:
@@ -221,11 +224,16 @@ class Frame:
             values, known = found.values, found.known
         return Cells(values, known, rows, self._changed[rows] & known, self.where.digits)
 
-    def final_gradient(self, rows: Rows) -> float:
-        """The largest magnitude that gradients of these scalars have at the end of the backward phase, or so far."""
+    def final_gradients(self, rows: Rows) -> npt.NDArray[np.float64]:
+        """The gradients of these scalars at the end of the backward phase; without a copy of the step, those so far."""
         copy = self.around.copy
         final = None if copy is None or self.around.live else copy.final_gradients()
-        return self.grad(rows).scale if final is None else float(np.abs(final[rows]).max(initial=0.0))
+        return self.grad(rows).values if final is None else final[rows]
+
+    def final_gradient(self, rows: Rows) -> float:
+        """The largest magnitude that gradients of these scalars have at the end of the backward phase, or so far."""
+        final = np.abs(self.final_gradients(rows))
+        return float(final[np.isfinite(final)].max(initial=0.0))
 
     def gradients_before(self) -> npt.NDArray[np.float64] | None:
         """The gradients of all rows before the present backward event began; None where they cannot be had."""
@@ -405,7 +413,18 @@ class Frame:
 
     def cells(self, reading: Reading, rows: Rows) -> Cells:
         """What was read of these scalars, as cells."""
-        return Cells(reading.values, reading.known, rows, self._changed[rows] & reading.known, self.where.digits)
+        known = reading.known if self._shown_to is None else reading.known & (rows < self._shown_to)
+        changed = self._changed[rows] & known if self.around.framed else np.zeros(rows.shape, dtype=np.bool_)
+        return Cells(reading.values, known, rows, changed, self.where.digits)
+
+    @cached_property
+    def _shown_to(self) -> int | None:
+        """The first row that is not shown yet while the present tensor fills up; None where everything is shown."""
+        rows = self.event.rows.ravel()
+        shown = int(self.around.filled * rows.size)
+        if shown >= rows.size or not self.forward or self.stepping_inside:
+            return None
+        return int(rows[shown - 1]) + 1 if shown else int(self.program.rows[self.event.first])
 
     @cached_property
     def _changed(self) -> npt.NDArray[np.bool_]:
@@ -423,6 +442,8 @@ class Frame:
 
     def value(self, row: int) -> float | None:
         """One value, None if not known."""
+        if self._shown_to is not None and row >= self._shown_to:
+            return None
         reading = self.view.data(np.array([row]))
         return float(reading.values[0]) if reading.known[0] else None
 

@@ -27,6 +27,7 @@ class DebuggerState:
         self._path: PathChoice | None = None
         self._watch = 0
         self._trail: list[Focus] = []
+        self._filled, self._framed = 1.0, False
         self.on_change = on_change
 
     @property
@@ -68,6 +69,16 @@ class DebuggerState:
     def trail(self) -> tuple[Focus, ...]:
         """Where values were followed from, the latest last."""
         return tuple(self._trail)
+
+    @property
+    def filled(self) -> float:
+        """The share of the present tensor that the stage shows; 1 unless it is filling up."""
+        return self._filled
+
+    @property
+    def framed(self) -> bool:
+        """Whether the stage frames what the last key has made or changed."""
+        return self._framed
 
     # While the run stands still.
 
@@ -111,6 +122,10 @@ class DebuggerState:
         """Take up the focus and the annotations of another session."""
         self.stand(where)
         self.annotate(annotations)
+
+    def play(self, filled: float, framed: bool) -> None:
+        """How the stage shows what the last key has made; whoever plays it has it drawn."""
+        self._filled, self._framed = filled, framed
 
     # While the run moves.
 

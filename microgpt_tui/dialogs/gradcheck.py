@@ -154,7 +154,7 @@ class GradCheckScreen(Modal[int | None]):
         box.border_title, box.border_subtitle = escape(printable(f"Gradient check: {title}")), escape(keys)
         about = printable(f"loss of {quoted(program.doc)}, step {program.step}, at the parameters before its update")
         if self._view.overridden.size:
-            body.append(f"\n\n{SET}", theme.WARNING)
+            body.append(f"\n\n{SET}", theme.STRONG)
         self.query_one("#numbers", Static).update(Text(f"{about}\n\n", theme.DIM).append_text(body))
 
     # Keys.

@@ -126,12 +126,12 @@ def heat(
         return "?".rjust(size), theme.WARNING
     share = abs(value) / scale if 0 < scale < math.inf else math.inf if value else 0.0
     level = round(min(share, 1.0) ** GAMMA * (theme.LEVELS - 1))
-    if value < 0:
+    if theme.signs_only:  # few colours make other values of shades, and other shades of what is fainter
+        style = theme.signed(value) if lit else theme.DIM
+    elif value < 0:
         style = (theme.HEAT_MINUS if lit else theme.FADED_MINUS)[level]
     else:
         style = (theme.HEAT_PLUS if lit else theme.FADED_PLUS)[level]
-    if not theme.backgrounds:
-        style = theme.signed(value)
     if not text:
         return ("!" if share > BEYOND else "").ljust(size), style
     if size >= NUMBER:
@@ -140,8 +140,8 @@ def heat(
         return "0".rjust(size), style
     tenths = min(9, int(share * 10)) if share <= BEYOND else 9
     if size == 1:
-        return "!" if share > BEYOND else (":+*#" if value > 0 else "╶-=≡")[min(tenths // 3, 3)], style
-    return ("+" if value > 0 else "-") + ("!" if share > BEYOND else f"{tenths}").ljust(size - 1), style
+        return (":+*#" if value > 0 else "╶-=≡")[min(tenths // 3, 3)], style
+    return ("+" if value > 0 else "-") + f"{tenths:<{size - 1}}", style
 
 
 def heat_row(line: Line, cells: Cells, size: int, selected: Hashable, scale: float, lit: bool = True) -> Line:
@@ -150,18 +150,21 @@ def heat_row(line: Line, cells: Cells, size: int, selected: Hashable, scale: flo
         target = int(cells.targets[i])
         text, style = heat(float(cells.values[i]), bool(cells.known[i]), scale, size, lit, cells.digits)
         if target == selected:
-            text, style = _marked(text), theme.CURSOR if theme.signs_only else theme.HERE_CELL
+            text, style = _marked(text), theme.HERE_CELL
         elif cells.fresh[i] and style is not None:
-            style += theme.FRESH
+            text, style = _framed(text), style + theme.FRESH
         line.add(text, style, target)
     return line
 
 
+def _framed(text: str) -> str:
+    """A cell between bright edges, if it has room for them and holds no digits."""
+    return text if text.strip() or len(text) < 2 else "▏" + text[1:-1] + "▕"
+
+
 def _marked(text: str) -> str:
     """A cell with the mark of what is selected, unless it holds digits."""
-    if len(text) == 1:
-        return "◆"
-    return text if text.strip() else "[" + text[1:-1] + "]"
+    return text if text.strip() else "◆" if len(text) == 1 else "[" + text[1:-1] + "]"
 
 
 def half_row(line: Line, upper: Cells, lower: Cells | None, size: int, scale: float, selected: Hashable = None,
@@ -195,14 +198,14 @@ def signed_strip(
 ) -> None:
     """Append a row of bars to lines, on one axis in their middle: up from it is positive, down negative.
 
-    Each number takes `size` characters, the last of them blank if there is a `gap` and room for one. What is beyond the
-    scale is full, with "!" at its end.
+    Each number takes `size` characters, the last of them blank if there is a `gap` and room for one. The bar of the
+    selected one, or its place on the axis, is in the colour of what is here.
     """
     body = size - 1 if gap and size > 1 else size
     half = len(lines) // 2
     for i in range(len(cells)):
         value, known, target = float(cells.values[i]), bool(cells.known[i]), int(cells.targets[i])
-        eighths, beyond = 0, known and 0 < scale < abs(value) / BEYOND
+        eighths = 0
         if known and value and not math.isnan(value):
             share = min(abs(value) / scale, 1.0) if 0 < scale < math.inf else 1.0
             eighths = max(1, round(share * half * 8))
@@ -218,21 +221,19 @@ def signed_strip(
             if k == half - 1 and known and not eighths:
                 text, style = ("?", theme.WARNING) if math.isnan(value) else ("▁", theme.FAINT)
             if target == selected:
-                style = theme.HANGING_BOXED if style.reverse else style + theme.BOXED
-            if fill and beyond and k == (0 if up else len(lines) - 1):
-                line.add("!", style + Style(reverse=True), target).add(text * (body - 1), style, target)
-            else:
-                line.add(text * body, style, target)
+                if k == half - 1 and not eighths:
+                    text = "▁"
+                style = theme.HANGING_HERE if style.reverse else theme.NEW
+            elif cells.fresh[i] and not style.reverse:
+                style += theme.RAN  # a band behind all bars that are new
+            line.add(text * body, style, target)
             if size > body:
-                line.add(" " * (size - body), style if not style.reverse and target != selected else None)
+                line.add(" " * (size - body))
 
 
 def diverging(line: Line, value: float, known: bool, scale: float, half: int, target: Hashable = None) -> Line:
-    """Append a horizontal bar that starts in the middle of 2 * `half` + 1 characters: right is positive.
-
-    What is beyond the scale is full, with "!" at its end.
-    """
-    eighths, beyond = 0, known and 0 < scale < abs(value) / BEYOND
+    """Append a horizontal bar that starts in the middle of 2 * `half` + 1 characters: right is positive."""
+    eighths = 0
     if known and value and not math.isnan(value):
         eighths = max(1, round(min(abs(value) / scale if scale > 0 else 1.0, 1.0) * half * 8))
     full, rest = divmod(eighths, 8)
@@ -242,15 +243,35 @@ def diverging(line: Line, value: float, known: bool, scale: float, half: int, ta
         line.add(" " * start, None, target)
         if rest:
             line.add("▉▊▋▌▍▎▏"[rest - 1], theme.HANGING, target)
-        line.add("!" * beyond, theme.HANGING, target).add("█" * (full - beyond), theme.MINUS, target)
+        line.add("█" * full, theme.MINUS, target)
     else:
         line.add(" " * half, None, target)
-    line.add("│", theme.FAINT, target)
-    if right and beyond:
-        line.add(right[1:], theme.PLUS, target).add("!", theme.PLUS + Style(reverse=True), target)
-    else:
-        line.add(right, theme.PLUS, target)
+    line.add("│", theme.FAINT, target).add(right, theme.PLUS, target)
     return line.add(" " * (half - len(right)), None, target)
+
+
+def half_diverging(
+    line: Line, values: Sequence[float | None], scale: float, half: int, target: Hashable = None
+) -> Line:
+    """Append two bars in one line, one in its upper and one in its lower half, as `diverging` does with one.
+
+    A bar has whole characters, one at least if it is not 0.
+    """
+    lengths: list[float] = []
+    for value in values:
+        if value is None or not value or math.isnan(value):
+            lengths.append(0)
+        else:
+            share = min(abs(value) / scale, 1.0) if 0 < scale < math.inf else 1.0
+            lengths.append(math.copysign(max(1, round(share * half)), value))
+    for x in range(-half, half + 1):
+        if x == 0:
+            line.add("│", theme.FAINT, target)
+            continue
+        reached = [length * x > 0 and abs(length) >= abs(x) for length in lengths]
+        char = "█" if all(reached) else "▀" if reached[0] else "▄" if reached[-1] else " "
+        line.add(char, theme.PLUS if x > 0 else theme.MINUS if any(reached) else None, target)
+    return line
 
 
 def heatmap(

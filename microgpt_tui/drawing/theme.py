@@ -40,7 +40,7 @@ class Colours:
 
 
 DARK = Colours(
-    dark=True, background="#14161b", panel="#20232c", border="#636a7a",
+    dark=True, background="#14161b", panel="#20232c", border="#676e7f",
     text="#d7dae0", strong="#ffffff", dim="#9aa0b0", faint="#6f7686",
     now="#ffd75f", done="#87c98f", target="#87e0a0", warning="#ff8f8f", plus="#f0a35e", minus="#5aa9f0",
     ramp_plus=("#241c18", "#ffb266"), ramp_minus=("#161e2a", "#6ebaff"),
@@ -49,9 +49,9 @@ DARK = Colours(
     ran="#2d3140", at_work="#57502a", boxed="#4a4f5e", code="monokai",
 )  # fmt: skip
 LIGHT = Colours(
-    dark=False, background="#fbfbf8", panel="#e9e9e4", border="#8a8f99",
+    dark=False, background="#fbfbf8", panel="#e9e9e4", border="#7f848e",
     text="#2b2f36", strong="#000000", dim="#565c67", faint="#7d838d",
-    now="#6b5500", done="#1a6b2e", target="#0f6b35", warning="#b3161f", plus="#b24100", minus="#0b56b3",
+    now="#6b5500", done="#1a6b2e", target="#00703f", warning="#b01040", plus="#b54200", minus="#0b56b3",
     ramp_plus=("#fbf0e6", "#a84a00"), ramp_minus=("#e9f1fb", "#0b56b3"),
     phases=("#1a6b2e", "#6d28a8", "#006b75"),
     marker="#ffd000",
@@ -59,8 +59,8 @@ LIGHT = Colours(
 )  # fmt: skip
 CONTRAST = Colours(
     dark=True, background="#000000", panel="#1c1c1c", border="#8c8c8c",
-    text="#f0f0f0", strong="#ffffff", dim="#d0d0d0", faint="#a0a0a0",
-    now="#ffff00", done="#5cff7a", target="#5cff7a", warning="#ff6b6b", plus="#ffb000", minus="#4dc3ff",
+    text="#ffffff", strong="#ffffff", dim="#d6d6d6", faint="#a0a0a0",
+    now="#ffff00", done="#5cff7a", target="#a8ff9e", warning="#ff6b6b", plus="#ffb000", minus="#4dc3ff",
     ramp_plus=("#1a1000", "#ffc44d"), ramp_minus=("#00131f", "#7fd6ff"),
     phases=("#5cff7a", "#e0a3ff", "#5cf2e6"),
     marker="#ffff00",
@@ -73,9 +73,8 @@ def textual_themes() -> list[Theme]:
     """The same themes for Textual's own widgets and for style sheets."""
     return [
         Theme(
-            name=name, dark=c.dark, primary=c.now, secondary=c.minus, warning=c.warning, error=c.warning,
-            success=c.done, accent=c.now, foreground=c.text, background=c.background, surface=c.background,
-            panel=c.panel,
+            name=name, dark=c.dark, primary=c.now, secondary=c.minus, warning=c.now, error=c.warning, success=c.done,
+            accent=c.now, foreground=c.text, background=c.background, surface=c.background, panel=c.panel,
             variables={"border": c.border, "border-blurred": c.border, "footer-key-foreground": c.strong},
         )
         for name, c in THEMES.items()
@@ -97,12 +96,12 @@ def _ramp(ends: tuple[str, str], colours: Colours, strength: float = 1.0) -> lis
     Less `strength` brings all of them nearer to the theme's background.
     """
     backs = (_between(*ends, level / (LEVELS - 1)) for level in range(LEVELS))
-    return [_on(_between(colours.background, back, strength), colours) for back in backs]
+    return [_on(_between(colours.background, back, strength)) for back in backs]
 
 
-def _on(back: str, colours: Colours) -> Style:
-    """A background with whichever of two text colours can be read better on it."""
-    texts = (colours.strong, colours.background)
+def _on(back: str) -> Style:
+    """A background with black or white text, whichever can be read better on it."""
+    texts = ("#000000", "#ffffff")
     return Style(color=max(texts, key=lambda text: contrast(text, back)), bgcolor=back)
 
 
@@ -118,7 +117,7 @@ def _luminance(colour: str) -> float:
 
 
 TEXT = STRONG = DIM = FAINT = NOW = NEW = DONE = TARGET = WARNING = PLUS = MINUS = Style()
-HANGING = HANGING_BOXED = BOXED = FRESH = CURSOR = HERE_CELL = RAN = AT_WORK = Style()
+HANGING = HANGING_BOXED = HANGING_HERE = BOXED = FRESH = CURSOR = HERE_CELL = RAN = AT_WORK = Style()
 PHASES: dict[str, Style] = {}
 PHASE_TEXT: dict[str, Style] = {}
 LEVELS = 16  # shades of each sign
@@ -129,7 +128,6 @@ FADED_PLUS: list[Style] = []
 FADED_MINUS: list[Style] = []
 CODE = BACKGROUND = ""
 signs_only = False  # whether cells have to tell their sign and size by characters: there are too few colours for it
-backgrounds = True  # whether the shades of cells can be told apart
 
 
 def nearest(theme: Theme) -> str:
@@ -137,12 +135,9 @@ def nearest(theme: Theme) -> str:
     return theme.name if theme.name in THEMES else "microgpt-dark" if theme.dark else "microgpt-light"
 
 
-def few_colours(signs: bool, backgrounds: bool = True) -> None:
-    """Say whether cells tell sign and size by characters, as they do without colours, and with sixteen of them.
-
-    Without colours `backgrounds` are shades of grey, which say how large a number is; with sixteen they say nothing.
-    """
-    globals().update(signs_only=signs, backgrounds=backgrounds or not signs)
+def few_colours(signs: bool) -> None:
+    """Say whether cells tell sign and size by characters: without colours, and with sixteen of them."""
+    globals()["signs_only"] = signs
 
 
 def use(theme: str) -> None:
@@ -162,6 +157,7 @@ def use(theme: str) -> None:
         PLUS=Style(color=c.plus),
         MINUS=Style(color=c.minus),
         HANGING=Style(color=c.minus, reverse=True),  # a negative bar: drawn from the top
+        HANGING_HERE=Style(color=c.now, bold=True, reverse=True),
         HANGING_BOXED=Style(color=c.strong, reverse=True),
         BOXED=Style(bgcolor=c.boxed),
         FRESH=Style(underline=True),  # a cell that the last step has made or changed

@@ -20,14 +20,19 @@ S = TypeVar("S", bound=Screen[Any])
 
 
 async def screenshots(
-    make: Callable[[], S], pages: Callable[[S], AsyncIterator[str]], size: tuple[int, int], theme_name: str
+    make: Callable[[], S],
+    pages: Callable[[S], AsyncIterator[str]],
+    size: tuple[int, int],
+    theme_name: str,
+    signs: bool = False,
 ) -> list[Screenshot]:
     """Screenshots of the pages of a screen.
 
     `make` makes the screen, in the app; `pages` changes it and yields the title of each page. `size` is columns and
-    lines, `theme_name` a name of `theme.THEMES`. Notifications, which depend on the clock, are not shown.
+    lines, `theme_name` a name of `theme.THEMES`. `signs` lets cells tell sign and size by characters, for text
+    without colours. Notifications, which depend on the clock, are not shown.
     """
-    app = ThemedApp(theme_name)
+    app = ThemedApp(theme_name, signs)
     # Textual means `run_test` for tests; unlike `run_async` with a pilot, it ends when it is cancelled, as by ctrl+c.
     async with app.run_test(size=size) as pilot:
         screen = make()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import bar
-from microgpt_tui.drawing.numbers import small_percent
 from microgpt_tui.drawing.picture import Line, Picture, measured
 from microgpt_tui.inference.state import InferenceState
 
@@ -25,11 +24,11 @@ def draw_beam(state: InferenceState, width: int, _height: int) -> Picture:
     room = max(4, min(20, width - 40))
     top = max((each.prob for each in state.beam), default=0.0)
     for each in state.beam:
-        line = picture.line().fit(small_percent(each.prob), 11, theme.TEXT)
+        line = picture.line().fit(f"{100 * each.prob:.4f} %", 10, theme.TEXT)
         line.fit(bar(each.prob, top, room), room, theme.PLUS).add(" ")
         _name(line, state, each.text + ("" if each.ended else "…"), width - line.width)
     total = sum(each.prob for each in state.beam)
-    picture.line().most(f"{small_percent(total)} of all there could be; … the context is full", width, theme.DIM)
+    picture.line().most(f"{100 * total:.3f} % of all there could be; … the context is full", width, theme.DIM)
     return picture
 
 
@@ -49,7 +48,7 @@ def draw_names(state: InferenceState, width: int, _height: int) -> Picture:
         titles.to(i * size).fit(title, room, theme.STRONG)
         known = sum(name in state.docs for name in names)
         count = f"■ {known} of {len(names)}" if names else "training ..."
-        counts.to(i * size).fit(count, room, theme.TEXT if names else theme.DIM)
+        counts.to(i * size).fit(count, room, theme.DONE if names else theme.DIM)
     for row in range(max(len(names) for _, names in columns)):
         line = picture.line()
         for i, ((_, names), room) in enumerate(zip(columns, rooms, strict=True)):
@@ -68,6 +67,6 @@ def _name(line: Line, state: InferenceState, name: str, room: int) -> None:
     """A document, and whether it stands in the training data: in a word if there is room, by a mark in any case."""
     known = name in state.docs
     mark = f" {KNOWN}" if measured(name)[1] + len(KNOWN) + 1 <= room else "■"
-    line.most(name or "(empty)", room - len(mark) * known, theme.DIM if known else theme.TEXT)
+    line.most(name or "(empty)", room - len(mark) * known, theme.DONE if known else theme.TEXT)
     if known:
-        line.add(mark, theme.DIM)
+        line.add(mark, theme.DONE)

@@ -20,8 +20,8 @@ from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.inference.state import COLDEST, HOTTEST, NOTCH, InferenceState, Position, Temperature
 from microgpt_tui.panes.attention import share_cell
 
-NARROWEST, ROOMY = 16, 48  # cells of a column of bars; from ROOMY on, both bars and the logit have their own
-SHARE, LOGIT = 7, 8  # cells of a number
+NARROWEST, ROOMY = 15, 48  # cells of a column of bars; from ROOMY on, both bars and the logit have their own
+SHARE, LOGIT = 8, 8  # cells of a number
 BEFORE = "╎"  # how long the bar is before the temperature
 CACHED = 4  # lines of keys and values that are not given up for heads
 
@@ -29,9 +29,9 @@ CACHED = 4  # lines of keys and values that are not given up for heads
 def place(state: InferenceState, width: int, _height: int) -> Picture:
     """One line: the training step whose parameters are used, and which sequence of random numbers."""
     picture = Picture()
-    line = picture.line().add(" INFERENCE ", theme.CURSOR).add(f" parameters of step {state.step:,}", theme.TEXT)
+    line = picture.line().add(" INFERENCE ", theme.NOW).add(f" parameters of step {state.step:,}", theme.TEXT)
     if state.branch is not None:
-        line.most(f" in {state.branch}", width - line.width, theme.WARNING)
+        line.most(f" in {state.branch}", width - line.width, theme.STRONG)
     numbers = "the run's own numbers" if state.sequence == 0 else f"random sequence {state.sequence}"
     line.most(f"  ·  name {state.walk.index + 1} of {numbers}", width - line.width, theme.DIM)
     if state.pending:
@@ -100,7 +100,7 @@ def keys(state: InferenceState, width: int, _height: int) -> Picture:
 
 
 def share_text(value: float) -> str:
-    """A share of 1 in at most seven characters; a very small one is told from none."""
+    """A share of 1 in at most seven characters, such as 18.1 %."""
     return percent(value) if value >= 0.0005 or value == 0 else "<0.1 %"
 
 
@@ -151,7 +151,7 @@ def _token(line: Line, state: InferenceState, token_id: int, label: int, size: i
         half = (size - label - LOGIT) // 2
         line.fit(brief(float(here.logits[token_id]), LOGIT - 1), LOGIT - 1, theme.DIM, right=True).add(" ")
         begun = line.width
-        line.fit(_figure(share_text(plain)), SHARE, theme.DIM).add(bar(plain, scale, half - SHARE - 1), theme.DIM)
+        line.fit(share_text(plain), SHARE, theme.DIM).add(bar(plain, scale, half - SHARE - 1), theme.DIM)
         line.to(begun + half)
         line.fit(_weight_text(here.probs[token_id], weight), SHARE, style)
         line.add(bar(weight, scale, end - line.width), theme.TARGET if chosen else theme.PLUS)
@@ -161,12 +161,7 @@ def _token(line: Line, state: InferenceState, token_id: int, label: int, size: i
 
 
 def _weight_text(prob: float, weight: float) -> str:
-    return _figure("out" if prob and not weight else share_text(weight))
-
-
-def _figure(text: str) -> str:
-    """To the right of its column, but for a space before the bar."""
-    return text.rjust(SHARE - 1)
+    return "out" if prob and not weight else share_text(weight)
 
 
 def _both(line: Line, shares: tuple[float, float], scale: float, room: int, style: Style) -> None:
@@ -174,9 +169,7 @@ def _both(line: Line, shares: tuple[float, float], scale: float, room: int, styl
     after = bar(shares[0], scale, room)
     tick = min(room - 1, round(shares[1] / scale * room))
     if tick < len(after):
-        mark = Style(color=theme.BACKGROUND, bgcolor=style.color and style.color.name)  # no hole in the bar
-        line.add(after[:tick], style)
-        line.add(BEFORE, theme.STRONG if after[tick] != "█" else mark).add(after[tick + 1 :], style)
+        line.add(after[:tick], style).add(BEFORE, theme.STRONG).add(after[tick + 1 :], style)
     else:
         line.add(after, style).add(" " * (tick - len(after))).add(BEFORE, theme.DIM)
 

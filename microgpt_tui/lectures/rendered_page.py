@@ -91,7 +91,7 @@ def page_lines(page: RenderedPage, width: int) -> list[Text]:
     """The text of a page, line by line, each at most `width` cells. The title and the figure are not in it."""
     blocks = [prose(page.body, width), _question(page, width)]
     if page.done and page.then:
-        blocks.append([Text.assemble(("▸ " if i == 0 else "  ", theme.NEW), line)
+        blocks.append([Text.assemble(("▸ " if i == 0 else "  ", theme.STRONG), line)
                        for i, line in enumerate(prose(page.then, width - 2))])  # fmt: skip
     lines: list[Text] = []
     for block in blocks:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from rich.cells import cell_len
 
 from engine.autograd.tape import Rows
 from engine.timeline.events import Event, Phase
@@ -17,8 +18,10 @@ from microgpt_tui.operations.canvas import Board, Legend
 
 SHARE = 7  # characters of a share in percent
 LEAST_BAR, MOST_BAR = 5, 24
+NARROW = 54  # characters of a picture below which its arithmetic goes without words
 MOST_TERMS = 4  # products that are written out
 SCORES, SHARES, MIX = "scores", "softmax", "weighted_sum"
+KINDS = frozenset((SCORES, SHARES, MIX))  # the operations of a head that are drawn here
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +56,7 @@ def head_of(frame: Frame) -> Head | None:
         for e in frame.program.stretches(Phase.FORWARD)
         if (e.pos, e.layer, e.head) == (event.pos, event.layer, event.head)
     }
-    if not {SCORES, SHARES, MIX} <= own.keys() or event.kind not in own:
+    if not own.keys() >= KINDS or event.kind not in own:
         return None
     scores, shares, mix = own[SCORES], own[SHARES], own[MIX]
     if not np.array_equal(shares.operands["logits"].ravel(), scores.rows.ravel()):
@@ -95,13 +98,16 @@ class _Picture:
         self.key = self._key()
         frame, n_pos = self.frame, len(head.keys)
         self.labels = [f"{t} {frame.token(t)}" for t in range(n_pos)]
-        self.margin = max(8, *(len(label) + 2 for label in self.labels))
+        self.asker = "query" if board.width >= NARROW else "q"
+        queries = [cell_len(f"∂{self.asker} {frame.token(t)} ") for t in range(frame.program.n)]
+        self.margin = max(*queries, *(cell_len(label) + 2 for label in self.labels))
         fixed = self.margin + 1 + NUMBER + 1 + SHARE + 1 + LEAST_BAR + 3
         self.size = max(1, min(4, (board.width - fixed) // (2 * self.dims)))
         shown = max(1, (board.width - fixed) // (2 * self.size))
-        self.columns = slice(*window(self.dims, shown, self._dim()))
+        page = self._dim() // shown * shown  # so that columns move rarely
+        self.columns = slice(max(0, min(page, self.dims - shown)), min(page + shown, self.dims))
         wide = (self.columns.stop - self.columns.start) * self.size
-        self.bar = max(LEAST_BAR, min(MOST_BAR, board.width - fixed + LEAST_BAR - 2 * wide))
+        self.bar = max(1, min(MOST_BAR, board.width - fixed + LEAST_BAR - 2 * wide))
         self.wide = wide
 
     def _key(self) -> int:
@@ -141,10 +147,11 @@ class _Picture:
         frame, board = self.frame, self.board
         sign = "∂" if frame.backward else ""
         pos = self.head.scores.pos or 0
-        line = board.picture.line().add(f"{sign}query ", theme.STRONG).add(frame.token(pos), theme.NEW)
+        line = board.picture.line().add(f"{sign}{self.asker} ", theme.STRONG).add(frame.token(pos), theme.NEW)
         self._tiles(line.to(self.margin), self.head.query)
         asks = "gets its share of every key's push" if frame.backward else "asks: whose key points my way?"
-        line.most(f"  {asks}", board.width - line.width, theme.DIM)
+        if line.width + 2 + len(asks) <= board.width:
+            line.add(f"  {asks}", theme.DIM)
         line = board.picture.line()
         titles = (
             ("key", 0, self.kind == SCORES), (f"{sign}k", self.margin, False),
@@ -168,12 +175,12 @@ class _Picture:
         """A line a key."""
         frame, board, head = self.frame, self.board, self.head
         below = 3 + (MOST_TERMS if self.kind != SHARES else 2)
-        room = max(1, board.room - below)
+        room = max(1, board.room - below, min(self.n, board.room - 4))
+        room -= self.n > room > 1  # a line says which keys are drawn
         spread = 2 * self.n + 1 <= room
         first, last = window(self.n, room, self.key)
         scores, shares = frame.shown(head.scores.rows), frame.shown(head.shares.rows)
-        total = frame.value(head.total)
-        full = frame.scale(head.shares.rows, True) if frame.backward else 1 / total if total else 1.0
+        full = frame.final_gradient(head.shares.rows) if frame.backward else self._largest_share()
         for t in range(first, last):
             here = t == self.key
             line = board.picture.line().fit(self.labels[t], self.margin - 2, theme.NEW if here else theme.TEXT)
@@ -202,6 +209,11 @@ class _Picture:
             line = board.picture.line().fit(f"{pos} {frame.token(pos)}", self.margin, theme.FAINT)
             line.add("the future has no key yet", theme.DIM)
 
+    def _largest_share(self) -> float:
+        """What fills a bar: the share of the largest score."""
+        total = self.frame.value(self.head.total)
+        return 1 / total if total else 1.0
+
     def _figure(self, line: Line, value: float, known: bool, target: int) -> None:
         style = theme.signed(value) if known else theme.FAINT
         text = number(value if known else None)
@@ -229,16 +241,25 @@ class _Picture:
         else:
             self._mixed()
 
+    def _how(self, what: str, more: str = "") -> None:
+        """The title of the arithmetic."""
+        text = f"How {what} came about{more}"
+        fits = cell_len(text) <= self.board.width
+        self.board.say((text if fits else what, theme.TEXT))
+
     def _score(self) -> None:
         frame, board, t = self.frame, self.board, self.key
         out = int(self.head.scores.rows[t])
-        board.say((f"How the score of key {self.labels[t]} came about", theme.TEXT))
+        self._how(f"the score of key {self.labels[t]}")
         plain_sum = frame.explain.children(out)[0]
         terms = frame.explain.terms(plain_sum)
         pairs = [(int(self.head.query[j]), int(self.head.keys[t, j])) for j in range(self.dims)]
         products = [(a, b, row) for (a, b), row in zip(pairs, terms, strict=False)]
         self._products([("q", a, b, row) for a, b, row in products])
         done = frame.value(plain_sum)
+        if done is None:
+            board.say(f"  Σ q·k / √{self.dims}: not yet")
+            return
         line = board.picture.line().add("  Σ q·k ", theme.DIM).add(number(done), theme.STRONG, plain_sum)
         line.add(f" / √{self.dims} = ", theme.DIM).add(number(frame.value(out)), theme.NEW, out)
 
@@ -251,7 +272,8 @@ class _Picture:
         for _, a, b, row in (p for p in made if p in chosen):
             name = f"{frame.explain.name(a)} · {frame.explain.name(b)}"
             line = board.picture.line().add("  ")
-            line.fit(name, min(24, board.width - 31), theme.DIM)
+            if board.width >= NARROW:
+                line.fit(name, min(24, board.width - 31), theme.DIM)
             line.add(f"  {number(frame.value(a))} · {number(frame.value(b))} = ", theme.TEXT)
             product = frame.value(row) or 0.0
             line.add(number(product), theme.signed(product), row)
@@ -262,20 +284,30 @@ class _Picture:
         frame, board, t, head = self.frame, self.board, self.key, self.head
         exp, share = int(head.exps[t]), int(head.shares.rows[t])
         shifted = frame.explain.children(exp)[0]
-        board.say((f"How the share of key {self.labels[t]} came about", theme.TEXT))
+        self._how(f"the share of key {self.labels[t]}")
         score, less = frame.value(int(head.scores.rows[t])), frame.value(shifted)
         largest = None if score is None or less is None else _largest(frame, head)
+        if board.width < NARROW:
+            line = board.picture.line().add(f"  exp({number(score)} − {number(largest)}) = ", theme.DIM)
+            line.add(plain(frame.value(exp)), theme.STRONG, exp)
+            line = board.picture.line("  ").add(plain(frame.value(exp)), theme.STRONG, exp)
+            line.add(f" / {plain(frame.value(head.total))}", theme.TEXT, head.total).add(" = ", theme.DIM)
+            line.add(percent(frame.value(share)), theme.NEW, share)
+            return
         line = board.picture.line().add(f"  score {number(score)} − max {number(largest)} = ", theme.DIM)
-        line.add(number(less), theme.TEXT, shifted).add("   exp → ", theme.DIM)
-        line.add(plain(frame.value(exp)), theme.STRONG, exp)
+        line.add(number(less), theme.TEXT, shifted)
+        line.add("   exp → " if line.width + 16 <= board.width else " exp ", theme.DIM)
+        line.most(plain(frame.value(exp)), board.width - line.width, theme.STRONG, exp)
         line = board.picture.line().add("  ").add(plain(frame.value(exp)), theme.STRONG, exp)
         line.add(f" / {plain(frame.value(head.total))}", theme.TEXT, head.total)
-        line.add(f" (sum of the {self.n} exps) = ", theme.DIM).add(percent(frame.value(share)), theme.NEW, share)
+        words = f" (sum of the {self.n} exps) = "
+        line.add(words if line.width + len(words) + SHARE <= board.width else " = ", theme.DIM)
+        line.add(percent(frame.value(share)), theme.NEW, share)
 
     def _mixed(self) -> None:
         frame, board, j = self.frame, self.board, self._dim()
         out = int(self.head.mix.rows[j])
-        board.say((f"How {frame.explain.name(out)} came about: share · value", theme.TEXT))
+        self._how(frame.explain.name(out), ": share · value")
         terms = frame.explain.terms(out)
         pairs = [(int(self.head.shares.rows[t]), int(self.head.values[t, j])) for t in range(self.n)]
         self._products([("w", a, b, row) for (a, b), row in zip(pairs, terms, strict=False)])
@@ -287,10 +319,10 @@ class _Picture:
         frame, board, event = self.frame, self.board, self.head.shares
         count = frame.config.n_head
         width = min(12, (board.width - self.margin) // count)
-        if frame.backward or count < 2 or board.room < self.n + 3 or width < 5:
+        if count < 2 or board.room < self.n + 3 or width < 5:
             return
         board.picture.line()
-        line = board.picture.line().fit("Heads", self.margin, theme.TEXT)
+        line = board.picture.line().fit("Shares" if frame.backward else "Heads", self.margin, theme.TEXT)
         for h in range(count):
             name = f"head {h}" if width > 7 else f"h{h}"
             line.fit(name, width, theme.NEW if h == event.head else theme.DIM)

@@ -1,4 +1,4 @@
-"""`Board`: what every drawing of an operation is made with: labelled strips, tables, sums, and where to look."""
+"""`Board`: what every drawing of an operation is made with: strips of bars, tables, sums, and where to look."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 from rich.cells import cell_len
 from rich.style import Style
 
@@ -14,22 +13,24 @@ from engine.autograd.tape import Rows
 from engine.timeline.events import Event
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
-from microgpt_tui.drawing.cells import Cells, bar, signed_strip, size_for, strip, window
+from microgpt_tui.drawing.cells import Cells, bar, signed_strip, window
 from microgpt_tui.drawing.numbers import number
 from microgpt_tui.drawing.picture import Line, Picture
 
-LABEL = 13  # cells for the label on the left
 FIGURE = 9  # cells for a number
-ROOMY = 50  # cells from which on words are spelt out
-NEW_MARK = " ◂ new"
+MOST_TERMS = 4  # of a gradient, before the last one
 
 
 @dataclass(frozen=True, slots=True)
 class Legend:
-    """How to read the colours of a picture: the magnitude of a full one, and what else its signs mean, in few words."""
+    """How to read the colours of a picture: the magnitude of a full one, and what else its signs mean, in few words.
+
+    `bar` says what a full bar is, in a picture of bars that have no sign.
+    """
 
     scale: float
     notes: tuple[str, ...] = ()
+    bar: str = ""
 
 
 @dataclass(eq=False)
@@ -52,17 +53,9 @@ class Board:
         """Lines that are left."""
         return self.height - self.picture.height
 
-    def made_now(self, rows: Rows) -> bool:
-        """Whether these are what the present event makes."""
-        return rows is self.operation.rows and not self.frame.backward
-
     def style(self, row: int, otherwise: Style) -> Style:
         """How a scalar's number is drawn: under the cursor, or as it would be otherwise."""
         return theme.CURSOR if row == self.frame.selected else otherwise
-
-    def label(self, text: str, style: Style | None = None) -> Line:
-        """A new line with its label."""
-        return self.picture.line().fit(text, LABEL - 1, style or theme.TEXT).add(" ")
 
     def say(self, *parts: str | tuple[str, Style]) -> Line:
         """A new line of words."""
@@ -72,57 +65,18 @@ class Board:
             line.most(text, self.width - line.width, style)
         return line
 
+    def more(self, *parts: str | tuple[str, Style]) -> None:
+        """Words at the end of the last line, if all of them fit."""
+        line = self.picture.lines[-1]
+        pairs = [(part, theme.DIM) if isinstance(part, str) else part for part in parts]
+        if line.width + sum(cell_len(text) for text, _ in pairs) <= self.width:
+            for text, style in pairs:
+                line.add(text, style)
+
     def note(self, text: str, style: Style | None = None) -> None:
         """A remark, over as many lines as it needs and as there are."""
         for line in textwrap.wrap(text, self.width)[: max(self.room, 1)]:
             self.picture.line(line, style or theme.DIM)
-
-    def strip(self, label: str, cells: Cells, style: Style | None = None, note: str = "", heads: int = 0) -> None:
-        """A labelled row of cells, wrapped if it is too long; `heads` cuts it into that many parts."""
-        room = max(8, self.width - LABEL - min(len(note), 10))
-        n = len(cells)
-        gaps = [n // heads * h for h in range(1, heads)] if heads > 1 else []
-        lines = -(-(n + len(gaps)) // room)
-        per = -(-n // lines)
-        size = size_for(per, room - len(gaps))
-        for first in range(0, n, per):
-            line = self.label(label if first == 0 else "", style)
-            part = cells[first : first + per]
-            inner = [g - first for g in gaps if first < g < first + per]
-            if np.any(part.targets == self.frame.selected):
-                self.picture.focus = self.picture.height - 1
-            strip(line, part, size, self.frame.selected, cells.scale, inner)
-            if first == 0 and note:
-                line.fit(note, max(0, self.width - line.width), theme.NEW if note == NEW_MARK else theme.DIM)
-
-    def vector(self, label: str, rows: Rows, heads: int = 0) -> None:
-        """A vector: its values, and in the backward phase its gradient so far below them."""
-        if self.picture.height and self.height >= 18:
-            self.picture.line()
-        new = self.made_now(rows)
-        style = theme.NEW if new else theme.TEXT
-        self.strip(
-            label,
-            self.frame.data(rows),
-            style if not self.frame.backward else theme.DIM,
-            NEW_MARK if new else "",
-            heads,
-        )
-        if self.frame.backward:
-            here = rows is self.frame.operation.rows
-            self.strip(
-                f"∂{label.lstrip('+= ')}",
-                self.frame.grad(rows),
-                theme.NEW if here else theme.TEXT,
-                self.state(rows),
-                heads,
-            )
-
-    def state(self, rows: Rows) -> str:
-        """How far the gradient of a tensor is."""
-        if self.frame.view.complete(rows).all():
-            return " whole"
-        return " partly" if self.frame.view.arrived(rows).any() else " not yet"
 
     def signed_strip(
         self, words: tuple[str, str], rows: Rows, margin: int, size: int, notes: tuple[str, str] = ("", ""),
@@ -142,16 +96,6 @@ class Board:
             if note:
                 line.add(" ").most(note, self.width - line.width, theme.DIM)
 
-    def scale_note(self, cells: Cells) -> None:
-        """What a full cell means."""
-        self.say(
-            f"a full cell is {number(cells.scale).lstrip('+')}; standing ",
-            ("▆", theme.PLUS),
-            " +, hanging ",
-            ("▀", theme.MINUS),
-            " −",
-        )
-
     def table(
         self, columns: Sequence[tuple[str, Cells]], names: Sequence[str], index: int, room: int, bars: bool = False
     ) -> None:
@@ -166,6 +110,7 @@ class Board:
         header = self.picture.line().fit("", widest)
         for (title, _), size in zip(columns, titles, strict=True):
             header.fit(title, size, theme.DIM, right=True)
+        room -= len(names) > room - 1  # a line says which of them are shown
         first, last = window(len(names), max(1, room - 1), index)
         left = self.width - widest - sum(titles) - 2
         for i in range(first, last):
@@ -191,17 +136,21 @@ class Board:
         style = self.style(target, theme.signed(value) if known else theme.FAINT)
         line.fit("", 1).fit(number(value if known else None), size - 1, style, target, right=True)
 
-    def made_last(self) -> None:
-        """Inside an event of the forward phase: the scalar that was just made, with its formula in numbers."""
-        frame, row = self.frame, self.frame.view.last_row
+    def equation(self, row: int, name: str = "") -> None:
+        """A scalar's formula in numbers, and what it comes to, after its name if there is room for one."""
+        frame = self.frame
         pieces = frame.explain.formula(row)
+        if len(frame.explain.terms(row)) > 1:  # of a running sum, what the last tick did
+            before, term = frame.explain.children(row)
+            pieces = [before, " + ", term]
         parts = [p if isinstance(p, str) else number(frame.value(p)) for p in pieces]
-        name, value = frame.explain.name(row), number(frame.value(row))
-        room = self.width - len(name) - len(value) - 8
-        line = self.picture.line("▸ ", theme.NEW).most(name, self.width - 5 - len(value), theme.NEW, row)
+        value = number(frame.value(row))
+        name = name if cell_len(name) + len(value) + 16 <= self.width else ""
+        room = self.width - len(value) - 6 - cell_len(name)
+        line = self.picture.line().add(f"{name} " if name else "", theme.NEW, row).add("= ", theme.DIM)
         if room > 5:
-            line.add(" = ", theme.DIM).add(_whole_terms("".join(parts), room), theme.TEXT)
-        line.add(" = ", theme.DIM).add(value, theme.STRONG, row)
+            line.add(_whole_terms("".join(parts), room), theme.TEXT).add(" = ", theme.DIM)
+        line.add(value, self.style(row, theme.STRONG), row)
 
     def latest(self) -> None:
         """In the backward phase: the last `+=`, with its numbers."""
@@ -216,15 +165,14 @@ class Board:
             self.say((words, theme.TEXT))
             return
         term = terms[-1]
-        self.say(
-            (f"∂{name} ", theme.NEW),
-            (number(term.before), theme.TEXT), " → ", (number(term.after), theme.STRONG),
-            f"   term {len(terms)} of {frame.explain.planned(frame.selected)}",
-        )  # fmt: skip
-        self.say(
-            "  += ", (f"{number(term.local)} · {number(term.grad)}", theme.TEXT),
-            " via ", (frame.explain.name(term.user), theme.TEXT),
-        )  # fmt: skip
+        line = self.picture.line().most(f"∂{name} ", self.width - 2 * FIGURE - 3, theme.NEW)
+        line.add(number(term.before), theme.TEXT).add(" → ", theme.DIM).add(number(term.after), theme.STRONG)
+        self.more(f"   term {len(terms)} of {frame.explain.planned(frame.selected)}")
+        self.picture.line("  += ", theme.DIM).add(f"{number(term.local)} · {number(term.grad)}", theme.TEXT)
+        self.more(" via ", (frame.explain.name(term.user), theme.TEXT))
+        for term in terms[-2::-1][: min(MOST_TERMS, self.room - 2)] if self.room > 3 else ():
+            self.picture.line(f"  before: += {number(term.local)} · {number(term.grad)}", theme.DIM)
+            self.more(" via ", frame.explain.name(term.user))
 
 
 def _whole_terms(formula: str, room: int) -> str:
@@ -247,3 +195,8 @@ def names_width(names: Sequence[str]) -> int:
 def element_labels(n: int) -> list[str]:
     """Element names 0, 1, 2, ..."""
     return [str(i) for i in range(n)]
+
+
+def fitting(width: int, *texts: str) -> str:
+    """The first of some texts that fits into `width` characters; nothing if none does."""
+    return next((text for text in texts if cell_len(text) <= width), "")

@@ -12,11 +12,11 @@ from engine.autograd.tape import Rows
 from engine.timeline.events import Event
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
-from microgpt_tui.drawing.cells import NUMBER, Cells, diverging, half_row, heat_row, window
-from microgpt_tui.drawing.numbers import exponent, number, plain, scaled
+from microgpt_tui.drawing.cells import NUMBER, Cells, diverging, half_diverging, half_row, heat_row, window
+from microgpt_tui.drawing.numbers import number, plain
 from microgpt_tui.drawing.picture import Line
-from microgpt_tui.operations.canvas import Board, Legend
-from microgpt_tui.operations.row_labels import linear_rows, over_tokens
+from microgpt_tui.operations.canvas import Board, Legend, fitting
+from microgpt_tui.operations.row_labels import both_labels, heads_of_columns, linear_rows, over_tokens
 
 LEAST_BAR, MOST_BAR = 2, 12  # characters on either side of a bar's middle
 
@@ -39,11 +39,14 @@ class _Plan:
     size: int  # characters a weight
     half: int  # characters on either side of the outputs' bars
     tall: int  # lines a row of weights; 0: two rows a line
+    gaps: bool  # whether a blank line stands between the rows of two heads
     first: int  # rows of weights that are drawn, up to `last`
     last: int
     left: int  # columns that are drawn, up to `right`
     right: int
     sums: bool  # whether the running sum has lines of its own
+    brief: bool  # whether the sum stands beside its products, not in a line of its own
+    heads: bool  # whether a line names the heads that the input comes from
 
     @property
     def columns(self) -> slice:
@@ -64,6 +67,8 @@ def _forward(board: Board) -> None:
     plan = _plan(board, labels, w, i, frame)
     source = frame.program.event_of(int(x[0]))
     size = "" if source is None else source.name
+    if plan.heads:
+        _heads(board, plan, x)
     board.signed_strip(("x", ""), x[plan.columns], plan.margin, plan.size, (size, _columns(plan, w)))
     _matrix(board, plan, labels, i)
     terms = _terms(frame, out, i)
@@ -71,16 +76,16 @@ def _forward(board: Board) -> None:
         products = np.array(terms, dtype=np.int32)
         full = max(frame.data(products).scale, frame.data(products + 1).scale)
         figure = number(frame.value(int(out[i])))
-        words = ("w·x", f"row {labels[i][1]}")
-        board.signed_strip(
-            words, products[plan.columns], plan.margin, plan.size, ("one product", "a column"), scale=full
-        )
+        words = ("w·x", fitting(plan.margin - 1, f"row {labels[i][1]}", labels[i][1]))
+        notes = (f"Σ = {figure}", "") if plan.brief else ("one product", "a column")
+        board.signed_strip(words, products[plan.columns], plan.margin, plan.size, notes, scale=full)
         if plan.sums:  # a running sum is made right after the term that it adds
             sums = (products + 1)[plan.columns]
             board.signed_strip(("Σ", "so far"), sums, plan.margin, plan.size, ("", f"= {figure}"), scale=full)
     if board.room > 3:
         board.picture.line()
-    _sum(board, w, x, i, terms)
+    if not plan.brief:
+        _sum(board, w, x, i, terms)
 
 
 def _backward(board: Board) -> None:
@@ -96,34 +101,34 @@ def _backward(board: Board) -> None:
     margin_most = board.width - size * min(w.shape[1], rest // size)
     half = max(LEAST_BAR, min(MOST_BAR, (margin_most - name - NUMBER - 3) // 2))
     margin = name + NUMBER + 2 * half + 3
-    columns = slice(*window(w.shape[1], max(1, (board.width - margin) // size), _column_at_work(frame, w)))
+    left, right = window(w.shape[1], max(1, (board.width - margin) // size), _column_at_work(frame, w))
+    columns = slice(left, right)
     roomy = board.height >= 22
     room = board.height - (13 if roomy else 6)
     order, more = _rows_shown(frame, out, w, target, max(1, room))
     chosen = row_at_work(frame, w, out) if _is_chosen(frame, w, out) else order[0]
     source = frame.name_of(int(x[0])) or "x"
-    power = exponent(frame.scale(out, True, event.name))
-    gradient = f"∂{event.name}" + (f" ×1e{power}" if power else "")
+    gradient = f"∂{event.name}"
     if roomy:
         line = board.picture.line().add("arrives ▼", theme.PHASE_TEXT["backward"])
-        line.to(margin).most(f"1  each weight gets {gradient} · x", board.width - margin, theme.TEXT)
+        texts = (f"1  each weight gets {gradient} · x", "1  each weight gets ∂ · x", "1  ∂w = ∂ · x")
+        line.to(margin).add(fitting(board.width - margin, *texts), theme.TEXT)
     words = (
         (gradient, f"{source} ▸".rjust(margin - 1))
         if roomy
-        else (f"arrives ▼ {gradient}", f"x {source} ▸".rjust(margin - 1))
+        else (fitting(margin - 1, f"arrives ▼ {gradient}", gradient), f"x {source} ▸".rjust(margin - 1))
     )
     board.signed_strip(words, x[columns], margin, size)
     added, outs, full = frame.contributed(w), frame.grad(out), frame.scale(out, True, event.name)
     for i in order:
         line = board.picture.line()
-        mark = "◎" if i == target else " "
         head = next((labels[k][0] for k in range(i, -1, -1) if labels[k][0]), "")
-        line.add(f"{head} " if head else mark, theme.TARGET if i == target else theme.DIM)
+        line.add(f"{head} " if head else "◎" if i == target else " ", theme.TARGET if i == target else theme.DIM)
         style = theme.NEW if i == chosen else theme.TARGET if i == target else theme.TEXT
         line.fit(labels[i][1], name - line.width, style)
-        known, value, row = bool(outs.known[i]), float(outs.values[i]), int(out[i])
-        figure = scaled(value if known else None, power)
-        line.fit(figure, NUMBER, board.style(row, theme.signed(value)), row, right=True)
+        known, row = bool(outs.known[i]), int(out[i])
+        value = float(outs.values[i]) if known else 0.0
+        line.fit(number(value if known else None), NUMBER, board.style(row, theme.signed(value)), row, right=True)
         diverging(line.add(" "), value, known, full, half, row)
         heat_row(line.add(" "), added[i, columns], size, frame.selected, board.scale)
         if i == chosen:
@@ -132,14 +137,23 @@ def _backward(board: Board) -> None:
         board.say(f"   {more}")
     if roomy:
         board.picture.line()
-    words = ("2  x gets Σ w·∂", "   over all rows") if roomy else ("leaves ▼ ∂x = Σ w·∂", "")
+    words = (
+        ("2  x gets Σ w·∂", "   over all rows")
+        if roomy
+        else (fitting(margin - 1, "leaves ▼ ∂x = Σ w·∂", "∂x = Σ w·∂", "∂x"), "")
+    )
     board.signed_strip(words, x[columns], margin, size, grad=True)
-    back = frame.grad(x)
-    if roomy and back.known.all():
-        line = board.picture.line().add("leaves ▼", theme.PHASE_TEXT["backward"]).to(margin)
-        norm = float(np.sqrt(np.sum(back.values**2)))
-        line.most(f"|∂x| {plain(norm)}  to {source}", board.width - margin, theme.DIM)
+    if roomy:
+        _leaves(board, frame.grad(x), margin, source)
     _row_so_far(board, w[chosen], labels[chosen][1], (margin, size, columns), roomy)
+
+
+def _leaves(board: Board, back: Cells, margin: int, source: str) -> None:
+    """How large the gradient of the input is, and to which tensor it goes, once it is whole."""
+    if back.known.all():
+        line = board.picture.line().add("leaves ▼", theme.PHASE_TEXT["backward"]).to(margin)
+        norm = f"|∂x| {plain(float(np.sqrt(np.sum(back.values**2))))}"
+        line.add(fitting(board.width - margin, f"{norm}  to {source}", norm), theme.DIM)
 
 
 def target_row(frame: Frame) -> int | None:
@@ -153,7 +167,8 @@ def _rows_shown(frame: Frame, out: Rows, w: Rows, target: int | None, room: int)
     if len(out) <= room:
         return list(range(len(out))), ""
     grads = frame.grad(out)
-    sizes = np.where(grads.known & np.isfinite(grads.values), np.abs(grads.values), 0.0)
+    sizes = np.abs(frame.final_gradients(out))  # so that no row moves when a gradient arrives
+    sizes = np.where(np.isfinite(sizes), sizes, 0.0)
     order = [int(i) for i in np.argsort(-sizes, kind="stable")]
     if target is not None:
         order = [target, *(i for i in order if i != target)]
@@ -161,7 +176,8 @@ def _rows_shown(frame: Frame, out: Rows, w: Rows, target: int | None, room: int)
     if _is_chosen(frame, w, out) and (chosen := row_at_work(frame, w, out)) not in shown:
         shown[-1] = chosen
         hidden = [i for i in order if i not in shown]
-    return shown, f"{len(hidden)} more rows, none above {plain(float(sizes[hidden].max()))}"
+    most = f", none above {plain(float(sizes[hidden].max()))}" if grads.known[hidden].all() else ""
+    return shown, f"{len(hidden)} more rows{most}"
 
 
 def _is_chosen(frame: Frame, w: Rows, out: Rows) -> bool:
@@ -187,12 +203,16 @@ def _row_so_far(board: Board, row: Rows, label: str, place: tuple[int, int, slic
         (title, np.array([getattr(t[-1], name) if t else 0.0 for t in terms]))
         for title, name in (("was", "before"), ("+ this", "product"), ("= now", "after"))
     ]
+    matrix = (event.matrix or event.name).rpartition(".")[2]
     if roomy and board.room >= 4:
         if board.room > 4:
             board.picture.line()
-        line = board.picture.line().most(f"{event.matrix}[{label}] this step", margin, theme.STRONG).to(margin)
+        line = board.picture.line().add(
+            fitting(margin - 1, f"{matrix}[{label}] this step", f"{matrix}[{label}]"), theme.STRONG
+        )
+        line.to(margin)
         if known.any():
-            line.most(_positions(frame, event.pos), board.width - margin, theme.DIM)
+            line.add(fitting(board.width - line.width, *_positions(frame, event.pos)), theme.DIM)
         for title, values in parts:
             norm = f"|∂| {plain(float(np.sqrt(np.sum(values**2))))}" if known.all() and margin >= 22 else ""
             line = (
@@ -209,22 +229,28 @@ def _row_so_far(board: Board, row: Rows, label: str, place: tuple[int, int, slic
     j = next((j for j, r in enumerate(cells) if r == frame.selected), int(np.argmax(np.abs(parts[1][1]))))
     if terms[j] and board.room > 0:
         t = terms[j][-1]
-        factors = (f"{number(t.local)} · {number(t.grad)}", theme.TEXT)
-        product = (number(t.product), theme.signed(t.product))
-        after = (number(t.after), theme.STRONG)
-        name = (f"∂{frame.explain.name(int(cells[j]))} += ", theme.NEW)
-        board.say(name, factors, " = ", product, f"   {number(t.before)} → ", after)
+        factors, before = f"{number(t.local)} · {number(t.grad)}", f"   {number(t.before)} → "
+        product, after, name = number(t.product), number(t.after), frame.explain.name(int(cells[j]))
+        room = board.width - sum(map(len, (factors, before, product, after))) - 8
+        board.say(
+            (f"∂{fitting(room, name, name.rpartition('.')[2])} += ", theme.NEW), (factors, theme.TEXT), " = ",
+            (product, theme.signed(t.product)), before, (after, theme.STRONG),
+        )  # fmt: skip
 
 
-def _positions(frame: Frame, pos: int | None) -> str:
-    """Which positions have contributed to the parameters before this one."""
+def _positions(frame: Frame, pos: int | None) -> tuple[str, ...]:
+    """Which positions have contributed to the parameters before this one, in more and in fewer words."""
     if pos is None:
-        return ""
+        return ()
     before = range(frame.program.n - 1, pos, -1)
     listed = ", ".join(map(str, before))
     if len(listed) > 12:
         listed = f"{before[0]} to {before[-1]}"
-    return f"was (pos {listed})  + pos {pos}  = now" if listed else f"pos {pos} is the first to add to it"
+    if not listed:
+        return (f"pos {pos} is the first to add to it", f"pos {pos} is the first")
+    return (
+        f"was (pos {listed})  + pos {pos}  = now", f"was (pos {before[0]} to {before[-1]})  + pos {pos}", f"+ pos {pos}"
+    )  # fmt: skip
 
 
 def row_at_work(frame: Frame, w: Rows, out: Rows) -> int:
@@ -238,7 +264,7 @@ def row_at_work(frame: Frame, w: Rows, out: Rows) -> int:
 
 def _plan(board: Board, labels: list[tuple[str, str]], w: Rows, i: int, frame: Frame) -> _Plan:
     rows, columns = w.shape
-    margin = max(6, max(cell_len(head) + cell_len(name) for head, name in labels) + 2)
+    margin = max(7, max(cell_len(head) + cell_len(name) for head, name in labels) + 2)
     rest = board.width - margin - (NUMBER + 2) - 2 * LEAST_BAR - 1
     size = max(1, min(4, rest // columns))
     if frame.where.digits and columns * NUMBER <= rest:
@@ -246,13 +272,34 @@ def _plan(board: Board, labels: list[tuple[str, str]], w: Rows, i: int, frame: F
     left, right = window(columns, max(1, rest // size), _column_at_work(frame, w))
     half = max(1, min(MOST_BAR, (board.width - margin - (right - left) * size - NUMBER - 3) // 2))
     room = board.height - 5  # the input, the products, and the sum in one line at least
+    heads = board.height >= 20 and heads_of_columns(frame, board.operation.operands["x"])[0] is not None
+    room -= heads
     tall = 2 if 2 * rows <= room and size > 2 else 1
     sums = board.height >= 20 and tall * rows + 2 <= room
     room = max(1, room - 2 * sums)
     if rows > room and not theme.signs_only and not frame.where.digits:
         tall = 0
+    parts = sum(bool(head) for head, _ in labels)
+    gaps = parts > 1 and tall * rows + parts + 2 <= room and tall > 0
+    brief = tall == 0 and room * 2 < rows <= (room + 1) * 2
+    room += brief
+    if rows > room * (2 if tall == 0 else 1):
+        room = max(1, room - 1)  # a line says which rows are drawn
     first, last = window(rows, room * 2 if tall == 0 else room // tall, i)
-    return _Plan(margin, size, half, tall, first, last, left, right, sums)
+    return _Plan(margin, size, half, tall, gaps, first, last, left, right, sums, brief, heads)
+
+
+def _heads(board: Board, plan: _Plan, x: Rows) -> None:
+    """Above the input: which head each part of it comes from."""
+    line = board.picture.line().add(" " * plan.margin)
+    heads = heads_of_columns(board.frame, x)[plan.columns]
+    start = 0
+    for j in range(1, len(heads) + 1):
+        if j == len(heads) or heads[j] != heads[start]:
+            width = (j - start) * plan.size
+            name = "" if heads[start] is None else f"head {heads[start]}" if width > 7 else f"h{heads[start]}"
+            line.fit(name if width > len(name) else "", width, theme.TEXT)
+            start = j
 
 
 def _column_at_work(frame: Frame, w: Rows) -> int:
@@ -271,30 +318,61 @@ def _matrix(board: Board, plan: _Plan, labels: list[tuple[str, str]], i: int) ->
     weights = frame.data(event.operands["w"])[:, plan.columns]
     outputs = frame.data(event.rows)
     full = frame.scale(event.rows, name=event.name)
-    steps = 2 if plan.tall == 0 else 1
-    for r in range(plan.first, plan.last, steps):
-        pair = tuple(range(r, min(r + steps, plan.last)))
+    if plan.tall == 0:
+        _half_lines(board, plan, labels, i)
+        return
+    for r in range(plan.first, plan.last):
+        if plan.gaps and r > plan.first and labels[r][0]:
+            board.picture.line()
         line = board.picture.line()
-        at = i if i in pair else r
-        _label(line, labels[at], plan.margin, at == i)
-        if at == i:
+        _label(line, labels[r], plan.margin, r == i)
+        if r == i:
             board.picture.focus = board.picture.height - 1
-        if plan.tall == 0:
-            lower = weights[pair[1]] if len(pair) > 1 else None
-            lit = (pair[0] == i, pair[-1] == i)
-            half_row(line, weights[r], lower, plan.size, board.scale, frame.selected, lit)
-        else:
-            heat_row(line, weights[r], plan.size, frame.selected, board.scale, r == i)
-        known, value, target = bool(outputs.known[at]), float(outputs.values[at]), int(outputs.targets[at])
+        heat_row(line, weights[r], plan.size, frame.selected, board.scale, r == i)
+        known, value, target = bool(outputs.known[r]), float(outputs.values[r]), int(outputs.targets[r])
         style = theme.signed(value) if known else theme.FAINT
-        line.add(" ").fit(number(value if known else None), NUMBER, board.style(target, style), target, right=True)
-        diverging(line.add(" "), value, known, full, plan.half, target)
+        left, right = ("▕", "▏") if outputs.fresh[r] else (" ", " ")
+        line.add(left, theme.STRONG)
+        line.fit(number(value if known else None), NUMBER, board.style(target, style), target, right=True)
+        diverging(line.add(right, theme.STRONG), value, known, full, plan.half, target)
         for _ in range(plan.tall - 1):
             under = board.picture.line().add(" " * plan.margin)
             heat_row(under, weights[r], plan.size, None, board.scale, r == i)
             diverging(under.add(" " * (NUMBER + 2)), value, known, full, plan.half, target)
-    if (plan.first, plan.last) != (0, len(labels)):
-        board.say(f"rows {plan.first}–{plan.last - 1} of {len(labels)}")
+    _which_rows(board, plan, len(labels))
+
+
+def _half_lines(board: Board, plan: _Plan, labels: list[tuple[str, str]], i: int) -> None:
+    """Two rows of the matrix in each line, with both outputs' bars; the number is that of the row at work."""
+    frame, event = board.frame, board.operation
+    weights = frame.data(event.operands["w"])[:, plan.columns]
+    outputs = frame.data(event.rows)
+    full = frame.scale(event.rows, name=event.name)
+    for r in range(plan.first, plan.last, 2):
+        pair = range(r, min(r + 2, plan.last))
+        line, at = board.picture.line(), i if i in pair else r
+        both = labels[r][0], both_labels([labels[k][1] for k in pair], plan.margin - 2)
+        _label(line, labels[at] if i in pair else both, plan.margin, at == i)
+        lower = weights[r + 1] if len(pair) > 1 else None
+        half_row(line, weights[r], lower, plan.size, board.scale, frame.selected, (r == i, pair[-1] == i))
+        target = int(outputs.targets[at])
+        line.add(" ")
+        if i in pair:
+            board.picture.focus = board.picture.height - 1
+            value = frame.value(target)
+            style = theme.FAINT if value is None else theme.signed(value)
+            line.fit(number(value), NUMBER, board.style(target, style), target, right=True)
+        else:
+            line.add(" " * NUMBER, None, target)
+        values = [float(outputs.values[k]) if outputs.known[k] else None for k in pair]
+        half_diverging(line.add(" "), values, full, plan.half, target)
+    _which_rows(board, plan, len(labels))
+
+
+def _which_rows(board: Board, plan: _Plan, n: int) -> None:
+    """Which rows are drawn, where not all are."""
+    if (plan.first, plan.last) != (0, n):
+        board.say(f"rows {plan.first}–{plan.last - 1} of {n}")
 
 
 def _label(line: Line, label: tuple[str, str], margin: int, here: bool) -> None:
@@ -317,10 +395,14 @@ def _sum(board: Board, w: Rows, x: Rows, i: int, terms: list[int]) -> None:
     products = frame.data(np.array(terms, dtype=np.int32)) if terms else None
     if products is None or not products.known.any():
         return
+    if value is None and (so_far := frame.data(products.targets + 1)).known.any():
+        made = int(so_far.known.sum())
+        last = float(so_far.values[so_far.known][-1])
+        board.more(f"   so far {number(last)}, {made} of {len(terms)}")
     largest = np.argsort(-np.abs(np.where(products.known, products.values, 0.0)), kind="stable").tolist()
     order = [j for j in largest if products.known[j]][: max(0, min(4, board.room))]
     if order:
-        line.most("   most from", board.width - line.width, theme.DIM)
+        board.more("   most from")
     for j in order:
         a, b, product = frame.used_value(int(w[i, j])), frame.value(int(x[j])), float(products.values[j])
         line = board.picture.line().add(f"  w[{i},{j}]·x[{j}]".ljust(17), theme.DIM)

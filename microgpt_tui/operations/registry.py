@@ -13,9 +13,8 @@ from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.numbers import number
 from microgpt_tui.drawing.picture import Picture
-from microgpt_tui.operations import attention, linear, matmul, softmax_loss, update, vectors
+from microgpt_tui.operations import attention, generic, linear, loss, probabilities, update, vectors
 from microgpt_tui.operations.canvas import Board, Legend
-from microgpt_tui.operations.generic import generic
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,25 +25,18 @@ class Drawing:
     legend: Callable[[Frame], Legend]
 
 
-def values(frame: Frame) -> Legend:
-    """The legend of pictures whose colours are values, or gradients, of the event's tensor."""
-    return Legend(frame.scale(frame.event.rows, frame.backward, frame.event.name))
-
-
 DRAWINGS: dict[str, Drawing] = {
     "embed": Drawing(vectors.embed, vectors.legend),
     "rmsnorm": Drawing(vectors.rmsnorm, vectors.legend),
     "linear": Drawing(linear.draw, linear.legend),
-    "scores": Drawing(matmul.scores, values),
-    "softmax": Drawing(softmax_loss.softmax, values),
-    "weighted_sum": Drawing(matmul.weighted_sum, values),
+    "softmax": Drawing(probabilities.draw, probabilities.legend),
     "add": Drawing(vectors.add, vectors.legend),
     "relu": Drawing(vectors.relu, vectors.legend),
-    "nll": Drawing(softmax_loss.nll, values),
-    "mean": Drawing(softmax_loss.mean, values),
+    "nll": Drawing(loss.nll, loss.nll_legend),
+    "mean": Drawing(loss.mean, loss.mean_legend),
 }
-"""By the operation's name; one that is not among them is drawn by `generic`."""
-GENERIC = Drawing(generic, values)
+"""By the operation's name. Those of an attention head are drawn by `HEAD`, all others by `GENERIC`."""
+GENERIC = Drawing(generic.draw, generic.legend)
 HEAD = Drawing(attention.draw, attention.legend)
 ADAM_UPDATE = Drawing(update.draw, update.legend)
 UPDATE = Drawing(update.draw_terms, update.legend)
@@ -70,7 +62,7 @@ def draw(frame: Frame, width: int, height: int) -> Picture:
     board = Board(frame, width, height, drawing.legend(frame).scale)
     _tell_of_set(board)
     drawing.draw(board)
-    return board.picture
+    return board.picture.within(width)
 
 
 def _tell_of_set(board: Board) -> None:

@@ -15,7 +15,7 @@ from microgpt_tui.drawing.cells import NUMBER, Cells, as_matrix, half_row, heat_
 from microgpt_tui.drawing.numbers import number, plain
 from microgpt_tui.drawing.picture import Picture, beside
 from microgpt_tui.operations.canvas import Board, Legend
-from microgpt_tui.operations.row_labels import labels_of
+from microgpt_tui.operations.row_labels import both_labels, labels_of
 
 BETWEEN = 11  # characters between two maps, for the words that lead from one to the next
 NARROW = 3  # where these words have no room
@@ -79,20 +79,30 @@ def draw(board: Board) -> None:
     chosen = np.argwhere(maps[0].cells.targets == frame.selected)
     i, j = (int(chosen[0][0]), int(chosen[0][1])) if len(chosen) else (0, 0)
     if across >= down:
-        picture = Picture()
+        picture, starts = Picture(), []
         for place, part in enumerate(maps):
+            starts.append(picture.width if place else margin)
             drawn = _drawn(board, part, names if place == 0 else [], each, height - 2, (i, j))
-            drawn.line().most(part.under, each + (margin if place == 0 else 0), theme.DIM)
             picture = beside(picture, drawn, 0) if place else drawn
             if place < 2:
                 picture = beside(picture, _between(part.words if between == BETWEEN else (), between, drawn.height), 0)
+        line = picture.line()
+        _, top, bottom = _rows_shown(frame, rows, height - 2, i)
+        first = maps[0].under if (top, bottom) == (0, rows) else f"rows {top}–{bottom - 1}"
+        under = [first, *(part.under for part in maps[1:])]
+        for words, start, end in zip(under, starts, [*starts[1:], board.width + 1], strict=True):
+            if start + cell_len(words) < end:
+                line.to(start).add(words, theme.DIM)
         board.picture.below(picture)
     else:
         for part in maps:
             board.picture.below(_drawn(board, part, names, board.width - margin, height // 3 - 1, (i, j), part.under))
     if after is not None:
         before = frame.view.loss
-        line = board.picture.line().add(f"{quoted(frame.program.doc)} again, with the new weights: loss ", theme.TEXT)
+        name, figures = quoted(frame.program.doc), f"{plain(before)} → {plain(after)}"
+        texts = (f"{name} again, with the new weights: loss ", f"{name} again: loss ", "the same again: loss ")
+        fitting = [text for text in texts if cell_len(text + figures) <= board.width]
+        line = board.picture.line().add(fitting[0] if fitting else "again: ", theme.TEXT)
         line.add(plain(before), theme.STRONG).add(" → ", theme.DIM)
         line.add(plain(after), theme.DONE if before is not None and after < before else theme.WARNING)
 
@@ -138,22 +148,24 @@ def _drawn(
     if frame.where.digits and columns * NUMBER <= width:
         size = NUMBER
     tall = 2 if size > 1 and 2 * rows <= height else 1
-    halves = rows > height and not theme.signs_only and not frame.where.digits
-    top, bottom = window(rows, height * 2 if halves else height, at[0])
+    halves, top, bottom = _rows_shown(frame, rows, height, at[0])
     left, right = window(columns, max(1, width // size), at[1])
     margin = max(cell_len(name) for name in names) + 2 if names else 0
     picture = Picture()
     cut = "" if (top, bottom) == (0, rows) else f" · rows {top}–{bottom - 1}"
     cut += "" if (left, right) == (0, columns) else f" · columns {left}–{right - 1}"
-    scale = f" ±{plain(part.scale)}{cut}" + (f"   {note}" if note else "")
-    line = picture.line(" " * max(0, min(margin, width + margin - cell_len(part.title + scale))))
-    line.add(part.title, theme.STRONG)
-    line.most(scale, max(0, width + margin - line.width), theme.DIM)
+    scale = f" ±{plain(part.scale)}"
+    title = next((t for t in (part.title, part.title.split()[0]) if len(t) + len(scale) <= width), part.title[0])
+    line = picture.line(" " * margin).add(title, theme.STRONG).add(scale, theme.DIM)
+    for text in (cut, f"   {note}" if note else ""):
+        line.add(text if cell_len(text) <= width + margin - line.width else "", theme.DIM)
     for r in range(top, bottom, 2 if halves else 1):
         line = picture.line()
         here = at[0] in ((r, r + 1) if halves else (r,))
         if names:
-            line.fit(names[at[0] if here else r], margin - 2, theme.NEW if here else theme.DIM, right=True)
+            pair = names[r : min(r + 2, bottom)] if halves else names[r : r + 1]
+            label = names[at[0]] if here else both_labels(pair, margin - 2)
+            line.fit(label, margin - 2, theme.NEW if here else theme.DIM, right=True)
             line.add("▸ " if here else "  ", theme.NEW)
         if halves:
             lower = cells[r + 1, left:right] if r + 1 < bottom else None
@@ -163,6 +175,12 @@ def _drawn(
         for _ in range(tall - 1):
             heat_row(picture.line(" " * margin), cells[r, left:right], size, None, part.scale)
     return picture
+
+
+def _rows_shown(frame: Frame, rows: int, height: int, i: int) -> tuple[bool, int, int]:
+    """Whether a line holds two rows of a map, and which rows are drawn in so many lines: those around row i."""
+    halves = rows > height and not theme.signs_only and not frame.where.digits
+    return halves, *window(rows, height * 2 if halves else height, i)
 
 
 def _between(words: tuple[str, ...], width: int, height: int) -> Picture:

@@ -15,7 +15,7 @@ from microgpt_tui.drawing.cells import Cells, signed_strip, window
 from microgpt_tui.drawing.numbers import number, plain
 from microgpt_tui.operations.canvas import Board, Legend, element_labels
 
-MOST_HALF = 4  # lines on either side of a strip's axis
+MOST_HALF = 8  # lines on either side of a strip's axis
 MOST_SIZE = 6  # characters a number
 
 
@@ -88,13 +88,11 @@ def relu(board: Board) -> None:
     outputs = frame.data(event.rows)
     off = int(np.count_nonzero(outputs.known & ~(outputs.values > 0)))
     made = int(np.count_nonzero(outputs.known))
-    note = f"{off} of {made if made < x.size else x.size} are off" if made else ""
-    if made and made < x.size:
-        note = f"{off} of {made} made so far are off"
+    note = f"{off} of {x.size} are off" if made == x.size else f"{off} of {made} so far are off" if made else ""
     if frame.backward:
         tracks = [
             Track(event.name, event.rows, "arrives", True, True),
-            Track(name, x, f"passes where the unit was on: {x.size - off} of {x.size}", True),
+            Track(name, x, f"passes through {x.size - off} of {x.size}", True),
         ]
         _picture(board, tracks, _gradient_of_element)
         return
@@ -174,7 +172,8 @@ def _picture(
     frame, n = board.frame, tracks[0].rows.size
     i = _element(frame, tracks)
     extra = 2 if between else 0
-    room = board.height - 2 - extra
+    closing = 2 if frame.backward else 1  # lines of arithmetic
+    room = board.height - 1 - closing - extra
     size = max(1, min(MOST_SIZE, board.width // n))
     blocks = 1 if n <= board.width else -(-n // board.width)
     each = -(-n // blocks)
@@ -191,25 +190,31 @@ def _picture(
         for track in tracks:
             for block in range(first, last):
                 part = slice(block * each, min((block + 1) * each, n))
-                _strip(board, track, part, size, half, n, blocks > 1)
+                _strip(board, track, part, (size, half, i), block == first)
             if track is tracks[0] and between:
                 between(board)
-    if board.room > 1:
+    if board.room > closing:
         board.picture.line()
-    rule(board, i)
+    row = frame.selected
+    if frame.forward and frame.value(int(tracks[-1].rows[i])) is None and frame.explain.formula(row):
+        board.equation(row, frame.explain.name(row))
+    else:
+        rule(board, i)
 
 
-def _strip(board: Board, track: Track, part: slice, size: int, half: int, n: int, cut: bool) -> None:
-    frame = board.frame
+def _strip(board: Board, track: Track, part: slice, place: tuple[int, int, int], with_note: bool) -> None:
+    """Part of a vector as bars; the index that is spoken of is marked in all vectors."""
+    frame, n, (size, half, i) = board.frame, track.rows.size, place
     cells = (frame.grad if track.grad else frame.data)(track.rows[part])
     style = theme.PHASE_TEXT["backward"] if track.grad else theme.STRONG
     if track.rows is frame.event.rows:
         style = theme.NEW
     line = board.picture.line().most(track.title(), board.width, style)
-    index = f"  {part.start}–{part.stop - 1} of {n}" if cut else ""
-    line.most(f"{index}   {track.note}", board.width - line.width, theme.DIM)
+    index = f"  {part.start}–{part.stop - 1} of {n}" if part.stop - part.start < n else ""
+    note = f"   {track.note}" if track.note and with_note else ""
+    line.most(f"{index}{note}", board.width - line.width, theme.DIM)
     lines = [board.picture.line() for _ in range(2 * half)]
-    signed_strip(lines, cells, size, board.scale, frame.selected)
+    signed_strip(lines, cells, size, board.scale, int(track.rows[i]))
 
 
 def _numbers(board: Board, tracks: Sequence[Track], i: int, room: int) -> None:
@@ -227,4 +232,15 @@ def _element(frame: Frame, tracks: Sequence[Track]) -> int:
         found = np.flatnonzero(track.rows == frame.selected)
         if len(found):
             return int(found[0])
+    made = _made_from(frame, frame.selected)
+    for track in tracks:
+        places = np.flatnonzero(np.isin(track.rows, made))
+        if len(places) == 1:
+            return int(places[0])
     return min(frame.element(), tracks[0].rows.size - 1)
+
+
+def _made_from(frame: Frame, row: int) -> list[int]:
+    """What a scalar on the way was made from; for a running sum, what its last term was."""
+    terms = frame.explain.terms(row)
+    return frame.explain.children(terms[-1] if terms else row)

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Hashable, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 from textual import events
 from textual.message import Message
 
@@ -14,7 +15,7 @@ from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.debugger.series import Series
 from microgpt_tui.drawing import theme
-from microgpt_tui.drawing.numbers import exact
+from microgpt_tui.drawing.numbers import exact, number
 from microgpt_tui.drawing.picture import Picture, Spot
 from microgpt_tui.widgets.picture_view import PictureView
 
@@ -121,10 +122,8 @@ class Pane(PictureView, can_focus=True):
     def tooltip_for(self, target: Hashable) -> str | None:
         """What is said of a spot under the mouse: the name of a scalar, with its number."""
         if isinstance(target, int) and self.frame is not None:
-            said = f"{self.frame.explain.name(target)}  {exact(self.frame.value(target))}"
-            if self.frame.backward:
-                said += f"\n∂{self.frame.explain.name(target)}  {exact(self.frame.gradient(target))}"
-            return said
+            name = f"{self.frame.explain.name(target)}  {exact(self.frame.value(target))}"
+            return product(self.frame, target) or name
         return None
 
     def neighbour(self, dx: int, dy: int) -> int | Moment | None:
@@ -170,6 +169,23 @@ class Pane(PictureView, can_focus=True):
         assert self.frame is not None
         made = {int(row) for row in self.frame.operation.rows.flat} if self.frame.operation.rows.ndim < 2 else set()
         return here.target in made and any(s.y == here.y and s.target in made for s in spots)
+
+
+def product(frame: Frame, row: int) -> str | None:
+    """What a weight of the linear layer on the stage is multiplied with, and the result; None for any other scalar."""
+    operation = frame.operation
+    if operation.kind != "linear" or not frame.forward:
+        return None
+    found = np.argwhere(operation.operands["w"] == row)
+    if not len(found):
+        return None
+    i, j = map(int, found[0])
+    x = int(operation.operands["x"][j])
+    weight, factor = frame.used_value(row), frame.value(x)
+    if weight is None or factor is None:
+        return None
+    words = f"w[{i},{j}] {number(weight)} · x[{j}] {number(factor)} = {number(weight * factor)}"
+    return f"{words}\n{frame.explain.name(row)}  {exact(weight)}"
 
 
 def says(picture: Picture, text: str, width: int, height: int) -> Picture:

@@ -19,12 +19,16 @@ class LegendLine(Pane, can_focus=False):
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         del height
         legend, picture = legend_of(frame), Picture()
-        line = picture.line(" colour ", theme.DIM)
-        scale = plain(legend.scale) if legend.scale else "its max"
-        line.add(f"−{scale} ", theme.MINUS)
-        for share in (*(-s for s in SHADES), *reversed(SHADES)):
-            line.add(*heat(share, True, 1.0, 2))
-        line.add(f" +{scale}", theme.PLUS).add("   ▸ here", theme.NEW).add("   · not yet", theme.DIM)
+        if legend.bar:
+            line = picture.line(" bar ", theme.DIM).add("█████", theme.PLUS).add(f" {legend.bar}", theme.TEXT)
+        else:
+            line = picture.line(" colour ", theme.DIM)
+            scale = plain(legend.scale) if legend.scale else "its max"
+            line.add(f"−{scale} ", theme.MINUS)
+            for share in (*(-s for s in SHADES), *reversed(SHADES)):
+                line.add(*heat(share, True, 1.0, 2))
+            line.add(f" +{scale}", theme.PLUS)
+        line.add("   ▸ here", theme.NEW).add("   · not yet", theme.DIM)
         for note in legend.notes:
             text = f"   {note}"
             if line.width + len(text) + 1 <= width:

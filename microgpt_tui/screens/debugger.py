@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial, wraps
@@ -22,6 +23,7 @@ from engine.run.step_copy import step_copy_of
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger import goto, search
 from microgpt_tui.debugger.annotations import Annotations
+from microgpt_tui.debugger.change import ChangePlayer
 from microgpt_tui.debugger.frame import Choice, Context, Frame, PathStep, WatchLine
 from microgpt_tui.debugger.goto import Command, Continue
 from microgpt_tui.debugger.goto_controller import GoTo
@@ -50,6 +52,7 @@ from microgpt_tui.panes.key_bar import KeyBar
 from microgpt_tui.panes.layouts import Split, plan
 from microgpt_tui.panes.legend_line import LegendLine
 from microgpt_tui.panes.path_line import PathLine
+from microgpt_tui.panes.stage import Stage
 from microgpt_tui.panes.status_line import StatusLine
 from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
@@ -133,6 +136,8 @@ class DebuggerScreen(Screen[None]):
         self.historian = SeriesLoader(self, session)
         self.after_show: Callable[[], None] = lambda: None
         self._copy, self._copy_of = step_copy_of(session), session
+        self.change = ChangePlayer(self.state, self._show_stage, self.set_timer, self._plays)
+        self._moves = self._fills = False  # whether a key has moved the run, and what it made fills up
         self._waiting = False
         self.head_at_work = False  # at the moment that is shown
         self._inferred_steps: list[int] = []  # training steps whose parameters inference was opened with, latest first
@@ -226,6 +231,11 @@ class DebuggerScreen(Screen[None]):
     def show(self) -> None:
         """Hand the present moment to every pane."""
         self._waiting = False
+        if self._moves:
+            self.change.begin(self._fills)
+        else:
+            self.change.cut()
+        self._moves = self._fills = False
         if self.whole and (not self.busy or self.state.live is not None):  # else what the run arrives at will be shown
             self._show_frame(self.frame)
         self.after_show()
@@ -237,7 +247,26 @@ class DebuggerScreen(Screen[None]):
         self.head_at_work = frame.operation.head is not None
         self.grid.place()
         for pane in self.query(Pane):
-            pane.show(frame)
+            pane.show(self._staged(frame) if isinstance(pane, Stage) else frame)
+
+    def _staged(self, frame: Frame) -> Frame:
+        """What the stage shows of a frame while a change is played."""
+        state = self.state
+        if not state.framed and state.filled >= 1:
+            return frame
+        return Frame(frame.view, frame.where, replace(frame.around, filled=state.filled, framed=state.framed))
+
+    def _show_stage(self) -> None:
+        """Show how far a change has been played."""
+        if self.whole and not (self.busy or self._waiting):
+            frame = self._staged(self.frame)
+            for pane in self.query(Stage):
+                pane.show(frame)
+
+    def _plays(self) -> bool:
+        """Whether changes are played: not without animations, in pictures, in a moving run, nor over a slow link."""
+        slow = in_browser() or "SSH_CONNECTION" in os.environ
+        return self.app.animation_level != "none" and not (self.app.is_headless or slow or self.busy)
 
     def show_soon(self) -> None:
         """Show when the keys that are waiting have been seen to: a held key moves at once and never queues pictures."""
@@ -293,6 +322,7 @@ class DebuggerScreen(Screen[None]):
 
     def action_go(self, way: str) -> None:
         """Move through time: `way` names a function of `navigation`."""
+        self._fills, self._moves = way == "next_event", True
         self.navigator.move(way)
 
     def action_digits(self) -> None:

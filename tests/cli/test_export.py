@@ -86,7 +86,8 @@ def test_the_picture_has_the_given_size(size: tuple[int, int]) -> None:
     assert lines(text) == text.splitlines()
 
 
-def test_html_says_what_plain_text_says() -> None:
+def test_html_says_what_plain_text_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")  # the sign of a cell is its colour in one, a character in the other
     page = export("--moment", MOMENT, form="html")
     said = Words(page).said
     assert lines(said["pre"]) == lines(export("--moment", MOMENT))
@@ -111,7 +112,8 @@ def odd(tmp_path: Path) -> Path:
     return path
 
 
-def test_every_text_of_an_svg_is_in_its_cells(tmp_path: Path) -> None:
+def test_every_text_of_an_svg_is_in_its_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")  # the sign of a cell is its colour in one, a character in the other
     how = ("--data", odd(tmp_path), *ODD_DATA)
     plain = [cells(line) for line in export(*how).splitlines()]
     texts = list(ET.fromstring(export(*how, form="svg")).iter(f"{SVG}text"))

@@ -60,7 +60,7 @@ async def test_b_sets_a_breakpoint_on_the_event_on_the_stage_and_takes_it_away()
 )
 async def test_the_gutter_of_the_source_shows_it(keys: str, file: str) -> None:
     async with debugger() as pilot:
-        await pilot.press(*keys.split(), "4")
+        await pilot.press(*keys.split(), "3")
         assert "●" not in pane(pilot, "source")
         await pilot.press("b")
         frame = screen(pilot).frame

@@ -76,7 +76,12 @@ def is_value(value: float | None, text: str, where: object) -> None:
 
 def check_stage(frame: Frame, width: int, height: int) -> set[str]:
     """Check every line of a drawing; says which forms there were."""
-    lines, kinds, stretch = draw(frame, width, height).text().splitlines(), set(), frame.stretch
+    return check_lines(frame, draw(frame, width, height).text().splitlines())
+
+
+def check_lines(frame: Frame, lines: list[str]) -> set[str]:
+    """Check every line with a formula; fails on one of no known form."""
+    kinds = set()
     for i, line in enumerate(lines):
         if not re.search(r"[=→√]", line) or not re.search(r"[A-Za-z1-9]", line):  # nor on a line of a heatmap
             continue
@@ -86,18 +91,22 @@ def check_stage(frame: Frame, width: int, height: int) -> set[str]:
                 kinds.add(kind)
                 break
         else:
-            raise AssertionError(f"a formula of no known form on the stage of {stretch.name}: {line!r}")
+            raise AssertionError(f"a formula of no known form on the stage of {frame.stretch.name}: {line!r}")
     return kinds
 
 
 def _equation(frame: Frame, found: re.Match[str], *_: object) -> None:
     formula, value = found["formula"], found["value"]
-    if value != "·" and "…" not in formula:
+    if "·" not in (value, formula) and "…" not in formula:
         true(formula, value, (frame.moment, found[0]))
 
 
+def _nothing(*_: object) -> None:
+    """A label: it says nothing of numbers."""
+
+
 def _mean_square(frame: Frame, found: re.Match[str], *_: object) -> None:
-    x = frame.view.data(frame.stretch.operands["x"])
+    x = frame.view.data(frame.operation.operands["x"])
     if found[2] != "·":
         total = Range.exactly(float(np.square(x.values).sum()))
         assert evaluate(f"Σ x² / {found[1]}", {"Σ x²": total}).meets(evaluate(found[2])), found[0]
@@ -105,143 +114,235 @@ def _mean_square(frame: Frame, found: re.Match[str], *_: object) -> None:
 
 def _scale(frame: Frame, found: re.Match[str], *_: object) -> None:
     if found[2] != "·":
-        mean = exact(frame.value(int(frame.stretch.parts["mean_square"])))
+        mean = exact(frame.value(int(frame.operation.parts["mean_square"])))
         true(found[1], found[2], found[0], mean=mean)
 
 
-def _score(frame: Frame, found: re.Match[str], *_: object) -> None:
-    """Of every key that is done, not only of the selected one."""
-    q, keys = (frame.view.data(frame.stretch.operands[name]).values for name in ("q", "keys"))
-    for key, row in zip(keys, frame.stretch.rows, strict=True):
-        score = frame.value(int(row))
-        if score is not None:
-            assert math.isclose(score, float(q @ key) / math.sqrt(int(found[1])), rel_tol=1e-9)
+def _norm(frame: Frame, found: re.Match[str], *_: object) -> None:
+    """The length of the vector whose strip stands below it."""
+    if found["norm"]:
+        is_value(float(np.linalg.norm(frame.view.data(frame.operation.rows).values)), found["norm"], found[0])
 
 
-def _share(frame: Frame, found: re.Match[str], lines: list[str], i: int) -> None:
-    """The table above the formula: score − max, exp, share."""
-    header = next(i for i, line in enumerate(lines) if line.split()[1:4] == ["−", "max", "exp"])
-    total = next(line for line in lines if "sum of exps " in line).split()[-1]
-    logits = frame.view.data(frame.stretch.operands["logits"]).values
-    for line in lines[header + 1 : header + 1 + len(frame.stretch.rows)]:
-        figures = re.findall(rf"(?<!\S)(?:{SIGNED}|·)(?!\S)", line)[-4:]
-        score, shifted, exp, share = figures
-        if shifted != "·":
-            true(f"{score} − {float(logits.max())!r}".replace("e-0", "e-"), shifted, line)
-        if exp != "·":
-            true(f"exp({shifted})", exp, line)
-        if "·" not in (share, total):
-            true(f"{exp} / {total}", share, line)
-    assert header < i, found[0]
+def _dot_product(frame: Frame, found: re.Match[str], *_: object) -> None:
+    """Of the row that is spoken of: what is made so far, or all of it."""
+    w, x = frame.operation.operands["w"], frame.operation.operands["x"]
+    i = list(frame.operation.rows).index(row_named(frame, found["name"]))
+    terms = frame.view.passed_values[w[i]] * frame.view.data(x).values
+    if found["value"] != "·":
+        is_value(sum(terms.tolist()), found["value"], found[0])
+    elif found["sofar"]:
+        assert int(found["n"]) == len(x)
+        is_value(sum(terms.tolist()[: int(found["made"])]), found["sofar"], found[0])
+
+
+def row_named(frame: Frame, name: str) -> int:
+    return next(int(row) for row in frame.operation.rows if frame.explain.name(int(row)) == name)
+
+
+def _beside(frame: Frame, found: re.Match[str], *_: object) -> None:
+    """The output beside the strip of its sums."""
+    values = [frame.value(int(row)) for row in frame.operation.rows]
+    assert found[1] == "·" or found[1] in [number(value) for value in values], found[0]
+
+
+def _scaled(frame: Frame, found: re.Match[str], lines: list[str], i: int) -> None:
+    """The score: the sum of the products above, divided by √head_dim."""
+    assert int(found[2]) == frame.operation.operands["q"].size
+    if found[3] != "·":
+        true(f"{found[1]} / √{found[2]}", found[3], found[0])
+    products = _products_above(lines, i)
+    if products is not None:
+        true(" + ".join(products), found[1], lines)
+
+
+def _products_above(lines: list[str], i: int) -> list[str] | None:
+    """What the lines above add up to; None if not all terms are there."""
+    found = []
+    for line in reversed(lines[:i]):
+        product = re.fullmatch(rf" .* ({SIGNED} · {SIGNED}) = {SIGNED}", line)
+        if product is None:
+            return None if " more" in line or not found else found
+        found.append(product[1])
+    return None
+
+
+def _mixed(frame: Frame, found: re.Match[str], lines: list[str], i: int) -> None:
+    products = _products_above(lines, i)
+    if products is not None and found[1] != "·":
+        true(" + ".join(products), found[1], lines)
+
+
+def _root(frame: Frame, found: re.Match[str], *_: object) -> None:
+    """The divisor in the title of the scores."""
+    assert int(found[1]) == frame.config.head_dim, found[0]
+
+
+def _exponential(frame: Frame, found: re.Match[str], *_: object) -> None:
+    if found[3] != "·":
+        true(f"{found[1]} − {found[2]}", found[3], found[0])
+    if "·" not in (found[3], found[4]):
+        true(f"exp({found[3]})", found[4], found[0])
+
+
+def _exp_of_difference(frame: Frame, found: re.Match[str], *_: object) -> None:
+    if found[3] != "·":
+        true(f"exp({found[1]} − {found[2]})", found[3], found[0])
+
+
+def is_share(formula: str, percent: str, where: object) -> None:
+    """A formula comes to so many percent."""
+    printed = Range.printed(percent)
+    assert evaluate(formula).meets(Range(printed.low / 100, printed.high / 100)), (formula, percent, where)
+
+
+def _share(frame: Frame, found: re.Match[str], *_: object) -> None:
+    if found["share"] != "·":
+        is_share(f"{found['exp']} / {found['total']}", found["share"].removesuffix(" %"), found[0])
+
+
+def _loss(frame: Frame, found: re.Match[str], *_: object) -> None:
+    if "·" not in (found[1], found[2]):
+        true(f"−log({found[1]})", found[2], found[0])
 
 
 def _mean(frame: Frame, found: re.Match[str], *_: object) -> None:
-    losses = frame.view.data(frame.stretch.operands["losses"])
-    if found[1] != "·":
-        true(f"{sum(losses.values.tolist())!r} / {found[2]}", found[1], found[0])
-
-
-def _columns(frame: Frame, _: re.Match[str], lines: list[str], i: int) -> None:
-    """A table of two numbers and their sum a line."""
-    for line in lines[i + 1 : i + 1 + len(frame.stretch.rows)]:
-        figures = re.findall(rf"(?<!\S)(?:{SIGNED}|·)(?!\S)", line)[1:4]
-        if len(figures) == 3 and figures[2] != "·":
-            true(f"{figures[0]} + {figures[1]}", figures[2], line)
+    losses = frame.view.data(frame.operation.operands["losses"])
+    if found[3] != "·":
+        true(f"{found[1]} / {found[2]}", found[3], found[0])
+        true(f"{sum(losses.values.tolist())!r} / {found[2]}", found[3], found[0])
 
 
 def _added(frame: Frame, found: re.Match[str], lines: list[str], i: int) -> None:
-    """The last `+=`: before, after, and in the next line what was added."""
-    product = re.fullmatch(rf"  \+= ({SIGNED} · {SIGNED}) via .*", lines[i + 1])
+    """The last `+=`: before, after, and in the next line what was added; those before it make up what was before."""
+    product = re.fullmatch(rf"  \+= ({SIGNED} · {SIGNED})(?: via .*)?", lines[i + 1])
     assert product, lines[i:]
     true(f"{found[1]} + {product[1]}", found[2], (frame.moment, found[0], product[0]))
+    earlier = [re.fullmatch(rf"  before: \+= ({SIGNED} · {SIGNED})(?: via .*)?", line) for line in lines[i + 2 :]]
+    products = [match[1] for match in earlier if match]
+    if products and len(products) == len(frame.explain.gradient(frame.selected)) - 1:
+        true(" + ".join(products), found[1], lines)
 
 
 def _seed(frame: Frame, *_: object) -> None:
     assert (frame.selected, frame.gradient(frame.selected)) == (frame.program.loss_row, 1.0)
 
 
-def _matrix_row(frame: Frame, found: re.Match[str], lines: list[str], _: int) -> None:
-    """A row of weights in numbers, the input in numbers above it: their dot product."""
-    top = next((line for line in lines if re.match(r"(x|query) ", line)), "")
-    x, w = re.findall(SIGNED, top), re.findall(rf"(?<![\w\[]){SIGNED}(?![\w\]])", found["cells"])
-    if (
-        len(x) == np.shape(frame.stretch.operands.get("x", frame.stretch.operands.get("q")))[0]
-        and found["value"] != "·"
-    ):
-        true(" + ".join(f"{a} · {b}" for a, b in zip(x, w[-len(x) :], strict=True)), found["value"], found[0])
+def _added_to_weight(frame: Frame, found: re.Match[str], *_: object) -> None:
+    """One weight's `+=`: the product, and the gradient before and after."""
+    true(found[1], found[2], found[0])
+    true(f"{found[3]} + {found[1]}", found[4], found[0])
 
 
-def _adam(frame: Frame, found: re.Match[str], lines: list[str], i: int) -> None:
-    """The parts of the arithmetic, over as many lines as they take, and the weight."""
-    text = "   ".join(lines[i:])
-    a = frame.view.update(frame.selected)
-    assert a is not None
-    names = {"g": exact(a.g)}
-    values = {"m": a.m, "v": a.v, "m_hat": a.m_hat, "v_hat": a.v_hat, "Δ": a.delta}
-    for name, formula, value in re.findall(rf"   (\w+|Δ) = (\S.*?) = ({SIGNED})(?=\s|$)", text):
-        true(formula, value, (frame.moment, text), **names)
-        names[name] = evaluate(value)
-        is_value(values[name], value, text)
-    assert list(names) == ["g", *values], text
-    weight = re.search(rf"weight ({SIGNED}) → ({SIGNED})", text)
-    assert weight, text
-    true(f"{weight[1]} − Δ", weight[2], text, Δ=names["Δ"])
-    assert found[0]
+def _share_less_target(frame: Frame, found: re.Match[str], *_: object) -> None:
+    assert frame.explain.name(frame.selected)
+    true(f"({found[1]} − {found[2]}) / {found[3]}", found[4], (frame.moment, found[0]))
 
 
-def _nothing(*_: object) -> None:
-    """A label: it says nothing of numbers."""
+def _slope(frame: Frame, found: re.Match[str], *_: object) -> None:
+    if "·" not in found.groups():
+        true(f"−1 / {found[1]} · {found[2]}", found[3], found[0])
 
 
-def _corrections(frame: Frame, *_: object) -> None:
-    """m_hat = m / (1 - β1ᵗ), and likewise v, with t counted from 1."""
+def _of_mean(frame: Frame, found: re.Match[str], *_: object) -> None:
+    if found[2] != "·":
+        assert frame.gradient(frame.program.loss_row) == 1.0
+        true(f"1 / {found[1]}", found[2], found[0])
+
+
+def _step(frame: Frame, *_: object) -> None:
+    """−rate · m^ / √v^, for the selected weight."""
     a = frame.view.update(frame.selected)
     if a is not None:
-        t = frame.moment.step + 1
-        assert math.isclose(a.m_hat, a.m / (1 - a.beta1**t), rel_tol=1e-9)
-        assert math.isclose(a.v_hat, a.v / (1 - a.beta2**t), rel_tol=1e-9)
+        rate = frame.config.learning_rate * (1 - frame.moment.step / frame.config.num_steps)
+        assert math.isclose(-a.delta, -rate * a.m_hat / (math.sqrt(a.v_hat) + 1e-8), rel_tol=1e-9)
 
 
 Check = Callable[[Frame, "re.Match[str]", list[str], int], None]
+OPTIONAL = rf"({SIGNED}|·)"
 STAGE: dict[str, tuple[str, Check]] = {
-    "mean of x²": (rf"  mean of x² = Σ x² / (\d+) = ({SIGNED}|·)(?:   ∂ .*)?", _mean_square),
-    "scale": (rf"  scale = (\(mean \+ 1e-5\)\^-½) = ({SIGNED}|·)(?:   ∂ .*)?", _scale),
-    "score": (r"score = q·k / √(\d+)\. .*", _score),
-    "share": (r"((?:weight|p) = exp / sum of exps)", _share),
-    "mean": (rf"mean ({SIGNED}|·)  = sum / (\d+): the loss of .*", _mean),
-    "columns": (r" +\S+ +\+ .*? = (?:embed|x)", _columns),
-    "label": (r"= (?:embed|x|head_out) .*", _nothing),
-    "column of a position": (r"[▸ ]\d+  \S+ → \S+ .*", _nothing),
-    "after": (rf"∂.* ({SIGNED}) → ({SIGNED})   term \d+ of \d+", _added),
-    "added": (r"  \+= .* via .*", _nothing),  # see `_added`
+    "mean of x²": (rf"mean of x² = Σ x² / (\d+) = {OPTIONAL}(?:   ∂ .*)?", _mean_square),
+    "scale": (rf"scale = (\(mean \+ 1e-5\)\^-½) = {OPTIONAL}(?:   ∂ .*)?", _scale),
+    "title of a result": (rf"= \w+(?:   \|x\| (?:(?P<norm>{SIGNED})|·))?", _norm),
+    "dot product": (
+        rf"(?P<name>\w+\[\d+\]) = Σ w·x = (?P<value>{SIGNED}|·)"
+        rf"(?:   so far (?P<sofar>{SIGNED}), (?P<made>\d+) of (?P<n>\d+))?(?:   most from)?",
+        _dot_product,
+    ),
+    "beside its sums": (rf"(?:so far|w·x) .* = {OPTIONAL}", _beside),
+    "product": (rf"  .*?  (?P<formula>{SIGNED} · {SIGNED}) = (?P<value>{SIGNED})", _equation),
+    "columns of a head": (r"key +∂?k +∂?q·k/√(\d+) .*", _root),
+    "mix": (r" *∂?head_out =.*", _nothing),
+    "score": (rf"  Σ q·k {OPTIONAL} / √(\d+) = {OPTIONAL}", _scaled),
+    "score to come": (r"  Σ q·k / √\d+: not yet", _nothing),
+    "share of a key": (rf"  score {OPTIONAL} − max {OPTIONAL} = {OPTIONAL}   exp → {OPTIONAL}", _exponential),
+    "exp": (rf"  exp\({OPTIONAL} − (?:max )?{OPTIONAL}\) = {OPTIONAL}", _exp_of_difference),
+    "share": (
+        rf"  (?P<exp>{SIGNED}|·) / (?P<total>{SIGNED}|·)(?: \(sum of .* exps\))? = (?P<share>{NUMBER} %|·)", _share
+    ),
+    "share in one line": (
+        rf"\S+ = exp\({OPTIONAL} − {OPTIONAL}\) / Σ exp = (?P<exp>{SIGNED}|·) / (?P<total>{SIGNED}|·)"
+        rf" = (?P<share>{NUMBER} %|·)", _share
+    ),
+    "mixed": (rf"  Σ = {OPTIONAL}", _mixed),
+    "loss": (rf"loss_t = −log\({OPTIONAL}\) = {OPTIONAL}", _loss),
+    "mean": (rf"loss = Σ / positions = {OPTIONAL} / (\d+) = {OPTIONAL}", _mean),
+    "position": (r"[▸ ]\d+ \S+ → ◎\S+ .*", _nothing),
+    "added": (r"  (?:before: )?\+= .*", _nothing),  # see `_added`
     "seed": (r"∂loss = 1: .*", _seed),
-    "adam": (r"\S+  g .*   m = .*", _adam),
-    "more of adam": (r"   +(?:v|m_hat|v_hat|Δ|weight) .*", _nothing),
-    "maps": (r"gradient g .*m_hat=m/\(1-β1ᵗ\).*|.*v_hat=v/\(1-β2ᵗ\).*", _corrections),
-    "made": (rf"▸ .*? = (?P<formula>.*) = (?P<value>{SIGNED})", _equation),
-    "sum": (rf"[\w.]+(?:\[[\d,]+\])? = (?P<formula>.*) = (?P<value>{SIGNED}|·)", _equation),
-    "row": (rf"\S+ ?(?:\[\d+\])?[▸ ]? *(?P<cells>.*) = +(?P<value>{SIGNED}|·)", _matrix_row),
-    "row of gradients": (rf".* ∂ +(?:{SIGNED}|·)", _nothing),
-    "row of keys": (rf"key \d+ .* → +(?:{SIGNED}|·)", _nothing),
-}
+    "added to a weight": (rf"∂\S+ \+= ({SIGNED} · {SIGNED}) = ({SIGNED})   ({SIGNED}) → ({SIGNED})", _added_to_weight),
+    "after": (rf"∂.* ({SIGNED}) → ({SIGNED})(?:   term \d+ of \d+)?", _added),
+    "rule": (r"leaves ▼ ∂logits = \(share − target\) / \d+ positions.*", _nothing),
+    "share less target": (
+        rf"∂logits\[\S+\] = \(({SIGNED}) − ([01])\) / (\d+) = ({SIGNED})", _share_less_target
+    ),
+    "arrives": (rf"arrives ▼ ∂loss_t = {OPTIONAL}", _nothing),
+    "rule of the slope": (r"leaves ▼ ∂p of \S+ = −1/p · ∂loss_t", _nothing),
+    "slope": (rf"  −1 / {OPTIONAL} · {OPTIONAL} = {OPTIONAL}(?:   .*)?", _slope),
+    "gradient of a mean": (rf"leaves ▼ ∂loss_t = 1 / (\d+) · ∂loss = {OPTIONAL}", _of_mean),
+    "rule of an input": (r"(?:leaves ▼ )?∂x = Σ w·∂ .*|arrives ▼ +1  ∂w = ∂ · x", _nothing),
+    "row so far": (r"\S+\[\S+\](?: this step)? +was \(pos .*\)  \+ pos \d+(?:  = now)?|  = now.*", _nothing),
+    "step": (r".* = −rate · m\^ / √v\^.*", _step),
+    "equation": (rf"[^=]*= (?P<formula>.*) = (?P<value>{SIGNED}|·)", _equation),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("phase", "forms"),
     [
-        (Phase.FORWARD, {"mean of x²", "scale", "score", "share", "mean", "columns", "made", "sum", "row"}),
-        (Phase.BACKWARD, {"mean of x²", "scale", "score", "mean", "after", "seed"}),
-        (Phase.UPDATE, {"adam", "maps"}),
+        (
+            Phase.FORWARD,
+            {
+                "mean of x²", "scale", "title of a result", "dot product", "beside its sums", "product", "score",
+                "columns of a head", "share of a key", "exp", "share", "share in one line", "mixed", "loss", "mean",
+                "equation",
+            },
+        ),
+        (
+            Phase.BACKWARD,
+            {
+                "mean of x²", "scale", "mean", "after", "added", "seed", "added to a weight", "share less target",
+                "slope", "gradient of a mean", "row so far",
+            },
+        ),
+        (Phase.UPDATE, {"step"}),
     ],
-)
+)  # fmt: skip
 def test_the_stage(phase: Phase, forms: set[str]) -> None:
     kinds = set()
     for moment in moments(phase):
-        for cell, (width, height) in ((None, (200, 60)), (1, (200, 60)), (0, (80, 24))):
+        for cell, (width, height) in ((None, (110, 40)), (1, (54, 26)), (0, (78, 16))):
             frame = frame_at(moment, cell=cell)
             if cell is None or cell < frame.stretch.rows.size:
                 kinds |= check_stage(frame, width, height)
     assert forms <= kinds
+
+
+@pytest.mark.parametrize("line", ["q[0] is +0.1 = +0.2", "w = x + y", "total +1.0 → +2.0", "  Σ q·k +0.2 / √2 = +0.9"])
+def test_a_line_of_another_form_or_with_a_wrong_number_is_refused(line: str) -> None:
+    event = next(s for s in run().program.stretches(Phase.FORWARD) if s.kind == "scores")
+    with pytest.raises((AssertionError, ValueError)):
+        check_lines(frame_at(Moment(STEP, Phase.FORWARD, event.last)), [line])
 
 
 # The inspector.

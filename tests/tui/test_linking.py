@@ -36,7 +36,7 @@ PLACES = {
     Phase.UPDATE: ("layer0.attn_wq", None, None),
 }
 OVER_OTHERS = {  # panes without a place in the layout of a phase; they come up when they are called
-    Phase.FORWARD: ("residual", "adam"),
+    Phase.FORWARD: ("residual", "adam", "qkv"),
     Phase.BACKWARD: ("qkv", "attention", "prediction"),
     Phase.UPDATE: ("gradients", "training"),
 }

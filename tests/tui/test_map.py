@@ -354,8 +354,9 @@ async def test_its_key_brings_it_up_then_the_outline_then_neither() -> None:
             assert set(drawn(pilot)) & {"map", "program", "stage"} == {shown}
     async with debugger((120, 36)) as pilot:
         grid = screen(pilot).grid
-        before = drawn(pilot)
         await pilot.press("1")
+        await pilot.pause()
+        before = drawn(pilot)  # with the hint on keys of the chosen map
         assert (grid.zoomed, grid.chosen and grid.chosen.id) == (None, "map")
         await pilot.press("1")
         assert grid.zoomed == "program"

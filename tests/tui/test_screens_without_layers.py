@@ -36,9 +36,10 @@ async def test_events_go_from_the_embedding_to_the_logits(size: tuple[int, int])
             await go(pilot, "n")
             names.append(name(pilot))
         assert names == ["embed", "embed_norm", "logits", "probs", "loss_t"]
-        if size == (200, 60):
-            assert "no layers, and so no attention" in text(pilot)
-            assert "no layers, and so no q, k and v" in text(pilot)
+        for key, missing in {"5": "q, k and v", "6": "attention"}.items():
+            await go(pilot, key, "z")
+            assert f"no layers, and so no {missing}" in text(pilot)
+            await go(pilot, "escape")
 
 
 async def test_parts_and_layers_are_said_to_be_missing() -> None:

@@ -54,14 +54,19 @@ def cut(picture: Picture, y: int, x: int, end: int) -> str:
     return "".join(segment.text for segment in parts[1])
 
 
-@pytest.mark.parametrize("name", ["attn_logits", "attn_weights", "head_out", "logits", "probs", "loss"])
-@pytest.mark.parametrize("phase", [Phase.FORWARD, Phase.BACKWARD])
+@pytest.mark.parametrize(
+    ("phase", "name"),
+    [
+        *((Phase.FORWARD, name) for name in ("attn_logits", "attn_weights", "head_out", "logits", "probs", "loss")),
+        *((Phase.BACKWARD, name) for name in ("mlp_residual", "attn_logits", "attn_weights", "logits", "loss")),
+    ],
+)
 def test_columns_of_the_stage_line_up(phase: Phase, name: str) -> None:
     picture = draw(frame(phase, name), 100, 40)
     rows = rows_with_names(picture)
     assert len(rows) >= 10
     first = Counter(x for columns in rows for x, _ in columns)
-    assert {columns[0][0] for columns in rows} == {min(first)}
+    assert {min(columns)[0] for columns in rows} == {min(first)}
     for y, line in enumerate(picture.lines):
         assert line.width == cell_len("".join(s.text for s in line.segments))
         for x, end, target in line.spots:

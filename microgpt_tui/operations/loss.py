@@ -1,0 +1,207 @@
+"""The loss of one position as a point on the curve of −log p, and the mean of the losses of all positions."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from rich.cells import cell_len
+from rich.style import Style
+
+from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.cells import EIGHTHS, NUMBER, bar, window
+from microgpt_tui.drawing.numbers import number, percent, plain
+from microgpt_tui.drawing.picture import Line
+from microgpt_tui.operations.canvas import Board, Legend
+
+AXIS = 7  # characters for the numbers on the curve's axis
+MOST_TALL = 3  # lines of a bar
+ROOMY_WIDTH = 50  # characters from which on words are spelt out
+ROOMY = 20  # lines from which on the picture has room between its parts
+SHARE = 8  # characters of a share in percent, with a blank
+
+
+def nll_legend(frame: Frame) -> Legend:
+    """The columns of the curve stand on 0."""
+    scale = _highest(frame)
+    return Legend(scale, ("the curve: −log p for each p from 0 to 100 %",), f"{plain(scale)} at full height")
+
+
+def mean_legend(frame: Frame) -> Legend:
+    """Bars are losses, from 0 on."""
+    scale = frame.scale(frame.operation.operands["losses"])
+    return Legend(scale, ("│ the mean of all positions",), plain(scale))
+
+
+def _highest(frame: Frame) -> float:
+    """The loss at the top of the axis: that of guessing and those of all positions lie below it."""
+    guessing = math.log(max(2, frame.program.tokenizer.vocab_size))
+    return 1.15 * max(guessing, frame.scale(frame.operation.rows, name=frame.operation.name))
+
+
+def nll(board: Board) -> None:
+    """The probability of the target as a bar of 100 %, and above it the curve of −log p with its point."""
+    frame, event = board.frame, board.operation
+    probs, out = event.operands["probs"].ravel(), int(event.rows.flat[0])
+    target = 0 if event.pos is None else frame.program.targets[event.pos]
+    row = int(probs[target])
+    p, loss = frame.value(row), frame.value(out)
+    name = frame.token_name(target)
+    roomy = board.height >= ROOMY
+    if event.pos is not None:
+        after = ("after ", theme.DIM), (frame.token(event.pos), theme.NEW)
+        board.say(*after, " really came ", (f"◎ {name}", theme.TARGET))
+    if roomy:
+        board.picture.line()
+    below = (2 if not frame.backward else 4) + 2 * roomy
+    axis = max(AXIS, cell_len(f"p of {name}"))
+    _curve(board, p, loss, axis, max(3, board.room - 2 - below))
+    line = board.picture.line().fit("", axis).add("└", theme.FAINT)
+    width = board.width - axis - 1
+    line.fit("0 %", width - 5, theme.DIM).fit("100 %", 5, theme.DIM)
+    line = board.picture.line().fit(f"p of {name} ", axis + 1, theme.TARGET)
+    text = bar(p or 0.0, 1.0, width - SHARE)
+    line.add(text, theme.TARGET, row).fit(percent(p), SHARE, board.style(row, theme.STRONG), row, right=True)
+    if roomy:
+        board.picture.line()
+    line = board.picture.line().add(event.name, theme.NEW, out).add(" = −log(", theme.DIM)
+    line.add(plain(p), theme.TARGET, row).add(") = ", theme.DIM)
+    line.add(plain(loss), board.style(out, theme.STRONG), out)
+    if frame.backward:
+        _slope(board, row, out, name)
+
+
+def _curve(board: Board, p: float | None, loss: float | None, axis: int, height: int) -> None:
+    """Columns as high as −log p at their place from 0 to 100 %; that of the target is lit, that of guessing marked."""
+    frame, highest = board.frame, _highest(board.frame)
+    vocab, width = frame.program.tokenizer.vocab_size, board.width - axis - 1
+    out = int(board.operation.rows.flat[0])
+    values = [-math.log((x + 0.5) / width) for x in range(width)]
+    here = None if p is None or loss is None else min(width - 1, int(p * width))
+    guess = min(width - 1, int(width / vocab))
+    if here is not None and loss is not None:
+        values[here] = loss
+    tops = [min(height * 8, round(value / highest * height * 8)) for value in values]
+    guessing = math.log(vocab)
+    level = min(height - 1, int(guessing / highest * height))
+    at_loss = None if loss is None else min(height - 1, max(0, int(loss / highest * height)))
+    words = f"guessing among {vocab:,}: {plain(guessing)}"
+    for floor in reversed(range(height)):
+        line = board.picture.line()
+        if floor == at_loss:
+            line.fit(plain(loss), axis, theme.NEW, right=True).add("┤", theme.NEW)
+        elif floor == level:
+            line.fit(plain(guessing), axis, theme.TEXT, right=True).add("┤", theme.DIM)
+        elif floor == height - 1:
+            line.fit("−log p", axis, theme.DIM, right=True).add("│", theme.FAINT)
+        else:
+            line.add(" " * axis).add("│", theme.FAINT)
+        x = 0
+        while x < width:
+            fill = min(8, max(0, tops[x] - floor * 8))
+            if floor == level and fill == 0 and x > max(guess, here or 0) + 1 and width - x >= len(words) + 3:
+                line.add(" ◂ ", theme.TEXT).add(words, theme.TEXT)
+                x = width
+                continue
+            style = theme.NEW if x == here else theme.TEXT if x == guess else theme.FAINT
+            line.add(EIGHTHS[fill - 1] if fill else " ", style, out if x == here else None)
+            x += 1
+
+
+def _slope(board: Board, row: int, out: int, name: str) -> None:
+    """The gradient of the probability: the slope of the curve, times the gradient of the loss."""
+    frame = board.frame
+    p, arrives, leaves = frame.value(row), frame.gradient(out), frame.gradient(row)
+    line = board.picture.line().add("arrives ▼ ", theme.PHASE_TEXT["backward"])
+    line.add(f"∂{board.operation.name} = ", theme.TEXT).add(number(arrives), theme.signed(arrives or 0.0), out)
+    line = board.picture.line().add("leaves ▼ ", theme.PHASE_TEXT["backward"])
+    line.add(f"∂p of {name} = −1/p · ∂{board.operation.name}", theme.TEXT)
+    line = board.picture.line().add("  −1 / ", theme.DIM).add(plain(p), theme.TARGET, row).add(" · ", theme.DIM)
+    line.add(number(arrives), theme.TEXT, out).add(" = ", theme.DIM)
+    line.add(number(leaves), board.style(row, theme.signed(leaves or 0.0)), row)
+    words = "   the smaller p, the steeper"
+    line.add(words if line.width + len(words) <= board.width else "", theme.DIM)
+
+
+def mean(board: Board) -> None:
+    """A bar a position, and their mean as a line through all of them."""
+    frame, event = board.frame, board.operation
+    losses, out = event.operands["losses"].ravel(), int(event.rows.flat[0])
+    n, value = len(losses), frame.value(out)
+    cells = frame.grad(losses) if frame.backward else frame.data(losses)
+    found = np.flatnonzero(losses == frame.selected)
+    chosen = int(found[0]) if len(found) else _added(frame, losses.tolist(), out)
+    has_positions = n == frame.program.n
+    names = [f"{t} {frame.token(t)} → " if has_positions else f"{t} " for t in range(n)]
+    targets = [f"◎{frame.target(t)}" if has_positions else "" for t in range(n)]
+    label = max(cell_len(a + b) for a, b in zip(names, targets, strict=True)) + 3
+    below = 4 if frame.backward else 3
+    room = max(1, board.height - below - 1)
+    tall = max(1, min(MOST_TALL, room // n - 1))
+    first, last = window(n, room // (tall + (tall > 1)), chosen)
+    width = max(1, board.width - label - NUMBER - 2)
+    data = frame.data(losses)
+    kind = frame.name_of(int(losses[0])) or "losses"
+    line = board.picture.line().add(" " * label).fit(f"∂{kind}" if frame.backward else kind, NUMBER, theme.DIM)
+    if frame.backward:
+        line.most(f"  bars: {kind}", board.width - line.width, theme.DIM)
+    marked = None if value is None else min(width - 1, int(value / board.scale * width)) if board.scale else None
+    for t in range(first, last):
+        here = t == chosen and frame.stepping_inside
+        line = board.picture.line().add("▸" if t == chosen else " ", theme.NEW)
+        line.add(names[t], theme.NEW if here else theme.TEXT).add(targets[t], theme.TARGET).to(label)
+        known, number_, row = bool(cells.known[t]), float(cells.values[t]), int(losses[t])
+        text = (number(number_) if frame.backward else plain(number_)) if known else "·"
+        line.fit(text, NUMBER, board.style(row, theme.STRONG), row, right=True).add(" ")
+        if t == chosen:
+            board.picture.focus = board.picture.height - 1
+        for k in range(tall):
+            if k:
+                line = board.picture.line().add(" " * (label + NUMBER + 1))
+            text = bar(float(data.values[t]), board.scale, width) if data.known[t] else ""
+            _bar(line, text, width, marked, row)
+        if tall > 1 and t < last - 1:
+            line = board.picture.line().add(" " * (label + NUMBER + 1))
+            _bar(line, "", width, marked, None)
+    if (first, last) != (0, n):
+        board.say(f"positions {first}–{last - 1} of {n}")
+    if board.room > 3:
+        board.picture.line()
+    _mean_of(board, out, n)
+    if frame.backward and frame.selected == out:
+        board.latest()
+    elif frame.backward:
+        grad = frame.gradient(int(losses[chosen]))
+        line = board.picture.line().add("leaves ▼ ", theme.PHASE_TEXT["backward"])
+        line.add(f"∂{kind} = 1 / {n} · ∂{event.name} = ", theme.TEXT)
+        line.add(number(grad), theme.signed(grad or 0.0), int(losses[chosen]))
+
+
+def _added(frame: Frame, losses: list[int], out: int) -> int:
+    """The loss that was added last to the sum; the last one, if all were."""
+    terms = frame.explain.terms(frame.view.last_row) if frame.forward and frame.stepping_inside else []
+    del out
+    return losses.index(terms[-1]) if terms and terms[-1] in losses else len(losses) - 1
+
+
+def _bar(line: Line, text: str, width: int, marked: int | None, target: int | None) -> None:
+    """A bar with the mark of the mean on it."""
+    plus: Style = theme.PLUS
+    if marked is None:
+        line.add(text, plus, target)
+        return
+    padded = text.ljust(width)
+    line.add(padded[:marked], plus, target).add("│", theme.NEW, target).add(padded[marked + 1 :], plus, target)
+
+
+def _mean_of(board: Board, out: int, n: int) -> None:
+    """The mean in numbers: the sum over the positions, divided by how many there are."""
+    frame = board.frame
+    children = frame.explain.children(out)
+    total = next((row for row in children if frame.explain.terms(row)), None)
+    line = board.picture.line().add(board.operation.name, theme.NEW, out).add(" = ", theme.DIM)
+    line.add("Σ / positions = " if board.width >= ROOMY_WIDTH else "Σ = ", theme.DIM)
+    if total is not None:
+        line.add(plain(frame.value(total)), theme.TEXT, total).add(f" / {n} = ", theme.DIM)
+    line.add(plain(frame.value(out)), board.style(out, theme.STRONG), out)
