@@ -7,7 +7,7 @@ import pytest
 
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.drawing import theme
-from microgpt_tui.drawing.cells import Cells, diverging, heat, signed_strip
+from microgpt_tui.drawing.cells import Cells, diverging, heat, heat_row, signed_strip
 from microgpt_tui.drawing.numbers import exponent, percent, plain, points, scaled, share, small_percent
 from microgpt_tui.drawing.picture import Line
 from microgpt_tui.inference.pictures import share_text
@@ -48,6 +48,16 @@ def test_what_is_beyond_the_scale_is_marked() -> None:
     assert ends == ["  │██", "  │█!", "!█│  "]
 
 
+def test_the_chosen_cell_is_marked_where_colours_are_few() -> None:
+    theme.few_colours(True)
+    try:
+        lines = [heat_row(Line(), cells(0.5, -0.5), size, 1, 1.0) for size in (1, 2)]
+    finally:
+        theme.few_colours(False)
+    assert [written(line) for line in lines] == ["+◆", "+5-5"]
+    assert {line.segments[-1].style for line in lines} == {theme.CURSOR}
+
+
 @pytest.mark.parametrize("size", [1, 2, 4])
 def test_it_is_marked_where_colours_are_few(size: int) -> None:
     theme.few_colours(True)
@@ -71,7 +81,7 @@ def test_a_weight_under_the_mouse_tells_its_product() -> None:
     pane = stage(Phase.FORWARD, "q")
     assert pane.frame is not None
     weight = int(pane.frame.operation.operands["w"][0, 3])
-    name, product = str(pane.tooltip_for(weight)).split("\n")
+    product, name = str(pane.tooltip_for(weight)).split("\n")
     assert name == f"layer0.attn_wq[0,3]  {pane.frame.value(weight)!r}"
     assert product == "w[0,3] +0.0298 · x[3] +0.4740 = +0.0141"
     out = int(pane.frame.operation.rows[0])
