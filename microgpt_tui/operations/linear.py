@@ -112,7 +112,7 @@ def _backward(board: Board) -> None:
     gradient = f"∂{event.name}" + (f" ×1e{power}" if power else "")
     if roomy:
         line = board.picture.line().add("arrives ▼", theme.PHASE_TEXT["backward"])
-        texts = (f"1  each weight gets {gradient} · x", "1  each weight gets ∂ · x", "1  ∂w = ∂ · x")
+        texts = (f"1  each weight gets ∂{event.name} · x", "1  each weight gets ∂ · x", "1  ∂w = ∂ · x")
         line.to(margin).add(fitting(board.width - margin, *texts), theme.TEXT)
     words = (
         (gradient, f"{source} ▸".rjust(margin - 1))
