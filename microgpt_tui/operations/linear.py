@@ -13,7 +13,7 @@ from engine.timeline.events import Event
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import NUMBER, Cells, diverging, edges, half_diverging, half_row, heat_row, window
-from microgpt_tui.drawing.numbers import number, plain
+from microgpt_tui.drawing.numbers import exponent, number, plain, scaled
 from microgpt_tui.drawing.picture import Line
 from microgpt_tui.operations.canvas import Board, Legend, first_fitting
 from microgpt_tui.operations.row_labels import both_labels, heads_of_columns, linear_rows, over_tokens
@@ -108,10 +108,11 @@ def _backward(board: Board) -> None:
     order, more = _rows_shown(frame, out, w, target, max(1, room))
     chosen = row_at_work(frame, w, out) if _is_chosen(frame, w, out) else order[0]
     source = frame.name_of(int(x[0])) or "x"
-    gradient = f"∂{event.name}"
+    power = exponent(frame.scale(out, True, event.name))
+    gradient = f"∂{event.name}" + (f" ×1e{power}" if power else "")
     if roomy:
         line = board.picture.line().add("arrives ▼", theme.PHASE_TEXT["backward"])
-        texts = (f"1  each weight gets {gradient} · x", "1  each weight gets ∂ · x", "1  ∂w = ∂ · x")
+        texts = (f"1  each weight gets ∂{event.name} · x", "1  each weight gets ∂ · x", "1  ∂w = ∂ · x")
         line.to(margin).add(first_fitting(board.width - margin, *texts), theme.TEXT)
     words = (
         (gradient, f"{source} ▸".rjust(margin - 1))
@@ -129,7 +130,7 @@ def _backward(board: Board) -> None:
         known, row = bool(outs.known[i]), int(out[i])
         value = float(outs.values[i]) if known else 0.0
         sign = theme.signed(value) if known else theme.FAINT
-        line.fit(number(value if known else None), NUMBER, board.style(row, sign), row, right=True)
+        line.fit(scaled(value if known else None, power), NUMBER, board.style(row, sign), row, right=True)
         diverging(line.add(" "), value, known, full, half, row)
         heat_row(line.add(" "), added[i, columns], size, frame.selected, board.scale)
         if i == chosen:

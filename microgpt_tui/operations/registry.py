@@ -75,6 +75,6 @@ def _tell_of_set(board: Board) -> None:
     if len(found) == 1:
         row, value = found[0]
         name = frame.explain.name(row)
-        board.note(f"{name} is set in this branch; the arithmetic made {number(value)}.", theme.NEW)
+        board.note(f"{name} is set in this branch; the arithmetic made {number(value)}.", theme.WARNING)
     elif found:
-        board.note(f"{len(found)} of these numbers are set in this branch; the arithmetic made others.", theme.NEW)
+        board.note(f"{len(found)} of these numbers are set in this branch; the arithmetic made others.", theme.WARNING)

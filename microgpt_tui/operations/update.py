@@ -122,12 +122,12 @@ def _maps(frame: Frame) -> list[_Map]:
     words = (
         "",
         "m",
-        f"{old:g}% old",
-        f"{100 - old:.3g}% new",
+        f"{old:g} % old",
+        f"{100 - old:.3g} % new",
         "",
         "v",
-        f"{new:g}% old",
-        f"{100 - new:.3g}% new²",
+        f"{new:g} % old",
+        f"{100 - new:.3g} % new²",
         "",
         "──▶",
     )

@@ -123,6 +123,8 @@ class Pane(PictureView, can_focus=True):
         """What is said of a spot under the mouse: the name of a scalar, with its number."""
         if isinstance(target, int) and self.frame is not None:
             name = f"{self.frame.explain.name(target)}  {exact(self.frame.value(target))}"
+            if self.frame.backward:
+                name += f"\n∂{self.frame.explain.name(target)}  {exact(self.frame.gradient(target))}"
             return product(self.frame, target) or name
         return None
 
