@@ -63,7 +63,7 @@ def test_a_home_that_cannot_be_written(names: Path) -> None:
     with terminal(["env", *home, *COMMAND, "--data", str(names), *SMALL], cwd=ROOT) as term:
         term.wait("FORWARD")
         term.press("]")
-        term.wait("step 1 of")
+        term.wait("step 1/")
         term.press("q")
         assert "error: where you are cannot be kept" in term.left(2)
 

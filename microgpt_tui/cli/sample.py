@@ -14,6 +14,7 @@ from engine.errors import ConfigError
 from microgpt_tui.cli._options import FilePath, examples
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import compile_loops, say_size
+from microgpt_tui.drawing.numbers import small_percent
 from microgpt_tui.drawing.terminal_text import printable
 
 
@@ -104,8 +105,10 @@ def sample(
         with Waiting("Searching"):
             continuations = search(sampler, tokenizer, beam, strategy.temperature, prefix)
         for each in continuations:
-            text = printable(each.text) if sys.stdout.isatty() else each.text
-            click.echo("\t".join((f"{each.prob:.6g}", text, *(() if each.ended else ("context full",)))))
+            people = sys.stdout.isatty()
+            text = printable(each.text) if people else each.text
+            prob = small_percent(each.prob) if people else f"{each.prob:.6g}"
+            click.echo("\t".join((prob, text, *(() if each.ended else ("context full",)))))
         return
     generator = run.generator() if seed is None else random.Random(seed)
     drawn = draw_documents(sampler, tokenizer, generator, strategy, prefix)

@@ -202,7 +202,7 @@ def _run(session: Session) -> dict[str, Any]:
 
 
 def _print(compared: dict[str, Any]) -> None:
-    from microgpt_tui.drawing.numbers import number
+    from microgpt_tui.drawing.numbers import number, percent, points
 
     original, changed, until = compared["original"], compared["changed"], compared["until"]
     for text in compared["changes"]:
@@ -219,6 +219,6 @@ def _print(compared: dict[str, Any]) -> None:
     print_result(f"probabilities that moved most in {doc}:" if moved else f"no probability differs in {doc}")
     for shift in moved:
         a, b, token = shift["original"], shift["changed"], printable(shift["token"])
-        print_result(f"  position {shift['pos']:2d}  {token:>4}  {a:.4f} -> {b:.4f}  {number(b - a)}")
+        print_result(f"  position {shift['pos']:2d}  {token:>4}  {percent(a):>7} -> {percent(b):>7}  {points(b - a)}")
     for name, run in (("original", original), ("changed", changed)):
         print_result(f"{name} samples: {', '.join(run['samples'] or ['none can be drawn'])}")

@@ -81,8 +81,8 @@ def of_parameter(view: View, name: str) -> Answer:
             f"the weight moved by {number(-adam.delta)}"
             if adam.unmoved is None
             else f"the weight was not moved: {adam.unmoved}",
-            f"  {number(-step.by_momentum):<9} {share(step.by_momentum, adam.delta):<6} momentum",
-            f"  {number(-step.by_document):<9} {share(step.by_document, adam.delta):<6} this document",
+            f"  {number(-step.by_momentum):<9} {share(step.by_momentum, adam.delta):<8} momentum",
+            f"  {number(-step.by_document):<9} {share(step.by_document, adam.delta):<8} this document",
             f"{number(adam.p_before)} → {number(adam.p)}",
         ]
         names = ("m", "delta", "p_before", "p")

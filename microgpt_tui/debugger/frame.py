@@ -228,7 +228,8 @@ class Frame:
         """The gradients of these scalars at the end of the backward phase; without a copy of the step, those so far."""
         copy = self.around.copy
         final = None if copy is None or self.around.live else copy.final_gradients()
-        return self.grad(rows).values if final is None else final[rows]
+        so_far = self.grad(rows)
+        return np.where(so_far.known, so_far.values, 0.0) if final is None else final[rows]
 
     def final_gradient(self, rows: Rows) -> float:
         """The largest magnitude that gradients of these scalars have at the end of the backward phase, or so far."""

@@ -21,7 +21,7 @@ TERM = re.compile(r"^(term \d+|first (\d+ )?terms?) (of|in) ")
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class GraphNode:
     """A scalar: its name, the operation that made it, its value and its gradient so far. None: not known at the moment.
 
     `plain`: a plain number to the model, which has no gradient. `new`: it was made or moved just now.
@@ -44,7 +44,7 @@ class Subtree:
     handed on along it just now. `left_out` further ones are not shown; `rest` is what they add, if that is a sum.
     """
 
-    node: Node
+    node: GraphNode
     local: float | None = None
     times: int = 1
     new: bool = False
@@ -66,7 +66,7 @@ class Neighbourhood:
     users: Subtree
 
     @property
-    def node(self) -> Node:
+    def node(self) -> GraphNode:
         """The scalar in the middle."""
         return self.children.node
 
@@ -168,14 +168,14 @@ class GraphBuilder:
 
     # Nodes.
 
-    def _node(self, row: int, middle: int, users: bool) -> Node:
+    def _node(self, row: int, middle: int, users: bool) -> GraphNode:
         frame = self.frame
         state = frame.view.gradient_state(row)
         new = frame.stepping_inside and frame.moment.tick > 0 and row == frame.view.last_row
         name = self.explain.name(row) + elsewhere(frame.program, middle, row)
         if users and row != middle:  # which term it is says less than of what, and there may be no room for both
             name = TERM.sub("→ ", name)
-        return Node(
+        return GraphNode(
             row, name, self._operation(row), frame.value(row), frame.gradient(row), state is GradientState.PLAIN, new
         )
 
@@ -217,7 +217,7 @@ class Box:
     inward: Box | None
 
     @property
-    def node(self) -> Node:
+    def node(self) -> GraphNode:
         """The scalar."""
         return self.subtree.node
 

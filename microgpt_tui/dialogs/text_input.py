@@ -95,7 +95,7 @@ class LineScreen(Typing[T | None], Generic[T]):
     LineScreen { background: transparent; }
     LineScreen Vertical { dock: bottom; height: auto; background: $panel; }
     LineScreen Horizontal { height: 1; }
-    LineScreen Label { width: 2; padding-left: 1; color: $accent; text-style: bold; }
+    LineScreen Label { width: 2; padding-left: 1; color: $foreground; text-style: bold; }
     LineScreen Input { width: 1fr; border: none; height: 1; padding: 0; background: $panel; }
     LineScreen Input:focus { border: none; background-tint: $panel 0%; }
     LineScreen #note { height: auto; padding: 0 2; color: $foreground 70%; }

@@ -141,8 +141,8 @@ def heat(
         return "0".rjust(size), style
     tenths = min(9, int(share * 10)) if share <= BEYOND else 9
     if size == 1:
-        return (":+*#" if value > 0 else "╶-=≡")[min(tenths // 3, 3)], style
-    return ("+" if value > 0 else "-") + f"{tenths:<{size - 1}}", style
+        return "!" if share > BEYOND else (":+*#" if value > 0 else "╶-=≡")[min(tenths // 3, 3)], style
+    return ("+" if value > 0 else "-") + ("!" if share > BEYOND else f"{tenths}").ljust(size - 1), style
 
 
 def heat_row(line: Line, cells: Cells, size: int, selected: Hashable, scale: float, lit: bool = True) -> Line:
@@ -151,7 +151,7 @@ def heat_row(line: Line, cells: Cells, size: int, selected: Hashable, scale: flo
         target = int(cells.targets[i])
         text, style = heat(float(cells.values[i]), bool(cells.known[i]), scale, size, lit, cells.digits)
         if target == selected:
-            text, style = _marked(text), theme.HERE_CELL
+            text, style = _marked(text), theme.CURSOR if theme.signs_only else theme.HERE_CELL
         elif cells.fresh[i] and style is not None:
             text, style = _framed(text), style + theme.FRESH
         line.add(text, style, target)
@@ -173,7 +173,9 @@ def edges(fresh: bool | np.bool_) -> tuple[str, str]:
 
 def _marked(text: str) -> str:
     """A cell with the mark of what is selected, unless it holds digits."""
-    return text if text.strip() else "◆" if len(text) == 1 else "[" + text[1:-1] + "]"
+    if len(text) == 1:
+        return "◆"
+    return text if text.strip() else "[" + text[1:-1] + "]"
 
 
 def half_row(line: Line, upper: Cells, lower: Cells | None, size: int, scale: float, selected: Hashable = None,
@@ -188,7 +190,8 @@ def half_row(line: Line, upper: Cells, lower: Cells | None, size: int, scale: fl
             line.add("◆" if size == 1 else "[" + " " * (size - 2) + "]", theme.HERE_CELL, selected)
             continue
         backs = [_back(upper, i, scale, lit[0]), None if lower is None else _back(lower, i, scale, lit[1])]
-        line.add(("▀" if any(backs) else " ") * size, _halves(*backs), targets[0])
+        upper_back, lower_back = (back or theme.BACKGROUND for back in backs)
+        line.add(("▀" if any(backs) else " ") * size, _halves(upper_back, lower_back), targets[0])
     return line
 
 
@@ -198,8 +201,8 @@ def _back(cells: Cells, i: int, scale: float, lit: bool) -> str | None:
 
 
 @lru_cache(8192)
-def _halves(upper: str | None, lower: str | None) -> Style:
-    return Style(color=upper or theme.BACKGROUND, bgcolor=lower or theme.BACKGROUND)
+def _halves(upper: str, lower: str) -> Style:
+    return Style(color=upper, bgcolor=lower)
 
 
 def signed_strip(
@@ -208,13 +211,14 @@ def signed_strip(
     """Append a row of bars to lines, on one axis in their middle: up from it is positive, down negative.
 
     Each number takes `size` characters, the last of them blank if there is a `gap` and room for one. The bar of the
-    selected one, or its place on the axis, is in the colour of what is here.
+    selected one, or its place on the axis, is in the colour of what is here. What is beyond the scale is full, with "!"
+    at its end.
     """
     body = size - 1 if gap and size > 1 else size
     half = len(lines) // 2
     for i in range(len(cells)):
         value, known, target = float(cells.values[i]), bool(cells.known[i]), int(cells.targets[i])
-        eighths = 0
+        eighths, beyond = 0, known and 0 < scale < abs(value) / BEYOND
         if known and value and not math.isnan(value):
             share = min(abs(value) / scale, 1.0) if 0 < scale < math.inf else 1.0
             eighths = max(1, round(share * half * 8))
@@ -235,14 +239,20 @@ def signed_strip(
                 style = theme.HANGING_HERE if style.reverse else theme.NEW
             elif cells.fresh[i] and not style.reverse:
                 style += theme.RAN  # a band behind all bars that are new
-            line.add(text * body, style, target)
+            if fill and beyond and k == (0 if up else len(lines) - 1):
+                line.add("!", style + Style(reverse=True), target).add(text * (body - 1), style, target)
+            else:
+                line.add(text * body, style, target)
             if size > body:
                 line.add(" " * (size - body))
 
 
 def diverging(line: Line, value: float, known: bool, scale: float, half: int, target: Hashable = None) -> Line:
-    """Append a horizontal bar that starts in the middle of 2 * `half` + 1 characters: right is positive."""
-    eighths = 0
+    """Append a horizontal bar that starts in the middle of 2 * `half` + 1 characters: right is positive.
+
+    What is beyond the scale is full, with "!" at its end.
+    """
+    eighths, beyond = 0, known and 0 < scale < abs(value) / BEYOND
     if known and value and not math.isnan(value):
         eighths = max(1, round(min(abs(value) / scale if scale > 0 else 1.0, 1.0) * half * 8))
     full, rest = divmod(eighths, 8)
@@ -252,10 +262,14 @@ def diverging(line: Line, value: float, known: bool, scale: float, half: int, ta
         line.add(" " * start, None, target)
         if rest:
             line.add("▉▊▋▌▍▎▏"[rest - 1], theme.HANGING, target)
-        line.add("█" * full, theme.MINUS, target)
+        line.add("!" * beyond, theme.HANGING, target).add("█" * (full - beyond), theme.MINUS, target)
     else:
         line.add(" " * half, None, target)
-    line.add("│", theme.FAINT, target).add(right, theme.PLUS, target)
+    line.add("│", theme.FAINT, target)
+    if right and beyond:
+        line.add(right[1:], theme.PLUS, target).add("!", theme.PLUS + Style(reverse=True), target)
+    else:
+        line.add(right, theme.PLUS, target)
     return line.add(" " * (half - len(right)), None, target)
 
 

@@ -7,7 +7,7 @@ from html import escape
 
 from rich.cells import cell_len
 
-from microgpt_tui.debugger.graph import BOX, Box, Neighbourhood, Node, edges, placed
+from microgpt_tui.debugger.graph import BOX, Box, GraphNode, Neighbourhood, edges, placed
 from microgpt_tui.drawing.numbers import number
 from microgpt_tui.drawing.terminal_text import printable
 from microgpt_tui.drawing.theme import Colours
@@ -113,7 +113,7 @@ def dot_graph(graph: Neighbourhood, title: str) -> str:
     return f"digraph {_quoted(printable(title))} {{\n  rankdir=LR;\n  node [shape=box];\n{body}\n}}\n"
 
 
-def _label(node: Node) -> str:
+def _label(node: GraphNode) -> str:
     """Name and operation, value, gradient, one below the other."""
     said = [f"{printable(node.name)}   {node.operation}".rstrip(), "·" if node.data is None else number(node.data)]
     return "\n".join(said if node.plain else [*said, f"∂ {'·' if node.grad is None else number(node.grad)}"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import bar
+from microgpt_tui.drawing.numbers import small_percent
 from microgpt_tui.drawing.picture import Line, Picture, measured
 from microgpt_tui.inference.state import InferenceState
 
@@ -24,11 +25,11 @@ def draw_beam(state: InferenceState, width: int, _height: int) -> Picture:
     room = max(4, min(20, width - 40))
     top = max((each.prob for each in state.beam), default=0.0)
     for each in state.beam:
-        line = picture.line().fit(f"{100 * each.prob:.4f} %", 10, theme.TEXT)
+        line = picture.line().fit(small_percent(each.prob), 11, theme.TEXT)
         line.fit(bar(each.prob, top, room), room, theme.PLUS).add(" ")
         _name(line, state, each.text + ("" if each.ended else "…"), width - line.width)
     total = sum(each.prob for each in state.beam)
-    picture.line().most(f"{100 * total:.3f} % of all there could be; … the context is full", width, theme.DIM)
+    picture.line().most(f"{small_percent(total)} of all there could be; … the context is full", width, theme.DIM)
     return picture
 
 

@@ -20,8 +20,8 @@ from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.inference.state import COLDEST, HOTTEST, NOTCH, InferenceState, Position, Temperature
 from microgpt_tui.panes.attention import share_cell
 
-NARROWEST, ROOMY = 15, 48  # cells of a column of bars; from ROOMY on, both bars and the logit have their own
-SHARE, LOGIT = 8, 8  # cells of a number
+NARROWEST, ROOMY = 16, 48  # cells of a column of bars; from ROOMY on, both bars and the logit have their own
+SHARE, LOGIT = 7, 8  # cells of a number
 BEFORE = "╎"  # how long the bar is before the temperature
 CACHED = 4  # lines of keys and values that are not given up for heads
 
@@ -151,7 +151,7 @@ def _token(line: Line, state: InferenceState, token_id: int, label: int, size: i
         half = (size - label - LOGIT) // 2
         line.fit(brief(float(here.logits[token_id]), LOGIT - 1), LOGIT - 1, theme.DIM, right=True).add(" ")
         begun = line.width
-        line.fit(share_text(plain), SHARE, theme.DIM).add(bar(plain, scale, half - SHARE - 1), theme.DIM)
+        line.fit(_figure(share_text(plain)), SHARE, theme.DIM).add(bar(plain, scale, half - SHARE - 1), theme.DIM)
         line.to(begun + half)
         line.fit(_weight_text(here.probs[token_id], weight), SHARE, style)
         line.add(bar(weight, scale, end - line.width), theme.TARGET if chosen else theme.PLUS)
@@ -161,7 +161,12 @@ def _token(line: Line, state: InferenceState, token_id: int, label: int, size: i
 
 
 def _weight_text(prob: float, weight: float) -> str:
-    return "out" if prob and not weight else share_text(weight)
+    return _figure("out" if prob and not weight else share_text(weight))
+
+
+def _figure(text: str) -> str:
+    """To the right of its column, but for a space before the bar."""
+    return text.rjust(SHARE - 1)
 
 
 def _both(line: Line, shares: tuple[float, float], scale: float, room: int, style: Style) -> None:
@@ -169,7 +174,9 @@ def _both(line: Line, shares: tuple[float, float], scale: float, room: int, styl
     after = bar(shares[0], scale, room)
     tick = min(room - 1, round(shares[1] / scale * room))
     if tick < len(after):
-        line.add(after[:tick], style).add(BEFORE, theme.STRONG).add(after[tick + 1 :], style)
+        mark = Style(color=theme.BACKGROUND, bgcolor=style.color and style.color.name)  # no hole in the bar
+        line.add(after[:tick], style)
+        line.add(BEFORE, theme.STRONG if after[tick] != "█" else mark).add(after[tick + 1 :], style)
     else:
         line.add(after, style).add(" " * (tick - len(after))).add(BEFORE, theme.DIM)
 

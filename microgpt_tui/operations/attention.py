@@ -65,7 +65,7 @@ def head_of(frame: Frame) -> Head | None:
     return Head(scores, shares, mix, scores.operands["q"], keys, values)
 
 
-def legend(frame: Frame) -> Legend:
+def head_legend(frame: Frame) -> Legend:
     """Colours are queries, keys and values, or their gradients, on one scale."""
     head = head_of(frame)
     if head is None:
@@ -76,7 +76,7 @@ def legend(frame: Frame) -> Legend:
     return Legend(scale, ("bars: share of the row", "× value comes next"))
 
 
-def draw(board: Board) -> None:
+def draw_head(board: Board) -> None:
     """Query, keys, scores, shares and values, a line a key; below, how the chosen number came about."""
     head = head_of(board.frame)
     assert head is not None
@@ -264,8 +264,12 @@ class _Picture:
         if done is None:
             board.say(f"  Σ q·k / √{self.dims}: not yet")
             return
-        line = board.picture.line().add("  Σ q·k ", theme.DIM).add(number(done), theme.STRONG, plain_sum)
-        line.add(f" / √{self.dims} = ", theme.DIM).add(number(frame.value(out)), theme.NEW, out)
+        line = (
+            board.picture.line()
+            .add("  Σ q·k ", theme.DIM)
+            .add(number(done), board.style(plain_sum, theme.STRONG), plain_sum)
+        )
+        line.add(f" / √{self.dims} = ", theme.DIM).add(number(frame.value(out)), board.style(out, theme.NEW), out)
 
     def _products(self, products: list[tuple[str, int, int, int]]) -> None:
         """Products, a line each, as many as are made and have room; the largest, if not all have."""
@@ -280,7 +284,7 @@ class _Picture:
                 line.fit(name, min(24, board.width - 31), theme.DIM)
             line.add(f"  {number(frame.value(a))} · {number(frame.value(b))} = ", theme.TEXT)
             product = frame.value(row) or 0.0
-            line.add(number(product), theme.signed(product), row)
+            line.add(number(product), board.style(row, theme.signed(product)), row)
         if len(chosen) < len(made):
             board.say(f"  and {len(made) - len(chosen)} more")
 
@@ -293,20 +297,22 @@ class _Picture:
         largest = None if score is None or less is None else _largest(frame, head)
         if board.width < NARROW:
             line = board.picture.line().add(f"  exp({number(score)} − {number(largest)}) = ", theme.DIM)
-            line.add(plain(frame.value(exp)), theme.STRONG, exp)
-            line = board.picture.line("  ").add(plain(frame.value(exp)), theme.STRONG, exp)
-            line.add(f" / {plain(frame.value(head.total))}", theme.TEXT, head.total).add(" = ", theme.DIM)
-            line.add(percent(frame.value(share)), theme.NEW, share)
+            line.add(plain(frame.value(exp)), board.style(exp, theme.STRONG), exp)
+            line = board.picture.line("  ").add(plain(frame.value(exp)), board.style(exp, theme.STRONG), exp)
+            line.add(f" / {plain(frame.value(head.total))}", board.style(head.total, theme.TEXT), head.total).add(
+                " = ", theme.DIM
+            )
+            line.add(percent(frame.value(share)), board.style(share, theme.NEW), share)
             return
         line = board.picture.line().add(f"  score {number(score)} − max {number(largest)} = ", theme.DIM)
-        line.add(number(less), theme.TEXT, shifted)
+        line.add(number(less), board.style(shifted, theme.TEXT), shifted)
         line.add("   exp → " if line.width + 16 <= board.width else " exp ", theme.DIM)
-        line.most(plain(frame.value(exp)), board.width - line.width, theme.STRONG, exp)
-        line = board.picture.line().add("  ").add(plain(frame.value(exp)), theme.STRONG, exp)
-        line.add(f" / {plain(frame.value(head.total))}", theme.TEXT, head.total)
+        line.most(plain(frame.value(exp)), board.width - line.width, board.style(exp, theme.STRONG), exp)
+        line = board.picture.line().add("  ").add(plain(frame.value(exp)), board.style(exp, theme.STRONG), exp)
+        line.add(f" / {plain(frame.value(head.total))}", board.style(head.total, theme.TEXT), head.total)
         words = f" (sum of the {self.n} exps) = "
         line.add(words if line.width + len(words) + SHARE <= board.width else " = ", theme.DIM)
-        line.add(percent(frame.value(share)), theme.NEW, share)
+        line.add(percent(frame.value(share)), board.style(share, theme.NEW), share)
 
     def _mixed(self) -> None:
         frame, board, j = self.frame, self.board, self._dim()
@@ -316,7 +322,7 @@ class _Picture:
         pairs = [(int(self.head.shares.rows[t]), int(self.head.values[t, j])) for t in range(self.n)]
         self._products([("w", a, b, row) for (a, b), row in zip(pairs, terms, strict=False)])
         line = board.picture.line().add("  Σ = ", theme.DIM)
-        line.add(number(frame.value(out)), theme.NEW, out)
+        line.add(number(frame.value(out)), board.style(out, theme.NEW), out)
 
     def heads(self) -> None:
         """The shares of all heads at this position."""

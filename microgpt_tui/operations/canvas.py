@@ -162,10 +162,10 @@ class Board:
         if not terms:
             instead = frame.no_gradient(frame.selected)
             words = "∂loss = 1: the loss grows one for one with itself" if instead is None else f"∂{name}: {instead}"
-            self.say((words, theme.TEXT))
+            self.picture.line().most(words, self.width, theme.TEXT, frame.selected)
             return
         term = terms[-1]
-        line = self.picture.line().most(f"∂{name} ", self.width - 2 * FIGURE - 3, theme.NEW)
+        line = self.picture.line().most(f"∂{name} ", self.width - 2 * FIGURE - 3, theme.NEW, frame.selected)
         line.add(number(term.before), theme.TEXT).add(" → ", theme.DIM).add(number(term.after), theme.STRONG)
         self.more(f"   term {len(terms)} of {frame.explain.planned(frame.selected)}")
         self.picture.line("  += ", theme.DIM).add(f"{number(term.local)} · {number(term.grad)}", theme.TEXT)
@@ -197,6 +197,6 @@ def element_labels(n: int) -> list[str]:
     return [str(i) for i in range(n)]
 
 
-def fitting(width: int, *texts: str) -> str:
+def first_fitting(width: int, *texts: str) -> str:
     """The first of some texts that fits into `width` characters; nothing if none does."""
     return next((text for text in texts if cell_len(text) <= width), "")

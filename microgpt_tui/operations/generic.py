@@ -31,14 +31,14 @@ class _Row:
     is_result: bool
 
 
-def legend(frame: Frame) -> Legend:
+def generic_legend(frame: Frame) -> Legend:
     """All vectors of the picture have one scale."""
     event = frame.operation
     found = [frame.scale(rows, frame.backward) for rows in (event.rows, *event.operands.values()) if rows.size]
     return Legend(max(found), ("bars: up +, down −, all on one scale",))
 
 
-def draw(board: Board) -> None:
+def draw_generic(board: Board) -> None:
     """A strip of bars for every vector, or a line of cells where there is less room; below, the chosen scalar."""
     frame, event = board.frame, board.operation
     names = operand_names(frame)

@@ -13,15 +13,15 @@ from engine.timeline.events import Event
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import NUMBER, Cells, diverging, edges, half_diverging, half_row, heat_row, window
-from microgpt_tui.drawing.numbers import number, plain
+from microgpt_tui.drawing.numbers import exponent, number, plain, scaled
 from microgpt_tui.drawing.picture import Line
-from microgpt_tui.operations.canvas import Board, Legend, fitting
+from microgpt_tui.operations.canvas import Board, Legend, first_fitting
 from microgpt_tui.operations.row_labels import both_labels, heads_of_columns, linear_rows, over_tokens
 
 LEAST_BAR, MOST_BAR = 2, 12  # characters on either side of a bar's middle
 
 
-def legend(frame: Frame) -> Legend:
+def linear_legend(frame: Frame) -> Legend:
     """Colours are weights; the scale is that of the matrix."""
     event = frame.operation
     w, x = event.operands["w"], event.operands["x"]
@@ -53,7 +53,7 @@ class _Plan:
         return slice(self.left, self.right)
 
 
-def draw(board: Board) -> None:
+def draw_linear(board: Board) -> None:
     """The layer forward, or what it hands back."""
     (_backward if board.frame.backward else _forward)(board)
 
@@ -76,7 +76,7 @@ def _forward(board: Board) -> None:
         products = np.array(terms, dtype=np.int32)
         full = max(frame.data(products).scale, frame.data(products + 1).scale)
         figure = number(frame.value(int(out[i])))
-        words = ("w·x", fitting(plan.margin - 1, f"row {labels[i][1]}", labels[i][1]))
+        words = ("w·x", first_fitting(plan.margin - 1, f"row {labels[i][1]}", labels[i][1]))
         notes = (f"Σ = {figure}", "") if plan.brief else ("one product", "a column")
         board.signed_strip(words, products[plan.columns], plan.margin, plan.size, notes, scale=full)
         if plan.sums:  # a running sum is made right after the term that it adds
@@ -108,15 +108,16 @@ def _backward(board: Board) -> None:
     order, more = _rows_shown(frame, out, w, target, max(1, room))
     chosen = row_at_work(frame, w, out) if _is_chosen(frame, w, out) else order[0]
     source = frame.name_of(int(x[0])) or "x"
-    gradient = f"∂{event.name}"
+    power = exponent(frame.scale(out, True, event.name))
+    gradient = f"∂{event.name}" + (f" ×1e{power}" if power else "")
     if roomy:
         line = board.picture.line().add("arrives ▼", theme.PHASE_TEXT["backward"])
-        texts = (f"1  each weight gets {gradient} · x", "1  each weight gets ∂ · x", "1  ∂w = ∂ · x")
-        line.to(margin).add(fitting(board.width - margin, *texts), theme.TEXT)
+        texts = (f"1  each weight gets ∂{event.name} · x", "1  each weight gets ∂ · x", "1  ∂w = ∂ · x")
+        line.to(margin).add(first_fitting(board.width - margin, *texts), theme.TEXT)
     words = (
         (gradient, f"{source} ▸".rjust(margin - 1))
         if roomy
-        else (fitting(margin - 1, f"arrives ▼ {gradient}", gradient), f"x {source} ▸".rjust(margin - 1))
+        else (first_fitting(margin - 1, f"arrives ▼ {gradient}", gradient), f"x {source} ▸".rjust(margin - 1))
     )
     board.signed_strip(words, x[columns], margin, size)
     added, outs, full = frame.contributed(w), frame.grad(out), frame.scale(out, True, event.name)
@@ -128,7 +129,8 @@ def _backward(board: Board) -> None:
         line.fit(labels[i][1], name - line.width, style)
         known, row = bool(outs.known[i]), int(out[i])
         value = float(outs.values[i]) if known else 0.0
-        line.fit(number(value if known else None), NUMBER, board.style(row, theme.signed(value)), row, right=True)
+        sign = theme.signed(value) if known else theme.FAINT
+        line.fit(scaled(value if known else None, power), NUMBER, board.style(row, sign), row, right=True)
         diverging(line.add(" "), value, known, full, half, row)
         heat_row(line.add(" "), added[i, columns], size, frame.selected, board.scale)
         if i == chosen:
@@ -140,7 +142,7 @@ def _backward(board: Board) -> None:
     words = (
         ("2  x gets Σ w·∂", "   over all rows")
         if roomy
-        else (fitting(margin - 1, "leaves ▼ ∂x = Σ w·∂", "∂x = Σ w·∂", "∂x"), "")
+        else (first_fitting(margin - 1, "leaves ▼ ∂x = Σ w·∂", "∂x = Σ w·∂", "∂x"), "")
     )
     board.signed_strip(words, x[columns], margin, size, grad=True)
     if roomy:
@@ -153,7 +155,7 @@ def _leaves(board: Board, back: Cells, margin: int, source: str) -> None:
     if back.known.all():
         line = board.picture.line().add("leaves ▼", theme.PHASE_TEXT["backward"]).to(margin)
         norm = f"|∂x| {plain(float(np.sqrt(np.sum(back.values**2))))}"
-        line.add(fitting(board.width - margin, f"{norm}  to {source}", norm), theme.DIM)
+        line.add(first_fitting(board.width - margin, f"{norm}  to {source}", norm), theme.DIM)
 
 
 def target_row(frame: Frame) -> int | None:
@@ -208,13 +210,13 @@ def _row_so_far(board: Board, row: Rows, label: str, place: tuple[int, int, slic
         if board.room > 4:
             board.picture.line()
         line = board.picture.line().add(
-            fitting(margin - 1, f"{matrix}[{label}] this step", f"{matrix}[{label}]"), theme.STRONG
+            first_fitting(margin - 1, f"{matrix}[{label}] this step", f"{matrix}[{label}]"), theme.STRONG
         )
         line.to(margin)
         if known.any():
-            line.add(fitting(board.width - line.width, *_positions(frame, event.pos)), theme.DIM)
+            line.add(first_fitting(board.width - line.width, *_positions(frame, event.pos)), theme.DIM)
         for title, values in parts:
-            norm = f"|∂| {plain(float(np.sqrt(np.sum(values**2))))}" if known.all() and margin >= 22 else ""
+            norm = f"|∂| {plain(float(np.sqrt(np.sum(values**2))))}" if known.all() and margin >= 20 else ""
             line = (
                 board.picture.line(f"  {title}", theme.TEXT).to(margin - len(norm) - 2).add(norm, theme.DIM).to(margin)
             )
@@ -233,7 +235,7 @@ def _row_so_far(board: Board, row: Rows, label: str, place: tuple[int, int, slic
         product, after, name = number(t.product), number(t.after), frame.explain.name(int(cells[j]))
         room = board.width - sum(map(len, (factors, before, product, after))) - 8
         board.say(
-            (f"∂{fitting(room, name, name.rpartition('.')[2])} += ", theme.NEW), (factors, theme.TEXT), " = ",
+            (f"∂{first_fitting(room, name, name.rpartition('.')[2])} += ", theme.NEW), (factors, theme.TEXT), " = ",
             (product, theme.signed(t.product)), before, (after, theme.STRONG),
         )  # fmt: skip
 
@@ -391,7 +393,7 @@ def _sum(board: Board, w: Rows, x: Rows, i: int, terms: list[int]) -> None:
     frame, out = board.frame, int(board.operation.rows[i])
     value = frame.value(out)
     line = board.picture.line().add(frame.explain.name(out), theme.NEW, out).add(" = Σ w·x = ", theme.DIM)
-    line.add(number(value), theme.STRONG, out)
+    line.add(number(value), board.style(out, theme.STRONG), out)
     products = frame.data(np.array(terms, dtype=np.int32)) if terms else None
     if products is None or not products.known.any():
         return

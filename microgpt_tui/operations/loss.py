@@ -139,7 +139,8 @@ def mean(board: Board) -> None:
     below = 4 if frame.backward else 3
     room = max(1, board.height - below - 1)
     tall = max(1, min(MOST_TALL, room // n - 1))
-    first, last = window(n, room // (tall + (tall > 1)), chosen)
+    gap = (tall + 1) * n - 1 <= room
+    first, last = window(n, room // (tall + gap), chosen)
     width = max(1, board.width - label - NUMBER - 2)
     data = frame.data(losses)
     kind = frame.name_of(int(losses[0])) or "losses"
@@ -161,7 +162,7 @@ def mean(board: Board) -> None:
                 line = board.picture.line().add(" " * (label + NUMBER + 1))
             text = bar(float(data.values[t]), board.scale, width) if data.known[t] else ""
             _bar(line, text, width, marked, row)
-        if tall > 1 and t < last - 1:
+        if gap and t < last - 1:
             line = board.picture.line().add(" " * (label + NUMBER + 1))
             _bar(line, "", width, marked, None)
     if (first, last) != (0, n):

@@ -48,7 +48,7 @@ class Softmax:
         )  # fmt: skip
 
 
-def legend(frame: Frame) -> Legend:
+def share_legend(frame: Frame) -> Legend:
     """Bars are shares, or gradients of the scores; a full one is the largest of the step."""
     softmax = Softmax.of(frame)
     if frame.backward:
@@ -58,7 +58,7 @@ def legend(frame: Frame) -> Legend:
     return Legend(scale, ("◎ the token that really came",), f"{percent(scale)}")
 
 
-def draw(board: Board) -> None:
+def draw_shares(board: Board) -> None:
     """A line a token, in as many columns as it takes; below, the arithmetic of the chosen one."""
     softmax = Softmax.of(board.frame)
     picture = _Picture(board, softmax)
@@ -217,21 +217,23 @@ class _Picture:
         if self.roomy:
             board.picture.line()
             board.say(("How the share of ", theme.TEXT), (self.names[i], style), (" came about", theme.TEXT))
-            line = board.picture.line().add("  exp(", theme.DIM).add(figures[0], theme.TEXT, score)
+            line = board.picture.line().add("  exp(", theme.DIM).add(figures[0], board.style(score, theme.TEXT), score)
             line.add(" − max ", theme.DIM).add(figures[1], theme.TEXT).add(") = ", theme.DIM)
-            line.add(figures[2], theme.STRONG, exp)
-            line = board.picture.line("  ").add(figures[2], theme.STRONG, exp).add(" / ", theme.DIM)
+            line.add(figures[2], board.style(exp, theme.STRONG), exp)
+            line = board.picture.line("  ").add(figures[2], board.style(exp, theme.STRONG), exp).add(" / ", theme.DIM)
             line.add(total, board.style(softmax.total, theme.TEXT), softmax.total)
             line.add(f" (sum of all {len(softmax.exps):,} exps) = ", theme.DIM)
         else:
             line = board.picture.line().add(self.names[i], style).add(" = exp(", theme.DIM)
-            line.add(figures[0], theme.TEXT, score).add(" − ", theme.DIM).add(figures[1], theme.TEXT)
+            line.add(figures[0], board.style(score, theme.TEXT), score).add(" − ", theme.DIM).add(
+                figures[1], theme.TEXT
+            )
             line.add(") / Σ exp = ", theme.DIM)
             if board.width < 60:
                 line = board.picture.line("  ")
-            line.add(figures[2], theme.STRONG, exp).add(" / ", theme.DIM)
+            line.add(figures[2], board.style(exp, theme.STRONG), exp).add(" / ", theme.DIM)
             line.add(total, board.style(softmax.total, theme.TEXT), softmax.total).add(" = ", theme.DIM)
-        line.add(percent(frame.value(share)), style, share)
+        line.add(percent(frame.value(share)), board.style(share, style), share)
 
     def gradient(self) -> None:
         """What the score of the chosen token gets, in numbers."""
@@ -251,7 +253,7 @@ class _Picture:
             line = board.picture.line().add(f"∂{self._score}[{self.names[i]}]", style, score)
             value = frame.value(share)
             figure = UNKNOWN if value is None else plain(value)
-            line.add(" = (", theme.DIM).add(figure, theme.STRONG, share)
+            line.add(" = (", theme.DIM).add(figure, board.style(share, theme.STRONG), share)
             line.add(f" − {goal}) / {n} = ", theme.DIM)
             line.add(number(grad), theme.signed(grad or 0.0), score)
             if self.roomy and grad:

@@ -26,20 +26,20 @@ class Drawing:
 
 
 DRAWINGS: dict[str, Drawing] = {
-    "embed": Drawing(vectors.embed, vectors.legend),
-    "rmsnorm": Drawing(vectors.rmsnorm, vectors.legend),
-    "linear": Drawing(linear.draw, linear.legend),
-    "softmax": Drawing(probabilities.draw, probabilities.legend),
-    "add": Drawing(vectors.add, vectors.legend),
-    "relu": Drawing(vectors.relu, vectors.legend),
+    "embed": Drawing(vectors.embed, vectors.vector_legend),
+    "rmsnorm": Drawing(vectors.rmsnorm, vectors.vector_legend),
+    "linear": Drawing(linear.draw_linear, linear.linear_legend),
+    "softmax": Drawing(probabilities.draw_shares, probabilities.share_legend),
+    "add": Drawing(vectors.add, vectors.vector_legend),
+    "relu": Drawing(vectors.relu, vectors.vector_legend),
     "nll": Drawing(loss.nll, loss.nll_legend),
     "mean": Drawing(loss.mean, loss.mean_legend),
 }
 """By the operation's name. Those of an attention head are drawn by `HEAD`, all others by `GENERIC`."""
-GENERIC = Drawing(generic.draw, generic.legend)
-HEAD = Drawing(attention.draw, attention.legend)
-ADAM_UPDATE = Drawing(update.draw, update.legend)
-UPDATE = Drawing(update.draw_terms, update.legend)
+GENERIC = Drawing(generic.draw_generic, generic.generic_legend)
+HEAD = Drawing(attention.draw_head, attention.head_legend)
+ADAM_UPDATE = Drawing(update.draw_update, update.update_legend)
+UPDATE = Drawing(update.draw_terms, update.update_legend)
 
 
 def drawing_of(frame: Frame) -> Drawing:
@@ -75,6 +75,6 @@ def _tell_of_set(board: Board) -> None:
     if len(found) == 1:
         row, value = found[0]
         name = frame.explain.name(row)
-        board.note(f"{name} is set in this branch; the arithmetic made {number(value)}.", theme.NEW)
+        board.note(f"{name} is set in this branch; the arithmetic made {number(value)}.", theme.WARNING)
     elif found:
-        board.note(f"{len(found)} of these numbers are set in this branch; the arithmetic made others.", theme.NEW)
+        board.note(f"{len(found)} of these numbers are set in this branch; the arithmetic made others.", theme.WARNING)

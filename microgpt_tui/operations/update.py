@@ -22,7 +22,7 @@ NARROW = 3  # where these words have no room
 LEAST_WORDS = 66  # characters of a picture from which on they have
 
 
-def legend(frame: Frame) -> Legend:
+def update_legend(frame: Frame) -> Legend:
     """Each map has a scale of its own, which stands above it."""
     return Legend(0.0, ("◆ the weight below", *_again(frame)))
 
@@ -63,7 +63,7 @@ class _Map:
     words: tuple[str, ...]
 
 
-def draw(board: Board) -> None:
+def draw_update(board: Board) -> None:
     """Three maps from left to right (one below the other where the matrix is wide), with one weight marked in all."""
     frame = board.frame
     after = loss_after(frame)
@@ -122,12 +122,12 @@ def _maps(frame: Frame) -> list[_Map]:
     words = (
         "",
         "m",
-        f"{old:g}% old",
-        f"{100 - old:.3g}% new",
+        f"{old:g} % old",
+        f"{100 - old:.3g} % new",
         "",
         "v",
-        f"{new:g}% old",
-        f"{100 - new:.3g}% new²",
+        f"{new:g} % old",
+        f"{100 - new:.3g} % new²",
         "",
         "──▶",
     )

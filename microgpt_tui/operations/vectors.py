@@ -34,7 +34,7 @@ class Track:
         return f"∂{self.name}" if self.grad else self.name
 
 
-def legend(frame: Frame) -> Legend:
+def vector_legend(frame: Frame) -> Legend:
     """All strips of the picture have one scale: their heights can be compared."""
     event = frame.operation
     rows = [event.rows, *(rows for rows in event.operands.values() if rows.shape == event.rows.shape)]
@@ -98,9 +98,10 @@ def relu(board: Board) -> None:
         return
 
     def rule(board: Board, i: int) -> None:
-        values = [number(frame.value(int(rows[i]))) for rows in (x, event.rows)]
-        line = board.picture.line().add(frame.explain.name(int(event.rows[i])), theme.NEW, int(event.rows[i]))
-        line.add(f" = max(0, {values[0]}) = ", theme.DIM).add(values[1], theme.STRONG)
+        before, out = int(x[i]), int(event.rows[i])
+        line = board.picture.line().add(frame.explain.name(out), theme.NEW, out).add(" = max(0, ", theme.DIM)
+        line.add(number(frame.value(before)), board.style(before, theme.TEXT), before).add(") = ", theme.DIM)
+        line.add(number(frame.value(out)), board.style(out, theme.STRONG), out)
 
     _picture(board, [Track(name, x), Track(f"max(0, {name})", event.rows, note)], rule)
 
@@ -118,8 +119,10 @@ def rmsnorm(board: Board) -> None:
     def rule(board: Board, i: int) -> None:
         out, scale = int(event.rows[i]), int(event.parts["scale"])
         line = board.picture.line().add(frame.explain.name(out), theme.NEW, out)
-        line.add(f" = {number(frame.value(int(x[i])))} · {number(frame.value(scale))} = ", theme.DIM)
-        line.add(number(frame.value(out)), theme.STRONG)
+        line.add(" = ", theme.DIM)
+        for row, sign in ((int(x[i]), " · "), (scale, " = ")):
+            line.add(number(frame.value(row)), board.style(row, theme.TEXT), row).add(sign, theme.DIM)
+        line.add(number(frame.value(out)), board.style(out, theme.STRONG), out)
 
     norms = [_norm(frame, rows) for rows in (x, event.rows)]
     tracks = [Track(source, x, f"|x| {norms[0]}"), Track(f"= {event.name}", event.rows, f"|x| {norms[1]}")]
@@ -155,8 +158,9 @@ def _sum_of_element(board: Board, parts: list[int], i: int) -> None:
     frame, out = board.frame, int(board.operation.rows[i])
     line = board.picture.line().add(frame.explain.name(out), theme.NEW, out).add(" = ", theme.DIM)
     for place, row in enumerate(parts):
-        line.add(" + " if place else "", theme.DIM).add(number(frame.used_value(row)), theme.TEXT, row)
-    line.add(" = ", theme.DIM).add(number(frame.value(out)), theme.STRONG, out)
+        line.add(" + " if place else "", theme.DIM)
+        line.add(number(frame.used_value(row)), board.style(row, theme.TEXT), row)
+    line.add(" = ", theme.DIM).add(number(frame.value(out)), board.style(out, theme.STRONG), out)
 
 
 def _gradient_of_element(board: Board, i: int) -> None:

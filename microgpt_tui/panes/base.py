@@ -123,6 +123,8 @@ class Pane(PictureView, can_focus=True):
         """What is said of a spot under the mouse: the name of a scalar, with its number."""
         if isinstance(target, int) and self.frame is not None:
             name = f"{self.frame.explain.name(target)}  {exact(self.frame.value(target))}"
+            if self.frame.backward:
+                name += f"\n∂{self.frame.explain.name(target)}  {exact(self.frame.gradient(target))}"
             return product(self.frame, target) or name
         return None
 
@@ -142,7 +144,7 @@ class Pane(PictureView, can_focus=True):
         # Before it has gone anywhere, up and down among all follows the last of these places, else the first.
         start, last = self._spot or (0, 0), self._spot or ((0, 0) if dx else (self.picture.height, 0))
         nearest = min(places, key=lambda s: _distance(s, *start), default=None)
-        if nearest and dy and self._in_row(nearest, others):
+        if nearest and dy and not self.has_focus and self._in_row(nearest, others):  # ← and → move through time
             dx, dy = dy, 0
         elif dy:  # a cell may be several lines high: what stands beside one of them is not below another
             lines = {s.y for s in places}

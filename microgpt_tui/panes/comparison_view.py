@@ -14,7 +14,7 @@ from microgpt_tui.debugger.frame import Context, Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, heat_row, heat_size_for, window
 from microgpt_tui.drawing.curve import AXIS, curves, sparkline
-from microgpt_tui.drawing.numbers import number, percent, plain
+from microgpt_tui.drawing.numbers import number, percent, plain, points
 from microgpt_tui.drawing.picture import Line, Picture, beside
 from microgpt_tui.operations.row_labels import labels_of
 
@@ -169,12 +169,6 @@ def _curves(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, hei
     return picture
 
 
-def _points(difference: float) -> str:
-    """A move of a probability, in percent of 1 as the probabilities are."""
-    text = f"{100 * difference:+.1f} %"
-    return text if text[1:] != "0.0 %" else f"{100 * difference:+.0e} %".replace("e-0", "e-")
-
-
 def _moved(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, height: int) -> Picture:
     """The probabilities that moved most, as many as there are lines for."""
     picture, columns = Picture(), max(1, (width + 2) // (MOVED + 14))
@@ -194,5 +188,5 @@ def _moved(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, heig
                 theme.TEXT,
                 int(frame.program.tensors["probs", shift.pos, None, None][shift.token_id]),
             )
-            line.fit(_points(shift.difference), FIGURE, theme.signed(shift.difference), right=True)
+            line.fit(points(shift.difference), FIGURE, theme.signed(shift.difference), right=True)
     return picture

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 
 from engine.expressions.watch import describe_scalar
 from microgpt_tui.debugger.frame import Frame
-from microgpt_tui.debugger.graph import BOX, Box, GraphBuilder, Node, Placed, edges, placed
+from microgpt_tui.debugger.graph import BOX, Box, GraphBuilder, GraphNode, Placed, edges, placed
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.grid import Grid
 from microgpt_tui.drawing.numbers import exact, number
@@ -106,7 +106,7 @@ def _steps(columns: int, children: bool, users: bool) -> tuple[int, int]:
     return min(-(-others // 2), MOST_STEPS), min(others // 2, MOST_STEPS)
 
 
-def _head(frame: Frame, node: Node, width: int) -> Picture:
+def _head(frame: Frame, node: GraphNode, width: int) -> Picture:
     """The chosen scalar in full: its name and formula, its value and its gradient."""
     picture = Picture()
     name = describe_scalar(frame.view, node.row)

@@ -62,7 +62,7 @@ class LecturePage(PictureView):
 
 def _title(chapter: str, title: str, width: int) -> list[Line]:
     """The page's title, with the chapter's to the right if there is room, else above."""
-    lines = [_line(text, theme.NEW) for text in prose(title, width) or [Text(title)]]  # Markdown may say nothing
+    lines = [_line(text, theme.STRONG) for text in prose(title, width) or [Text(title)]]  # Markdown may say nothing
     last, size = lines[-1], measured(chapter)[1]
     if len(lines) == 1 and last.width + 3 + size <= width:
         last.to(width - size).add(chapter, theme.DIM)
@@ -95,9 +95,9 @@ class Footing(PictureView):
         if status is None:
             return picture
         room = width - len(status.count) - 2
-        line.most(f" {status.hint} ", room, theme.NOW if status.urgent else theme.NEW)
+        line.most(f" {status.hint} ", room, theme.NOW if status.urgent else theme.STRONG)
         for key, words in status.keys:
-            more = Line().add(f"  {key.display or key.keys} ", theme.NEW, key).add(words, theme.TEXT, key)
+            more = Line().add(f"  {key.display or key.keys} ", theme.STRONG, key).add(words, theme.TEXT, key)
             if line.width + more.width <= room:
                 line.extend(more)
         line.to(width - len(status.count) - 1).add(status.count, theme.DIM)

@@ -20,7 +20,7 @@ from microgpt_tui.operations.canvas import Board
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.why_tables import draw_parts, draw_pushes
 
-FIGURE, SHARE = 9, 7  # cells
+FIGURE, SHARE = 9, 9  # cells
 
 
 class Why(Pane):

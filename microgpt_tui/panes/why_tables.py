@@ -14,7 +14,7 @@ from microgpt_tui.drawing.numbers import number, share
 from microgpt_tui.drawing.picture import Line
 from microgpt_tui.operations.canvas import Board
 
-LABEL, SHORT, FIGURE, SHARE = 15, 7, 9, 7  # cells
+LABEL, SHORT, FIGURE, SHARE = 15, 7, 9, 9  # cells
 LEAST_BAR = 4
 
 

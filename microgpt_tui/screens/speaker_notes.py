@@ -93,7 +93,7 @@ class NotesScreen(Screen[None]):
             return [_spread(Text("microgpt-tui", theme.DIM), right, width)]
         elapsed = minutes(notes.elapsed + self._clock() - self._received)
         right = Text.assemble((f"{self._words['elapsed']} ", theme.DIM), (elapsed, theme.STRONG), "   ", right)
-        left = Text.assemble((f"{notes.page + 1}/{notes.pages}", theme.NEW), "  ", (notes.chapter, theme.TEXT))
+        left = Text.assemble((f"{notes.page + 1}/{notes.pages}", theme.STRONG), "  ", (notes.chapter, theme.TEXT))
         if notes.audience is not Audience.PAGE:
             word = self._words["blanked" if notes.audience is Audience.BLANK else "exploring"]
             left = Text.assemble((f" {word} ", theme.NOW), "  ", left)
@@ -103,7 +103,7 @@ class NotesScreen(Screen[None]):
         notes = self.notes
         if notes is None:
             return prose(self._nothing, width)
-        title = [Text(line.plain, theme.NEW) for line in prose(notes.title, width)]
+        title = [Text(line.plain, theme.STRONG) for line in prose(notes.title, width)]
         return [*title, Text(), *(prose(notes.notes, width) or [Text(self._words["no_notes"], theme.DIM)])]
 
     def _below(self, width: int) -> list[Text]:

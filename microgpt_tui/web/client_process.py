@@ -35,6 +35,7 @@ class ClientProcess:
 
     async def start(self, width: int, height: int) -> None:
         """Start the process, for a terminal of so many columns and rows."""
+        own = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}  # of the server's terminal
         environment = {
             CLIENT_FOLDER: self._folder.name,
             "TEXTUAL_DRIVER": DRIVER,
@@ -47,7 +48,7 @@ class ClientProcess:
             stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,
-            env=os.environ | environment,
+            env=own | environment,
             start_new_session=True,  # ctrl+c reaches the server, which ends its clients
         )
 

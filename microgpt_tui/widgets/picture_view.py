@@ -24,7 +24,7 @@ Drawing = Callable[[int, int], Picture]
 """Draws for so many columns and lines; what is longer scrolls."""
 
 
-def shortened(title: str, width: int) -> str:
+def title_within(title: str, width: int) -> str:
     """A title in so many cells, if that can be: its last parts go, with a dash before each."""
     while cell_len(title) > width and DASH in title:
         title = title.rpartition(DASH)[0]
@@ -273,7 +273,7 @@ class PictureView(Widget):
         if not words:
             return border
         style = self.get_component_rich_style("picture-view--note" if y else "picture-view--title")
-        text = Line().most(f" {shortened(words, width - 6)} ", width - 4, style)
+        text = Line().most(f" {title_within(words, width - 6)} ", width - 4, style)
         x = max(2, x)
         segments: list[Segment] = text.segments
         for line_filter in self.get_line_filters():

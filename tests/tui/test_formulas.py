@@ -275,7 +275,7 @@ STAGE: dict[str, tuple[str, Check]] = {
     "mix": (r" *∂?head_out =.*", _nothing),
     "score": (rf"  Σ q·k {OPTIONAL} / √(\d+) = {OPTIONAL}", _scaled),
     "score to come": (r"  Σ q·k / √\d+: not yet", _nothing),
-    "share of a key": (rf"  score {OPTIONAL} − max {OPTIONAL} = {OPTIONAL}   exp → {OPTIONAL}", _exponential),
+    "share of a key": (rf"  score {OPTIONAL} − max {OPTIONAL} = {OPTIONAL}(?:   exp →| exp) {OPTIONAL}", _exponential),
     "exp": (rf"  exp\({OPTIONAL} − (?:max )?{OPTIONAL}\) = {OPTIONAL}", _exp_of_difference),
     "share": (
         rf"  (?P<exp>{SIGNED}|·) / (?P<total>{SIGNED}|·)(?: \(sum of .* exps\))? = (?P<share>{NUMBER} %|·)", _share
@@ -302,7 +302,7 @@ STAGE: dict[str, tuple[str, Check]] = {
     "gradient of a mean": (rf"leaves ▼ ∂loss_t = 1 / (\d+) · ∂loss = {OPTIONAL}", _of_mean),
     "rule of an input": (r"(?:leaves ▼ )?∂x = Σ w·∂ .*|arrives ▼ +1  ∂w = ∂ · x", _nothing),
     "row so far": (r"\S+\[\S+\](?: this step)? +was \(pos .*\)  \+ pos \d+(?:  = now)?|  = now.*", _nothing),
-    "step": (r".* = −rate · m\^ / √v\^.*", _step),
+    "step": (r".* −rate · m\^ ?/ ?√v\^.*", _step),
     "equation": (rf"[^=]*= (?P<formula>.*) = (?P<value>{SIGNED}|·)", _equation),
 }  # fmt: skip
 

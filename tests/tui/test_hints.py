@@ -15,7 +15,7 @@ from microgpt_tui.panes.hint_line import HintLine
 from microgpt_tui.panes.source import Source, line_at_work
 from microgpt_tui.panes.stage import Stage
 from microgpt_tui.texts.sentences import hints, texts
-from microgpt_tui.widgets.picture_view import shortened
+from microgpt_tui.widgets.picture_view import title_within
 from tests.support.harness import at, debugger, screen, text
 
 FIVE = [(80, 24), (100, 30), (120, 36), (160, 45), (200, 60)]
@@ -163,7 +163,7 @@ async def test_no_title_is_cut(size: tuple[int, int]) -> None:
 
 
 def test_a_title_without_room_loses_its_last_parts() -> None:
-    assert shortened("head 1 ─ whom does l listen to? ─ score", 99) == "head 1 ─ whom does l listen to? ─ score"
-    assert shortened("head 1 ─ whom does l listen to? ─ score", 38) == "head 1 ─ whom does l listen to?"
-    assert shortened("head 1 ─ whom does l listen to? ─ score", 10) == "head 1"
-    assert shortened("inseparable", 5) == "inseparable"
+    assert title_within("head 1 ─ whom does l listen to? ─ score", 99) == "head 1 ─ whom does l listen to? ─ score"
+    assert title_within("head 1 ─ whom does l listen to? ─ score", 38) == "head 1 ─ whom does l listen to?"
+    assert title_within("head 1 ─ whom does l listen to? ─ score", 10) == "head 1"
+    assert title_within("inseparable", 5) == "inseparable"

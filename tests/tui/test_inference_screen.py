@@ -24,6 +24,7 @@ from engine.sampling.strategy import DecodingStrategy
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.dialogs.text_input import AskScreen
 from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.numbers import small_percent
 from microgpt_tui.inference.keys import IN_INFERENCE
 from microgpt_tui.inference.state import InferenceState, Temperature
 from microgpt_tui.inference.worker import NAMES, WIDTH
@@ -269,7 +270,7 @@ async def test_the_beam_is_the_engines_and_follows_the_walk() -> None:
             sampler = Sampler(run().recording, run().loops, run().workspace.params)
             expected = beam(sampler, run().tokenizer, WIDTH, 0.5, prefix)
             assert state(pilot).beam == expected
-            assert f"{100 * expected[0].prob:.4f} %" in text(pilot)
+            assert small_percent(expected[0].prob) in text(pilot)
         await pilot.press("b")
         assert "head 0" in text(pilot)
 

@@ -96,7 +96,7 @@ async def test_themes_colour_the_notes(folder: Path, monkeypatch: pytest.MonkeyP
             await until(pilot, lambda: "Let them" in text(pilot))
             for colours in (theme.LIGHT, theme.CONTRAST, theme.DARK):
                 await pilot.press("ctrl+t")
-                await until(pilot, lambda colours=colours: colours.now in _colours(pilot, "A question"))
+                await until(pilot, lambda colours=colours: colours.strong in _colours(pilot, "A question"))
 
 
 def _colours(pilot: Pilot[Any], words: str) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import cache
+from itertools import pairwise
 
 import pytest
 from rich.cells import cell_len
@@ -85,12 +86,12 @@ def test_columns_of_the_panes_line_up() -> None:
     assert len({columns[0][0] for columns in prediction}) == 1
 
 
-def test_tokens_stand_above_their_marks_and_arrows_of_the_outline_below_each_other() -> None:
+def test_tokens_take_their_cells_and_arrows_of_the_outline_below_each_other() -> None:
     at = frame(Phase.FORWARD, "embed")
-    tokens, marks = Tokens("x").draw(at, 120, 2).lines
-    spots = [(x, end) for x, end, _ in tokens.spots]
+    (tokens,) = Tokens("x").draw(at, 120, 1).lines
+    spots = [(x, end) for x, end, _ in tokens.spots][: at.program.n]
     assert [end - x - 2 for x, end in spots] == [cell_len(at.token_name(t)) for t in at.program.inputs]
-    assert spots[: at.program.n] == [(x, end) for x, end, _ in marks.spots][: at.program.n]
+    assert all(end == x for (_, end), (x, _) in pairwise(spots))
     outline = Program("x").draw(at, 40, 40)
     lines = [line for line in outline.text().splitlines() if "→" in line]
     assert len(lines) == at.program.n

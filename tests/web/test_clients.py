@@ -15,7 +15,7 @@ from engine.checkpoint import checkpoint
 from microgpt_tui.web import client_process
 from microgpt_tui.web.protocol import packet
 from tests.support.wait import met
-from tests.support.web_clients import STUBBORN, serving, shown, stand_in
+from tests.support.web_clients import PLAIN, STUBBORN, serving, shown, stand_in
 
 
 async def pid_of(socket: ClientWebSocketResponse) -> int:
@@ -160,3 +160,14 @@ async def test_a_paste_without_an_end_is_cut() -> None:
     await met(lambda: b"event 2/" in drawn)
     await alone.end()
     await running
+
+
+async def test_the_servers_terminal_says_nothing_of_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser has all colours, wherever the server was started."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    stand_in(
+        monkeypatch,
+        PLAIN.replace('pid %d " % os.getpid()', "%s \" % (b'grey' if 'NO_COLOR' in os.environ else b'all')"),
+    )
+    async with serving() as there, await there.come() as socket:
+        assert await shown(socket, " ") == "all "
