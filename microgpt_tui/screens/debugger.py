@@ -22,7 +22,7 @@ from engine.expressions.breakpoint import Breakpoint
 from engine.expressions.watch import Watch, watch_text
 from engine.run.step_copy import step_copy_of
 from engine.timeline.events import Moment, Phase
-from microgpt_tui.debugger import goto, navigation, search
+from microgpt_tui.debugger import goto, search
 from microgpt_tui.debugger.annotations import Annotations
 from microgpt_tui.debugger.change import ChangePlayer
 from microgpt_tui.debugger.frame import Choice, Context, Frame, PathStep, WatchLine
@@ -253,8 +253,9 @@ class DebuggerScreen(Screen[None]):
         if before is None or self._shown is None or here.key <= before.key:
             self.change.cut()
         else:
-            same_step = before.step == here.step
-            self.change.begin(same_step and navigation.next_event(self.session.program, before) == here)
+            event = self.session.program.stretch_at(here)
+            same_phase = (before.step, before.phase) == (here.step, here.phase)
+            self.change.begin(same_phase and event.first <= before.tick and here.tick == event.last)
 
     def _staged(self, frame: Frame) -> Frame:
         """What the stage shows of a frame while a change is played."""
