@@ -53,11 +53,11 @@ def pid(tmp_path: Path) -> int:
 def to_the_place(term: Terminal) -> None:
     term.wait("FORWARD")
     term.press("]")
-    term.wait("step 1 of")
+    term.wait("step 1/")
     term.press("]")
-    term.wait("step 2 of")
+    term.wait("step 2/")
     term.press(*":backward", "Enter")
-    term.wait("step 2 of", "BACKWARD")
+    term.wait("step 2/", "BACKWARD")
     term.press("5")
 
 
@@ -68,7 +68,7 @@ def paused(term: Terminal, there: Moment) -> None:
 
 def returns_there(tmp_path: Path, step: int = 2) -> None:
     with terminal(command(tmp_path, "--resume"), cwd=Path.cwd()) as term:
-        term.wait(f"step {step} of", "BACKWARD")
+        term.wait(f"step {step}/", "BACKWARD")
         term.press("q")
         term.left(0)
     assert saved_session.load_session().pane == "qkv"
@@ -83,10 +83,10 @@ def test_it_was_killed_then_its_terminal_went_away_then_it_was_left(tmp_path: Pa
         os.kill(pid(tmp_path), signal.SIGKILL)
         term.wait("[status 137]")
     with terminal(command(tmp_path, "--resume")) as term:
-        term.wait("step 2 of", "BACKWARD")
+        term.wait("step 2/", "BACKWARD")
         assert saved_session.load_session().moment == PLACE
         term.press("]")
-        term.wait("step 3 of", "BACKWARD")
+        term.wait("step 3/", "BACKWARD")
         process = psutil.Process(pid(tmp_path))
     ended(process)
     assert saved_session.load_session().moment == replace(PLACE, step=3)
@@ -108,11 +108,11 @@ def test_a_new_session_does_not_overwrite_the_one_before(tmp_path: Path) -> None
     with terminal(command(tmp_path, *SMALL)) as term:
         term.wait("FORWARD")
         term.press("]")
-        term.wait("step 1 of")
+        term.wait("step 1/")
         term.press("q")
         term.left(0, lambda screen: "microgpt-tui --resume-earlier" in " ".join(screen.split()))
     with terminal(command(tmp_path, "--resume-earlier")) as term:
-        term.wait("step 2 of", "BACKWARD")
+        term.wait("step 2/", "BACKWARD")
         term.press("q")
         term.left(0)
     assert saved_session.load_session().moment.step == 1
@@ -128,7 +128,7 @@ def test_it_broke_off_then_memory_ran_out(tmp_path: Path) -> None:
         term.press("]")
         term.wait("[status 1]", "the fault", lambda screen: says in " ".join(screen.split()))
     with terminal(command(tmp_path, "--resume", fault="memory")) as term:
-        term.wait("step 3 of", "BACKWARD")
+        term.wait("step 3/", "BACKWARD")
         term.press("]")
         screen = term.left(2, lambda screen: says in " ".join(screen.split()))
         assert "there is not enough memory to go on" in " ".join(screen.split())

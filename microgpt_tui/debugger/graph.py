@@ -289,7 +289,7 @@ def _hang(found: Placed, subtree: Subtree, box: Box, side: int, top: int) -> Non
         found.folded.append(More(box.column + side, top, subtree.left_out, subtree.rest, box))
 
 
-def edges(layout: Placed) -> Iterator[tuple[Box, Box]]:
+def placed_edges(layout: Placed) -> Iterator[tuple[Box, Box]]:
     """The edges from child to user, with the subtree that tells of each in the box that is farther out."""
     for box in layout.boxes:
         if box.inward is not None:

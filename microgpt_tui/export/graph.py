@@ -7,7 +7,7 @@ from html import escape
 
 from rich.cells import cell_len
 
-from microgpt_tui.debugger.graph import BOX, Box, GraphNode, Neighbourhood, edges, placed
+from microgpt_tui.debugger.graph import BOX, Box, GraphNode, Neighbourhood, placed, placed_edges
 from microgpt_tui.drawing.numbers import number
 from microgpt_tui.drawing.terminal_text import printable
 from microgpt_tui.drawing.theme import Colours
@@ -29,7 +29,7 @@ def svg_graph(graph: Neighbourhood, title: str, colours: Colours) -> str:
         left += size + GAP
     width, height = (left - GAP) * CELL + 2 * MARGIN, layout.height * LINE + 2 * MARGIN
     drawn, labels = [], []  # on the lines, each on a ground of its own
-    for child, user in edges(layout):
+    for child, user in placed_edges(layout):
         tree = layout.outer(child, user).subtree
         a, b = (x[child.column] + widths[child.column]) * CELL, x[user.column] * CELL
         ya, yb, middle = _middle(child), _middle(user), (a + b) / 2
@@ -98,7 +98,7 @@ def dot_graph(graph: Neighbourhood, title: str) -> str:
     lines = [f"  n{row} [label={_quoted(_label(node))}{', penwidth=2' * (node is graph.node)}];"
              for row, node in nodes.items()]  # fmt: skip
     joined: dict[tuple[int, int], str] = {}
-    for child, user in edges(layout):
+    for child, user in placed_edges(layout):
         tree = layout.outer(child, user).subtree
         times = f"{tree.times}×" * (tree.times > 1)
         joined[child.node.row, user.node.row] = "" if tree.local is None else times + number(tree.local)

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 
 from engine.expressions.watch import describe_scalar
 from microgpt_tui.debugger.frame import Frame
-from microgpt_tui.debugger.graph import BOX, Box, GraphBuilder, GraphNode, Placed, edges, placed
+from microgpt_tui.debugger.graph import BOX, Box, GraphBuilder, GraphNode, Placed, placed, placed_edges
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.grid import Grid
 from microgpt_tui.drawing.numbers import exact, number
@@ -170,7 +170,7 @@ class _Drawing:
 
     def picture(self) -> Picture:
         """Lines first, then what stands on them."""
-        shown = list(edges(self.layout))
+        shown = list(placed_edges(self.layout))
         for light in (False, True):
             for child, user in shown:
                 if self.layout.outer(child, user).subtree.new is light:

@@ -202,7 +202,7 @@ async def test_every_pane_follows_a_click_in_any_of_them_and_arrows_go_on_from_t
             spot = chance.choice(spots_of(pane, kind))
             if isinstance(spot.target, int):
                 await pilot.hover(pane, offset=middle(pane, spot))
-                assert pane.tooltip == named(pilot, spot.target)
+                assert str(pane.tooltip).startswith(named(pilot, spot.target))
             await pilot.click(pane, offset=middle(pane, spot))
             await follows(pilot, spot.target)
             clicked[kind] += 1
