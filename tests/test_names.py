@@ -10,8 +10,6 @@ from microgpt_tui.operations.registry import DRAWINGS
 
 ROOT = Path(__file__).resolve().parents[1]
 MEANT = {
-    "draw": "each module of operations has one",
-    "legend": "each module of operations has one",
     "main": "the entry point of a process",
     "sample": "the command and what it calls",
     "verify": "the command and what it calls",

@@ -147,14 +147,15 @@ def heat(
 
 def heat_row(line: Line, cells: Cells, size: int, selected: Hashable, scale: float, lit: bool = True) -> Line:
     """Append one row of a heatmap, `size` characters a cell; the selected one is marked."""
-    for i in range(len(cells)):
-        target = int(cells.targets[i])
-        text, style = heat(float(cells.values[i]), bool(cells.known[i]), scale, size, lit, cells.digits)
+    rows = zip(cells.values.tolist(), cells.known.tolist(), cells.targets.tolist(), cells.fresh.tolist(), strict=True)
+    digits, add = cells.digits, line.add
+    for value, known, target, fresh in rows:
+        text, style = heat(value, known, scale, size, lit, digits)
         if target == selected:
             text, style = _marked(text), theme.CURSOR if theme.signs_only else theme.HERE_CELL
-        elif cells.fresh[i] and style is not None:
+        elif fresh and style is not None:
             text, style = _framed(text), style + theme.FRESH
-        line.add(text, style, target)
+        add(text, style, target)
     return line
 
 
@@ -215,9 +216,9 @@ def signed_strip(
     at its end.
     """
     body = size - 1 if gap and size > 1 else size
-    half = len(lines) // 2
-    for i in range(len(cells)):
-        value, known, target = float(cells.values[i]), bool(cells.known[i]), int(cells.targets[i])
+    half, blank = len(lines) // 2, " " * (size - body)
+    rows = zip(cells.values.tolist(), cells.known.tolist(), cells.targets.tolist(), cells.fresh.tolist(), strict=True)
+    for value, known, target, fresh in rows:
         eighths, beyond = 0, known and 0 < scale < abs(value) / BEYOND
         if known and value and not math.isnan(value):
             share = min(abs(value) / scale, 1.0) if 0 < scale < math.inf else 1.0
@@ -237,14 +238,17 @@ def signed_strip(
                 if k == half - 1 and not eighths:
                     text = "▁"
                 style = theme.HANGING_HERE if style.reverse else theme.NEW
-            elif cells.fresh[i] and not style.reverse:
+            elif fresh and not style.reverse:
                 style += theme.RAN  # a band behind all bars that are new
             if fill and beyond and k == (0 if up else len(lines) - 1):
                 line.add("!", style + Style(reverse=True), target).add(text * (body - 1), style, target)
-            else:
+                line.add(blank)
+            elif style.reverse or fresh or not blank:
                 line.add(text * body, style, target)
-            if size > body:
-                line.add(" " * (size - body))
+                if blank:
+                    line.add(blank)
+            else:
+                line.add(text * body + blank, style, target)
 
 
 def diverging(line: Line, value: float, known: bool, scale: float, half: int, target: Hashable = None) -> Line:

@@ -34,12 +34,14 @@ class Line:
     def add(self, text: str, style: Style | None = None, target: Hashable = None) -> Line:
         """Append text; cells of it stand for `target` if there is one."""
         text, width = measured(text)
+        segments, start = self.segments, self.width
+        self.width = end = start + width
         if target is not None:
-            self.spots.append((self.width, self.width + width, target))
-        if self.segments and self.segments[-1].style is style:
-            text = self.segments.pop().text + text  # fewer segments paint faster
-        self.segments.append(Segment(text, style))
-        self.width += width
+            self.spots.append((start, end, target))
+        if segments and segments[-1].style is style:
+            segments[-1] = Segment(segments[-1].text + text, style)  # fewer segments paint faster
+        else:
+            segments.append(Segment(text, style))
         return self
 
     def fit(

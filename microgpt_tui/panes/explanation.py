@@ -26,7 +26,7 @@ class Explanation(Pane, can_focus=False):
             return _live(frame.around.live, width)
         styles = (theme.STRONG, theme.TEXT, theme.DIM, theme.DIM)
         for sentence, style in zip(sentences(frame), styles, strict=False):
-            lines = textwrap.wrap(sentence, width - 2)
+            lines = [sentence] if len(sentence) * 2 < width else textwrap.wrap(sentence, width - 2)
             if picture.height + len(lines) > height and picture.height:
                 continue  # a shorter one may fit
             for text in lines[:height]:

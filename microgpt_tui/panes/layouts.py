@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 from textual.geometry import NULL_OFFSET, Region, Size
@@ -12,7 +13,7 @@ from textual.widget import Widget
 
 from engine.timeline.events import Phase
 from microgpt_tui.panes import registry
-from microgpt_tui.panes.registry import REST, Area, Room
+from microgpt_tui.panes.registry import REST, Area, PaneSpec, Room
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,13 @@ def plan(phase: Phase, size: Size, watches: bool = False, running: bool = False,
     While training runs, its curve is there: in the place of what else stands in the corner below on the right, of the
     left column where there is none. `head` says whether a head is at work.
     """
-    room = room_of(size)
+    return _planned(phase, room_of(size), watches, running, head, registry.PANES)
+
+
+@lru_cache(64)
+def _planned(phase: Phase, room: Room, watches: bool, running: bool, head: bool, panes: tuple[PaneSpec, ...]) -> Split:
+    """As `plan`; `panes` are those of the registry, which this reads."""
+    del panes
     if room == "narrow" and running:
         return below((REST, "stage"), (8, "training"))
     split = usual(room, phase, head and not running)

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial, wraps
+from functools import cached_property, partial, wraps
 from typing import Any, ClassVar, Concatenate, ParamSpec
 
 from textual import events, on
@@ -189,10 +189,15 @@ class DebuggerScreen(Screen[None]):
 
     # Where we are.
 
+    @cached_property
+    def panes(self) -> tuple[Pane, ...]:
+        """Every pane of the screen; they are made with it, and stay."""
+        return tuple(self.query(Pane))
+
     @property
     def whole(self) -> bool:
         """Whether everything is on the screen: nothing is yet when it has just come up, nor while it is taken apart."""
-        return bool(self.query(PaneGrid))
+        return self.grid.is_attached
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Which keys do something: none before there is something to be seen."""
@@ -243,7 +248,7 @@ class DebuggerScreen(Screen[None]):
         self.set_class(frame.phase is Phase.UPDATE, "-update")
         self.head_at_work = frame.operation.head is not None
         self.grid.place()
-        for pane in self.query(Pane):
+        for pane in self.panes:
             pane.show(self._staged(frame) if isinstance(pane, Stage) else frame)
 
     def _play_change(self) -> None:
@@ -268,8 +273,9 @@ class DebuggerScreen(Screen[None]):
         """Show how far a change has been played."""
         if self.whole and not (self.busy or self._waiting):
             frame = self._staged(self.frame)
-            for pane in self.query(Stage):
-                pane.show(frame)
+            for pane in self.panes:
+                if isinstance(pane, Stage):
+                    pane.show(frame)
 
     def _plays(self) -> bool:
         """Whether changes are played: not without animations, in pictures, in a moving run, nor over a slow link."""
@@ -301,7 +307,7 @@ class DebuggerScreen(Screen[None]):
 
     def release_run(self) -> None:
         """The run begins to move: panes keep their pictures, and let go of its numbers."""
-        for pane in self.query(Pane):
+        for pane in self.panes:
             pane.let_go()
 
     # Moving.
@@ -333,7 +339,7 @@ class DebuggerScreen(Screen[None]):
         """More of the past is known; if the screen waits to be shown, the panes that lacked it get it with that."""
         if not (self.busy or self._waiting):
             frame = self.frame
-            for pane in self.query(Pane):
+            for pane in self.panes:
                 if pane.shows_series():
                     pane.show(frame)
 

@@ -23,7 +23,6 @@ from microgpt_tui.lectures.player import LecturePlayer, Press
 from microgpt_tui.lectures.rendered_page import RenderedPage, render_pages
 from microgpt_tui.lectures.speaker_notes import SharedNotes
 from microgpt_tui.panes import registry
-from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.layouts import Split, plan, spotlit
 from microgpt_tui.panes.lecture_page import Footing, LecturePage
 from microgpt_tui.screens.debugger import DebuggerScreen
@@ -103,7 +102,7 @@ class LectureScreen(DebuggerScreen):
         spots = self.player.spotlight
         for strip in registry.STRIPS:
             self.set_class(strip in spots, f"-with-{strip}")
-        for pane in self.query(Pane):
+        for pane in self.panes:
             pane.dimmed = bool(spots) and pane.id not in spots
         if self.player.waits and not self.busy and self.player.answered_by(self.frame):
             self._finish()
