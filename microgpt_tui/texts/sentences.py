@@ -109,10 +109,9 @@ def _words(frame: Frame) -> dict[str, str]:
     event, other = frame.operation, frame.event
     words = {"name": event.name, "event": other.name, "pos": str(event.pos), "kind": event.kind}
     words["optimizer"] = frame.view.optimizer.name
-    words |= {
-        "matrix": (event.matrix or event.name).rpartition(".")[2],
-        "operands": ", ".join(operand_names(frame).values()),
-    }
+    words["matrix"] = (event.matrix or event.name).rpartition(".")[2]
+    if event.kind not in texts()[frame.phase]:  # the generic text alone names them, and finding them takes time
+        words["operands"] = ", ".join(operand_names(frame).values())
     words["head"] = f"head {event.head}" if event.head is not None else event.name
     if event.pos is not None:
         words |= {"reads": frame.token(event.pos), "target": frame.target(event.pos)}
