@@ -57,8 +57,8 @@ class Act:
 
 
 PICTURES = {
-    "forward": Picture("What the model expects after step 500", [(":", "500 forward probs@pos=2")]),
-    "backward": Picture("A gradient on its way back, before and after", [(":", "0 backward q@pos=2 scalar 5")]),
+    "forward": Picture("One head of attention after 500 steps", [(":", "500 forward attn_weights@pos=4,head=1")]),
+    "backward": Picture("A gradient on its way back through the logits", [(":", "500 backward mlp_residual@pos=2")]),
     "adam": Picture("Adam moves a matrix", [(":", "200 update layer0.attn_wq")]),
     "whatif": Picture(
         "A branch without one head, beside the original",
