@@ -210,8 +210,8 @@ async def test_in_a_browser_the_page_opens_a_key_steps_and_the_text_changes(tmp_
             await page.go(address)
             before = await page.wait("Read me", "embed ─ two rows")
             await page.press("n")
-            after = await page.wait("embed_norm ─ scaled")
-            assert "embed_norm ─ scaled" not in before
+            after = await page.wait("embed_norm ─ rmsnorm")
+            assert "embed_norm ─ rmsnorm" not in before
             assert "Read me" in after
             await page.press(" ")
             await page.wait("And me")
