@@ -66,6 +66,12 @@ def whole(screen: str) -> bool:
     )
 
 
+def still(now: str, looks: list[str]) -> bool:
+    """Whether a screen is the same at two looks, one after the other; the frame around what is new goes by itself."""
+    looks.append(now)
+    return looks[-2:-1] == [now]
+
+
 @needs_tmux
 @needs_bash
 def test_a_shell_stops_and_continues_the_debugger(tmp_path: Path) -> None:
@@ -88,7 +94,9 @@ def test_a_shell_stops_and_continues_the_debugger(tmp_path: Path) -> None:
         typed(term, "fg")
         term.wait(whole)
         term.press("space")
-        screen = term.wait(whole, lambda now: "space pauses" not in now)
+        looks: list[str] = []
+        term.wait(whole, lambda now: "space pauses" not in now and still(now, looks))
+        screen = looks[-1]
         assert state(term) == "110"
         # stopped by another process, and continued in the background, where it stops at once
         running.send_signal(signal.SIGSTOP)
