@@ -26,7 +26,7 @@ NOWHERE = dict.fromkeys(
     "previous_step": "This is the first training step.",
     "previous_phase": "This is the first phase of all.",
     "previous_ten_steps": "This is the first training step.",
-    "next_position": "No later position here: the update has none, and the last one has been reached.",
+    "next_position": "No further position here: the update has none, and this is the last one on the way.",
     "previous_position": "No earlier position here: the update has none, and the first one has been reached.",
     "start_of_block": "This is the first event of all.",
     "first_event": "This is the first event of the step.",

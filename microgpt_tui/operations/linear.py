@@ -142,7 +142,7 @@ def _backward(board: Board) -> None:
     words = (
         ("2  x gets Σ w·∂", "   over all rows")
         if roomy
-        else (first_fitting(margin - 1, "leaves ▼ ∂x = Σ w·∂", "∂x = Σ w·∂", "∂x"), "")
+        else (first_fitting(margin - 1, "leaves ▼ ∂x = Σ w·∂", "∂x = Σ w·∂", "∂x"), more.partition(",")[0])
     )
     board.signed_strip(words, x[columns], margin, size, grad=True)
     if roomy:

@@ -164,7 +164,8 @@ class _Making:
         count, sign = len(self.parts), self.sign
         if self.sum:
             products = all(self.frame.explain.operation(part) == PRODUCT for part in self.sum)
-            return f"made of {count} {'products' if products else 'numbers, added'}"
+            what = "product" if products and count == 1 else "products" if products else "numbers, added"
+            return f"made of {count} {what}"
         if sign == "+":
             return f"made of {count} numbers, added"
         if sign == PRODUCT:
@@ -326,8 +327,8 @@ def _path(picture: Picture, frame: Frame, width: int, room: int) -> None:
     edges = frame.strongest
     if not edges:
         return
-    title = "from the loss to here"
-    picture.below(_words(title + (", by the strongest path" if width >= FACTORS else ""), width))
+    title = "strongest path from the loss"
+    picture.below(_words(title, width))
     rows = [edge.row for edge in reversed(edges)] + [frame.selected]
     locals_ = [edge.local for edge in reversed(edges)]
     products = list(accumulate(locals_, lambda product, local: product * local, initial=1.0))

@@ -29,7 +29,7 @@ class LegendLine(Pane, can_focus=False):
                 line.add(*heat(share, True, 1.0, 2))
             line.add(f" +{scale}", theme.PLUS)
         line.add("   ▸ here", theme.NEW).add("   · not yet", theme.DIM)
-        for note in legend.notes:
+        for note in (*legend.notes, "! beyond the scale"):
             text = f"   {note}"
             if line.width + len(text) + 1 <= width:
                 line.add(text, theme.DIM)

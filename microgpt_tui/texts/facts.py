@@ -48,6 +48,10 @@ def facts(frame: Frame) -> Facts:
     return found
 
 
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def _length(
     name: str, values: Sequence[float] | np.ndarray[tuple[int, ...], np.dtype[np.float64]], known: bool
 ) -> Facts:
@@ -113,16 +117,16 @@ def _pulls(frame: Frame, grads: list[float], target: int) -> Facts:
 
 def _scores(frame: Frame, event: Event) -> Facts:
     scores = _numbers(frame, event.rows)
-    count = {"count": str(event.rows.size)}
+    count = {"keys": _counted(event.rows.size, "key")}
     return count if scores is None else count | {"best": frame.token(_most(scores)), "best_score": number(max(scores))}
 
 
 def _mix(frame: Frame, event: Event) -> Facts:
     shares = _numbers(frame, event.operands["weights"])
     if shares is None or _numbers(frame, event.rows) is None:
-        return {"count": str(event.operands["weights"].size)}
+        return {"values": _counted(event.operands["weights"].size, "value")}
     best = _most(shares)
-    return {"count": str(len(shares)), "best": frame.token(best), "best_share": percent(shares[best])}
+    return {"values": _counted(len(shares), "value"), "best": frame.token(best), "best_share": percent(shares[best])}
 
 
 def _logits(frame: Frame, event: Event) -> Facts:

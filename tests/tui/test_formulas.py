@@ -362,7 +362,7 @@ def check_made_of(title: str, lines: list[str], value: float | None, where: obje
         parts.append(found["value"])
     if value is None or "·" in parts:
         return
-    if "products" in title or "added" in title:
+    if "product" in title or "added" in title:
         true(" + ".join(parts), number(value), (where, title))
     elif "factors" in title:
         true(" · ".join(parts), number(value), (where, title))
@@ -431,7 +431,7 @@ def test_the_rest_of_a_sum_is_what_its_other_terms_come_to() -> None:
     for moment in moments(Phase.FORWARD):
         frame = frame_at(moment)
         lines = Inspector("i").draw(frame, 30, 11).text().splitlines()
-        starts = [i for i, line in enumerate(lines) if re.fullmatch(r"made of \d+ (?:products|numbers, added)", line)]
+        starts = [i for i, line in enumerate(lines) if re.fullmatch(r"made of \d+ (?:products?|numbers, added)", line)]
         if starts and len(frame.explain.terms(frame.selected)) > 5:
             end = next(i for i in range(starts[0] + 1, len(lines)) if not lines[i].startswith("  "))
             assert any(line.startswith("  and ") for line in lines)
