@@ -74,6 +74,7 @@ class PictureView(Widget):
     def __init__(self, name: str, title: str = "") -> None:
         self._base: Style | None = None  # the view's own colours, until they change
         self._styles = PaintedStyles(Style(), (), Color(0, 0, 0))  # those of the colours in `_base`
+        self._parts: dict[str, Style] = {}  # of the words in the border
         self._strips: dict[int, Strip] = {}  # by their place in the widget, border and all
         self._borders: dict[int, Strip] = {}  # the first and the last of them without words, and an empty one
         self._painted = Size()  # how large the view was when they were drawn
@@ -204,11 +205,13 @@ class PictureView(Widget):
     def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
         """Ask to be painted again: lines of the content, or the whole view."""
         if repaint and regions:
+            top = self.gutter.top
             for region in regions:
                 for y in region.line_range:
-                    self._strips.pop(y + self.gutter.top, None)
+                    self._strips.pop(y + top, None)
         elif repaint:
             self._base = None
+            self._parts.clear()
             self._strips.clear()
             self._borders.clear()
         return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
@@ -216,7 +219,12 @@ class PictureView(Widget):
     def _repaint(self, lines: list[int]) -> None:
         """Paint these lines of the picture again, and no others."""
         width, height = self.content_size
-        regions = [Region(0, n - self.top, width, 1) for n in lines if 0 <= n - self.top < height]
+        regions: list[Region] = []
+        for y in (n - self.top for n in lines if 0 <= n - self.top < height):
+            if regions and regions[-1].bottom == y:  # neighbouring lines are one region
+                regions[-1] = Region(0, regions[-1].y, width, regions[-1].height + 1)
+            else:
+                regions.append(Region(0, y, width, 1))
         if regions:
             self.refresh(*regions)
 
@@ -272,7 +280,10 @@ class PictureView(Widget):
         border, width = self._border(y), self.outer_size.width
         if not words:
             return border
-        style = self.get_component_rich_style("picture-view--note" if y else "picture-view--title")
+        part = "picture-view--note" if y else "picture-view--title"
+        if part not in self._parts:
+            self._parts[part] = self.get_component_rich_style(part)
+        style = self._parts[part]
         text = Line().most(f" {title_within(words, width - 6)} ", width - 4, style)
         x = max(2, x)
         segments: list[Segment] = text.segments
