@@ -31,7 +31,7 @@ class Extent:
 class StepCopy:
     """The present training step of a run, once more, for what a moment cannot know: the later and the earlier ones.
 
-    Scales of pictures come from it, so that no picture is repainted as the step goes on; gradients before an event; and
+    Scales of pictures come from it, so that no picture is repainted as the step goes on; the gradients at its end; and
     the loss of the same document after the update. It follows the run to whatever step that stands in, and answers None
     where the tape is too large to be run again in the time of a key, or a fault of arithmetic lies in the step.
     """
@@ -42,7 +42,6 @@ class StepCopy:
         self._step: int | None = None
         self._extents: dict[str, Extent] | None = None
         self._loss_after: float | None = None
-        self._grads: tuple[int, Floats] | None = None
         self._final: Floats | None = None
         self.latest: dict[str, Extent] | None = None  # of the last step that was asked for
 
@@ -58,16 +57,6 @@ class StepCopy:
     def final_gradients(self) -> Floats | None:
         """The gradients of all rows as the backward phase of the step leaves them."""
         return None if self.extents() is None else self._final
-
-    def gradients_at(self, tick: int) -> Floats | None:
-        """The gradients of all rows after so many backward ticks; good until the run moves."""
-        self._follow()
-        if self._grads is None or self._grads[0] != tick:
-            if not self._stand(Moment(self._run.step, Phase.BACKWARD, tick)):
-                return None
-            assert self._twin is not None
-            self._grads = tick, self._twin.workspace.grad.copy()
-        return self._grads[1]
 
     def loss_after(self) -> float | None:
         """The loss of the step's document under the parameters that its update leaves."""
@@ -86,7 +75,7 @@ class StepCopy:
     def _follow(self) -> None:
         """Forget what is known of another step than the run's."""
         if self._step != self._run.step:
-            self._extents = self._loss_after = self._grads = self._final = None
+            self._extents = self._loss_after = self._final = None
             self._follow_quietly()
 
     def _follow_quietly(self) -> None:

@@ -113,7 +113,7 @@ class Context:
     shown), names sampled on the way by the step before which they were, what the user keeps, how a run moves, how many
     documents it is trained on and how many are held out, if any are, the branch that it is (None: the original),
     what is changed in it, in words, and the one that it is compared with; the chosen gradient path, if any, and the
-    line of the chosen watch; a copy of the step for scales and for what was before an event; and the id of the chosen
+    line of the chosen watch; a copy of the step for scales; and the id of the chosen
     or zoomed pane, if any; and, for the stage, the share of the present tensor that is shown of a forward event, and
     whether what was made or changed last is framed.
     """
@@ -235,11 +235,6 @@ class Frame:
         """The largest magnitude that gradients of these scalars have at the end of the backward phase, or so far."""
         final = np.abs(self.final_gradients(rows))
         return float(final[np.isfinite(final)].max(initial=0.0))
-
-    def gradients_before(self) -> npt.NDArray[np.float64] | None:
-        """The gradients of all rows before the present backward event began; None where they cannot be had."""
-        copy = self.around.copy
-        return None if copy is None or self.around.live else copy.gradients_at(self.event.first)
 
     @property
     def pos(self) -> int:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
-from importlib import util
-from pathlib import Path
 
 import pytest
 
 from engine import Config, Session
-from engine.model import gpt, recording
-from engine.run import session as sessions
 from engine.timeline.events import Event, EventKey, Moment, Phase
 from microgpt_tui.debugger.network import Network, network_of
+from tests.support.changed_model import Change
 
 Record = Callable[..., Session]
 
@@ -121,33 +118,14 @@ def test_walking_up_down_and_sideways() -> None:
 
 
 @pytest.fixture
-def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Record]:
+def recorded(change: Change) -> Record:
     """Records a run of a copy of the model's file with some texts in the places of others."""
 
-    def forget() -> None:
-        for function in vars(recording).values():
-            if hasattr(function, "cache_clear"):
-                function.cache_clear()
-
     def changed(*texts: tuple[str, str]) -> Session:
-        source = Path(gpt.__file__).read_text(encoding="utf-8")
-        for old, new in texts:
-            assert old in source
-            source = source.replace(old, new)
-        path = tmp_path / "changed_gpt.py"
-        path.write_text(source, encoding="utf-8")
-        spec = util.spec_from_file_location(path.stem, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        monkeypatch.setattr(recording, "gpt", module)
-        forget()
+        change(*texts)
         return Session(Config(n_layer=1, n_embd=4, n_head=2, block_size=3, num_steps=5, seed=3), ["anna"])
 
-    monkeypatch.setattr(sessions, "record", recording.record)
-    yield changed
-    forget()
+    return changed
 
 
 def test_another_operation_finds_its_place(recorded: Record) -> None:
