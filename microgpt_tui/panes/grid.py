@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from textual.containers import Container
 from textual.layout import Layout
+from textual.message import Message
 
 from microgpt_tui.panes.arrangement import Arrangement
 from microgpt_tui.panes.base import Pane
@@ -39,6 +40,9 @@ class PaneGrid(Container):
     def layout(self) -> Layout:
         """The layout that obeys the present split."""
         return PaneLayout(self._split)
+
+    class Changed(Message):
+        """Another pane has all the room, or none has it any more."""
 
     @property
     def chosen(self) -> Pane | None:
@@ -128,6 +132,7 @@ class PaneGrid(Container):
     def _zoom(self, name: str | None, raised: bool = False) -> None:
         self.zoomed, self._raised = name, raised and name is not None
         self.place()
+        self.post_message(self.Changed())
 
     def _rearrange(self, arrangement: Arrangement) -> None:
         self.arrangement = arrangement

@@ -409,6 +409,7 @@ class DebuggerScreen(Screen[None]):
 
     @on(events.DescendantFocus)
     @on(events.DescendantBlur)
+    @on(PaneGrid.Changed)
     def hint(self) -> None:
         """Another pane is chosen, or none: say what the keys do there."""
         if self.whole and not self.busy:
