@@ -13,6 +13,11 @@ from rich.style import Style
 from microgpt_tui.drawing.terminal_text import printable
 
 
+def segment(text: str, style: Style | None) -> Segment:
+    """A segment, made without the detour of named tuples: a picture has hundreds of them."""
+    return tuple.__new__(Segment, (text, style, None))
+
+
 @dataclass(frozen=True, slots=True)
 class Spot:
     """Cells `x` to `end` (exclusive) of line `y` stand for `target`."""
@@ -39,9 +44,30 @@ class Line:
         if target is not None:
             self.spots.append((start, end, target))
         if segments and segments[-1].style is style:
-            segments[-1] = Segment(segments[-1].text + text, style)  # fewer segments paint faster
+            segments[-1] = segment(segments[-1].text + text, style)  # fewer segments paint faster
         else:
-            segments.append(Segment(text, style))
+            segments.append(segment(text, style))
+        return self
+
+    def add_cells(self, cells: Iterable[tuple[str, Style | None, Hashable]]) -> Line:
+        """Append printable texts of characters that take one cell each, as `add` does one by one."""
+        segments, spots, end = self.segments, self.spots, self.width
+        text, style = (segments[-1].text, segments[-1].style) if segments else ("", None)
+        first = len(text)  # what is in the line already
+        for more, its_style, target in cells:
+            start, end = end, end + len(more)
+            if target is not None:
+                spots.append((start, end, target))
+            if its_style is style and segments:
+                text += more
+                continue
+            if len(text) > first:
+                segments[-1] = segment(text, style)
+            segments.append(segment(more, its_style))
+            text, style, first = more, its_style, len(more)
+        if len(text) > first:
+            segments[-1] = segment(text, style)
+        self.width = end
         return self
 
     def fit(
