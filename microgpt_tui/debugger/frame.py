@@ -444,8 +444,7 @@ class Frame:
         """One value, None if not known."""
         if self._shown_to is not None and row >= self._shown_to:
             return None
-        reading = self.view.data(np.array([row]))
-        return float(reading.values[0]) if reading.known[0] else None
+        return self.view.value(row)
 
     def used_value(self, row: int) -> float | None:
         """The value that arithmetic of this step has used, if known: of a parameter, the one before its update."""
