@@ -11,7 +11,7 @@ import numpy.typing as npt
 from engine.timeline.events import Moment, Phase, StepProgram
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.navigation import at_position
-from microgpt_tui.debugger.network import Node, network_of
+from microgpt_tui.debugger.network import Network, Node, network_of
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import window
 from microgpt_tui.drawing.numbers import plain
@@ -103,13 +103,27 @@ def _column(frame: Frame, width: int, height: int) -> Picture:
     for line in reversed(lines):
         if line.nodes and state.holds(line.nodes):
             picture.focus = picture.height
-        _column_line(picture.line(" "), state, line, width - 1)
+        picture.lines.append(_column_line(state, line, width))
     _taken(picture.line(" "), state, width - 1)
     picture.lines += rows
     return picture
 
 
-def _column_line(drawn: Line, state: MapState, line: MapLine, width: int) -> None:
+_drawn: WeakKeyDictionary[Network, dict[Hashable, Line]] = WeakKeyDictionary()
+
+
+def _column_line(state: MapState, line: MapLine, width: int) -> Line:
+    """A line of the network; few of them change from one event to the next, and the others are drawn already."""
+    known = _drawn.setdefault(state.network, {})
+    styles = theme.NOW, theme.TEXT, theme.FAINT, state.lit  # those in use, which two themes differ in
+    key = line, width, state.frame.phase, styles, state.looks(line)
+    if key not in known:
+        known[key] = drawn = Line().add(" ")
+        _draw_line(drawn, state, line, width - 1)
+    return known[key]
+
+
+def _draw_line(drawn: Line, state: MapState, line: MapLine, width: int) -> None:
     drawn.extend(stem(state, line, 2))
     drawn.add(f" {line.title}" if line.title else " ", theme.DIM)
     if not line.nodes:
