@@ -12,10 +12,7 @@ from rich.style import Style
 
 from microgpt_tui.drawing.terminal_text import printable
 
-
-def segment(text: str, style: Style | None) -> Segment:
-    """A segment, made without the detour of named tuples: a picture has hundreds of them."""
-    return tuple.__new__(Segment, (text, style, None))
+_new = tuple.__new__  # makes a segment without the detour of named tuples: a picture has hundreds of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +40,12 @@ class Line:
         self.width = end = start + width
         if target is not None:
             self.spots.append((start, end, target))
-        if segments and segments[-1].style is style:
-            segments[-1] = segment(segments[-1].text + text, style)  # fewer segments paint faster
-        else:
-            segments.append(segment(text, style))
+        if segments:
+            before, last, _ = segments[-1]
+            if last is style:
+                segments[-1] = _new(Segment, (before + text, style, None))  # fewer segments paint faster
+                return self
+        segments.append(_new(Segment, (text, style, None)))
         return self
 
     def add_cells(self, cells: Iterable[tuple[str, Style | None, Hashable]]) -> Line:
@@ -62,11 +61,11 @@ class Line:
                 text += more
                 continue
             if len(text) > first:
-                segments[-1] = segment(text, style)
-            segments.append(segment(more, its_style))
+                segments[-1] = _new(Segment, (text, style, None))
+            segments.append(_new(Segment, (more, its_style, None)))
             text, style, first = more, its_style, len(more)
         if len(text) > first:
-            segments[-1] = segment(text, style)
+            segments[-1] = _new(Segment, (text, style, None))
         self.width = end
         return self
 
@@ -144,7 +143,7 @@ class Picture:
 
     def within(self, width: int) -> Picture:
         """This picture with every line cut to `width` cells."""
-        self.lines = [line.cut(width) for line in self.lines]
+        self.lines = [line if line.width <= width else line.cut(width) for line in self.lines]
         return self
 
     def spots(self) -> Iterable[Spot]:

@@ -99,31 +99,30 @@ def _column(frame: Frame, width: int, height: int) -> Picture:
         lines = map_lines(state, way)
         if len(lines) + 1 + len(rows) <= height:
             break
-    picture = Picture()
+    picture, known = Picture(), _drawn_lines(state, width)
     for line in reversed(lines):
         if line.nodes and state.holds(line.nodes):
             picture.focus = picture.height
-        picture.lines.append(_column_line(state, line, width))
+        key = line, state.looks(line)
+        if key not in known:
+            known[key] = drawn = Line().add(" ")
+            _column_line(drawn, state, line, width - 1)
+        picture.lines.append(known[key])
     _taken(picture.line(" "), state, width - 1)
     picture.lines += rows
     return picture
 
 
-_drawn: WeakKeyDictionary[Network, dict[Hashable, Line]] = WeakKeyDictionary()
+_drawn: WeakKeyDictionary[Network, dict[Hashable, dict[Hashable, Line]]] = WeakKeyDictionary()
 
 
-def _column_line(state: MapState, line: MapLine, width: int) -> Line:
-    """A line of the network; few of them change from one event to the next, and the others are drawn already."""
-    known = _drawn.setdefault(state.network, {})
+def _drawn_lines(state: MapState, width: int) -> dict[Hashable, Line]:
+    """The lines of the network that are drawn already: from one event to the next few of them change."""
     styles = theme.NOW, theme.TEXT, theme.FAINT, state.lit  # those in use, which two themes differ in
-    key = line, width, state.frame.phase, styles, state.looks(line)
-    if key not in known:
-        known[key] = drawn = Line().add(" ")
-        _draw_line(drawn, state, line, width - 1)
-    return known[key]
+    return _drawn.setdefault(state.network, {}).setdefault((width, state.frame.phase, styles), {})
 
 
-def _draw_line(drawn: Line, state: MapState, line: MapLine, width: int) -> None:
+def _column_line(drawn: Line, state: MapState, line: MapLine, width: int) -> None:
     drawn.extend(stem(state, line, 2))
     drawn.add(f" {line.title}" if line.title else " ", theme.DIM)
     if not line.nodes:

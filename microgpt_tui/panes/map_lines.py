@@ -66,6 +66,10 @@ class MapState:
             found[phase] = [max(self.ends[e.place].tick for e in node.events) for node in self.network.nodes]
         return [last <= self._tick for last in found[phase]]
 
+    @cached_property
+    def _here_node(self) -> Node | None:
+        return self.network.find(self._here)
+
     def is_here(self, event: Event) -> bool:
         """Whether this is the tensor at work."""
         return event.place == self._here
@@ -83,7 +87,9 @@ class MapState:
 
     def holds(self, nodes: Sequence[Node]) -> bool:
         """Whether the tensor at work is among these, or the parameter matrix that they use is."""
-        return any(self.is_here(event) for node in nodes for event in node.events) or any(map(self.uses_it, nodes))
+        if self.here.is_parameter:
+            return any(map(self.uses_it, nodes))
+        return self._here_node in nodes
 
     def uses_it(self, node: Node) -> bool:
         """Whether a node uses the parameter matrix whose gradient has just become complete."""
