@@ -44,7 +44,8 @@ class Focus:
 
     `row` is a scalar that was chosen and holds until the moment changes; `cell` is an index in whatever tensor is on
     the stage and holds from event to event. `layer`, `head` and `matrix` are what panes show that have room for one
-    of them; they hold as well. None leaves the choice to the moment. `digits` asks for numbers in cells.
+    of them; they hold as well. None leaves the choice to the moment. `digits` asks for numbers in cells. `folding`
+    is how much of the network the map folds, from 0, nothing; None: as much as there is no room for.
     """
 
     moment: Moment
@@ -54,6 +55,7 @@ class Focus:
     head: int | None = None
     matrix: str | None = None
     digits: bool = False
+    folding: int | None = None
 
     def at(self, moment: Moment) -> Focus:
         """Here, at another moment."""
@@ -77,6 +79,13 @@ class Choice:
     layer: int | None = None
     head: int | None = None
     matrix: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Folding:
+    """The target of the wheel on the map: how much of the network it folds, as in `Focus`."""
+
+    folding: int | None
 
 
 @dataclass(frozen=True, slots=True)

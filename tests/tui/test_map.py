@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from textual import events
 
 from engine import Config, Session
 from engine.timeline.events import PHASES, Moment, Phase
@@ -378,3 +379,29 @@ async def test_the_path_stands_where_the_map_has_no_place() -> None:
         assert "embed▸ norm" not in text(pilot)
         assert "embed ▸ norm" not in text(pilot)
         assert "map" in drawn(pilot)
+
+
+@pytest.mark.parametrize("zoomed", [False, True])
+async def test_the_wheel_folds_and_unfolds_the_network(zoomed: bool) -> None:
+    run = run_of("four")
+    async with debugger((120, 40), run) as pilot:
+        pane = screen(pilot).query_one("#map", Map)
+        if zoomed:
+            await go(pilot, "1", "z")
+
+        async def turned(wheel: type[events.MouseEvent], notches: int = 1) -> str:
+            for _ in range(notches):
+                pane.post_message(wheel(pane, 5, 5, 0, 0, 0, False, False, False))
+                await pilot.pause()
+            return pane.picture.text()
+
+        fitting = pane.picture.text()
+        assert "layer 1" in fitting
+        assert "layer 1" not in await turned(events.MouseScrollUp, 4)  # each in full
+        assert "layer 1" in await turned(events.MouseScrollDown, 6)
+        assert fitting.count("norm") > pane.picture.text().count("norm")  # of the branches, that at work
+        turns = 0
+        while await turned(events.MouseScrollUp) != fitting:
+            turns += 1
+            assert turns < 4
+        assert screen(pilot).state.where.folding is None  # and stays as large as there is room for
