@@ -12,7 +12,7 @@ from engine.timeline.events import Event, Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import NUMBER, bar, diverging, edges, heat_row, window
-from microgpt_tui.drawing.numbers import number, percent, plain
+from microgpt_tui.drawing.numbers import exponent, number, percent, plain, scaled
 from microgpt_tui.drawing.picture import Line
 from microgpt_tui.operations.canvas import Board, Legend
 
@@ -101,7 +101,10 @@ class _Picture:
         self.asker = "query" if board.width >= NARROW else "q"
         queries = [cell_len(f"∂{self.asker} {frame.token(t)} ") for t in range(frame.program.n)]
         self.margin = max(*queries, *(cell_len(label) + 2 for label in self.labels))
-        fixed = self.margin + 1 + NUMBER + 1 + SHARE + 1 + LEAST_BAR + 3
+        self.score_power, self.share_power = (self._power(event) for event in (head.scores, head.shares))
+        self.score_title = _in_powers(f"{'∂' if frame.backward else ''}q·k/√{self.dims}", self.score_power)
+        self.score = max(NUMBER, len(self.score_title))
+        fixed = self.margin + 1 + self.score + 1 + SHARE + 1 + LEAST_BAR + 3
         self.size = max(1, min(4, (board.width - fixed) // (2 * self.dims)))
         shown = max(1, (board.width - fixed) // (2 * self.size))
         page = self._dim() // shown * shown  # so that columns move rarely
@@ -109,6 +112,10 @@ class _Picture:
         wide = (self.columns.stop - self.columns.start) * self.size
         self.bar = max(1, min(MOST_BAR, board.width - fixed + LEAST_BAR - 2 * wide))
         self.wide = wide
+
+    def _power(self, event: Event) -> int:
+        """The power of ten that the title of an event's column takes out of its gradients."""
+        return exponent(self.frame.scale(event.rows, True, event.name)) if self.frame.backward else 0
 
     def _key(self) -> int:
         """The key that is spoken of: the selected scalar's, or the one at work."""
@@ -155,9 +162,10 @@ class _Picture:
         line = board.picture.line()
         titles = (
             ("key", 0, self.kind == SCORES), (f"{sign}k", self.margin, False),
-            (f"{sign}q·k/√{self.dims}", self.margin + self.wide + 1, self.kind == SCORES),
-            (f"{sign}share of 100 %" if not frame.backward else "∂share", self._share_column, self.kind == SHARES),
-            (f"{sign}value", self._value_column, self.kind == MIX),
+            (self.score_title, self.margin + self.wide + 1, self.kind == SCORES),
+            ("share of 100 %" if not frame.backward else _in_powers("∂share", self.share_power), self._share_column,
+             self.kind == SHARES),
+            (f"{sign}value" if self.wide > len("value") else f"{sign}v", self._value_column, self.kind == MIX),
         )  # fmt: skip
         for text, column, lit in titles:
             line.to(column)
@@ -165,7 +173,7 @@ class _Picture:
 
     @property
     def _share_column(self) -> int:
-        return self.margin + self.wide + NUMBER + 2
+        return self.margin + self.wide + self.score + 2
 
     @property
     def _value_column(self) -> int:
@@ -189,13 +197,14 @@ class _Picture:
                 board.picture.focus = board.picture.height - 1
             self._tiles(line, head.keys[t])
             begin, between = edges(scores.fresh[t])
-            self._figure(line, float(scores.values[t]), bool(scores.known[t]), int(scores.targets[t]), begin)
+            score, known, target = float(scores.values[t]), bool(scores.known[t]), int(scores.targets[t])
+            self._figure(line, score, known, target, begin, self.score, self.score_power)
             begin, end = edges(shares.fresh[t])
             between = begin if shares.fresh[t] else between
             known, value, target = bool(shares.known[t]), float(shares.values[t]), int(shares.targets[t])
             style = board.style(target, theme.STRONG if known else theme.FAINT)
             if frame.backward:
-                self._figure(line, value, known, target, between)
+                self._figure(line, value, known, target, between, NUMBER, self.share_power)
                 diverging(line.add(end, theme.STRONG), value, known, full, (self.bar - 1) // 2, target)
             else:
                 line.add(between, theme.STRONG)
@@ -218,10 +227,10 @@ class _Picture:
         total = self.frame.value(self.head.total)
         return 1 / total if total else 1.0
 
-    def _figure(self, line: Line, value: float, known: bool, target: int, edge: str) -> None:
+    def _figure(self, line: Line, value: float, known: bool, target: int, edge: str, width: int, power: int) -> None:
         style = theme.signed(value) if known else theme.FAINT
-        text = number(value if known else None)
-        line.add(edge, theme.STRONG).fit(text, NUMBER, self.board.style(target, style), target, right=True)
+        text = scaled(value if known else None, power)
+        line.add(edge, theme.STRONG).fit(text, width, self.board.style(target, style), target, right=True)
 
     def result(self) -> None:
         """The mix: the sum of the values, each times its share."""
@@ -352,3 +361,8 @@ def _largest(frame: Frame, head: Head) -> float | None:
     values = [frame.value(int(row)) for row in head.scores.rows]
     known = [value for value in values if value is not None]
     return max(known) if len(known) == len(values) else None
+
+
+def _in_powers(title: str, power: int) -> str:
+    """The title of a column whose numbers are in powers of ten."""
+    return f"{title} ×1e{power}" if power else title

@@ -18,7 +18,7 @@ from engine.timeline.events import PHASES, Event, Moment, Phase
 from microgpt_tui.debugger.frame import Context, Focus, Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import heat
-from microgpt_tui.drawing.numbers import number, percent, plain
+from microgpt_tui.drawing.numbers import exponent, number, percent, plain, scaled
 from microgpt_tui.drawing.picture import Picture
 from microgpt_tui.operations import registry
 from microgpt_tui.operations.registry import draw, legend_of
@@ -400,7 +400,9 @@ def test_columns_of_a_head_stay_where_they_are_from_event_to_event() -> None:
 def test_bars_of_a_heads_gradients_fill_their_room() -> None:
     frame = at("usual", Phase.BACKWARD, "attn_weights", 3, head=1)
     picture, rows = draw(frame, 106, 36), frame.operation.operands["weights"]
-    assert [number(frame.gradient(int(row))) in picture.text() for row in rows] == [True] * len(rows)
+    power = exponent(frame.scale(rows, True))
+    assert f"∂share ×1e{power}" in picture.text() if power else "×1e" not in picture.text()
+    assert [scaled(frame.gradient(int(row)), power) in picture.text() for row in rows] == [True] * len(rows)
     bars = [sum(t in "█▏▎▍▌▋▊▉" for t, _ in looks(picture, int(row))) for row in rows]
     assert max(bars) >= 8
 
