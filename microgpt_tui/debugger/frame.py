@@ -122,9 +122,9 @@ class Context:
     shown), names sampled on the way by the step before which they were, what the user keeps, how a run moves, how many
     documents it is trained on and how many are held out, if any are, the branch that it is (None: the original),
     what is changed in it, in words, and the one that it is compared with; the chosen gradient path, if any, and the
-    line of the chosen watch; a copy of the step for scales; and the id of the chosen
-    or zoomed pane, if any; and, for the stage, the share of the present tensor that is shown of a forward event, and
-    whether what was made or changed last is framed.
+    line of the chosen watch; a copy of the step for scales; the id of the chosen or zoomed pane, and that of a zoomed
+    one; and, for the stage, the share of the present tensor that is shown of a forward event, and whether what was
+    made or changed last is framed.
     """
 
     fault: str | None = None
@@ -140,6 +140,7 @@ class Context:
     copy: StepCopy | None = None
     changes: str = ""
     pane: str | None = None
+    zoomed: str | None = None
     filled: float = 1.0
     framed: bool = False
 

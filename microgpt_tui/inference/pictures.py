@@ -14,9 +14,10 @@ from rich.style import Style
 from engine.model.recording import Floats
 from engine.sampling.strategy import ranked
 from microgpt_tui.drawing import theme
-from microgpt_tui.drawing.cells import bar, cell, size_for, window
+from microgpt_tui.drawing.cells import bar, heat, size_for, window
 from microgpt_tui.drawing.numbers import brief, percent
 from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.drawing.swatch import share_swatch, signed_swatch
 from microgpt_tui.inference.state import COLDEST, HOTTEST, NOTCH, InferenceState, Position, Temperature
 from microgpt_tui.panes.attention import share_cell
 
@@ -232,11 +233,16 @@ def _sums(line: Line, state: InferenceState, room: int, at: int | None) -> Line:
     return line
 
 
+def _missing(state: InferenceState) -> set[str]:
+    """What the picture of one layer shows and the model does not have."""
+    return {"attn_weights", "k", "v"} - {tensor.name for tensor in state.walk.sampler.recording.positions[0].tensors}
+
+
 def inside(state: InferenceState, width: int, height: int) -> Picture:
     """One layer: a line a head with the attention weights in percent, then a line a position with its k and v."""
     picture, walk = Picture(), state.walk
     config = walk.sampler.recording.config
-    missing = {"attn_weights", "k", "v"} - {tensor.name for tensor in walk.sampler.recording.positions[0].tensors}
+    missing = _missing(state)
     if missing:
         words = f"no tensor called {' or '.join(sorted(missing))}" if config.n_layer else "no layers"
         picture.line().most(f"{words}: no attention, keys and values", width, theme.DIM)
@@ -252,13 +258,42 @@ def inside(state: InferenceState, width: int, height: int) -> Picture:
     cut = f" 0-{shown - 1}" if shown < n else ""
     line = picture.line().fit(f"from {first}" if first else "kept", label, theme.DIM)
     line.fit(f"k{cut}", shown * size + 1, theme.DIM).fit(f"v{cut}", shown * size, theme.DIM)
-    cached = {name: [walk.tensor(name, pos, state.layer) for pos in range(len(names))] for name in ("k", "v")}
+    cached, scale = _kept(state), _scale(state)
     for pos in range(first, last):
         here = pos == len(names) - 1
         line = picture.line().fit(f"{'▸' if here else ' '}{names[pos]}", label, theme.NEW if here else theme.TEXT)
         for name in ("k", "v"):
-            _strip(line, cached[name][pos][:shown], size, float(np.abs(np.array(cached[name])).max()), here)
+            for value in cached[name][pos][:shown].tolist():
+                line.add(*heat(value, True, scale, size, here or not theme.signs_only))
             line.add(" ")
+    return picture
+
+
+def _kept(state: InferenceState) -> dict[str, list[Floats]]:
+    """The keys and the values of all positions so far, of the layer that is shown."""
+    walk = state.walk
+    return {name: [walk.tensor(name, pos, state.layer) for pos in range(len(walk.ids))] for name in ("k", "v")}
+
+
+def _scale(state: InferenceState) -> float:
+    """The largest magnitude of the keys and values."""
+    return max((float(np.abs(np.array(each)).max(initial=0.0)) for each in _kept(state).values()), default=0.0)
+
+
+def legend(state: InferenceState, width: int, _height: int) -> Picture:
+    """One line: how to read the colours and signs of the pictures above, as much of it as fits."""
+    picture = Picture()
+    chosen = Line().add(" ▸ chosen", theme.TARGET)
+    before = Line().add(f"   {BEFORE} p at temperature 1", theme.DIM)
+    parts = [chosen, before]
+    if not _missing(state):
+        attention = share_swatch(Line().add("   attention ", theme.DIM))
+        kept = signed_swatch(Line().add("   k v ", theme.DIM), _scale(state))
+        parts = [chosen, attention, kept, Line().add("   ▸ here", theme.NEW), before]
+    line = picture.line()
+    for part in parts:
+        if line.width + part.width + 1 <= width:
+            line.extend(part)
     return picture
 
 
@@ -283,9 +318,3 @@ def _attention(picture: Picture, state: InferenceState, names: list[str], sizes:
         for weight in weights[first:last]:
             text, style = share_cell(float(weight), 3)
             line.add(text, style).add(" " * (size - 3))
-
-
-def _strip(line: Line, values: Floats, size: int, scale: float, here: bool) -> None:
-    for value in values:
-        char, style = cell(float(value), True, scale)
-        line.add(char, style + theme.FRESH if here else style).add(" " * (size - 1))

@@ -16,7 +16,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import heat_row, size_for, window
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Line, Picture
-from microgpt_tui.operations.canvas import Board, names_width
+from microgpt_tui.operations.canvas import Board, Legend, names_width
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.gradients import known_norm
 
@@ -168,6 +168,11 @@ def _vector(board: Board, name: str, rows: Rows, at: _Columns, label: int) -> No
         if line.width + len(words) <= board.width and (norm is not None or frame.backward):
             line.add(words, theme.DIM)
             break
+
+
+def qkv_legend(frame: Frame) -> Legend:
+    """One scale for queries, keys and values."""
+    return Legend(_scale(frame))
 
 
 def _scale(frame: Frame) -> float:

@@ -230,7 +230,7 @@ class DebuggerScreen(Screen[None]):
         chosen = self.grid.zoomed or (self.grid.chosen.id if self.grid.chosen else None)
         around = Context(
             fault, past, names, state.annotations, state.live, split, what_if.branch, what_if.beside, state.path,
-            state.watch, self._copy, in_words(what_if.changes), chosen,
+            state.watch, self._copy, in_words(what_if.changes), chosen, self.grid.zoomed,
         )  # fmt: skip
         return Frame(session.view(), state.where, around)
 
@@ -413,7 +413,9 @@ class DebuggerScreen(Screen[None]):
     def hint(self) -> None:
         """Another pane is chosen, or none: say what the keys do there."""
         if self.whole and not self.busy:
-            self.query_one(HintLine).show(self.frame)
+            frame = self.frame
+            self.query_one(HintLine).show(frame)
+            self.query_one(LegendLine).show(frame)
 
     # Selection.
 
