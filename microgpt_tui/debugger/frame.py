@@ -31,6 +31,7 @@ from microgpt_tui.drawing.cells import Cells
 from microgpt_tui.drawing.terminal_text import printable
 
 MOST_PATHS = 8  # gradient paths that are listed of a scalar
+BRIGHT = 2  # of a frame that has just been drawn
 NO_GRADIENT = {
     GradientState.PLAIN: "none: a plain number to the model",
     GradientState.INDEPENDENT: "0: the loss does not depend on it",
@@ -123,8 +124,8 @@ class Context:
     documents it is trained on and how many are held out, if any are, the branch that it is (None: the original),
     what is changed in it, in words, and the one that it is compared with; the chosen gradient path, if any, and the
     line of the chosen watch; a copy of the step for scales; the id of the chosen or zoomed pane, and that of a zoomed
-    one; and, for the stage, the share of the present tensor that is shown of a forward event, and whether what was
-    made or changed last is framed.
+    one; and, for the stage, the share of the present tensor that is shown of a forward event, and how bright
+    the frame is of what was made or changed last: 0 for none.
     """
 
     fault: str | None = None
@@ -142,7 +143,7 @@ class Context:
     pane: str | None = None
     zoomed: str | None = None
     filled: float = 1.0
-    framed: bool = False
+    framed: int = 0
 
 
 class Frame:
@@ -232,7 +233,7 @@ class Frame:
         else:
             found = self.view.contributed(made, rows)
             values, known = found.values, found.known
-        return Cells(values, known, rows, self._changed[rows] & known, self.where.digits)
+        return Cells(values, known, rows, self._changed[rows] & known, self.where.digits, self._fading)
 
     def final_gradients(self, rows: Rows) -> npt.NDArray[np.float64]:
         """The gradients of these scalars at the end of the backward phase; without a copy of the step, those so far."""
@@ -425,7 +426,11 @@ class Frame:
         changed = (
             self._changed[rows] & known if written and self.around.framed else np.zeros(rows.shape, dtype=np.bool_)
         )
-        return Cells(reading.values, known, rows, changed, self.where.digits)
+        return Cells(reading.values, known, rows, changed, self.where.digits, self._fading)
+
+    @property
+    def _fading(self) -> bool:
+        return 0 < self.around.framed < BRIGHT
 
     @cached_property
     def _shown_to(self) -> int | None:

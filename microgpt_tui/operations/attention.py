@@ -198,17 +198,17 @@ class _Picture:
             self._tiles(line, head.keys[t])
             begin, between = edges(scores.fresh[t])
             score, known, target = float(scores.values[t]), bool(scores.known[t]), int(scores.targets[t])
-            self._figure(line, score, known, target, begin, self.score, self.score_power)
+            self._figure(line.add(begin, scores.edge), score, known, target, self.score, self.score_power)
             begin, end = edges(shares.fresh[t])
             between = begin if shares.fresh[t] else between
             known, value, target = bool(shares.known[t]), float(shares.values[t]), int(shares.targets[t])
             style = board.style(target, theme.STRONG if known else theme.FAINT)
             if frame.backward:
-                self._figure(line, value, known, target, between, NUMBER, self.share_power)
-                diverging(line.add(end, theme.STRONG), value, known, full, (self.bar - 1) // 2, target)
+                self._figure(line.add(between, shares.edge), value, known, target, NUMBER, self.share_power)
+                diverging(line.add(end, shares.edge), value, known, full, (self.bar - 1) // 2, target)
             else:
-                line.add(between, theme.STRONG)
-                line.fit(percent(value if known else None), SHARE, style, target, right=True).add(end, theme.STRONG)
+                line.add(between, shares.edge)
+                line.fit(percent(value if known else None), SHARE, style, target, right=True).add(end, shares.edge)
                 text = bar(value, full, self.bar) if known else ""
                 line.add(text, theme.NEW if here else theme.PLUS, target)
             line.to(self._value_column - 2).add("× ", theme.DIM)
@@ -227,10 +227,10 @@ class _Picture:
         total = self.frame.value(self.head.total)
         return 1 / total if total else 1.0
 
-    def _figure(self, line: Line, value: float, known: bool, target: int, edge: str, width: int, power: int) -> None:
+    def _figure(self, line: Line, value: float, known: bool, target: int, width: int, power: int) -> None:
         style = theme.signed(value) if known else theme.FAINT
         text = scaled(value if known else None, power)
-        line.add(edge, theme.STRONG).fit(text, width, self.board.style(target, style), target, right=True)
+        line.fit(text, width, self.board.style(target, style), target, right=True)
 
     def result(self) -> None:
         """The mix: the sum of the values, each times its share."""

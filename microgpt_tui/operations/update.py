@@ -111,8 +111,8 @@ def _maps(frame: Frame) -> list[_Map]:
     rows, name = as_matrix(frame.event.rows), frame.event.name
     found = frame.view.update_maps(rows)
     g, delta, p = (frame.cells(found[key], rows) for key in ("g", "delta", "p"))
-    step = Cells(-delta.values, delta.known, delta.targets, delta.fresh, delta.digits)
-    moved = Cells(p.values, delta.known, p.targets, p.fresh, p.digits)
+    step = Cells(-delta.values, delta.known, delta.targets, delta.fresh, delta.digits, delta.fading)
+    moved = Cells(p.values, delta.known, p.targets, p.fresh, p.digits, p.fading)
     copy = frame.around.copy
     extents = None if copy is None or frame.around.live else copy.extents()
     extent = None if extents is None else extents.get(name)

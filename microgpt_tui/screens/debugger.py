@@ -252,11 +252,13 @@ class DebuggerScreen(Screen[None]):
             pane.show(self._staged(frame) if isinstance(pane, Stage) else frame)
 
     def _play_change(self) -> None:
-        """Play what was made since something was last shown; on the way back nothing was."""
+        """Play what was made since something was last shown; on the way back only the frame of what was made last."""
         before, here = self._shown, self.state.where.moment
         self._shown = here if self.state.live is None else None
-        if before is None or self._shown is None or here.key <= before.key:
+        if before is None or self._shown is None or here.key == before.key:
             self.change.cut()
+        elif here.key < before.key:
+            self.change.begin(fills=False)
         else:
             event = self.session.program.event_at(here)
             same_phase = (before.step, before.phase) == (here.step, here.phase)
