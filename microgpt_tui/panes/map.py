@@ -43,7 +43,7 @@ class Map(Pane):
         if frame.stage_event.is_parameter:
             return f"Map ─ {state.sign}{frame.stage_event.name.split('.')[-1]} ─ {state.measure}"
         where = f" ─ pos {frame.pos} {frame.token(frame.pos)}" if frame.program.n else ""
-        return f"Map{where}  {state.measure}"
+        return f"Map{where} {state.measure}"
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         if frame.phase is Phase.UPDATE:

@@ -104,6 +104,7 @@ class DebuggerScreen(Screen[None]):
         (160, "-wide"),
     ]
     VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall"), (56, "-high")]  # noqa: RUF012 - so named by the base
+    KEYS_IN_BORDERS: ClassVar[bool] = True  # whether the keys that choose panes stand there
     COMMANDS: ClassVar = Screen.COMMANDS | {KeyCommands}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
@@ -133,7 +134,8 @@ class DebuggerScreen(Screen[None]):
         self.what_if = WhatIfController(self.state, self.navigator.enter, self.notify, start, self.call_later)
         arrangement = Arrangement.load() if arrangement is None else arrangement
         kinds = {spec.id: spec.kind for spec in registry.PANES}
-        self.grid = PaneGrid(kinds, arrangement, lambda: self.layout_for(self.state.where.moment.phase))
+        keys = {spec.id: spec.display or spec.key or "" for spec in registry.PANES} if self.KEYS_IN_BORDERS else {}
+        self.grid = PaneGrid(kinds, arrangement, lambda: self.layout_for(self.state.where.moment.phase), keys)
         self.historian = SeriesLoader(self, session)
         self.after_show: Callable[[], None] = lambda: None
         self._copy, self._copy_of = step_copy_of(session), session

@@ -102,7 +102,7 @@ def test_the_column_in_the_forward_phase() -> None:
  loss {first} {second}   ·   ·   ·
  done ■■■ ■■■ ▣·· ··· ···"""
     )
-    assert Map("m").heading(frame) == "Map ─ pos 2 i  |x|"
+    assert Map("m").heading(frame) == "Map ─ pos 2 i |x|"
 
 
 def test_what_is_at_work_is_lit_what_is_computed_is_bright_and_what_is_to_come_is_dim() -> None:
