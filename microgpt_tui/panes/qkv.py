@@ -53,7 +53,7 @@ def title(frame: Frame, name: str, layered: bool = False) -> str:
     if frame.phase is Phase.UPDATE:
         return name
     layer = f", layer {frame.layer}" if layered and frame.config.n_layer > 1 else ""
-    where = f"∂, pos {frame.pos}" if frame.backward else f"position {frame.pos}"
+    where = f"∂, pos {frame.pos}" if frame.backward else f"pos {frame.pos}"
     return f"{name} ─ {where} {frame.token(frame.pos)}{layer}"
 
 
