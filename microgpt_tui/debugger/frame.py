@@ -46,7 +46,9 @@ class Focus:
     `row` is a scalar that was chosen and holds until the moment changes; `cell` is an index in whatever tensor is on
     the stage and holds from event to event. `layer`, `head` and `matrix` are what panes show that have room for one
     of them; they hold as well. None leaves the choice to the moment. `digits` asks for numbers in cells. `folding`
-    is how much of the network the map folds, from 0, nothing; None: as much as there is no room for.
+    is how much of the network the map folds, from 0, nothing; None: as much as there is no room for. `kept` are the
+    parameters whose updates are told where none is chosen, one a matrix: those with the largest steps when theirs was
+    first shown.
     """
 
     moment: Moment
@@ -57,6 +59,7 @@ class Focus:
     matrix: str | None = None
     digits: bool = False
     folding: int | None = None
+    kept: tuple[int, ...] = ()
 
     def at(self, moment: Moment) -> Focus:
         """Here, at another moment."""
@@ -326,6 +329,9 @@ class Frame:
             spec = self.program.specs.get(self.stage_event.name)
             if spec is not None and spec.tokens and self.stage_event.pos is not None:
                 return self.program.targets[self.stage_event.pos]
+            if self.phase is Phase.UPDATE:
+                kept = np.flatnonzero(np.isin(self.stage_event.rows.ravel(), self.where.kept))
+                return int(kept[0]) if len(kept) else self._largest_step()
             return self._strongest() if self.stage_event.is_parameter else 0
         return min(chosen, size - 1)
 
@@ -333,6 +339,24 @@ class Frame:
         """The weight with the largest gradient: where there is most to see."""
         grads = self.grad(self.stage_event.rows)
         return int(np.argmax(np.where(grads.known & np.isfinite(grads.values), np.abs(grads.values), 0.0)))
+
+    def _largest_step(self) -> int:
+        """The weight with the largest step; until all are moved, that with the largest gradient."""
+        rows = self.stage_event.rows
+        maps = self.view.update_maps(rows)
+        step = maps.get("delta") if self.stage_event.is_parameter else None
+        if step is None or not step.known.all():
+            return self._strongest()
+        return int(np.argmax(np.where(np.isfinite(step.values), np.abs(step.values), 0.0)))
+
+    @property
+    def to_keep(self) -> int | None:
+        """The parameter whose updates are told from now on, at the first one of its matrix; else None."""
+        event = self.stage_event
+        if self.phase is not Phase.UPDATE or not event.is_parameter or self.moment.tick < event.last:
+            return None
+        row = int(event.rows.flat[self._largest_step()])
+        return None if np.isin(event.rows, self.where.kept).any() else row
 
     @cached_property
     def parameter(self) -> int:

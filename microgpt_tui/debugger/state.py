@@ -117,6 +117,10 @@ class DebuggerState:
         self._where = replace(self._where, folding=folding)
         self.on_change()
 
+    def keep(self, row: int) -> None:
+        """Tell the updates of this parameter where none of its matrix is chosen."""
+        self._where = replace(self._where, kept=(*self._where.kept, row))
+
     def annotate(self, annotations: Annotations) -> None:
         """Replace the annotations."""
         self._annotations = annotations

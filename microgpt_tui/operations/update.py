@@ -24,7 +24,10 @@ LEAST_WORDS = 66  # characters of a picture from which on they have
 
 def update_legend(frame: Frame) -> Legend:
     """Each map has a scale of its own, which stands above it."""
-    return Legend(0.0, ("◆ the weight below", *_again(frame)))
+    where = frame.where
+    chosen = where.cell is not None or where.row is not None or frame.stepping_inside
+    rule = "" if chosen or not frame.event.is_parameter else ": the largest step when first shown"
+    return Legend(0.0, (f"◆ the weight below{rule}", *_again(frame)))
 
 
 def _again(frame: Frame) -> tuple[str, ...]:

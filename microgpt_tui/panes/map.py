@@ -83,7 +83,7 @@ class Map(Pane):
         state, (width, height) = MapState(frame), self.content_size
         zoomed = width >= WIDE
         usual = fitting(state, height)[0] if zoomed else _fitting(state, positions(frame, width), height)[0]
-        here = usual if frame.where.folding is None else frame.where.folding
+        here = usual if state.folding is None else state.folding
         others = range(here + way, len(WAYS) if way > 0 else -1, way)
         lines = len(map_lines(state, WAYS[here], zoomed))
         there = next((i for i in others if len(map_lines(state, WAYS[i], zoomed)) != lines), None)
@@ -121,8 +121,8 @@ def _column(frame: Frame, width: int, height: int) -> Picture:
     state = MapState(frame)
     below = positions(frame, width)
     folding, rows = _fitting(state, below, height)
-    if frame.where.folding is not None:
-        folding, rows = frame.where.folding, below
+    if state.folding is not None:
+        folding, rows = state.folding, below
     lines = map_lines(state, WAYS[folding])
     picture, known = Picture(), _drawn_lines(state, width)
     for line in reversed(lines):

@@ -77,8 +77,8 @@ def _middle(state: MapState, width: int, height: int) -> Picture:
     """The stream with its branches, a line a tensor: name, numbers as cells, norm."""
     columns = _columns(state, state.network.nodes, width)
     folding, named = fitting(state, height)
-    if state.frame.where.folding is not None:
-        folding, named = state.frame.where.folding, True
+    if state.folding is not None:
+        folding, named = state.folding, True
     picture = _lines(state, map_lines(state, WAYS[folding], alone=True), columns, named)
     first = state.network.nodes[0]
     last = picture.line(" ").add("┗", state.lit if state.all_done(first) else theme.FAINT).to(columns.arm + 4)

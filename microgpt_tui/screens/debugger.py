@@ -241,7 +241,11 @@ class DebuggerScreen(Screen[None]):
         self._waiting = False
         if self.whole and (not self.busy or self.state.live is not None):  # else what the run arrives at will be shown
             self._play_change()
-            self._show_frame(self.frame)
+            frame = self.frame
+            if (row := frame.to_keep) is not None:
+                self.state.keep(row)
+                frame = self.frame
+            self._show_frame(frame)
         self.after_show()
 
     def _show_frame(self, frame: Frame) -> None:
