@@ -180,11 +180,13 @@ class _Picture:
         return self._share_column + SHARE + 1 + self.bar + 3
 
     def table(self) -> None:
-        """A line a key."""
+        """A line a key, or several and a gap where there is room."""
         frame, board, head = self.frame, self.board, self.head
         below = 3 + (MOST_TERMS if self.kind != SHARES else 2)
         room = max(1, board.room - below, min(self.n, board.room - 4))
         room -= self.n > room > 1  # a line says which keys are drawn
+        heads = self.n + 2 if self._heads_width else 0
+        tall = next((tall for tall in (4, 3, 2) if self.n * (tall + 1) + heads <= board.room - below), 1)
         spread = 2 * self.n + 1 <= room
         first, last = window(self.n, room, self.key)
         scores, shares = frame.shown(head.scores.rows), frame.shown(head.shares.rows)
@@ -203,16 +205,25 @@ class _Picture:
             between = begin if shares.fresh[t] else between
             known, value, target = bool(shares.known[t]), float(shares.values[t]), int(shares.targets[t])
             style = board.style(target, theme.STRONG if known else theme.FAINT)
+            text, half = bar(value, full, self.bar) if known else "", (self.bar - 1) // 2
             if frame.backward:
                 self._figure(line.add(between, shares.edge), value, known, target, NUMBER, self.share_power)
-                diverging(line.add(end, shares.edge), value, known, full, (self.bar - 1) // 2, target)
+                diverging(line.add(end, shares.edge), value, known, full, half, target)
             else:
                 line.add(between, shares.edge)
                 line.fit(percent(value if known else None), SHARE, style, target, right=True).add(end, shares.edge)
-                text = bar(value, full, self.bar) if known else ""
                 line.add(text, theme.NEW if here else theme.PLUS, target)
             line.to(self._value_column - 2).add("× ", theme.DIM)
             self._tiles(line, head.values[t])
+            for _ in range(tall - 1):
+                under = board.picture.line().to(self.margin)
+                self._tiles(under, head.keys[t])
+                under.to(self._share_column + SHARE + 1)
+                if frame.backward:
+                    diverging(under, value, known, full, half, target)
+                else:
+                    under.add(text, theme.NEW if here else theme.PLUS, target)
+                self._tiles(under.to(self._value_column), head.values[t])
             if spread:
                 board.picture.line()
         if (first, last) != (0, self.n):
@@ -333,12 +344,19 @@ class _Picture:
         line = board.picture.line().add("  Σ = ", theme.DIM)
         line.add(number(frame.value(out)), board.style(out, theme.NEW), out)
 
+    @property
+    def _heads_width(self) -> int:
+        """The columns of a head in the table of all heads; 0 where there is none."""
+        count = self.frame.config.n_head
+        width = min(MOST_BAR, (self.board.width - self.margin) // count)
+        return width if count > 1 and width >= 5 else 0
+
     def heads(self) -> None:
         """The shares of all heads at this position."""
         frame, board, event = self.frame, self.board, self.head.shares
         count = frame.config.n_head
-        width = min(12, (board.width - self.margin) // count)
-        if count < 2 or board.room < self.n + 3 or width < 5:
+        width = self._heads_width
+        if not width or board.room < self.n + 3:
             return
         board.picture.line()
         line = board.picture.line().fit("Shares" if frame.backward else "Heads", self.margin, theme.TEXT)

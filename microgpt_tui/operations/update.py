@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from rich.cells import cell_len
@@ -98,6 +98,10 @@ def draw_update(board: Board) -> None:
                 line.to(start).add(words, theme.DIM)
         board.picture.below(picture)
     else:
+        if after is not None and (height // 3 - 1) * 2 < rows:
+            height, told = board.height, _after_words(frame, after)
+            maps[-1] = replace(maps[-1], under=told)  # beside a title, where it takes no line of the maps
+            after = None
         for part in maps:
             board.picture.below(_drawn(board, part, names, board.width - margin, height // 3 - 1, (i, j), part.under))
     if after is not None:
@@ -108,6 +112,10 @@ def draw_update(board: Board) -> None:
         line = board.picture.line().add(fitting[0] if fitting else "again: ", theme.TEXT)
         line.add(plain(before), theme.STRONG).add(" → ", theme.DIM)
         line.add(plain(after), theme.DONE if before is not None and after < before else theme.WARNING)
+
+
+def _after_words(frame: Frame, after: float) -> str:
+    return f"{quoted(frame.program.doc)} again: loss {plain(frame.view.loss)} → {plain(after)}"
 
 
 def _maps(frame: Frame) -> list[_Map]:

@@ -20,7 +20,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import heat
 from microgpt_tui.drawing.numbers import exponent, number, percent, plain, scaled
 from microgpt_tui.drawing.picture import Picture
-from microgpt_tui.operations import registry
+from microgpt_tui.operations import attention, registry
 from microgpt_tui.operations.registry import draw, legend_of
 from microgpt_tui.operations.row_labels import labels_of
 
@@ -415,3 +415,25 @@ def test_a_tensor_of_no_drawing_has_its_formula(monkeypatch: pytest.MonkeyPatch)
     assert "mlp_relu[0] = max(0, mlp_fc1[0])" in text
     assert f"= max(0, {number(x)}) = {number(frame.value(int(frame.operation.rows[0])))}" in text
     assert "= mlp_relu" in text
+
+
+@pytest.mark.parametrize(("height", "lines"), [(20, 1), (28, 2), (42, 4)])
+def test_keys_of_a_head_grow_with_the_room(height: int, lines: int) -> None:
+    for phase in (Phase.FORWARD, Phase.BACKWARD):
+        frame = at("usual", phase, "attn_weights", 3, head=1)
+        picture = draw(frame, 110, height)
+        assert picture.height <= height
+        key = int(attention.head_of(frame).keys[1, 0])  # type: ignore[union-attr]
+        tall = sum(any(target == key for _, _, target in line.spots) for line in picture.lines)
+        assert tall == lines
+
+
+def test_a_wide_matrix_is_whole_in_its_three_maps_where_there_is_room() -> None:
+    frame = at("usual", Phase.UPDATE, "layer0.mlp_fc2")
+    rows = frame.event.rows
+    picture = draw(frame, 129, 27)
+    assert picture.height <= 27
+    seen = [target for line in picture.lines for _, _, target in line.spots]
+    assert {int(row) for row in rows[::2].flat} <= set(seen)
+    assert "rows" not in picture.text()
+    assert "again: loss" in picture.text() or frame.moment.tick < frame.program.ticks(Phase.UPDATE)
