@@ -24,7 +24,7 @@ from engine.timeline.update import UpdateStep
 from engine.timeline.view import GradientState, Reading, View
 from microgpt_tui.debugger.annotations import Annotations
 from microgpt_tui.debugger.compared_run import ComparedRun
-from microgpt_tui.debugger.navigation import SameEvent
+from microgpt_tui.debugger.navigation import SameEvent, event_shown
 from microgpt_tui.debugger.run_controller import Live
 from microgpt_tui.debugger.series import Past, Series, Update, series_of
 from microgpt_tui.drawing.cells import Cells
@@ -180,15 +180,8 @@ class Frame:
 
     @cached_property
     def stage_event(self) -> Event:
-        """The tensor that is on the stage: the event's, but inside a backward event the one that hands gradient on.
-
-        Gradients become complete in another order than they are handed on, so the two can be far apart.
-        """
-        if not (self.backward and self.stepping_inside and self.moment.tick):
-            return self.event
-        source = self.program.source_of(self.moment.tick)
-        made = None if source is None else self.program.event_of(source)
-        return (made and self.program.find(Phase.BACKWARD, made.place)) or self.event
+        """The tensor that is on the stage: the event's, but inside a backward event the one that hands gradient on."""
+        return event_shown(self.program, self.moment)
 
     @cached_property
     def operation(self) -> Event:
