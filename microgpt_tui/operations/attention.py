@@ -185,8 +185,10 @@ class _Picture:
         below = 3 + (MOST_TERMS if self.kind != SHARES else 2)
         room = max(1, board.room - below, min(self.n, board.room - 4))
         room -= self.n > room > 1  # a line says which keys are drawn
-        heads = self.n + 2 if self._heads_width else 0
-        tall = next((tall for tall in (4, 3, 2) if self.n * (tall + 1) + heads <= board.room - below), 1)
+        after = (
+            MOST_TERMS + 5 + (self.n + 3 if self._heads_width else 0)
+        )  # the most that stands below in any of the three
+        tall = next((tall for tall in (4, 3, 2) if self.n * (tall + 1) + after <= board.room), 1)
         spread = 2 * self.n + 1 <= room
         first, last = window(self.n, room, self.key)
         scores, shares = frame.shown(head.scores.rows), frame.shown(head.shares.rows)

@@ -417,7 +417,7 @@ def test_a_tensor_of_no_drawing_has_its_formula(monkeypatch: pytest.MonkeyPatch)
     assert "= mlp_relu" in text
 
 
-@pytest.mark.parametrize(("height", "lines"), [(20, 1), (28, 2), (42, 4)])
+@pytest.mark.parametrize(("height", "lines"), [(24, 1), (30, 2), (42, 4)])
 def test_keys_of_a_head_grow_with_the_room(height: int, lines: int) -> None:
     for phase in (Phase.FORWARD, Phase.BACKWARD):
         frame = at("usual", phase, "attn_weights", 3, head=1)
