@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -11,10 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import Config, ConfigError, Moment, Session
+from engine.autograd.dot_products import Dots
 from engine.autograd.kernels import LEAF
-from engine.model.recording import count_rows, record
+from engine.autograd.tape import Operation, OperationRows, Tensor, operation
+from engine.model import gpt
+from engine.model.recording import Recording, Span, count_rows, record
 from tests.engine.test_plain_oracle import configurations
 from tests.support.float_bits import DOCS, shown, tiny
+
+FORMS = (Recording, Span, Tensor, Operation, Dots)
 
 
 @given(configurations(widest=10), st.integers(1, 12))
@@ -100,3 +108,38 @@ def test_there_is_room_for_one_run_more_or_a_sentence(monkeypatch: Any) -> None:
     session.run(until=5)
     session.seek(Moment(3))
     assert shown(session) == before
+
+
+@given(configurations(widest=10), st.integers(1, 12))
+def test_operations_are_written_again_as_they_would_be_recorded(config: dict[str, Any], vocab_size: int) -> None:
+    copied = record(Config(**config), vocab_size)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(OperationRows, "of", lambda *_: None)
+        recorded = record(Config(**config), vocab_size)
+    assert everything(copied) == everything(recorded)
+
+
+def test_most_operations_are_not_recorded_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = Config(n_layer=3)
+    count_rows(config, 27)  # which records small models
+    calls = []
+    linear = inspect.unwrap(gpt.linear)
+    counted = operation(functools.wraps(linear)(lambda x, w: calls.append(w.name) or linear(x, w)))
+    monkeypatch.setattr(gpt, "linear", counted)
+    record(config, 27)
+    assert len(calls) == 4  # one of each shape
+
+
+def everything(recording: Recording) -> list[Any]:
+    """All that a recording holds, in a form that can be compared."""
+    return [_comparable(getattr(recording, field.name)) for field in fields(recording)]
+
+
+def _comparable(thing: Any) -> Any:
+    if isinstance(thing, np.ndarray):
+        return thing.dtype.str, thing.shape, thing.tolist()
+    if isinstance(thing, dict):
+        return {name: _comparable(each) for name, each in thing.items()}
+    if isinstance(thing, tuple | list):
+        return [_comparable(each) for each in thing]
+    return [_comparable(getattr(thing, f.name)) for f in fields(thing)] if isinstance(thing, FORMS) else thing
