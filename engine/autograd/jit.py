@@ -18,6 +18,8 @@ from engine.autograd import dot_products, kernels
 from engine.errors import first_cause, is_out_of_memory
 
 _LOCK = threading.Lock()
+SQUARE, ROOT = 2.0, 0.5  # exponents, handed to the kernels at run time so that they stay powers
+COMPARED = 800_000  # numbers that are looked at to compare about 100,000 powers
 NUMBA_NEEDS = 320e6  # bytes of address space to load numba and compile: LLVM ends the process if it gets no more
 
 
@@ -37,11 +39,15 @@ class Kernels:
     route: Callable[..., int]
     unfold: Callable[..., int]
     patch: Callable[..., None]
+    powers_agree: Callable[..., int]
     compiled: bool
 
 
 # Called by kernels of the same file, the only file whose changes numba's cache notices.
-_CALLED = (kernels.forward, kernels.backward, dot_products.add_leg)
+_CALLED = (
+    kernels.forward, kernels.backward, kernels.residual, kernels.is_sure, kernels.to_squares, kernels.to_roots,
+    dot_products.add_leg,
+)  # fmt: skip
 
 
 def plain_loops() -> Kernels:
@@ -53,6 +59,14 @@ def _loops(prepare: Callable[[Callable[..., Any]], Any], compiled: bool) -> Kern
     *names, _ = (each.name for each in fields(Kernels))
     found = {name: getattr(kernels, name, None) or getattr(dot_products, name) for name in names}
     return Kernels(**{name: prepare(kernel) for name, kernel in found.items()}, compiled=compiled)
+
+
+@functools.cache
+def power_band(loops: Kernels) -> float:
+    """The band of `kernels.BAND` for `Kernels.adam`: infinite, so that pow computes all powers, in the plain loops, and
+    where this machine's pow returns anything else than is assumed of it.
+    """
+    return kernels.BAND if loops.compiled and loops.powers_agree(COMPARED, SQUARE, ROOT) >= 0 else math.inf
 
 
 def _with_views(kernel: Callable[..., Any]) -> Callable[..., Any]:

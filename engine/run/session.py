@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.autograd.jit import Kernels, loops
+from engine.autograd.jit import ROOT, SQUARE, Kernels, loops, power_band
 from engine.autograd.kernels import EXP, FINE, LOG
 from engine.errors import DataError, NumericFault, Stopped
 from engine.explain.scalar import TapeExplainer
@@ -35,11 +35,10 @@ from engine.timeline.validation import Validator, kept_aside
 from engine.timeline.view import TapeView
 
 EPS_ADAM = 1e-8
-SQUARE, ROOT = 2.0, 0.5  # exponents, handed to the kernels at run time so that they stay powers
 INIT_STD = 0.08
 DOCS_A_RECORDING = 1_000_000  # about as many documents are shuffled in the time that a small model's recording takes
 SECONDS_A_SCALAR = {True: 10e-9, False: 1e-6}  # that a training step takes for each of the tape; whether compiled
-ADAM_BLOCK = 64  # parameters that one pass of `kernels.adam` takes at once
+ADAM_BLOCK = 256  # parameters that one pass of `kernels.adam` takes at once
 
 
 def warm_up() -> None:
@@ -436,8 +435,8 @@ class Session:
         if self._start is None:
             self._start = self._copy()
         w = self.workspace
-        scratch = np.empty(ADAM_BLOCK)
-        at = self.loops.adam(w.data, w.grad, self._m, self._v, first, last, *self._adam_rates(), scratch)
+        band, scratch = power_band(self.loops), np.empty(2 * ADAM_BLOCK)
+        at = self.loops.adam(w.data, w.grad, self._m, self._v, first, last, *self._adam_rates(), band, scratch)
         if at != FINE:
             self._moment = Moment(self.step, Phase.UPDATE, at)
             raise self._fault(Moment(self.step, Phase.UPDATE, at + 1), at)

@@ -7,6 +7,7 @@ same objects as `microgpt.py`, one a scalar, and stands in for it; golden/*.json
 from __future__ import annotations
 
 import gc
+import math
 import random
 import statistics
 import subprocess
@@ -17,14 +18,17 @@ from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
+import numpy as np
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
 from engine import Config, Moment, Phase, Session, load_docs  # noqa: E402
 from engine.autograd.jit import loops  # noqa: E402
+from engine.autograd.kernels import BAND  # noqa: E402
 from engine.autograd.tape import OperationRows  # noqa: E402
 from engine.model.recording import record  # noqa: E402
-from engine.run.session import warm_up  # noqa: E402
+from engine.run.session import ADAM_BLOCK, warm_up  # noqa: E402
 from tests.support.reference_model import PlainGPT  # noqa: E402
 
 STEPS = 12  # steps that both take, in turns
@@ -194,6 +198,20 @@ def memory() -> None:
     tracemalloc.stop()
 
 
+def powers() -> None:
+    """Adam over the parameters of the defaults, with and without the shortcut for squares and roots, in turns."""
+    session, bands = Session(Config(), load_docs()), {"with proven squares and roots": BAND, "with pow alone": math.inf}
+    session.seek(Moment(3, Phase.UPDATE, 0))
+    w, took = session.workspace, {name: list[float]() for name in bands}
+    for _ in range(400):
+        for name, band in bands.items():
+            arrays = w.data.copy(), w.grad, session._m.copy(), session._v.copy()
+            arguments = 0, len(session._m), *session._adam_rates(), band, np.empty(2 * ADAM_BLOCK)
+            took[name].append(seconds(lambda a=arrays, b=arguments: session.loops.adam(*a, *b)))
+    for name, times in took.items():
+        show(f"  Adam {name}", statistics.median(times) * 1e3, "ms")
+
+
 def recordings() -> None:
     """Seconds of processor time to record a model, with operations written again and with every call recorded."""
     large = Config(n_layer=4, n_embd=64, block_size=32)
@@ -215,6 +233,7 @@ def main() -> None:
     compare()
     print("a step's parts, medians")
     split()
+    powers()
     memory()
     travel()
     help_text()

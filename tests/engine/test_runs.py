@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 
 from engine import Config, Moment, NumericFault, Phase, Session
+from engine.autograd import jit, kernels
 from engine.autograd.dot_products import find_dots
-from engine.autograd.jit import Kernels, loops, plain_loops
-from engine.autograd.kernels import ADD, FINE, LEAF, adam_step
+from engine.autograd.jit import ROOT, SQUARE, Kernels, loops, plain_loops, power_band
+from engine.autograd.kernels import ADD, BAND, FINE, LEAF, adam_step
 from engine.autograd.tape import Tape, Value
+from engine.model.recording import Floats
 from tests.engine.test_plain_oracle import configurations, documents
 from tests.support.float_bits import DOCS, tiny, words
 
@@ -91,9 +94,9 @@ def test_any_tick_then_the_rest_is_the_whole(kind: Any) -> None:
     assert words(halting.workspace.grad) == words(straight.workspace.grad)
 
 
-@pytest.mark.parametrize("kind", LOOPS)
+@pytest.mark.parametrize(("kind", "band"), [(loops, BAND), (loops, math.inf), (plain_loops, math.inf)])
 @pytest.mark.parametrize(("first", "last"), [(0, 200), (5, 6), (63, 65), (64, 128), (7, 199)])
-def test_adam_in_blocks_is_adam_step_by_step(kind: Any, first: int, last: int) -> None:
+def test_adam_in_blocks_is_adam_step_by_step(kind: Any, band: float, first: int, last: int) -> None:
     dice, rates = random.Random(first), (0.01, 0.85, 0.99, 0.15, 0.01, 2.0, 0.5, 1e-8)
     p, g, m, v = (np.array([dice.choice(ODD) if dice.random() < 0.2 else dice.gauss(0, 1) for _ in range(200)])
                   for _ in range(4))  # fmt: skip
@@ -103,7 +106,7 @@ def test_adam_in_blocks_is_adam_step_by_step(kind: Any, first: int, last: int) -
     for i in range(first, last):
         numbers = (float(x[i]) for x in (g, m, v, p))
         expected[1][i], expected[2][i], _, _, _, expected[0][i] = adam_step(*numbers, *rates)
-    assert kind().adam(p, g, m, v, first, last, *rates, np.empty(64)) == FINE
+    assert kind().adam(p, g, m, v, first, last, *rates, band, np.empty(128)) == FINE
     assert words([p, m, v]) == words(expected)
 
 
@@ -111,9 +114,47 @@ def test_adam_in_blocks_is_adam_step_by_step(kind: Any, first: int, last: int) -
 def test_adam_stops_at_a_square_that_is_too_large(kind: Any) -> None:
     p, g, m, v = np.ones((4, 200))
     g[100], g[150] = 1.3407807929942596e154, 1.35e154  # the largest whose square is finite, and one beyond
-    assert kind().adam(p, g, m, v, 0, 200, 0.01, 0.85, 0.99, 0.15, 0.01, 2.0, 0.5, 1e-8, np.empty(64)) == 150
+    assert kind().adam(p, g, m, v, 0, 200, 0.01, 0.85, 0.99, 0.15, 0.01, 2.0, 0.5, 1e-8, math.inf, np.empty(128)) == 150
     assert (p[:150] != 1.0).sum() >= 149
     assert (p[150:] == 1.0).all()
+
+
+def powers(numbers: Floats, band: float) -> list[list[int]]:
+    """Squares and roots of numbers as Adam of the compiled loops computes them: m and v are 0, the rates make v g²."""
+    n, zeros = len(numbers), np.zeros((3, len(numbers)))
+    rates = (1.0, 0.0, 0.0, 1.0, 1.0, SQUARE, ROOT, 0.0, band, np.empty(2 * 256))
+    p, m, v = zeros
+    assert loops().adam(p, numbers, m, v, 0, n, *rates) == FINE
+    return [words(p), words(v)]
+
+
+@pytest.mark.parametrize("power_of_two", [0, -1, 7, -39, -300])
+def test_squares_and_roots_are_what_pow_returns(power_of_two: int) -> None:
+    numbers = np.ldexp(1.0 + np.random.default_rng(power_of_two + 300).random(200_000), power_of_two)
+    assert (np.array([x**2.0 for x in numbers.tolist()]) != numbers * numbers).any() or power_of_two == -300
+    assert powers(numbers, BAND) == powers(numbers, math.inf)
+    odd = [x for x in ODD if abs(x) < 1e154 or not math.isfinite(x)]  # the square of no other is too large
+    numbers[: len(odd)] = odd
+    assert powers(numbers, BAND) == powers(numbers, math.inf)
+
+
+def test_powers_are_compared_where_pow_would_differ_first() -> None:
+    assert loops().powers_agree(jit.COMPARED, SQUARE, ROOT) > 100_000
+    assert power_band(loops()) == BAND
+    assert power_band(plain_loops()) == math.inf
+
+
+def test_one_power_that_is_not_as_assumed_turns_the_shortcut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert kernels.powers_agree(2000, SQUARE, ROOT) > 0
+    calls: list[float] = []
+
+    def erring(x: float, y: float) -> float:
+        calls.append(x)
+        return math.nextafter(x**y, math.inf) if len(calls) == 100 else x**y
+
+    monkeypatch.setattr(kernels, "power", erring)
+    assert kernels.powers_agree(2000, SQUARE, ROOT) == -1
+    assert power_band(replace(plain_loops(), compiled=True, powers_agree=lambda *_: -1)) == math.inf
 
 
 def test_every_dot_product_of_the_model_is_found() -> None:
