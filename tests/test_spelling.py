@@ -71,7 +71,7 @@ def test_a_token_that_is_composed_may_be_typed_decomposed() -> None:
     found = search(f"token {typed}", session.program, session.moment)
     assert found is not None
     assert found.moment == Moment(
-        0, Phase.FORWARD, next(s.last for s in session.program.stretches(Phase.FORWARD) if s.pos == 3)
+        0, Phase.FORWARD, next(s.last for s in session.program.events(Phase.FORWARD) if s.pos == 3)
     )
 
 

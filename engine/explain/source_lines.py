@@ -21,28 +21,28 @@ from engine.timeline.view import TapeView
 KERNELS = Path(kernels.__file__)
 
 
-def source_line(view: TapeView, stretch: Event | None = None) -> SourceLine:
+def source_line(view: TapeView, event: Event | None = None) -> SourceLine:
     """The line that makes this whole tensor, or else the line that is at work; for `TapeView.source`."""
-    return lines_now(view) if stretch is None else lines_of_stretch(view, stretch)
+    return lines_now(view) if event is None else lines_of_event(view, event)
 
 
-def lines_of_stretch(view: TapeView, stretch: Event) -> SourceLine:
+def lines_of_event(view: TapeView, event: Event) -> SourceLine:
     """The line that made a whole tensor; for a gradient or an update, the line of its last tick."""
-    if stretch.phase is Phase.FORWARD:
-        return SourceLine(view.recording.model, stretch.line, frozenset({stretch.line}))
-    return _kernel_lines(view, stretch.phase, stretch.last)
+    if event.phase is Phase.FORWARD:
+        return SourceLine(view.recording.model, event.line, frozenset({event.line}))
+    return _kernel_lines(view, event.phase, event.last)
 
 
 def lines_now(view: TapeView) -> SourceLine:
     """The line that made the scalar of the last tick, and with it the line that called for its tensor."""
-    moment, stretch = view.moment, view.stretch
+    moment, event = view.moment, view.event
     if moment.phase is not Phase.FORWARD:
         return _kernel_lines(view, moment.phase, max(moment.tick, 1))
-    if moment.tick == stretch.last:
-        return lines_of_stretch(view, stretch)
+    if moment.tick == event.last:
+        return lines_of_event(view, event)
     row = view.last_row
-    line = int(view.recording.line[row]) if view.recording.op[row] != LEAF else stretch.line
-    return SourceLine(view.recording.model, line, frozenset({line, stretch.line}))
+    line = int(view.recording.line[row]) if view.recording.op[row] != LEAF else event.line
+    return SourceLine(view.recording.model, line, frozenset({line, event.line}))
 
 
 def _kernel_lines(view: TapeView, phase: Phase, tick: int) -> SourceLine:

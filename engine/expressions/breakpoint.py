@@ -28,20 +28,20 @@ class EventPattern:
     layer: int | None = None
     head: int | None = None
 
-    def matches(self, stretch: Event) -> bool:
+    def matches(self, event: Event) -> bool:
         """Whether the pattern matches an event."""
         return (
-            self.name in (None, stretch.name)
-            and self.pos in (None, stretch.pos)
-            and self.phase in (None, stretch.phase)
-            and self.layer in (None, stretch.layer)
-            and self.head in (None, stretch.head)
+            self.name in (None, event.name)
+            and self.pos in (None, event.pos)
+            and self.phase in (None, event.phase)
+            and self.layer in (None, event.layer)
+            and self.head in (None, event.head)
         )
 
     @classmethod
-    def of(cls, stretch: Event) -> EventPattern:
+    def of(cls, event: Event) -> EventPattern:
         """The pattern of one event alone."""
-        return cls(stretch.name, stretch.phase, stretch.pos, stretch.layer, stretch.head)
+        return cls(event.name, event.phase, event.pos, event.layer, event.head)
 
     def describe(self) -> str:
         """In words, such as "attn_weights, position 2, layer 0, head 1, forward"."""
@@ -185,8 +185,8 @@ class Armed:
             assert self.condition is not None
             return self.condition.moments(program)
         phases = [place.phase] if place.phase else PHASES
-        stretches = (stretch for phase in phases for stretch in program.stretches(phase))
-        return [Moment(program.step, s.phase, s.last) for s in stretches if place.matches(s)]
+        events = (event for phase in phases for event in program.events(phase))
+        return [Moment(program.step, s.phase, s.last) for s in events if place.matches(s)]
 
     def holds(self, view: View, before: Before | None) -> bool:
         """Whether it holds at one of its moments; see `Expression.value`."""

@@ -151,19 +151,19 @@ class Expression:
             return [0 if self.grain is Grain.START else program.ticks(phase)]
         if phase is Phase.BACKWARD and self.grain is Grain.NORM:
             return [program.ticks(phase)]
-        return [program.stretches(phase)[0].last]
+        return [program.events(phase)[0].last]
 
     def _ticks_of_positions(self, phase: Phase, program: StepProgram) -> list[int]:
         """For each position the end of the event that completes all references; of its first event without any."""
         tensors = [x for x in self._checked.references if isinstance(x, Reference) and x.positional]
         awaited = [x for x in tensors if phase is Phase.FORWARD or x.quantity == "grad"]
         ends: dict[int, int] = {}
-        for stretch in program.stretches(phase):
-            if stretch.pos is None:
+        for event in program.events(phase):
+            if event.pos is None:
                 continue
-            if any(x.matches(stretch.name, stretch.layer, stretch.head) for x in awaited):
-                ends[stretch.pos] = stretch.last
+            if any(x.matches(event.name, event.layer, event.head) for x in awaited):
+                ends[event.pos] = event.last
             elif not awaited:
-                start = 0 if phase is Phase.FORWARD and stretch.index == 0 else stretch.last
-                ends.setdefault(stretch.pos, start)
+                start = 0 if phase is Phase.FORWARD and event.index == 0 else event.last
+                ends.setdefault(event.pos, start)
         return sorted(ends.values())

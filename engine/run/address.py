@@ -65,9 +65,9 @@ class Address:
     @classmethod
     def of(cls, program: StepProgram, moment: Moment) -> Address:
         """The address of a moment of this step."""
-        stretch = program.stretch_at(moment)
-        done = None if moment.tick == stretch.last else moment.tick - stretch.first
-        return cls(moment.step, moment.phase, replace(EventPattern.of(stretch), phase=None), scalar=done)
+        event = program.event_at(moment)
+        done = None if moment.tick == event.last else moment.tick - event.first
+        return cls(moment.step, moment.phase, replace(EventPattern.of(event), phase=None), scalar=done)
 
     @property
     def text(self) -> str:
@@ -82,10 +82,10 @@ class Address:
 
         Raises AddressError if this step's document has no such event, or the event not so many scalars.
         """
-        stretches = program.stretches(self.phase)
+        events = program.events(self.phase)
         if self.end:
-            return Moment(self.step, self.phase, stretches[-1].last)
-        found = next((s for s in stretches if self.place is None or self.place.matches(s)), None)
+            return Moment(self.step, self.phase, events[-1].last)
+        found = next((s for s in events if self.place is None or self.place.matches(s)), None)
         if found is None:
             assert self.place is not None
             raise AddressError(

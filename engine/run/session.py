@@ -216,10 +216,10 @@ class Session:
         while True:
             self.seek(moment)
             for phase in PHASES[moment.phase.place :]:
-                for stretch in self.program.stretches(phase):
-                    if phase is not moment.phase or stretch.last > moment.tick:
-                        self.seek(Moment(moment.step, phase, stretch.last))
-                        yield self._event(stretch)
+                for event in self.program.events(phase):
+                    if phase is not moment.phase or event.last > moment.tick:
+                        self.seek(Moment(moment.step, phase, event.last))
+                        yield self._event(event)
             if step is not None:
                 return
             moment = Moment(moment.step + 1)
@@ -453,15 +453,15 @@ class Session:
     def _by_name(self, flat: Floats) -> dict[str, Floats]:
         return {name: flat[rows] for name, rows in self.recording.matrices.items()}
 
-    def _event(self, stretch: Event) -> EventValues:
-        own = {f.name: getattr(stretch, f.name) for f in fields(Event)}
-        data, grad = (a[stretch.rows].reshape(stretch.shape) for a in (self.workspace.data, self.workspace.grad))
+    def _event(self, event: Event) -> EventValues:
+        own = {f.name: getattr(event, f.name) for f in fields(Event)}
+        data, grad = (a[event.rows].reshape(event.shape) for a in (self.workspace.data, self.workspace.grad))
         return EventValues(**own, data=data, grad=grad)
 
 
 def numeric_fault(program: TapeProgram, workspace: Workspace, moment: Moment, row: int) -> NumericFault:
     """The fault of the scalar at `row` that would have been made at `moment`, in words."""
-    stretch = program.stretch_at(moment)
+    event = program.event_at(moment)
     if moment.phase is Phase.UPDATE:
         reason = f"the square of the gradient {float(workspace.grad[row]):.6g} is too large for a float"
     else:
@@ -472,9 +472,7 @@ def numeric_fault(program: TapeProgram, workspace: Workspace, moment: Moment, ro
             reason = f"exp of {x:.6g}, which is too large for a float"
         else:
             reason = f"a power of {x:.6g} that Python cannot compute"
-    return NumericFault(
-        step=program.step, doc=program.doc, pos=stretch.pos, tensor=stretch.name, row=row, reason=reason
-    )
+    return NumericFault(step=program.step, doc=program.doc, pos=event.pos, tensor=event.name, row=row, reason=reason)
 
 
 if TYPE_CHECKING:

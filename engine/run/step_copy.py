@@ -50,7 +50,7 @@ class StepCopy:
         self._follow()
         if self._extents is None and self._stand(Moment(self._run.step, Phase.UPDATE, self._n_params)):
             assert self._twin is not None
-            self._extents = self.latest = _extents_of(self._twin, self._run.program.stretches(Phase.FORWARD))
+            self._extents = self.latest = _extents_of(self._twin, self._run.program.events(Phase.FORWARD))
             self._final = self._twin.workspace.grad.copy()
         return self._extents
 

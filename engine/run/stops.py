@@ -235,5 +235,5 @@ def describe_moment(program: StepProgram, moment: Moment) -> str:
     step = f"step {moment.step} (counted from 0), document {quoted(program.doc)}"
     if moment == Moment(moment.step):
         return f"start of {step}"
-    event = replace(EventPattern.of(program.stretch_at(moment)), phase=None)
+    event = replace(EventPattern.of(program.event_at(moment)), phase=None)
     return f"{step}, {moment.phase} phase, {event.describe()}"

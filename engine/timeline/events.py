@@ -2,7 +2,7 @@
 
 A moment is (step, phase, tick): `tick` counts what the phase has done so far. A forward tick makes one scalar, a
 backward tick is one `child.grad += local * v.grad` (the first one sets the loss's own gradient to 1), an update tick
-moves one parameter. A stretch is the run of ticks that completes one tensor, gradient or matrix.
+moves one parameter. An event is the run of ticks that completes one tensor, gradient or matrix.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EventValues(Event):
-    """A stretch and what its tensor held when it was complete.
+    """An event and what its tensor held when it was complete.
 
     `data` and `grad` have the shape `shape`. In the forward phase every gradient is 0, as in the original, where
     a new Value starts so. In an update `data` is the matrix after the move, and `grad` what moved it.
@@ -164,12 +164,12 @@ class StepProgram(Protocol):
     def children(self, row: int) -> list[int]:
         """The rows that a row is made from, any number of them, in order; empty for parameters and constants."""
 
-    def stretches(self, phase: Phase) -> list[Event]:
+    def events(self, phase: Phase) -> list[Event]:
         """The events of a phase, in order; they cover its ticks without a gap. A phase has one at least."""
 
     def ticks(self, phase: Phase) -> int:
         """How many ticks the phase has."""
-        return self.stretches(phase)[-1].last
+        return self.events(phase)[-1].last
 
     def tick_of(self, row: int) -> int | None:
         """The forward tick that makes a row, counted from 0; None if this document does not make it."""
@@ -179,7 +179,7 @@ class StepProgram(Protocol):
     def event_of(self, row: int) -> Event | None:
         """The forward event in whose course a row is made; None for parameters and constants."""
         tick = self.tick_of(row)
-        return None if tick is None else self.stretch_at(Moment(self.step, Phase.FORWARD, tick + 1))
+        return None if tick is None else self.event_at(Moment(self.step, Phase.FORWARD, tick + 1))
 
     def parameter_of(self, row: int) -> tuple[str, tuple[int, ...]] | None:
         """The parameter that a row belongs to, and its index there; None for all other rows."""
@@ -218,24 +218,24 @@ class StepProgram(Protocol):
     def find(self, phase: Phase, place: EventKey) -> Event | None:
         """The event of a phase that completes what is at a place; None if the phase has none of it."""
         if phase not in self._places:
-            self._places[phase] = {stretch.place: stretch for stretch in self.stretches(phase)}
+            self._places[phase] = {event.place: event for event in self.events(phase)}
         return self._places[phase].get(place)
 
     @cached_property
     def tensors(self) -> dict[EventKey, Rows]:
         """The rows of every tensor of this document."""
-        return {s.place: s.rows for s in self.stretches(Phase.FORWARD)}
+        return {s.place: s.rows for s in self.events(Phase.FORWARD)}
 
     def ends(self, phase: Phase) -> dict[EventKey, Moment]:
         """For each tensor or parameter that the phase makes, the moment when it is complete."""
         if phase not in self._ends:
-            self._ends[phase] = {s.place: Moment(self.step, phase, s.last) for s in self.stretches(phase)}
+            self._ends[phase] = {s.place: Moment(self.step, phase, s.last) for s in self.events(phase)}
         return self._ends[phase]
 
-    def stretch_at(self, moment: Moment) -> Event:
+    def event_at(self, moment: Moment) -> Event:
         """The event that is going on at this moment, or that has just ended."""
-        stretches = self.stretches(moment.phase)
-        return stretches[bisect.bisect_left(stretches, moment.tick, key=lambda s: s.last)]
+        events = self.events(moment.phase)
+        return events[bisect.bisect_left(events, moment.tick, key=lambda s: s.last)]
 
     @cached_property
     def _places(self) -> dict[Phase, dict[EventKey, Event]]:
@@ -374,8 +374,8 @@ class TapeProgram(StepProgram):
         first[matrix, pos] = places + 1  # the last one that is written is the first tick
         return first
 
-    def stretches(self, phase: Phase) -> list[Event]:
-        """The stretches of a phase, in order; they cover its ticks without a gap."""
+    def events(self, phase: Phase) -> list[Event]:
+        """The events of a phase, in order; they cover its ticks without a gap."""
         if phase is Phase.FORWARD:  # each is made when it is first asked for: training asks for none
             return self._forward
         return self._backward if phase is Phase.BACKWARD else self._update
@@ -385,7 +385,7 @@ class TapeProgram(StepProgram):
         tensors = [t for span in (*self.recording.positions[: self.n], self.mean) for t in span.tensors]
         ends = np.searchsorted(self.rows, [t.last for t in tensors]).tolist()
         return [
-            self._stretch(i, Phase.FORWARD, tensor, first, last)
+            self._event(i, Phase.FORWARD, tensor, first, last)
             for i, (tensor, first, last) in enumerate(zip(tensors, [0, *ends], ends, strict=False))
         ]
 
@@ -393,27 +393,27 @@ class TapeProgram(StepProgram):
     def _backward(self) -> list[Event]:
         _, last = self.touched
         made = [*self._forward, *self._update]
-        whole = sorted((int(last[stretch.rows].max()), stretch.index, stretch) for stretch in made)
+        whole = sorted((int(last[event.rows].max()), event.index, event) for event in made)
         ends = [end for end, _, _ in whole]
         return [
-            replace(stretch, index=i, phase=Phase.BACKWARD, first=first, last=end)
-            for i, ((end, _, stretch), first) in enumerate(zip(whole, [0, *ends], strict=False))
+            replace(event, index=i, phase=Phase.BACKWARD, first=first, last=end)
+            for i, ((end, _, event), first) in enumerate(zip(whole, [0, *ends], strict=False))
         ]
 
     @cached_property
     def _update(self) -> list[Event]:
-        stretches: list[Event] = []
+        events: list[Event] = []
         for name, rows in self.recording.matrices.items():
             first, last = int(rows[0, 0]), int(rows[-1, -1]) + 1
-            stretches.append(
+            events.append(
                 Event(
-                    len(stretches), Phase.UPDATE, name, None, self.recording.specs[name].layer, None,
+                    len(events), Phase.UPDATE, name, None, self.recording.specs[name].layer, None,
                     first, last, rows, rows.shape, "", 0, PARAMETER, {}, {}, name,
                 )
             )  # fmt: skip
-        return stretches
+        return events
 
-    def _stretch(self, index: int, phase: Phase, t: Tensor, first: int, last: int) -> Event:
+    def _event(self, index: int, phase: Phase, t: Tensor, first: int, last: int) -> Event:
         operands = t.operation.operands
         if t.pos is not None and t is self.recording.positions[t.pos].embedding:
             operands = operands | {"token": self.recording.matrices[self.recording.token_matrix][self.inputs[t.pos]]}

@@ -64,14 +64,14 @@ class View(Protocol):
         """The program of the moment's step."""
 
     @property
-    def stretch(self) -> Event:
+    def event(self) -> Event:
         """What is being made at this moment, or has just been completed."""
-        return self.program.stretch_at(self.moment)
+        return self.program.event_at(self.moment)
 
     @property
     def pos(self) -> int | None:
         """The position that is spoken of where none is named: the event's; None where that has none."""
-        return self.stretch.pos if self._pos is None else self._pos
+        return self.event.pos if self._pos is None else self._pos
 
     def speaking_of(self, pos: int) -> Self | None:
         """This moment, with another `pos`; None if the document has no such position."""
@@ -92,7 +92,7 @@ class View(Protocol):
     def explainer(self) -> Explainer:
         """What explains single scalars at this moment."""
 
-    def source(self, stretch: Event | None = None) -> SourceLine:
+    def source(self, event: Event | None = None) -> SourceLine:
         """The line of code that is at work, or that ends an event."""
 
     # Values.
@@ -286,9 +286,9 @@ class TapeView(View):
         """What explains single scalars at this moment."""
         return self._explain_with(self)
 
-    def source(self, stretch: Event | None = None) -> SourceLine:
+    def source(self, event: Event | None = None) -> SourceLine:
         """The line of the engine or of its model."""
-        return self._source_with(self, stretch)
+        return self._source_with(self, event)
 
     @cached_property
     def passed_values(self) -> Floats:

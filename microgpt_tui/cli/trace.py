@@ -48,11 +48,11 @@ def trace(config: Config, step: int, phase: str | None, data: Path | None) -> No
     "nan", "inf" and "-inf", which Python's float() reads.
     """
     session = session_at(config, data, step)
-    from engine.explain.source_lines import lines_of_stretch
+    from engine.explain.source_lines import lines_of_event
 
     for event in session.events(step):
         if phase in (None, event.phase.value):
-            source = lines_of_stretch(session.view(), event).label
+            source = lines_of_event(session.view(), event).label
             sys.stdout.write(json_text(_entry(step, event, source)) + "\n")
         elif PHASES.index(event.phase.value) > PHASES.index(phase or ""):
             return

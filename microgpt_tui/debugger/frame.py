@@ -153,7 +153,7 @@ class Frame:
     @cached_property
     def event(self) -> Event:
         """The event that is going on, or just over."""
-        return self.view.stretch
+        return self.view.event
 
     def in_step(self, step: int) -> SameEvent:
         """The present event in another training step: what a picture of all steps leads to."""
@@ -165,7 +165,7 @@ class Frame:
         return self.moment.tick < self.event.last
 
     @cached_property
-    def stretch(self) -> Event:
+    def stage_event(self) -> Event:
         """The tensor that is on the stage: the event's, but inside a backward event the one that hands gradient on.
 
         Gradients become complete in another order than they are handed on, so the two can be far apart.
@@ -239,9 +239,9 @@ class Frame:
     @property
     def pos(self) -> int:
         """The position that panes of one position show: the stage's, or the last one that was at work."""
-        if self.stretch.pos is not None:
-            return self.stretch.pos
-        return 0 if self.stretch.is_parameter else max(self.program.n - 1, 0)
+        if self.stage_event.pos is not None:
+            return self.stage_event.pos
+        return 0 if self.stage_event.is_parameter else max(self.program.n - 1, 0)
 
     @property
     def span(self) -> Span | None:
@@ -254,23 +254,23 @@ class Frame:
 
         0, which no tensor has, in a model without layers.
         """
-        if self.stretch.layer is not None and not self.stretch.is_parameter:
-            return self.stretch.layer
+        if self.stage_event.layer is not None and not self.stage_event.is_parameter:
+            return self.stage_event.layer
         return min(self.where.layer or 0, max(self.config.n_layer - 1, 0))
 
     @property
     def head(self) -> int | None:
         """The head that is at work, else the chosen one, if any."""
-        if self.stretch.head is not None:
-            return self.stretch.head
+        if self.stage_event.head is not None:
+            return self.stage_event.head
         return self.where.head
 
     @property
     def matrix(self) -> str:
         """The parameter matrix that is at work or chosen."""
         if self.phase is Phase.UPDATE:
-            return self.stretch.name
-        return self.where.matrix or self.stretch.matrix or next(iter(self.program.parameters))
+            return self.stage_event.name
+        return self.where.matrix or self.stage_event.matrix or next(iter(self.program.parameters))
 
     def tensor(self, name: str, pos: int, layer: int | None = None, head: int | None = None) -> Rows | None:
         """The rows of a tensor of this document, by its name and place; None if there is no such tensor."""
@@ -284,7 +284,7 @@ class Frame:
     def halts(self, phase: Phase) -> list[Event]:
         """The events of a phase of this step at which a breakpoint stands."""
         places = [b.place for b in self.around.annotations.breakpoints if b.enabled and b.place]
-        return [s for s in self.program.stretches(phase) if any(p.matches(s) for p in places)] if places else []
+        return [s for s in self.program.events(phase) if any(p.matches(s) for p in places)] if places else []
 
     @property
     def forward(self) -> bool:
@@ -305,22 +305,22 @@ class Frame:
             return self.view.last_row
         if self._shown_to is not None and self._shown_to > int(self.event.rows.flat[0]):
             return self._shown_to - 1  # the row at work goes down with what fills up
-        return int(self.stretch.rows.flat[self.cell])
+        return int(self.stage_event.rows.flat[self.cell])
 
     @property
     def cell(self) -> int:
         """The chosen index in the tensor on the stage, within its bounds."""
-        size, chosen = self.stretch.rows.size, self.where.cell
+        size, chosen = self.stage_event.rows.size, self.where.cell
         if chosen is None:
-            spec = self.program.specs.get(self.stretch.name)
-            if spec is not None and spec.tokens and self.stretch.pos is not None:
-                return self.program.targets[self.stretch.pos]
-            return self._strongest() if self.stretch.is_parameter else 0
+            spec = self.program.specs.get(self.stage_event.name)
+            if spec is not None and spec.tokens and self.stage_event.pos is not None:
+                return self.program.targets[self.stage_event.pos]
+            return self._strongest() if self.stage_event.is_parameter else 0
         return min(chosen, size - 1)
 
     def _strongest(self) -> int:
         """The weight with the largest gradient: where there is most to see."""
-        grads = self.grad(self.stretch.rows)
+        grads = self.grad(self.stage_event.rows)
         return int(np.argmax(np.where(grads.known & np.isfinite(grads.values), np.abs(grads.values), 0.0)))
 
     @cached_property
@@ -382,7 +382,7 @@ class Frame:
 
     def cell_of(self, row: int) -> int | None:
         """The index of a scalar in the tensor on the stage; None if it is not in it."""
-        found = np.flatnonzero(self.stretch.rows.ravel() == row)
+        found = np.flatnonzero(self.stage_event.rows.ravel() == row)
         return int(found[0]) if len(found) else None
 
     def element(self) -> int:

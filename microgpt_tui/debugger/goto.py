@@ -151,8 +151,8 @@ def _numbered(word: str, rest: str, frame: Frame) -> Command:
         raise LineError(f"{whose} has no {word} {number}; write a number from 0 to {sizes[word] - 1}")
     if word != "pos":
         return layer_or_head(frame, **{word: number})  # type: ignore[return-value]
-    first = program.stretches(Phase.FORWARD)[0]  # the update has no positions
-    found = navigation.at_position(program, frame.stretch, number) or navigation.at_position(program, first, number)
+    first = program.events(Phase.FORWARD)[0]  # the update has no positions
+    found = navigation.at_position(program, frame.stage_event, number) or navigation.at_position(program, first, number)
     assert found is not None
     return found
 
@@ -175,7 +175,7 @@ def _spot(word: str, frame: Frame) -> Moment:
     if word == "end":
         return Moment(frame.moment.step, Phase.UPDATE, frame.program.ticks(Phase.UPDATE))
     phase = Phase.FORWARD if word == "start" else Phase(word)
-    return Moment(frame.moment.step, phase, frame.program.stretches(phase)[0].last)
+    return Moment(frame.moment.step, phase, frame.program.events(phase)[0].last)
 
 
 def _led(word: str, rest: str, frame: Frame, scope: Scope, docs: Sequence[str]) -> Command:
@@ -226,7 +226,7 @@ def _place(place: EventPattern, frame: Frame, scope: Scope) -> Moment | CellTarg
 def _event(place: EventPattern, frame: Frame, scope: Scope) -> Moment:
     """The event of this step at a place; what the place leaves open, as it is here."""
     place.check(scope)
-    found = _nearest([s for phase in _phases(place, frame) for s in frame.program.stretches(phase)], place, frame)
+    found = _nearest([s for phase in _phases(place, frame) for s in frame.program.events(phase)], place, frame)
     if found is None:
         raise _nowhere(place, frame)
     return Moment(frame.moment.step, found.phase, found.last)
@@ -237,9 +237,9 @@ def _phases(place: EventPattern, frame: Frame) -> tuple[Phase, ...]:
     return (place.phase,) if place.phase else (frame.phase, *PHASES)
 
 
-def _nearest(stretches: Sequence[Event], place: EventPattern, frame: Frame) -> Event | None:
+def _nearest(events: Sequence[Event], place: EventPattern, frame: Frame) -> Event | None:
     """Of the events at a place those of the first phase that has any, and of them the one most like the present one."""
-    here, found = frame.stretch, [s for s in stretches if place.matches(s)]
+    here, found = frame.stage_event, [s for s in events if place.matches(s)]
 
     def strangeness(s: Event) -> tuple[bool, ...]:
         return s.name != here.name, s.pos != here.pos, s.layer != here.layer, s.head != here.head
@@ -281,7 +281,7 @@ def spot(cell: Cell, frame: Frame) -> CellTarget:
         name = str(place.name)
         row = int(frame.program.parameters[name][scalar.index])
         return _spot_of_matrix(name, row, frame)
-    events = [s for phase in _phases(place, frame) for s in program.stretches(phase)]
+    events = [s for phase in _phases(place, frame) for s in program.events(phase)]
     found = _nearest([s for s in events if scalar.row(s) is not None], place, frame)
     row_ = None if found is None else scalar.row(found)
     if found is None or row_ is None:
@@ -300,7 +300,7 @@ def spot(cell: Cell, frame: Frame) -> CellTarget:
 def _spot_of_matrix(name: str, row: int, frame: Frame) -> CellTarget:
     """A number of a matrix in the forward phase, which has no event of any: at the present moment if it is in it."""
     rows, step = frame.program.parameters[name], frame.moment.step
-    first = Moment(step, Phase.FORWARD, frame.program.stretches(Phase.FORWARD)[0].last)
+    first = Moment(step, Phase.FORWARD, frame.program.events(Phase.FORWARD)[0].last)
     here = frame.moment if frame.phase is Phase.FORWARD else first
     return CellTarget(here, row, row - int(rows.flat[0]), describe_scalar(frame.view, row), name)
 
@@ -328,7 +328,7 @@ def line_remark(line: str) -> str:
 def _described(command: Command, frame: Frame) -> str:
     match command:
         case Moment():
-            return EventPattern.of(frame.program.stretch_at(command)).describe()
+            return EventPattern.of(frame.program.event_at(command)).describe()
         case SameEvent():
             return f"the same event in step {command.step}"
         case Address():

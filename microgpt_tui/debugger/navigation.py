@@ -27,12 +27,12 @@ class SameEvent:
         """The moment, in the program of a step; the nearest position if the document has fewer."""
         ends = program.ends(self.phase)
         found = next((ends[place] for place in self._places(program) if place in ends), None)
-        return found or _end(program.step, program.stretches(self.phase)[0])
+        return found or _end(program.step, program.events(self.phase)[0])
 
     def remark(self, program: StepProgram) -> str:
         """A sentence that says what is shown instead where a step has no such event; empty where it has."""
         name, pos, _, _ = self.place
-        found = program.stretch_at(self.moment(program))
+        found = program.event_at(self.moment(program))
         if found.pos is not None and pos is not None and found.pos < pos:
             return (
                 f"Step {program.step} reads {quoted(program.doc)}, whose last position is {found.pos}: "
@@ -49,13 +49,13 @@ class SameEvent:
         if self.phase is Phase.UPDATE:
             made = program.find(Phase.FORWARD, place)
             used = _matrices(program, made) if made else []
-            return [place, *(s.place for s in program.stretches(Phase.UPDATE) if s.name in used)]
-        return [place, *(s.place for s in program.stretches(Phase.FORWARD) if name in _matrices(program, s))]
+            return [place, *(s.place for s in program.events(Phase.UPDATE) if s.name in used)]
+        return [place, *(s.place for s in program.events(Phase.FORWARD) if name in _matrices(program, s))]
 
 
-def _matrices(program: StepProgram, stretch: Event) -> list[str]:
+def _matrices(program: StepProgram, event: Event) -> list[str]:
     """The parameter matrices that a forward event works with."""
-    firsts = (int(rows.flat[0]) for rows in stretch.operands.values() if rows.size)
+    firsts = (int(rows.flat[0]) for rows in event.operands.values() if rows.size)
     return [place[0] for place in map(program.parameter_of, firsts) if place is not None]
 
 
@@ -65,21 +65,21 @@ Go = Callable[[StepProgram, Moment], Moment | SameEvent | None]
 
 def next_event(program: StepProgram, moment: Moment) -> Moment | None:
     """The end of the next event; after the last one, of the next step's first."""
-    later = (s for s in program.stretches(moment.phase) if s.last > moment.tick)
+    later = (s for s in program.events(moment.phase) if s.last > moment.tick)
     found = next(later, None)
     if found:
         return _end(moment.step, found)
     if moment.phase is Phase.UPDATE:
         return first_moment(program, moment.step + 1)
-    return _end(moment.step, program.stretches(PHASES[moment.phase.place + 1])[0])
+    return _end(moment.step, program.events(PHASES[moment.phase.place + 1])[0])
 
 
 def previous_event(program: StepProgram, moment: Moment) -> Moment | None:
     """The end of the event before; before the first one, of the last one of the phase, or step, before."""
-    stretches = program.stretches(moment.phase)
-    i = bisect.bisect_left(stretches, moment.tick, key=lambda s: s.last)
+    events = program.events(moment.phase)
+    i = bisect.bisect_left(events, moment.tick, key=lambda s: s.last)
     if i > 0:
-        return _end(moment.step, stretches[i - 1])
+        return _end(moment.step, events[i - 1])
     return _end_of_phase_before(program, moment)
 
 
@@ -115,7 +115,7 @@ def previous_phase(program: StepProgram, moment: Moment) -> SameEvent | None:
 
 def same_event(program: StepProgram, moment: Moment, step: int, phase: Phase | None = None) -> SameEvent:
     """The event at this moment, in another step; in its own phase unless another is given."""
-    return SameEvent(step, phase or moment.phase, program.stretch_at(moment).place)
+    return SameEvent(step, phase or moment.phase, program.event_at(moment).place)
 
 
 def next_position(program: StepProgram, moment: Moment) -> Moment | None:
@@ -129,12 +129,12 @@ def previous_position(program: StepProgram, moment: Moment) -> Moment | None:
 
 
 def _position(program: StepProgram, moment: Moment, way: int) -> Moment | None:
-    here = program.stretch_at(moment)
+    here = program.event_at(moment)
     if moment.phase is Phase.UPDATE:
         return None
     if here.pos is None:
-        stretches = program.stretches(moment.phase)
-        nearest = stretches[here.index :] if way > 0 else stretches[here.index :: -1]
+        events = program.events(moment.phase)
+        nearest = events[here.index :] if way > 0 else events[here.index :: -1]
         found = next((s for s in nearest if s.pos is not None), None)
         return _end(moment.step, found) if found else None
     pos = here.pos + (way if moment.phase is Phase.FORWARD else -way)
@@ -163,21 +163,21 @@ def start_of_block(program: StepProgram, moment: Moment) -> Moment | None:
 
 
 def _blocks(program: StepProgram, moment: Moment) -> list[list[Event]]:
-    """The stretches of each block around this moment, innermost first."""
-    stretches, here = program.stretches(moment.phase), program.stretch_at(moment)
+    """The events of each block around this moment, innermost first."""
+    events, here = program.events(moment.phase), program.event_at(moment)
     if here.pos is None:
-        return [[here], stretches]
+        return [[here], events]
     blocks = [[here]]
     for level in range(4, 0, -1):
         if len(path(here)) >= level:
-            blocks += [[s for s in stretches if s.pos is not None and path(s)[:level] == path(here)[:level]]]
-    return [*blocks, stretches]
+            blocks += [[s for s in events if s.pos is not None and path(s)[:level] == path(here)[:level]]]
+    return [*blocks, events]
 
 
 @lru_cache(4096)
-def path(stretch: Event) -> tuple[str | int, ...]:
-    """The blocks that a stretch lies in, outermost first: position, layer, attention or MLP, head."""
-    parts = (stretch.pos, stretch.layer, stretch.block, stretch.head)
+def path(event: Event) -> tuple[str | int, ...]:
+    """The blocks that an event lies in, outermost first: position, layer, attention or MLP, head."""
+    parts = (event.pos, event.layer, event.block, event.head)
     return parts[: next((i for i, part in enumerate(parts) if part is None), len(parts))]  # type: ignore[return-value]
 
 
@@ -206,9 +206,9 @@ def last_moment(program: StepProgram) -> Moment:
     return Moment(program.step, Phase.UPDATE, program.ticks(Phase.UPDATE))
 
 
-def counterpart(program: StepProgram, stretch: Event) -> Moment:
-    """The event of a step that is to it what `stretch` is to its own: the same tensor, at the nearest position."""
-    return SameEvent(program.step, stretch.phase, stretch.place).moment(program)
+def counterpart(program: StepProgram, event: Event) -> Moment:
+    """The event of a step that is to it what `event` is to its own: the same tensor, at the nearest position."""
+    return SameEvent(program.step, event.phase, event.place).moment(program)
 
 
 def first_event(program: StepProgram, moment: Moment) -> Moment | None:
@@ -234,7 +234,7 @@ def made_at(program: StepProgram, moment: Moment, row: int) -> Moment | None:
 
 def first_moment(program: StepProgram, step: int) -> Moment:
     """The first event of a training step. It is as long in every step: one embedding."""
-    return Moment(step, Phase.FORWARD, program.stretches(Phase.FORWARD)[0].last)
+    return Moment(step, Phase.FORWARD, program.events(Phase.FORWARD)[0].last)
 
 
 def _end_of_phase_before(program: StepProgram, moment: Moment) -> Moment | None:
@@ -245,5 +245,5 @@ def _end_of_phase_before(program: StepProgram, moment: Moment) -> Moment | None:
     return None if moment.step == 0 else Moment(moment.step - 1, Phase.UPDATE, program.ticks(Phase.UPDATE))
 
 
-def _end(step: int, stretch: Event) -> Moment:
-    return Moment(step, stretch.phase, stretch.last)
+def _end(step: int, event: Event) -> Moment:
+    return Moment(step, event.phase, event.last)

@@ -189,7 +189,7 @@ _built: WeakKeyDictionary[StepProgram, tuple[Rows, dict[int, Network]]] = WeakKe
 def network_of(program: StepProgram, pos: int) -> Network:
     """The network of a position of a step; it is derived once."""
     if program not in _built:
-        last_rows = [int(s.rows.flat[-1]) for s in program.stretches(Phase.FORWARD)]
+        last_rows = [int(s.rows.flat[-1]) for s in program.events(Phase.FORWARD)]
         _built[program] = np.array(last_rows, dtype=np.int32), {}
     lasts, found = _built[program]
     if pos not in found:
@@ -199,8 +199,8 @@ def network_of(program: StepProgram, pos: int) -> Network:
 
 def _derive(program: StepProgram, pos: int, lasts: Rows) -> Network:
     """The network of a position; `lasts` are the last rows of all forward events."""
-    stretches = program.stretches(Phase.FORWARD)
-    own = [s for s in stretches if s.pos in (pos, None)]
+    forward = program.events(Phase.FORWARD)
+    own = [s for s in forward if s.pos in (pos, None)]
     heads: dict[tuple[str, int | None, int | None], list[Event]] = {}
     for event in own:
         heads.setdefault(_without_head(event), []).append(event)
@@ -221,7 +221,7 @@ def _derive(program: StepProgram, pos: int, lasts: Rows) -> Network:
                     taken[name, index[0]] = None
                 continue
             for index in np.unique(np.searchsorted(lasts, rows.ravel())).tolist():
-                read = stretches[index]
+                read = forward[index]
                 if index in node_of:
                     reads.add(node_of[index])
                 elif events[0].pos is not None:

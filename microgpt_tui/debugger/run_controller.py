@@ -140,7 +140,7 @@ class RunController:
     def play(self, end: Moment, pace: Pace) -> None:
         """Go on to a moment at a pace, event by event or training step by training step, and show the way."""
         self._running = pace
-        self._begin(partial(self._play, end, self._session.program.stretch_at(self._session.moment)))
+        self._begin(partial(self._play, end, self._session.program.event_at(self._session.moment)))
 
     def back(self, stops: Stops) -> None:
         """Go back to the last stop before this moment."""
@@ -239,7 +239,7 @@ class RunController:
     def _run(self, stops: Stops, shown: SameEvent, sought: str) -> RunController.Arrived:
         session, steps = self._session, self._session.config.num_steps
         while not self._halt.is_set():
-            stop = self._stretch_of_run(stops, shown, Moment(steps - 1))
+            stop = self._run_to_next_frame(stops, shown, Moment(steps - 1))
             if stop is None and session.step >= steps - 1 and not self._running.events:  # no step comes after it
                 stop = continue_to(session, stops, last_moment(session.program))
             if stop is not None or (session.moment == last_moment(session.program) and session.step >= steps - 1):
@@ -250,7 +250,7 @@ class RunController:
             self._halt.wait(1 / self._running.a_second if self._running.a_second else 0)
         return self.Arrived()
 
-    def _stretch_of_run(self, stops: Stops, shown: SameEvent, end: Moment) -> Stop | None:
+    def _run_to_next_frame(self, stops: Stops, shown: SameEvent, end: Moment) -> Stop | None:
         """Train up to the next frame: an event on, a step on, or as far as time allows and then to what was shown."""
         session, pace = self._session, self._running
         if pace.events:

@@ -70,12 +70,12 @@ class Scalar:
         """The scalars on the tape, one at every position, layer and head that is meant and there."""
         if self.parameter:
             return np.array([program.parameters[str(self.place.name)][self.index]])
-        tensors = (s.rows for s in program.stretches(Phase.FORWARD) if self.place.matches(s))
+        tensors = (s.rows for s in program.events(Phase.FORWARD) if self.place.matches(s))
         return np.array([self._of(rows) for rows in tensors if self._within(rows)], dtype=np.int32)
 
-    def row(self, stretch: Event) -> int | None:
+    def row(self, event: Event) -> int | None:
         """The scalar on the tape in the tensor or matrix of one event; None if it has none there."""
-        return self._of(stretch.rows) if self.place.matches(stretch) and self._within(stretch.rows) else None
+        return self._of(event.rows) if self.place.matches(event) and self._within(event.rows) else None
 
     def _of(self, rows: Rows) -> int:
         return int(rows[self.index] if self.index else rows.flat[0])
@@ -91,7 +91,7 @@ class Scalar:
             ahead = ticks[ticks > (moment.tick if phase is moment.phase else 0)]
             if len(ahead):
                 tick = int(ahead.min())
-                event = program.stretch_at(Moment(program.step, phase, tick))
+                event = program.event_at(Moment(program.step, phase, tick))
                 return Moment(program.step, phase, event.last), self._row(program, phase, tick)
         return None
 

@@ -39,7 +39,7 @@ def search(line: str, program: StepProgram, moment: Moment) -> Match | None:
     tests = _tests(line)
     if not tests:
         return None
-    events = (s for phase in PHASES for s in program.stretches(phase))
+    events = (s for phase in PHASES for s in program.events(phase))
     found = [Moment(program.step, s.phase, s.last) for s in events if all(_fits(s, *test, program) for test in tests)]
     if not found:
         raise LineError(
@@ -66,20 +66,20 @@ def _tests(line: str) -> list[tuple[str, str]]:
     return tests
 
 
-def _fits(stretch: Event, key: str, value: str, program: StepProgram) -> bool:
+def _fits(event: Event, key: str, value: str, program: StepProgram) -> bool:
     if key in NUMBERS:
-        return bool(getattr(stretch, key) == int(value))
-    token = None if stretch.pos is None else program.tokenizer.name(program.inputs[stretch.pos])
+        return bool(getattr(event, key) == int(value))
+    token = None if event.pos is None else program.tokenizer.name(program.inputs[event.pos])
     if key == "token":
         return token is not None and same(token, value)
     word = value.lower()
-    named = word in (stretch.name, stretch.phase) or (token is not None and same(token, value))
-    return named or (len(word) > 1 and word in stretch.name)
+    named = word in (event.name, event.phase) or (token is not None and same(token, value))
+    return named or (len(word) > 1 and word in event.name)
 
 
 def search_completions(line: str, program: StepProgram) -> list[str]:
     """Lines that this one could become."""
     if not line or line.endswith(" "):
         return []
-    names = (s.name for phase in PHASES for s in program.stretches(phase))
+    names = (s.name for phase in PHASES for s in program.events(phase))
     return completed(line, (*NUMBERS, "token", *PHASES, *names))

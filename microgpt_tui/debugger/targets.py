@@ -14,7 +14,7 @@ from microgpt_tui.debugger.frame import Choice, Frame
 
 def layer_or_head(frame: Frame, layer: int | None = None, head: int | None = None) -> Hashable:
     """The target of the name of a layer, of a head, or of a head in a layer."""
-    here = frame.stretch
+    here = frame.stage_event
     if here.is_parameter or here.layer is None:
         return Choice(layer=layer, head=head)
     other = (

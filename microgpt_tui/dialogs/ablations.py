@@ -25,18 +25,18 @@ MEAN_OF = 20  # documents that a mean is taken over, where nothing else is said
 
 def in_question(frame: Frame) -> Ablation | None:
     """The part that the event on the stage belongs to; None if it belongs to none, or to several."""
-    stretch, step, layer = frame.stretch, frame.moment.step, frame.stretch.layer
+    event, step, layer = frame.stage_event, frame.moment.step, frame.stage_event.layer
     if layer is None:
         return None
-    own = [s for s in frame.program.stretches(Phase.FORWARD) if (s.pos, s.layer) == (frame.pos, layer)]
-    if stretch.head is not None:
-        return Ablation(step, layer, "head", stretch.head)
-    if "mlp" in (stretch.block, *(made.block for made in own if made.matrix == stretch.name)):
+    own = [s for s in frame.program.events(Phase.FORWARD) if (s.pos, s.layer) == (frame.pos, layer)]
+    if event.head is not None:
+        return Ablation(step, layer, "head", event.head)
+    if "mlp" in (event.block, *(made.block for made in own if made.matrix == event.name)):
         return Ablation(step, layer, "mlp")
     kept = [rows for tensor in own for name, rows in tensor.operands.items() if name in ("keys", "values")]
-    if stretch.pos is not None and any(np.isin(stretch.rows, rows).any() for rows in kept):
-        return Ablation(step, layer, "pos", stretch.pos)
-    if stretch.block in {tensor.block for tensor in own if tensor.head is not None} and frame.where.head is not None:
+    if event.pos is not None and any(np.isin(event.rows, rows).any() for rows in kept):
+        return Ablation(step, layer, "pos", event.pos)
+    if event.block in {tensor.block for tensor in own if tensor.head is not None} and frame.where.head is not None:
         return Ablation(step, layer, "head", frame.where.head)
     return None
 

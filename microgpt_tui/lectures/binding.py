@@ -49,7 +49,7 @@ class FocusTarget:
         row = self.watch.row(session.view())
         if row is None:
             raise self.source.fault(f"{self.watch.text} is no scalar that is there at this moment")
-        inside = (session.program.stretch_at(session.moment).rows.ravel() == row).nonzero()[0]
+        inside = (session.program.event_at(session.moment).rows.ravel() == row).nonzero()[0]
         return replace(where, row=row, cell=int(inside[0]) if len(inside) else where.cell)
 
 
@@ -125,7 +125,7 @@ class BoundPage:
         source = (act.reveal or self.page.head) if isinstance(act, Ask) else act.until
         until = self.until(start.step)
         if isinstance(act, Train):
-            shown = session.program.stretch_at(start)
+            shown = session.program.event_at(start)
             go(session, Moment(until.step), source)
             go(session, navigation.counterpart(session.program, shown), source)
         elif isinstance(act, Play) and until.step != start.step:

@@ -53,7 +53,7 @@ def head_of(frame: Frame) -> Head | None:
         return None
     own = {
         e.kind: e
-        for e in frame.program.stretches(Phase.FORWARD)
+        for e in frame.program.events(Phase.FORWARD)
         if (e.pos, e.layer, e.head) == (event.pos, event.layer, event.head)
     }
     if not own.keys() >= KINDS or event.kind not in own:

@@ -270,7 +270,7 @@ def gets_share_less_target(frame: Frame, softmax: Softmax) -> bool:
     if softmax.target is None:
         return False
     event = frame.operation
-    forward = frame.program.stretches(Phase.FORWARD)
+    forward = frame.program.events(Phase.FORWARD)
     losses = [e for e in forward if e.kind == "nll" and e.pos == event.pos]
     means = [e for e in forward if e.kind == "mean"]
     if len(losses) != 1 or len(means) != 1 or not np.array_equal(losses[0].operands["probs"], softmax.shares):

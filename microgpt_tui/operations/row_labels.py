@@ -19,7 +19,7 @@ def labels_of(frame: Frame, matrix: str) -> list[str]:
     if spec is not None and spec.tokens:
         return [frame.token_name(i) for i in range(len(rows))]
     own = set(rows.ravel().tolist())
-    for event in frame.program.stretches(Phase.FORWARD):
+    for event in frame.program.events(Phase.FORWARD):
         if event.matrix == matrix and event.kind == "linear":
             return [f"{head} {name}".strip() if head else name for head, name in linear_rows(frame, event)]
         position = event.operands.get("position")
@@ -53,7 +53,7 @@ def over_tokens(frame: Frame, event: Event) -> bool:
 def feeds_heads(frame: Frame, event: Event) -> bool:
     """Whether an operation of one head reads part of the outputs."""
     own = set(event.rows.ravel().tolist())
-    for other in frame.program.stretches(Phase.FORWARD):
+    for other in frame.program.events(Phase.FORWARD):
         if other.head is not None and (other.layer, other.pos) == (event.layer, event.pos):
             if any(_meet(own, rows) for rows in other.operands.values()):
                 return True

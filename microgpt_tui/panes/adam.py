@@ -69,7 +69,7 @@ def _about(frame: Frame) -> list[str]:
     if len(place) != 2:
         return []
     i, j = place
-    event = next((e for e in frame.program.stretches(Phase.FORWARD) if e.matrix == name and e.kind == "linear"), None)
+    event = next((e for e in frame.program.events(Phase.FORWARD) if e.matrix == name and e.kind == "linear"), None)
     if event is None:
         return []
     labels = linear_rows(frame, event)

@@ -57,8 +57,8 @@ def difference(frame: Frame, theirs: Frame, rows: Rows) -> Cells:
 
 def _tensor(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, room: int) -> Picture:
     """The tensor on the stage in both, and the difference: of a matrix all of it, else at every position."""
-    rows, stretch, picture = frame.stretch.rows, frame.stretch, Picture()
-    what = f"d loss / d {stretch.name}" if frame.backward else stretch.name
+    rows, event, picture = frame.stage_event.rows, frame.stage_event, Picture()
+    what = f"d loss / d {event.name}" if frame.backward else event.name
     if rows.ndim == 2:
         cells = difference(frame, theirs, rows)
         picture.line().most(_title(f"{what}, {names[0]} minus {names[1]}", cells), width, theme.DIM)
@@ -68,7 +68,7 @@ def _tensor(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, roo
     left, right = window(n, max(1, (width - LABEL) // size), frame.element())
     cut = f", elements {left} to {right - 1} of {n}" if (left, right) != (0, n) else ""
     picture.line().most(f"{what} in both{cut}", width, theme.DIM)
-    if stretch.layer is None and stretch.pos is not None and n == frame.program.tokenizer.vocab_size:
+    if event.layer is None and event.pos is not None and n == frame.program.tokenizer.vocab_size:
         _tokens(picture.line().to(LABEL), frame, (left, right, size))
     parts = frame.shown(rows)[left:right], theirs.shown(rows)[left:right]
     scale = max(part.scale for part in parts)
@@ -76,14 +76,14 @@ def _tensor(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, roo
         _row(picture, label, cells, size, frame.selected, scale)
     cells = difference(frame, theirs, rows)[left:right]
     _row(picture, "difference", cells, size, frame.selected, cells.scale)
-    if room - picture.height >= LEAST_MAP and stretch.pos is not None:
+    if room - picture.height >= LEAST_MAP and event.pos is not None:
         picture.below(_positions(frame, theirs, (left, right, size), width, room - picture.height))
     return picture
 
 
 def _matrix(frame: Frame, cells: Cells, width: int, room: int) -> Picture:
     """A matrix, a line a row, each with what the row stands for; cut around the selected cell to what fits."""
-    picture, labels = Picture(), labels_of(frame, frame.stretch.name)
+    picture, labels = Picture(), labels_of(frame, frame.stage_event.name)
     margin = max(map(cell_len, labels)) + 1
     rows, columns = cells.values.shape
     size = heat_size_for(columns, width - margin)
@@ -103,7 +103,7 @@ def _matrix(frame: Frame, cells: Cells, width: int, room: int) -> Picture:
 def _tokens(line: Line, frame: Frame, part: tuple[int, int, int]) -> None:
     """The tokens that columns stand for, each above its own; ^ for BOS, and nothing where one has no room."""
     left, right, size = part
-    tokenizer, pos = frame.program.tokenizer, frame.stretch.pos
+    tokenizer, pos = frame.program.tokenizer, frame.stage_event.pos
     target = None if pos is None else frame.program.targets[pos]
     for token in range(left, right):
         name = "^" if token == tokenizer.bos else frame.token_name(token)
@@ -118,8 +118,8 @@ def _row(picture: Picture, label: str, cells: Cells, size: int, selected: Hashab
 def _positions(frame: Frame, theirs: Frame, part: tuple[int, int, int], width: int, room: int) -> Picture:
     """The difference of the tensor at every position, a line each, around the present one."""
     left, right, size = part
-    stretch, picture = frame.stretch, Picture()
-    found = [frame.tensor(stretch.name, p, stretch.layer, stretch.head) for p in range(frame.program.n)]
+    event, picture = frame.stage_event, Picture()
+    found = [frame.tensor(event.name, p, event.layer, event.head) for p in range(frame.program.n)]
     maps = [difference(frame, theirs, rows[left:right]) for rows in found if rows is not None]
     scale = max((cells.scale for cells in maps), default=0.0)
     picture.line().most(f"difference at every position, at most {plain(scale)}", width, theme.DIM)

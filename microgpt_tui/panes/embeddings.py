@@ -75,7 +75,7 @@ def _axes_note(ahead: Series[Any], found: Mapping[str, Plane] | None) -> str:
 
 def _here(frame: Frame, name: str) -> tuple[int | None, int | None]:
     """The row of a matrix that the present position reads, and that of the token to come; None without a position."""
-    pos = frame.stretch.pos
+    pos = frame.stage_event.pos
     if pos is None:
         return None, None
     if frame.program.specs[name].tokens:

@@ -78,7 +78,7 @@ def _places(frame: Frame, words: tuple[str, str]) -> list[str]:
         if heads and len(place):
             head, dim = divmod(int(place[0]), event.rows.size // heads)
             found.append(f"{words[0]}{head}" + f", dim {dim}")
-    if event.pos is not None and event.pos != frame.stretch.pos:
+    if event.pos is not None and event.pos != frame.stage_event.pos:
         found.append(f"{words[1]}{event.pos}")
     return found
 
@@ -88,7 +88,7 @@ def _name(frame: Frame, row: int, own: Event | None = None) -> str:
     tensor = frame.program.event_of(row)
     if tensor is None:
         return frame.explain.name(row)
-    pos, head = (frame.stretch.pos, None) if own is None else (own.pos, own.head)
+    pos, head = (frame.stage_event.pos, None) if own is None else (own.pos, own.head)
     place = f" h{tensor.head}" if tensor.head is not None and tensor.head != head else ""
     return frame.explain.name(row) + place + (f" pos {tensor.pos}" if tensor.pos not in (None, pos) else "")
 

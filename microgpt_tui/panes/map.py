@@ -39,8 +39,8 @@ class Map(Pane):
         if frame.phase is Phase.UPDATE:
             return "Matrices ─ how far"
         state = MapState(frame)
-        if frame.stretch.is_parameter:
-            return f"Map ─ {state.sign}{frame.stretch.name.split('.')[-1]} ─ {state.measure}"
+        if frame.stage_event.is_parameter:
+            return f"Map ─ {state.sign}{frame.stage_event.name.split('.')[-1]} ─ {state.measure}"
         where = f" ─ pos {frame.pos} {frame.token(frame.pos)}" if frame.program.n else ""
         return f"Map{where}  {state.measure}"
 
@@ -56,7 +56,7 @@ class Map(Pane):
         frame = self.frame
         if not isinstance(target, Moment) or frame is None or frame.phase is Phase.UPDATE:
             return super().tooltip_for(target)
-        event = frame.program.stretch_at(target)
+        event = frame.program.event_at(target)
         state = MapState(frame)
         if state.network.find(event.place) is None:
             return None
@@ -71,7 +71,7 @@ class Map(Pane):
         frame = self.frame
         if frame is None:
             return None
-        here = frame.stretch
+        here = frame.stage_event
         if here.is_parameter:
             return _next_matrix(frame, dy or dx)
         network = network_of(frame.program, frame.pos)
@@ -82,8 +82,8 @@ class Map(Pane):
 
 def _next_matrix(frame: Frame, way: int) -> Moment | None:
     """The matrix before or after the one at work, in this phase."""
-    each = [s for s in frame.program.stretches(frame.phase) if s.is_parameter]
-    at = each.index(frame.stretch) + way
+    each = [s for s in frame.program.events(frame.phase) if s.is_parameter]
+    at = each.index(frame.stage_event) + way
     return Moment(frame.moment.step, frame.phase, each[at].last) if 0 <= at < len(each) else None
 
 
@@ -200,16 +200,16 @@ def _ends_by_position(program: StepProgram, phase: Phase) -> list[npt.NDArray[np
     found = _ends.setdefault(program, {})
     if phase not in found:
         ends: list[list[int]] = [[] for _ in range(program.n)]
-        for stretch in program.stretches(phase):
-            if stretch.pos is not None:
-                ends[stretch.pos].append(stretch.last)
+        for event in program.events(phase):
+            if event.pos is not None:
+                ends[event.pos].append(event.last)
         found[phase] = [np.array(each) for each in ends]
     return found[phase]
 
 
 def positions(frame: Frame, width: int) -> list[Line]:
     """The tokens, the loss of each where it is known, and how far each position is, in thirds, if there are any."""
-    program, here = frame.program, frame.stretch.pos
+    program, here = frame.program, frame.stage_event.pos
     if not program.n:
         return []
     first, last = window(program.n, max(1, (width - 6) // POSITION), frame.pos)
@@ -218,7 +218,7 @@ def positions(frame: Frame, width: int) -> list[Line]:
     lit = theme.PHASE_TEXT[frame.phase]
     known = _losses(frame, first, last)
     for pos, ends in enumerate(_ends_by_position(program, frame.phase)[first:last], first):
-        target = at_position(program, frame.stretch, pos)
+        target = at_position(program, frame.stage_event, pos)
         names.add(" ").fit(frame.token(pos), 3, theme.NEW if pos == here else theme.TEXT, target, right=True)
         value = known.get(pos)
         losses.add(" ").fit(_three(value), 3, theme.FAINT if value is None else theme.TEXT, target, right=True)

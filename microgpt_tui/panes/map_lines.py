@@ -38,7 +38,7 @@ class MapState:
     """How far the tensors of a position have come at a moment."""
 
     def __init__(self, frame: Frame) -> None:
-        self.frame, self.here = frame, frame.stretch
+        self.frame, self.here = frame, frame.stage_event
         self.network: Network = network_of(frame.program, frame.pos)
         self.ends, self._tick = frame.ends, frame.moment.tick
         self.lit = theme.PHASE_TEXT[frame.phase]

@@ -22,25 +22,25 @@ SHARE, FIGURE = 8, 10  # columns of a share in percent, of a norm
 
 def matrices(frame: Frame, width: int, height: int) -> Picture:
     """Every matrix on a line of its own, those of a layer below its number."""
-    picture, stretches = Picture(), frame.program.stretches(Phase.UPDATE)
+    picture, events = Picture(), frame.program.events(Phase.UPDATE)
     shares = _step_shares(frame)
     scale = _round_scale(shares.values())
-    gaps = height >= 2 * (len(stretches) + len({s.layer for s in stretches} - {None})) + 3
-    names = max(len(_short(s)) for s in stretches)
+    gaps = height >= 2 * (len(events) + len({s.layer for s in events} - {None})) + 3
+    names = max(len(_short(s)) for s in events)
     layer: int | None = None
-    for stretch in stretches:
+    for event in events:
         if gaps:
             picture.line()
-        if stretch.layer not in (layer, None):
-            picture.line().add(f"   layer {stretch.layer}", theme.DIM)
+        if event.layer not in (layer, None):
+            picture.line().add(f"   layer {event.layer}", theme.DIM)
             if gaps:
                 picture.line()
-        layer = stretch.layer
-        if stretch is frame.stretch:
+        layer = event.layer
+        if event is frame.stage_event:
             picture.focus = picture.height
         line = picture.line(" ")
-        _name(frame, line, stretch, _short(stretch), names)
-        _share(line, shares.get(stretch.name), scale, width - 1)
+        _name(frame, line, event, _short(event), names)
+        _share(line, shares.get(event.name), scale, width - 1)
     if height >= picture.height + 3:
         picture.lines += [Line() for _ in range(height - picture.height - 2)]
         picture.line().most(" |step| as % of |weight|", width, theme.DIM)
@@ -50,27 +50,27 @@ def matrices(frame: Frame, width: int, height: int) -> Picture:
 
 def whole_update(frame: Frame, width: int) -> Picture:
     """The same with shapes, and the norms of the gradient, of the step and of the weights before it."""
-    picture, stretches = Picture(), frame.program.stretches(Phase.UPDATE)
+    picture, events = Picture(), frame.program.events(Phase.UPDATE)
     shares = _step_shares(frame)
     scale = _round_scale(shares.values())
-    names = max(len(s.name) for s in stretches)
+    names = max(len(s.name) for s in events)
     head = picture.line(" ").fit("", names + 3).fit("shape", FIGURE, theme.DIM, right=True)
     for word in ("|gradient|", "|step|", "|weight|"):
         head.fit(word, FIGURE + 1, theme.DIM, right=True)
     head.add("  step/weight", theme.DIM)
-    for stretch in stretches:
-        if stretch is frame.stretch:
+    for event in events:
+        if event is frame.stage_event:
             picture.focus = picture.height
         line = picture.line(" ")
-        _name(frame, line, stretch, stretch.name, names)
-        line.fit("×".join(map(str, stretch.shape)), FIGURE, theme.DIM, right=True)
-        norms = frame.view.norms(stretch.name)
+        _name(frame, line, event, event.name, names)
+        line.fit("×".join(map(str, event.shape)), FIGURE, theme.DIM, right=True)
+        norms = frame.view.norms(event.name)
         for figure in (None, None, None) if norms is None else (norms.gradient, norms.update, norms.weight):
             style = theme.FAINT if figure is None else theme.TEXT
             line.fit(plain(figure), FIGURE + 1, style, right=True)
-        _share(line, shares.get(stretch.name), scale, min(width - 1, line.width + SHARE + 40))
+        _share(line, shares.get(event.name), scale, min(width - 1, line.width + SHARE + 40))
     picture.line()
-    moved = sum(s.rows.size for s in stretches if s.last <= frame.moment.tick)
+    moved = sum(s.rows.size for s in events if s.last <= frame.moment.tick)
     total = frame.program.n_params
     rate = frame.view.config.learning_rate_at(frame.moment.step)
     picture.line(" ").add(f"{moved:,} of {total:,} parameters have moved; rate {rate:.4g}", theme.DIM)
@@ -80,11 +80,11 @@ def whole_update(frame: Frame, width: int) -> Picture:
 def _step_shares(frame: Frame) -> dict[str, float]:
     """The norm of the step as a share of that of the weights before it, for every matrix that is moved, in percent."""
     found = {}
-    for stretch in frame.program.stretches(Phase.UPDATE):
-        norms = frame.view.norms(stretch.name) if stretch.last <= frame.moment.tick else None
+    for event in frame.program.events(Phase.UPDATE):
+        norms = frame.view.norms(event.name) if event.last <= frame.moment.tick else None
         if norms is not None:
             with np.errstate(all="ignore"):
-                found[stretch.name] = float(np.float64(100 * norms.update) / norms.weight)
+                found[event.name] = float(np.float64(100 * norms.update) / norms.weight)
     return found
 
 
@@ -97,24 +97,24 @@ def _round_scale(shares: Iterable[float]) -> float:
     return next(step * power for step in (1, 2, 5, 10) if step * power >= largest)
 
 
-def _short(stretch: Event) -> str:
+def _short(event: Event) -> str:
     """The name of a matrix without the layer that it stands below."""
-    return stretch.name if stretch.layer is None else f"  {stretch.name.split('.')[-1]}"
+    return event.name if event.layer is None else f"  {event.name.split('.')[-1]}"
 
 
-def _state(frame: Frame, stretch: Event) -> tuple[str, Style, Style]:
+def _state(frame: Frame, event: Event) -> tuple[str, Style, Style]:
     """The mark of a matrix, its style, and that of its name."""
-    if stretch is frame.stretch:
+    if event is frame.stage_event:
         return AT_WORK, theme.NEW, theme.NOW
-    if stretch.last <= frame.moment.tick:
+    if event.last <= frame.moment.tick:
         return DONE, theme.PHASE_TEXT[Phase.UPDATE], theme.TEXT
     return TO_COME, theme.DIM, theme.DIM
 
 
-def _name(frame: Frame, line: Line, stretch: Event, name: str, width: int) -> None:
+def _name(frame: Frame, line: Line, event: Event, name: str, width: int) -> None:
     """The mark and the name of a matrix, which lead to it."""
-    mark, style, name_style = _state(frame, stretch)
-    target = Moment(frame.moment.step, Phase.UPDATE, stretch.last)
+    mark, style, name_style = _state(frame, event)
+    target = Moment(frame.moment.step, Phase.UPDATE, event.last)
     text = name.lstrip()
     line.add(mark, style, target).add(" " + " " * (len(name) - len(text))).add(text, name_style, target)
     line.add(" " * (width - len(name) + 1))

@@ -81,18 +81,18 @@ def _matrices(frame: Frame, width: int) -> Line:
     """The parameter matrices, each with its mark; those of other layers than the present one in one word."""
     stops: list[Line] = []
     here, layers = 0, set()
-    for stretch in frame.program.stretches(Phase.UPDATE):
-        target = Moment(frame.moment.step, Phase.UPDATE, stretch.last)
-        name, done = stretch.name.split(".")[-1], stretch.last <= frame.moment.tick
+    for event in frame.program.events(Phase.UPDATE):
+        target = Moment(frame.moment.step, Phase.UPDATE, event.last)
+        name, done = event.name.split(".")[-1], event.last <= frame.moment.tick
         style: Style = theme.TEXT if done else theme.DIM
-        if stretch is frame.stretch:
+        if event is frame.stage_event:
             here = len(stops)
             stops.append(Line().add(name, theme.NOW, target))
-        elif stretch.layer is None or stretch.layer == frame.stretch.layer or frame.config.n_layer == 1:
+        elif event.layer is None or event.layer == frame.stage_event.layer or frame.config.n_layer == 1:
             stops.append(Line().add(f"{DONE if done else TO_COME}{name}", style, target))
-        elif stretch.layer not in layers:
-            layers.add(stretch.layer)
-            stops.append(Line().add(f"{DONE if done else TO_COME}layer {stretch.layer}", style, target))
+        elif event.layer not in layers:
+            layers.add(event.layer)
+            stops.append(Line().add(f"{DONE if done else TO_COME}layer {event.layer}", style, target))
     return _row(stops, here, width, " ")
 
 

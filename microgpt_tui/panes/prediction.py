@@ -86,7 +86,7 @@ def _bars(board: Board, what: str, rows: Rows, cells: Cells, footer: int) -> Non
     label = names_width([frame.token_name(i) for i in range(count)])
     columns = max(1, min(3, (board.width + 1) // (label + FIGURE + LEAST_BAR + 2), -(-count // lines)))
     shown = _shown(frame, rows, cells, lines * columns)
-    style = theme.NEW if rows is frame.stretch.rows else theme.STRONG
+    style = theme.NEW if rows is frame.stage_event.rows else theme.STRONG
     cut = f" {len(shown)} largest of {count}" if len(shown) < count else ""
     board.say(
         (what, style), cut, f" after {frame.token(frame.pos)}", ("  ◎ ", theme.TARGET),
@@ -159,7 +159,7 @@ def _loss(board: Board) -> None:
         return
     rows = frame.span.loss.rows
     row = int(rows[0])
-    style = theme.NEW if rows is frame.stretch.rows else theme.TEXT
+    style = theme.NEW if rows is frame.stage_event.rows else theme.TEXT
     line = board.picture.line().most(f"loss −log p({frame.target(frame.pos)}) = ", board.width, style)
     figure = plain(frame.value(row))
     line.most(figure, board.width - line.width, theme.CURSOR if row == frame.selected else theme.STRONG, row)

@@ -25,12 +25,12 @@ class Program(Pane):
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         del height
         picture = Picture()
-        here = frame.stretch
-        for depth, label, stretches in _outline(frame, width):
-            first, last = stretches[0], max(stretches, key=lambda s: s.last)
-            inside = here.index in {s.index for s in stretches}
+        here = frame.stage_event
+        for depth, label, events in _outline(frame, width):
+            first, last = events[0], max(events, key=lambda s: s.last)
+            inside = here.index in {s.index for s in events}
             mark = HERE if inside else DONE if last.last <= frame.moment.tick else TO_COME
-            leaf = len(stretches) == 1
+            leaf = len(events) == 1
             style = theme.NOW if inside and leaf else theme.NEW if inside else theme.TEXT if mark == DONE else theme.DIM
             if inside:
                 picture.focus = picture.height
@@ -40,27 +40,27 @@ class Program(Pane):
 
 
 def _outline(frame: Frame, width: int) -> Iterator[tuple[int, str, list[Event]]]:
-    """Depth, label and stretches of every line; the shapes of matrices where they fit."""
-    stretches = frame.program.stretches(frame.phase)
+    """Depth, label and events of every line; the shapes of matrices where they fit."""
+    events = frame.program.events(frame.phase)
     if frame.phase is Phase.UPDATE:
-        for stretch in stretches:
-            label = f"{stretch.name}  {'×'.join(map(str, stretch.shape))}".rstrip()
-            yield 0, label if len(label) + len(f"{HERE} ") <= width else stretch.name, [stretch]
+        for event in events:
+            label = f"{event.name}  {'×'.join(map(str, event.shape))}".rstrip()
+            yield 0, label if len(label) + len(f"{HERE} ") <= width else event.name, [event]
         return
-    positions = [s for s in stretches if s.pos is not None]
+    positions = [s for s in events if s.pos is not None]
     order = list(dict.fromkeys(s.pos for s in positions))
-    others = [s for s in stretches if s.pos is None]
+    others = [s for s in events if s.pos is None]
     if frame.backward:
         yield from ((0, _leaf(s), [s]) for s in others if not s.is_parameter)
     for pos in order:
         assert pos is not None
         block = [s for s in positions if s.pos == pos]
         yield 0, f"pos {pos}  {frame.token(pos)} → {frame.target(pos)}", block
-        if frame.stretch.pos == pos:
+        if frame.stage_event.pos == pos:
             yield from _inside(frame, block, 1)
     if not frame.backward:
         yield from ((0, _leaf(s), [s]) for s in others)
-    elif frame.stretch.pos in (0, None):
+    elif frame.stage_event.pos in (0, None):
         yield from ((0, _leaf(s), [s]) for s in others if s.is_parameter)
 
 
@@ -76,9 +76,9 @@ def _inside(frame: Frame, block: list[Event], depth: int) -> Iterator[tuple[int,
             continue  # in the backward phase blocks interleave: each is listed once, where it begins
         names = {2: f"layer {inner[1]}", 3: str(inner[-1]), 4: f"head {inner[-1]}"}
         yield depth, names[len(inner)], whole
-        if path(frame.stretch)[: depth + 1] == inner:
+        if path(frame.stage_event)[: depth + 1] == inner:
             yield from _inside(frame, whole, depth + 1)
 
 
-def _leaf(stretch: Event) -> str:
-    return f"∂{stretch.name}" if stretch.phase is Phase.BACKWARD else stretch.name
+def _leaf(event: Event) -> str:
+    return f"∂{event.name}" if event.phase is Phase.BACKWARD else event.name

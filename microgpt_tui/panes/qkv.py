@@ -153,7 +153,7 @@ def _vectors(board: Board) -> None:
 def _vector(board: Board, name: str, rows: Rows, at: _Columns, label: int) -> None:
     """One strip, with a gap between heads, and its norm where there is room."""
     frame, dim = board.frame, board.frame.config.head_dim
-    cells, now = frame.shown(rows), rows is frame.stretch.rows
+    cells, now = frame.shown(rows), rows is frame.stage_event.rows
     line = board.picture.line()
     sign = "∂" if frame.backward else ""
     line.fit(f"{'▸' if now else ' '}{sign}{name}", label, theme.NEW if now else theme.TEXT)

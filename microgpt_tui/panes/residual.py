@@ -57,7 +57,7 @@ def known_length(cells: Cells) -> float | None:
 
 def _at_work(frame: Frame, stages: Sequence[Tensor]) -> int | None:
     """The stage that the present event belongs to: in a layer the one that its block ends with."""
-    here = frame.stretch
+    here = frame.stage_event
     if here.layer is None:
         return next((i for i, stage in enumerate(stages) if stage.rows is here.rows), None)
     block = here.block, here.layer
@@ -87,7 +87,7 @@ def _stream(board: Board, stages: Sequence[Tensor]) -> None:
     norms = [known_length(cells) for cells in shown]
     for i in range(first, last):
         stage, sign = stages[i], "∂" if frame.backward else ""
-        now = stage.rows is frame.stretch.rows
+        now = stage.rows is frame.stage_event.rows
         style = theme.NEW if now else theme.STRONG if i == at_work else theme.TEXT
         text = f"{'▸' if i == at_work or now else ' '}{sign}{labels[i]}"
         line = board.picture.line().fit(text, label, style, to[stage.name, frame.pos, stage.layer, None])

@@ -106,8 +106,8 @@ class Source(Pane):
 
 def _stops(frame: Frame) -> set[int]:
     """The lines, of the file that is shown, that do what a breakpoint of this phase waits for."""
-    events = {stretch.name: stretch for stretch in frame.halts(frame.phase)}  # all of a name are done by one line
-    return {frame.view.source(stretch).line for stretch in events.values()}
+    events = {event.name: event for event in frame.halts(frame.phase)}  # all of a name are done by one line
+    return {frame.view.source(event).line for event in events.values()}
 
 
 @cache

@@ -45,7 +45,7 @@ class StatusLine(Pane, can_focus=False):
 def _counts(frame: Frame) -> Iterator[str]:
     """How far the phase is, from the fullest form to the shortest."""
     phase = frame.phase
-    index = f"{frame.event.index + 1}/{len(frame.program.stretches(phase))}"
+    index = f"{frame.event.index + 1}/{len(frame.program.events(phase))}"
     event = f"{EVENTS[phase]} {index}"
     ticks = f"{COUNTED[phase]} {frame.moment.tick:,}/{frame.program.ticks(phase):,}"
     yield f"{event} · {ticks}"
@@ -65,16 +65,16 @@ def _line(frame: Frame, form: _Form) -> Line:
 
 
 def _path(frame: Frame, form: _Form) -> list[tuple[str, Style]]:
-    stretch = frame.stretch
-    if stretch.is_parameter:
-        return [(stretch.name, theme.NEW), ("×".join(map(str, stretch.shape)), theme.TEXT)]
+    event = frame.stage_event
+    if event.is_parameter:
+        return [(event.name, theme.NEW), ("×".join(map(str, event.shape)), theme.TEXT)]
     parts: list[str] = []
-    if stretch.pos is not None:
-        parts.append(f"pos {stretch.pos} '{frame.token(stretch.pos)}'")
-    if stretch.layer is not None:
-        parts.append(f"{form.layer}{stretch.layer}")
-    if stretch.head is not None:
-        parts.append(f"head {stretch.head}")
-    elif form.block and stretch.layer is not None:
-        parts.append(stretch.block)
-    return [*((part, theme.TEXT) for part in parts), (stretch.name, theme.NEW)]
+    if event.pos is not None:
+        parts.append(f"pos {event.pos} '{frame.token(event.pos)}'")
+    if event.layer is not None:
+        parts.append(f"{form.layer}{event.layer}")
+    if event.head is not None:
+        parts.append(f"head {event.head}")
+    elif form.block and event.layer is not None:
+        parts.append(event.block)
+    return [*((part, theme.TEXT) for part in parts), (event.name, theme.NEW)]

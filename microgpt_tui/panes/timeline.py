@@ -33,18 +33,16 @@ class Timeline(Pane, can_focus=False):
 
 
 def _bar(line: Line, frame: Frame, phase: Phase, cells: int) -> None:
-    stretches = frame.program.stretches(phase)
+    events = frame.program.events(phase)
     begun = frame.phase.place >= phase.place
     label = f"{phase} "
-    line.add(
-        label, theme.PHASE_TEXT[phase] if begun else theme.DIM, Moment(frame.moment.step, phase, stretches[0].last)
-    )
+    line.add(label, theme.PHASE_TEXT[phase] if begun else theme.DIM, Moment(frame.moment.step, phase, events[0].last))
     cells = max(LEAST, cells - len(label))
     signs = _signs(frame, phase, cells)
     here = _cell(frame, frame.moment, cells) if frame.phase is phase else 0
     done = cells if frame.phase.place > phase.place else here
     for i in range(cells):
-        end = stretches[min(i * len(stretches) // cells, len(stretches) - 1)].last
+        end = events[min(i * len(events) // cells, len(events) - 1)].last
         line.spots.append((line.width + i, line.width + i + 1, Moment(frame.moment.step, phase, end)))
     at = 0
     for cell, (sign, style, target) in sorted(signs.items()):
@@ -64,8 +62,8 @@ def _signs(frame: Frame, phase: Phase, cells: int) -> dict[int, tuple[str, Style
     """What stands on the bar of a phase, by cell: breakpoints, the handle, the letters of marks."""
     signs: dict[int, tuple[str, Style, Moment | None]] = {}
     here = _cell(frame, frame.moment, cells) if frame.phase is phase else -1
-    for stretch in frame.halts(phase):
-        end = Moment(frame.moment.step, phase, stretch.last)
+    for event in frame.halts(phase):
+        end = Moment(frame.moment.step, phase, event.last)
         signs[_cell(frame, end, cells)] = "◆", theme.WARNING, end
     if here >= 0:
         signs[here] = "◉" if here in signs else "●", theme.NEW, None
@@ -78,5 +76,5 @@ def _signs(frame: Frame, phase: Phase, cells: int) -> dict[int, tuple[str, Style
 
 def _cell(frame: Frame, moment: Moment, cells: int) -> int:
     """The cell that a moment of this step stands on: the first one that leads to its event, or beyond."""
-    count = len(frame.program.stretches(moment.phase))
-    return min(-(-frame.program.stretch_at(moment).index * cells // count), cells - 1)
+    count = len(frame.program.events(moment.phase))
+    return min(-(-frame.program.event_at(moment).index * cells // count), cells - 1)

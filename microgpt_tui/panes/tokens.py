@@ -60,7 +60,7 @@ def _width(words: Words) -> int:
 
 def _tokens(line: Line, frame: Frame, room: int) -> None:
     """The tokens, a window of them around the present one where there is no room for all."""
-    program, pos = frame.program, frame.stretch.pos
+    program, pos = frame.program, frame.stage_event.pos
     names = [frame.token_name(t) for t in program.tokens]
     sizes = [max(cell_len(name), 1) + 2 for name in names]
     fits = len(names) if sum(sizes) <= room else max(3, (room - 4) // max(sizes))
@@ -68,7 +68,7 @@ def _tokens(line: Line, frame: Frame, room: int) -> None:
     if first:
         line.add("… ", theme.DIM)
     for i in range(first, last):
-        target = at_position(program, frame.stretch, i)
+        target = at_position(program, frame.stage_event, i)
         style = theme.NOW if i == pos else theme.TARGET if pos is not None and i == pos + 1 else theme.TEXT
         if i > program.n:
             style = theme.FAINT
@@ -79,7 +79,7 @@ def _tokens(line: Line, frame: Frame, room: int) -> None:
 
 def _says(frame: Frame) -> Iterator[Forms]:
     """What this phase does with the document, the most important first; what is not known yet is left out."""
-    pos, loss = frame.stretch.pos, frame.view.loss
+    pos, loss = frame.stage_event.pos, frame.view.loss
     told: Words = [("loss ", theme.DIM), (plain(loss), theme.STRONG)]
     if frame.phase is Phase.UPDATE:
         yield [[(f"loss of {_called(frame)} ", theme.DIM), told[1]], told]
@@ -121,7 +121,7 @@ def _called(frame: Frame) -> str:
 
 def given_to_target(frame: Frame, pos: int) -> float | None:
     """The probability that a position has given to the token that really came; None where it is not known."""
-    made = next((s for s in frame.program.stretches(Phase.FORWARD) if s.kind == "nll" and s.pos == pos), None)
+    made = next((s for s in frame.program.events(Phase.FORWARD) if s.kind == "nll" and s.pos == pos), None)
     if made is None or "probs" not in made.operands:
         return None
     return frame.value(int(made.operands["probs"][frame.program.targets[pos]]))

@@ -258,7 +258,7 @@ class DebuggerScreen(Screen[None]):
         if before is None or self._shown is None or here.key <= before.key:
             self.change.cut()
         else:
-            event = self.session.program.stretch_at(here)
+            event = self.session.program.event_at(here)
             same_phase = (before.step, before.phase) == (here.step, here.phase)
             self.change.begin(same_phase and event.first <= before.tick and here.tick == event.last)
 
@@ -513,7 +513,7 @@ class DebuggerScreen(Screen[None]):
     @at_rest
     def action_break_here(self) -> None:
         """Set a breakpoint on the event on the stage, or remove it."""
-        self.stops.toggle(self.frame.stretch)
+        self.stops.toggle(self.frame.stage_event)
 
     @at_rest
     def action_breakpoints(self) -> None:

@@ -74,10 +74,10 @@ def engine(session: Session) -> None:
         session.run(last)
         report(f"a training step, mean of {first} to {last - 1}", (time.perf_counter() - start) / (last - first), "")
     for phase in Phase:
-        stretches = session.program.stretches(phase)
-        middle = len(stretches) // 2
-        session.seek(Moment(session.step, phase, stretches[middle].last))
-        timed(f"back an event, {phase.value}", lambda s=stretches, m=middle, p=phase: session.seek(
+        events = session.program.events(phase)
+        middle = len(events) // 2
+        session.seek(Moment(session.step, phase, events[middle].last))
+        timed(f"back an event, {phase.value}", lambda s=events, m=middle, p=phase: session.seek(
             Moment(session.step, p, s[m - 1].last)))  # fmt: skip
     timed("back a step", lambda: session.seek(Moment(session.step - 1, Phase.BACKWARD, 5)))
     timed("back to the step before a keyframe", lambda: session.seek(Moment(39)))

@@ -47,7 +47,7 @@ async def train(screen: DebuggerScreen, until: int) -> tuple[int, float]:
 async def frames(app: Debugger, pilot: Pilot[None], screen: DebuggerScreen, phase: Phase) -> float:
     """Median seconds from a key to the frame it leads to, at the present step."""
     program = screen.session.program
-    screen.navigator.go(Moment(program.step, phase, program.stretches(phase)[0].last))
+    screen.navigator.go(Moment(program.step, phase, program.events(phase)[0].last))
     await pilot.pause()
     keys = [("next_event", "previous_event")[i // 5 % 2] for i in range(FRAMES)]
     return statistics.median([await painted(app, pilot, lambda key=key: screen.action_go(key)) for key in keys])

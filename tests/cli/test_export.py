@@ -69,7 +69,7 @@ def lines(text: str) -> list[str]:
 
 def test_the_numbers_of_the_moment() -> None:
     session = session_at(MOMENT)
-    weights = session.view().data(session.view().stretch.rows)
+    weights = session.view().data(session.view().event.rows)
     text = export("--moment", MOMENT)
     assert weights.known.all()
     assert repr(float(weights.values[0])) in text  # every digit, in the inspector
@@ -176,7 +176,7 @@ def test_a_saved_run(tmp_path: Path) -> None:
     here = invoke("export", "--run", saved, "--format", "txt")
     assert "step 5/1000" in here.stdout
     session = session_at(MOMENT)
-    value = float(session.view().data(np.array([session.view().stretch.rows[0]])).values[0])
+    value = float(session.view().data(np.array([session.view().event.rows[0]])).values[0])
     assert repr(value) in invoke("export", "--run", saved, "--moment", MOMENT, "--format", "txt").stdout
     assert saved.read_bytes() == before
 

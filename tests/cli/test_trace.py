@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine import Config, Session, load_docs
-from engine.explain.source_lines import lines_of_stretch
+from engine.explain.source_lines import lines_of_event
 from tests.support.commands import SMALL, error_of, invoke, json_lines, start
 
 CONFIG = Config(n_embd=4, n_head=2, block_size=4)
@@ -26,7 +26,7 @@ def test_all_events_with_all_their_bits() -> None:
         assert place == (3, event.phase.value, event.name, event.pos, event.layer, event.head)
         assert tuple(entry["shape"]) == event.shape
         assert np.array_equal(np.array(entry["data"]), event.data)
-        assert entry["source"] == lines_of_stretch(session.view(), event).label
+        assert entry["source"] == lines_of_event(session.view(), event).label
         if event.phase == "forward":
             assert entry["grad"] is None
         else:

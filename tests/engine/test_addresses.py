@@ -24,7 +24,7 @@ def test_every_event_and_every_scalar_has_an_address_that_leads_back_to_it() -> 
 
 
 def test_what_is_left_out() -> None:
-    first = PROGRAM.stretches(Phase.FORWARD)[0].last
+    first = PROGRAM.events(Phase.FORWARD)[0].last
     assert found("0") == found("step 0") == found("forward") == Moment(0, Phase.FORWARD, first)
     assert found("0 end") == Moment(0, Phase.UPDATE, PROGRAM.ticks(Phase.UPDATE))  # the end of all
     assert found("backward end") == Moment(0, Phase.BACKWARD, PROGRAM.ticks(Phase.BACKWARD))
@@ -32,7 +32,7 @@ def test_what_is_left_out() -> None:
     assert found("backward wpe").phase is Phase.BACKWARD
     assert found("q@pos=1,phase=backward") == found("backward q@pos=1")
     assert found("q@pos=1 scalar 0").tick == found("q@pos=1").tick - (
-        PROGRAM.stretch_at(found("q@pos=1")).last - PROGRAM.stretch_at(found("q@pos=1")).first
+        PROGRAM.event_at(found("q@pos=1")).last - PROGRAM.event_at(found("q@pos=1")).first
     )
 
 

@@ -1,4 +1,4 @@
-"""Stretches cover the ticks of a step; a view shows as known what has been computed by then, and nothing else."""
+"""Events cover the ticks of a step; a view shows as known what has been computed by then, and nothing else."""
 
 from __future__ import annotations
 
@@ -29,44 +29,44 @@ def expected_names(n_layer: int, positions: int) -> list[str]:
 
 @pytest.mark.parametrize("step", [0, 1, 2])
 @pytest.mark.parametrize("phase", list(Phase))
-def test_stretches_cover_every_tick_without_a_gap(step: int, phase: Phase) -> None:
+def test_events_cover_every_tick_without_a_gap(step: int, phase: Phase) -> None:
     session = session_of_two_layers()
     session.run(until=step)
-    stretches = session.program.stretches(phase)
-    assert [s.index for s in stretches] == list(range(len(stretches)))
-    assert stretches[0].first == 0
-    assert stretches[-1].last == session.program.ticks(phase)
-    assert all(a.last == b.first for a, b in itertools.pairwise(stretches))
-    assert all(s.first < s.last and s.phase is phase for s in stretches)
+    events = session.program.events(phase)
+    assert [s.index for s in events] == list(range(len(events)))
+    assert events[0].first == 0
+    assert events[-1].last == session.program.ticks(phase)
+    assert all(a.last == b.first for a, b in itertools.pairwise(events))
+    assert all(s.first < s.last and s.phase is phase for s in events)
     for tick in range(1, session.program.ticks(phase) + 1):
-        stretch = session.program.stretch_at(Moment(step, phase, tick))
-        assert stretch.first < tick <= stretch.last
-    assert session.program.stretch_at(Moment(step, phase, 0)) is stretches[0]
+        event = session.program.event_at(Moment(step, phase, tick))
+        assert event.first < tick <= event.last
+    assert session.program.event_at(Moment(step, phase, 0)) is events[0]
 
 
 def test_tensors_have_the_designs_names_places_and_blocks() -> None:
     session = session_of_two_layers()
-    forward = session.program.stretches(Phase.FORWARD)
+    forward = session.program.events(Phase.FORWARD)
     n = session.program.n
     assert [s.name for s in forward] == expected_names(2, n)
     assert [s.pos for s in forward[:-1]] == sorted(s.pos for s in forward[:-1] if s.pos is not None)
     assert {s.pos for s in forward} == {None, *range(n)}
-    for stretch in forward[:-1]:
-        assert stretch.block == BLOCKS[stretch.name]
-        assert (stretch.layer is None) == (stretch.block in ("gpt", "loss_at"))
-        assert (stretch.head is not None) == (stretch.name in HEAD)
+    for event in forward[:-1]:
+        assert event.block == BLOCKS[event.name]
+        assert (event.layer is None) == (event.block in ("gpt", "loss_at"))
+        assert (event.head is not None) == (event.name in HEAD)
     assert {(s.layer, s.head) for s in forward if s.name == "head_out"} == set(itertools.product((0, 1), (0, 1)))
-    backward = session.program.stretches(Phase.BACKWARD)
+    backward = session.program.events(Phase.BACKWARD)
     assert sorted(s.name for s in backward) == sorted([*(s.name for s in forward), *session.params])
-    assert [s.name for s in session.program.stretches(Phase.UPDATE)] == list(session.params)
+    assert [s.name for s in session.program.events(Phase.UPDATE)] == list(session.params)
 
 
 @pytest.mark.parametrize("phase", list(Phase))
 def test_every_event_is_found_by_its_place(phase: Phase) -> None:
     program = session_of_two_layers().program
-    for stretch in program.stretches(phase):
-        assert program.find(phase, stretch.place) is stretch
-        assert program.ends(phase)[stretch.place] == Moment(program.step, phase, stretch.last)
+    for event in program.events(phase):
+        assert program.find(phase, event.place) is event
+        assert program.ends(phase)[event.place] == Moment(program.step, phase, event.last)
     assert program.find(phase, ("q", program.n, 0, None)) is None
 
 
@@ -86,12 +86,12 @@ def test_shapes() -> None:
         assert event.data.shape == event.grad.shape == event.shape
 
 
-def test_forward_ticks_make_their_stretchs_scalars_last() -> None:
+def test_forward_ticks_make_the_scalars_of_their_event_last() -> None:
     program = session_of_two_layers().program
-    for stretch in program.stretches(Phase.FORWARD):
-        made = program.rows[stretch.first : stretch.last]
-        assert set(stretch.rows.tolist()) <= set(made.tolist())
-        assert made[-1] == stretch.rows[-1]
+    for event in program.events(Phase.FORWARD):
+        made = program.rows[event.first : event.last]
+        assert set(event.rows.tolist()) <= set(made.tolist())
+        assert made[-1] == event.rows[-1]
 
 
 @pytest.mark.parametrize("step", [0, 1, 2])
@@ -99,15 +99,15 @@ def test_a_gradient_said_to_be_complete_is_complete(step: int) -> None:
     session = session_of_two_layers()
     session.seek(Moment(step, Phase.UPDATE, 0))
     final, program = session.workspace.grad.copy(), session.program
-    for stretch in program.stretches(Phase.BACKWARD):
-        session.seek(Moment(step, Phase.BACKWARD, stretch.last))
+    for event in program.events(Phase.BACKWARD):
+        session.seek(Moment(step, Phase.BACKWARD, event.last))
         grad = session.workspace.grad
-        assert words(grad[stretch.rows]) == words(final[stretch.rows]), stretch.name
-        reached = np.isin(stretch.rows, program.receivers)  # what the document does not use is not
-        assert reached.all() or stretch.name in ("probs", "wte", "wpe")
-        assert session.view().complete(stretch.rows).all()
-        assert not np.isin(program.receivers[stretch.last :], stretch.rows).any()
-        assert np.isin(program.receivers[stretch.last - 1], stretch.rows)  # and was not before
+        assert words(grad[event.rows]) == words(final[event.rows]), event.name
+        reached = np.isin(event.rows, program.receivers)  # what the document does not use is not
+        assert reached.all() or event.name in ("probs", "wte", "wpe")
+        assert session.view().complete(event.rows).all()
+        assert not np.isin(program.receivers[event.last :], event.rows).any()
+        assert np.isin(program.receivers[event.last - 1], event.rows)  # and was not before
 
 
 def test_events_from_here_on_run_into_the_next_steps() -> None:

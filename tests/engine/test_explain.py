@@ -21,9 +21,9 @@ def session_after_backward() -> Session:
     return session
 
 
-def stretch(session: Session, name: str, pos: int | None = 1, layer: int | None = None, head: Any = None) -> Event:
+def event(session: Session, name: str, pos: int | None = 1, layer: int | None = None, head: Any = None) -> Event:
     place = (name, pos, layer, head)
-    return next(s for s in session.program.stretches(Phase.FORWARD) if (s.name, s.pos, s.layer, s.head) == place)
+    return next(s for s in session.program.events(Phase.FORWARD) if (s.name, s.pos, s.layer, s.head) == place)
 
 
 def spell(explainer: TapeExplainer, row: int) -> str:
@@ -33,7 +33,7 @@ def spell(explainer: TapeExplainer, row: int) -> str:
 def explained(name: str, index: int = 0, **where: Any) -> tuple[str, str]:
     """The name and the formula of one scalar of a tensor."""
     session = session_after_backward()
-    row = int(stretch(session, name, **where).rows[index])
+    row = int(event(session, name, **where).rows[index])
     explainer = TapeExplainer(session.view())
     return explainer.name(row), spell(explainer, row)
 
@@ -61,7 +61,7 @@ def test_names_and_formulas_of_tensors() -> None:
 def test_names_of_parts_and_of_what_is_on_the_way() -> None:
     session = session_after_backward()
     explainer = TapeExplainer(session.view())
-    probs, norm = stretch(session, "probs"), stretch(session, "attn_norm", layer=0)
+    probs, norm = event(session, "probs"), event(session, "attn_norm", layer=0)
     assert explainer.name(int(probs.parts["exp"][2])) == "exp[2]"
     assert explainer.name(int(probs.parts["total"])) == "total"
     assert spell(explainer, int(probs.parts["total"])) == " + ".join(f"exp[{i}]" for i in range(6))
@@ -73,10 +73,10 @@ def test_names_of_parts_and_of_what_is_on_the_way() -> None:
     assert spell(explainer, made[0]) == "−max(" + ", ".join(f"logits[{i}]" for i in range(6)) + ")"
     assert explainer.name(made[1]) == "logits[0] − max"
     assert spell(explainer, int(probs.parts["exp"][0])) == "exp(logits[0] − max)"
-    mixed = int(stretch(session, "attn_out", layer=0).rows[0])
+    mixed = int(event(session, "attn_out", layer=0).rows[0])
     assert spell(explainer, mixed).endswith("· head_out[0]@head=1 + layer0.attn_wo[0,3] · head_out[1]@head=1")
     assert spell(explainer, int(session.program.mean_rows[1])) == "loss_t@pos=0 + loss_t@pos=1"
-    q = stretch(session, "q", layer=0)
+    q = event(session, "q", layer=0)
     made = session.program.rows[q.first : q.last].tolist()
     names = [explainer.name(row) for row in made[:8]]
     assert names[:4] == ["term 1 of q[0]", "first term of q[0]", "term 2 of q[0]", "first 2 terms of q[0]"]

@@ -92,21 +92,21 @@ def test_values_are_the_runs_own(session: Session) -> None:
 
 def test_tensors_are_those_of_the_present_position(session: Session) -> None:
     session.seek(Moment(3))
-    for stretch in session.program.stretches(Phase.FORWARD):
-        session.seek(Moment(3, Phase.FORWARD, stretch.last))
-        if stretch.pos is None:
+    for event in session.program.events(Phase.FORWARD):
+        session.seek(Moment(3, Phase.FORWARD, event.last))
+        if event.pos is None:
             assert value(session, "pos") is value(session, "token") is value(session, "q[0]") is None
             continue
-        place = ", ".join(str(x) for x in (stretch.layer, stretch.head) if x is not None)
-        text = f"{stretch.name}[{place}]" if place else stretch.name
-        data = session.workspace.data[stretch.rows]
-        assert value(session, text) == (tuple(data) if stretch.name != "loss_t" else data[0])
+        place = ", ".join(str(x) for x in (event.layer, event.head) if x is not None)
+        text = f"{event.name}[{place}]" if place else event.name
+        data = session.workspace.data[event.rows]
+        assert value(session, text) == (tuple(data) if event.name != "loss_t" else data[0])
         program, names = session.program, session.tokenizer.name
         told = [value(session, name) for name in ("pos", "token", "target")]
-        assert told == [stretch.pos, names(program.inputs[stretch.pos]), names(program.targets[stretch.pos])]
-        if stretch.name == "probs":
-            assert value(session, "probs[target]") == data[program.targets[stretch.pos]]
-            assert value(session, f'probs["{told[2]}"]') == data[program.targets[stretch.pos]]
+        assert told == [event.pos, names(program.inputs[event.pos]), names(program.targets[event.pos])]
+        if event.name == "probs":
+            assert value(session, "probs[target]") == data[program.targets[event.pos]]
+            assert value(session, f'probs["{told[2]}"]') == data[program.targets[event.pos]]
 
 
 def test_what_is_not_known_yet_is_not_known(session: Session) -> None:
@@ -133,16 +133,16 @@ def test_what_is_not_known_yet_is_not_known(session: Session) -> None:
 
 def test_an_element_is_known_as_soon_as_it_is_made(session: Session) -> None:
     session.seek(Moment(3))
-    stretch = next(s for s in session.program.stretches(Phase.FORWARD) if s.name == "embed" and s.pos == 1)
-    session.seek(Moment(3, Phase.FORWARD, stretch.first + 2))
-    assert value(session, "embed[1]") == session.workspace.data[stretch.rows[1]]
+    event = next(s for s in session.program.events(Phase.FORWARD) if s.name == "embed" and s.pos == 1)
+    session.seek(Moment(3, Phase.FORWARD, event.first + 2))
+    assert value(session, "embed[1]") == session.workspace.data[event.rows[1]]
     assert value(session, "embed[2]") is value(session, "embed") is None
 
 
 def test_the_row_of_a_single_scalar(session: Session, scope: Scope) -> None:
     session.seek(Moment(3))
-    stretch = next(s for s in session.program.stretches(Phase.FORWARD) if s.name == "q" and s.pos == 1)
-    session.seek(Moment(3, Phase.FORWARD, stretch.last))
+    event = next(s for s in session.program.events(Phase.FORWARD) if s.name == "q" and s.pos == 1)
+    session.seek(Moment(3, Phase.FORWARD, event.last))
     r = session.recording
     rows = {
         "loss": session.program.loss_row,
@@ -150,7 +150,7 @@ def test_the_row_of_a_single_scalar(session: Session, scope: Scope) -> None:
         "grad(wte[2, 3])": r.matrices["wte"][2, 3],
         "wte[pos + 1, 3]": r.matrices["wte"][2, 3],
         "wte[token, 3]": r.matrices["wte"][session.program.inputs[1], 3],
-        f"q[{stretch.layer}, 2]": stretch.rows[2],
+        f"q[{event.layer}, 2]": event.rows[2],
         "wte[2]": None,
         "wte[2, 3] + 1": None,
         "wte[grad_norm, 3]": None,

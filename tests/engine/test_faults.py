@@ -53,8 +53,8 @@ def test_the_oracle_raises_there_too() -> None:
     with pytest.raises(NumericFault):
         session.run(until=2)
     for place, scalars in plain.trace.items():  # up to the probabilities of position 0
-        stretch = next(s for s in session.program.stretches(Phase.FORWARD) if (s.name, s.pos, s.layer, s.head) == place)
-        assert words(session.workspace.data[stretch.rows]) == words([s.data for s in scalars])
+        event = next(s for s in session.program.events(Phase.FORWARD) if (s.name, s.pos, s.layer, s.head) == place)
+        assert words(session.workspace.data[event.rows]) == words([s.data for s in scalars])
     assert list(plain.trace)[-1][:2] == ("probs", 0)
 
 

@@ -168,10 +168,10 @@ def test_a_layer_whose_relus_are_all_dead() -> None:
     stop = stop_of(session, "dead-relu")
     assert (stop.check, stop.moment.step, stop.row) == ("dead-relu", 4, None)
     assert "all 16 ReLU units of layer 1 are dead" in stop.sentence
-    stretch = session.view().stretch
-    place = (stretch.name, stretch.layer, stretch.pos)
+    event = session.view().event
+    place = (event.name, event.layer, event.pos)
     assert place == ("mlp_relu", 1, session.program.n - 1)
-    assert stop.moment.tick == stretch.last
+    assert stop.moment.tick == event.last
     session.run(5)
     session.workspace.params[fc1[1:]] = 0.0
     session.workspace.params[fc1[0]] = [1.0, 0.0, 0.0, 0.0]

@@ -64,12 +64,12 @@ def test_going_back_and_forth_changes_nothing_and_shows_nothing_early() -> None:
 def test_the_norms_of_this_step_come_when_a_matrix_is_moved_whole() -> None:
     session = Session(CONFIG, DOCS)
     session.seek(Moment(4))
-    for stretch in session.program.stretches(Phase.UPDATE):
-        session.seek(Moment(4, Phase.UPDATE, stretch.last - 1))
-        assert session.view().norms(stretch.name) is None
-        session.seek(Moment(4, Phase.UPDATE, stretch.last))
-        norms = session.view().norms(stretch.name)
-        np.testing.assert_allclose(norms, straight()[4][stretch.name], rtol=1e-12)
+    for event in session.program.events(Phase.UPDATE):
+        session.seek(Moment(4, Phase.UPDATE, event.last - 1))
+        assert session.view().norms(event.name) is None
+        session.seek(Moment(4, Phase.UPDATE, event.last))
+        norms = session.view().norms(event.name)
+        np.testing.assert_allclose(norms, straight()[4][event.name], rtol=1e-12)
     last = {name: session.view().norms(name) for name in session.recording.matrices}
     session.seek(Moment(5))
     assert last == {name: Norms(*session.view().norms_before(name)[4]) for name in last}

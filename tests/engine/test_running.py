@@ -66,7 +66,7 @@ def backward(session: Session, wanted: Stops) -> list[Moment]:
 def places(session: Session) -> list[Moment]:
     """The start of the present step and the end of each of its events."""
     step, program = session.step, session.program
-    return [Moment(step), *(Moment(step, phase, s.last) for phase in Phase for s in program.stretches(phase))]
+    return [Moment(step), *(Moment(step, phase, s.last) for phase in Phase for s in program.events(phase))]
 
 
 @functools.cache
@@ -84,7 +84,7 @@ def brute_force() -> dict[str, list[Moment]]:
             session.seek(moment)
             view = session.view()
             for text, (per_position, per_phase) in CONDITIONS.items():
-                key = (text, view.stretch.pos if per_position else None, moment.phase if per_phase else None)
+                key = (text, view.event.pos if per_position else None, moment.phase if per_phase else None)
                 told = None if key in asked else expressions[text].value(view, before.get(text))
                 if told is not None:
                     asked.add(key)
@@ -200,7 +200,7 @@ def test_events_and_events_with_conditions(place: EventPattern, condition: str |
     for step in range(6):
         session.seek(Moment(step))
         for phase in Phase:
-            for s in session.program.stretches(phase):
+            for s in session.program.events(phase):
                 own = (s.name, s.phase, s.pos, s.layer, s.head)
                 asked = (place.name, place.phase, place.pos, place.layer, place.head)
                 if all(a is None or a == o for a, o in zip(asked, own, strict=True)):
@@ -257,7 +257,7 @@ def test_a_stop_says_where() -> None:
         f"attn_weights, position 1, head 0 if step > 1: step 2 (counted from 0), document {session.program.doc!r}, "
         "forward phase, attn_weights, position 1, layer 0, head 0"
     )
-    assert session.view().stretch.name == "attn_weights"
+    assert session.view().event.name == "attn_weights"
 
 
 def test_continuing_can_be_stopped() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from engine import Moment, NumericFault, Phase, Session
 from engine.autograd.kernels import ADD, EXP, LOG, MUL, POW, RELU
-from engine.explain.source_lines import SourceLine, lines_now, lines_of_stretch
+from engine.explain.source_lines import SourceLine, lines_now, lines_of_event
 from tests.support.float_bits import DOCS, tiny
 
 
@@ -17,12 +17,12 @@ def text(source: SourceLine, line: int | None = None) -> str:
 
 def test_every_tensor_is_named_on_its_line() -> None:
     session = Session(tiny(n_layer=2), DOCS)
-    for stretch in session.program.stretches(Phase.FORWARD):
-        source = lines_of_stretch(session.view(), stretch)
-        assert f'name("{stretch.name}", ' in text(source)
+    for event in session.program.events(Phase.FORWARD):
+        source = lines_of_event(session.view(), event)
+        assert f'name("{event.name}", ' in text(source)
         assert source.path.name == "gpt.py"
         assert source.label == f"engine/model/gpt.py:{source.line}"
-        session.seek(Moment(0, Phase.FORWARD, stretch.last))
+        session.seek(Moment(0, Phase.FORWARD, event.last))
         assert lines_now(session.view()) == source
 
 
@@ -45,11 +45,11 @@ def test_every_tensor_is_named_on_its_line() -> None:
 )
 def test_forward_lines_of_scalars(tensor: str, tick: int, expected: str) -> None:
     session = Session(tiny(), DOCS)
-    stretch = next(s for s in session.program.stretches(Phase.FORWARD) if s.name == tensor)
-    session.seek(Moment(0, Phase.FORWARD, stretch.first + tick))
+    event = next(s for s in session.program.events(Phase.FORWARD) if s.name == tensor)
+    session.seek(Moment(0, Phase.FORWARD, event.first + tick))
     source = lines_now(session.view())
     assert expected in text(source)
-    assert {text(source, line) for line in source.ran} >= {text(lines_of_stretch(session.view(), stretch))}
+    assert {text(source, line) for line in source.ran} >= {text(lines_of_event(session.view(), event))}
 
 
 def test_backward_lines_show_the_case_of_the_operation() -> None:

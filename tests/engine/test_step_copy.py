@@ -36,7 +36,7 @@ def test_scales_gradients_and_the_loss_again_are_those_of_the_run() -> None:
             assert (gradients == final).all()
         run.seek(end_of(run, Phase.BACKWARD))
         assert (run.workspace.grad == final).all()
-        events = [e for e in run.program.stretches(Phase.FORWARD) if e.name == "q"]
+        events = [e for e in run.program.events(Phase.FORWARD) if e.name == "q"]
         assert extents["q"].data == max(np.abs(run.workspace.data[e.rows]).max() for e in events)
         assert extents["q"].grad == max(np.abs(run.workspace.grad[e.rows]).max() for e in events)
         before = run.params

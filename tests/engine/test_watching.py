@@ -27,8 +27,8 @@ def scope() -> Scope:
 def named_rows() -> list[int]:
     """The first and last scalar of every tensor and matrix of the document."""
     program = run().program
-    stretches = [*program.stretches(Phase.FORWARD), *program.stretches(Phase.UPDATE)]
-    return [int(row) for s in stretches for row in (s.rows.flat[0], s.rows.flat[-1])]
+    events = [*program.events(Phase.FORWARD), *program.events(Phase.UPDATE)]
+    return [int(row) for s in events for row in (s.rows.flat[0], s.rows.flat[-1])]
 
 
 def test_a_named_scalar_is_written_as_the_watch_that_is_it() -> None:
@@ -46,7 +46,7 @@ def test_a_named_scalar_is_written_as_the_watch_that_is_it() -> None:
 def test_what_has_no_name_is_not_written() -> None:
     run().seek(Moment(0, Phase.UPDATE))
     view = run().view()
-    named = set(named_rows()) | {int(r) for s in run().program.stretches(Phase.FORWARD) for r in s.rows.flat}
+    named = set(named_rows()) | {int(r) for s in run().program.events(Phase.FORWARD) for r in s.rows.flat}
     between = [row for row in range(view.recording.n_params, run().program.loss_row) if row not in named]
     assert between
     assert {watch_text(view, row) for row in between[:: len(between) // 50]} == {None}
@@ -125,9 +125,9 @@ def test_a_breakpoint_that_cannot_be_is_refused(text: str) -> None:
 
 def test_an_event_is_the_only_one_at_its_place() -> None:
     for phase in Phase:
-        stretches = run().program.stretches(phase)
-        for stretch in stretches[::7]:
-            place = EventPattern.of(stretch)
+        events = run().program.events(phase)
+        for event in events[::7]:
+            place = EventPattern.of(event)
             assert EventPattern.parse(place.text) == place
-            assert [s for s in stretches if place.matches(s)] == [stretch]
-    assert all(EventPattern().matches(s) for s in run().program.stretches(Phase.UPDATE))
+            assert [s for s in events if place.matches(s)] == [event]
+    assert all(EventPattern().matches(s) for s in run().program.events(Phase.UPDATE))

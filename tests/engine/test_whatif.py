@@ -98,7 +98,7 @@ def test_a_scalar_that_is_set_keeps_its_slopes(text: str, place: Place, elements
 def test_an_exponential_that_is_set_keeps_its_slope(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is its own slope, so this is where what it was before matters."""
     session = Session(Config(**SHAPE), DOCS)
-    row = int(next(s for s in session.program.stretches(Phase.FORWARD) if s.name == "probs").parts["exp"][2])
+    row = int(next(s for s in session.program.events(Phase.FORWARD) if s.name == "probs").parts["exp"][2])
     tick = session.program.rows.tolist().index(row)
     calls: list[int] = []
 
@@ -286,8 +286,8 @@ def test_a_document_may_lack_what_is_to_be_set(change: Change, said: str) -> Non
 def test_the_terms_of_a_gradient_are_those_that_flow() -> None:
     """What a debugger shows as the making of a gradient adds up to it, where scalars are set and cut too."""
     session = Session(Config(**SHAPE), DOCS)
-    stretch = next(s for s in session.program.stretches(Phase.FORWARD) if s.name == "attn_weights" and s.pos == 2)
-    exp = int(stretch.parts["exp"][1])
+    event = next(s for s in session.program.events(Phase.FORWARD) if s.name == "attn_weights" and s.pos == 2)
+    exp = int(event.parts["exp"][1])
     tick = session.program.tick_of(exp)
     assert tick is not None
     branch = session.branch([Ablation(0, 1, "head", 0), SetScalar(0, "scalar", None, (), (tick,), 3.0)])

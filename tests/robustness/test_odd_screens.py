@@ -63,7 +63,7 @@ async def test_the_debugger_shows_it(size: tuple[int, int], kept_back: list[str]
         for i, (step, phase) in enumerate(zip(steps(), [*PHASES, PHASES[0]], strict=True)):
             screen = screen_of(pilot)
             screen.session.seek(Moment(step))
-            screen.navigator.go(Moment(step, phase, screen.session.program.stretches(phase)[1].last))
+            screen.navigator.go(Moment(step, phase, screen.session.program.events(phase)[1].last))
             await pilot.pause()
             for name in (None, *registry.ids()[i::4]):
                 screen.grid.zoomed = name
@@ -201,7 +201,7 @@ async def test_all_panes_at_the_smallest_size(what: str) -> None:
         screen = screen_of(pilot)
         for step, phase in enumerate(PHASES):
             run.seek(Moment(step))
-            screen.navigator.go(Moment(step, phase, run.program.stretches(phase)[-1].last))
+            screen.navigator.go(Moment(step, phase, run.program.events(phase)[-1].last))
             for name in (None, *registry.ids()[step :: len(PHASES)]):
                 screen.grid.zoomed = name
                 screen.show()

@@ -121,11 +121,11 @@ def frames(run: Session, step: int) -> Iterator[Frame]:
     run.seek(Moment(step))
     moments: list[Moment] = []
     for phase in PHASES:
-        stretches = run.program.stretches(phase)
-        moments += [Moment(step, phase, stretches[i].last) for i in (0, len(stretches) // 2)]
+        events = run.program.events(phase)
+        moments += [Moment(step, phase, events[i].last) for i in (0, len(events) // 2)]
     for moment in moments:
         run.seek(moment)
-        rows = run.view().stretch.rows
+        rows = run.view().event.rows
         yield Frame(run.view(), Focus(moment, int(rows.flat[0])))
 
 

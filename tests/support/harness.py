@@ -83,7 +83,7 @@ def screen(pilot: Pilot[None]) -> DebuggerScreen:
 
 def name(pilot: Pilot[None]) -> str:
     """The event that is shown."""
-    return screen(pilot).session.view().stretch.name
+    return screen(pilot).session.view().event.name
 
 
 def text(pilot: Pilot[Any]) -> str:

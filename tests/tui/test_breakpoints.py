@@ -76,7 +76,7 @@ async def test_c_runs_to_it_and_hits_are_counted() -> None:
         await until(pilot, lambda: not screen(pilot).busy)
         await pilot.pause()
         frame = screen(pilot).frame
-        assert (name(pilot), frame.stretch.pos, frame.moment.step) == ("q", 1, 0)
+        assert (name(pilot), frame.stage_event.pos, frame.moment.step) == ("q", 1, 0)
         await pilot.press("c")
         await until(pilot, lambda: not screen(pilot).busy)
         await pilot.pause()

@@ -108,7 +108,7 @@ def test_nothing_is_played_where_nothing_is_to_be_animated() -> None:
 def test_a_tensor_that_fills_up_shows_its_first_rows_and_nothing_made_later(name: str) -> None:
     run = session()
     run.seek(Moment(0, Phase.FORWARD))
-    event = next((e for e in run.program.stretches(Phase.FORWARD) if e.name == name and e.pos == 1), None)
+    event = next((e for e in run.program.events(Phase.FORWARD) if e.name == name and e.pos == 1), None)
     if event is None:
         pytest.skip("this model has no such tensor")
     whole = at(Moment(0, Phase.FORWARD, event.last))
@@ -152,7 +152,7 @@ async def test_without_a_terminal_nothing_is_played() -> None:
 def test_the_row_at_work_goes_down_with_what_fills_up() -> None:
     run = session()
     run.seek(Moment(0, Phase.FORWARD))
-    event = next(e for e in run.program.stretches(Phase.FORWARD) if e.name == "q" and e.pos == 1)
+    event = next(e for e in run.program.events(Phase.FORWARD) if e.name == "q" and e.pos == 1)
     whole = at(Moment(0, Phase.FORWARD, event.last))
     for shown in range(1, event.rows.size):
         part = Frame(whole.view, whole.where, replace(whole.around, filled=shown / event.rows.size))
@@ -163,7 +163,7 @@ def test_the_row_at_work_goes_down_with_what_fills_up() -> None:
 def test_the_backward_phase_frames_gradients_and_no_values() -> None:
     run = session()
     run.seek(Moment(0, Phase.BACKWARD))
-    event = next(e for e in run.program.stretches(Phase.BACKWARD) if e.name == "attn_norm" and e.pos == 1)
+    event = next(e for e in run.program.events(Phase.BACKWARD) if e.name == "attn_norm" and e.pos == 1)
     there = at(Moment(0, Phase.BACKWARD, event.last))
     frame = Frame(there.view, there.where, replace(there.around, framed=True))
     assert frame.grad(event.rows).fresh.all()
@@ -240,7 +240,7 @@ def test_a_cell_that_is_framed_keeps_its_colour(size: int, text: str) -> None:
 def test_numbers_that_were_just_made_stand_between_bright_edges(name: str, size: tuple[int, int]) -> None:
     run = session()
     run.seek(Moment(0, Phase.FORWARD))
-    event = next(e for e in run.program.stretches(Phase.FORWARD) if e.name == name and e.pos == 1)
+    event = next(e for e in run.program.events(Phase.FORWARD) if e.name == name and e.pos == 1)
     whole = at(Moment(0, Phase.FORWARD, event.last))
     framed = draw(Frame(whole.view, whole.where, replace(whole.around, framed=True)), *size).text()
     edged = [line for line in framed.splitlines() if "▐" in line and "▌" in line.partition("▐")[2]]

@@ -84,7 +84,7 @@ async def test_a_browser_has_all_colours(monkeypatch: pytest.MonkeyPatch, tmp_pa
 @pytest.mark.parametrize("height", [16, 26])
 def test_without_colours_every_cell_of_a_weight_has_its_sign(height: int) -> None:
     run = Session(CONFIG, DOCS)
-    event = next(e for e in run.program.stretches(Phase.FORWARD) if e.kind == "linear" and len(e.rows) > 2 * height)
+    event = next(e for e in run.program.events(Phase.FORWARD) if e.kind == "linear" and len(e.rows) > 2 * height)
     run.seek(Moment(0, Phase.FORWARD, event.last))
     frame = Frame(run.view(), Focus(run.moment))
     theme.few_colours(True)

@@ -160,7 +160,7 @@ def test_a_watch_is_chosen_and_the_choice_stays_within_the_list() -> None:
 
 def test_a_breakpoint_is_set_and_removed_with_its_hits() -> None:
     debugger = Debugger()
-    stops, event = debugger.stops, debugger.frame().stretch
+    stops, event = debugger.stops, debugger.frame().stage_event
     stops.toggle(event)
     (made,) = debugger.state.annotations.breakpoints
     assert stops.next_moment(made) == debugger.session.moment
@@ -274,7 +274,7 @@ def test_a_jump_goes_on_when_the_run_has_come_to_its_step() -> None:
     debugger.session.seek(Moment(3))
     debugger.go_to.arrived()
     moment = debugger.session.moment
-    assert (moment.step, moment.phase, debugger.session.view().stretch.name) == (3, Phase.BACKWARD, "q")
+    assert (moment.step, moment.phase, debugger.session.view().event.name) == (3, Phase.BACKWARD, "q")
     assert debugger.state.where.cell == 3
 
 
@@ -295,8 +295,8 @@ def test_a_search_for_nothing_goes_on_with_the_last_one() -> None:
         match = debugger.go_to.search(debugger.session.program, debugger.session.moment, words)
         assert match is not None
         debugger.go_to.to_match(match)
-        assert debugger.session.view().stretch.name == "probs"
-    assert debugger.session.view().stretch.pos == 1
+        assert debugger.session.view().event.name == "probs"
+    assert debugger.session.view().event.pos == 1
     assert debugger.go_to.search_hint == "enter: again probs"
 
 
@@ -385,7 +385,7 @@ def test_moves_wait_for_a_far_one_until_it_is_halted(monkeypatch: pytest.MonkeyP
     debugger.work()
     assert (debugger.session.step, navigator.waiting) == (1, ["next_event"])
     debugger.work()
-    assert (debugger.session.step, debugger.session.view().stretch.name) == (2, "embed_norm")
+    assert (debugger.session.step, debugger.session.view().event.name) == (2, "embed_norm")
     for _ in range(2 * MOST_WAITING):
         navigator.move("next_step")
     assert len(navigator.waiting) == MOST_WAITING
@@ -452,6 +452,6 @@ def test_a_value_is_followed_to_where_it_was_made_and_back() -> None:
     assert tensor is not None
     debugger.state.choose(int(tensor[0]))
     debugger.navigator.follow(debugger.frame())
-    assert debugger.session.view().stretch.name == "q"
+    assert debugger.session.view().event.name == "q"
     debugger.navigator.come_back()
     assert (debugger.session.moment, debugger.state.where.row) == (here, int(tensor[0]))

@@ -54,7 +54,7 @@ def frame_at(which: str, moment: Moment, row: int | None = None, digits: bool = 
 def event_of(which: str, phase: Phase, name: str, pos: int | None = None, head: int | None = None) -> Event:
     run, _ = run_of(which)
     run.seek(Moment(0, phase))
-    events = [e for e in run.program.stretches(phase) if e.name == name and head in (None, e.head)]
+    events = [e for e in run.program.events(phase) if e.name == name and head in (None, e.head)]
     return next(e for e in events if pos in (None, e.pos))
 
 
@@ -90,7 +90,7 @@ def events_of(which: str) -> Iterator[tuple[Phase, Event]]:
     for phase in PHASES:
         run.seek(Moment(0, phase))
         by_name: dict[str, list[Event]] = {}
-        for event in run.program.stretches(phase):
+        for event in run.program.events(phase):
             by_name.setdefault(event.name, []).append(event)
         yield from ((phase, events[len(events) // 2]) for events in by_name.values())
 
@@ -184,7 +184,7 @@ def test_was_and_this_make_now_at_every_linear_layer() -> None:
     run, _ = run_of("usual")
     run.seek(Moment(0, Phase.BACKWARD))
     checked = 0
-    for event in run.program.stretches(Phase.BACKWARD):
+    for event in run.program.events(Phase.BACKWARD):
         frame = frame_at("usual", Moment(0, Phase.BACKWARD, event.last))
         if frame.operation.kind != "linear" or event.pos is None or event.is_parameter:
             continue

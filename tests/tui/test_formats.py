@@ -71,7 +71,7 @@ def test_it_is_marked_where_colours_are_few(size: int) -> None:
 def stage(phase: Phase, name: str) -> Stage:
     """The stage at the end of the first event of a tensor."""
     session().seek(Moment(0, phase))
-    event = next(event for event in session().program.stretches(phase) if event.name == name)
+    event = next(event for event in session().program.events(phase) if event.name == name)
     pane = Stage("stage")
     pane.frame = at(Moment(0, phase, event.last))
     return pane

@@ -50,9 +50,9 @@ def frame_at(moment: Moment, row: int | None = None, cell: int | None = None) ->
 def moments(phase: Phase) -> Iterator[Moment]:
     """The end of every event of one position and of those of none, and two moments within."""
     run().seek(Moment(STEP))
-    for stretch in run().program.stretches(phase):
-        if stretch.pos in (None, POS):
-            for tick in sorted({stretch.first + 1, (stretch.first + stretch.last) // 2, stretch.last}):
+    for event in run().program.events(phase):
+        if event.pos in (None, POS):
+            for tick in sorted({event.first + 1, (event.first + event.last) // 2, event.last}):
                 yield Moment(STEP, phase, tick)
 
 
@@ -91,7 +91,7 @@ def check_lines(frame: Frame, lines: list[str]) -> set[str]:
                 kinds.add(kind)
                 break
         else:
-            raise AssertionError(f"a formula of no known form on the stage of {frame.stretch.name}: {line!r}")
+            raise AssertionError(f"a formula of no known form on the stage of {frame.stage_event.name}: {line!r}")
     return kinds
 
 
@@ -333,14 +333,14 @@ def test_the_stage(phase: Phase, forms: set[str]) -> None:
     for moment in moments(phase):
         for cell, (width, height) in ((None, (110, 40)), (1, (54, 26)), (0, (78, 16))):
             frame = frame_at(moment, cell=cell)
-            if cell is None or cell < frame.stretch.rows.size:
+            if cell is None or cell < frame.stage_event.rows.size:
                 kinds |= check_stage(frame, width, height)
     assert forms <= kinds
 
 
 @pytest.mark.parametrize("line", ["q[0] is +0.1 = +0.2", "w = x + y", "total +1.0 → +2.0", "  Σ q·k +0.2 / √2 = +0.9"])
 def test_a_line_of_another_form_or_with_a_wrong_number_is_refused(line: str) -> None:
-    event = next(s for s in run().program.stretches(Phase.FORWARD) if s.kind == "scores")
+    event = next(s for s in run().program.events(Phase.FORWARD) if s.kind == "scores")
     with pytest.raises((AssertionError, ValueError)):
         check_lines(frame_at(Moment(STEP, Phase.FORWARD, event.last)), [line])
 
@@ -449,9 +449,9 @@ def test_the_inspector_on_every_kind_of_scalar(phase: Phase) -> None:
     """At the end of each phase; that of the update knows parameters as they were when they were used."""
     run().seek(Moment(STEP, phase, 10**9))
     program, recording = run().program, run().recording
-    stretches = [s for s in program.stretches(Phase.FORWARD) if s.pos in (None, POS)]
-    rows = [int(row) for s in stretches for row in program.rows[s.first : s.last][:: max(1, (s.last - s.first) // 9)]]
-    rows += [int(row) for s in stretches for row in (*s.rows[:2], *(part.flat[0] for part in s.parts.values()))]
+    events = [s for s in program.events(Phase.FORWARD) if s.pos in (None, POS)]
+    rows = [int(row) for s in events for row in program.rows[s.first : s.last][:: max(1, (s.last - s.first) // 9)]]
+    rows += [int(row) for s in events for row in (*s.rows[:2], *(part.flat[0] for part in s.parts.values()))]
     rows += [int(matrix[-1, 0]) for matrix in recording.matrices.values()]
     for row in rows:
         check_inspector(frame_at(Moment(STEP, phase, 10**9), row=row))
@@ -484,15 +484,15 @@ def test_adams_pane() -> None:
 
 
 def test_the_gradients_of_logits_are_what_the_prediction_says() -> None:
-    stretch = next(s for s in run().program.stretches(Phase.BACKWARD) if (s.name, s.pos) == ("logits", POS))
-    frame = frame_at(Moment(STEP, Phase.BACKWARD, stretch.last))
+    event = next(s for s in run().program.events(Phase.BACKWARD) if (s.name, s.pos) == ("logits", POS))
+    frame = frame_at(Moment(STEP, Phase.BACKWARD, event.last))
     text, n = Prediction("p").draw(frame, 100, 30).text(), frame.program.n
     assert f"p − 1 at the target, p elsewhere, divided by the number of positions ({n})" in text
     probs = frame.tensor("probs", POS)
     assert probs is not None
     target = np.arange(len(probs)) == frame.program.targets[POS]
     expected = (frame.view.data(probs).values - target) / n
-    assert np.allclose(frame.view.grad(stretch.rows).values, expected, rtol=1e-9, atol=1e-12)
+    assert np.allclose(frame.view.grad(event.rows).values, expected, rtol=1e-9, atol=1e-12)
     loss = re.search(rf"loss −log p\(.*\) = ({SIGNED})", text)
     assert loss
     true(f"−log({float(frame.view.data(probs).values[target][0])!r})", loss[1], text)
@@ -505,9 +505,9 @@ def test_the_prediction_does_not_say_so_where_a_probability_is_set() -> None:
     target = tokens.name(run().program.targets[POS])
     change = parse(f'probs["{target}"]@pos={POS},step={STEP} = 0.9', Scope(run().config, tokens))
     branch = run().branch([change])
-    stretch = next(s for s in run().program.stretches(Phase.BACKWARD) if (s.name, s.pos) == ("logits", POS))
+    event = next(s for s in run().program.events(Phase.BACKWARD) if (s.name, s.pos) == ("logits", POS))
     for session, said in ((run(), True), (branch, False)):
-        session.seek(Moment(STEP, Phase.BACKWARD, stretch.last))
+        session.seek(Moment(STEP, Phase.BACKWARD, event.last))
         frame = Frame(session.view(), Focus(session.moment))
         assert (words in Prediction("p").draw(frame, 100, 30).text()) == said
 
@@ -560,10 +560,10 @@ def test_what_pushed_a_parameter_adds_up() -> None:
 def test_the_answers_of_the_command_line() -> None:
     run().seek(Moment(STEP, Phase.UPDATE, 10**9))
     view = run().view()
-    for stretch in run().program.stretches(Phase.FORWARD):
-        if stretch.pos != POS:
+    for event in run().program.events(Phase.FORWARD):
+        if event.pos != POS:
             continue
-        name = watch_text(view, int(stretch.rows[0]))
+        name = watch_text(view, int(event.rows[0]))
         assert name is not None
         text = why_report.of_scalar(view, name, 3).text
         for chain in text.split("chain ")[1:]:

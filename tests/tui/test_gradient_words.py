@@ -79,9 +79,9 @@ def test_stage_and_why_say_the_same_of_what_the_loss_does_not_depend_on() -> Non
 
 
 def test_a_tensor_is_whole_where_nothing_more_can_come() -> None:
-    stretch = next(s for s in session().program.stretches(Phase.BACKWARD) if s.name == "probs" and s.pos == 1)
-    frame = at(Moment(session().step, Phase.BACKWARD, stretch.last))
-    reading = frame.view.grad(stretch.rows)
+    event = next(s for s in session().program.events(Phase.BACKWARD) if s.name == "probs" and s.pos == 1)
+    frame = at(Moment(session().step, Phase.BACKWARD, event.last))
+    reading = frame.view.grad(event.rows)
     assert reading.known.all()
     assert np.count_nonzero(reading.values) == 1  # the target alone
-    assert frame.view.complete(stretch.rows).all()
+    assert frame.view.complete(event.rows).all()

@@ -152,7 +152,7 @@ async def test_no_title_is_cut(size: tuple[int, int]) -> None:
         here = screen(pilot)
         for phase in PHASES:
             seen = set()
-            for event in run.program.stretches(phase):
+            for event in run.program.events(phase):
                 if (event.name.rpartition(".")[2], event.kind) in seen:
                     continue
                 seen.add((event.name.rpartition(".")[2], event.kind))

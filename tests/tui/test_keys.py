@@ -81,12 +81,12 @@ async def test_a_key_leads_to_its_moment(keys: str, moment: Moment) -> None:
 async def test_t_stays_at_the_same_tensor_and_walks_positions_in_the_order_of_time() -> None:
     async with debugger() as pilot:
         await pilot.press("n", "n", "n", "t")
-        stretch = screen(pilot).session.view().stretch
-        assert (stretch.name, stretch.pos) == ("q", 1)
+        event = screen(pilot).session.view().event
+        assert (event.name, event.pos) == ("q", 1)
         await pilot.press("T")
-        assert screen(pilot).session.view().stretch.pos == 0
+        assert screen(pilot).session.view().event.pos == 0
         await pilot.press("t", "f", "t")  # in the backward phase the later position comes first
-        assert (name(pilot), screen(pilot).session.view().stretch.pos) == ("q", 0)
+        assert (name(pilot), screen(pilot).session.view().event.pos) == ("q", 0)
 
 
 async def test_the_first_moment_is_not_left_backwards() -> None:
@@ -114,13 +114,13 @@ async def test_the_cell_cursor_moves_and_the_inspector_follows() -> None:
 
 async def test_clicks_lead_where_they_point() -> None:
     async with debugger() as pilot:
-        stretches = screen(pilot).session.program.stretches(Phase.FORWARD)
-        second = next(s for s in stretches if s.pos == 1)
+        events = screen(pilot).session.program.events(Phase.FORWARD)
+        second = next(s for s in events if s.pos == 1)
         await click_on(pilot, "tokens", Moment(0, Phase.FORWARD, second.last))
-        assert screen(pilot).session.view().stretch.pos == 1
+        assert screen(pilot).session.view().event.pos == 1
         await click_on(pilot, "map", screen(pilot).frame.ends["embed_norm", 1, None, None])
         assert name(pilot) == "embed_norm"
-        backward = screen(pilot).session.program.stretches(Phase.BACKWARD)
+        backward = screen(pilot).session.program.events(Phase.BACKWARD)
         await click_on(pilot, "timeline", Moment(0, Phase.BACKWARD, backward[0].last))
         assert screen(pilot).session.moment.phase is Phase.BACKWARD
         stage = screen(pilot).query_one("#stage", Pane)
@@ -143,7 +143,7 @@ async def test_enter_follows_a_value_to_where_it_was_made_and_backspace_returns(
     async with debugger() as pilot:
         await pilot.press("n", "n", "n")
         here = screen(pilot).session.moment
-        q = screen(pilot).frame.stretch
+        q = screen(pilot).frame.stage_event
         normed = int(q.operands["x"][2])
         await click_on(pilot, "stage", normed)
         assert screen(pilot).frame.selected == normed
@@ -193,7 +193,7 @@ async def test_the_palette_knows_every_binding() -> None:
         await pilot.app.workers.wait_for_complete()
         await pilot.press("enter")
         await pilot.pause()
-        assert screen(pilot).session.view().stretch.pos == 1
+        assert screen(pilot).session.view().event.pos == 1
 
 
 async def test_in_a_browser_no_key_stops_the_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

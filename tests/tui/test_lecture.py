@@ -26,8 +26,8 @@ SIZES = [(80, 24), (120, 36), (200, 60)]
 
 def moment_of(pilot: Pilot[None]) -> tuple[int, str, str, int | None]:
     """Step, phase, event and head at which the run stands."""
-    stretch = lectern(pilot).session.view().stretch
-    return lectern(pilot).session.step, str(stretch.phase), stretch.name, stretch.head
+    event = lectern(pilot).session.view().event
+    return lectern(pilot).session.step, str(event.phase), event.name, event.head
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -36,7 +36,7 @@ async def test_a_page_stands_beside_its_moment_with_the_numbers_of_the_run(
 ) -> None:
     async with giving(lecture_of(tmp_path), size) as pilot:
         shown = lectern(pilot)
-        first = float(shown.session.view().data(shown.session.view().stretch.rows).values[0])
+        first = float(shown.session.view().data(shown.session.view().event.rows).values[0])
         assert moment_of(pilot)[2] == "q"
         screen = text(pilot)
         assert "The first page" in screen
@@ -292,7 +292,7 @@ async def test_a_head_can_be_chosen_with_the_mouse(tmp_path: Path) -> None:
 
 
 def _head(pilot: Pilot[None], moment: Moment) -> int | None:
-    return lectern(pilot).session.program.stretch_at(moment).head
+    return lectern(pilot).session.program.event_at(moment).head
 
 
 async def test_a_page_says_that_steps_are_done_when_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,7 +66,7 @@ async def test_a_line_leads_somewhere(line: str, step: int, phase: Phase, event:
         assert (here.step, here.phase) == (step, phase)
         if event is not None:
             assert name(pilot) == event
-            assert screen(pilot).session.view().stretch.pos == pos
+            assert screen(pilot).session.view().event.pos == pos
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,8 @@ async def test_a_cell_is_chosen(start: str, line: str, phase: Phase, event: str,
         assert (frame.phase, frame.event.name, frame.event.pos) == (phase, event, pos)
         assert watch_text(frame.view, frame.selected) == name
         if event in name:
-            assert frame.selected in frame.stretch.rows  # the cursor goes on from there
-            assert frame.stretch.rows.flat[frame.cell] == frame.selected
+            assert frame.selected in frame.stage_event.rows  # the cursor goes on from there
+            assert frame.stage_event.rows.flat[frame.cell] == frame.selected
         stays = phase is Phase.FORWARD and not name.startswith(event)  # no event there makes a matrix
         assert ("No event of the forward phase makes a matrix" in notes(pilot)) == stays
 

@@ -55,7 +55,7 @@ def place(phase: Phase, name: str, pos: int | None = None, head: int | None = No
     """The end of an event of step 1."""
     run = session()
     run.seek(Moment(1))
-    found = next(s for s in run.program.stretches(phase) if (s.name, s.pos, s.head) == (name, pos, head))
+    found = next(s for s in run.program.events(phase) if (s.name, s.pos, s.head) == (name, pos, head))
     return Moment(1, phase, found.last)
 
 
@@ -71,7 +71,7 @@ def scattered(count: int) -> list[Moment]:
     for i in range(count):
         run.seek(Moment(i % 2))
         for phase in PHASES:
-            end = chance.choice(run.program.stretches(phase)).last
+            end = chance.choice(run.program.events(phase)).last
             found.append(Moment(i % 2, phase, chance.randint(1, end) if i % 3 == 2 else end))
     return found
 
@@ -125,7 +125,7 @@ def test_what_can_be_chosen_where() -> None:
         return {spot.target for spot in pane.draw(frame, 60, 30).spots()}
 
     def positions(found: set[Hashable], frame: Frame) -> set[int | None]:
-        return {frame.program.stretch_at(m).pos for m in found if isinstance(m, Moment)}
+        return {frame.program.event_at(m).pos for m in found if isinstance(m, Moment)}
 
     assert set(range(n)) <= positions(targets(Tokens("x"), forward), forward)
     assert set(range(n)) <= positions(targets(Program("x"), forward), forward)
@@ -142,7 +142,7 @@ def test_what_can_be_chosen_where() -> None:
     assert {Choice(matrix=name) for name in matrices} <= targets(Gradients("x"), backward)
     update = frame_at(place(Phase.UPDATE, "layer0.attn_wq"))
     for pane in (Program("x"), Gradients("x")):
-        led = {update.program.stretch_at(m).name for m in targets(pane, update) if isinstance(m, Moment)}
+        led = {update.program.event_at(m).name for m in targets(pane, update) if isinstance(m, Moment)}
         assert led | {update.matrix} == matrices
 
 

@@ -41,7 +41,7 @@ def at(
     run = run_of(which)
     run.seek(Moment())
     found = next(
-        s for s in run.program.stretches(phase)
+        s for s in run.program.events(phase)
         if s.name == tensor and s.pos == pos and layer in (None, s.layer) and head in (None, s.head)
     )  # fmt: skip
     run.seek(Moment(0, phase, found.last))
@@ -196,7 +196,7 @@ def test_a_folded_layer_leads_to_its_end() -> None:
     y = line_of(picture, "layer 2")
     (target,) = {target for _, _, target in picture.lines[y].spots}
     assert isinstance(target, Moment)
-    assert frame.program.stretch_at(target).place == ("mlp_residual", 2, 2, None)
+    assert frame.program.event_at(target).place == ("mlp_residual", 2, 2, None)
 
 
 @pytest.mark.parametrize("which", CONFIGS)
@@ -205,13 +205,13 @@ def test_a_folded_layer_leads_to_its_end() -> None:
 def test_at_every_size_it_fits_and_the_present_is_in_sight(which: str, phase: Phase, size: tuple[int, int]) -> None:
     run = run_of(which)
     run.seek(Moment())
-    stretches = run.program.stretches(phase)
-    for stretch in stretches[:: max(1, len(stretches) // 12)]:
-        run.seek(Moment(0, phase, stretch.last))
+    events = run.program.events(phase)
+    for event in events[:: max(1, len(events) // 12)]:
+        run.seek(Moment(0, phase, event.last))
         frame = Frame(run.view(), Focus(run.moment))
         picture = draw(frame, size)
-        assert picture.width <= size[0], (stretch.place, picture.text())
-        if not stretch.is_parameter or phase is Phase.UPDATE:
+        assert picture.width <= size[0], (event.place, picture.text())
+        if not event.is_parameter or phase is Phase.UPDATE:
             assert picture.focus is not None
         assert "nan" not in picture.text()
         PathLine("p").draw(frame, size[0], 1)
@@ -230,10 +230,10 @@ def test_every_tensor_of_the_position_leads_to_where_it_is_complete(phase: Phase
 def test_nothing_is_shown_before_it_is_computed() -> None:
     run = run_of("plain")
     run.seek(Moment())
-    ends = [s for s in run.program.stretches(Phase.FORWARD) if s.pos == 1]
-    for stretch in ends:
+    ends = [s for s in run.program.events(Phase.FORWARD) if s.pos == 1]
+    for event in ends:
         run.seek(Moment())
-        run.view().workspace.data[stretch.rows] = 7.25e77
+        run.view().workspace.data[event.rows] = 7.25e77
         run.seek(Moment(0, Phase.FORWARD, ends[0].first + 1))
         for size in (COLUMN, ZOOMED):
             assert "e+7" not in draw(Frame(run.view(), Focus(run.moment)), size).text()
@@ -336,9 +336,9 @@ async def test_heads_are_siblings_and_so_are_the_matrices_of_the_update() -> Non
     async with debugger((120, 36)) as pilot:
         here = screen(pilot)
         await go(pilot, "1", *["n"] * 6)
-        assert (name(pilot), here.frame.stretch.head) == ("attn_logits", 0)
+        assert (name(pilot), here.frame.stage_event.head) == ("attn_logits", 0)
         await go(pilot, "right")
-        assert (name(pilot), here.frame.stretch.head) == ("attn_logits", 1)
+        assert (name(pilot), here.frame.stage_event.head) == ("attn_logits", 1)
         await go(pilot, "f", "f", "down")
         matrices = list(here.session.recording.matrices)
         at = matrices.index(name(pilot))

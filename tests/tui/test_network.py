@@ -48,7 +48,7 @@ def test_who_reads_whom_in_every_layer(layers: int, heads: int) -> None:
     assert reads(found, "loss", None) == ["loss_t"]
     assert len(found.nodes) == 6 + 14 * layers
     assert sum(len(n.events) for n in found.nodes) == len(
-        [s for s in run_of(layers, heads).program.stretches(Phase.FORWARD) if s.pos in (2, None)]
+        [s for s in run_of(layers, heads).program.events(Phase.FORWARD) if s.pos in (2, None)]
     )
 
 

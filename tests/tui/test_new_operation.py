@@ -46,11 +46,11 @@ def run(change: Change) -> Session:
 
 
 def test_it_trains_and_its_gradients_agree_with_finite_differences(run: Session) -> None:
-    assert {s.kind for s in run.program.stretches(Phase.FORWARD)} - set(DRAWINGS) - KINDS == {"gelu"}
+    assert {s.kind for s in run.program.events(Phase.FORWARD)} - set(DRAWINGS) - KINDS == {"gelu"}
     run.run(until=SMALL.num_steps)
     assert np.mean(run.losses[-10:]) < np.mean(run.losses[:10])
     checker = GradientChecker(run.replay_copy(), 1)
-    gelu = next(s for s in checker.program.stretches(Phase.FORWARD) if s.kind == "gelu")
+    gelu = next(s for s in checker.program.events(Phase.FORWARD) if s.kind == "gelu")
     rows = [*range(run.recording.n_params), *range(int(gelu.rows[0]) - 6, int(gelu.rows[-1]) + 1)]
     moved = 0
     for row in rows:
@@ -68,7 +68,7 @@ async def test_the_debugger_steps_through_all_events_with_a_drawing_and_a_text_a
 ) -> None:
     async with debugger(size, run) as pilot:
         here = screen(pilot)
-        events = [s for phase in (Phase.FORWARD, Phase.BACKWARD) for s in run.program.stretches(phase)]
+        events = [s for phase in (Phase.FORWARD, Phase.BACKWARD) for s in run.program.events(phase)]
         seen = set()
         for event in events:
             await until(pilot, lambda: not here.busy)
@@ -77,7 +77,7 @@ async def test_the_debugger_steps_through_all_events_with_a_drawing_and_a_text_a
             assert shown.title == title_of(frame)
             assert any(line.segments for line in shown.picture.lines)
             assert sentences(frame)[0][:60] in text(pilot)
-            seen.add((frame.stretch.kind, frame.phase))
+            seen.add((frame.stage_event.kind, frame.phase))
             await pilot.press("n")
         assert {phase for kind, phase in seen if kind == "gelu"} == {Phase.FORWARD, Phase.BACKWARD}
 
@@ -86,7 +86,7 @@ async def test_inside_the_operation_each_scalar_is_shown_in_both_phases(run: Ses
     async with debugger((120, 36), run) as pilot:
         here = screen(pilot)
         for phase in (Phase.FORWARD, Phase.BACKWARD):
-            gelu = next(s for s in run.program.stretches(phase) if s.kind == "gelu")
+            gelu = next(s for s in run.program.events(phase) if s.kind == "gelu")
             here.navigator.go(Moment(0, phase, gelu.first))
             for tick in range(gelu.first + 1, gelu.first + 12):
                 await go(pilot, "s")
@@ -99,7 +99,7 @@ async def test_inside_the_operation_each_scalar_is_shown_in_both_phases(run: Ses
 def test_every_number_of_the_operation_stands_on_its_drawing_and_panes_draw_it(run: Session) -> None:
     for phase in (Phase.FORWARD, Phase.BACKWARD):
         name = "mlp_gelu" if phase is Phase.FORWARD else "mlp_fc1"  # whose gradient comes through it
-        event = next(s for s in run.program.stretches(phase) if s.name == name)
+        event = next(s for s in run.program.events(phase) if s.name == name)
         run.seek(Moment(0, phase, event.last))
         frame = Frame(run.view(), Focus(run.moment))
         gelu = frame.operation
@@ -116,7 +116,7 @@ def test_every_number_of_the_operation_stands_on_its_drawing_and_panes_draw_it(r
 
 
 def test_scalars_on_the_way_have_names_that_say_what_they_are(run: Session) -> None:
-    gelu = next(s for s in run.program.stretches(Phase.FORWARD) if s.kind == "gelu")
+    gelu = next(s for s in run.program.events(Phase.FORWARD) if s.kind == "gelu")
     run.seek(Moment(0, Phase.FORWARD, gelu.last))
     explain = TapeExplainer(run.view())
     for i, before in ((0, int(gelu.operands["x"][-1])), (3, int(gelu.rows[2]))):
@@ -139,7 +139,7 @@ def test_what_is_made_for_several_elements_is_called_by_the_tensor(change: Chang
     shared = "shared = (sum(x) * 3.0 + 2.0).exp()\n    return [xi * shared for xi in x]"
     change((RELU, RELU.replace("return [xi.relu() for xi in x]", shared)))
     run = Session(SMALL, DOCS)
-    event = next(s for s in run.program.stretches(Phase.FORWARD) if s.kind == "relu")
+    event = next(s for s in run.program.events(Phase.FORWARD) if s.kind == "relu")
     run.seek(Moment(0, Phase.FORWARD, event.last))
     explain, n = TapeExplainer(run.view()), len(event.rows)
     for i in (0, 3):
@@ -156,7 +156,7 @@ def test_what_is_made_for_several_elements_is_called_by_the_tensor(change: Chang
 
 async def test_a_watch_a_breakpoint_and_a_condition_know_the_new_tensor(run: Session) -> None:
     scope = run.scope
-    gelu = next(s for s in run.program.stretches(Phase.FORWARD) if s.kind == "gelu")
+    gelu = next(s for s in run.program.events(Phase.FORWARD) if s.kind == "gelu")
     run.seek(Moment(0, Phase.FORWARD, gelu.last))
     assert Watch("mlp_gelu[0, 3]@pos=0", scope).row(run.view()) == gelu.rows[3]
     assert watch_text(run.view(), int(gelu.rows[3])) == "mlp_gelu[0, 3]@pos=0"
@@ -178,7 +178,7 @@ async def test_a_watch_a_breakpoint_and_a_condition_know_the_new_tensor(run: Ses
 async def test_no_key_ends_the_debugger_on_the_new_tensor(run: Session, key: str) -> None:
     async with debugger((120, 36), run) as pilot:
         for phase in (Phase.FORWARD, Phase.BACKWARD):
-            gelu = next(s for s in run.program.stretches(phase) if s.kind == "gelu")
+            gelu = next(s for s in run.program.events(phase) if s.kind == "gelu")
             screen(pilot).navigator.go(Moment(0, phase, gelu.last))
             await go(pilot, key)
             assert pilot.app.is_running
@@ -194,13 +194,13 @@ def test_any_operation_can_be_drawn_and_told_of_without_a_drawing_and_a_text_of_
     monkeypatch.setattr(told, "texts", lambda: generic)
     for phase in generic:
         session().seek(Moment(0, phase))
-        for stretch in session().program.stretches(phase):
-            for tick in () if stretch.is_parameter else (stretch.first + 1, stretch.last):
+        for event in session().program.events(phase):
+            for tick in () if event.is_parameter else (event.first + 1, event.last):
                 frame = at(Moment(0, phase, tick))
-                if frame.stretch.is_parameter:
+                if frame.stage_event.is_parameter:
                     continue
                 picture = draw(frame, *size)
-                assert not [line.segments for line in picture.lines if line.width > size[0]], stretch.name
+                assert not [line.segments for line in picture.lines if line.width > size[0]], event.name
                 assert set(frame.operation.rows.ravel().tolist()) <= {spot.target for spot in picture.spots()}
                 assert (frame.operation.kind if frame.backward else frame.operation.name) in title_of(frame)
                 assert all(sentence.endswith(".") and "{" not in sentence for sentence in sentences(frame))
@@ -235,7 +235,7 @@ def test_panes_follow_a_model_that_calls_its_tensors_otherwise(change: Change) -
         found = []
         for phase in (Phase.FORWARD, Phase.BACKWARD):
             run.seek(Moment(0, phase, run.program.ticks(phase)))
-            for event in (e for e in run.program.stretches(phase) if not e.is_parameter):
+            for event in (e for e in run.program.events(phase) if not e.is_parameter):
                 run.seek(Moment(0, phase, event.last))
                 frame = Frame(run.view(), Focus(run.moment))
                 found += [kind("x").draw(frame, 200, 16).text() for kind in (Residual, Prediction, Why)]

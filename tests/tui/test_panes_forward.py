@@ -47,7 +47,7 @@ def at(
     """The end of an event, with a head chosen."""
     run = run_of(which)
     run.seek(Moment())
-    found = [s for s in run.program.stretches(phase) if (s.name, s.pos) == (name, pos) and head in (s.head, None)]
+    found = [s for s in run.program.events(phase) if (s.name, s.pos) == (name, pos) and head in (s.head, None)]
     run.seek(Moment(0, phase, found[-1].last))
     return Frame(run.view(), Focus(run.moment, head=chosen))
 
@@ -56,7 +56,7 @@ def moments(which: str, every: int) -> list[Moment]:
     """Ends of events and ticks inside them, all over step 0."""
     run = run_of(which)
     run.seek(Moment())
-    ends = [Moment(0, p, s.last) for p in PHASES for s in run.program.stretches(p)[::every]]
+    ends = [Moment(0, p, s.last) for p in PHASES for s in run.program.events(p)[::every]]
     last = [Moment(0, p, run.program.ticks(p)) for p in PHASES]
     inside = [Moment(0, p, t) for p in PHASES for t in range(0, run.program.ticks(p), run.program.ticks(p) // 9 + 1)]
     return [*ends, *last, *inside]
@@ -284,7 +284,7 @@ def test_the_stream_has_the_norm_of_every_stage(phase: Phase) -> None:
         values = (frame.view.grad(rows) if frame.backward else frame.view.data(rows)).values
         assert name in line
         assert plain(float(np.sqrt((values**2).sum()))) in line.split()
-        lit = rows is frame.stretch.rows or frame.stretch.pos is None
+        lit = rows is frame.stage_event.rows or frame.stage_event.pos is None
         assert colours(picture, rows) == expected(frame, rows, scale, lit)
 
 
@@ -292,7 +292,7 @@ def test_the_stream_marks_its_stage_and_leads_to_the_others() -> None:
     frame = at("layers", Phase.FORWARD, "mlp_residual", 1)
     picture = Residual("x").draw(frame, 60, 10)
     assert next(line for line in picture.text().splitlines() if line.startswith("▸")).startswith("▸L1 mlp_residual")
-    embed = next(s for s in frame.program.stretches(Phase.FORWARD) if (s.name, s.pos) == ("embed", 1))
+    embed = next(s for s in frame.program.events(Phase.FORWARD) if (s.name, s.pos) == ("embed", 1))
     assert Moment(0, Phase.FORWARD, embed.last) in targets(picture)
     early = Residual("x").draw(at("layers", Phase.FORWARD, "mlp_relu", 1), 60, 10).text().splitlines()
     assert next(line for line in early if "L1 mlp_residual" in line).split()[-1] == "·"

@@ -116,8 +116,8 @@ def test_what_grows_is_where_it_can_be_seen() -> None:
     run = session()
     run.seek(Moment(1))
     for name in ("wpe", "lm_head"):
-        stretch = [s for s in run.program.stretches(Phase.BACKWARD) if s.name == "embed"][-1]
-        tick = stretch.last if name == "wpe" else stretch.first + 1
+        event = [s for s in run.program.events(Phase.BACKWARD) if s.name == "embed"][-1]
+        tick = event.last if name == "wpe" else event.first + 1
         frame = at(Moment(1, Phase.BACKWARD, tick))
         picture = Gradients("p").draw(frame, 30, 7)
         changed = [i for i, line in enumerate(picture.lines) if line.segments[0].style == theme.NEW]
@@ -193,8 +193,8 @@ def test_positions_count_in_a_branch_where_something_has_arrived() -> None:
 def test_bars_of_gradients_are_violet_and_what_grew_just_now_is_lit() -> None:
     run = session()
     run.seek(Moment(1))
-    stretch = next(s for s in run.program.stretches(Phase.BACKWARD) if s.name == "mlp_residual")
-    frame = at(Moment(1, Phase.BACKWARD, stretch.last))
+    event = next(s for s in run.program.events(Phase.BACKWARD) if s.name == "mlp_residual")
+    frame = at(Moment(1, Phase.BACKWARD, event.last))
     line = Gradients("p").draw(frame, 80, 30).lines[0]
     assert line.segments[0].style == theme.NEW
     assert line.segments[0].text.startswith("lm_head")
@@ -290,8 +290,8 @@ def test_a_weight_that_an_update_leaves_as_it_was_is_not_said_to_have_moved(
     update = run.view().update(row)
     assert update is not None
     assert (update.p, update.unmoved) == (update.p_before, why)
-    stretch = next(s for s in run.program.stretches(Phase.UPDATE) if s.name == "wte")
-    frame = at(Moment(step, Phase.UPDATE, stretch.last), row=row, run=run)
+    event = next(s for s in run.program.events(Phase.UPDATE) if s.name == "wte")
+    frame = at(Moment(step, Phase.UPDATE, event.last), row=row, run=run)
     adam, stage = Adam("p").draw(frame, 88, 6).text(), draw(frame, 160, 40).text()
     reasons = Why("w").draw(frame, 80, 40).text()
     assert f"not moved: {why}" in adam

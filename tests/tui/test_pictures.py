@@ -32,7 +32,7 @@ def _settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def place(run: Session, phase: Phase) -> Moment:
     """The end of this phase's event, in step 1: there is something to look back on."""
     run.seek(Moment(1))
-    found = next(s for s in run.program.stretches(phase) if (s.name, s.pos, s.head) == PLACES[phase])
+    found = next(s for s in run.program.events(phase) if (s.name, s.pos, s.head) == PLACES[phase])
     return Moment(1, phase, found.last)
 
 

@@ -23,10 +23,10 @@ PLACES = {
 }
 
 
-def event(pilot: Pilot[None]) -> tuple[Phase, EventKey]:
+def shown_event(pilot: Pilot[None]) -> tuple[Phase, EventKey]:
     """The phase and the event that is shown."""
-    stretch = screen(pilot).session.view().stretch
-    return stretch.phase, stretch.place
+    event = screen(pilot).session.view().event
+    return event.phase, event.place
 
 
 async def typed(pilot: Pilot[None], line: str) -> None:
@@ -47,7 +47,7 @@ async def test_a_move_to_another_step_keeps_the_event(phase: Phase) -> None:
         ways = [("]", 21), ("[", 20), ("}", 30), ("{", 20), (":+7", 27), (":-10", 17), (":step 9", 9), (":40", 40)]
         for way, step in ways:
             await (typed(pilot, way) if way[0] == ":" else go(pilot, way))
-            assert (screen(pilot).session.step, event(pilot)) == (step, (phase, PLACES[phase])), way
+            assert (screen(pilot).session.step, shown_event(pilot)) == (step, (phase, PLACES[phase])), way
         assert notes(pilot) == ""
 
 
@@ -58,14 +58,14 @@ async def test_a_shorter_document_has_the_nearest_position_which_is_said_and_a_l
         start = next(s for s in range(20) if [len(run.docs[(s + i) % len(run.docs)]) for i in range(3)] == [4, 2, 4])
         bring(pilot, Phase.FORWARD, ("q", 3, 0, None), start)
         await go(pilot, "]")
-        assert event(pilot) == (Phase.FORWARD, ("q", 2, 0, None))
+        assert shown_event(pilot) == (Phase.FORWARD, ("q", 2, 0, None))
         assert f"Step {start + 1} reads '{run.program.doc}', whose last position is 2: this is q there." in notes(pilot)
         await go(pilot, "]")
-        assert event(pilot) == (Phase.FORWARD, ("q", 3, 0, None))
+        assert shown_event(pilot) == (Phase.FORWARD, ("q", 3, 0, None))
         await go(pilot, "[", "[")
-        assert event(pilot) == (Phase.FORWARD, ("q", 3, 0, None))
+        assert shown_event(pilot) == (Phase.FORWARD, ("q", 3, 0, None))
         await go(pilot, "]", "n", "p", "]")  # who moves on from there means what is there
-        assert event(pilot) == (Phase.FORWARD, ("q", 2, 0, None))
+        assert shown_event(pilot) == (Phase.FORWARD, ("q", 2, 0, None))
 
 
 async def test_a_run_from_a_shorter_document_shows_the_position_that_was_looked_for() -> None:
@@ -97,11 +97,11 @@ async def test_phases_are_gone_through_with_the_event_and_back() -> None:
         ]
         for key, *expected in ways:
             await go(pilot, key)
-            assert event(pilot) == tuple(expected)
+            assert shown_event(pilot) == tuple(expected)
         assert notes(pilot) == ""
         bring(pilot, Phase.FORWARD, ("attn_weights", 1, 0, 1))
         await go(pilot, "f", "f")
-        assert event(pilot)[1] == ("wte", None, None, None)
+        assert shown_event(pilot)[1] == ("wte", None, None, None)
         assert "attn_weights is made without a parameter matrix; this is wte, the first that moves." in notes(pilot)
 
 
@@ -110,14 +110,14 @@ def test_every_event_has_a_counterpart_in_every_phase() -> None:
     run.seek(Moment(2))
     program = run.program
     for phase, to in product(PHASES, PHASES):
-        for stretch in program.stretches(phase):
-            found = SameEvent(program.step, to, stretch.place)
-            there = program.stretch_at(found.moment(program))
+        for event in program.events(phase):
+            found = SameEvent(program.step, to, event.place)
+            there = program.event_at(found.moment(program))
             if phase is to or Phase.UPDATE not in (phase, to):
-                kept = stretch.place if to is phase or not stretch.is_parameter else there.place
+                kept = event.place if to is phase or not event.is_parameter else there.place
                 assert there.place == kept
-            if there.place != stretch.place and not found.remark(program):
-                pair = (there, stretch) if stretch.is_parameter else (stretch, there)
+            if there.place != event.place and not found.remark(program):
+                pair = (there, event) if event.is_parameter else (event, there)
                 rows = run.recording.matrices[pair[1].name]
                 assert any(set(rows.flat) & set(used.flat) for used in pair[0].operands.values())
 

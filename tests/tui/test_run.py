@@ -55,7 +55,7 @@ async def test_space_runs_and_pauses_on_the_event_that_was_shown() -> None:
         keep(pilot)
         await pilot.press(*"nnnn")
         shown = screen(pilot).state.where.moment
-        name = session.program.stretch_at(shown).name
+        name = session.program.event_at(shown).name
         await pilot.press("space")
         await until(pilot, lambda: "steps a second" in text(pilot))
         assert screen(pilot).has_class("-live")
@@ -63,7 +63,7 @@ async def test_space_runs_and_pauses_on_the_event_that_was_shown() -> None:
         await pilot.press("space")
         await still(pilot)
         assert session.step > 50
-        assert session.program.stretch_at(session.moment).name == name
+        assert session.program.event_at(session.moment).name == name
         assert not screen(pilot).has_class("-live")
         assert f"step {session.step}" in text(pilot)
     plain = run()
@@ -103,7 +103,7 @@ async def test_the_slowest_pace_goes_event_by_event() -> None:
         assert screen(pilot).state.where.moment.step == 0
         await pilot.press("space")
         await still(pilot)
-        first = session.program.stretches(Phase.FORWARD)
+        first = session.program.events(Phase.FORWARD)
         assert session.moment.tick in [s.last for s in first[:4]]
 
 
@@ -117,7 +117,7 @@ async def test_it_continues_to_breakpoints_and_back() -> None:
         )
         await pilot.press("c")
         await still(pilot)
-        assert (session.step, session.program.stretch_at(session.moment).name) == (40, "attn_weights")
+        assert (session.step, session.program.event_at(session.moment).name) == (40, "attn_weights")
         await pilot.press("c")
         await still(pilot)
         await pilot.press("c")
@@ -125,7 +125,7 @@ async def test_it_continues_to_breakpoints_and_back() -> None:
         assert session.moment == Moment(70)
         await pilot.press("C")
         await still(pilot)
-        assert (session.step, session.program.stretch_at(session.moment).head) == (40, 1)
+        assert (session.step, session.program.event_at(session.moment).head) == (40, 1)
         assert "attn_weights" in text(pilot)
 
 
@@ -285,4 +285,4 @@ async def test_moves_that_are_pressed_on_the_way_to_a_far_moment_follow_it(
         if step is None:
             assert session.step <= 6
         else:
-            assert (session.step, session.view().stretch.name) == (step, name)
+            assert (session.step, session.view().event.name) == (step, name)

@@ -62,7 +62,9 @@ def rows_of(*rows: int) -> Rows:
     return np.array(rows, dtype=np.int32)
 
 
-def event(index: int, phase: Phase, name: str, first: int, last: int, rows: Rows, kind: str, **operands: Rows) -> Event:
+def made_event(
+    index: int, phase: Phase, name: str, first: int, last: int, rows: Rows, kind: str, **operands: Rows
+) -> Event:
     return Event(
         index, phase, name, None, None, None, first, last, rows, rows.shape, "step", 3, kind, operands, {}, None
     )
@@ -78,18 +80,18 @@ class HandProgram(StepProgram):
         y, loss, w, b = rows_of(Y), rows_of(LOSS), rows_of(*W), np.array(B, dtype=np.int32)
         self._events = {
             Phase.FORWARD: [
-                event(0, Phase.FORWARD, "y", 0, 1, y, "triple", w=w, b=b.reshape(1)),
-                event(1, Phase.FORWARD, "loss", 1, 2, loss, "halve", x=y),
+                made_event(0, Phase.FORWARD, "y", 0, 1, y, "triple", w=w, b=b.reshape(1)),
+                made_event(1, Phase.FORWARD, "loss", 1, 2, loss, "halve", x=y),
             ],
             Phase.BACKWARD: [
-                event(0, Phase.BACKWARD, "loss", 0, 1, loss, "halve", x=y),
-                event(1, Phase.BACKWARD, "y", 1, 2, y, "triple", w=w, b=b.reshape(1)),
-                event(2, Phase.BACKWARD, "w", 2, 4, w, PARAMETER),
-                event(3, Phase.BACKWARD, "b", 4, 5, b, PARAMETER),
+                made_event(0, Phase.BACKWARD, "loss", 0, 1, loss, "halve", x=y),
+                made_event(1, Phase.BACKWARD, "y", 1, 2, y, "triple", w=w, b=b.reshape(1)),
+                made_event(2, Phase.BACKWARD, "w", 2, 4, w, PARAMETER),
+                made_event(3, Phase.BACKWARD, "b", 4, 5, b, PARAMETER),
             ],
             Phase.UPDATE: [
-                event(0, Phase.UPDATE, "w", 0, 2, w, PARAMETER),
-                event(1, Phase.UPDATE, "b", 2, 3, b, PARAMETER),
+                made_event(0, Phase.UPDATE, "w", 0, 2, w, PARAMETER),
+                made_event(1, Phase.UPDATE, "b", 2, 3, b, PARAMETER),
             ],
         }
 
@@ -130,7 +132,7 @@ class HandProgram(StepProgram):
     def children(self, row: int) -> list[int]:
         return CHILDREN.get(row, [])
 
-    def stretches(self, phase: Phase) -> list[Event]:
+    def events(self, phase: Phase) -> list[Event]:
         return self._events[phase]
 
 
@@ -169,8 +171,8 @@ class HandView(View):
     def explainer(self) -> HandExplainer:
         return HandExplainer(self)
 
-    def source(self, stretch: Event | None = None) -> SourceLine:
-        del stretch
+    def source(self, event: Event | None = None) -> SourceLine:
+        del event
         return SourceLine(Path(__file__), 3, frozenset({3}))
 
     def data(self, rows: Rows) -> Reading:
@@ -361,7 +363,7 @@ def test_navigation_goes_through_every_event_and_back() -> None:
     run: Run = HandRun()
     moment, passed = Moment(0, Phase.FORWARD, 1), []
     while (following := navigation.next_event(run.program, moment)) and following.step == 0:
-        passed.append((following.phase, run.program.stretch_at(following).name))
+        passed.append((following.phase, run.program.event_at(following).name))
         moment = following
     assert passed == [
         (Phase.FORWARD, "loss"), (Phase.BACKWARD, "loss"), (Phase.BACKWARD, "y"), (Phase.BACKWARD, "w"),

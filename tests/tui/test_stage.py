@@ -22,13 +22,13 @@ from microgpt_tui.texts.sentences import sentences, texts, title_of
 from tests.support.harness import at, session
 
 
-def stretch_of(phase: Phase, name: str, pos: int | None = None) -> Event:
+def find_event(phase: Phase, name: str, pos: int | None = None) -> Event:
     session().seek(Moment())
-    return next(s for s in session().program.stretches(phase) if s.name == name and pos in (s.pos, None))
+    return next(s for s in session().program.events(phase) if s.name == name and pos in (s.pos, None))
 
 
 def frame_of(phase: Phase, name: str, pos: int | None = 1, cell: int | None = None) -> Frame:
-    return at(Moment(0, phase, stretch_of(phase, name, pos).last), cell=cell)
+    return at(Moment(0, phase, find_event(phase, name, pos).last), cell=cell)
 
 
 def style_at(picture: Picture, y: int, x: int) -> Style | None:
@@ -49,10 +49,10 @@ NAMES = [
 @pytest.mark.parametrize("name", NAMES)
 def test_every_number_of_a_tensor_can_be_found_on_its_stage(name: str) -> None:
     frame = frame_of(Phase.FORWARD, name)
-    values = frame.view.data(frame.stretch.rows).values
+    values = frame.view.data(frame.stage_event.rows).values
     picture = draw(frame, 120, 60)
     targets = {spot.target for spot in picture.spots()}
-    assert {int(row) for row in frame.stretch.rows} <= targets
+    assert {int(row) for row in frame.stage_event.rows} <= targets
     value = float(values[frame.cell])
     shares = frame.operation.kind == "softmax"
     assert (percent(value) if shares else number(value).lstrip("+")) in picture.text()
@@ -71,8 +71,8 @@ def test_the_gradient_of_a_tensor_stands_on_its_stage(name: str) -> None:
 def test_every_operation_of_the_model_has_a_drawing_and_sentences_in_each_phase() -> None:
     session().seek(Moment())
     for phase in PHASES:
-        for stretch in session().program.stretches(phase):
-            frame = at(Moment(0, phase, stretch.last))
+        for event in session().program.events(phase):
+            frame = at(Moment(0, phase, event.last))
             assert drawing_of(frame) is not GENERIC
             assert title_of(frame)
             assert all(sentence.endswith(".") and "{" not in sentence for sentence in sentences(frame))
@@ -81,12 +81,12 @@ def test_every_operation_of_the_model_has_a_drawing_and_sentences_in_each_phase(
 
 
 def test_update_maps_are_blank_for_weights_that_wait() -> None:
-    stretch = stretch_of(Phase.UPDATE, "wpe")
-    frame = at(Moment(0, Phase.UPDATE, stretch.first + 1))
-    maps = frame.view.update_maps(frame.stretch.rows)
+    event = find_event(Phase.UPDATE, "wpe")
+    frame = at(Moment(0, Phase.UPDATE, event.first + 1))
+    maps = frame.view.update_maps(frame.stage_event.rows)
     assert maps["delta"].known.sum() == 1
     assert maps["p"].known.all()
-    waiting = int(frame.stretch.rows[1, 1])
+    waiting = int(frame.stage_event.rows[1, 1])
     picture = draw(frame, 100, 40)
     styles: dict[int, set[Style | None]] = {}
     for spot in picture.spots():
@@ -106,7 +106,11 @@ def test_the_backward_stage_is_the_operation_that_hands_the_gradient_on() -> Non
             giver = int(run.program.edges[tick - 1]) >> 1
             tensor = frame.explain.tensor(giver)
             assert tensor is not None
-            assert (tensor.name, tensor.pos, tensor.head) == (frame.stretch.name, frame.stretch.pos, frame.stretch.head)
+            assert (tensor.name, tensor.pos, tensor.head) == (
+                frame.stage_event.name,
+                frame.stage_event.pos,
+                frame.stage_event.head,
+            )
 
 
 def test_the_outline_marks_done_here_and_to_come() -> None:

@@ -29,16 +29,18 @@ def line(kind: type[Pane], frame: Frame, width: int) -> str:
     return picture.text()
 
 
-def event(name: str, pos: int | None, head: int | None = None, phase: Phase = Phase.FORWARD, step: int = 3) -> Frame:
+def event_frame(
+    name: str, pos: int | None, head: int | None = None, phase: Phase = Phase.FORWARD, step: int = 3
+) -> Frame:
     """The end of an event of this step."""
     run = session()
     run.seek(Moment(step))
-    found = next(s for s in run.program.stretches(phase) if (s.name, s.pos, s.head) == (name, pos, head))
+    found = next(s for s in run.program.events(phase) if (s.name, s.pos, s.head) == (name, pos, head))
     return at(Moment(step, phase, found.last))
 
 
 def test_the_place_goes_from_large_to_small_and_says_how_far_the_phase_is() -> None:
-    frame = event("attn_weights", 2, 1)
+    frame = event_frame("attn_weights", 2, 1)
     place = " step 3/50  FORWARD ▲  pos 2 'e' › layer 0 › head 1 › attn_weights "
     assert line(StatusLine, frame, 120).startswith(place)
     ticks = f"{frame.moment.tick:,}/{frame.program.ticks(Phase.FORWARD):,}"
@@ -46,26 +48,26 @@ def test_the_place_goes_from_large_to_small_and_says_how_far_the_phase_is() -> N
     assert " pos 2 'e' › layer 0 › head 1 › attn_weights " in line(StatusLine, frame, 80)
     assert " pos 2 'e' › L0 › head 1 › attn_weights " in line(StatusLine, frame, 76)
     assert line(StatusLine, frame, 80).endswith(f"event {frame.event.index + 1}/89")
-    assert " › layer 0 › attention › q " in line(StatusLine, event("q", 2), 120)
+    assert " › layer 0 › attention › q " in line(StatusLine, event_frame("q", 2), 120)
 
 
 def test_the_place_in_backward_and_update() -> None:
-    frame = event("q", 1, None, Phase.BACKWARD)
+    frame = event_frame("q", 1, None, Phase.BACKWARD)
     assert " BACKWARD ▼  pos 1 'b' › layer 0 › attention › q " in line(StatusLine, frame, 120)
     assert f" · term {frame.moment.tick:,}/" in line(StatusLine, frame, 120)
-    frame = event("layer0.attn_wq", None, None, Phase.UPDATE)
+    frame = event_frame("layer0.attn_wq", None, None, Phase.UPDATE)
     assert " UPDATE ▲  layer0.attn_wq › 4×4 " in line(StatusLine, frame, 120)
     assert line(StatusLine, frame, 120).endswith(f"matrix 4/9 · parameter {frame.moment.tick}/272")
 
 
 def test_inside_an_event_a_short_place_counts_scalars() -> None:
-    frame = event("attn_weights", 2, 1)
+    frame = event_frame("attn_weights", 2, 1)
     inside = at(replace(frame.moment, tick=frame.moment.tick - 1))
     assert f"scalar {inside.moment.tick:,}" in line(StatusLine, inside, 80)
 
 
 def test_the_tokens_say_what_is_read_and_what_must_be_said() -> None:
-    frame = event("q", 1)
+    frame = event_frame("q", 1)
     for width in WIDTHS:
         assert " BOS [b] e  n  BOS    reads b, must say e" in line(Tokens, frame, width)
     segments = Tokens("tokens").draw(frame, 80, 1).lines[0].segments
@@ -74,7 +76,7 @@ def test_the_tokens_say_what_is_read_and_what_must_be_said() -> None:
 
 
 def test_the_tokens_say_in_backward_what_probability_was_given() -> None:
-    frame = event("q", 1, None, Phase.BACKWARD)
+    frame = event_frame("q", 1, None, Phase.BACKWARD)
     probs = frame.program.find(Phase.FORWARD, ("probs", 1, None, None))
     assert probs is not None
     given = frame.value(int(probs.rows[frame.program.targets[1]]))
@@ -85,7 +87,7 @@ def test_the_tokens_say_in_backward_what_probability_was_given() -> None:
 
 
 def test_the_tokens_stay_in_the_update_with_the_loss_and_the_rate() -> None:
-    frame = event("layer0.attn_wq", None, None, Phase.UPDATE)
+    frame = event_frame("layer0.attn_wq", None, None, Phase.UPDATE)
     said = line(Tokens, frame, 80)
     assert said == f"  BOS  b  e  n  BOS    loss of 'ben' {frame.view.loss:.4f}   rate 0.0094 = 0.01·(1 − 3/50)"
     shown = said.rpartition("= ")[2].replace("·", "*").replace("−", "-")
@@ -138,7 +140,7 @@ def test_every_cell_of_the_timeline_is_a_moment_of_its_phase() -> None:
 
 def test_only_the_first_event_of_the_backward_phase_is_where_it_begins() -> None:
     run = session()
-    for event in run.program.stretches(Phase.BACKWARD):
+    for event in run.program.events(Phase.BACKWARD):
         frame = at(Moment(3, Phase.BACKWARD, event.last))
         if frame.operation.kind == "mean":
             assert title_of(frame) == "back through the mean over the positions"

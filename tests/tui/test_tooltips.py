@@ -14,7 +14,7 @@ from tests.support.harness import at, session
 def test_a_weight_tells_its_product_in_numbers_that_are_true() -> None:
     run = session()
     run.seek(Moment(0, Phase.FORWARD))
-    event = next(e for e in run.program.stretches(Phase.FORWARD) if e.name == "q" and e.pos == 1)
+    event = next(e for e in run.program.events(Phase.FORWARD) if e.name == "q" and e.pos == 1)
     frame = at(Moment(0, Phase.FORWARD, event.last))
     w, x = event.operands["w"], event.operands["x"]
     a, b = frame.value(int(w[2, 1])), frame.value(int(x[1]))
@@ -30,7 +30,7 @@ def test_a_weight_tells_its_product_in_numbers_that_are_true() -> None:
 def test_a_number_under_the_mouse_is_told_with_all_its_digits() -> None:
     run = session()
     run.seek(Moment(0, Phase.FORWARD))
-    event = next(e for e in run.program.stretches(Phase.FORWARD) if e.kind == "rmsnorm")
+    event = next(e for e in run.program.events(Phase.FORWARD) if e.kind == "rmsnorm")
     pane = Inspector("inspector")
     pane.frame = at(Moment(0, Phase.FORWARD, event.last))
     row = int(event.rows[0])

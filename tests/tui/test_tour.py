@@ -58,7 +58,7 @@ class Walk:
 
     @property
     def event(self) -> EventKey:
-        return self.screen.session.view().stretch.place
+        return self.screen.session.view().event.place
 
     @property
     def stop(self) -> str:

@@ -57,7 +57,7 @@ def all_ticks() -> list[Moment]:
     """Every event's end in step 0, and a scatter of ticks between."""
     run = session()
     run.seek(Moment())
-    moments = [Moment(0, p, s.last) for p in PHASES for s in run.program.stretches(p)]
+    moments = [Moment(0, p, s.last) for p in PHASES for s in run.program.events(p)]
     inside = [Moment(0, p, tick) for p in PHASES for tick in range(1, run.program.ticks(p), 37)]
     return moments + inside
 
@@ -105,4 +105,4 @@ def test_a_step_can_be_walked_event_by_event_without_missing_one() -> None:
         following = navigation.next_event(run.program, moment)
         assert following is not None
         moment = following
-    assert ends == [(p, s.last) for p in PHASES for s in run.program.stretches(p)]
+    assert ends == [(p, s.last) for p in PHASES for s in run.program.events(p)]

@@ -32,7 +32,7 @@ def run() -> Session:
 def frame(phase: Phase, name: str) -> Frame:
     """The last event of this name and place, at the end of it."""
     run().seek(Moment())
-    found = [s for s in run().program.stretches(phase) if s.name == name]
+    found = [s for s in run().program.events(phase) if s.name == name]
     last = max(found, key=lambda s: s.pos or 0)
     run().seek(Moment(0, phase, last.last))
     return Frame(run().view(), Focus(run().moment))
