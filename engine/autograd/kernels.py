@@ -189,7 +189,8 @@ def backward(
             elif kind == POW:
                 if a != base or child[2 * row + 1] != exponent:
                     base, exponent = a, child[2 * row + 1]
-                    slope = data[exponent] * power(data[a], data[exponent] - 1.0)
+                    n = data[exponent]
+                    slope = n * power(data[a], n - 1.0)
                 local = slope  # shares of one total: each quotient has inverted it anew
             else:  # LOG
                 local = 1.0 / data[a]

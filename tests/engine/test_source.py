@@ -56,7 +56,7 @@ def test_backward_lines_show_the_case_of_the_operation() -> None:
     session = Session(tiny(), DOCS)
     local = {
         ADD: "local = 1.0", MUL: "local = data[child[edge ^ 1]]", EXP: "local = data[row]",
-        RELU: "local = 1.0 if data[a] > 0.0 else 0.0", POW: "local = n * power(data[a], n - 1.0)",
+        RELU: "local = 1.0 if data[a] > 0.0 else 0.0", POW: "slope = n * power(data[a], n - 1.0)",
         LOG: "local = 1.0 / data[a]",
     }  # fmt: skip
     seen = set()
