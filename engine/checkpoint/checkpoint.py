@@ -16,8 +16,6 @@ from typing import Any
 
 import numpy as np
 import psutil
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save as to_bytes
 
 from engine.atomic_write import write_whole
 from engine.checkpoint import validate
@@ -185,6 +183,8 @@ def as_bytes(run: Checkpoint) -> bytes:
     if run.branch is not None:
         about["branch"] = run.branch
     about[validate.SHA] = validate.digest(about, tensors)
+    from safetensors.numpy import save as to_bytes  # here, since most runs of the program save nothing
+
     return bytes(to_bytes(tensors, {KEY: json.dumps(about)}))
 
 
@@ -209,6 +209,8 @@ def save(session: Session, path: str | Path, data: str | None = None) -> None:
 
 def load(path: str | Path) -> Checkpoint:
     """The run saved at `path`. Raises CheckpointError, with a sentence, for a file that does not hold a whole one."""
+    from safetensors import SafetensorError, safe_open
+
     try:
         _check_file(Path(path))
         with safe_open(path, framework="numpy") as file:

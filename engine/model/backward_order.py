@@ -7,6 +7,7 @@ residual (the body), each target once above it (the head), and a document's rout
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +49,15 @@ class GradientOrder:
         self._heads, self._head_ticks = np.zeros((vocab_size, 2), dtype=np.int32), [0] * vocab_size
         self._bodies, self._body_ticks = np.zeros((block_size, width + 1), dtype=np.int32), [0] * block_size
         self._forget()
+
+    def beside(self) -> GradientOrder:
+        """Another one of the same recording, for another thread, that has all pieces which this one has made."""
+        other = copy.copy(self)
+        other._turn = np.zeros_like(self._turn)
+        for name, own in vars(self).items():
+            if name in ("_steps", "_legs", "_means", "_heads", "_bodies", "_mean_ticks", "_head_ticks", "_body_ticks"):
+                setattr(other, name, own.copy())
+        return other
 
     def _forget(self) -> None:
         self._steps: Rows = np.empty((2, 1024), dtype=np.int32)  # edges, and terms

@@ -24,7 +24,7 @@ from engine.model.config import Config
 from engine.model.dataset import checksum, shuffle
 from engine.model.recording import Floats, Progress, Recording, Workspace, record
 from engine.model.tokenizer import Tokenizer
-from engine.run.capabilities import BranchingRun, RepeatableRun, SamplingRun
+from engine.run.capabilities import BranchingRun, RepeatableRun, SamplingRun, SlowedRun
 from engine.sampling.sampler import Sampler, sample
 from engine.sampling.strategy import DecodingStrategy
 from engine.timeline.events import PHASES, Event, EventValues, Moment, Phase, TapeProgram
@@ -118,6 +118,11 @@ class Session:
     def seconds_a_step(self) -> float:
         """About how long running a step takes."""
         return len(self.recording) * SECONDS_A_SCALAR[self.loops.compiled]
+
+    @property
+    def slowed(self) -> str:
+        """What makes it slow at present, in a few words; empty if nothing does."""
+        return "slow until the loops are compiled" if self.loops.awaiting else ""
 
     @property
     def losses(self) -> list[float]:
@@ -248,6 +253,7 @@ class Session:
 
         Raises ConfigError if there is no memory for it.
         """
+        self.program.ticks(Phase.BACKWARD)  # finds the way back, so that the copy need not
         twin = self._unplaced_copy()
         twin._validator = None
         twin.adopt_step(self)
@@ -273,7 +279,7 @@ class Session:
         twin = copy.copy(self)
         twin.generator = random.Random()
         twin.workspace = Workspace.beside(self.recording, self.loops)
-        twin._order = GradientOrder(self.recording, self.loops)
+        twin._order = self._order.beside()
         twin._m, twin._v = np.zeros_like(self._m), np.zeros_like(self._v)
         twin._altered = self._altered.taking_on(self.changes)
         twin.history = self.history.reader()
@@ -477,6 +483,6 @@ def numeric_fault(program: TapeProgram, workspace: Workspace, moment: Moment, ro
 
 if TYPE_CHECKING:
 
-    def _offers(session: Session) -> tuple[BranchingRun, SamplingRun, RepeatableRun]:
+    def _offers(session: Session) -> tuple[BranchingRun, SamplingRun, RepeatableRun, SlowedRun]:
         """A session is a `Run`, with all that a run may lack."""
-        return session, session, session
+        return session, session, session, session

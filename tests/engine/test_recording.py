@@ -18,7 +18,7 @@ from engine.autograd.dot_products import Dots
 from engine.autograd.kernels import LEAF
 from engine.autograd.tape import Operation, OperationRows, Tensor, operation
 from engine.model import gpt
-from engine.model.recording import Recording, Span, count_rows, record
+from engine.model.recording import Recording, Span, count_rows, most_rows, record
 from tests.engine.test_plain_oracle import configurations
 from tests.support.float_bits import DOCS, shown, tiny
 
@@ -29,6 +29,7 @@ FORMS = (Recording, Span, Tensor, Operation, Dots)
 def test_rows_are_counted_without_recording(config: dict[str, Any], vocab_size: int) -> None:
     recording = record(Config(**config), vocab_size)
     assert len(recording) == count_rows(Config(**config), vocab_size) + len(recording.constants[0])
+    assert len(recording) < most_rows(Config(**config), vocab_size)
     assert len(recording.constants[0]) <= 8 + recording.config.block_size  # a few numbers, one 1/n a length
 
 
