@@ -41,7 +41,7 @@ class Kernels:
 
 
 # Called by kernels of the same file, the only file whose changes numba's cache notices.
-_CALLED = (kernels.forward, kernels.backward, dot_products.add_leg)
+_CALLED = (kernels.forward, kernels.backward, dot_products.add_segment)
 
 
 def plain_loops() -> Kernels:

@@ -32,7 +32,7 @@ def check_phases(session: Session) -> None:
         w.data[computed], w.grad[:] = -7.0, 0.0  # what is not written again would be seen
         fault = w.forward_whole(program.n) if whole else w.forward(program.rows, 0, len(program.rows))
         if fault == FINE and whole:
-            w.backward_whole(program.route.edges, program.route.terms, program.route.legs)
+            w.backward_whole(program.route.edges, program.route.terms, program.route.segments)
         elif fault == FINE:
             w.backward(program.edges, 0, len(program.edges))
         found.append((fault, words(w.data), words(w.grad)))
