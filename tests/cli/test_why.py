@@ -1,4 +1,4 @@
-"""why: a gradient, an update and a prediction taken apart, in words and as JSON with every bit."""
+"""why: attribution of a gradient, an update and a prediction, as text and as JSON with every bit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONFIG = Config(n_embd=4, n_head=2, block_size=4)
 
 
 def facts(*args: Any) -> dict[str, Any]:
-    """What the command says as JSON."""
+    """The JSON that the command prints."""
     return json.loads(invoke("why", *args, "--json", *SMALL).stdout)  # type: ignore[no-any-return]
 
 
@@ -100,5 +100,5 @@ def test_a_gradient() -> None:
         (("--pos", "0", "--step", "2000"), "--step is 2000"),
     ],
 )
-def test_what_has_no_answer(args: tuple[str, ...], words: str) -> None:
+def test_questions_without_an_answer_are_refused(args: tuple[str, ...], words: str) -> None:
     assert words in error_of(invoke("why", *args, *SMALL))

@@ -1,4 +1,4 @@
-"""What moved a parameter: positions that add up to its gradient bit for bit, and momentum that adds up to its step."""
+"""Update attribution: positions add up to the gradient bit for bit, momentum and document to Adam's step."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_positions_and_momentum_of_every_parameter() -> None:
             for part in found.contributions:
                 total += part.term.product
             assert words([total, found.gradient]) == words([g, g])
-            assert len({part.pos for part in found.contributions}) == len(found.contributions)  # a position pushes once
+            assert len({part.pos for part in found.contributions}) == len(found.contributions)  # each contributes once
             assert math.fsum([*(part.term.product for part in found.contributions), found.rounding]) == g
             assert found.step is not None
             parts = found.step
@@ -36,7 +36,7 @@ def test_positions_and_momentum_of_every_parameter() -> None:
             assert words(parts.adam.g) == words(g)
 
 
-def test_a_push_is_the_input_times_the_gradient_of_the_output() -> None:
+def test_a_contribution_is_the_input_times_the_gradient_of_the_output() -> None:
     session, plain = Session(tiny(**SHAPE), DOCS), PlainGPT(DOCS, **SHAPE)
     plain.train_step()
     session.seek(Moment(0, Phase.UPDATE, 0))
@@ -46,10 +46,10 @@ def test_a_push_is_the_input_times_the_gradient_of_the_output() -> None:
         g = plain.trace["mlp_fc1", part.pos, 1, None][3].grad
         assert words(part.term.product) == words(x * g)
     assert [part.pos for part in found.contributions] == list(reversed(range(session.program.n)))
-    assert found.step is None  # Adam has not come to it
+    assert found.step is None  # Adam has not moved it yet
 
 
-def test_only_the_positions_that_read_a_token_push_its_row() -> None:
+def test_only_positions_that_read_a_token_contribute_to_its_row() -> None:
     session = Session(tiny(), DOCS)
     session.seek(Moment(0, Phase.UPDATE, 10**9))
     for token, rows in enumerate(session.recording.matrices["wte"].tolist()):
@@ -58,7 +58,7 @@ def test_only_the_positions_that_read_a_token_push_its_row() -> None:
         assert {part.pos for part in found.contributions} == readers
 
 
-def test_in_the_middle_of_the_backward_phase_it_is_what_was_pushed_so_far() -> None:
+def test_within_the_backward_phase_there_are_the_contributions_so_far() -> None:
     session = Session(tiny(), DOCS)
     row = int(session.recording.matrices["lm_head"][0, 0])
     session.seek(Moment(0, Phase.BACKWARD, 10**9))
@@ -67,7 +67,7 @@ def test_in_the_middle_of_the_backward_phase_it_is_what_was_pushed_so_far() -> N
     assert attribute_update(session.view(), row).contributions == whole[:2]
 
 
-def test_what_was_not_pushed() -> None:
+def test_scalars_without_an_update_attribution() -> None:
     session = Session(tiny(), DOCS)
     with pytest.raises(WhyError, match="nothing has pushed this parameter yet"):
         attribute_update(session.view(), 0)
