@@ -55,7 +55,7 @@ class Kernels:
 # Called by kernels of the same file, the only file whose changes numba's cache notices.
 _CALLED = (
     kernels.forward, kernels.backward, kernels.residual, kernels.is_sure, kernels.to_squares, kernels.to_roots,
-    dot_products.add_leg,
+    dot_products.add_segment,
 )  # fmt: skip
 
 

@@ -245,12 +245,12 @@ def strongest(op: Any, child: Any, data: Any, edges: Any, unit: Any, local: Any,
             best[below] = max(best[below], abs(unit[below]) * best[row])
 
 
-def backward_whole(op: Any, child: Any, data: Any, grad: Any, edges: Any, terms: Any, legs: Any) -> None:
-    """Run the chain rule over the legs of a `backward_order.Route` as `backward` does, all gradients being 0."""
-    for leg in range(len(legs)):
-        k = legs[leg, 0]
-        last = legs[leg, 1]
-        shift = legs[leg, 2]
+def backward_whole(op: Any, child: Any, data: Any, grad: Any, edges: Any, terms: Any, segments: Any) -> None:
+    """Run the chain rule over the segments of a `backward_order.Route` as `backward` does, all gradients being 0."""
+    for segment in range(len(segments)):
+        k = segments[segment, 0]
+        last = segments[segment, 1]
+        shift = segments[segment, 2]
         while k < last:
             first = k
             while k < last and terms[k] == 0:

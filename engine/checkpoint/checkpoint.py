@@ -28,7 +28,7 @@ from engine.model.tokenizer import Tokenizer
 from engine.run.branches import Branch
 from engine.run.capabilities import savable
 from engine.run.session import Session
-from engine.text import shortened, told
+from engine.text import shortened, shortened_repr
 from engine.timeline.events import Moment
 from engine.timeline.history import FigureTable, History
 from engine.timeline.keyframes import Keyframe, Keyframes
@@ -261,7 +261,7 @@ def _read(said: Any, file: Any) -> Checkpoint:
     branches = validate.branches(about.get("branches", []), Scope(config, Tokenizer(uchars)))
     branch = about.get("branch")
     if branch is not None and not any(each.name == branch for each in branches):
-        raise validate.Unfit(f"it was left in the branch {told(branch)}, which it does not have")
+        raise validate.Unfit(f"it was left in the branch {shortened_repr(branch)}, which it does not have")
     params, m, v = ({name: tensors[prefix + name] for name in shapes} for prefix in ("", M, V))
     figures = tensors[LOSSES], tensors[GRAD_NORMS], tensors[NORMS]
     return Checkpoint(config, moment, origin, uchars, params, m, v, *figures, state, validations, branches, branch)

@@ -264,9 +264,9 @@ class Workspace:
     def _backward(self, edges: Rows, first: int, last: int) -> None:
         self.loops.backward(self.recording.op, self._child, self.data, self.grad, edges, first, last, 0)
 
-    def backward_whole(self, edges: Rows, terms: Rows, legs: Rows) -> None:
-        """Run the chain rule over all legs of a route, with the same bits as `backward` over its edges one by one."""
-        self.loops.backward_whole(self.recording.op, self._child, self.data, self.grad, edges, terms, legs)
+    def backward_whole(self, edges: Rows, terms: Rows, segments: Rows) -> None:
+        """Run the chain rule over segments of a route, with the same bits as `backward` over its edges one by one."""
+        self.loops.backward_whole(self.recording.op, self._child, self.data, self.grad, edges, terms, segments)
 
     def clear_grad(self, n: int) -> None:
         """Set to 0 the gradients of all that a document of `n` positions has."""

@@ -433,7 +433,7 @@ class Session:
     def _backward(self, first: int, last: int) -> None:
         route = self.program.route
         if first == 0 and last == route.ticks and self.workspace.overrides is None:
-            self.workspace.backward_whole(route.edges, route.terms, route.legs)
+            self.workspace.backward_whole(route.edges, route.terms, route.segments)
         else:
             self.workspace.backward(self.program.edges, first, last)
 

@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from engine.model.recording import Floats
+from engine.model.tensors import attention_names
 from engine.sampling.strategy import ranked
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import bar, cell, size_for, window
@@ -235,35 +236,37 @@ def _sums(line: Line, state: InferenceState, room: int, at: int | None) -> Line:
 def inside(state: InferenceState, width: int, height: int) -> Picture:
     """One layer: a line a head with the attention weights in percent, then a line a position with its k and v."""
     picture, walk = Picture(), state.walk
-    config = walk.sampler.recording.config
-    missing = {"attn_weights", "k", "v"} - {tensor.name for tensor in walk.sampler.recording.positions[0].tensors}
-    if missing:
-        words = f"no tensor called {' or '.join(sorted(missing))}" if config.n_layer else "no layers"
+    config, tensors = walk.sampler.recording.config, attention_names(walk.sampler.recording.specs)
+    if tensors is None:
+        words = "no heads with scores and weights" if config.n_layer else "no layers"
         picture.line().most(f"{words}: no attention, keys and values", width, theme.DIM)
         return picture
     names = [state.token(token_id) for token_id in walk.ids]
     label = max(8 if config.n_head > 10 else 7, min(8, *(cell_len(name) + 2 for name in names)))
     heads = min(config.n_head, max(1, height - 3 - min(len(names), CACHED)))
-    _attention(picture, state, names, (label, width), heads)
+    _attention(picture, state, tensors.weights, names, (label, width), heads)
     n, room = config.n_embd, max(2, (width - label - 1) // 2)
     size = size_for(n, room, 2)
     shown = min(n, room // size)
     first, last = window(len(names), max(1, height - picture.height - 1), len(names) - 1)
     cut = f" 0-{shown - 1}" if shown < n else ""
     line = picture.line().fit(f"from {first}" if first else "kept", label, theme.DIM)
-    line.fit(f"k{cut}", shown * size + 1, theme.DIM).fit(f"v{cut}", shown * size, theme.DIM)
-    cached = {name: [walk.tensor(name, pos, state.layer) for pos in range(len(names))] for name in ("k", "v")}
+    both = tensors.key, tensors.value
+    line.fit(f"{tensors.key}{cut}", shown * size + 1, theme.DIM).fit(f"{tensors.value}{cut}", shown * size, theme.DIM)
+    cached = {name: [walk.tensor(name, pos, state.layer) for pos in range(len(names))] for name in both}
     for pos in range(first, last):
         here = pos == len(names) - 1
         line = picture.line().fit(f"{'▸' if here else ' '}{names[pos]}", label, theme.NEW if here else theme.TEXT)
-        for name in ("k", "v"):
+        for name in both:
             _strip(line, cached[name][pos][:shown], size, float(np.abs(np.array(cached[name])).max()), here)
             line.add(" ")
     return picture
 
 
-def _attention(picture: Picture, state: InferenceState, names: list[str], sizes: tuple[int, int], heads: int) -> None:
-    """A line a head, the first ones; a column a token read, the latest ones."""
+def _attention(
+    picture: Picture, state: InferenceState, tensor: str, names: list[str], sizes: tuple[int, int], heads: int
+) -> None:
+    """A line a head with its attention weights, `tensor`, the first ones; a column a token read, the latest ones."""
     label, width = sizes
     size = 4 if len(names) * 4 <= width - label else 3
     first, last = window(len(names), max(1, (width - label) // size), len(names) - 1)
@@ -279,7 +282,7 @@ def _attention(picture: Picture, state: InferenceState, names: list[str], sizes:
         line.fit(name, size, theme.TEXT)
     for head in range(heads):
         line = picture.line().fit(f"head {head}", label, theme.TEXT)
-        weights = state.walk.tensor("attn_weights", pos, state.layer, head)
+        weights = state.walk.tensor(tensor, pos, state.layer, head)
         for weight in weights[first:last]:
             text, style = share_cell(float(weight), 3)
             line.add(text, style).add(" " * (size - 3))

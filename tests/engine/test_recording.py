@@ -49,12 +49,12 @@ def test_size_of_the_defaults() -> None:
         ({"n_embd": 10**15}, "more than 10", " EB"),
     ],
 )
-def test_too_large_says_how_large(changes: dict[str, int], rows: str, size: str) -> None:
+def test_a_model_that_is_too_large_is_refused_with_its_size(changes: dict[str, int], rows: str, size: str) -> None:
     with pytest.raises(ConfigError, match=f"would have {rows}.* scalars.*{size}.* of memory is free.*choose a smaller"):
         Session(Config(**changes), DOCS)
 
 
-def test_more_rows_than_a_child_can_number(monkeypatch: Any) -> None:
+def test_more_rows_than_an_int32_can_number_are_refused(monkeypatch: Any) -> None:
     monkeypatch.setattr("engine.model.recording.MOST_ROWS", 1000)
     with pytest.raises(ConfigError, match="30 scalars are the most"):
         record(tiny(), 5)
@@ -97,7 +97,7 @@ def test_sampling_leaves_the_run_alone() -> None:
     assert asked.losses == alone.losses
 
 
-def test_there_is_room_for_one_run_more_or_a_sentence(monkeypatch: Any) -> None:
+def test_a_copy_without_memory_is_refused_with_a_sentence(monkeypatch: Any) -> None:
     session = Session(tiny(), DOCS)
     session.run(until=3)
     before = shown(session)

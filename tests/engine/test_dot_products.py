@@ -1,4 +1,4 @@
-"""Whole phases, which run dot products as runs, against the scalar by scalar kernels: the same bits in every row."""
+"""Kernels that take whole dot products give the same bits in every row as those that go scalar by scalar."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def check_phases(session: Session) -> None:
     computed = session.recording.op != LEAF
     found = []
     for whole in (True, False):
-        w.data[computed], w.grad[:] = -7.0, 0.0  # what is not written again would be seen
+        w.data[computed], w.grad[:] = -7.0, 0.0  # so that a row that is not written again would differ
         fault = w.forward_whole(program.n) if whole else w.forward(program.rows, 0, len(program.rows))
         if fault == FINE and whole:
-            w.backward_whole(program.route.edges, program.route.terms, program.route.legs)
+            w.backward_whole(program.route.edges, program.route.terms, program.route.segments)
         elif fault == FINE:
             w.backward(program.edges, 0, len(program.edges))
         found.append((fault, words(w.data), words(w.grad)))
@@ -59,20 +59,20 @@ def check_run(config: dict[str, Any], docs: list[str], kernels: Kernels, steps: 
 @example({"n_embd": 1, "n_head": 1, "block_size": 1}, ["a"])
 @example({"n_embd": 16, "n_head": 4, "block_size": 16}, ["abcdefghijklmnopqrstuvwxyz"])
 @example({"n_embd": 8, "n_head": 2, "block_size": 4, "learning_rate": 1e200}, DOCS)
-def test_whole_phases_are_the_scalar_ones(config: dict[str, Any], docs: list[str]) -> None:
+def test_whole_phases_have_the_bits_of_scalar_steps(config: dict[str, Any], docs: list[str]) -> None:
     check_run(config, docs, loops(), steps=3)
 
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
 @given(configurations(widest=4), documents())
-def test_uncompiled_too(config: dict[str, Any], docs: list[str]) -> None:
+def test_whole_phases_uncompiled(config: dict[str, Any], docs: list[str]) -> None:
     check_run(config, docs, plain_loops(), steps=2)
 
 
 @pytest.mark.parametrize("kind", LOOPS)
 @pytest.mark.parametrize("seed", range(12))
 def test_odd_numbers_come_out_alike(kind: Any, seed: int) -> None:
-    """Zeros of both signs, the smallest and the largest numbers, infinities and nan, here and there or everywhere."""
+    """With zeros of both signs, the smallest and the largest numbers, infinities and nan in some or in all places."""
     session, dice = Session(tiny(n_layer=1 + seed % 2), DOCS, kernels=kind()), random.Random(seed)
     for row in range(session.recording.n_params):
         if dice.random() < (0.05, 0.4, 1.0)[seed % 3]:
@@ -81,7 +81,7 @@ def test_odd_numbers_come_out_alike(kind: Any, seed: int) -> None:
 
 
 @pytest.mark.parametrize("kind", LOOPS)
-def test_any_tick_then_the_rest_is_the_whole(kind: Any) -> None:
+def test_a_phase_can_be_cut_at_any_tick(kind: Any) -> None:
     straight, halting = (Session(tiny(), DOCS, kernels=kind()) for _ in range(2))
     straight.seek(Moment(1, Phase.UPDATE, 0))
     halting.seek(Moment(1))
@@ -96,7 +96,7 @@ def test_any_tick_then_the_rest_is_the_whole(kind: Any) -> None:
 
 @pytest.mark.parametrize(("kind", "band"), [(loops, BAND), (loops, math.inf), (plain_loops, math.inf)])
 @pytest.mark.parametrize(("first", "last"), [(0, 200), (5, 6), (63, 65), (64, 128), (7, 199)])
-def test_adam_in_blocks_is_adam_step_by_step(kind: Any, band: float, first: int, last: int) -> None:
+def test_adam_in_blocks_has_the_bits_of_single_updates(kind: Any, band: float, first: int, last: int) -> None:
     dice, rates = random.Random(first), (0.01, 0.85, 0.99, 0.15, 0.01, 2.0, 0.5, 1e-8)
     p, g, m, v = (np.array([dice.choice(ODD) if dice.random() < 0.2 else dice.gauss(0, 1) for _ in range(200)])
                   for _ in range(4))  # fmt: skip
@@ -205,8 +205,8 @@ def shared_sum(a: Value, b: Value, c: Value, d: Value) -> Value:
         (lambda a, b, c, d: sum(x * 2.0 for x in (a, b)), []),  # no gradient flows into a constant
         (lambda a, b, c, d: a * b + c * d, []),  # no sum from 0
         (shared_product, []),
-        (shared_sum, [1]),  # the sum ends where somebody else uses it
+        (shared_sum, [1]),  # the sum ends where another operation uses it
     ],
 )
-def test_what_a_dot_product_is(make: Any, terms: list[int]) -> None:
+def test_which_sums_count_as_dot_products(make: Any, terms: list[int]) -> None:
     assert dots_of(make) == terms
