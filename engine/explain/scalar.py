@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from engine.autograd import kernels
 from engine.autograd.kernels import ADD, EXP, LEAF, LOG, MUL, NEG_MAX, POW, RELU
-from engine.autograd.tape import Rows, Tensor
+from engine.autograd.tape import Tensor
+from engine.model.recording import Recording
 from engine.timeline.events import Phase
 from engine.timeline.explainer import Explainer, Piece, Term
 from engine.timeline.view import TapeView
@@ -21,6 +23,7 @@ MOST_WRITTEN_OUT = 2  # operations in the name of a scalar
 SEVERAL = -1  # in the place of a row
 
 
+_LABELS: WeakKeyDictionary[Recording, dict[int, dict[int, str]]] = WeakKeyDictionary()  # by the tensor's first row
 SIGNS = {ADD: "+", MUL: "×", LOG: "log", EXP: "exp", RELU: "relu", NEG_MAX: "−max"}
 
 
@@ -96,7 +99,7 @@ class TapeExplainer(Explainer):
     def _names_of_intermediates(self, tensor: Tensor) -> dict[int, str]:
         """The rows of a tensor without a name, numbered among those that are made for the same one, or for several."""
         if tensor.first not in self._intermediates:
-            named, goals = {*self._named_rows(tensor).tolist()}, dict[int, int]()
+            named, goals = self._named(tensor), dict[int, int]()
             for user in reversed(range(tensor.first, tensor.last)):
                 goal = user if user in named else goals.get(user, SEVERAL)
                 for kid in self.children(user):
@@ -141,15 +144,17 @@ class TapeExplainer(Explainer):
         return row < self.recording.n_params or (tensor is not None and self._label(tensor, row) is not None)
 
     def _label(self, tensor: Tensor, row: int) -> str | None:
-        for name, rows in ((tensor.name, tensor.rows.reshape(tensor.shape)), *tensor.parts.items()):
-            place = np.flatnonzero(np.atleast_1d(rows) == row)
-            if len(place):
-                return f"{name}[{place[0]}]" if rows.shape else name
-        return None
+        return self._named(tensor).get(row)
 
-    @staticmethod
-    def _named_rows(tensor: Tensor) -> Rows:
-        return np.concatenate([tensor.rows, *(rows.ravel() for rows in tensor.parts.values())])
+    def _named(self, tensor: Tensor) -> dict[int, str]:
+        """The rows of a tensor that have a name, and their names; found once for all moments of all steps."""
+        known = _LABELS.setdefault(self.recording, {})
+        if tensor.first not in known:
+            known[tensor.first] = labels = dict[int, str]()
+            for name, rows in ((tensor.name, tensor.rows.reshape(tensor.shape)), *tensor.parts.items()):
+                for i, row in enumerate(rows.ravel().tolist()):
+                    labels.setdefault(row, f"{name}[{i}]" if rows.shape else name)
+        return known[tensor.first]
 
     def goal(self, row: int) -> int:
         """The scalar with a name that a row is on the way to; the row itself, if it has a name or leads to none."""
@@ -158,8 +163,7 @@ class TapeExplainer(Explainer):
 
     def _goal_row(self, tensor: Tensor, row: int) -> int:
         """The named scalar that a row is on the way to: the next one made."""
-        named = self._named_rows(tensor)
-        return int(named[named > row].min())
+        return min(named for named in self._named(tensor) if named > row)
 
     # Formulas.
 
@@ -196,9 +200,10 @@ class TapeExplainer(Explainer):
     def _edges_into(self, row: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         last = self.recording.positions[self.program.n - 1].last
         mean = self.program.mean
-        found = [
-            np.flatnonzero(self._child[2 * a : 2 * b] == row) + 2 * a for a, b in ((0, last), (mean.first, mean.last))
-        ]
+        pieces = ((row + 1, last), (max(row + 1, mean.first), mean.last))  # what uses a row is made after it
+        found = [np.flatnonzero(self._child[2 * a : 2 * b] == row) + 2 * a for a, b in pieces if a < b]
+        if not found:
+            return np.empty(0, dtype=np.int64)
         edges = np.concatenate(found)
         makers = edges >> 1
         return edges[(self._op[makers] != LEAF) & (self._op[makers] != NEG_MAX)]  # type: ignore[no-any-return]

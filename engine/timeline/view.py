@@ -100,6 +100,11 @@ class View(Protocol):
     def data(self, rows: Rows) -> Reading:
         """The values of these scalars at this moment."""
 
+    def value(self, row: int) -> float | None:
+        """The value of one scalar at this moment; None if it is not known."""
+        reading = self.data(np.array([row]))
+        return float(reading.values[0]) if reading.known[0] else None
+
     @property
     def passed_values(self) -> Floats:
         """All scalars as the forward and the backward phase of this step have them: parameters before the update."""
@@ -107,8 +112,7 @@ class View(Protocol):
     @property
     def loss(self) -> float | None:
         """The document's loss, once it is known."""
-        reading = self.data(np.array([self.program.loss_row]))
-        return float(reading.values[0]) if reading.known[0] else None
+        return self.value(self.program.loss_row)
 
     def made(self, row: int) -> float | None:
         """What a scalar was when it was made, where it has been set to something else; None elsewhere."""
@@ -301,19 +305,35 @@ class TapeView(View):
 
     def data(self, rows: Rows) -> Reading:
         """The values of these scalars at this moment."""
-        program, r = self.program, self.recording
-        known = used = self.used(rows)
+        known = self.used(rows)
         if self.moment.phase is Phase.FORWARD:
-            tick = self.moment.tick
-            frontier = program.rows[tick - 1] if tick else -1
-            known = used & ((rows <= frontier) | (r.op[rows] == LEAF))
+            known &= (rows <= self._frontier) | (self.recording.op[rows] == LEAF)
         return Reading(self.workspace.data[rows], known)
+
+    def value(self, row: int) -> float | None:
+        """As `data`, without the detour of arrays of one."""
+        last, first_mean, last_mean = self._used
+        known = row < last or first_mean <= row < last_mean
+        if self.moment.phase is Phase.FORWARD and row > self._frontier:
+            known = known and bool(self.recording.op[row] == LEAF)
+        return float(self.workspace.data[row]) if known else None
+
+    @cached_property
+    def _frontier(self) -> int:
+        """The row that the forward phase has made last; -1 before the first."""
+        tick = self.moment.tick
+        return int(self.program.rows[tick - 1]) if tick else -1
 
     def used(self, rows: Rows) -> Mask:
         """Which scalars this document has; it may have fewer positions than the tape."""
+        last, first_mean, last_mean = self._used
+        return np.asarray((rows < last) | ((rows >= first_mean) & (rows < last_mean)))
+
+    @cached_property
+    def _used(self) -> tuple[int, int, int]:
+        """The row after those of the last position, and the first and the last row of what comes after it."""
         mean = self.program.mean
-        last = self.recording.positions[self.program.n - 1].last
-        return (rows < last) | ((rows >= mean.first) & (rows < mean.last))
+        return self.recording.positions[self.program.n - 1].last, mean.first, mean.last
 
     def made(self, row: int) -> float | None:
         """What a scalar was when it was made, where it has been set to something else; None elsewhere."""

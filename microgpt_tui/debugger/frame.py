@@ -45,7 +45,8 @@ class Focus:
 
     `row` is a scalar that was chosen and holds until the moment changes; `cell` is an index in whatever tensor is on
     the stage and holds from event to event. `layer`, `head` and `matrix` are what panes show that have room for one
-    of them; they hold as well. None leaves the choice to the moment. `digits` asks for numbers in cells.
+    of them; they hold as well. None leaves the choice to the moment. `digits` asks for numbers in cells. `folding`
+    is how much of the network the map folds, from 0, nothing; None: as much as there is no room for.
     """
 
     moment: Moment
@@ -55,6 +56,7 @@ class Focus:
     head: int | None = None
     matrix: str | None = None
     digits: bool = False
+    folding: int | None = None
 
     def at(self, moment: Moment) -> Focus:
         """Here, at another moment."""
@@ -78,6 +80,13 @@ class Choice:
     layer: int | None = None
     head: int | None = None
     matrix: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Folding:
+    """The target of the wheel on the map: how much of the network it folds, as in `Focus`."""
+
+    folding: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -450,8 +459,7 @@ class Frame:
         """One value, None if not known."""
         if self._shown_to is not None and row >= self._shown_to:
             return None
-        reading = self.view.data(np.array([row]))
-        return float(reading.values[0]) if reading.known[0] else None
+        return self.view.value(row)
 
     def used_value(self, row: int) -> float | None:
         """The value that arithmetic of this step has used, if known: of a parameter, the one before its update."""

@@ -144,8 +144,8 @@ def _position(program: StepProgram, moment: Moment, way: int) -> Moment | None:
 def at_position(program: StepProgram, here: Event, pos: int) -> Moment | None:
     """The same tensor at another position, or that position's first event in the phase; None if it has none there."""
     ends = program.ends(here.phase)
-    first = next((end for place, end in ends.items() if place[1] == pos), None)
-    return ends.get((here.name, pos, here.layer, here.head), first)
+    same = ends.get((here.name, pos, here.layer, here.head))
+    return same or next((end for place, end in ends.items() if place[1] == pos), None)
 
 
 def end_of_block(program: StepProgram, moment: Moment) -> Moment | None:

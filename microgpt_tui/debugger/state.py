@@ -112,6 +112,11 @@ class DebuggerState:
         self._where = replace(self._where, digits=digits)
         self.on_change()
 
+    def fold(self, folding: int | None) -> None:
+        """Let the map fold so much of the network; None: as much as there is no room for."""
+        self._where = replace(self._where, folding=folding)
+        self.on_change()
+
     def annotate(self, annotations: Annotations) -> None:
         """Replace the annotations."""
         self._annotations = annotations

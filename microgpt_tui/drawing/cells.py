@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import zip_longest
 
 import numpy as np
 import numpy.typing as npt
@@ -147,16 +148,27 @@ def heat(
 
 def heat_row(line: Line, cells: Cells, size: int, selected: Hashable, scale: float, lit: bool = True) -> Line:
     """Append one row of a heatmap, `size` characters a cell; the selected one is marked."""
+    return line.add_cells(_heat_cells(cells, size, selected, scale, lit))
+
+
+def _heat_cells(
+    cells: Cells, size: int, selected: Hashable, scale: float, lit: bool
+) -> Iterator[tuple[str, Style | None, Hashable]]:
+    digits, blank = cells.digits, " " * size
+    coloured = not (digits or theme.signs_only) and 0 < scale < math.inf
+    plus, minus = (theme.HEAT_PLUS, theme.HEAT_MINUS) if lit else (theme.FADED_PLUS, theme.FADED_MINUS)
+    most = theme.LEVELS - 1
     rows = zip(cells.values.tolist(), cells.known.tolist(), cells.targets.tolist(), cells.fresh.tolist(), strict=True)
-    digits, add = cells.digits, line.add
     for value, known, target, fresh in rows:
-        text, style = heat(value, known, scale, size, lit, digits)
+        if coloured and known and -scale <= value <= scale:  # as `heat` has it, for most of all cells
+            text, style = blank, (minus if value < 0 else plus)[round((abs(value) / scale) ** GAMMA * most)]
+        else:
+            text, style = heat(value, known, scale, size, lit, digits)
         if target == selected:
             text, style = _marked(text), theme.CURSOR if theme.signs_only else theme.HERE_CELL
         elif fresh and style is not None:
             text, style = _framed(text), style + theme.FRESH
-        add(text, style, target)
-    return line
+        yield text, style, target
 
 
 def _framed(text: str) -> str:
@@ -185,20 +197,28 @@ def half_row(line: Line, upper: Cells, lower: Cells | None, size: int, scale: fl
 
     Cells stand for the upper row's scalars, or the lower row's where one of these is selected.
     """
-    for i in range(len(upper)):
-        targets = [int(upper.targets[i])] + ([int(lower.targets[i])] if lower is not None else [])
-        if selected in targets:
-            line.add("◆" if size == 1 else "[" + " " * (size - 2) + "]", theme.HERE_CELL, selected)
-            continue
-        backs = [_back(upper, i, scale, lit[0]), None if lower is None else _back(lower, i, scale, lit[1])]
-        upper_back, lower_back = (back or theme.BACKGROUND for back in backs)
-        line.add(("▀" if any(backs) else " ") * size, _halves(upper_back, lower_back), targets[0])
-    return line
+    return line.add_cells(_half_cells(upper, lower, size, scale, selected, lit))
 
 
-def _back(cells: Cells, i: int, scale: float, lit: bool) -> str | None:
-    style = heat(float(cells.values[i]), bool(cells.known[i]), scale, 1, lit)[1]
-    return None if style is None or style.bgcolor is None else style.bgcolor.name
+def _half_cells(upper: Cells, lower: Cells | None, size: int, scale: float, selected: Hashable,
+                lit: tuple[bool, bool]) -> Iterator[tuple[str, Style | None, Hashable]]:  # fmt: skip
+    both, neither = "▀" * size, " " * size
+    marked = "◆" if size == 1 else "[" + " " * (size - 2) + "]"
+    above = zip(_backs(upper, scale, lit[0]), upper.targets.tolist(), strict=True)
+    below = zip(*((_backs(lower, scale, lit[1]), lower.targets.tolist()) if lower is not None else ()), strict=True)
+    for (back, target), (other, beneath) in zip_longest(above, below, fillvalue=(None, None)):
+        if selected is not None and selected in (target, beneath):
+            yield marked, theme.HERE_CELL, selected
+        else:
+            text = both if back or other else neither
+            yield text, _halves(back or theme.BACKGROUND, other or theme.BACKGROUND), target
+
+
+def _backs(cells: Cells, scale: float, lit: bool) -> Iterator[str | None]:
+    """The background of each cell of a row, None where it has none."""
+    for value, known in zip(cells.values.tolist(), cells.known.tolist(), strict=True):
+        style = heat(value, known, scale, 1, lit)[1]
+        yield None if style is None or style.bgcolor is None else style.bgcolor.name
 
 
 @lru_cache(8192)
@@ -216,16 +236,20 @@ def signed_strip(
     at its end.
     """
     body = size - 1 if gap and size > 1 else size
-    half, blank = len(lines) // 2, " " * (size - body)
+    blank = " " * (size - body)
+    half = len(lines) // 2
+    drawn: list[list[tuple[str, Style | None, Hashable]]] = [[] for _ in lines]
     rows = zip(cells.values.tolist(), cells.known.tolist(), cells.targets.tolist(), cells.fresh.tolist(), strict=True)
     for value, known, target, fresh in rows:
         eighths, beyond = 0, known and 0 < scale < abs(value) / BEYOND
         if known and value and not math.isnan(value):
             share = min(abs(value) / scale, 1.0) if 0 < scale < math.inf else 1.0
             eighths = max(1, round(share * half * 8))
-        for k, line in enumerate(lines):
+        for k, row in enumerate(drawn):
             up = k < half
-            fill = min(max(eighths - 8 * (half - 1 - k if up else k - half), 0), 8) if (value > 0) == up else 0
+            above = 8 * (half - 1 - k if up else k - half)  # eighths of the cells nearer to the axis
+            fill = min(eighths - above, 8) if eighths > above and (value > 0) == up else 0
+            style: Style
             if up:
                 text, style = EIGHTHS[fill - 1] if fill else " ", theme.PLUS
             elif 0 < fill < 8:
@@ -237,18 +261,21 @@ def signed_strip(
             if target == selected:
                 if k == half - 1 and not eighths:
                     text = "▁"
-                style = theme.HANGING_HERE if style.reverse else theme.NEW
-            elif fresh and not style.reverse:
+                style = theme.HANGING_HERE if style is theme.HANGING else theme.NEW
+            elif fresh and style is not theme.HANGING:
                 style += theme.RAN  # a band behind all bars that are new
             if fill and beyond and k == (0 if up else len(lines) - 1):
-                line.add("!", style + Style(reverse=True), target).add(text * (body - 1), style, target)
-                line.add(blank)
-            elif style.reverse or fresh or not blank:
-                line.add(text * body, style, target)
+                row.append(("!", style + Style(reverse=True), target))
+                row.append((text * (body - 1), style, target))
+                row.append((blank, None, None))
+            elif fresh or not blank or style is theme.HANGING or style is theme.HANGING_HERE:
+                row.append((text * body, style, target))
                 if blank:
-                    line.add(blank)
+                    row.append((blank, None, None))
             else:
-                line.add(text * body + blank, style, target)
+                row.append((text * body + blank, style, target))
+    for line, row in zip(lines, drawn, strict=True):
+        line.add_cells(row)
 
 
 def diverging(line: Line, value: float, known: bool, scale: float, half: int, target: Hashable = None) -> Line:

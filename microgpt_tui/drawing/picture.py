@@ -12,6 +12,8 @@ from rich.style import Style
 
 from microgpt_tui.drawing.terminal_text import printable
 
+_new = tuple.__new__  # makes a segment without the detour of named tuples: a picture has hundreds of them
+
 
 @dataclass(frozen=True, slots=True)
 class Spot:
@@ -38,10 +40,33 @@ class Line:
         self.width = end = start + width
         if target is not None:
             self.spots.append((start, end, target))
-        if segments and segments[-1].style is style:
-            segments[-1] = Segment(segments[-1].text + text, style)  # fewer segments paint faster
-        else:
-            segments.append(Segment(text, style))
+        if segments:
+            before, last, _ = segments[-1]
+            if last is style:
+                segments[-1] = _new(Segment, (before + text, style, None))  # fewer segments paint faster
+                return self
+        segments.append(_new(Segment, (text, style, None)))
+        return self
+
+    def add_cells(self, cells: Iterable[tuple[str, Style | None, Hashable]]) -> Line:
+        """Append printable texts of characters that take one cell each, as `add` does one by one."""
+        segments, spots, end = self.segments, self.spots, self.width
+        text, style = (segments[-1].text, segments[-1].style) if segments else ("", None)
+        first = len(text)  # what is in the line already
+        for more, its_style, target in cells:
+            start, end = end, end + len(more)
+            if target is not None:
+                spots.append((start, end, target))
+            if its_style is style and segments:
+                text += more
+                continue
+            if len(text) > first:
+                segments[-1] = _new(Segment, (text, style, None))
+            segments.append(_new(Segment, (more, its_style, None)))
+            text, style, first = more, its_style, len(more)
+        if len(text) > first:
+            segments[-1] = _new(Segment, (text, style, None))
+        self.width = end
         return self
 
     def fit(
@@ -118,7 +143,7 @@ class Picture:
 
     def within(self, width: int) -> Picture:
         """This picture with every line cut to `width` cells."""
-        self.lines = [line.cut(width) for line in self.lines]
+        self.lines = [line if line.width <= width else line.cut(width) for line in self.lines]
         return self
 
     def spots(self) -> Iterable[Spot]:

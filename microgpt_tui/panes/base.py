@@ -96,7 +96,7 @@ class Pane(PictureView, can_focus=True):
 
     def redraw(self) -> None:
         super().redraw()
-        if self.frame and self.display:
+        if self.frame and self.shows_series() and self.display:
             missing = [series for series in self.series(self.frame, *self.content_size) if series.missing]
             if missing:
                 self.post_message(self.SeriesMissing(self, missing))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from functools import lru_cache
 
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.run_controller import Live
@@ -26,12 +27,20 @@ class Explanation(Pane, can_focus=False):
             return _live(frame.around.live, width)
         styles = (theme.STRONG, theme.TEXT, theme.DIM, theme.DIM)
         for sentence, style in zip(sentences(frame), styles, strict=False):
-            lines = [sentence] if len(sentence) * 2 < width else textwrap.wrap(sentence, width - 2)
+            if picture.height >= height:
+                break
+            lines = (sentence,) if len(sentence) * 2 < width else _wrapped(sentence, width - 2)
             if picture.height + len(lines) > height and picture.height:
                 continue  # a shorter one may fit
             for text in lines[:height]:
                 picture.line(f" {text}", style)
         return picture
+
+
+@lru_cache(256)
+def _wrapped(sentence: str, width: int) -> tuple[str, ...]:
+    """A sentence in lines: most of them come again with the next event of the kind."""
+    return tuple(textwrap.wrap(sentence, width))
 
 
 def _live(live: Live, width: int) -> Picture:

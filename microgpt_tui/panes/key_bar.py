@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+from rich.style import Style
+
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.keys import KEYS, Key
 from microgpt_tui.drawing import theme
@@ -17,15 +21,20 @@ class KeyBar(Pane, can_focus=False):
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         del frame, height
-        picture = Picture()
-        line = picture.line()
-        *keys, help_, leave = (key for key in KEYS if key.show)  # the way to all keys, and the way out: always
-        keys.sort(key=lambda key: FIRST.index(key.id) if key.id in FIRST else len(FIRST))
-        for key in keys:
-            if line.width + _width(key) + _width(help_) + _width(leave) <= width:
-                _add(line, key)
-        _add(_add(line, help_), leave)
-        return picture
+        return Picture([_line(width, (theme.STRONG, theme.TEXT))])
+
+
+@lru_cache(8)
+def _line(width: int, styles: tuple[Style, ...]) -> Line:
+    """The line in so many cells; `styles` are those in use, which two themes differ in."""
+    del styles
+    line = Line()
+    *keys, help_, leave = (key for key in KEYS if key.show)  # the way to all keys, and the way out: always
+    keys.sort(key=lambda key: FIRST.index(key.id) if key.id in FIRST else len(FIRST))
+    for key in keys:
+        if line.width + _width(key) + _width(help_) + _width(leave) <= width:
+            _add(line, key)
+    return _add(_add(line, help_), leave)
 
 
 def _width(key: Key) -> int:

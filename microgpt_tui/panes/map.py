@@ -7,11 +7,12 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
+from textual import events
 
 from engine.timeline.events import Moment, Phase, StepProgram
-from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.debugger.frame import Folding, Frame
 from microgpt_tui.debugger.navigation import at_position
-from microgpt_tui.debugger.network import Node, network_of
+from microgpt_tui.debugger.network import Network, Node, network_of
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import window
 from microgpt_tui.drawing.numbers import plain
@@ -19,7 +20,7 @@ from microgpt_tui.drawing.picture import Line, Picture, measured
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.map_lines import WAYS, MapLine, MapState, map_lines, stem, taken_rows
 from microgpt_tui.panes.map_update import matrices, whole_update
-from microgpt_tui.panes.map_zoomed import whole_network
+from microgpt_tui.panes.map_zoomed import fitting, whole_network
 from microgpt_tui.panes.tokens import DONE, HERE
 
 WIDE = 60  # columns from which on the tensors themselves are drawn
@@ -66,6 +67,31 @@ class Map(Pane):
         matrix = f" · {event.matrix}" if event.matrix else ""
         return f"{state.sign}{event.name}{where} · {size} · {norm}{matrix} · {frame.view.source(event).label}"
 
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Fold more of the network."""
+        self._fold(event, 1)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Fold less of it."""
+        self._fold(event, -1)
+
+    def _fold(self, event: events.MouseEvent, way: int) -> None:
+        """Show the next way to lay out the network that looks different; where there is none, scroll."""
+        frame = self.frame
+        if frame is None or frame.phase is Phase.UPDATE:
+            return
+        state, (width, height) = MapState(frame), self.content_size
+        zoomed = width >= WIDE
+        usual = fitting(state, height)[0] if zoomed else _fitting(state, positions(frame, width), height)[0]
+        here = usual if frame.where.folding is None else frame.where.folding
+        others = range(here + way, len(WAYS) if way > 0 else -1, way)
+        lines = len(map_lines(state, WAYS[here], zoomed))
+        there = next((i for i in others if len(map_lines(state, WAYS[i], zoomed)) != lines), None)
+        if there is not None:
+            event.prevent_default()  # the base class would scroll
+            event.stop()
+            self.post_message(self.Chosen(self, Folding(None if there == usual else there)))
+
     def neighbour(self, dx: int, dy: int) -> Moment | None:
         """Where an edge from the tensor at work leads, in a direction."""
         frame = self.frame
@@ -94,19 +120,40 @@ def _column(frame: Frame, width: int, height: int) -> Picture:
     """Names and norms, and the positions below."""
     state = MapState(frame)
     below = positions(frame, width)
-    ways = [(way, rows) for way in WAYS[:-1] for rows in ([Line(), *below], below)]
-    for way, rows in (*ways, (WAYS[-2], below[::2]), (WAYS[-1], below)):
-        lines = map_lines(state, way)
-        if len(lines) + 1 + len(rows) <= height:
-            break
-    picture = Picture()
+    folding, rows = _fitting(state, below, height)
+    if frame.where.folding is not None:
+        folding, rows = frame.where.folding, below
+    lines = map_lines(state, WAYS[folding])
+    picture, known = Picture(), _drawn_lines(state, width)
     for line in reversed(lines):
         if line.nodes and state.holds(line.nodes):
             picture.focus = picture.height
-        _column_line(picture.line(" "), state, line, width - 1)
+        key = line, state.looks(line)
+        if key not in known:
+            known[key] = drawn = Line().add(" ")
+            _column_line(drawn, state, line, width - 1)
+        picture.lines.append(known[key])
     _taken(picture.line(" "), state, width - 1)
     picture.lines += rows
     return picture
+
+
+def _fitting(state: MapState, below: list[Line], height: int) -> tuple[int, list[Line]]:
+    """The way to lay out the network for which there is room, by its place in `WAYS`, and what stands below it."""
+    each = [(i, rows) for i in range(len(WAYS) - 1) for rows in ([Line(), *below], below)]
+    for i, rows in (*each, (len(WAYS) - 2, below[::2])):
+        if len(map_lines(state, WAYS[i])) + 1 + len(rows) <= height:
+            return i, rows
+    return len(WAYS) - 1, below
+
+
+_drawn: WeakKeyDictionary[Network, dict[Hashable, dict[Hashable, Line]]] = WeakKeyDictionary()
+
+
+def _drawn_lines(state: MapState, width: int) -> dict[Hashable, Line]:
+    """The lines of the network that are drawn already: from one event to the next few of them change."""
+    styles = theme.NOW, theme.TEXT, theme.FAINT, state.lit  # those in use, which two themes differ in
+    return _drawn.setdefault(state.network, {}).setdefault((width, state.frame.phase, styles), {})
 
 
 def _column_line(drawn: Line, state: MapState, line: MapLine, width: int) -> None:

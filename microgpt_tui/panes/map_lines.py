@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from rich.style import Style
 
-from engine.timeline.events import Event, EventKey, Moment
+from engine.timeline.events import Event, EventKey, Moment, Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.network import Network, Node, ResidualBranch, network_of
 from microgpt_tui.drawing import theme
@@ -39,6 +40,7 @@ class MapState:
 
     def __init__(self, frame: Frame) -> None:
         self.frame, self.here = frame, frame.stage_event
+        self._here = self.here.place
         self.network: Network = network_of(frame.program, frame.pos)
         self.ends, self._tick = frame.ends, frame.moment.tick
         self.lit = theme.PHASE_TEXT[frame.phase]
@@ -59,16 +61,35 @@ class MapState:
 
     @cached_property
     def _done(self) -> list[bool]:
-        ends, tick = self.ends, self._tick
-        return [max(ends[e.place].tick for e in node.events) <= tick for node in self.network.nodes]
+        found, phase = _last_ticks.setdefault(self.network, {}), self.frame.phase
+        if phase not in found:
+            found[phase] = [max(self.ends[e.place].tick for e in node.events) for node in self.network.nodes]
+        return [last <= self._tick for last in found[phase]]
+
+    @cached_property
+    def _here_node(self) -> Node | None:
+        return self.network.find(self._here)
 
     def is_here(self, event: Event) -> bool:
         """Whether this is the tensor at work."""
-        return event.place == self.here.place
+        return event.place == self._here
+
+    def looks(self, line: MapLine) -> Hashable:
+        """What a line is drawn from besides the network and the phase: two with the same looks are the same."""
+        done, nodes, branch = self._done, line.nodes, line.branch
+        at_work = self._here if self.holds(nodes) else None
+        around = () if branch is None else (done[branch.start], done[branch.end])
+        if line.stream:
+            around = (*around, done[line.stream.place])
+        heads = ([self.is_done(key) for key in node.keys] for node in nodes if len(node.events) > 1)
+        norms = [self.norm(node) for node in nodes]
+        return at_work, around, tuple(done[node.place] for node in nodes), tuple(map(tuple, heads)), tuple(norms)
 
     def holds(self, nodes: Sequence[Node]) -> bool:
         """Whether the tensor at work is among these, or the parameter matrix that they use is."""
-        return any(self.is_here(event) for node in nodes for event in node.events) or any(map(self.uses_it, nodes))
+        if self.here.is_parameter:
+            return any(map(self.uses_it, nodes))
+        return self._here_node in nodes
 
     def uses_it(self, node: Node) -> bool:
         """Whether a node uses the parameter matrix whose gradient has just become complete."""
@@ -147,11 +168,25 @@ WAYS = (Way(True, True), Way(True), Way(gaps=True), Way(), Way(branches=False))
 """From the one that takes the most lines to the one that takes the fewest."""
 
 
+_last_ticks: WeakKeyDictionary[Network, dict[Phase, list[int]]] = WeakKeyDictionary()
+_lines: WeakKeyDictionary[Network, dict[tuple[Way, bool, int], list[MapLine]]] = WeakKeyDictionary()
+
+
 def map_lines(state: MapState, way: Way, alone: bool = False) -> list[MapLine]:
     """The lines of the network from bottom to top; what is not shown in full has one line.
 
     `alone` gives each tensor a line of its own, else those that are made in the same way stand side by side.
     """
+    if not way.branches:
+        return _lines_of(state, way, alone)
+    key = way, alone, state.frame.layer  # and on nothing else: what is at work changes no line
+    known = _lines.setdefault(state.network, {})
+    if key not in known:
+        known[key] = _lines_of(state, way, alone)
+    return known[key]
+
+
+def _lines_of(state: MapState, way: Way, alone: bool) -> list[MapLine]:
     network = state.network
     lines: list[MapLine] = []
     beside = network.siblings if not alone else tuple((node,) for node in network.nodes)

@@ -76,23 +76,38 @@ def _columns(state: MapState, nodes: Sequence[Node], width: int) -> _Columns:
 def _middle(state: MapState, width: int, height: int) -> Picture:
     """The stream with its branches, a line a tensor: name, numbers as cells, norm."""
     columns = _columns(state, state.network.nodes, width)
-    for how in WAYS:
-        for named in (True, False):
-            picture = _lines(state, map_lines(state, how, alone=True), columns, named)
-            if picture.height < height:
-                break
-        else:
-            continue
-        break
+    folding, named = fitting(state, height)
+    if state.frame.where.folding is not None:
+        folding, named = state.frame.where.folding, True
+    picture = _lines(state, map_lines(state, WAYS[folding], alone=True), columns, named)
     first = state.network.nodes[0]
     last = picture.line(" ").add("┗", state.lit if state.all_done(first) else theme.FAINT).to(columns.arm + 4)
     last.most(taken_rows(state, first), width - last.width, theme.NEW if state.uses_it(first) else theme.DIM)
     return picture
 
 
+def fitting(state: MapState, height: int) -> tuple[int, bool]:
+    """The way to lay out the network for which there is room, by its place in `WAYS`, and whether heads are named."""
+    for i, how in enumerate(WAYS):
+        lines = map_lines(state, how, alone=True)
+        for named in (True, False):
+            if len(lines) + named * len(list(_above_heads(lines))) < height:
+                return i, named
+    return len(WAYS) - 1, False
+
+
+def _above_heads(lines: Sequence[MapLine]) -> Iterator[MapLine]:
+    """The lines of heads below which there are none: there stand their numbers."""
+    for line, below in zip(reversed(lines), [*lines[-2::-1], None], strict=True):
+        heads = line.nodes and len(line.nodes[-1].events) > 1
+        if heads and (below is None or not below.nodes or len(below.nodes[-1].events) == 1):
+            yield line
+
+
 def _lines(state: MapState, lines: Sequence[MapLine], columns: _Columns, named: bool) -> Picture:
     picture = Picture()
-    for line, below in zip(reversed(lines), [*lines[-2::-1], None], strict=True):
+    numbered = set(_above_heads(lines)) if named else set()
+    for line in reversed(lines):
         if line.nodes and state.holds(line.nodes):
             picture.focus = picture.height
         drawn = picture.line(" ").extend(stem(state, line, columns.arm)).to(columns.arm + 4).add(line.title, theme.DIM)
@@ -113,7 +128,7 @@ def _lines(state: MapState, lines: Sequence[MapLine], columns: _Columns, named: 
             event = next((e for e in node.events if e.head == state.frame.head), node.event)
             _cells(drawn, state, event, columns.room)
             _norm(drawn, state, event)
-        if heads and named and (below is None or not below.nodes or len(below.nodes[-1].events) == 1):
+        if line in numbered:
             _head_names(picture.line(" ").extend(stem(state, line, columns.arm)), state, node, columns)
     return picture
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from weakref import WeakKeyDictionary
+
 from rich.style import Style
 
-from engine.timeline.events import PHASES, Moment, Phase
+from engine.timeline.events import PHASES, Moment, Phase, StepProgram
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Line, Picture
@@ -33,23 +36,36 @@ class Timeline(Pane, can_focus=False):
 
 
 def _bar(line: Line, frame: Frame, phase: Phase, cells: int) -> None:
-    events = frame.program.events(phase)
+    program, step = frame.program, frame.moment.step
     begun = frame.phase.place >= phase.place
     label = f"{phase} "
-    line.add(label, theme.PHASE_TEXT[phase] if begun else theme.DIM, Moment(frame.moment.step, phase, events[0].last))
+    line.add(label, theme.PHASE_TEXT[phase] if begun else theme.DIM, Moment(step, phase, program.events(phase)[0].last))
     cells = max(LEAST, cells - len(label))
     signs = _signs(frame, phase, cells)
     here = _cell(frame, frame.moment, cells) if frame.phase is phase else 0
     done = cells if frame.phase.place > phase.place else here
-    for i in range(cells):
-        end = events[min(i * len(events) // cells, len(events) - 1)].last
-        line.spots.append((line.width + i, line.width + i + 1, Moment(frame.moment.step, phase, end)))
+    line.spots += _moments(program, step, phase, line.width, cells)
     at = 0
     for cell, (sign, style, target) in sorted(signs.items()):
         _track(line, at, cell, done, phase)
         line.add(sign, style, target)
         at = cell + 1
     _track(line, at, cells, done, phase)
+
+
+_spots: WeakKeyDictionary[StepProgram, dict[tuple[Phase, int, int], list[tuple[int, int, Hashable]]]] = (
+    WeakKeyDictionary()
+)
+
+
+def _moments(program: StepProgram, step: int, phase: Phase, x: int, cells: int) -> list[tuple[int, int, Hashable]]:
+    """The moments that the cells of a phase's bar stand for, from column `x` on; the same at every moment of a step."""
+    known, key = _spots.setdefault(program, {}), (phase, x, cells)
+    if key not in known:
+        ends = [event.last for event in program.events(phase)]
+        moments = (Moment(step, phase, ends[min(i * len(ends) // cells, len(ends) - 1)]) for i in range(cells))
+        known[key] = [(x + i, x + i + 1, moment) for i, moment in enumerate(moments)]
+    return known[key]
 
 
 def _track(line: Line, first: int, last: int, done: int, phase: Phase) -> None:

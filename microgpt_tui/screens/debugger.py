@@ -25,7 +25,7 @@ from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger import goto, search
 from microgpt_tui.debugger.annotations import Annotations
 from microgpt_tui.debugger.change import ChangePlayer
-from microgpt_tui.debugger.frame import Choice, Context, Frame, PathStep, WatchLine
+from microgpt_tui.debugger.frame import Choice, Context, Folding, Frame, PathStep, WatchLine
 from microgpt_tui.debugger.goto import Command, Continue
 from microgpt_tui.debugger.goto_controller import GoTo
 from microgpt_tui.debugger.keys import Key, KeyCommands
@@ -453,6 +453,8 @@ class DebuggerScreen(Screen[None]):
                 self.choose(row)
             case WatchLine(number=line):
                 self.state.choose_watch(line)
+            case Folding(folding=folding):
+                self.state.fold(folding)
 
     def ask(self, dialog: Screen[Any], then: Callable[[Any], None]) -> None:
         """Open a dialog; `then` takes what it returns, unless the user gives up."""

@@ -108,8 +108,8 @@ class PictureView(Widget):
 
     def redraw(self) -> None:
         """Draw again."""
-        size = self.content_size
-        if not (self.is_attached and self.display and size.width and size.height):
+        size = self.content_size if self.display and self.is_attached else Size()
+        if not (size.width and size.height):
             self.drawn_for = Size()  # it is drawn when it is next painted
             return
         picture = self.picture_for(size.width, size.height)
@@ -282,14 +282,17 @@ class PictureView(Widget):
             return border
         part = "picture-view--note" if y else "picture-view--title"
         if part not in self._parts:
-            self._parts[part] = self.get_component_rich_style(part)
-        style = self._parts[part]
-        text = Line().most(f" {title_within(words, width - 6)} ", width - 4, style)
+            (segment,) = self._filtered(Segment(" ", self.get_component_rich_style(part)))
+            self._parts[part] = segment.style or Style()
+        text = Line().most(f" {title_within(words, width - 6)} ", width - 4, self._parts[part])
         x = max(2, x)
-        segments: list[Segment] = text.segments
+        return Strip([*border.crop(0, x), *text.segments, *border.crop(x + text.width, width)], width)
+
+    def _filtered(self, segment: Segment) -> list[Segment]:
+        segments = [segment]
         for line_filter in self.get_line_filters():
             segments = line_filter.apply(segments, self.background_colors[1])
-        return Strip([*border.crop(0, x), *segments, *border.crop(x + text.width, width)], width)
+        return segments
 
     def _content(self, number: int, width: int) -> list[Segment]:
         """A line of the picture on the view's colours, in exactly this many cells."""

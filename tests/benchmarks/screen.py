@@ -33,12 +33,12 @@ class Timed(App[Any]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.painted_at = 0.0
+        self.painted_at, self.worked = 0.0, 0.0  # by the clock, and in processor time of the screen's thread
         self.painted = asyncio.Event()
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         super()._display(screen, renderable)
-        self.painted_at = time.perf_counter()
+        self.painted_at, self.worked = time.perf_counter(), time.thread_time()
         self.painted.set()
 
 
@@ -67,17 +67,17 @@ class Empty(Timed):
         yield Static(" ")
 
 
-async def painted(app: Timed, pilot: Pilot[Any], act: Callable[[], object]) -> float:
-    """Seconds from an action to the last frame that it leads to.
+async def painted(app: Timed, pilot: Pilot[Any], act: Callable[[], object]) -> tuple[float, float]:
+    """Seconds from an action to the last frame that it leads to, and how many of them the processor has worked.
 
     The pilot's pause puts a message into the queue of every widget, so it comes only after the frame.
     """
     app.painted.clear()
-    start = time.perf_counter()
+    start, worked = time.perf_counter(), time.thread_time()
     act()
     await app.painted.wait()
     await pilot.pause()
-    return app.painted_at - start
+    return app.painted_at - start, app.worked - worked
 
 
 async def keys(session: Session) -> None:
@@ -95,12 +95,14 @@ async def keys(session: Session) -> None:
         held = time.perf_counter()
         for _ in range(59):
             screen.action_go("next_event")
-        after = await painted(debugger, pilot, lambda: screen.action_go("next_event"))
+        after, _ = await painted(debugger, pilot, lambda: screen.action_go("next_event"))
         total = debugger.painted_at - held
-    report("key to painted frame, median", statistics.median(ours), "at most 40 ms")
-    report("key to painted frame, p95", statistics.quantiles(ours, n=20)[-1], "at most 80 ms")
-    report("an empty repaint, median", statistics.median(theirs), "")
-    print(f"{'times an empty repaint':44} {statistics.median(ours) / statistics.median(theirs):8.1f} x     at most 3")
+    (seconds, work), (empty_seconds, empty_work) = zip(*ours, strict=True), zip(*theirs, strict=True)
+    report("key to painted frame, median", statistics.median(seconds), "at most 40 ms")
+    report("key to painted frame, p95", statistics.quantiles(seconds, n=20)[-1], "at most 80 ms")
+    report("an empty repaint, median", statistics.median(empty_seconds), "")
+    times = statistics.median(work) / statistics.median(empty_work)
+    print(f"{'times an empty repaint, in processor time':44} {times:8.2f} x     at most 2.5")
     report("60 keys at once, until the screen is still", total, "")
     report("   of that after the last key", after, "at most 150 ms")
 
@@ -125,7 +127,7 @@ async def running(config: Config) -> None:
         seconds = time.perf_counter() - start
         screen.motion.halt(wait=True)
         steps = len(session.losses)
-    print(f"{'training flat out under the screen':44} {steps / seconds:8.0f} steps a second     at least 200")
+    print(f"{'training flat out under the screen':44} {steps / seconds:8.0f} steps a second     at least 400")
     report("   key to painted frame meanwhile, p95", statistics.quantiles(latencies, n=20)[-1], "at most 100 ms")
 
 

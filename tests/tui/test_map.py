@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from textual import events
 
 from engine import Config, Session
 from engine.timeline.events import PHASES, Moment, Phase
@@ -110,10 +111,10 @@ def test_what_is_at_work_is_lit_what_is_computed_is_bright_and_what_is_to_come_i
     assert picture.focus == here
     found = styles(picture, here)
     assert (found["q"], found["k"]) == (theme.NOW, theme.DIM)
-    assert picture.lines[here].segments[1].style is theme.PHASE_TEXT["forward"]  # the stream runs past the block
-    assert styles(picture, line_of(picture, "fc2"))["fc2"] is theme.DIM
-    assert picture.lines[line_of(picture, "fc2")].segments[1].style is theme.FAINT
-    assert styles(picture, line_of(picture, "embed"))["embed"] is theme.TEXT
+    assert picture.lines[here].segments[1].style == theme.PHASE_TEXT["forward"]  # the stream runs past the block
+    assert styles(picture, line_of(picture, "fc2"))["fc2"] == theme.DIM
+    assert picture.lines[line_of(picture, "fc2")].segments[1].style == theme.FAINT
+    assert styles(picture, line_of(picture, "embed"))["embed"] == theme.TEXT
     lit = [s.text for line in picture.lines for s in line.segments if s.style in (theme.NOW, theme.NEW)]
     assert [piece.strip() for piece in lit] == ["q", "i", "▣"]
 
@@ -140,9 +141,9 @@ def test_the_column_in_the_backward_phase() -> None:
     assert lines[11].startswith(" ○──┐ ∂x + attn")
     assert lines[-1] == " done ··· ··· ▣·· ■■■ ■■■"
     assert (
-        picture.lines[6].segments[1].style is theme.PHASE_TEXT["backward"]
+        picture.lines[6].segments[1].style == theme.PHASE_TEXT["backward"]
     )  # the gradient has passed the block unchanged
-    assert styles(picture, 5)["∂x + mlp"] is theme.NOW
+    assert styles(picture, 5)["∂x + mlp"] == theme.NOW
 
 
 def grad_norm(frame: Frame, tensor: str) -> float:
@@ -154,7 +155,7 @@ def grad_norm(frame: Frame, tensor: str) -> float:
 def test_where_a_matrix_becomes_complete_its_users_are_marked() -> None:
     frame = at("plain", Phase.BACKWARD, "lm_head")
     picture = draw(frame, COLUMN)
-    assert styles(picture, line_of(picture, "∂logits 4"))["∂logits"] is theme.NEW
+    assert styles(picture, line_of(picture, "∂logits 4"))["∂logits"] == theme.NEW
     assert Map("m").heading(frame) == "Map ─ ∂lm_head ─ |∂|"
 
 
@@ -282,10 +283,10 @@ def test_the_path_is_the_network_in_one_line() -> None:
     assert path.text() == " embed▸ norm▸ norm▸ q k v▸ head 1▸ out▸ +x▸ mlp▸ +x▸ logits▸ probs▸ loss_t▸ loss"
     wide = PathLine("p").draw(frame, 100, 1).text()
     assert wide.startswith(" embed ▸ norm ▸ norm ▸ q k v ▸ head 1 ▸ out")
-    assert styles(path, 0)["head 1"] is theme.NOW
+    assert styles(path, 0)["head 1"] == theme.NOW
     back = PathLine("p").draw(at("plain", Phase.BACKWARD, "mlp_fc1", 2), 80, 1)
     assert back.text() == " loss▸ loss_t▸ probs▸ logits▸ +x▸ fc2▸ relu▸ fc1▸ norm▸ +x▸ attn▸ norm▸ embed"
-    assert styles(back, 0)["fc1"] is theme.NOW
+    assert styles(back, 0)["fc1"] == theme.NOW
     update = PathLine("p").draw(at("plain", Phase.UPDATE, "layer0.attn_wq"), 80, 1).text()
     assert update.startswith(" ■wte ■wpe ■lm_head attn_wq □attn_wk")
 
@@ -378,3 +379,29 @@ async def test_the_path_stands_where_the_map_has_no_place() -> None:
         assert "embed▸ norm" not in text(pilot)
         assert "embed ▸ norm" not in text(pilot)
         assert "map" in drawn(pilot)
+
+
+@pytest.mark.parametrize("zoomed", [False, True])
+async def test_the_wheel_folds_and_unfolds_the_network(zoomed: bool) -> None:
+    run = run_of("four")
+    async with debugger((120, 40), run) as pilot:
+        pane = screen(pilot).query_one("#map", Map)
+        if zoomed:
+            await go(pilot, "1", "z")
+
+        async def turned(wheel: type[events.MouseEvent], notches: int = 1) -> str:
+            for _ in range(notches):
+                pane.post_message(wheel(pane, 5, 5, 0, 0, 0, False, False, False))
+                await pilot.pause()
+            return pane.picture.text()
+
+        fitting = pane.picture.text()
+        assert "layer 1" in fitting
+        assert "layer 1" not in await turned(events.MouseScrollUp, 4)  # each in full
+        assert "layer 1" in await turned(events.MouseScrollDown, 6)
+        assert fitting.count("norm") > pane.picture.text().count("norm")  # of the branches, that at work
+        turns = 0
+        while await turned(events.MouseScrollUp) != fitting:
+            turns += 1
+            assert turns < 4
+        assert screen(pilot).state.where.folding is None  # and stays as large as there is room for
