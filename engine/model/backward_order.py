@@ -53,10 +53,10 @@ class GradientOrder:
     def beside(self) -> GradientOrder:
         """Another one of the same recording, for another thread, that has all pieces which this one has made."""
         other = copy.copy(self)
-        other._turn = np.zeros_like(self._turn)
         for name, own in vars(self).items():
-            if name in ("_steps", "_legs", "_means", "_heads", "_bodies", "_mean_ticks", "_head_ticks", "_body_ticks"):
+            if isinstance(own, np.ndarray | list):
                 setattr(other, name, own.copy())
+        other._turn[:] = 0
         return other
 
     def _forget(self) -> None:
