@@ -24,7 +24,7 @@ def quoted(text: str) -> str:
     return repr(text) if len(text) <= LONGEST else f"{text[:LONGEST]!r}... ({len(text):,} characters)"
 
 
-def told(value: Any) -> str:
+def shortened_repr(value: Any) -> str:
     """Any value as Python writes it, shortened."""
     return shortened(repr(value))
 

@@ -28,9 +28,11 @@ from textual.widgets._toast import ToastRack
 from textual.worker import WorkerFailed
 
 from engine import DataError, EngineError, Run
+from engine.autograd.jit import Kernels
 from engine.errors import is_out_of_memory, is_out_of_threads
 from engine.model.dataset import checksum
 from engine.run.branches import Branches
+from engine.run.compilation import Compilation
 from microgpt_tui.autosave import Autosave
 from microgpt_tui.debugger.keys import KEYS
 from microgpt_tui.debugger.run_controller import RunController
@@ -46,7 +48,7 @@ from microgpt_tui.panes import registry
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.screens.lecture import LectureScreen
 from microgpt_tui.screens.loading import OpeningScreen
-from microgpt_tui.storage.paths import in_browser, state_folder
+from microgpt_tui.storage.paths import compiled_mark, in_browser, state_folder
 from microgpt_tui.storage.startup import Start
 from microgpt_tui.storage.threads import NO_THREADS, check_threads
 from microgpt_tui.texts.languages import usual_language
@@ -191,6 +193,7 @@ class MicrogptApp(ThemedApp):
         self.start = start
         self._shared = shared
         self.autosave: Autosave | None = None
+        self._compilation: Compilation | None = None
         self._lecture = lecture  # the lecture that the run is opened for
         self._replacing = False  # whether another chapter is about to replace the present one
 
@@ -203,7 +206,9 @@ class MicrogptApp(ThemedApp):
         end_on_signals(self)
 
     def on_unmount(self) -> None:
-        """Remove the shared notes."""
+        """Remove the shared notes, and end the process that compiles loops."""
+        if self._compilation is not None:
+            self._compilation.stop()
         if self._shared is not None:
             self._shared.close()
 
@@ -211,9 +216,8 @@ class MicrogptApp(ThemedApp):
     async def ready(self, message: OpeningScreen.Ready) -> None:
         """Show the debugger, with its saved session; or the lecture that the run is for."""
         settle()
-        if message.warning and not in_browser():  # in a browser the user cannot repair this computer
-            words = f"{message.warning[:1].upper()}{message.warning[1:]}."
-            self.notify(words, severity="warning", timeout=20, markup=False)
+        self._warn(message.warning)
+        self.call_after_refresh(self._compile, message.session.loops)
         if self._lecture is not None:
             await self.give(self._lecture, message.session)
             return
@@ -233,6 +237,21 @@ class MicrogptApp(ThemedApp):
             self.notify(words, timeout=8)
         if self.start.notice:
             self.notify(self.start.notice, severity="warning", timeout=20, markup=False)
+
+    def _compile(self, plain: Kernels) -> None:
+        """Let the loops of the run on the screen be compiled, now that its first frame is drawn."""
+
+        def done(sentence: str | None) -> None:
+            with suppress(RuntimeError):  # the app has ended in the meantime
+                self.call_from_thread(self._warn, sentence)
+
+        self._compilation = Compilation(plain, compiled_mark(), done)
+        self._compilation.start()
+
+    def _warn(self, sentence: str | None) -> None:
+        if sentence and not in_browser():  # in a browser the user cannot repair this computer
+            words = f"{sentence[:1].upper()}{sentence[1:]}."
+            self.notify(words, severity="warning", timeout=20, markup=False)
 
     def exit(
         self, result: EngineError | None = None, return_code: int = 0, message: RenderableType | None = None
@@ -377,10 +396,12 @@ def settle() -> None:
     """Exclude all objects from garbage collection: walking a run's recording delays keys.
 
     To be called before a screen is made, since these objects are never collected; earlier garbage is collected first.
+    Garbage collection is on from then on.
     """
     if gc.get_freeze_count():
         gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 GRACE = 5.0  # seconds until the process exits without waiting for Textual

@@ -81,3 +81,20 @@ def test_a_fault_leaves_a_screen_that_can_be_walked() -> None:
         term.wait(lambda screen: "log of 0" not in screen)
         term.press("q")
         term.left(0)
+
+
+@needs_tmux
+def test_the_first_start_steps_on_plain_loops_until_compiled_ones_are_there(tmp_path: Path) -> None:
+    own = {"NUMBA_CACHE_DIR": str(tmp_path / "loops"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    with terminal([str(COMMAND)], **COMPILED, **own) as term:
+        term.wait("FORWARD", "reads BOS, must say m")
+        assert not (tmp_path / "cache").exists()  # nothing is compiled yet
+        term.press("n", "n", "n")
+        term.wait("q = attn_wq · x", "-0.1012")
+        term.press(":")
+        term.wait("step")
+        term.press(*"step 900", "Enter")
+        term.wait("step 900/1000")  # in the middle of the way the compiled ones take over
+        assert list((tmp_path / "cache").rglob("compiled-loops"))
+        term.press("q")
+        term.left(0)

@@ -12,7 +12,7 @@ from tests.support import user_folders
 ROOT = Path(__file__).resolve().parent.parent
 # Tests that write compiled loops, fetched files, settings, and saved work in a terminal.
 WRITING = (
-    "tests/engine/test_runs.py::test_odd_numbers_come_out_alike",
+    "tests/engine/test_dot_products.py::test_odd_numbers_come_out_alike",
     "tests/robustness/test_fetching.py::test_the_names_are_fetched_once",
     "tests/tui/test_layouts.py::test_keys_pin_and_swap_the_chosen_pane",
     "tests/test_everywhere.py::test_the_debugger_draws_the_same[xterm]",

@@ -94,34 +94,34 @@ def fold(child: Any, live: Any, ends: Any, rows: Any, edges: Any, counts: Any) -
     return count
 
 
-def route(edges: Any, terms: Any, means: Any, heads: Any, bodies: Any, shifts: Any, targets: Any, out: Any) -> int:
-    """Write to `out`, (n, 3), which steps the backward phase of a document with these targets takes: the legs.
+def route(edges: Any, terms: Any, means: Any, upper: Any, lower: Any, shifts: Any, targets: Any, out: Any) -> int:
+    """Write to `out`, (n, 3), which steps the backward phase of a document with these targets takes: the segments.
 
-    A leg is (first, last, shift): the steps `first` to `last`, their edges moved up by `shift`. Among the steps of a
-    mean, (position, BELOW) stands where a position's own belong; among those of a head, (i, BELOW) where piece i of
-    the body belongs. `means` and `heads`, (n, 2), say where the steps of each begin and end, `bodies[pos]` where its
-    pieces begin. Returns how many legs there are.
+    A segment is (first, last, shift): the steps `first` to `last`, their edges moved up by `shift`. Among the steps of
+    a mean, (position, BELOW) stands where a position's own belong; among those of an upper part, (i, BELOW) where piece
+    i of the lower part belongs. `means` and `upper`, (n, 2), say where the steps of each begin and end, `lower[pos]`
+    where its pieces begin. Returns how many segments there are.
     """
     count = 0
     first, last = means[len(targets) - 1, 0], means[len(targets) - 1, 1]
     for k in range(first, last):
         if terms[k] == BELOW:
-            count = add_leg(out, count, first, k, 0)
+            count = add_segment(out, count, first, k, 0)
             first = k + 1
             pos = edges[k]
-            begun, end = heads[targets[pos], 0], heads[targets[pos], 1]
+            begun, end = upper[targets[pos], 0], upper[targets[pos], 1]
             for j in range(begun, end):
                 if terms[j] == BELOW:
                     piece = edges[j]
-                    count = add_leg(out, count, begun, j, shifts[pos])
-                    count = add_leg(out, count, bodies[pos, piece], bodies[pos, piece + 1], 0)
+                    count = add_segment(out, count, begun, j, shifts[pos])
+                    count = add_segment(out, count, lower[pos, piece], lower[pos, piece + 1], 0)
                     begun = j + 1
-            count = add_leg(out, count, begun, end, shifts[pos])
-    return add_leg(out, count, first, last, 0)
+            count = add_segment(out, count, begun, end, shifts[pos])
+    return add_segment(out, count, first, last, 0)
 
 
-def add_leg(out: Any, count: int, first: int, last: int, shift: int) -> int:
-    """Write a leg, unless it is empty, after the `count` legs there are; returns how many there are then."""
+def add_segment(out: Any, count: int, first: int, last: int, shift: int) -> int:
+    """Write a segment, unless it is empty, after the `count` segments there are; returns how many there are then."""
     if first == last:
         return count
     out[count, 0] = first
@@ -130,12 +130,12 @@ def add_leg(out: Any, count: int, first: int, last: int, shift: int) -> int:
     return count + 1
 
 
-def unfold(child: Any, edges: Any, terms: Any, legs: Any, out: Any) -> int:
-    """Write the edges of these legs to `out`, one by one, as `kernels.backward` takes them. Returns how many."""
+def unfold(child: Any, edges: Any, terms: Any, segments: Any, out: Any) -> int:
+    """Write the edges of these segments to `out`, one by one, as `kernels.backward` takes them. Returns how many."""
     at = 0
-    for leg in range(len(legs)):
-        for k in range(legs[leg, 0], legs[leg, 1]):
-            edge = edges[k] + legs[leg, 2]
+    for segment in range(len(segments)):
+        for k in range(segments[segment, 0], segments[segment, 1]):
+            edge = edges[k] + segments[segment, 2]
             if terms[k] == 0:
                 out[at] = edge
                 at += 1

@@ -18,12 +18,17 @@ from engine.autograd import dot_products, kernels
 from engine.errors import first_cause, is_out_of_memory
 
 _LOCK = threading.Lock()
+SQUARE, ROOT = 2.0, 0.5  # exponents, handed to the kernels at run time so that they stay powers
+COMPARED = 800_000  # numbers that are looked at to compare about 100,000 powers
 NUMBA_NEEDS = 320e6  # bytes of address space to load numba and compile: LLVM ends the process if it gets no more
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Kernels:
-    """The kernels, ready to call with numpy arrays; `compiled` says which kind they are."""
+    """The kernels, ready to call with numpy arrays; `compiled` says which kind they are.
+
+    All kinds have the same bits, so one may take the place of another in the middle of a run.
+    """
 
     forward: Callable[..., int]
     backward: Callable[..., None]
@@ -37,11 +42,21 @@ class Kernels:
     route: Callable[..., int]
     unfold: Callable[..., int]
     patch: Callable[..., None]
+    powers_agree: Callable[..., int]
     compiled: bool
+    awaiting: bool = False  # whether compiled ones are on their way, to take the place of these
+
+    def become(self, other: Kernels) -> None:
+        """Be what the other is, for all who hold this one."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(other, each.name))
 
 
 # Called by kernels of the same file, the only file whose changes numba's cache notices.
-_CALLED = (kernels.forward, kernels.backward, dot_products.add_leg)
+_CALLED = (
+    kernels.forward, kernels.backward, kernels.residual, kernels.is_sure, kernels.to_squares, kernels.to_roots,
+    dot_products.add_segment,
+)  # fmt: skip
 
 
 def plain_loops() -> Kernels:
@@ -50,9 +65,21 @@ def plain_loops() -> Kernels:
 
 
 def _loops(prepare: Callable[[Callable[..., Any]], Any], compiled: bool) -> Kernels:
-    *names, _ = (each.name for each in fields(Kernels))
+    names = [each.name for each in fields(Kernels) if each.name not in ("compiled", "awaiting")]
     found = {name: getattr(kernels, name, None) or getattr(dot_products, name) for name in names}
     return Kernels(**{name: prepare(kernel) for name, kernel in found.items()}, compiled=compiled)
+
+
+def power_band(kernels_used: Kernels) -> float:
+    """The band of `kernels.BAND` for `Kernels.adam`: infinite, so that pow computes all powers, in the plain loops, and
+    where this machine's pow returns anything else than is assumed of it.
+    """
+    return _compiled_band(kernels_used.powers_agree) if kernels_used.compiled else math.inf
+
+
+@functools.cache
+def _compiled_band(powers_agree: Callable[..., int]) -> float:
+    return kernels.BAND if powers_agree(COMPARED, SQUARE, ROOT) >= 0 else math.inf
 
 
 def _with_views(kernel: Callable[..., Any]) -> Callable[..., Any]:
@@ -147,11 +174,25 @@ def _jitted(kernel: Callable[..., Any]) -> Any:
     return jitted
 
 
+def can_compile() -> bool:
+    """Whether the loops are to be compiled: numba is installed, and not switched off. Does not import it."""
+    return not _switched_off() and find_spec("numba") is not None
+
+
+def loops_at_hand() -> Kernels:
+    """The compiled kernels if this process has them already, else the plain ones."""
+    return loops() if _compile.cache_info().currsize else plain_loops()
+
+
+def _switched_off() -> bool:
+    return os.environ.get("NUMBA_DISABLE_JIT", "0").strip() not in ("", "0")
+
+
 def loops() -> Kernels:
     """The compiled kernels if numba is installed and switched on, else the plain ones."""
     # Vectorised maths libraries round differently from C's, which the original calls; numba decides when imported.
     os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")
-    if os.environ.get("NUMBA_DISABLE_JIT", "0").strip() not in ("", "0"):
+    if _switched_off():
         return plain_loops()  # without waiting for numba to be imported
     with _LOCK:
         numba = _numba()

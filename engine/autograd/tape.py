@@ -66,6 +66,7 @@ class Tape:
     pos: int | None = None
     _constants: dict[float, int] = field(default_factory=dict)
     _parts: dict[str, Rows] = field(default_factory=dict)
+    _copies: dict[Any, OperationRows | None] = field(default_factory=dict)  # by function and shapes of its operands
     _operation: Operation | None = None
     _depth: int = 0
     _named_to: int = 0
@@ -174,11 +175,136 @@ class Matrix(list[list[Value]]):
 
 def rows_of(values: Any) -> Rows:
     """The rows of a value or of nested lists of values, in their shape."""
-    if isinstance(values, Matrix):
-        return values.rows
+    return values.rows if isinstance(values, Matrix) else np.array(_nested_rows(values), dtype=np.int32)
+
+
+def _nested_rows(values: Any) -> Any:
     if isinstance(values, Value):
-        return np.array(values.row, dtype=np.int32)
-    return np.array([rows_of(v) for v in values], dtype=np.int32)
+        return values.row
+    return [v.row if isinstance(v, Value) else _nested_rows(v) for v in values]
+
+
+def _values(tape: Tape, rows: Any) -> Any:
+    """A value, or nested lists of values, from rows of the same structure."""
+    return [_values(tape, row) for row in rows] if isinstance(rows, list) else Value(tape, rows)
+
+
+def _structure(argument: Any) -> Any:
+    """What a copy of an operation depends on: lengths of lists, whole numbers themselves."""
+    if isinstance(argument, Matrix):
+        return Matrix, argument.rows.shape
+    if isinstance(argument, list | tuple):
+        if argument and isinstance(argument[0], Value):
+            return len(argument)
+        return tuple(_structure(item) for item in argument)
+    return None if isinstance(argument, Value) else ("number", argument)
+
+
+def _places_of(rows: Rows, among: Rows) -> npt.NDArray[np.int64]:
+    """Where each of these rows stands among others, which are sorted; -1 if it does not."""
+    places = np.minimum(np.searchsorted(among, rows), len(among) - 1)
+    return np.where(among[places] == rows, places, -1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _References:
+    """Rows that an operation refers to, as it would for other operands and at another place of the tape.
+
+    `inside` are places in `rows` of what the operation made itself, counted from its first row; `outside` are places
+    of operands, which have the numbers `operands` among all operands, flattened. All others are constants.
+    """
+
+    rows: Rows
+    inside: npt.NDArray[np.int64]
+    outside: npt.NDArray[np.int64]
+    operands: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls, rows: Rows, start: int, operands: Rows, order: npt.NDArray[np.int64], constants: Rows
+    ) -> _References | None:
+        """Taken from an operation that begins at row `start`; None if it refers to anything else.
+
+        `order` sorts the operands; the constants are sorted.
+        """
+        relative = rows.copy()
+        flat = relative.ravel()
+        inside, outside = flat >= start, np.flatnonzero((flat < start) & (flat != NOTHING))
+        at, place = _places_of(flat[outside], operands[order]), _places_of(flat[outside], constants)
+        if ((at < 0) & (place < 0)).any():
+            return None
+        flat[inside] -= start
+        read = at >= 0
+        return cls(relative, np.flatnonzero(inside), outside[read], order[at[read]])
+
+    def at(self, start: int, operands: Rows) -> Rows:
+        """The rows for an operation with these operands, that begins at row `start`."""
+        rows = self.rows.copy()
+        flat = rows.ravel()
+        flat[self.inside] += start
+        flat[self.outside] = operands[self.operands]
+        return rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OperationRows:
+    """The rows that one call of an operation wrote, to be written again for other operands of the same shapes.
+
+    An operation makes the same graph for operands of the same shapes, but for where it begins and which rows it reads,
+    so its Python code need not run again.
+    """
+
+    op: bytes
+    line: bytes
+    child: _References
+    lists: Rows  # places in `child` that count from the beginning of the operation's arguments of NEG_MAX
+    args: _References
+    result: _References
+    parts: dict[str, _References]
+
+    @classmethod
+    def of(cls, tape: Tape, start: int, first_arg: int, operands: Rows, result: Any) -> OperationRows | None:
+        """What the tape holds from row `start` and argument `first_arg` on; None if it cannot be written again.
+
+        That is so when the operation has made a constant, which a second call would find, when one row stands in two
+        places of its operands or is a constant too, and when it reads rows that are neither.
+        """
+        op = np.frombuffer(tape.op[start:], dtype=np.int8)
+        order = np.argsort(operands, kind="stable")
+        ordered = operands[order]
+        constants = np.sort(np.array([NOTHING, *tape._constants.values()], dtype=np.int32))
+        twice = (ordered[1:] == ordered[:-1]).any() or (_places_of(operands, constants) >= 0).any()
+        if twice or (op == LEAF).any():
+            return None
+        child = np.frombuffer(tape.child[2 * start :], dtype=np.int32).copy()
+        lists = (2 * np.flatnonzero(op == NEG_MAX)).astype(np.int32)
+        counts = child[np.concatenate([lists, lists + 1])]
+        child[np.concatenate([lists, lists + 1])] = NOTHING  # a place and a length, no rows
+        args = np.frombuffer(tape.args[first_arg:], dtype=np.int32)
+        found = [
+            _References.of(rows, start, operands, order, constants)
+            for rows in (child, args, rows_of(result), *tape._parts.values())
+        ]
+        if None in found:
+            return None
+        of_child, of_args, of_result, *of_parts = [references for references in found if references is not None]
+        of_child.rows[lists] = counts[: len(lists)] - first_arg
+        of_child.rows[lists + 1] = counts[len(lists) :]
+        parts = dict(zip(tape._parts, of_parts, strict=True))
+        return cls(op.tobytes(), tape.line[start:].tobytes(), of_child, lists, of_args, of_result, parts)
+
+    def write(self, tape: Tape, operands: Rows) -> Any:
+        """Append the rows for these operands; returns what the call of the operation would."""
+        start = len(tape)
+        child = self.child.at(start, operands)
+        child[self.lists] += len(tape.args)
+        tape.op.frombytes(self.op)
+        tape.child.frombytes(child.tobytes())
+        tape.data.frombytes(bytes(tape.data.itemsize * len(self.op)))
+        tape.line.frombytes(self.line)
+        tape.args.frombytes(self.args.at(start, operands).tobytes())
+        tape._parts = tape._parts | {name: part.at(start, operands) for name, part in self.parts.items()}
+        return _values(tape, self.result.at(start, operands).tolist())
 
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -186,19 +312,31 @@ T = TypeVar("T")
 
 
 def operation(function: F) -> F:
-    """Let calls of this function of the model be recorded: its name is the kind of what it makes."""
+    """Let calls of this function of the model be recorded: its name is the kind of what it makes.
+
+    What it makes may depend on the shapes of its arguments and on whole numbers among them, and on nothing else.
+    """
     names = list(inspect.signature(function).parameters)
 
     @functools.wraps(function)
     def recorded(*args: Any) -> Any:
         tape = _tape_of(args)
-        tape._depth += 1
-        result = function(*args)
-        tape._depth -= 1
-        if tape._depth == 0:
-            operands = {n: rows_of(a) for n, a in zip(names, args, strict=True) if not isinstance(a, int)}
-            matrix = next((a.name for a in args if isinstance(a, Matrix)), None)
-            tape._operation = Operation(function.__name__, operands, matrix)
+        if tape._depth:  # a part of the operation that called it
+            return function(*args)
+        operands = {n: rows_of(a) for n, a in zip(names, args, strict=True) if not isinstance(a, int)}
+        rows = np.concatenate([its.ravel() for its in operands.values()])
+        key = (function, *map(_structure, args))
+        copied = tape._copies.get(key)
+        if copied is not None:
+            result = copied.write(tape, rows)
+        else:
+            start, first_arg = len(tape), len(tape.args)
+            tape._depth += 1
+            result = function(*args)
+            tape._depth -= 1
+            tape._copies[key] = OperationRows.of(tape, start, first_arg, rows, result)
+        matrix = next((a.name for a in args if isinstance(a, Matrix)), None)
+        tape._operation = Operation(function.__name__, operands, matrix)
         return result
 
     return recorded  # type: ignore[return-value]

@@ -16,8 +16,6 @@ from typing import Any
 
 import numpy as np
 import psutil
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save as to_bytes
 
 from engine.atomic_write import write_whole
 from engine.checkpoint import validate
@@ -30,7 +28,7 @@ from engine.model.tokenizer import Tokenizer
 from engine.run.branches import Branch
 from engine.run.capabilities import savable
 from engine.run.session import Session
-from engine.text import shortened, told
+from engine.text import shortened, shortened_repr
 from engine.timeline.events import Moment
 from engine.timeline.history import FigureTable, History
 from engine.timeline.keyframes import Keyframe, Keyframes
@@ -185,6 +183,8 @@ def as_bytes(run: Checkpoint) -> bytes:
     if run.branch is not None:
         about["branch"] = run.branch
     about[validate.SHA] = validate.digest(about, tensors)
+    from safetensors.numpy import save as to_bytes  # here, since most runs of the program save nothing
+
     return bytes(to_bytes(tensors, {KEY: json.dumps(about)}))
 
 
@@ -209,6 +209,8 @@ def save(session: Session, path: str | Path, data: str | None = None) -> None:
 
 def load(path: str | Path) -> Checkpoint:
     """The run saved at `path`. Raises CheckpointError, with a sentence, for a file that does not hold a whole one."""
+    from safetensors import SafetensorError, safe_open
+
     try:
         _check_file(Path(path))
         with safe_open(path, framework="numpy") as file:
@@ -259,7 +261,7 @@ def _read(said: Any, file: Any) -> Checkpoint:
     branches = validate.branches(about.get("branches", []), Scope(config, Tokenizer(uchars)))
     branch = about.get("branch")
     if branch is not None and not any(each.name == branch for each in branches):
-        raise validate.Unfit(f"it was left in the branch {told(branch)}, which it does not have")
+        raise validate.Unfit(f"it was left in the branch {shortened_repr(branch)}, which it does not have")
     params, m, v = ({name: tensors[prefix + name] for name in shapes} for prefix in ("", M, V))
     figures = tensors[LOSSES], tensors[GRAD_NORMS], tensors[NORMS]
     return Checkpoint(config, moment, origin, uchars, params, m, v, *figures, state, validations, branches, branch)

@@ -18,7 +18,7 @@ from engine.model.config import LARGEST, Config
 from engine.model.dataset import Origin
 from engine.model.recording import Floats
 from engine.run.branches import ORIGINAL, Branch, is_name
-from engine.text import shortened, told
+from engine.text import shortened, shortened_repr
 from engine.timeline.events import Moment, Phase
 from engine.timeline.validation import Validation
 
@@ -51,7 +51,7 @@ def described(said: Any, version: int, known: Set[str]) -> Mapping[str, Any]:
         raise Unfit("it does not describe itself")
     found = said.get("version")
     if isinstance(found, bool) or not isinstance(found, int) or found < 1:
-        raise Unfit(f"its format is version {told(found)}, which there is not")
+        raise Unfit(f"its format is version {shortened_repr(found)}, which there is not")
     reads = f"its format is version {shortened(str(found))}, and this program reads version {version}"
     if found > version:
         raise Unfit(f"{reads}; a newer microgpt-tui wrote it", NEWER)
@@ -59,7 +59,7 @@ def described(said: Any, version: int, known: Set[str]) -> Mapping[str, Any]:
         raise Unfit(f"{reads}; an older microgpt-tui wrote it", "open it with that one, or train the run again")
     unknown = sorted(said.keys() - known - {"version", SHA})
     if unknown:
-        raise Unfit(f"it says something that this program does not know, {told(unknown[0])}", NEWER)
+        raise Unfit(f"it says something that this program does not know, {shortened_repr(unknown[0])}", NEWER)
     return said
 
 
@@ -80,7 +80,9 @@ def validations(said: Any, done: int) -> dict[int, Validation]:
     try:
         for step, loss, perplexity in said if isinstance(said, list) else [said]:
             if not (_is_count(step) and step <= done and step not in found):
-                raise Unfit(f"it has a loss of held-out documents before step {told(step)}, of {done} that are done")
+                raise Unfit(
+                    f"it has a loss of held-out documents before step {shortened_repr(step)}, of {done} that are done"
+                )
             if not (isinstance(loss, float) and isinstance(perplexity, float)):
                 raise ValueError
             found[step] = Validation(loss, perplexity)
@@ -94,10 +96,10 @@ def moment(said: Any) -> Moment:
     try:
         step, phase, tick = said["step"], Phase(said["phase"]), said["tick"]
     except (KeyError, TypeError, ValueError):
-        raise Unfit(f"its moment is {told(said)}") from None
+        raise Unfit(f"its moment is {shortened_repr(said)}") from None
     for name, number in (("step", step), ("tick", tick)):
         if not _is_count(number):
-            raise Unfit(f"its {name} is {told(number)}")
+            raise Unfit(f"its {name} is {shortened_repr(number)}")
     return Moment(step, phase, tick)
 
 
@@ -146,7 +148,7 @@ def branches(said: Any, scope: Scope) -> tuple[Branch, ...]:
             raise Unfit("one of its branches has no name")
         name = each["name"]
         if not is_name(name) or name == ORIGINAL or any(branch.name == name for branch in found):
-            raise Unfit(f"one of its branches is called {told(name)}, as none can be, or as another is")
+            raise Unfit(f"one of its branches is called {shortened_repr(name)}, as none can be, or as another is")
         texts = each.get("changes")
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
             raise Unfit(f"its branch {name!r} does not say what is changed in it")

@@ -75,5 +75,4 @@ def _watch(function: Callable[..., Any], *args: Any) -> list[int]:
         function(*args)
     finally:
         sys.settrace(before)
-    first = ran[0]  # a loop comes back to its own line when it is done
-    return [line for i, line in enumerate(ran) if not i or line != first] or ran
+    return list(dict.fromkeys(ran))  # a loop comes back to its own line when it is done

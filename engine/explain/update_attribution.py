@@ -37,7 +37,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Pushes:
+class UpdateAttribution:
     """A parameter's gradient by positions, in the order in which they pushed: their products, added in this order
     beginning with 0, are `gradient`, bit for bit.
 
@@ -46,13 +46,13 @@ class Pushes:
 
     row: int
     doc: str
-    pushes: tuple[PositionContribution, ...]
+    contributions: tuple[PositionContribution, ...]
     gradient: float
     rounding: float
     step: Step | None
 
 
-def pushes(view: View, row: int) -> Pushes:
+def attribute_update(view: View, row: int) -> UpdateAttribution:
     """What has pushed a parameter so far in this step. Raises WhyError for other scalars and in the forward phase."""
     if row >= view.program.n_params:
         raise WhyError("this is not a parameter, and only parameters are pushed; ask for its chains")
@@ -64,7 +64,7 @@ def pushes(view: View, row: int) -> Pushes:
     rounding = _left(gradient, *(term.product for term in terms))
     update = view.update(row)
     step = _apart(update) if isinstance(update, AdamStep) else None
-    return Pushes(row, view.program.doc, found, gradient, rounding, step)
+    return UpdateAttribution(row, view.program.doc, found, gradient, rounding, step)
 
 
 def _position(program: StepProgram, user: int) -> int:

@@ -2,11 +2,12 @@
 
 Addition of floats is not associative, so bits depend on it. It depends on the position and its target alone: the
 target's logit is reached first and takes everything below it along. So each position is sorted once below its last
-residual (the body), each target once above it (the head), and a document's route leads through these.
+residual (the lower part), each target once above it (the upper part), and a document's route is made of these.
 """
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,19 +18,19 @@ from engine.autograd.tape import Rows
 from engine.errors import ConfigError
 from engine.model.recording import Recording, Span
 
-MOST_CACHED = 2**21  # steps of heads kept; with a large alphabet they are made anew
+MOST_CACHED = 2**21  # steps of upper parts kept; with a large alphabet they are made anew
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Route:
-    """The backward phase of one document: `edges` and `terms` (see `dot_products.fold`), in `legs`, (n, 3).
+    """The backward phase of one document: `edges` and `terms` (see `dot_products.fold`), in `segments`, (n, 3).
 
     `ticks` is how many edges of the chain rule that makes, the one that sets the loss's own gradient among them.
     """
 
     edges: Rows
     terms: Rows
-    legs: Rows
+    segments: Rows
     ticks: int
 
 
@@ -41,44 +42,53 @@ class GradientOrder:
         block_size, width, vocab_size = recording.config.block_size, len(self._residual(0)), recording.vocab_size
         self._turn = np.zeros(len(recording), dtype=np.int8)
         self._shifts = np.array([2 * (self._top(p) - self._top(0)) for p in range(block_size)], dtype=np.int32)
-        legs_a_position = 2 * width + 2
-        self._legs = np.empty((block_size * legs_a_position + 1, 3), dtype=np.int32)
+        segments_a_position = 2 * width + 2
+        self._segments = np.empty((block_size * segments_a_position + 1, 3), dtype=np.int32)
         # Where the steps of each piece stand, and how many edges they are; no edges: not made yet.
         self._means, self._mean_ticks = np.zeros((block_size, 2), dtype=np.int32), [0] * block_size
-        self._heads, self._head_ticks = np.zeros((vocab_size, 2), dtype=np.int32), [0] * vocab_size
-        self._bodies, self._body_ticks = np.zeros((block_size, width + 1), dtype=np.int32), [0] * block_size
+        self._upper, self._upper_ticks = np.zeros((vocab_size, 2), dtype=np.int32), [0] * vocab_size
+        self._lower, self._lower_ticks = np.zeros((block_size, width + 1), dtype=np.int32), [0] * block_size
         self._forget()
+
+    def beside(self) -> GradientOrder:
+        """Another one of the same recording, for another thread, that has all pieces which this one has made."""
+        other = copy.copy(self)
+        for name, own in vars(self).items():
+            if isinstance(own, np.ndarray | list):
+                setattr(other, name, own.copy())
+        other._turn[:] = 0
+        return other
 
     def _forget(self) -> None:
         self._steps: Rows = np.empty((2, 1024), dtype=np.int32)  # edges, and terms
         self._used = self._cached = 0
-        for ticks in (self._mean_ticks, self._head_ticks, self._body_ticks):
+        for ticks in (self._mean_ticks, self._upper_ticks, self._lower_ticks):
             ticks[:] = [0] * len(ticks)
 
     def route(self, targets: list[int]) -> Route:
         """The way along which the loss of a document with these targets flows back."""
         if self._cached > MOST_CACHED:
             self._forget()
-        n, mean_ticks, head_ticks, body_ticks = len(targets), self._mean_ticks, self._head_ticks, self._body_ticks
+        n, mean_ticks, upper_ticks, lower_ticks = len(targets), self._mean_ticks, self._upper_ticks, self._lower_ticks
         if not mean_ticks[n - 1]:
             self._make_mean(n)
         ticks = mean_ticks[n - 1]
         for pos, target in enumerate(targets):
-            if not body_ticks[pos]:
-                self._make_body(pos)
-            if not head_ticks[target]:
-                self._make_head(target)
-            ticks += body_ticks[pos] + head_ticks[target]
+            if not lower_ticks[pos]:
+                self._make_lower(pos)
+            if not upper_ticks[target]:
+                self._make_upper(target)
+            ticks += lower_ticks[pos] + upper_ticks[target]
         count = self._loops.route(
-            *self._steps, self._means, self._heads, self._bodies, self._shifts, np.array(targets, dtype=np.int32),
-            self._legs,
+            *self._steps, self._means, self._upper, self._lower, self._shifts, np.array(targets, dtype=np.int32),
+            self._segments,
         )  # fmt: skip
-        return Route(self._steps[0], self._steps[1], self._legs[:count].copy(), ticks)
+        return Route(self._steps[0], self._steps[1], self._segments[:count].copy(), ticks)
 
     def edges(self, route: Route, child: Rows) -> Rows:
         """The edges of a route one by one, (ticks,), as indices into `child`, as `kernels.backward` takes them."""
         out = np.empty(route.ticks, dtype=np.int32)
-        self._loops.unfold(child, route.edges, route.terms, route.legs, out)
+        self._loops.unfold(child, route.edges, route.terms, route.segments, out)
         return out
 
     def _append(self, steps: Rows) -> tuple[int, int]:
@@ -124,17 +134,17 @@ class GradientOrder:
         self._means[n - 1] = self._append(np.concatenate(steps, axis=1))
         self._mean_ticks[n - 1] = 1 + self._ticks_of(rows)
 
-    def _make_body(self, pos: int) -> None:
+    def _make_lower(self, pos: int) -> None:
         """The steps below each element of the last residual that no earlier element has reached, a piece each."""
         span = self._recording.positions[pos]
         for i, x in enumerate(self._residual(pos)):
             rows = self._sort(int(x), span.first, span.first, span, self._recording.child)
-            self._bodies[pos, i : i + 2] = self._append(self._fold(rows))
-            self._body_ticks[pos] += self._ticks_of(rows)
+            self._lower[pos, i : i + 2] = self._append(self._fold(rows))
+            self._lower_ticks[pos] += self._ticks_of(rows)
         self._turn[span.first : span.last] = 0
 
-    def _make_head(self, target: int) -> None:
-        """The steps above the last residual, as at position 0, with the places where pieces of the body belong."""
+    def _make_upper(self, target: int) -> None:
+        """The steps above the last residual, as at position 0, with the places of the pieces of the lower part."""
         r, span, top = self._recording, self._recording.positions[0], self._top(0)
         child = r.child[: 2 * span.last].copy()
         child[2 * r.nll_rows[0]] = span.probs.rows[target]
@@ -152,8 +162,8 @@ class GradientOrder:
             first = int(at) + 1
         steps.append(self._fold(rows[first:]))
         begin, end = self._append(np.concatenate(steps, axis=1))
-        self._heads[target] = begin, end
-        self._head_ticks[target] = self._ticks_of(rows[rows >= top])
+        self._upper[target] = begin, end
+        self._upper_ticks[target] = self._ticks_of(rows[rows >= top])
         self._cached += end - begin
 
 

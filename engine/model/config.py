@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass, field, fields
 
 from engine.errors import ConfigError
-from engine.text import told
+from engine.text import shortened_repr
 
 SIZES = ("n_layer", "n_embd", "n_head", "block_size", "num_steps")
 LARGEST = 2**53  # up to which a float is exact to the unit, as the schedule needs
@@ -40,18 +40,18 @@ class Config:
         for name in (*SIZES, "seed", "val_every"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int):
-                raise ConfigError(f"{name} is {told(value)}; give a whole number")
+                raise ConfigError(f"{name} is {shortened_repr(value)}; give a whole number")
         for name in ("learning_rate", "beta1", "beta2", "val_fraction"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float):
-                raise ConfigError(f"{name} is {told(value)}; give a number")
+                raise ConfigError(f"{name} is {shortened_repr(value)}; give a number")
         for name in (*SIZES, "val_every"):
             value = getattr(self, name)
             least = 0 if name == "n_layer" else 1  # without layers, the embeddings alone predict
             if value < least:
-                raise ConfigError(f"{name} is {told(value)}; give a whole number of at least {least}")
+                raise ConfigError(f"{name} is {shortened_repr(value)}; give a whole number of at least {least}")
             if value > LARGEST:
-                raise ConfigError(f"{name} is {told(value)}; give a whole number of at most {LARGEST:,}")
+                raise ConfigError(f"{name} is {shortened_repr(value)}; give a whole number of at most {LARGEST:,}")
         if self.n_embd % self.n_head:
             raise ConfigError(
                 f"n_head {self.n_head} does not divide n_embd {self.n_embd}; "
@@ -60,9 +60,11 @@ class Config:
         for name in ("beta1", "beta2", "val_fraction"):
             value = getattr(self, name)
             if not 0.0 <= value < 1.0:
-                raise ConfigError(f"{name} is {told(value)}; give a number from 0 up to, but below, 1")
+                raise ConfigError(f"{name} is {shortened_repr(value)}; give a number from 0 up to, but below, 1")
         if not 0.0 <= self.learning_rate <= sys.float_info.max:  # nan is not either
-            raise ConfigError(f"learning_rate is {told(self.learning_rate)}; give a finite number of at least 0")
+            raise ConfigError(
+                f"learning_rate is {shortened_repr(self.learning_rate)}; give a finite number of at least 0"
+            )
 
     @property
     def head_dim(self) -> int:

@@ -264,9 +264,9 @@ class Workspace:
     def _backward(self, edges: Rows, first: int, last: int) -> None:
         self.loops.backward(self.recording.op, self._child, self.data, self.grad, edges, first, last, 0)
 
-    def backward_whole(self, edges: Rows, terms: Rows, legs: Rows) -> None:
-        """Run the chain rule over all legs of a route, with the same bits as `backward` over its edges one by one."""
-        self.loops.backward_whole(self.recording.op, self._child, self.data, self.grad, edges, terms, legs)
+    def backward_whole(self, edges: Rows, terms: Rows, segments: Rows) -> None:
+        """Run the chain rule over segments of a route, with the same bits as `backward` over its edges one by one."""
+        self.loops.backward_whole(self.recording.op, self._child, self.data, self.grad, edges, terms, segments)
 
     def clear_grad(self, n: int) -> None:
         """Set to 0 the gradients of all that a document of `n` positions has."""
@@ -303,10 +303,23 @@ def count_rows(config: Config, vocab_size: int) -> int:
             first, second = first + weight * rows[0], second + weight * rows[1]
     block = config.block_size
     positions = block * first + block * (block - 1) // 2 * (second - first)
+    return count_parameters(config, vocab_size) + int(positions)
+
+
+def count_parameters(config: Config, vocab_size: int) -> int:
+    """How many parameters a model has, which may have too many layers to name their matrices."""
     without, with_one = (
         sum(n_out * n_in for n_out, n_in in replace(config, n_layer=n).matrices(vocab_size).values()) for n in (0, 1)
     )
-    return without + config.n_layer * (with_one - without) + int(positions)
+    return without + config.n_layer * (with_one - without)
+
+
+def most_rows(config: Config, vocab_size: int) -> int:
+    """A number of rows that the tape stays well below, found at once: a few for each parameter and each kept key and
+    value, at every position.
+    """
+    kept = config.n_layer * config.n_embd * config.block_size
+    return 8 * config.block_size * (count_parameters(config, vocab_size) + kept + 100)
 
 
 @functools.cache
@@ -319,8 +332,12 @@ def _rows_of_positions(n_layer: int, vocab_size: int, n_head: int, n_embd: int) 
 
 def check_size(config: Config, vocab_size: int) -> None:
     """Raise ConfigError, saying how large it would be, if the tape of this configuration cannot be held."""
+    free = psutil.virtual_memory().available
+    most = most_rows(config, vocab_size)
+    if most <= MOST_ROWS and most * BYTES_A_ROW < free:
+        return  # without the time that counting takes
     rows = count_rows(config, vocab_size)
-    need, free = rows * BYTES_A_ROW, psutil.virtual_memory().available
+    need = rows * BYTES_A_ROW
     if rows > MOST_ROWS or need > free:
         raise ConfigError(
             f"the tape of this configuration would have {_count(rows)} scalars and take {_size(need)}, but "

@@ -77,6 +77,25 @@ def tensor_specs(
     }
 
 
+@dataclass(frozen=True, slots=True)
+class AttentionNames:
+    """The names of the tensors that attention works on: query, key and value of a position, and a head's weights."""
+
+    query: str
+    key: str
+    value: str
+    weights: str
+
+
+def attention_names(specs: Mapping[str, TensorSpec]) -> AttentionNames | None:
+    """What a model calls the operands of its `scores` and its `weighted_sum`; None if it has no heads in layers."""
+    found = {spec.kind: spec.inputs for spec in specs.values() if spec.places.keys() >= {"layer", "head"}}
+    if not found.keys() >= {"scores", "weighted_sum"}:
+        return None
+    (query, *keys), (weights, *values) = found["scores"], found["weighted_sum"]
+    return AttentionNames(query, (keys or [query])[-1], (values or [weights])[-1], weights)
+
+
 def _places(tensors: Sequence[Tensor]) -> dict[str, list[int]]:
     return {
         "layer": [t.layer for t in tensors if t.layer is not None],

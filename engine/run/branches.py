@@ -13,7 +13,7 @@ from itertools import count
 from engine.errors import ChangeError
 from engine.interventions.syntax import Change
 from engine.run.capabilities import branching
-from engine.text import told
+from engine.text import shortened_repr
 from engine.timeline.events import Moment
 from engine.timeline.run import Run
 
@@ -116,7 +116,9 @@ class Branches:
         """The name without blanks around it. Raises ChangeError for none, one too long, or one that is taken."""
         new = " ".join(new.split())
         if not is_name(new):
-            raise ChangeError(f"{told(new)} is no name; type one of 1 to {LONGEST} characters that can be printed")
+            raise ChangeError(
+                f"{shortened_repr(new)} is no name; type one of 1 to {LONGEST} characters that can be printed"
+            )
         if new != old and (new in self._branches or new == ORIGINAL):
             raise ChangeError(f"there is already a run called {new}; type another name")
         return new

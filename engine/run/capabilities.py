@@ -96,6 +96,15 @@ class SamplingRun(Run, Protocol):
         """What reads tokens with the parameters as they are, and says what comes next."""
 
 
+@runtime_checkable
+class SlowedRun(Run, Protocol):
+    """A run that may be slower for a while than it is usually."""
+
+    @property
+    def slowed(self) -> str:
+        """What makes it slow at present, in a few words; empty if nothing does."""
+
+
 def branching(run: Run) -> BranchingRun:
     """The run, to be branched. Raises ChangeError if it cannot be."""
     if not isinstance(run, BranchingRun):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.autograd.jit import Kernels, loops
+from engine.autograd.jit import ROOT, SQUARE, Kernels, loops, power_band
 from engine.autograd.kernels import EXP, FINE, LOG
 from engine.errors import DataError, NumericFault, Stopped
 from engine.explain.scalar import TapeExplainer
@@ -24,7 +24,7 @@ from engine.model.config import Config
 from engine.model.dataset import checksum, shuffle
 from engine.model.recording import Floats, Progress, Recording, Workspace, record
 from engine.model.tokenizer import Tokenizer
-from engine.run.capabilities import BranchingRun, RepeatableRun, SamplingRun
+from engine.run.capabilities import BranchingRun, RepeatableRun, SamplingRun, SlowedRun
 from engine.sampling.sampler import Sampler, sample
 from engine.sampling.strategy import DecodingStrategy
 from engine.timeline.events import PHASES, Event, EventValues, Moment, Phase, TapeProgram
@@ -35,11 +35,10 @@ from engine.timeline.validation import Validator, kept_aside
 from engine.timeline.view import TapeView
 
 EPS_ADAM = 1e-8
-SQUARE, ROOT = 2.0, 0.5  # exponents, handed to the kernels at run time so that they stay powers
 INIT_STD = 0.08
 DOCS_A_RECORDING = 1_000_000  # about as many documents are shuffled in the time that a small model's recording takes
 SECONDS_A_SCALAR = {True: 10e-9, False: 1e-6}  # that a training step takes for each of the tape; whether compiled
-ADAM_BLOCK = 64  # parameters that one pass of `kernels.adam` takes at once
+ADAM_BLOCK = 256  # parameters that one pass of `kernels.adam` takes at once
 
 
 def warm_up() -> None:
@@ -119,6 +118,11 @@ class Session:
     def seconds_a_step(self) -> float:
         """About how long running a step takes."""
         return len(self.recording) * SECONDS_A_SCALAR[self.loops.compiled]
+
+    @property
+    def slowed(self) -> str:
+        """What makes it slow at present, in a few words; empty if nothing does."""
+        return "slow until the loops are compiled" if self.loops.awaiting else ""
 
     @property
     def losses(self) -> list[float]:
@@ -249,6 +253,7 @@ class Session:
 
         Raises ConfigError if there is no memory for it.
         """
+        self.program.ticks(Phase.BACKWARD)  # finds the way back, so that the copy need not
         twin = self._unplaced_copy()
         twin._validator = None
         twin.adopt_step(self)
@@ -274,7 +279,7 @@ class Session:
         twin = copy.copy(self)
         twin.generator = random.Random()
         twin.workspace = Workspace.beside(self.recording, self.loops)
-        twin._order = GradientOrder(self.recording, self.loops)
+        twin._order = self._order.beside()
         twin._m, twin._v = np.zeros_like(self._m), np.zeros_like(self._v)
         twin._altered = self._altered.taking_on(self.changes)
         twin.history = self.history.reader()
@@ -428,7 +433,7 @@ class Session:
     def _backward(self, first: int, last: int) -> None:
         route = self.program.route
         if first == 0 and last == route.ticks and self.workspace.overrides is None:
-            self.workspace.backward_whole(route.edges, route.terms, route.legs)
+            self.workspace.backward_whole(route.edges, route.terms, route.segments)
         else:
             self.workspace.backward(self.program.edges, first, last)
 
@@ -436,8 +441,8 @@ class Session:
         if self._start is None:
             self._start = self._copy()
         w = self.workspace
-        scratch = np.empty(ADAM_BLOCK)
-        at = self.loops.adam(w.data, w.grad, self._m, self._v, first, last, *self._adam_rates(), scratch)
+        band, scratch = power_band(self.loops), np.empty(2 * ADAM_BLOCK)
+        at = self.loops.adam(w.data, w.grad, self._m, self._v, first, last, *self._adam_rates(), band, scratch)
         if at != FINE:
             self._moment = Moment(self.step, Phase.UPDATE, at)
             raise self._fault(Moment(self.step, Phase.UPDATE, at + 1), at)
@@ -478,6 +483,6 @@ def numeric_fault(program: TapeProgram, workspace: Workspace, moment: Moment, ro
 
 if TYPE_CHECKING:
 
-    def _offers(session: Session) -> tuple[BranchingRun, SamplingRun, RepeatableRun]:
+    def _offers(session: Session) -> tuple[BranchingRun, SamplingRun, RepeatableRun, SlowedRun]:
         """A session is a `Run`, with all that a run may lack."""
-        return session, session, session
+        return session, session, session, session

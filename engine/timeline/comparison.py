@@ -9,15 +9,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from engine.timeline.events import Phase
 from engine.timeline.view import View
 
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """The probability that two runs give to a token as the next one at a position."""
+    """The probability, scalar `row`, that two runs give to a token as the next one at a position."""
 
     pos: int
     token_id: int
+    row: int
     before: float
     after: float
 
@@ -35,18 +37,18 @@ def first_difference(losses: Sequence[float], others: Sequence[float]) -> int | 
     return None
 
 
-def shifts(view: View, other: View, most: int, pos: int | None = None) -> list[Shift]:
+def shifts(view: View, other: View, most: int) -> list[Shift]:
     """The probabilities that moved most from one run to the other, at most `most`, the largest move first.
 
-    Of all positions of the document, or of one; only where both have them at this moment.
+    Of all positions of the document where both have them at this moment.
     """
     found = []
-    for at in range(view.program.n) if pos is None else (pos,):
-        rows = view.program.tensors.get(("probs", at, None, None))
-        if rows is None:
+    for event in view.program.events(Phase.FORWARD):
+        if event.kind != "nll" or event.pos is None or "probs" not in event.operands:
             continue
+        rows = event.operands["probs"]
         ours, theirs = view.data(rows), other.data(rows)
-        pairs = zip(ours.values.tolist(), theirs.values.tolist(), strict=True)
         if ours.known.all() and theirs.known.all():
-            found += [Shift(at, token_id, *pair) for token_id, pair in enumerate(pairs)]
+            each = zip(rows.tolist(), ours.values.tolist(), theirs.values.tolist(), strict=True)
+            found += [Shift(event.pos, token_id, *numbers) for token_id, numbers in enumerate(each)]
     return sorted(found, key=lambda shift: -abs(shift.difference))[:most]

@@ -270,9 +270,13 @@ class TapeProgram(StepProgram):
         workspace.read(0, self.inputs, self.targets)
         self.child: Rows = workspace.child
         self._order = order
-        self.route: Route = order.route(self.targets)
         self.mean: Span = recording.losses[self.n - 1]
         self.mean_rows: Rows = recording.mean_rows[self.n - 1]
+
+    @cached_property
+    def route(self) -> Route:
+        """The way that the backward phase takes."""
+        return self._order.route(self.targets)
 
     @property
     def parameters(self) -> Mapping[str, Rows]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import sys
 from pathlib import Path
@@ -57,6 +58,7 @@ def open_debugger(start: Start, lecture: Lecture | None = None, theme: str = "da
             "the debugger needs a terminal for its input and output; "
             "run it in one, or use microgpt-tui train or microgpt-tui trace, which do without"
         )
+    gc.disable()  # of what is imported and recorded nothing becomes garbage; `app.settle` switches it on again
     from microgpt_tui.app import run_debugger as run
 
     for stream in (sys.__stdout__, sys.__stderr__):  # Textual draws on one of them, by the system

@@ -11,7 +11,7 @@ from rich.cells import cell_len, set_cell_size
 from engine.errors import ExpressionError, WhyError
 from engine.explain.gradient_paths import GradientPaths, waypoints
 from engine.explain.logit_attribution import Attributor
-from engine.explain.update_attribution import pushes
+from engine.explain.update_attribution import attribute_update
 from engine.expressions.scope import Scope
 from engine.expressions.watch import Watch, describe_scalar
 from engine.text import quoted, split, token_id
@@ -58,15 +58,15 @@ def of_parameter(view: View, name: str) -> Answer:
     row = row_of(view, name)
     if row >= view.program.n_params:
         raise WhyError(f"{name} is not a parameter; ask for its chains with --scalar, or name one such as wte[5,3]")
-    found, tokens = pushes(view, row), view.program.tokenizer
+    found, tokens = attribute_update(view, row), view.program.tokenizer
     table: list[Cells] = [["position", "reads", "target", "pushed", "share", "by way of"]]
     facts = []
-    for push in found.pushes:
-        reads, target = (tokens.name(ids[push.pos]) for ids in (view.program.inputs, view.program.targets))
-        product, by = push.term.product, describe_scalar(view, push.term.user)
-        table.append([str(push.pos), reads, target, number(product), share(product, found.gradient), by])
-        facts.append({"pos": push.pos, "reads": reads, "target": target, "product": product, "user": by,
-                      "local": push.term.local, "grad": push.term.grad})  # fmt: skip
+    for part in found.contributions:
+        reads, target = (tokens.name(ids[part.pos]) for ids in (view.program.inputs, view.program.targets))
+        product, by = part.term.product, describe_scalar(view, part.term.user)
+        table.append([str(part.pos), reads, target, number(product), share(product, found.gradient), by])
+        facts.append({"pos": part.pos, "reads": reads, "target": target, "product": product, "user": by,
+                      "local": part.term.local, "grad": part.term.grad})  # fmt: skip
     table += [["rounding", "", "", number(found.rounding)], ["gradient", "", "", number(found.gradient)]]
     lines = [_about(view, describe_scalar(view, row)), "", *_aligned(table)]
     if view.gradient_state(row) is GradientState.INDEPENDENT:

@@ -11,7 +11,7 @@ from engine import CHECKS, EngineError, Scope
 from engine.checkpoint.validate import Unfit, moment
 from engine.expressions.breakpoint import Armed, Breakpoint
 from engine.expressions.watch import Watch
-from engine.text import shortened, told
+from engine.text import shortened, shortened_repr
 from engine.timeline.events import Moment
 
 T = TypeVar("T")
@@ -53,7 +53,7 @@ def restored(said: Mapping[str, Any], scope: Scope) -> tuple[Annotations, list[s
                 found.append(made(part))
             except (EngineError, Unfit, KeyError, TypeError, ValueError, AttributeError) as error:
                 understood = isinstance(error, EngineError | Unfit)
-                reason = getattr(error, "reason", error) if understood else f"{told(part)} says none"
+                reason = getattr(error, "reason", error) if understood else f"{shortened_repr(part)} says none"
                 sentences.append(f"A {what} was dropped: {shortened(str(reason), LONGEST)}.")
         return found
 

@@ -16,6 +16,7 @@ from engine.explain.gradient_paths import Edge, GradientPath, GradientPaths, way
 from engine.expressions.scope import Scope
 from engine.expressions.watch import Watch
 from engine.model.recording import Span
+from engine.model.tensors import AttentionNames, attention_names
 from engine.model.tokenizer import Tokenizer
 from engine.run.step_copy import StepCopy
 from engine.timeline.events import Event, EventKey, Moment, Phase, StepProgram
@@ -278,6 +279,11 @@ class Frame:
         if self.phase is Phase.UPDATE:
             return self.stage_event.name
         return self.where.matrix or self.stage_event.matrix or next(iter(self.program.parameters))
+
+    @cached_property
+    def attention(self) -> AttentionNames | None:
+        """What the model calls its queries, keys, values and attention weights; None without attention."""
+        return attention_names(self.program.specs)
 
     def tensor(self, name: str, pos: int, layer: int | None = None, head: int | None = None) -> Rows | None:
         """The rows of a tensor of this document, by its name and place; None if there is no such tensor."""

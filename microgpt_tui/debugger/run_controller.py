@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 from textual.message import Message
 
 from engine import EngineError, NumericFault, Run, Stop, Stops, continue_to, reverse_continue
-from engine.run.capabilities import sampling
+from engine.run.capabilities import SlowedRun, sampling
 from engine.timeline.events import Event, Moment, StepProgram
 from microgpt_tui.debugger.navigation import SameEvent, counterpart, last_moment, next_event, same_event
 
@@ -55,7 +55,7 @@ PACES = (
 class Live:
     """How a moving run is doing: at which step, on the way to which, and how many it has done a second.
 
-    `pace` is what it keeps to, where it keeps to one.
+    `pace` is what it keeps to, where it keeps to one. `slowed` says by what it is slower than usual, if by anything.
     """
 
     doing: str
@@ -63,6 +63,7 @@ class Live:
     until: int
     a_second: float
     pace: Pace | None = None
+    slowed: str = ""
 
 
 class RunController:
@@ -232,7 +233,7 @@ class RunController:
         """On a long way: say how far it is; whether to stop."""
         self.after_step(step, loss)
         if time.monotonic() - self._since[0] > FRAME and not self._halt.is_set():
-            self._rest(Live(doing, step + 1, until, self._speed()), whole=False)
+            self._rest(self._live(doing, step + 1, until), whole=False)
             self._since = time.monotonic(), step + 1
         return self._halt.is_set()
 
@@ -246,7 +247,7 @@ class RunController:
                 missed = f": nowhere on the way was {sought}. :back and the same looks before" if sought else ""
                 note = f"All {steps:,} steps of the schedule are done{missed}."
                 return self.Arrived(stop, note="" if stop else note)
-            self._rest(Live("training", session.step, steps, self._speed(), self._running), whole=True)
+            self._rest(self._live("training", session.step, steps, self._running), whole=True)
             self._halt.wait(1 / self._running.a_second if self._running.a_second else 0)
         return self.Arrived()
 
@@ -283,10 +284,14 @@ class RunController:
             session.seek(min(to, end, key=lambda moment: moment.key))
             if session.moment.key >= end.key:
                 break
-            self._rest(Live("playing", session.step, end.step, self._speed()), whole=True)
+            self._rest(self._live("playing", session.step, end.step), whole=True)
             left = at_once / pace.a_second - (time.monotonic() - began) if pace.a_second else 0.0
             self._halt.wait(max(left, 0.0))
         return self.Arrived()
+
+    def _live(self, doing: str, step: int, until: int, pace: Pace | None = None) -> Live:
+        session = self._session
+        return Live(doing, step, until, self._speed(), pace, session.slowed if isinstance(session, SlowedRun) else "")
 
     def _speed(self) -> float:
         then, step = self._since

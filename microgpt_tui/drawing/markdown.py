@@ -10,14 +10,17 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from string import digits, punctuation
+from typing import TYPE_CHECKING
 
-from markdown_it import MarkdownIt
-from markdown_it.rules_core import StateCore
-from markdown_it.token import Token
 from rich.console import Console
 from rich.text import Text
 
 from microgpt_tui.drawing import theme
+
+if TYPE_CHECKING:  # imported where a text is read, since the debugger's first frame needs none
+    from markdown_it import MarkdownIt
+    from markdown_it.rules_core import StateCore
+    from markdown_it.token import Token
 
 MARKS = {"strong": "STRONG", "em": "TARGET", "code_inline": "NEW"}
 FIRST = 0x10F000  # of the private characters that stand for signs which are quoted, while a text is read
@@ -39,6 +42,8 @@ TAG = re.compile(r"<(img|table)\b", re.IGNORECASE)  # other HTML is shown as the
 @cache
 def parser() -> MarkdownIt:
     """CommonMark, with tables of no kind, no raw HTML, and no images, which would be loaded from somewhere."""
+    from markdown_it import MarkdownIt
+
     made = MarkdownIt("commonmark", {"html": False}).disable("image")
     made.core.ruler.push("literal", _signs)
     return made
@@ -81,6 +86,8 @@ def prose(text: str, width: int) -> list[Text]:
 @cache
 def _whole_parser() -> MarkdownIt:
     """A parser of what `parser` does not know, too."""
+    from markdown_it import MarkdownIt
+
     return MarkdownIt("commonmark", {"html": True}).enable("table")
 
 

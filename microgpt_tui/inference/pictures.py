@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from engine.model.recording import Floats
+from engine.model.tensors import AttentionNames, attention_names
 from engine.sampling.strategy import ranked
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import bar, heat, size_for, window
@@ -233,51 +234,46 @@ def _sums(line: Line, state: InferenceState, room: int, at: int | None) -> Line:
     return line
 
 
-def _missing(state: InferenceState) -> set[str]:
-    """What the picture of one layer shows and the model does not have."""
-    return {"attn_weights", "k", "v"} - {tensor.name for tensor in state.walk.sampler.recording.positions[0].tensors}
-
-
 def inside(state: InferenceState, width: int, height: int) -> Picture:
     """One layer: a line a head with the attention weights in percent, then a line a position with its k and v."""
     picture, walk = Picture(), state.walk
-    config = walk.sampler.recording.config
-    missing = _missing(state)
-    if missing:
-        words = f"no tensor called {' or '.join(sorted(missing))}" if config.n_layer else "no layers"
+    config, tensors = walk.sampler.recording.config, attention_names(walk.sampler.recording.specs)
+    if tensors is None:
+        words = "no heads with scores and weights" if config.n_layer else "no layers"
         picture.line().most(f"{words}: no attention, keys and values", width, theme.DIM)
         return picture
     names = [state.token(token_id) for token_id in walk.ids]
     label = max(8 if config.n_head > 10 else 7, min(8, *(cell_len(name) + 2 for name in names)))
     heads = min(config.n_head, max(1, height - 3 - min(len(names), CACHED)))
-    _attention(picture, state, names, (label, width), heads)
+    _attention(picture, state, tensors.weights, names, (label, width), heads)
     n, room = config.n_embd, max(2, (width - label - 1) // 2)
     size = size_for(n, room, 2)
     shown = min(n, room // size)
     first, last = window(len(names), max(1, height - picture.height - 1), len(names) - 1)
     cut = f" 0-{shown - 1}" if shown < n else ""
     line = picture.line().fit(f"from {first}" if first else "kept", label, theme.DIM)
-    line.fit(f"k{cut}", shown * size + 1, theme.DIM).fit(f"v{cut}", shown * size, theme.DIM)
-    cached, scale = _kept(state), _scale(state)
+    both = tensors.key, tensors.value
+    line.fit(f"{tensors.key}{cut}", shown * size + 1, theme.DIM).fit(f"{tensors.value}{cut}", shown * size, theme.DIM)
+    cached, scale = _kept(state, tensors), _scale(state, tensors)
     for pos in range(first, last):
         here = pos == len(names) - 1
         line = picture.line().fit(f"{'▸' if here else ' '}{names[pos]}", label, theme.NEW if here else theme.TEXT)
-        for name in ("k", "v"):
+        for name in both:
             for value in cached[name][pos][:shown].tolist():
                 line.add(*heat(value, True, scale, size, here or not theme.signs_only))
             line.add(" ")
     return picture
 
 
-def _kept(state: InferenceState) -> dict[str, list[Floats]]:
+def _kept(state: InferenceState, names: AttentionNames) -> dict[str, list[Floats]]:
     """The keys and the values of all positions so far, of the layer that is shown."""
-    walk = state.walk
-    return {name: [walk.tensor(name, pos, state.layer) for pos in range(len(walk.ids))] for name in ("k", "v")}
+    walk, both = state.walk, (names.key, names.value)
+    return {name: [walk.tensor(name, pos, state.layer) for pos in range(len(walk.ids))] for name in both}
 
 
-def _scale(state: InferenceState) -> float:
+def _scale(state: InferenceState, names: AttentionNames) -> float:
     """The largest magnitude of the keys and values."""
-    return max((float(np.abs(np.array(each)).max(initial=0.0)) for each in _kept(state).values()), default=0.0)
+    return max((float(np.abs(np.array(each)).max(initial=0.0)) for each in _kept(state, names).values()), default=0.0)
 
 
 def legend(state: InferenceState, width: int, _height: int) -> Picture:
@@ -286,9 +282,10 @@ def legend(state: InferenceState, width: int, _height: int) -> Picture:
     chosen = Line().add(" ▸ chosen", theme.TARGET)
     before = Line().add(f"   {BEFORE} p at temperature 1", theme.DIM)
     parts = [chosen, before]
-    if not _missing(state):
+    names = attention_names(state.walk.sampler.recording.specs)
+    if names is not None:
         attention = share_swatch(Line().add("   attention ", theme.DIM))
-        kept = signed_swatch(Line().add("   k v ", theme.DIM), _scale(state))
+        kept = signed_swatch(Line().add(f"   {names.key} {names.value} ", theme.DIM), _scale(state, names))
         parts = [chosen, attention, kept, Line().add("   ▸ here", theme.NEW), before]
     line = picture.line()
     for part in parts:
@@ -297,8 +294,10 @@ def legend(state: InferenceState, width: int, _height: int) -> Picture:
     return picture
 
 
-def _attention(picture: Picture, state: InferenceState, names: list[str], sizes: tuple[int, int], heads: int) -> None:
-    """A line a head, the first ones; a column a token read, the latest ones."""
+def _attention(
+    picture: Picture, state: InferenceState, tensor: str, names: list[str], sizes: tuple[int, int], heads: int
+) -> None:
+    """A line a head with its attention weights, `tensor`, the first ones; a column a token read, the latest ones."""
     label, width = sizes
     size = 4 if len(names) * 4 <= width - label else 3
     first, last = window(len(names), max(1, (width - label) // size), len(names) - 1)
@@ -314,7 +313,7 @@ def _attention(picture: Picture, state: InferenceState, names: list[str], sizes:
         line.fit(name, size, theme.TEXT)
     for head in range(heads):
         line = picture.line().fit(f"head {head}", label, theme.TEXT)
-        weights = state.walk.tensor("attn_weights", pos, state.layer, head)
+        weights = state.walk.tensor(tensor, pos, state.layer, head)
         for weight in weights[first:last]:
             text, style = share_cell(float(weight), 3)
             line.add(text, style).add(" " * (size - 3))

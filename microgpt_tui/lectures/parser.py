@@ -12,13 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-
-import yaml
+from typing import TYPE_CHECKING
 
 from engine.atomic_write import read_whole
 from engine.text import wide_encoding
 from microgpt_tui.lectures.page import Ask, Chapter, LectureError, Page, PageAction, Play, SourceText, Train, Wait
 from microgpt_tui.storage.paths import PathError, typed_path
+
+if TYPE_CHECKING:  # imported where a header is read, since the debugger's first frame needs none
+    import yaml
 
 OF_CHAPTER = ("chapter", "lang", "config", "data")
 ACTS = ("ask", "wait", "play", "run")
@@ -150,6 +152,8 @@ def _headers(text: str, file: str, mistakes: list[LectureError]) -> Iterator[Hea
 
 def _values(header: Header, mistakes: list[LectureError]) -> None:
     """Read the YAML of a header. Nothing but texts and lists of texts is accepted."""
+    import yaml
+
     head = header.head
     if len(head.text) > LONGEST:
         mistakes.append(head.fault(f"this header has {len(head.text):,} characters; at most {LONGEST:,} are read"))
@@ -188,6 +192,8 @@ def _values(header: Header, mistakes: list[LectureError]) -> None:
 
 
 def _texts(key: str, node: yaml.Node, head: SourceText, mistakes: list[LectureError]) -> Iterator[SourceText]:
+    import yaml
+
     line = head.line + node.start_mark.line
     if isinstance(node, yaml.ScalarNode):
         block = node.style in ("|", ">")

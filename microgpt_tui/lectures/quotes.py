@@ -20,7 +20,7 @@ from engine.expressions.expression import Answer
 from engine.expressions.scope import Kind
 from engine.expressions.watch import Watch
 from engine.run.capabilities import sampling
-from engine.text import shortened, told
+from engine.text import shortened, shortened_repr
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.terminal_text import printable
 from microgpt_tui.lectures.page import LectureError, SourceText
@@ -62,7 +62,7 @@ class Quote:
             return formatted(value, self.format, self.conversion)
         except (ValueError, OverflowError):
             raise self.source.fault(
-                f"{{{shortened(self.text)}}} is {told(value)}, which :{self.format} cannot write"
+                f"{{{shortened(self.text)}}} is {shortened_repr(value)}, which :{self.format} cannot write"
             ) from None
 
 

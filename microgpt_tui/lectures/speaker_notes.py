@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 
 from engine.atomic_write import read_whole, write_whole
-from engine.text import told
+from engine.text import shortened_repr
 from microgpt_tui.drawing.markdown import LITERAL
 from microgpt_tui.drawing.terminal_text import lines, printable
 from microgpt_tui.lectures.page import LectureError
@@ -74,7 +74,7 @@ class Notes:
         try:
             return cls(**{field.name: _READERS[str(field.type)](values[field.name]) for field in fields(cls)})
         except (ValueError, KeyError, TypeError, OverflowError):
-            raise LectureError(f"these are no notes of a page: {printable(told(values))}") from None
+            raise LectureError(f"these are no notes of a page: {printable(shortened_repr(values))}") from None
 
 
 def _text(value: Any) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 from rich.style import Style
 
-from engine.timeline.events import Phase
+from engine.timeline.events import EventKey, Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.targets import layer_or_head
 from microgpt_tui.drawing import theme
@@ -17,7 +17,7 @@ from microgpt_tui.drawing.cells import GAMMA, Cells, heat, window
 from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.operations.canvas import Board, Legend
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.qkv import chosen_head, frozen, lacks
+from microgpt_tui.panes.qkv import attention_of, chosen_head, frozen
 
 SIZES = (5, 4, 3)  # characters of a cell, its gap included; three hold a share in percent
 GAP = 2  # characters between two triangles
@@ -47,7 +47,8 @@ class Attention(Pane):
         if frame.phase is Phase.UPDATE:
             frozen(board, "attention weights are")
             return board.picture
-        if lacks(board, "attention", ["attn_weights"]):
+        names = attention_of(board, "attention")
+        if names is None:
             return board.picture
         layers = list(range(frame.config.n_layer))
         plan = _all_heads(frame, width, height // len(layers) - (len(layers) > 1))
@@ -60,7 +61,7 @@ class Attention(Pane):
             if len(layers) > 1:
                 _layer_names(board, [layer])
             for band in plan.bands():
-                board.picture.below(_band(frame, plan, layer, band))
+                board.picture.below(_band(frame, names.weights, plan, layer, band))
         if board.room > 1 and not frame.backward:
             board.note(FUTURE)
         return board.picture.within(width)
@@ -130,8 +131,8 @@ def _layer_names(board: Board, layers: list[int]) -> None:
         line.add(f"{'L' if short else 'layer '}{layer}", style, layer_or_head(board.frame, layer)).add("  ")
 
 
-def _band(frame: Frame, plan: _Plan, layer: int, heads: range) -> Picture:
-    """Some heads side by side: their names, the keys, and a line a query."""
+def _band(frame: Frame, weights: str, plan: _Plan, layer: int, heads: range) -> Picture:
+    """Some heads side by side: their names, the keys, and a line a query with its `weights`."""
     picture, several = Picture(), len(plan.heads) > 1
     if several:
         line = picture.line(" " * plan.label)
@@ -152,13 +153,14 @@ def _band(frame: Frame, plan: _Plan, layer: int, heads: range) -> Picture:
                     " "
                 )
             line.to(start + plan.slot if several else 0)
-    names, cells = _row_names(frame), {(t, h): _shares(frame, t, layer, h) for t in range(*plan.rows) for h in heads}
+    names = _row_names(frame)
+    cells = {(t, h): _shares(frame, (weights, t, layer, h)) for t in range(*plan.rows) for h in heads}
     scale = max((each.scale for each in cells.values()), default=0.0) if frame.backward else 1.0
     for t in range(*plan.rows):
         here = t == frame.pos
         if here:
             picture.focus = picture.height
-        target = frame.ends["attn_weights", t, layer, heads.start]
+        target = frame.ends[weights, t, layer, heads.start]
         line = picture.line().fit(names[t], plan.label, theme.NEW if here else theme.TEXT, target)
         for i, h in enumerate(heads):
             left, right = plan.columns
@@ -181,10 +183,8 @@ def _chosen_head(line: Line, frame: Frame, layer: int, head: int) -> None:
     line.add("›" if after else " ", theme.STRONG, layer_or_head(frame, layer, head + 1) if after else None)
 
 
-def _shares(frame: Frame, pos: int, layer: int, head: int) -> Cells:
-    rows = frame.tensor("attn_weights", pos, layer, head)
-    assert rows is not None
-    return frame.shown(rows)
+def _shares(frame: Frame, place: EventKey) -> Cells:
+    return frame.shown(frame.program.tensors[place])
 
 
 def _row(line: Line, frame: Frame, cells: Cells, size: int, scale: float, here: bool) -> None:

@@ -194,7 +194,7 @@ def _moved(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, heig
             line.add(
                 f"{percent(shift.before)} → {percent(shift.after)}".ljust(FIGURES),
                 theme.TEXT,
-                int(frame.program.tensors["probs", shift.pos, None, None][shift.token_id]),
+                shift.row,
             )
             line.fit(points(shift.difference), FIGURE, theme.signed(shift.difference), right=True)
     return picture

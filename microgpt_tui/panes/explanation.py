@@ -48,6 +48,7 @@ def _live(live: Live, width: int) -> Picture:
     picture = Picture()
     left = abs(live.until - live.step) / live.a_second if live.a_second > 0 else None
     words = f" ▶ {live.doing}   step {live.step:,} of {live.until:,}   {_speed(live)}"
+    words += f", {live.slowed}" if live.slowed else ""
     picture.line().most(words + (f"   {_duration(left)} left" if left is not None else ""), width, theme.NOW)
     line = picture.line(" space pauses, + faster, - slower  ", theme.STRONG)
     room = max(0, width - line.width - 2)

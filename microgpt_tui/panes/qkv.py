@@ -9,6 +9,7 @@ import numpy as np
 from rich.cells import cell_len
 
 from engine.autograd.tape import Rows
+from engine.model.tensors import AttentionNames
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.targets import layer_or_head
@@ -22,7 +23,6 @@ from microgpt_tui.panes.gradients import known_norm
 
 LABEL, CUT_LABEL, STATE = 4, 11, 11  # cells for a row's name, for the same if heads are cut off, for its norm
 ROOMY = 50  # characters from which on norms are shown
-NAMES = ("q", "k", "v")
 
 
 class QKV(Pane):
@@ -39,12 +39,13 @@ class QKV(Pane):
         if frame.phase is Phase.UPDATE:
             frozen(board, "q, k and v are")
             return board.picture
-        if lacks(board, "q, k and v", NAMES):
+        names = attention_of(board, "q, k and v")
+        if names is None:
             return board.picture
-        _vectors(board)
-        _kept_line(board)
+        _vectors(board, names)
+        _kept_line(board, names)
         if board.room >= 4:
-            _kept_strips(board)
+            _kept_strips(board, names)
         return board.picture
 
 
@@ -62,14 +63,14 @@ def frozen(board: Board, what: str) -> None:
     board.note(f"Nothing to see here now: the update moves parameters only. In the next step {what} made anew.")
 
 
-def lacks(board: Board, what: str, names: Iterable[str]) -> bool:
-    """Whether the model does not make all of these tensors, which stand in layers; then the pane says so."""
-    missing = set(names) - {name for name, spec in board.frame.program.specs.items() if not spec.parameter}
+def attention_of(board: Board, what: str) -> AttentionNames | None:
+    """What the model calls the tensors of attention; if it has none, the pane says that it cannot show `what`."""
+    names = board.frame.attention
     if not board.frame.config.n_layer:
         board.note(f"This model has no layers, and so no {what}: n_layer is 0.")
-    elif missing:
-        board.note(f"This pane shows {what}, but no tensor of this model is called {' or '.join(sorted(missing))}.")
-    return bool(missing)
+    elif names is None:
+        board.note(f"This pane shows {what}, but no heads of this model make scores and a weighted sum of values.")
+    return names
 
 
 def head_name(head: int, width: int) -> str:
@@ -122,13 +123,14 @@ def _columns(frame: Frame, room: int, head: int, element: int) -> _Columns:
     return _Columns(first, last, left, right, size, max(min(width, room + 1), min(9, (room + 1) // shown)))
 
 
-def _vectors(board: Board) -> None:
+def _vectors(board: Board, names: AttentionNames) -> None:
     """The names of the heads, and below them a strip each for q, k and v."""
     frame, config = board.frame, board.frame.config
-    vectors = [(name, rows) for name in NAMES if (rows := frame.tensor(name, frame.pos, frame.layer)) is not None]
+    each = (names.query, names.key, names.value)
+    vectors = [(name, rows) for name in each if (rows := frame.tensor(name, frame.pos, frame.layer)) is not None]
     here = [int(i) for _, rows in vectors for i in np.flatnonzero(rows == frame.selected)]
     head, element = divmod(here[0], config.head_dim) if here else (chosen_head(frame), 0)
-    label, state = LABEL, STATE if board.width >= ROOMY else 0
+    label, state = _label(each), STATE if board.width >= ROOMY else 0
     at = _columns(frame, board.width - label - state, head, element)
     if at.last - at.first < config.n_head or at.right - at.left < config.head_dim:
         label = CUT_LABEL
@@ -146,11 +148,17 @@ def _vectors(board: Board) -> None:
         style = theme.NEW if h == frame.head else theme.TEXT
         line.fit(head_name(h, room), room, style, layer_or_head(frame, head=h))
         line.to(min(line.width + 1, board.width))
+    scale = _scale(frame, names)
     for name, rows in vectors:
-        _vector(board, name, rows, at, label)
+        _vector(board, name, rows, at, label, scale)
 
 
-def _vector(board: Board, name: str, rows: Rows, at: _Columns, label: int) -> None:
+def _label(names: Iterable[str]) -> int:
+    """Cells for the name of a vector, the marks before it and a space."""
+    return min(max(LABEL, *(cell_len(name) + 3 for name in names)), CUT_LABEL - 1)
+
+
+def _vector(board: Board, name: str, rows: Rows, at: _Columns, label: int, scale: float) -> None:
     """One strip, with a gap between heads, and its norm where there is room."""
     frame, dim = board.frame, board.frame.config.head_dim
     cells, now = frame.shown(rows), rows is frame.stage_event.rows
@@ -159,7 +167,7 @@ def _vector(board: Board, name: str, rows: Rows, at: _Columns, label: int) -> No
     line.fit(f"{'▸' if now else ' '}{sign}{name}", label, theme.NEW if now else theme.TEXT)
     for h in range(at.first, at.last):
         lit = frame.head in (None, h)
-        heat_row(line, cells[h * dim + at.left : h * dim + at.right], at.size, frame.selected, _scale(frame), lit)
+        heat_row(line, cells[h * dim + at.left : h * dim + at.right], at.size, frame.selected, scale, lit)
         line.to(min(label + (h - at.first + 1) * at.width, board.width))
     norm = known_norm(cells) if cells.known.all() else None
     growing = frame.backward and norm is not None and not frame.view.complete(rows).all()
@@ -172,12 +180,14 @@ def _vector(board: Board, name: str, rows: Rows, at: _Columns, label: int) -> No
 
 def qkv_legend(frame: Frame) -> Legend:
     """One scale for queries, keys and values."""
-    return Legend(_scale(frame))
+    names = frame.attention
+    return Legend(0.0 if names is None else _scale(frame, names))
 
 
-def _scale(frame: Frame) -> float:
+def _scale(frame: Frame, names: AttentionNames) -> float:
     """What fills a cell: the largest magnitude of all queries, keys and values."""
-    found = ((name, frame.tensor(name, frame.pos, frame.layer)) for name in NAMES)
+    each = (names.query, names.key, names.value)
+    found = ((name, frame.tensor(name, frame.pos, frame.layer)) for name in each)
     return max((frame.scale(rows, frame.backward, name) for name, rows in found if rows is not None), default=0.0)
 
 
@@ -191,17 +201,18 @@ def _there(frame: Frame, name: str) -> list[int]:
     return found
 
 
-def _kept_line(board: Board) -> None:
+def _kept_line(board: Board, names: AttentionNames) -> None:
     """Which keys and values there are at this moment: each on its own if they fit on one line, else together."""
     if board.room < 1:
         return
     frame, to = board.frame, board.frame.ends
-    there = {name: _there(frame, name) for name in ("k", "v")}
-    words = {"k": "∂k whole:", "v": "∂v whole:"} if frame.backward else {"k": "kept keys:", "v": "kept values:"}
+    k, v = names.key, names.value
+    there = {name: _there(frame, name) for name in (k, v)}
+    words = {k: f"∂{k} whole:", v: f"∂{v} whole:"} if frame.backward else {k: "kept keys:", v: "kept values:"}
     sizes = {name: cell_len(words[name]) + _size(frame, there[name] or [0]) for name in words}
     line = board.picture.line()
     if sum(sizes.values()) + 2 <= board.width:
-        for name, gap in (("k", "  "), ("v", "")):
+        for name, gap in ((k, "  "), (v, "")):
             _tokens(
                 line,
                 frame,
@@ -212,8 +223,8 @@ def _kept_line(board: Board) -> None:
             )
             line.add(gap)
         return
-    same = there["k"] == there["v"]
-    both = {"k": "∂k, ∂v whole:" if frame.backward else "kept keys, values:"} if same else words
+    same = there[k] == there[v]
+    both = {k: f"∂{k}, ∂{v} whole:" if frame.backward else "kept keys, values:"} if same else words
     for i, (name, text) in enumerate(both.items()):
         if i and board.room:
             line = board.picture.line()
@@ -242,7 +253,7 @@ def _tokens(line: Line, frame: Frame, words: str, positions: list[int], room: in
         line.add(" ").add(frame.token(t), theme.STRONG if t == frame.pos else theme.TEXT, to[t])
 
 
-def _kept_strips(board: Board) -> None:
+def _kept_strips(board: Board, names: AttentionNames) -> None:
     """One line a position: its key and its value in the current head."""
     frame, dim, head = board.frame, board.frame.config.head_dim, chosen_head(board.frame)
     count = frame.program.n if frame.backward else frame.pos + 1
@@ -259,20 +270,20 @@ def _kept_strips(board: Board) -> None:
     first, last = window(count, board.room if count <= board.room else board.room - 1, frame.pos)
     vectors = {
         (name, t): frame.shown(rows)[head * dim : (head + 1) * dim]
-        for name in ("k", "v")
+        for name in (names.key, names.value)
         for t in range(count)
         if (rows := frame.tensor(name, t, frame.layer)) is not None
     }
-    to, scale = frame.ends, max(_scale(frame), *(cells.scale for cells in vectors.values()))
+    to, scale = frame.ends, max(_scale(frame, names), *(cells.scale for cells in vectors.values()))
     for t in range(first, last):
         now = t == frame.pos
         line = board.picture.line().fit(
             f"{'▸' if now else ' '}{frame.token(t)}",
             label,
             theme.NEW if now else theme.TEXT,
-            to["k", t, frame.layer, None],
+            to[names.key, t, frame.layer, None],
         )
-        for name in ("k", "v"):
+        for name in (names.key, names.value):
             heat_row(line, vectors[name, t][left:right], size, frame.selected, scale, now)
             line.to(min(label + width + 2, board.width))
     if (first, last) != (0, count):

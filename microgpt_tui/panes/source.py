@@ -7,6 +7,7 @@ from functools import cache
 from itertools import takewhile
 from pathlib import Path
 
+from pygments.lexers.python import PythonLexer  # by its name, it would be searched for among all
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
@@ -25,7 +26,7 @@ ROOMY = 70  # cells from which the code stands as far to the right as in its fil
 def _highlighted(path: Path, code_theme: str) -> list[list[Segment]]:
     """The lines of a file as styled segments."""
     code = path.read_text(encoding="utf-8")
-    text = Syntax(code, "python", theme=code_theme, background_color="default").highlight(code)
+    text = Syntax(code, PythonLexer(), theme=code_theme, background_color="default").highlight(code)
     console = Console(width=1000, color_system="truecolor", force_terminal=True)
     return [
         [

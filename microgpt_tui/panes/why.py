@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 
 from engine.errors import WhyError
 from engine.explain.logit_attribution import Attributor
-from engine.explain.update_attribution import pushes
+from engine.explain.update_attribution import attribute_update
 from engine.timeline.events import Phase
 from microgpt_tui.debugger.frame import Frame, PathStep
 from microgpt_tui.drawing import theme
@@ -18,7 +18,7 @@ from microgpt_tui.drawing.numbers import number, share
 from microgpt_tui.drawing.picture import Picture
 from microgpt_tui.operations.canvas import Board
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.why_tables import draw_parts, draw_pushes
+from microgpt_tui.panes.why_tables import draw_parts, draw_update_attribution
 
 FIGURE, SHARE = 9, 9  # cells
 
@@ -50,7 +50,7 @@ class Why(Pane):
             elif frame.backward:
                 self._draw_paths(board)
             else:
-                draw_pushes(board, pushes(frame.view, frame.parameter))
+                draw_update_attribution(board, attribute_update(frame.view, frame.parameter))
         except WhyError as error:
             board.note(f"Not to be said: {error}.")
         return board.picture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.style import Style
 
 from engine.explain.logit_attribution import Attribution, Attributor
-from engine.explain.update_attribution import PositionContribution, Pushes, Step
+from engine.explain.update_attribution import PositionContribution, Step, UpdateAttribution
 from engine.text import quoted
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
@@ -94,15 +94,15 @@ def _figure(line: Line, value: float, style: Style | None = None) -> None:
     line.fit(number(value, 3), FIGURE, style or theme.signed(value), right=True)
 
 
-def draw_pushes(board: Board, found: Pushes) -> None:
+def draw_update_attribution(board: Board, found: UpdateAttribution) -> None:
     """One line a position, in the order in which they were added; then what Adam made of their sum."""
-    if not found.pushes:
+    if not found.contributions:
         board.note(f"The loss of {quoted(found.doc)} does not depend on this parameter, so its gradient is 0.")
     else:
         board.say(f"{quoted(found.doc)}, in order of adding:")
-    scale = max((abs(push.term.product) for push in found.pushes), default=0.0)
-    for push in found.pushes:
-        _push(board, push, found.gradient, scale)
+    scale = max((abs(part.term.product) for part in found.contributions), default=0.0)
+    for part in found.contributions:
+        _contribution(board, part, found.gradient, scale)
     for label, value in (("rounding", found.rounding), ("gradient", found.gradient)):
         line = board.picture.line().fit(
             label, _label_width(board) + 2, theme.STRONG if label == "gradient" else theme.DIM
@@ -114,16 +114,16 @@ def draw_pushes(board: Board, found: Pushes) -> None:
         _step(board, found.step)
 
 
-def _push(board: Board, push: PositionContribution, gradient: float, scale: float) -> None:
+def _contribution(board: Board, part: PositionContribution, gradient: float, scale: float) -> None:
     frame = board.frame
     line = board.picture.line()
-    words = f"{push.pos} {frame.token(push.pos)}→{frame.target(push.pos)}"
+    words = f"{part.pos} {frame.token(part.pos)}→{frame.target(part.pos)}"
     line.fit(words, _label_width(board) + 2, theme.TEXT)
-    _figure(line, push.term.product)
-    line.fit(share(push.term.product, gradient), SHARE, theme.DIM, right=True)
+    _figure(line, part.term.product)
+    line.fit(share(part.term.product, gradient), SHARE, theme.DIM, right=True)
     room = board.width - line.width - 1
     if room >= LEAST_BAR:
-        line.add(" ").add(bar(abs(push.term.product), scale, room), theme.signed(push.term.product))
+        line.add(" ").add(bar(abs(part.term.product), scale, room), theme.signed(part.term.product))
 
 
 def _step(board: Board, step: Step) -> None:

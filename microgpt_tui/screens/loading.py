@@ -15,7 +15,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from engine import DataError, EngineError, NumericFault, Session, Stopped
-from engine.autograd.jit import take_warning
+from engine.autograd.jit import can_compile, loops, loops_at_hand, take_warning
 from engine.checkpoint.checkpoint import take_up
 from engine.run.session import warm_up
 from microgpt_tui.drawing import theme
@@ -24,6 +24,7 @@ from microgpt_tui.storage.startup import Start
 
 WIDTH = 60
 DOING = "shuffling the documents, recording the model's graph …"
+PATIENCE = 1.0  # seconds; what takes longer with plain loops, such as a large model, waits for the compiled ones
 
 
 class OpeningScreen(Screen[None]):
@@ -77,13 +78,16 @@ class OpeningScreen(Screen[None]):
     def _open(self) -> None:
         warning = None
         try:
-            session = Session(self.start.config, self.start.docs, progress=self._recorded)
-            self._report("getting the loops ready (compiled once, then kept) …", 0.0)
-            warm_up()
-            warning = take_warning()
+            session = Session(self.start.config, self.start.docs, self._recorded, loops_at_hand())
             if self.start.run is not None:
                 take_up(self.start.run, session)
             target = self.start.moment(session.program)
+            steps = max(target.step - session.step, 0) + 1
+            if not session.loops.compiled and can_compile() and session.seconds_a_step() * steps > PATIENCE:
+                self._report("getting the loops ready (compiled once, then kept) …", 0.0)
+                warm_up()
+                session.loops.become(loops())
+            warning = take_warning()
             session.seek(target, on_step=partial(self._trained, target.step))
         except Stopped:
             return

@@ -34,6 +34,18 @@ def settings_folder() -> Path:
     return Path(os.environ[CLIENT_FOLDER]) if in_browser() else folder("XDG_CONFIG_HOME", user_config_path)
 
 
+def cache_folder() -> Path:
+    """The folder of what can be made or fetched again. It need not exist yet."""
+    from platformdirs import user_cache_path
+
+    return folder("XDG_CACHE_HOME", user_cache_path)
+
+
+def compiled_mark() -> Path:
+    """The file that says which compiled loops are kept; see `engine.run.compilation`."""
+    return cache_folder() / "compiled-loops"
+
+
 def folder(variable: str, usual: Callable[..., Path]) -> Path:
     """The folder that an XDG variable names, on every system, else `usual`, a function of platformdirs."""
     base = Path(os.environ.get(variable, ""))

@@ -19,7 +19,7 @@ from engine.atomic_write import read_whole, write_whole
 from engine.checkpoint import validate
 from engine.checkpoint.checkpoint import Checkpoint, as_bytes, load
 from engine.model.dataset import Origin
-from engine.text import told
+from engine.text import shortened_repr
 from engine.timeline.events import Moment
 from microgpt_tui.debugger.frame import Focus
 from microgpt_tui.drawing.terminal_text import shell_word
@@ -164,7 +164,7 @@ def _parse(value: Any) -> SavedSession:
     values: JsonObject = {f.name: described.get(f.name) for f in fields(SavedSession)}
     for name, kind in (("breakpoints", list), ("watches", list), ("marks", dict), ("checks", list)):
         if not isinstance(values[name], kind):
-            raise validate.Unfit(f"its {name} are {told(values[name])}")
+            raise validate.Unfit(f"its {name} are {shortened_repr(values[name])}")
     if not all(isinstance(values[name], str | None) for name in ("zoomed", "pane", "branch")):
         raise validate.Unfit("its panes have no names")
     for name, parse in (("config", validate.config), ("origin", validate.origin), ("where", _focus)):

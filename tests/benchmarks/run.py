@@ -7,6 +7,7 @@ same objects as `microgpt.py`, one a scalar, and stands in for it; golden/*.json
 from __future__ import annotations
 
 import gc
+import math
 import random
 import statistics
 import subprocess
@@ -15,14 +16,19 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
+
+import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
 from engine import Config, Moment, Phase, Session, load_docs  # noqa: E402
 from engine.autograd.jit import loops  # noqa: E402
+from engine.autograd.kernels import BAND  # noqa: E402
+from engine.autograd.tape import OperationRows  # noqa: E402
 from engine.model.recording import record  # noqa: E402
-from engine.run.session import warm_up  # noqa: E402
+from engine.run.session import ADAM_BLOCK, warm_up  # noqa: E402
 from tests.support.reference_model import PlainGPT  # noqa: E402
 
 STEPS = 12  # steps that both take, in turns
@@ -31,7 +37,8 @@ SEEKS = 60  # random moments to be reached
 LEARNT = 40  # steps after which the orders of most targets and positions are known
 
 BUDGETS = {  # what a figure should be, on a quiet machine
-    "recording the defaults": "budget 0.7",
+    "recording the defaults": "budget 0.4 of every call recorded",
+    "recording 4 layers of 64, block_size 32": "budget 0.22 of every call recorded",
     "training on end, a step": "budget 0.8",
     "times as fast, over all, collector on": "budget over 400",
     "1,000 steps by the command, whole process": "budget 6",
@@ -191,13 +198,42 @@ def memory() -> None:
     tracemalloc.stop()
 
 
+def powers() -> None:
+    """Adam over the parameters of the defaults, with and without the shortcut for squares and roots, in turns."""
+    session, bands = Session(Config(), load_docs()), {"with proven squares and roots": BAND, "with pow alone": math.inf}
+    session.seek(Moment(3, Phase.UPDATE, 0))
+    w, took = session.workspace, {name: list[float]() for name in bands}
+    for _ in range(400):
+        for name, band in bands.items():
+            arrays = w.data.copy(), w.grad, session._m.copy(), session._v.copy()
+            arguments = 0, len(session._m), *session._adam_rates(), band, np.empty(2 * ADAM_BLOCK)
+            took[name].append(seconds(lambda a=arrays, b=arguments: session.loops.adam(*a, *b)))
+    for name, times in took.items():
+        show(f"  Adam {name}", statistics.median(times) * 1e3, "ms")
+
+
+def recordings() -> None:
+    """Seconds of processor time to record a model, with operations written again and with every call recorded."""
+    large = Config(n_layer=4, n_embd=64, block_size=32)
+    for name, config, times in (("the defaults", Config(), 15), ("4 layers of 64, block_size 32", large, 1)):
+        took: dict[bool, list[float]] = {True: [], False: []}
+        for again in (True, False) * times:
+            with mock.patch.object(OperationRows, "of", OperationRows.of if again else lambda *_: None):
+                start = time.process_time()
+                record(config, 27)
+                took[again].append(time.process_time() - start)
+        ours, every = (statistics.median(took[again]) for again in (True, False))
+        show(f"recording {name}", ours, "s", f"every call recorded {every:.3f} s: {ours / every:.2f} of it")
+
+
 def main() -> None:
     warm_up()
     print(f"loops compiled: {loops().compiled}; Python {sys.version.split()[0]}; warmed up, compiling not counted")
-    show("recording the defaults", min(seconds(lambda: record(Config(), 27)) for _ in range(3)), "s")
+    recordings()
     compare()
     print("a step's parts, medians")
     split()
+    powers()
     memory()
     travel()
     help_text()

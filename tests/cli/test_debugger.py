@@ -1,4 +1,4 @@
-"""How the debugger is opened. What it does is tested elsewhere."""
+"""The command that opens the debugger: its options and its errors."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_defaults_without_options(opened: list[Any]) -> None:
     assert opened == [Start(Config(), load_docs())]
 
 
-def test_every_option_reaches_the_start(opened: list[Any], tmp_path: Path) -> None:
+def test_every_option_is_passed_to_the_app(opened: list[Any], tmp_path: Path) -> None:
     data = tmp_path / "names.txt"
     data.write_text("ada\ngrace\n")
     sizes = ("--n-layer", "2", "--n-embd", "8", "--n-head", "1", "--block-size", "3")
@@ -49,7 +49,7 @@ def test_every_option_reaches_the_start(opened: list[Any], tmp_path: Path) -> No
     assert opened == [Start(config, ["ada", "grace"], str(data), 49)]
 
 
-def test_its_refusals_are_sentences(
+def test_errors_of_the_app_are_printed_as_sentences(
     capsys: pytest.CaptureFixture[str], opened: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:

@@ -41,7 +41,7 @@ def session_at(text: str) -> Session:
 
 
 class Words(HTMLParser):
-    """What a page says, with its tags checked to be closed in order."""
+    """The text of a page; checks that its tags are closed in order."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ def test_the_picture_has_the_given_size(size: tuple[int, int]) -> None:
     assert lines(text) == text.splitlines()
 
 
-def test_html_says_what_plain_text_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_html_has_the_text_of_the_plain_format(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")  # the sign of a cell is its colour in one, a character in the other
     page = export("--moment", MOMENT, form="html")
     said = Words(page).said
@@ -96,7 +96,7 @@ def test_html_says_what_plain_text_says(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def cells(line: str) -> list[str]:
-    """What stands in each cell: accents with their letter, nothing in the second cell of a wide character."""
+    """The text of each cell: accents with their letter, nothing in the second cell of a wide character."""
     found: list[str] = []
     for character in line:
         if cell_len(character):
@@ -128,7 +128,7 @@ def test_every_text_of_an_svg_is_in_its_cells(tmp_path: Path, monkeypatch: pytes
     assert {"가", "나", "다"} <= set(seen)
 
 
-def test_an_svg_loads_nothing() -> None:
+def test_an_svg_refers_to_nothing_outside() -> None:
     picture = export("--moment", MOMENT, form="svg")
     assert picture.count("http") == picture.count('xmlns="http://www.w3.org/2000/svg"') == 1
     assert not re.search(r"url\(|@import|<script|<image|<style|href=|id=", picture)
@@ -137,14 +137,14 @@ def test_an_svg_loads_nothing() -> None:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_no_control_character_of_the_data_gets_through(form: str, tmp_path: Path) -> None:
+def test_control_characters_of_the_data_are_not_exported(form: str, tmp_path: Path) -> None:
     made = export("--data", odd(tmp_path), *ODD_DATA, form=form)
     assert "\\x1b" in made
     assert made.replace("\n", "").replace("\xa0", "").isprintable()
 
 
 @pytest.mark.parametrize("form", ["svg", "html"])
-def test_two_exports_are_the_same_bytes(form: str) -> None:
+def test_two_exports_have_the_same_bytes(form: str) -> None:
     how = ("--moment", "12 update layer0.attn_wq", *SMALL, "--format", form)
     with start("export", *how) as process:  # another process: other hashes, other addresses
         out, err = process.communicate(timeout=120)
@@ -152,7 +152,7 @@ def test_two_exports_are_the_same_bytes(form: str) -> None:
     assert out == export("--moment", "12 update layer0.attn_wq", form=form)
 
 
-def test_themes_and_formats_by_the_name_of_the_file(tmp_path: Path) -> None:
+def test_the_format_follows_from_the_file_name(tmp_path: Path) -> None:
     assert tuple(f"microgpt-{name}" for name in THEMES) == tuple(theme.THEMES)
     for name, colours in zip(THEMES, theme.THEMES.values(), strict=True):
         path = tmp_path / f"{name}.SVG"
@@ -163,7 +163,7 @@ def test_themes_and_formats_by_the_name_of_the_file(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(f"{name}.SVG" for name in THEMES)
 
 
-def test_a_pane_with_all_the_room() -> None:
+def test_one_pane_fills_the_picture() -> None:
     text = export("--moment", "5 update wpe", "--pane", "adam")
     assert "One weight ─ wpe" in text
     assert "Map" not in text
@@ -181,7 +181,7 @@ def test_a_saved_run(tmp_path: Path) -> None:
     assert saved.read_bytes() == before
 
 
-def test_the_users_settings_are_neither_read_nor_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_are_neither_read_nor_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = export("--moment", MOMENT)
     for variable in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(variable, str(tmp_path))
@@ -211,11 +211,11 @@ def test_the_users_settings_are_neither_read_nor_written(tmp_path: Path, monkeyp
         (["--run", "nothing.safetensors", "--seed", "1"], "--seed does not go with --run"),
     ],
 )
-def test_refusals(args: list[str], says: str) -> None:
+def test_bad_options_of_export_are_refused(args: list[str], says: str) -> None:
     assert says in error_of(invoke("export", *args))
 
 
-def test_the_data_is_not_written_over(tmp_path: Path) -> None:
+def test_export_does_not_overwrite_the_data(tmp_path: Path) -> None:
     data = tmp_path / "docs.txt"
     data.write_text("anna\nben\n")
     assert "the same file" in error_of(invoke("export", "--data", data, "-o", data))

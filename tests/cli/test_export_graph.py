@@ -37,12 +37,12 @@ def test_dot_names_every_node_and_svg_is_well_formed(scalar: str) -> None:
     assert len(names) > 1 or scalar == "wte[0,1]"
 
 
-def test_more_steps_show_more() -> None:
+def test_more_steps_show_more_nodes() -> None:
     sizes = [graph("q[0,0]@pos=1", "dot", "--steps", str(steps)).count(" -> ") for steps in (1, 2, 3)]
     assert sizes == sorted(set(sizes))
 
 
-def test_the_name_of_the_file_says_the_format(tmp_path: Path) -> None:
+def test_the_graph_format_follows_from_the_file_name(tmp_path: Path) -> None:
     path = tmp_path / "g.dot"
     assert invoke("export", "--graph", "loss", "-o", path, *SMALL).exit_code == 0
     assert path.read_text("utf-8").startswith("digraph")
@@ -58,7 +58,7 @@ def test_the_name_of_the_file_says_the_format(tmp_path: Path) -> None:
         (("--graph", "nothing[0]"), "nothing"),
     ],
 )
-def test_what_does_not_fit_is_refused(options: tuple[str, ...], words: str) -> None:
+def test_a_graph_that_is_too_large_is_refused(options: tuple[str, ...], words: str) -> None:
     result = invoke("export", *options, *SMALL)
     assert result.exit_code == 2
     assert words in error_of(result)

@@ -1,4 +1,4 @@
-"""grad-check: both numbers and all that they come from, as text and as strict JSON."""
+"""grad-check: gradient, difference quotient and what they are made from, as text and as strict JSON."""
 
 from __future__ import annotations
 
@@ -57,5 +57,5 @@ def test_kinks_and_an_h_without_effect_are_reported() -> None:
         (("--param", "wte[0, 0]", "--step", "1000"), "give a smaller step"),
     ],
 )
-def test_what_cannot_be_checked(what: tuple[str, ...], sentence: str) -> None:
+def test_bad_scalars_are_refused(what: tuple[str, ...], sentence: str) -> None:
     assert sentence in error_of(invoke("grad-check", *what, *SMALL))

@@ -1,4 +1,4 @@
-"""Help teaches, comes quickly, and the flags are the fields of Config."""
+"""Help: examples, no heavy imports, and a flag for each field of Config."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_hyperparameter_flags_are_the_fields_of_config(command: object) -> None:
         assert field.metadata["help"][1:] in option.help
 
 
-def test_a_width_of_nothing_is_none_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_width_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "0")
     assert "Examples:" in invoke("--help").output
     monkeypatch.setenv("COLUMNS", "0")

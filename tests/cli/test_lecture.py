@@ -1,4 +1,4 @@
-"""`lecture` on the command line: what it lists, checks and refuses."""
+"""The command `lecture`: listing, checking, errors."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def check(tmp_path: Path, text: str) -> Result:
     return invoke("lecture", "--check", file)
 
 
-def test_a_lecture_of_ones_own_is_checked(tmp_path: Path) -> None:
+def test_a_lecture_of_the_user_is_checked(tmp_path: Path) -> None:
     result = check(tmp_path, GOOD)
     assert result.exit_code == 0
     assert result.stdout.endswith("mine.md: 1 page; every moment and number resolves\n")
 
 
-def test_every_mistake_is_a_line_with_file_and_line(tmp_path: Path) -> None:
+def test_every_mistake_is_reported_with_file_and_line(tmp_path: Path) -> None:
     result = check(tmp_path, GOOD + "{nosuch} {loss}\n---\nspotlight: here\n---\n# Two\n")
     assert result.exit_code == 2
     lines = result.stdout.splitlines()
@@ -52,14 +52,14 @@ def test_a_folder_with_languages_is_a_course(tmp_path: Path) -> None:
         (["99"], "no chapter is called '99'"),
     ],
 )
-def test_what_is_no_lecture_is_refused(args: list[str], says: str) -> None:
+def test_files_that_are_no_lectures_are_refused(args: list[str], says: str) -> None:
     assert says in error_of(invoke("lecture", *args))
     checked = invoke("lecture", "--check", *args)
     assert checked.exit_code == 2
     assert says in checked.output
 
 
-def test_a_lecture_with_a_mistake_is_not_begun(tmp_path: Path) -> None:
+def test_a_lecture_with_a_mistake_is_not_started(tmp_path: Path) -> None:
     file = tmp_path / "mine.md"
     file.write_text("---\nmomment: x\n---\n# One\n", encoding="utf-8")
     assert f"{file}:2: no header is called 'momment'; did you mean moment?" in error_of(invoke("lecture", file))
@@ -75,7 +75,7 @@ def test_a_lecture_needs_a_terminal(tmp_path: Path) -> None:
     assert "needs a terminal" in error_of(invoke("lecture", file))
 
 
-def test_a_lecture_whose_numbers_do_not_exist_is_not_begun(tmp_path: Path) -> None:
+def test_a_lecture_whose_numbers_do_not_exist_is_not_started(tmp_path: Path) -> None:
     file = tmp_path / "mine.md"
     file.write_text(GOOD + "{nosuch}", encoding="utf-8")
     assert f"{file}:9: {{nosuch}}: nothing is called nosuch" in error_of(invoke("lecture", file))

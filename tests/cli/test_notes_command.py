@@ -1,4 +1,4 @@
-"""`microgpt-tui lecture --notes` on the command line. What it shows is tested elsewhere."""
+"""The command `lecture --notes`: its options and its errors."""
 
 from __future__ import annotations
 

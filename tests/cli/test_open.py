@@ -1,4 +1,4 @@
-"""open and --resume: what they hand to the debugger, and what they refuse."""
+"""open and --resume: what they pass to the debugger, and their errors."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_saved_run_is_opened_with_its_own_documents(run: Path, data: Path, app
     assert (start.config, start.docs, start.path, start.run.moment) == (CONFIG, DOCS, str(data), MOMENT)
 
 
-def test_documents_that_moved_are_found_by_data(run: Path, data: Path, app: Any) -> None:
+def test_documents_that_moved_are_given_with_data(run: Path, data: Path, app: Any) -> None:
     moved = data.rename(data.with_name("moved.txt"))
     assert "is not there any more; give the documents with --data" in error_of(invoke("open", run))
     assert invoke("open", run, "--data", moved).exit_code == 0
@@ -135,7 +135,7 @@ def test_a_file_in_place_of_a_command_is_refused(run: Path, data: Path, monkeypa
     assert "write microgpt-tui --data '$names';" in error_of(invoke("$names"))
 
 
-def test_the_home_folder_is_found_where_no_shell_looks(run: Path, app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tilde_is_expanded_without_a_shell(run: Path, app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(run.parent))
     assert invoke("train", "--until", "1", "--n-embd", "4", "--save=~/my run", "--log=~/log").exit_code == 0
     assert (run.parent / "log").is_file()
@@ -166,12 +166,12 @@ def test_a_damaged_session_is_refused_and_renamed(app: Any) -> None:
     assert "nothing has been left" in error_of(invoke("--resume"))
 
 
-def test_a_debugger_that_broke_off_says_the_way_back(app: Any) -> None:
+def test_after_a_crash_the_way_back_is_printed(app: Any) -> None:
     app.status, app.written = open_command.CRASHED, True
     result = invoke()
     assert result.exit_code == open_command.CRASHED
     assert "microgpt-tui --resume returns to where you were" in result.stderr
-    app.written = False  # there is nothing to return to but the session before
+    app.written = False  # there is only the session before to return to
     assert invoke().stderr == "error: the debugger broke off\n"
     app.status = 143
     assert (invoke().exit_code, invoke().stderr) == (143, "")

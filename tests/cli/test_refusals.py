@@ -83,7 +83,7 @@ ADDRESS = "https://example.com/names.txt?raw=1&x"
 
 
 @pytest.mark.parametrize(("args", "name"), (TYPED | WRITTEN).values(), ids=(TYPED | WRITTEN).keys())
-def test_what_is_typed_for_a_file_may_be_no_path(args: tuple[str, ...], name: str) -> None:
+def test_a_text_that_cannot_be_a_path_is_refused(args: tuple[str, ...], name: str) -> None:
     assert error_of(invoke(*args, "")) == f"{name} is empty; give the path of a file"
     does = "give" if args in [args for args, _ in WRITTEN.values()] else f"download it (curl -LO '{ADDRESS}') and give"
     assert f"{name} is an address on the internet" in error_of(invoke(*args, ADDRESS))
@@ -114,7 +114,7 @@ def test_a_refused_run_touches_no_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("flag", ["--save", "--log"])
-def test_places_that_cannot_be_written_are_refused_before_training(tmp_path: Path, flag: str) -> None:
+def test_files_that_cannot_be_written_are_refused_before_training(tmp_path: Path, flag: str) -> None:
     assert "there is no folder" in error_of(invoke("train", "--until", "1", flag, tmp_path / "nowhere" / "file"))
     assert "is a folder" in error_of(invoke("train", "--until", "1", flag, tmp_path))
 
@@ -156,7 +156,7 @@ def test_command_lines(args: tuple[str, ...], says: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there, Textual draws on the output")
-def test_the_debugger_needs_a_terminal_for_what_it_draws_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_debugger_needs_a_terminal_as_output(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("stdin", "stdout", "stderr"):
         monkeypatch.setattr(sys, name, mock.Mock(**{"isatty.return_value": True}))
     assert open_command.in_terminal()
@@ -173,14 +173,14 @@ def test_the_debugger_needs_a_terminal() -> None:
 @pytest.mark.parametrize(
     ("args", "says"), [(("--data", "missing"), "there is no file missing"), (("--step", "1000"), "--step is 1000")]
 )
-def test_the_debugger_refuses_before_it_takes_the_terminal(args: tuple[str, ...], says: str) -> None:
+def test_errors_come_before_the_alternate_screen(args: tuple[str, ...], says: str) -> None:
     ended = in_terminal(*args)
     assert ended.status == 2
     assert says in ended.screen
-    assert "\x1b[?1049h" not in ended.screen  # the other screen, which would hide what was there
+    assert "\x1b[?1049h" not in ended.screen  # the sequence that switches to the alternate screen
 
 
-def test_a_file_name_cannot_command_the_terminal(tmp_path: Path) -> None:
+def test_control_characters_in_a_file_name_are_not_printed(tmp_path: Path) -> None:
     assert "\x1b" not in error_of(invoke("sample", tmp_path / "evil\x1b[2J\nname"))
 
 

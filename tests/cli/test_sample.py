@@ -55,7 +55,7 @@ def test_numbers_the_names_on_a_terminal(run: Path) -> None:
     assert [line.rstrip() for line in lines] == [f"sample  1: {plain[0]}", f"sample  2: {plain[1]}"]
 
 
-def test_needs_no_data_set_and_keeps_any_alphabet(tmp_path: Path) -> None:
+def test_a_saved_run_has_its_own_alphabet_and_needs_no_data(tmp_path: Path) -> None:
     session = Session(CONFIG, ["żółw", "дом 家", "\x1b[2J"])
     session.run(3)
     path = tmp_path / "run.safetensors"
@@ -66,7 +66,7 @@ def test_needs_no_data_set_and_keeps_any_alphabet(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("temperature", ["0", "-1", "nan", "inf", "1e-320"])
-def test_temperatures_that_mean_nothing(run: Path, temperature: str) -> None:
+def test_bad_temperatures_are_refused(run: Path, temperature: str) -> None:
     result = invoke("sample", run, "--temperature", temperature)
     assert "temperature is" in error_of(result)
     assert result.stdout == ""
@@ -77,7 +77,7 @@ def test_the_same_run_gives_the_same_file(session: Session, run: Path, tmp_path:
     assert run.read_bytes() == (tmp_path / "again").read_bytes()
 
 
-def test_only_files_are_replaced(session: Session, tmp_path: Path) -> None:
+def test_only_regular_files_are_replaced(session: Session, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="not a file"):
         save(session, tmp_path)
     with pytest.raises(CheckpointError, match="cannot be written"):
@@ -94,7 +94,7 @@ def test_a_link_is_followed(session: Session, tmp_path: Path) -> None:
 
 # Damage.
 
-LEFT_AS_DAMAGE = object()  # the checksum is not made anew, as when bits flip
+LEFT_AS_DAMAGE = object()  # the checksum stays as it was, as when bits flip
 
 
 def _rewritten(path: Path, change: Callable[[dict[str, Any], dict[str, Any]], Any]) -> None:
@@ -143,13 +143,13 @@ CHANGES: list[tuple[str, Callable[[dict[str, Any], dict[str, Any]], Any]]] = [
 
 
 @pytest.mark.parametrize(("says", "change"), CHANGES)
-def test_a_file_that_is_not_whole(run: Path, says: str, change: Any) -> None:
+def test_a_damaged_file_is_refused(run: Path, says: str, change: Any) -> None:
     _rewritten(run, change)
     assert says in error_of(invoke("sample", run))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.01, 0.5, 0.999])
-def test_a_file_that_is_cut_off(run: Path, share: float) -> None:
+def test_a_truncated_file_is_refused(run: Path, share: float) -> None:
     content = run.read_bytes()
     run.write_bytes(content[: int(share * len(content))])
     assert "damaged" in error_of(invoke("sample", run))
@@ -166,6 +166,6 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     assert "is a folder" in error_of(invoke("sample", tmp_path))
 
 
-def test_parameters_that_no_name_can_be_drawn_from(run: Path) -> None:
+def test_parameters_without_probabilities_are_refused(run: Path) -> None:
     _rewritten(run, lambda _, tensors: tensors.update(wte=np.full_like(tensors["wte"], np.nan)))
     assert "no probabilities" in error_of(invoke("sample", run))

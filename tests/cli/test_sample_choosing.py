@@ -73,7 +73,7 @@ def test_a_beam_prints_probabilities_the_likeliest_first(run: Path, session: Ses
         (("--beam", "3", "--seed", "5"), "leave -n, --seed, --greedy, --top-k and --top-p out"),
     ],
 )
-def test_what_cannot_be_is_refused_in_a_sentence(run: Path, flags: tuple[str, ...], says: str) -> None:
+def test_bad_decoding_options_are_refused(run: Path, flags: tuple[str, ...], says: str) -> None:
     result = invoke("sample", run, *flags)
     assert says in error_of(result)
     assert result.stdout == ""

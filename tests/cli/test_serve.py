@@ -29,7 +29,7 @@ from tests.support.wait import PATIENCE, met
 
 @asynccontextmanager
 async def served(*arguments: str, places: int = 2) -> AsyncIterator[tuple[TestClient[Any, Any], list[str]]]:
-    """A server in this process, and the lines for its owner."""
+    """A server in this process, and the lines that it prints."""
     reports: list[str] = []
     server = TestServer(Server(arguments, places, AccessControl(None, 1), reports.append).app())
     async with TestClient(server) as client:
@@ -63,30 +63,30 @@ def test_other_commands_are_not_served() -> None:
     assert "there is no file nosuch" in error_of(invoke("serve", "open", "nosuch.safetensors"))
 
 
-def test_a_lecture_that_cannot_be_given_is_not_served() -> None:
+def test_a_lecture_with_mistakes_is_not_served() -> None:
     assert "nosuch.md: cannot be read" in error_of(invoke("serve", "lecture", "nosuch.md"))
     assert "--notes is not for visitors" in error_of(invoke("serve", "lecture", "--notes"))
 
 
-def test_a_port_in_use_gets_a_sentence() -> None:
+def test_a_port_in_use_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert f"port {port} of 127.0.0.1 cannot be listened on" in error_of(invoke("serve", "--port", port))
 
 
-def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("microgpt_tui.cli.serve.find_spec", lambda name: None)
     assert "pip install 'microgpt-tui[serve]'" in error_of(invoke("serve"))
     assert importlib.util.find_spec("textual_serve") is not None
 
 
-def test_what_is_no_public_address_is_refused() -> None:
+def test_bad_public_addresses_are_refused() -> None:
     said = error_of(invoke("serve", "--public-url", "example.org:8000"))
     assert "--public-url: 'example.org:8000' is no address of a page; write one like https://example.org/" in said
 
 
 @pytest.mark.skipif(os.name != "posix", reason="this system has no such limit")
-def test_too_few_open_files_get_a_sentence() -> None:
+def test_too_few_open_files_are_reported() -> None:
     command = ["sh", "-c", 'ulimit -n 250; exec "$@"', "sh", *COMMAND, "serve", "--port", "0", "--visitors", "30"]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 2
@@ -94,7 +94,7 @@ def test_too_few_open_files_get_a_sentence() -> None:
     assert done.stderr.count("\n") == 1
 
 
-# What it says.
+# Output.
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
@@ -137,15 +137,15 @@ async def test_the_address_the_token_and_odd_requests_are_printed(
     assert (errors, process.returncode) == (b"", 0)
 
 
-# What it serves.
+# The page.
 
 
-async def test_the_page_loads_nothing_from_elsewhere() -> None:
+async def test_the_page_loads_nothing_from_other_servers() -> None:
     async with served() as (client, _):
         page = await client.get("/")
         text = await page.text()
         for address in re.findall(r'(?:src|href)="([^"]+)"', text):
-            assert re.match(r"data:|(static|page)/", address)  # beside the page, wherever a proxy has put that
+            assert re.match(r"data:|(static|page)/", address)  # relative to the page, which a proxy may put anywhere
             if not address.startswith("data:"):
                 assert (await client.get(f"/{address}")).status == 200
         assert "default-src 'self'" in page.headers["Content-Security-Policy"]
@@ -181,7 +181,7 @@ async def test_a_client_writes_no_files_of_the_owner(tmp_path: Path, monkeypatch
         await page.send_str('["stdin", "q"]')
         async with asyncio.timeout(PATIENCE):
             async for _message in page:
-                pass  # until the process has ended, and the visit with it
+                pass  # until the process has ended, and the connection with it
         await met(lambda: clients() == [])
     assert list(tmp_path.rglob("*")) == []
 

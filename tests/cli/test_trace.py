@@ -46,14 +46,14 @@ def test_numbers_that_json_does_not_have() -> None:
     assert {x for row in entries[0]["data"] for x in row if isinstance(x, str)} == {"nan"}
 
 
-def test_a_fault_on_the_way_and_in_the_step_itself() -> None:
+def test_a_fault_before_and_in_the_step() -> None:
     assert "position 0, tensor loss_t" in error_of(invoke("trace", "--step", "2", "--learning-rate", "5"))
     result = invoke("trace", "--step", "1", "--learning-rate", "5")
     assert "position 0, tensor loss_t" in error_of(result)
-    assert json_lines(result.stdout)[-1]["name"] == "probs"  # all that was made before it is told
+    assert json_lines(result.stdout)[-1]["name"] == "probs"  # all events before it are printed
 
 
-def test_the_first_line_of_many() -> None:
+def test_the_first_line_comes_before_the_step_is_done() -> None:
     with start("trace") as process:
         assert process.stdout is not None
         assert process.stderr is not None

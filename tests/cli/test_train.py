@@ -1,4 +1,4 @@
-"""train: what it prints, logs and saves; and how it stops."""
+"""train: its output, its log, what it saves, and how it stops."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_nan_and_inf_are_strings_in_the_log(tmp_path: Path) -> None:
     assert (last["loss"], last["loss_hex"], last["grad_norm"]) == ("nan", "nan", "nan")
 
 
-def test_a_numeric_fault_is_named_and_what_was_good_is_saved(tmp_path: Path) -> None:
+def test_a_numeric_fault_is_reported_and_the_steps_before_it_are_saved(tmp_path: Path) -> None:
     save = tmp_path / "run.safetensors"
     result = invoke("train", "--until", "9", "--learning-rate", "5", "--save", save)
     message = error_of(result)
@@ -137,7 +137,7 @@ def test_ctrl_c_stops_between_steps_and_saves(tmp_path: Path, ctrl_c_after: Any)
     assert len(json_lines(log.read_text())) == 3
 
 
-def test_ctrl_c_while_saving_breaks_nothing(tmp_path: Path, ctrl_c_after: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_while_saving_leaves_a_file(tmp_path: Path, ctrl_c_after: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     save, pressed = tmp_path / "run.safetensors", []
 
     def press(descriptor: int) -> None:
@@ -153,7 +153,7 @@ def test_ctrl_c_while_saving_breaks_nothing(tmp_path: Path, ctrl_c_after: Any, m
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
-def test_ctrl_c_from_outside(tmp_path: Path) -> None:
+def test_ctrl_c_in_a_process_of_its_own(tmp_path: Path) -> None:
     save, log = tmp_path / "run.safetensors", tmp_path / "run.jsonl"
     long = ("--until", "1000000", "--num-steps", "1000000")
     with start("train", *long, "--save", save, "--log", log, *SMALL) as process:
@@ -223,7 +223,7 @@ def test_training_to_a_file_goes_on_when_its_output_is_closed(tmp_path: Path) ->
     assert checkpoints.load(save).step == 100
 
 
-def test_a_terminal_gets_all_of_the_lines_and_progress() -> None:
+def test_a_terminal_shows_all_lines_and_the_progress() -> None:
     ended = in_terminal("train", "--until", "200", "--num-steps", "200", *SMALL, patience=0)
     assert ended.status == 0
     assert ended.screen.count(" | loss ") == 200

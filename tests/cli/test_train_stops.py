@@ -78,7 +78,7 @@ def test_stops_that_never_occur_are_reported(options: list[str], missed: str, tm
         (["--no-stop", "nan"], "", "add --health"),
     ],
 )
-def test_bad_ones_are_refused_before_any_work(options: list[str], pointer: str, words: str, monkeypatch: Any) -> None:
+def test_bad_stops_are_refused_before_training(options: list[str], pointer: str, words: str, monkeypatch: Any) -> None:
     monkeypatch.setattr("microgpt_tui.cli.train.open_session", None)
     result = invoke("train", "--until", "9", *options, *SMALL)
     assert (result.exit_code, result.stdout) == (2, "")
@@ -87,7 +87,7 @@ def test_bad_ones_are_refused_before_any_work(options: list[str], pointer: str, 
     assert result.stderr.count("\n") == pointer.count("\n") + 1
 
 
-def test_health_ends_a_run_whose_numbers_go_bad(tmp_path: Path) -> None:
+def test_a_health_check_stops_a_diverging_run(tmp_path: Path) -> None:
     assert [*HEALTH_CHECKS, "fault"] == sorted(CHECKS, key=[*HEALTH_CHECKS, "fault"].index)
     save = tmp_path / "run.safetensors"
     bad = ("train", "--until", "4", "--learning-rate", "1e200", *SMALL)

@@ -211,7 +211,7 @@ COMPUTES = "while True: pass"
         (("in range(4):\n", f"in range(4):\n    {COMPUTES}\n"), "computed for 0.5 s since its last training step"),
     ],
 )
-def test_a_copy_that_comes_to_nothing_is_given_up(
+def test_a_copy_that_makes_no_progress_is_ended(
     change: tuple[str, str], says: str, copy: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limit, seconds = ("IDLE", 1.0) if WAITS in change[1] else ("BUSIEST", 0.5)
@@ -220,7 +220,7 @@ def test_a_copy_that_comes_to_nothing_is_given_up(
     assert says in error_of(invoke("verify", copy(change)))
 
 
-def test_a_copy_that_is_only_slow_is_waited_for(copy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_copy_is_waited_for(copy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """All steps together take longer than there is time for one of them."""
     monkeypatch.setattr(reference_process, "BUSIEST", 1.0)
     monkeypatch.setattr(compare, "SECONDS_A_SCALAR", 0.0)
@@ -260,7 +260,7 @@ def _gone(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return True
-    status = Path(f"/proc/{pid}/stat")  # dead, but nobody has asked for its status
+    status = Path(f"/proc/{pid}/stat")  # ended, but not yet waited for
     return status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z"
 
 

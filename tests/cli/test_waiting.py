@@ -1,4 +1,4 @@
-"""Progress of commands that take long."""
+"""Progress shown by long commands."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Heard(io.StringIO):
             self.enough.set()
 
 
-def test_an_error_output_that_is_no_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_written_in_lines_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_progress, "SILENCE", 0.0)
     monkeypatch.setattr(_progress, "PAUSE", 0.0)
     output = Heard(lines=3)
@@ -53,7 +53,7 @@ def test_an_error_output_that_is_no_terminal_gets_lines(monkeypatch: pytest.Monk
     assert set(output.getvalue().splitlines()) == {"Counting (25%) sheep"}
 
 
-def test_results_are_never_mixed_with_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_never_written_to_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_progress, "SILENCE", 0.0)
     output = Heard(lines=1)
     with _progress.Waiting("Counting", stream=output) as shown:
@@ -83,7 +83,7 @@ def run(tmp_path: Path) -> Path:
     ],
     ids=lambda command: command[0],
 )
-def test_a_large_model_is_announced(
+def test_a_large_model_shows_progress(
     command: tuple[Any, ...], run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lecture = tmp_path / "small.md"
@@ -104,7 +104,7 @@ def test_a_large_model_is_announced(
 
 
 class Screen(io.StringIO):
-    """A terminal that keeps what is written to it."""
+    """A terminal that records what is written to it."""
 
     def isatty(self) -> bool:
         return True

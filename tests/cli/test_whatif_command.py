@@ -1,4 +1,4 @@
-"""what-if: two runs, what was changed between them, and how they differ, with every bit."""
+"""what-if: the original and the changed run, and their differences, with every bit."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ def test_both_runs_with_all_their_bits() -> None:
     assert abs(moved["difference"]) >= abs(found["moved"][-1]["difference"])
 
 
-def test_a_change_that_has_not_begun_changes_nothing() -> None:
+def test_a_change_after_the_last_step_changes_nothing() -> None:
     found = told("--ablate", "layer0.mlp@step=12", "--until", 12)
     assert found["first_difference"] is None
     assert found["original"] != found["changed"]  # the samples are drawn with the MLP off
     assert found["original"]["sha256"] == found["changed"]["sha256"]
 
 
-def test_words_for_a_person() -> None:
+def test_the_output_as_text() -> None:
     lines = invoke("what-if", *CHANGES, "--until", 5, *SMALL).stdout
     assert "changed: layer0.head1@step=2 = 0" in lines
     assert "the first loss that differs is that of step 0" in lines
@@ -69,7 +69,7 @@ def test_words_for_a_person() -> None:
     assert "of 15 steps; --json tells all" in lines
 
 
-def test_what_is_saved_has_the_branch(tmp_path: Path) -> None:
+def test_the_saved_run_has_the_branch(tmp_path: Path) -> None:
     path = tmp_path / "run.safetensors"
     invoke("what-if", *CHANGES, "--until", 5, "--save", path, *SMALL)
     saved = load(path)
@@ -98,11 +98,11 @@ def test_what_is_saved_has_the_branch(tmp_path: Path) -> None:
         (("--until", 5, "--edit", "learning_rate=1e9"), "the changed run: training stopped at step"),
     ],
 )
-def test_what_is_refused(args: tuple[Any, ...], said: str) -> None:
+def test_bad_changes_are_refused(args: tuple[Any, ...], said: str) -> None:
     assert said in error_of(invoke("what-if", *args, *SMALL))
 
 
-def test_a_position_that_no_document_has(tmp_path: Path) -> None:
+def test_a_change_at_a_position_without_documents(tmp_path: Path) -> None:
     data = tmp_path / "names.txt"
     data.write_text("ab\nba\n", encoding="utf-8")
     for position, missing in ((2, False), (3, True)):

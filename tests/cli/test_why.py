@@ -1,4 +1,4 @@
-"""why: a gradient, an update and a prediction taken apart, in words and as JSON with every bit."""
+"""why: attribution of a gradient, an update and a prediction, as text and as JSON with every bit."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pytest
 from engine import Config, Moment, Phase, Session, load_docs
 from engine.explain.gradient_paths import GradientPaths
 from engine.explain.logit_attribution import Attributor
-from engine.explain.update_attribution import pushes
+from engine.explain.update_attribution import attribute_update
 from tests.support.commands import SMALL, error_of, invoke
 
 CONFIG = Config(n_embd=4, n_head=2, block_size=4)
 
 
 def facts(*args: Any) -> dict[str, Any]:
-    """What the command says as JSON."""
+    """The JSON that the command prints."""
     return json.loads(invoke("why", *args, "--json", *SMALL).stdout)  # type: ignore[no-any-return]
 
 
@@ -30,10 +30,10 @@ def session_after(step: int) -> Session:
 
 def test_an_update() -> None:
     found, session = facts("--step", "3", "--param", "layer0.attn_wv[1,2]"), session_after(3)
-    expected = pushes(session.view(), int(session.recording.matrices["layer0.attn_wv"][1, 2]))
+    expected = attribute_update(session.view(), int(session.recording.matrices["layer0.attn_wv"][1, 2]))
     assert expected.step is not None
     assert [(push["pos"], push["product"]) for push in found["pushes"]] == [
-        (push.pos, push.term.product) for push in expected.pushes
+        (part.pos, part.term.product) for part in expected.contributions
     ]
     total = 0.0
     for push in found["pushes"]:
@@ -100,5 +100,5 @@ def test_a_gradient() -> None:
         (("--pos", "0", "--step", "2000"), "--step is 2000"),
     ],
 )
-def test_what_has_no_answer(args: tuple[str, ...], words: str) -> None:
+def test_questions_without_an_answer_are_refused(args: tuple[str, ...], words: str) -> None:
     assert words in error_of(invoke("why", *args, *SMALL))

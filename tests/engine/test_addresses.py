@@ -1,4 +1,4 @@
-"""Moments as a person writes them: read, found in a step, written back, refused with a sentence."""
+"""Addresses of moments: parsed, resolved in a step, written back, refused with a sentence."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def test_every_event_and_every_scalar_has_an_address_that_leads_back_to_it() -> 
             assert found(text) == moment, text
 
 
-def test_what_is_left_out() -> None:
+def test_parts_of_an_address_that_are_left_out() -> None:
     first = PROGRAM.events(Phase.FORWARD)[0].last
     assert found("0") == found("step 0") == found("forward") == Moment(0, Phase.FORWARD, first)
-    assert found("0 end") == Moment(0, Phase.UPDATE, PROGRAM.ticks(Phase.UPDATE))  # the end of all
+    assert found("0 end") == Moment(0, Phase.UPDATE, PROGRAM.ticks(Phase.UPDATE))  # the end of the step
     assert found("backward end") == Moment(0, Phase.BACKWARD, PROGRAM.ticks(Phase.BACKWARD))
     assert found("wpe") == found("0 update wpe")  # a matrix is moved in the update, unless another phase is named
     assert found("backward wpe").phase is Phase.BACKWARD
@@ -58,7 +58,7 @@ def test_the_step_need_not_be_the_present_one() -> None:
         ("q@pos=3", "its document is"),
     ],
 )
-def test_what_is_no_moment_gets_a_sentence(text: str, says: str) -> None:
+def test_a_text_that_is_no_address_is_refused_with_a_sentence(text: str, says: str) -> None:
     short = Session(SESSION.config, ["ba"]).program
     with pytest.raises(AddressError, match=says.replace("(", r"\(")):
         Address.parse(text, SCOPE).moment(short)

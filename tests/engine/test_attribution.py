@@ -1,4 +1,4 @@
-"""What a logit is made of: exact, against the plain implementation in fractions, adding up to the logit."""
+"""Logit attribution: equal to the plain implementation in fractions, and adding up to the logit."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def dot(xs: list[Fraction], ys: list[Fraction]) -> Fraction:
 
 
 def added(plain: PlainGPT, token: int, pos: int) -> list[list[Fraction]]:
-    """What each part adds to the stream, without any rounding but that in what the model hands on."""
+    """What each part adds to the stream, exactly, from the rounded tensors of the model."""
     embed = [s.data for s in plain.trace["embed", pos, None, None]]
     scale = Fraction((in_order(x * x for x in embed) * len(embed) ** -1 + 1e-5) ** -0.5)
     parts = [[x * scale for x in exactly(plain.tables[name][at])] for name, at in (("wte", token), ("wpe", pos))]
@@ -55,7 +55,7 @@ def added(plain: PlainGPT, token: int, pos: int) -> list[list[Fraction]]:
     return parts
 
 
-def test_every_part_is_the_exact_one_rounded_once() -> None:
+def test_every_part_is_rounded_once() -> None:
     session, plain = runs()
     program = session.program
     for pos in range(program.n):
@@ -68,7 +68,7 @@ def test_every_part_is_the_exact_one_rounded_once() -> None:
             assert words(found.logit) == words(plain.trace["logits", pos, None, None][token].data)
 
 
-def test_the_parts_are_all_there_is() -> None:
+def test_the_parts_are_complete() -> None:
     """Algebra, in fractions: the split is the logit of a model that does not round between its named tensors."""
     session, plain = runs()
     pos = 1
@@ -90,7 +90,7 @@ def test_parts_and_rounding_add_up_to_the_logit() -> None:
             assert abs(found.rounding) <= 16 * math.ulp(max(map(abs, found.values)))
 
 
-def test_names_of_parts_and_who_is_compared() -> None:
+def test_names_of_parts_and_of_the_rival() -> None:
     session, _ = runs()
     asked = Attributor(session.view(), 1)
     assert [part.label for part in asked.parts] == [
@@ -103,7 +103,7 @@ def test_names_of_parts_and_who_is_compared() -> None:
     assert asked.rival((best + 1) % len(asked.logits)) == best
 
 
-def test_after_the_update_it_is_still_the_prediction_that_was_made() -> None:
+def test_the_update_does_not_change_the_attribution() -> None:
     session, _ = runs()
     before = Attributor(session.view(), 2).logit(0)
     session.seek(Moment(STEP, Phase.UPDATE, 10**9))
@@ -111,7 +111,7 @@ def test_after_the_update_it_is_still_the_prediction_that_was_made() -> None:
     assert words([after.values, after.logit]) == words([before.values, before.logit])
 
 
-def test_what_cannot_be_attributed() -> None:
+def test_attribution_is_refused_where_there_is_no_prediction() -> None:
     session = Session(tiny(), DOCS)
     with pytest.raises(WhyError, match="logits of position 0 are not known at this moment"):
         Attributor(session.view(), 0)

@@ -67,7 +67,7 @@ def test_changes_are_read_and_written(text: str, change: Change) -> None:
         ("loss[1] = 0", "loss is one number"),
     ],
 )
-def test_what_cannot_be_read_is_said(text: str, said: str) -> None:
+def test_a_change_that_cannot_be_read_is_refused_with_a_sentence(text: str, said: str) -> None:
     session = Session(Config(**SHAPE), DOCS)
     with pytest.raises(ChangeError) as raised:
         parse(text, Scope(session.config, session.tokenizer))
@@ -80,7 +80,7 @@ def branches_of(session: Session) -> Branches:
     return branches
 
 
-def test_branches_are_named_renamed_and_forgotten() -> None:
+def test_branches_are_named_renamed_and_removed() -> None:
     branches = branches_of(Session(Config(**SHAPE), DOCS))
     assert [(b.name, len(b.changes)) for b in branches.all()] == [("branch 1", 2)]
     branches.change(None, [SetHyperparameter(0, "beta2", 0.5)])
@@ -124,7 +124,7 @@ def test_a_saved_branch_is_replayed_to_the_same_bits(tmp_path: Path) -> None:
         ([{"name": "a", "changes": [], "moment": None}], "its moment is None"),
     ],
 )
-def test_branches_that_are_damaged(said: Any, sentence: str) -> None:
+def test_damaged_branches_are_refused(said: Any, sentence: str) -> None:
     session = Session(Config(**SHAPE), DOCS)
     with pytest.raises(validate.Unfit, match=sentence):
         validate.branches(said, Scope(session.config, session.tokenizer))

@@ -1,4 +1,4 @@
-"""Chains of derivatives: against all paths of the plain implementation's graph, and against the gradient itself."""
+"""Gradient paths: against all paths of the plain implementation's graph, and against the gradient itself."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_the_strongest_of_all_paths(place: tuple[Any, ...]) -> None:
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place[0])
-def test_all_chains_add_up_to_the_gradient(place: tuple[Any, ...]) -> None:
+def test_all_paths_add_up_to_the_gradient(place: tuple[Any, ...]) -> None:
     """In fractions, so that nothing is lost in adding; the gradient itself was rounded at every scalar."""
     session, plain = runs()
     row = row_of(session, place)
@@ -87,7 +87,7 @@ def test_all_chains_add_up_to_the_gradient(place: tuple[Any, ...]) -> None:
     assert float(exact) == pytest.approx(plain.trace[place[:4]][place[4]].grad, rel=1e-12)
 
 
-def test_first_links_hand_on_the_gradient_bit_for_bit() -> None:
+def test_products_along_the_first_edges_add_up_to_the_gradient_bit_for_bit() -> None:
     session, _ = runs()
     chains, grad = GradientPaths(session.view()), session.workspace.grad
     for rows in session.program.tensors.values():
@@ -99,7 +99,7 @@ def test_first_links_hand_on_the_gradient_bit_for_bit() -> None:
                 assert words(total) == words(grad[row])
 
 
-def test_links_lead_from_the_scalar_to_the_loss_and_waypoints_keep_the_named_ones() -> None:
+def test_edges_lead_from_the_scalar_to_the_loss_and_waypoints_are_the_named_ones() -> None:
     session, _ = runs()
     view, row = session.view(), row_of(session, PLACES[-2])
     explain = TapeExplainer(view)
@@ -115,7 +115,7 @@ def test_links_lead_from_the_scalar_to_the_loss_and_waypoints_keep_the_named_one
     assert np.prod([way.local for way in ways]) == pytest.approx(chain.product, rel=1e-14)
 
 
-def test_an_update_that_has_begun_changes_no_chain() -> None:
+def test_the_update_changes_no_path() -> None:
     session, _ = runs()
     row = int(session.recording.matrices["wte"][session.program.inputs[0], 0])
     before = GradientPaths(session.view()).strongest(row, 5)
@@ -134,7 +134,7 @@ def test_uncompiled_loops_find_the_same() -> None:
     assert found[0] == found[1]
 
 
-def test_where_there_are_none() -> None:
+def test_gradient_paths_are_refused_where_there_is_no_gradient() -> None:
     session, _ = runs()
     chains = GradientPaths(session.view())
     (itself,) = chains.strongest(session.program.loss_row, 3)

@@ -1,4 +1,4 @@
-"""A run that is saved and opened goes on as if it had never stopped, and can go back as well."""
+"""A saved and loaded run has the same bits as one that never stopped, onward and back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STEPS = 9
 
 
 def opened(session: Session, path: Path) -> Session:
-    """The session, by way of a file."""
+    """The session, saved to a file and loaded from it."""
     checkpoint.save(session, path)
     return checkpoint.resume(checkpoint.load(path), DOCS)
 
@@ -36,7 +36,7 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("step", [0, 1, 5])
-def test_an_opened_run_trains_on_and_samples_as_one_that_never_stopped(file: Path, step: int) -> None:
+def test_a_loaded_run_trains_and_samples_with_the_same_bits(file: Path, step: int) -> None:
     straight = Session(CONFIG, DOCS)
     straight.run(until=step)
     drawn = straight.sample(2)
@@ -53,7 +53,7 @@ def test_an_opened_run_trains_on_and_samples_as_one_that_never_stopped(file: Pat
 
 @pytest.mark.parametrize("phase", list(Phase))
 @pytest.mark.parametrize("tick", [0, 1, 7, 10**9])
-def test_it_is_opened_at_the_very_tick(file: Path, phase: Phase, tick: int) -> None:
+def test_a_run_is_loaded_at_the_tick_it_was_saved_at(file: Path, phase: Phase, tick: int) -> None:
     straight = Session(CONFIG, DOCS)
     straight.seek(Moment(4, phase, tick))
     again = opened(straight, file)
@@ -65,7 +65,7 @@ def test_it_is_opened_at_the_very_tick(file: Path, phase: Phase, tick: int) -> N
         assert shown(again) == shown(straight)
 
 
-def test_it_can_go_back_before_the_step_it_was_saved_at(file: Path) -> None:
+def test_a_loaded_run_seeks_before_the_step_it_was_saved_at(file: Path) -> None:
     straight = Session(CONFIG, DOCS)
     straight.run(until=7)
     again = opened(straight, file)
@@ -76,7 +76,7 @@ def test_it_can_go_back_before_the_step_it_was_saved_at(file: Path) -> None:
         assert figures(again) == figures(straight)
 
 
-def test_what_was_learnt_of_later_steps_is_kept(file: Path) -> None:
+def test_figures_of_later_steps_are_saved(file: Path) -> None:
     straight = Session(CONFIG, DOCS)
     straight.run(until=7)
     straight.seek(Moment(2, Phase.UPDATE, 3))
@@ -88,7 +88,7 @@ def test_what_was_learnt_of_later_steps_is_kept(file: Path) -> None:
     assert figures(again) == figures(straight)
 
 
-def test_saving_moves_nothing(file: Path) -> None:
+def test_saving_does_not_change_the_run(file: Path) -> None:
     session = Session(CONFIG, DOCS)
     session.seek(Moment(3, Phase.UPDATE, 11))
     before = shown(session)
@@ -96,7 +96,7 @@ def test_saving_moves_nothing(file: Path) -> None:
     assert shown(session) == before
 
 
-def test_a_run_that_was_saved_twice_on_its_way_is_the_same(file: Path) -> None:
+def test_a_run_saved_and_loaded_twice_has_the_same_bits(file: Path) -> None:
     session = opened(Session(CONFIG, DOCS), file)
     session.seek(Moment(3, Phase.BACKWARD, 4))
     session = opened(session, file)
@@ -106,7 +106,7 @@ def test_a_run_that_was_saved_twice_on_its_way_is_the_same(file: Path) -> None:
     assert shown(session) == shown(straight)
 
 
-def test_a_run_that_met_a_fault_is_opened_before_it(file: Path) -> None:
+def test_a_run_with_a_fault_is_loaded_before_the_fault(file: Path) -> None:
     session = Session(Config(learning_rate=5.0), load_docs())
     with pytest.raises(NumericFault):
         session.run(until=5)
@@ -137,7 +137,7 @@ def test_the_checksum_is_that_of_a_file_with_a_document_a_line() -> None:
     assert checksum(["a", "b"]) != checksum(["ab"])
 
 
-def test_documents_are_found_where_they_were_where_they_are_said_to_be_and_among_the_bundled(tmp_path: Path) -> None:
+def test_documents_are_looked_for_at_their_old_path_at_a_given_path_and_among_the_bundled(tmp_path: Path) -> None:
     data, moved = tmp_path / "data.txt", tmp_path / "moved.txt"
     data.write_text("anna\nbo\n")
     origin = Origin(checksum(["anna", "bo"]), str(data))
@@ -161,11 +161,11 @@ def test_documents_are_found_where_they_were_where_they_are_said_to_be_and_among
 
 
 class _Killed(BaseException):
-    """As sudden as it gets inside one process."""
+    """Ends the writing as a killed process would."""
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
-def test_a_file_is_the_old_one_until_it_is_the_new_one(
+def test_an_interrupted_write_leaves_the_old_file_whole(
     tmp_path: Path, call: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "file"
@@ -199,7 +199,7 @@ atomic_write.write_whole(pathlib.Path(sys.argv[1]), b"new")
     assert path.read_bytes() == b"old"
 
 
-def test_only_files_are_replaced(tmp_path: Path) -> None:
+def test_only_regular_files_are_replaced(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="not a file"):
         write_whole(tmp_path, b"")
     with pytest.raises(FileNotFoundError):

@@ -61,7 +61,7 @@ def test_learning_rate_falls_to_zero_in_a_line() -> None:
     assert [config.learning_rate_at(step) for step in range(4)] == [0.02, 0.02 * 0.75, 0.02 * 0.5, 0.02 * 0.25]
 
 
-def test_num_steps_is_the_schedule_not_the_end() -> None:
+def test_num_steps_sets_the_learning_rate_schedule() -> None:
     long, short = Session(tiny(num_steps=1000), DOCS), Session(tiny(num_steps=5), DOCS)
     for session in (long, short):
         session.run(until=3)

@@ -1,4 +1,4 @@
-"""Documents in: what makes a good file, and a sentence for every bad one. And characters to ids."""
+"""Loading documents: good files, a sentence for every bad one; characters and their ids."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_no_documents() -> None:
 
 
 @given(st.lists(st.text(min_size=1, max_size=6), min_size=1, max_size=4))
-def test_tokens_come_back_as_characters(docs: list[str]) -> None:
+def test_encoding_and_decoding_are_inverse(docs: list[str]) -> None:
     tokenizer = Tokenizer(docs)
     assert tokenizer.uchars == sorted(set("".join(docs)))
     assert tokenizer.bos == len(tokenizer.uchars) == tokenizer.vocab_size - 1

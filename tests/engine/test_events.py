@@ -44,7 +44,7 @@ def test_events_cover_every_tick_without_a_gap(step: int, phase: Phase) -> None:
     assert session.program.event_at(Moment(step, phase, 0)) is events[0]
 
 
-def test_tensors_have_the_designs_names_places_and_blocks() -> None:
+def test_tensors_have_the_expected_names_places_and_blocks() -> None:
     session = session_of_two_layers()
     forward = session.program.events(Phase.FORWARD)
     n = session.program.n
@@ -95,7 +95,7 @@ def test_forward_ticks_make_the_scalars_of_their_event_last() -> None:
 
 
 @pytest.mark.parametrize("step", [0, 1, 2])
-def test_a_gradient_said_to_be_complete_is_complete(step: int) -> None:
+def test_gradients_are_complete_at_the_end_of_their_event(step: int) -> None:
     session = session_of_two_layers()
     session.seek(Moment(step, Phase.UPDATE, 0))
     final, program = session.workspace.grad.copy(), session.program
@@ -110,7 +110,7 @@ def test_a_gradient_said_to_be_complete_is_complete(step: int) -> None:
         assert np.isin(program.receivers[event.last - 1], event.rows)  # and was not before
 
 
-def test_events_from_here_on_run_into_the_next_steps() -> None:
+def test_events_go_on_into_the_next_steps() -> None:
     session = session_of_two_layers()
     session.seek(Moment(0, Phase.UPDATE, session.params["wte"].size + 1))
     rest = list(session.params)[1:]
@@ -130,7 +130,7 @@ def test_the_run_stands_at_each_event() -> None:
 
 
 def one_layer_poisoned() -> tuple[Session, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
-    """A session whose scalars, where they are yet to be computed, are nan; and a mask of these."""
+    """A session whose scalars that are still to be computed are nan; and a mask of these."""
     session = Session(tiny(n_embd=2, n_head=1, block_size=3), DOCS)
     session.run(until=1)  # "bo" leaves the last position's scalars of "anna" behind, or the other way round
     op, rows = session.recording.op, all_rows(session)
@@ -139,7 +139,7 @@ def one_layer_poisoned() -> tuple[Session, np.ndarray[tuple[int], np.dtype[np.bo
     return session, computed
 
 
-def test_forward_known_is_exactly_what_has_been_made() -> None:
+def test_forward_exactly_the_computed_scalars_are_known() -> None:
     session, computed = one_layer_poisoned()
     rows, data = all_rows(session), session.workspace.data
     for tick in range(session.program.ticks(Phase.FORWARD) + 1):
@@ -157,7 +157,7 @@ def test_forward_known_is_exactly_what_has_been_made() -> None:
             assert not np.isnan(data[view.last_row])
 
 
-def test_backward_known_is_exactly_what_a_gradient_has_reached() -> None:
+def test_backward_exactly_the_reached_gradients_are_known() -> None:
     session, computed = one_layer_poisoned()
     rows, made = all_rows(session), set[int]()
     before = session.workspace.grad.copy()

@@ -1,4 +1,4 @@
-"""What a scalar is said to be: its name, its formula, its users, and the terms that its gradient is the sum of."""
+"""Explanations of a scalar: its name, its formula, its users, and the terms of its gradient."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_names_and_formulas_of_tensors() -> None:
     assert (name, formula) == ("loss", f"(sum in loss) · {1 / n:g}")
 
 
-def test_names_of_parts_and_of_what_is_on_the_way() -> None:
+def test_names_of_parts_and_of_intermediate_results() -> None:
     session = session_after_backward()
     explainer = TapeExplainer(session.view())
     probs, norm = event(session, "probs"), event(session, "attn_norm", layer=0)
@@ -125,7 +125,7 @@ def test_terms_add_up_to_the_gradient_bit_for_bit(changes: dict[str, Any]) -> No
     for row in (*range(session.recording.n_params), *session.program.rows.tolist()):
         terms = explainer.gradient(row)
         if row == loss:
-            assert (terms, grad[row]) == ([], 1.0)  # given, not received
+            assert (terms, grad[row]) == ([], 1.0)  # the loss's own gradient is set, not added up
             continue
         check_terms(terms, grad[row])
         assert len(terms) == explainer.planned(row)
@@ -135,7 +135,7 @@ def test_terms_add_up_to_the_gradient_bit_for_bit(changes: dict[str, Any]) -> No
             assert sorted({term.user for term in terms}) == [user for user in explainer.users(row) if user in reached]
 
 
-def test_terms_so_far_in_the_midst_of_the_backward_phase() -> None:
+def test_terms_so_far_within_the_backward_phase() -> None:
     session = Session(tiny(), DOCS)
     session.run(until=1)
     program = session.program
@@ -154,7 +154,7 @@ def end_of_forward(session: Session) -> Moment:
     return Moment(session.step, Phase.FORWARD, session.program.ticks(Phase.FORWARD))
 
 
-def test_adam_is_shown_as_it_was_done() -> None:
+def test_the_explained_adam_step_has_the_bits_of_the_update() -> None:
     session = Session(tiny(), DOCS)
     session.run(until=2)
     before = [np.concatenate([x.ravel() for x in named.values()]) for named in (session.params, session.m, session.v)]
@@ -198,7 +198,7 @@ def test_adam_maps_hold_the_same_numbers() -> None:
         assert maps["p"].known[at]
 
 
-def test_explaining_numbers_out_of_range_is_silent() -> None:
+def test_explaining_overflowing_numbers_warns_of_nothing() -> None:
     session = Session(tiny(learning_rate=1e200), DOCS)
     for step in range(4):
         session.seek(Moment(step, Phase.UPDATE, 3))

@@ -1,4 +1,4 @@
-"""Expressions: what they are worth at a moment, what is refused and where the error points, that nothing escapes."""
+"""Expressions: their values at a moment, errors and the place they point at, and no way out of the language."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_shapes_are_those_of_the_model(session: Session, scope: Scope) -> None:
     assert {n: r.shape for n, r in recording.matrices.items()} == {n: t.shape for n, t in named.items() if t.parameter}
 
 
-def test_values_are_the_runs_own(session: Session) -> None:
+def test_values_are_those_of_the_run(session: Session) -> None:
     session.seek(Moment(3))
     session.seek(end(session, Phase.BACKWARD))
     w, r = session.workspace, session.recording
@@ -109,7 +109,7 @@ def test_tensors_are_those_of_the_present_position(session: Session) -> None:
             assert value(session, f'probs["{told[2]}"]') == data[program.targets[event.pos]]
 
 
-def test_what_is_not_known_yet_is_not_known(session: Session) -> None:
+def test_an_expression_on_numbers_not_yet_computed_has_no_value(session: Session) -> None:
     ends = {phase: session.seek(Moment(3)) or end(session, phase) for phase in Phase}
     before = {
         "loss": Moment(3, Phase.FORWARD, ends[Phase.FORWARD].tick - 1),
@@ -205,7 +205,7 @@ REFUSED = {
     "1 / 0 > 1": ("no number that a float can hold", "1 / 0"),
     "(-8) ** 0.5 > 1": ("no number that a float can hold", "(-8) ** 0.5"),
     "1 if loss else 2": ("if with else is not allowed", "1 if loss else 2"),
-    # Ways out, none of which there is.
+    # Attempts to reach Python from an expression.
     "().__class__": ("nothing can be read with a dot", "().__class__"),
     "wte.__class__": ("nothing can be read with a dot", "wte.__class__"),
     "doc.format(loss)": ("is not there", "doc.format"),
@@ -266,7 +266,7 @@ def test_marks_stand_below_characters_not_bytes(scope: Scope) -> None:
     "text",
     ["(" * 600, "-" * 400 + "1 < 2", "not " * 120 + "True", "1" * 499, "x." * 200 + "x", "\0 < 2", "1" + "+1" * 240],
 )
-def test_long_and_deep_is_refused_or_read_but_never_crashes(text: str, scope: Scope) -> None:
+def test_long_and_deep_expressions_never_crash(text: str, scope: Scope) -> None:
     try:
         Expression(text, scope)
     except ExpressionError as error:
@@ -289,11 +289,11 @@ def test_numbers_that_are_not_finite(scope: Scope) -> None:
     assert value(session, "wte[0, 2] < 1 or wte[0, 2] >= 1 or wte[0, 2] == wte[0, 2]") is False
 
 
-def test_no_array_leaves_an_expression(session: Session) -> None:
+def test_the_value_of_an_expression_is_never_an_array(session: Session) -> None:
     session.seek(Moment(3))
     for text in ("wte", "wte[0]", "wte[0, 0]", "wte.argmax()", "wte.norm()", "max(wte)", "step", "loss"):
         assert not isinstance(value(session, text), np.ndarray | np.generic), text
 
 
-def test_an_integer_that_no_float_is_as_large_as_changes_no_sign(session: Session) -> None:
+def test_an_integer_beyond_all_floats_keeps_its_sign(session: Session) -> None:
     assert value(session, f"changes_sign({'9' * 400})", Moment(1)) is None

@@ -1,4 +1,4 @@
-"""Where Python's arithmetic would raise, the engine stops at that very scalar, says so, and can be looked at."""
+"""Where Python's arithmetic would raise, the engine stops there with a NumericFault and shows the scalars before it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_log_of_zero_on_the_bundled_names(kind: Any) -> None:
     assert "--learning-rate" in str(fault)
     assert session.recording.op[fault.row] == LOG
     assert len(session.losses) == 1
-    # All before the fault is there to be looked at, and nothing of the fault or after it.
+    # All scalars before the fault are known, and neither its own nor those after it.
     assert session.moment == Moment(1, Phase.FORWARD, session.program.rows.tolist().index(fault.row))
     reading = session.view().data(all_rows(session))
     made = session.program.rows[: session.moment.tick]
@@ -42,7 +42,7 @@ def test_log_of_zero_on_the_bundled_names(kind: Any) -> None:
     assert reading.values[probability] == 0.0
 
 
-def test_the_oracle_raises_there_too() -> None:
+def test_the_oracle_raises_at_the_same_scalar() -> None:
     plain = PlainGPT(load_docs(), learning_rate=5.0)
     plain.train_step()
     with pytest.raises(ValueError, match=r"math domain error|expected a positive input"):
@@ -59,7 +59,7 @@ def test_the_oracle_raises_there_too() -> None:
 
 
 @pytest.mark.parametrize("kind", LOOPS)
-def test_no_fault_where_python_has_none(kind: Any) -> None:
+def test_there_is_no_fault_where_python_raises_nothing(kind: Any) -> None:
     config = {"n_embd": 4, "n_head": 2, "block_size": 4, "num_steps": 10, "learning_rate": 1e200}
     session, plain = Session(Config(**config), DOCS, kernels=kind()), PlainGPT(DOCS, **config)
     session.run(until=4)

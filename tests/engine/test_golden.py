@@ -58,7 +58,7 @@ def first_step(name: str) -> tuple[Session, list[EventValues]]:
         ("small_2layer", 2032, 60, 8 * 39, "stephan", ["1", "10", "60"]),
     ],
 )
-def test_golden_file_holds_what_it_should(
+def test_golden_files_are_complete(
     name: str, params: int, losses: int, tensors: int, doc: str, shas: list[str]
 ) -> None:
     data, snap = golden(name), golden(name)["snap"]["0"]
@@ -74,7 +74,7 @@ def test_golden_file_holds_what_it_should(
 
 
 def walked(walk: SampleStepper, n: int) -> list[str]:
-    """What `n` walks one after the other come to."""
+    """The texts of `n` samples, one after the other."""
     found = []
     for _ in range(n):
         while walk.next():
@@ -159,7 +159,7 @@ def test_numba_switched_off() -> None:
 
 
 @pytest.mark.parametrize(("name", "steps"), [("default", 1), ("small_2layer", 10)])
-def test_the_oracle_is_held_to_the_golden_files_too(name: str, steps: int) -> None:
+def test_the_oracle_agrees_with_the_golden_files(name: str, steps: int) -> None:
     data, plain = golden(name), PlainGPT(load_docs(), **changes(name))
     plain.train_step()
     snap = data["snap"]["0"]

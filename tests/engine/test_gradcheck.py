@@ -95,7 +95,7 @@ def test_a_parameter(checker: GradientChecker, name: str, i: int, j: int, h: flo
         ("loss_t@pos=1", ("loss_t", 1, None, None), 0),
     ],
 )
-def test_a_number_that_is_moved_after_it_was_made(
+def test_an_activation(
     checker: GradientChecker, text: str, place: tuple[Any, ...], index: int, h: float | None
 ) -> None:
     row = checker.row(text)
@@ -111,7 +111,7 @@ def test_a_number_that_is_moved_after_it_was_made(
     assert check.finite_difference == (losses[0] - losses[1]) / (2 * check.h)
 
 
-def test_a_check_leaves_no_trace(session: Session, checker: GradientChecker) -> None:
+def test_a_check_does_not_change_the_run(session: Session, checker: GradientChecker) -> None:
     before, twin = shown(session), GradientChecker(session.replay_copy(), STEP)
     rows = checker.program.rows[checker.recording.live[checker.program.rows]]
     first = twin.check(int(rows[5]))
@@ -121,7 +121,7 @@ def test_a_check_leaves_no_trace(session: Session, checker: GradientChecker) -> 
     assert shown(session) == before
 
 
-def test_a_matrix_is_its_elements(checker: GradientChecker) -> None:
+def test_the_check_of_a_matrix_sums_up_its_elements(checker: GradientChecker) -> None:
     rows = checker.matrix("layer0.attn_wo")
     checks = [checker.check(int(row)) for row in rows.ravel()]
     assert checks == [checker.check(row) for row in rows.ravel().tolist()]
@@ -135,7 +135,7 @@ def test_a_matrix_is_its_elements(checker: GradientChecker) -> None:
         assert count == sum(10.0**decade <= check.relative < 10.0 ** (decade + 1) for check in checks if check.relative)
 
 
-def test_relu_units_between_the_two_ends_are_named(checker: GradientChecker) -> None:
+def test_relu_units_that_switch_between_the_two_points_are_named(checker: GradientChecker) -> None:
     row = checker.row("mlp_fc1[1, 5]@pos=1")
     value = checker.check(row).value
     assert checker.check(row, abs(value) / 2).kinks == ()
@@ -170,7 +170,7 @@ def test_relative_differences() -> None:
     assert math.isnan(summary.largest.gradient)
 
 
-def test_what_cannot_be_checked_is_said(checker: GradientChecker) -> None:
+def test_a_check_is_refused_with_a_sentence(checker: GradientChecker) -> None:
     wte, step = checker.row("wte[0, 1]"), rf"step {STEP}"
     for h in (0.0, -1.0, math.inf, math.nan):
         with pytest.raises(GradCheckError, match="give a number above 0"):
@@ -184,7 +184,7 @@ def test_what_cannot_be_checked_is_said(checker: GradientChecker) -> None:
         checker.matrix("w")
     with pytest.raises(GradCheckError, match=r"with logits\[0\]@pos=1 at 1e\+06.*smaller h"):
         checker.check(checker.row("logits[0]@pos=1"), 1e6)
-    assert checker.check(wte).loss_plus == checker.check(wte).loss_plus  # it goes on as before
+    assert checker.check(wte).loss_plus == checker.check(wte).loss_plus  # the next check works
 
 
 def test_scalars_of_another_document_are_refused() -> None:
@@ -196,13 +196,13 @@ def test_scalars_of_another_document_are_refused() -> None:
         checker.check(beyond)
 
 
-def test_uncompiled_loops_say_the_same(checker: GradientChecker) -> None:
+def test_uncompiled_loops_give_the_same_check(checker: GradientChecker) -> None:
     slow = Session(Config(**SHAPE), DOCS, kernels=plain_loops())
     for text in ("wte[0, 1]", "q[1, 3]@pos=2"):
         assert GradientChecker(slow, STEP).check(checker.row(text)) == checker.check(checker.row(text))
 
 
-def test_the_way_there_can_be_stopped_and_can_have_a_fault() -> None:
+def test_the_replay_before_a_check_can_be_stopped_and_can_have_a_fault() -> None:
     run = Session(tiny(), DOCS)
     with pytest.raises(Stopped):
         GradientChecker(run, 9, lambda step, loss: True)
@@ -210,7 +210,7 @@ def test_the_way_there_can_be_stopped_and_can_have_a_fault() -> None:
         GradientChecker(Session(tiny(learning_rate=2000.0), DOCS), 9)
 
 
-def test_it_is_the_same_from_every_moment(checker: GradientChecker) -> None:
+def test_a_check_is_the_same_from_every_moment(checker: GradientChecker) -> None:
     run = Session(Config(**SHAPE), DOCS)
     row = checker.row("layer0.attn_wk[3, 2]")
     for moment in (Moment(STEP, Phase.FORWARD, 3), Moment(STEP, Phase.UPDATE, 150), Moment(STEP + 3)):

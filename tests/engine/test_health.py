@@ -1,4 +1,4 @@
-"""Health checks: quiet in a healthy run; with a cause put in, each finds its place."""
+"""Health checks: silent in a healthy run; each finds the moment at which a fault was put in."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_a_bad_parameter_is_found_at_its_tick() -> None:
 
 
 @given(st.integers(0, 30), st.sampled_from([math.nan, math.inf, -math.inf, 1e160, -1e160, 1e308]), st.data())
-def test_nothing_that_is_not_finite_stays_hidden(seed: int, value: float, data: st.DataObject) -> None:
+def test_every_number_that_is_not_finite_is_found(seed: int, value: float, data: st.DataObject) -> None:
     session = Session(tiny(seed=seed), DOCS)
     row = data.draw(st.integers(0, session.recording.n_params - 1))
     session.workspace.params[row] = value
@@ -153,7 +153,7 @@ def test_a_matrix_whose_gradient_is_all_zero() -> None:
     assert f"the gradient of {', '.join(still)} is all zero" in stop.sentence
 
 
-def test_one_position_alone_has_no_gradient_of_q_and_k_and_that_is_no_fault() -> None:
+def test_zero_gradients_of_q_and_k_at_a_single_position_are_no_fault() -> None:
     session = Session(tiny(block_size=1), DOCS)
     session.seek(Moment(0, Phase.BACKWARD, 10**9))
     assert not session.workspace.grad[session.recording.matrices["layer0.attn_wq"]].any()
@@ -198,7 +198,7 @@ def test_a_gradient_norm_far_above_its_median() -> None:
     assert f"the gradient norm is {norms[FEWEST]:.6g}" in stop.sentence
 
 
-def test_too_early_for_a_median() -> None:
+def test_the_first_steps_have_no_median() -> None:
     session = Session(CONFIG, DOCS)
     session.run(FEWEST - 1)
     session.workspace.params[session.recording.matrices["wte"]] *= 1e-4
@@ -206,7 +206,7 @@ def test_too_early_for_a_median() -> None:
     assert continue_to(session, healthy(session, "grad-norm"), Moment(FEWEST)) is None
 
 
-def test_each_can_be_turned_off_and_gone_back_to() -> None:
+def test_each_check_can_be_turned_off_and_found_going_back() -> None:
     session = Session(Config(learning_rate=1e200), load_docs())
     others = [check for check in CHECKS if check != "nan"]
     first = stop_of(session, until=6)

@@ -1,4 +1,4 @@
-"""The figures kept of every step are those of a straight run, wherever the run stands, and none of them is early."""
+"""The figures of every step are those of a straight run, wherever the run stands, and none is shown early."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_norms_are_those_of_the_parameters_before_and_after() -> None:
     agree(session, STEPS)
 
 
-def test_going_back_and_forth_changes_nothing_and_shows_nothing_early() -> None:
+def test_figures_do_not_depend_on_the_way_and_are_not_shown_early() -> None:
     session = Session(CONFIG, DOCS)
     session.history.keyframes.spacing = 3
     session.run(until=6)
@@ -61,7 +61,7 @@ def test_going_back_and_forth_changes_nothing_and_shows_nothing_early() -> None:
     agree(session, STEPS)
 
 
-def test_the_norms_of_this_step_come_when_a_matrix_is_moved_whole() -> None:
+def test_norms_of_the_present_step_are_known_once_the_whole_matrix_has_moved() -> None:
     session = Session(CONFIG, DOCS)
     session.seek(Moment(4))
     for event in session.program.events(Phase.UPDATE):
@@ -76,7 +76,7 @@ def test_the_norms_of_this_step_come_when_a_matrix_is_moved_whole() -> None:
     assert session.view().norms("wte") is None
 
 
-def test_figures_of_a_run_that_blows_up_are_not_a_number() -> None:
+def test_figures_of_a_diverging_run_are_nan() -> None:
     session = Session(Config(learning_rate=1e200), load_docs())
     session.run(until=5)
     assert np.isnan(session.view().norms_before("wte")[-1]).all()

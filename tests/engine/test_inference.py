@@ -1,4 +1,4 @@
-"""Inference against the plain implementation: walks, strategies, the beam, names at several steps; all with ==."""
+"""Inference against the plain implementation: samples, strategies, the beam, names at several steps; all with ==."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def plain_document(s: DecodingStrategy, seed: int, prefix: str = "") -> str:
 
 @pytest.mark.parametrize("prefix", ["", "an", "bob"])
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_a_walk_and_a_sample_draw_what_the_plain_implementation_draws(strategy: DecodingStrategy, prefix: str) -> None:
+def test_stepper_and_sampler_draw_what_the_plain_implementation_draws(strategy: DecodingStrategy, prefix: str) -> None:
     session, _ = trained()
     for seed in range(6):
         here = walk(strategy, seed, prefix)
@@ -108,7 +108,7 @@ def test_a_walk_and_a_sample_draw_what_the_plain_implementation_draws(strategy: 
         assert sample(*parts, random.Random(seed), 1, strategy, prefix) == [expected]
 
 
-def test_walks_one_after_the_other_leave_the_generator_as_samples_do() -> None:
+def test_steppers_leave_the_random_generator_as_the_sampler_does() -> None:
     session, _ = trained()
     generator, walked = random.Random(7), []
     for _ in range(5):
@@ -123,7 +123,7 @@ def test_walks_one_after_the_other_leave_the_generator_as_samples_do() -> None:
 
 @pytest.mark.parametrize("prefix", ["", "an"])
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_a_walk_that_follows_draws_what_the_next_sample_draws(strategy: DecodingStrategy, prefix: str) -> None:
+def test_the_next_stepper_draws_what_the_next_sample_draws(strategy: DecodingStrategy, prefix: str) -> None:
     session, _ = trained()
     here, walked = walk(strategy, 7, prefix), []
     for i in range(6):
@@ -134,7 +134,7 @@ def test_a_walk_that_follows_draws_what_the_next_sample_draws(strategy: Decoding
         here = here.following()
     parts = session.sampler(), session.tokenizer
     assert [each.text for each in walked] == sample(*parts, random.Random(7), 6, strategy, prefix)
-    while here.before is not None:  # and back: each as it was left, with its own keys and values
+    while here.before is not None:  # and back: each has its own keys and values
         assert here.before is walked[here.index - 1]
         here = here.before
         numbers, text = words(here.tensor("k", 0, 0)), here.text
@@ -145,7 +145,7 @@ def test_a_walk_that_follows_draws_what_the_next_sample_draws(strategy: Decoding
         assert words(here.tensor("k", 0, 0)) == numbers
 
 
-def test_a_name_that_ends_later_than_before_takes_numbers_of_the_next() -> None:
+def test_a_longer_sample_takes_the_random_numbers_of_the_next() -> None:
     hot, cold = walk(DecodingStrategy(2.0), 3), walk(DecodingStrategy(0.05), 3)
     for here in (hot, cold):
         while here.next():
@@ -159,7 +159,7 @@ def test_a_name_that_ends_later_than_before_takes_numbers_of_the_next() -> None:
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_every_number_of_a_look_is_the_oracles(strategy: DecodingStrategy) -> None:
+def test_every_number_of_a_position_is_the_oracles(strategy: DecodingStrategy) -> None:
     _, plain = trained()
     here = walk(strategy, 3)
     generator, on = random.Random(3), True
@@ -186,7 +186,7 @@ def test_every_number_of_a_look_is_the_oracles(strategy: DecodingStrategy) -> No
         on = here.next()
 
 
-def test_back_and_on_again_is_the_same_and_so_is_a_strategy_taken_back() -> None:
+def test_going_back_and_on_and_changing_the_strategy_back_give_the_same_sample() -> None:
     here = walk(DecodingStrategy(1.5), 11)
     while here.next():
         pass
@@ -204,7 +204,7 @@ def test_back_and_on_again_is_the_same_and_so_is_a_strategy_taken_back() -> None
     assert [(look.reads, look.pick, words(look.probs)) for look in here.looks] == there
 
 
-def test_a_walk_goes_back_into_its_prefix_and_the_prefix_is_not_drawn() -> None:
+def test_the_prefix_is_read_and_not_drawn() -> None:
     here = walk(prefix="an")
     first = here.here.pick
     assert here.back()
@@ -219,7 +219,7 @@ def test_a_walk_goes_back_into_its_prefix_and_the_prefix_is_not_drawn() -> None:
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30).filter(sum), st.integers())
-def test_a_pick_is_what_choices_makes_of_the_number(weights: list[float], seed: int) -> None:
+def test_a_pick_agrees_with_random_choices(weights: list[float], seed: int) -> None:
     token = random.Random(seed).choices(range(len(weights)), weights=weights)[0]
     number = random.Random(seed).random()
     picked = pick(weights, number)
@@ -227,7 +227,7 @@ def test_a_pick_is_what_choices_makes_of_the_number(weights: list[float], seed: 
     assert weights[token] > 0 or bisect(picked.cumulative, number * picked.cumulative[-1]) == len(weights)
 
 
-def test_strategies_leave_what_they_say() -> None:
+def test_strategies_leave_the_right_tokens() -> None:
     probs = [0.1, 0.4, 0.1, 0.25, 0.15]
     assert DecodingStrategy().weights(probs) is probs
     assert DecodingStrategy(top_k=9, top_p=1.0).weights(probs) == probs
@@ -244,7 +244,7 @@ def test_strategies_leave_what_they_say() -> None:
 
 
 def everything(prefix: str, temperature: float) -> list[Continuation]:
-    """Every document that can be, by going through all of them."""
+    """Every possible document, by enumeration."""
     _, plain = trained()
     found = []
 
@@ -263,14 +263,14 @@ def everything(prefix: str, temperature: float) -> list[Continuation]:
 
 
 @pytest.mark.parametrize(("prefix", "temperature"), [("an", 1.0), ("b", 0.5)])
-def test_a_wide_beam_is_every_document_there_can_be(prefix: str, temperature: float) -> None:
+def test_a_wide_beam_has_every_possible_document(prefix: str, temperature: float) -> None:
     all_there_are = everything(prefix, temperature)
     found = beam(sampler(), trained()[0].tokenizer, 10_000, temperature, prefix)
     assert found == all_there_are
     assert math.fsum(each.prob for each in found) == pytest.approx(1.0)  # the only rounding is that of the sum
 
 
-def test_a_beam_of_one_is_greedy_and_a_narrow_one_holds_what_it_promises() -> None:
+def test_a_beam_of_one_is_greedy_and_a_narrow_one_keeps_the_likeliest() -> None:
     tokenizer = trained()[0].tokenizer
     (found,) = beam(sampler(), tokenizer, 1, 0.5)
     assert found.text == plain_document(DecodingStrategy(greedy=True), 0)
@@ -281,7 +281,7 @@ def test_a_beam_of_one_is_greedy_and_a_narrow_one_holds_what_it_promises() -> No
     assert all(log_probs[each.text] == each for each in narrow)
 
 
-def test_names_are_those_of_the_branch_with_what_is_switched_off() -> None:
+def test_names_of_a_branch_are_drawn_with_its_ablations() -> None:
     session = Session(tiny(n_layer=2), DOCS)
     branch = session.branch([Ablation(0, 0, "mlp")])
     branch.run(until=2)
@@ -302,7 +302,7 @@ def test_printed_names_are_those_at_the_end_of_the_schedule() -> None:
     assert found == session.sample(5)
 
 
-def test_names_at_several_steps_are_those_of_a_run_that_stands_there() -> None:
+def test_names_at_several_steps_are_those_of_a_run_at_each_step() -> None:
     session, _ = trained()
     before = words(session.params)
     found = dict(sample_at_steps(session.restart_copy(), [3, 0, 6, 3], 4, DecodingStrategy(), seed="s"))
@@ -327,12 +327,12 @@ def test_names_at_several_steps_are_those_of_a_run_that_stands_there() -> None:
         ({"greedy": True, "top_k": 3}, "leave top_k and top_p out"),
     ],
 )
-def test_strategies_that_mean_nothing(wrong: dict[str, float], says: str) -> None:
+def test_bad_strategies_are_refused(wrong: dict[str, float], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         DecodingStrategy(**wrong)  # type: ignore[arg-type]
 
 
-def test_prefixes_and_widths_that_cannot_be() -> None:
+def test_bad_prefixes_and_beam_widths_are_refused() -> None:
     with pytest.raises(ConfigError, match="'Z', which no document has"):
         walk(prefix="aZ")
     with pytest.raises(ConfigError, match="give 3 at most"):
@@ -343,14 +343,14 @@ def test_prefixes_and_widths_that_cannot_be() -> None:
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_there_is_no_walk_where_there_are_no_probabilities(strategy: DecodingStrategy) -> None:
+def test_a_stepper_without_probabilities_is_refused(strategy: DecodingStrategy) -> None:
     broken = sampler()
     broken.workspace.params[:] = math.nan
     with pytest.raises(EngineError, match=r"position 0 .* has no probabilities"):
         SampleStepper(broken, trained()[0].tokenizer, random.Random(0), strategy)
 
 
-def test_a_sampler_that_has_read_something_else_says_the_same() -> None:
+def test_a_sampler_does_not_depend_on_what_it_read_before() -> None:
     used, chance = sampler(), random.Random(5)
     for n in islice(count(), 30):
         ids = [trained()[1].bos, *chance.choices(range(4), k=n % 4)]

@@ -1,4 +1,4 @@
-"""A long run keeps a bounded number of keyframes, and every moment of it stays within reach, bit for bit."""
+"""A long run has a bounded number of keyframes, and any moment can be reached from them, bit for bit."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def straight(until: int) -> Session:
     return session
 
 
-def test_every_moment_of_20_000_steps_is_within_reach() -> None:
+def test_every_moment_of_20_000_steps_can_be_reached() -> None:
     session, known = Session(CONFIG, DOCS), {}
 
     def note(step: int, loss: float) -> None:
@@ -64,7 +64,7 @@ def test_every_moment_of_20_000_steps_is_within_reach() -> None:
     assert len(session.losses) == len(session.history.norms) == STEPS
 
 
-def test_going_back_step_by_step_replays_few_steps_however_far_apart_keyframes_are() -> None:
+def test_going_back_step_by_step_replays_few_steps() -> None:
     session, known = Session(CONFIG, DOCS), {}
     session.history.keyframes.spacing = 512
     session.run(until=1000, on_step=lambda step, loss: known.update({step + 1: state(session)}))
@@ -85,13 +85,13 @@ def test_going_back_step_by_step_replays_few_steps_however_far_apart_keyframes_a
     branch = session.branch([SetHyperparameter(590, "learning_rate", 0.02)])
     branch.run(until=620)
     branch.seek(Moment(600))
-    assert state(branch) != known[600]  # nothing is taken from the run that it left
+    assert state(branch) != known[600]  # the run that it was copied from keeps its own
 
 
 @given(
     st.integers(1, 9), st.lists(st.integers(0, 70), max_size=3), st.lists(st.integers(0, 2000), min_size=1, max_size=9)
 )
-def test_they_are_bounded_evenly_spaced_and_the_pinned_stay(most: int, pinned: list[int], until: list[int]) -> None:
+def test_keyframes_are_bounded_and_evenly_spaced(most: int, pinned: list[int], until: list[int]) -> None:
     kept, asked = Keyframes(most), frame(0)
     kept.add(0, asked)
     for step in pinned:
@@ -111,7 +111,7 @@ def test_they_are_bounded_evenly_spaced_and_the_pinned_stay(most: int, pinned: l
         assert nearest is kept[found]
 
 
-def test_a_reader_that_has_begun_is_not_disturbed() -> None:
+def test_iterating_over_keyframes_while_they_change() -> None:
     kept = Keyframes(4)
     for step in range(0, 80, 20):
         kept.add(step, frame(step))
@@ -122,7 +122,7 @@ def test_a_reader_that_has_begun_is_not_disturbed() -> None:
     assert list(kept) == [0, 40, 80]
 
 
-def test_a_large_model_has_fewer() -> None:
+def test_a_large_model_has_fewer_keyframes() -> None:
     assert most_kept(1) == most_kept(4192) == MOST
     assert most_kept(10**9) == LEAST
     assert LEAST < most_kept(200_000) < MOST
@@ -130,7 +130,7 @@ def test_a_large_model_has_fewer() -> None:
     assert Session(Config(), DOCS).history.keyframes.most == MOST
 
 
-def test_after_what_is_forgotten_they_are_dense_again() -> None:
+def test_keyframes_are_dense_again_after_later_steps_are_forgotten() -> None:
     session = small()
     session.run(until=400)
     assert session.history.keyframes.spacing == 160
@@ -142,7 +142,7 @@ def test_after_what_is_forgotten_they_are_dense_again() -> None:
     assert state(session) == state(straight(215))
 
 
-def test_a_branch_and_a_run_anew_are_bounded_too() -> None:
+def test_keyframes_of_branches_and_new_runs_are_bounded() -> None:
     session = small()
     session.run(until=400)
     branch, anew = session.branch([SetHyperparameter(290, "learning_rate", 0.01)]), session.restart_copy()
@@ -159,7 +159,7 @@ def test_a_branch_and_a_run_anew_are_bounded_too() -> None:
     assert sorted(session.history.keyframes) == [0, 160, 320]
 
 
-def test_a_run_that_was_saved_keeps_the_step_it_was_saved_at(tmp_path: Path) -> None:
+def test_a_loaded_run_keeps_a_keyframe_of_the_saved_step(tmp_path: Path) -> None:
     session = small()
     session.run(until=333)
     checkpoint.save(session, tmp_path / "run.safetensors")
@@ -178,7 +178,7 @@ def test_a_run_that_was_saved_keeps_the_step_it_was_saved_at(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("most", [1, 3])
-def test_a_twin_in_a_thread_is_right_while_keyframes_go(most: int) -> None:
+def test_a_copy_in_a_thread_is_right_while_keyframes_are_thinned_out(most: int) -> None:
     session, steps = small(most=most), (3, 59, 81, 130)
     session.history.keyframes.spacing = 5
     session.run(until=140)

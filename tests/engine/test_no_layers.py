@@ -1,4 +1,4 @@
-"""A model without layers, its embeddings and lm_head alone: held to the plain oracle, saved, changed, asked about."""
+"""A model without layers, of embeddings and lm_head alone: equal to the plain oracle, saved, changed, explained."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_whole_run_and_any_way_through_it_has_the_same_bits(tmp_path: Path) ->
     assert shown(again) == shown(session)
 
 
-def test_a_changed_run_is_a_run_with_that_value() -> None:
+def test_a_changed_run_has_the_set_value() -> None:
     session, oracle = both()
     session.run(until=5)
     scope = Scope(session.config, session.tokenizer)
@@ -77,7 +77,7 @@ def test_a_logit_is_made_of_the_token_and_its_position() -> None:
     assert Health(session.recording, CHECKS).look(session.view()) == []
 
 
-def test_what_belongs_to_a_layer_is_said_to_be_missing() -> None:
+def test_references_to_layers_are_refused_with_a_sentence() -> None:
     scope = Scope(tiny(n_layer=0), Session(tiny(n_layer=0), DOCS).tokenizer)
     says = "belongs to a layer, and this model has none"
     for name, text in (

@@ -1,4 +1,4 @@
-"""The spliced order of the backward phase against a whole depth-first search over the graph of the document."""
+"""The backward order, which is put together from parts, against one depth-first search over the document's graph."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def naive_edges(program: StepProgram) -> list[int]:
 
 @settings(max_examples=40)
 @given(configurations(widest=8), documents())
-def test_spliced_order_is_the_naive_one(config: dict[str, Any], docs: list[str]) -> None:
+def test_the_order_is_that_of_a_depth_first_search(config: dict[str, Any], docs: list[str]) -> None:
     session = Session(Config(**config), docs)
     for step in range(3):
         edges = session.program.edges.tolist()
@@ -54,7 +54,7 @@ def test_spliced_order_is_the_naive_one(config: dict[str, Any], docs: list[str])
             break
 
 
-def test_order_holds_when_few_pieces_may_be_cached(monkeypatch: Any) -> None:
+def test_the_order_is_right_when_few_parts_are_cached(monkeypatch: Any) -> None:
     monkeypatch.setattr("engine.model.backward_order.MOST_CACHED", 50)
     session = Session(tiny(n_layer=2), DOCS)
     for step in range(7):

@@ -61,7 +61,7 @@ def test_every_number_is_the_oracles(config: dict[str, Any], docs: list[str], te
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
 @given(configurations(widest=4), documents())
-def test_uncompiled_loops_are_held_to_it_too(config: dict[str, Any], docs: list[str]) -> None:
+def test_uncompiled_loops_agree_with_the_oracle(config: dict[str, Any], docs: list[str]) -> None:
     session, plain = Session(Config(**config), docs, kernels=plain_loops()), PlainGPT(docs, **config)
     check_step(session, plain)
     assert session.sample(2) == plain.sample(2)

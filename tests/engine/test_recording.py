@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -11,16 +14,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import Config, ConfigError, Moment, Session
+from engine.autograd.dot_products import Dots
 from engine.autograd.kernels import LEAF
-from engine.model.recording import count_rows, record
+from engine.autograd.tape import Operation, OperationRows, Tensor, operation
+from engine.model import gpt
+from engine.model.recording import Recording, Span, count_rows, most_rows, record
 from tests.engine.test_plain_oracle import configurations
 from tests.support.float_bits import DOCS, shown, tiny
+
+FORMS = (Recording, Span, Tensor, Operation, Dots)
 
 
 @given(configurations(widest=10), st.integers(1, 12))
 def test_rows_are_counted_without_recording(config: dict[str, Any], vocab_size: int) -> None:
     recording = record(Config(**config), vocab_size)
     assert len(recording) == count_rows(Config(**config), vocab_size) + len(recording.constants[0])
+    assert len(recording) < most_rows(Config(**config), vocab_size)
     assert len(recording.constants[0]) <= 8 + recording.config.block_size  # a few numbers, one 1/n a length
 
 
@@ -40,12 +49,12 @@ def test_size_of_the_defaults() -> None:
         ({"n_embd": 10**15}, "more than 10", " EB"),
     ],
 )
-def test_too_large_says_how_large(changes: dict[str, int], rows: str, size: str) -> None:
+def test_a_model_that_is_too_large_is_refused_with_its_size(changes: dict[str, int], rows: str, size: str) -> None:
     with pytest.raises(ConfigError, match=f"would have {rows}.* scalars.*{size}.* of memory is free.*choose a smaller"):
         Session(Config(**changes), DOCS)
 
 
-def test_more_rows_than_a_child_can_number(monkeypatch: Any) -> None:
+def test_more_rows_than_an_int32_can_number_are_refused(monkeypatch: Any) -> None:
     monkeypatch.setattr("engine.model.recording.MOST_ROWS", 1000)
     with pytest.raises(ConfigError, match="30 scalars are the most"):
         record(tiny(), 5)
@@ -88,7 +97,7 @@ def test_sampling_leaves_the_run_alone() -> None:
     assert asked.losses == alone.losses
 
 
-def test_there_is_room_for_one_run_more_or_a_sentence(monkeypatch: Any) -> None:
+def test_a_copy_without_memory_is_refused_with_a_sentence(monkeypatch: Any) -> None:
     session = Session(tiny(), DOCS)
     session.run(until=3)
     before = shown(session)
@@ -100,3 +109,38 @@ def test_there_is_room_for_one_run_more_or_a_sentence(monkeypatch: Any) -> None:
     session.run(until=5)
     session.seek(Moment(3))
     assert shown(session) == before
+
+
+@given(configurations(widest=10), st.integers(1, 12))
+def test_operations_are_written_again_as_they_would_be_recorded(config: dict[str, Any], vocab_size: int) -> None:
+    copied = record(Config(**config), vocab_size)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(OperationRows, "of", lambda *_: None)
+        recorded = record(Config(**config), vocab_size)
+    assert everything(copied) == everything(recorded)
+
+
+def test_most_operations_are_not_recorded_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = Config(n_layer=3)
+    count_rows(config, 27)  # which records small models
+    calls = []
+    linear = inspect.unwrap(gpt.linear)
+    counted = operation(functools.wraps(linear)(lambda x, w: calls.append(w.name) or linear(x, w)))
+    monkeypatch.setattr(gpt, "linear", counted)
+    record(config, 27)
+    assert len(calls) == 4  # one of each shape
+
+
+def everything(recording: Recording) -> list[Any]:
+    """All that a recording holds, in a form that can be compared."""
+    return [_comparable(getattr(recording, field.name)) for field in fields(recording)]
+
+
+def _comparable(thing: Any) -> Any:
+    if isinstance(thing, np.ndarray):
+        return thing.dtype.str, thing.shape, thing.tolist()
+    if isinstance(thing, dict):
+        return {name: _comparable(each) for name, each in thing.items()}
+    if isinstance(thing, tuple | list):
+        return [_comparable(each) for each in thing]
+    return [_comparable(getattr(thing, f.name)) for f in fields(thing)] if isinstance(thing, FORMS) else thing

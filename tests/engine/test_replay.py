@@ -1,4 +1,4 @@
-"""Replayed figures are those of a run that visits every step, whoever moves meanwhile; the history stays as it was."""
+"""Replayed figures are those of a run that visits every step, also while the run moves; its history does not change."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_any_figure_can_be_replayed() -> None:
     )
 
 
-def test_a_twin_stands_at_a_keyframe_and_can_go_on_alone() -> None:
+def test_a_copy_starts_at_a_keyframe_and_moves_alone() -> None:
     session = trained(5)
     session.seek(Moment(13, Phase.FORWARD, 7))
     twin = session.replay_copy()
@@ -79,7 +79,7 @@ def test_a_twin_stands_at_a_keyframe_and_can_go_on_alone() -> None:
     )  # fmt: skip
 
 
-def test_twins_do_not_share_a_graph() -> None:
+def test_copies_do_not_share_a_graph() -> None:
     session = trained(5)
     session.seek(Moment(12, Phase.BACKWARD, 9))
     before = shown(session)
@@ -109,7 +109,7 @@ def test_a_replay_can_be_closed_or_stopped_and_begun_anew() -> None:
     ]
 
 
-def test_a_twin_in_a_thread_is_right_while_the_run_trains_on() -> None:
+def test_a_copy_in_a_thread_is_right_while_the_run_trains() -> None:
     session, steps = Session(Config(num_steps=200), load_docs()), range(0, 40, 3)
     session.run(until=40)
     truth = [hexed(update) for _, update in replay(session.replay_copy(), steps, course_of(ROW))]
@@ -139,7 +139,7 @@ def test_a_twin_in_a_thread_is_right_while_the_run_trains_on() -> None:
 
 
 @given(st.integers(-1, 30_000), st.integers(1, 100), st.sampled_from([SPACING, 8 * SPACING]))
-def test_a_course_has_few_steps_mostly_keyframes_and_ends_at_the_last(last: int, most: int, spacing: int) -> None:
+def test_a_series_has_few_steps_mostly_keyframes_and_ends_at_the_last(last: int, most: int, spacing: int) -> None:
     steps = steps_to_show(last, most, spacing)
     assert steps == sorted(set(steps))
     assert len(steps) <= most
@@ -152,13 +152,13 @@ def test_a_course_has_few_steps_mostly_keyframes_and_ends_at_the_last(last: int,
     assert all(step % spacing == 0 for step in steps[: len(steps) - recent])
 
 
-def test_most_of_a_course_stays_when_the_run_goes_on() -> None:
+def test_most_steps_of_a_series_stay_when_the_run_goes_on() -> None:
     for last in range(100, 3000, 37):
         before, after = (set(steps_to_show(step, 64, SPACING)) for step in (last, last + 1))
         assert after - before <= {last + 1, last - RECENT + 1}, last
 
 
-def test_a_run_anew_shares_the_recording_and_nothing_else() -> None:
+def test_a_new_run_shares_only_the_recording() -> None:
     run = Session(CONFIG, DOCS)
     run.run(until=30)
     other = run.restart_copy()
@@ -175,7 +175,7 @@ def test_a_run_anew_shares_the_recording_and_nothing_else() -> None:
     assert run.losses == fresh.losses
 
 
-def test_what_is_forgotten_is_run_again_to_the_same_figures() -> None:
+def test_forgotten_steps_give_the_same_figures_again() -> None:
     run = Session(CONFIG, DOCS)
     run.run(until=45)
     losses, norms = list(run.losses), list(run.history.grad_norms)

@@ -1,4 +1,4 @@
-"""Continuing onward and back, held to brute force: asking at every place of every step."""
+"""Continue and reverse-continue against brute force, which evaluates every condition at every place of every step."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ CONDITIONS = {  # and whether it is asked for each position, for each phase
 
 
 @pytest.mark.parametrize("text", CONDITIONS)
-def test_onward_and_back_stop_where_brute_force_says(text: str) -> None:
+def test_continuing_onward_and_back_stops_where_brute_force_does(text: str) -> None:
     wanted, session = brute_force()[text], fresh()
     assert onward(session, stops(session, text)) == [moment for moment in wanted if moment != EARLIEST]
     assert backward(session, stops(session, text)) == [moment for moment in wanted if moment != LATEST]
@@ -159,7 +159,7 @@ def test_several_conditions_stop_at_the_earlier_one() -> None:
     assert backward(session, stops(session, *texts)) == wanted
 
 
-def test_what_lies_between_does_not_depend_on_the_way() -> None:
+def test_stops_between_two_moments_do_not_depend_on_the_direction() -> None:
     text = "changes_sign(grad(wte[0, 1]))"
     wanted = brute_force()[text]
     for start in (Moment(3), Moment(4, Phase.FORWARD, 40), Moment(5, Phase.UPDATE, 3), Moment(7)):
@@ -171,7 +171,7 @@ def test_what_lies_between_does_not_depend_on_the_way() -> None:
         assert backward(session, stops(session, text)) == [m for m in wanted if m.key < start.key]
 
 
-def test_stops_leave_the_run_as_it_is() -> None:
+def test_looking_for_stops_does_not_change_the_run() -> None:
     straight, stopped = fresh(), fresh()
     straight.run(STEPS)
     onward(stopped, stops(stopped, 'token == "a"', "grad_norm > 1.4", checks=("nan", "zero-grad", "dead-relu")))
@@ -220,7 +220,7 @@ def test_every_nth_hit() -> None:
     assert third.hits == {"a": len(all_of_them)}
 
 
-def test_from_an_nth_hit_the_way_back_leads_to_the_one_before() -> None:
+def test_going_back_from_an_nth_hit_leads_to_the_hit_before() -> None:
     all_of_them, session = brute_force()['token == "a"'], fresh()
     second = stops(session, Breakpoint("a", condition='token == "a"', count=2))
     assert onward(session, second) == all_of_them[1::2]
@@ -229,7 +229,7 @@ def test_from_an_nth_hit_the_way_back_leads_to_the_one_before() -> None:
     assert session.moment == all_of_them[1]
     assert reverse_continue(session, second) is None
     assert session.moment == all_of_them[1]
-    assert second.hits == {"a": len(all_of_them)}  # only what is passed on the way on
+    assert second.hits == {"a": len(all_of_them)}  # only hits on the way onward count
 
 
 def test_every_breakpoint_that_holds_at_a_moment_is_counted() -> None:
@@ -239,13 +239,13 @@ def test_every_breakpoint_that_holds_at_a_moment_is_counted() -> None:
     assert both.hits == {"a": len(all_of_them), "b": len(all_of_them)}
 
 
-def test_what_is_off_does_not_stop() -> None:
+def test_disabled_breakpoints_do_not_stop() -> None:
     session = fresh()
     assert continue_to(session, stops(session, Breakpoint("a", condition="step > 0", enabled=False)), Moment(3)) is None
     assert session.moment == Moment(3)
 
 
-def test_a_stop_says_where() -> None:
+def test_a_stop_describes_its_moment() -> None:
     session = fresh()
     stop = continue_to(
         session, stops(session, Breakpoint("w", EventPattern("attn_weights", pos=1, head=0), "step > 1")), Moment(9)
@@ -276,7 +276,7 @@ def test_continuing_can_be_stopped() -> None:
     assert session.moment == Moment(7, Phase.FORWARD, 7)
 
 
-def test_a_fault_is_a_stop_that_cannot_be_passed() -> None:
+def test_continuing_stops_before_a_fault_again_and_again() -> None:
     session = Session(Config(learning_rate=5.0), load_docs())
     wanted = stops(session, 'pos == 0 and step == 1 and doc == "richie"', checks=("fault",))
     stop = continue_to(session, wanted, Moment(10))
@@ -298,7 +298,7 @@ def test_a_fault_is_a_stop_that_cannot_be_passed() -> None:
     assert session.moment == stop.moment
 
 
-def test_breakpoints_are_plain_values_and_back() -> None:
+def test_breakpoints_are_converted_to_plain_values_and_back() -> None:
     for one in (
         Breakpoint("1", EventPattern("q", Phase.FORWARD, 1, 0), "loss < 2", 3, False),
         Breakpoint("2", condition="loss < 2"),
@@ -341,7 +341,7 @@ def test_bad_breakpoints_are_refused(make: Any, words: str) -> None:
         make()
 
 
-def test_training_lists_no_events_that_nothing_asks_for() -> None:
+def test_training_without_breakpoints_creates_no_events() -> None:
     session = Session(CONFIG, DOCS)
     assert continue_to(session, stops(session, checks=("nan",)), Moment(5)) is None
     session.run(7)

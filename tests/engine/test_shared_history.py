@@ -1,4 +1,4 @@
-"""What another thread reads of a run is its own: it stays whole while the run trains on, or forgets what it did."""
+"""Copies of a run for other threads stay consistent while the run trains or forgets steps."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def trained() -> Session:
     return session
 
 
-def test_a_replay_goes_on_while_the_run_forgets_what_is_replayed() -> None:
+def test_a_replay_goes_on_while_the_run_forgets_these_steps() -> None:
     run = trained()
     truth = dict(replay(run.replay_copy(), [39], course_of(5)))
     twin, losses = run.replay_copy(), list(run.losses)
@@ -41,10 +41,10 @@ def test_a_replay_goes_on_while_the_run_forgets_what_is_replayed() -> None:
     assert words(list(told.values())) == words(losses[min(told) : 39])
     assert max(told) == 38
     assert len(run.losses) == 3
-    assert words(twin.losses) == words(losses)  # as it was when the twin was made
+    assert words(twin.losses) == words(losses)  # as it was when the copy was made
 
 
-def test_a_copy_that_is_made_while_a_step_is_noted_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_made_while_a_step_is_recorded_is_consistent(monkeypatch: pytest.MonkeyPatch) -> None:
     run, begun, go_on = Session(CONFIG, DOCS), threading.Event(), threading.Event()
     norm = history.whole_norm
 
@@ -71,7 +71,7 @@ def test_a_copy_that_is_made_while_a_step_is_noted_is_whole(monkeypatch: pytest.
     assert words(copies[1].losses) == words(run.losses)
 
 
-def test_keyframes_that_come_after_a_copy_of_the_figures_do_not_lead_beyond_them() -> None:
+def test_a_copy_uses_no_keyframe_later_than_its_figures() -> None:
     run = Session(CONFIG, DOCS)
     run.run(until=30)
     known = run.history.reader()
@@ -80,7 +80,7 @@ def test_keyframes_that_come_after_a_copy_of_the_figures_do_not_lead_beyond_them
     assert (len(later.losses), sorted(later.keyframes)) == (30, [0, 20])
 
 
-def test_a_twin_takes_the_means_of_what_is_switched_off_for_itself() -> None:
+def test_a_copy_has_its_own_means_of_ablated_tensors() -> None:
     branch = trained().branch([Ablation(33, 0, "mlp", mean_of=3)])
     twin = branch.replay_copy()
     means = branch._altered._means
@@ -91,7 +91,7 @@ def test_a_twin_takes_the_means_of_what_is_switched_off_for_itself() -> None:
     assert {**shown(twin), "losses": []} == {**shown(branch), "losses": []}
 
 
-def test_a_branch_is_copied_that_was_removed_or_renamed_meanwhile() -> None:
+def test_a_branch_can_be_copied_while_it_is_removed_or_renamed() -> None:
     branches = Branches(trained())
     changed = branches.change(None, [Ablation(33, 0, "mlp")])
     truth = branches.copy("branch 1", changed.changes)

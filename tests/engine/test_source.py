@@ -1,4 +1,4 @@
-"""The line at work: the one of the model that made a scalar, the one of the kernels that moved a gradient on."""
+"""Source lines: the line of the model that makes a scalar, and the line of the kernels that adds to a gradient."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_backward_lines_show_the_case_of_the_operation() -> None:
     session = Session(tiny(), DOCS)
     local = {
         ADD: "local = 1.0", MUL: "local = data[child[edge ^ 1]]", EXP: "local = data[row]",
-        RELU: "local = 1.0 if data[a] > 0.0 else 0.0", POW: "local = n * power(data[a], n - 1.0)",
+        RELU: "local = 1.0 if data[a] > 0.0 else 0.0", POW: "slope = n * power(data[a], n - 1.0)",
         LOG: "local = 1.0 / data[a]",
     }  # fmt: skip
     seen = set()
@@ -91,7 +91,7 @@ def test_update_lines_end_where_the_parameter_moves() -> None:
         assert any(line.startswith("delta = lr * m_hat") for line in ran)
 
 
-def test_asking_for_lines_changes_nothing() -> None:
+def test_finding_source_lines_does_not_change_the_run() -> None:
     session = Session(tiny(), DOCS)
     for phase in Phase:
         session.seek(Moment(1, phase, 9))
@@ -101,7 +101,7 @@ def test_asking_for_lines_changes_nothing() -> None:
         assert np.array_equal(before[1], session.workspace.grad)
 
 
-def test_lines_of_numbers_out_of_range() -> None:
+def test_lines_of_overflowing_numbers() -> None:
     session = Session(tiny(learning_rate=1e200), DOCS)
     session.run(until=1)
     for tick in range(1, session.program.ticks(Phase.BACKWARD), 3):

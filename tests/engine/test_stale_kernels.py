@@ -1,4 +1,4 @@
-"""Compiled loops never outlive the codes of operations that they were compiled with."""
+"""A changed op code is never run by loops that were compiled with the old one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def run(folder: Path) -> str:
     return ended.stdout.strip()
 
 
-def test_another_code_is_met_by_no_stale_loop(tmp_path: Path) -> None:
+def test_a_changed_op_code_is_compiled_anew(tmp_path: Path) -> None:
     pytest.importorskip("numba")
     shutil.copytree(ROOT / "engine", tmp_path / "engine", ignore=shutil.ignore_patterns("__pycache__"))
     assert run(tmp_path) == "8.0 15.0 0"

@@ -1,4 +1,4 @@
-"""A copy of a training step tells of its other moments what the run itself finds there, and leaves the run alone."""
+"""A copy of a training step has the numbers that the run finds at its other moments, and does not change the run."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from engine.autograd import jit
 from engine.autograd.kernels import FINE, LEAF, POW
-from engine.autograd.tape import Tape, Value
+from engine.autograd.tape import OperationRows, Tape, Value, operation, part, rows_of
 from tests.support.reference_model import Scalar, flow_back, post_order
 
 FORMULAS: dict[str, Callable[[Any, Any], Any]] = {
@@ -82,3 +82,53 @@ def test_equal_constants_share_a_row() -> None:
     *_, tape = evaluate(lambda x, y: (1.0 - x) + (y - (-1)) + 1 / x, (0.5, 0.25))
     values = [number for op, number in zip(tape.op, tape.data, strict=True) if op == LEAF]
     assert values == [0.5, 0.25, -1.0, 1.0]
+
+
+def test_an_operation_is_written_again_for_other_operands() -> None:
+    calls = []
+
+    @operation
+    def norm(x: list[Any], n: int) -> list[Any]:
+        calls.append(n)
+        total = part("total", sum(xi * xi for xi in x[:n]))
+        part("first", x[0])
+        return [xi - total for xi in x]
+
+    def written(copies: bool) -> tuple[Any, ...]:
+        tape = Tape()
+        for number in (0.0, -1.0):
+            tape.constant(number)
+        vectors = [[tape.leaf(0.0) for _ in range(3)] for _ in range(4)]
+        vectors.append([vectors[3][0], vectors[1][1], vectors[1][1]])  # one row stands in two places: can be copied to
+        with pytest.MonkeyPatch.context() as patch:
+            if not copies:
+                patch.setattr(OperationRows, "of", lambda *_: None)
+            made = [(rows_of(norm(x, n)).tolist(), tape._parts["first"].tolist()) for x in vectors for n in (3, 2, 3)]
+        return tape.op, tape.child, tape.args, tape.line, made
+
+    copied = written(copies=True)
+    assert calls == [3, 2]  # one of each
+    assert copied == written(copies=False)
+
+
+@pytest.mark.parametrize("what", ["a new constant", "a row from elsewhere", "one row twice", "a constant as operand"])
+def test_an_operation_that_cannot_be_written_again_is_recorded_again(what: str) -> None:
+    tape, calls = Tape(), []
+    tape.constant(0.0)
+    elsewhere = tape.leaf(0.0)
+
+    @operation
+    def scale(x: list[Any]) -> list[Any]:
+        calls.append(x)
+        if what == "a new constant":
+            return [xi * float(len(calls)) for xi in x]
+        return [xi * (elsewhere if what == "a row from elsewhere" else 0.0) for xi in x]
+
+    for _ in range(3):
+        x = [tape.leaf(0.0), tape.leaf(0.0)]
+        if what == "one row twice":
+            x[1] = x[0]
+        if what == "a constant as operand":
+            x[1] = Value(tape, tape.constant(0.0))
+        scale(x)
+    assert len(calls) == 3

@@ -1,4 +1,4 @@
-"""The specs of tensors and matrices are derived from the recorded model: they are what a person would write down."""
+"""The specs of tensors and matrices, derived from the recorded model, equal a list written by hand."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_specs_are_what_the_model_has(config: dict[str, Any], vocab_size: int) -
     assert specs_of(c, vocab_size) == specs
 
 
-def test_specs_say_what_makes_a_tensor_and_of_what() -> None:
+def test_specs_name_the_operation_and_the_inputs_of_a_tensor() -> None:
     specs = record(tiny(n_layer=2), 5).specs
     made = {name: (specs[name].kind, specs[name].inputs) for name in ("embed", "attn_out", "attn_residual", "loss_t")}
     assert made == {
@@ -59,7 +59,7 @@ def test_specs_say_what_makes_a_tensor_and_of_what() -> None:
     }
 
 
-def test_a_position_knows_its_tensors_by_what_they_are_for() -> None:
+def test_a_span_finds_its_tensors_by_their_role() -> None:
     span = record(tiny(n_layer=2), 5).positions[1]
     assert [t.name for t in (span.embedding, span.logits, span.probs, span.loss)] == [
         "embed", "logits", "probs", "loss_t",
@@ -77,7 +77,7 @@ def test_specs_of_a_long_context_record_two_positions_only() -> None:
     assert specs_of(replace(config, block_size=1), 5)["attn_weights"].shape == (1,)
 
 
-def test_a_row_says_its_matrix() -> None:
+def test_the_matrix_of_a_row() -> None:
     recording = record(tiny(n_layer=2), 5)
     for name, rows in recording.matrices.items():
         for i, j in ((0, 0), (rows.shape[0] - 1, rows.shape[1] - 1)):

@@ -1,4 +1,4 @@
-"""Time is a number: a moment looks the same however it was reached, backwards or forwards."""
+"""A moment has the same bits however it was reached, forwards or backwards."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def ticks(place: int, phase: Phase) -> int:
 
 @st.composite
 def moments(draw: st.DrawFn) -> Moment:
-    """Any moment; the bounds of phases are drawn often, as that is where mistakes live."""
+    """Any moment; the bounds of phases are drawn often, since mistakes are likeliest there."""
     step, phase = draw(st.integers(0, STEPS)), draw(st.sampled_from(list(Phase)))
     last = ticks(step % len(DOCS), phase)
     return Moment(step, phase, draw(st.sampled_from([0, 1, last - 1, last]) | st.integers(0, last)))
@@ -41,7 +41,7 @@ def straight_to(moment: Moment) -> dict[str, Any]:
 
 @settings(max_examples=30)
 @given(st.lists(moments(), min_size=2, max_size=6), st.integers(1, 5))
-def test_a_walk_ends_where_the_straight_way_ends(walk: list[Moment], spacing: int) -> None:
+def test_any_sequence_of_moves_ends_with_the_bits_of_a_direct_move(walk: list[Moment], spacing: int) -> None:
     session = Session(CONFIG, DOCS)
     session.history.keyframes.spacing = spacing
     for moment in walk:
@@ -59,7 +59,7 @@ def test_tick_by_tick_backwards(phase: Phase) -> None:
         assert shown(session) == straight_to(Moment(1, phase, tick))
 
 
-def test_keyframes_are_crossed_both_ways() -> None:
+def test_moving_across_keyframes_in_both_directions() -> None:
     session = Session(CONFIG, DOCS)
     session.run(until=45)
     assert sorted(session.history.keyframes) == [0, 20, 40]
@@ -70,7 +70,7 @@ def test_keyframes_are_crossed_both_ways() -> None:
         fresh = Session(CONFIG, DOCS)
         fresh.seek(session.moment)
         assert shown(session) == shown(fresh)
-        assert words(session.losses) == words(losses)  # what was learnt of the future is kept
+        assert words(session.losses) == words(losses)  # figures of later steps stay
     session.seek(Moment(45))
     assert session.sample(4) == sample
 
@@ -86,7 +86,7 @@ def test_training_goes_on_from_anywhere() -> None:
     assert shown(wandering) == shown(straight)
 
 
-def test_a_run_backwards_does_nothing_and_ticks_are_cut_to_the_phase() -> None:
+def test_running_to_an_earlier_step_does_nothing_and_ticks_are_cut_to_the_phase() -> None:
     session = Session(CONFIG, DOCS)
     session.run(until=3)
     session.run(until=1)
@@ -125,7 +125,7 @@ def test_recording_can_be_stopped() -> None:
     assert 0 < shares[0] < shares[1] < 1
 
 
-def test_a_fault_can_be_walked_away_from() -> None:
+def test_the_run_can_move_back_from_a_fault() -> None:
     session = Session(Config(learning_rate=5.0), load_docs())
     with pytest.raises(NumericFault):
         session.run(until=5)

@@ -1,4 +1,4 @@
-"""Documents kept aside: which they are, what they cost, bit for bit, and that the run itself stays what it was."""
+"""Held-out documents: which they are, their losses bit for bit, and that the run itself does not change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MANY = [*DOCS, "abba", "cab", "bead", "ace", "dad", "fee"]
 ASIDE = tiny(val_fraction=0.3, val_every=2)
 
 
-def test_the_last_of_the_shuffled_documents_are_kept_aside() -> None:
+def test_the_last_of_the_shuffled_documents_are_held_out() -> None:
     whole, split = Session(tiny(), MANY), Session(ASIDE, MANY)
     k = round(0.3 * len(MANY))
     assert (split.docs, split.val_docs) == (whole.docs[:-k], whole.docs[-k:])
@@ -25,7 +25,7 @@ def test_the_last_of_the_shuffled_documents_are_kept_aside() -> None:
     assert words(split.params) == words(whole.params)
 
 
-def test_without_them_nothing_is_different() -> None:
+def test_a_run_without_held_out_documents_is_unchanged() -> None:
     first, second = Session(tiny(), MANY), Session(tiny(val_fraction=0.0, val_every=3), MANY)
     for run in (first, second):
         run.run(until=6)
@@ -55,7 +55,7 @@ def test_training_takes_the_others_and_all_losses_are_the_plain_ones() -> None:
     assert words(run.params) == words(plain.params)
 
 
-def test_looking_at_them_changes_no_bit_of_the_run() -> None:
+def test_measuring_changes_no_bit_of_the_run() -> None:
     often, rarely = Session(ASIDE, MANY), Session(tiny(val_fraction=0.3, val_every=1000), MANY)
     for run in (often, rarely):
         run.run(until=7)
@@ -64,7 +64,7 @@ def test_looking_at_them_changes_no_bit_of_the_run() -> None:
     assert often.sample(3) == rarely.sample(3)
 
 
-def test_a_moment_knows_what_was_measured_by_then() -> None:
+def test_a_view_shows_what_was_measured_by_its_moment() -> None:
     run = Session(ASIDE, MANY)
     run.run(until=6)
     assert sorted(run.view().validations) == [0, 2, 4, 6]
@@ -97,13 +97,13 @@ def test_at_least_one_document_is_trained_on() -> None:
 @pytest.mark.parametrize(
     "values", [("val_fraction", 1.0), ("val_fraction", -0.1), ("val_fraction", math.nan), ("val_every", 0)]
 )
-def test_what_cannot_be_kept_aside(values: tuple[str, float]) -> None:
+def test_bad_numbers_of_held_out_documents_are_refused(values: tuple[str, float]) -> None:
     name, value = values
     with pytest.raises(ConfigError, match=f"{name} is "):
         Config(**{name: value})  # type: ignore[arg-type]
 
 
-def test_what_cannot_be_computed_is_nan() -> None:
+def test_a_loss_that_python_refuses_is_nan() -> None:
     run = Session(tiny(val_fraction=0.3, val_every=1), MANY)
     head = run.recording.matrices["lm_head"]
     run.workspace.params[head] *= 1e6  # nearly all probabilities become 0, whose log Python refuses

@@ -1,4 +1,4 @@
-"""Watches: every named scalar can be written as one, and is that scalar at every moment that knows it."""
+"""Watches: every named scalar can be written as a watch, whose value is that scalar wherever it is known."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def named_rows() -> list[int]:
     return [int(row) for s in events for row in (s.rows.flat[0], s.rows.flat[-1])]
 
 
-def test_a_named_scalar_is_written_as_the_watch_that_is_it() -> None:
+def test_the_watch_text_of_a_scalar_finds_it_again() -> None:
     run().seek(Moment(0, Phase.UPDATE))
     view = run().view()
     for row in named_rows():
@@ -43,7 +43,7 @@ def test_a_named_scalar_is_written_as_the_watch_that_is_it() -> None:
         assert watch.value(view) == view.workspace.data[row]
 
 
-def test_what_has_no_name_is_not_written() -> None:
+def test_scalars_without_a_name_have_no_watch_text() -> None:
     run().seek(Moment(0, Phase.UPDATE))
     view = run().view()
     named = set(named_rows()) | {int(r) for s in run().program.events(Phase.FORWARD) for r in s.rows.flat}
@@ -88,7 +88,7 @@ def test_a_position_that_the_document_does_not_have_is_not_known() -> None:
     [("q[0, 1]@pos=4", "from 0 to 3"), ("@pos=2", "cannot be read"), ("changes_sign(loss)", "two training steps"),
      ("q@pos=1", "every layer has its own q"), ("", "nothing to ask")],
 )  # fmt: skip
-def test_what_cannot_be_watched_is_said(text: str, says: str) -> None:
+def test_a_bad_watch_is_refused_with_a_sentence(text: str, says: str) -> None:
     with pytest.raises(ExpressionError, match=says):
         Watch(text, scope())
 
@@ -118,7 +118,7 @@ def test_a_breakpoint_is_read_as_typed_and_written_so(
 @pytest.mark.parametrize(
     "text", ["", "q@pos=9", "q@there=1", "nosuch", "loss < 2 if loss", "x 3", "q if", "q x 0", "loss <", "q[0, 1]"]
 )
-def test_a_breakpoint_that_cannot_be_is_refused(text: str) -> None:
+def test_an_impossible_breakpoint_is_refused(text: str) -> None:
     with pytest.raises((BreakpointError, ExpressionError)):
         Armed(Breakpoint.parse(text, "1"), scope())
 

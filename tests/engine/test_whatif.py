@@ -1,4 +1,4 @@
-"""Changed runs, held to a plain run in which the same value is set; and what a branch shares with its origin."""
+"""Changed runs against a plain run with the same value set; and what a branch shares with its origin."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SHAPE: dict[str, Any] = {"n_layer": 2, "n_embd": 4, "n_head": 2, "block_size": 4
 
 
 class Changed(PlainGPT):
-    """The oracle, with values set in it: in plain Python, by whoever runs it."""
+    """The oracle, with values set in plain Python."""
 
     def __init__(self, docs: list[str], **config: Any) -> None:
         super().__init__(docs, **config)
@@ -69,7 +69,7 @@ def follow(branch: Session, oracle: PlainGPT, steps: int = 4) -> None:
         check_step(branch, oracle)
 
 
-def test_a_parameter_that_is_set_is_a_run_with_that_value() -> None:
+def test_a_set_parameter_agrees_with_the_plain_run() -> None:
     branch, oracle = changed("layer1.attn_wq[3, 1]@step=2 = 0.25", "wte['b']@step=2 = -1"), Changed(DOCS, **SHAPE)
     row = [(p, -1.0) for p in oracle.tables["wte"][1]]
     oracle.begin_with[2] = [(oracle.tables["layer1.attn_wq"][3][1], 0.25), *row]
@@ -89,14 +89,14 @@ def test_a_parameter_that_is_set_is_a_run_with_that_value() -> None:
         ("loss@step=2 = 9", ("loss", None, None, None), [0]),
     ],
 )
-def test_a_scalar_that_is_set_keeps_its_slopes(text: str, place: Place, elements: Any) -> None:
+def test_a_set_scalar_keeps_its_local_derivatives(text: str, place: Place, elements: Any) -> None:
     branch, oracle = changed(text), Changed(DOCS, **SHAPE)
     oracle.set[2, place] = dict.fromkeys(elements, float(text.rpartition("=")[2]))
     follow(branch, oracle)
 
 
-def test_an_exponential_that_is_set_keeps_its_slope(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is its own slope, so this is where what it was before matters."""
+def test_a_set_exponential_keeps_its_derivative(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its derivative is itself, so the value before it was set matters."""
     session = Session(Config(**SHAPE), DOCS)
     row = int(next(s for s in session.program.events(Phase.FORWARD) if s.name == "probs").parts["exp"][2])
     tick = session.program.rows.tolist().index(row)
@@ -125,7 +125,7 @@ def test_an_exponential_that_is_set_keeps_its_slope(monkeypatch: pytest.MonkeyPa
         ("layer1.pos1", {(name, 1, 1, None): [0.0] * 4 for name in "kv"}),
     ],
 )
-def test_what_is_off_is_a_plain_number(text: str, off: dict[Place, list[float]]) -> None:
+def test_an_ablated_tensor_is_a_constant(text: str, off: dict[Place, list[float]]) -> None:
     branch, oracle = changed(text + "@step=1"), Changed(DOCS, **SHAPE)
     follow(branch, oracle, 1)
     oracle.off = off
@@ -189,7 +189,7 @@ def test_uncompiled_loops_too() -> None:
     follow(branch, oracle, 2)
 
 
-def test_a_branch_leaves_its_origin_alone_and_begins_as_it() -> None:
+def test_a_branch_begins_as_its_origin_and_does_not_change_it() -> None:
     session = Session(Config(**SHAPE), DOCS)
     session.run(until=25)
     before = shown(session)
@@ -205,7 +205,7 @@ def test_a_branch_leaves_its_origin_alone_and_begins_as_it() -> None:
 
 
 @pytest.mark.parametrize("text", ["layer0.head1@step=3 = mean:2", "wte[1]@step=2 = 0", "q[0]@pos=0,step=4 = 1"])
-def test_any_moment_of_a_branch_from_any_other(text: str) -> None:
+def test_moving_between_any_two_moments_of_a_branch(text: str) -> None:
     branch = changed(text)
     moments = [Moment(step, phase, tick) for step in (1, 2, 3, 4, 5) for phase in Phase for tick in (0, 40, 10**9)]
     onward = {}
@@ -259,7 +259,7 @@ def test_a_branch_of_a_branch_is_one_of_the_original(before: list[str], after: l
     assert sha(second) == sha(straight)
 
 
-def test_a_run_whose_mean_cannot_be_taken_never_goes_on_without_it() -> None:
+def test_a_run_without_the_mean_of_an_ablation_does_not_go_on() -> None:
     session = Session(Config(n_embd=4, n_head=2, block_size=4, learning_rate=2000.0, seed=3), ["anna", "ben", "cy"])
     branch = session.branch([Ablation(1, 0, "mlp", None, 20)])
     for _ in range(3):
@@ -276,15 +276,15 @@ def test_a_run_whose_mean_cannot_be_taken_never_goes_on_without_it() -> None:
         (SetScalar(0, "attn_weights", 0, (0, 1), (2,), 1.0), "attn_weights has 1 elements at position 0"),
     ],
 )
-def test_a_document_may_lack_what_is_to_be_set(change: Change, said: str) -> None:
+def test_a_change_of_what_the_document_lacks_is_refused(change: Change, said: str) -> None:
     session = Session(tiny(n_layer=2), ["a"])
     with pytest.raises(ChangeError) as raised:
         session.branch([change])
     assert said in str(raised.value)
 
 
-def test_the_terms_of_a_gradient_are_those_that_flow() -> None:
-    """What a debugger shows as the making of a gradient adds up to it, where scalars are set and cut too."""
+def test_the_terms_of_a_gradient_add_up_in_a_changed_run() -> None:
+    """The terms that a debugger shows add up to the gradient, also where scalars are set or cut off."""
     session = Session(Config(**SHAPE), DOCS)
     event = next(s for s in session.program.events(Phase.FORWARD) if s.name == "attn_weights" and s.pos == 2)
     exp = int(event.parts["exp"][1])
@@ -305,7 +305,7 @@ def test_the_terms_of_a_gradient_are_those_that_flow() -> None:
     chains = GradientPaths(view)
     weights = branch.program.tensors["attn_weights", 1, 1, 0]
     assert branch.workspace.grad[weights[0]] == 0
-    assert chains.strongest(int(weights[0]), 3) == []  # no path leads through what is switched off
+    assert chains.strongest(int(weights[0]), 3) == []  # no path leads through an ablated tensor
     slopes = {link.row: link.local for link in chains.edges(explain.children(exp)[0])}
     assert slopes == {exp: view.made(exp)}  # an exponential that was set keeps its slope
     assert not view.independent(np.array([exp, *weights])).any()

@@ -61,7 +61,7 @@ def run(tmp_path: Path) -> Session:
         ("---\n# T\n\n{n!x}\n", 7, "no conversion is called 'x'; write !r, !s or !a"),
         ("---\n# T\n\n{doc!r:.2f}\n", 7, "'.2f' is no format"),
         ("---\n# T\n\n{doc:08d}\n", 7, "is 'bo', which :08d cannot write"),
-        ("---\n# T\n\n{learning_rate:d}\n", 7, "is 0.01, which :d cannot write"),  # rather than a wrong 0
+        ("---\n# T\n\n{learning_rate:d}\n", 7, "is 0.01, which :d cannot write"),  # instead of a wrong 0
         ("---\n# T\n\n{wte[0, 0] * 1e300:c}\n", 7, "which :c cannot write"),
         ("---\n# T\n\na\n\n| a | b |\n|---|---|\n| 1 | 2 |\n", 9, "a page cannot show a table"),
         ("---\n# T\n\na\nb ![x](y.png)\n", 8, "a page cannot show an image"),
@@ -89,13 +89,13 @@ def run(tmp_path: Path) -> Session:
         ("wait: n\n---\n# T\n---\n---\n# U\n", 8, "give this one a moment"),
     ],
 )
-def test_what_does_not_resolve_is_reported_with_its_line(tmp_path: Path, page: str, line: int, says: str) -> None:
+def test_a_mistake_is_reported_with_its_line(tmp_path: Path, page: str, line: int, says: str) -> None:
     (found,) = mistakes(tmp_path, "---\n" + page)
     assert found.startswith(f":{line}: ")
     assert says in found
 
 
-def test_a_setting_that_no_model_can_have(tmp_path: Path) -> None:
+def test_an_impossible_config_is_reported(tmp_path: Path) -> None:
     file = tmp_path / "one.md"
     file.write_text("---\nconfig: n_head=3\n---\n# T\n", encoding="utf-8")
     _, (found,) = check_lecture(file, "en", lambda config, docs: opened(config, tuple(docs)), screen_names())
@@ -107,7 +107,7 @@ def test_a_page_that_is_too_long_is_reported(tmp_path: Path) -> None:
     assert "11 lines" in found
 
 
-def test_numbers_in_a_text_are_the_engines(tmp_path: Path) -> None:
+def test_quoted_numbers_are_those_of_the_engine(tmp_path: Path) -> None:
     text = (
         "---\nmoment: step 2 forward q@pos=1\nrun: 9\nthen: '{loss @ step 4 update}'\n---\n# T\n\n"
         "{q[0, 1]:+.6f} {n_params} {docs} {tokens} {n} {learning_rate:.5f} {{x}} {names(2) @ step 30} "
@@ -160,7 +160,7 @@ def test_numbers_in_a_text_are_the_engines(tmp_path: Path) -> None:
         ("{n_params:}", "264"),
     ],
 )
-def test_a_quote_takes_a_format_as_in_python(tmp_path: Path, quote: str, expected: str) -> None:
+def test_a_quote_has_a_format_as_in_python(tmp_path: Path, quote: str, expected: str) -> None:
     session = run(tmp_path)
     page = f"---\nmoment: step 3\n---\n# T\n\n{quote} is it\n"
     assert mistakes(tmp_path, page) == []
@@ -174,7 +174,7 @@ def scope(session: Session) -> Scope:
     return Scope(session.config, session.tokenizer)
 
 
-def test_pages_that_cannot_be_shown_say_so(tmp_path: Path) -> None:
+def test_a_page_that_cannot_be_shown_shows_a_sentence(tmp_path: Path) -> None:
     session = run(tmp_path)
     chapter = read_chapter(write(tmp_path, "---\nmoment: step 0\n---\n# T\n\n{loss}\n---\nmoment: step 1\n---\n# U\n"))
     bound_pages, _ = bind(chapter, scope(session), screen_names())

@@ -1,4 +1,4 @@
-"""The course that comes with the program: ten chapters, the same pages in both languages, and all of it resolves."""
+"""The course of the program: ten chapters, the same pages in both languages, no mistakes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_every_moment_and_number_resolves_and_every_page_is_short(path: Path) ->
 
 
 @pytest.mark.parametrize("place", range(10))
-def test_all_languages_show_the_same(place: int) -> None:
+def test_all_languages_have_the_same_pages(place: int) -> None:
     english, *others = ([_shown(page) for page in load_course(lang).chapters[place].pages] for lang in LANGUAGES)
     assert len(others) == len(LANGUAGES) - 1
     assert all(other == english for other in others)
@@ -65,7 +65,7 @@ def test_chapters_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
 
 
 def _shown(page: Page) -> tuple[object, ...]:
-    """What a page does, without its words."""
+    """The headers of a page, without its texts."""
     act = page.act
     until = act.until.text if isinstance(act, Play | Train | Wait) else None
     return (

@@ -85,7 +85,7 @@ def test_a_page_plays(tmp_path: Path) -> None:
     assert page.speed == 0.0
 
 
-def test_files_of_other_systems_are_read(tmp_path: Path) -> None:
+def test_files_with_other_line_ends_are_read(tmp_path: Path) -> None:
     file = tmp_path / "windows.md"
     file.write_bytes(b"\xef\xbb\xbf" + FOUR.replace("\n", "\r\n").encode())
     assert [page.title.text for page in read_chapter(file).pages] == ["First", "Second", "Third", "Fourth"]
@@ -139,7 +139,7 @@ def test_all_mistakes_are_reported_in_the_order_of_the_lines(tmp_path: Path) -> 
     assert [mistake.line for mistake in mistakes] == [2, 3, 5, 6]
 
 
-def test_what_is_no_lecture(tmp_path: Path) -> None:
+def test_texts_that_are_no_lecture(tmp_path: Path) -> None:
     for name, data, says in (
         ("gone.md", None, "No such file"),
         ("bytes.md", b"\xff", "not UTF-8"),

@@ -1,4 +1,4 @@
-"""The examples of lectures in the documentation are lectures: they are read and checked as any other."""
+"""The lectures in the documentation's examples have no mistakes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(("document", "pages"), [("README.md", 2), ("docs/lectures.md", 3)])
-def test_the_example_can_be_given(document: str, pages: int, tmp_path: Path) -> None:
+def test_the_example_has_no_mistakes(document: str, pages: int, tmp_path: Path) -> None:
     (example,) = re.findall(r"```markdown\n(.*?)```", (ROOT / document).read_text(encoding="utf-8"), re.DOTALL)
     file = tmp_path / "example.md"
     file.write_text(example, encoding="utf-8")
@@ -25,7 +25,7 @@ def test_the_example_can_be_given(document: str, pages: int, tmp_path: Path) -> 
     assert len(chapter.pages) == pages
 
 
-def test_what_the_readme_shows_and_links_to_is_there() -> None:
+def test_pictures_and_links_of_the_readme_exist() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
     assert len([link for link in links if link.endswith(".svg")]) >= 6

@@ -1,4 +1,4 @@
-"""Pipes, devices, links, limits and terminals of POSIX: elsewhere, the files of tests that make them are left out."""
+"""Leaves out, on other systems, the tests that need pipes, devices, links, limits and terminals of POSIX."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ FATES: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("fate", FATES)
-def test_the_documents_of_a_run_are_not_what_they_were(fate: str, tmp_path: Path) -> None:
+def test_the_documents_of_a_run_have_changed(fate: str, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     data, file = written(tmp_path / "data" / "names.txt", NAMES), tmp_path / "run.safetensors"
     session = Session(CONFIG, load_docs(data))
@@ -69,7 +69,7 @@ def test_the_documents_of_a_run_are_not_what_they_were(fate: str, tmp_path: Path
     )
     for command in (("open", file), ("--resume",), ("export", "--run", file)):
         assert says in error_of(invoke(*command))
-    assert invoke("sample", file, "-n", "1").exit_code == 0  # which needs no documents
+    assert invoke("sample", file, "-n", "1").exit_code == 0  # this command needs no documents
     moved = written(tmp_path / "moved.txt", NAMES)
     assert invoke("export", "--run", file, "--data", moved, "--format", "txt").exit_code == 0
     assert from_saved_session(moved).run is not None
@@ -91,7 +91,7 @@ SESSION = SavedSession(
 
 
 @pytest.mark.parametrize("name", STRANGE)
-def test_a_value_of_the_saved_session_is_strange(name: str) -> None:
+def test_a_value_of_the_saved_session_is_invalid(name: str) -> None:
     saved_session.write_session(SESSION)
     whole = json.loads(saved_session.session_file().read_bytes())
     scope = validate.Scope(CONFIG, Session(CONFIG, ["ab"]).tokenizer)
@@ -143,7 +143,7 @@ def test_other_kinds_of_files_in_place_of_state_files(what: str) -> None:
 
 
 @pytest.mark.parametrize("name", STRANGE)
-def test_a_value_of_the_layout_or_of_the_notes_is_strange(name: str) -> None:
+def test_a_value_of_the_layout_or_of_the_notes_is_invalid(name: str) -> None:
     Arrangement(("qkv", "stage"), (("qkv", "stage"),)).save()
     shared = SharedNotes(saved_session.state_folder())
     shared.open()
@@ -158,6 +158,6 @@ def test_a_value_of_the_layout_or_of_the_notes_is_strange(name: str) -> None:
             assert found is None or isinstance(found, Arrangement | StoredNotes)
 
 
-def test_gone_is_not_null() -> None:
+def test_a_missing_value_is_not_null() -> None:
     assert changed({"a": {"b": 1}}, ("a", "b"), GONE) == {"a": {}}
     assert issubclass(CheckpointError, EngineError)

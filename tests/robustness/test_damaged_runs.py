@@ -1,4 +1,4 @@
-"""Saved runs with every kind of damage: each opens with sane values, or is refused in one sentence, at once."""
+"""Saved runs with every kind of damage: each opens with valid values, or is refused at once in one sentence."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ BYTES = 3000  # mutants
 
 @pytest.fixture
 def file(tmp_path: Path) -> Iterator[Path]:
-    """Where damaged runs are put. However many, they take little memory and time."""
+    """The file that damaged runs are written to, one after the other."""
     started, before = time.thread_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     yield tmp_path / "run.safetensors"
     assert time.thread_time() - started < PATIENCE
@@ -116,15 +116,15 @@ def test_bytes(region: str, file: Path) -> None:
         at, n = draw.randrange(first, last), draw.choice((1, 2, 8, 100))
         mutant = CHANGES[name](data, at, n, draw)
         opens = opened_or_refused(written(file, mutant))
-        if opens and mutant != data:  # only what says nothing may differ
+        if opens and mutant != data:  # only bytes without a meaning may differ
             assert checkpoint.as_bytes(checkpoint.load(file)) == data, (name, at, n)
 
 
-# Sense.
+# Values.
 
 
 @pytest.mark.parametrize("name", STRANGE)
-def test_a_value_is_strange(name: str, file: Path) -> None:
+def test_an_invalid_value(name: str, file: Path) -> None:
     about, tensors = parts()
     for place in places(about):
         opened_or_refused(written(file, assembled(changed(about, place, STRANGE[name]), tensors)))
@@ -173,7 +173,7 @@ def test_two_branches_of_one_name(file: Path) -> None:
         checkpoint.load(file)
 
 
-# Files of others.
+# Files of other programs.
 
 
 def headed(header: Any, tail: bytes = b"") -> bytes:
@@ -254,7 +254,7 @@ PLACES: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.mark.parametrize("command", ["open", "sample"])
 @pytest.mark.parametrize("what", PLACES)
-def test_what_is_no_file_is_refused(what: str, command: str, file: Path) -> None:
+def test_devices_and_folders_are_refused(what: str, command: str, file: Path) -> None:
     make, says = PLACES[what]
     make(file)
     assert says in error_of(invoke(command, file))
@@ -269,7 +269,7 @@ def test_a_file_that_may_not_be_read_is_refused() -> None:
             checkpoint.load(path)
 
 
-def test_the_installed_command_refuses_them_too(tmp_path: Path) -> None:
+def test_the_installed_command_refuses_damaged_runs(tmp_path: Path) -> None:
     """A few, in processes of their own: nothing but one sentence and the exit status."""
     os.mkfifo(tmp_path / "FIFO")
     for name in ("a pickle", "a shape of 2**60", "a description that is nested"):

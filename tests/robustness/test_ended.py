@@ -38,7 +38,7 @@ def number_of(name: str) -> int:
 
 
 @pytest.mark.parametrize("name", STATUS)
-def test_train_is_ended_between_steps_and_while_it_saves(
+def test_signals_end_train_between_steps_and_while_it_saves(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save, tell, synced = tmp_path / "run.safetensors", _StepReporter.report, []
@@ -65,7 +65,7 @@ def test_train_is_ended_between_steps_and_while_it_saves(
 
 
 @needs_tmux
-def test_the_terminal_goes_away_while_train_trains(tmp_path: Path) -> None:
+def test_the_terminal_is_closed_during_training(tmp_path: Path) -> None:
     """The terminal is closed; the run is saved."""
     save = tmp_path / "run.safetensors"
     command = [sys.executable, "-m", "microgpt_tui", "train", *LONG, "--save", str(save)]
@@ -76,8 +76,8 @@ def test_the_terminal_goes_away_while_train_trains(tmp_path: Path) -> None:
     assert checkpoint.load(save).step > 0
 
 
-def test_serve_is_ended() -> None:
-    """By ctrl+c, by the system, and by the end of a terminal that takes nothing any more."""
+def test_signals_end_serve() -> None:
+    """By ctrl+c, by the system, and by the end of a terminal that no longer reads."""
     servers = {name: start("serve", "--port", "0") for name in STATUS}
     for name, process in servers.items():
         with process:
@@ -99,7 +99,7 @@ def test_serve_is_ended() -> None:
 
 
 def found(text: str) -> psutil.Process:
-    """The process that has this on its command line, and is no shell."""
+    """The process with this on its command line that is no shell."""
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
         if text in words and "python" in Path(words[0]).name:
@@ -115,7 +115,7 @@ def training(term: Terminal) -> None:
 
 @needs_tmux
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_the_debugger_is_ended_while_it_trains(name: str, tmp_path: Path) -> None:
+def test_signals_end_the_debugger_while_it_trains(name: str, tmp_path: Path) -> None:
     data = tmp_path / "names.txt"
     data.write_text("anna\nben\ncarla\n")
     command = [sys.executable, "-m", "microgpt_tui", "--data", str(data), *SMALL]
@@ -149,14 +149,14 @@ main()
 
 
 @needs_tmux
-def test_the_debugger_is_ended_while_it_saves(tmp_path: Path) -> None:
+def test_signals_end_the_debugger_while_it_saves(tmp_path: Path) -> None:
     save = tmp_path / "run.safetensors"
     homes = {"XDG_STATE_HOME": str(tmp_path / "state"), "PYTHONPATH": environment()["PYTHONPATH"]}
     with terminal([sys.executable, "-c", ENDED_SAVING, "--step", "1", *SMALL], **homes) as term:
         term.wait("step 1/")
         term.press("C-s")
         term.wait("run-1.safetensors", "enter saves")
-        term.press("C-u")  # answered on a longer way than letters, which would overtake it
+        term.press("C-u")  # it takes longer than letters, which would come first
         term.wait(lambda screen: "run-1.safetensors" not in screen)
         term.press(*str(save), "Enter")
         term.left(STATUS["SIGTERM"])
@@ -166,7 +166,7 @@ def test_the_debugger_is_ended_while_it_saves(tmp_path: Path) -> None:
 
 @needs_tmux
 @pytest.mark.parametrize("name", STATUS)
-def test_a_lecture_is_ended(name: str, tmp_path: Path) -> None:
+def test_signals_end_a_lecture(name: str, tmp_path: Path) -> None:
     saved_session.state_folder().mkdir(parents=True)
     lecture = tmp_path / "own.md"
     lecture.write_text("---\nconfig: n_embd=4, n_head=2, block_size=4\nmoment: step 0\n---\n# The page\n\nHello.\n")
@@ -174,7 +174,7 @@ def test_a_lecture_is_ended(name: str, tmp_path: Path) -> None:
     with terminal(command, XDG_STATE_HOME=str(tmp_path / "state"), PYTHONPATH=environment()["PYTHONPATH"]) as term:
         term.wait("Hello.")
         term.wait(lambda _: list(saved_session.state_folder().glob(FILES)))
-        if name == "SIGINT":  # a key there, too
+        if name == "SIGINT":  # in a lecture ctrl+c is a key, too
             term.press("C-c", "q")
         else:
             found(str(lecture)).send_signal(number_of(name))
@@ -184,11 +184,11 @@ def test_a_lecture_is_ended(name: str, tmp_path: Path) -> None:
     )  # the notes are removed, and no session of the lecture is saved
 
 
-# Its window.
+# The size of the terminal.
 
 
 @needs_tmux
-def test_the_window_is_resized_a_hundred_times(tmp_path: Path) -> None:
+def test_the_terminal_is_resized_a_hundred_times(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "microgpt_tui", *SMALL]
     with terminal(
         command, XDG_STATE_HOME=str(tmp_path / "state"), PYTHONPATH=environment()["PYTHONPATH"], **COMPILED
@@ -206,7 +206,7 @@ def test_the_window_is_resized_a_hundred_times(tmp_path: Path) -> None:
 
 
 def whole_in(screen: str, width: int, height: int) -> bool:
-    """Whether the debugger fills a window of this size, and no more of it."""
+    """Whether the debugger fills a terminal of this size exactly."""
     lines = screen.splitlines()
     return (
         len(lines) == height

@@ -1,4 +1,4 @@
-"""Texts that try to get out of the little language: each is refused at once, in one sentence, and never evaluated."""
+"""Texts that try to leave the expression language: each is refused at once in one sentence, and never evaluated."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ WAYS_IN: dict[str, Callable[[str], object]] = {
     "a lecture's quote elsewhere": lambda text: quote(f"loss @ {text}"),
     "a lecture's quote of a token": lambda text: quote(f"char({text})"),
 }
-TAKEN = {  # what one way in rightly takes
+TAKEN = {  # texts that are valid in one of the places
     ("a comment that hides", "a watch"), ("a comment that hides", "a gradient check"),
     ("a comment that hides", "a lecture's quote"), ("an assignment", "a change"),
 }  # fmt: skip
@@ -185,7 +185,7 @@ def refused(way: Callable[[str], object], text: str) -> tuple[str, float]:
 
 
 @pytest.mark.parametrize("what", ESCAPES)
-def test_it_is_refused_at_once_wherever_it_is_written(what: str) -> None:
+def test_every_text_is_refused_at_once_in_every_place(what: str) -> None:
     for name, way in WAYS_IN.items():
         if (what, name) in TAKEN:
             continue
@@ -200,7 +200,7 @@ def test_it_is_refused_at_once_wherever_it_is_written(what: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["𝓵oss", "ｌoss", "ﬁ", "ſtep", "ℯmbed"])
-def test_a_name_in_disguise_is_no_name_though_python_would_take_it_for_one(name: str) -> None:
+def test_names_that_python_would_normalise_are_not_names(name: str) -> None:
     assert unicodedata.normalize("NFKC", name).isascii()
     sentence, _ = refused(WAYS_IN["a watch"], f"{name} < 1")
     assert "write" in sentence or "known are" in sentence or "did you mean" in sentence

@@ -1,4 +1,4 @@
-"""Data made to do harm, quoted in a lecture: on its screen, in the speaker's notes and in the handout it is text."""
+"""Hostile data quoted in a lecture is shown as text on the screen, in the speaker notes and in the handout."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BODY = "{doc}\n\nIn **{doc}**\n\nand `{doc}`."
 
 
 @pytest.mark.parametrize("around", ["{}", "a {} b", "**{}**", "`{}`", "- {}", "![{}](x)", "```\n{}\n```"])
-def test_no_mark_in_it_does_anything(around: str) -> None:
+def test_markup_in_data_has_no_effect(around: str) -> None:
     for document in MARKED:
         said = around.format(literal(document))
         assert document in "\n".join(line.plain for line in prose(said, 200))
@@ -43,7 +43,7 @@ def test_no_mark_in_it_does_anything(around: str) -> None:
         assert without_literals(said) == around.format(document)
 
 
-def test_no_link_leads_to_where_it_says() -> None:
+def test_links_in_data_are_not_links() -> None:
     looked = Looked()
     looked.feed("".join(parser().render(f"[a]({literal(each)})") for each in ("javascript:alert(1)", "http://x/y")))
     assert not any(":" in str(link) for link in looked.links)

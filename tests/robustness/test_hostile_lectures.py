@@ -1,4 +1,4 @@
-"""Lectures made to do harm: each is refused at once with the line at fault, or shown as the text that it is."""
+"""Hostile lectures are refused at once with the line at fault, or shown as text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.damaged_runs import written
 from tests.support.harness import session, text
 from tests.support.lecture_harness import CONFIG, giving, lecture_of
 
-AT_ONCE = 5.0  # seconds of this thread: how busy the machine is says nothing
+AT_ONCE = 5.0  # seconds of this thread, whatever else the machine does
 PAGE = "---\nconfig: " + CONFIG + "\nmoment: step 0\n{header}\n---\n# {title}\n\n{body}\n"
 
 
@@ -102,7 +102,7 @@ LONG: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("what", LONG)
-def test_a_long_text_takes_no_long_time(what: str, tmp_path: Path) -> None:
+def test_a_long_text_is_read_quickly(what: str, tmp_path: Path) -> None:
     file = written(tmp_path / "own.md", LONG[what])
     began = time.thread_time()
     result = invoke("lecture", "--check", file)
@@ -122,7 +122,7 @@ PLACES: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.mark.parametrize("what", PLACES)
 @pytest.mark.parametrize("way", ["--check", "--list"])
-def test_what_is_no_file_is_refused(what: str, way: str, tmp_path: Path) -> None:
+def test_devices_and_folders_are_refused(what: str, way: str, tmp_path: Path) -> None:
     make, says = PLACES[what]
     make(tmp_path / "own.md")
     result = invoke("lecture", way, tmp_path / "own.md")
@@ -130,7 +130,7 @@ def test_what_is_no_file_is_refused(what: str, way: str, tmp_path: Path) -> None
     assert says in result.output
 
 
-def test_data_that_never_ends_is_refused(tmp_path: Path) -> None:
+def test_endless_data_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "names.txt")
     result = invoke("lecture", "--check", written(tmp_path / "own.md", page("data: names.txt")))
     assert result.exit_code == 2
@@ -148,7 +148,7 @@ LOADS = {"script", "img", "iframe", "object", "embed", "link", "base", "form", "
 
 
 class Looked(HTMLParser):
-    """Everything in a page that runs or loads something; where its links lead, and what it says."""
+    """Everything in a page that runs or loads something, its links and its text."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -189,7 +189,7 @@ async def test_nothing_in_a_handout_runs_or_is_loaded(tmp_path: Path) -> None:
 # The screen.
 
 
-async def test_a_lecture_is_shown_as_the_text_that_it_is(tmp_path: Path) -> None:
+async def test_a_hostile_lecture_is_shown_as_text(tmp_path: Path) -> None:
     evil = "[red]no markup[/red] <b>no tag</b> [/] [link=x]"
     header = f"ask: '{evil}'\noptions: [a, '{evil}']\nanswer: 1\nthen: '{evil}'"
     async with giving(lecture_of(tmp_path, page(header, evil, evil).decode())) as pilot:

@@ -40,7 +40,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def doubled() -> str | None:
-    """Call `double` as a program does that has just started; the warning, if there is one."""
+    """Call `double` as a program that has just started; the warning, if there is one."""
     kernel = jit._jitted(double)
     assert kernel(2.0) == 4.0
     assert kernel.signatures  # compiled
@@ -140,13 +140,13 @@ def test_a_numba_that_cannot_be_loaded(content: str, reason: str, tmp_path: Path
     assert "so the loops run uncompiled" in done.stderr
 
 
-def test_a_command_says_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_warns_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(jit._WARNINGS, "read", WARNING)
     assert invoke("train", "--until", "1", *OPTIONS).stderr == f"warning: {WARNING}\n"
     assert invoke("train", "--until", "1", *OPTIONS).stderr == ""
 
 
-async def test_the_debugger_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_debugger_shows_the_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(jit._WARNINGS, "read", WARNING)
     app = MicrogptApp(from_seed(SMALL, 1, None))
     async with app.run_test(notifications=True) as pilot:

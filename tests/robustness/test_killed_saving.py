@@ -1,4 +1,4 @@
-"""Killed while a file is saved: it is the old one or the new one, and no temporary file remains."""
+"""A process killed while it saves leaves the old or the new file, and no temporary file."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_a_run_is_being_saved(point: str, tmp_path: Path) -> None:
+def test_killed_while_a_run_is_saved(point: str, tmp_path: Path) -> None:
     new, path = checkpoint.load(written(tmp_path / "new.safetensors", whole())), tmp_path / "run.safetensors"
     run = session().restart_copy()
     checkpoint.save(run, path)
@@ -124,13 +124,13 @@ def test_killed_while_the_session_is_written(point: str, which: int, folder: Pat
     assert {each.name for each in folder.iterdir()} == {"desk.json", "run.safetensors"}
 
 
-def test_nothing_was_there_yet(tmp_path: Path) -> None:
+def test_killed_while_a_first_run_is_saved(tmp_path: Path) -> None:
     new, path = checkpoint.load(written(tmp_path / "new.safetensors", whole())), tmp_path / "run.safetensors"
     killed("before it is renamed", 1, lambda: checkpoint.write(new, path))
     assert "there is no file" in error_of(invoke("open", path))
 
 
-def test_what_others_are_writing_stays(tmp_path: Path) -> None:
+def test_temporary_files_of_running_processes_stay(tmp_path: Path) -> None:
     others = [tmp_path / BESIDE.format(pid=pid, number="0") for pid in (1, "x", "", "9" * 30)]
     gone = tmp_path / BESIDE.format(pid=2**22 + 1, number="0")
     for each in (*others, gone):

@@ -1,4 +1,4 @@
-"""Memory runs out while a model is recorded: the system has no more of it to give."""
+"""The system refuses memory while a model is recorded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No room to write, and no right to: one sentence says so, what was there is whole, the program goes on.
+"""A full disk and missing permissions: one sentence says so, old files are whole, the program goes on.
 
 The disk is a real one that is full (where a test may mount one), and files that may not grow any more (everywhere).
 """
@@ -36,7 +36,7 @@ OLD = b"what was there before"
 
 @contextmanager
 def full_disk(folder: Path) -> Iterator[Callable[[], AbstractContextManager[None]]]:
-    """A disk of its own at `folder`, full from when the function that is handed out is called."""
+    """A disk at `folder`, which is full once the yielded function has been called."""
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], check=False, stderr=subprocess.DEVNULL
     )
@@ -111,7 +111,7 @@ class Disk:
         self.folder, self.faulty, self.says = folder, faulty, says
 
     def holds(self, *names: str) -> None:
-        """These files are there as they were, and no part of another."""
+        """Check that there are exactly these files, unchanged."""
         assert {path.name for path in self.folder.iterdir()} - {"filler"} == set(names)
         assert all((self.folder / name).read_bytes() == OLD for name in names)
 
@@ -151,7 +151,7 @@ def test_a_command_that_writes(command: str, disk: Disk, tmp_path: Path) -> None
         disk.holds(name)
 
 
-def test_a_log_that_breaks_off_does_not_cost_the_run(tmp_path: Path) -> None:
+def test_a_run_goes_on_when_its_log_cannot_be_written(tmp_path: Path) -> None:
     run = tmp_path / "run.safetensors"
     sentence = error_of(invoke("train", "--until", "3", *OPTIONS, "--log", "/dev/full", "--save", run))
     assert "--log: /dev/full cannot be written on (No space left on device)" in sentence
@@ -187,7 +187,7 @@ async def everything_is_loaded() -> None:
 
 
 async def test_the_debugger(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It opens, says what it cannot keep, says why it cannot save, saves elsewhere, and can be left."""
+    """It opens, reports what it cannot write, saves to another place, and can be left."""
     await everything_is_loaded()
     monkeypatch.setenv("XDG_STATE_HOME", str(disk.folder / "state"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(disk.folder / "config"))

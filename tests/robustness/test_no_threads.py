@@ -32,7 +32,7 @@ main()
 
 @needs_tmux
 @pytest.mark.parametrize("command", [[], ["lecture", "adam"], ["lecture", "--notes"]])
-def test_the_debugger_leaves_the_terminal_alone(command: list[str]) -> None:
+def test_the_debugger_does_not_touch_the_terminal(command: list[str]) -> None:
     with terminal([sys.executable, "-P", "-c", WITHOUT_THREADS, *command], cwd=ROOT, PYTHONPATH=str(ROOT)) as term:
         said = " ".join(term.left(2).split())
     assert (
@@ -48,7 +48,7 @@ def test_a_command_that_would_show_its_progress() -> None:
 
 
 def test_progress_that_cannot_be_drawn(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """The thread that waits is there; the one that draws is refused."""
+    """The thread that waits starts; the one that draws is refused."""
 
     class Screen(io.StringIO):
         def isatty(self) -> bool:
@@ -77,7 +77,7 @@ async def test_a_key_that_needs_a_thread(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "--resume" in str(app.return_value)
 
 
-def test_serve_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_serve_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("textual_serve")
     monkeypatch.setattr(threading.Thread, "start", refuse)
     assert error_of(invoke("serve", "--port", 0)).startswith("the system allows no more threads; ")

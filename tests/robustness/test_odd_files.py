@@ -1,4 +1,4 @@
-"""Files that are no list of names: each is opened, or refused at once in one sentence; nothing waits for ever."""
+"""Files that are no list of names are opened, or refused at once in one sentence; none blocks."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def listening(path: Path) -> None:
 
 
 def huge(path: Path) -> None:
-    """A file of a terabyte, none of which is there."""
+    """A sparse file of a terabyte."""
     with path.open("wb") as file:
         file.truncate(10**12)
 
@@ -95,7 +95,7 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path, monkeypatch: pyt
         load_docs(written(b"anna")(tmp_path))
 
 
-def test_a_path_that_no_system_has_is_refused() -> None:
+def test_an_impossible_path_is_refused() -> None:
     with pytest.raises(DataError, match="is no path of a file"):
         load_docs("a\0b")
     with pytest.raises(DataError, match="is not there any more"):
@@ -151,7 +151,7 @@ def test_shuffling_draws_what_pythons_own_draws() -> None:
         assert ours.getstate() == theirs.getstate()
 
 
-def test_shuffling_says_how_far_it_is_and_can_be_stopped() -> None:
+def test_shuffling_reports_progress_and_can_be_stopped() -> None:
     told: list[float] = []
     shuffle([""] * (3 * OFTEN), random.Random(1), told.append)
     assert told == [0.0, 1 / 3, 2 / 3]
@@ -183,7 +183,7 @@ def test_a_file_of_a_hundred_megabytes_opens_with_progress(tmp_path: Path) -> No
     session.seek(Moment(1, Phase.BACKWARD, 5))
 
 
-def test_what_would_not_fit_into_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_larger_than_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(b"a\n" * 10_000)(tmp_path)
     free = psutil.virtual_memory()._replace(available=900_000)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: free)

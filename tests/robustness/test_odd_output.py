@@ -88,7 +88,7 @@ def test_the_log_is_plain_json(tmp_path: Path, data: Path) -> None:
     assert len(json_lines(log.read_text())) == 2
 
 
-def test_samples_are_written_as_they_are_and_shown_as_they_can_be(run: Path) -> None:
+def test_samples_are_written_raw_to_a_file_and_escaped_on_a_terminal(run: Path) -> None:
     plain = invoke("sample", run, "-n", "30", "--temperature", "100", "--seed", "1").stdout
     assert any(not shows(line) for line in plain.splitlines()), "a file gets the documents themselves"
     for how in (("--temperature", "100"), ("--beam", "9")):
@@ -117,7 +117,7 @@ def test_samples_are_written_as_they_are_and_shown_as_they_can_be(run: Path) -> 
     ],
     ids=lambda args: ascii(" ".join(args)),
 )
-def test_no_sentence_repeats_it_as_it_was_typed(args: tuple[str, ...]) -> None:
+def test_error_sentences_escape_what_was_typed(args: tuple[str, ...]) -> None:
     assert shows(error_of(invoke(*args)))
 
 
@@ -145,7 +145,7 @@ PAGE = {"html", "html lang", "head", "meta", "meta charset", "title", "style", "
 @pytest.mark.parametrize(
     "doc", ["</pre><script>alert(1)</script>", "]]></text><script/>", "&lt;b&gt;&#27;[31m", "'\"><x"]
 )
-def test_a_picture_holds_nothing_that_its_viewer_obeys(doc: str, tmp_path: Path) -> None:
+def test_a_picture_has_no_active_content(doc: str, tmp_path: Path) -> None:
     path = tmp_path / "data.txt"
     path.write_text(doc)
     args = (*SHAPE, "--data", path, "--moment", "0 forward probs@pos=3", "--format")
@@ -159,7 +159,7 @@ def test_a_picture_holds_nothing_that_its_viewer_obeys(doc: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize("form", ["svg", "html", "txt"])
-def test_a_picture_of_every_odd_text_shows_all_of_it(form: str, tmp_path: Path) -> None:
+def test_a_picture_shows_all_of_an_odd_text(form: str, tmp_path: Path) -> None:
     path = tmp_path / "data.txt"
     path.write_text("".join(dict.fromkeys("".join(SEQUENCES.values()))).strip(), encoding="utf-8", newline="\n")
     how = ("--n-embd", "4", "--n-head", "2", "--block-size", "8", "--size", "200x60", "--data", path, "--pane")
@@ -192,7 +192,7 @@ def test_a_lecture_that_quotes_it_shows_it(tmp_path: Path, data: Path) -> None:
 
 
 class Screen:
-    """The debugger in a terminal of its own, and all that it has written there."""
+    """The debugger in a terminal, and all that it has written there."""
 
     def __init__(self, *args: object, size: tuple[int, int] = (80, 24)) -> None:
         self.pid, self.terminal = pty.fork()
@@ -227,7 +227,7 @@ class Screen:
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
-def test_no_byte_of_it_reaches_the_terminal(data: Path) -> None:
+def test_no_control_byte_of_the_data_reaches_the_terminal(data: Path) -> None:
     screen = Screen("--data", data, *SHAPE)
     at = screen.wait("FORWARD")
     for step in range(1, 7):

@@ -27,7 +27,7 @@ EVIL = "\x1b]0;owned\x07\x9b31m\u202e\u200b\ufe0f\U0001f3fb"
 
 @pytest.fixture
 def kept_back(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Texts that only the last filter before the terminal replaced."""
+    """Texts that were replaced by the last filter before the terminal."""
     found: list[str] = []
     safe = textual_fixes._printable.__wrapped__
 
@@ -163,7 +163,7 @@ async def test_dialogs_write_out_odd_file_names(tmp_path: Path, kept_back: list[
         check(pilot)
 
 
-async def test_the_gate_keeps_the_width_of_what_it_keeps_back() -> None:
+async def test_the_filter_keeps_the_width_of_what_it_replaces() -> None:
     async with Debugger(hostile()).run_test(size=(80, 24)) as pilot:
         await pilot.press("colon")
         await pilot.pause()
@@ -219,7 +219,7 @@ async def test_all_panes_at_the_smallest_size(what: str) -> None:
         check(pilot)
 
 
-def test_a_sentence_about_a_long_document_stays_a_sentence() -> None:
+def test_a_sentence_about_a_long_document_is_shortened() -> None:
     fault = NumericFault(step=1, doc="ab" * 5000, pos=2, tensor="loss_t", row=7, reason="log of 0")
     assert len(str(fault)) < 300
     assert "(10,000 characters)" in str(fault)

@@ -1,4 +1,4 @@
-"""Documents that hold anything: what stands on the panes are characters that show, in the cells that are counted."""
+"""Documents with any characters: panes show only visible characters, and count their cells rightly."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OTHERS: list[type[Pane]] = [StatusLine, Tokens, Timeline, Explanation]
 
 
 def shows(text: str) -> bool:
-    """Whether each character is one that every terminal shows as itself, by another way than `printable`."""
+    """Whether every terminal shows each character as itself; computed in another way than by `printable`."""
     return all(fits(c, before) for before, c in zip(" " + text, text, strict=False))
 
 
@@ -47,7 +47,7 @@ def fits(c: str, before: str) -> bool:
 
 
 @pytest.mark.parametrize("what", SEQUENCES)
-def test_what_a_terminal_would_obey_hide_or_join_is_written_out(what: str) -> None:
+def test_control_invisible_and_joining_characters_are_escaped(what: str) -> None:
     text = SEQUENCES[what]
     shown = printable(text)
     assert shown != text
@@ -66,14 +66,14 @@ def test_harmless_text_is_unchanged(what: str) -> None:
     assert shows(printable(text))
 
 
-def test_a_token_is_never_blank_and_no_two_are_shown_alike() -> None:
+def test_no_token_is_blank_and_no_two_look_alike() -> None:
     run = hostile()
     names = [Frame(run.view(), Focus(run.moment)).token_name(i) for i in range(run.tokenizer.vocab_size)]
     assert len(set(names)) == len(names)
     assert all(name.strip() and shows(name) for name in names)
 
 
-# Characters that this system's C library, which tmux asks, has not heard of yet are left out.
+# Without the characters that this system's C library, which tmux asks, does not know yet.
 PROBE = """
 import ctypes, locale, os, re, sys, termios, tty
 tty.setraw(0)
@@ -130,7 +130,7 @@ def frames(run: Session, step: int) -> Iterator[Frame]:
 
 
 def check(frame: Frame, size: tuple[int, int]) -> None:
-    """What holds of every pane."""
+    """Check what holds of every pane."""
     for kind in (*(spec.kind for spec in registry.PANES), *OTHERS):
         pane = kind("x")
         for line in pane.draw(frame, *size).within(size[0]).lines:

@@ -1,4 +1,4 @@
-"""Errors of the system have their own sentences: one for the output, others for everything else."""
+"""Errors of the system: those of the output are reported otherwise than all others."""
 
 from __future__ import annotations
 
@@ -64,9 +64,7 @@ def test_help_and_version_on_a_full_disk_and_a_closed_pipe() -> None:
         (BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"), "the system allows no more threads or "),
     ],
 )
-def test_an_error_that_has_nothing_to_do_with_the_output(
-    error: Exception, says: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_that_is_none_of_the_output(error: Exception, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         try:
             raise OSError(errno.ENOMEM, "Cannot allocate memory") if isinstance(error, Failure) else ValueError
@@ -77,7 +75,7 @@ def test_an_error_that_has_nothing_to_do_with_the_output(
     assert error_of(invoke("train", "--until", 1, *SMALL)).startswith(says)
 
 
-def test_a_fault_of_the_program_is_shown_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_of_the_program_is_shown_with_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("a fault")
 

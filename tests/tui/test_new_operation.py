@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 from textual.widgets import Input
@@ -9,16 +11,22 @@ from textual.widgets import Input
 from engine import Config, Expression, GradientChecker, Moment, Phase, Session
 from engine.explain.scalar import TapeExplainer
 from engine.expressions.watch import Watch, watch_text
+from engine.sampling.stepper import SampleStepper
+from engine.sampling.strategy import DecodingStrategy
 from microgpt_tui.debugger.frame import Focus, Frame
+from microgpt_tui.inference.pictures import inside
+from microgpt_tui.inference.state import InferenceState
 from microgpt_tui.operations import registry
 from microgpt_tui.operations.attention import KINDS
 from microgpt_tui.operations.registry import DRAWINGS, draw
 from microgpt_tui.panes import registry as panes
+from microgpt_tui.panes.attention import Attention
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.prediction import Prediction
+from microgpt_tui.panes.qkv import QKV
 from microgpt_tui.panes.residual import Residual
 from microgpt_tui.panes.why import Why
-from microgpt_tui.texts import sentences as told
+from microgpt_tui.texts import sentences as texts_module
 from microgpt_tui.texts.sentences import sentences, texts, title_of
 from tests.support.changed_model import Change
 from tests.support.harness import DOCS, at, debugger, go, name, screen, session, text, until
@@ -191,7 +199,7 @@ def test_any_operation_can_be_drawn_and_told_of_without_a_drawing_and_a_text_of_
 ) -> None:
     generic = {phase: {"generic": texts()[phase]["generic"]} for phase in (Phase.FORWARD, Phase.BACKWARD)}
     monkeypatch.setattr(registry, "DRAWINGS", {})
-    monkeypatch.setattr(told, "texts", lambda: generic)
+    monkeypatch.setattr(texts_module, "texts", lambda: generic)
     for phase in generic:
         session().seek(Moment(0, phase))
         for event in session().program.events(phase):
@@ -207,17 +215,16 @@ def test_any_operation_can_be_drawn_and_told_of_without_a_drawing_and_a_text_of_
                 assert all(len(sentence) <= 118 for sentence in sentences(frame)[:2])
 
 
-async def test_panes_on_tensors_that_a_model_calls_otherwise_say_so(change: Change) -> None:
-    names = [(f'name("{old}"', f'name("{new}"') for old, new in {"k": "key", "attn_weights": "shares"}.items()]
-    change(*names)
+async def test_panes_on_attention_say_so_where_a_model_has_none_that_they_know(change: Change) -> None:
+    change(("weighted_sum(", "mixed("))
     async with debugger((120, 36), Session(SMALL, DOCS)) as pilot:
-        for key, missing in {"5": "k.", "6": "attn_weights."}.items():
+        for key, what in {"5": "q, k and v", "6": "attention"}.items():
             await pilot.press(key, "z")
             await pilot.pause()
-            assert f"no tensor of this model is called {missing}" in text(pilot)
+            assert f"This pane shows {what}, but no heads of this model make scores" in text(pilot)
             await pilot.press("escape", "f")
         await pilot.press("i")
-        await until(pilot, lambda: "no tensor called attn_weights or k" in text(pilot))
+        await until(pilot, lambda: "no heads with scores and weights" in text(pilot))
 
 
 OTHER_NAMES = {  # as long as the usual ones, so that nothing moves
@@ -226,6 +233,10 @@ OTHER_NAMES = {  # as long as the usual ones, so that nothing moves
     "probs": "shark",
     "loss_t": "nll_at",
     "attn_residual": "attn_combined",
+    "attn_weights": "attn_shares_",
+    "q": "ǫ",
+    "k": "ķ",
+    "v": "ṿ",
 }
 
 
@@ -238,9 +249,10 @@ def test_panes_follow_a_model_that_calls_its_tensors_otherwise(change: Change) -
             for event in (e for e in run.program.events(phase) if not e.is_parameter):
                 run.seek(Moment(0, phase, event.last))
                 frame = Frame(run.view(), Focus(run.moment))
-                found += [kind("x").draw(frame, 200, 16).text() for kind in (Residual, Prediction, Why)]
+                found += [kind("x").draw(frame, 200, 16).text() for kind in (QKV, Attention, Residual, Prediction, Why)]
                 found.append(draw(frame, 90, 40).text())
-        return found
+        walk = SampleStepper(run.sampler(), run.tokenizer, random.Random(1), DecodingStrategy())
+        return [*found, inside(InferenceState(walk, 0, 0, 0, frozenset()), 90, 20).text()]
 
     before = pictures()
     change(*((f'name("{old}"', f'name("{new}"') for old, new in OTHER_NAMES.items()))

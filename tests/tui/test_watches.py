@@ -167,7 +167,7 @@ async def test_d_compares_where_there_is_no_watch_to_take_away() -> None:
     ("words", "says"),
     [("changes_sign(loss)", "two training steps"), ("q", "every layer"), ("q[0, 1]@pos=77", "from 0 to 3")],
 )
-async def test_what_cannot_be_watched_is_said(words: str, says: str) -> None:
+async def test_a_bad_watch_is_refused_with_a_sentence(words: str, says: str) -> None:
     async with debugger() as pilot:
         await watch(pilot, words)
         assert says in text(pilot)

@@ -8,7 +8,7 @@ from textual.pilot import Pilot
 from engine import Moment, Phase, Session
 from engine.explain.gradient_paths import GradientPaths, waypoints
 from engine.explain.logit_attribution import Attributor
-from engine.explain.update_attribution import pushes
+from engine.explain.update_attribution import attribute_update
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing.numbers import number, share
 from microgpt_tui.panes.why import Why
@@ -62,11 +62,11 @@ def test_positions_and_momentum() -> None:
     run.seek(Moment(2, Phase.UPDATE, 10**9))
     row = int(run.recording.matrices["lm_head"][0, 0])
     lines = drawn(at(run.moment, row=row))
-    found = pushes(run.view(), row)
+    found = attribute_update(run.view(), row)
     assert found.step is not None
-    for line, push in zip(lines[1:], found.pushes, strict=False):
-        assert line.startswith(f"{push.pos} ")
-        assert number(push.term.product, 3) in line.split()
+    for line, part in zip(lines[1:], found.contributions, strict=False):
+        assert line.startswith(f"{part.pos} ")
+        assert number(part.term.product, 3) in line.split()
     together = next(line for line in lines if line.startswith("together"))
     assert together.split() == [
         "together",

@@ -37,7 +37,7 @@ async def test_on_loopback_only_loopback_names_are_answered(host: str, status: i
 @pytest.mark.parametrize(
     "origin", ["http://evil.example", "http://127.0.0.1:1", "http://localhost", "null", "", "file://", "http://["]
 )
-async def test_pages_of_others_do_not_get_a_websocket(origin: str) -> None:
+async def test_pages_of_other_origins_do_not_get_a_websocket(origin: str) -> None:
     async with serving() as there:
         assert await refusal(there, Origin=origin) == 403
         assert there.reports == []
@@ -83,7 +83,7 @@ async def test_the_printed_address_gives_access() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["", "x", TOKEN[:-1], TOKEN + "x", TOKEN.upper(), "가", "None"])
-async def test_wrong_tokens_wait_for_their_answer(
+async def test_the_answer_to_a_wrong_token_is_delayed(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, wrong: str
 ) -> None:
     monkeypatch.setattr(access, "PAUSE", 0.05)
@@ -103,7 +103,7 @@ async def test_wrong_tokens_wait_for_their_answer(
         assert TOKEN not in caplog.text + " ".join(there.reports)
 
 
-async def test_forms_of_others_are_refused() -> None:
+async def test_forms_of_other_origins_are_refused() -> None:
     async with serving(token=TOKEN) as there:
         for headers in ({}, {"Origin": "http://evil.example"}):
             async with there.session.post(there.address, data={"token": TOKEN}, headers=headers) as answer:

@@ -24,7 +24,7 @@ async def pid_of(socket: ClientWebSocketResponse) -> int:
     return int(found[1])
 
 
-async def test_each_has_a_process_and_what_is_typed_goes_there(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_each_client_has_a_process_that_receives_its_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(monkeypatch)
     async with serving() as there, await there.come() as one, await there.come() as other:
         pids = await pid_of(one), await pid_of(other)
@@ -43,7 +43,7 @@ async def test_each_has_a_process_and_what_is_typed_goes_there(monkeypatch: pyte
     ]
 
 
-async def test_when_all_places_are_taken_the_next_client_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_client_too_many_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(monkeypatch)
     async with serving(places=1) as there:
         socket = await there.come()
@@ -60,7 +60,7 @@ async def test_when_all_places_are_taken_the_next_client_is_refused(monkeypatch:
             await pid_of(socket)
 
 
-async def test_a_process_that_ends_ends_the_visit(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_connection_closes_when_the_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(monkeypatch)
     async with serving() as there, await there.come() as socket:
         await pid_of(socket)
@@ -83,7 +83,7 @@ async def test_a_process_that_cannot_be_started_is_reported(error: Exception, mo
         assert there.reports[1].startswith("visitor 1: the system starts no more processes; ")
 
 
-async def test_a_stubborn_process_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_process_that_ignores_signals_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(monkeypatch, STUBBORN)
     monkeypatch.setattr(client_process, "GRACE", 0.05)
     async with serving() as there:
@@ -122,8 +122,8 @@ def run(tmp_path: Path) -> str:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
-async def test_it_ends_when_its_input_does(run: str, tmp_path: Path) -> None:
-    """A server that is killed cannot end its clients."""
+async def test_a_client_process_ends_when_its_input_ends(run: str, tmp_path: Path) -> None:
+    """A killed server cannot end its client processes."""
     shows: list[bytes] = []
 
     async def show(piece: bytes) -> None:
@@ -141,8 +141,8 @@ async def test_it_ends_when_its_input_does(run: str, tmp_path: Path) -> None:
     await alone.end()
 
 
-async def test_a_paste_without_an_end_is_cut() -> None:
-    """It would grow the process without end, and nothing that is typed after it would be seen."""
+async def test_a_paste_without_an_end_is_cut_off() -> None:
+    """Otherwise it would take ever more memory, and keys typed after it would be a part of it."""
     drawn = bytearray()
 
     async def show(piece: bytes) -> None:
@@ -162,7 +162,7 @@ async def test_a_paste_without_an_end_is_cut() -> None:
     await running
 
 
-async def test_the_servers_terminal_says_nothing_of_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_colours_do_not_depend_on_the_servers_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """A browser has all colours, wherever the server was started."""
     monkeypatch.setenv("NO_COLOR", "1")
     stand_in(

@@ -1,4 +1,4 @@
-"""A page's messages become packets for a process, or nothing."""
+"""Messages of a page are translated to packets for a process; bad ones are ignored."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_message_that_cannot_be_parsed_gives_no_packet(said: str) -> None:
     assert for_process(said) is None
 
 
-def test_no_size() -> None:
+def test_sizes_that_are_ignored() -> None:
     with pytest.raises(ValueError, match="invalid literal"):
         fitting("wide", "3")
 

@@ -1,4 +1,4 @@
-"""Behind a proxy or a port forwarder: the page is found wherever it is, and only under the address that was given."""
+"""Behind a proxy or a port forwarder the page works at any path, and only at the given public address."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_public_addresses(text: str, read: str) -> None:
         *("https://example.org/{a}/", "https://example.org/a b/"),
     ],
 )
-def test_what_is_no_public_address(text: str) -> None:
+def test_bad_public_addresses(text: str) -> None:
     with pytest.raises(ValueError, match="is no address of a page; write one like https"):
         Public.parse(text)
 
@@ -75,7 +75,7 @@ async def test_only_the_public_address_is_answered_beside_this_computers_own(
         await met(lambda: there.reports[-1].endswith("left (0 of 2 here)"))
 
 
-async def test_a_refusal_says_what_to_do() -> None:
+async def test_an_error_page_says_what_to_do() -> None:
     async with serving() as there:
         for headers in ({"Host": "forwarded.example"}, {"Origin": "https://forwarded.example"}):
             async with there.session.get(there.address, headers=headers) as answer:

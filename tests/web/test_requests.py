@@ -30,7 +30,7 @@ def post(body: bytes, kind: str = FORM, *headers: str) -> bytes:
 
 
 async def answer(there: Serving, request: bytes) -> bytes:
-    """What comes back, up to the end of its first line; nothing if the connection is closed."""
+    """The first line of the answer; empty if the connection is closed."""
     reader, writer = await asyncio.open_connection("127.0.0.1", there.port)
     writer.write(request)
     line = await reader.readline()
@@ -64,7 +64,7 @@ async def answer(there: Serving, request: bytes) -> bytes:
         ),
     ],
 )
-async def test_what_cannot_be_understood_is_refused(
+async def test_malformed_requests_are_refused(
     request_: bytes,
     status: int | None,
     told: str | None,
@@ -79,7 +79,7 @@ async def test_what_cannot_be_understood_is_refused(
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-async def test_files_that_cannot_be_are_not_found() -> None:
+async def test_impossible_paths_are_not_found() -> None:
     async with serving() as there:
         for path in ("/static/" + "a" * 3000, "/static/%00", "/static/%ff", "/static" + "/a" * 3000):
             assert (await answer(there, get(path))).split()[1] == b"404"
@@ -87,13 +87,13 @@ async def test_files_that_cannot_be_are_not_found() -> None:
         assert there.reports == []
 
 
-async def test_a_connection_that_says_nothing_is_closed() -> None:
+async def test_a_silent_connection_is_closed() -> None:
     async with serving(whole=0.05) as there:
         assert await answer(there, b"") == b""
-        assert there.reports == []  # browsers do so
+        assert there.reports == []  # as browsers open some in advance
 
 
-async def test_a_request_that_is_not_whole_in_time_is_closed() -> None:
+async def test_a_slow_request_is_closed() -> None:
     async with serving() as there:
         reader, writer = await asyncio.open_connection("127.0.0.1", there.port)
         writer.write(get("/"))
@@ -108,7 +108,7 @@ async def test_a_request_that_is_not_whole_in_time_is_closed() -> None:
         assert there.reports == ["127.0.0.1 sent no whole request in 0.05 seconds; its connection is closed"]
 
 
-async def test_the_time_for_a_request_does_not_end_a_visit(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_time_limit_of_requests_does_not_apply_to_websockets(monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(monkeypatch)
     async with serving(whole=0.5) as there, await there.come() as visit:
         assert await answer(there, b"") == b""  # the time of one that came later is over
@@ -116,7 +116,7 @@ async def test_the_time_for_a_request_does_not_end_a_visit(monkeypatch: pytest.M
         await shown(visit, "still here")
 
 
-async def test_a_form_that_is_not_whole_in_time_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_form_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "WHOLE_FORM", 0.05)
     async with serving(token=TOKEN) as there:
         assert (await answer(there, post(b"token=x")[:-1])).split()[1] == b"408"
@@ -136,14 +136,14 @@ async def test_silent_connections_do_not_exclude_others(monkeypatch: pytest.Monk
             assert page.status == 200
         await met(lambda: len(there.connections) <= 4)
         its_end.write(get("/"))
-        assert (await other.readline()).split()[1] == b"200"  # of the one who has few, none
+        assert (await other.readline()).split()[1] == b"200"  # none of the address that has few
         await visit.send_str('["stdin", "still here"]')
         await shown(visit, "still here")
         sentence = "there are more than 4 connections, most of them from 127.0.0.1; the oldest from there are closed"
         assert there.reports[1:] == [sentence]
 
 
-async def test_what_comes_again_is_counted() -> None:
+async def test_repeated_reports_are_counted() -> None:
     async with serving(period=0.2) as there:
         for _ in range(4):
             await answer(there, b"GET \x00 nonsense\r\n\r\n")

@@ -1,0 +1,117 @@
+"""`Compilation`: compiles the loops in a process of its own, while a run goes on with plain ones.
+
+As a program, `python -m engine.run.compilation`, it compiles them into numba's cache, and ends when its standard input
+does: with the process that began it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import engine
+from engine.atomic_write import write_whole
+from engine.autograd import dot_products, kernels
+from engine.autograd.jit import Kernels, can_compile, loops, take_warning
+from engine.run.session import warm_up
+
+ROOT = Path(engine.__file__).resolve().parent.parent
+
+
+class Compilation:
+    """Lets plain loops become the compiled ones, with the same bits, as soon as these are there.
+
+    `mark` is a file that says which loops numba's cache holds. Where it does not say these, a process of its own
+    compiles them first, so that this one stays free. `done` is called in a thread, with a sentence for the user if
+    anything went wrong.
+    """
+
+    def __init__(self, plain: Kernels, mark: Path, done: Callable[[str | None], None]) -> None:
+        self._plain, self._mark, self._done = plain, mark, done
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stopped = threading.Event()
+
+    def start(self) -> None:
+        """Begin, in a thread; does nothing where loops cannot be compiled or are compiled already."""
+        if not self._plain.compiled and can_compile():
+            self._plain.awaiting = True
+            threading.Thread(target=self._run, daemon=True, name="compilation").start()
+
+    def stop(self) -> None:
+        """End the process, if there is one. The plain loops stay as they are."""
+        self._stopped.set()
+        if self._process is not None:
+            self._process.kill()
+
+    def _run(self) -> None:
+        if not is_compiled(self._mark):
+            self._compile_beside()
+        if self._stopped.is_set():
+            return
+        warm_up()
+        self._plain.become(loops())  # which are plain ones, too, where numba cannot be loaded
+        if self._plain.compiled:
+            mark_compiled(self._mark)
+        self._done(take_warning())
+
+    def _compile_beside(self) -> None:
+        """If this process does not come to its end, this one compiles, and says what went wrong."""
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        with suppress(OSError):
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", __spec__.name],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=os.environ | {"PYTHONPATH": path},
+                start_new_session=True,  # ctrl+c is for the program
+            )
+            self._process.wait()
+
+
+def is_compiled(mark: Path) -> bool:
+    """Whether the mark says that numba's cache holds these loops, compiled by this Python and this numba."""
+    with suppress(OSError, UnicodeDecodeError):
+        return mark.read_text(encoding="utf-8") == _stamp()
+    return False
+
+
+def mark_compiled(mark: Path) -> None:
+    """Write the mark, where that is possible. The loops have been compiled into the cache."""
+    with suppress(OSError):
+        if not is_compiled(mark):
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(mark, _stamp().encode(), durable=False)
+
+
+def _stamp() -> str:
+    """What compiled loops depend on: the interpreter, numba, where its cache is, and the files of the loops."""
+    files = [Path(str(module.__file__)).stat() for module in (kernels, dot_products)]
+    try:
+        numba = version("numba")
+    except PackageNotFoundError:
+        numba = ""
+    cache = os.environ.get("NUMBA_CACHE_DIR", "")
+    return f"{sys.version}\n{sys.executable}\nnumba {numba} {cache}\n{[(f.st_mtime_ns, f.st_size) for f in files]}\n"
+
+
+def main() -> None:
+    """Compile the loops into the cache, as long as the standard input is open."""
+
+    def watch() -> None:
+        sys.stdin.buffer.read()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    warm_up()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

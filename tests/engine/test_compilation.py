@@ -1,0 +1,109 @@
+"""Compiled loops take the place of plain ones in the middle of a run, and are compiled by a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+
+from engine import Moment, Phase, Session
+from engine.autograd import jit
+from engine.autograd.jit import loops, plain_loops
+from engine.run import compilation
+from engine.run.compilation import Compilation, is_compiled, mark_compiled
+from tests.support.float_bits import DOCS, sha, tiny
+from tests.support.terminal import COMPILED
+from tests.support.wait import ended, met
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_loops_change_in_the_middle_of_a_run_and_the_bits_do_not() -> None:
+    changing, compiled = Session(tiny(), DOCS, kernels=plain_loops()), Session(tiny(), DOCS, kernels=loops())
+    changing.seek(Moment(3, Phase.BACKWARD, 50))
+    twin = changing.replay_copy()
+    assert not changing.loops.compiled
+    changing.loops.become(loops())
+    assert changing.loops.compiled
+    assert twin.workspace.loops.compiled
+    for session in (changing, compiled):
+        session.run(until=8)
+    assert sha(changing) == sha(compiled)
+    assert changing.losses == compiled.losses
+
+
+def test_plain_loops_become_compiled_ones_and_the_mark_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Compilation, "_compile_beside", lambda _: processes.append(1))
+    processes: list[int] = []
+    mark = tmp_path / "new" / "mark"
+    for _ in range(2):
+        plain, done = plain_loops(), threading.Event()
+        Compilation(plain, mark, lambda _, done=done: done.set()).start()
+        assert done.wait(90)
+        assert plain.compiled
+        assert not plain.awaiting
+        assert plain.forward is loops().forward
+        assert is_compiled(mark)
+    assert processes == [1]  # the second time the mark says that they are kept
+
+
+def test_a_run_says_that_it_waits_for_compiled_loops() -> None:
+    session = Session(tiny(), DOCS, kernels=plain_loops())
+    assert session.slowed == ""
+    session.loops.awaiting = True
+    assert session.slowed == "slow until the loops are compiled"
+    session.loops.become(loops())
+    assert session.slowed == ""
+
+
+def test_nothing_is_compiled_where_numba_is_switched_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
+    plain = plain_loops()
+    Compilation(plain, tmp_path / "mark", lambda _: None).start()
+    assert not plain.awaiting
+    assert not any(thread.name == "compilation" for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize("content", ["", "another Python", b"\xff\xfe"])
+def test_another_mark_is_none(tmp_path: Path, content: str | bytes) -> None:
+    mark = tmp_path / "mark"
+    mark_compiled(mark)
+    assert is_compiled(mark)
+    mark.write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert not is_compiled(mark)
+
+
+def test_changed_loops_are_compiled_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mark_compiled(tmp_path / "mark")
+    changed = tmp_path / "kernels.py"
+    changed.write_text("# another file\n")
+    monkeypatch.setattr(compilation.kernels, "__file__", str(changed))
+    assert not is_compiled(tmp_path / "mark")
+
+
+@pytest.mark.skipif(not jit.can_compile(), reason="numba is not installed")
+def test_the_process_that_compiles_ends_with_the_one_that_began_it(tmp_path: Path) -> None:
+    code = (
+        "import sys, pathlib, time\n"
+        "from engine.autograd.jit import plain_loops\n"
+        "from engine.run.compilation import Compilation\n"
+        f"Compilation(plain_loops(), pathlib.Path({str(tmp_path / 'mark')!r}), print).start()\n"
+        "time.sleep(600)\n"
+    )
+    environment = os.environ | COMPILED | {"PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    parent = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.DEVNULL)
+    try:
+        asyncio.run(met(lambda: bool(psutil.Process(parent.pid).children())))
+        (child,) = psutil.Process(parent.pid).children()
+    finally:
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
+    ended(child)
+    assert not is_compiled(tmp_path / "mark")
