@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from rich.cells import cell_len
 
 from engine.autograd.tape import Rows
-from engine.timeline.events import Event, Phase
+from engine.timeline.events import Event, EventKey, Phase, StepProgram
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import NUMBER, bar, diverging, edges, heat_row, window
@@ -48,14 +49,20 @@ class Head:
 
 def head_of(frame: Frame) -> Head | None:
     """The head that the operation on the stage belongs to; None if it is none of a head's three."""
-    event = frame.operation
+    event, known = frame.operation, _HEADS.setdefault(frame.program, {})
     if event.head is None:
         return None
-    own = {
-        e.kind: e
-        for e in frame.program.events(Phase.FORWARD)
-        if (e.pos, e.layer, e.head) == (event.pos, event.layer, event.head)
-    }
+    if event.place not in known:
+        known[event.place] = _head_of(frame.program, event)
+    return known[event.place]
+
+
+_HEADS: WeakKeyDictionary[StepProgram, dict[EventKey, Head | None]] = WeakKeyDictionary()
+
+
+def _head_of(program: StepProgram, event: Event) -> Head | None:
+    place = event.pos, event.layer, event.head
+    own = {e.kind: e for e in program.events(Phase.FORWARD) if (e.pos, e.layer, e.head) == place}
     if not own.keys() >= KINDS or event.kind not in own:
         return None
     scores, shares, mix = own[SCORES], own[SHARES], own[MIX]
