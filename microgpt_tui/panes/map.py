@@ -20,7 +20,7 @@ from microgpt_tui.drawing.picture import Line, Picture, measured
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.map_lines import WAYS, MapLine, MapState, map_lines, stem, taken_rows
 from microgpt_tui.panes.map_update import matrices, whole_update
-from microgpt_tui.panes.map_zoomed import fitting, whole_network
+from microgpt_tui.panes.map_zoomed import whole_network, zoomed_layout
 from microgpt_tui.panes.tokens import DONE, HERE
 
 WIDE = 60  # columns from which on the tensors themselves are drawn
@@ -82,7 +82,7 @@ class Map(Pane):
             return
         state, (width, height) = MapState(frame), self.content_size
         zoomed = width >= WIDE
-        usual = fitting(state, height)[0] if zoomed else _fitting(state, positions(frame, width), height)[0]
+        usual = zoomed_layout(state, height)[0] if zoomed else _fitting(state, positions(frame, width), height)[0]
         here = usual if state.folding is None else state.folding
         others = range(here + way, len(WAYS) if way > 0 else -1, way)
         lines = len(map_lines(state, WAYS[here], zoomed))
