@@ -17,8 +17,9 @@ from microgpt_tui.drawing.picture import Picture, beside
 from microgpt_tui.operations.canvas import Board, Legend
 from microgpt_tui.operations.row_labels import both_labels, labels_of
 
-BETWEEN = 11  # characters between two maps, for the words that lead from one to the next
+BETWEEN, CLOSE = 11, 9  # characters between two maps, for the words that lead from one to the next; the least of them
 NARROW = 3  # where these words have no room
+MOST_CELL = 4  # characters of a cell
 LEAST_WORDS = 66  # characters of a picture from which on they have
 
 
@@ -77,6 +78,9 @@ def draw_update(board: Board) -> None:
     height = board.height - (after is not None)
     between = BETWEEN if board.width >= LEAST_WORDS else NARROW
     each = (board.width - margin - 2 * between) // 3
+    closer = (board.width - margin - 2 * CLOSE) // 3
+    if between == BETWEEN and each // columns < min(closer // columns, MOST_CELL):  # larger cells that way
+        between, each = CLOSE, closer
     across = min(each, columns) * min((height - 2) * 2, rows)
     down = min(board.width - margin, columns) * min((height // 3 - 1) * 2, rows)
     chosen = np.argwhere(maps[0].cells.targets == frame.selected)
@@ -88,7 +92,7 @@ def draw_update(board: Board) -> None:
             drawn = _drawn(board, part, names if place == 0 else [], each, height - 2, (i, j))
             picture = beside(picture, drawn, 0) if place else drawn
             if place < 2:
-                picture = beside(picture, _between(part.words if between == BETWEEN else (), between, drawn.height), 0)
+                picture = beside(picture, _between(part.words if between >= CLOSE else (), between, drawn.height), 0)
         line = picture.line()
         _, top, bottom = _rows_shown(frame, rows, height - 2, i)
         first = maps[0].under if (top, bottom) == (0, rows) else f"rows {top}–{bottom - 1}"
@@ -155,7 +159,7 @@ def _drawn(
     """One map in so many lines after its title, cut around the chosen weight to what fits."""
     frame, cells = board.frame, part.cells
     rows, columns = cells.values.shape
-    size = max(1, min(4, width // columns))
+    size = max(1, min(MOST_CELL, width // columns))
     if frame.where.digits and columns * NUMBER <= width:
         size = NUMBER
     tall = 2 if size > 1 and 2 * rows <= height else 1

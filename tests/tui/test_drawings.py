@@ -23,6 +23,7 @@ from microgpt_tui.drawing.picture import Picture
 from microgpt_tui.operations import attention, registry
 from microgpt_tui.operations.registry import draw, legend_of
 from microgpt_tui.operations.row_labels import labels_of
+from microgpt_tui.panes.explanation import Explanation
 
 ROOMS = [(54, 26), (78, 16), (88, 18), (70, 20), (106, 36)]
 CONFIGS = {
@@ -437,3 +438,26 @@ def test_a_wide_matrix_is_whole_in_its_three_maps_where_there_is_room() -> None:
     assert {int(row) for row in rows[::2].flat} <= set(seen)
     assert "rows" not in picture.text()
     assert "again: loss" in picture.text() or frame.moment.tick < frame.program.ticks(Phase.UPDATE)
+
+
+def test_maps_of_the_update_move_together_where_that_makes_their_cells_larger() -> None:
+    frame = at("usual", Phase.UPDATE, "lm_head")
+    first = int(frame.event.rows[0, 0])
+
+    def cell(width: int) -> int:
+        line = next(line for line in draw(frame, width, 40).lines if any(t == first for _, _, t in line.spots))
+        start, end, _ = next(spot for spot in line.spots if spot[2] == first)
+        return end - start
+
+    labels = max(map(len, labels_of(frame, "lm_head"))) + 2
+    columns = frame.event.rows.shape[1]
+    assert cell(labels + 3 * 3 * columns + 2 * 11) == 3
+    assert cell(labels + 3 * 3 * columns + 2 * 9) == 3
+    assert cell(labels + 3 * 3 * columns + 2 * 9 - 1) == 2
+
+
+def test_the_rule_of_the_update_is_said_on_the_smallest_screen() -> None:
+    frame = at("usual", Phase.UPDATE, "lm_head")
+    said = Explanation("explanation").draw(frame, 80, 2).text().splitlines()
+    assert len(said) == 2
+    assert "gradient" in said[1]
