@@ -13,7 +13,7 @@ Ints = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
-class Position:
+class SourcePosition:
     """A place in the script's source: lines count from 1, columns from 0; columns are -1 where they are not known."""
 
     file: int
@@ -25,7 +25,7 @@ class Position:
 
 
 @dataclass(frozen=True)
-class Name:
+class ScriptName:
     """What a name held: rows of a rectangular shape, at a time (rows that were made by then)."""
 
     time: int
@@ -108,9 +108,9 @@ class ScriptTape:
     grad_after: Floats
     name_rows: Ints
     stacks: tuple[tuple[int, ...], ...]
-    positions: tuple[Position, ...]
+    positions: tuple[SourcePosition, ...]
     update_scalars: tuple[UpdateScalar, ...]
-    names: tuple[Name, ...]
+    names: tuple[ScriptName, ...]
     params: tuple[ParamGroup, ...]
     moments: tuple[MomentGroup, ...]
     loops: tuple[tuple[tuple[int, int, tuple[str, ...]], ...], ...]
@@ -121,7 +121,7 @@ class ScriptTape:
     def from_message(cls, message: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> ScriptTape:
         """The tape of a message of kind `step` and of the arrays that followed it."""
         names = tuple(
-            Name(
+            ScriptName(
                 time=each["time"], name=each["name"], position=each["position"], kind=each["kind"],
                 shape=tuple(each["shape"]), start=each["rows"][0], count=each["rows"][1],
                 context=tuple((function, values) for function, values in each["context"]),
@@ -137,7 +137,7 @@ class ScriptTape:
             loss_row=message["loss_row"],
             ops=tuple(message["ops"]),
             stacks=tuple(tuple(each) for each in message["stacks"]),
-            positions=tuple(Position(*each) for each in message["positions"]),
+            positions=tuple(SourcePosition(*each) for each in message["positions"]),
             update_scalars=tuple(UpdateScalar(*each) for each in message["update_scalars"]),
             names=names,
             params=tuple(ParamGroup(each["name"], tuple(each["shape"]), each["first"]) for each in message["params"]),
@@ -172,22 +172,22 @@ class ScriptTape:
         """The name of the method that made a scalar; empty for one that has no operands."""
         return self.ops[int(self.op[row])]
 
-    def position_of(self, row: int) -> Position | None:
+    def position_of(self, row: int) -> SourcePosition | None:
         """Where in the script a scalar was made, innermost; None if that is unknown."""
         stack = int(self.stack[row])
         return self.positions[self.stacks[stack][-1]] if stack >= 0 and self.stacks[stack] else None
 
-    def stack_of(self, row: int) -> list[Position]:
+    def stack_of(self, row: int) -> list[SourcePosition]:
         """The calls that led to a scalar, outermost first."""
         stack = int(self.stack[row])
         return [self.positions[each] for each in self.stacks[stack]] if stack >= 0 else []
 
-    def method_of(self, row: int) -> Position | None:
+    def method_of(self, row: int) -> SourcePosition | None:
         """The line in the scalar class that made a scalar; None if none did."""
         at = int(self.method_position[row])
         return self.positions[at] if at >= 0 else None
 
-    def rows_of(self, name: Name) -> Ints:
+    def rows_of(self, name: ScriptName) -> Ints:
         """The rows that a name held."""
         return self.name_rows[name.start : name.start + name.count]
 

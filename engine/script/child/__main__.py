@@ -7,7 +7,7 @@ import sys
 PACKAGE = "_microgpt_tui_child"
 
 
-def load() -> None:
+def _load() -> None:
     """Load the package beside this file and run it; scripts do not find it among their modules."""
     folder = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [each for each in sys.path if os.path.abspath(each or ".") != folder]
@@ -25,4 +25,4 @@ def load() -> None:
 
 
 if __name__ == "__main__":
-    load()
+    _load()

@@ -23,11 +23,11 @@ NAN = float("nan")
 DEPTH = 4
 
 
-class Cannot(BaseException):
+class Unrecordable(BaseException):
     """Why a script cannot be recorded, as a sentence."""
 
 
-class Watch:
+class AttributeWatch:
     """Puts functions in the place of an attribute of a class, and takes them away again."""
 
     def __init__(self, scalar: type, name: str) -> None:
@@ -72,7 +72,7 @@ class Backward:
         return any(each.data != before for each, before in zip(self.params, self.data))
 
 
-class Tape:
+class StepRecord:
     """What is recorded of a step, while it is recorded."""
 
     def __init__(self) -> None:
@@ -117,7 +117,7 @@ class Recorder:
         self.target: int | None = None
         self.wanted: int | None = None
         self.phase = ""
-        self.tape: Tape | None = None
+        self.tape: StepRecord | None = None
         self.step_at_line = False
         self._pending: Backward | None = None
         self._sites: dict[tuple[int, int], list[Any]] = {}
@@ -159,7 +159,7 @@ class Recorder:
         self.init: Any = next(vars(each)["__init__"] for each in kind.__mro__ if "__init__" in vars(each))
         self.own_init = kind.__dict__.get("__init__", MISSING)
         self.own_back = kind.__dict__.get(self.name, MISSING)
-        self.data_watch, self.grad_watch = Watch(kind, "data"), Watch(kind, "grad")
+        self.data_watch, self.grad_watch = AttributeWatch(kind, "data"), AttributeWatch(kind, "grad")
         code = getattr(self.init, "__code__", None)
         file = self.sources.files.get(code.co_filename) if code else None
         self.channel.send("class", name=kind.__qualname__, file=file, line=code.co_firstlineno if code else 0)
@@ -354,7 +354,7 @@ class Recorder:
 
     def _begin(self) -> None:
         """Record from here on."""
-        self.tape = Tape()
+        self.tape = StepRecord()
         self.phase = "forward"
         self._watch_forward(self.tape)
         self.recording(True)
@@ -393,7 +393,7 @@ class Recorder:
         self.data_watch.install(self.data_watch.get, set_data)
         self.scalar.__init__ = __init__
 
-    def _watch_forward(self, tape: Tape) -> None:
+    def _watch_forward(self, tape: StepRecord) -> None:
         recorder, init, put = self, self.init, self.data_watch.set
         positions = self.positions
         wrote = tape.wrote
@@ -448,11 +448,13 @@ class Recorder:
         self.scalar.__init__ = __init__
 
     def _too_many(self) -> None:
-        raise Cannot(f"it makes more than {LARGEST:,} scalars in one step; give --large to record it all the same")
+        raise Unrecordable(
+            f"it makes more than {LARGEST:,} scalars in one step; give --large to record it all the same"
+        )
 
     # Recording: the backward phase.
 
-    def _before_backward(self, tape: Tape, root: Any, caller: Any) -> None:
+    def _before_backward(self, tape: StepRecord, root: Any, caller: Any) -> None:
         self._restore("__init__", self.own_init)
         self.data_watch.remove()
         self.phase = "backward"
@@ -480,7 +482,7 @@ class Recorder:
 
         self.grad_watch.install(get_grad, set_grad)
 
-    def _outset(self, tape: Tape, caller: Any) -> None:
+    def _outset(self, tape: StepRecord, caller: Any) -> None:
         """Parameters, gradients and moments as they are before a backward call."""
         walk = self._walk(caller)
         reached = self._reached(tape.root) if tape.root is not None else {}
@@ -506,7 +508,7 @@ class Recorder:
             if any(id(each) in leaves for each in group.scalars)
         ]
 
-    def _after_backward(self, tape: Tape) -> None:
+    def _after_backward(self, tape: StepRecord) -> None:
         self.phase = "update"
         recorder, init, put = self, self.init, self.data_watch.set
         updates, get_frame, place = tape.updates, sys._getframe, self.positions.place
@@ -604,5 +606,5 @@ class Recorder:
 
     # The finished tape.
 
-    def _send(self, tape: Tape, complete: bool) -> None:
+    def _send(self, tape: StepRecord, complete: bool) -> None:
         self.channel.send("step", **message(self, tape, complete))

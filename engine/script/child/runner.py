@@ -12,12 +12,12 @@ from typing import Any
 
 from .channel import Channel
 from .hooks import FLAG, HOOK, Sources
-from .recorder import Cannot, Recorder
+from .recorder import Unrecordable, Recorder
 
 SPARE = 60  # levels of recursion that running under this program takes
 
 
-class Printed:
+class ScriptOutput:
     """The standard output or error of the script: what it prints goes to the debugger."""
 
     encoding, errors, newlines = "utf-8", "strict", None
@@ -55,7 +55,7 @@ class Printed:
 
 
 class _PrintedBytes:
-    def __init__(self, text: Printed) -> None:
+    def __init__(self, text: ScriptOutput) -> None:
         self._text = text
 
     def write(self, data: bytes) -> int:
@@ -75,7 +75,9 @@ class NoInput:
     def read(self, *_: Any) -> str:
         frame: Any = sys._getframe(1)
         where = f"line {frame.f_lineno}"
-        raise Cannot(f"it reads the standard input in {where}, and gets none here; give it arguments or a file instead")
+        raise Unrecordable(
+            f"it reads the standard input in {where}, and gets none here; give it arguments or a file instead"
+        )
 
     readline = readlines = __iter__ = __next__ = read
 
@@ -122,7 +124,7 @@ def main() -> None:
     start = channel.command()
     try:
         _run(channel, start)
-    except Cannot as why:
+    except Unrecordable as why:
         channel.send("cannot", why=str(why))
     os._exit(0)  # without waiting for threads
 
@@ -142,9 +144,9 @@ def _run(channel: Channel, start: dict[str, Any]) -> None:
         code = sources.compile(source, path, start.get("step_at"))
     except SyntaxError as error:
         where = f"line {error.lineno}" if error.lineno else "it"
-        raise Cannot(f"{where} is not Python ({error.msg})") from None
+        raise Unrecordable(f"{where} is not Python ({error.msg})") from None
     except (ValueError, RecursionError) as error:
-        raise Cannot(f"it is not Python ({error})") from None
+        raise Unrecordable(f"it is not Python ({error})") from None
     recorder.step_at_line = start.get("step_at") is not None
     module = types.ModuleType("__main__")
     module.__dict__.update({"__file__": path, "__builtins__": builtins, "__cached__": None})
@@ -162,7 +164,7 @@ def _run(channel: Channel, start: dict[str, Any]) -> None:
     sys.path.insert(0, folder)
     sys.meta_path.insert(0, UserFinder(folder))
     os.chdir(folder)
-    sys.stdin, sys.stdout, sys.stderr = NoInput(), Printed(channel, False), Printed(channel, True)
+    sys.stdin, sys.stdout, sys.stderr = NoInput(), ScriptOutput(channel, False), ScriptOutput(channel, True)
     sys.setrecursionlimit(sys.getrecursionlimit() + SPARE)
     recorder.wait()
     try:
@@ -179,9 +181,9 @@ def _run(channel: Channel, start: dict[str, Any]) -> None:
         return
     recorder.ended(True)
     if recorder.scalar is None:
-        raise Cannot("it defines no class of scalars, with __add__, __mul__ and backward")
+        raise Unrecordable("it defines no class of scalars, with __add__, __mul__ and backward")
     if not recorder.calls:
-        raise Cannot("it never calls backward")
+        raise Unrecordable("it never calls backward")
     channel.send("end", steps=recorder.step)
 
 

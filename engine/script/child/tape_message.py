@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from .holders import numbers_of
 
 if TYPE_CHECKING:
-    from .recorder import Recorder, Tape
+    from .recorder import Recorder, StepRecord
 
 NAN = float("nan")
 
 
-def message(recorder: Recorder, tape: Tape, complete: bool) -> dict[str, Any]:
+def message(recorder: Recorder, tape: StepRecord, complete: bool) -> dict[str, Any]:
     """What is sent of a tape: arrays, and what goes into the line before them."""
     if tape.root is None:
         recorder._outset(tape, None)
