@@ -62,7 +62,8 @@ class ScriptProcess:
     A context manager: leaving it ends the script. `data` answers for the data file that the script opens; `python` is
     the interpreter, this one by default; `step_at` is a line of the script: a training step ends each time it is
     reached. `large` allows for more than three million scalars in a step. `source` is the code, where it is not the
-    text of the file. `on_printed` is called with what the script prints.
+    text of the file. `on_printed` is called with what the script prints. `probe` is a file of Python, whose class
+    `Probe` watches the script in the place of the recorder, and its options; its messages are what `take` returns.
 
     Raises ScriptError if there is no such file, one that is no Python or notebook, or no such interpreter.
     """
@@ -71,12 +72,13 @@ class ScriptProcess:
         self,
         path: Path | str,
         args: Sequence[str] = (),
-        data: Path | None = None,
+        data: Path | bytes | None = None,
         python: str | None = None,
         step_at: int | None = None,
         large: bool = False,
         on_printed: Callable[[str], None] | None = None,
         source: str | None = None,
+        probe: tuple[Path, dict[str, Any]] | None = None,
     ) -> None:
         self.path = Path(path)
         self.script = ScriptFile.read(self.path) if source is None else ScriptFile(self.path, source)
@@ -95,9 +97,9 @@ class ScriptProcess:
         self._tape: ScriptTape | None = None
         self._paused = True
         try:
-            content = None if data is None else b64encode(Path(data).read_bytes()).decode()
+            raw = data.read_bytes() if isinstance(data, Path) else data
         except OSError as error:
-            raise ScriptError(f"{data} cannot be read ({error.strerror}); give another data file") from None
+            raise ScriptError(f"{error.filename} cannot be read ({error.strerror}); give another data file") from None
         try:
             self._process = subprocess.Popen(
                 [python or sys.executable, str(CHILD)],
@@ -117,8 +119,9 @@ class ScriptProcess:
             self.close()
             raise
         self._send(
-            do="start", path=str(self.path.resolve()), shown=str(path), args=list(args), data=content,
-            step_at=step_at, large=large, source=self.script.text,
+            do="start", path=str(self.path.resolve()), shown=str(path), args=list(args),
+            data=None if raw is None else b64encode(raw).decode(), step_at=step_at, large=large,
+            source=self.script.text, probe=probe and [str(probe[0]), probe[1]],
         )  # fmt: skip
 
     def __enter__(self) -> ScriptProcess:
@@ -157,6 +160,19 @@ class ScriptProcess:
         self._follow(lambda _: False, on_step)
         assert self.end is not None
         return self.end
+
+    def take(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:
+        """The next message and its arrays, None if there is none soon; of kind "died" where none will come."""
+        try:
+            found = self._messages.get(timeout=LOOK)
+        except Empty:
+            return None
+        return ({"kind": "died", "status": self._process.wait()}, {}) if found is None else found
+
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
 
     def close(self) -> None:
         """End the script, however far it is."""
@@ -214,11 +230,11 @@ class ScriptProcess:
                 self.end = ScriptEnd("crash", message["steps"], 1, message["error"], traceback, values)
             elif kind == "cannot":
                 self.end = ScriptEnd("cannot", self.position, 1, message["why"])
-                raise ScriptError(f"{self.path} cannot be recorded: {self._told(message)}")
+                raise ScriptError(f"{self.path} cannot be recorded: {self.told(message)}")
             if is_last(kind):
                 return
 
-    def _told(self, message: dict[str, Any]) -> str:
+    def told(self, message: dict[str, Any]) -> str:
         """Why a script cannot be recorded, with the line in it as it is called."""
         where = f"{self.script.place(message['line'])} " if message.get("line") else ""
         return f"{where}{message['why']}"
@@ -267,4 +283,4 @@ class ScriptProcess:
         assert stream is not None
         with suppress(ValueError, OSError):
             while piece := os.read(stream.fileno(), 1 << 16):
-                self._messages.put(({"kind": "printed", "text": piece.decode(errors="replace")}, {}))
+                self._messages.put(({"kind": "printed", "error": True, "text": piece.decode(errors="replace")}, {}))

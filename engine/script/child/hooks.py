@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import types
-from typing import Any
+from typing import Any, Callable
 
 FLAG = "__microgpt_tui_recording__"
 HOOK = "__microgpt_tui_hook__"
@@ -32,10 +32,12 @@ class Sources:
         self.texts: list[list[str]] = []
         self.loops: list[list[tuple[int, int, list[str]]]] = []
         self.sites: list[Site] = []
+        self.prepare: Callable[[ast.Module], ast.Module] = lambda tree: tree
+        """What is done to a syntax tree first."""
 
     def compile(self, source: str | bytes, path: str, step_at: int | None = None) -> types.CodeType:
         """The code of a file with hooks in it. Raises SyntaxError, as Python does."""
-        tree = ast.parse(source, path)
+        tree = self.prepare(ast.parse(source, path))
         text = source if isinstance(source, str) else _decoded(source)
         at = self.files[path] = len(self.paths)
         self.paths.append(path)

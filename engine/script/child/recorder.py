@@ -268,6 +268,17 @@ class Recorder:
             self._unwatch()
             self._send(tape, False)
 
+    def check_end(self) -> None:
+        """Raise Unrecordable if the script came to its end without anything to record."""
+        if self.scalar is None:
+            raise Unrecordable("it defines no class of scalars, with __add__, __mul__ and backward")
+        if not self.calls:
+            raise Unrecordable("it never calls backward")
+
+    def sign(self) -> dict[str, Any]:
+        """What a sign of life tells."""
+        return {"made": len(self.tape.nodes) if self.tape else 0, "step": self.step}
+
     def _params(self, root: Any, caller: Any) -> list[Any]:
         """The scalars that the loss of this call site depends on, and that something holds."""
         site = (id(caller.f_code), caller.f_lasti)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import importlib.machinery
+import importlib.util
 import os
 import sys
 import traceback
@@ -135,7 +136,11 @@ def _run(channel: Channel, start: dict[str, Any]) -> None:
     sources = Sources()
     names = {"__main__"}
     UserLoader.sources, UserLoader.names = sources, names
-    recorder = Recorder(channel, sources, lambda kind: kind.__module__ in names, start["large"])
+    if start["probe"] is None:
+        recorder: Any = Recorder(channel, sources, lambda kind: kind.__module__ in names, start["large"])
+    else:
+        recorder = _probe(channel, *start["probe"])
+        sources.prepare = recorder.prepare
     try:
         code = sources.compile(start["source"], path, start.get("step_at"))
     except SyntaxError as error:
@@ -153,13 +158,15 @@ def _run(channel: Channel, start: dict[str, Any]) -> None:
     setattr(builtins, HOOK, recorder)
     recording(False)
     recorder.recording = recording
-    channel.sign = lambda: {"made": len(recorder.tape.nodes) if recorder.tape else 0, "step": recorder.step}
+    channel.sign = recorder.sign
     sys.modules["__main__"] = module
     sys.argv = [start["shown"], *start["args"]]
     sys.path.insert(0, folder)
     sys.meta_path.insert(0, UserFinder(folder))
     os.chdir(folder)
-    sys.stdin, sys.stdout, sys.stderr = NoInput(), ScriptOutput(channel, False), ScriptOutput(channel, True)
+    if start["probe"] is None:
+        sys.stdin = NoInput()
+    sys.stdout, sys.stderr = ScriptOutput(channel, False), ScriptOutput(channel, True)
     sys.setrecursionlimit(sys.getrecursionlimit() + SPARE)
     recorder.wait()
     try:
@@ -175,11 +182,18 @@ def _run(channel: Channel, start: dict[str, Any]) -> None:
         channel.send("crash", steps=recorder.step, **_crash(error, sources))
         return
     recorder.ended(True)
-    if recorder.scalar is None:
-        raise Unrecordable("it defines no class of scalars, with __add__, __mul__ and backward")
-    if not recorder.calls:
-        raise Unrecordable("it never calls backward")
+    recorder.check_end()
     channel.send("end", steps=recorder.step)
+
+
+def _probe(channel: Channel, path: str, options: dict[str, Any]) -> Any:
+    """What watches the script in the place of a recorder: the class `Probe` of a file."""
+    spec = importlib.util.spec_from_file_location("_microgpt_tui_probe", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Probe(channel, **options)
 
 
 def _crash(error: BaseException, sources: Sources) -> dict[str, Any]:
