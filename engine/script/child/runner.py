@@ -157,7 +157,7 @@ def _run(channel: Channel, start: dict[str, Any]) -> None:
 
     setattr(builtins, HOOK, recorder)
     recording(False)
-    recorder.recording = recording
+    recorder.set_flag = recording
     channel.sign = recorder.sign
     sys.modules["__main__"] = module
     sys.argv = [start["shown"], *start["args"]]
