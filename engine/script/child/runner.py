@@ -9,9 +9,11 @@ import os
 import sys
 import traceback
 import types
+from base64 import b64decode
 from typing import Any
 
 from .channel import Channel
+from .data_file import DataFile
 from .hooks import FLAG, HOOK, Sources
 from .recorder import Recorder, Unrecordable
 
@@ -166,6 +168,8 @@ def _run(channel: Channel, start: dict[str, Any]) -> None:
     os.chdir(folder)
     if start["probe"] is None:
         sys.stdin = NoInput()
+    if start["data"] is not None:
+        DataFile(b64decode(start["data"]), folder).install()
     sys.stdout, sys.stderr = ScriptOutput(channel, False), ScriptOutput(channel, True)
     sys.setrecursionlimit(sys.getrecursionlimit() + SPARE)
     recorder.wait()
