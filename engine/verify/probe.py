@@ -23,18 +23,11 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 LOOPS = (ast.For, ast.While, ast.AsyncFor)
 
 
-class Cannot(BaseException):
+class Incomparable(BaseException):
     """Why this file cannot be compared, as the end of the sentence "it cannot be compared: ..."."""
 
 
 # The hooks.
-
-
-def is_scalar_class(node: ast.AST) -> bool:
-    """Whether a node is a class that looks like the scalars of an autograd engine."""
-    if not isinstance(node, ast.ClassDef):
-        return False
-    return {"__add__", "__mul__"} <= {each.name for each in node.body if isinstance(each, FUNCTIONS)}
 
 
 def own_nodes(node: ast.AST) -> Iterator[ast.AST]:
@@ -52,13 +45,13 @@ def called(node: ast.AST) -> set[str]:
             if isinstance(each, (ast.Attribute, ast.Name))}  # fmt: skip
 
 
-def scopes(tree: ast.AST) -> Iterator[Any]:
+def scopes(tree: ast.AST, is_scalar_class: Callable[[Any], bool]) -> Iterator[Any]:
     """The module and its functions, but for those of the scalar class."""
-    if not is_scalar_class(tree):
+    if not (isinstance(tree, ast.ClassDef) and is_scalar_class(tree)):
         if isinstance(tree, (ast.Module, *FUNCTIONS)):
             yield tree
         for child in ast.iter_child_nodes(tree):
-            yield from scopes(child)
+            yield from scopes(child, is_scalar_class)
 
 
 def loops_of(scope: ast.AST) -> list[Any]:
@@ -66,10 +59,9 @@ def loops_of(scope: ast.AST) -> list[Any]:
     return [each for each in own_nodes(scope) if isinstance(each, LOOPS)]
 
 
-def reaching(tree: ast.Module, method: str, counts: Callable[[ast.AST], bool]) -> set[str]:
-    """`method`, and the functions that call it, themselves or through others; those that do not count left out."""
+def reaching(method: str, functions: list[Any]) -> set[str]:
+    """`method`, and those of the functions that call it, themselves or through others, by their names."""
     names, before = {method}, 0
-    functions = [each for each in scopes(tree) if isinstance(each, FUNCTIONS) and counts(each)]
     while len(names) > before:
         before = len(names)
         names |= {each.name for each in functions if called(each) & names}
@@ -79,8 +71,8 @@ def reaching(tree: ast.Module, method: str, counts: Callable[[ast.AST], bool]) -
 class _Instrument(ast.NodeTransformer):
     """Puts the hooks around loops: those that train, those with a document in each turn, and those that draw one."""
 
-    def __init__(self, training: set[Any], documents: dict[Any, int], positions: dict[Any, int]) -> None:
-        self.training, self.documents, self.positions = training, documents, positions
+    def __init__(self, training: set[Any], documents: dict[Any, int], positions: dict[Any, int], keep: Any) -> None:
+        self.training, self.documents, self.positions, self.keep = training, documents, positions, keep
 
     def _loop(self, node: Any) -> Any:
         self.generic_visit(node)
@@ -94,7 +86,7 @@ class _Instrument(ast.NodeTransformer):
     visit_For = visit_While = visit_AsyncFor = _loop  # noqa: N815
 
     def visit_ClassDef(self, node: ast.ClassDef) -> Any:
-        return node if is_scalar_class(node) else self.generic_visit(node)
+        return node if self.keep(node) else self.generic_visit(node)
 
 
 def _statement(source: str, place: ast.AST) -> ast.stmt:
@@ -137,7 +129,7 @@ def spaces(frame: Any) -> list[dict[str, Any]]:
     return [*local, *of_modules]
 
 
-def find(name: str, variables: list[dict[str, Any]], fits: Callable[[Any], bool]) -> Any:
+def variable(name: str, variables: list[dict[str, Any]], fits: Callable[[Any], bool]) -> Any:
     """The first variable of this name that fits, or else what an object or dictionary in a variable holds under it.
 
     None if there is none.
@@ -171,7 +163,7 @@ def _data(value: Any) -> float:
     try:
         return float(value.data)
     except (AttributeError, TypeError, ValueError):
-        raise Cannot("its scalars have no attribute named data that is a number") from None
+        raise Incomparable("its scalars have no attribute named data that is a number") from None
 
 
 def _shapes(matrices: dict[Any, Any]) -> list[tuple[str, list[int]]]:
@@ -180,7 +172,7 @@ def _shapes(matrices: dict[Any, Any]) -> list[tuple[str, list[int]]]:
     for name, matrix in matrices.items():
         widths = {len(row) if isinstance(row, list) else 0 for row in matrix} if isinstance(matrix, list) else {0}
         if len(widths) != 1 or 0 in widths:
-            raise Cannot(f"its state_dict[{name!r}] is not a matrix made of lists, so it is another architecture")
+            raise Incomparable(f"its state_dict[{name!r}] is not a matrix made of lists, so it is another architecture")
         shapes.append((str(name), [len(matrix), widths.pop()]))
     return shapes
 
@@ -191,8 +183,8 @@ class Probe:
     Training is ended after step `until`; 0: where the copy ends it.
     """
 
-    def __init__(self, channel: Any, until: int) -> None:
-        self.channel, self.until = channel, until
+    def __init__(self, channel: Any, is_scalar_class: Callable[[Any], bool], until: int) -> None:
+        self.channel, self.is_scalar_class, self.until = channel, is_scalar_class, until
         self.step = 0
         """Training steps that are done."""
         self.module: dict[str, Any] = {}
@@ -213,12 +205,15 @@ class Probe:
 
     def prepare(self, tree: ast.Module) -> ast.Module:
         """Put the hooks into the syntax tree of a file of the copy."""
-        trains = reaching(tree, "backward", lambda _: True)
-        training = {loop for scope in scopes(tree) for loop in loops_of(scope) if called(loop) & trains}
-        draws = reaching(tree, "choices", lambda each: not any("choices" in called(loop) for loop in loops_of(each)))
+        all_scopes = list(scopes(tree, self.is_scalar_class))
+        functions = [each for each in all_scopes if isinstance(each, FUNCTIONS)]
+        trains = reaching("backward", functions)
+        training = {loop for scope in all_scopes for loop in loops_of(scope) if called(loop) & trains}
+        single = [each for each in functions if not any("choices" in called(loop) for loop in loops_of(each))]
+        draws = reaching("choices", single)
         documents: dict[Any, int] = {}
         positions: dict[Any, int] = {}
-        for scope in scopes(tree):
+        for scope in all_scopes:
             loops = [loop for loop in loops_of(scope) if called(loop) & draws and loop not in training]
             inside = {loop: {each for each in own_nodes(loop) if isinstance(each, LOOPS)} for loop in loops}
             for loop in loops:
@@ -227,7 +222,7 @@ class Probe:
                     around = [other for other in loops if loop in inside[other]]
                     (documents if around else positions)[around[-1] if around else loop] = len(self._sites)
                     self._sites.append(["sample"] if "sample" in names else names[::-1])
-        return _Instrument(training, documents, positions).visit(tree)  # type: ignore[no-any-return]
+        return _Instrument(training, documents, positions, self.is_scalar_class).visit(tree)  # type: ignore[no-any-return]
 
     def defined(self, kind: Any) -> None:
         """After a class statement."""
@@ -269,7 +264,7 @@ class Probe:
         self._settle(variables)
         local = variables[0]
         found = next((local[name] for name in self._sites[site] if isinstance(local.get(name), (list, str))), None)
-        temperature = find("temperature", variables, _is_number)
+        temperature = variable("temperature", variables, _is_number)
         if temperature is None:
             self._cannot("it has no number named temperature, which sampling needs")
         elif found and all(type(each) is int for each in found):
@@ -322,7 +317,7 @@ class Probe:
             outset = self._outset(variables)
             self._held = self._found(variables)
             self._state = self._values()
-        except Cannot as why:
+        except Incomparable as why:
             self._held = {}
             return str(why)
         self._begun = True
@@ -336,7 +331,7 @@ class Probe:
         try:
             self._held = self._found(variables)
             values = self._values()
-        except Cannot as why:
+        except Incomparable as why:
             self._cannot(str(why))
         if values != self._state:
             self._state = values
@@ -347,9 +342,9 @@ class Probe:
     def _found(self, variables: list[dict[str, Any]]) -> dict[str, Any]:
         """state_dict, m and v; what is not found here is as it was found before."""
         known = self._held.get
-        matrices = find("state_dict", variables, lambda each: isinstance(each, dict)) or known("state_dict")
+        matrices = variable("state_dict", variables, lambda each: isinstance(each, dict)) or known("state_dict")
         if matrices is None:
-            raise Cannot("it has no dictionary named state_dict when training starts")
+            raise Incomparable("it has no dictionary named state_dict when training starts")
         count = sum(height * width for _, (height, width) in _shapes(matrices))
 
         def fits(value: Any) -> bool:
@@ -357,9 +352,9 @@ class Probe:
 
         found = {"state_dict": matrices}
         for name in ("m", "v"):
-            found[name] = find(name, variables, fits) or known(name)
+            found[name] = variable(name, variables, fits) or known(name)
             if found[name] is None:
-                raise Cannot(f"it has no list {name} with one moment for each parameter")
+                raise Incomparable(f"it has no list {name} with one moment for each parameter")
         return found
 
     def _values(self) -> dict[str, array[float]]:
@@ -368,17 +363,17 @@ class Probe:
         return {"params": array("d", params), "m": array("d", self._held["m"]), "v": array("d", self._held["v"])}
 
     def _outset(self, variables: list[dict[str, Any]]) -> dict[str, Any]:
-        numbers = {name: find(name, variables, _is_size if name in SIZES else _is_number) for name in NUMBERS}
+        numbers = {name: variable(name, variables, _is_size if name in SIZES else _is_number) for name in NUMBERS}
         for name, value in numbers.items():
             if value is None:
-                raise Cannot(f"it has no number named {name} when training starts")
+                raise Incomparable(f"it has no number named {name} when training starts")
         if len(self._seeds) != 1 or type(self._seeds[0]) is not int:
-            raise Cannot("it does not call random.seed once, with a whole number, so its run cannot be repeated")
-        docs, epsilon = find("docs", variables, _is_docs), find("eps_adam", variables, _is_number)
+            raise Incomparable("it does not call random.seed once, with a whole number, so its run cannot be repeated")
+        docs, epsilon = variable("docs", variables, _is_docs), variable("eps_adam", variables, _is_number)
         if docs is None:
-            raise Cannot("it has no list of strings named docs when training starts")
+            raise Incomparable("it has no list of strings named docs when training starts")
         if epsilon not in (None, EPSILON):
-            raise Cannot(f"its eps_adam is {epsilon!r}, and the engine knows only the original's 1e-08")
+            raise Incomparable(f"its eps_adam is {epsilon!r}, and the engine knows only the original's 1e-08")
         shapes = _shapes(self._found(variables)["state_dict"])
         return {"config": {**numbers, "seed": self._seeds[0]}, "docs": docs, "shapes": shapes}
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from .channel import Channel
 from .data_file import DataFile
-from .hooks import FLAG, HOOK, Sources
+from .hooks import FLAG, HOOK, Sources, is_scalar_class
 from .recorder import Recorder, Unrecordable
 
 SPARE = 60  # levels of recursion that running under this program takes
@@ -197,7 +197,7 @@ def _probe(channel: Channel, path: str, options: dict[str, Any]) -> Any:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.Probe(channel, **options)
+    return module.Probe(channel, is_scalar_class, **options)
 
 
 def _crash(error: BaseException, sources: Sources) -> dict[str, Any]:
