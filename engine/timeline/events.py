@@ -55,6 +55,7 @@ class Moment:
         return self.step, self.phase.place, self.tick
 
 
+PLACE_NAMES: Mapping[str, str] = {"pos": "pos", "layer": "layer", "head": "head"}
 EventKey = tuple[str, int | None, int | None, int | None]
 """A tensor's name, position, layer and head."""
 
@@ -124,6 +125,7 @@ class StepProgram(Protocol):
     n: int  # positions, which read `inputs` and should predict `targets`
     inputs: list[int]
     targets: list[int]
+    place_names: Mapping[str, str] = PLACE_NAMES  # what pos, layer and head are called in texts and addresses
 
     @property
     def parameters(self) -> Mapping[str, Rows]:
