@@ -96,6 +96,26 @@ class SamplingRun(Run, Protocol):
         """What reads tokens with the parameters as they are, and says what comes next."""
 
 
+@runtime_checkable
+class ScriptedRun(Run, Protocol):
+    """A run of somebody's own script, in a process of its own.
+
+    `warning` is a sentence on what makes the run less than repeatable, `ending` one on how the script ended if it has
+    stopped with an error; None where there is nothing to say. `close` ends the process; it may be called again.
+    """
+
+    @property
+    def warning(self) -> str | None:
+        """Such as that a repeated step differed."""
+
+    @property
+    def ending(self) -> str | None:
+        """Such as that the script stopped with an IndexError in line 40."""
+
+    def close(self) -> None:
+        """End the process that runs the script."""
+
+
 def branching(run: Run) -> BranchingRun:
     """The run, to be branched. Raises ChangeError if it cannot be."""
     if not isinstance(run, BranchingRun):

@@ -95,6 +95,11 @@ class View(Protocol):
     def source(self, stretch: Event | None = None) -> SourceLine:
         """The line of code that is at work, or that ends an event."""
 
+    @property
+    def printed(self) -> str | None:
+        """What the run has printed so far, and the traceback that it ended with, if any; None if it prints nothing."""
+        return None
+
     # Values.
 
     def data(self, rows: Rows) -> Reading:
