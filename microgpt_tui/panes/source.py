@@ -27,8 +27,13 @@ GAP = "…"
 CALLER, CALLED = "▴", "▾"
 MOST_CALLERS = 2
 
+HANGING = 2  # cells that the later rows of a line stand to the right
+WORD = re.compile(r"[^\s,(\[]*[\s,(\[]+|[^\s,(\[]+")
+
 Column = tuple[int, int]
 """Characters of a line, from and up to."""
+Piece = tuple[Segment, bool]
+"""A piece of a line, and whether it belongs to the expression at work."""
 
 
 def code_of(source: SourceLine) -> SourceText:
@@ -106,7 +111,7 @@ def _dedented(code: SourceText, code_theme: str, indent: int) -> list[list[Segme
 # Long lines.
 
 
-def shortened(segments: Sequence[Segment], width: int, columns: Column | None) -> list[tuple[Segment, bool]]:
+def shortened(segments: Sequence[Segment], width: int, columns: Column | None) -> list[Piece]:
     """A line in at most `width` cells, each piece with whether it belongs to the expression in these columns.
 
     What is left out leaves an ellipsis in the middle of what stands before the expression, after it, or in it: its
@@ -170,13 +175,40 @@ def _cells(segments: Sequence[Segment], width: int, from_end: bool = False) -> l
     return found
 
 
-def _add_code(
-    line: Line, segments: Sequence[Segment], width: int, columns: Column | None, ground: Style | None
-) -> None:
-    """Append code that is whole in `width` cells, shortened if it has to be, with its expression marked."""
-    for segment, lit in shortened(segments, width, columns):
-        style = segment.style + ground if segment.style and ground else segment.style or ground
-        line.add(segment.text, theme.EXPRESSION if lit else style)
+def _rows(segments: Sequence[Segment], columns: Column | None, width: int, most: int) -> list[list[Piece]]:
+    """A line over several rows, those after the first a little to the right; shortened where `most` are not enough."""
+    whole, total = sum(s.cell_length for s in segments), width + (most - 1) * (width - HANGING)
+    if whole <= width or most == 1 or width <= 2 * HANGING:
+        return [shortened(segments, width, columns)]
+    room = min(whole, total)
+    while True:  # rows end with words, so less may fit than they have cells
+        rows = _wrapped(shortened(segments, room, columns), width)
+        if len(rows) <= most:
+            return rows
+        room -= 2
+
+
+def _wrapped(pieces: Sequence[Piece], width: int) -> list[list[Piece]]:
+    """Pieces of code in rows that end after a blank, a comma or an opening bracket where they can."""
+    rows: list[list[Piece]] = [[]]
+    left = width
+    for segment, lit in pieces:
+        for word in WORD.findall(segment.text):
+            size = cell_len(word.rstrip())
+            if size > left and rows[-1]:
+                rows.append([(Segment(" " * HANGING), False)])
+                left = width - HANGING
+            rest = word
+            while cell_len(rest.rstrip()) > left:  # longer than a row
+                part = set_cell_size(rest, left).rstrip()
+                rows[-1].append((Segment(part, segment.style), lit))
+                rest = rest[len(part) :]
+                rows.append([(Segment(" " * HANGING), False)])
+                left = width - HANGING
+            rest = rest if cell_len(rest) <= left else rest.rstrip()
+            rows[-1].append((Segment(rest, segment.style), lit))
+            left -= cell_len(rest)
+    return rows
 
 
 def _stripped(source: SourceLine) -> tuple[list[Segment], Column | None]:
@@ -194,7 +226,8 @@ def line_at_work(frame: Frame, width: int) -> Line:
     place = source.label if source.text is not None else f"{source.path.name}:{source.line}"
     segments, columns = _stripped(source)
     code = Line()
-    _add_code(code, segments, width - cell_len(place) - 2, columns, None)
+    for segment, lit in shortened(segments, width - cell_len(place) - 2, columns):
+        code.add(segment.text, theme.EXPRESSION if lit else segment.style)
     return code.to(width - cell_len(place)).add(place, theme.DIM)
 
 
@@ -217,10 +250,10 @@ class Source(Pane):
         segments = _dedented(code, theme.CODE, indent)
         for number in source.ran | {source.line} | (stops := _stops(frame, code)):
             under = theme.RAN if number in source.ran else None
-            here = source if number == source.line else None
-            picture.lines[number - 1] = _line(code, number, segments, width, under, here, number in stops, indent)
-        if source.called is not None:
-            picture.lines.insert(source.line, _elsewhere(CALLED, source.called, width))
+            picture.lines[number - 1] = _line(code, number, segments, width, under, number in stops)
+        below = [] if source.called is None else [_elsewhere(CALLED, source.called, width)]
+        lit = _lit(source, segments, width, max(1, height // 2 - len(below)), source.line in stops, indent)
+        picture.lines[source.line - 1 : source.line] = [*lit, *below]
         self._add_callers(picture, source, width, height)
         return picture
 
@@ -229,7 +262,7 @@ class Source(Pane):
         assert picture.focus is not None
         lines = [_elsewhere(CALLER, caller, width) for caller in reversed(source.callers[:MOST_CALLERS])]
         lines = lines[max(0, len(lines) - max(0, height // 2 - 1)) :]
-        picture.focus += len(lines)
+        picture.focus += len(lines) + (source.called is not None)  # both stay in sight
         at = self.top_of(Picture([*picture.lines, *lines], picture.focus), height)
         at = min(at, source.line - 1)
         picture.lines[at:at] = lines
@@ -269,28 +302,39 @@ def _quiet_lines(
     """The lines of a code as they look where nothing happens; `styles` are those in use, which two themes differ in."""
     del styles
     segments = _dedented(code, code_theme, indent)
-    return tuple(_line(code, i, segments, width, None, None) for i in range(1, len(segments) + 1))
+    return tuple(_line(code, i, segments, width, None) for i in range(1, len(segments) + 1))
 
 
 def _line(
-    code: SourceText, number: int, segments: list[list[Segment]], width: int, under: Style | None,
-    here: SourceLine | None, stops: bool = False, indent: int = 0,
-) -> Line:  # fmt: skip
-    line = Line().add("▸" if here else " ", theme.NEW)
-    line.add(f"{_gutter(code, number):>4}", theme.NEW if here else theme.FAINT)
-    line.add("●" if stops else " ", theme.WARNING)
-    ground = theme.AT_WORK if here else under
-    if here is None:
-        for segment in segments[number - 1]:
-            line.add(segment.text, segment.style + ground if segment.style and ground else segment.style or ground)
-        return line.cut(width)
-    own = segments[number - 1]
-    columns = columns_of(here)
-    if columns is not None:
-        moved = min(indent, _indentation(_lines(code)[number - 1]))
-        columns = max(columns[0] - moved, 0), max(columns[1] - moved, 0)
-    if line.width + sum(s.cell_length for s in own) > width:  # it is whole from its first character on
+    code: SourceText, number: int, segments: list[list[Segment]], width: int, under: Style | None, stops: bool = False
+) -> Line:
+    """A line that is not at work; it is cut where it has no more room."""
+    line = Line().add(f" {_gutter(code, number):>4}", theme.FAINT).add("●" if stops else " ", theme.WARNING)
+    for segment in segments[number - 1]:
+        line.add(segment.text, segment.style + under if segment.style and under else segment.style or under)
+    return line.cut(width)
+
+
+def _lit(
+    source: SourceLine, segments: list[list[Segment]], width: int, rows: int, stops: bool, indent: int
+) -> list[Line]:
+    """The line at work, over at most so many rows of the screen, with its expression marked."""
+    code = code_of(source)
+    own, columns = segments[source.line - 1], columns_of(source)
+    left = min(indent, _indentation(_lines(code)[source.line - 1]))  # how far it was moved already
+    first = Line().add("▸", theme.NEW).add(f"{_gutter(code, source.line):>4}", theme.NEW)
+    first.add("●" if stops else " ", theme.WARNING)
+    room = width - first.width
+    if sum(s.cell_length for s in own) > room:  # it begins with its first character
         bare = _indentation("".join(s.text for s in own))
-        own, columns = _part(own, bare, None), columns and (max(columns[0] - bare, 0), max(columns[1] - bare, 0))
-    _add_code(line, own, width - line.width, columns, ground)
-    return line.add(" " * max(0, width - line.width), theme.AT_WORK)
+        own, left = _part(own, bare, None), left + bare
+    if columns is not None:
+        columns = max(columns[0] - left, 0), max(columns[1] - left, 0)
+    parts = _rows(own, columns, room, rows)
+    lines = [first, *(Line().to(width - room) for _ in parts[1:])]
+    for line, part in zip(lines, parts, strict=True):
+        for segment, lit in part:
+            style = segment.style + theme.AT_WORK if segment.style else theme.AT_WORK
+            line.add(segment.text, theme.EXPRESSION if lit else style)
+        line.add(" " * max(0, width - line.width), theme.AT_WORK)
+    return lines
