@@ -191,7 +191,7 @@ class Navigator:
             self._back(stops)
         else:
             self._depart()
-            self._motion.run(stops, PACES[-1], command.breakpoint.describe())
+            self._motion.run(stops, PACES[-1], command.breakpoint.describe(self._session.program.place_names))
 
     def _back(self, stops: Stops) -> None:
         self._depart()

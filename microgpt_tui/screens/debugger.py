@@ -492,7 +492,8 @@ class DebuggerScreen(Screen[None]):
 
         Not every terminal takes it, and none says whether it has.
         """
-        address = Address.of(self.session.program, self.session.moment).text
+        program = self.session.program
+        address = Address.of(program, self.session.moment).written(program.place_names)
         self.app.copy_to_clipboard(address)
         self.notify(f"Sent to the terminal for its clipboard: {address}", timeout=6, markup=False)
 
