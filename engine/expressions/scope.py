@@ -62,7 +62,7 @@ def backward_done(view: View) -> bool:
 
 def _token_at(view: View, tokens: Sequence[int]) -> str | None:
     pos = view.pos
-    return None if pos is None else view.program.tokenizer.name(tokens[pos])
+    return None if pos is None or pos >= len(tokens) else view.program.tokenizer.name(tokens[pos])
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,8 @@ def _tests(line: str, own: Mapping[str, str]) -> list[tuple[str, str]]:
 def _fits(stretch: Event, key: str, value: str, program: StepProgram) -> bool:
     if key in NUMBERS:
         return bool(getattr(stretch, key) == int(value))
-    token = None if stretch.pos is None else program.tokenizer.name(program.inputs[stretch.pos])
+    known = stretch.pos is not None and stretch.pos < len(program.inputs)
+    token = program.tokenizer.name(program.inputs[stretch.pos or 0]) if known else None
     if key == "token":
         return token is not None and same(token, value)
     word = value.lower()

@@ -38,7 +38,7 @@ class Attention(Pane):
     def heading(self, frame: Frame) -> str:
         if frame.phase is Phase.UPDATE or not frame.config.n_layer:
             return self.TITLE
-        layer = f"layer {frame.layer}, " if frame.config.n_layer > 1 else ""
+        layer = f"{frame.called('layer', frame.layer)}, " if frame.config.n_layer > 1 else ""
         what = "∂ of every row" if frame.backward else "every row so far, %"
         if self.content_size.height and _all_heads(frame, *self.content_size):
             return f"{self.TITLE} ─ {layer}{what}"
@@ -98,7 +98,7 @@ class _Plan:
 
 
 def _row_names(frame: Frame) -> list[str]:
-    return [f"{t} {frame.token(t)}" for t in range(frame.program.n)]
+    return [frame.numbered_token(t) for t in range(frame.program.n)]
 
 
 def _label(frame: Frame) -> int:

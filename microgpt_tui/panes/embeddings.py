@@ -85,7 +85,8 @@ def _here(frame: Frame, name: str) -> tuple[int | None, int | None]:
     if pos is None:
         return None, None
     if frame.program.specs[name].tokens:
-        return frame.program.inputs[pos], frame.program.targets[pos]
+        inputs = frame.program.inputs
+        return inputs[pos] if pos < len(inputs) else None, frame.target_id(pos)
     return pos, None
 
 

@@ -32,7 +32,7 @@ def matrices(frame: Frame, width: int, height: int) -> Picture:
         if gaps:
             picture.line()
         if stretch.layer not in (layer, None):
-            picture.line().add(f"   layer {stretch.layer}", theme.DIM)
+            picture.line().add(f"   {frame.called('layer', stretch.layer)}", theme.DIM)
             if gaps:
                 picture.line()
         layer = stretch.layer

@@ -70,11 +70,13 @@ def _path(frame: Frame, form: _Form) -> list[tuple[str, Style]]:
         return [(stretch.name, theme.NEW), ("×".join(map(str, stretch.shape)), theme.TEXT)]
     parts: list[str] = []
     if stretch.pos is not None:
-        parts.append(f"pos {stretch.pos} '{frame.token(stretch.pos)}'")
+        known = stretch.pos < len(frame.program.inputs)
+        token = f" '{frame.token(stretch.pos)}'" if known else ""
+        parts.append(f"{frame.called('pos', stretch.pos)}{token}")
     if stretch.layer is not None:
-        parts.append(f"{form.layer}{stretch.layer}")
+        parts.append(frame.called("layer", stretch.layer, form.layer))
     if stretch.head is not None:
-        parts.append(f"head {stretch.head}")
+        parts.append(frame.called("head", stretch.head))
     elif form.block and stretch.layer is not None:
         parts.append(stretch.block)
     return [*((part, theme.TEXT) for part in parts), (stretch.name, theme.NEW)]

@@ -16,6 +16,7 @@ from microgpt_tui.drawing.cells import window
 from microgpt_tui.drawing.numbers import percent, plain
 from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.panes.base import Pane
+from microgpt_tui.texts.facts import judged
 
 DONE, HERE, TO_COME = "■", "▣", "□"
 LONGEST_NAME = 18  # cells of a document that is called by its own text
@@ -86,6 +87,8 @@ def _says(frame: Frame) -> Iterator[Forms]:
         return
     if pos is None:
         yield [[(f"{_called(frame)}: {frame.program.n} positions", theme.TEXT)]]
+    elif not frame.target(pos):
+        yield [[(frame.called("pos", pos), theme.TEXT)]]
     else:
         reads, says = ("reads ", ", must say ") if frame.forward else ("read ", ", should have said ")
         words: Words = [(reads, theme.DIM), (frame.token(pos), theme.NEW)]
@@ -124,4 +127,4 @@ def given_to_target(frame: Frame, pos: int) -> float | None:
     made = next((s for s in frame.program.stretches(Phase.FORWARD) if s.kind == "nll" and s.pos == pos), None)
     if made is None or "probs" not in made.operands:
         return None
-    return frame.value(int(made.operands["probs"][frame.program.targets[pos]]))
+    return frame.value(judged(frame, made))
