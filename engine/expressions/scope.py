@@ -79,9 +79,7 @@ NAMES = {
     "step": Name(Kind.NUMBER, Grain.START, False, lambda view: view.moment.step),
     "doc": Name(Kind.TEXT, Grain.START, False, lambda view: view.program.doc),
     "n": Name(Kind.NUMBER, Grain.START, False, lambda view: view.program.n),
-    "learning_rate": Name(
-        Kind.NUMBER, Grain.START, False, lambda view: view.config.learning_rate_at(view.moment.step)
-    ),
+    "learning_rate": Name(Kind.NUMBER, Grain.START, False, lambda view: view.learning_rate),
     **{
         name: Name(Kind.NUMBER, Grain.START, False, partial(lambda name, view: getattr(view.config, name), name))
         for name in ("n_layer", "n_embd", "n_head", "head_dim", "block_size", "num_steps", "beta1", "beta2")

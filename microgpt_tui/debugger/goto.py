@@ -17,6 +17,7 @@ from engine.expressions.source import BRACKETS, QUOTED, check_length
 from engine.expressions.watch import describe_scalar
 from engine.text import quoted
 from engine.timeline.events import PHASES, Event, Moment, Phase
+from engine.timeline.run import ENDLESS
 from microgpt_tui.debugger import navigation
 from microgpt_tui.debugger.completion import LineError, completed
 from microgpt_tui.debugger.frame import Choice, Frame
@@ -177,6 +178,8 @@ def _step(number: str, frame: Frame) -> SameEvent:
 
 def _check_step(step: int, frame: Frame) -> None:
     most = frame.config.num_steps
+    if step < 0 and most >= ENDLESS:
+        raise LineError(f"there is no step {step}; the first is step 0")
     if not 0 <= step <= most:
         raise LineError(f"there is no step {step} in this schedule; write a step from 0 to {most}")
 

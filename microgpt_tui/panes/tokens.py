@@ -86,7 +86,8 @@ def _says(frame: Frame) -> Iterator[Forms]:
         yield [[(f"loss of {_called(frame)} ", theme.DIM), told[1]], told]
         return
     if pos is None:
-        yield [[(f"{_called(frame)}: {frame.program.n} positions", theme.TEXT)]]
+        n, positions = frame.program.n, f"{frame.program.n} position{'s' * (frame.program.n != 1)}"
+        yield [[(f"{_called(frame)}: {positions}" if n else frame.event.name, theme.TEXT)]]
     elif not frame.target(pos):
         yield [[(frame.called("pos", pos), theme.TEXT)]]
     else:
@@ -110,14 +111,19 @@ def _asides(frame: Frame) -> Iterator[Forms]:
 
 
 def _rate(frame: Frame) -> Words:
-    """The learning rate of the step, and how it comes about."""
-    config, step = frame.config, frame.moment.step
+    """The learning rate of the step, and how it comes about where the configuration says so; empty if it is unknown."""
+    config, step, rate = frame.config, frame.moment.step, frame.view.learning_rate
+    if rate is None:
+        return []
     formula = f" = {config.learning_rate:g}·(1 − {step}/{config.num_steps})"
-    return [("rate ", theme.DIM), (plain(config.learning_rate_at(step)), theme.STRONG), (formula, theme.DIM)]
+    words: Words = [("rate ", theme.DIM), (plain(rate), theme.STRONG)]
+    return [*words, (formula if rate == config.learning_rate_at(step) else "", theme.DIM)]
 
 
 def _called(frame: Frame) -> str:
     """The document by its own text where that is short."""
+    if not frame.program.doc:
+        return "this step"
     text = quoted(frame.program.doc)
     return text if cell_len(text) <= LONGEST_NAME else "this document"
 

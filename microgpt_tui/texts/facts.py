@@ -185,8 +185,8 @@ def _mean(frame: Frame, event: Event) -> Facts:
 
 def _parameter(frame: Frame, event: Event) -> Facts:
     norms = frame.view.norms(event.name)
-    rate = frame.view.config.learning_rate_at(frame.moment.step)
-    found = {"matrix": event.name.rpartition(".")[2], "rate": plain(rate)}
+    rate = frame.view.learning_rate
+    found = {"matrix": event.name.rpartition(".")[2]} | ({} if rate is None else {"rate": plain(rate)})
     if norms is None or not norms.weight or not math.isfinite(norms.update / norms.weight):
         return found
     return found | {"moved": f"{100 * norms.update / norms.weight:.2f} %"}
