@@ -56,6 +56,7 @@ class Moment:
 
 
 PLACE_NAMES: Mapping[str, str] = {"pos": "pos", "layer": "layer", "head": "head"}
+"""What the places of an event are called; a program may have words of its own for them, such as loop variables."""
 EventKey = tuple[str, int | None, int | None, int | None]
 """A tensor's name, position, layer and head."""
 

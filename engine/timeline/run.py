@@ -17,6 +17,10 @@ OnStep = Callable[[int, float], bool | None]
 """Told a finished step and its loss; returning True asks the run to stop."""
 
 
+ENDLESS = 10**9
+"""`num_steps` of a run that does not say how many steps it has."""
+
+
 class Run(Protocol):
     """A training run that can be moved to any of its moments and seen there."""
 

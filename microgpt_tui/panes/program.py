@@ -55,7 +55,9 @@ def _outline(frame: Frame, width: int) -> Iterator[tuple[int, str, list[Event]]]
     for pos in order:
         assert pos is not None
         block = [s for s in positions if s.pos == pos]
-        yield 0, f"pos {pos}  {frame.token(pos)} → {frame.target(pos)}", block
+        reads = f"  {frame.token(pos)}" if pos < len(frame.program.inputs) else ""
+        leads = f" → {frame.target(pos)}" if frame.target(pos) else ""
+        yield 0, f"{frame.called('pos', pos)}{reads}{leads}", block
         if frame.stretch.pos == pos:
             yield from _inside(frame, block, 1)
     if not frame.backward:
@@ -74,10 +76,17 @@ def _inside(frame: Frame, block: list[Event], depth: int) -> Iterator[tuple[int,
         whole = [s for s in block if path(s)[: depth + 1] == inner]
         if found[0] is not whole[0]:
             continue  # in the backward phase blocks interleave: each is listed once, where it begins
-        names = {2: f"layer {inner[1]}", 3: str(inner[-1]), 4: f"head {inner[-1]}"}
-        yield depth, names[len(inner)], whole
+        yield depth, _block_name(frame, inner), whole
         if path(frame.stretch)[: depth + 1] == inner:
             yield from _inside(frame, whole, depth + 1)
+
+
+def _block_name(frame: Frame, block: tuple[str | int, ...]) -> str:
+    """A layer, a function or a head, by what comes last of its path."""
+    name = block[-1]
+    if isinstance(name, str):
+        return name
+    return frame.called("layer" if len(block) == 2 else "head", name)
 
 
 def _leaf(stretch: Event) -> str:

@@ -309,7 +309,8 @@ def _line(
     code: SourceText, number: int, segments: list[list[Segment]], width: int, under: Style | None, stops: bool = False
 ) -> Line:
     """A line that is not at work; it is cut where it has no more room."""
-    line = Line().add(f" {_gutter(code, number):>4}", theme.FAINT).add("●" if stops else " ", theme.WARNING)
+    line = Line().add(" ", theme.NEW).add(f"{_gutter(code, number):>4}", theme.FAINT)
+    line.add("●" if stops else " ", theme.WARNING)
     for segment in segments[number - 1]:
         line.add(segment.text, segment.style + under if segment.style and under else segment.style or under)
     return line.cut(width)

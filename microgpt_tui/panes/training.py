@@ -87,13 +87,14 @@ def _whole(frame: Frame) -> bool:
 
 def _figures(frame: Frame, width: int, lines: int) -> Picture:
     """The numbers of the moment, as many as fit into so many lines."""
-    view, step = frame.view, frame.moment.step
+    view = frame.view
     losses = _seen(view.losses, view.loss, frame)
     parts: list[Figure] = []
     last = losses[-RECENT:]
     if len(last) > 1:
         parts.append((f"mean of last {len(last)}", plain(_mean(last)), theme.STRONG))
-    parts.append(("rate", plain(frame.config.learning_rate_at(step)), theme.TEXT))
+    if view.learning_rate is not None:
+        parts.append(("rate", plain(view.learning_rate), theme.TEXT))
     norm = known_norm(frame.grad(np.arange(view.program.n_params, dtype=np.int32))) if _whole(frame) else None
     norms = _seen(view.grad_norms, norm, frame)
     if norms:

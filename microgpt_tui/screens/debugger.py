@@ -134,6 +134,7 @@ class DebuggerScreen(Screen[None]):
         arrangement = Arrangement.load() if arrangement is None else arrangement
         kinds = {spec.id: spec.kind for spec in registry.PANES}
         self.grid = PaneGrid(kinds, arrangement, lambda: self.layout_for(self.state.where.moment.phase))
+        self.grid.lacking = registry.lacking(session.view())
         self.historian = SeriesLoader(self, session)
         self.after_show: Callable[[], None] = lambda: None
         self._copy, self._copy_of = step_copy_of(session), session
@@ -182,9 +183,9 @@ class DebuggerScreen(Screen[None]):
 
     def layout_for(self, phase: Phase) -> Split:
         """Where panes stand in a phase, as the user has arranged them. Lectures override it."""
-        state = self.state
-        return self.grid.arrangement.apply(
-            plan(phase, self.size, bool(state.annotations.watches), state.live is not None, self.head_at_work)
+        state, lacking = self.state, frozenset(self.grid.lacking)
+        return self.grid.arrangement.without(lacking).apply(
+            plan(phase, self.size, bool(state.annotations.watches), state.live is not None, self.head_at_work, lacking)
         )
 
     # Where we are.
@@ -247,6 +248,7 @@ class DebuggerScreen(Screen[None]):
         self.set_class(self.state.live is not None, "-live")
         self.set_class(frame.phase is Phase.UPDATE, "-update")
         self.head_at_work = frame.operation.head is not None
+        self.grid.lacking = registry.lacking(frame.view)
         self.grid.place()
         for pane in self.panes:
             pane.show(self._staged(frame) if isinstance(pane, Stage) else frame)
@@ -490,7 +492,8 @@ class DebuggerScreen(Screen[None]):
 
         Not every terminal takes it, and none says whether it has.
         """
-        address = Address.of(self.session.program, self.session.moment).text
+        program = self.session.program
+        address = Address.of(program, self.session.moment).written(program.place_names)
         self.app.copy_to_clipboard(address)
         self.notify(f"Sent to the terminal for its clipboard: {address}", timeout=6, markup=False)
 
