@@ -162,6 +162,16 @@ class ScriptProcess:
         assert self.end is not None
         return self.end
 
+    def evaluate(self, calls: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What operations of the script give when they are called again, after a recorded step; see the child.
+
+        Raises ScriptError as `record` does.
+        """
+        answers: list[dict[str, Any]] = []
+        self._send(do="evaluate", calls=list(calls))
+        self._follow(lambda kind: kind == "evaluated", None, answers)
+        return answers
+
     def close(self) -> None:
         """End the script, however far it is."""
         if self._process.poll() is None:
@@ -194,7 +204,12 @@ class ScriptProcess:
             self._process.stdin.write((json.dumps(command) + "\n").encode())
             self._process.stdin.flush()
 
-    def _follow(self, is_last: Callable[[str], bool], on_step: Callable[[int], None] | None) -> None:
+    def _follow(
+        self,
+        is_last: Callable[[str], bool],
+        on_step: Callable[[int], None] | None,
+        answers: list[dict[str, Any]] | None = None,
+    ) -> None:
         """Take in messages until one of a kind has come, or the script has ended."""
         while self.end is None:
             message, arrays = self._next()
@@ -210,6 +225,8 @@ class ScriptProcess:
                 self.scalar_class = ScriptClass(message["name"], message["file"], message["line"])
             elif kind == "step":
                 self._tape = ScriptTape.from_message(message, arrays)
+            elif kind == "evaluated" and answers is not None:
+                answers += message["answers"]
             elif kind in ("end", "exit"):
                 self.end = ScriptEnd(kind, message["steps"], message.get("status", 0), message.get("said", ""))
             elif kind == "crash":

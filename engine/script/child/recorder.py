@@ -12,6 +12,7 @@ from array import array
 from typing import Any, Callable
 
 from .channel import Channel
+from .derivatives import evaluate
 from .holders import MISSING, Group, Walk, attributes, best_groups, numbers_of
 from .hooks import Sources
 from .positions import Positions
@@ -132,6 +133,9 @@ class Recorder:
         if kind:
             self.channel.send(kind, **what)
         command = self.channel.command()
+        while command["do"] == "evaluate":
+            self.channel.send("evaluated", answers=evaluate(self.scalar, self._function, command["calls"]))
+            command = self.channel.command()
         if command["do"] == "end":
             raise SystemExit(0)
         self.target = self.wanted = None
@@ -139,6 +143,15 @@ class Recorder:
             self.target = command["step"]
         else:
             self.wanted = command.get("until")
+
+    def _function(self, name: str) -> Any:
+        """The function of this name in a module of the script; None if there is none."""
+        spaces = [self.module, *(vars(each) for each in list(sys.modules.values()) if self._is_own(each))]
+        return next((space[name] for space in spaces if isinstance(space.get(name), types.FunctionType)), None)
+
+    def _is_own(self, module: Any) -> bool:
+        """Whether a module belongs to the script."""
+        return isinstance(module, types.ModuleType) and getattr(module, "__file__", None) in self.sources.files
 
     # The scalar class.
 
@@ -264,6 +277,8 @@ class Recorder:
                 self._unwatch()
                 self._send(tape, True)
             self.step += 1
+            if tape is not None:
+                self.wait()
         elif tape is not None and tape.nodes and not whole:
             self._unwatch()
             self._send(tape, False)

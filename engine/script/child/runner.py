@@ -12,7 +12,7 @@ from typing import Any
 
 from .channel import Channel
 from .hooks import FLAG, HOOK, Sources
-from .recorder import Unrecordable, Recorder
+from .recorder import Recorder, Unrecordable
 
 SPARE = 60  # levels of recursion that running under this program takes
 

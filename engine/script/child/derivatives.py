@@ -1,0 +1,103 @@
+"""Calls operations of the script's scalar class again, with operands moved a little, and says what they gave.
+
+Each call is made on fresh scalars, and leaves nothing behind: the random numbers of the script go on as they were.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any, Callable
+
+from .holders import attributes
+
+NAN = float("nan")
+Find = Callable[[str], Any]
+
+
+def evaluate(scalar: Any, find: Find, calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The answer to each call {"op", "operands", "extra", "shifts"}, in order; `find` gives a function by its name.
+
+    An answer has "value", "slopes" (the gradient that each operand gets where that of the result is 1), and "moved":
+    for each operand the values at operand + shift, nan where the operation cannot be called; or "why" it has none.
+    """
+    state = random.getstate()
+    try:
+        return [_Call(scalar, find, **call).answer() for call in calls]
+    finally:
+        random.setstate(state)
+
+
+class _Call:
+    """One operation at one list of operands."""
+
+    def __init__(self, scalar: Any, find: Find, op: str, operands: list[float], extra: Any, shifts: Any) -> None:
+        self.scalar, self.operands, self.extra, self.shifts = scalar, operands, extra, shifts
+        self.function = getattr(scalar, op, None) or find(op)
+
+    def answer(self) -> dict[str, Any]:
+        if not callable(self.function):
+            return {"why": "it is neither a method of the class nor a function of a module"}
+        try:
+            scalars = self.scalars(self.operands)
+            result = self.apply(scalars)
+            value = float(result.data)
+            again = float(self.apply(self.scalars(self.operands)).data)
+            if value != again and not math.isnan(value):
+                return {"why": "called twice with the same operands, it gives two results"}
+            slopes = self.slopes(result, scalars)
+        except Exception as error:  # whatever the script raises
+            return {"why": f"it cannot be called alone ({type(error).__name__}: {error})"}
+        return {"value": value, "slopes": slopes, "moved": [self.moved(i) for i in range(len(self.operands))]}
+
+    def scalars(self, operands: list[float]) -> list[Any]:
+        return [self.scalar(x) for x in operands]
+
+    def apply(self, scalars: list[Any]) -> Any:
+        extra = [] if self.extra is None else [int(self.extra) if self.extra % 1 == 0 else self.extra]
+        return self.function(*scalars, *extra)
+
+    def moved(self, i: int) -> list[float]:
+        values = []
+        for shift in self.shifts[i] if self.shifts else ():
+            operands = list(self.operands)
+            operands[i] += shift
+            try:
+                values.append(float(self.apply(self.scalars(operands)).data))
+            except Exception:  # whatever the script raises, beyond what the operation is defined for
+                values.append(NAN)
+        return values
+
+    def slopes(self, result: Any, scalars: list[Any]) -> list[float]:
+        """From the local gradients that the result keeps, else from its closure, else from `backward`."""
+        own = dict(attributes(result))
+        children, local = self.kept(own)
+        if children and local and all(any(child is x for x in scalars) for child in children):
+            return [float(sum(slope for child, slope in zip(children, local) if child is x)) for x in scalars]
+        for x in scalars:
+            x.grad = 0.0
+        closure = next((each for each in own.values() if callable(each)), None)
+        if closure is not None and children and all(any(child is x for x in scalars) for child in children):
+            result.grad = 1.0
+            closure()
+        else:
+            result.backward()
+        return [float(x.grad) for x in scalars]
+
+    def kept(self, own: dict[str, Any]) -> tuple[list[Any], list[Any]]:
+        """The children that a scalar keeps, and the local gradients that it keeps in the same order, if it does."""
+        for children in own.values():
+            if not isinstance(children, (tuple, list, set, frozenset)) or not children:
+                continue
+            if not all(isinstance(each, self.scalar) for each in children):
+                continue
+            for local in own.values():
+                if (
+                    isinstance(local, (tuple, list))
+                    and not isinstance(children, (set, frozenset))
+                    and len(local) == len(children)
+                    and all(isinstance(each, (int, float)) for each in local)
+                ):
+                    return list(children), list(local)
+            return list(children), []
+        return [], []

@@ -1,0 +1,100 @@
+"""Gradients beside the sums that they are: each use of a number adds local gradient times gradient of the result.
+
+The comparison allows for rounding, since the sum is taken here in another order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.script.local_gradients import Call
+from engine.script.tape import ScriptTape
+
+ROUNDING = 1e-9  # of the sum of the sizes of all that is added
+MOST_CALLS = 400  # operations that are called again where a class keeps no local gradients
+
+
+@dataclass(frozen=True, slots=True)
+class WrongSum:
+    """The number whose gradient is furthest from what its uses send back, and how many there are like it."""
+
+    row: int
+    uses: int
+    gradient: float
+    expected: float
+    position: int
+    """Of the line that wrote the gradient last."""
+    wrong: int
+    compared: int
+
+
+def calls_for_sums(tape: ScriptTape) -> list[Call]:
+    """Operations whose local gradients are needed where the class keeps none: all those of some numbers' uses."""
+    if not np.isnan(tape.local).any():
+        return []
+    parents = _parents(tape)
+    in_loss = _in_loss(tape)[parents]
+    uses = np.bincount(tape.child[in_loss], minlength=tape.n_rows)
+    candidates = np.flatnonzero((uses > 1) & (uses <= MOST_CALLS // 8))
+    calls: dict[int, Call] = {}
+    for row in candidates[np.linspace(0, len(candidates) - 1, min(len(candidates), MOST_CALLS)).astype(int)]:
+        if len(calls) > MOST_CALLS:
+            break
+        for parent in parents[in_loss & (tape.child == row)]:
+            operands = tuple(float(x) for x in tape.value[tape.children(int(parent))])
+            extra = float(tape.extra[parent])
+            calls[int(parent)] = Call(
+                tape.op_of(int(parent)), int(parent), operands, None if np.isnan(extra) else extra
+            )
+    return list(calls.values())
+
+
+def wrong_sum(tape: ScriptTape, slopes: dict[int, list[float]]) -> WrongSum | None:
+    """The worst of the gradients that are not what their uses send back; `slopes` are local gradients of some rows."""
+    if not len(tape.back_row):
+        return None
+    parents = _parents(tape)
+    in_loss = _in_loss(tape)
+    local = tape.local.copy()
+    for row, own in slopes.items():
+        local[tape.child_start[row] : tape.child_start[row + 1]] = own
+    gradients = np.array(tape.grad_before)
+    gradients[tape.back_row] = tape.back_value
+    with np.errstate(invalid="ignore", over="ignore"):
+        sent = np.where(in_loss[parents], local * gradients[parents], 0.0)
+        expected = tape.grad_before + np.bincount(tape.child, sent, tape.n_rows)
+        size = np.abs(tape.grad_before) + np.bincount(tape.child, np.abs(sent), tape.n_rows)
+        apart = np.abs(gradients - expected)
+        known = np.isfinite(apart) & np.isfinite(size) & in_loss
+        known[tape.loss_row] = False
+        written = np.zeros(tape.n_rows, bool)
+        written[tape.back_row] = True
+        known &= written
+        wrong = known & (apart > ROUNDING * size)
+    if not wrong.any():
+        return None
+    row = int(np.argmax(np.where(wrong, apart, -1.0)))
+    last = np.flatnonzero(tape.back_row == row)[-1]
+    return WrongSum(
+        row, int(np.count_nonzero(in_loss[parents] & (tape.child == row))), float(gradients[row]),
+        float(expected[row]), int(tape.back_position[last]), int(wrong.sum()), int(known.sum()),
+    )  # fmt: skip
+
+
+def _parents(tape: ScriptTape) -> NDArray[np.int64]:
+    """Of each operand the row that it is an operand of."""
+    return np.repeat(np.arange(tape.n_rows), np.diff(tape.child_start))
+
+
+def _in_loss(tape: ScriptTape) -> NDArray[np.bool_]:
+    """Which rows the loss is made from, itself among them; an operand stands before what is made from it."""
+    found: Any = np.zeros(tape.n_rows, bool)
+    found[tape.loss_row] = True
+    for row in range(tape.loss_row, -1, -1):
+        if found[row]:
+            found[tape.child[tape.child_start[row] : tape.child_start[row + 1]]] = True
+    return found  # type: ignore[no-any-return]
