@@ -98,6 +98,8 @@ class StepRecord:
         self.n_params = self.n_older = 0
         self.data: list[float] = []
         self.groups: list[Group] = []
+        self.outside: list[tuple[Group, list[float]]] = []
+        self.first_grads: dict[int, float] | None = None
 
 
 class Recorder:
@@ -502,7 +504,8 @@ class Recorder:
         walk = self._walk(caller)
         reached = self._reached(tape.root) if tape.root is not None else {}
         made = {id(each): i for i, each in enumerate(tape.nodes)}
-        tape.groups = self._groups(walk, reached, made)
+        tape.groups, outside = self._groups(walk, reached, made)
+        tape.outside = [(group, [float(each.data) for each in group.scalars]) for group in outside]
         params = {id(each): each for group in tape.groups for each in group.scalars}
         begin = max((made[each] + 1 for each in params if each in made), default=0)
         older = [each for key, each in reached.items() if key not in params and made.get(key, -1) < begin]
@@ -512,16 +515,18 @@ class Recorder:
         tape.n_params, tape.n_older = len(params), len(older)
         tape.before = [float(each.grad) for each in tape.rows]
         tape.data = [float(each.data) for each in params.values()]
+        if tape.first_grads is None:
+            tape.first_grads = dict(zip(params, tape.before))
         tape.moments = [(name, thing, numbers_of(thing) or []) for name, thing in walk.numbers]
 
-    def _groups(self, walk: Walk, reached: dict[int, Any], made: dict[int, int]) -> list[Group]:
+    def _groups(self, walk: Walk, reached: dict[int, Any], made: dict[int, int]) -> tuple[list[Group], list[Group]]:
+        """Groups of leaves that are older than the step: those that the loss depends on, and the others."""
         leaves = {key for key, each in reached.items() if not self._kids(each)}
         first = self.step == 0
-        return [
-            group
-            for group in best_groups(walk.groups, lambda each: not self._kids(each) and (first or id(each) not in made))
-            if any(id(each) in leaves for each in group.scalars)
-        ]
+        inside, outside = [], []
+        for group in best_groups(walk.groups, lambda each: not self._kids(each) and (first or id(each) not in made)):
+            (inside if any(id(each) in leaves for each in group.scalars) else outside).append(group)
+        return inside, outside
 
     def _after_backward(self, tape: StepRecord) -> None:
         self.phase = "update"

@@ -31,7 +31,10 @@ def message(recorder: Recorder, tape: StepRecord, complete: bool) -> dict[str, A
     update_first: dict[int, float] = {}
     for each, before in zip(rows[: tape.n_params], tape.data):
         update_first[id(each)] = before
+    at_of = {id(each): i for i, each in enumerate(tape.nodes[: tape.begin])}
     for i, each in enumerate(rows[:first]):
+        if id(each) in at_of:  # made in the same process of recording, before the step: as a rule, in step 0
+            stack[i] = tape.stacks[at_of[id(each)]]
         value[i] = update_first.get(id(each), value[i])
     made = len(tape.nodes)
     value[first:] = tape.values[tape.begin : made]
@@ -112,6 +115,18 @@ def message(recorder: Recorder, tape: StepRecord, complete: bool) -> dict[str, A
             update_position.append(at)
         kept.append(len(update_row))
     arrays.update(update_row=update_row, update_value=update_value, update_position=update_position)
+    first_grads = tape.first_grads or {}
+    arrays["grad_first"] = array("d", [first_grads.get(id(each), NAN) for each in rows[: tape.n_params]])
+    moved_at = {id(each): at for each, _, at in tape.updates}
+    outside = [
+        {
+            "name": group.name, "count": len(group.scalars),
+            "moved": sum(float(each.data) != before for each, before in zip(group.scalars, data)),
+            "position": max(moved_at.get(id(each), -1) for each in group.scalars),
+        }
+        for group, data in tape.outside
+        if any(id(each) in moved_at for each in group.scalars)
+    ]  # fmt: skip
     number = recorder.positions.number
     sites = recorder.sources.sites
     arrays["grad_after"] = array("d", [float(each.grad) for each in rows[: tape.n_params]])
@@ -151,6 +166,7 @@ def message(recorder: Recorder, tape: StepRecord, complete: bool) -> dict[str, A
         "names": names,
         "params": params,
         "moments": moments,
+        "outside": outside,
         "update_scalars": [
             [kept[min(at, len(kept) - 1)], number(sites[site].position), name, x] for at, site, name, x in tape.scalars
         ],
