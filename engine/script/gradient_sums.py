@@ -59,6 +59,7 @@ def wrong_sum(tape: ScriptTape, slopes: dict[int, list[float]]) -> WrongSum | No
         return None
     parents = _parents(tape)
     in_loss = _in_loss(tape)
+    base = np.where(zeroed_in_backward(tape), 0.0, tape.grad_before)
     local = tape.local.copy()
     for row, own in slopes.items():
         local[tape.child_start[row] : tape.child_start[row + 1]] = own
@@ -66,8 +67,8 @@ def wrong_sum(tape: ScriptTape, slopes: dict[int, list[float]]) -> WrongSum | No
     gradients[tape.back_row] = tape.back_value
     with np.errstate(invalid="ignore", over="ignore"):
         sent = np.where(in_loss[parents], local * gradients[parents], 0.0)
-        expected = tape.grad_before + np.bincount(tape.child, sent, tape.n_rows)
-        size = np.abs(tape.grad_before) + np.bincount(tape.child, np.abs(sent), tape.n_rows)
+        expected = base + np.bincount(tape.child, sent, tape.n_rows)
+        size = np.abs(base) + np.bincount(tape.child, np.abs(sent), tape.n_rows)
         apart = np.abs(gradients - expected)
         known = np.isfinite(apart) & np.isfinite(size) & in_loss
         known[tape.loss_row] = False
@@ -83,6 +84,14 @@ def wrong_sum(tape: ScriptTape, slopes: dict[int, list[float]]) -> WrongSum | No
         row, int(np.count_nonzero(in_loss[parents] & (tape.child == row))), float(gradients[row]),
         float(expected[row]), int(tape.back_position[last]), int(wrong.sum()), int(known.sum()),
     )  # fmt: skip
+
+
+def zeroed_in_backward(tape: ScriptTape) -> NDArray[np.bool_]:
+    """The rows whose gradient backward itself sets to 0 before it adds to it."""
+    zeroed = np.zeros(tape.n_rows, bool)
+    rows, first = np.unique(tape.back_row, return_index=True)
+    zeroed[rows[tape.back_value[first] == 0]] = True
+    return zeroed
 
 
 def _parents(tape: ScriptTape) -> NDArray[np.int64]:

@@ -37,6 +37,10 @@ class Call:
         """How far each operand is moved: pairs of a distance and its opposite."""
         return [[sign * h for h in distances(x) for sign in (1, -1)] for x in self.operands]
 
+    def without_shifts(self) -> dict[str, Any]:
+        """The same, where only the local gradients are wanted."""
+        return {**self.message(), "shifts": []}
+
     def message(self) -> dict[str, Any]:
         """What the child is asked."""
         return {"op": self.op, "operands": list(self.operands), "extra": self.extra, "shifts": self.shifts()}

@@ -10,7 +10,7 @@ import rich_click as click
 from click.exceptions import Exit
 
 from microgpt_tui.cli._json import json_text
-from microgpt_tui.cli._options import DATA, OUTPUT, FilePath, examples
+from microgpt_tui.cli._options import DATA, OUTPUT, FilePath, examples, step_option
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.drawing.terminal_text import printable
 
@@ -29,13 +29,14 @@ FOUND = 1
 )
 @click.argument("script", type=FilePath(), metavar="FILE.py")
 @click.argument("args", nargs=-1, metavar="[-- ARGS]")
+@step_option("The first training step to look at, counted from 0: the script runs on to it.")
 @click.option(
     "--steps",
     type=click.IntRange(min=1),
     default=3,
     show_default=True,
     metavar="N",
-    help="How many training steps to record and look at, from the first one on.",
+    help="How many training steps to look at.",
     panel=DATA,
 )
 @click.option(
@@ -53,12 +54,12 @@ FOUND = 1
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object with all bits of every number.", panel=OUTPUT)
 def check(
-    script: Path, args: tuple[str, ...], steps: int, data: Path | None, python: str | None, as_json: bool
+    script: Path, args: tuple[str, ...], step: int, steps: int, data: Path | None, python: str | None, as_json: bool
 ) -> None:
     """Look for faults in a script of your own that trains by an autograd of scalars, as microgpt.py does.
 
     Runs it (only run files that you trust), in its folder, as python does, with ARGS as its arguments; records its
-    first training steps, and ends it. Told, each with its line and numbers:
+    training steps, and ends it. Told, each with its line and numbers:
 
     Local gradients that disagree with a finite difference of the same operation. Gradients that are not the sum of
     what the uses of a number send back. Parameters in the loss that no gradient reaches; parameters that one reaches,
@@ -69,9 +70,9 @@ def check(
     """
     from engine.script.check import check as look
 
-    with Waiting("Running the script", total=float(steps)) as waiting:
+    with Waiting("Running the script", total=float(step + steps)) as waiting:
         report = look(
-            script, args, data, python, steps, lambda done, of: waiting.update(done, f"step {done:,} of {of:,}")
+            script, args, data, python, step, steps, lambda done, of: waiting.update(done, f"step {done:,} of {of:,}")
         )
     if as_json:
         click.echo(json_text(asdict(report)))
@@ -93,7 +94,7 @@ def _show(report: CheckReport) -> None:
             console.print(Padding(Text(printable(each.source), "cyan"), (0, 0, 0, 4)))
         console.print(Padding(Text(printable(each.sentence)), (0, 0, 1, 2)))
     for note in report.notes:
-        console.print(Text(printable(f"{note}."), "dim"))
+        console.print(Text(printable(note), "dim"))
     looked = ", ".join(
         (
             _count(report.steps, "step"),

@@ -54,8 +54,10 @@ class _Call:
         return [self.scalar(x) for x in operands]
 
     def apply(self, scalars: list[Any]) -> Any:
-        extra = [] if self.extra is None else [int(self.extra) if self.extra % 1 == 0 else self.extra]
-        return self.function(*scalars, *extra)
+        code = getattr(self.function, "__code__", None)
+        if self.extra is None or (code is not None and code.co_argcount <= len(scalars)):
+            return self.function(*scalars)
+        return self.function(*scalars, int(self.extra) if self.extra % 1 == 0 else self.extra)
 
     def moved(self, i: int) -> list[float]:
         values = []

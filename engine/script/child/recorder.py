@@ -523,7 +523,8 @@ class Recorder:
         """Groups of leaves that are older than the step: those that the loss depends on, and the others."""
         leaves = {key for key, each in reached.items() if not self._kids(each)}
         first = self.step == 0
-        inside, outside = [], []
+        inside: list[Group] = []
+        outside: list[Group] = []
         for group in best_groups(walk.groups, lambda each: not self._kids(each) and (first or id(each) not in made)):
             (inside if any(id(each) in leaves for each in group.scalars) else outside).append(group)
         return inside, outside
