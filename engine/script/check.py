@@ -178,8 +178,8 @@ class _Checker:
             self._add(
                 finding.LOCAL_GRADIENT, position, numbers,
                 f"The local gradient of {op}{which} at {at(operands, extra)} is {short(worst.local_gradient)}, but its "
-                f"slope there is {short(worst.finite_difference)}, by finite differences. So it is at {len(wrong):,} of "
-                f"{len(points):,} recorded values that were tried.",
+                f"slope there is {short(worst.finite_difference)}, by finite differences. So it is at {len(wrong):,} "
+                f"of {len(points):,} recorded values that were tried.",
             )  # fmt: skip
 
     def _look_at_parameters(self) -> None:
@@ -213,7 +213,8 @@ class _Checker:
             moved = f"moves {each.moved:,} of them" if each.moved else "moves none of them"
             self._add(
                 finding.NOT_IN_LOSS, each.position, {"names": [each.name], "count": each.count, "moved": each.moved},
-                f"The update goes over {_names([each])} and {moved}, but in {steps} the loss is made from none of them.",
+                f"The update goes over {_names([each])} and {moved}, but in {steps} the loss is made from "
+                f"none of them.",
             )  # fmt: skip
         left = history.left_over
         if left:
@@ -234,10 +235,8 @@ def _names(group: Sequence[Parameter | Outside]) -> str:
     names = [each.name for each in group[:NAMED]]
     if len(group) > NAMED:
         names.append(f"{len(group) - NAMED:,} more")
-    count = sum(each.count for each in group)
-    return (
-        f"{' and '.join([', '.join(names[:-1]), names[-1]] if len(names) > 1 else names)} ({_times(count, 'number')})"
-    )
+    listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return f"{listed} ({_times(sum(each.count for each in group), 'number')})"
 
 
 def _times(count: int, what: str) -> str:

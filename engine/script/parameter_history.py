@@ -138,7 +138,7 @@ class ParameterHistory:
 
     @property
     def still_data(self) -> list[Parameter]:
-        """Those that got a gradient and never moved, and are not held or made as those that move: the data, as a rule."""
+        """Those that got a gradient, never moved, and are not held or made as those that move: the data, as a rule."""
         alike = {each.name for each in self.still}
         return [each for each in self.parameters.values() if each.largest and not each.moved and each.name not in alike]
 
