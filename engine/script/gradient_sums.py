@@ -37,14 +37,14 @@ def calls_for_sums(tape: ScriptTape) -> list[Call]:
     if not np.isnan(tape.local).any():
         return []
     parents = _parents(tape)
-    in_loss = _in_loss(tape)[parents]
-    uses = np.bincount(tape.child[in_loss], minlength=tape.n_rows)
+    used = in_loss(tape)[parents]
+    uses = np.bincount(tape.child[used], minlength=tape.n_rows)
     candidates = np.flatnonzero((uses > 1) & (uses <= MOST_CALLS // 8))
     calls: dict[int, Call] = {}
     for row in candidates[np.linspace(0, len(candidates) - 1, min(len(candidates), MOST_CALLS)).astype(int)]:
         if len(calls) > MOST_CALLS:
             break
-        for parent in parents[in_loss & (tape.child == row)]:
+        for parent in parents[used & (tape.child == row)]:
             operands = tuple(float(x) for x in tape.value[tape.children(int(parent))])
             extra = float(tape.extra[parent])
             calls[int(parent)] = Call(
@@ -58,7 +58,7 @@ def wrong_sum(tape: ScriptTape, slopes: dict[int, list[float]]) -> WrongSum | No
     if not len(tape.back_row):
         return None
     parents = _parents(tape)
-    in_loss = _in_loss(tape)
+    reached = in_loss(tape)
     base = np.where(zeroed_in_backward(tape), 0.0, tape.grad_before)
     local = tape.local.copy()
     for row, own in slopes.items():
@@ -66,11 +66,11 @@ def wrong_sum(tape: ScriptTape, slopes: dict[int, list[float]]) -> WrongSum | No
     gradients = np.array(tape.grad_before)
     gradients[tape.back_row] = tape.back_value
     with np.errstate(invalid="ignore", over="ignore"):
-        sent = np.where(in_loss[parents], local * gradients[parents], 0.0)
+        sent = np.where(reached[parents], local * gradients[parents], 0.0)
         expected = base + np.bincount(tape.child, sent, tape.n_rows)
         size = np.abs(base) + np.bincount(tape.child, np.abs(sent), tape.n_rows)
         apart = np.abs(gradients - expected)
-        known = np.isfinite(apart) & np.isfinite(size) & in_loss
+        known = np.isfinite(apart) & np.isfinite(size) & reached
         known[tape.loss_row] = False
         written = np.zeros(tape.n_rows, bool)
         written[tape.back_row] = True
@@ -81,7 +81,7 @@ def wrong_sum(tape: ScriptTape, slopes: dict[int, list[float]]) -> WrongSum | No
     row = int(np.argmax(np.where(wrong, apart, -1.0)))
     last = np.flatnonzero(tape.back_row == row)[-1]
     return WrongSum(
-        row, int(np.count_nonzero(in_loss[parents] & (tape.child == row))), float(gradients[row]),
+        row, int(np.count_nonzero(reached[parents] & (tape.child == row))), float(gradients[row]),
         float(expected[row]), int(tape.back_position[last]), int(wrong.sum()), int(known.sum()),
     )  # fmt: skip
 
@@ -99,7 +99,7 @@ def _parents(tape: ScriptTape) -> NDArray[np.int64]:
     return np.repeat(np.arange(tape.n_rows), np.diff(tape.child_start))
 
 
-def _in_loss(tape: ScriptTape) -> NDArray[np.bool_]:
+def in_loss(tape: ScriptTape) -> NDArray[np.bool_]:
     """Which rows the loss is made from, itself among them; an operand stands before what is made from it."""
     found: Any = np.zeros(tape.n_rows, bool)
     found[tape.loss_row] = True

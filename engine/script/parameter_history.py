@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.script.gradient_sums import zeroed_in_backward
-from engine.script.tape import Floats, ScriptTape, SourcePosition
+from engine.script.gradient_sums import in_loss, zeroed_in_backward
+from engine.script.tape import Floats, ParamGroup, ScriptTape, SourcePosition
 
 ADAPTERS = re.compile(r"lora|adapter", re.IGNORECASE)
 
@@ -49,7 +49,6 @@ class Outside:
     name: str
     count: int
     position: SourcePosition | None
-    steps: int = 0
     moved: int = 0
     """The most that moved in one step."""
 
@@ -73,13 +72,18 @@ class ParameterHistory:
         written[tape.back_row] = True
         after = np.array(tape.value)
         after[tape.update_row] = tape.update_value
-        self.update_lines.update(tape.positions[at] for at in tape.update_position.tolist() if at >= 0)
+        in_the_loss = in_loss(tape)
+        moves = tape.update_position[in_the_loss[tape.update_row]]
+        self.update_lines.update(tape.positions[at] for at in moves.tolist() if at >= 0)
         uses = _first_uses(tape)
         first = np.where(np.isnan(tape.grad_first), tape.grad_before[: tape.n_params], tape.grad_first)
         first[zeroed_in_backward(tape)[: tape.n_params]] = 0.0
         ends = {}
         for held in tape.params:
             rows = slice(held.first, held.first + held.size)
+            if not in_the_loss[rows].any():
+                self._add_outside(tape, held, after)
+                continue
             parameter = self.parameters.get(held.name)
             if parameter is None:
                 use = int(uses[rows].min())
@@ -97,11 +101,15 @@ class ParameterHistory:
                 parameter.left_over = max(parameter.left_over, _largest(last))
             ends[held.name] = gradients[rows]
         self._last = ends
-        for each in tape.outside:
-            position = tape.positions[each.position] if each.position >= 0 else None
-            outside = self.outside.setdefault(each.name, Outside(each.name, each.count, position))
-            outside.steps += 1
-            outside.moved = max(outside.moved, each.moved)
+
+    def _add_outside(self, tape: ScriptTape, held: ParamGroup, after: Floats) -> None:
+        rows = slice(held.first, held.first + held.size)
+        writes = np.flatnonzero((tape.update_row >= rows.start) & (tape.update_row < rows.stop))
+        if len(writes):
+            position = int(tape.update_position[writes[0]])
+            place = tape.positions[position] if position >= 0 else None
+            outside = self.outside.setdefault(held.name, Outside(held.name, held.size, place))
+            outside.moved = max(outside.moved, int((after[rows] != tape.value[rows]).sum()))
 
     @property
     def moving(self) -> list[Parameter]:

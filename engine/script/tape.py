@@ -63,16 +63,6 @@ class MomentGroup:
 
 
 @dataclass(frozen=True)
-class OutsideGroup:
-    """Scalars that the update writes, and that the loss does not depend on: how many, and how many have moved."""
-
-    name: str
-    count: int
-    moved: int
-    position: int
-
-
-@dataclass(frozen=True)
 class UpdateScalar:
     """A float that a name held during the update, before the update write of this index."""
 
@@ -125,7 +115,6 @@ class ScriptTape:
     names: tuple[ScriptName, ...]
     params: tuple[ParamGroup, ...]
     moments: tuple[MomentGroup, ...]
-    outside: tuple[OutsideGroup, ...]
     loops: tuple[tuple[tuple[int, int, tuple[str, ...]], ...], ...]
     files: tuple[str, ...]
     settings: dict[str, Any] = field(default_factory=dict)
@@ -160,10 +149,6 @@ class ScriptTape:
                     np.array(each["rows"], np.int32),
                 )
                 for each in message["moments"]
-            ),
-            outside=tuple(
-                OutsideGroup(each["name"], each["count"], each["moved"], each["position"])
-                for each in message["outside"]
             ),
             loops=tuple(
                 tuple((first, last, tuple(variables)) for first, last, variables in each) for each in message["loops"]

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import math
 import random
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from .holders import attributes
+
+if TYPE_CHECKING:
+    from .scalar_class import ScalarClass
 
 NAN = float("nan")
 Find = Callable[[str], Any]
 
 
-def evaluate(scalar: Any, find: Find, calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def evaluate(scalar: ScalarClass, find: Find, calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The answer to each call {"op", "operands", "extra", "shifts"}, in order; `find` gives a function by its name.
 
     An answer has "value", "slopes" (the gradient that each operand gets where that of the result is 1), and "moved":
@@ -31,9 +34,11 @@ def evaluate(scalar: Any, find: Find, calls: list[dict[str, Any]]) -> list[dict[
 class _Call:
     """One operation at one list of operands."""
 
-    def __init__(self, scalar: Any, find: Find, op: str, operands: list[float], extra: Any, shifts: Any) -> None:
+    def __init__(
+        self, scalar: ScalarClass, find: Find, op: str, operands: list[float], extra: Any, shifts: Any
+    ) -> None:
         self.scalar, self.operands, self.extra, self.shifts = scalar, operands, extra, shifts
-        self.function = getattr(scalar, op, None) or find(op)
+        self.function = getattr(scalar.kind, op, None) or find(op)
 
     def answer(self) -> dict[str, Any]:
         if not callable(self.function):
@@ -41,8 +46,8 @@ class _Call:
         try:
             scalars = self.scalars(self.operands)
             result = self.apply(scalars)
-            value = float(result.data)
-            again = float(self.apply(self.scalars(self.operands)).data)
+            value = self.value(result)
+            again = self.value(self.apply(self.scalars(self.operands)))
             if value != again and not math.isnan(value):
                 return {"why": "called twice with the same operands, it gives two results"}
             slopes = self.slopes(result, scalars)
@@ -51,7 +56,10 @@ class _Call:
         return {"value": value, "slopes": slopes, "moved": [self.moved(i) for i in range(len(self.operands))]}
 
     def scalars(self, operands: list[float]) -> list[Any]:
-        return [self.scalar(x) for x in operands]
+        return [self.scalar.kind(x) for x in operands]
+
+    def value(self, result: Any) -> float:
+        return float(self.scalar.data_of(result))
 
     def apply(self, scalars: list[Any]) -> Any:
         code = getattr(self.function, "__code__", None)
@@ -65,41 +73,24 @@ class _Call:
             operands = list(self.operands)
             operands[i] += shift
             try:
-                values.append(float(self.apply(self.scalars(operands)).data))
+                values.append(self.value(self.apply(self.scalars(operands))))
             except Exception:  # whatever the script raises, beyond what the operation is defined for
                 values.append(NAN)
         return values
 
     def slopes(self, result: Any, scalars: list[Any]) -> list[float]:
         """From the local gradients that the result keeps, else from its closure, else from `backward`."""
-        own = dict(attributes(result))
-        children, local = self.kept(own)
-        if children and local and all(any(child is x for x in scalars) for child in children):
+        scalar = self.scalar
+        children, local = list(scalar.kids(result)), scalar.slopes(result)
+        from_operands = bool(children) and all(any(child is x for x in scalars) for child in children)
+        if from_operands and len(local) == len(children):
             return [float(sum(slope for child, slope in zip(children, local) if child is x)) for x in scalars]
         for x in scalars:
-            x.grad = 0.0
-        closure = next((each for each in own.values() if callable(each)), None)
-        if closure is not None and children and all(any(child is x for x in scalars) for child in children):
-            result.grad = 1.0
+            scalar.grad.set(x, 0.0)
+        closure = next((each for _, each in attributes(result) if callable(each)), None)
+        if closure is not None and from_operands:
+            scalar.grad.set(result, 1.0)
             closure()
         else:
-            result.backward()
-        return [float(x.grad) for x in scalars]
-
-    def kept(self, own: dict[str, Any]) -> tuple[list[Any], list[Any]]:
-        """The children that a scalar keeps, and the local gradients that it keeps in the same order, if it does."""
-        for children in own.values():
-            if not isinstance(children, (tuple, list, set, frozenset)) or not children:
-                continue
-            if not all(isinstance(each, self.scalar) for each in children):
-                continue
-            for local in own.values():
-                if (
-                    isinstance(local, (tuple, list))
-                    and not isinstance(children, (set, frozenset))
-                    and len(local) == len(children)
-                    and all(isinstance(each, (int, float)) for each in local)
-                ):
-                    return list(children), list(local)
-            return list(children), []
-        return [], []
+            scalar.backward(result)
+        return [float(scalar.grad_of(x)) for x in scalars]
