@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from engine.script import finding
 from engine.script.finding import CheckReport, Finding
 from engine.script.gradient_sums import calls_for_sums, wrong_sum
@@ -22,6 +24,7 @@ from engine.script.tape import ScriptTape, SourcePosition
 from engine.text import shortened
 
 STEPS = 3
+MOST_CALLS = 100  # of backward, after which nothing moves, until that is told
 NAMED = 3  # parameters whose names a sentence gives
 
 OnProgress = Callable[[int, int], None]
@@ -51,19 +54,24 @@ def check(
     with ScriptProcess(path, args, data, python, source=script.text) as process:
         try:
             for step in range(first, first + steps):
-                tape = process.record(step, tell)
-                checker.add_step(tape)
-                if tape.complete:
-                    calls = chosen_calls(tape)
-                    checker.add_comparisons(tape, calls, process.evaluate([each.message() for each in calls]))
-                    calls = calls_for_sums(tape)
-                    checker.add_sums(tape, calls, process.evaluate([each.without_shifts() for each in calls]))
+                tape = process.record(step, tell, MOST_CALLS)
+                checker.add_tape(tape)
+                calls = chosen_calls(tape) if checker.is_finite else []
+                answers = process.evaluate([each.message() for each in calls])
+                if process.end is not None or not checker.is_finite:
+                    break
+                checker.add_comparisons(tape, calls, answers)
+                calls = calls_for_sums(tape, calls)
+                checker.add_sums(tape, calls, process.evaluate([each.without_shifts() for each in calls]))
+                checker.history.add(tape)
+                if not tape.complete:
+                    checker.add_standstill(tape)
+                    break
         except ScriptEnded:
-            assert process.end is not None
-            if process.end.kind == "crash":
-                checker.add_crash(process.end)
-            elif not checker.report.steps:
+            if not checker.report.steps and (process.end is None or process.end.kind != "crash"):
                 raise
+        if process.end is not None and process.end.kind == "crash":
+            checker.add_crash(process.end)
     return checker.finish()
 
 
@@ -75,22 +83,25 @@ class _Checker:
         self.files: tuple[str, ...] = (str(script.path.resolve()),)
         self.report = CheckReport()
         self.history = ParameterHistory()
-        self.comparisons: dict[tuple[str, int], list[tuple[Comparison, SourcePosition | None]]] = {}
+        self.comparisons: dict[str, list[tuple[Comparison, SourcePosition | None]]] = {}
         self.not_compared: dict[str, str] = {}
 
-    def add_step(self, tape: ScriptTape) -> None:
-        """Look at a recorded step."""
+    @property
+    def is_finite(self) -> bool:
+        """Whether no nan and no infinity has come up; all that follows after one is its consequence."""
+        return not self._has(finding.NOT_FINITE)
+
+    def add_tape(self, tape: ScriptTape) -> None:
+        """Look at the numbers of a step, or of as much of it as was recorded."""
         self.files = tape.files
         self.report.scalars = max(self.report.scalars, tape.n_rows)
         arisen = first_not_finite(tape)
-        if arisen is not None and not self._has(finding.NOT_FINITE):
+        if arisen is not None:
             self._add(
                 finding.NOT_FINITE, arisen.position, {"step": tape.step, **arisen.numbers},
                 f"The first number that is not finite is in step {tape.step}: {arisen.how}.",
             )  # fmt: skip
-        if tape.complete:
-            self.report.steps += 1
-            self.history.add(tape)
+        self.report.steps += tape.complete
 
     def add_comparisons(self, tape: ScriptTape, calls: Sequence[Call], answers: Sequence[dict[str, Any]]) -> None:
         """Look at what operations gave when they were called again."""
@@ -101,9 +112,9 @@ class _Checker:
             if answer["value"] != tape.value[call.row]:
                 self.not_compared.setdefault(call.op, "called alone with its operands, it gives another result")
                 continue
-            position = tape.method_of(call.row) or tape.position_of(call.row)
             for each in compare(call, answer):
-                self.comparisons.setdefault((call.op, each.operand), []).append((each, position))
+                position = _line_of_slope(tape, call.row, each.operand)
+                self.comparisons.setdefault(call.op, []).append((each, position))
 
     def add_sums(self, tape: ScriptTape, calls: Sequence[Call], answers: Sequence[dict[str, Any]]) -> None:
         """Look at whether gradients are the sums that they should be; the answers give local gradients of some rows."""
@@ -121,6 +132,27 @@ class _Checker:
             f"A number ({short(value)}) that is used {_times(wrong.uses, 'time')} has the gradient "
             f"{short(wrong.gradient)} after backward, but what its uses send back is {short(wrong.expected)} in all. "
             f"So it is with {wrong.wrong:,} of {wrong.compared:,} gradients of step {tape.step}.",
+        )  # fmt: skip
+
+    def add_standstill(self, tape: ScriptTape) -> None:
+        """Look at backward calls after which nothing has moved."""
+        group = [each for each in self.history.parameters.values() if each.largest]
+        if not group:
+            return
+        position = tape.position_of(tape.loss_row)
+        others = list(self.history.outside.values())
+        if others:
+            position = others[0].position
+            how = f"the update goes over {_names(others)} instead, which the loss is not made from"
+        elif len(tape.update_position):
+            position = tape.positions[tape.update_position[0]]
+            how = "the update writes the values that they had"
+        else:
+            how = "nothing writes to them after backward"
+        self._add(
+            finding.NOT_MOVED, position, {**_facts(group), "moving": 0},
+            f"Gradients reach {_names(group)}, up to {short(max(each.largest for each in group))}, but {how}. "
+            "So there is no training step.",
         )  # fmt: skip
 
     def add_crash(self, end: ScriptEnd) -> None:
@@ -143,9 +175,9 @@ class _Checker:
         self._look_at_parameters()
         order = list(finding.KINDS)
         self.report.findings.sort(key=lambda each: order.index(each.kind))
-        self.report.operations = sorted({op for op, _ in self.comparisons})
+        self.report.operations = sorted(self.comparisons)
         self.report.notes += [
-            f"{op} is not compared with finite differences: {why}."
+            f"The local gradients of {op} are not compared with finite differences: {why}."
             for op, why in self.not_compared.items()
             if op not in self.report.operations
         ]
@@ -163,23 +195,23 @@ class _Checker:
         self.report.findings.append(Finding(path, line, place, source, kind, numbers, sentence))
 
     def _compare_local_gradients(self) -> None:
-        for (op, operand), points in self.comparisons.items():
+        for op, points in self.comparisons.items():
             wrong = [(each, position) for each, position in points if not each.agrees]
             if not wrong:
                 continue
             worst, position = max(wrong, key=lambda pair: pair[0].difference)
             operands, extra = worst.call.operands, worst.call.extra
-            which = f" by operand {operand + 1}" if len(operands) > 1 else ""
+            which = f" by operand {worst.operand + 1}" if len(operands) > 1 else ""
             numbers = {
-                "operation": op, "operand": operand, "operands": list(operands), "extra": extra,
+                "operation": op, "operand": worst.operand, "operands": list(operands), "extra": extra,
                 "local_gradient": worst.local_gradient, "finite_difference": worst.finite_difference,
                 "wrong": len(wrong), "compared": len(points),
             }  # fmt: skip
             self._add(
                 finding.LOCAL_GRADIENT, position, numbers,
                 f"The local gradient of {op}{which} at {at(operands, extra)} is {short(worst.local_gradient)}, but its "
-                f"slope there is {short(worst.finite_difference)}, by finite differences. So it is at {len(wrong):,} "
-                f"of {len(points):,} recorded values that were tried.",
+                f"slope there is {short(worst.finite_difference)}, by finite differences. So it is with {len(wrong):,} "
+                f"of {len(points):,} that were tried.",
             )  # fmt: skip
 
     def _look_at_parameters(self) -> None:
@@ -195,7 +227,7 @@ class _Checker:
                     finding.NO_GRADIENT, group[0].use, _facts(group),
                     f"The loss is made from {_names(group)}, but in {steps} {why} their gradients.",
                 )  # fmt: skip
-        still = history.still
+        still = history.still if history.moving else []
         if still and history.has_adapters:
             self.report.notes.append(f"Nothing moves {_names(still)}; adapters move, so that is taken to be meant.")
         elif still:
@@ -206,7 +238,7 @@ class _Checker:
                 f"Gradients reach {_names(still)}, up to {short(largest)}, but in {steps} the update moves none of "
                 f"them. It moves {others:,} others.",
             )  # fmt: skip
-        data = history.still_data
+        data = history.data
         if data:
             self.report.notes.append(f"Nothing moves {_names(data)}, or anything like it; that is taken for data.")
         for each in history.beside_the_loss:
@@ -224,6 +256,16 @@ class _Checker:
                 f"The gradients of {_names(left)} are not set to 0 between steps: a step begins with those of the step "
                 f"before, up to {short(largest)}, and adds its own.",
             )  # fmt: skip
+
+
+def _line_of_slope(tape: ScriptTape, row: int, operand: int) -> SourcePosition | None:
+    """Where an operation keeps its local gradients or, where only its closure knows them, where that passes them on."""
+    if np.isnan(tape.locals_of(row)).any():
+        child = tape.children(row)[operand]
+        writes = tape.back_position[(tape.back_source == row) & (tape.back_row == child)]
+        if len(writes) and writes[0] >= 0:
+            return tape.positions[int(writes[0])]
+    return tape.method_of(row) or tape.position_of(row)
 
 
 def _facts(group: Sequence[Parameter]) -> dict[str, Any]:

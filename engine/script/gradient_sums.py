@@ -5,6 +5,7 @@ The comparison allows for rounding, since the sum is taken here in another order
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from engine.script.local_gradients import Call
 from engine.script.tape import ScriptTape
 
 ROUNDING = 1e-9  # of the sum of the sizes of all that is added
-MOST_CALLS = 400  # operations that are called again where a class keeps no local gradients
+MOST_USES = 64  # of a number whose uses are called again
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +33,20 @@ class WrongSum:
     compared: int
 
 
-def calls_for_sums(tape: ScriptTape) -> list[Call]:
-    """Operations whose local gradients are needed where the class keeps none: all those of some numbers' uses."""
+def calls_for_sums(tape: ScriptTape, chosen: Iterable[Call]) -> list[Call]:
+    """All uses of the operands of `chosen`, if the class keeps no local gradients, so that these have to be asked."""
     if not np.isnan(tape.local).any():
         return []
     parents = _parents(tape)
     used = in_loss(tape)[parents]
-    uses = np.bincount(tape.child[used], minlength=tape.n_rows)
-    candidates = np.flatnonzero((uses > 1) & (uses <= MOST_CALLS // 8))
+    by_child = np.argsort(tape.child, kind="stable")
+    first = np.searchsorted(tape.child[by_child], np.arange(tape.n_rows + 1))
     calls: dict[int, Call] = {}
-    for row in candidates[np.linspace(0, len(candidates) - 1, min(len(candidates), MOST_CALLS)).astype(int)]:
-        if len(calls) > MOST_CALLS:
-            break
-        for parent in parents[used & (tape.child == row)]:
-            operands = tuple(float(x) for x in tape.value[tape.children(int(parent))])
-            extra = float(tape.extra[parent])
-            calls[int(parent)] = Call(
-                tape.op_of(int(parent)), int(parent), operands, None if np.isnan(extra) else extra
-            )
+    for row in dict.fromkeys(child for call in chosen for child in tape.children(call.row)):
+        edges = by_child[first[row] : first[row + 1]]
+        if len(edges) <= MOST_USES:
+            for parent in parents[edges[used[edges]]].tolist():
+                calls.setdefault(parent, Call.of(tape, parent))
     return list(calls.values())
 
 

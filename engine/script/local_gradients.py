@@ -33,6 +33,13 @@ class Call:
     operands: tuple[float, ...]
     extra: float | None
 
+    @classmethod
+    def of(cls, tape: ScriptTape, row: int) -> Call:
+        """The operation that made a scalar of a tape."""
+        extra = float(tape.extra[row])
+        operands = tuple(tape.value[tape.children(row)].tolist())
+        return cls(tape.op_of(row), row, operands, None if math.isnan(extra) else extra)
+
     def shifts(self) -> list[list[float]]:
         """How far each operand is moved: pairs of a distance and its opposite."""
         return [[sign * h for h in distances(x) for sign in (1, -1)] for x in self.operands]
@@ -75,19 +82,14 @@ def chosen_calls(tape: ScriptTape) -> list[Call]:
     rows = np.flatnonzero(counts)
     calls = []
     for op, count in sorted({(int(op), int(n)) for op, n in zip(tape.op[rows], counts[rows], strict=True)}):
-        name = tape.ops[op]
-        if not name:
-            continue
         of_op = rows[(tape.op[rows] == op) & (counts[rows] == count)]
         operands = tape.value[tape.child[tape.child_start[of_op][:, None] + np.arange(count)]]
         known = np.isfinite(operands).all(axis=1)
         of_op, operands = of_op[known], operands[known]
         table = np.column_stack([operands, np.nan_to_num(tape.extra[of_op])])
         _, first = np.unique(table, axis=0, return_index=True)
-        for i in first[np.linspace(0, len(first) - 1, min(POINTS, len(first))).astype(int)]:
-            extra = float(tape.extra[of_op[i]])
-            values = tuple(float(x) for x in operands[i])
-            calls.append(Call(name, int(of_op[i]), values, None if math.isnan(extra) else extra))
+        spread = np.linspace(0, len(first) - 1, min(POINTS, len(first))).astype(int)
+        calls += [Call.of(tape, row) for row in of_op[first[spread]].tolist()]
     return calls
 
 

@@ -134,8 +134,7 @@ class ParameterHistory:
             each
             for each in self._like_parameters()
             if each.written
-            and sum(other.steps for other in families[family(each.name)]) > 1
-            and self.steps > 1
+            and (self.steps > 1 or not self.moving)
             and not any(other.largest for other in families[family(each.name)])
         ]
 
@@ -145,10 +144,10 @@ class ParameterHistory:
         return [each for each in self._like_parameters() if each.largest and not each.moved]
 
     @property
-    def still_data(self) -> list[Parameter]:
-        """Those that got a gradient, never moved, and are not held or made as those that move: the data, as a rule."""
-        alike = {each.name for each in self.still}
-        return [each for each in self.parameters.values() if each.largest and not each.moved and each.name not in alike]
+    def data(self) -> list[Parameter]:
+        """Those that never moved, and are neither held nor made as those that did: the data, as a rule."""
+        alike = {each.name for each in self._like_parameters()}
+        return [each for each in self.parameters.values() if not each.moved and each.name not in alike]
 
     @property
     def left_over(self) -> list[Parameter]:
@@ -173,6 +172,8 @@ class ParameterHistory:
 
     def _like_parameters(self) -> Iterable[Parameter]:
         """Parameters that are held by a variable that holds one that moves, or were made in the same line as one."""
+        if not self.moving:
+            return self.parameters.values()
         roots = {each.root for each in self.moving}
         made = {each.made for each in self.moving if each.made}
         return [each for each in self.parameters.values() if each.root in roots or each.made in made]

@@ -131,16 +131,19 @@ class ScriptProcess:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def record(self, step: int, on_step: Callable[[int], None] | None = None) -> ScriptTape:
+    def record(
+        self, step: int, on_step: Callable[[int], None] | None = None, most_calls: int | None = None
+    ) -> ScriptTape:
         """Run on to a training step and record it. `on_step` is called with the count of the steps that are done.
 
-        After a crash in this step, the tape has what was recorded until then, and `complete` is False. Raises
-        ScriptEnded if the script ends before the step, ScriptError for one that cannot be recorded.
+        After a crash in this step, the tape has what was recorded until then, and `complete` is False. With
+        `most_calls` it is the same after so many calls of backward, or at the end of the script, if nothing has moved.
+        Raises ScriptEnded if the script ends before the step, ScriptError for one that cannot be recorded.
         """
         if step < self.position:
             raise ScriptError(f"step {step} is over; the script is at step {self.position}")
         self._tape = None
-        self._send(do="record", step=step)
+        self._send(do="record", step=step, most_calls=most_calls)
         self._follow(lambda kind: kind == "step", on_step)
         if self._tape is None:
             raise self._ended(step)

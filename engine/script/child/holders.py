@@ -43,6 +43,7 @@ class Walk:
         self.keys: dict[str, list[Any]] = {}
         """Of the dictionaries among them: their keys."""
         self._seen: set[int] = set()
+        self._shaped: dict[int, tuple[tuple[int, ...], list[Any]]] = {}
         self._kept: list[Any] = []
         queue: list[tuple[str, Any, int, int]] = [(name, thing, 0, 0) for name, thing in roots]
         at = 0
@@ -60,6 +61,9 @@ class Walk:
         if kind in (int, float, str, bool, bytes, complex, type(None)) or isinstance(thing, LEFT_OUT):
             return
         if id(thing) in self._seen:
+            if id(thing) in self._shaped:  # the variable of a loop, for example, holds it too
+                shape, scalars = self._shaped[id(thing)]
+                self.groups.append(Group(name, shape, scalars, (named, indexed + len(shape), -len(name))))
             return
         self._seen.add(id(thing))
         if isinstance(thing, (list, tuple)):
@@ -67,7 +71,7 @@ class Walk:
                 return
             found = scalars_of(thing, self.scalar)
             if found is not None:
-                shape, scalars = found
+                shape, scalars = self._shaped[id(thing)] = found
                 self.groups.append(Group(name, shape, scalars, (named, indexed + len(shape), -len(name))))
                 self._mark(thing)
                 return

@@ -50,6 +50,7 @@ class Recorder:
         self.step_at_line = False
         self._target: int | None = None
         self._until: int | None = None
+        self._most_calls: int | None = None
         self._pending: BackwardCall | None = None
         self._last: BackwardCall | None = None
         self._params_of: dict[tuple[int, int], list[Any]] = {}
@@ -71,6 +72,7 @@ class Recorder:
         record = command["do"] == "record"
         self._target = command["step"] if record else None
         self._until = None if record else command.get("until")
+        self._most_calls = command.get("most_calls")
 
     def _evaluate(self, calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """What operations of the script give when they are called again."""
@@ -154,6 +156,12 @@ class Recorder:
         self._settle()
         self.calls += 1
         record = self.record
+        if record is not None and record.kept:
+            if record.calls == self._most_calls:
+                self._give_up(record, caller)
+                record = None
+            else:
+                record.calls += 1
         call = BackwardCall(root, float(scalar.data_of(root)), self._params(scalar, root, caller), scalar.data_of)
         if record is not None:
             self._remove_watches()
@@ -207,6 +215,12 @@ class Recorder:
                 self._send(record, True, sys._getframe(1))
         self.step += 1
 
+    def _give_up(self, record: StepRecord, frame: Any) -> None:
+        """Stop at a step whose backward calls move nothing, and send what was recorded of it."""
+        self._stop()
+        self._send(record, False, frame)
+        self.wait()
+
     def step_at(self) -> None:
         """At the line where a training step ends, if the user has named one."""
         if self._pending is not None:
@@ -222,7 +236,9 @@ class Recorder:
                 self.wait()
         elif record is not None:
             self._stop()
-            if not whole and record.kept and record.nodes:
+            if whole and self._most_calls is not None and record.kept and record.backward is not None:
+                self._give_up(record, frame)
+            elif not whole and record.kept and record.nodes:
                 self._send(record, False, frame)
 
     def _params(self, scalar: ScalarClass, root: Any, caller: Any) -> list[Any]:

@@ -43,6 +43,8 @@ class StepRecord:
         """What names held: how many scalars there were, hook, name, scalars, context, stack."""
         self.backward: BackwardCall | None = None
         """The last backward call; none while there was none in this step."""
+        self.calls = 0
+        """Backward calls in this step."""
         self.end = 0
         """How many scalars there were at that call."""
         self.names_end = 0
