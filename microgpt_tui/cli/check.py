@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import rich_click as click
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from engine.script.finding import CheckReport, Finding
 
 FOUND = 1
+WIDEST = 100
 
 
 @click.command(
@@ -84,17 +86,22 @@ def check(
 
 def _show(report: CheckReport) -> None:
     from rich.console import Console
-    from rich.padding import Padding
     from rich.text import Text
 
     console = Console(highlight=False)
+
+    def show(text: str, indent: int, style: str = "") -> None:
+        for line in wrap(printable(text), min(console.width, WIDEST) - indent) or [""]:
+            console.print(Text.assemble(" " * indent, (line, style)), soft_wrap=True)
+
     for each in report.findings:
-        console.print(Text.assemble((_place(each), "bold"), "  ", (each.kind, "bold red")))
+        console.print(Text.assemble((_place(each), "bold"), "  ", (each.kind, "bold red")), soft_wrap=True)
         if each.source:
-            console.print(Padding(Text(printable(each.source), "cyan"), (0, 0, 0, 4)))
-        console.print(Padding(Text(printable(each.sentence)), (0, 0, 1, 2)))
+            console.print(Text.assemble("    ", (printable(each.source), "cyan")), soft_wrap=True)
+        show(each.sentence, 2)
+        console.print()
     for note in report.notes:
-        console.print(Text(printable(note), "dim"))
+        show(note, 0, "dim")
     looked = ", ".join(
         (
             _count(report.steps, "step"),
