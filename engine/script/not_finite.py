@@ -64,7 +64,7 @@ def _in_update(tape: ScriptTape) -> NotFinite | None:
         return None
     first = int(wrong[0])
     before, value = float(tape.value[tape.update_row[first]]), float(tape.update_value[first])
-    seen = {each.name: each.value for each in tape.update_scalars if each.write == first}
+    seen = {each.name: each.value for each in tape.scalars_before(first, first)}
     told = f", with {', '.join(f'{name} = {short(x)}' for name, x in seen.items())}" if seen else ""
     numbers = {"phase": "update", "of": before, "value": value, "values": seen}
     how = f"the update makes {value} of {short(before)}{told}"
