@@ -130,16 +130,19 @@ class ScriptProcess:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def record(self, step: int, on_step: Callable[[int], None] | None = None) -> ScriptTape:
+    def record(
+        self, step: int, on_step: Callable[[int], None] | None = None, most_calls: int | None = None
+    ) -> ScriptTape:
         """Run on to a training step and record it. `on_step` is called with the count of the steps that are done.
 
-        After a crash in this step, the tape has what was recorded until then, and `complete` is False. Raises
-        ScriptEnded if the script ends before the step, ScriptError for one that cannot be recorded.
+        After a crash in this step, the tape has what was recorded until then, and `complete` is False. With
+        `most_calls` it is the same after so many calls of backward, or at the end of the script, if nothing has moved.
+        Raises ScriptEnded if the script ends before the step, ScriptError for one that cannot be recorded.
         """
         if step < self.position:
             raise ScriptError(f"step {step} is over; the script is at step {self.position}")
         self._tape = None
-        self._send(do="record", step=step)
+        self._send(do="record", step=step, most_calls=most_calls)
         self._follow(lambda kind: kind == "step", on_step)
         if self._tape is None:
             raise self._ended(step)
@@ -174,6 +177,16 @@ class ScriptProcess:
         """The number of the process."""
         return self._process.pid
 
+    def evaluate(self, calls: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What operations of the script give when they are called again, after a recorded step; see the child.
+
+        Raises ScriptError as `record` does.
+        """
+        answers: list[dict[str, Any]] = []
+        self._send(do="evaluate", calls=list(calls))
+        self._follow(lambda kind: kind == "evaluated", None, answers)
+        return answers
+
     def close(self) -> None:
         """End the script, however far it is."""
         if self._process.poll() is None:
@@ -206,7 +219,12 @@ class ScriptProcess:
             self._process.stdin.write((json.dumps(command) + "\n").encode())
             self._process.stdin.flush()
 
-    def _follow(self, is_last: Callable[[str], bool], on_step: Callable[[int], None] | None) -> None:
+    def _follow(
+        self,
+        is_last: Callable[[str], bool],
+        on_step: Callable[[int], None] | None,
+        answers: list[dict[str, Any]] | None = None,
+    ) -> None:
         """Take in messages until one of a kind has come, or the script has ended."""
         while self.end is None:
             message, arrays = self._next()
@@ -222,6 +240,8 @@ class ScriptProcess:
                 self.scalar_class = ScriptClass(message["name"], message["file"], message["line"])
             elif kind == "step":
                 self._tape = ScriptTape.from_message(message, arrays)
+            elif kind == "evaluated" and answers is not None:
+                answers += message["answers"]
             elif kind in ("end", "exit"):
                 self.end = ScriptEnd(kind, message["steps"], message.get("status", 0), message.get("said", ""))
             elif kind == "crash":
