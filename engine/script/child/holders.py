@@ -6,6 +6,7 @@ import types
 from typing import Any, Iterable, Iterator
 
 DEPTH = 8
+SAMPLED = 8  # elements of a long list that tell whether it is worth looking through
 WIDEST = 2_000_000  # elements of a list that is looked through
 LEFT_OUT = (type, types.FunctionType, types.ModuleType, types.MethodType, types.BuiltinFunctionType)
 MISSING = object()
@@ -39,8 +40,12 @@ class Walk:
         self.scalar, self.is_user = scalar, is_user
         self.groups: list[Group] = []
         self.numbers: list[tuple[str, Any]] = []
+        self.keys: dict[str, list[Any]] = {}
+        """Of the dictionaries among them: their keys."""
         self._seen: set[int] = set()
-        self._kept: list[Any] = []
+        self._inner: set[int] = set()
+        self._group_of: dict[int, Group] = {}
+        self._numbers: dict[int, tuple[tuple[int, int], str, Any]] = {}
         queue: list[tuple[str, Any, int, int]] = [(name, thing, 0, 0) for name, thing in roots]
         at = 0
         while at < len(queue):
@@ -48,6 +53,11 @@ class Walk:
             at += 1
             if named + indexed <= DEPTH:
                 queue.extend(self._look(name, thing, named, indexed))
+        for key, (_, name, thing) in self._numbers.items():
+            if key not in self._inner:
+                self.numbers.append((name, thing))
+                if isinstance(thing, dict):
+                    self.keys.setdefault(name, list(thing))
 
     def _look(self, name: str, thing: Any, named: int, indexed: int) -> Iterator[tuple[str, Any, int, int]]:
         if isinstance(thing, self.scalar):
@@ -57,6 +67,7 @@ class Walk:
         if kind in (int, float, str, bool, bytes, complex, type(None)) or isinstance(thing, LEFT_OUT):
             return
         if id(thing) in self._seen:
+            self._again(name, id(thing), named, indexed)
             return
         self._seen.add(id(thing))
         if isinstance(thing, (list, tuple)):
@@ -65,41 +76,65 @@ class Walk:
             found = scalars_of(thing, self.scalar)
             if found is not None:
                 shape, scalars = found
-                self.groups.append(Group(name, shape, scalars, (named, indexed + len(shape), -len(name))))
+                self._group_of[id(thing)] = group = Group(
+                    name, shape, scalars, (named, indexed + len(shape), -len(name))
+                )
+                self.groups.append(group)
                 self._mark(thing)
                 return
             if numbers_of(thing) is not None:
-                self.numbers.append((name, thing))
+                self._add_numbers(name, thing, named, indexed)
                 self._mark(thing)
+                return
+            if len(thing) > SAMPLED and not any(self._leads_far(each) for each in thing[:SAMPLED]):
                 return
             for i, each in enumerate(thing):
                 if self._leads_on(each):
                     yield f"{name}[{i}]", each, named, indexed + 1
         elif isinstance(thing, dict):
-            if thing and numbers_of(list(thing.values())) is not None:
-                self.numbers.append((name, thing))
+            if thing and numbers_of(list(thing.values()), 0) is not None:
+                self._add_numbers(name, thing, named, indexed)
                 return
             for key, each in list(thing.items()):
                 if self._leads_on(each):
                     yield f"{name}[{_key(key)}]", each, named + 1, indexed
         elif kind.__module__ == "numpy" and hasattr(thing, "tolist"):
             if str(getattr(thing, "dtype", "")).startswith("float") and bool(getattr(thing, "shape", None)):
-                self.numbers.append((name, thing))
+                self._add_numbers(name, thing, named, indexed)
         elif self.is_user(kind):
             for key, each in attributes(thing):
                 if self._leads_on(each):
                     yield f"{name}.{key}", each, named + 1, indexed
+
+    def _add_numbers(self, name: str, thing: Any, named: int, indexed: int) -> None:
+        self._numbers[id(thing)] = ((named, indexed), name, thing)
+
+    def _again(self, name: str, key: int, named: int, indexed: int) -> None:
+        """A container is found once more, under another name."""
+        group = self._group_of.get(key)
+        if group is not None:
+            depth = (named, indexed + len(group.shape), -len(name))
+            self.groups.append(Group(name, group.shape, group.scalars, depth))
+        elif key in self._numbers and self._numbers[key][0] < (named, indexed):
+            self._numbers[key] = ((named, indexed), name, self._numbers[key][2])
 
     def _leads_on(self, thing: Any) -> bool:
         return isinstance(thing, (list, tuple, dict, self.scalar)) or (
             hasattr(thing, "__dict__") or hasattr(type(thing), "__slots__")
         )
 
+    def _leads_far(self, thing: Any) -> bool:
+        """Whether an element of a long list may lead to a scalar or to a float; documents and their tokens do not."""
+        if isinstance(thing, (list, tuple)):
+            return any(type(each) is float or self._leads_far(each) for each in thing[:SAMPLED])
+        return self._leads_on(thing)
+
     def _mark(self, thing: Any) -> None:
         """Inner lists of a rectangular one have no name of their own."""
         for each in thing:
             if isinstance(each, (list, tuple)):
                 self._seen.add(id(each))
+                self._inner.add(id(each))
                 self._mark(each)
 
 
@@ -149,12 +184,38 @@ def numbers_of(thing: Any, depth: int = 4) -> list[float] | None:
     return out
 
 
+def _put_collections_last(groups: list[Group]) -> None:
+    """Give the least rank to groups whose scalars all stand in smaller ones: a list of all parameters tells little."""
+    holders: dict[int, list[int]] = {}
+    for at, group in enumerate(groups):
+        for each in group.scalars:
+            holders.setdefault(id(each), []).append(at)
+    for group in groups:
+        smaller: set[int] = set()
+        size = len(group.scalars)
+        for each in group.scalars:
+            others = [other for other in holders[id(each)] if len(groups[other].scalars) < size]
+            if not others:
+                break
+            smaller.update(others)
+        else:
+            if len(smaller) > 1:
+                group.depth = (-1, 0, 0)
+
+
+def root_of(name: str) -> str:
+    """The variable that an expression for a container begins with."""
+    return name.partition("[")[0].partition(".")[0]
+
+
 def best_groups(groups: list[Group], wanted: Any) -> list[Group]:
     """Groups that share no scalar: each scalar goes to the most telling one that holds it.
 
     Keys and attributes tell more than indices, and these more than nothing. `wanted` says whether a scalar counts.
     """
     taken: set[int] = set()
+    if len(groups) > 1:
+        _put_collections_last(groups)
     chosen: dict[int, Group] = {}
     for at in sorted(range(len(groups)), key=lambda i: groups[i].depth, reverse=True):
         group = groups[at]
