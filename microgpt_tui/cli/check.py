@@ -13,6 +13,7 @@ from click.exceptions import Exit
 from microgpt_tui.cli._json import json_text
 from microgpt_tui.cli._options import DATA, OUTPUT, FilePath, examples, step_option
 from microgpt_tui.cli._progress import Waiting
+from microgpt_tui.cli._session import read_script
 from microgpt_tui.drawing.terminal_text import printable
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ WIDEST = 100
     epilog=examples(
         "microgpt-tui check my_gpt.py",
         "microgpt-tui check my_gpt.py --steps 10 --data my_words.txt",
+        "microgpt-tui check homework.ipynb",
         "microgpt-tui check homework.py --json -- --n-layer 2 | jq '.findings[].sentence'",
     )
 )
@@ -72,6 +74,7 @@ def check(
     """
     from engine.script.check import check as look
 
+    read_script(script)
     with Waiting("Running the script", total=float(step + steps)) as waiting:
         report = look(
             script, args, data, python, step, steps, lambda done, of: waiting.update(done, f"step {done:,} of {of:,}")

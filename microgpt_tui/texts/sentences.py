@@ -112,7 +112,7 @@ def _words(frame: Frame) -> dict[str, str]:
     words = {"name": event.name, "event": other.name, "pos": str(event.pos), "kind": event.kind}
     words["optimizer"] = frame.view.optimizer.name
     words["matrix"] = (event.matrix or event.name).rpartition(".")[2]
-    if event.kind not in texts()[frame.phase]:  # the generic text alone names them, and finding them takes time
+    if event.kind == "generic" or event.kind not in texts()[frame.phase]:  # other texts need not find them
         words["operands"] = ", ".join(operand_names(frame).values())
     words["head"] = frame.called("head", event.head) if event.head is not None else event.name
     if event.pos is not None:
