@@ -6,7 +6,9 @@ recorded steps only `backward` is wrapped.
 
 from __future__ import annotations
 
+import gc
 import operator
+import os
 import sys
 from array import array
 from contextlib import suppress
@@ -59,6 +61,7 @@ class Recorder:
         self._class_of: dict[type, ScalarClass] = {}
         self._updating_in: tuple[Any, int, int] | None = None
         self._checked = 0
+        self._collects = False
 
     # What the debugger asks for.
 
@@ -66,7 +69,7 @@ class Recorder:
         """Wait for what to do next."""
         command = self.channel.command()
         if command["do"] == "end":
-            raise SystemExit(0)
+            os._exit(0)
         record = command["do"] == "record"
         self._target = command["step"] if record else None
         self._until = None if record else command.get("until")
@@ -177,9 +180,9 @@ class Recorder:
         self.channel.send("loss", step=self.step, value=pending.loss.hex())
         record = self.record
         if record is not None:
-            self._stop()
             if record.kept:
                 self._send(record, True, sys._getframe(1))
+            self._stop()
         self.step += 1
 
     def step_at(self) -> None:
@@ -194,9 +197,9 @@ class Recorder:
         if whole and pending is not None and over:
             self._count(pending)
         elif record is not None:
-            self._stop()
             if not whole and record.kept and record.nodes:
                 self._send(record, False, frame)
+            self._stop()
 
     def _params(self, scalar: ScalarClass, root: Any, caller: Any) -> list[Any]:
         """The scalars that the loss of this call site depends on, and that something holds."""
@@ -271,6 +274,9 @@ class Recorder:
         """Stop watching; the class is as the script has made it, but for `backward`."""
         self._remove_watches()
         self.phase = ""
+        if self._collects:
+            gc.enable()
+            self._collects = False
         self.record = None
 
     def _remove_watches(self) -> None:
@@ -286,6 +292,9 @@ class Recorder:
         for each in self.classes:
             self._watch_class(each, record, note)
         self.set_flag(record.kept)
+        if record.kept and gc.isenabled():  # what a step makes is held until its end: there is nothing to collect
+            gc.disable()
+            self._collects = True
 
     def _watch_class(self, scalar: ScalarClass, record: StepRecord, note: Any) -> None:
         recorder, init, put = self, scalar.init, scalar.data.set
@@ -640,6 +649,7 @@ class Recorder:
     # The finished tape.
 
     def _send(self, record: StepRecord, complete: bool, frame: Any) -> None:
+        self._remove_watches()
         if record.backward is None:
             record.end, record.names_end = len(record.nodes), len(record.names)
             self._look(record, frame)
