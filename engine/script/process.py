@@ -31,6 +31,7 @@ IDLE = 60.0  # seconds in which a script computes next to nothing until it count
 SHARE = 0.01  # of a processor that is next to nothing
 BUSIEST = 600.0  # seconds of the processor without any progress until a script counts as endless
 KEPT = 1_000_000  # characters of what it prints that are kept, the last ones
+LARGEST = 3_000_000  # scalars that a step may make, unless more are allowed
 AHEAD = 64  # messages that are read before they are asked for
 
 
@@ -131,7 +132,7 @@ class ScriptProcess:
             raise
         self._send(
             do="start", path=str(self.path.resolve()), args=list(args), data=content,
-            step_at=step_at, large=large, source=source,
+            step_at=step_at, most=None if large else LARGEST, source=source,
         )  # fmt: skip
 
     def __enter__(self) -> ScriptProcess:

@@ -23,7 +23,6 @@ from .scalar_class import ScalarClass, functions_of
 from .step_record import BackwardCall, StepRecord
 from .tape_message import message, numbers_on
 
-LARGEST = 3_000_000
 DEPTH = 4  # of lists in lists that a name can hold
 GLANCE = 5000  # scalars that are looked at to see whether known parameters are still those of a loss
 
@@ -35,8 +34,10 @@ class Unrecordable(BaseException):
 class Recorder:
     """Watches the scalars of a script. Hooks in its syntax tree call `defined`, `named`, `passed` and `step_at`."""
 
-    def __init__(self, channel: Channel, sources: Sources, is_user: Callable[[type], bool], large: bool) -> None:
-        self.channel, self.sources, self.is_user, self.large = channel, sources, is_user, large
+    def __init__(self, channel: Channel, sources: Sources, is_user: Callable[[type], bool], most: int | None) -> None:
+        self.channel, self.sources, self.is_user = channel, sources, is_user
+        self.most = sys.maxsize if most is None else most
+        """Scalars that a step may make."""
         self.positions = Positions(sources)
         self.set_flag: Callable[[bool], None] = lambda _: None
         """Sets the flag that the hooks stand behind."""
@@ -89,6 +90,8 @@ class Recorder:
             self._remove_watches()
         self.classes.append(found)
         self.kinds = (*self.kinds, kind)
+        for each in self.classes:
+            each.kinds = self.kinds
         self._class_of.clear()
         self._add_methods(kind)
         self._wrap_backward(found)
@@ -193,7 +196,7 @@ class Recorder:
     def ended(self, whole: bool, frame: Any = None) -> None:
         """The script has ended; `whole` says whether it came to its end, `frame` where it was stopped."""
         pending, record, phase = self._pending, self.record, self.phase
-        over = self.step_at_line or (pending is not None and phase != "backward" and pending.moved())
+        over = pending is not None and not self.step_at_line and phase != "backward" and pending.moved()
         if whole and pending is not None and over:
             self._count(pending)
         elif record is not None:
@@ -375,7 +378,7 @@ class Recorder:
         add_stack = record.stacks.append
         methods, frames = positions.methods, positions.frames
         inside, new_stack, new_method = positions.inside, positions.new_stack, positions.method
-        most = sys.maxsize if self.large else LARGEST
+        most = self.most
         class_of = self.class_of
         scalar = self.classes[-1]
         kind, data_of, kids_of = scalar.kind, scalar.data_of, scalar.kids
@@ -422,7 +425,7 @@ class Recorder:
             add_node(self)
             if len(nodes) > most:
                 raise Unrecordable(
-                    f"it makes more than {LARGEST:,} scalars in one step; give --large to record it all the same"
+                    f"it makes more than {most:,} scalars in one step; give --large to record it all the same"
                 )
 
         return note

@@ -64,7 +64,7 @@ class Runner:
         self.folder = os.path.dirname(self.path)
         self.sources = Sources()
         self.modules = {"__main__"}
-        self.recorder = Recorder(channel, self.sources, self._is_user, start.get("large", False))
+        self.recorder = Recorder(channel, self.sources, self._is_user, start.get("most"))
         self.recorder.step_at_line = start.get("step_at") is not None
         self.thread = threading.get_ident()
 
