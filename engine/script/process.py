@@ -30,6 +30,7 @@ SILENCE = 60.0  # seconds without a sign of life until the process counts as hun
 IDLE = 60.0  # seconds in which a script computes next to nothing until it counts as waiting for something
 SHARE = 0.01  # of a processor that is next to nothing
 BUSIEST = 600.0  # seconds of the processor without any progress until a script counts as endless
+REST = 1.0  # seconds at most to wait for what is still printed after the end
 KEPT = 1_000_000  # characters of what it prints that are kept, the last ones
 LARGEST = 3_000_000  # scalars that a step may make, unless more are allowed
 AHEAD = 64  # messages that are read before they are asked for
@@ -251,7 +252,21 @@ class ScriptProcess:
             elif kind == "cannot":
                 self.end = ScriptEnd("cannot", self.position, 1, message["why"])
                 raise ScriptError(f"{self.path} cannot be recorded: {message['why']}")
+            if self.end is not None:
+                self._take_rest()
             if is_last(kind):
+                return
+
+    def _take_rest(self) -> None:
+        """Take in what was printed by programs that the script has started, and that is told by now."""
+        until = time.monotonic() + REST
+        while time.monotonic() < until:
+            alive = any(each.is_alive() for each in self._threads)
+            with suppress(Empty):
+                while found := self._messages.get(timeout=LOOK / 10 if alive else 0):
+                    if found[0]["kind"] == "printed":
+                        self._take_printed(found[0]["text"])
+            if not alive and self._messages.empty():
                 return
 
     def _judge(self, sign: dict[str, Any]) -> None:
