@@ -51,7 +51,7 @@ def check(
         if progress is not None:
             progress(done, first + steps)
 
-    with ScriptProcess(path, args, data, python, source=script.text) as process:
+    with ScriptProcess(script, args, data, python) as process:
         try:
             for step in range(first, first + steps):
                 tape = process.record(step, tell, MOST_CALLS)

@@ -284,8 +284,7 @@ class ScriptRun:
             shared.processes.remove(self._process)
         options = shared.options
         self._process = ScriptProcess(
-            shared.file.path, options.args, options.data, options.python, options.step_at, options.large,
-            source=shared.file.text,
+            shared.file, options.args, options.data, options.python, options.step_at, options.large,
         )  # fmt: skip
         shared.processes.append(self._process)
         return self._process

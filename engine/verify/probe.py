@@ -189,7 +189,9 @@ class Probe:
         """Training steps that are done."""
         self.module: dict[str, Any] = {}
         self.set_flag: Any = None
-        self._class: Any = None
+        self.record = None
+        self.kinds: tuple[type, ...] = ()
+        self.classes: list[Any] = []
         self._in_call = self._begun = False
         self._refused: dict[Any, str] = {}
         """By call site: why what was there at its first call of `backward` is no training."""
@@ -228,9 +230,10 @@ class Probe:
         """After a class statement."""
         if not isinstance(kind, type) or not all(hasattr(kind, name) for name in ("__add__", "__mul__", "backward")):
             return
-        if self._class is not None and issubclass(kind, self._class):
+        if any(issubclass(kind, each) for each in self.classes):
             return
-        self._class, inner, probe = kind, kind.backward, self  # type: ignore[attr-defined]
+        self.classes.append(kind)
+        inner, probe = kind.backward, self  # type: ignore[attr-defined]
 
         def backward(self: Any, *args: Any, **named: Any) -> Any:
             if probe._in_call:  # which calls itself
@@ -275,20 +278,16 @@ class Probe:
     def wait(self) -> None:
         """The copy begins at once."""
 
-    def sign(self) -> dict[str, Any]:
-        """Nothing is told with a sign of life."""
-        return {}
-
-    def ended(self, whole: bool) -> None:
+    def ended(self, whole: bool, _: Any = None) -> None:
         """The copy has ended; `whole` is False where an error stopped it, perhaps within an update."""
         if whole:
             self._settle([])
 
     def check_end(self) -> None:
-        """Say why there was nothing to compare, if so."""
+        """Say why there was nothing to compare, if so; the copy came to its end."""
+        if not self.classes:
+            self._cannot("it has no class of scalars with __add__, __mul__ and backward: no training to watch")
         if not self._begun:
-            if self._class is None:
-                self._cannot("it has no class of scalars with __add__, __mul__ and backward: no training to watch")
             self._cannot(next(iter(self._refused.values()), "it never calls backward(): its training loop never ran"))
 
     def _cannot(self, why: str) -> None:

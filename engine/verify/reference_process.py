@@ -63,7 +63,7 @@ class Original:
             if last == "died":
                 raise self.cannot(f"its process died with status {message['status']}{self.said(self.printed())}")
             if last == "cannot":
-                raise self.cannot(self._process.told(message))
+                raise self.cannot(message["why"])
             if last == "crash":
                 lines = [line for file, line, *_ in message["traceback"] if file == 0]
                 message["place"] = self._process.script.place(lines[-1]) if lines else ""

@@ -15,6 +15,7 @@ import sys
 from typing import Any
 
 ENDINGS = ("", ".txt", ".text", ".csv", ".tsv", ".dat", ".data", ".jsonl")
+READING = set("rbtU")  # what the mode of a file that is read consists of
 SYSTEM = ("/dev", "/etc", "/proc", "/sys")
 
 
@@ -80,6 +81,8 @@ class DataFile:
         """The path that the script has opened."""
         self._open, self._stat = builtins.open, os.stat
         self._looked_for: set[str] = set()
+        self._written: set[str] = set()
+        self._downloading = False
 
     def install(self) -> None:
         """Answer from now on."""
@@ -90,10 +93,18 @@ class DataFile:
     def open(self, file: Any, mode: str = "r", buffering: int = -1, *how: Any, **named: Any) -> Any:
         """In the place of `open`."""
         path = self._path(file)
-        if path is None or not isinstance(mode, str) or not self._is_answered(path, mode):
+        if path is None or not isinstance(mode, str):
             return self._open(file, mode, buffering, *how, **named)
-        self.path = path
-        raw = DataBytes(self.content if set(mode) <= set("rbtU") else b"")
+        if not set(mode) <= READING:
+            if path != self.path and not (self._downloading and self.path is None and _ending(path) in ENDINGS):
+                self._written.add(path)
+                return self._open(file, mode, buffering, *how, **named)
+            self._looked_for.add(path)  # it keeps what it has downloaded
+        elif not self._is_answered(path):
+            return self._open(file, mode, buffering, *how, **named)
+        else:
+            self.path = path
+        raw = DataBytes(self.content if set(mode) <= READING else b"")
         raw.name = file
         if "b" in mode:
             return raw
@@ -114,9 +125,12 @@ class DataFile:
             self._looked_for.add(found)
             return os.stat_result((stat.S_IFREG | 0o444, 0, 0, 1, 0, 0, len(self.content), 0, 0, 0))
 
-    def downloaded(self, path: Any) -> None:
-        """The script would have put what it downloads here."""
-        self._looked_for.add(self._path(path) or "")
+    def download(self, path: Any = None) -> bytes:
+        """What the script downloads, perhaps to a path."""
+        self._downloading = True
+        if path is not None:
+            self._looked_for.add(self._path(path) or "")
+        return self.content
 
     def _path(self, file: Any) -> str | None:
         try:
@@ -124,12 +138,13 @@ class DataFile:
         except (TypeError, ValueError):  # such as the number of an open file
             return None
 
-    def _is_answered(self, path: str, mode: str) -> bool:
-        if path == self.path:
+    def _is_answered(self, path: str) -> bool:
+        """Whether this is the data file, for one who reads it."""
+        if self.path is not None:
+            return path == self.path
+        if path in self._looked_for:
             return True
-        if self.path is not None or not set(mode) <= set("rbtU"):
-            return False
-        return path in self._looked_for or (_ending(path) in ENDINGS and not self._belongs_to_python(path))
+        return path not in self._written and _ending(path) in ENDINGS and not self._belongs_to_python(path)
 
     def _belongs_to_python(self, path: str) -> bool:
         """Whether a file is one of Python, of a library or of the system, which a script reads without knowing it."""
@@ -168,15 +183,16 @@ class _Downloads:
         data = self.data
 
         def urlretrieve(url: Any, filename: Any = None, *_: Any, **__: Any) -> tuple[Any, dict[str, str]]:
-            data.downloaded(filename or os.path.basename(str(url)))
-            return filename or os.path.basename(str(url)), {}
+            path = filename or os.path.basename(str(url))
+            data.download(path)
+            return path, {}
 
         def urlopen(url: Any, *_: Any, **__: Any) -> DataBytes:
-            response = DataBytes(data.content)
+            response = DataBytes(data.download())
             response.url = getattr(url, "full_url", url)
             return response
 
         module.urlretrieve, module.urlopen = urlretrieve, urlopen
 
     def _change_requests(self, module: Any) -> None:
-        module.get = lambda *_, **__: DataResponse(self.data.content)
+        module.get = lambda *_, **__: DataResponse(self.data.download())
