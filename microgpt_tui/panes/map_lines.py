@@ -11,6 +11,7 @@ import numpy as np
 from rich.style import Style
 
 from engine.timeline.events import Event, EventKey, Moment
+from engine.timeline.view import NEVER
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.network import Network, Node, ResidualBranch, network_of
 from microgpt_tui.drawing import theme
@@ -34,13 +35,24 @@ class MapLine:
     title: str = ""
 
 
+class _Ends(dict[EventKey, Moment]):
+    """When the tensors of a phase are complete; what no event completes, never."""
+
+    def __init__(self, frame: Frame) -> None:
+        super().__init__(frame.ends)
+        self._never = Moment(frame.moment.step, frame.phase, NEVER)
+
+    def __missing__(self, key: EventKey) -> Moment:
+        return self._never
+
+
 class MapState:
     """How far the tensors of a position have come at a moment."""
 
     def __init__(self, frame: Frame) -> None:
         self.frame, self.here = frame, frame.stretch
         self.network: Network = network_of(frame.program, frame.pos)
-        self.ends, self._tick = frame.ends, frame.moment.tick
+        self.ends, self._tick = _Ends(frame), frame.moment.tick
         self.lit = theme.PHASE_TEXT[frame.phase]
         self.sign = "∂" if frame.backward else ""
 

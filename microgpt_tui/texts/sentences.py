@@ -99,7 +99,9 @@ def hints(frame: Frame) -> list[str]:
         return [hint for keys in (own, PANE_KEYS) for hint in keys.split("; ") if hint]
     general = kinds["parameter" if frame.phase is Phase.UPDATE else "generic"]
     arrows = "↑↓" if pane is None else "↑↓ ←→"  # with no pane chosen, the other two move through time
-    keys = (_text_of(frame).keys or general.keys).format(arrows=arrows, head=f"head {frame.operation.head}")
+    keys = (_text_of(frame).keys or general.keys).format(
+        arrows=arrows, head=frame.called("head", frame.operation.head or 0)
+    )
     first, *others = keys.split("; ")
     return [first, *(["2: ←→ as well"] if pane is None else []), *others]
 
@@ -112,9 +114,9 @@ def _words(frame: Frame) -> dict[str, str]:
     words["matrix"] = (event.matrix or event.name).rpartition(".")[2]
     if event.kind not in texts()[frame.phase]:  # the generic text alone names them, and finding them takes time
         words["operands"] = ", ".join(operand_names(frame).values())
-    words["head"] = f"head {event.head}" if event.head is not None else event.name
+    words["head"] = frame.called("head", event.head) if event.head is not None else event.name
     if event.pos is not None:
-        words |= {"reads": frame.token(event.pos), "target": frame.target(event.pos)}
+        words |= {"reads": frame.token(event.pos), "target": frame.target(event.pos) or "the target"}
     return words
 
 
