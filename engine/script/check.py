@@ -19,6 +19,7 @@ from engine.script.local_gradients import Call, Comparison, chosen_calls, compar
 from engine.script.not_finite import at, first_not_finite, short
 from engine.script.parameter_history import Outside, Parameter, ParameterHistory
 from engine.script.process import ScriptEnd, ScriptEnded, ScriptProcess
+from engine.script.run import ScriptOptions
 from engine.script.source_file import ScriptFile
 from engine.script.tape import ScriptTape, SourcePosition
 from engine.text import shortened
@@ -33,9 +34,7 @@ OnProgress = Callable[[int, int], None]
 
 def check(
     path: Path,
-    args: Sequence[str] = (),
-    data: Path | None = None,
-    python: str | None = None,
+    options: ScriptOptions = ScriptOptions(),  # noqa: B008
     first: int = 0,
     steps: int = STEPS,
     progress: OnProgress | None = None,
@@ -51,7 +50,9 @@ def check(
         if progress is not None:
             progress(done, first + steps)
 
-    with ScriptProcess(path, args, data, python, source=script.text) as process:
+    with ScriptProcess(
+        path, options.args, options.data, options.python, options.step_at, options.large, source=script.text
+    ) as process:
         try:
             for step in range(first, first + steps):
                 tape = process.record(step, tell, MOST_CALLS)
