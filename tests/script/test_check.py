@@ -180,8 +180,8 @@ def test_a_gelu_without_a_local_gradient_is_found() -> None:
 
 def test_experts_that_are_left_out_of_the_parameters_are_found() -> None:
     found = one(EXAMPLES / "experts.py", steps=1)
-    assert (found.kind, found.source[:10]) == (finding.NOT_MOVED, "p.data -= ")
-    assert found.numbers["names"][:2] == ["state_dict['router']", "state_dict['expert0.fc1']"]
+    assert (found.kind, found.source[:15]) == (finding.NOT_MOVED, "weight.data -= ")
+    assert found.numbers["names"][:2] == ["state_dict['layer0.router']", "state_dict['layer0.expert0.fc1']"]
     assert (len(found.numbers["names"]), found.numbers["count"], found.numbers["moving"]) == (9, 1056, 704)
 
 
