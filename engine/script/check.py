@@ -55,7 +55,7 @@ def check(
     ) as process:
         try:
             for step in range(first, first + steps):
-                tape = process.record(step, tell, MOST_CALLS)
+                tape = process.record(step, tell, most_calls=MOST_CALLS)
                 checker.add_tape(tape)
                 calls = chosen_calls(tape) if checker.is_finite else []
                 answers = process.evaluate([each.message() for each in calls])
