@@ -59,6 +59,8 @@ class ScriptEnd:
     said: str = ""
     traceback: tuple[tuple[int, int, str, str], ...] = ()
     values: tuple[tuple[str, str], ...] = ()
+    files: tuple[str, ...] = ()
+    """The paths of the files that the traceback names by their numbers."""
 
 
 class ScriptProcess:
@@ -262,7 +264,9 @@ class ScriptProcess:
             elif kind == "crash":
                 traceback = tuple((a, b, c, d) for a, b, c, d in message["traceback"])
                 values = tuple(message["values"].items())
-                self.end = ScriptEnd("crash", message["steps"], 1, message["error"], traceback, values)
+                self.end = ScriptEnd(
+                    "crash", message["steps"], 1, message["error"], traceback, values, tuple(message["files"])
+                )
             elif kind == "cannot":
                 self.end = ScriptEnd("cannot", self.position, 1, message["why"])
                 raise ScriptError(f"{self.path} cannot be recorded: {message['why']}")

@@ -113,7 +113,7 @@ def _show(report: CheckReport) -> None:
 
 def _place(found: Finding) -> str:
     name = printable(Path(found.file).name)
-    return f"{name}:{found.line}" if found.place.startswith("line ") else f"{name}, {found.place}"
+    return f"{name}:{found.line}" if name.endswith(".py") else f"{name}, {found.place}"
 
 
 def _count(number: int, what: str) -> str:
