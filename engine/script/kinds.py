@@ -18,6 +18,8 @@ from engine.autograd.tape import Rows
 GENERIC = "generic"
 LONGEST_FORMULA = 100  # characters
 DEEPEST_FORMULA = 40  # levels of the graph
+MOST_WRITTEN = 200  # scalars in a formula; those that several others use may stand in it many times
+MOST_TERMS = 100_000
 SIGNS = {
     "__add__": "+", "__radd__": "+", "__iadd__": "+", "__mul__": "*", "__rmul__": "*", "__imul__": "*",
     "__sub__": "-", "__rsub__": "r-", "__neg__": "neg", "__truediv__": "/", "__rtruediv__": "r/",
@@ -82,8 +84,8 @@ class Graph:
 
     def terms(self, row: int) -> list[int]:
         """What a sum adds up, in order; zeros, with which `sum()` begins, are left out."""
-        found, waiting = [], [row]
-        while waiting:
+        found, waiting = list[int](), [row]
+        while waiting and len(found) < MOST_TERMS:
             at = waiting.pop()
             kids = self.pair(at, "+") if at == row or not self.ends(at) else None
             if kids is None:
@@ -150,14 +152,13 @@ def _plain(values: Any, code: str) -> Any:
 class Recognised:
     """What an operation is: its kind, what it works on, what it makes on the way, the parameter it multiplies by.
 
-    `formula` is how its elements are made, of names. Kinds that are drawn have the operands of the built-in model's.
+    Kinds that are drawn have the operands of the built-in model's.
     """
 
     kind: str
     operands: dict[str, Rows] = field(default_factory=dict)
     parts: dict[str, Rows] = field(default_factory=dict)
     matrix: str | None = None
-    formula: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,7 @@ def recognise(graph: Graph, rows: Rows, known: Known, left: bool | None = None) 
         found = _nll(graph, flat[0], known) or found or _mean(graph, flat[0], known)
     if found is None:
         found = Recognised(GENERIC, operands_of(graph, flat, known))
-    return Recognised(found.kind, found.operands, found.parts, found.matrix, formula(graph, flat[0]))
+    return found
 
 
 def _rows(values: Sequence[int] | Sequence[list[int]] | int) -> Rows:
@@ -443,40 +444,74 @@ def operands_of(graph: Graph, rows: list[int], known: Known) -> dict[str, Rows]:
 
 # Formulas.
 
-
-def formula(graph: Graph, row: int) -> str:
-    """How a row is made, in one line, from the names of tensors and parameters down to which it is followed."""
-    text = _written(graph, row, 0, True)[0]
-    return text if len(text) <= LONGEST_FORMULA else text[: LONGEST_FORMULA - 1] + "…"
-
-
 SUM, PRODUCT, POWER, ATOM = range(4)  # how tightly a piece of a formula holds together
 _Written = tuple[str, int]
 
 
-def _written(graph: Graph, row: int, depth: int, top: bool = False) -> _Written:
-    value = graph.constant(row)
-    if not top and graph.ends(row):
-        name = graph.name_of(row)
-        return (name or (f"{value:g}" if value is not None else "x"), ATOM)
-    if depth > DEEPEST_FORMULA:
-        return "…", ATOM
-    sign, kids = graph.sign(row), graph.children(row)
-    extra = graph.exponent(row)
-    if sign == "+":
-        return _written_sum(graph, row, depth)
-    negated = _negated(graph, row)
-    if negated is not None:
-        return f"-{_held(_written(graph, negated, depth + 1), PRODUCT)}", SUM
-    power = graph.power(row)
-    if power is not None:
-        return _written_power(_written(graph, power[0], depth + 1), power[1])
-    pieces = [_written(graph, kid, depth + 1) for kid in kids]
-    if extra is not None:
-        pieces.append((f"{extra:g}", ATOM))
-    quotient = graph.quotient(row)
-    if quotient is not None:
-        pieces, sign = [_written(graph, part, depth + 1) for part in quotient], "/"
+def formula(graph: Graph, row: int) -> str:
+    """How a row is made, in one line, from the names of tensors and parameters down to which it is followed."""
+    text = _Formula(graph).written(row, 0, True)[0]
+    return text if len(text) <= LONGEST_FORMULA else text[: LONGEST_FORMULA - 1] + "…"
+
+
+class _Formula:
+    """Writes one formula, of so many scalars at most."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph, self._left = graph, MOST_WRITTEN
+
+    def written(self, row: int, depth: int, top: bool = False) -> _Written:
+        """A row as text, and how tightly that holds together."""
+        graph = self._graph
+        value = graph.constant(row)
+        if not top and graph.ends(row):
+            name = graph.name_of(row)
+            return (name or (f"{value:g}" if value is not None else "x"), ATOM)
+        self._left -= 1
+        if depth > DEEPEST_FORMULA or self._left < 0:
+            return "…", ATOM
+        if graph.sign(row) == "+":
+            return self._sum(row, depth)
+        negated = _negated(graph, row)
+        if negated is not None:
+            return f"-{_held(self.written(negated, depth + 1), PRODUCT)}", SUM
+        power = graph.power(row)
+        if power is not None:
+            return _power(self.written(power[0], depth + 1), power[1])
+        quotient = graph.quotient(row)
+        if quotient is not None:
+            return _between("/", [self.written(part, depth + 1) for part in quotient])
+        return _between(graph.sign(row), self._pieces(row, depth))
+
+    def _pieces(self, row: int, depth: int) -> list[_Written]:
+        pieces = [self.written(kid, depth + 1) for kid in self._graph.children(row)]
+        extra = self._graph.exponent(row)
+        return pieces if extra is None else [*pieces, (f"{extra:g}", ATOM)]
+
+    def _sum(self, row: int, depth: int) -> _Written:
+        """Terms that read the same stand behind one Σ."""
+        terms = self._graph.terms(row)
+        if terms == [row]:  # a sum with a plain number that is no scalar
+            return " + ".join(text for text, _ in self._pieces(row, depth)), SUM
+        counted: Counter[_Written] = Counter()
+        for term in terms:
+            if self._left < 0 and counted:
+                break
+            counted[self.written(term, depth + 1)] += 1
+        pieces = [
+            text if count == 1 and len(terms) < MOST_WRITTEN else f"Σ {_held((text, tight), PRODUCT)}"
+            for (text, tight), count in counted.items()
+            if text != "…" or len(counted) == 1
+        ]
+        if not pieces:
+            return "0", ATOM
+        joined = pieces[0]
+        for piece in pieces[1:]:
+            joined += f" - {piece[1:]}" if piece.startswith("-") else f" + {piece}"
+        return joined, SUM if len(pieces) > 1 or joined.startswith("-") else PRODUCT
+
+
+def _between(sign: str, pieces: list[_Written]) -> _Written:
     if sign in ("r-", "r/", "r^"):
         pieces, sign = pieces[::-1], sign[1:]
     if sign == "*" and len(pieces) == 2:
@@ -494,34 +529,12 @@ def _held(piece: _Written, least: int) -> str:
     return piece[0] if piece[1] >= least else f"({piece[0]})"
 
 
-def _written_power(base: _Written, exponent: float) -> _Written:
+def _power(base: _Written, exponent: float) -> _Written:
     if exponent == 0.5:
         return f"√{_held(base, ATOM)}", POWER
     if exponent == -1:
         return f"1 / {_held(base, POWER)}", PRODUCT
     if exponent == -0.5:
-        return f"1 / √{_held(base, ATOM)}", PRODUCT
+        return f"(1 / √{_held(base, ATOM)})", ATOM
     small = {2.0: "²", 3.0: "³"}.get(exponent)
     return f"{_held(base, ATOM)}{small or f'^{exponent:g}'}", POWER
-
-
-def _written_sum(graph: Graph, row: int, depth: int) -> _Written:
-    """Terms that read the same stand behind one Σ."""
-    terms = graph.terms(row)
-    extra = graph.exponent(row)
-    if terms == [row]:  # a sum with a plain number that is no scalar
-        pieces = [_written(graph, kid, depth + 1) for kid in graph.children(row)]
-        if extra is not None:
-            pieces.append((f"{extra:g}", ATOM))
-        return " + ".join(text for text, _ in pieces), SUM
-    texts = [_written(graph, term, depth + 1) for term in terms[: 2 if len(terms) > 200 else None]]
-    counted = Counter(text for text, _ in texts)
-    held = dict(texts)
-    pieces_of = [
-        text if count == 1 and len(terms) <= 200 else f"Σ {_held((text, held[text]), PRODUCT)}"
-        for text, count in counted.items()
-    ]
-    joined = pieces_of[0] if pieces_of else "0"
-    for piece in pieces_of[1:]:
-        joined += f" - {piece[1:]}" if piece.startswith("-") else f" + {piece}"
-    return joined, SUM if len(pieces_of) > 1 or not pieces_of or pieces_of[0].startswith("-") else PRODUCT

@@ -17,7 +17,7 @@ from engine.model.tensors import PARAMETER, TensorSpec
 from engine.model.tokenizer import Tokenizer
 from engine.script.code import Code
 from engine.script.gradients import GradientWrites
-from engine.script.kinds import GENERIC, SIGNS, Graph, Known, Recognised, recognise, shared_side
+from engine.script.kinds import GENERIC, SIGNS, Graph, Known, Recognised, formula, recognise, shared_side
 from engine.script.parameters import ParameterTable
 from engine.script.tape import ScriptTape
 from engine.script.tensors import NamedTensor, TensorFinder
@@ -35,6 +35,7 @@ class _Made:
 
     tensor: NamedTensor
     what: Recognised
+    formula: str
     name: str = ""
     place: tuple[int | None, int | None, int | None] = (None, None, None)
 
@@ -160,7 +161,19 @@ class ScriptProgram(StepProgram):
                 tuple(dict.fromkeys(filter(None, (self._owner(rows) for rows in events[0].operands.values())))),
                 grows=len(set(shapes)) > 1 and len(longest) == 1,
             )
-        return specs | {name: TensorSpec(name, {}, rows.shape, PARAMETER) for name, rows in self._parameters.items()}
+        return specs | {
+            name: TensorSpec(name, {}, rows.shape, PARAMETER, layer=self._layers.get(name))
+            for name, rows in self._parameters.items()
+        }
+
+    @cached_property
+    def _layers(self) -> dict[str, int | None]:
+        """The layer of the parameters that are used in one alone."""
+        used: dict[str, set[int | None]] = defaultdict(set)
+        for event in self._forward:
+            if event.matrix is not None:
+                used[event.matrix].add(event.layer)
+        return {name: next(iter(layers)) if len(layers) == 1 else None for name, layers in used.items()}
 
     def _owner(self, rows: Rows) -> str:
         if not rows.size:
@@ -229,7 +242,7 @@ class ScriptProgram(StepProgram):
                     _mark(graph, hidden, 1)
             what = what or recognise(graph, tensor.rows.reshape(tensor.shape), known, sides.get(tensor.site))
             parts = what.parts | {name: np.array(rows, dtype=np.int32) for name, rows in tensor.inside.items()}
-            made.append(_Made(tensor, replace(what, parts=parts)))
+            made.append(_Made(tensor, replace(what, parts=parts), formula(graph, int(tensor.rows.flat[0]))))
             _mark(graph, own, 1)
             owners[own] = len(made) - 1
         return made
@@ -378,7 +391,7 @@ class ScriptProgram(StepProgram):
                 Event(
                     len(events), Phase.FORWARD, each.name, *each.place, first, last, tensor.rows, tensor.shape,
                     " ▸ ".join(functions) or "<module>", positions[tensor.position].line, what.kind,
-                    what.operands, what.parts, what.matrix, formula=what.formula,
+                    what.operands, what.parts, what.matrix, formula=each.formula,
                 )
             )  # fmt: skip
             first = last
@@ -402,7 +415,7 @@ class ScriptProgram(StepProgram):
         name = LOSS if LOSS not in names else "the_loss"
         return Event(
             len(events), Phase.FORWARD, name, None, None, None, first, ends, rows.reshape(1), (), "<module>", line,
-            what.kind, what.operands, what.parts, what.matrix, formula=what.formula,
+            what.kind, what.operands, what.parts, what.matrix, formula=formula(graph, row),
         )  # fmt: skip
 
     def _owner_of_row(self, events: list[Event]) -> Any:
@@ -437,7 +450,7 @@ class ScriptProgram(StepProgram):
     def _of_parameters(self, phase: Phase) -> list[Event]:
         return [
             Event(
-                i, phase, name, None, None, None, int(rows.flat[0]), int(rows.flat[-1]) + 1, rows, rows.shape,
+                i, phase, name, None, self._layers.get(name), None, int(rows.flat[0]), int(rows.flat[-1]) + 1, rows, rows.shape,
                 "", 0, PARAMETER, {}, {}, name,
             )
             for i, (name, rows) in enumerate(self._parameters.items())

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from engine.errors import ConfigError, EngineError, Stopped
-from engine.model.config import LARGEST, Config
+from engine.model.config import Config
 from engine.model.tokenizer import Tokenizer
 from engine.script.code import Code
 from engine.script.process import ScriptEnd, ScriptEnded, ScriptProcess
@@ -27,7 +27,7 @@ from engine.script.step import RecordedStep
 from engine.script.tape import ScriptTape
 from engine.script.view import Figures, ScriptView
 from engine.timeline.events import Moment, Phase
-from engine.timeline.run import OnStep
+from engine.timeline.run import ENDLESS, OnStep
 
 TAPES = 256 * 2**20  # bytes of recorded steps that are kept
 AT_ONCE = 0.3  # seconds that the script runs on before it can be stopped
@@ -81,7 +81,7 @@ class ScriptRun:
         self._shared = _Shared(file, options or ScriptOptions())
         self._process: ScriptProcess | None = None
         self.checksum = hashlib.sha256(file.text.encode()).hexdigest()
-        self.config = Config(n_layer=0, n_embd=1, n_head=1, block_size=1, num_steps=LARGEST, learning_rate=0.0)
+        self.config = Config(n_layer=0, n_embd=1, n_head=1, block_size=1, num_steps=ENDLESS, learning_rate=0.0)
         self.tokenizer: Tokenizer = ScriptTokenizer([])
         self._moment = Moment(step)
         self._step: RecordedStep | None = None

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from engine.script.program import ScriptProgram
 
 GRADIENT, PARAMETER = "g", "p"
+OF_SCALARS = ("data", "grad", "value", "gradient")  # attributes of scalars themselves, which are shown anyway
+RATE = re.compile(r"(?i)(lr|learning_?rate|rate|alpha|eta|step_?size)(_?[a-z]|_?now|_?step)?")
 INDICES = re.compile(r"(\[[^\[\]]*\])+$")
 
 
@@ -54,7 +55,6 @@ class Quantity:
     after: Floats
     before: Floats | None = None
     formula: str = ""
-    _places: Counter[int] = field(default_factory=Counter)
 
 
 class UpdateTable:
@@ -88,23 +88,33 @@ class UpdateTable:
 
     def _scalars(self) -> dict[str, Quantity]:
         """The floats that names held before most parameters were written."""
-        tape, found, last = self._program.tape, dict[str, Quantity](), np.full(len(self.rows) + 1, -1, dtype=np.int32)
-        last[: len(self.rows)] = self.rows
-        positions: dict[str, int] = {}
-        for each in tape.update_scalars:
-            row = int(last[min(each.write, len(self.rows))])
-            if row < 0:
-                continue
-            name = INDICES.sub("", each.name)
-            if name not in found:
-                found[name] = Quantity(name, np.full(self.n, np.nan))
-                positions[name] = each.position
-            found[name].after[row] = each.value
+        tape, found = self._program.tape, dict[str, Quantity]()
+        rows = np.append(self.rows, -1)[np.minimum(tape.scalar_write, len(self.rows))]
         moved = len(np.unique(self.rows))
-        kept = {name: each for name, each in found.items() if np.isfinite(each.after).sum() * 2 > moved}
-        for name, scalar in kept.items():
-            scalar.formula = self._formula(positions[name])
-        return kept
+        for site, (position, full) in enumerate(tape.scalar_sites):
+            name = INDICES.sub("", full)
+            if name.rpartition(".")[2] in OF_SCALARS and "." in name:
+                continue
+            at = np.flatnonzero((tape.scalar_site == site) & (rows >= 0))
+            if not len(at):
+                continue
+            each = found.setdefault(name, Quantity(name, np.full(self.n, np.nan)))
+            each.after[rows[at]] = tape.scalar_value[at]
+            each.formula = each.formula or self._formula(position)
+        return {name: each for name, each in found.items() if (~np.isnan(each.after)).sum() * 2 > moved}
+
+    @cached_property
+    def learning_rate(self) -> float | None:
+        """What the update of this step calls so; None if it calls nothing so, or not one number."""
+        tape = self._program.tape
+        for site, (_, name) in enumerate(tape.scalar_sites):
+            if RATE.fullmatch(name):
+                values = np.unique(tape.scalar_value[tape.scalar_site == site])
+                return float(values[0]) if len(values) == 1 else None
+        for name, value in tape.settings.items():
+            if RATE.fullmatch(name) and isinstance(value, float):
+                return value
+        return None
 
     def _moments(self) -> dict[str, Quantity]:
         """The lists of floats that changed, one number for each parameter."""

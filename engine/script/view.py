@@ -40,6 +40,11 @@ class ScriptView(View):
         return ScriptExplainer(self)
 
     @property
+    def learning_rate(self) -> float | None:
+        """What the script calls so in this step; None if it calls nothing so."""
+        return self._step.updates.learning_rate
+
+    @property
     def printed(self) -> str | None:
         """What the script has printed up to the end of this step."""
         return self._printed
