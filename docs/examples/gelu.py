@@ -1,14 +1,13 @@
-"""A small GPT on names of flowers, with GELU where the original has ReLU. Run it in this folder: python gelu.py"""
+"""The same with GELU where the original has ReLU. Run it in this folder: python gelu.py"""
 
 import math
 import random
 
-random.seed(1)
-words = open("flowers.txt").read().split()
-random.shuffle(words)
-letters = sorted(set("".join(words)))
-EDGE = len(letters)  # the token before and after each word
-vocab_size = EDGE + 1
+random.seed(42)
+docs = open("flowers.txt").read().split()
+random.shuffle(docs)
+letters = sorted(set("".join(docs)))
+EDGE = len(letters)  # the token before and after each name
 
 
 class Value:
@@ -79,30 +78,29 @@ def number(x):
     return x if isinstance(x, Value) else Value(x)
 
 
-n_embd, n_head, block_size = 8, 2, 8
+n_layer, n_embd, n_head, block_size = 1, 8, 2, 8
 head_dim = n_embd // n_head
 
 
 def matrix(rows, columns):
-    return [[Value(random.gauss(0, 0.2)) for _ in range(columns)] for _ in range(rows)]
+    return [[Value(random.gauss(0, 0.08)) for _ in range(columns)] for _ in range(rows)]
 
 
 state_dict = {
-    "wte": matrix(vocab_size, n_embd),
+    "wte": matrix(EDGE + 1, n_embd),
     "wpe": matrix(block_size, n_embd),
-    "attn_wq": matrix(n_embd, n_embd),
-    "attn_wk": matrix(n_embd, n_embd),
-    "attn_wv": matrix(n_embd, n_embd),
-    "attn_wo": matrix(n_embd, n_embd),
-    "mlp_fc1": matrix(4 * n_embd, n_embd),
-    "mlp_fc2": matrix(n_embd, 4 * n_embd),
-    "lm_head": matrix(vocab_size, n_embd),
+    "lm_head": matrix(EDGE + 1, n_embd),
 }
+for li in range(n_layer):
+    for name in ("attn_wq", "attn_wk", "attn_wv", "attn_wo"):
+        state_dict[f"layer{li}.{name}"] = matrix(n_embd, n_embd)
+    state_dict[f"layer{li}.mlp_fc1"] = matrix(4 * n_embd, n_embd)
+    state_dict[f"layer{li}.mlp_fc2"] = matrix(n_embd, 4 * n_embd)
 params = [p for weights in state_dict.values() for row in weights for p in row]
 
 
-def linear(x, weights):
-    return [sum(w * xi for w, xi in zip(row, x)) for row in weights]
+def linear(x, name):
+    return [sum(w * xi for w, xi in zip(row, x)) for row in state_dict[name]]
 
 
 def softmax(logits):
@@ -117,44 +115,67 @@ def rmsnorm(x):
     return [xi * scale for xi in x]
 
 
-def gpt(token, pos, keys, values):
-    x = [t + p for t, p in zip(state_dict["wte"][token], state_dict["wpe"][pos])]
-    normed = rmsnorm(x)
-    q = linear(normed, state_dict["attn_wq"])
-    keys.append(linear(normed, state_dict["attn_wk"]))
-    values.append(linear(normed, state_dict["attn_wv"]))
+def attention(q, keys, values):
     heads = []
     for h in range(n_head):
-        part = slice(h * head_dim, (h + 1) * head_dim)
-        scores = [sum(a * b for a, b in zip(q[part], k[part])) / head_dim**0.5 for k in keys]
+        part = range(h * head_dim, (h + 1) * head_dim)
+        scores = [sum(q[j] * k[j] for j in part) / head_dim**0.5 for k in keys]
         attn_weights = softmax(scores)
-        heads += [sum(w * v[j] for w, v in zip(attn_weights, values)) for j in range(n_embd)[part]]
-    x = [a + b for a, b in zip(x, linear(heads, state_dict["attn_wo"]))]
-    hidden = [h.gelu() for h in linear(rmsnorm(x), state_dict["mlp_fc1"])]
-    x = [a + b for a, b in zip(x, linear(hidden, state_dict["mlp_fc2"]))]
-    return linear(x, state_dict["lm_head"])
+        heads += [sum(w * v[j] for w, v in zip(attn_weights, values)) for j in part]
+    return heads
 
 
-learning_rate, beta1, beta2, eps = 0.01, 0.9, 0.99, 1e-8
+def mlp(x, li):
+    hidden = [h.gelu() for h in linear(x, f"layer{li}.mlp_fc1")]
+    return linear(hidden, f"layer{li}.mlp_fc2")
+
+
+def gpt(token, pos, keys, values):
+    x = rmsnorm([t + p for t, p in zip(state_dict["wte"][token], state_dict["wpe"][pos])])
+    for li in range(n_layer):
+        normed = rmsnorm(x)
+        q = linear(normed, f"layer{li}.attn_wq")
+        keys[li].append(linear(normed, f"layer{li}.attn_wk"))
+        values[li].append(linear(normed, f"layer{li}.attn_wv"))
+        heads = attention(q, keys[li], values[li])
+        x = [a + b for a, b in zip(linear(heads, f"layer{li}.attn_wo"), x)]
+        x = [a + b for a, b in zip(mlp(rmsnorm(x), li), x)]
+    return linear(x, "lm_head")
+
+
+learning_rate, beta1, beta2, eps_adam = 0.01, 0.85, 0.99, 1e-8
 num_steps = 60
 m = [0.0] * len(params)
 v = [0.0] * len(params)
 for step in range(num_steps):
-    word = words[step % len(words)]
-    tokens = [EDGE] + [letters.index(letter) for letter in word] + [EDGE]
+    doc = docs[step % len(docs)]
+    tokens = [EDGE] + [letters.index(letter) for letter in doc] + [EDGE]
     n = min(block_size, len(tokens) - 1)
-    keys, values, losses = [], [], []
+    keys, values = [[] for _ in range(n_layer)], [[] for _ in range(n_layer)]
+    losses = []
     for pos in range(n):
         probs = softmax(gpt(tokens[pos], pos, keys, values))
         losses.append(-probs[tokens[pos + 1]].log())
-    loss = sum(losses) / n
+    loss = (1 / n) * sum(losses)
     loss.backward()
     rate = learning_rate * (1 - step / num_steps)
-    for i, p in enumerate(params):
-        m[i] = beta1 * m[i] + (1 - beta1) * p.grad
-        v[i] = beta2 * v[i] + (1 - beta2) * p.grad**2
-        m_hat = m[i] / (1 - beta1 ** (step + 1))
-        v_hat = v[i] / (1 - beta2 ** (step + 1))
-        p.data -= rate * m_hat / (v_hat**0.5 + eps)
-        p.grad = 0
+    for i, weight in enumerate(params):
+        m[i] = beta1 * m[i] + (1 - beta1) * weight.grad
+        v[i] = beta2 * v[i] + (1 - beta2) * weight.grad**2
+        mean = m[i] / (1 - beta1 ** (step + 1))
+        spread = v[i] / (1 - beta2 ** (step + 1))
+        weight.data -= rate * mean / (spread**0.5 + eps_adam)
+        weight.grad = 0
     print(f"step {step + 1}  loss {loss.data:.4f}")
+
+temperature = 0.5
+for _ in range(5):
+    keys, values = [[] for _ in range(n_layer)], [[] for _ in range(n_layer)]
+    token, sample = EDGE, ""
+    for pos in range(block_size):
+        probs = softmax([x / temperature for x in gpt(token, pos, keys, values)])
+        token = random.choices(range(EDGE + 1), weights=[p.data for p in probs])[0]
+        if token == EDGE:
+            break
+        sample += letters[token]
+    print("sample", sample)

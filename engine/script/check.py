@@ -19,6 +19,7 @@ from engine.script.local_gradients import Call, Comparison, chosen_calls, compar
 from engine.script.not_finite import at, first_not_finite, short
 from engine.script.parameter_history import Outside, Parameter, ParameterHistory
 from engine.script.process import ScriptEnd, ScriptEnded, ScriptProcess
+from engine.script.run import ScriptOptions
 from engine.script.source_file import ScriptFile
 from engine.script.tape import ScriptTape, SourcePosition
 from engine.text import shortened
@@ -33,9 +34,7 @@ OnProgress = Callable[[int, int], None]
 
 def check(
     path: Path,
-    args: Sequence[str] = (),
-    data: Path | None = None,
-    python: str | None = None,
+    options: ScriptOptions = ScriptOptions(),  # noqa: B008
     first: int = 0,
     steps: int = STEPS,
     progress: OnProgress | None = None,
@@ -51,10 +50,10 @@ def check(
         if progress is not None:
             progress(done, first + steps)
 
-    with ScriptProcess(script, args, data, python) as process:
+    with ScriptProcess(script, options.args, options.data, options.python, options.step_at, options.large) as process:
         try:
             for step in range(first, first + steps):
-                tape = process.record(step, tell, MOST_CALLS)
+                tape = process.record(step, tell, most_calls=MOST_CALLS)
                 checker.add_tape(tape)
                 calls = chosen_calls(tape) if checker.is_finite else []
                 answers = process.evaluate([each.message() for each in calls])
@@ -159,13 +158,16 @@ class _Checker:
         """Look at the exception that stopped the script."""
         if not end.traceback:
             return
+        self.files = end.files
         file, line, function, _ = end.traceback[-1]
         position = SourcePosition(file, line, -1, line, -1, function)
-        told = ", ".join(f"{name} = {shortened(value)}" for name, value in end.values)
+        values = {name: value for name, value in end.values if not value.startswith("<module ")}
+        told = ", ".join(f"{name} = {shortened(value)}" for name, value in values.items())
+        called = f", called in {self._place(*end.traceback[-2][:2])}" if len(end.traceback) > 1 else ""
         self._add(
             finding.EXCEPTION, position,
-            {"error": end.said, "function": function, "steps": end.steps, "values": dict(end.values)},
-            f"The script stopped after {_times(end.steps, 'training step')} with {end.said.rstrip('.')}"
+            {"error": end.said, "steps": end.steps, "values": values, "traceback": [list(at) for at in end.traceback]},
+            f"The script stopped after {_times(end.steps, 'training step')} with {end.said.rstrip('.')}{called}"
             f"{f', where {told}' if told else ''}.",
         )  # fmt: skip
 
@@ -191,8 +193,11 @@ class _Checker:
         path = self.files[file] if file < len(self.files) else self.files[0]
         lines = self.script.lines() if file == 0 else linecache.getlines(path)
         source = lines[line - 1].strip() if 0 < line <= len(lines) else ""
-        place = self.script.place(line) if file == 0 else f"line {line:,}"
-        self.report.findings.append(Finding(path, line, place, source, kind, numbers, sentence))
+        self.report.findings.append(Finding(path, line, self._place(file, line), source, kind, numbers, sentence))
+
+    def _place(self, file: int, line: int) -> str:
+        """What a line is called."""
+        return self.script.place(line) if file == 0 else f"line {line:,} of {Path(self.files[file]).name}"
 
     def _compare_local_gradients(self) -> None:
         for op, points in self.comparisons.items():

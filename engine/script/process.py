@@ -60,6 +60,8 @@ class ScriptEnd:
     said: str = ""
     traceback: tuple[tuple[int, int, str, str], ...] = ()
     values: tuple[tuple[str, str], ...] = ()
+    files: tuple[str, ...] = ()
+    """The paths of the files that the traceback names by their numbers."""
 
 
 class ScriptProcess:
@@ -145,8 +147,8 @@ class ScriptProcess:
         self,
         step: int,
         on_step: Callable[[int], None] | None = None,
-        most_calls: int | None = None,
         on_made: Callable[[int], None] | None = None,
+        most_calls: int | None = None,
     ) -> ScriptTape:
         """Run on to a training step and record it.
 
@@ -202,7 +204,7 @@ class ScriptProcess:
         """
         answers: list[dict[str, Any]] = []
         self._send(do="evaluate", calls=list(calls))
-        self._follow(lambda kind: kind == "evaluated", None, answers=answers)
+        self._follow(lambda kind: kind == "evaluated", None, None, answers)
         return answers
 
     def close(self) -> None:
@@ -278,7 +280,9 @@ class ScriptProcess:
             elif kind == "crash":
                 traceback = tuple((a, b, c, d) for a, b, c, d in message["traceback"])
                 values = tuple(message["values"].items())
-                self.end = ScriptEnd("crash", message["steps"], 1, message["error"], traceback, values)
+                self.end = ScriptEnd(
+                    "crash", message["steps"], 1, message["error"], traceback, values, tuple(message["files"])
+                )
             elif kind == "cannot":
                 self.end = ScriptEnd("cannot", self.position, 1, message["why"])
                 raise ScriptError(f"{self.path} cannot be recorded: {message['why']}")

@@ -11,7 +11,7 @@ import rich_click as click
 from click.exceptions import Exit
 
 from microgpt_tui.cli._json import json_text
-from microgpt_tui.cli._options import DATA, OUTPUT, FilePath, examples, step_option
+from microgpt_tui.cli._options import DATA, OUTPUT, examples, script_arguments, script_options, step_option
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import read_script
 from microgpt_tui.drawing.terminal_text import printable
@@ -31,8 +31,7 @@ WIDEST = 100
         "microgpt-tui check homework.py --json -- --n-layer 2 | jq '.findings[].sentence'",
     )
 )
-@click.argument("script", type=FilePath(), metavar="FILE.py")
-@click.argument("args", nargs=-1, metavar="[-- ARGS]")
+@script_arguments
 @step_option("The first training step to look at, counted from 0: the script runs on to it.")
 @click.option(
     "--steps",
@@ -43,22 +42,18 @@ WIDEST = 100
     help="How many training steps to look at.",
     panel=DATA,
 )
-@click.option(
-    "--data",
-    type=FilePath(),
-    metavar="FILE",
-    help="What the script gets for the data file that it opens (input.txt, names.txt, ...) or downloads.",
-    panel=DATA,
-)
-@click.option(
-    "--python",
-    metavar="EXE",
-    help="The Python to run the script with, if it needs packages that another one has.",
-    panel=DATA,
-)
+@script_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object with all bits of every number.", panel=OUTPUT)
 def check(
-    script: Path, args: tuple[str, ...], step: int, steps: int, data: Path | None, python: str | None, as_json: bool
+    script: Path,
+    args: tuple[str, ...],
+    step: int,
+    steps: int,
+    data: Path | None,
+    python: str | None,
+    step_at: int | None,
+    large: bool,
+    as_json: bool,
 ) -> None:
     """Look for faults in a script of your own that trains by an autograd of scalars, as microgpt.py does.
 
@@ -73,12 +68,15 @@ def check(
     Exit status: 0 when nothing is found, 1 for any finding, 2 when the script cannot be checked.
     """
     from engine.script.check import check as look
+    from engine.script.run import ScriptOptions
 
     read_script(script)
     with Waiting("Running the script", total=float(step + steps)) as waiting:
-        report = look(
-            script, args, data, python, step, steps, lambda done, of: waiting.update(done, f"step {done:,} of {of:,}")
-        )
+
+        def progress(done: int, total: int) -> None:
+            waiting.update(done, f"step {done:,} of {total:,}")
+
+        report = look(script, ScriptOptions(args, data, python, step_at, large), step, steps, progress)
     if as_json:
         click.echo(json_text(asdict(report)))
     else:
@@ -118,7 +116,7 @@ def _show(report: CheckReport) -> None:
 
 def _place(found: Finding) -> str:
     name = printable(Path(found.file).name)
-    return f"{name}:{found.line}" if found.place.startswith("line ") else f"{name}, {found.place}"
+    return f"{name}:{found.line}" if name.endswith(".py") else f"{name}, {found.place}"
 
 
 def _count(number: int, what: str) -> str:

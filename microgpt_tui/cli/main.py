@@ -104,5 +104,5 @@ def cli(
     open_debugger(start, theme=theme)
 
 
-for command in (open_run, debug, check, lecture, serve, train, sample, trace, why, what_if, grad_check, export, verify):
+for command in (open_run, debug, check, verify, lecture, serve, train, sample, trace, why, what_if, grad_check, export):
     cli.add_command(command)

@@ -68,6 +68,15 @@ def test_steps_and_arguments(tmp_path: Path) -> None:
     assert (result.stdout, result.exit_code) == ("2 steps, 241 scalars, 5 operations: nothing found\n", 0)
 
 
+def test_data_that_answers_for_the_script_s_own(tmp_path: Path) -> None:
+    reads = "import math\nfrom pathlib import Path\nnumbers = Path('input.txt').read_text().split()\n"
+    path = changed(tmp_path, ("import math\n", reads), ("(-1.0, -0.5, 0.25, 0.75)", "map(float, numbers)"))
+    data = tmp_path / "elsewhere.txt"
+    data.write_text("0.5 0.25")
+    result = invoke("check", path, "--data", data)
+    assert (result.stdout, result.exit_code) == ("3 steps, 129 scalars, 5 operations: nothing found\n", 0)
+
+
 def test_a_later_step(tmp_path: Path) -> None:
     path = changed(tmp_path, ("    print(", "    if step == 4: params[0].data = math.nan\n    print("))
     assert invoke("check", path).exit_code == 0

@@ -180,8 +180,8 @@ def test_a_gelu_without_a_local_gradient_is_found() -> None:
 
 def test_experts_that_are_left_out_of_the_parameters_are_found() -> None:
     found = one(EXAMPLES / "experts.py", steps=1)
-    assert (found.kind, found.source[:10]) == (finding.NOT_MOVED, "p.data -= ")
-    assert found.numbers["names"][:2] == ["state_dict['router']", "state_dict['expert0.fc1']"]
+    assert (found.kind, found.source[:15]) == (finding.NOT_MOVED, "weight.data -= ")
+    assert found.numbers["names"][:2] == ["state_dict['layer0.router']", "state_dict['layer0.expert0.fc1']"]
     assert (len(found.numbers["names"]), found.numbers["count"], found.numbers["moving"]) == (9, 1056, 704)
 
 
@@ -206,6 +206,26 @@ def test_the_numbers_of_a_wrong_sum(tmp_path: Path) -> None:
     assert numbers["uses"] > 1
     assert numbers["gradient"] != numbers["sum"]
     assert 0 < numbers["wrong"] < numbers["compared"]
+
+
+def test_an_exception_is_told_with_its_values_and_its_caller(tmp_path: Path) -> None:
+    path = changed(SMALL, tmp_path, ("t = math.tanh(self.data)", "t = math.log(self.data)"))
+    found = one(path)
+    assert (found.kind, found.line) == (finding.EXCEPTION, line_of(path, "math.log"))
+    value = float(found.numbers["values"]["self.data"])
+    assert value <= 0
+    assert f"called in line {line_of(path, ONE)}, where self.data = {value!r}" in found.sentence
+    assert found.sentence.startswith("The script stopped after 0 training steps with ValueError: math domain error, ")
+
+
+def test_an_exception_in_another_file_names_that_file(tmp_path: Path) -> None:
+    (tmp_path / "beside.py").write_text("def half(x):\n    return x / 0\n", encoding="utf-8")
+    path = changed(
+        SMALL, tmp_path, ("import math", "import math\nfrom beside import half"), ("rate = 0.05", "rate = half(1)")
+    )
+    found = one(path)
+    assert (found.file, found.line) == (str(tmp_path / "beside.py"), 2)
+    assert found.source == "return x / 0"
 
 
 def test_a_later_step_is_looked_at(tmp_path: Path) -> None:
