@@ -34,8 +34,8 @@ class NotComparable(ScriptError):
 class Original:
     """Runs `script` with `arguments`, and with `data` for its data file, up to step `until` (None: all of them).
 
-    A context manager: leaving it ends the copy, however far it is. Raises ScriptError if there is no such file, or if
-    it is no text.
+    A context manager: leaving it ends the copy, however far it is. Raises NotComparable if there is no such file, or
+    if it is no text.
     """
 
     def __init__(self, script: Path, data: bytes, until: int | None, arguments: Sequence[str] = ()) -> None:
@@ -43,7 +43,10 @@ class Original:
         self.busiest = BUSIEST
         """Seconds of the processor that the copy may take from one message to the next."""
         self._printed = ""
-        self._process = ScriptProcess(script, arguments, data, probe=(PROBE, {"until": until or 0}))
+        try:
+            self._process = ScriptProcess(script, arguments, data, probe=(PROBE, {"until": until or 0}))
+        except ScriptError as error:
+            raise NotComparable(str(error)) from None
 
     def __enter__(self) -> Original:
         return self
