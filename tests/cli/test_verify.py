@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from engine.verify import compare, reference_process
+from engine.script import time_limit
+from engine.verify import compare
 from tests.support.commands import error_of, in_terminal, invoke, start
 from tests.support.wait import met
 
@@ -361,14 +362,14 @@ def test_a_copy_that_comes_to_nothing_is_given_up(
     change: tuple[str, str], says: str, copy: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limit, seconds = ("IDLE", 1.0) if WAITS in change[1] else ("BUSIEST", 0.5)
-    monkeypatch.setattr(reference_process, limit, seconds)
+    monkeypatch.setattr(time_limit, limit, seconds)
     monkeypatch.setattr(compare, "SECONDS_A_SCALAR", 0.0)
     assert says in error_of(invoke("verify", copy(change)))
 
 
 def test_a_copy_that_is_only_slow_is_waited_for(copy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """All steps together take longer than there is time for one of them."""
-    monkeypatch.setattr(reference_process, "BUSIEST", 1.0)
+    monkeypatch.setattr(time_limit, "BUSIEST", 1.0)
     monkeypatch.setattr(compare, "SECONDS_A_SCALAR", 0.0)
     slowly = "    import time; end = time.process_time() + 0.25\n    while time.process_time() < end: pass\n    rate = "
     assert invoke("verify", copy(("    rate = ", slowly))).exit_code == 0
