@@ -450,7 +450,8 @@ class ScriptProgram(StepProgram):
     def _of_parameters(self, phase: Phase) -> list[Event]:
         return [
             Event(
-                i, phase, name, None, self._layers.get(name), None, int(rows.flat[0]), int(rows.flat[-1]) + 1, rows, rows.shape,
+                i, phase, name, None, self._layers.get(name), None, int(rows.flat[0]), int(rows.flat[-1]) + 1, rows,
+                rows.shape,
                 "", 0, PARAMETER, {}, {}, name,
             )
             for i, (name, rows) in enumerate(self._parameters.items())
