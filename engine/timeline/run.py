@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol, Self
 
-from engine.model.config import Config
+from engine.model.config import LARGEST, Config
 from engine.model.tokenizer import Tokenizer
 from engine.timeline.events import Moment, StepProgram
 from engine.timeline.view import View
@@ -17,7 +17,7 @@ OnStep = Callable[[int, float], bool | None]
 """Told a finished step and its loss; returning True asks the run to stop."""
 
 
-ENDLESS = 10**9
+ENDLESS = LARGEST
 """`num_steps` of a run that does not say how many steps it has."""
 
 

@@ -399,8 +399,9 @@ class Frame:
 
     @cached_property
     def source(self) -> SourceLine:
-        """The line of the engine that is at work."""
-        return self.view.source()
+        """The line of code that is at work; at the end of a forward event the one that names what was made."""
+        source = self.view.source()
+        return source if self.stepping_inside or not self.forward else source.seen_from(self.event.line)
 
     def data(self, rows: Rows) -> Cells:
         """Values of these scalars, as cells. The backward phase writes none."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from engine.timeline.events import Moment, Phase, StepProgram
 from microgpt_tui.debugger.frame import Frame
-from microgpt_tui.debugger.navigation import at_position
+from microgpt_tui.debugger.navigation import at_position, has_own_words
 from microgpt_tui.debugger.network import Node, network_of
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import window
@@ -41,7 +41,9 @@ class Map(Pane):
         state = MapState(frame)
         if frame.stretch.is_parameter:
             return f"Map ─ {state.sign}{frame.stretch.name.split('.')[-1]} ─ {state.measure}"
-        where = f" ─ {position(frame, frame.pos)}" if frame.program.n else ""
+        own = has_own_words(frame.program)  # those leave no room for the token as well
+        pos = frame.called("pos", frame.pos) if own else position(frame, frame.pos)
+        where = f" ─ {pos}" if frame.program.n else ""
         return f"Map{where}  {state.measure}"
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
@@ -137,7 +139,11 @@ def _column_line(drawn: Line, state: MapState, line: MapLine, width: int) -> Non
         room = width - drawn.width - len(number) - 1
         label = state.label(node)
         drawn.most(label, room, style, state.target(node))
+        by = f" {state.made_by(node)}" if state.made_by(node) else ""
         note = f" L{node.layer}" if state.is_added(node) and state.many_layers else f" {node.size}"
+        if by and measured(label + by)[1] <= room:
+            drawn.add(by, theme.DIM)
+            label += by
         told = node.size not in (1, state.network.spine_size) or note.startswith(" L")
         if told and measured(label + note)[1] <= room:
             drawn.add(note, theme.DIM)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,7 @@ from rich.style import Style
 from engine.timeline.events import Event, EventKey, Moment
 from engine.timeline.view import NEVER
 from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.debugger.navigation import has_own_words
 from microgpt_tui.debugger.network import Network, Node, ResidualBranch, network_of
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Line
@@ -33,6 +35,9 @@ class MapLine:
     folded: bool = False
     layer: int | None = None
     title: str = ""
+
+
+NUMBERED = re.compile(r"_\d+$")
 
 
 class _Ends(dict[EventKey, Moment]):
@@ -132,6 +137,13 @@ class MapState:
     def many_layers(self) -> bool:
         """Whether layers have to be told from each other."""
         return len({node.layer for node in self.network.nodes} - {None}) > 1
+
+    def made_by(self, node: Node) -> str:
+        """What tells a tensor of a script from others of its name: its matrix, or the operation that makes it."""
+        if not has_own_words(self.frame.program) or not NUMBERED.search(node.name) or self.is_added(node):
+            return ""
+        event = node.event
+        return event.matrix.split(".")[-1] if event.matrix else event.kind if event.kind != "generic" else ""
 
     def label(self, node: Node, names: bool = False) -> str:
         """How a node is called: by its name without what all of its function share, or by all of it.

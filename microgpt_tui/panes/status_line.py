@@ -10,6 +10,7 @@ from rich.style import Style
 from engine.timeline.events import Phase
 from engine.timeline.run import ENDLESS
 from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.debugger.navigation import MODULE, has_own_words
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.panes.base import Pane
@@ -76,10 +77,12 @@ def _path(frame: Frame, form: _Form) -> list[tuple[str, Style]]:
         known = stretch.pos < len(frame.program.inputs)
         token = f" '{frame.token(stretch.pos)}'" if known else ""
         parts.append(f"{frame.called('pos', stretch.pos)}{token}")
+    if has_own_words(frame.program) and form.block and stretch.block not in ("", MODULE):
+        parts.append(stretch.block)
     if stretch.layer is not None:
         parts.append(frame.called("layer", stretch.layer, form.layer))
     if stretch.head is not None:
         parts.append(frame.called("head", stretch.head))
-    elif form.block and stretch.layer is not None:
+    elif form.block and stretch.layer is not None and not has_own_words(frame.program):
         parts.append(stretch.block)
     return [*((part, theme.TEXT) for part in parts), (stretch.name, theme.NEW)]

@@ -11,10 +11,12 @@ import numpy as np
 
 from engine.timeline.events import Phase
 from engine.timeline.update import ADAM
+from engine.timeline.view import TapeView
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.texts.facts import facts, variant_of
 from microgpt_tui.texts.languages import usual_language
 
+ONLY_TAPES = ("e:", "g:")  # what can be done only in a run of the built-in model: what if, gradient checks
 PANE_KEYS = "z: all the room; P: stay in every phase; < >: trade places; tab: the next pane; esc: leave"
 
 
@@ -102,7 +104,9 @@ def hints(frame: Frame) -> list[str]:
     keys = (_text_of(frame).keys or general.keys).format(
         arrows=arrows, head=frame.called("head", frame.operation.head or 0)
     )
-    first, *others = keys.split("; ")
+    first, *others = (
+        hint for hint in keys.split("; ") if isinstance(frame.view, TapeView) or hint[:2] not in ONLY_TAPES
+    )
     return [first, *(["2: ←→ as well"] if pane is None else []), *others]
 
 
