@@ -47,9 +47,12 @@ class ParameterTable:
         self.moved_rows = 0
         """How many rows belong to parameters that the update moves; these are the first."""
         first = 0
+        self.in_order = True
+        """Whether the rows are those of the tape."""
         for name, (holder, old) in zip(names, stacks, strict=True):
             rows = np.arange(first, first + old.size, dtype=np.int32).reshape(old.shape)
             self.to_row[old] = rows
+            self.in_order = self.in_order and bool((old == rows).all())
             self.parameters.append(Parameter(name, holder, rows))
             first += old.size
             if turn[old].min() < len(moved):

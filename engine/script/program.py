@@ -53,11 +53,11 @@ class ScriptProgram(StepProgram):
         self._parameters = {each.name: each.rows for each in table.parameters}
         self.full_names = {each.name: each.holder for each in table.parameters}
         self.child_start: Rows = np.asarray(tape.child_start, dtype=np.int32)
-        self.child: Rows = self.to_row[tape.child]
+        self.child: Rows = tape.child if table.in_order else self.to_row[tape.child]
         self.computed: Mask = np.diff(self.child_start) > 0
         self._rows: Rows = np.flatnonzero(self.computed).astype(np.int32)
-        self._receivers: Rows = self.to_row[tape.back_row]
-        self.sources: Rows = np.where(tape.back_source < 0, -1, self.to_row[tape.back_source]).astype(np.int32)
+        self._receivers: Rows = tape.back_row if table.in_order else self.to_row[tape.back_row]
+        self.sources: Rows = tape.back_source  # no parameters, whose rows alone differ
         finder = TensorFinder(tape, self.to_row, codes)
         self._labels: dict[int, dict[int, str]] = {}
         self._unnamed: dict[int, dict[int, int]] = {}
@@ -264,13 +264,21 @@ class ScriptProgram(StepProgram):
     @cached_property
     def made_values(self) -> Floats:
         """All scalars as they were made; parameters as at the start of the step."""
-        values = np.empty(self.n_rows)
-        values[self.to_row] = self.tape.value
-        return values
+        return self.in_rows(self.tape.value)
+
+    def in_rows(self, values: Floats) -> Floats:
+        """Numbers of the tape's rows in the order of the rows here."""
+        if self._table.in_order:
+            return values
+        found = np.empty(self.n_rows)
+        found[self.to_row] = values
+        return found
 
     @cached_property
     def passed_values(self) -> Floats:
         """All scalars as the forward phase leaves them, after what it wrote over them."""
+        if not len(self.tape.write_row):
+            return self.made_values
         values = self.made_values.copy()
         values[self.to_row[self.tape.write_row]] = self.tape.write_value
         return values
