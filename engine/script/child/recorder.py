@@ -6,7 +6,9 @@ recorded steps only `backward` is wrapped.
 
 from __future__ import annotations
 
+import gc
 import operator
+import os
 import sys
 from array import array
 from contextlib import suppress
@@ -21,7 +23,6 @@ from .scalar_class import ScalarClass, functions_of
 from .step_record import BackwardCall, StepRecord
 from .tape_message import message, numbers_on
 
-LARGEST = 3_000_000
 DEPTH = 4  # of lists in lists that a name can hold
 GLANCE = 5000  # scalars that are looked at to see whether known parameters are still those of a loss
 
@@ -33,8 +34,10 @@ class Unrecordable(BaseException):
 class Recorder:
     """Watches the scalars of a script. Hooks in its syntax tree call `defined`, `named`, `passed` and `step_at`."""
 
-    def __init__(self, channel: Channel, sources: Sources, is_user: Callable[[type], bool], large: bool) -> None:
-        self.channel, self.sources, self.is_user, self.large = channel, sources, is_user, large
+    def __init__(self, channel: Channel, sources: Sources, is_user: Callable[[type], bool], most: int | None) -> None:
+        self.channel, self.sources, self.is_user = channel, sources, is_user
+        self.most = sys.maxsize if most is None else most
+        """Scalars that a step may make."""
         self.positions = Positions(sources)
         self.set_flag: Callable[[bool], None] = lambda _: None
         """Sets the flag that the hooks stand behind."""
@@ -59,6 +62,7 @@ class Recorder:
         self._class_of: dict[type, ScalarClass] = {}
         self._updating_in: tuple[Any, int, int] | None = None
         self._checked = 0
+        self._collects = False
 
     # What the debugger asks for.
 
@@ -66,7 +70,7 @@ class Recorder:
         """Wait for what to do next."""
         command = self.channel.command()
         if command["do"] == "end":
-            raise SystemExit(0)
+            os._exit(0)
         record = command["do"] == "record"
         self._target = command["step"] if record else None
         self._until = None if record else command.get("until")
@@ -86,6 +90,8 @@ class Recorder:
             self._remove_watches()
         self.classes.append(found)
         self.kinds = (*self.kinds, kind)
+        for each in self.classes:
+            each.kinds = self.kinds
         self._class_of.clear()
         self._add_methods(kind)
         self._wrap_backward(found)
@@ -129,7 +135,7 @@ class Recorder:
         self.calls += 1
         record = self.record
         params, stack = self._params(scalar, root, caller), self.positions.stack(caller)
-        self.positions.frames.clear()
+        self.positions.forget_frames()
         call = BackwardCall(root, float(scalar.data_of(root)), params, scalar.data_of, stack)
         if record is not None:
             self._remove_watches()
@@ -177,9 +183,9 @@ class Recorder:
         self.channel.send("loss", step=self.step, value=pending.loss.hex())
         record = self.record
         if record is not None:
-            self._stop()
             if record.kept:
                 self._send(record, True, sys._getframe(1))
+            self._stop()
         self.step += 1
 
     def step_at(self) -> None:
@@ -190,13 +196,13 @@ class Recorder:
     def ended(self, whole: bool, frame: Any = None) -> None:
         """The script has ended; `whole` says whether it came to its end, `frame` where it was stopped."""
         pending, record, phase = self._pending, self.record, self.phase
-        over = self.step_at_line or (pending is not None and phase != "backward" and pending.moved())
+        over = pending is not None and not self.step_at_line and phase != "backward" and pending.moved()
         if whole and pending is not None and over:
             self._count(pending)
         elif record is not None:
-            self._stop()
             if not whole and record.kept and record.nodes:
                 self._send(record, False, frame)
+            self._stop()
 
     def _params(self, scalar: ScalarClass, root: Any, caller: Any) -> list[Any]:
         """The scalars that the loss of this call site depends on, and that something holds."""
@@ -271,6 +277,9 @@ class Recorder:
         """Stop watching; the class is as the script has made it, but for `backward`."""
         self._remove_watches()
         self.phase = ""
+        if self._collects:
+            gc.enable()
+            self._collects = False
         self.record = None
 
     def _remove_watches(self) -> None:
@@ -278,7 +287,7 @@ class Recorder:
             each.restore("__init__")
             each.data.remove()
         self.set_flag(False)
-        self.positions.frames.clear()
+        self.positions.forget_frames()
 
     def _watch(self, record: StepRecord) -> None:
         """Note each scalar that is made, and each write of data, in the forward phase and after a backward call."""
@@ -286,6 +295,9 @@ class Recorder:
         for each in self.classes:
             self._watch_class(each, record, note)
         self.set_flag(record.kept)
+        if record.kept and gc.isenabled():  # what a step makes is held until its end: there is nothing to collect
+            gc.disable()
+            self._collects = True
 
     def _watch_class(self, scalar: ScalarClass, record: StepRecord, note: Any) -> None:
         recorder, init, put = self, scalar.init, scalar.data.set
@@ -366,7 +378,7 @@ class Recorder:
         add_stack = record.stacks.append
         methods, frames = positions.methods, positions.frames
         inside, new_stack, new_method = positions.inside, positions.new_stack, positions.method
-        most = sys.maxsize if self.large else LARGEST
+        most = self.most
         class_of = self.class_of
         scalar = self.classes[-1]
         kind, data_of, kids_of = scalar.kind, scalar.data_of, scalar.kids
@@ -413,7 +425,7 @@ class Recorder:
             add_node(self)
             if len(nodes) > most:
                 raise Unrecordable(
-                    f"it makes more than {LARGEST:,} scalars in one step; give --large to record it all the same"
+                    f"it makes more than {most:,} scalars in one step; give --large to record it all the same"
                 )
 
         return note
@@ -631,7 +643,8 @@ class Recorder:
                 if code.co_name[0] == "<" and code.co_name != "<module>":  # a comprehension belongs to its function
                     inner = {**values, **inner}
                 else:
-                    out.append((getattr(code, "co_qualname", code.co_name), {**values, **inner}))
+                    serial = {"": self.positions.serial(frame)}
+                    out.append((getattr(code, "co_qualname", code.co_name), {**serial, **values, **inner}))
                     inner = {}
             frame = frame.f_back
         out.reverse()
@@ -640,6 +653,7 @@ class Recorder:
     # The finished tape.
 
     def _send(self, record: StepRecord, complete: bool, frame: Any) -> None:
+        self._remove_watches()
         if record.backward is None:
             record.end, record.names_end = len(record.nodes), len(record.names)
             self._look(record, frame)

@@ -186,11 +186,13 @@ class _Rows:
             for mine, count in zip(slopes, counts):
                 local.extend(array("d", mine) if len(mine) == count else array("d", [NAN]) * count)
         ops: dict[str, int] = {"": 0}
-        names = {
-            where: ops.setdefault(self._op(*where), len(ops))
-            for where in dict.fromkeys(zip(method, stack, map(bool, counts)))
-        }
-        op = array("H", map(names.__getitem__, zip(method, stack, map(bool, counts))))
+        by_method = {at: ops.setdefault(self._op(at, -1), len(ops)) for at in dict.fromkeys(method) if at >= 0}
+        by_method[-1] = 0
+        op = array("H", [by_method[at] if count else 0 for at, count in zip(method, counts)])
+        if -1 in method:
+            for row, count in enumerate(counts):
+                if count and method[row] < 0:
+                    op[row] = ops.setdefault(self._op(-1, stack[row]), len(ops))
         ticked = list(accumulate(map(bool, counts[self.n_params :])))
         self.ticks = [0, *ticked][self.n_older :]
         arrays.update(value=value, stack=stack, method_position=method, op=op, extra=extra)
@@ -223,10 +225,8 @@ class _Rows:
             return ordered, extra
         return kids, extra
 
-    def _op(self, method: int, stack: int, computed: bool) -> str:
+    def _op(self, method: int, stack: int) -> str:
         """The name of the operation: of the method that made a scalar, or of the function outside of the class."""
-        if not computed:
-            return ""
         stacks, table = self.recorder.positions.stacks, self.recorder.positions.table
         at = method if method >= 0 else stacks[stack][-1] if stack >= 0 and stacks[stack] else -1
         parts = [part for part in table[at][5].split(".") if part[0] != "<"] if at >= 0 else []
@@ -368,11 +368,14 @@ def _number(value: Any) -> float:
 
 def numbers_on(things: list[Any], but: tuple[str, ...]) -> dict[str, dict[int, float]]:
     """Numbers that parameters carry besides value and gradient, by attribute and the id of the parameter."""
-    found: dict[str, dict[int, float]] = {}
-    for each in things:
-        for name, value in attributes(each):
-            if type(value) in (int, float) and name not in but:
-                found.setdefault(name, {})[id(each)] = float(value)
+    samples = {type(each): each for each in things}
+    names = {name for each in samples.values() for name, value in attributes(each) if type(value) in (int, float)}
+    found: dict[str, dict[int, float]] = {name: {} for name in sorted(names.difference(but))}
+    for name, numbers in found.items():
+        for each in things:
+            value = getattr(each, name, None)
+            if type(value) in (int, float):
+                numbers[id(each)] = float(value or 0)
     return found
 
 
