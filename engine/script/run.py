@@ -264,6 +264,7 @@ class ScriptRun:
             with suppress(ScriptError):
                 self._guard(process.run_out)
         recorded = RecordedStep(tape, self._codes(tape), self._tokenizer_of(tape), _doc_of(tape))
+        recorded.prepare()
         self._shared.seconds = max(LEAST_SECONDS, time.monotonic() - began)
         self._keep(step, recorded, process)
         return recorded
