@@ -256,6 +256,7 @@ class ScriptRun:
         began = time.monotonic()
         tape: ScriptTape = self._guard(partial(process.record, step, self._seen(process)))
         recorded = RecordedStep(tape, self._codes(tape), self._tokenizer_of(tape), _doc_of(tape))
+        recorded.prepare()
         self._shared.seconds = max(LEAST_SECONDS, time.monotonic() - began)
         self._keep(step, recorded, process)
         return recorded

@@ -15,6 +15,7 @@ from engine.script.code import Code
 from engine.script.program import ScriptProgram
 from engine.script.tape import ScriptTape, SourcePosition
 from engine.script.update import UpdateTable
+from engine.timeline.events import Phase
 from engine.timeline.explainer import SourceLine
 from engine.timeline.history import Norms
 
@@ -27,10 +28,18 @@ class RecordedStep:
         self.program = ScriptProgram(tape, codes, tokenizer, doc)
         self.updates = UpdateTable(self.program, codes)
 
+    def prepare(self) -> None:
+        """Do now what would make the first keys in this step slow."""
+        program = self.program
+        for phase in Phase:
+            program.stretches(phase)
+        program.gradients.prepare()
+        program.users, program.touched, program.contributions, self.norms, self.updates.quantities  # noqa: B018
+
     @property
     def nbytes(self) -> int:
         """About how much memory it takes."""
-        return 3 * self.tape.nbytes  # what is derived is as large again, twice
+        return 2 * self.tape.nbytes  # what is derived is as large again
 
     @property
     def ticks(self) -> int:

@@ -84,7 +84,11 @@ class UpdateTable:
             if moment is not None:
                 moment.formula = scalar.formula
             found.append(moment or scalar)
-        return [*moments.values(), *found]
+        quantities = [*moments.values(), *found]
+        for each in quantities:
+            while each.name in (GRADIENT, PARAMETER):  # the names of the gradient and the parameter themselves
+                each.name += "_"
+        return quantities
 
     def _scalars(self) -> dict[str, Quantity]:
         """The floats that names held before most parameters were written."""

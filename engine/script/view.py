@@ -145,7 +145,7 @@ class ScriptView(View):
         own = np.flatnonzero((writes.sources[done] >= first) & (writes.sources[done] <= last))
         own = own[program.multiplies[writes.sources[own]]]
         values, known = np.zeros(program.n_rows), np.zeros(program.n_rows, dtype=np.bool_)
-        values[writes.rows[own]] = writes.products[own]
+        values[writes.rows[own]] = writes.terms(own)[2]
         known[writes.rows[own]] = True
         return Reading(values[rows], known[rows])
 

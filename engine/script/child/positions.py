@@ -52,6 +52,13 @@ class Positions:
         self._places: dict[int, dict[int, int]] = {}
         self._variables: dict[tuple[int, int], tuple[str, ...]] = {}
         self._stack_numbers: dict[tuple[int, ...], int] = {}
+        self._serials: dict[Any, int] = {}
+        self._last_serial = 0
+
+    def forget_frames(self) -> None:
+        """Keep no frame, and so nothing that its variables hold, longer than the script does."""
+        self.frames.clear()
+        self._serials.clear()
 
     def number(self, position: tuple[Any, ...]) -> int:
         """The number of a position."""
@@ -98,6 +105,21 @@ class Positions:
             found = self._variables[key] = tuple(
                 dict.fromkeys(name for name in (*arguments, *inside) if name[0] != ".")
             )
+        return found
+
+    def serial(self, frame: Any) -> int:
+        """A number that a running frame keeps, and that no other one gets."""
+        found = self._serials.get(frame)
+        if found is None:
+            if len(self._serials) >= MOST_FRAMES:
+                running, back = {}, frame.f_back
+                while back is not None:
+                    if back in self._serials:
+                        running[back] = self._serials[back]
+                    back = back.f_back
+                self._serials = running
+            self._last_serial += 1
+            found = self._serials[frame] = self._last_serial
         return found
 
     def add_method(self, code: types.CodeType) -> None:

@@ -173,7 +173,7 @@ class Recorder:
             else:
                 record.calls += 1
         params, stack = self._params(scalar, root, caller), self.positions.stack(caller)
-        self.positions.frames.clear()
+        self.positions.forget_frames()
         call = BackwardCall(root, float(scalar.data_of(root)), params, scalar.data_of, stack)
         if record is not None:
             self._remove_watches()
@@ -336,7 +336,7 @@ class Recorder:
             each.restore("__init__")
             each.data.remove()
         self.set_flag(False)
-        self.positions.frames.clear()
+        self.positions.forget_frames()
 
     def _watch(self, record: StepRecord) -> None:
         """Note each scalar that is made, and each write of data, in the forward phase and after a backward call."""
@@ -694,7 +694,8 @@ class Recorder:
                 if code.co_name[0] == "<" and code.co_name != "<module>":  # a comprehension belongs to its function
                     inner = {**values, **inner}
                 else:
-                    out.append((getattr(code, "co_qualname", code.co_name), {**values, **inner}))
+                    serial = {"": self.positions.serial(frame)}
+                    out.append((getattr(code, "co_qualname", code.co_name), {**serial, **values, **inner}))
                     inner = {}
             frame = frame.f_back
         out.reverse()
