@@ -131,6 +131,10 @@ CORRECT = {
     "an infinite constant in a mask": (
         SMALL, ("more = [h.relu()", "more = [0.0 * Value(-math.inf).relu() + h.relu()"),
     ),
+    "an expert that is not asked": (
+        SMALL, ('"second": new(width)', '"expert0": new(width), "expert1": new(width), "expert2": new(width)'),
+        ('weights["second"]', 'weights[f"expert{int(x > 0)}"]'),
+    ),
     "a rate of 0 at first": (SMALL, ("    loss = 0.0\n", "    rate = 0.05 * (step > 0)\n    loss = 0.0\n")),
     "zeros at the start": (SMALL, ('"second": new(width)', '"second": [Value(0.0) for _ in range(width)]')),
     "random numbers in an operation": (
