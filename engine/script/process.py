@@ -65,10 +65,10 @@ class ScriptProcess:
     """Runs a script with its arguments, as `python SCRIPT ARGS` would, and records the training steps asked for.
 
     A context manager: leaving it ends the script. `data` answers for the data file that the script opens; `python` is
-    the interpreter, this one by default; `step_at` is a line of the script: a training step ends each time it is
-    reached. `large` allows for more than three million scalars in a step. `on_printed` is called with
-    what the script prints. `probe` is a file of Python, whose class `Probe` watches the script in the place of the
-    recorder, and its options; its messages are what `take` returns.
+    the interpreter, this one by default; `step_at` is a line of the script, as `ScriptFile.line_at` reads it, where a
+    training step ends each time it is reached. `large` allows for more than three million scalars in a step. `on_printed` is
+    called with what the script prints. `probe` is a file of Python, whose class `Probe` watches the script in the place
+    of the recorder, and its options; its messages are what `take` returns.
 
     Raises ScriptError if there is no such file, one that is no Python or notebook, or no such interpreter.
     """
@@ -79,7 +79,7 @@ class ScriptProcess:
         args: Sequence[str] = (),
         data: Path | bytes | None = None,
         python: str | None = None,
-        step_at: int | None = None,
+        step_at: int | str | None = None,
         large: bool = False,
         on_printed: Callable[[str], None] | None = None,
         probe: tuple[Path, dict[str, Any]] | None = None,
@@ -87,6 +87,7 @@ class ScriptProcess:
         self.script = script if isinstance(script, ScriptFile) else ScriptFile.read(Path(script))
         """The text that runs, and what its lines are called."""
         self.path = self.script.path
+        end_of_step = None if step_at is None else self.script.line_at(str(step_at))
         self.losses: list[float] = []
         """The loss of each training step that is done."""
         self.printed: list[str] = []
@@ -128,7 +129,7 @@ class ScriptProcess:
             self.close()
             raise
         self._send(
-            do="start", path=str(self.path.resolve()), args=list(args), data=content, step_at=step_at,
+            do="start", path=str(self.path.resolve()), args=list(args), data=content, step_at=end_of_step,
             most=None if large else LARGEST, source=self.script.text, cells=list(self.script.cells),
             probe=probe and [str(probe[0]), probe[1]],
         )  # fmt: skip

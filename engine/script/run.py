@@ -43,7 +43,7 @@ class ScriptOptions:
     args: tuple[str, ...] = ()
     data: Path | None = None
     python: str | None = None
-    step_at: int | None = None
+    step_at: int | str | None = None
     large: bool = False
 
 

@@ -51,7 +51,7 @@ def check(
     steps: int,
     data: Path | None,
     python: str | None,
-    step_at: int | None,
+    step_at: str | None,
     large: bool,
     as_json: bool,
 ) -> None:

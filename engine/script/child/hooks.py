@@ -41,7 +41,7 @@ class Sources:
         text = source if isinstance(source, str) else _decoded(source)
         at = self.files[path] = len(self.paths)
         self.paths.append(path)
-        self.texts.append(text.splitlines())
+        self.texts.append(_lines(text))
         self.loops.append([])
         hooked = _Hooks(self, at, step_at).visit(tree)
         code: types.CodeType = compile(ast.fix_missing_locations(hooked), path, "exec", dont_inherit=True)
@@ -53,13 +53,18 @@ class Sources:
             text = _decoded(file.read())
         self.files[path] = len(self.paths)
         self.paths.append(path)
-        self.texts.append(text.splitlines())
+        self.texts.append(_lines(text))
         self.loops.append([])
 
     def line(self, file: int, line: int) -> str:
         """The text of a line, without the spaces around it."""
         lines = self.texts[file]
         return lines[line - 1].strip() if 0 < line <= len(lines) else ""
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a text as Python counts them."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def _decoded(source: bytes) -> str:

@@ -165,7 +165,7 @@ class Runner:
             raise Unrecordable(f"it never calls {self.recorder.classes[-1].backward_name}, so it has no training step")
         if self.recorder.step_at_line and not self.recorder.step:
             raise Unrecordable(
-                f"line {self.start['step_at']} is never reached after a backward call; name another line"
+                f"{self._place(self.start['step_at'])} is never reached after a backward call; name another line"
             )
 
     def _code(self) -> types.CodeType:
