@@ -41,6 +41,7 @@ def message(recorder: Recorder, record: StepRecord, complete: bool, walk: Walk) 
         "ops": ops,
         "stacks": recorder.positions.stacks,
         "names": names,
+        "contexts": rows.contexts,
         "params": params,
         "moments": moments,
         "scalar_sites": scalars,
@@ -62,6 +63,8 @@ class _Rows:
         self.recorder, self.record = recorder, record
         self.sites = recorder.sources.sites
         self.in_loop: list[bool] = []
+        self.contexts: list[Any] = []
+        self._context_numbers: dict[Any, int] = {}
         nodes = self.nodes = record.nodes[: record.end]
         self.made = dict(zip(map(id, nodes), range(len(nodes))))
         self.begin = self._begin() if recorder.step == 0 else 0
@@ -335,6 +338,14 @@ class _Rows:
 
     # Names.
 
+    def _context(self, context: Any) -> int:
+        """The number of a context."""
+        key = tuple((function, tuple(values.items())) for function, values in context)
+        if key not in self._context_numbers:
+            self._context_numbers[key] = len(self.contexts)
+            self.contexts.append(context)
+        return self._context_numbers[key]
+
     def names(self, arrays: dict[str, array[Any]]) -> list[dict[str, Any]]:
         """What names held in the forward phase."""
         record, number = self.record, self.recorder.positions.number
@@ -350,7 +361,7 @@ class _Rows:
                 {
                     "time": time - self.begin + self.first, "name": name,
                     "position": number(self.sites[site].position), "kind": self.sites[site].kind, "shape": shape,
-                    "rows": [len(held), len(rows)], "context": context,
+                    "rows": [len(held), len(rows)], "context": self._context(context),
                 }
             )  # fmt: skip
             held.extend(rows)
