@@ -66,7 +66,7 @@ class _Rows:
         self.contexts: list[Any] = []
         self._context_numbers: dict[Any, int] = {}
         nodes = self.nodes = record.nodes[: record.end]
-        self.made = dict(zip(map(id, nodes), range(len(nodes))))
+        self.made = record.made
         self.begin = self._begin() if recorder.step == 0 else 0
         self.groups = self._groups()
         params = {id(each): each for group in self.groups for each in group.scalars}
@@ -215,9 +215,10 @@ class _Rows:
         record, key = self.record, id(each)
         at = self.made.get(key)
         if at is None:
-            return record.start.get(key, record.outer[key][1]), -1, -1
+            first = next((old for one, _, _, old in record.wrote if one is each), record.outer[key][1])
+            return float(record.start.get(key, first)), -1, -1
         value = record.values[at]
-        for one, new, time in record.wrote:
+        for one, new, time, _ in record.wrote:
             if one is each and time <= self.begin:
                 value = float(new)
         return value, record.stacks[at], record.methods[at]
@@ -242,7 +243,7 @@ class _Rows:
     def writes(self, arrays: dict[str, array[Any]]) -> None:
         """Writes of data in the forward phase."""
         tick, row, value = array("i"), array("i"), array("d")
-        for each, new, at in self.record.wrote:
+        for each, new, at, _ in self.record.wrote:
             if id(each) in self.of and self.begin <= at <= self.record.end and at - self.begin < len(self.ticks):
                 if at == self.begin and self.made.get(id(each), at) < self.begin:
                     continue  # before the first step
