@@ -66,9 +66,9 @@ class ScriptProcess:
 
     A context manager: leaving it ends the script. `data` answers for the data file that the script opens; `python` is
     the interpreter, this one by default; `step_at` is a line of the script, as `ScriptFile.line_at` reads it, where a
-    training step ends each time it is reached. `large` allows for more than three million scalars in a step. `on_printed` is
-    called with what the script prints. `probe` is a file of Python, whose class `Probe` watches the script in the place
-    of the recorder, and its options; its messages are what `take` returns.
+    training step ends each time it is reached. `large` allows for more than three million scalars in a step.
+    `on_printed` is called with what the script prints. `probe` is a file of Python, whose class `Probe` watches the
+    script in the place of the recorder, and its options; its messages are what `take` returns.
 
     Raises ScriptError if there is no such file, one that is no Python or notebook, or no such interpreter.
     """

@@ -47,6 +47,8 @@ class Positions:
         has, if there is more than one; -1 for one that only helps others."""
         self.frames: dict[Any, dict[int, int]] = {}
         """Of each frame that was seen running: instruction to stack."""
+        self.generators: dict[Any, tuple[Any, int, dict[int, int]]] = {}
+        """Of each frame of a generator: the frame that resumed it last, its instruction then, instruction to stack."""
         self._numbers: dict[tuple[Any, ...], int] = {}
         self._inside: dict[tuple[int, int], dict[int, int]] = {}
         self._places: dict[int, dict[int, int]] = {}
@@ -58,6 +60,7 @@ class Positions:
     def forget_frames(self) -> None:
         """Keep no frame, and so nothing that its variables hold, longer than the script does."""
         self.frames.clear()
+        self.generators.clear()
         self._serials.clear()
 
     def number(self, position: tuple[Any, ...]) -> int:
@@ -145,6 +148,10 @@ class Positions:
             if len(self.frames) >= MOST_FRAMES:
                 self.frames.clear()
             self.frames[frame] = found
+        elif frame.f_back in self.frames:
+            if len(self.generators) >= MOST_FRAMES:
+                self.generators.clear()
+            self.generators[frame] = (frame.f_back, frame.f_back.f_lasti, found)
         return found
 
     def _above(self, frame: Any) -> int:
