@@ -160,6 +160,7 @@ class ScriptProgram(StepProgram):
                 events[0].kind,
                 tuple(dict.fromkeys(filter(None, (self._owner(rows) for rows in events[0].operands.values())))),
                 grows=len(set(shapes)) > 1 and len(longest) == 1,
+                positions=all(event.pos is not None for event in events),
             )
         return specs | {
             name: TensorSpec(name, {}, rows.shape, PARAMETER, layer=self._layers.get(name))
@@ -402,10 +403,11 @@ class ScriptProgram(StepProgram):
             if last <= first:
                 continue
             tensor, what = each.tensor, each.what
+            rows = tensor.rows if len(tensor.shape) < 2 else tensor.rows.reshape(tensor.shape)
             functions = [name for name in tensor.functions if name != "<module>"]
             events.append(
                 Event(
-                    len(events), Phase.FORWARD, each.name, *each.place, first, last, tensor.rows, tensor.shape,
+                    len(events), Phase.FORWARD, each.name, *each.place, first, last, rows, tensor.shape,
                     " ▸ ".join(functions) or "<module>", positions[tensor.position].line, what.kind,
                     what.operands, what.parts, what.matrix, formula=each.formula,
                 )

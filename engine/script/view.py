@@ -60,7 +60,7 @@ class ScriptView(View):
 
     def _forward_line(self, moment: Moment, stretch: Event | None) -> SourceLine:
         event = stretch or self.program.stretch_at(moment)
-        row = int(event.rows[-1]) if stretch is not None else self.last_row
+        row = int(event.rows.flat[-1]) if stretch is not None else self.last_row
         if row < self.program.n_params or not self.program.computed[row]:
             row = int(self.program.rows[max(moment.tick - 1, 0)])
         return self._step.line(self._step.tape.stack_of(row))
