@@ -35,6 +35,11 @@ class ScriptView(View):
         """What the moment's step does."""
         return self._step.program
 
+    @property
+    def last_row(self) -> int:
+        """As in `View`; the loss where a phase has no tick, because the script stopped before."""
+        return self.program.loss_row if not self.program.ticks(self.moment.phase) else super().last_row
+
     def explainer(self) -> ScriptExplainer:
         """What explains single scalars at this moment."""
         return ScriptExplainer(self)
