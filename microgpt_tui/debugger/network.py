@@ -225,7 +225,7 @@ def _derive(program: StepProgram, pos: int, lasts: Rows) -> Network:
                 read = stretches[index]
                 if index in node_of:
                     reads.add(node_of[index])
-                elif events[0].pos is not None:
+                elif events[0].pos is not None and (read.name, read.layer) in node_named:
                     kept.add(node_named[read.name, read.layer])
         reads.discard(place)
         size = sum(event.rows.size for event in events)

@@ -9,6 +9,7 @@ from rich.style import Style
 
 from engine.text import quoted
 from engine.timeline.events import Phase
+from engine.timeline.run import ENDLESS
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.navigation import at_position
 from microgpt_tui.drawing import theme
@@ -117,7 +118,8 @@ def _rate(frame: Frame) -> Words:
         return []
     formula = f" = {config.learning_rate:g}·(1 − {step}/{config.num_steps})"
     words: Words = [("rate ", theme.DIM), (plain(rate), theme.STRONG)]
-    return [*words, (formula if rate == config.learning_rate_at(step) else "", theme.DIM)]
+    follows = config.num_steps < ENDLESS and rate == config.learning_rate_at(step)
+    return [*words, (formula if follows else "", theme.DIM)]
 
 
 def _called(frame: Frame) -> str:

@@ -90,7 +90,9 @@ def sentences(frame: Frame) -> tuple[str, ...]:
         first = (now.format(**words),) if now else ()
     except KeyError:  # a number of it is not computed yet
         first = ()
-    return (*first, *(sentence.format_map(words) for sentence in (text.what, text.why, text.read)))
+    found = (*first, *(sentence.format_map(words) for sentence in (text.what, text.why, text.read)))
+    optimizer = words["optimizer"]  # may be no name, but words such as "the update with m and v"
+    return tuple(s[:1].upper() + s[1:] if s.startswith(optimizer) else s for s in found)
 
 
 def hints(frame: Frame) -> list[str]:
@@ -116,7 +118,9 @@ def _words(frame: Frame) -> dict[str, str]:
     words = {"name": event.name, "event": other.name, "pos": str(event.pos), "kind": event.kind}
     words["optimizer"] = frame.view.optimizer.name
     words["matrix"] = (event.matrix or event.name).rpartition(".")[2]
-    if event.kind not in texts()[frame.phase]:  # the generic text alone names them, and finding them takes time
+    if (
+        event.kind == "generic" or event.kind not in texts()[frame.phase]
+    ):  # the generic text alone names them, and finding them takes time
         words["operands"] = ", ".join(operand_names(frame).values())
     words["head"] = frame.called("head", event.head) if event.head is not None else event.name
     if event.pos is not None:
