@@ -238,8 +238,10 @@ class ScriptProgram(StepProgram):
                 ):
                     what = tried
                     inner = {id(each) for each in tensor.interior}
+                    at_end = all(id(each.tensor) in inner for each in made[-len(inner) :])
                     made = [each for each in made if id(each.tensor) not in inner]
-                    owners = self._owners_of(made)
+                    owners[hidden] = -1
+                    owners = owners if at_end else self._owners_of(made)
                 else:
                     _mark(graph, hidden, 1)
             what = what or recognise(graph, tensor.rows.reshape(tensor.shape), known, sides.get(tensor.site))
