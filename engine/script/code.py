@@ -86,14 +86,25 @@ class Code:
             self._formulas[key] = self._formula(line, column)
         return self._formulas[key]
 
-    def _formula(self, line: int, column: int) -> str:
+    def statement_at(self, span: Span) -> Span:
+        """The whole assignment that a place lies in; the place itself, if that is in none or covers several lines."""
+        found = self._assignment(span[0], span[1])
+        whole = span if found is None else _span(found)
+        return whole if whole[0] == whole[2] == span[0] else span
+
+    def _assignment(self, line: int, column: int) -> ast.Assign | ast.AugAssign | ast.AnnAssign | None:
         found = None
         for node in self._assignments:
             first, start, last, end = _span(node)
-            if first <= line <= last and (
-                column < 0 or ((first, start) <= (line, column) and (line, column) < (last, end))
-            ):
+            inside = first <= line <= last
+            if column >= 0:
+                inside = inside and (first, start) <= (line, column) < (last, end)
+            if inside:
                 found = node  # the innermost one comes last
+        return found
+
+    def _formula(self, line: int, column: int) -> str:
+        found = self._assignment(line, column)
         if found is None:
             return ""
         value = ast.unparse(found.value) if found.value is not None else ""

@@ -167,7 +167,7 @@ class TensorFinder:
         frames: list[list[int]] = []
         stack = int(tape.stack[row])
         for position in tape.stacks[stack] if stack >= 0 else ():
-            if _is_inner(tape.positions[position].function) and frames:
+            if is_inner(tape.positions[position].function) and frames:
                 frames[-1].append(position)
             else:
                 frames.append([position])
@@ -299,7 +299,7 @@ def _interior(tensor: NamedTensor, kept: list[NamedTensor]) -> list[NamedTensor]
     return kept[at:]
 
 
-def _is_inner(function: str) -> bool:
+def is_inner(function: str) -> bool:
     """Whether a frame belongs to the function around it: of a comprehension or a lambda."""
     name = function.rpartition(".")[2]
     return name.startswith("<") and name != "<module>"
