@@ -427,7 +427,6 @@ def _mean(graph: Graph, row: int, known: Known) -> Recognised | None:
 
 def operands_of(graph: Graph, rows: list[int], known: Known) -> dict[str, Rows]:
     """The elements of named tensors and parameters that some rows are made from, by the names of these."""
-    del known
     found: dict[str, dict[int, None]] = {}
     seen, waiting = set(rows), rows[::-1]
     while waiting:
@@ -439,7 +438,15 @@ def operands_of(graph: Graph, rows: list[int], known: Known) -> dict[str, Rows]:
                 waiting.append(kid)
             elif graph.constant(kid) is None:
                 found.setdefault(graph.name_of(kid), {})[kid] = None
-    return {name: _rows(sorted(own)) for name, own in found.items()}
+    return {name: _whole(_rows(sorted(own)), known) for name, own in found.items()}
+
+
+def _whole(rows: Rows, known: Known) -> Rows:
+    """Some rows, in the shape of the parameter that they are all of."""
+    parameter = known.parameter(int(rows[0]))
+    if parameter is None or parameter[1].size != rows.size:
+        return rows
+    return parameter[1]
 
 
 # Formulas.

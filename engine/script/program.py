@@ -160,6 +160,7 @@ class ScriptProgram(StepProgram):
                 events[0].kind,
                 tuple(dict.fromkeys(filter(None, (self._owner(rows) for rows in events[0].operands.values())))),
                 grows=len(set(shapes)) > 1 and len(longest) == 1,
+                positions=all(event.pos is not None for event in events),
             )
         return specs | {
             name: TensorSpec(name, {}, rows.shape, PARAMETER, layer=self._layers.get(name))
@@ -237,8 +238,10 @@ class ScriptProgram(StepProgram):
                 ):
                     what = tried
                     inner = {id(each) for each in tensor.interior}
+                    at_end = all(id(each.tensor) in inner for each in made[-len(inner) :])
                     made = [each for each in made if id(each.tensor) not in inner]
-                    owners = self._owners_of(made)
+                    owners[hidden] = -1
+                    owners = owners if at_end else self._owners_of(made)
                 else:
                     _mark(graph, hidden, 1)
             what = what or recognise(graph, tensor.rows.reshape(tensor.shape), known, sides.get(tensor.site))
@@ -402,10 +405,11 @@ class ScriptProgram(StepProgram):
             if last <= first:
                 continue
             tensor, what = each.tensor, each.what
+            rows = tensor.rows if len(tensor.shape) < 2 else tensor.rows.reshape(tensor.shape)
             functions = [name for name in tensor.functions if name != "<module>"]
             events.append(
                 Event(
-                    len(events), Phase.FORWARD, each.name, *each.place, first, last, tensor.rows, tensor.shape,
+                    len(events), Phase.FORWARD, each.name, *each.place, first, last, rows, tensor.shape,
                     " ▸ ".join(functions) or "<module>", positions[tensor.position].line, what.kind,
                     what.operands, what.parts, what.matrix, formula=each.formula,
                 )
