@@ -300,7 +300,7 @@ def test_no_scalar_class_is_told(tmp_path: Path) -> None:
 
 def test_arrays_in_the_place_of_numbers_are_told(tmp_path: Path) -> None:
     text = "import numpy as np\nw = Scalar(np.ones(3))\nloss = w * 2.0\nloss.backward()\n"
-    assert "its class Scalar holds ndarray and not single numbers" in refused(written(tmp_path, text))
+    assert "its class Scalar holds ndarray and not numbers" in refused(written(tmp_path, text))
 
 
 def test_a_script_that_never_calls_backward_is_told(tmp_path: Path) -> None:

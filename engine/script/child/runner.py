@@ -74,6 +74,11 @@ class Runner:
     def sign(self) -> dict[str, Any]:
         """How far the script is: training steps, scalars of a step that is recorded, line, time of the processor."""
         record = self.recorder.record
+        try:
+            self.recorder.refuse_too_many()
+        except Unrecordable as why:  # in the thread that gives signs of life, so this is its end
+            self.channel.send("cannot", why=str(why))
+            os._exit(0)
         self._refuse_tensors()
         frame = sys._current_frames().get(self.thread)
         return {

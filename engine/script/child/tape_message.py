@@ -41,6 +41,7 @@ def message(recorder: Recorder, record: StepRecord, complete: bool, walk: Walk) 
         "ops": ops,
         "stacks": recorder.positions.stacks,
         "names": names,
+        "contexts": rows.contexts,
         "params": params,
         "moments": moments,
         "scalar_sites": scalars,
@@ -58,8 +59,10 @@ class _Rows:
         self.recorder, self.record = recorder, record
         self.sites = recorder.sources.sites
         self.in_loop: list[bool] = []
+        self.contexts: list[Any] = []
+        self._context_numbers: dict[Any, int] = {}
         nodes = self.nodes = record.nodes[: record.end]
-        self.made = dict(zip(map(id, nodes), range(len(nodes))))
+        self.made = record.made
         self.begin = self._begin() if recorder.step == 0 else 0
         self.groups = self._groups()
         params = {id(each): each for group in self.groups for each in group.scalars}
@@ -208,9 +211,10 @@ class _Rows:
         record, key = self.record, id(each)
         at = self.made.get(key)
         if at is None:
-            return record.start.get(key, record.outer[key][1]), -1, -1
+            first = next((old for one, _, _, old in record.wrote if one is each), record.outer[key][1])
+            return float(record.start.get(key, first)), -1, -1
         value = record.values[at]
-        for one, new, time in record.wrote:
+        for one, new, time, _ in record.wrote:
             if one is each and time <= self.begin:
                 value = float(new)
         return value, record.stacks[at], record.methods[at]
@@ -235,7 +239,7 @@ class _Rows:
     def writes(self, arrays: dict[str, array[Any]]) -> None:
         """Writes of data in the forward phase."""
         tick, row, value = array("i"), array("i"), array("d")
-        for each, new, at in self.record.wrote:
+        for each, new, at, _ in self.record.wrote:
             if id(each) in self.of and self.begin <= at <= self.record.end and at - self.begin < len(self.ticks):
                 if at == self.begin and self.made.get(id(each), at) < self.begin:
                     continue  # before the first step
@@ -336,6 +340,14 @@ class _Rows:
 
     # Names.
 
+    def _context(self, context: Any) -> int:
+        """The number of a context."""
+        key = tuple((function, tuple(values.items())) for function, values in context)
+        if key not in self._context_numbers:
+            self._context_numbers[key] = len(self.contexts)
+            self.contexts.append(context)
+        return self._context_numbers[key]
+
     def names(self, arrays: dict[str, array[Any]]) -> list[dict[str, Any]]:
         """What names held in the forward phase."""
         record, number = self.record, self.recorder.positions.number
@@ -351,7 +363,7 @@ class _Rows:
                 {
                     "time": time - self.begin + self.first, "name": name,
                     "position": number(self.sites[site].position), "kind": self.sites[site].kind, "shape": shape,
-                    "rows": [len(held), len(rows)], "context": context,
+                    "rows": [len(held), len(rows)], "context": self._context(context),
                 }
             )  # fmt: skip
             held.extend(rows)
