@@ -60,6 +60,8 @@ class Recorder:
         self._target: int | None = None
         self._until: int | None = None
         self._most_calls: int | None = None
+        self._differentiated: ScalarClass | None = None
+        """The class that `backward` was called of last."""
         self._pending: BackwardCall | None = None
         self._last: BackwardCall | None = None
         self._params_of: dict[tuple[int, int], list[Any]] = {}
@@ -87,11 +89,11 @@ class Recorder:
 
     def _evaluate(self, calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """What operations of the script give when they are called again."""
-        assert self._last is not None
+        assert self._differentiated is not None
         for each in self.classes:
             each.restore(each.backward_name)
         try:
-            return evaluate(self.class_of(self._last.root), self._function, calls)
+            return evaluate(self._differentiated, self._function, calls)
         finally:
             for each in self.classes:
                 self._wrap_backward(each)
@@ -170,6 +172,7 @@ class Recorder:
         """The backward call of a script."""
         self._settle()
         self.calls += 1
+        self._differentiated = scalar
         record = self.record
         if record is not None and record.kept:
             if record.calls == self._most_calls:
