@@ -148,8 +148,8 @@ class ScriptProgram(StepProgram):
             found[event.name].append(event)
         specs = {}
         for name, events in found.items():
-            if name == LOSS and self.loss_row in events[-1].rows and len(events) == 1:
-                continue  # a plain name of conditions
+            if name == LOSS and self.loss_row in events[-1].rows:
+                continue  # what conditions call so is the loss of the step
             places = {what: [getattr(e, what) for e in events] for what in ("layer", "head")}
             shapes = [event.shape for event in events]
             longest = max(shapes, key=lambda shape: (len(shape), shape))
