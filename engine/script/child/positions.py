@@ -47,6 +47,8 @@ class Positions:
         has, if there is more than one; -1 for one that only helps others."""
         self.frames: dict[Any, dict[int, int]] = {}
         """Of each frame that was seen running: instruction to stack."""
+        self.generators: dict[Any, tuple[Any, int, dict[int, int]]] = {}
+        """Of each frame of a generator: the frame that resumed it last, its instruction then, instruction to stack."""
         self._numbers: dict[tuple[Any, ...], int] = {}
         self._inside: dict[tuple[int, int], dict[int, int]] = {}
         self._places: dict[int, dict[int, int]] = {}
@@ -145,7 +147,16 @@ class Positions:
             if len(self.frames) >= MOST_FRAMES:
                 self.frames.clear()
             self.frames[frame] = found
+        elif frame.f_back in self.frames:
+            if len(self.generators) >= MOST_FRAMES:
+                self.generators.clear()
+            self.generators[frame] = (frame.f_back, frame.f_back.f_lasti, found)
         return found
+
+    def forget_frames(self) -> None:
+        """Let go of all frames."""
+        self.frames.clear()
+        self.generators.clear()
 
     def _above(self, frame: Any) -> int:
         """The stack that called a frame; -1 if none of the script did."""

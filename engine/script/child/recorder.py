@@ -18,12 +18,14 @@ from typing import Any, Callable
 from .channel import Channel
 from .holders import Walk, best_groups, numbers_of
 from .hooks import Sources
+from .init_wrapper import init_wrapper
 from .positions import Positions
 from .scalar_class import ScalarClass, functions_of
 from .step_record import BackwardCall, StepRecord
 from .tape_message import message, numbers_on
 
 DEPTH = 4  # of lists in lists that a name can hold
+LOOKS = 100  # scalars that are looked at when they are made, to see how they keep their operands
 GLANCE = 5000  # scalars that are looked at to see whether known parameters are still those of a loss
 
 
@@ -63,6 +65,7 @@ class Recorder:
         self._updating_in: tuple[Any, int, int] | None = None
         self._checked = 0
         self._collects = False
+        self._written: Any = None
 
     # What the debugger asks for.
 
@@ -314,9 +317,10 @@ class Recorder:
             params.update(id(each) for group in record.walk.groups for each in group.scalars)
 
         making = False
+        init_code = init.__code__
 
         def set_data(self: Any, value: Any) -> None:
-            if not making:
+            if get_frame(1).f_code is not init_code:
                 add_write((self, value, len(nodes), get(self)))
             put(self, value)
 
@@ -330,15 +334,6 @@ class Recorder:
                 else:
                     add_write((self, value, len(nodes), get(self)))
             put(self, value)
-
-        def __init__(self: Any, *args: Any, **named: Any) -> None:
-            nonlocal making
-            making = True
-            try:
-                init(self, *args, **named)
-            finally:
-                making = False
-            note(self, get_frame(1), args)
 
         def init_after(self: Any, *args: Any, **named: Any) -> None:
             nonlocal making
@@ -356,13 +351,15 @@ class Recorder:
             if recorder.phase:
                 recorder._note(self, frame, args)
 
-        for each in (__init__, init_after):
-            each.__wrapped__ = init  # type: ignore[attr-defined]
-            each.__name__ = "__init__"
-        self.positions.add_method(__init__.__code__)
-        self.positions.add_method(init_after.__code__)
-        scalar.data.install(scalar.data.get, set_data_after if after else set_data)
-        scalar.wrap("__init__", init_after if after else __init__)
+        made: Any = init_after if after else init_wrapper(scalar, record, self.positions, note)
+        made.__wrapped__ = init
+        made.__name__ = "__init__"
+        self.positions.add_method(made.__code__)
+        scalar.wrap("__init__", made)
+        if after:
+            scalar.data.install(get, set_data_after)
+        elif self.sources.hidden_writes:
+            scalar.data.install(get, set_data)
 
     def refuse_too_many(self) -> None:
         """Raise Unrecordable if the step that is recorded has made more scalars than it may."""
@@ -378,7 +375,7 @@ class Recorder:
         try:
             scalar.init(thing, *args, **named)
         finally:
-            if self.record is not None:
+            if self.record is not None and isinstance(watch, property):
                 setattr(scalar.kind, scalar.data_name, watch)
         if self.record is not None:
             self._note(thing, frame, args)
@@ -416,6 +413,9 @@ class Recorder:
                 last = frame.f_lasti
                 at = known.get(last)
                 add_method(new_method(frame.f_code, last) if at is None else at)
+                if arity and not scalar.ordered and not scalar.children_name and scalar.looks < LOOKS:
+                    scalar.looks += 1
+                    scalar.kids(self)
                 if arity and (not scalar.ordered or 0 < len(kids_of(self)) < arity):
                     recorder._keep_operands(operands, len(nodes), frame, args)
                 frame = frame.f_back
@@ -615,6 +615,19 @@ class Recorder:
         """A value that is returned, or assigned to an attribute or an element."""
         self._name(site, self.sources.sites[site].names[0], value)
         return value
+
+    def writing(self, thing: Any) -> None:
+        """Before the value of a scalar is written."""
+        self._written = getattr(thing, self.class_of(thing).data_name) if isinstance(thing, self.kinds) else None
+
+    def wrote(self, thing: Any) -> None:
+        """After the value of a scalar was written; a watch tells the same where there is one."""
+        record = self.record
+        if self.phase != "forward" or record is None or self.sources.hidden_writes:
+            return
+        if isinstance(thing, self.kinds):
+            value = getattr(thing, self.class_of(thing).data_name)
+            record.wrote.append((thing, value, len(record.nodes), self._written))
 
     def _name(self, site: int, name: str, value: Any) -> None:
         record = self.record

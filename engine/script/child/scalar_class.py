@@ -78,6 +78,9 @@ class ScalarClass:
         """The attribute that holds the operands; empty while none was seen, or if only a closure holds them."""
         self.ordered = False
         """Whether that attribute keeps the operands in their order, each as often as it was used."""
+        self.looks = 0
+        self.kids_of: Any = None
+        """Gives what that attribute holds, if it is in order."""
         self._pairs = False
         self._locals_name = ""
         self._closure_name = ""
@@ -161,6 +164,7 @@ class ScalarClass:
         rank, name = best
         if name:
             self.children_name, self._pairs, self.ordered = name, rank == 2, rank > 1
+            self.kids_of = operator.attrgetter(name) if self.ordered else None
             for other, value in attributes(node):
                 if (
                     other != name
