@@ -57,11 +57,6 @@ class Positions:
         self._serials: dict[Any, int] = {}
         self._last_serial = 0
 
-    def forget_frames(self) -> None:
-        """Keep no frame, and so nothing that its variables hold, longer than the script does."""
-        self.frames.clear()
-        self._serials.clear()
-
     def number(self, position: tuple[Any, ...]) -> int:
         """The number of a position."""
         known = self._numbers.get(position)
@@ -156,6 +151,7 @@ class Positions:
     def forget_frames(self) -> None:
         """Let go of all frames."""
         self.frames.clear()
+        self._serials.clear()
         self.generators.clear()
 
     def _above(self, frame: Any) -> int:

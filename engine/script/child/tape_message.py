@@ -260,10 +260,10 @@ class _Rows:
         grads.extend(record.grads[self.begin :])
         arrays["grad_before"] = grads
         row_of = self.of.get
-        arrays["back_row"] = array("i", map(row_of, map(id, record.back_nodes), repeat(-1)))
-        arrays["back_source"] = array("i", map(row_of, map(id, record.back_sources), repeat(-1)))
-        arrays["back_value"] = floats(record.back_values)
-        arrays["back_position"] = array("i", record.back_places)
+        arrays["back_row"] = array("i", map(row_of, map(id, record.back[::4]), repeat(-1)))
+        arrays["back_source"] = array("i", map(row_of, map(id, record.back[1::4]), repeat(-1)))
+        arrays["back_value"] = floats(record.back[2::4])
+        arrays["back_position"] = array("i", record.back[3::4])
 
     def update(self, arrays: dict[str, array[Any]]) -> list[Any]:
         """Writes of parameters, and the numbers that names held meanwhile; the place and name of these."""
