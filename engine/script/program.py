@@ -148,8 +148,8 @@ class ScriptProgram(StepProgram):
             found[event.name].append(event)
         specs = {}
         for name, events in found.items():
-            if name == LOSS and self.loss_row in events[-1].rows and len(events) == 1:
-                continue  # a plain name of conditions
+            if name == LOSS and self.loss_row in events[-1].rows:
+                continue  # what conditions call so is the loss of the step
             places = {what: [getattr(e, what) for e in events] for what in ("layer", "head")}
             shapes = [event.shape for event in events]
             longest = max(shapes, key=lambda shape: (len(shape), shape))
@@ -223,7 +223,7 @@ class ScriptProgram(StepProgram):
             at = int(owners[row])
             return made[at].what.kind if at >= 0 else ""
 
-        known = Known(holder, kind, self._parameter_rows)
+        known = Known(holder, kind, self._parameter_rows, self.loss_row)
         sides = self._shared_sides(graph)
         for tensor in self._tensors:
             own = tensor.rows[self.computed[tensor.rows]]
@@ -428,7 +428,8 @@ class ScriptProgram(StepProgram):
         rows = np.array(row, dtype=np.int32)
         holders = {int(row): event.rows for event in events for row in event.rows.ravel()}
         kinds = {int(row): event.kind for event in events for row in event.rows.ravel()}
-        what = recognise(graph, rows, Known(holders.get, lambda row: kinds.get(row, ""), self._parameter_rows))
+        known = Known(holders.get, lambda row: kinds.get(row, ""), self._parameter_rows, row)
+        what = recognise(graph, rows, known)
         position = self.tape.position_of(row)
         line = position.line if position else 1
         names = {event.name for event in events}

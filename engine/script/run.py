@@ -27,7 +27,7 @@ from engine.script.source_file import ScriptFile
 from engine.script.step import RecordedStep
 from engine.script.tape import ScriptTape
 from engine.script.view import Figures, ScriptView
-from engine.timeline.events import Moment, Phase
+from engine.timeline.events import Event, Moment, Phase
 from engine.timeline.run import ENDLESS, OnStep
 
 TAPES = 256 * 2**20  # bytes of recorded steps that are kept
@@ -394,7 +394,7 @@ class ScriptRun:
             )
             for name, least in (
                 ("block_size", step.program.n),
-                ("n_layer", max((event.layer + 1 for event in events if event.layer is not None), default=0)),
+                ("n_layer", max((_layers(event) for event in events), default=0)),
                 ("n_head", max((event.head + 1 for event in events if event.head is not None), default=1)),
             )
         }
@@ -406,6 +406,11 @@ class ScriptRun:
             self.config = replace(self.config, **changed, learning_rate=rate)
         except ConfigError:
             self.config = replace(self.config, **changed)
+
+
+def _layers(event: Event) -> int:
+    """How many layers a model has at least that makes an event; heads are in one."""
+    return event.layer + 1 if event.layer is not None else int(event.head is not None)
 
 
 def _doc_of(tape: ScriptTape) -> str:

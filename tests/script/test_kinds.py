@@ -66,6 +66,7 @@ class Notes:
             lambda row: self.tensors.get(owners.get(row, "")),
             lambda row: self.kinds.get(owners.get(row, ""), ""),
             lambda row: (owners[row], self.parameters[owners[row]]) if row < n_params else None,
+            int(rows.flat[0]),
         )
         return recognise(graph, rows, known), formula(graph, int(rows.flat[0]))
 
@@ -230,10 +231,29 @@ def test_attention() -> None:
     assert np.array_equal(found.operands["values"], [notes.tensors["v0"], notes.tensors["v1"]])
 
 
+def test_what_is_no_attention() -> None:
+    notes = Notes()
+    q, k = notes.vector("q", 3), notes.vector("k", 3)
+    assert notes.seen([sum(a * b for a, b in zip(q, k, strict=True))])[0].kind == "generic"
+    assert notes.seen([sum(a * b for a, b in zip(q, k, strict=True)) * 0.7])[0].kind == "generic"
+    gates = notes.vector("gates", 2, "softmax")
+    assert notes.seen([gates[1] * each for each in k])[0].kind == "generic"
+
+
+def test_a_relu_that_lets_something_through_is_none() -> None:
+    notes = Notes()
+    x = notes.vector("x", 2)
+    made = [each.relu() for each in x]
+    notes.values[x[0].row], notes.values[made[0].row] = -1.0, -0.1
+    assert notes.seen(made)[0].kind == "generic"
+
+
 def test_embedding_and_addition() -> None:
     notes = Notes()
     wte, wpe = notes.parameter("wte", 3, 2), notes.parameter("wpe", 4, 2)
-    x, y = notes.vector("x", 2), notes.vector("y", 2)
+    x = notes.vector("x", 2)
+    y = [(each * 3).tanh() for each in x]
+    notes.tensors["y"] = np.array(rows_of(y), dtype=np.int32)
     found, _ = notes.seen([t + p for t, p in zip(wte[1], wpe[3], strict=True)])
     assert found.kind == "embed"
     assert np.array_equal(found.operands["token"], notes.parameters["wte"][1])
@@ -241,7 +261,9 @@ def test_embedding_and_addition() -> None:
     for made in ([a + b for a, b in zip(y, x, strict=True)], [a + b for a, b in zip(x, y, strict=True)]):
         found, _ = notes.seen(made)
         assert found.kind == "add"
-        assert np.array_equal(found.operands["x_residual"], notes.tensors["x"])  # it was made first
+        assert np.array_equal(found.operands["x_residual"], notes.tensors["x"])  # y was made from it
+    z = notes.vector("z", 2)
+    assert notes.seen([a + b for a, b in zip(z, x, strict=True)])[0].kind == "generic"
     assert notes.seen([a + b * 2 for a, b in zip(x, y, strict=True)])[0].kind == "generic"
 
 

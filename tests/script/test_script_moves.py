@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -170,3 +171,19 @@ def test_what_is_kept_is_bounded(open_run, monkeypatch: pytest.MonkeyPatch) -> N
     kept: list[RecordedStep] = list(run._shared.tapes.values())
     assert sum(each.nbytes for each in kept) <= 2.5 * size
     assert 4 in run._shared.tapes
+
+
+def test_lines_of_a_notebook_are_those_of_its_cells(tmp_path: Path) -> None:
+    head, rest = PLAIN.split("def matrix", 1)
+    cells = [
+        {"cell_type": "code", "source": part, "metadata": {}, "outputs": []} for part in (head, "def matrix" + rest)
+    ]
+    path = tmp_path / "script.ipynb"
+    path.write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+    run = ScriptRun(ScriptFile.read(path))
+    try:
+        run.seek(Moment(0, Phase.FORWARD, 5))
+        line = rest[: rest.index("x = [a + b")].count("\n") + 1
+        assert run.view().source().label == f"script.ipynb, cell 2, line {line}"
+    finally:
+        run.close()
