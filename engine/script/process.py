@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import EngineError
+from engine.errors import ScriptError
 from engine.script.tape import ScriptTape
 
 CHILD = Path(__file__).with_name("child")
@@ -34,10 +34,6 @@ REST = 1.0  # seconds at most to wait for what is still printed after the end
 KEPT = 1_000_000  # characters of what it prints that are kept, the last ones
 LARGEST = 3_000_000  # scalars that a step may make, unless more are allowed
 AHEAD = 64  # messages that are read before they are asked for
-
-
-class ScriptError(EngineError):
-    """A script that cannot be recorded; the text is a sentence."""
 
 
 class ScriptEnded(ScriptError):

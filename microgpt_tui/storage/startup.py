@@ -1,9 +1,14 @@
-"""`Start`: what the debugger opens (a run from its seed, a saved run or the saved session), and at which moment."""
+"""`Start`: what the debugger opens (a run from its seed, a saved run or the saved session), and at which moment.
+
+`ScriptStart` is the same for a script of the user.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+
+from engine.script.run import ScriptOptions
 
 from engine import Config
 from engine.checkpoint.checkpoint import Checkpoint, load
@@ -41,6 +46,15 @@ class Start:
         if self.saved is not None:
             return self.saved.moment
         return self.run.here if self.run is not None else first_moment(program, self.step)
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptStart:
+    """A script, how it is run, and the training step to open at."""
+
+    path: Path
+    options: ScriptOptions
+    step: int = 0
 
 
 def from_seed(config: Config, step: int, data: Path | None) -> Start:

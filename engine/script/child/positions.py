@@ -54,6 +54,8 @@ class Positions:
         self._places: dict[int, dict[int, int]] = {}
         self._variables: dict[tuple[int, int], tuple[str, ...]] = {}
         self._stack_numbers: dict[tuple[int, ...], int] = {}
+        self._serials: dict[Any, int] = {}
+        self._last_serial = 0
 
     def number(self, position: tuple[Any, ...]) -> int:
         """The number of a position."""
@@ -102,6 +104,21 @@ class Positions:
             )
         return found
 
+    def serial(self, frame: Any) -> int:
+        """A number that a running frame keeps, and that no other one gets."""
+        found = self._serials.get(frame)
+        if found is None:
+            if len(self._serials) >= MOST_FRAMES:
+                running, back = {}, frame.f_back
+                while back is not None:
+                    if back in self._serials:
+                        running[back] = self._serials[back]
+                    back = back.f_back
+                self._serials = running
+            self._last_serial += 1
+            found = self._serials[frame] = self._last_serial
+        return found
+
     def add_method(self, code: types.CodeType) -> None:
         """Take a function, and those in it, for one of the scalar class."""
         if id(code) not in self.methods:
@@ -134,6 +151,7 @@ class Positions:
     def forget_frames(self) -> None:
         """Let go of all frames."""
         self.frames.clear()
+        self._serials.clear()
         self.generators.clear()
 
     def _above(self, frame: Any) -> int:

@@ -653,7 +653,8 @@ class Recorder:
                 if code.co_name[0] == "<" and code.co_name != "<module>":  # a comprehension belongs to its function
                     inner = {**values, **inner}
                 else:
-                    out.append((getattr(code, "co_qualname", code.co_name), {**values, **inner}))
+                    serial = {"": self.positions.serial(frame)}
+                    out.append((getattr(code, "co_qualname", code.co_name), {**serial, **values, **inner}))
                     inner = {}
             frame = frame.f_back
         out.reverse()

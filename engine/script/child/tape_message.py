@@ -48,11 +48,7 @@ def message(recorder: Recorder, record: StepRecord, complete: bool, walk: Walk) 
         "scalar_sites": scalars,
         "loops": sources.loops,
         "files": sources.paths,
-        "settings": {
-            name: value
-            for name, value in recorder.module.items()
-            if type(value) in (int, float, str, bool) and name[0] != "_" and value == value  # noqa: PLR0124
-        },
+        "settings": (record.walk or walk).settings,
         "positions": recorder.positions.table,
     }
 
