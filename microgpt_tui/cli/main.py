@@ -11,6 +11,7 @@ from microgpt_tui.cli._exit import Commands
 from microgpt_tui.cli._options import DATA, data_option, examples, hyperparameters, step_option, theme_option
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import READING, check_step
+from microgpt_tui.cli.check import check
 from microgpt_tui.cli.debug import debug
 from microgpt_tui.cli.export import export
 from microgpt_tui.cli.grad_check import grad_check
@@ -103,5 +104,5 @@ def cli(
     open_debugger(start, theme=theme)
 
 
-for command in (open_run, debug, lecture, serve, train, sample, trace, why, what_if, grad_check, export, verify):
+for command in (open_run, debug, check, verify, lecture, serve, train, sample, trace, why, what_if, grad_check, export):
     cli.add_command(command)

@@ -8,11 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.script.run import ScriptOptions
-
 from engine import Config
 from engine.checkpoint.checkpoint import Checkpoint, load
 from engine.model.dataset import load_docs
+from engine.script.run import ScriptOptions
 from engine.timeline.events import Moment, StepProgram
 from microgpt_tui.debugger.navigation import first_moment
 from microgpt_tui.storage.saved_session import SavedSession, load_run, load_session

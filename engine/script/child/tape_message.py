@@ -260,6 +260,11 @@ class _Rows:
             grads.append(record.outer[id(each)][2] if at is None else record.grads[at])
         grads.extend(record.grads[self.begin :])
         arrays["grad_before"] = grads
+        first = self.record.first_grads
+        params = self.list[: self.n_params]
+        arrays["grad_first"] = grads[: len(params)]
+        if first:
+            arrays["grad_first"] = array("d", [first.get(id(each), NAN) for each in params])
         row_of = self.of.get
         arrays["back_row"] = array("i", map(row_of, map(id, record.back[::4]), repeat(-1)))
         arrays["back_source"] = array("i", map(row_of, map(id, record.back[1::4]), repeat(-1)))
