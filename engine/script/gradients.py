@@ -67,13 +67,15 @@ class GradientWrites:
 
     def _at(self, rows: Rows, ticks: Ticks) -> Floats:
         """The gradient of each row just before its tick."""
-        found = self.at_first[rows]
-        for i, (row, tick) in enumerate(zip(rows.tolist(), ticks.tolist(), strict=True)):
-            first, last = int(self._starts[row]), int(self._starts[row + 1])
-            place = first + int(self._order[first:last].searchsorted(np.int32(tick)))
-            if place > first:
-                found[i] = self.values[self._order[place - 1]]
-        return found
+        if not len(self._order):
+            return self.at_first[rows]
+        begin = self._starts[rows]
+        low, high = begin.copy(), self._starts[rows + 1]
+        while (low < high).any():  # every row looks for its last tick before, all at once
+            middle = np.minimum((low + high) // 2, len(self._order) - 1)
+            earlier = (self._order[middle] < ticks) & (low < high)
+            low, high = np.where(earlier, middle + 1, low), np.where(earlier | (low >= high), high, middle)
+        return np.where(low > begin, self.values[self._order[np.maximum(low - 1, 0)]], self.at_first[rows])
 
     def before(self, ticks: Ticks) -> Floats:
         """The gradient that each of these ticks finds."""

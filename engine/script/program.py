@@ -148,8 +148,8 @@ class ScriptProgram(StepProgram):
             found[event.name].append(event)
         specs = {}
         for name, events in found.items():
-            if name == LOSS and self.loss_row in events[-1].rows and len(events) == 1:
-                continue  # a plain name of conditions
+            if name == LOSS and self.loss_row in events[-1].rows:
+                continue  # what conditions call so is the loss of the step
             places = {what: [getattr(e, what) for e in events] for what in ("layer", "head")}
             shapes = [event.shape for event in events]
             longest = max(shapes, key=lambda shape: (len(shape), shape))
@@ -160,6 +160,7 @@ class ScriptProgram(StepProgram):
                 events[0].kind,
                 tuple(dict.fromkeys(filter(None, (self._owner(rows) for rows in events[0].operands.values())))),
                 grows=len(set(shapes)) > 1 and len(longest) == 1,
+                positions=all(event.pos is not None for event in events),
             )
         return specs | {
             name: TensorSpec(name, {}, rows.shape, PARAMETER, layer=self._layers.get(name))
@@ -222,7 +223,7 @@ class ScriptProgram(StepProgram):
             at = int(owners[row])
             return made[at].what.kind if at >= 0 else ""
 
-        known = Known(holder, kind, self._parameter_rows)
+        known = Known(holder, kind, self._parameter_rows, self.loss_row)
         sides = self._shared_sides(graph)
         for tensor in self._tensors:
             own = tensor.rows[self.computed[tensor.rows]]
@@ -237,8 +238,10 @@ class ScriptProgram(StepProgram):
                 ):
                     what = tried
                     inner = {id(each) for each in tensor.interior}
+                    at_end = all(id(each.tensor) in inner for each in made[-len(inner) :])
                     made = [each for each in made if id(each.tensor) not in inner]
-                    owners = self._owners_of(made)
+                    owners[hidden] = -1
+                    owners = owners if at_end else self._owners_of(made)
                 else:
                     _mark(graph, hidden, 1)
             what = what or recognise(graph, tensor.rows.reshape(tensor.shape), known, sides.get(tensor.site))
@@ -402,10 +405,11 @@ class ScriptProgram(StepProgram):
             if last <= first:
                 continue
             tensor, what = each.tensor, each.what
+            rows = tensor.rows if len(tensor.shape) < 2 else tensor.rows.reshape(tensor.shape)
             functions = [name for name in tensor.functions if name != "<module>"]
             events.append(
                 Event(
-                    len(events), Phase.FORWARD, each.name, *each.place, first, last, tensor.rows, tensor.shape,
+                    len(events), Phase.FORWARD, each.name, *each.place, first, last, rows, tensor.shape,
                     " ▸ ".join(functions) or "<module>", positions[tensor.position].line, what.kind,
                     what.operands, what.parts, what.matrix, formula=each.formula,
                 )
@@ -424,7 +428,8 @@ class ScriptProgram(StepProgram):
         rows = np.array(row, dtype=np.int32)
         holders = {int(row): event.rows for event in events for row in event.rows.ravel()}
         kinds = {int(row): event.kind for event in events for row in event.rows.ravel()}
-        what = recognise(graph, rows, Known(holders.get, lambda row: kinds.get(row, ""), self._parameter_rows))
+        known = Known(holders.get, lambda row: kinds.get(row, ""), self._parameter_rows, row)
+        what = recognise(graph, rows, known)
         position = self.tape.position_of(row)
         line = position.line if position else 1
         names = {event.name for event in events}

@@ -64,7 +64,7 @@ class UpdateTable:
         self._program, self._codes = program, codes
         tape = program.tape
         self.n = program.n_params
-        self.before: Floats = program.made_values[: self.n]
+        self.before: Floats = program.passed_values[: self.n]
         """The parameters as the update finds them."""
         self.rows: Rows = program.to_row[tape.update_row]
         self.after: Floats = self.before.copy()

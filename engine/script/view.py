@@ -35,6 +35,11 @@ class ScriptView(View):
         """What the moment's step does."""
         return self._step.program
 
+    @property
+    def last_row(self) -> int:
+        """As in `View`; the loss where a phase has no tick, because the script stopped before."""
+        return self.program.loss_row if not self.program.ticks(self.moment.phase) else super().last_row
+
     def explainer(self) -> ScriptExplainer:
         """What explains single scalars at this moment."""
         return ScriptExplainer(self)
@@ -60,7 +65,7 @@ class ScriptView(View):
 
     def _forward_line(self, moment: Moment, stretch: Event | None) -> SourceLine:
         event = stretch or self.program.stretch_at(moment)
-        row = int(event.rows[-1]) if stretch is not None else self.last_row
+        row = int(event.rows.flat[-1]) if stretch is not None else self.last_row
         if row < self.program.n_params or not self.program.computed[row]:
             row = int(self.program.rows[max(moment.tick - 1, 0)])
         return self._step.line(self._step.tape.stack_of(row))

@@ -226,7 +226,9 @@ def positions(frame: Frame, width: int) -> list[Line]:
     if not program.n:
         return []
     first, last = window(program.n, max(1, (width - 6) // POSITION), frame.pos)
-    labels = "pos‹" if first else "pos ", "loss", "done"
+    own = program.place_names["pos"]
+    place = own if len(own) <= len("loss") else "pos"
+    labels = f"{place:<3}‹"[:4] if first else f"{place:<4}", "loss", "done"
     names, losses, thirds = (Line().add(f" {label}", theme.DIM) for label in labels)
     lit = theme.PHASE_TEXT[frame.phase]
     known = _losses(frame, first, last)

@@ -245,6 +245,46 @@ def test_recursion_goes_as_deep_as_without_it(tmp_path: Path) -> None:
         assert process.record(0).n_rows > 1800
 
 
+LAZY = """
+class Lazy:
+    def __init__(self, data, kids=()):
+        self.data = data
+        self.kids = kids
+
+    def __add__(self, other):
+        return Lazy(self.data + other.data, [(self, 1.0), (other, 1.0)])
+
+    def __mul__(self, other):
+        return Lazy(self.data * other.data, [(self, other.data), (other, self.data)])
+
+    def backward(self):
+        self.grad = 1.0
+        self.push()
+
+    def push(self):
+        for kid, slope in self.kids:
+            kid.grad = getattr(kid, "grad", 0.0) + slope * self.grad
+            kid.push()
+
+
+w = Lazy(3.0)
+for step in range(2):
+    (w * w + w).backward()
+    w.data -= 0.1 * w.grad
+    del w.grad
+"""
+
+
+def test_gradients_may_come_into_being_in_the_backward_pass(tmp_path: Path) -> None:
+    path = tmp_path / "script.py"
+    path.write_text(LAZY)
+    with ScriptProcess(path) as process:
+        tape = process.record(0)
+        assert tape.back_value[tape.back_row == 0].tolist() == [3.0, 6.0, 7.0]
+        assert tape.update_value.tolist() == [3.0 - 0.1 * 7.0]
+        assert process.run_out().steps == 2
+
+
 # How scripts end.
 
 

@@ -57,12 +57,6 @@ class Positions:
         self._serials: dict[Any, int] = {}
         self._last_serial = 0
 
-    def forget_frames(self) -> None:
-        """Keep no frame, and so nothing that its variables hold, longer than the script does."""
-        self.frames.clear()
-        self.generators.clear()
-        self._serials.clear()
-
     def number(self, position: tuple[Any, ...]) -> int:
         """The number of a position."""
         known = self._numbers.get(position)
@@ -153,6 +147,12 @@ class Positions:
                 self.generators.clear()
             self.generators[frame] = (frame.f_back, frame.f_back.f_lasti, found)
         return found
+
+    def forget_frames(self) -> None:
+        """Let go of all frames."""
+        self.frames.clear()
+        self._serials.clear()
+        self.generators.clear()
 
     def _above(self, frame: Any) -> int:
         """The stack that called a frame; -1 if none of the script did."""

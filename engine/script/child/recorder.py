@@ -20,11 +20,11 @@ from .channel import Channel
 from .derivatives import evaluate
 from .holders import Walk, best_groups, numbers_of
 from .hooks import Sources
-from .init_wrapper import init_wrapper
 from .positions import Positions
 from .scalar_class import ScalarClass, functions_of
 from .step_record import BackwardCall, StepRecord
 from .tape_message import message, numbers_on
+from .wrappers import grad_accessors, init_wrapper
 
 DEPTH = 4  # of lists in lists that a name can hold
 LOOKS = 100  # scalars that are looked at when they are made, to see how they keep their operands
@@ -551,34 +551,8 @@ class Recorder:
             record.forget_before(record.end, self._reached(scalar, call.root))
         record.backward, record.end, record.names_end = call, len(record.nodes), len(record.names)
         self._look(record, caller)
-        record.back_nodes, record.back_sources, record.back_values, record.back_places = [], [], [], []
-        add_node, add_source = record.back_nodes.append, record.back_sources.append
-        add_value, add_place = record.back_values.append, record.back_places.append
-        get, put = scalar.grad.get, scalar.grad.set
-        get_frame, place = sys._getframe, self.positions.place
-        last = before = None
-        last_code, last_at, last_place = None, -1, -1
-
-        def get_grad(self: Any) -> Any:
-            nonlocal last, before
-            if self is not last:
-                before, last = last, self
-            return get(self)
-
-        def set_grad(self: Any, value: Any) -> None:
-            nonlocal last_code, last_at, last_place
-            put(self, value)
-            add_node(self)
-            add_source(before if last is self else last)
-            add_value(value)
-            frame = get_frame(1)
-            code = frame.f_code
-            if code is not last_code or frame.f_lasti != last_at:
-                last_code, last_at = code, frame.f_lasti
-                last_place = place(code, last_at)
-            add_place(last_place)
-
-        scalar.grad.install(get_grad, set_grad)
+        record.back = []
+        scalar.grad.install(*grad_accessors(scalar, record, self.positions))
 
     def _look(self, record: StepRecord, frame: Any) -> None:
         """Operands, gradients and moments as they are now; parameters as they are held."""

@@ -35,6 +35,9 @@ class AttributeWatch:
         self.get: Callable[[Any], Any] = self._get
         self.set: Callable[[Any, Any], None] = self._set
         self.default = found
+        self._found, self._kept = found, ""
+        self.in_dictionary = found is MISSING
+        """Whether it is kept in the dictionary of each object, and nowhere else."""
         if hasattr(type(found), "__set__"):
             self.get, self.set = found.__get__, found.__set__
 
@@ -51,8 +54,18 @@ class AttributeWatch:
         """Let reading go to one function and writing to another."""
         setattr(self.kind, self.name, property(get, put))
 
+    def keep(self, name: str) -> bool:
+        """Let an attribute of __slots__ be reached by another name while it is watched; whether it is one."""
+        if isinstance(self._found, types.MemberDescriptorType):
+            setattr(self.kind, name, self._found)
+            self._kept = name
+        return bool(self._kept)
+
     def remove(self) -> None:
         """Let the attribute be as the script has made it."""
+        if self._kept:
+            delattr(self.kind, self._kept)
+            self._kept = ""
         if self.before is not MISSING:
             setattr(self.kind, self.name, self.before)
         elif self.name in vars(self.kind):

@@ -66,11 +66,8 @@ class StepRecord:
         self.moments: dict[str, list[float]] = {}
         self.on_params: dict[str, dict[int, float]] = {}
         """Numbers that scalars carry besides value and gradient, by attribute and the id of the scalar."""
-        self.back_nodes: list[Any] = []
-        self.back_sources: list[Any] = []
-        self.back_values: list[Any] = []
-        self.back_places: list[int] = []
-        """Writes of gradients: scalar, the last other one whose gradient was read, value, position."""
+        self.back: list[Any] = []
+        """Writes of gradients, four items each: scalar, the last other one whose gradient was read, value, position."""
         self.updates: list[tuple[Any, Any, int]] = []
         """Writes of data after it: scalar, value, position."""
         self.update_stack = -1

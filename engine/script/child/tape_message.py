@@ -265,10 +265,10 @@ class _Rows:
         if first:
             arrays["grad_first"] = array("d", [first.get(id(each), NAN) for each in params])
         row_of = self.of.get
-        arrays["back_row"] = array("i", map(row_of, map(id, record.back_nodes), repeat(-1)))
-        arrays["back_source"] = array("i", map(row_of, map(id, record.back_sources), repeat(-1)))
-        arrays["back_value"] = floats(record.back_values)
-        arrays["back_position"] = array("i", record.back_places)
+        arrays["back_row"] = array("i", map(row_of, map(id, record.back[::4]), repeat(-1)))
+        arrays["back_source"] = array("i", map(row_of, map(id, record.back[1::4]), repeat(-1)))
+        arrays["back_value"] = floats(record.back[2::4])
+        arrays["back_position"] = array("i", record.back[3::4])
 
     def update(self, arrays: dict[str, array[Any]]) -> list[Any]:
         """Writes of parameters, and the numbers that names held meanwhile; the place and name of these."""

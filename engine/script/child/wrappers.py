@@ -1,7 +1,7 @@
-"""The `__init__` that takes the place of a scalar class's own while a step is recorded; written out for its arguments.
+"""What takes the place of a scalar class's own `__init__` and gradient while a step is recorded.
 
-It does for most scalars, in few instructions, what `note` does for any: calls with the class's own arguments instead of
-`*args` are twice as fast.
+These functions run for each scalar and each gradient, so they are written out for the class: with its own arguments,
+and with its own way to keep a gradient.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .positions import Positions
 from .scalar_class import ScalarClass
 from .step_record import StepRecord
 
-TEMPLATE = """
+INIT = """
 def make(
     _init, _note, _scalar, _methods, _frames, _generators, _method, _stack, _node, _get_frame, _id, _len, {values}
 ):
@@ -45,6 +45,49 @@ def make(
         _note({first}, _frame, {args})
     return __init__
 """
+
+GRAD = """
+def make(_add, _get_frame, _place, _get, _put):
+    _last = _before = _code = None
+    _at = _where = -1
+    def get_grad(self):
+        nonlocal _last, _before
+        if self is not _last:
+            _before = _last
+            _last = self
+        try:
+            return {read}
+        except KeyError:
+            return _get(self)
+    def set_grad(self, value):
+        nonlocal _code, _at, _where
+        {write}
+        frame = _get_frame(1)
+        at = frame.f_lasti
+        if at != _at or frame.f_code is not _code:
+            _code, _at = frame.f_code, at
+            _where = _place(_code, at)
+        _add((self, _before if _last is self else _last, value, _where))
+    return get_grad, set_grad
+"""
+KEPT = "microgpt_tui_kept"  # the gradient's own place in __slots__, while something else is called as it is
+
+
+def grad_accessors(scalar: ScalarClass, record: StepRecord, positions: Positions) -> tuple[Any, Any]:
+    """Functions that read and write the gradient of a scalar, and note that in a record."""
+    watch = scalar.grad
+    if watch.keep(KEPT):
+        read = f"self.{KEPT}"
+        write = f"{read} = value"
+    elif watch.in_dictionary:
+        read = f"self.__dict__[{scalar.grad_name!r}]"
+        write = f"{read} = value"
+    else:
+        read, write = "_get(self)", "_put(self, value)"
+    space: dict[str, Any] = {}
+    exec(compile(GRAD.format(read=read, write=write), __file__, "exec"), space)
+    made: tuple[Any, Any] = space["make"](record.back.extend, sys._getframe, positions.place, watch.get, watch.set)
+    return made
 
 
 def init_wrapper(
@@ -85,7 +128,7 @@ def init_wrapper(
         header.append(f"**{stars}")
         call.append(f"**{stars}")
     args = "".join(f"{name}, " for name in (*names[:count], *names[count:]) if name != names[0])
-    text = TEMPLATE.format(
+    text = INIT.format(
         values=", ".join(values), header=", ".join(header), call=", ".join(call), first=names[0],
         args=f"({args}{f'*{star}, ' if star else ''})",
     )  # fmt: skip
