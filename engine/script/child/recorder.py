@@ -217,6 +217,8 @@ class Recorder:
         """A training step is done; stop where the debugger wants to, and begin to record what it wants to see."""
         self._count(pending)
         if self._collects:  # now that what was recorded is gone
+            gc.freeze()
+            gc.unfreeze()  # together: what is left counts as old, and is not looked through at once
             gc.enable()
             self._collects = False
         if self._target is not None and self._target < self.step:
