@@ -50,9 +50,7 @@ def check(
         if progress is not None:
             progress(done, first + steps)
 
-    with ScriptProcess(
-        path, options.args, options.data, options.python, options.step_at, options.large, source=script.text
-    ) as process:
+    with ScriptProcess(script, options.args, options.data, options.python, options.step_at, options.large) as process:
         try:
             for step in range(first, first + steps):
                 tape = process.record(step, tell, most_calls=MOST_CALLS)

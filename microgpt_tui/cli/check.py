@@ -14,6 +14,7 @@ from click.exceptions import Exit
 from microgpt_tui.cli._json import json_text
 from microgpt_tui.cli._options import DATA, OUTPUT, examples, script_arguments, script_options, step_option
 from microgpt_tui.cli._progress import Waiting
+from microgpt_tui.cli._session import read_script
 from microgpt_tui.drawing.terminal_text import printable
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ WIDEST = 100
     epilog=examples(
         "microgpt-tui check my_gpt.py",
         "microgpt-tui check my_gpt.py --steps 10 --data my_words.txt",
+        "microgpt-tui check homework.ipynb",
         "microgpt-tui check homework.py --json -- --n-layer 2 | jq '.findings[].sentence'",
     )
 )
@@ -52,7 +54,7 @@ def check(
     steps: int,
     data: Path | None,
     python: str | None,
-    step_at: int | None,
+    step_at: str | None,
     large: bool,
     as_json: bool,
 ) -> None:
@@ -71,6 +73,7 @@ def check(
     from engine.script.check import check as look
     from engine.script.run import ScriptOptions
 
+    read_script(script)
     with Waiting("Running the script", total=float(step + steps)) as waiting:
 
         def progress(done: int, total: int) -> None:

@@ -64,7 +64,8 @@ def columns_of(source: SourceLine) -> Column | None:
 @lru_cache(64)
 def _highlighted(code: SourceText, code_theme: str) -> list[list[Segment]]:
     """The lines of a code as styled segments."""
-    whole = "\n".join(_lines(code))
+    lines = _lines(code)
+    whole = "\n".join(lines)
     text = Syntax(whole, "python", theme=code_theme, background_color="default").highlight(whole)
     console = Console(width=1000, color_system="truecolor", force_terminal=True)
     return [
@@ -73,7 +74,7 @@ def _highlighted(code: SourceText, code_theme: str) -> list[list[Segment]]:
             for s in line.render(console)
             if s.text != "\n"
         ]
-        for line in text.split("\n", allow_blank=True)
+        for line in text.split("\n", allow_blank=True)[: len(lines)]
     ]
 
 
