@@ -12,6 +12,7 @@ from microgpt_tui.cli._options import DATA, data_option, examples, hyperparamete
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import READING, check_step
 from microgpt_tui.cli.export import export
+from microgpt_tui.cli.fetch import fetch
 from microgpt_tui.cli.grad_check import grad_check
 from microgpt_tui.cli.lecture import lecture
 from microgpt_tui.cli.open import allow_only, open_debugger, open_run
@@ -102,5 +103,5 @@ def cli(
     open_debugger(start, theme=theme)
 
 
-for command in (open_run, lecture, serve, train, sample, trace, why, what_if, grad_check, export, verify):
+for command in (open_run, lecture, serve, train, sample, trace, why, what_if, grad_check, export, verify, fetch):
     cli.add_command(command)
