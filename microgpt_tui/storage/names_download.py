@@ -26,7 +26,7 @@ def cached() -> Path:
     return folder("XDG_CACHE_HOME", user_cache_path) / FILE
 
 
-def fetch(report: Report) -> Path:
+def fetch_names(report: Report) -> Path:
     """The file, downloaded unless the cache has it. Raises DataError; a damaged download is removed."""
     import pooch
     from pooch.downloaders import HTTPDownloader

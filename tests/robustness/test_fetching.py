@@ -71,7 +71,7 @@ def test_progress_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[int, int]] = []
     with serving(right) as (url, _):
         monkeypatch.setattr(names_download, "URL", url)
-        names_download.fetch(lambda done, of: told.append((done, of)))
+        names_download.fetch_names(lambda done, of: told.append((done, of)))
     assert told == sorted(told)
     assert len(told) > 2
     assert told[-1] == (len(NAMES), len(NAMES))
@@ -122,7 +122,7 @@ def test_a_damaged_file_in_the_cache_is_fetched_anew(cache: Path, monkeypatch: p
     names_download.cached().write_bytes(NAMES[:-9])
     with serving(right) as (url, asked):
         monkeypatch.setattr(names_download, "URL", url)
-        assert names_download.fetch(lambda done, of: None).read_bytes() == NAMES
+        assert names_download.fetch_names(lambda done, of: None).read_bytes() == NAMES
     assert len(asked) == 1
 
 
