@@ -46,8 +46,8 @@ class SourceLine:
     """A file of the engine, of the model or of the user, the line that is at work in it, and all that took part.
 
     `columns` are the characters of the line, from and up to, in which the expression at work stands; where it goes on
-    in later lines, up to the end of the line. `callers` are the lines that called for it, the nearest first. Without a
-    `text` the file is read.
+    in later lines, up to the end of the line. `callers` are the lines that called for it, the nearest first, `called`
+    the one that it called to do the work. Without a `text` the file is read.
     """
 
     path: Path
@@ -56,6 +56,7 @@ class SourceLine:
     columns: tuple[int, int] | None = None
     function: str = ""
     callers: tuple[SourceLine, ...] = ()
+    called: SourceLine | None = None
     text: SourceText | None = None
 
     @property
