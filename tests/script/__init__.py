@@ -1,0 +1,1 @@
+"""The engine's view of users' own scripts."""
