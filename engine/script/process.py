@@ -1,0 +1,269 @@
+"""`ScriptProcess`: a user's script, running in a process of its own, paused between training steps."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, Queue
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import EngineError
+from engine.script.tape import ScriptTape
+
+CHILD = Path(__file__).with_name("child")
+LOOK = 0.1  # seconds between two checks for ctrl+c while waiting for a message
+SILENCE = 60.0  # seconds without a sign of life until the process counts as hung
+AHEAD = 64  # messages that are read before they are asked for
+
+
+class ScriptError(EngineError):
+    """A script that cannot be recorded; the text is a sentence."""
+
+
+class ScriptEnded(ScriptError):
+    """A script that has ended before the step that was asked for."""
+
+
+@dataclass(frozen=True)
+class ScriptClass:
+    """The scalar class of a script."""
+
+    name: str
+    file: int | None
+    line: int
+
+
+@dataclass(frozen=True)
+class ScriptEnd:
+    """How a script has ended: `kind` is end, exit, crash or cannot."""
+
+    kind: str
+    steps: int
+    status: int = 0
+    said: str = ""
+    traceback: tuple[tuple[int, int, str, str], ...] = ()
+    values: tuple[tuple[str, str], ...] = ()
+
+
+class ScriptProcess:
+    """Runs a script with its arguments, as `python SCRIPT ARGS` would, and records the training steps asked for.
+
+    A context manager: leaving it ends the script. `data` answers for the data file that the script opens; `python` is
+    the interpreter, this one by default; `step_at` is a line of the script: a training step ends each time it is
+    reached. `large` allows for more than three million scalars in a step. `source` is the code, where it is not the
+    text of the file. `on_printed` is called with what the script prints.
+
+    Raises ScriptError if there is no such file, or no such interpreter.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        args: Sequence[str] = (),
+        data: Path | None = None,
+        python: str | None = None,
+        step_at: int | None = None,
+        large: bool = False,
+        on_printed: Callable[[str], None] | None = None,
+        source: str | None = None,
+    ) -> None:
+        self.path = Path(path)
+        if not self.path.is_file():
+            what = "is a folder" if self.path.is_dir() else "does not exist"
+            raise ScriptError(f"{path} {what}; give the path of a Python script")
+        self.losses: list[float] = []
+        """The loss of each training step that is done."""
+        self.printed: list[str] = []
+        """What the script has printed, piece by piece."""
+        self.scalar_class: ScriptClass | None = None
+        self.end: ScriptEnd | None = None
+        """How the script has ended; None while it has not."""
+        self.position = 0
+        """Training steps that are done."""
+        self.silence = SILENCE
+        self._on_printed = on_printed
+        self._tape: ScriptTape | None = None
+        self._paused = True
+        try:
+            content = None if data is None else b64encode(Path(data).read_bytes()).decode()
+        except OSError as error:
+            raise ScriptError(f"{data} cannot be read ({error.strerror}); give another data file") from None
+        try:
+            self._process = subprocess.Popen(
+                [python or sys.executable, str(CHILD)],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            raise ScriptError(f"{python} cannot be run ({error.strerror}); give the path of a Python") from None
+        self._messages: Queue[tuple[dict[str, Any], dict[str, NDArray[Any]]] | None] = Queue(AHEAD)
+        self._threads = [
+            threading.Thread(target=each, daemon=True) for each in (self._read_messages, self._read_errors)
+        ]
+        try:
+            for each in self._threads:
+                each.start()
+        except RuntimeError:
+            self.close()
+            raise
+        self._send(
+            do="start", path=str(self.path.resolve()), shown=str(path), args=list(args), data=content,
+            step_at=step_at, large=large, source=source,
+        )  # fmt: skip
+
+    def __enter__(self) -> ScriptProcess:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def record(self, step: int, on_step: Callable[[int], None] | None = None) -> ScriptTape:
+        """Run on to a training step and record it. `on_step` is called with the count of the steps that are done.
+
+        After a crash in this step, the tape has what was recorded until then, and `complete` is False. Raises
+        ScriptEnded if the script ends before the step, ScriptError for one that cannot be recorded.
+        """
+        if step < self.position:
+            raise ScriptError(f"step {step} is over; the script is at step {self.position}")
+        self._tape = None
+        self._send(do="record", step=step)
+        self._follow(lambda kind: kind == "step", on_step)
+        if self._tape is None:
+            raise self._ended(step)
+        return self._tape
+
+    def run_to(self, step: int, on_step: Callable[[int], None] | None = None) -> None:
+        """Run on, unrecorded, to the start of a training step. Raises as `record` does."""
+        if step <= self.position:
+            return
+        self._send(do="run", until=step)
+        self._follow(lambda kind: kind == "paused", on_step)
+        if self.position < step:
+            raise self._ended(step)
+
+    def run_out(self, on_step: Callable[[int], None] | None = None) -> ScriptEnd:
+        """Run on, unrecorded, to the end of the script; how it ended. Raises ScriptError as `record` does."""
+        self._send(do="run", until=None)
+        self._follow(lambda _: False, on_step)
+        assert self.end is not None
+        return self.end
+
+    def close(self) -> None:
+        """End the script, however far it is."""
+        if self._process.poll() is None:
+            with suppress(OSError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.kill()
+        self._process.wait()
+        for each in self._threads:
+            while each.is_alive():
+                with suppress(Empty):
+                    self._messages.get_nowait()
+                each.join(LOOK)
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
+
+    def _ended(self, step: int) -> ScriptError:
+        assert self.end is not None
+        done = f"after {self.end.steps} training step{'s' * (self.end.steps != 1)}"
+        if self.end.kind == "crash":
+            return ScriptEnded(f"{self.path} stopped {done}: {self.end.said}")
+        if self.end.said:
+            return ScriptEnded(f"{self.path} ended {done}, and said: {self.end.said}")
+        return ScriptEnded(f"{self.path} ended {done}; there is no step {step}")
+
+    def _send(self, **command: Any) -> None:
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):  # what it said before it ended is read all the same
+            self._process.stdin.write((json.dumps(command) + "\n").encode())
+            self._process.stdin.flush()
+
+    def _follow(self, is_last: Callable[[str], bool], on_step: Callable[[int], None] | None) -> None:
+        """Take in messages until one of a kind has come, or the script has ended."""
+        while self.end is None:
+            message, arrays = self._next()
+            kind = message["kind"]
+            if kind == "loss":
+                self.losses.append(float.fromhex(message["value"]))
+                self.position = message["step"] + 1
+                if on_step is not None:
+                    on_step(self.position)
+            elif kind == "printed":
+                self._take_printed(message["text"])
+            elif kind == "class":
+                self.scalar_class = ScriptClass(message["name"], message["file"], message["line"])
+            elif kind == "step":
+                self._tape = ScriptTape.from_message(message, arrays)
+            elif kind in ("end", "exit"):
+                self.end = ScriptEnd(kind, message["steps"], message.get("status", 0), message.get("said", ""))
+            elif kind == "crash":
+                traceback = tuple((a, b, c, d) for a, b, c, d in message["traceback"])
+                values = tuple(message["values"].items())
+                self.end = ScriptEnd("crash", message["steps"], 1, message["error"], traceback, values)
+            elif kind == "cannot":
+                self.end = ScriptEnd("cannot", self.position, 1, message["why"])
+                raise ScriptError(f"{self.path} cannot be recorded: {message['why']}")
+            if is_last(kind):
+                return
+
+    def _take_printed(self, text: str) -> None:
+        self.printed.append(text)
+        if self._on_printed is not None:
+            self._on_printed(text)
+
+    def _next(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """The next message. Raises ScriptError if none comes for long, or the process has died."""
+        until = time.monotonic() + self.silence
+        while True:
+            with suppress(Empty):
+                found = self._messages.get(timeout=LOOK)
+                if found is None:
+                    status = self._process.wait()
+                    self.end = ScriptEnd("cannot", self.position, status, "")
+                    raise ScriptError(f"{self.path} cannot be recorded: its process died with status {status}")
+                return found
+            if time.monotonic() > until:
+                raise ScriptError(f"{self.path} has given no sign of life for {self.silence:g} s")
+
+    def _read_messages(self) -> None:
+        """In a thread: messages and their arrays, and None at the end."""
+        stream = self._process.stdout
+        assert stream is not None
+        try:
+            for line in stream:
+                message = json.loads(line)
+                arrays = {}
+                for name, code, count in message.get("arrays", ()):
+                    raw = bytearray(np.dtype(code).itemsize * count)
+                    if stream.readinto(raw) != len(raw):  # type: ignore[attr-defined]
+                        return
+                    arrays[name] = np.frombuffer(raw, np.dtype(code).newbyteorder("<"))
+                self._messages.put((message, arrays))
+        except (ValueError, OSError):  # closed, or cut off
+            return
+        finally:
+            self._messages.put(None)
+
+    def _read_errors(self) -> None:
+        """In a thread: what programs that the script started have printed."""
+        stream = self._process.stderr
+        assert stream is not None
+        with suppress(ValueError, OSError):
+            while piece := os.read(stream.fileno(), 1 << 16):
+                self._messages.put(({"kind": "printed", "text": piece.decode(errors="replace")}, {}))
