@@ -21,17 +21,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import EngineError
+from engine.errors import ScriptError
 from engine.script.tape import ScriptTape
 
 CHILD = Path(__file__).with_name("child")
 LOOK = 0.1  # seconds between two checks for ctrl+c while waiting for a message
 SILENCE = 60.0  # seconds without a sign of life until the process counts as hung
 AHEAD = 64  # messages that are read before they are asked for
-
-
-class ScriptError(EngineError):
-    """A script that cannot be recorded; the text is a sentence."""
 
 
 class ScriptEnded(ScriptError):
