@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import ScriptError
+from engine.script.source_file import ScriptFile
 from engine.script.tape import ScriptTape
 
 CHILD = Path(__file__).with_name("child")
@@ -63,7 +64,7 @@ class ScriptProcess:
     reached. `large` allows for more than three million scalars in a step. `source` is the code, where it is not the
     text of the file. `on_printed` is called with what the script prints.
 
-    Raises ScriptError if there is no such file, or no such interpreter.
+    Raises ScriptError if there is no such file, one that is no Python or notebook, or no such interpreter.
     """
 
     def __init__(
@@ -78,9 +79,8 @@ class ScriptProcess:
         source: str | None = None,
     ) -> None:
         self.path = Path(path)
-        if not self.path.is_file():
-            what = "is a folder" if self.path.is_dir() else "does not exist"
-            raise ScriptError(f"{path} {what}; give the path of a Python script")
+        self.script = ScriptFile.read(self.path) if source is None else ScriptFile(self.path, source)
+        """The text that runs, and what its lines are called."""
         self.losses: list[float] = []
         """The loss of each training step that is done."""
         self.printed: list[str] = []
@@ -118,7 +118,7 @@ class ScriptProcess:
             raise
         self._send(
             do="start", path=str(self.path.resolve()), shown=str(path), args=list(args), data=content,
-            step_at=step_at, large=large, source=source,
+            step_at=step_at, large=large, source=self.script.text,
         )  # fmt: skip
 
     def __enter__(self) -> ScriptProcess:
@@ -214,9 +214,14 @@ class ScriptProcess:
                 self.end = ScriptEnd("crash", message["steps"], 1, message["error"], traceback, values)
             elif kind == "cannot":
                 self.end = ScriptEnd("cannot", self.position, 1, message["why"])
-                raise ScriptError(f"{self.path} cannot be recorded: {message['why']}")
+                raise ScriptError(f"{self.path} cannot be recorded: {self._told(message)}")
             if is_last(kind):
                 return
+
+    def _told(self, message: dict[str, Any]) -> str:
+        """Why a script cannot be recorded, with the line in it as it is called."""
+        where = f"{self.script.place(message['line'])} " if message.get("line") else ""
+        return f"{where}{message['why']}"
 
     def _take_printed(self, text: str) -> None:
         self.printed.append(text)

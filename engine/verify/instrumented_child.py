@@ -1,8 +1,8 @@
 """Runs a copy of `microgpt.py` and reports what it computes. A program of its own: it imports nothing of the engine.
 
-    python -I instrumented_child.py SCRIPT UNTIL        (UNTIL 0: to the end of its schedule)
+    python -I instrumented_child.py SCRIPT UNTIL ARGUMENTS...       (UNTIL 0: to the end of its schedule)
 
-The copy runs as by `python SCRIPT`: without arguments, and with its own folder on sys.path. The working directory holds
+The copy runs as by `python SCRIPT ARGUMENTS...`, with its own folder on sys.path. The working directory holds
 input.txt. One JSON object a line goes to the standard output; what the copy prints there goes nowhere, and its errors
 go to the standard error. Hooks are put into the copy's syntax tree, not into its text: at both ends of the body of the
 training loop, and at the end of the body of the sampling loop. It ends when its standard input does, that is, with its
@@ -216,7 +216,7 @@ def run(path: str, probe: Probe) -> None:
     _watch_seeds(probe.seeds)
     sys.addaudithook(_refuse_network)
     sys.setrecursionlimit(DEEP)
-    sys.argv = [path]
+    sys.argv = [path, *sys.argv[3:]]
     sys.path.insert(0, os.path.dirname(os.path.realpath(path)))
     try:
         exec(compile(tree, path, "exec", dont_inherit=True), module.__dict__)

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, Queue
@@ -41,16 +41,16 @@ class NotComparable(EngineError):
 
 
 class Original:
-    """Runs `script` with `data` for its input.txt, up to step `until` (None: all of them).
+    """Runs `script` with `data` for its input.txt, up to step `until` (None: all of them), with `arguments`.
 
     A context manager: leaving it ends the copy, however far it is. Raises NotComparable if there is no such file.
     """
 
-    def __init__(self, script: Path, data: bytes, until: int | None) -> None:
+    def __init__(self, script: Path, data: bytes, until: int | None, arguments: Sequence[str] = ()) -> None:
         if not script.is_file():
             what = "is a folder" if script.is_dir() else "does not exist"
             raise NotComparable(f"{script} {what}; give the path of your copy of microgpt.py")
-        self.script, self._data, self._until = script, data, until
+        self.script, self._data, self._until, self._arguments = script, data, until, arguments
         self.busiest = BUSIEST
         """Seconds of the processor that the copy may take from one message to the next."""
         self._check_text()
@@ -83,6 +83,7 @@ class Original:
         Path(self._folder.name, "input.txt").write_bytes(self._data)
         # Isolated, so that nothing in the environment changes it; UTF-8, as the engine reads documents.
         command = [sys.executable, "-I", "-X", "utf8", str(CHILD), str(self.script.absolute()), str(self._until or 0)]
+        command += self._arguments
         self._process = subprocess.Popen(
             command, cwd=self._folder.name, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             text=True, encoding="ascii",

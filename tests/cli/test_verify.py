@@ -156,7 +156,7 @@ INCOMPARABLE = {
     "an argument that must be given": (
         ("import math", "import argparse, math; p = argparse.ArgumentParser(); p.add_argument('data'); p.parse_args()"),
         "ended itself before training began, with status 2, after it said: copy.py: error: the following arguments are "
-        "required: data (verify runs it without arguments)",
+        "required: data (write its arguments after --)",
     ),
     "an end before training": (
         ("import math", "import math; raise SystemExit('it needs\\ninput.csv')"),
@@ -231,6 +231,85 @@ def test_a_copy_that_is_only_slow_is_waited_for(copy: Any, monkeypatch: pytest.M
 def test_without_samples_not_all_is_compared(copy: Any) -> None:
     result = invoke("verify", copy(("random.choices(", "list(")))
     assert result.exit_code == 2
+
+
+WITH_ARGUMENTS = (
+    ("import math", "import math, sys\nfrom argparse import ArgumentParser\nparser = ArgumentParser()\n"
+     "parser.add_argument('--width', type=int, required=True)\nparser.add_argument('words', nargs='*')\n"
+     "given = parser.parse_args()\nassert given.words == ['a b', '--until'], sys.argv"),
+    ("n_embd = 4", "n_embd = given.width"),
+)  # fmt: skip
+
+
+def test_what_follows_two_dashes_are_the_arguments_of_the_copy(copy: Any) -> None:
+    result = invoke("verify", copy(*WITH_ARGUMENTS), "--until", "1", "--", "--width", "6", "a b", "--", "--until")
+    assert result.exit_code == 0
+    assert "n_embd 6" in " ".join(result.stdout.split())
+
+
+NEVER_SAMPLED = (("for _ in range(4):", "for _ in [1 / 0]:"),)
+
+
+@pytest.mark.parametrize(
+    ("changes", "samples", "says"),
+    [
+        ((), 1, "all 1, the last one"),
+        ((), 3, "all 3, the last one"),
+        ((), 9, "all 4, the last one"),
+        ((), 0, "left out, as --samples 0 asks"),
+        (NEVER_SAMPLED, 0, "left out, as --samples 0 asks"),
+    ],
+)
+def test_at_most_so_many_samples_are_compared(changes: Any, samples: int, says: str, copy: Any) -> None:
+    result = invoke("verify", copy(*changes), "--samples", samples)
+    assert says in result.stdout
+    assert "The same: every bit of it, over 6 steps" in result.stdout
+    assert result.exit_code == 0
+
+
+def test_a_difference_is_found_without_samples(copy: Any) -> None:
+    assert invoke("verify", copy(("a.relu() for a", "a * a.relu() for a")), "--samples", "0").exit_code == 1
+
+
+SCALES = {
+    "a smaller one": (
+        (("gauss(0, 0.08)", "gauss(0, 0.02)"),),
+        "all initial parameters are a quarter of the engine's: std 0.02 instead of 0.08, as in early revisions of "
+        "microgpt.py; at the start, wte[0][0]: ",
+    ),
+    "an odd one": (
+        (("gauss(0, 0.08)", "gauss(0, 0.113)"),),
+        "all initial parameters are 1.4125 times the engine's: std 0.113 instead of 0.08; at the start, wte[0][0]: ",
+    ),
+    "of single matrices": (
+        (
+            ("def new(rows, columns):", "def new(rows, columns, std=0.08):"),
+            ("gauss(0, 0.08)", "gauss(0, std)"),
+            ("new(n_embd, 4 * n_embd)", "new(n_embd, 4 * n_embd, 0)"),
+            ('"lm_head": new(END + 1, n_embd)', '"lm_head": new(END + 1, n_embd, 0.02)'),
+        ),
+        "other standard deviations than the engine's 0.08: 0.02 (lm_head), 0 (layer0.mlp_fc2); at the start, lm_head[",
+    ),
+    "a factor": (
+        (("random.gauss(0, 0.08)", "0.3 * random.gauss(0, 0.08)"),),
+        "all initial parameters are 0.3 times the engine's; at the start, wte[0][0]: ",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "says"), SCALES.values(), ids=SCALES.keys())
+def test_other_sizes_of_the_initial_parameters_are_recognised(changes: Any, says: str, copy: Any) -> None:
+    result = invoke("verify", copy(*changes))
+    assert result.exit_code == 1
+    assert says in " ".join(result.stdout.split())
+
+
+@pytest.mark.parametrize("start", ["gauss(0, 0.08) + 1e-17", "uniform(-0.1, 0.1)", "gauss(0, 0.08) if rows > 5 else 1"])
+def test_another_start_that_is_no_scale_is_none(start: str, copy: Any) -> None:
+    result = invoke("verify", copy(("random.gauss(0, 0.08)", f"random.{start}".replace("else 1", "else 1.0"))))
+    assert result.exit_code == 1
+    assert "times" not in result.stdout
+    assert "standard deviations" not in result.stdout
 
 
 def test_until_beyond_the_schedule(copy: Any) -> None:

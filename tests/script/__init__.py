@@ -1,1 +1,1 @@
-"""The engine's view of users' own scripts."""
+"""Tests of the user's own script."""

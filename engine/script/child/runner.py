@@ -12,7 +12,7 @@ from typing import Any
 
 from .channel import Channel
 from .hooks import FLAG, HOOK, Sources
-from .recorder import Unrecordable, Recorder
+from .recorder import Recorder, Unrecordable
 
 SPARE = 60  # levels of recursion that running under this program takes
 
@@ -125,7 +125,7 @@ def main() -> None:
     try:
         _run(channel, start)
     except Unrecordable as why:
-        channel.send("cannot", why=str(why))
+        channel.send("cannot", why=str(why.args[0]), line=why.args[1] if len(why.args) > 1 else None)
     os._exit(0)  # without waiting for threads
 
 
@@ -136,15 +136,10 @@ def _run(channel: Channel, start: dict[str, Any]) -> None:
     names = {"__main__"}
     UserLoader.sources, UserLoader.names = sources, names
     recorder = Recorder(channel, sources, lambda kind: kind.__module__ in names, start["large"])
-    source: Any = start.get("source")
-    if source is None:
-        with open(path, "rb") as file:
-            source = file.read()
     try:
-        code = sources.compile(source, path, start.get("step_at"))
+        code = sources.compile(start["source"], path, start.get("step_at"))
     except SyntaxError as error:
-        where = f"line {error.lineno}" if error.lineno else "it"
-        raise Unrecordable(f"{where} is not Python ({error.msg})") from None
+        raise Unrecordable(f"{'' if error.lineno else 'it '}is not Python ({error.msg})", error.lineno) from None
     except (ValueError, RecursionError) as error:
         raise Unrecordable(f"it is not Python ({error})") from None
     recorder.step_at_line = start.get("step_at") is not None
