@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import rich_click as click
 
-from microgpt_tui.cli._exit import print_result
+from microgpt_tui.cli._exit import print_notice, print_result
 from microgpt_tui.cli._options import examples
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import compile_loops
@@ -26,8 +26,9 @@ def fetch() -> None:
         def tell(what: str, done: int, of: int) -> None:
             waiting.update(done, f"{done:,} of {of:,}" if of else "", float(of) or None, what.capitalize())
 
-        size = original.fetch(tell)
+        done = original.fetch(tell)
     print_result(
-        f"Fetched {original.FILE} ({size:,} bytes) from {original.URL}: equal to the engine, bit for bit, over its "
-        f"first {original.STEPS} training steps. It is kept as {original.fetched()}."
+        f"Fetched {original.FILE} ({done.size:,} bytes) from {original.URL}: equal to the engine, bit for bit, over "
+        f"its first {original.STEPS} training steps. It is kept as {original.fetched()}."
     )
+    print_notice(done.error) if done.error else print_result("Source in microgpt-tui shows its lines from now on.")
