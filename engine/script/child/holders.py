@@ -6,6 +6,7 @@ import types
 from typing import Any, Iterable, Iterator
 
 DEPTH = 8
+SAMPLED = 8  # elements of a long list that tell whether it is worth looking through
 WIDEST = 2_000_000  # elements of a list that is looked through
 LEFT_OUT = (type, types.FunctionType, types.ModuleType, types.MethodType, types.BuiltinFunctionType)
 MISSING = object()
@@ -39,6 +40,8 @@ class Walk:
         self.scalar, self.is_user = scalar, is_user
         self.groups: list[Group] = []
         self.numbers: list[tuple[str, Any]] = []
+        self.keys: dict[str, list[Any]] = {}
+        """Of the dictionaries among them: their keys."""
         self._seen: set[int] = set()
         self._kept: list[Any] = []
         queue: list[tuple[str, Any, int, int]] = [(name, thing, 0, 0) for name, thing in roots]
@@ -72,12 +75,15 @@ class Walk:
                 self.numbers.append((name, thing))
                 self._mark(thing)
                 return
+            if len(thing) > SAMPLED and not any(self._leads_far(each) for each in thing[:SAMPLED]):
+                return
             for i, each in enumerate(thing):
                 if self._leads_on(each):
                     yield f"{name}[{i}]", each, named, indexed + 1
         elif isinstance(thing, dict):
-            if thing and numbers_of(list(thing.values())) is not None:
+            if thing and numbers_of(thing) is not None:
                 self.numbers.append((name, thing))
+                self.keys.setdefault(name, list(thing))
                 return
             for key, each in list(thing.items()):
                 if self._leads_on(each):
@@ -94,6 +100,12 @@ class Walk:
         return isinstance(thing, (list, tuple, dict, self.scalar)) or (
             hasattr(thing, "__dict__") or hasattr(type(thing), "__slots__")
         )
+
+    def _leads_far(self, thing: Any) -> bool:
+        """Whether an element of a long list may lead to a scalar or to a float; documents and their tokens do not."""
+        if isinstance(thing, (list, tuple)):
+            return any(type(each) is float or self._leads_far(each) for each in thing[:SAMPLED])
+        return self._leads_on(thing)
 
     def _mark(self, thing: Any) -> None:
         """Inner lists of a rectangular one have no name of their own."""
@@ -149,12 +161,38 @@ def numbers_of(thing: Any, depth: int = 4) -> list[float] | None:
     return out
 
 
+def _put_collections_last(groups: list[Group]) -> None:
+    """Give the least rank to groups whose scalars all stand in smaller ones: a list of all parameters tells little."""
+    holders: dict[int, list[int]] = {}
+    for at, group in enumerate(groups):
+        for each in group.scalars:
+            holders.setdefault(id(each), []).append(at)
+    for group in groups:
+        smaller: set[int] = set()
+        size = len(group.scalars)
+        for each in group.scalars:
+            others = [other for other in holders[id(each)] if len(groups[other].scalars) < size]
+            if not others:
+                break
+            smaller.update(others)
+        else:
+            if len(smaller) > 1:
+                group.depth = (-1, 0, 0)
+
+
+def root_of(name: str) -> str:
+    """The variable that an expression for a container begins with."""
+    return name.partition("[")[0].partition(".")[0]
+
+
 def best_groups(groups: list[Group], wanted: Any) -> list[Group]:
     """Groups that share no scalar: each scalar goes to the most telling one that holds it.
 
     Keys and attributes tell more than indices, and these more than nothing. `wanted` says whether a scalar counts.
     """
     taken: set[int] = set()
+    if len(groups) > 1:
+        _put_collections_last(groups)
     chosen: dict[int, Group] = {}
     for at in sorted(range(len(groups)), key=lambda i: groups[i].depth, reverse=True):
         group = groups[at]

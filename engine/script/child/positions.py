@@ -43,12 +43,14 @@ class Positions:
         self.codes: dict[int, types.CodeType] = {}
         """Codes that have a number here by their id; they are kept, so that the id stays theirs."""
         self.methods: dict[int, dict[int, int]] = {}
-        """Of each function of the scalar class: instruction to position."""
+        """Of each function of the scalar class: instruction to position. Under -1 stands how many arguments it
+        has, if there is more than one; -1 for one that only helps others."""
         self.frames: dict[Any, dict[int, int]] = {}
         """Of each frame that was seen running: instruction to stack."""
         self._numbers: dict[tuple[Any, ...], int] = {}
         self._inside: dict[tuple[int, int], dict[int, int]] = {}
         self._places: dict[int, dict[int, int]] = {}
+        self._variables: dict[tuple[int, int], tuple[str, ...]] = {}
         self._stack_numbers: dict[tuple[int, ...], int] = {}
 
     def number(self, position: tuple[Any, ...]) -> int:
@@ -82,11 +84,28 @@ class Positions:
         self.methods[id(code)][last] = found
         return found
 
+    def variables(self, code: types.CodeType, line: int) -> tuple[str, ...]:
+        """The arguments of a function of the script, and the variables of the loops around one of its lines."""
+        key = (id(code), line)
+        found = self._variables.get(key)
+        if found is None:
+            self.codes[id(code)] = code
+            loops = self.sources.loops[self.sources.files[code.co_filename]]
+            inside = [name for first, last, names in loops if first <= line <= last for name in names]
+            arguments = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+            if code.co_name[0] == "<" and code.co_name != "<module>":
+                arguments, inside = code.co_varnames, []  # of a comprehension, all of them
+            found = self._variables[key] = tuple(
+                dict.fromkeys(name for name in (*arguments, *inside) if name[0] != ".")
+            )
+        return found
+
     def add_method(self, code: types.CodeType) -> None:
         """Take a function, and those in it, for one of the scalar class."""
         if id(code) not in self.methods:
             self.codes[id(code)] = code
-            self.methods[id(code)] = {}
+            helper = code.co_name in ("__init__", "__new__") or (code.co_name[:1] == "_" and code.co_name[:2] != "__")
+            self.methods[id(code)] = {-1: -1 if helper else code.co_argcount if code.co_argcount > 1 else 0}
             for each in code.co_consts:
                 if isinstance(each, types.CodeType):
                     self.add_method(each)

@@ -152,8 +152,8 @@ def _run(channel: Channel, start: dict[str, Any]) -> None:
 
     setattr(builtins, HOOK, recorder)
     recording(False)
-    recorder.recording = recording
-    channel.sign = lambda: {"made": len(recorder.tape.nodes) if recorder.tape else 0, "step": recorder.step}
+    recorder.set_flag = recording
+    channel.sign = lambda: {"made": len(recorder.record.nodes) if recorder.record else 0, "step": recorder.step}
     sys.modules["__main__"] = module
     sys.argv = [start["shown"], *start["args"]]
     sys.path.insert(0, folder)
@@ -175,7 +175,7 @@ def _run(channel: Channel, start: dict[str, Any]) -> None:
         channel.send("crash", steps=recorder.step, **_crash(error, sources))
         return
     recorder.ended(True)
-    if recorder.scalar is None:
+    if not recorder.classes:
         raise Unrecordable("it defines no class of scalars, with __add__, __mul__ and backward")
     if not recorder.calls:
         raise Unrecordable("it never calls backward")
