@@ -408,7 +408,8 @@ class _Matching:
         tape = self.tape
         beside: defaultdict[int, set[int]] = defaultdict(set)
         for scalar in tape.update_scalars:
-            beside[scalar.write].add(scalar.position)
+            if not scalar.name.endswith(".grad"):  # set to 0 for the next step
+                beside[scalar.write].add(scalar.position)
         matrix_of = {}
         for name, rows in self.recording.matrices.items():
             matrix_of.update(dict.fromkeys(self.theirs[rows.ravel()].tolist(), name))
