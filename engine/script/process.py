@@ -102,7 +102,7 @@ class ScriptProcess:
             self._process = subprocess.Popen(
                 [python or sys.executable, str(CHILD)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                start_new_session=True,
+                start_new_session=True, env={"PYTHONHASHSEED": "0", **os.environ},
             )  # fmt: skip
         except OSError as error:
             raise ScriptError(f"{python} cannot be run ({error.strerror}); give the path of a Python") from None

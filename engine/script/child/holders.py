@@ -43,7 +43,9 @@ class Walk:
         self.keys: dict[str, list[Any]] = {}
         """Of the dictionaries among them: their keys."""
         self._seen: set[int] = set()
-        self._kept: list[Any] = []
+        self._inner: set[int] = set()
+        self._group_of: dict[int, Group] = {}
+        self._numbers: dict[int, tuple[tuple[int, int], str, Any]] = {}
         queue: list[tuple[str, Any, int, int]] = [(name, thing, 0, 0) for name, thing in roots]
         at = 0
         while at < len(queue):
@@ -51,6 +53,11 @@ class Walk:
             at += 1
             if named + indexed <= DEPTH:
                 queue.extend(self._look(name, thing, named, indexed))
+        for key, (_, name, thing) in self._numbers.items():
+            if key not in self._inner:
+                self.numbers.append((name, thing))
+                if isinstance(thing, dict):
+                    self.keys.setdefault(name, list(thing))
 
     def _look(self, name: str, thing: Any, named: int, indexed: int) -> Iterator[tuple[str, Any, int, int]]:
         if isinstance(thing, self.scalar):
@@ -60,6 +67,7 @@ class Walk:
         if kind in (int, float, str, bool, bytes, complex, type(None)) or isinstance(thing, LEFT_OUT):
             return
         if id(thing) in self._seen:
+            self._again(name, id(thing), named, indexed)
             return
         self._seen.add(id(thing))
         if isinstance(thing, (list, tuple)):
@@ -68,11 +76,14 @@ class Walk:
             found = scalars_of(thing, self.scalar)
             if found is not None:
                 shape, scalars = found
-                self.groups.append(Group(name, shape, scalars, (named, indexed + len(shape), -len(name))))
+                self._group_of[id(thing)] = group = Group(
+                    name, shape, scalars, (named, indexed + len(shape), -len(name))
+                )
+                self.groups.append(group)
                 self._mark(thing)
                 return
             if numbers_of(thing) is not None:
-                self.numbers.append((name, thing))
+                self._add_numbers(name, thing, named, indexed)
                 self._mark(thing)
                 return
             if len(thing) > SAMPLED and not any(self._leads_far(each) for each in thing[:SAMPLED]):
@@ -81,20 +92,31 @@ class Walk:
                 if self._leads_on(each):
                     yield f"{name}[{i}]", each, named, indexed + 1
         elif isinstance(thing, dict):
-            if thing and numbers_of(thing) is not None:
-                self.numbers.append((name, thing))
-                self.keys.setdefault(name, list(thing))
+            if thing and numbers_of(list(thing.values()), 0) is not None:
+                self._add_numbers(name, thing, named, indexed)
                 return
             for key, each in list(thing.items()):
                 if self._leads_on(each):
                     yield f"{name}[{_key(key)}]", each, named + 1, indexed
         elif kind.__module__ == "numpy" and hasattr(thing, "tolist"):
             if str(getattr(thing, "dtype", "")).startswith("float") and bool(getattr(thing, "shape", None)):
-                self.numbers.append((name, thing))
+                self._add_numbers(name, thing, named, indexed)
         elif self.is_user(kind):
             for key, each in attributes(thing):
                 if self._leads_on(each):
                     yield f"{name}.{key}", each, named + 1, indexed
+
+    def _add_numbers(self, name: str, thing: Any, named: int, indexed: int) -> None:
+        self._numbers[id(thing)] = ((named, indexed), name, thing)
+
+    def _again(self, name: str, key: int, named: int, indexed: int) -> None:
+        """A container is found once more, under another name."""
+        group = self._group_of.get(key)
+        if group is not None:
+            depth = (named, indexed + len(group.shape), -len(name))
+            self.groups.append(Group(name, group.shape, group.scalars, depth))
+        elif key in self._numbers and self._numbers[key][0] < (named, indexed):
+            self._numbers[key] = ((named, indexed), name, self._numbers[key][2])
 
     def _leads_on(self, thing: Any) -> bool:
         return isinstance(thing, (list, tuple, dict, self.scalar)) or (
@@ -112,6 +134,7 @@ class Walk:
         for each in thing:
             if isinstance(each, (list, tuple)):
                 self._seen.add(id(each))
+                self._inner.add(id(each))
                 self._mark(each)
 
 

@@ -124,12 +124,13 @@ class Recorder:
         self._settle()
         self.calls += 1
         record = self.record
-        call = BackwardCall(root, float(scalar.data_of(root)), self._params(scalar, root, caller), scalar.data_of)
+        params, stack = self._params(scalar, root, caller), self.positions.stack(caller)
+        self.positions.frames.clear()
+        call = BackwardCall(root, float(scalar.data_of(root)), params, scalar.data_of, stack)
         if record is not None:
             self._remove_watches()
             self.phase = "backward"
             if record.kept:
-                call.stack = self.positions.stack(caller)
                 self._before_backward(record, scalar, call, caller)
         for each in self.classes:
             each.restore(each.backward_name)

@@ -11,7 +11,7 @@ from .holders import Walk
 class BackwardCall:
     """A backward call, until it is known whether an update follows it."""
 
-    def __init__(self, root: Any, loss: float, params: list[Any], data_of: Any, stack: int = -1) -> None:
+    def __init__(self, root: Any, loss: float, params: list[Any], data_of: Any, stack: int) -> None:
         self.root, self.loss, self.params, self._data_of = root, loss, params, data_of
         self.data = list(map(data_of, params))
         self.stack = stack

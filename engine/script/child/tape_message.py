@@ -320,7 +320,7 @@ class _Rows:
             old = [before.get(id(each), NAN) for each in params]
             new = [_number(getattr(each, name, NAN)) for each in params]
             if new != old and any(x == x for x in new):  # noqa: PLR0124
-                found.append({"name": name, "before": old, "after": new, "rows": list(range(len(params)))})
+                found.append({"name": f".{name}", "before": old, "after": new, "rows": list(range(len(params)))})
         return found
 
     def _aligned(self, name: str, count: int, walk: Walk) -> list[int]:

@@ -2,6 +2,7 @@
 import math
 import os
 import random
+import sys
 
 random.seed(3)
 if os.path.exists("names.txt"):
@@ -16,7 +17,7 @@ vocab_size = len(letters) + 1
 
 n_layer, n_embd, n_head, block_size = 1, 8, 2, 6
 head_dim = n_embd // n_head
-num_steps = 5
+num_steps = int(sys.argv[1]) if len(sys.argv) > 1 else 5
 learning_rate, beta1, beta2, eps_adam = 0.02, 0.85, 0.99, 1e-8
 
 
@@ -173,7 +174,7 @@ for step in range(num_steps):
         v_hat = v[i] / (1 - beta2 ** (step + 1))
         p.data -= rate * m_hat / (v_hat**0.5 + eps_adam)
         p.grad = 0
-    print(f"step {step + 1} of {num_steps}: loss {loss.data:.4f}")
+    print("step", step + 1, "loss", repr(loss.data))
 
 for _ in range(2):
     token_id = END
