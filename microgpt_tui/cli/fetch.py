@@ -31,4 +31,7 @@ def fetch() -> None:
         f"Fetched {original.FILE} ({done.size:,} bytes) from {original.URL}: equal to the engine, bit for bit, over "
         f"its first {original.STEPS} training steps. It is kept as {original.fetched()}."
     )
-    print_notice(done.error) if done.error else print_result("Source in microgpt-tui shows its lines from now on.")
+    if done.error:
+        print_notice(f"Source in microgpt-tui cannot show its lines: {done.error}")
+    else:
+        print_result("Source in microgpt-tui shows its lines from now on.")

@@ -17,7 +17,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from engine.atomic_write import read_whole, temporary_beside, write_whole
-from engine.errors import DataError, EngineError, ScriptError, Stopped
+from engine.errors import DataError, EngineError, ScriptError, Stopped, first_cause
 from engine.model.dataset import bundled_path, load_docs
 from engine.run.session import Session
 from engine.script.process import ScriptProcess
@@ -78,6 +78,8 @@ def lines_to_show(given: Path | None, tell: Tell) -> Found:
             return Found()
         except EngineError as error:
             return Found(error=f"{error}.")
+        except (MemoryError, OSError, RuntimeError) as error:  # the system's; the debugger goes on without
+            return Found(error=f"The lines of {given} cannot be told: {first_cause(error)}.")
     here = Path(FILE)
     lines = _lines_if_kept(here)
     if lines is None:
@@ -88,10 +90,9 @@ def lines_to_show(given: Path | None, tell: Tell) -> Found:
 
 
 def _lines_if_kept(path: Path) -> OwnLines | None:
-    try:
-        return kept_lines(path) if path.is_file() else None
-    except EngineError:
-        return None
+    with suppress(EngineError, OSError):
+        return kept_lines(path) if path.is_file() and path.stat().st_size <= LARGEST else None
+    return None
 
 
 def kept_lines(path: Path) -> OwnLines | None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from engine import ScriptError
+from engine.model.dataset import bundled_path
 from microgpt_tui.storage import original
 from tests.support import commands
 from tests.support.commands import error_of, in_terminal, invoke
@@ -38,8 +40,14 @@ def fetch(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> commands.Result:
 
 
 def test_what_is_equal_is_kept_and_told(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.mkdir(parents=True)
+    (cache / "input.txt").write_bytes(bundled_path().read_bytes())
     done = fetch(giving(STAND_IN), monkeypatch)
     assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout.endswith("Source in microgpt-tui shows its lines from now on.\n")
+    lines = original.kept_lines(original.fetched())
+    assert lines is not None
+    assert "loss" in lines.table.tensors
     assert f"Fetched microgpt.py ({len(STAND_IN.encode()):,} bytes) from {original.URL}: equal" in done.stdout
     assert str(original.fetched()) in done.stdout
     assert original.fetched().read_text() == STAND_IN
@@ -62,6 +70,17 @@ def test_what_is_not_equal_is_not_kept(text: str, says: str, cache: Path, monkey
     assert says in error
     assert "not kept" in error
     assert not cache.exists() or list(cache.iterdir()) == []
+
+
+def test_a_copy_whose_lines_cannot_be_told_is_kept_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise ScriptError("its lines are nobody's business")
+
+    monkeypatch.setattr(original, "make_lines", refuse)
+    done = fetch(giving(STAND_IN), monkeypatch)
+    assert done.exit_code == 0
+    assert done.stderr == "Source in microgpt-tui cannot show its lines: its lines are nobody's business\n"
+    assert original.fetched().read_text() == STAND_IN
 
 
 def test_a_copy_that_is_kept_outlives_one_that_is_not(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -145,6 +145,36 @@ def test_the_update_has_the_lines_of_adam(own: OwnLines) -> None:
     assert expression(source) == "weight.data -= pace * first / (second**0.5 + eps_adam)"
 
 
+OTHER = Path(__file__).parents[1] / "support" / "reference_script.py"
+
+
+@pytest.mark.parametrize(
+    ("tensor", "expected"),
+    [
+        ("embed", '[a + b for a, b in zip(state_dict["wte"][token], state_dict["wpe"][place], strict=True)]'),
+        ("attn_norm", "norm(x)"),
+        ("attn_logits", "[sum(q[j] * k[j] for j in at) / width**0.5 for k in kept_k]"),
+        ("attn_weights", "shares(fit)"),
+        ("attn_out", 'times(f"layer{layer}.attn_wo", attend(q, *kept[layer], n_embd // n_head))'),
+        ("mlp_norm", "norm(x)"),
+        ("mlp_fc1", 'times(f"layer{layer}.mlp_fc1", norm(x))'),
+        ("mlp_relu", '[a.relu() for a in times(f"layer{layer}.mlp_fc1", norm(x))]'),
+        ("probs", "shares(model(ids[place], place, kept))"),
+        ("loss_t", "-chances[ids[place + 1]].log()"),
+    ],
+)
+def test_a_copy_with_several_tensors_in_a_line(other: SourceTable, tensor: str, expected: str) -> None:
+    place = other.tensors[tensor][0]
+    assert place.columns is not None
+    assert OTHER.read_text(encoding="utf-8").splitlines()[place.line - 1][slice(*place.columns)] == expected
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> SourceTable:
+    tape = record(OTHER, tmp_path_factory.mktemp("other"))
+    return match(tape, Session(CONFIG, load_docs()), ScriptFile.read(OTHER))
+
+
 # Kept.
 
 

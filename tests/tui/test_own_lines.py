@@ -230,6 +230,16 @@ async def test_lines_are_shown_where_they_cannot_be_kept() -> None:
         assert notes(pilot) == ""
 
 
+async def test_what_the_system_refuses_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(original, "verify", refuse)
+    async with opened(copy("mine.py")) as pilot:
+        assert pane(pilot).startswith("gpt.py")
+        assert notes(pilot) == "The lines of mine.py cannot be told: there is not enough memory."
+
+
 async def test_a_visitor_of_serve_gets_nothing_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     known(copy())
     monkeypatch.setenv(paths.CLIENT_FOLDER, str(tmp_path / "client"))
