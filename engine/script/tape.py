@@ -106,10 +106,13 @@ class ScriptTape:
     update_value: Floats
     update_position: Ints
     grad_after: Floats
+    scalar_write: Ints
+    scalar_site: Ints
+    scalar_value: Floats
     name_rows: Ints
     stacks: tuple[tuple[int, ...], ...]
     positions: tuple[SourcePosition, ...]
-    update_scalars: tuple[UpdateScalar, ...]
+    scalar_sites: tuple[tuple[int, str], ...]
     names: tuple[ScriptName, ...]
     params: tuple[ParamGroup, ...]
     moments: tuple[MomentGroup, ...]
@@ -128,6 +131,16 @@ class ScriptTape:
             )
             for each in message["names"]
         )  # fmt: skip
+        moments, at, rows_at = [], 0, 0
+        before, after, rows = (arrays.pop(f"moment_{each}") for each in ("before", "after", "rows"))
+        for name, count, aligned in message["moments"]:
+            numbers = slice(at, at + count)
+            moments.append(MomentGroup(name, before[numbers], after[numbers], rows[rows_at : rows_at + aligned]))
+            at, rows_at = at + count, rows_at + aligned
+        kept, sources = _sources(arrays)
+        for name in ("row", "value", "position"):
+            arrays[f"back_{name}"] = arrays[f"back_{name}"][kept]
+        arrays["back_source"] = sources
         return cls(
             **arrays,
             step=message["step"],
@@ -138,22 +151,30 @@ class ScriptTape:
             ops=tuple(message["ops"]),
             stacks=tuple(tuple(each) for each in message["stacks"]),
             positions=tuple(SourcePosition(*each) for each in message["positions"]),
-            update_scalars=tuple(UpdateScalar(*each) for each in message["update_scalars"]),
+            scalar_sites=tuple((position, name) for position, name in message["scalar_sites"]),
             names=names,
             params=tuple(ParamGroup(each["name"], tuple(each["shape"]), each["first"]) for each in message["params"]),
-            moments=tuple(
-                MomentGroup(
-                    each["name"], np.array(each["before"], np.float64), np.array(each["after"], np.float64),
-                    np.array(each["rows"], np.int32),
-                )
-                for each in message["moments"]
-            ),
+            moments=tuple(moments),
             loops=tuple(
                 tuple((first, last, tuple(variables)) for first, last, variables in each) for each in message["loops"]
             ),
             files=tuple(message["files"]),
             settings=message["settings"],
         )  # fmt: skip
+
+    @property
+    def update_scalars(self) -> list[UpdateScalar]:
+        """The floats that names held during the update, in order."""
+        return self.scalars_before(0, len(self.update_row))
+
+    def scalars_before(self, first: int, last: int) -> list[UpdateScalar]:
+        """The floats that names held before update writes `first` to `last`, in order."""
+        start, stop = np.searchsorted(self.scalar_write, [first, last + 1])
+        found = []
+        for i in range(start, stop):
+            position, name = self.scalar_sites[int(self.scalar_site[i])]
+            found.append(UpdateScalar(int(self.scalar_write[i]), position, name, float(self.scalar_value[i])))
+        return found
 
     @property
     def n_rows(self) -> int:
@@ -201,3 +222,27 @@ class ScriptTape:
         arrays = [each for each in vars(self).values() if isinstance(each, np.ndarray)]
         moments = [each for group in self.moments for each in (group.before, group.after, group.rows)]
         return sum(each.nbytes for each in (*arrays, *moments))
+
+
+def _sources(arrays: dict[str, NDArray[Any]]) -> tuple[NDArray[np.bool_], Ints]:
+    """Which writes of gradients are of rows, and the row that each of these comes from; -1 for none.
+
+    A gradient comes from the last other scalar whose gradient was read, if the written one is an operand of that; else
+    from where the write before came from, if it is an operand of that.
+    """
+    kept = arrays["back_row"] >= 0
+    row, source = arrays["back_row"][kept].astype(np.int64), arrays["back_source"][kept].astype(np.int64)
+    n = len(arrays["value"])
+    parents = np.repeat(np.arange(n, dtype=np.int64), np.diff(arrays["child_start"]))
+    edges = np.unique(parents * n + arrays["child"])
+
+    def is_edge(parent: NDArray[np.int64], child: NDArray[np.int64]) -> NDArray[np.bool_]:
+        key = parent * n + child
+        at = np.minimum(np.searchsorted(edges, key), max(len(edges) - 1, 0))
+        return (parent >= 0) & (edges[at] == key) if len(edges) else np.zeros(len(key), bool)
+
+    good = is_edge(source, row)
+    place = np.maximum.accumulate(np.where(good, np.arange(len(row)), -1))
+    before = np.where(place >= 0, source[np.maximum(place, 0)], -1)
+    other = np.where(is_edge(before, row), before, -1)
+    return kept, np.where(good, source, other).astype(np.int32)

@@ -6,7 +6,11 @@ recorded steps only `backward` is wrapped.
 
 from __future__ import annotations
 
+import operator
 import sys
+from array import array
+from contextlib import suppress
+from itertools import chain
 from typing import Any, Callable
 
 from .channel import Channel
@@ -222,7 +226,7 @@ class Recorder:
 
     def _reached(self, scalar: ScalarClass, root: Any) -> dict[int, Any]:
         """All scalars that one is computed from, and itself, operands first."""
-        kind, kids = scalar.kind, scalar.kids
+        kids = scalar.kids
         met = {id(root)}
         out: dict[int, Any] = {}
         stack: list[tuple[Any, Any]] = [(root, iter(kids(root)))]
@@ -230,11 +234,7 @@ class Recorder:
             node, rest = stack[-1]
             for each in rest:
                 if id(each) not in met:
-                    if not isinstance(each, kind):
-                        raise Unrecordable(
-                            f"it computes with more than one scalar class: {kind.__qualname__} and "
-                            f"{type(each).__qualname__}; only one can be recorded"
-                        )
+                    self._must_be_one_class(scalar, each)
                     met.add(id(each))
                     stack.append((each, iter(kids(each))))
                     break
@@ -297,12 +297,17 @@ class Recorder:
         if after and record.walk is not None:
             params.update(id(each) for group in record.walk.groups for each in group.scalars)
 
+        making = False
+
         def set_data(self: Any, value: Any) -> None:
             put(self, value)
-            add_write((self, value, len(nodes)))
+            if not making:
+                add_write((self, value, len(nodes)))
 
         def set_data_after(self: Any, value: Any) -> None:
             put(self, value)
+            if making:
+                return
             if id(self) in params:
                 frame = get_frame(1)
                 if not updates:
@@ -312,14 +317,27 @@ class Recorder:
                 add_write((self, value, len(nodes)))
 
         def __init__(self: Any, *args: Any, **named: Any) -> None:
-            init(self, *args, **named)
+            nonlocal making
+            making = True
+            try:
+                init(self, *args, **named)
+            finally:
+                making = False
             note(self, get_frame(1), args)
 
         def init_after(self: Any, *args: Any, **named: Any) -> None:
+            nonlocal making
             frame = get_frame(1)
             if len(updates) != recorder._checked:
                 recorder._check_update(frame)
-            init(self, *args, **named)
+                if recorder.record is not record:
+                    recorder._make_first(scalar, self, frame, args, named)
+                    return
+            making = True
+            try:
+                init(self, *args, **named)
+            finally:
+                making = False
             if recorder.phase:
                 recorder._note(self, frame, args)
 
@@ -331,10 +349,19 @@ class Recorder:
         scalar.data.install(scalar.data.get, set_data_after if after else set_data)
         scalar.wrap("__init__", init_after if after else __init__)
 
+    def _make_first(self, scalar: ScalarClass, thing: Any, frame: Any, args: Any, named: Any) -> None:
+        """Make the scalar that has shown that a step is over; it is the first of the next one."""
+        record = self.record
+        written = 0 if record is None else len(record.wrote)
+        scalar.init(thing, *args, **named)
+        if record is not None:
+            del record.wrote[written:]
+            self._note(thing, frame, args)
+
     def _noter(self, record: StepRecord) -> Callable[[Any, Any, Any], None]:
         """The function that notes a new scalar, given the frame that made it and the arguments of its `__init__`."""
         recorder, positions = self, self.positions
-        wrote, nodes, operands = record.wrote, record.nodes, record.operands
+        nodes, operands = record.nodes, record.operands
         add_node, add_value, add_method = nodes.append, record.values.append, record.methods.append
         add_stack = record.stacks.append
         methods, frames = positions.methods, positions.frames
@@ -346,14 +373,16 @@ class Recorder:
 
         def note(self: Any, frame: Any, args: Any) -> None:
             nonlocal scalar, kind, data_of, kids_of
-            while wrote and wrote[-1][0] is self:
-                wrote.pop()
             if type(self) is not kind:
                 scalar = class_of(self)
                 kind, data_of, kids_of = type(self), scalar.data_of, scalar.kids
             known = methods.get(id(frame.f_code))
-            while known is not None and known[-1] < 0:  # a helper in the class: what called it tells more
-                frame = frame.f_back
+            arity = 0
+            while known is not None:
+                arity = known[-1]
+                if arity >= 0:
+                    break
+                frame = frame.f_back  # from a helper in the class; what called it tells more
                 known = methods.get(id(frame.f_code))
             if known is None:
                 add_method(-1)
@@ -363,7 +392,6 @@ class Recorder:
                 last = frame.f_lasti
                 at = known.get(last)
                 add_method(new_method(frame.f_code, last) if at is None else at)
-                arity = known[-1]
                 if arity and (not scalar.ordered or 0 < len(kids_of(self)) < arity):
                     recorder._keep_operands(operands, len(nodes), frame, args)
                 frame = frame.f_back
@@ -451,46 +479,89 @@ class Recorder:
     # The backward phase.
 
     def _before_backward(self, record: StepRecord, scalar: ScalarClass, call: BackwardCall, caller: Any) -> None:
-        reached = self._reached(scalar, call.root)
         if record.backward is not None:
-            record.forget_before(record.end, reached)
-        record.backward, record.end, record.reached = call, len(record.nodes), reached
-        record.names_end = len(record.names)
+            record.forget_before(record.end, self._reached(scalar, call.root))
+        record.backward, record.end, record.names_end = call, len(record.nodes), len(record.names)
         self._look(record, caller)
-        record.read, record.back = [], []
-        read, add_read, add_back = record.read, record.read.append, record.back.append
+        record.back_nodes, record.back_sources, record.back_values, record.back_places = [], [], [], []
+        add_node, add_source = record.back_nodes.append, record.back_sources.append
+        add_value, add_place = record.back_values.append, record.back_places.append
         get, put = scalar.grad.get, scalar.grad.set
         get_frame, place = sys._getframe, self.positions.place
-        places: dict[tuple[int, int], int] = {}
+        places: dict[int, dict[int, int]] = {}
+        last = before = None
 
         def get_grad(self: Any) -> Any:
-            add_read(self)
+            nonlocal last, before
+            if self is not last:
+                before, last = last, self
             return get(self)
 
         def set_grad(self: Any, value: Any) -> None:
             put(self, value)
+            add_node(self)
+            add_source(before if last is self else last)
+            add_value(value)
             frame = get_frame(1)
-            key = (id(frame.f_code), frame.f_lasti)
-            at = places.get(key)
-            if at is None:
-                at = places[key] = place(frame.f_code, frame.f_lasti)
-            add_back((self, value, at, len(read)))
+            code = frame.f_code
+            at = frame.f_lasti
+            known = places.get(id(code))
+            if known is None:
+                known = places[id(code)] = {}
+            if at not in known:
+                known[at] = place(code, at)
+            add_place(known[at])
 
         scalar.grad.install(get_grad, set_grad)
 
     def _look(self, record: StepRecord, frame: Any) -> None:
-        """Values, gradients and moments as they are now."""
+        """Operands, gradients and moments as they are now; parameters as they are held."""
+        nodes = record.nodes
         walk = record.walk = self._walk(frame)
-        everything = {id(each): each for each in record.nodes}
-        everything.update(record.reached)
-        everything.update((id(each), each) for group in walk.groups for each in group.scalars)
-        for key, each in everything.items():
-            scalar = self.class_of(each)
-            record.grads[key] = _number(scalar.grad_of, each)
-            record.data[key] = _number(scalar.data_of, each)
+        kinds = {self.class_of(each) for each in {type(node): node for node in nodes}.values()}
+        if len(kinds) == 1:
+            (scalar,) = kinds
+            record.kids, record.slopes = scalar.all_kids(nodes), scalar.all_slopes(nodes)
+            record.grads = _numbers(scalar.grad_name, nodes)
+        else:
+            record.kids = [self._kids_of_one_class(node) for node in nodes]
+            record.slopes = [self.class_of(node).slopes(node) for node in nodes]
+            record.grads = [_numbers(self.class_of(node).grad_name, [node])[0] for node in nodes]
+        made = set(map(id, nodes))
+        outer = {id(each): each for each in chain.from_iterable(record.kids) if id(each) not in made}
+        stack = list(outer.values())
+        while stack:
+            each = stack.pop()
+            for kid in self.class_of(each).kids(each):
+                if id(kid) not in outer and id(kid) not in made:
+                    outer[id(kid)] = kid
+                    stack.append(kid)
+        used = list(outer)
+        for group in walk.groups:
+            for each in group.scalars:
+                if id(each) not in made:
+                    outer[id(each)] = each
+        record.used = set(used)
+        record.outer = {}
+        for scalar in self.classes:
+            some = [each for each in outer.values() if self.class_of(each) is scalar]
+            values, grads = _numbers(scalar.data_name, some), _numbers(scalar.grad_name, some)
+            record.outer.update(zip(map(id, some), zip(some, values, grads)))
         record.moments = self.moments(walk)
         names = tuple(name for each in self.classes for name in (each.data_name, each.grad_name))
         record.on_params = numbers_on([each for group in walk.groups for each in group.scalars], names)
+
+    def _kids_of_one_class(self, node: Any) -> Any:
+        scalar = self.class_of(node)
+        kids = scalar.kids(node)
+        for each in kids:
+            self._must_be_one_class(scalar, each)
+        return kids
+
+    def _must_be_one_class(self, scalar: ScalarClass, kid: Any) -> None:
+        if not isinstance(kid, scalar.kind):
+            names = " and ".join(sorted({scalar.kind.__qualname__, type(kid).__qualname__}))
+            raise Unrecordable(f"it computes with more than one scalar class: {names}; only one can be recorded")
 
     def moments(self, walk: Walk) -> dict[str, list[float]]:
         """Lists of floats that variables hold now, by name."""
@@ -575,8 +646,9 @@ class Recorder:
         self.channel.send("step", **message(self, record, complete, self._walk(frame)))
 
 
-def _number(of: Any, node: Any) -> float:
-    try:
-        return float(of(node))
-    except (AttributeError, TypeError, ValueError):
-        return float("nan")
+def _numbers(name: str, nodes: list[Any]) -> list[float]:
+    """An attribute of scalars, as numbers; nan where one has none, or no number."""
+    with suppress(AttributeError, TypeError):
+        return list(array("d", list(map(operator.attrgetter(name), nodes))))
+    found = [getattr(node, name, None) for node in nodes]
+    return [float(each) if isinstance(each, (int, float)) else float("nan") for each in found]

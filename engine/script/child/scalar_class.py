@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import types
+from contextlib import suppress
 from typing import Any, Callable, Iterator
 
 from .holders import MISSING, attributes
@@ -122,6 +123,20 @@ class ScalarClass:
         if self._closure_name:
             return self._closed_over(node, self._closure_name)
         return self.kids(node) if self._look_at(node) else ()
+
+    def all_kids(self, nodes: list[Any]) -> list[Any]:
+        """The operands of each of some scalars."""
+        if self.children_name and not self._pairs:
+            with suppress(AttributeError):
+                return [each or () for each in map(operator.attrgetter(self.children_name), nodes)]
+        return [self.kids(node) for node in nodes]
+
+    def all_slopes(self, nodes: list[Any]) -> list[Any]:
+        """The local gradients of each of some scalars."""
+        if self._locals_name:
+            with suppress(AttributeError):
+                return [each or () for each in map(operator.attrgetter(self._locals_name), nodes)]
+        return [self.slopes(node) for node in nodes] if self._pairs else [()] * len(nodes)
 
     def slopes(self, node: Any) -> list[float]:
         """The local gradients that a scalar keeps, one for each operand; empty if it keeps none."""

@@ -46,18 +46,24 @@ class StepRecord:
         self.end = 0
         """How many scalars there were at that call."""
         self.names_end = 0
-        self.reached: dict[int, Any] = {}
-        """Scalars that its root depends on, operands first."""
-        self.grads: dict[int, float] = {}
-        self.data: dict[int, float] = {}
-        """Gradients and values just before it."""
+        self.kids: list[Any] = []
+        self.slopes: list[Any] = []
+        """Operands and local gradients of the scalars, as they were at that call."""
+        self.grads: list[float] = []
+        """Gradients of the scalars just before it."""
+        self.outer: dict[int, tuple[Any, float, float]] = {}
+        """Older scalars: value and gradient just before it, by id."""
+        self.used: set[int] = set()
+        """Those among them that the scalars are computed from."""
         self.walk: Walk | None = None
         self.moments: dict[str, list[float]] = {}
         self.on_params: dict[str, dict[int, float]] = {}
         """Numbers that scalars carry besides value and gradient, by attribute and the id of the scalar."""
-        self.read: list[Any] = []
-        self.back: list[tuple[Any, Any, int, int]] = []
-        """Writes of gradients: scalar, value, position, how many reads there were."""
+        self.back_nodes: list[Any] = []
+        self.back_sources: list[Any] = []
+        self.back_values: list[Any] = []
+        self.back_places: list[int] = []
+        """Writes of gradients: scalar, the last other one whose gradient was read, value, position."""
         self.updates: list[tuple[Any, Any, int]] = []
         """Writes of data after it: scalar, value, position."""
         self.update_stack = -1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from itertools import accumulate, chain, repeat
 from typing import TYPE_CHECKING, Any
 
 from .holders import Group, Walk, attributes, best_groups, root_of
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from .step_record import StepRecord
 
 NAN = float("nan")
-GLANCE = 8  # reads of gradients that are looked back at for the source of a write
 
 
 def message(recorder: Recorder, record: StepRecord, complete: bool, walk: Walk) -> dict[str, Any]:
@@ -24,6 +24,7 @@ def message(recorder: Recorder, record: StepRecord, complete: bool, walk: Walk) 
     rows.backward(arrays)
     scalars = rows.update(arrays)
     names = rows.names(arrays)
+    moments = rows.moments(arrays, walk)
     params, first = [], 0
     for group in rows.groups:
         params.append({"name": group.name, "shape": list(group.shape), "first": first})
@@ -41,8 +42,8 @@ def message(recorder: Recorder, record: StepRecord, complete: bool, walk: Walk) 
         "stacks": recorder.positions.stacks,
         "names": names,
         "params": params,
-        "moments": rows.moments(walk),
-        "update_scalars": scalars,
+        "moments": moments,
+        "scalar_sites": scalars,
         "loops": sources.loops,
         "files": sources.paths,
         "settings": {
@@ -62,7 +63,7 @@ class _Rows:
         self.sites = recorder.sources.sites
         self.in_loop: list[bool] = []
         nodes = self.nodes = record.nodes[: record.end]
-        self.made = {id(each): i for i, each in enumerate(nodes)}
+        self.made = dict(zip(map(id, nodes), range(len(nodes))))
         self.begin = self._begin() if recorder.step == 0 else 0
         self.groups = self._groups()
         params = {id(each): each for group in self.groups for each in group.scalars}
@@ -70,7 +71,7 @@ class _Rows:
         self.list = [*params.values(), *older, *nodes[self.begin :]]
         self.n_params, self.n_older = len(params), len(older)
         self.first = self.n_params + self.n_older
-        self.of = {id(each): i for i, each in enumerate(self.list)}
+        self.of = dict(zip(map(id, self.list), range(len(self.list))))
 
     def inside(self, stack: int) -> bool:
         """Whether a stack stands in the training loop, as far as that is known."""
@@ -130,41 +131,41 @@ class _Rows:
             return made.get(id(each), -1) < begin and not recorder.class_of(each).kids(each)
 
         groups = best_groups(record.walk.groups, wanted)
-        used = set(record.reached)
-        if record.backward is None:
-            used = {id(kid) for node in self.nodes[begin:] for kid in recorder.class_of(node).kids(node)}
-        used |= {id(each) for each, _, _ in record.updates}
+        used = record.used | {id(each) for each, _, _ in record.updates}
+        if begin:
+            used |= {id(kid) for kids in record.kids[begin:] for kid in kids}
         roots = {root_of(group.name) for group in groups if any(id(each) in used for each in group.scalars)}
         return [group for group in groups if root_of(group.name) in roots]
 
     def _older(self, params: dict[int, Any]) -> list[Any]:
         """Scalars that are older than the step, and no parameters, but that it computes with; operands first."""
-        reached, made, begin = self.record.reached, self.made, self.begin
-        older = {key: each for key, each in reached.items() if key not in params and not begin <= made.get(key, -1)}
-        for node in self.nodes[begin:]:
-            if id(node) not in reached:
-                stack = [node]
-                while stack:
-                    each = stack[-1]
-                    new = [
-                        kid
-                        for kid in self.recorder.class_of(each).kids(each)
-                        if id(kid) not in params and id(kid) not in older and not begin <= made.get(id(kid), -1)
-                    ]
-                    if new:
-                        stack += new
-                        continue
-                    stack.pop()
-                    if not begin <= made.get(id(each), -1):
-                        older[id(each)] = each
+        record, made, begin = self.record, self.made, self.begin
+        older: dict[int, Any] = {}
+        if begin:
+            used = {id(kid): kid for kids in record.kids[begin:] for kid in kids if made.get(id(kid), -1) < begin}
+            stack = [kid for key, kid in used.items() if key not in params]
+        else:
+            stack = [record.outer[key][0] for key in record.used if key not in params]
+        while stack:
+            each = stack[-1]
+            new = [kid for kid in self._kids(each) if id(kid) not in params and id(kid) not in older]
+            if new:
+                stack += new
+            else:
+                older.setdefault(id(each), stack.pop())
         return list(older.values())
+
+    def _kids(self, each: Any) -> Any:
+        """The operands of any scalar."""
+        at = self.made.get(id(each))
+        return self.recorder.class_of(each).kids(each) if at is None else self.record.kids[at]
 
     # The forward phase.
 
     def graph(self, arrays: dict[str, array[Any]]) -> list[str]:
         """Values, operands and places of all rows; the names of the operations."""
-        recorder, record = self.recorder, self.record
-        n, first, begin, end = len(self.list), self.first, self.begin, record.end
+        record, first, begin, end = self.record, self.first, self.begin, self.record.end
+        n = len(self.list)
         value = array("d", bytes(8 * n))
         stack, method = array("i", [-1]) * n, array("i", [-1]) * n
         value[first:] = record.values[begin:end]
@@ -172,49 +173,44 @@ class _Rows:
         method[first:] = record.methods[begin:end]
         for row, each in enumerate(self.list[:first]):
             value[row], stack[row], method[row] = self._outset(each)
-        child_start, child, local = array("i", [0]), array("i"), array("d")
+        kids = [*map(self._kids, self.list[:first]), *record.kids[begin:]]
+        slopes = [*map(self._slopes, self.list[:first]), *record.slopes[begin:]]
         extra = array("d", [NAN]) * n
+        for at, captured in record.operands.items():
+            row = at - begin + first if at >= begin else self.of.get(id(self.nodes[at]), -1)
+            if 0 <= row < n and kids[row]:
+                kids[row], extra[row] = self._in_order(kids[row], captured)
+        counts = list(map(len, kids))
+        child_start = array("i", [0, *accumulate(counts)])
+        child = array("i", map(self.of.__getitem__, map(id, chain.from_iterable(kids))))
+        if list(map(len, slopes)) == counts:
+            local = array("d", chain.from_iterable(slopes))
+        else:
+            local = array("d")
+            for mine, count in zip(slopes, counts):
+                local.extend(array("d", mine) if len(mine) == count else array("d", [NAN]) * count)
         ops: dict[str, int] = {"": 0}
-        op = array("H", bytes(2 * n))
-        row_of, class_of = self.of, recorder.class_of
-        operands = record.operands
-        named: dict[tuple[int, int], int] = {}
-        shift = begin - first
-        ticks = [0]
-        ticked = 0
-        for row, each in enumerate(self.list):
-            scalar = class_of(each)
-            kids = scalar.kids(each)
-            if kids:
-                captured = operands.get(row + shift if row >= first else self.made.get(id(each), -1))
-                if captured is not None:
-                    kids, extra[row] = self._in_order(kids, captured)
-                child.extend([row_of[id(kid)] for kid in kids])
-                slopes = scalar.slopes(each)
-                local.extend(slopes if len(slopes) == len(kids) else [NAN] * len(kids))
-                where = (method[row], stack[row])
-                at = named.get(where)
-                if at is None:
-                    name = self._op(*where, scalar.kind.__name__)
-                    at = named[where] = ops.setdefault(name, len(ops))
-                op[row] = at
-                ticked += row >= self.n_params
-            child_start.append(len(child))
-            if row >= first:
-                ticks.append(ticked)
-            else:
-                ticks[0] = ticked
-        self.ticks, self.child_start, self.child = ticks, child_start, child
+        names = {
+            where: ops.setdefault(self._op(*where), len(ops))
+            for where in dict.fromkeys(zip(method, stack, map(bool, counts)))
+        }
+        op = array("H", map(names.__getitem__, zip(method, stack, map(bool, counts))))
+        ticked = list(accumulate(map(bool, counts[self.n_params :])))
+        self.ticks = [0, *ticked][self.n_older :]
         arrays.update(value=value, stack=stack, method_position=method, op=op, extra=extra)
         arrays.update(child_start=child_start, child=child, local=local)
         return list(ops)
+
+    def _slopes(self, each: Any) -> Any:
+        at = self.made.get(id(each))
+        return self.recorder.class_of(each).slopes(each) if at is None else self.record.slopes[at]
 
     def _outset(self, each: Any) -> tuple[float, int, int]:
         """Value at the start of the step, stack and method of a scalar that is older than it."""
         record, key = self.record, id(each)
         at = self.made.get(key)
         if at is None:
-            return record.start.get(key, record.data.get(key, NAN)), -1, -1
+            return record.start.get(key, record.outer[key][1]), -1, -1
         value = record.values[at]
         for one, new, time in record.wrote:
             if one is each and time <= self.begin:
@@ -231,12 +227,14 @@ class _Rows:
             return ordered, extra
         return kids, extra
 
-    def _op(self, method: int, stack: int, otherwise: str) -> str:
+    def _op(self, method: int, stack: int, computed: bool) -> str:
         """The name of the operation: of the method that made a scalar, or of the function outside of the class."""
+        if not computed:
+            return ""
         stacks, table = self.recorder.positions.stacks, self.recorder.positions.table
         at = method if method >= 0 else stacks[stack][-1] if stack >= 0 and stacks[stack] else -1
         parts = [part for part in table[at][5].split(".") if part[0] != "<"] if at >= 0 else []
-        return str(parts[-1]) if parts else otherwise
+        return str(parts[-1]) if parts else self.recorder.classes[-1].kind.__name__
 
     def writes(self, arrays: dict[str, array[Any]]) -> None:
         """Writes of data in the forward phase."""
@@ -253,35 +251,22 @@ class _Rows:
     # The backward phase and the update.
 
     def backward(self, arrays: dict[str, array[Any]]) -> None:
-        """Writes of gradients, each with the scalar whose gradient it comes from."""
-        grads = self.record.grads
-        arrays["grad_before"] = array("d", [grads.get(id(each), 0.0) for each in self.list])
-        rows, sources, values, positions = array("i"), array("i"), array("d"), array("i")
-        row_of, start, child, read = self.of, self.child_start, self.child, self.record.read
-        source = -1
-        for each, new, position, reads in self.record.back:
-            row = row_of.get(id(each))
-            if row is None:
-                continue
-            found = -1
-            for k in range(reads - 1, max(reads - 1 - GLANCE, -1), -1):
-                one = read[k]
-                if one is not each:
-                    at = row_of.get(id(one), -1)
-                    if at >= 0 and row in child[start[at] : start[at + 1]]:
-                        found = at
-                        break
-            if found < 0 and source >= 0 and row in child[start[source] : start[source + 1]]:
-                found = source
-            source = found
-            rows.append(row)
-            sources.append(found)
-            values.append(float(new))
-            positions.append(position)
-        arrays.update(back_row=rows, back_source=sources, back_value=values, back_position=positions)
+        """Writes of gradients, each with the scalar whose gradient was read last; it may not be where it comes from."""
+        record, made = self.record, self.made
+        grads = array("d")
+        for each in self.list[: self.first]:
+            at = made.get(id(each))
+            grads.append(record.outer[id(each)][2] if at is None else record.grads[at])
+        grads.extend(record.grads[self.begin :])
+        arrays["grad_before"] = grads
+        row_of = self.of.get
+        arrays["back_row"] = array("i", map(row_of, map(id, record.back_nodes), repeat(-1)))
+        arrays["back_source"] = array("i", map(row_of, map(id, record.back_sources), repeat(-1)))
+        arrays["back_value"] = floats(record.back_values)
+        arrays["back_position"] = array("i", record.back_places)
 
     def update(self, arrays: dict[str, array[Any]]) -> list[Any]:
-        """Writes of parameters, and the numbers that names held meanwhile."""
+        """Writes of parameters, and the numbers that names held meanwhile; the place and name of these."""
         record, recorder = self.record, self.recorder
         rows, values, positions = array("i"), array("d"), array("i")
         kept = [0]
@@ -289,39 +274,46 @@ class _Rows:
             row = self.of.get(id(each), self.n_params)
             if row < self.n_params:
                 rows.append(row)
-                values.append(float(new))
+                values.append(new)
                 positions.append(position)
             kept.append(len(rows))
         arrays.update(update_row=rows, update_value=values, update_position=positions)
-        grads = array("d")
-        for each in self.list[: self.n_params]:
-            try:
-                grads.append(recorder.class_of(each).grad_of(each))
-            except (AttributeError, TypeError):
-                grads.append(NAN)
-        arrays["grad_after"] = grads
-        number = recorder.positions.number
-        return [
-            [kept[at], number(self.sites[site].position), name, float(value)]
-            for at, site, name, value in record.scalars
-        ]
-
-    def moments(self, walk: Walk) -> list[dict[str, Any]]:
-        """Lists of floats that the update has changed, and numbers on the parameters themselves."""
-        found = []
-        after = self.recorder.moments(walk)
-        for name, old in self.record.moments.items():
-            new = after.get(name)
-            if new is not None and len(new) == len(old) and new != old:
-                rows = self._aligned(name, len(new), walk)
-                found.append({"name": name, "before": old, "after": new, "rows": rows})
         params = self.list[: self.n_params]
-        for name, before in self.record.on_params.items():
-            old = [before.get(id(each), NAN) for each in params]
+        arrays["grad_after"] = floats([getattr(each, recorder.class_of(each).grad_name, None) for each in params])
+        sites: dict[tuple[int, str], int] = {}
+        write, where, value = array("i"), array("i"), array("d")
+        for at, site, name, number in record.scalars:
+            write.append(kept[at])
+            where.append(sites.setdefault((site, name), len(sites)))
+            value.append(number)
+        arrays.update(scalar_write=write, scalar_site=where, scalar_value=value)
+        place = recorder.positions.number
+        return [[place(self.sites[site].position), name] for site, name in sites]
+
+    def moments(self, arrays: dict[str, array[Any]], walk: Walk) -> list[list[Any]]:
+        """Lists of floats that the update has changed, and numbers on the parameters themselves."""
+        names: list[list[Any]] = []
+        before, after, rows = array("d"), array("d"), array("i")
+        now = self.recorder.moments(walk)
+        for name, old in self.record.moments.items():
+            new = now.get(name)
+            if new is not None and len(new) == len(old) and new != old:
+                before.extend(old)
+                after.extend(new)
+                aligned = self._aligned(name, len(new), walk)
+                rows.extend(aligned)
+                names.append([name, len(new), len(aligned)])
+        params = self.list[: self.n_params]
+        for name, held in self.record.on_params.items():
+            old = [held.get(id(each), NAN) for each in params]
             new = [_number(getattr(each, name, NAN)) for each in params]
             if new != old and any(x == x for x in new):  # noqa: PLR0124
-                found.append({"name": f".{name}", "before": old, "after": new, "rows": list(range(len(params)))})
-        return found
+                before.extend(old)
+                after.extend(new)
+                rows.extend(range(len(params)))
+                names.append([f".{name}", len(new), len(params)])
+        arrays.update(moment_before=before, moment_after=after, moment_rows=rows)
+        return names
 
     def _aligned(self, name: str, count: int, walk: Walk) -> list[int]:
         """The parameters that the numbers of a container belong to, if they are as many as those of one holder."""
@@ -364,6 +356,14 @@ class _Rows:
             held.extend(rows)
         arrays["name_rows"] = held
         return found
+
+
+def floats(values: list[Any]) -> array[Any]:
+    """Numbers as an array; nan for what is none."""
+    try:
+        return array("d", values)
+    except TypeError:
+        return array("d", [float(each) if isinstance(each, (int, float)) else NAN for each in values])
 
 
 def _number(value: Any) -> float:
