@@ -210,9 +210,7 @@ class MicrogptApp(ThemedApp):
         await self.push_screen(screen)
         self.autosave.restore()
         if not in_browser():
-            finder = threading.Thread(target=self._find_lines, args=(screen,), daemon=True)  # nobody waits for it
-            with suppress(RuntimeError):  # the system allows no more threads; the engine's lines are shown
-                finder.start()
+            screen.call_after_refresh(self._begin_finding_lines, screen)
         if screen.session.val_docs:
             trained, aside = len(screen.session.docs), len(screen.session.val_docs)
             words = (
@@ -221,6 +219,11 @@ class MicrogptApp(ThemedApp):
             self.notify(words, timeout=8)
         if self.start.notice:
             self.notify(self.start.notice, severity="warning", timeout=20, markup=False)
+
+    def _begin_finding_lines(self, screen: DebuggerScreen) -> None:
+        finder = threading.Thread(target=self._find_lines, args=(screen,), daemon=True)  # nobody waits for its end
+        with suppress(RuntimeError):  # the system allows no more threads; the engine's lines are shown
+            finder.start()
 
     def _find_lines(self, screen: DebuggerScreen) -> None:
         """In a thread: the lines of the user's copy of microgpt.py, which may have to be run for that."""

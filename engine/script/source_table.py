@@ -73,6 +73,14 @@ class SourceTable:
     seed: Places
     updates: Mapping[str, tuple[Place, tuple[int, ...]]]
 
+    @property
+    def last_line(self) -> int:
+        """The last line that it speaks of; the copy has as many at least."""
+        moves = [(place,) for place, _ in self.updates.values()]
+        known = [*self.scalars.values(), *self.tensors.values(), *self.terms.values(), self.seed, *moves]
+        lines = [line for _, lines in self.updates.values() for line in lines]
+        return max([*lines, *(place.line for places in known for place in places)])
+
     # Kept as JSON.
 
     def as_dict(self) -> Json:

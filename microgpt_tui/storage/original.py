@@ -100,7 +100,9 @@ def kept_lines(path: Path) -> OwnLines | None:
     script = ScriptFile.read(path)
     with suppress(OSError, ValueError, TypeError, KeyError):
         about = json.loads(read_whole(_table_file(script), MOST_TABLE))
-        return _lines(SourceTable.from_dict(about), script)
+        table = SourceTable.from_dict(about)
+        if table.last_line <= len(script.lines()):
+            return _lines(table, script)
     return None
 
 

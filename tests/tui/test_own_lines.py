@@ -222,6 +222,16 @@ async def test_a_damaged_table_is_none(damage: bytes) -> None:
         assert pane(pilot).startswith("microgpt.py")
 
 
+async def test_a_table_of_another_file_is_none() -> None:
+    known(copy())
+    (table,) = (original.cache() / original.TABLES).iterdir()
+    about = json.loads(table.read_text())
+    about["seed"][0][0] = 10**6
+    table.write_text(json.dumps(about))
+    async with opened() as pilot:
+        assert pane(pilot).startswith("gpt.py")
+
+
 async def test_lines_are_shown_where_they_cannot_be_kept() -> None:
     original.cache().parent.mkdir()
     original.cache().write_text("a file where the folder should be")
