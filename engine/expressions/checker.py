@@ -156,9 +156,10 @@ class _Checker:
         return kinds[type(node.value)]
 
     def _name(self, node: ast.Name) -> Kind:
-        if node.id in NAMES:
-            self.result.names[node.id] = NAMES[node.id]
-            return NAMES[node.id].kind
+        known = NAMES.get("pos" if node.id == self.scope.place_names["pos"] else node.id)
+        if known is not None:
+            self.result.names[node.id] = known
+            return known.kind
         if node.id in known_words():
             raise self.source.fault(node, f"{node.id} is a function; say of what, as in {node.id}(...)")
         self._check_layers(node, node.id)

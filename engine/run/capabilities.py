@@ -118,6 +118,8 @@ class ScriptedRun(Run, Protocol):
 
 def branching(run: Run) -> BranchingRun:
     """The run, to be branched. Raises ChangeError if it cannot be."""
+    if isinstance(run, ScriptedRun):
+        raise ChangeError("a script's run cannot be changed here; change the script and debug it again")
     if not isinstance(run, BranchingRun):
         raise ChangeError("this run cannot be changed; what if needs a run of the built-in model")
     return run
@@ -125,6 +127,8 @@ def branching(run: Run) -> BranchingRun:
 
 def sampling(run: Run) -> SamplingRun:
     """The run, to be sampled from. Raises ConfigError if it cannot be."""
+    if isinstance(run, ScriptedRun):
+        raise ConfigError("no documents are drawn from a script's run; what it samples itself is in its output")
     if not isinstance(run, SamplingRun):
         raise ConfigError("no documents can be drawn from this run; open a run of the built-in model")
     return run
@@ -132,6 +136,8 @@ def sampling(run: Run) -> SamplingRun:
 
 def on_tape(run: Run) -> TapeRun:
     """The run, to check gradients of. Raises GradCheckError if they cannot be checked."""
+    if isinstance(run, ScriptedRun):
+        raise GradCheckError("gradients of a script are checked by microgpt-tui check, all of them at once")
     if not isinstance(run, TapeRun):
         raise GradCheckError("gradients of this run cannot be checked; open a run of the built-in model")
     return run
@@ -139,6 +145,8 @@ def on_tape(run: Run) -> TapeRun:
 
 def savable(run: Run) -> SavableRun:
     """The run, to be saved. Raises CheckpointError if it cannot be."""
+    if isinstance(run, ScriptedRun):
+        raise CheckpointError("a script's run is not saved; microgpt-tui debug runs it again")
     if not isinstance(run, SavableRun):
         raise CheckpointError("this run cannot be saved; open a run of the built-in model")
     return run

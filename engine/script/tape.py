@@ -106,6 +106,8 @@ class ScriptTape:
     update_value: Floats
     update_position: Ints
     grad_after: Floats
+    grad_first: Floats
+    """Of parameters: the gradient before the first backward call of the step; nan where that is not known."""
     scalar_write: Ints
     scalar_site: Ints
     scalar_value: Floats

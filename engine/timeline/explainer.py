@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -58,6 +58,13 @@ class SourceLine:
     callers: tuple[SourceLine, ...] = ()
     called: SourceLine | None = None
     text: SourceText | None = None
+
+    def seen_from(self, line: int) -> SourceLine:
+        """The line of this number that called for this one, with this one as what it called; itself if none did."""
+        for i, caller in enumerate(self.callers):
+            if caller.line == line:
+                return replace(caller, ran=caller.ran, callers=self.callers[i + 1 :], called=replace(self, callers=()))
+        return self
 
     @property
     def label(self) -> str:

@@ -96,6 +96,11 @@ class View(Protocol):
         """The line of code that is at work, or that ends an event."""
 
     @property
+    def learning_rate(self) -> float | None:
+        """The learning rate of this step; None in a run that does not say what it is."""
+        return None
+
+    @property
     def printed(self) -> str | None:
         """What the run has printed so far, and the traceback that it ended with, if any; None if it prints nothing."""
         return None
@@ -294,6 +299,11 @@ class TapeView(View):
     def source(self, stretch: Event | None = None) -> SourceLine:
         """The line of the engine or of its model."""
         return self._source_with(self, stretch)
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of this step."""
+        return self.config.learning_rate_at(self.moment.step)
 
     @cached_property
     def passed_values(self) -> Floats:

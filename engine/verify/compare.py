@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -115,6 +114,7 @@ class _Comparison:
         self.most_samples = most_samples
         self.session: Session | None = None
         self.samples = self.total = 0
+        self.ended = False
 
     def tell(self, what: str) -> None:
         """Say how far the comparison is."""
@@ -126,16 +126,17 @@ class _Comparison:
         self.tell("starting")
         if self.most_samples == 0:
             self.report.checks[SAMPLES] = ComparedQuantity(SAMPLES, None, "left out, as --samples 0 asks", wanted=False)
+        handle = {"begin": self.begin, "step": self.step, "sample": self.sample, "goes on": self.goes_on,
+                  "end": self.end, "exit": self.exit, "crash": self.crash}  # fmt: skip
         for message in self.original.messages():
-            handle = {"begin": self.begin, "step": self.step, "sample": self.sample, "end": self.end, "exit": self.exit}
-            handle.get(message["kind"], self.crash)(message)
+            handle[message["kind"]](message)
             if self._has_all():
                 return
 
     def _has_all(self) -> bool:
         """Whether nothing that is still to come is compared."""
         trained = self.session is not None and self.report.steps >= self.total
-        return trained and self.samples == self.most_samples
+        return self.ended or (trained and self.most_samples is not None and self.samples >= self.most_samples)
 
     def begin(self, message: dict[str, Any]) -> None:
         try:
@@ -207,7 +208,7 @@ class _Comparison:
     def _matrices(self, name: str, message: dict[str, Any]) -> dict[str, Floats]:
         """Parameters or moments of the copy, by matrix."""
         assert self.session is not None
-        flat, found, at = np.frombuffer(b64decode(message[name])), {}, 0
+        flat, found, at = message[name], {}, 0
         for matrix, rows in self.session.recording.matrices.items():
             found[matrix] = flat[at : at + rows.size].reshape(rows.shape)
             at += rows.size
@@ -225,27 +226,48 @@ class _Comparison:
                 raise _Different(what, f"{when}, {kind}{matrix}[{i}][{j}]: {values}")
 
     def sample(self, message: dict[str, Any]) -> None:
-        session = self._all_steps()
+        """A document that the copy has made up, after its training or on the way."""
+        if self.session is None or self.most_samples == 0:
+            return
         self.samples += 1
-        theirs = message["text"]
+        compared = self.most_samples is None or self.samples <= self.most_samples
+        theirs = self._text(message)
         try:
-            (ours,) = session.sample(1, message["temperature"])
+            (ours,) = self.session.sample(1, message["temperature"])
         except ConfigError as error:
             raise self.original.cannot(str(error)) from None
         except EngineError as error:
             raise _Different(
                 SAMPLES, f"sample {self.samples}: {theirs!r} in the copy, but in the engine {error}"
             ) from None
+        if not compared:
+            return
         if theirs != ours:
             raise _Different(SAMPLES, f"sample {self.samples}: {theirs!r} in the copy, {ours!r} in the engine")
         self.report.note(SAMPLES, True, f"all {self.samples}, the last one {ours!r}")
         self.tell(f"sampling ({self.samples})")
 
-    def end(self, message: dict[str, Any]) -> None:
+    def _text(self, message: dict[str, Any]) -> str:
+        """What a sample says; of tokens, without the special one."""
+        assert self.session is not None
+        if "text" in message:
+            return str(message["text"])
+        tokenizer = self.session.tokenizer
+        known = [token for token in message["tokens"] if token != tokenizer.bos]
+        return tokenizer.decode(known) if all(0 <= token < tokenizer.bos for token in known) else str(known)
+
+    def goes_on(self, _: dict[str, Any]) -> None:
+        """The copy trains on after the last step that was asked for."""
+        self.ended = True
+        self.report.note(
+            SAMPLES, None, f"its training loop could not be ended after step {self.total}; leave out --until"
+        )
+
+    def end(self, _: dict[str, Any]) -> None:
         self._all_steps()
         if not self.samples:
-            why = "its sampling loop never ran" if message["sampling"] else "no loop that draws with random.choices"
-            self.report.note(SAMPLES, None, f"{why}, so there was nothing to compare")
+            why = "nothing was drawn: no loop adds what random.choices draws to a list or a text, or it never ran"
+            self.report.note(SAMPLES, None, why)
 
     def exit(self, message: dict[str, Any]) -> None:
         """The original raised SystemExit: after the training that is its end, before it is told."""
@@ -258,17 +280,16 @@ class _Comparison:
         hint = " (write its arguments after --)" if message["status"] == USAGE else ""
         raise self.original.cannot(f"it ended itself {where}, with status {message['status']}{said}{hint}")
 
-    def _all_steps(self) -> Session:
-        """The session, once training is over."""
-        if self.session is None:
+    def _all_steps(self) -> None:
+        """Raise NotComparable unless training went to its end."""
+        if not self.report.steps:
             raise self.original.cannot("its training loop never ran")
         if self.report.steps < self.total:
             raise self.original.cannot(f"its training ended after {self.report.steps} of {self.total} steps")
-        return self.session
 
     def crash(self, message: dict[str, Any]) -> None:
         """The original raised: say where, and whether the engine stops there too."""
-        where = f" in line {message['line']}" if message["line"] else ""
+        where = f" in {message['place']}" if message["place"] else ""
         said = f"it stopped with {message['error']}{where}"
         if self.session is None:
             raise self.original.cannot(f"{said}, before training began")

@@ -12,6 +12,8 @@ from microgpt_tui.cli._exit import Commands
 from microgpt_tui.cli._options import DATA, FilePath, data_option, examples, hyperparameters, step_option, theme_option
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import READING, check_step
+from microgpt_tui.cli.check import check
+from microgpt_tui.cli.debug import debug
 from microgpt_tui.cli.export import export
 from microgpt_tui.cli.fetch import fetch
 from microgpt_tui.cli.grad_check import grad_check
@@ -118,5 +120,6 @@ def cli(
     open_debugger(replace(start, source=source), theme=theme)
 
 
-for command in (open_run, lecture, serve, train, sample, trace, why, what_if, grad_check, export, verify, fetch):
+OF_FILES, OF_RUNS = (open_run, debug, check, verify, fetch), (train, sample, trace, why, what_if, grad_check, export)
+for command in (*OF_FILES, lecture, serve, *OF_RUNS):
     cli.add_command(command)

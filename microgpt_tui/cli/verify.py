@@ -12,7 +12,7 @@ from click.exceptions import Exit
 from microgpt_tui.cli._exit import BAD
 from microgpt_tui.cli._options import FilePath, data_option, examples
 from microgpt_tui.cli._progress import Waiting
-from microgpt_tui.cli._session import compile_loops
+from microgpt_tui.cli._session import compile_loops, read_script
 from microgpt_tui.drawing.terminal_text import printable
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ DIFFERENT = 1
     epilog=examples(
         "microgpt-tui verify ~/microgpt.py --until 20",
         "microgpt-tui verify ~/microgpt.py --data my_names.txt --samples 0",
+        "microgpt-tui verify microgpt.ipynb",
         "microgpt-tui verify ~/microgpt.py -- --n-embd 32",
     )
 )
@@ -50,18 +51,21 @@ DIFFERENT = 1
 def verify(script: Path, arguments: tuple[str, ...], data: Path | None, until: int | None, samples: int | None) -> None:
     """Check that every number is the one that your own copy of microgpt.py computes.
 
-    Runs the copy (only run files that you trust) as python does, with the arguments after --, in an empty folder, with
-    the data as its input.txt and without a network, and watches its variables. A copy is given up that only waits for a
-    minute, or computes for ten (longer with a large model) without coming to its next step. The engine runs beside it
-    with the same data, seed, sizes and rates, which are read from the copy as it runs, so they may be changed, like
-    comments and what it prints. Compared, bit for bit: initial parameters, the loss of every step, all parameters and
-    both moments after every step, the samples.
+    Runs the copy (only run files that you trust) as python does, with the arguments after --, in its folder, with the
+    data for the file that it opens, whatever its name, without input and without a network, and watches its variables.
+    They may belong to the module, to functions that are running, or to an object; training may be any loop. A notebook
+    is its code cells in order, without magics and shell lines. A copy is given up that only waits for a minute, or
+    computes for ten (longer with a large model) without coming to its next step. The engine runs beside it with the
+    same data, seed, sizes and rates, which are read from the copy as it runs, so they may be changed, like comments and
+    what it prints. Compared, bit for bit: initial parameters, the loss of every step, all parameters and both moments
+    after every step, the samples.
 
     Exit status: 0 only when all that was asked for is equal, 1 for a difference (the first one is shown), 2 when the
     copy cannot be compared, for example because it has other matrices.
     """
     from engine.verify import verify as compare
 
+    read_script(script)
     compile_loops()
     start = time.monotonic()
     with Waiting("Starting the copy") as waiting:

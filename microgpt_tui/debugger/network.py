@@ -17,6 +17,7 @@ import numpy as np
 
 from engine.autograd.tape import Rows
 from engine.timeline.events import Event, EventKey, Phase, StepProgram
+from microgpt_tui.debugger.navigation import has_own_words
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -207,7 +208,7 @@ def _derive(program: StepProgram, pos: int, lasts: Rows) -> Network:
     groups = [tuple(found) for found in heads.values()]
     node_of = {event.index: place for place, events in enumerate(groups) for event in events}
     node_named = {_without_head(events[0])[:2]: place for place, events in enumerate(groups)}
-    labels = _labels(groups)
+    labels = [events[0].name for events in groups] if has_own_words(program) else _labels(groups)
     nodes = []
     for place, events in enumerate(groups):
         reads: set[int] = set()
@@ -269,9 +270,17 @@ def _branches(program: StepProgram, nodes: Sequence[Node]) -> Iterator[ResidualB
         if start is not None and start >= free and node.place - start > 1:
             members = range(start + 1, node.place)
             inside = [nodes[place].event for place in members]
-            label = _shared_prefix(event.name for event in inside if event.block == node.block) or node.block
+            label = _branch_label(program, node, inside)
             yield ResidualBranch(label, start, members, node.place)
             free = node.place
+
+
+def _branch_label(program: StepProgram, node: Node, inside: Sequence[Event]) -> str:
+    """What a branch is called: by the word that its tensors share, or its matrices in a script; else its function."""
+    if has_own_words(program):
+        matrices = [event.matrix.split(".")[-1] for event in inside if event.matrix]
+        return (_shared_prefix(matrices) if matrices else "") or inside[-1].name
+    return _shared_prefix(event.name for event in inside if event.block == node.block) or node.block
 
 
 def _stream_into(program: StepProgram, node: Node, nodes: Sequence[Node]) -> int | None:

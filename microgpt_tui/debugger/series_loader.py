@@ -33,7 +33,7 @@ class SeriesLoader:
     def __init__(self, owner: Screen[Any], session: Run) -> None:
         self.known: dict[tuple[Figure, int], Any] = {}  # written by the thread alone
         self._owner, self._session = owner, session
-        self._scope = Scope(session.config, session.tokenizer, session.program.specs)
+        self._scope = Scope.of_run(session)
         self._twin: Run | None = None
         self._wishes: dict[str | None, Wish] = {}
         self._working = False

@@ -161,7 +161,7 @@ def _leaves(board: Board, back: Cells, margin: int, source: str) -> None:
 def target_row(frame: Frame) -> int | None:
     """The row of the token that really came, where the rows stand for tokens."""
     event = frame.operation
-    return frame.program.targets[event.pos] if event.pos is not None and over_tokens(frame, event) else None
+    return frame.target_id(event.pos) if over_tokens(frame, event) else None
 
 
 def _rows_shown(frame: Frame, out: Rows, w: Rows, target: int | None, room: int) -> tuple[list[int], str]:

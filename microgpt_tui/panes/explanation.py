@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
+from engine.timeline.run import ENDLESS
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.run_controller import Live
 from microgpt_tui.drawing import theme
@@ -37,8 +38,9 @@ class Explanation(Pane, can_focus=False):
 def _live(live: Live, width: int) -> Picture:
     """How a moving run is doing: what, how far, how fast, how long it will still take."""
     picture = Picture()
-    left = abs(live.until - live.step) / live.a_second if live.a_second > 0 else None
-    words = f" ▶ {live.doing}   step {live.step:,} of {live.until:,}   {_speed(live)}"
+    known = live.until < ENDLESS
+    left = abs(live.until - live.step) / live.a_second if live.a_second > 0 and known else None
+    words = f" ▶ {live.doing}   step {live.step:,}{f' of {live.until:,}' if known else ''}   {_speed(live)}"
     picture.line().most(words + (f"   {_duration(left)} left" if left is not None else ""), width, theme.NOW)
     line = picture.line(" space pauses, + faster, - slower  ", theme.STRONG)
     room = max(0, width - line.width - 2)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from engine.timeline.events import Moment, Phase, StepProgram
 from microgpt_tui.debugger.frame import Frame
-from microgpt_tui.debugger.navigation import at_position
+from microgpt_tui.debugger.navigation import at_position, has_own_words
 from microgpt_tui.debugger.network import Node, network_of
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import window
@@ -41,7 +41,9 @@ class Map(Pane):
         state = MapState(frame)
         if frame.stretch.is_parameter:
             return f"Map ─ {state.sign}{frame.stretch.name.split('.')[-1]} ─ {state.measure}"
-        where = f" ─ pos {frame.pos} {frame.token(frame.pos)}" if frame.program.n else ""
+        own = has_own_words(frame.program)  # those leave no room for the token as well
+        pos = frame.called("pos", frame.pos) if own else position(frame, frame.pos)
+        where = f" ─ {pos}" if frame.program.n else ""
         return f"Map{where}  {state.measure}"
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
@@ -60,7 +62,8 @@ class Map(Pane):
         state = MapState(frame)
         if state.network.find(event.place) is None:
             return None
-        where = "".join(f", {what} {n}" for what, n in (("layer", event.layer), ("head", event.head)) if n is not None)
+        places = (("layer", event.layer), ("head", event.head))
+        where = "".join(f", {frame.called(what, n)}" for what, n in places if n is not None)
         size = f"{event.rows.size} number{'s' if event.rows.size > 1 else ''}"
         norm = f"{state.measure} {plain(state.norms.get(event.place))}"
         matrix = f" · {event.matrix}" if event.matrix else ""
@@ -78,6 +81,12 @@ class Map(Pane):
         edge = network.above if dy < 0 else network.below
         key = network.sibling(here, dx) if dx else edge(here, frame.where.head)
         return None if key is None else frame.ends[key]
+
+
+def position(frame: Frame, pos: int) -> str:
+    """A position by its number, and the token that it reads if that is known."""
+    token = f" {frame.token(pos)}" if pos < len(frame.program.inputs) else ""
+    return f"{frame.called('pos', pos)}{token}"
 
 
 def _next_matrix(frame: Frame, way: int) -> Moment | None:
@@ -130,7 +139,11 @@ def _column_line(drawn: Line, state: MapState, line: MapLine, width: int) -> Non
         room = width - drawn.width - len(number) - 1
         label = state.label(node)
         drawn.most(label, room, style, state.target(node))
+        by = f" {state.made_by(node)}" if state.made_by(node) else ""
         note = f" L{node.layer}" if state.is_added(node) and state.many_layers else f" {node.size}"
+        if by and measured(label + by)[1] <= room:
+            drawn.add(by, theme.DIM)
+            label += by
         told = node.size not in (1, state.network.spine_size) or note.startswith(" L")
         if told and measured(label + note)[1] <= room:
             drawn.add(note, theme.DIM)
@@ -144,7 +157,7 @@ def _folded_layer(drawn: Line, state: MapState, line: MapLine, width: int) -> No
     ends = [branch for branch in network.branches if network.nodes[branch.end] in line.nodes]
     done = state.all_done(line.nodes[-1])
     target = state.target(line.nodes[-1])
-    drawn.add(f"layer {line.layer}", theme.TEXT if done else theme.DIM, target)
+    drawn.add(state.frame.called("layer", line.layer or 0), theme.TEXT if done else theme.DIM, target)
     for branch in ends:
         added = network.nodes[max(place for place in network.nodes[branch.end].reads if place in branch.members)]
         norm = state.norm(added)

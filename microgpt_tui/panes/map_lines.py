@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,9 @@ import numpy as np
 from rich.style import Style
 
 from engine.timeline.events import Event, EventKey, Moment
+from engine.timeline.view import NEVER
 from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.debugger.navigation import has_own_words
 from microgpt_tui.debugger.network import Network, Node, ResidualBranch, network_of
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Line
@@ -34,13 +37,27 @@ class MapLine:
     title: str = ""
 
 
+NUMBERED = re.compile(r"_\d+$")
+
+
+class _Ends(dict[EventKey, Moment]):
+    """When the tensors of a phase are complete; what no event completes, never."""
+
+    def __init__(self, frame: Frame) -> None:
+        super().__init__(frame.ends)
+        self._never = Moment(frame.moment.step, frame.phase, NEVER)
+
+    def __missing__(self, key: EventKey) -> Moment:
+        return self._never
+
+
 class MapState:
     """How far the tensors of a position have come at a moment."""
 
     def __init__(self, frame: Frame) -> None:
         self.frame, self.here = frame, frame.stretch
         self.network: Network = network_of(frame.program, frame.pos)
-        self.ends, self._tick = frame.ends, frame.moment.tick
+        self.ends, self._tick = _Ends(frame), frame.moment.tick
         self.lit = theme.PHASE_TEXT[frame.phase]
         self.sign = "∂" if frame.backward else ""
 
@@ -120,6 +137,13 @@ class MapState:
     def many_layers(self) -> bool:
         """Whether layers have to be told from each other."""
         return len({node.layer for node in self.network.nodes} - {None}) > 1
+
+    def made_by(self, node: Node) -> str:
+        """What tells a tensor of a script from others of its name: its matrix, or the operation that makes it."""
+        if not has_own_words(self.frame.program) or not NUMBERED.search(node.name) or self.is_added(node):
+            return ""
+        event = node.event
+        return event.matrix.split(".")[-1] if event.matrix else event.kind if event.kind != "generic" else ""
 
     def label(self, node: Node, names: bool = False) -> str:
         """How a node is called: by its name without what all of its function share, or by all of it.

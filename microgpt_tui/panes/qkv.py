@@ -10,6 +10,7 @@ from rich.cells import cell_len
 
 from engine.autograd.tape import Rows
 from engine.timeline.events import Moment, Phase
+from engine.timeline.view import View
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.targets import layer_or_head
 from microgpt_tui.drawing import theme
@@ -30,6 +31,10 @@ class QKV(Pane):
 
     TITLE = "QKV"
     POSITIONS = True
+
+    @classmethod
+    def lacks(cls, view: View) -> str:
+        return super().lacks(view) or missing(view, "q, k and v", NAMES)
 
     def heading(self, frame: Frame) -> str:
         return title(frame, self.TITLE, layered=True)
@@ -62,14 +67,22 @@ def frozen(board: Board, what: str) -> None:
     board.note(f"Nothing to see here now: the update moves parameters only. In the next step {what} made anew.")
 
 
+def missing(view: View, what: str, names: Iterable[str]) -> str:
+    """Why not all of these tensors, which stand in layers, are made, as a sentence; empty if they are."""
+    absent = set(names) - {name for name, spec in view.program.specs.items() if "layer" in spec.places}
+    if not view.config.n_layer:
+        return f"This model has no layers, and so no {what}: n_layer is 0."
+    if absent:
+        return f"This pane shows {what}, but no tensor of this model is called {' or '.join(sorted(absent))}."
+    return ""
+
+
 def lacks(board: Board, what: str, names: Iterable[str]) -> bool:
-    """Whether the model does not make all of these tensors, which stand in layers; then the pane says so."""
-    missing = set(names) - {name for name, spec in board.frame.program.specs.items() if not spec.parameter}
-    if not board.frame.config.n_layer:
-        board.note(f"This model has no layers, and so no {what}: n_layer is 0.")
-    elif missing:
-        board.note(f"This pane shows {what}, but no tensor of this model is called {' or '.join(sorted(missing))}.")
-    return bool(missing)
+    """Whether the model does not make all of these tensors; then the pane says so."""
+    sentence = missing(board.frame.view, what, names)
+    if sentence:
+        board.note(sentence)
+    return bool(sentence)
 
 
 def head_name(head: int, width: int) -> str:

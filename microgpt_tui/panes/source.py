@@ -64,7 +64,8 @@ def columns_of(source: SourceLine) -> Column | None:
 @lru_cache(64)
 def _highlighted(code: SourceText, code_theme: str) -> list[list[Segment]]:
     """The lines of a code as styled segments."""
-    whole = "\n".join(_lines(code))
+    lines = _lines(code)
+    whole = "\n".join(lines)
     text = Syntax(whole, "python", theme=code_theme, background_color="default").highlight(whole)
     console = Console(width=1000, color_system="truecolor", force_terminal=True)
     return [
@@ -73,7 +74,7 @@ def _highlighted(code: SourceText, code_theme: str) -> list[list[Segment]]:
             for s in line.render(console)
             if s.text != "\n"
         ]
-        for line in text.split("\n", allow_blank=True)
+        for line in text.split("\n", allow_blank=True)[: len(lines)]
     ]
 
 
@@ -249,7 +250,8 @@ class Source(Pane):
 
     def heading(self, frame: Frame) -> str:
         source = frame.source
-        function = f"{source.function}()" if source.function else _function(code_of(source), source.line)[0]
+        named = source.function and not source.function.startswith("<")
+        function = f"{source.function}()" if named else _function(code_of(source), source.line)[0]
         return f"{source.path.name} ─ {function}" if function else source.path.name
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
@@ -262,19 +264,23 @@ class Source(Pane):
         for number in source.ran | {source.line} | (stops := _stops(frame, code)):
             under = theme.RAN if number in source.ran else None
             picture.lines[number - 1] = _line(code, number, segments, width, under, number in stops)
-        below = [] if source.called is None else [_elsewhere(CALLED, source.called, width)]
+        called = source.called if source.called and source.called.line != source.line else None
+        below = [] if called is None else [_elsewhere(CALLED, called, width)]
         below += says(Picture(), frame.around.lines_hint, width, height // 2).lines
         lit = _lit(source, segments, width, max(1, height // 2 - len(below)), source.line in stops, indent)
         picture.lines[source.line - 1 : source.line] = [*lit, *below]
+        if called is not None:
+            picture.focus = source.line  # both stay in sight
         self._add_callers(picture, source, width, height)
         return picture
 
     def _add_callers(self, picture: Picture, source: SourceLine, width: int, height: int) -> None:
         """The lines that called for this one, above what is seen of the file; those that are seen with it are not."""
         assert picture.focus is not None
-        lines = [_elsewhere(CALLER, caller, width) for caller in reversed(source.callers[:MOST_CALLERS])]
+        callers = [caller for caller in source.callers if (caller.path, caller.line) != (source.path, source.line)]
+        lines = [_elsewhere(CALLER, caller, width) for caller in reversed(callers[:MOST_CALLERS])]
         lines = lines[max(0, len(lines) - max(0, height // 2 - 1)) :]
-        picture.focus += len(lines) + (source.called is not None)  # both stay in sight
+        picture.focus += len(lines)
         at = self.top_of(Picture([*picture.lines, *lines], picture.focus), height)
         at = min(at, source.line - 1)
         picture.lines[at:at] = lines
@@ -290,7 +296,7 @@ def _stops(frame: Frame, code: SourceText) -> set[int]:
 def _elsewhere(sign: str, source: SourceLine, width: int) -> Line:
     """A line of another function: its number, the function, and its code from the first character on."""
     line = Line().add(sign, theme.NEW).add(f"{_number(source):>4} ", theme.FAINT)
-    if source.function and width >= 30:
+    if source.function and width >= 30 and not source.function.startswith("<"):
         line.most(source.function, width // 4, theme.DIM).add(" ")
     segments, columns = _stripped(source)
     for segment, lit in shortened(segments, width - line.width, columns):
@@ -321,7 +327,8 @@ def _line(
     code: SourceText, number: int, segments: list[list[Segment]], width: int, under: Style | None, stops: bool = False
 ) -> Line:
     """A line that is not at work; it is cut where it has no more room."""
-    line = Line().add(f" {_gutter(code, number):>4}", theme.FAINT).add("●" if stops else " ", theme.WARNING)
+    line = Line().add(" ", theme.NEW).add(f"{_gutter(code, number):>4}", theme.FAINT)
+    line.add("●" if stops else " ", theme.WARNING)
     for segment in segments[number - 1]:
         line.add(segment.text, segment.style + under if segment.style and under else segment.style or under)
     return line.cut(width)

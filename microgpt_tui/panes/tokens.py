@@ -16,6 +16,7 @@ from microgpt_tui.drawing.cells import window
 from microgpt_tui.drawing.numbers import percent, plain
 from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.panes.base import Pane
+from microgpt_tui.texts.facts import judged
 
 DONE, HERE, TO_COME = "■", "▣", "□"
 LONGEST_NAME = 18  # cells of a document that is called by its own text
@@ -85,7 +86,10 @@ def _says(frame: Frame) -> Iterator[Forms]:
         yield [[(f"loss of {_called(frame)} ", theme.DIM), told[1]], told]
         return
     if pos is None:
-        yield [[(f"{_called(frame)}: {frame.program.n} positions", theme.TEXT)]]
+        n, positions = frame.program.n, f"{frame.program.n} position{'s' * (frame.program.n != 1)}"
+        yield [[(f"{_called(frame)}: {positions}" if n else frame.event.name, theme.TEXT)]]
+    elif not frame.target(pos):
+        yield [[(frame.called("pos", pos), theme.TEXT)]]
     else:
         reads, says = ("reads ", ", must say ") if frame.forward else ("read ", ", should have said ")
         words: Words = [(reads, theme.DIM), (frame.token(pos), theme.NEW)]
@@ -107,14 +111,19 @@ def _asides(frame: Frame) -> Iterator[Forms]:
 
 
 def _rate(frame: Frame) -> Words:
-    """The learning rate of the step, and how it comes about."""
-    config, step = frame.config, frame.moment.step
+    """The learning rate of the step, and how it comes about where the configuration says so; empty if it is unknown."""
+    config, step, rate = frame.config, frame.moment.step, frame.view.learning_rate
+    if rate is None:
+        return []
     formula = f" = {config.learning_rate:g}·(1 − {step}/{config.num_steps})"
-    return [("rate ", theme.DIM), (plain(config.learning_rate_at(step)), theme.STRONG), (formula, theme.DIM)]
+    words: Words = [("rate ", theme.DIM), (plain(rate), theme.STRONG)]
+    return [*words, (formula if rate == config.learning_rate_at(step) else "", theme.DIM)]
 
 
 def _called(frame: Frame) -> str:
     """The document by its own text where that is short."""
+    if not frame.program.doc:
+        return "this step"
     text = quoted(frame.program.doc)
     return text if cell_len(text) <= LONGEST_NAME else "this document"
 
@@ -124,4 +133,4 @@ def given_to_target(frame: Frame, pos: int) -> float | None:
     made = next((s for s in frame.program.stretches(Phase.FORWARD) if s.kind == "nll" and s.pos == pos), None)
     if made is None or "probs" not in made.operands:
         return None
-    return frame.value(int(made.operands["probs"][frame.program.targets[pos]]))
+    return frame.value(judged(frame, made))

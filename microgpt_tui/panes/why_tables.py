@@ -117,7 +117,8 @@ def draw_pushes(board: Board, found: Pushes) -> None:
 def _push(board: Board, push: PositionContribution, gradient: float, scale: float) -> None:
     frame = board.frame
     line = board.picture.line()
-    words = f"{push.pos} {frame.token(push.pos)}→{frame.target(push.pos)}"
+    leads = f"→{frame.target(push.pos)}" if frame.target(push.pos) else ""
+    words = f"{frame.numbered_token(push.pos)}{leads}"
     line.fit(words, _label_width(board) + 2, theme.TEXT)
     _figure(line, push.term.product)
     line.fit(share(push.term.product, gradient), SHARE, theme.DIM, right=True)

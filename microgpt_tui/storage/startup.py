@@ -1,4 +1,7 @@
-"""`Start`: what the debugger opens (a run from its seed, a saved run or the saved session), and at which moment."""
+"""`Start`: what the debugger opens (a run from its seed, a saved run or the saved session), and at which moment.
+
+`ScriptStart` is the same for a script of the user.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from pathlib import Path
 from engine import Config
 from engine.checkpoint.checkpoint import Checkpoint, load
 from engine.model.dataset import load_docs
+from engine.script.run import ScriptOptions
 from engine.timeline.events import Moment, StepProgram
 from microgpt_tui.debugger.navigation import first_moment
 from microgpt_tui.storage.saved_session import SavedSession, load_run, load_session
@@ -43,6 +47,15 @@ class Start:
         if self.saved is not None:
             return self.saved.moment
         return self.run.here if self.run is not None else first_moment(program, self.step)
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptStart:
+    """A script, how it is run, and the training step to open at."""
+
+    path: Path
+    options: ScriptOptions
+    step: int = 0
 
 
 def from_seed(config: Config, step: int, data: Path | None) -> Start:

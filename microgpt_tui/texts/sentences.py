@@ -11,10 +11,12 @@ import numpy as np
 
 from engine.timeline.events import Phase
 from engine.timeline.update import ADAM
+from engine.timeline.view import TapeView
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.texts.facts import facts, variant_of
 from microgpt_tui.texts.languages import usual_language
 
+ONLY_TAPES = ("e:", "g:")  # what can be done only in a run of the built-in model: what if, gradient checks
 PANE_KEYS = "z: all the room; P: stay in every phase; < >: trade places; tab: the next pane; esc: leave"
 
 
@@ -99,8 +101,12 @@ def hints(frame: Frame) -> list[str]:
         return [hint for keys in (own, PANE_KEYS) for hint in keys.split("; ") if hint]
     general = kinds["parameter" if frame.phase is Phase.UPDATE else "generic"]
     arrows = "↑↓" if pane is None else "↑↓ ←→"  # with no pane chosen, the other two move through time
-    keys = (_text_of(frame).keys or general.keys).format(arrows=arrows, head=f"head {frame.operation.head}")
-    first, *others = keys.split("; ")
+    keys = (_text_of(frame).keys or general.keys).format(
+        arrows=arrows, head=frame.called("head", frame.operation.head or 0)
+    )
+    first, *others = (
+        hint for hint in keys.split("; ") if isinstance(frame.view, TapeView) or hint[:2] not in ONLY_TAPES
+    )
     return [first, *(["2: ←→ as well"] if pane is None else []), *others]
 
 
@@ -110,11 +116,11 @@ def _words(frame: Frame) -> dict[str, str]:
     words = {"name": event.name, "event": other.name, "pos": str(event.pos), "kind": event.kind}
     words["optimizer"] = frame.view.optimizer.name
     words["matrix"] = (event.matrix or event.name).rpartition(".")[2]
-    if event.kind not in texts()[frame.phase]:  # the generic text alone names them, and finding them takes time
+    if event.kind == "generic" or event.kind not in texts()[frame.phase]:  # other texts need not find them
         words["operands"] = ", ".join(operand_names(frame).values())
-    words["head"] = f"head {event.head}" if event.head is not None else event.name
+    words["head"] = frame.called("head", event.head) if event.head is not None else event.name
     if event.pos is not None:
-        words |= {"reads": frame.token(event.pos), "target": frame.target(event.pos)}
+        words |= {"reads": frame.token(event.pos), "target": frame.target(event.pos) or "the target"}
     return words
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,24 @@ HARMLESS = {
     "annotations that are values": (
         ("import math", "import math\ndef f(x: 3): pass\nassert f.__annotations__ == {'x': 3}"),
     ),
+    "a nameless loss": (("loss.backward()", "[loss][0].backward()"),),
+    "a look back in training": (("    loss.backward()", "    [0 for _ in range(2)]\n    loss.backward()"),),
+    "a small graph before": (("state_dict = ", "(Number(2.0) * Number(3.0) + 1).backward()\nstate_dict = "),),
+    "a data file of another name": (('open("input.txt")', 'open("names.txt")'),),
+    "a data file that it would download": (
+        (
+            "import math",
+            "import math, os, urllib.request\nif not os.path.exists('input.txt'):\n    raise SystemExit\n"
+            "urllib.request.urlretrieve('http://localhost:9/names.txt', 'input.txt')",
+        ),
+    ),
+    "data that it would download": (
+        (
+            'with open("input.txt") as file:',
+            "import urllib.request\nwith urllib.request.urlopen('http://localhost:9') as f:"
+            "\n    file = f.read().decode().splitlines()",
+        ),
+    ),
     "no layer": (("n_layer = 1", "n_layer = 0"),),
     "an end of its own": (('print("sample", "".join(sample))', "pass\nraise SystemExit(3)"),),
 }
@@ -75,6 +95,131 @@ def test_harmless_changes_are_equal(copy: Any, changes: tuple[tuple[str, str], .
     result = invoke("verify", copy(*changes))
     assert "The same: every bit of it" in result.stdout
     assert (result.exit_code, result.stderr, result.stdout.count("equal")) == (0, "", 8)
+
+
+FOR = "for step in range(num_steps):\n"
+SAMPLES = STAND_IN[STAND_IN.index("for _ in range(4):") :]
+TRAINING = STAND_IN[STAND_IN.index("m, v = [0.0]") : STAND_IN.index(SAMPLES)]
+LOOP = TRAINING[TRAINING.index(FOR) + len(FOR) :]
+
+
+def indented(text: str) -> str:
+    return textwrap.indent(text, "    ")
+
+
+SHAPES = {
+    "a while loop": ((FOR, "step = -1\nwhile step + 1 < num_steps:\n    step += 1\n"),),
+    "an endless loop that is left": (
+        (FOR, "step = -1\nwhile True:\n    step += 1\n    if step == num_steps: break\n"),
+    ),
+    "a function that trains": ((TRAINING, f"def train():\n{indented(TRAINING)}\ntrain()\n"),),
+    "a function for a step": (
+        (TRAINING, TRAINING.split("\n")[0] + f"\ndef learn(step):\n{LOOP}\n{FOR}    learn(step)\n"),
+    ),
+    "a method for a step": (
+        (
+            TRAINING,
+            "class Trainer:\n    def __init__(self):\n        zeros = [0.0] * len(weights)\n"
+            "        self.m, self.v = zeros[:], zeros[:]\n"
+            f"    def step(self, step):\n        m, v = self.m, self.v\n{indented(LOOP)}\n"
+            f"trainer = Trainer()\n{FOR}    trainer.step(step)\n",
+        ),
+    ),
+    "epochs": (
+        (FOR, "for epoch in range(3):\n  for step in range(2 * epoch, 2 * epoch + 2):\n"),
+        (LOOP, textwrap.indent(LOOP, "  ")),
+    ),
+    "everything in main": (
+        (
+            STAND_IN,
+            "import math, random\ndef main():\n"
+            + indented(STAND_IN.replace("import math\nimport random\n", ""))
+            + "\nif __name__ == '__main__':\n    main()\n",
+        ),
+    ),
+    "settings in an object": (
+        ("import random\n", "import random\nimport types\nconfig = types.SimpleNamespace(num_steps=6, block_size=5)\n"),
+        ("block_size = 5\nnum_steps = 6\n", ""),
+        ("num_steps)", "config.num_steps)"),
+        ("range(block_size)", "range(config.block_size)"),
+        ("new(block_size", "new(config.block_size"),
+        ("min(block_size", "min(config.block_size"),
+    ),
+    "moments that are made anew": (
+        (
+            "    for i, weight",
+            "    g = [w.grad for w in weights]\n"
+            "    m = [beta1 * a + (1 - beta1) * b for a, b in zip(m, g)]\n"
+            "    v = [beta2 * a + (1 - beta2) * b**2 for a, b in zip(v, g)]\n    for i, weight",
+        ),
+        ("        m[i] = beta1 * m[i] + (1 - beta1) * weight.grad\n", ""),
+        ("        v[i] = beta2 * v[i] + (1 - beta2) * weight.grad**2\n", ""),
+    ),
+    "a function that samples": (
+        (
+            SAMPLES,
+            "def make_up():\n" + SAMPLES.replace("for _ in range(4):\n", "").replace("break", "return ''.join(sample)")
+            .replace('print("sample", "".join(sample))', "return ''.join(sample)")
+            + "print([make_up() for _ in range(4)])\n",
+        ),
+    ),
+    "samples that are tokens": (
+        ("sample.append(letters[token])", "sample.append(token)"),
+        ('"".join(sample)', "sample"),
+    ),
+    "samples that are texts": (
+        ("kept, token, sample = nothing_kept(), END, []", "kept, token, sample = nothing_kept(), END, ''"),
+        ("sample.append(letters[token])", "sample += letters[token]"),
+    ),
+    "samples in a while loop": (
+        ("    for place in range(block_size):\n        chances = shares([a", "    place = -1\n    while place < "
+         "block_size - 1:\n        place += 1\n        chances = shares([a"),
+    ),
+    "a function that draws": (
+        ("for _ in range(4):", "def draw(chances):\n    return random.choices(range(END + 1), weights=chances)[0]\n"
+         "for _ in range(4):"),
+        ("random.choices(range(END + 1), weights=[c.data for c in chances])[0]\n        if", "draw([c.data for c in "
+         "chances])\n        if"),
+    ),
+    "samples while it trains": (
+        ('    print("step", step + 1, loss.data)\n', f"    if step % 2 == 1:\n{textwrap.indent(SAMPLES, ' ' * 8)}\n"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("until", [None, 3])
+@pytest.mark.parametrize("changes", SHAPES.values(), ids=SHAPES.keys())
+def test_other_shapes_of_the_program_are_equal(changes: Any, until: int | None, copy: Any) -> None:
+    result = invoke("verify", copy(*changes), *(("--until", until) if until else ()))
+    assert f"The same: every bit of it, over {until or 6} steps" in result.stdout, result.output
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def as_notebook(folder: Path, text: str) -> Path:
+    """A notebook with a magic, and the script in three cells."""
+    end = text.index("class Number:"), text.index("m, v = [0.0]")
+    cells = ["%matplotlib inline\n" + text[: end[0]], text[end[0] : end[1]], f"!ls\n{text[end[1] :]}"]
+    path = folder / "copy.ipynb"
+    made = [{"cell_type": "code", "source": cell.splitlines(keepends=True)} for cell in cells]
+    path.write_text(json.dumps({"nbformat": 4, "metadata": {}, "cells": made}))
+    return path
+
+
+def test_a_notebook_is_equal(tmp_path: Path) -> None:
+    result = invoke("verify", as_notebook(tmp_path, STAND_IN))
+    assert "The same: every bit of it, over 6 steps" in result.stdout
+    assert result.exit_code == 0
+    assert result.stderr.splitlines() == [
+        "copy.ipynb, cell 1, line 1: %matplotlib inline is left out", "copy.ipynb, cell 3, line 1: !ls is left out",
+    ]  # fmt: skip
+
+
+def test_a_fault_in_a_notebook_is_told_by_its_cell(tmp_path: Path) -> None:
+    crashed = invoke("verify", as_notebook(tmp_path, STAND_IN.replace("    rate = ", "    1 / 0\n    rate = ")))
+    assert "ZeroDivisionError: division by zero in cell 3, line 13, in training step 1" in crashed.stderr
+    wrong = invoke("verify", as_notebook(tmp_path, STAND_IN.replace("def lift(x):", "def lift(x:")))
+    line = STAND_IN[STAND_IN.index("class Number:") : STAND_IN.index("def lift(x):")].count("\n") + 1
+    assert f"cell 2, line {line} is not Python" in wrong.stderr
 
 
 def test_until_and_data(copy: Any, tmp_path: Path) -> None:
@@ -134,20 +279,21 @@ INCOMPARABLE = {
     "no seed": (("random.seed(42)", "pass"), "random.seed"),
     "two seeds": (("random.seed(42)", "random.seed(1); random.seed(2)"), "random.seed"),
     "a seed that is no number": (("random.seed(42)", "random.seed('x')"), "random.seed"),
-    "no size": (("n_head = 2", "heads = 2"), "no module-level number named n_head"),
+    "no size": (("n_head", "heads"), "no number named n_head when training starts"),
+    "no documents": (("docs", "texts"), "no list of strings named docs when training starts"),
+    "no matrices": (("state_dict", "matrices"), "no dictionary named state_dict when training starts"),
     "a size that fits nothing": (("n_head = 2", "n_head = 3"), "n_head 3 does not divide"),
-    "no moments": (("m, v = [0.0]", "m, v = 2 * [0.0]"), "no module-level list m"),
+    "no moments": (("m, v = [0.0]", "m, v = 2 * [0.0]"), "no list m with one moment for each parameter"),
     "a crash before": (("import math", "import math\n1 / 0"), "ZeroDivisionError: division by zero in line 4, before"),
     "a crash within": (("rate = ", "assert step < 2, 'no more'\n    rate = "), "AssertionError: no more in line"),
     "a crash like the engine's": (("0.01, 0.85", "1e9, 0.85"), "so does the engine: training stopped at step"),
     "reaching for the network": (
-        ("import math", "import math, urllib.request\nurllib.request.urlopen('http://localhost:9')"),
+        ("import math", "import math, socket\nsocket.create_connection(('localhost', 9))"),
         "verify lets no copy reach for the network",
     ),
     "a loop without a turn": (("in range(num_steps)", "in []"), "its training loop never ran"),
     "a loop that ends early": (("in range(num_steps)", "in range(2)"), "ended after 2 of 6 steps"),
     "a loop that goes on": (("in range(num_steps)", "in range(9)"), "beyond its num_steps"),
-    "a nameless loss": (("loss.backward()", "[loss][0].backward()"), "has no name of its own"),
     "a process that dies": (("rate = ", "import os; os._exit(5)\n    rate = "), "its process died with status 5"),
     "a process that says why it dies": (
         ("import math", "import math, os; os.write(2, b'first\\nno room\\n'); os._exit(5)"),
@@ -171,7 +317,7 @@ INCOMPARABLE = {
         ("import math", "import math; input('data? ')"),
         "(verify gives it no input) in line 3, before",
     ),
-    "no temperature": (("temperature", "heat"), "no module-level number named temperature"),
+    "no temperature": (("temperature", "heat"), "no number named temperature"),
 }
 
 

@@ -21,7 +21,7 @@ from microgpt_tui.panes.why import Why
 from microgpt_tui.texts import sentences as told
 from microgpt_tui.texts.sentences import sentences, texts, title_of
 from tests.support.changed_model import Change
-from tests.support.harness import DOCS, at, debugger, go, name, screen, session, text, until
+from tests.support.harness import DOCS, at, debugger, go, name, notes, screen, session, text, until
 
 RELU = '''
 @operation
@@ -212,10 +212,11 @@ async def test_panes_on_tensors_that_a_model_calls_otherwise_say_so(change: Chan
     change(*names)
     async with debugger((120, 36), Session(SMALL, DOCS)) as pilot:
         for key, missing in {"5": "k.", "6": "attn_weights."}.items():
-            await pilot.press(key, "z")
+            await pilot.press(key)
             await pilot.pause()
-            assert f"no tensor of this model is called {missing}" in text(pilot)
-            await pilot.press("escape", "f")
+            assert f"no tensor of this model is called {missing}" in notes(pilot)
+            assert screen(pilot).focused is None
+            await pilot.press("f")
         await pilot.press("i")
         await until(pilot, lambda: "no tensor called attn_weights or k" in text(pilot))
 

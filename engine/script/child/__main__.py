@@ -1,8 +1,11 @@
 """Start of the process that runs a script: loads its package under a name that no script uses."""
 
-import importlib.util
-import os
 import sys
+
+BEFORE = set(sys.modules)
+
+import importlib.util  # noqa: E402
+import os  # noqa: E402
 
 PACKAGE = "_microgpt_tui_child"
 
@@ -21,7 +24,7 @@ def _load() -> None:
     runner = importlib.import_module(f"{PACKAGE}.runner")
     for name in [name for name in sys.modules if name.split(".")[0] == PACKAGE]:
         del sys.modules[name]
-    runner.main()
+    runner.main(BEFORE)
 
 
 if __name__ == "__main__":

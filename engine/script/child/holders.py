@@ -6,6 +6,7 @@ import types
 from typing import Any, Iterable, Iterator
 
 DEPTH = 8
+MOST_TOKENS = 10_000  # of an alphabet
 SAMPLED = 8  # elements of a long list that tell whether it is worth looking through
 WIDEST = 2_000_000  # elements of a list that is looked through
 LEFT_OUT = (type, types.FunctionType, types.ModuleType, types.MethodType, types.BuiltinFunctionType)
@@ -33,6 +34,29 @@ class Group:
         self.name, self.shape, self.scalars, self.depth = name, shape, scalars, depth
 
 
+def settings_of(roots: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Variables that are a number or a text, and those that list characters, or number them; of a name the first."""
+    found: dict[str, Any] = {}
+    for name, value in roots:
+        if name[0] == "_" or name in found:
+            continue
+        kind = type(value)
+        if kind in (int, float, str, bool) and value == value:  # noqa: PLR0124  no nan: it is none in JSON
+            found[name] = value
+        elif kind in (list, tuple) and 1 < len(value) <= MOST_TOKENS and all(map(_is_character, value)):
+            found[name] = list(value)
+        elif kind is dict and 1 < len(value) <= MOST_TOKENS:
+            if all(_is_character(key) and type(each) is int for key, each in value.items()):
+                found[name] = value
+            elif all(_is_character(each) and type(key) is int for key, each in value.items()):
+                found[name] = {each: key for key, each in value.items()}
+    return found
+
+
+def _is_character(value: Any) -> bool:
+    return type(value) is str and len(value) == 1
+
+
 class Walk:
     """Looks through the variables of a script, breadth first, and collects groups of scalars and lists of numbers."""
 
@@ -47,6 +71,7 @@ class Walk:
         self._group_of: dict[int, Group] = {}
         self._numbers: dict[int, tuple[tuple[int, int], str, Any]] = {}
         queue: list[tuple[str, Any, int, int]] = [(name, thing, 0, 0) for name, thing in roots]
+        self.settings = settings_of((name, thing) for name, thing, _, _ in queue)
         at = 0
         while at < len(queue):
             name, thing, named, indexed = queue[at]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import types
-from typing import Any
+from typing import Any, Callable
 
 FLAG = "__microgpt_tui_recording__"
 HOOK = "__microgpt_tui_hook__"
@@ -32,10 +32,12 @@ class Sources:
         self.texts: list[list[str]] = []
         self.loops: list[list[tuple[int, int, list[str]]]] = []
         self.sites: list[Site] = []
+        self.prepare: Callable[[ast.Module], ast.Module] = lambda tree: tree
+        """What is done to a syntax tree first."""
 
     def compile(self, source: str | bytes, path: str, step_at: int | None = None) -> types.CodeType:
         """The code of a file with hooks in it. Raises SyntaxError, as Python does."""
-        tree = ast.parse(source, path)
+        tree = self.prepare(ast.parse(source, path))
         text = source if isinstance(source, str) else _decoded(source)
         at = self.files[path] = len(self.paths)
         self.paths.append(path)
@@ -44,6 +46,15 @@ class Sources:
         hooked = _Hooks(self, at, step_at).visit(tree)
         code: types.CodeType = compile(ast.fix_missing_locations(hooked), path, "exec", dont_inherit=True)
         return code
+
+    def add(self, path: str) -> None:
+        """Take in a file that gets no hooks, for its positions."""
+        with open(path, "rb") as file:
+            text = _decoded(file.read())
+        self.files[path] = len(self.paths)
+        self.paths.append(path)
+        self.texts.append(text.splitlines())
+        self.loops.append([])
 
     def line(self, file: int, line: int) -> str:
         """The text of a line, without the spaces around it."""

@@ -6,14 +6,18 @@ recorded steps only `backward` is wrapped.
 
 from __future__ import annotations
 
+import gc
 import operator
+import os
 import sys
+import types
 from array import array
 from contextlib import suppress
 from itertools import chain
 from typing import Any, Callable
 
 from .channel import Channel
+from .derivatives import evaluate
 from .holders import Walk, best_groups, numbers_of
 from .hooks import Sources
 from .positions import Positions
@@ -21,7 +25,6 @@ from .scalar_class import ScalarClass, functions_of
 from .step_record import BackwardCall, StepRecord
 from .tape_message import message, numbers_on
 
-LARGEST = 3_000_000
 DEPTH = 4  # of lists in lists that a name can hold
 GLANCE = 5000  # scalars that are looked at to see whether known parameters are still those of a loss
 
@@ -33,8 +36,10 @@ class Unrecordable(BaseException):
 class Recorder:
     """Watches the scalars of a script. Hooks in its syntax tree call `defined`, `named`, `passed` and `step_at`."""
 
-    def __init__(self, channel: Channel, sources: Sources, is_user: Callable[[type], bool], large: bool) -> None:
-        self.channel, self.sources, self.is_user, self.large = channel, sources, is_user, large
+    def __init__(self, channel: Channel, sources: Sources, is_user: Callable[[type], bool], most: int | None) -> None:
+        self.channel, self.sources, self.is_user = channel, sources, is_user
+        self.most = sys.maxsize if most is None else most
+        """Scalars that a step may make."""
         self.positions = Positions(sources)
         self.set_flag: Callable[[bool], None] = lambda _: None
         """Sets the flag that the hooks stand behind."""
@@ -52,6 +57,7 @@ class Recorder:
         self.step_at_line = False
         self._target: int | None = None
         self._until: int | None = None
+        self._most_calls: int | None = None
         self._pending: BackwardCall | None = None
         self._last: BackwardCall | None = None
         self._params_of: dict[tuple[int, int], list[Any]] = {}
@@ -59,17 +65,47 @@ class Recorder:
         self._class_of: dict[type, ScalarClass] = {}
         self._updating_in: tuple[Any, int, int] | None = None
         self._checked = 0
+        self._collects = False
 
     # What the debugger asks for.
 
     def wait(self) -> None:
         """Wait for what to do next."""
         command = self.channel.command()
+        while command["do"] == "evaluate":
+            self.channel.send("evaluated", answers=self._evaluate(command["calls"]))
+            command = self.channel.command()
         if command["do"] == "end":
-            raise SystemExit(0)
+            os._exit(0)
         record = command["do"] == "record"
         self._target = command["step"] if record else None
         self._until = None if record else command.get("until")
+        self._most_calls = command.get("most_calls")
+
+    def _evaluate(self, calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What operations of the script give when they are called again."""
+        assert self._last is not None
+        for each in self.classes:
+            each.restore(each.backward_name)
+        try:
+            return evaluate(self.class_of(self._last.root), self._function, calls)
+        finally:
+            for each in self.classes:
+                self._wrap_backward(each)
+
+    def _function(self, name: str) -> Any:
+        """The function of this name in a module of the script; None if there is none."""
+        spaces = [self.module]
+        spaces += [vars(each) for each in list(sys.modules.values()) if isinstance(each, types.ModuleType)]
+        return next(
+            (
+                each[name]
+                for each in spaces
+                if isinstance(each.get(name), types.FunctionType)
+                and each[name].__code__.co_filename in self.sources.files
+            ),
+            None,
+        )
 
     # Scalar classes.
 
@@ -86,6 +122,8 @@ class Recorder:
             self._remove_watches()
         self.classes.append(found)
         self.kinds = (*self.kinds, kind)
+        for each in self.classes:
+            each.kinds = self.kinds
         self._class_of.clear()
         self._add_methods(kind)
         self._wrap_backward(found)
@@ -128,6 +166,12 @@ class Recorder:
         self._settle()
         self.calls += 1
         record = self.record
+        if record is not None and record.kept:
+            if record.calls == self._most_calls:
+                self._give_up(record, caller)
+                record = None
+            else:
+                record.calls += 1
         params, stack = self._params(scalar, root, caller), self.positions.stack(caller)
         self.positions.frames.clear()
         call = BackwardCall(root, float(scalar.data_of(root)), params, scalar.data_of, stack)
@@ -177,10 +221,16 @@ class Recorder:
         self.channel.send("loss", step=self.step, value=pending.loss.hex())
         record = self.record
         if record is not None:
-            self._stop()
             if record.kept:
                 self._send(record, True, sys._getframe(1))
+            self._stop()
         self.step += 1
+
+    def _give_up(self, record: StepRecord, frame: Any) -> None:
+        """Stop at a step whose backward calls move nothing, and send what was recorded of it."""
+        self._send(record, False, frame)
+        self._stop()
+        self.wait()
 
     def step_at(self) -> None:
         """At the line where a training step ends, if the user has named one."""
@@ -190,13 +240,18 @@ class Recorder:
     def ended(self, whole: bool, frame: Any = None) -> None:
         """The script has ended; `whole` says whether it came to its end, `frame` where it was stopped."""
         pending, record, phase = self._pending, self.record, self.phase
-        over = self.step_at_line or (pending is not None and phase != "backward" and pending.moved())
+        over = pending is not None and not self.step_at_line and phase != "backward" and pending.moved()
         if whole and pending is not None and over:
             self._count(pending)
+            if record is not None and record.kept:
+                self.wait()
         elif record is not None:
-            self._stop()
+            if whole and self._most_calls is not None and record.kept and record.backward is not None:
+                self._give_up(record, frame)
+                return
             if not whole and record.kept and record.nodes:
                 self._send(record, False, frame)
+            self._stop()
 
     def _params(self, scalar: ScalarClass, root: Any, caller: Any) -> list[Any]:
         """The scalars that the loss of this call site depends on, and that something holds."""
@@ -271,6 +326,9 @@ class Recorder:
         """Stop watching; the class is as the script has made it, but for `backward`."""
         self._remove_watches()
         self.phase = ""
+        if self._collects:
+            gc.enable()
+            self._collects = False
         self.record = None
 
     def _remove_watches(self) -> None:
@@ -286,6 +344,9 @@ class Recorder:
         for each in self.classes:
             self._watch_class(each, record, note)
         self.set_flag(record.kept)
+        if record.kept and gc.isenabled():  # what a step makes is held until its end: there is nothing to collect
+            gc.disable()
+            self._collects = True
 
     def _watch_class(self, scalar: ScalarClass, record: StepRecord, note: Any) -> None:
         recorder, init, put = self, scalar.init, scalar.data.set
@@ -366,7 +427,7 @@ class Recorder:
         add_stack = record.stacks.append
         methods, frames = positions.methods, positions.frames
         inside, new_stack, new_method = positions.inside, positions.new_stack, positions.method
-        most = sys.maxsize if self.large else LARGEST
+        most = self.most
         class_of = self.class_of
         scalar = self.classes[-1]
         kind, data_of, kids_of = scalar.kind, scalar.data_of, scalar.kids
@@ -413,7 +474,7 @@ class Recorder:
             add_node(self)
             if len(nodes) > most:
                 raise Unrecordable(
-                    f"it makes more than {LARGEST:,} scalars in one step; give --large to record it all the same"
+                    f"it makes more than {most:,} scalars in one step; give --large to record it all the same"
                 )
 
         return note
@@ -480,6 +541,8 @@ class Recorder:
 
     def _before_backward(self, record: StepRecord, scalar: ScalarClass, call: BackwardCall, caller: Any) -> None:
         if record.backward is not None:
+            known = {key: grad for key, (_, _, grad) in record.outer.items()}
+            record.first_grads = record.first_grads or {**known, **dict(zip(map(id, record.nodes), record.grads))}
             record.forget_before(record.end, self._reached(scalar, call.root))
         record.backward, record.end, record.names_end = call, len(record.nodes), len(record.names)
         self._look(record, caller)
@@ -640,6 +703,7 @@ class Recorder:
     # The finished tape.
 
     def _send(self, record: StepRecord, complete: bool, frame: Any) -> None:
+        self._remove_watches()
         if record.backward is None:
             record.end, record.names_end = len(record.nodes), len(record.names)
             self._look(record, frame)

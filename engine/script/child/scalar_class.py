@@ -64,6 +64,8 @@ class ScalarClass:
 
     def __init__(self, kind: type, data: str, grad: str) -> None:
         self.kind, self.data_name, self.grad_name = kind, data, grad
+        self.kinds: tuple[type, ...] = (kind,)
+        """All scalar classes of the script."""
         self.backward_name = next(name for name in BACKWARD if callable(getattr(kind, name, None)))
         self.backward: Any = getattr(kind, self.backward_name)
         self.init: Any = getattr(kind, "__init__")  # noqa: B009
@@ -146,7 +148,7 @@ class ScalarClass:
 
     def _look_at(self, node: Any) -> bool:
         """Find out from a scalar that has operands how it keeps them; False for one that has none."""
-        kind = self.kind
+        kind = self.kinds
         best: tuple[int, str] = (0, "")
         for name, value in attributes(node):
             if not isinstance(value, (list, tuple, set, frozenset)) or not value:

@@ -46,11 +46,7 @@ def message(recorder: Recorder, record: StepRecord, complete: bool, walk: Walk) 
         "scalar_sites": scalars,
         "loops": sources.loops,
         "files": sources.paths,
-        "settings": {
-            name: value
-            for name, value in recorder.module.items()
-            if type(value) in (int, float, str, bool) and name[0] != "_" and value == value  # noqa: PLR0124
-        },
+        "settings": (record.walk or walk).settings,
         "positions": recorder.positions.table,
     }
 
@@ -190,11 +186,13 @@ class _Rows:
             for mine, count in zip(slopes, counts):
                 local.extend(array("d", mine) if len(mine) == count else array("d", [NAN]) * count)
         ops: dict[str, int] = {"": 0}
-        names = {
-            where: ops.setdefault(self._op(*where), len(ops))
-            for where in dict.fromkeys(zip(method, stack, map(bool, counts)))
-        }
-        op = array("H", map(names.__getitem__, zip(method, stack, map(bool, counts))))
+        by_method = {at: ops.setdefault(self._op(at, -1), len(ops)) for at in dict.fromkeys(method) if at >= 0}
+        by_method[-1] = 0
+        op = array("H", [by_method[at] if count else 0 for at, count in zip(method, counts)])
+        if -1 in method:
+            for row, count in enumerate(counts):
+                if count and method[row] < 0:
+                    op[row] = ops.setdefault(self._op(-1, stack[row]), len(ops))
         ticked = list(accumulate(map(bool, counts[self.n_params :])))
         self.ticks = [0, *ticked][self.n_older :]
         arrays.update(value=value, stack=stack, method_position=method, op=op, extra=extra)
@@ -227,10 +225,8 @@ class _Rows:
             return ordered, extra
         return kids, extra
 
-    def _op(self, method: int, stack: int, computed: bool) -> str:
+    def _op(self, method: int, stack: int) -> str:
         """The name of the operation: of the method that made a scalar, or of the function outside of the class."""
-        if not computed:
-            return ""
         stacks, table = self.recorder.positions.stacks, self.recorder.positions.table
         at = method if method >= 0 else stacks[stack][-1] if stack >= 0 and stacks[stack] else -1
         parts = [part for part in table[at][5].split(".") if part[0] != "<"] if at >= 0 else []
@@ -259,6 +255,11 @@ class _Rows:
             grads.append(record.outer[id(each)][2] if at is None else record.grads[at])
         grads.extend(record.grads[self.begin :])
         arrays["grad_before"] = grads
+        first = self.record.first_grads
+        params = self.list[: self.n_params]
+        arrays["grad_first"] = grads[: len(params)]
+        if first:
+            arrays["grad_first"] = array("d", [first.get(id(each), NAN) for each in params])
         row_of = self.of.get
         arrays["back_row"] = array("i", map(row_of, map(id, record.back_nodes), repeat(-1)))
         arrays["back_source"] = array("i", map(row_of, map(id, record.back_sources), repeat(-1)))
@@ -372,11 +373,14 @@ def _number(value: Any) -> float:
 
 def numbers_on(things: list[Any], but: tuple[str, ...]) -> dict[str, dict[int, float]]:
     """Numbers that parameters carry besides value and gradient, by attribute and the id of the parameter."""
-    found: dict[str, dict[int, float]] = {}
-    for each in things:
-        for name, value in attributes(each):
-            if type(value) in (int, float) and name not in but:
-                found.setdefault(name, {})[id(each)] = float(value)
+    samples = {type(each): each for each in things}
+    names = {name for each in samples.values() for name, value in attributes(each) if type(value) in (int, float)}
+    found: dict[str, dict[int, float]] = {name: {} for name in sorted(names.difference(but))}
+    for name, numbers in found.items():
+        for each in things:
+            value = getattr(each, name, None)
+            if type(value) in (int, float):
+                numbers[id(each)] = float(value or 0)
     return found
 
 

@@ -133,7 +133,9 @@ def gpt(token_id, pos_id, keys, values):
         for h in range(n_head):
             hs = slice(h * head_dim, (h + 1) * head_dim)
             qh = rotate(q[hs], pos_id)
-            scores = [sum(a * b for a, b in zip(qh, rotate(k_[hs], t))) / head_dim**0.5 for t, k_ in enumerate(keys[li])]
+            scores = [
+                sum(a * b for a, b in zip(qh, rotate(k_[hs], t))) / head_dim**0.5 for t, k_ in enumerate(keys[li])
+            ]
             weights = softmax(scores)
             heads += [sum(w * v_[hs][j] for w, v_ in zip(weights, values[li])) for j in range(head_dim)]
         x = [a + b for a, b in zip(lora(heads, f"layer{li}.wo"), x)]

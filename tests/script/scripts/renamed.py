@@ -52,7 +52,10 @@ class Quantity:
                 other.gradient = other.gradient + derivative * q.gradient
 
 
-theta = {"first": [[Quantity(random.gauss(0, 1)) for _ in range(3)] for _ in range(4)], "second": [Quantity(random.gauss(0, 1)) for _ in range(4)]}
+theta = {
+    "first": [[Quantity(random.gauss(0, 1)) for _ in range(3)] for _ in range(4)],
+    "second": [Quantity(random.gauss(0, 1)) for _ in range(4)],
+}
 everything = [q for row in theta["first"] for q in row] + theta["second"]
 first_moment, second_moment = [0.0] * len(everything), [0.0] * len(everything)
 inputs = [[0.0, 0.0, 1.0], [0.0, 1.0, 1.0], [1.0, 0.0, 1.0], [1.0, 1.0, 1.0]]
@@ -68,6 +71,10 @@ for round in range(int(sys.argv[1]) if len(sys.argv) > 1 else 4):
     for k, q in enumerate(everything):
         first_moment[k] = 0.9 * first_moment[k] + 0.1 * q.gradient
         second_moment[k] = 0.999 * second_moment[k] + 0.001 * q.gradient**2
-        q.value -= 0.05 * (first_moment[k] / (1 - 0.9 ** (round + 1))) / (math.sqrt(second_moment[k] / (1 - 0.999 ** (round + 1))) + 1e-8)
+        q.value -= (
+            0.05
+            * (first_moment[k] / (1 - 0.9 ** (round + 1)))
+            / (math.sqrt(second_moment[k] / (1 - 0.999 ** (round + 1))) + 1e-8)
+        )
         q.gradient = 0.0
     print("loss", repr(cost.value))
