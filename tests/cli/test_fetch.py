@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from engine import ScriptError
-from engine.model.dataset import bundled_path
 from microgpt_tui.storage import original
 from tests.support import commands
 from tests.support.commands import error_of, in_terminal, invoke
@@ -40,14 +39,13 @@ def fetch(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> commands.Result:
 
 
 def test_what_is_equal_is_kept_and_told(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cache.mkdir(parents=True)
-    (cache / "input.txt").write_bytes(bundled_path().read_bytes())
     done = fetch(giving(STAND_IN), monkeypatch)
     assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout.endswith("Source in microgpt-tui shows its lines from now on.\n")
     lines = original.kept_lines(original.fetched())
     assert lines is not None
     assert "loss" in lines.table.tensors
+    assert {path.name for path in cache.iterdir()} == {"microgpt.py", original.TABLES}
     assert f"Fetched microgpt.py ({len(STAND_IN.encode()):,} bytes) from {original.URL}: equal" in done.stdout
     assert str(original.fetched()) in done.stdout
     assert original.fetched().read_text() == STAND_IN

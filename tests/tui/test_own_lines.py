@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,7 +14,6 @@ import psutil
 import pytest
 from textual.pilot import Pilot
 
-from engine.model.dataset import bundled_path
 from engine.script.source_table import OwnLines
 from microgpt_tui.app import MicrogptApp
 from microgpt_tui.panes.base import Pane
@@ -41,9 +41,8 @@ Copy = Callable[..., Path]
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with the data that a copy looks for, and a cache in which nothing is kept."""
+    """An empty current folder, and a cache in which nothing is kept."""
     (tmp_path / "here").mkdir()
-    (tmp_path / "here" / "input.txt").write_bytes(bundled_path().read_bytes())
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "here"
@@ -154,6 +153,27 @@ async def test_a_given_copy_is_run_and_its_lines_are_kept(monkeypatch: pytest.Mo
     monkeypatch.setattr(original, "make_lines", None)  # the next time it is not run
     async with opened(Path("mine.py")) as pilot:
         assert lit(pilot) == NUMBERS["embed"]
+
+
+async def test_a_copy_may_be_a_notebook() -> None:
+    parts = TEXT.partition("def matrix(")
+    cells = [parts[0], "".join(parts[1:])]
+    about = [{"cell_type": "code", "metadata": {}, "outputs": [], "source": cell} for cell in cells]
+    notebook = {"cells": about, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    async with opened(copy("mine.ipynb", json.dumps(notebook))) as pilot:
+        assert notes(pilot) == ""
+        assert pane(pilot).startswith("mine.ipynb ─ model()")
+        line = NUMBERS["embed"] - parts[0].count("\n")
+        assert re.search(rf"^▸ *2:{line} ", pane(pilot), re.MULTILINE)
+        assert f"mine.ipynb, cell 2, line {line}" == screen(pilot).frame.source.label
+
+
+async def test_data_that_lie_beside_a_copy_change_nothing() -> None:
+    Path("input.txt").write_text("zoe\nyan\n")
+    async with opened(copy("mine.py")) as pilot:
+        assert pane(pilot).startswith("mine.py")
+        assert notes(pilot) == ""
+    assert Path("input.txt").read_text() == "zoe\nyan\n"
 
 
 async def test_a_given_copy_that_computes_something_else_is_a_sentence() -> None:
