@@ -307,13 +307,16 @@ def test_the_lines_of_a_given_copy_in_a_terminal(folder: Path) -> None:
 async def test_leaving_does_not_wait_for_a_copy_and_ends_it(folder: Path) -> None:
     copy("mine.py", TEXT.replace("random.seed(42)\n", ENDLESS))
     sizes = ["--n-embd", "4", "--n-head", "2", "--block-size", "4"]
-    with terminal(command("--source", "mine.py", *sizes), cwd=folder) as term:
+    temporary = folder / "temporary"
+    temporary.mkdir()
+    with terminal(command("--source", "mine.py", *sizes), cwd=folder, TMPDIR=str(temporary)) as term:
         term.wait("FORWARD")
         await met(lambda: Path(folder, "pid").exists())
         child = psutil.Process(int(Path(folder, "pid").read_text()))
         term.press("q")
         term.left(0)
     ended(child)
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_source_that_is_not_there_is_a_sentence() -> None:
