@@ -353,7 +353,9 @@ class ScriptRun:
             shared.tapes[step] = recorded
             shared.tapes.move_to_end(step)
             while len(shared.tapes) > 1 and sum(each.nbytes for each in shared.tapes.values()) > TAPES:
-                shared.tapes.popitem(last=False)
+                gone, _ = shared.tapes.popitem(last=False)
+                if shared.end is None or gone != shared.end.steps - 1:
+                    shared.printed.pop(gone, None)
             shared.figures.note(recorded)
 
     def _fall_back(self) -> None:

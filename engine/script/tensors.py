@@ -44,8 +44,8 @@ class NamedTensor:
 
     `position` says where it was named, `functions` in which function, and what had called that, outermost first;
     `frames` where in each of these. `call` is the call that it was returned from, -1 for none. `levels` are the loops
-    around it, outermost first. `inside` are scalars with names that were made on the way, `interior` the tensors that
-    were named in the function that returned it.
+    around it that have a place, outermost first; `again` tells the rounds of those that have none. `inside` are scalars
+    with names that were made on the way, `interior` the tensors that were named in the function that returned it.
     """
 
     name: str
@@ -59,6 +59,7 @@ class NamedTensor:
     levels: tuple[Level, ...] = ()
     inside: dict[str, list[int]] = field(default_factory=dict)
     interior: list[NamedTensor] = field(default_factory=list)
+    again: tuple[tuple[Any, ...], ...] = ()
     whole: Rows = field(default_factory=lambda: np.empty(0, dtype=np.int32))
 
     @property
@@ -123,7 +124,15 @@ class TensorFinder:
                 tensor.interior = _interior(tensor, kept)
             kept.append(tensor)
         ordered = sorted(kept, key=lambda each: (each.last, each.rows.size))
+        _keep(ordered, {level.loop for each in ordered for level in each.levels if level.loop[1:] in self._training})
         return _stacked(_with_levels(ordered, int(self._tape.loss_row)))
+
+    @property
+    def _training(self) -> set[tuple[int, int]]:
+        """The loops that parameters are moved in, by file and first line: each of their rounds is a step of its own."""
+        written = np.unique(self._tape.update_position).tolist()
+        places = {self._tape.positions[number] for number in written if number >= 0}
+        return {(at.file, first) for at in places for first, _ in self._codes[at.file].loops_at(at.line)}
 
     # Names.
 
@@ -341,6 +350,10 @@ def _with_levels(tensors: list[NamedTensor], loss: int) -> list[NamedTensor]:
     outermost = Counter(tensor.levels[0].loop for tensor in tensors if tensor.levels)
     few = {loop for loop, n in outermost.items() if len(loop) > 3 and n < LEAST_SHARE * len(tensors)}
     _keep(tensors, few)
+    for place in range(1, MOST_PLACES):  # one place has one name, so a loop has it before comprehensions
+        here = [tensor.levels[place] for tensor in tensors if len(tensor.levels) > place]
+        if any(level.is_statement for level in here):
+            _keep(tensors, {level.loop for level in here if not level.is_statement})
     for least in range(MOST_PLACES, 1, -1):
         long = [tensor.levels for tensor in tensors if len(tensor.levels) > MOST_PLACES]
         _keep(tensors, {level.loop for levels in long for level in levels[least - 1 :] if not level.is_statement})
@@ -353,6 +366,7 @@ def _with_levels(tensors: list[NamedTensor], loss: int) -> list[NamedTensor]:
 
 def _keep(tensors: list[NamedTensor], dropped: set[tuple[Any, ...]]) -> None:
     for tensor in tensors:
+        tensor.again += tuple((*level.loop, level.round) for level in tensor.levels if level.loop in dropped)
         tensor.levels = tuple(level for level in tensor.levels if level.loop not in dropped)
 
 

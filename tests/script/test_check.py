@@ -147,6 +147,7 @@ CORRECT = {
     "numbers of 32 bits": (
         SMALL, ("import math\n", "import math, struct\n"),
         ("        self.data = data\n", "        self.data = struct.unpack('f', struct.pack('f', data))[0]\n"),
+        ('weights["end"][0]', 'weights["end"][0] + 21.5 + -21.5'),
     ),
     "an operation on two lists": (SMALL, ("def net(", DOT + "def net("), *DOT_IN_NET),
     "gradients that move nothing by their size": (SMALL, ('weights["first"], weights["bias"])]', FAINT)),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import Breakpoint, Config, Moment, Phase, Session, Stops, continue_to
+from engine import Address, Breakpoint, Config, Moment, Phase, Session, Stops, continue_to
 from engine.expressions.scope import Scope
 from engine.expressions.watch import Watch, watch_text
 from engine.script.run import ScriptRun
@@ -140,6 +140,13 @@ def test_conditions_and_watches_speak_of_its_names(gpt: tuple[ScriptRun, Session
     assert stop is not None
     assert run.moment == Moment(2, Phase.FORWARD, run.program.ticks(Phase.FORWARD))
     run.seek(Moment(1))
+
+
+def test_a_parameter_is_addressed_where_it_moves(gpt: tuple[ScriptRun, Session]) -> None:
+    run, _ = gpt
+    scope = Scope.of_run(run)
+    assert Address.parse("1 layer1.mlp_fc1", scope).phase is Phase.UPDATE
+    assert Address.parse("1 q@pos_id=1", scope).phase is Phase.FORWARD
 
 
 def test_every_scalar_with_a_name_of_a_net_has_a_watch() -> None:

@@ -324,7 +324,8 @@ class Recorder:
             if each is self.module or each.get("__file__") in self.sources.files:
                 spaces[id(each)] = each
         roots = [(name, value) for each in spaces.values() for name, value in list(each.items()) if name[:2] != "__"]
-        return Walk(roots, self.kinds, self.is_user)
+        variables = frozenset(name for file in self.sources.loops for _, _, names in file for name in names)
+        return Walk(roots, self.kinds, self.is_user, variables)
 
     # Watching.
 
