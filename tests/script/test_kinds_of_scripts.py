@@ -298,6 +298,14 @@ def test_names_tell_what_they_held_and_where() -> None:
     assert {"learning_rate", "n_embd", "block_size"} <= tape.settings.keys()
 
 
+def test_helpers_of_operators_name_nothing() -> None:
+    with ScriptProcess(SCRIPTS / "functions.py", ["2"]) as process:
+        tape = process.record(1)
+    names = {name.name for name in tape.names}
+    assert "as_node()" not in names
+    assert {"forward()", "h", "logits", "total", "loss"} <= names
+
+
 def test_a_crash_in_the_backward_pass_keeps_what_it_has_done(tmp_path: Path) -> None:
     text = """
     w = Scalar(2.0)
