@@ -33,7 +33,7 @@ def output(command: str, folder: Path) -> str:
         ["sh", "-c", command], cwd=EXAMPLES, env=surroundings, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.stderr == ""
-    return done.stdout
+    return "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines())
 
 
 @pytest.fixture
