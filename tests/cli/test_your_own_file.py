@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import subprocess
@@ -33,7 +34,7 @@ def output(command: str, folder: Path) -> str:
         ["sh", "-c", command], cwd=EXAMPLES, env=surroundings, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.stderr == ""
-    return done.stdout
+    return "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines())
 
 
 @pytest.fixture
@@ -59,6 +60,14 @@ def test_the_page_quotes_what_its_commands_print(programs: Path) -> None:
         PAGE.write_text(written, encoding="utf-8")
         return
     assert TIME.sub("", page) == TIME.sub("", written)
+
+
+def test_the_picture_of_the_check_shows_what_the_page_quotes() -> None:
+    picture = html.unescape((ROOT / "docs" / "pictures" / "check.svg").read_text(encoding="utf-8"))
+    drawn = " ".join(re.findall(r">([^<]+)</text>", picture))
+    page = PAGE.read_text(encoding="utf-8")
+    (quoted,) = re.findall(r"(\$ microgpt-tui check gelu_wrong.py\n.*?)```", page, re.DOTALL)
+    assert drawn.split() == quoted.split()
 
 
 def test_the_page_says_what_the_examples_are() -> None:

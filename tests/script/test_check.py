@@ -14,6 +14,7 @@ from engine.script.check import check
 from engine.script.finding import Finding
 from engine.script.local_gradients import chosen_calls
 from engine.script.process import ScriptProcess
+from engine.script.run import ScriptOptions
 
 HERE = Path(__file__).parent
 SCRIPTS = HERE / "scripts"
@@ -260,6 +261,25 @@ def test_a_later_step_is_looked_at(tmp_path: Path) -> None:
     assert check(path).findings == []
     found = one(path, first=2, steps=2)
     assert (found.kind, found.numbers["step"], found.numbers["phase"]) == (finding.NOT_FINITE, 3, "update")
+
+
+def test_a_parameter_that_is_nan_before_the_first_step_that_is_looked_at(tmp_path: Path) -> None:
+    path = changed(SMALL, tmp_path, ("    print(", "    if step == 2: weights['bias'][2].data = math.nan\n    print("))
+    found = one(path, first=3)
+    assert (found.kind, found.line, found.numbers["name"]) == (
+        finding.NOT_FINITE,
+        line_of(path, ONE),
+        "weights['bias']",
+    )
+    assert found.sentence == (
+        "The first number that is not finite is in step 3: weights['bias'] holds nan when the step begins."
+    )
+
+
+def test_steps_that_end_at_a_line(tmp_path: Path) -> None:
+    path = changed(SMALL, tmp_path, ("(1 - t * t,)", "(1 - t,)"))
+    found = one(path, options=ScriptOptions(step_at=str(line_of(path, "print(step"))))
+    assert found.kind == finding.LOCAL_GRADIENT
 
 
 def test_a_script_with_fewer_steps_is_checked_as_far_as_it_goes(tmp_path: Path) -> None:
