@@ -99,8 +99,8 @@ for li in range(n_layer):
 params = [p for weights in state_dict.values() for row in weights for p in row]
 
 
-def linear(x, name):
-    return [sum(w * xi for w, xi in zip(row, x)) for row in state_dict[name]]
+def linear(x, weights):
+    return [sum(w * xi for w, xi in zip(row, x)) for row in weights]
 
 
 def softmax(logits):
@@ -111,36 +111,38 @@ def softmax(logits):
 
 
 def rmsnorm(x):
-    scale = (sum(xi * xi for xi in x) / len(x) + 1e-5) ** -0.5
+    mean_square = sum(xi * xi for xi in x) / len(x)
+    scale = (mean_square + 1e-5) ** -0.5
     return [xi * scale for xi in x]
 
 
-def attention(q, keys, values):
-    heads = []
-    for h in range(n_head):
-        part = range(h * head_dim, (h + 1) * head_dim)
-        scores = [sum(q[j] * k[j] for j in part) / head_dim**0.5 for k in keys]
-        attn_weights = softmax(scores)
-        heads += [sum(w * v[j] for w, v in zip(attn_weights, values)) for j in part]
-    return heads
-
-
-def mlp(x, li):
-    hidden = [h.gelu() for h in linear(x, f"layer{li}.mlp_fc1")]
-    return linear(hidden, f"layer{li}.mlp_fc2")
-
-
 def gpt(token, pos, keys, values):
-    x = rmsnorm([t + p for t, p in zip(state_dict["wte"][token], state_dict["wpe"][pos])])
+    x = [t + p for t, p in zip(state_dict["wte"][token], state_dict["wpe"][pos])]
+    x = rmsnorm(x)
     for li in range(n_layer):
-        normed = rmsnorm(x)
-        q = linear(normed, f"layer{li}.attn_wq")
-        keys[li].append(linear(normed, f"layer{li}.attn_wk"))
-        values[li].append(linear(normed, f"layer{li}.attn_wv"))
-        heads = attention(q, keys[li], values[li])
-        x = [a + b for a, b in zip(linear(heads, f"layer{li}.attn_wo"), x)]
-        x = [a + b for a, b in zip(mlp(rmsnorm(x), li), x)]
-    return linear(x, "lm_head")
+        before = x
+        x = rmsnorm(x)
+        q = linear(x, state_dict[f"layer{li}.attn_wq"])
+        k = linear(x, state_dict[f"layer{li}.attn_wk"])
+        v = linear(x, state_dict[f"layer{li}.attn_wv"])
+        keys[li].append(k)
+        values[li].append(v)
+        heads = []
+        for h in range(n_head):
+            part = range(h * head_dim, (h + 1) * head_dim)
+            attn_logits = [sum(q[j] * k[j] for j in part) / head_dim**0.5 for k in keys[li]]
+            attn_weights = softmax(attn_logits)
+            head_out = [sum(w * v[j] for w, v in zip(attn_weights, values[li])) for j in part]
+            heads += head_out
+        x = linear(heads, state_dict[f"layer{li}.attn_wo"])
+        x = [a + b for a, b in zip(x, before)]
+        before = x
+        x = rmsnorm(x)
+        wide = linear(x, state_dict[f"layer{li}.mlp_fc1"])
+        hidden = [h.gelu() for h in wide]
+        x = linear(hidden, state_dict[f"layer{li}.mlp_fc2"])
+        x = [a + b for a, b in zip(x, before)]
+    return linear(x, state_dict["lm_head"])
 
 
 learning_rate, beta1, beta2, eps_adam = 0.01, 0.85, 0.99, 1e-8
@@ -154,8 +156,10 @@ for step in range(num_steps):
     keys, values = [[] for _ in range(n_layer)], [[] for _ in range(n_layer)]
     losses = []
     for pos in range(n):
-        probs = softmax(gpt(tokens[pos], pos, keys, values))
-        losses.append(-probs[tokens[pos + 1]].log())
+        logits = gpt(tokens[pos], pos, keys, values)
+        probs = softmax(logits)
+        surprise = -probs[tokens[pos + 1]].log()
+        losses.append(surprise)
     loss = (1 / n) * sum(losses)
     loss.backward()
     rate = learning_rate * (1 - step / num_steps)

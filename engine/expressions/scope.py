@@ -152,13 +152,15 @@ class Reference:
     @property
     def positional(self) -> bool:
         """Whether it is one at every position."""
-        return not self.spec.parameter
+        return not self.spec.parameter and self.spec.positions
 
     @property
     def grain(self) -> Grain:
         """From where in a step it is known."""
         if self.spec.parameter:
             return Grain.NORM if self.quantity == "grad" else Grain.START
+        if not self.spec.positions:
+            return Grain.NORM if self.quantity == "grad" else Grain.LOSS
         return Grain.GRADIENT if self.quantity == "grad" else Grain.EVENT
 
     def matches(self, name: str, layer: int | None, head: int | None) -> bool:
@@ -170,16 +172,20 @@ class Reference:
         """The rows of the whole tensor at the present position, or of the matrix; None where there is none."""
         if self.spec.parameter:
             return view.program.parameters[self.spec.name]
-        pos = view.pos
-        if pos is None:
+        pos = view.pos if self.spec.positions else None
+        if pos is None and self.spec.positions:
             return None
         place = dict(zip(self.spec.places, self.place, strict=True))
-        return view.program.tensors[self.spec.name, pos, place.get("layer"), place.get("head")]
+        return view.program.tensors.get((self.spec.name, pos, place.get("layer"), place.get("head")))
 
     def rows(self, view: View, index: tuple[int, ...]) -> Rows | None:
         """The rows that `index` leaves, () for a single scalar; None where there are none, now or ever."""
         rows = self.all_rows(view)
-        if rows is None or not all(0 <= i < size for i, size in zip(index, rows.shape, strict=False)):
+        if (
+            rows is None
+            or len(index) > rows.ndim
+            or not all(0 <= i < size for i, size in zip(index, rows.shape, strict=False))
+        ):
             return None
         return np.asarray(rows.flat[0] if self.spec.shape == () else rows[index])
 

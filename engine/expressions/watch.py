@@ -68,13 +68,14 @@ def watch_text(view: View, row: int) -> str | None:
     if row == view.program.loss_row:
         return "loss"
     tensor = view.program.event_of(row)
-    if tensor is None or tensor.pos is None or row not in tensor.rows:
+    if tensor is None or row not in tensor.rows or tensor.name not in view.program.specs:
         return None
     index = [number for number in (tensor.layer, tensor.head) if number is not None]
-    if tensor.shape:
-        index.append(int(np.flatnonzero(tensor.rows == row)[0]))
+    if view.program.specs[tensor.name].shape:
+        index += np.argwhere(tensor.rows == row)[0].tolist()
     brackets = f"[{', '.join(map(str, index))}]" if index else ""
-    return f"{tensor.name}{brackets}@{view.program.place_names['pos']}={tensor.pos}"
+    at = "" if tensor.pos is None else f"@{view.program.place_names['pos']}={tensor.pos}"
+    return f"{tensor.name}{brackets}{at}"
 
 
 def describe_scalar(view: View, row: int) -> str:

@@ -49,11 +49,11 @@ class Code:
             self._loops_at[line] = [(first, names) for first, last, names in self._loops if first <= line <= last]
         return self._loops_at[line]
 
-    def comprehensions_at(self, span: Span) -> list[Span]:
-        """The comprehensions whose repeated part a place lies in, outermost first."""
+    def comprehensions_at(self, span: Span) -> list[tuple[Span, list[str]]]:
+        """The comprehensions whose repeated part a place lies in, outermost first, with their variables."""
         return [
-            whole
-            for whole, once in self._comprehensions
+            (whole, names)
+            for whole, once, names in self._comprehensions
             if _within(span, whole) and (span == whole or not _within(span, once))
         ]
 
@@ -65,9 +65,16 @@ class Code:
             return ast.Module([], [])
 
     @cached_property
-    def _comprehensions(self) -> list[tuple[Span, Span]]:
+    def _comprehensions(self) -> list[tuple[Span, Span, list[str]]]:
         found = [node for node in ast.walk(self._tree) if isinstance(node, COMPREHENSIONS)]
-        spans = [(_span(node), _span(node.generators[0].iter)) for node in found]
+        spans = [
+            (
+                _span(node),
+                _span(node.generators[0].iter),
+                [each.id for each in ast.walk(node.generators[0].target) if isinstance(each, ast.Name)],
+            )
+            for node in found
+        ]
         return sorted(spans, key=lambda each: (each[0][:2], (-each[0][2], -each[0][3])))
 
     # Statements.
@@ -79,14 +86,25 @@ class Code:
             self._formulas[key] = self._formula(line, column)
         return self._formulas[key]
 
-    def _formula(self, line: int, column: int) -> str:
+    def statement_at(self, span: Span) -> Span:
+        """The whole assignment that a place lies in; the place itself, if that is in none or covers several lines."""
+        found = self._assignment(span[0], span[1])
+        whole = span if found is None else _span(found)
+        return whole if whole[0] == whole[2] == span[0] else span
+
+    def _assignment(self, line: int, column: int) -> ast.Assign | ast.AugAssign | ast.AnnAssign | None:
         found = None
         for node in self._assignments:
             first, start, last, end = _span(node)
-            if first <= line <= last and (
-                column < 0 or ((first, start) <= (line, column) and (line, column) < (last, end))
-            ):
+            inside = first <= line <= last
+            if column >= 0:
+                inside = inside and (first, start) <= (line, column) < (last, end)
+            if inside:
                 found = node  # the innermost one comes last
+        return found
+
+    def _formula(self, line: int, column: int) -> str:
+        found = self._assignment(line, column)
         if found is None:
             return ""
         value = ast.unparse(found.value) if found.value is not None else ""

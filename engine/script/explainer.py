@@ -225,14 +225,14 @@ class ScriptExplainer(Explainer):
             return []
         done = moment.tick if moment.phase is Phase.BACKWARD else program.ticks(Phase.BACKWARD)
         writes = program.gradients
+        ticks = writes.into(row)
+        ticks = ticks[(ticks < done) & (writes.sources[ticks] >= 0)]
+        grads, local, products, before = (each.tolist() for each in writes.terms(ticks))
+        after = writes.values[ticks].tolist()
         return [
-            Term(
-                tick + 1, int(writes.sources[tick]), float(writes.local[tick]), float(writes.source_grads[tick]),
-                float(writes.products[tick]), float(writes.before[tick]), float(writes.values[tick]),
-            )
-            for tick in writes.into(row).tolist()
-            if tick < done and writes.sources[tick] >= 0
-        ]  # fmt: skip
+            Term(tick + 1, int(writes.sources[tick]), local[i], grads[i], products[i], before[i], after[i])
+            for i, tick in enumerate(ticks.tolist())
+        ]
 
     def local_gradient(self, user: int, child: int) -> float | None:
         """d user / d child, each time that `child` stands in `user`; None while unknown or where no gradient flows."""
@@ -240,11 +240,13 @@ class ScriptExplainer(Explainer):
         if child not in kids or not self.view.data(np.array([user])).known[0]:
             return None
         writes = self.program.gradients
-        local = float(writes.locals[self.program.child_start[user] + kids.index(child)])
+        edge = int(self.program.child_start[user]) + kids.index(child)
+        local = float(writes.locals(np.array([edge]))[0])
         if not np.isnan(local):
             return local
-        handed = [tick for tick in writes.into(child).tolist() if writes.sources[tick] == user]
-        return float(writes.local[handed[0]]) if handed else None
+        handed = writes.into(child)
+        handed = handed[writes.sources[handed] == user]
+        return float(writes.terms(handed[:1])[1][0]) if len(handed) else None
 
     def planned(self, row: int) -> int:
         """How many terms the gradient of a row will have when it is complete."""

@@ -21,16 +21,18 @@ Ticks = npt.NDArray[np.int64]
 
 class GradientWrites:
     """Each backward tick writes a gradient. What it adds is a product where the numbers say so: local gradient times
-    the gradient of the source. Ticks count from 0 in the arrays here.
+    the gradient of the source. Ticks count from 0 here.
     """
 
     def __init__(self, program: ScriptProgram) -> None:
         self._program = program
         self.rows, self.sources = program.receivers, program.sources
-        self.values: Floats = np.asarray(program.tape.back_value, dtype=np.float64)
-        self.at_first: Floats = np.empty(program.n_rows)
+        self.values: Floats = program.tape.back_value
+
+    @cached_property
+    def at_first(self) -> Floats:
         """The gradients before the backward phase: zeros, or what earlier calls have left."""
-        self.at_first[program.to_row] = program.tape.grad_before
+        return self._program.in_rows(self._program.tape.grad_before)
 
     def after(self, tick: int) -> Floats:
         """All gradients after so many ticks."""
@@ -44,134 +46,122 @@ class GradientWrites:
         return self.after(len(self.rows))
 
     @cached_property
-    def _by_row(self) -> tuple[Ticks, Ticks]:
-        """Ticks sorted by the row that they write and then by time, and keys that tell both."""
-        order = np.argsort(self.rows, kind="stable")
-        return order, self.rows[order].astype(np.int64) * (len(self.rows) + 1) + order
+    def _order(self) -> Rows:
+        """Ticks sorted by the row that they write, and then by time."""
+        return np.argsort(self.rows, kind="stable").astype(np.int32)
+
+    @cached_property
+    def _starts(self) -> Rows:
+        """Where the ticks of each row begin in `_order`."""
+        counts = np.bincount(self.rows, minlength=self._program.n_rows)
+        return np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+
+    def prepare(self) -> None:
+        """Do now what would take long when it is first asked for."""
+        self.into(0)
+        self.final  # noqa: B018
 
     def into(self, row: int) -> Ticks:
         """The ticks that write the gradient of a row, in order."""
-        order, keys = self._by_row
-        n = len(self.rows) + 1
-        first, last = np.searchsorted(keys, [row * n, (row + 1) * n])
-        return order[first:last]
+        return self._order[self._starts[row] : self._starts[row + 1]].astype(np.int64)
 
     def _at(self, rows: Rows, ticks: Ticks) -> Floats:
         """The gradient of each row just before its tick."""
-        order, keys = self._by_row
-        wanted = rows.astype(np.int64) * (len(self.rows) + 1) + ticks
-        place = np.searchsorted(keys, wanted) - 1
-        found = order[np.maximum(place, 0)]
-        own = (place >= 0) & (self.rows[found] == rows)
-        return np.where(own, self.values[found], self.at_first[rows])
+        if not len(self._order):
+            return self.at_first[rows]
+        begin = self._starts[rows]
+        low, high = begin.copy(), self._starts[rows + 1]
+        while (low < high).any():  # every row looks for its last tick before, all at once
+            middle = np.minimum((low + high) // 2, len(self._order) - 1)
+            earlier = (self._order[middle] < ticks) & (low < high)
+            low, high = np.where(earlier, middle + 1, low), np.where(earlier | (low >= high), high, middle)
+        return np.where(low > begin, self.values[self._order[np.maximum(low - 1, 0)]], self.at_first[rows])
 
-    @cached_property
-    def before(self) -> Floats:
-        """The gradient that each tick finds."""
-        return self._at(self.rows, np.arange(len(self.rows)))
+    def before(self, ticks: Ticks) -> Floats:
+        """The gradient that each of these ticks finds."""
+        return self._at(self.rows[ticks], ticks)
 
-    @cached_property
-    def source_grads(self) -> Floats:
-        """The gradient of the source of each tick; nan where it has none."""
-        grads = self._at(np.maximum(self.sources, 0), np.arange(len(self.rows)))
-        return np.where(self.sources >= 0, grads, np.nan)
+    def source_grads(self, ticks: Ticks) -> Floats:
+        """The gradient of the source of each of these ticks, which have one."""
+        return self._at(self.sources[ticks], ticks)
 
-    @cached_property
-    def edges(self) -> Rows:
-        """The place among all operands that each tick goes along; -1 where its source is not made of its row."""
+    def edges(self, ticks: Ticks) -> Ticks:
+        """The place among all operands that each of these ticks goes along; -1 where its row is no operand."""
         program = self._program
-        n = program.n_rows
-        parents = np.repeat(np.arange(n, dtype=np.int64), np.diff(program.child_start))
-        edge_keys = parents * n + program.child
-        by_key = np.argsort(edge_keys, kind="stable")
-        edge_keys = edge_keys[by_key]
-        keys = np.where(self.sources >= 0, self.sources.astype(np.int64) * n + self.rows, -1)
-        by_tick = np.argsort(keys, kind="stable")
-        ranks = np.empty(len(keys), dtype=np.int64)
-        ranks[by_tick] = np.arange(len(keys)) - np.searchsorted(keys[by_tick], keys[by_tick])
-        first, last = np.searchsorted(edge_keys, keys), np.searchsorted(edge_keys, keys, side="right")
-        place = np.minimum(first + ranks, last - 1)
-        return np.where(last > first, by_key[np.maximum(place, 0)], -1).astype(np.int32)
-
-    @cached_property
-    def locals(self) -> Floats:
-        """d row / d operand for every operand of every row: the class's own where it keeps them, else by the operation.
-
-        nan where neither says it.
-        """
-        return local_gradients(self._program)
-
-    @cached_property
-    def _terms(self) -> tuple[Floats, Floats]:
-        """For each tick the local gradient, and what it added."""
-        known = self.edges >= 0
-        local = np.where(known, self.locals[np.maximum(self.edges, 0)] if len(self.locals) else np.nan, np.nan)
-        with np.errstate(all="ignore"):
-            product = local * self.source_grads
-            fits = self.before + product == self.values
-            added = self.values - self.before
-            return np.where(fits, local, added / self.source_grads), np.where(fits, product, added)
-
-    @property
-    def local(self) -> Floats:
-        """The local gradient that each tick multiplied by; where no known one fits, what was added over its."""
-        return self._terms[0]
-
-    @property
-    def products(self) -> Floats:
-        """What each tick added."""
-        return self._terms[1]
-
-
-def local_gradients(program: ScriptProgram) -> Floats:
-    """The local gradient of every operand; see `GradientWrites.locals`."""
-    tape, values = program.tape, program.passed_values
-    found = np.array(tape.local, dtype=np.float64)
-    missing = np.isnan(found)
-    if not missing.any():
+        start = program.child_start[self.sources[ticks]].astype(np.int64)
+        counts = program.child_start[self.sources[ticks] + 1] - start
+        again = np.zeros(len(ticks), dtype=np.int64)  # how often the same was handed on just before: x * x does so
+        for back in range(1, int(counts.max(initial=1))):
+            earlier = np.maximum(ticks - back, 0)
+            same = (self.sources[earlier] == self.sources[ticks]) & (self.rows[earlier] == self.rows[ticks])
+            again += same & (ticks >= back)
+        found = np.full(len(ticks), -1, dtype=np.int64)
+        for slot in range(int(counts.max(initial=0))):
+            here = np.minimum(start + slot, max(len(program.child) - 1, 0))
+            fits = (slot < counts) & (program.child[here] == self.rows[ticks])
+            found = np.where(fits & ((found < 0) | (again > 0)), here, found)
+            again -= fits & (found < here)
         return found
-    start, counts = program.child_start[:-1].astype(np.int64), np.diff(program.child_start)
+
+    def terms(self, ticks: Ticks) -> tuple[Floats, Floats, Floats, Floats]:
+        """Of some ticks that have a source: its gradient, the local gradient, what was added, and to what.
+
+        Where no known local gradient fits, it is what was added over the gradient of the source.
+        """
+        grads, before, edges = self.source_grads(ticks), self.before(ticks), self.edges(ticks)
+        local = np.full(len(ticks), np.nan)
+        local[edges >= 0] = self.locals(edges[edges >= 0])
+        with np.errstate(all="ignore"):
+            product, added = local * grads, self.values[ticks] - before
+            fits = before + product == self.values[ticks]
+            return grads, np.where(fits, local, added / grads), np.where(fits, product, added), before
+
+    def locals(self, edges: Ticks) -> Floats:
+        """d row / d operand along some edges: the class's own where it keeps them, else by the operation; else nan."""
+        found = np.asarray(self._program.tape.local[edges], dtype=np.float64).copy()
+        missing = np.flatnonzero(np.isnan(found))
+        if len(missing):
+            found[missing] = _slopes(self._program, edges[missing])
+        return found
+
+
+def _slopes(program: ScriptProgram, edges: Ticks) -> Floats:
+    """The slopes along some edges, by the operations that their rows are made by; nan where these are not known."""
+    tape, values, made = program.tape, program.passed_values, program.made_values
+    parents = np.searchsorted(program.child_start, edges, side="right") - 1
+    slots = edges - program.child_start[parents]
+    counts = program.child_start[parents + 1] - program.child_start[parents]
+    found = np.full(len(edges), np.nan)
     signs = [SIGNS.get(name, name) for name in tape.ops]
-    numbers = {sign: [i for i, own in enumerate(signs) if own == sign] for sign in set(signs)}
-    made = program.made_values
-    exponents = np.asarray(tape.extra)
-
-    def rows_of(sign: str, count: int) -> Ticks:
-        return np.flatnonzero(np.isin(tape.op, numbers.get(sign, [])) & (counts == count))
-
-    def fill(edges: Ticks, slopes: Floats) -> None:
-        found[edges] = np.where(np.isnan(found[edges]), slopes, found[edges])
-
-    def operand(rows: Ticks, i: int) -> Floats:
-        return values[program.child[start[rows] + i]]
-
-    with np.errstate(all="ignore"):
-        for sign, slopes in (("+", (1.0, 1.0)), ("-", (1.0, -1.0)), ("r-", (-1.0, 1.0))):
-            rows = rows_of(sign, 2)
-            for i, slope in enumerate(slopes):
-                fill(start[rows] + i, np.full(len(rows), slope))
-            rows = rows_of(sign, 1)
-            fill(start[rows], np.full(len(rows), slopes[0]))
-        rows = rows_of("*", 2)
-        fill(start[rows], operand(rows, 1))
-        fill(start[rows] + 1, operand(rows, 0))
-        rows = rows_of("*", 1)
-        fill(start[rows], exponents[rows])
-        rows = rows_of("neg", 1)
-        fill(start[rows], np.full(len(rows), -1.0))
-        rows = rows_of("exp", 1)
-        fill(start[rows], made[rows])
-        rows = rows_of("log", 1)
-        fill(start[rows], 1 / operand(rows, 0))
-        rows = rows_of("relu", 1)
-        fill(start[rows], (made[rows] > 0).astype(np.float64))
-        rows = rows_of("tanh", 1)
-        fill(start[rows], 1 - made[rows] ** 2)
-        rows = rows_of("/", 2)
-        fill(start[rows], 1 / operand(rows, 1))
-    rows = rows_of("^", 1)
-    powers = [_power_slope(x, n) for x, n in zip(operand(rows, 0).tolist(), exponents[rows].tolist(), strict=True)]
-    fill(start[rows], np.array(powers, dtype=np.float64))
+    for code in np.unique(tape.op[parents]).tolist():
+        at = np.flatnonzero(tape.op[parents] == code)
+        own, slot, rows = values[program.child[edges[at]]], slots[at], parents[at]
+        two = counts[at] == 2
+        others = program.child_start[rows] + np.where(two, 1 - slot, slot)
+        other = np.where(two, values[program.child[others]], tape.extra[rows])
+        with np.errstate(all="ignore"):
+            match signs[code]:
+                case "+":
+                    found[at] = 1.0
+                case "-" | "r-":
+                    found[at] = np.where((slot == 0) == (signs[code] == "-"), 1.0, -1.0)
+                case "neg":
+                    found[at] = -1.0
+                case "*":
+                    found[at] = other
+                case "/":
+                    found[at] = np.where(slot == 0, 1 / other, np.nan)
+                case "exp":
+                    found[at] = made[rows]
+                case "log":
+                    found[at] = 1 / own
+                case "relu":
+                    found[at] = (made[rows] > 0).astype(np.float64)
+                case "tanh":
+                    found[at] = 1 - made[rows] ** 2
+                case "^":
+                    powers = tape.extra[rows].tolist()
+                    found[at] = [_power_slope(x, n) for x, n in zip(own.tolist(), powers, strict=True)]
     return found
 
 

@@ -5,6 +5,7 @@ Knows nothing of names but those that a `Graph` is given: it looks at what is ma
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ import numpy.typing as npt
 from engine.autograd.tape import Rows
 
 GENERIC = "generic"
+DRAWN = ("embed", "rmsnorm", "linear", "scores", "softmax", "weighted_sum", "add", "relu", "nll", "mean", "parameter")
+"""Kinds with a drawing and texts that say what they are: nothing else is called so."""
+EPSILON = 1e-5  # what keeps rmsnorm from dividing by zero
 LONGEST_FORMULA = 100  # characters
 DEEPEST_FORMULA = 40  # levels of the graph
 MOST_WRITTEN = 200  # scalars in a formula; those that several others use may stand in it many times
@@ -65,6 +69,10 @@ class Graph:
         """The operand of a row that is a plain number and no scalar; None without such."""
         value = self._exponents[row]
         return None if value != value else value  # noqa: PLR0124  nan is not equal to itself
+
+    def value(self, row: int) -> float:
+        """The value of a row, as it was made."""
+        return float(self._values[row])
 
     def constant(self, row: int) -> float | None:
         """The value of a plain number; None for parameters and what is computed."""
@@ -168,6 +176,7 @@ class Known:
     holder: Callable[[int], Rows | None]  # the rows of the tensor or parameter that a row is an element of
     kind: Callable[[int], str]  # the kind of the tensor that a row is an element of
     parameter: Callable[[int], tuple[str, Rows] | None]  # the parameter of a row, and its rows
+    loss: int  # the row of the loss
 
 
 def recognise(graph: Graph, rows: Rows, known: Known, left: bool | None = None) -> Recognised:
@@ -249,9 +258,11 @@ def _rmsnorm(graph: Graph, rows: list[int], known: Known) -> Recognised | None:
     if square == scale:
         return None
     found = [term for term in graph.terms(square) if graph.constant(term) is None]
+    if [graph.constant(term) for term in graph.terms(square) if term not in found] != [EPSILON]:
+        return None
     mean = found[0] if len(found) == 1 else square
     scaled = graph.scaled(mean)
-    if scaled is None or graph.ends(mean):
+    if scaled is None or graph.ends(mean) or scaled[1] != 1 / len(x):
         return None
     squares = []
     for term in graph.terms(scaled[0]):
@@ -279,26 +290,26 @@ def _embed(graph: Graph, rows: list[int], known: Known) -> Recognised | None:
 
 @dataclass(frozen=True, slots=True)
 class _Products:
-    """Elements that are sums of products: the factors of each, its bias if it has one, and whether it is scaled."""
+    """Elements that are sums of products: the factors of each, its bias if it has one, and what all are scaled by."""
 
     left: list[list[int]]
     right: list[list[int]]
     bias: list[int]
-    scaled: bool
+    scale: float | None
 
 
 def _sums_of_products(graph: Graph, rows: list[int], biased: bool) -> _Products | None:
     left: list[list[int]] = []
     right: list[list[int]] = []
     bias: list[int] = []
-    factors: set[bool] = set()
+    factors: set[float | None] = set()
     for row in rows:
         scaled = None if biased else graph.scaled(row)
         if scaled is not None and not graph.ends(scaled[0]):
             row = scaled[0]  # noqa: PLW2901
-            factors.add(True)
+            factors.add(scaled[1])
         else:
-            factors.add(False)
+            factors.add(None)
         a, b = [], []
         for term in graph.terms(row):
             pair = graph.pair(term, "*") if term == row or not graph.ends(term) else None
@@ -314,7 +325,7 @@ def _sums_of_products(graph: Graph, rows: list[int], biased: bool) -> _Products 
     widths = {len(a) for a in left}
     if len(widths) != 1 or 0 in widths or len(factors) != 1 or len(bias) not in (0, len(rows)):
         return None
-    return _Products(left, right, bias, factors == {True})
+    return _Products(left, right, bias, factors.pop())
 
 
 def _same(graph: Graph, vectors: list[list[int]]) -> bool:
@@ -346,7 +357,10 @@ def _linear(graph: Graph, rows: list[int], known: Known) -> Recognised | None:
 
 
 def _product(graph: Graph, rows: list[int], known: Known, left: bool | None) -> Recognised | None:
-    """One vector times several others, none of them parameters: scores of attention, or a mix of values."""
+    """One vector times several others, none of them parameters: scores of attention, or a mix of values.
+
+    Scores are divided by the root of the vector's length; what mixes values is a whole softmax.
+    """
     if graph.sign(rows[0]) not in ("+", "*", "/"):
         return None
     sums = _sums_of_products(graph, rows, biased=False)
@@ -355,18 +369,22 @@ def _product(graph: Graph, rows: list[int], known: Known, left: bool | None) -> 
     if any(row < graph.n_params or graph.constant(row) is not None for row in (*sums.left[0], *sums.right[0])):
         return None
     shared = [side for side in (True, False) if _same(graph, sums.left if side else sums.right)]
-    if not sums.scaled:
-        shares = [side for side in shared if known.kind((sums.left if side else sums.right)[0][0]) == "softmax"]
-        shared = shares or shared
+    if sums.scale is None:
+        shared = [side for side in shared if _is_softmax((sums.left if side else sums.right)[0], known)]
     if not shared:
         return None
     is_left = left if left in shared else shared[0]
     one, others = (sums.left, sums.right) if is_left else (sums.right, sums.left)
-    if not sums.scaled and known.kind(one[0][0]) == "softmax":
+    if sums.scale is None:
         return Recognised("weighted_sum", {"weights": _rows(one[0]), "values": _rows(others).T.copy()})
-    if not sums.scaled and (len(one[0]) < 2 or graph.sign(rows[0]) == "*"):
-        return None  # a product of single elements
+    if not math.isclose(sums.scale, len(one[0]) ** -0.5):
+        return None
     return Recognised("scores", {"q": _rows(one[0]), "keys": _rows(others)})
+
+
+def _is_softmax(rows: list[int], known: Known) -> bool:
+    whole = known.holder(rows[0])
+    return known.kind(rows[0]) == "softmax" and whole is not None and whole.ravel().tolist() == rows
 
 
 def shared_side(graph: Graph, rows: Rows) -> bool | None:
@@ -379,7 +397,7 @@ def shared_side(graph: Graph, rows: Rows) -> bool | None:
 
 
 def _add(graph: Graph, rows: list[int]) -> Recognised | None:
-    """Two vectors, element by element; `x_residual` is the one that was made first."""
+    """A vector added to what was made from it, element by element: the latter is `x_residual`."""
     pairs = [graph.pair(row, "+") for row in rows]
     whole = [pair for pair in pairs if pair is not None and graph.ends(pair[0]) and graph.ends(pair[1])]
     if len(whole) != len(rows) or any(graph.constant(x) is not None for pair in whole for x in pair):
@@ -387,7 +405,23 @@ def _add(graph: Graph, rows: list[int]) -> Recognised | None:
     a, b = (_rows([pair[side] for pair in whole]) for side in (0, 1))
     if a.max() < b.max():
         a, b = b, a
+    if len(a) < 2 or not _depends(graph, int(a[0]), b):
+        return None
     return Recognised("add", {"x": a, "x_residual": b})
+
+
+def _depends(graph: Graph, row: int, on: Rows) -> bool:
+    """Whether a row is made from one of some that were made before it."""
+    wanted, first = set(on.tolist()), int(on.min())
+    seen, waiting = {row}, [row]
+    while waiting:
+        for kid in graph.children(waiting.pop()):
+            if kid in wanted:
+                return True
+            if kid not in seen and kid > first:
+                seen.add(kid)
+                waiting.append(kid)
+    return False
 
 
 def _unary(graph: Graph, rows: list[int]) -> Recognised | None:
@@ -400,7 +434,13 @@ def _unary(graph: Graph, rows: list[int]) -> Recognised | None:
         return None
     if any(not graph.ends(own[0]) for own in kids):
         return None
-    return Recognised(sign, {"x": _rows([own[0] for own in kids])})
+    x = [own[0] for own in kids]
+    if sign == "relu":
+        is_plain = all(graph.value(row) == max(0.0, graph.value(at)) for row, at in zip(rows, x, strict=True))
+        sign = sign if is_plain else GENERIC
+    elif sign in DRAWN:
+        sign = GENERIC
+    return Recognised(sign, {"x": _rows(x)})
 
 
 def _nll(graph: Graph, row: int, known: Known) -> Recognised | None:
@@ -414,9 +454,8 @@ def _nll(graph: Graph, row: int, known: Known) -> Recognised | None:
 
 
 def _mean(graph: Graph, row: int, known: Known) -> Recognised | None:
-    """The sum of elements of tensors, over how many they are."""
-    del known
-    scaled = graph.scaled(row)
+    """The loss: the sum of elements of tensors, over how many they are."""
+    scaled = graph.scaled(row) if row == known.loss else None
     if scaled is None:
         return None
     terms = [scaled[0]] if graph.ends(scaled[0]) else graph.terms(scaled[0])
@@ -427,7 +466,6 @@ def _mean(graph: Graph, row: int, known: Known) -> Recognised | None:
 
 def operands_of(graph: Graph, rows: list[int], known: Known) -> dict[str, Rows]:
     """The elements of named tensors and parameters that some rows are made from, by the names of these."""
-    del known
     found: dict[str, dict[int, None]] = {}
     seen, waiting = set(rows), rows[::-1]
     while waiting:
@@ -439,7 +477,15 @@ def operands_of(graph: Graph, rows: list[int], known: Known) -> dict[str, Rows]:
                 waiting.append(kid)
             elif graph.constant(kid) is None:
                 found.setdefault(graph.name_of(kid), {})[kid] = None
-    return {name: _rows(sorted(own)) for name, own in found.items()}
+    return {name: _whole(_rows(sorted(own)), known) for name, own in found.items()}
+
+
+def _whole(rows: Rows, known: Known) -> Rows:
+    """Some rows, in the shape of the parameter that they are all of."""
+    parameter = known.parameter(int(rows[0]))
+    if parameter is None or parameter[1].size != rows.size:
+        return rows
+    return parameter[1]
 
 
 # Formulas.
@@ -478,6 +524,9 @@ class _Formula:
         power = graph.power(row)
         if power is not None:
             return _power(self.written(power[0], depth + 1), power[1])
+        kids = graph.pair(row, "*")
+        if kids is not None and kids[0] == kids[1]:
+            return _power(self.written(kids[0], depth + 1), 2.0)
         quotient = graph.quotient(row)
         if quotient is not None:
             return _between("/", [self.written(part, depth + 1) for part in quotient])

@@ -17,6 +17,7 @@ from engine.script.tape import ScriptTape
 
 POINTS = 24  # lists of operands that each operation is tried at
 MACHINE_EPSILON = 2.0**-52
+SINGLE = 2.0**-23  # the same for numbers of 32 bits
 NEAR = math.cbrt(MACHINE_EPSILON)  # where cutting off and rounding are least together (Numerical Recipes, 5.7)
 FAR = 1e-3  # for operations that round to fewer bits
 AGREES = 1e-4  # relative difference below which two slopes are the same
@@ -98,22 +99,30 @@ def compare(call: Call, answer: Mapping[str, Any]) -> Iterator[Comparison]:
     if "why" in answer:
         return
     for i, (x, slope, moved) in enumerate(zip(call.operands, answer["slopes"], answer["moved"], strict=True)):
-        measured = _measured(answer["value"], distances(x), moved)
+        measured = _measured(x, answer["value"], moved)
         if not measured or math.isnan(slope):
             continue
         agreeing = [d for d, noise in measured if abs(slope - d) <= AGREES * max(abs(slope), abs(d)) + noise]
         yield Comparison(call, i, slope, (agreeing or [measured[0][0]])[0], bool(agreeing))
 
 
-def _measured(value: float, steps: Sequence[float], moved: Sequence[float]) -> list[tuple[float, float]]:
+def _measured(x: float, value: float, moved: Sequence[float]) -> list[tuple[float, float]]:
     """Central differences, and how far rounding may have put each off; without those across a corner or an edge."""
     found = []
-    for i, h in enumerate(steps):
+    for i, h in enumerate(distances(x)):
         above, below = moved[2 * i], moved[2 * i + 1]
         if not all(map(math.isfinite, (value, above, below))):
             continue
         right, left = (above - value) / h, (value - below) / h
-        noise = ROUNDING * MACHINE_EPSILON * max(abs(value), abs(above), abs(below)) / h
-        if abs(right - left) <= CORNER * max(abs(right), abs(left)) + noise:
+        exact = ROUNDING * (SINGLE if all(map(_is_single, (value, above, below))) else MACHINE_EPSILON)
+        slope = max(abs(right), abs(left))
+        noise = exact * (max(abs(value), abs(above), abs(below)) + abs(x) * slope) / h
+        if abs(right - left) <= CORNER * slope + noise:
             found.append(((above - below) / (2 * h), noise))
     return found
+
+
+def _is_single(x: float) -> bool:
+    """Whether a number fits into 32 bits, as all do of a script that rounds to these."""
+    with np.errstate(over="ignore"):
+        return float(np.float32(x)) == x

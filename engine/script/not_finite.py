@@ -11,6 +11,8 @@ import numpy as np
 
 from engine.script.tape import ScriptTape, SourcePosition
 
+LISTED = 4  # operands
+
 
 @dataclass(frozen=True, slots=True)
 class NotFinite:
@@ -76,9 +78,10 @@ def _position(tape: ScriptTape, number: int) -> SourcePosition | None:
 
 
 def at(operands: Iterable[float], extra: float | None = None) -> str:
-    """Operands, and a number beside them if there is one, as a list of short numbers."""
-    known = [] if extra is None or math.isnan(extra) else [extra]
-    return ", ".join(short(float(x)) for x in (*operands, *known))
+    """Operands, of many the first, and a number beside them if there is one, as a list of short numbers."""
+    numbers = [*operands, *([] if extra is None or math.isnan(extra) else [extra])]
+    more = f" and {len(numbers) - LISTED:,} more" if len(numbers) > LISTED + 1 else ""
+    return ", ".join(short(float(x)) for x in numbers[: LISTED if more else None]) + more
 
 
 def short(x: float) -> str:

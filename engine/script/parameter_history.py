@@ -13,6 +13,7 @@ import numpy as np
 from engine.script.gradient_sums import in_loss, zeroed_in_backward
 from engine.script.tape import Floats, ParamGroup, ScriptTape, SourcePosition
 
+NEXT_TO_NOTHING = 1e-6  # of the largest gradient
 ADAPTERS = re.compile(r"lora|adapter", re.IGNORECASE)
 
 
@@ -32,6 +33,8 @@ class Parameter:
     """Whether backward has written any of their gradients, zeros too."""
     largest: float = 0.0
     """The largest gradient, without its sign."""
+    updated: bool = False
+    """Whether the update writes them, moved or not."""
     moved: bool = False
     left_over: float = 0.0
     """The largest gradient, without its sign, that a step began with and that the step before ended with."""
@@ -70,6 +73,8 @@ class ParameterHistory:
         gradients, written = np.array(tape.grad_before), np.zeros(tape.n_rows, bool)
         gradients[tape.back_row] = tape.back_value
         written[tape.back_row] = True
+        updated = np.zeros(tape.n_rows, bool)
+        updated[tape.update_row] = True
         after = np.array(tape.value)
         after[tape.update_row] = tape.update_value
         in_the_loss = in_loss(tape)
@@ -95,6 +100,7 @@ class ParameterHistory:
             parameter.steps += 1
             parameter.written |= bool(written[rows].any())
             parameter.largest = max(parameter.largest, _largest(gradients[rows]))
+            parameter.updated |= bool(updated[rows].any())
             parameter.moved |= bool((after[rows] != tape.value[rows]).any())
             last = self._last.get(held.name)
             if last is not None and np.array_equal(last, first[rows]):
@@ -140,8 +146,16 @@ class ParameterHistory:
 
     @property
     def still(self) -> list[Parameter]:
-        """Those that got a gradient and never moved."""
-        return [each for each in self._like_parameters() if each.largest and not each.moved]
+        """Those that got a gradient and never moved.
+
+        A gradient that is next to nothing may move a number by less than its last bit; that is no fault.
+        """
+        least = NEXT_TO_NOTHING * max((each.largest for each in self.moving), default=0.0)
+        return [
+            each
+            for each in self._like_parameters()
+            if each.largest and not each.moved and (each.largest > least or not each.updated)
+        ]
 
     @property
     def data(self) -> list[Parameter]:

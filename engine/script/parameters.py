@@ -12,6 +12,7 @@ from engine.autograd.tape import Rows
 from engine.script.tape import ParamGroup
 
 LAST_INDEX = re.compile(r"\[\d+\](?!.*\[\d+\])")
+INDEX = re.compile(r"\[\d+\]")
 PIECES = re.compile(r"\['((?:[^'\\]|\\.)*)'\]|\[\"((?:[^\"\\]|\\.)*)\"\]|\[(\d+|\*)\]|\.?([A-Za-z_]\w*)")
 
 
@@ -46,9 +47,12 @@ class ParameterTable:
         self.moved_rows = 0
         """How many rows belong to parameters that the update moves; these are the first."""
         first = 0
+        self.in_order = True
+        """Whether the rows are those of the tape."""
         for name, (holder, old) in zip(names, stacks, strict=True):
             rows = np.arange(first, first + old.size, dtype=np.int32).reshape(old.shape)
             self.to_row[old] = rows
+            self.in_order = self.in_order and bool((old == rows).all())
             self.parameters.append(Parameter(name, holder, rows))
             first += old.size
             if turn[old].min() < len(moved):
@@ -63,8 +67,10 @@ def _stacked(groups: Sequence[ParamGroup]) -> list[tuple[str, Rows]]:
         pattern = LAST_INDEX.sub("[*]", group.name) if len(group.shape) < 2 else group.name
         found.setdefault((pattern, group.shape), []).append((group.name, rows))
     stacks = []
+    alike = {INDEX.sub("[*]", pattern) for (pattern, _), members in found.items() if len(members) > 1}
     for (pattern, _), members in found.items():
-        if len(members) == 1 or len({members_of[0] for members_of in members}) != len(members):
+        alone = len(members) == 1 and not (members[0][0] != pattern and INDEX.sub("[*]", pattern) in alike)
+        if alone or len({name for name, _ in members}) != len(members):
             stacks += members
         else:
             stacks.append((pattern, np.stack([rows for _, rows in members])))

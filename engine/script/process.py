@@ -24,13 +24,10 @@ from numpy.typing import NDArray
 from engine.errors import ScriptError
 from engine.script.source_file import ScriptFile
 from engine.script.tape import ScriptTape
+from engine.script.time_limit import TimeLimit
 
 CHILD = Path(__file__).with_name("child")
 LOOK = 0.1  # seconds between two checks for ctrl+c while waiting for a message
-SILENCE = 60.0  # seconds without a sign of life until the process counts as hung
-IDLE = 60.0  # seconds in which a script computes next to nothing until it counts as waiting for something
-SHARE = 0.01  # of a processor that is next to nothing
-BUSIEST = 600.0  # seconds of the processor without any progress until a script counts as endless
 REST = 1.0  # seconds at most to wait for what is still printed after the end
 KEPT = 1_000_000  # characters of what it prints that are kept, the last ones
 LARGEST = 3_000_000  # scalars that a step may make, unless more are allowed
@@ -68,10 +65,10 @@ class ScriptProcess:
     """Runs a script with its arguments, as `python SCRIPT ARGS` would, and records the training steps asked for.
 
     A context manager: leaving it ends the script. `data` answers for the data file that the script opens; `python` is
-    the interpreter, this one by default; `step_at` is a line of the script: a training step ends each time it is
-    reached. `large` allows for more than three million scalars in a step. `on_printed` is called with
-    what the script prints. `probe` is a file of Python, whose class `Probe` watches the script in the place of the
-    recorder, and its options; its messages are what `take` returns.
+    the interpreter, this one by default; `step_at` is a line of the script, as `ScriptFile.line_at` reads it, where a
+    training step ends each time it is reached. `large` allows for more than three million scalars in a step.
+    `on_printed` is called with what the script prints. `probe` is a file of Python, whose class `Probe` watches the
+    script in the place of the recorder, and its options; its messages are what `take` returns.
 
     Raises ScriptError if there is no such file, one that is no Python or notebook, or no such interpreter.
     """
@@ -82,7 +79,7 @@ class ScriptProcess:
         args: Sequence[str] = (),
         data: Path | bytes | None = None,
         python: str | None = None,
-        step_at: int | None = None,
+        step_at: int | str | None = None,
         large: bool = False,
         on_printed: Callable[[str], None] | None = None,
         probe: tuple[Path, dict[str, Any]] | None = None,
@@ -90,6 +87,7 @@ class ScriptProcess:
         self.script = script if isinstance(script, ScriptFile) else ScriptFile.read(Path(script))
         """The text that runs, and what its lines are called."""
         self.path = self.script.path
+        end_of_step = None if step_at is None else self.script.line_at(str(step_at))
         self.losses: list[float] = []
         """The loss of each training step that is done."""
         self.printed: list[str] = []
@@ -99,8 +97,7 @@ class ScriptProcess:
         """How the script has ended; None while it has not."""
         self.position = 0
         """Training steps that are done."""
-        self.silence, self.idle, self.busiest = SILENCE, IDLE, BUSIEST
-        """Limits of time, in seconds: without a sign of life, without computing, and of computing without progress."""
+        self.limit = TimeLimit()
         self.made = 0
         """Scalars of the step that is recorded at present."""
         self._closed = False
@@ -132,7 +129,7 @@ class ScriptProcess:
             self.close()
             raise
         self._send(
-            do="start", path=str(self.path.resolve()), args=list(args), data=content, step_at=step_at,
+            do="start", path=str(self.path.resolve()), args=list(args), data=content, step_at=end_of_step,
             most=None if large else LARGEST, source=self.script.text, cells=list(self.script.cells),
             probe=probe and [str(probe[0]), probe[1]],
         )  # fmt: skip
@@ -186,16 +183,22 @@ class ScriptProcess:
 
     def take(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:
         """The next message and its arrays, None if there is none soon; of kind "died" where none will come."""
+        began = time.monotonic()
         try:
             found = self._messages.get(timeout=LOOK)
         except Empty:
             return None
+        finally:
+            self.limit.waited(time.monotonic() - began)
         return ({"kind": "died", "status": self._process.wait()}, {}) if found is None else found
 
-    @property
-    def pid(self) -> int:
-        """The number of the process."""
-        return self._process.pid
+    def next_message(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """The next message and its arrays, waited for. Raises ScriptError if none comes, not even a sign of life."""
+        until = time.monotonic() + self.limit.silence
+        while (found := self.take()) is None:
+            if time.monotonic() > until:
+                raise ScriptError(f"{self.path} has given no sign of life for {self.limit.silence:g} s")
+        return found
 
     def evaluate(self, calls: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """What operations of the script give when they are called again, after a recorded step; see the child.
@@ -248,8 +251,7 @@ class ScriptProcess:
         answers: list[dict[str, Any]] | None = None,
     ) -> None:
         """Take in messages until one of a kind has come, or the script has ended."""
-        self._progress: tuple[int, float] | None = None
-        self._awake: tuple[float, float] | None = None
+        self.limit.begin()
         self.made = 0
         while self.end is None:
             message, arrays = self._next()
@@ -261,7 +263,7 @@ class ScriptProcess:
                     if on_made is not None:
                         on_made(self.made)
             else:
-                self._progress = None
+                self.limit.came_on()
             if kind == "loss":
                 self.losses.append(float.fromhex(message["value"]))
                 self.position = message["step"] + 1
@@ -305,24 +307,11 @@ class ScriptProcess:
 
     def _judge(self, sign: dict[str, Any]) -> None:
         """Raise ScriptError for a script that only waits, or computes for very long without a step or a scalar."""
-        used, now = sign["used"], time.monotonic()
-        where = f"in {self.script.place(sign['line'])}" if sign["line"] else "outside of its own lines"
-        if self._progress is None or self._progress[0] != sign["made"]:
-            self._progress = (sign["made"], used)
-        elif used - self._progress[1] > self.busiest:
-            raise ScriptError(
-                f"{self.path} has computed for {self.busiest:,g} s without a training step, now {where}; end "
-                "its loop, or give it a smaller model"
-            )
-        if self._awake is None:
-            self._awake = (now, used)
-        elif now - self._awake[0] >= self.idle:
-            if used - self._awake[1] < SHARE * self.idle:
-                raise ScriptError(
-                    f"{self.path} has only waited for {self.idle:g} s, {where}; take out what it waits for, such as a "
-                    "pause, a lock or another program"
-                )
-            self._awake = (now, used)
+        found = self.limit.judge(sign)
+        if found is not None:
+            what, advice = found
+            where = f"in {self.script.place(sign['line'])}" if sign["line"] else "outside of its own lines"
+            raise ScriptError(f"{self.path} has {what} without a training step, now {where}; {advice}")
 
     def _take_printed(self, text: str) -> None:
         self.printed.append(text)
@@ -334,19 +323,13 @@ class ScriptProcess:
 
     def _next(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """The next message. Raises ScriptError if none comes for long, or the process has died."""
-        until = time.monotonic() + self.silence
-        while True:
-            with suppress(Empty):
-                found = self._messages.get(timeout=LOOK)
-                if found is None and self._closed:
-                    raise ScriptError(f"{self.path} was ended")
-                if found is None:
-                    status = self._process.wait()
-                    self.end = ScriptEnd("cannot", self.position, status, "")
-                    raise ScriptError(f"{self.path} cannot be recorded: its process died with status {status}")
-                return found
-            if time.monotonic() > until:
-                raise ScriptError(f"{self.path} has given no sign of life for {self.silence:g} s")
+        message, arrays = self.next_message()
+        if message["kind"] == "died":
+            if self._closed:
+                raise ScriptError(f"{self.path} was ended")
+            self.end = ScriptEnd("cannot", self.position, message["status"], "")
+            raise ScriptError(f"{self.path} cannot be recorded: its process died with status {message['status']}")
+        return message, arrays
 
     def _read_messages(self) -> None:
         """In a thread: messages and their arrays, and None at the end."""

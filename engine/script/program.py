@@ -53,11 +53,11 @@ class ScriptProgram(StepProgram):
         self._parameters = {each.name: each.rows for each in table.parameters}
         self.full_names = {each.name: each.holder for each in table.parameters}
         self.child_start: Rows = np.asarray(tape.child_start, dtype=np.int32)
-        self.child: Rows = self.to_row[tape.child]
+        self.child: Rows = tape.child if table.in_order else self.to_row[tape.child]
         self.computed: Mask = np.diff(self.child_start) > 0
         self._rows: Rows = np.flatnonzero(self.computed).astype(np.int32)
-        self._receivers: Rows = self.to_row[tape.back_row]
-        self.sources: Rows = np.where(tape.back_source < 0, -1, self.to_row[tape.back_source]).astype(np.int32)
+        self._receivers: Rows = tape.back_row if table.in_order else self.to_row[tape.back_row]
+        self.sources: Rows = tape.back_source  # no parameters, whose rows alone differ
         finder = TensorFinder(tape, self.to_row, codes)
         self._labels: dict[int, dict[int, str]] = {}
         self._unnamed: dict[int, dict[int, int]] = {}
@@ -148,8 +148,8 @@ class ScriptProgram(StepProgram):
             found[event.name].append(event)
         specs = {}
         for name, events in found.items():
-            if name == LOSS and self.loss_row in events[-1].rows and len(events) == 1:
-                continue  # a plain name of conditions
+            if name == LOSS and self.loss_row in events[-1].rows:
+                continue  # what conditions call so is the loss of the step
             places = {what: [getattr(e, what) for e in events] for what in ("layer", "head")}
             shapes = [event.shape for event in events]
             longest = max(shapes, key=lambda shape: (len(shape), shape))
@@ -160,6 +160,7 @@ class ScriptProgram(StepProgram):
                 events[0].kind,
                 tuple(dict.fromkeys(filter(None, (self._owner(rows) for rows in events[0].operands.values())))),
                 grows=len(set(shapes)) > 1 and len(longest) == 1,
+                positions=all(event.pos is not None for event in events),
             )
         return specs | {
             name: TensorSpec(name, {}, rows.shape, PARAMETER, layer=self._layers.get(name))
@@ -222,7 +223,7 @@ class ScriptProgram(StepProgram):
             at = int(owners[row])
             return made[at].what.kind if at >= 0 else ""
 
-        known = Known(holder, kind, self._parameter_rows)
+        known = Known(holder, kind, self._parameter_rows, self.loss_row)
         sides = self._shared_sides(graph)
         for tensor in self._tensors:
             own = tensor.rows[self.computed[tensor.rows]]
@@ -236,8 +237,11 @@ class ScriptProgram(StepProgram):
                     inside.intersection(rows.ravel().tolist()) for rows in tried.operands.values()
                 ):
                     what = tried
-                    made[len(made) - len(tensor.interior) :] = []
+                    inner = {id(each) for each in tensor.interior}
+                    at_end = all(id(each.tensor) in inner for each in made[-len(inner) :])
+                    made = [each for each in made if id(each.tensor) not in inner]
                     owners[hidden] = -1
+                    owners = owners if at_end else self._owners_of(made)
                 else:
                     _mark(graph, hidden, 1)
             what = what or recognise(graph, tensor.rows.reshape(tensor.shape), known, sides.get(tensor.site))
@@ -246,6 +250,13 @@ class ScriptProgram(StepProgram):
             _mark(graph, own, 1)
             owners[own] = len(made) - 1
         return made
+
+    def _owners_of(self, made: list[_Made]) -> Rows:
+        """For every row the tensor that it is an element of, as a place in `made`; -1 for none."""
+        owners = np.full(self.n_rows, -1, dtype=np.int32)
+        for i, each in enumerate(made):
+            owners[each.tensor.rows[self.computed[each.tensor.rows]]] = i
+        return owners
 
     def _graph(self, name_of: Any) -> Graph:
         tape = self.tape
@@ -256,13 +267,21 @@ class ScriptProgram(StepProgram):
     @cached_property
     def made_values(self) -> Floats:
         """All scalars as they were made; parameters as at the start of the step."""
-        values = np.empty(self.n_rows)
-        values[self.to_row] = self.tape.value
-        return values
+        return self.in_rows(self.tape.value)
+
+    def in_rows(self, values: Floats) -> Floats:
+        """Numbers of the tape's rows in the order of the rows here."""
+        if self._table.in_order:
+            return values
+        found = np.empty(self.n_rows)
+        found[self.to_row] = values
+        return found
 
     @cached_property
     def passed_values(self) -> Floats:
         """All scalars as the forward phase leaves them, after what it wrote over them."""
+        if not len(self.tape.write_row):
+            return self.made_values
         values = self.made_values.copy()
         values[self.to_row[self.tape.write_row]] = self.tape.write_value
         return values
@@ -286,10 +305,10 @@ class ScriptProgram(StepProgram):
         starts = np.searchsorted(self.child[order], np.arange(self.n_rows + 1))
         return parents[order], starts.astype(np.int32)
 
-    def _shared_sides(self, graph: Graph) -> dict[tuple[str, int], bool]:
+    def _shared_sides(self, graph: Graph) -> dict[tuple[Any, ...], bool]:
         """For the sites of products of two tensors: which factor the elements share, told by the longest of them."""
         _mark(graph, np.concatenate([each.rows for each in self._tensors] or [self._rows[:0]]), 1)
-        sides: dict[tuple[str, int], bool] = {}
+        sides: dict[tuple[Any, ...], bool] = {}
         for tensor in self._tensors:
             if tensor.site not in sides and tensor.rows.size > 1:
                 side = shared_side(graph, tensor.rows)
@@ -356,19 +375,19 @@ class ScriptProgram(StepProgram):
 
     def _name(self, made: list[_Made]) -> None:
         """Give each tensor a name that, with its place, no other one has."""
-        names: dict[tuple[str, int], str] = {}
+        names: dict[tuple[Any, ...], str] = {}
         taken = {*self._parameters}
         for each in made:
-            site = each.tensor.site
+            own, site = each.tensor.name, (each.tensor.site, each.tensor.again)
             if site not in names:
-                name, number = site[0], 2
+                name, number = own, 2
                 while name in taken:
-                    name, number = f"{site[0]}_{number}", number + 1
+                    name, number = f"{own}_{number}", number + 1
                 names[site] = name
                 taken.add(name)
         used: Counter[tuple[Any, ...]] = Counter()
         for each in made:
-            name = names[each.tensor.site]
+            name = names[each.tensor.site, each.tensor.again]
             used[name, each.place] += 1
             count = used[name, each.place]
             while count > 1 and f"{name}_{count}" in taken - {name}:
@@ -386,10 +405,11 @@ class ScriptProgram(StepProgram):
             if last <= first:
                 continue
             tensor, what = each.tensor, each.what
+            rows = tensor.rows if len(tensor.shape) < 2 else tensor.rows.reshape(tensor.shape)
             functions = [name for name in tensor.functions if name != "<module>"]
             events.append(
                 Event(
-                    len(events), Phase.FORWARD, each.name, *each.place, first, last, tensor.rows, tensor.shape,
+                    len(events), Phase.FORWARD, each.name, *each.place, first, last, rows, tensor.shape,
                     " ▸ ".join(functions) or "<module>", positions[tensor.position].line, what.kind,
                     what.operands, what.parts, what.matrix, formula=each.formula,
                 )
@@ -408,7 +428,8 @@ class ScriptProgram(StepProgram):
         rows = np.array(row, dtype=np.int32)
         holders = {int(row): event.rows for event in events for row in event.rows.ravel()}
         kinds = {int(row): event.kind for event in events for row in event.rows.ravel()}
-        what = recognise(graph, rows, Known(holders.get, lambda row: kinds.get(row, ""), self._parameter_rows))
+        known = Known(holders.get, lambda row: kinds.get(row, ""), self._parameter_rows, row)
+        what = recognise(graph, rows, known)
         position = self.tape.position_of(row)
         line = position.line if position else 1
         names = {event.name for event in events}
@@ -450,8 +471,8 @@ class ScriptProgram(StepProgram):
     def _of_parameters(self, phase: Phase) -> list[Event]:
         return [
             Event(
-                i, phase, name, None, self._layers.get(name), None, int(rows.flat[0]), int(rows.flat[-1]) + 1, rows, rows.shape,
-                "", 0, PARAMETER, {}, {}, name,
+                i, phase, name, None, self._layers.get(name), None, int(rows.flat[0]), int(rows.flat[-1]) + 1,
+                rows, rows.shape, "", 0, PARAMETER, {}, {}, name, formula=self.full_names[name],
             )
             for i, (name, rows) in enumerate(self._parameters.items())
         ]  # fmt: skip
@@ -462,25 +483,32 @@ class ScriptProgram(StepProgram):
         """The tokens that positions read and should predict, where every position has both.
 
         A position reads the row of a parameter that it looks up first; it should predict the element of its
-        probabilities that its loss is taken from.
+        probabilities whose logarithm is taken.
         """
         inputs: dict[int, int] = {}
-        targets: dict[int, int] = {}
         for event in self._forward:
-            if event.pos is None:
-                continue
-            if event.pos not in inputs:
+            if event.pos is not None and event.pos not in inputs:
                 inputs.update((event.pos, at) for at in self._looked_up(event))
-            if event.kind == "nll":
-                probs = event.operands["probs"]
-                p = self.child[self.child_start[self._log_under(event)]]
-                targets[event.pos] = int(np.flatnonzero(probs == p)[0])
-        whole = set(range(self.n))
-        most = self.tokenizer.vocab_size
+        targets = self._judged()
+        whole, most = set(range(self.n)), self.tokenizer.vocab_size
         if self.n and inputs.keys() >= whole and targets.keys() == whole and max(inputs.values()) < most:
             self.inputs = [inputs[pos] for pos in range(self.n)]
             self.targets = [targets[pos] for pos in range(self.n)]
             self.tokens = [*self.inputs, self.targets[-1]]
+
+    def _judged(self) -> dict[int, int]:
+        """By position, the place of the one probability whose logarithm is taken."""
+        logs = [i for i, name in enumerate(self.tape.ops) if name == "log"]
+        found: dict[int, int] = {}
+        for row in np.flatnonzero(np.isin(self.tape.op, logs) & self.computed).tolist():
+            p = self.children(row)[0]
+            event = self.event_of(p)
+            if event is None or event.pos is None or event.rows.size < 2 or p not in event.rows:
+                continue
+            if event.pos in found:
+                return {}
+            found[event.pos] = int(np.flatnonzero(event.rows == p)[0])
+        return found
 
     def _looked_up(self, event: Event) -> list[int]:
         """The row of a parameter that an event reads, if it reads one whole row alone."""
@@ -492,10 +520,6 @@ class ScriptProgram(StepProgram):
             return []
         same: list[int] = np.flatnonzero((found[1] == first.ravel()).all(axis=1)).tolist()
         return same
-
-    def _log_under(self, event: Event) -> int:
-        row = int(event.rows.flat[0])
-        return next(kid for kid in self.children(row) if len(self.children(kid)) == 1)
 
 
 def _mark(graph: Graph, rows: Rows, value: int) -> None:

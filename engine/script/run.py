@@ -27,7 +27,7 @@ from engine.script.source_file import ScriptFile
 from engine.script.step import RecordedStep
 from engine.script.tape import ScriptTape
 from engine.script.view import Figures, ScriptView
-from engine.timeline.events import Moment, Phase
+from engine.timeline.events import Event, Moment, Phase
 from engine.timeline.run import ENDLESS, OnStep
 
 TAPES = 256 * 2**20  # bytes of recorded steps that are kept
@@ -43,7 +43,7 @@ class ScriptOptions:
     args: tuple[str, ...] = ()
     data: Path | None = None
     python: str | None = None
-    step_at: int | None = None
+    step_at: int | str | None = None
     large: bool = False
 
 
@@ -62,6 +62,7 @@ class _Shared:
     lock: threading.RLock = field(default_factory=threading.RLock)
     processes: list[ScriptProcess] = field(default_factory=list)
     codes: dict[str, Code] = field(default_factory=dict)
+    losses: list[float] = field(default_factory=list)  # of all steps that were ever finished, also of forgotten ones
     seconds: float = LEAST_SECONDS
 
 
@@ -99,7 +100,10 @@ class ScriptRun:
             end = self._shared.end
             if end is None or end.kind != "crash":
                 raise
-            self._stand(end.steps, on_step)  # the step in which it stopped
+            self._stand(end.steps, on_step)
+            with suppress(ScriptEnded):  # the step in which it stopped, which has not moved anything yet
+                while self._recorded.tape.complete:
+                    self._stand(self.step + 1, on_step)
         if self._step is not None and not self._step.tape.complete:
             program = self._step.program
             self._moment = Moment(program.step, Phase.FORWARD, program.ticks(Phase.FORWARD))
@@ -187,6 +191,7 @@ class ScriptRun:
             at = self.step
             self._finish(at + 1)
             self._place(Moment(at + 1), None)
+            self._show_losses(at + 1)
             if on_step and on_step(at, self.losses[at]):
                 self._recorded  # noqa: B018  it is looked at next
                 return
@@ -230,7 +235,7 @@ class ScriptRun:
         return type(self)(self._shared.file, self._shared.options)
 
     def forget_future(self) -> None:
-        """Forget the losses of every step that is not finished at this moment."""
+        """Show no losses of steps that are not finished at this moment, until the run comes to these again."""
         program = self._recorded.program
         finished = self._moment == Moment(self.step, Phase.UPDATE, program.ticks(Phase.UPDATE))
         del self.losses[self.step + finished :]
@@ -249,6 +254,12 @@ class ScriptRun:
             if kept is not None:
                 self._shared.tapes.move_to_end(step)
         self._place(Moment(step), kept or self._record(step, on_step))
+        self._show_losses(step + 1)
+
+    def _show_losses(self, steps: int) -> None:
+        """Show the losses of so many steps at least."""
+        shown, known = self.losses, self._shared.losses
+        shown.extend(known[len(shown) : steps])
 
     def _record(self, step: int, on_step: OnStep | None) -> RecordedStep:
         process = self._process_before(step)
@@ -264,6 +275,7 @@ class ScriptRun:
             with suppress(ScriptError):
                 self._guard(process.run_out)
         recorded = RecordedStep(tape, self._codes(tape), self._tokenizer_of(tape), _doc_of(tape))
+        recorded.prepare()
         self._shared.seconds = max(LEAST_SECONDS, time.monotonic() - began)
         self._keep(step, recorded, process)
         return recorded
@@ -292,7 +304,7 @@ class ScriptRun:
     def _finish(self, steps: int) -> None:
         """Run on until so many steps are done."""
         known = self._shared.tapes.get(steps)
-        if known is not None and len(self.losses) >= steps:
+        if known is not None and len(self._shared.losses) >= steps:
             return
         process = self._process_before(steps)
         self._guard(partial(process.run_to, steps, self._seen(process)))
@@ -305,6 +317,7 @@ class ScriptRun:
             process = self._process
             if process is not None and process.end is not None:
                 self._shared.end = process.end
+                self._shared.printed[max(process.end.steps - 1, 0)] = "".join(process.printed)
                 if process.end.kind in ("end", "exit", "crash"):
                     self.config = replace(self.config, num_steps=max(1, process.end.steps))
 
@@ -312,10 +325,12 @@ class ScriptRun:
         """What takes in the loss of every step that is done, new or again."""
 
         def seen(_: int) -> None:
-            losses, at = self.losses, len(process.losses) - 1
+            losses, at = self._shared.losses, len(process.losses) - 1
             loss = process.losses[at]
             if at == len(losses):
                 losses.append(loss)
+                if len(self.losses) == at:
+                    self.losses.append(loss)
             elif at < len(losses) and struct.pack("d", losses[at]) != struct.pack("d", loss):
                 self._warn(at, f"its loss is {loss:.9g}, and was {losses[at]:.9g}")
 
@@ -333,11 +348,14 @@ class ScriptRun:
         if shared.digests.setdefault(step, digest) != digest:
             self._warn(step, "other numbers were made")
         with shared.lock:
-            shared.printed[step] = "".join(process.printed)
+            if shared.end is None or step != shared.end.steps - 1:  # what it printed after the last step belongs to it
+                shared.printed[step] = "".join(process.printed)
             shared.tapes[step] = recorded
             shared.tapes.move_to_end(step)
             while len(shared.tapes) > 1 and sum(each.nbytes for each in shared.tapes.values()) > TAPES:
-                shared.tapes.popitem(last=False)
+                gone, _ = shared.tapes.popitem(last=False)
+                if shared.end is None or gone != shared.end.steps - 1:
+                    shared.printed.pop(gone, None)
             shared.figures.note(recorded)
 
     def _fall_back(self) -> None:
@@ -378,7 +396,7 @@ class ScriptRun:
             )
             for name, least in (
                 ("block_size", step.program.n),
-                ("n_layer", max((event.layer + 1 for event in events if event.layer is not None), default=0)),
+                ("n_layer", max((_layers(event) for event in events), default=0)),
                 ("n_head", max((event.head + 1 for event in events if event.head is not None), default=1)),
             )
         }
@@ -390,6 +408,11 @@ class ScriptRun:
             self.config = replace(self.config, **changed, learning_rate=rate)
         except ConfigError:
             self.config = replace(self.config, **changed)
+
+
+def _layers(event: Event) -> int:
+    """How many layers a model has at least that makes an event; heads are in one."""
+    return event.layer + 1 if event.layer is not None else int(event.head is not None)
 
 
 def _doc_of(tape: ScriptTape) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -14,7 +15,9 @@ from engine.numerics import sum_in_order
 from engine.script.code import Code
 from engine.script.program import ScriptProgram
 from engine.script.tape import ScriptTape, SourcePosition
+from engine.script.tensors import is_inner
 from engine.script.update import UpdateTable
+from engine.timeline.events import Phase
 from engine.timeline.explainer import SourceLine
 from engine.timeline.history import Norms
 
@@ -27,10 +30,18 @@ class RecordedStep:
         self.program = ScriptProgram(tape, codes, tokenizer, doc)
         self.updates = UpdateTable(self.program, codes)
 
+    def prepare(self) -> None:
+        """Do now what would make the first keys in this step slow."""
+        program = self.program
+        for phase in Phase:
+            program.stretches(phase)
+        program.gradients.prepare()
+        program.users, program.touched, program.contributions, self.norms, self.updates.quantities  # noqa: B018
+
     @property
     def nbytes(self) -> int:
         """About how much memory it takes."""
-        return 3 * self.tape.nbytes  # what is derived is as large again, twice
+        return 2 * self.tape.nbytes  # what is derived is as large again
 
     @property
     def ticks(self) -> int:
@@ -60,13 +71,36 @@ class RecordedStep:
                 found[name] = Norms(*(float(np.sqrt(sum_in_order((x * x).tolist()))) for x in parts))
         return found
 
-    def line(self, stack: Sequence[SourcePosition]) -> SourceLine:
-        """The innermost of these places as a line, with those that called it."""
+    def line(self, stack: Sequence[SourcePosition], called: SourcePosition | None = None) -> SourceLine:
+        """The innermost of these places as a line, with those that called it, and one that it called itself.
+
+        Places in a comprehension stand for those of the function around it.
+        """
         source: SourceLine | None = None
-        for at in stack:
+        function = ""
+        for i, at in enumerate(stack):
+            if not is_inner(at.function) or not function:
+                function = at.function
+            if i + 1 < len(stack) and is_inner(stack[i + 1].function):
+                continue
             callers = () if source is None else (source, *source.callers)
-            span = at.line, at.column, at.end_line, at.end_column
-            source = self._codes[at.file].source(span, at.function.rpartition("<locals>.")[2], callers)
+            source = self._line(at, function, callers)
         if source is None:
             return self._codes[0].source((1, -1, 1, -1))
-        return source
+        return source if called is None else replace(source, called=self._line(called, called.function, ()))
+
+    def is_store(self, at: SourcePosition) -> bool:
+        """Whether a place is one that was written to: the left side of an assignment."""
+        return at in self._stores
+
+    @cached_property
+    def _stores(self) -> set[SourcePosition]:
+        tape = self.tape
+        numbers = {*np.unique(tape.back_position).tolist(), *np.unique(tape.update_position).tolist()}
+        return {tape.positions[number] for number in numbers if number >= 0}
+
+    def _line(self, at: SourcePosition, function: str, callers: tuple[SourceLine, ...]) -> SourceLine:
+        code, span = self._codes[at.file], (at.line, at.column, at.end_line, at.end_column)
+        if self.is_store(at):
+            span = code.statement_at(span)
+        return code.source(span, function.rpartition("<locals>.")[2], callers)

@@ -12,7 +12,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SourcePosition:
     """A place in the script's source: lines count from 1, columns from 0; columns are -1 where they are not known."""
 
@@ -24,7 +24,7 @@ class SourcePosition:
     function: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ScriptName:
     """What a name held: rows of a rectangular shape, at a time (rows that were made by then)."""
 
@@ -38,7 +38,7 @@ class ScriptName:
     context: tuple[tuple[str, dict[str, int | str]], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ParamGroup:
     """Parameters that one container holds: rows `first` on, as many as the shape has elements."""
 
@@ -52,7 +52,7 @@ class ParamGroup:
         return int(np.prod(self.shape, dtype=np.int64))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MomentGroup:
     """Floats that the update has changed; `rows` are the parameters that they belong to, empty if that is unknown."""
 
@@ -62,7 +62,7 @@ class MomentGroup:
     rows: Ints
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class UpdateScalar:
     """A float that a name held during the update, before the update write of this index."""
 
@@ -121,15 +121,18 @@ class ScriptTape:
     loops: tuple[tuple[tuple[int, int, tuple[str, ...]], ...], ...]
     files: tuple[str, ...]
     settings: dict[str, Any] = field(default_factory=dict)
+    in_sets: bool = False
+    """Whether the class keeps operands in sets: the last bits of gradients depend on addresses in memory then."""
 
     @classmethod
     def from_message(cls, message: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> ScriptTape:
         """The tape of a message of kind `step` and of the arrays that followed it."""
+        contexts = [tuple((function, values) for function, values in each) for each in message["contexts"]]
         names = tuple(
             ScriptName(
                 time=each["time"], name=each["name"], position=each["position"], kind=each["kind"],
                 shape=tuple(each["shape"]), start=each["rows"][0], count=each["rows"][1],
-                context=tuple((function, values) for function, values in each["context"]),
+                context=contexts[each["context"]],
             )
             for each in message["names"]
         )  # fmt: skip
@@ -162,6 +165,7 @@ class ScriptTape:
             ),
             files=tuple(message["files"]),
             settings=message["settings"],
+            in_sets=message["in_sets"],
         )  # fmt: skip
 
     @property

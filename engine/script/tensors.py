@@ -6,6 +6,7 @@ of a list, are on the way to that list. Knows nothing of kinds of operations.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,10 @@ from engine.autograd.tape import Rows
 from engine.script.code import Code
 from engine.script.tape import ScriptName, ScriptTape
 
-COMPREHENSIONS = ("<listcomp>", "<genexpr>", "<setcomp>", "<dictcomp>")
+SERIAL = ""  # the key of a running function's number, beside its variables
+MOST_PLACES = 3  # loops that have a place of their own: position, layer, head
+LEAST_SHARE = 0.5  # of all tensors that a comprehension has to hold to count positions
+LEAST_DEEP = 0.25  # of all tensors that lie in more loops than have places, for positions to count two loops at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +32,20 @@ class Level:
     variable: str
     round: int
 
+    @property
+    def is_statement(self) -> bool:
+        """Whether it is a loop of its own lines, and no comprehension."""
+        return len(self.loop) == 3
+
 
 @dataclass(slots=True, eq=False)
 class NamedTensor:
     """Scalars that a name held: `rows`, flat, of a `shape`; `last` is the one made last.
 
-    `position` says where it was named, `functions` in which function, and what had called that, outermost first.
-    `levels` are the loops around it, outermost first. `inside` are scalars with names that were made on the way.
+    `position` says where it was named, `functions` in which function, and what had called that, outermost first;
+    `frames` where in each of these. `call` is the call that it was returned from, -1 for none. `levels` are the loops
+    around it that have a place, outermost first; `again` tells the rounds of those that have none. `inside` are scalars
+    with names that were made on the way, `interior` the tensors that were named in the function that returned it.
     """
 
     name: str
@@ -44,15 +55,37 @@ class NamedTensor:
     position: int
     functions: tuple[str, ...]
     frames: tuple[int, ...]
-    calls: int  # frames deeper that named it too: the functions that it was returned from
+    call: int
     levels: tuple[Level, ...] = ()
     inside: dict[str, list[int]] = field(default_factory=dict)
     interior: list[NamedTensor] = field(default_factory=list)
+    again: tuple[tuple[Any, ...], ...] = ()
+    whole: Rows = field(default_factory=lambda: np.empty(0, dtype=np.int32))
 
     @property
-    def site(self) -> tuple[str, int]:
-        """What tensors of the same name have in common that were named at the same place of the script."""
-        return self.name, self.position
+    def site(self) -> tuple[Any, ...]:
+        """What tensors of the same name have in common that were named at the same place, by the same calls."""
+        return self.name, self.position, self.frames
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """A loop around a name: in which of the running functions, its variable and the value of that, if it is known."""
+
+    loop: tuple[Any, ...]
+    frame: int
+    variable: str
+    value: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a name was given: the loops around, and for each running function its number and where it stands."""
+
+    around: list[_Around]
+    serials: tuple[int, ...]
+    frames: tuple[int, ...]
+    call: int
 
 
 class TensorFinder:
@@ -60,22 +93,20 @@ class TensorFinder:
 
     def __init__(self, tape: ScriptTape, to_row: Rows, codes: Sequence[Code]) -> None:
         self._tape, self._to_row, self._codes = tape, to_row, codes
-        counts = np.diff(tape.child_start)
-        self.computed: npt.NDArray[np.bool_] = counts > 0
+        self.computed: npt.NDArray[np.bool_] = np.diff(tape.child_start) > 0
         self.leaves: dict[int, str] = {}
         """Names of plain numbers that a name held: x[3]."""
         self._sources: dict[tuple[int, int], list[tuple[tuple[Any, ...], list[str]]]] = {}
 
     def tensors(self) -> list[NamedTensor]:
         """The tensors in the order in which they are complete."""
-        winners = list(self._winners())  # in the order in which they got their first name
-        chains = self._rounds([chain for _, chain in winners])
-        loss = int(self._tape.loss_row)
         kept: list[NamedTensor] = []
         owner = np.full(self._tape.n_rows, -1, dtype=np.int32)
         made: list[NamedTensor] = []
-        for (tensor, _), levels in zip(winners, chains, strict=True):
-            tensor.levels = levels
+        winners = list(self._winners())  # in the order in which they got their first name
+        rounds = _Rounds([place for _, place in winners])
+        for tensor, place in winners:
+            tensor.levels = rounds.levels(place)
             own = tensor.rows[self.computed[tensor.rows]]
             owners = owner[own]
             new = own[owners < 0]
@@ -83,19 +114,30 @@ class TensorFinder:
             if not len(new) and not (single and tensor.rows.size > 1):
                 continue  # other names for what is there already
             if tensor.rows.size > 1:
+                _leave_out_begun(tensor, kept)
                 firsts = [*new.tolist(), *(made[i].last for i in single)]
                 if not _take_in(tensor, min(firsts), kept) and not len(new):
                     continue
             made.append(tensor)
             owner[own] = len(made) - 1
-            self._note_interior(tensor, kept)
+            if tensor.call >= 0:
+                tensor.interior = _interior(tensor, kept)
             kept.append(tensor)
-        return _with_levels(sorted(kept, key=lambda each: (each.last, each.rows.size)), loss)
+        ordered = sorted(kept, key=lambda each: (each.last, each.rows.size))
+        _keep(ordered, {level.loop for each in ordered for level in each.levels if level.loop[1:] in self._training})
+        return _stacked(_with_levels(ordered, int(self._tape.loss_row)))
+
+    @property
+    def _training(self) -> set[tuple[int, int]]:
+        """The loops that parameters are moved in, by file and first line: each of their rounds is a step of its own."""
+        written = np.unique(self._tape.update_position).tolist()
+        places = {self._tape.positions[number] for number in written if number >= 0}
+        return {(at.file, first) for at in places for first, _ in self._codes[at.file].loops_at(at.line)}
 
     # Names.
 
-    def _winners(self) -> Iterator[tuple[NamedTensor, list[tuple[tuple[Any, ...], str, int | None]]]]:
-        """One tensor for each set of scalars that names held, under the best of its names, with the loops around it."""
+    def _winners(self) -> Iterator[tuple[NamedTensor, _Place]]:
+        """One tensor for each set of scalars that names held, under the best of its names, and where it was given."""
         groups: dict[bytes, list[int]] = {}
         names = self._tape.names
         for i, record in enumerate(names):
@@ -108,23 +150,15 @@ class TensorFinder:
                 self._note_leaves(records[0], rows)
                 continue
             winner = _best(records)
-            context = [each for each in winner.context if not _in_comprehension(each[0])]
             last = int(rows[self.computed[rows]].max())
-            chain, frames = self._chain(winner, context, last)
-            position = winner.position
-            yield (
-                NamedTensor(
-                    _plain(winner.name),
-                    rows,
-                    winner.shape,
-                    last,
-                    position,
-                    tuple(each[0] for each in context),
-                    frames,
-                    max(_depth(record) for record in records) - _depth(winner),
-                ),
-                chain,
+            returned = any(len(each.context) > len(winner.context) for each in records)
+            place = self._place(winner, last, returned)
+            functions = tuple(function for function, _ in winner.context)
+            tensor = NamedTensor(
+                _plain(winner.name), rows, winner.shape, last, winner.position, functions, place.frames, place.call
             )
+            tensor.whole = rows
+            yield tensor, place
 
     def _note_leaves(self, record: ScriptName, rows: Rows) -> None:
         if int(rows.min()) < self._tape.n_params:
@@ -136,26 +170,26 @@ class TensorFinder:
 
     # Loops.
 
-    def _chain(
-        self, record: ScriptName, context: list[Any], row: int
-    ) -> tuple[list[tuple[tuple[Any, ...], str, int | None]], tuple[int, ...]]:
-        """The loops around a name, outermost first, with variable and its value; and the lines of the frames."""
-        tape = self._tape
+    def _place(self, record: ScriptName, row: int, returned: bool) -> _Place:
+        """Where a name was given to what ends with a row."""
+        tape, depth = self._tape, len(record.context)
         frames: list[list[int]] = []
         stack = int(tape.stack[row])
         for position in tape.stacks[stack] if stack >= 0 else ():
-            if _in_comprehension(tape.positions[position].function) and frames:
+            if is_inner(tape.positions[position].function) and frames:
                 frames[-1].append(position)
             else:
                 frames.append([position])
-        frames = [*frames[: len(context) - 1], [record.position]]
-        chain = []
-        for j, (positions, (_, variables, *serial)) in enumerate(zip(frames, context, strict=False)):
+        call = frames[depth - 1][-1] if returned and len(frames) > depth else -1
+        frames = [*frames[: depth - 1], [record.position]]
+        around = []
+        for j, (positions, (_, variables)) in enumerate(zip(frames, record.context, strict=False)):
             for loop, names in self._loops_of(j, positions):
                 counted = next((name for name in names if isinstance(variables.get(name), int)), None)
                 value = None if counted is None else int(variables[counted])
-                chain.append(((loop, *serial), counted or (names[0] if names else ""), value))
-        return chain, tuple(each[0] for each in frames)
+                around.append(_Around(loop, j, counted or (names[0] if names else ""), value))
+        serials = tuple(int(variables.get(SERIAL, 0)) for _, variables in record.context)
+        return _Place(around, serials, tuple(each[-1] for each in frames), call)
 
     def _loops_of(self, depth: int, positions: list[int]) -> list[tuple[tuple[Any, ...], list[str]]]:
         found = []
@@ -168,50 +202,84 @@ class TensorFinder:
                 own += [((depth, at.file, first), names) for first, names in code.loops_at(at.line)]
                 if at.column >= 0:
                     spans = code.comprehensions_at((at.line, at.column, at.end_line, at.end_column))
-                    own += [((depth, at.file, *span), []) for span in spans]
+                    own += [((depth, at.file, *span), names) for span, names in spans]
                 self._sources[key] = own
             found += [each for each in self._sources[key] if each not in found]
         return found
 
-    def _rounds(self, chains: list[list[tuple[tuple[Any, ...], str, int | None]]]) -> list[tuple[Level, ...]]:
-        """The round of every loop around each tensor: the value of its variable, else how often it came round."""
-        state: dict[tuple[Any, ...], tuple[int, set[Any]]] = {}
-        found = []
-        for chain in chains:
-            levels: list[Level] = []
-            outer: tuple[Any, ...] = ()
-            for i, (loop, variable, value) in enumerate(chain):
-                if value is None:
-                    key, site = (outer, loop), tuple(each for each in chain[i + 1 :])
-                    count, seen = state.get(key, (0, set()))
-                    inner_open = any(each[2] is None for each in chain[i + 1 :])
-                    if site in seen and not inner_open:
-                        count, seen = count + 1, set()
-                    state[key] = (count, seen | {site})
-                    value = count  # noqa: PLW2901
-                levels.append(Level(loop[0], variable, value))
-                outer = (*outer, loop[0], value)
-            found.append(tuple(levels))
-        return found
 
-    # What is on the way to something else.
+class _Rounds:
+    """Counts the rounds of loops whose variables do not."""
 
-    def _note_interior(self, tensor: NamedTensor, kept: list[NamedTensor]) -> None:
-        """The tensors that were named in the functions that this one was returned from."""
-        if not tensor.calls:
-            return
-        depth, positions = len(tensor.functions), self._tape.positions
-        statement = positions[tensor.position]
-        at = len(kept)
-        while at:
-            other = kept[at - 1]
-            if len(other.functions) <= depth or other.frames[: depth - 1] != tensor.frames[:-1]:
-                break
-            call = positions[other.frames[depth - 1]]
-            if call.file != statement.file or not statement.line <= call.line <= statement.end_line:
-                break
-            at -= 1
-        tensor.interior = kept[at:]
+    def __init__(self, places: Sequence[_Place]) -> None:
+        self._counts: dict[tuple[Any, ...], tuple[int, dict[Any, Any]]] = {}
+        self._others = _not_counting(places)
+
+    def _value(self, around: _Around) -> int | None:
+        return None if around.loop in self._others else around.value
+
+    def levels(self, place: _Place) -> tuple[Level, ...]:
+        """The loops around a name with their rounds: the value of the variable, else how often the loop came round.
+
+        A loop has come round where the same line of it is met again, in another call of what it calls.
+        """
+        levels: list[Level] = []
+        for i, around in enumerate(place.around):
+            j, value = around.frame, self._value(around)
+            if value is None:
+                inner = [each for each in place.around[i + 1 :] if each.frame == j]
+                outer = tuple((each.loop, each.round) for each in levels if each.loop[0] == j)
+                key = (place.serials[j], around.loop, outer)
+                site = (place.frames[j], *((each.loop, self._value(each)) for each in inner))
+                called = place.serials[j + 1] if j + 1 < len(place.serials) else None
+                count, seen = self._counts.get(key, (0, {}))
+                again = site in seen and (called is None or seen[site] != called)
+                if again and all(self._value(each) is not None for each in inner):
+                    count, seen = count + 1, {}
+                self._counts[key] = (count, {**seen, site: called})
+                value = count
+            variable = "" if around.loop in self._others else around.variable
+            levels.append(Level(around.loop, variable, value))
+        return tuple(levels)
+
+
+def _not_counting(places: Sequence[_Place]) -> set[tuple[Any, ...]]:
+    """The loops whose variable does not count: it goes up and down."""
+    last: dict[tuple[Any, ...], tuple[int, int]] = {}
+    found: set[tuple[Any, ...]] = set()
+    for place in places:
+        outer: tuple[Any, ...] = ()
+        for around in place.around:
+            if around.value is None:
+                continue
+            key = (place.serials[around.frame], around.loop, outer)
+            value, way = last.get(key, (around.value, 0))
+            step = (around.value > value) - (around.value < value)
+            if step and step == -way:
+                found.add(around.loop)
+            last[key] = around.value, step or way
+            outer = (*outer, around.value)
+    return found
+
+
+# What is on the way to something else.
+
+
+def _leave_out_begun(tensor: NamedTensor, kept: list[NamedTensor]) -> None:
+    """Of a list that grows, leave out what was there when it had its name before.
+
+    If nothing was named in between, that is a part of this tensor; else this tensor is what has been added.
+    """
+    before = next((each for each in reversed(kept) if each.site == tensor.site), None)
+    if before is None or not 0 < len(before.whole) < len(tensor.whole):
+        return
+    if not np.array_equal(tensor.whole[: len(before.whole)], before.whole):
+        return
+    if kept[-1] is before:
+        kept.pop()
+        return
+    tensor.rows = tensor.whole[len(before.whole) :]
+    tensor.shape = (len(tensor.rows),)
 
 
 def _take_in(tensor: NamedTensor, first: int, kept: list[NamedTensor]) -> bool:
@@ -231,12 +299,19 @@ def _take_in(tensor: NamedTensor, first: int, kept: list[NamedTensor]) -> bool:
     return True
 
 
-def _in_comprehension(function: str) -> bool:
-    return function.rpartition(".")[2] in COMPREHENSIONS
+def _interior(tensor: NamedTensor, kept: list[NamedTensor]) -> list[NamedTensor]:
+    """The tensors that were named last in the function that this one was returned from."""
+    depth, at = len(tensor.functions), len(kept)
+    inside = (*tensor.frames[:-1], tensor.call)
+    while at and len(kept[at - 1].functions) > depth and kept[at - 1].frames[:depth] == inside:
+        at -= 1
+    return kept[at:]
 
 
-def _depth(record: ScriptName) -> int:
-    return sum(not _in_comprehension(each[0]) for each in record.context)
+def is_inner(function: str) -> bool:
+    """Whether a frame belongs to the function around it: of a comprehension or a lambda."""
+    name = function.rpartition(".")[2]
+    return name.startswith("<") and name != "<module>"
 
 
 def _best(records: list[ScriptName]) -> ScriptName:
@@ -244,25 +319,76 @@ def _best(records: list[ScriptName]) -> ScriptName:
 
     Where a function inside calls them the same, it is that one, which is nearer to where they were made.
     """
-    assigned = [each for each in records if each.kind == "assign"]
-    chosen = min(assigned or records, key=_depth)
-    return next(each for each in (assigned or records) if each.name == chosen.name)
+    assigned = [each for each in records if each.kind == "assign"] or records
+    chosen = min(assigned, key=lambda each: len(each.context))
+    return next(each for each in assigned if each.name == chosen.name)
 
 
 def _plain(name: str) -> str:
-    """A name as it stands in conditions: letters, digits, _ and dots."""
-    name = name.removesuffix("()")
+    """A name as it stands in conditions: letters, digits, _ and dots; of an object that is called, its class."""
+    name = name.removesuffix("()").removesuffix(".__call__")
     name = "".join(c if c.isalnum() or c in "_." else "_" for c in name).strip("_.") or "value"
     return f"_{name}" if name[0].isdigit() else name
 
 
+# Places.
+
+
 def _with_levels(tensors: list[NamedTensor], loss: int) -> list[NamedTensor]:
-    """Leave out of `levels` the loops around the whole step: of one round, with the loss in it."""
+    """Keep of `levels` those that tell tensors apart and have a place: position, layer, head.
+
+    Loops around the whole step, of one round and with the loss in it, have none; comprehensions give way to loops.
+    """
     rounds: dict[tuple[Any, ...], set[int]] = {}
     for tensor in tensors:
         for level in tensor.levels:
             rounds.setdefault(level.loop, set()).add(level.round)
     around = {level.loop for tensor in tensors if tensor.last >= loss for level in tensor.levels}
-    for tensor in tensors:
-        tensor.levels = tuple(x for x in tensor.levels if x.loop not in around or len(rounds[x.loop]) > 1)
+    dropped = {loop for loop in around if len(rounds[loop]) == 1}
+    dropped |= {loop for loop, found in rounds.items() if len(found) == 1 and len(loop) > 3}
+    _keep(tensors, dropped)
+    outermost = Counter(tensor.levels[0].loop for tensor in tensors if tensor.levels)
+    few = {loop for loop, n in outermost.items() if len(loop) > 3 and n < LEAST_SHARE * len(tensors)}
+    _keep(tensors, few)
+    for place in range(1, MOST_PLACES):  # one place has one name, so a loop has it before comprehensions
+        here = [tensor.levels[place] for tensor in tensors if len(tensor.levels) > place]
+        if any(level.is_statement for level in here):
+            _keep(tensors, {level.loop for level in here if not level.is_statement})
+    for least in range(MOST_PLACES, 1, -1):
+        long = [tensor.levels for tensor in tensors if len(tensor.levels) > MOST_PLACES]
+        _keep(tensors, {level.loop for levels in long for level in levels[least - 1 :] if not level.is_statement})
+    for place in range(max(len(tensor.levels) for tensor in tensors) - 1 if tensors else 0, MOST_PLACES - 1, -1):
+        deep = [tensor.levels[place].loop for tensor in tensors if len(tensor.levels) > place]
+        if len(deep) < LEAST_DEEP * len(tensors):
+            _keep(tensors, set(deep))
     return tensors
+
+
+def _keep(tensors: list[NamedTensor], dropped: set[tuple[Any, ...]]) -> None:
+    for tensor in tensors:
+        tensor.again += tuple((*level.loop, level.round) for level in tensor.levels if level.loop in dropped)
+        tensor.levels = tuple(level for level in tensor.levels if level.loop not in dropped)
+
+
+def _stacked(tensors: list[NamedTensor]) -> list[NamedTensor]:
+    """Tensors of one place that were named one after the other by the same line, as one tensor."""
+    found: list[NamedTensor] = []
+    count = 0
+    for tensor in tensors:
+        first = found[-1] if found else None
+        if first is None or (first.site, first.levels) != (tensor.site, tensor.levels):
+            found.append(tensor)
+            count = 1
+            continue
+        own = first.shape if count == 1 else first.shape[1:]
+        if own != tensor.shape:
+            found.append(tensor)
+            count = 1
+            continue
+        count += 1
+        first.rows = np.concatenate([first.rows, tensor.rows])
+        first.shape, first.last = (count, *own), tensor.last
+        first.interior, first.call = [], -1
+        for name, rows in tensor.inside.items():
+            first.inside.setdefault(name, []).extend(rows)
+    return found

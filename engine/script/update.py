@@ -64,7 +64,7 @@ class UpdateTable:
         self._program, self._codes = program, codes
         tape = program.tape
         self.n = program.n_params
-        self.before: Floats = program.made_values[: self.n]
+        self.before: Floats = program.passed_values[: self.n]
         """The parameters as the update finds them."""
         self.rows: Rows = program.to_row[tape.update_row]
         self.after: Floats = self.before.copy()
@@ -84,7 +84,11 @@ class UpdateTable:
             if moment is not None:
                 moment.formula = scalar.formula
             found.append(moment or scalar)
-        return [*moments.values(), *found]
+        quantities = [*moments.values(), *found]
+        for each in quantities:
+            while each.name in (GRADIENT, PARAMETER):  # the names of the gradient and the parameter themselves
+                each.name += "_"
+        return quantities
 
     def _scalars(self) -> dict[str, Quantity]:
         """The floats that names held before most parameters were written."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -14,7 +15,6 @@ from engine.numerics import sum_in_order
 from engine.script.explainer import ScriptExplainer
 from engine.script.program import ScriptProgram
 from engine.script.step import RecordedStep
-from engine.script.tape import SourcePosition
 from engine.script.update import ScriptUpdate
 from engine.timeline.events import Event, Moment, Phase
 from engine.timeline.explainer import SourceLine
@@ -34,6 +34,11 @@ class ScriptView(View):
     def program(self) -> ScriptProgram:
         """What the moment's step does."""
         return self._step.program
+
+    @property
+    def last_row(self) -> int:
+        """As in `View`; the loss where a phase has no tick, because the script stopped before."""
+        return self.program.loss_row if not self.program.ticks(self.moment.phase) else super().last_row
 
     def explainer(self) -> ScriptExplainer:
         """What explains single scalars at this moment."""
@@ -60,7 +65,7 @@ class ScriptView(View):
 
     def _forward_line(self, moment: Moment, stretch: Event | None) -> SourceLine:
         event = stretch or self.program.stretch_at(moment)
-        row = int(event.rows[-1]) if stretch is not None else self.last_row
+        row = int(event.rows.flat[-1]) if stretch is not None else self.last_row
         if row < self.program.n_params or not self.program.computed[row]:
             row = int(self.program.rows[max(moment.tick - 1, 0)])
         return self._step.line(self._step.tape.stack_of(row))
@@ -71,18 +76,19 @@ class ScriptView(View):
             return self._step.line([])
         own, source = int(tape.back_position[tick]), int(self.program.sources[tick])
         stack = tape.stack_of(source) if source >= 0 else []
-        if own < 0:
-            return self._step.line(stack)
         method = tape.method_of(source) if source >= 0 else None
-        return self._step.line([*stack, *([method] if method else []), tape.positions[own]])
+        return self._step.line(stack if own < 0 else [*stack, tape.positions[own]], method)
 
     def _update_line(self, moment: Moment) -> SourceLine:
         tape, table = self._step.tape, self._step.updates
         row = max(moment.tick, 1) - 1
         write = int(table.write[row]) if row < len(table.write) else -1
         position = int(tape.update_position[write]) if write >= 0 else -1
-        found: list[SourcePosition] = [tape.positions[position]] if position >= 0 else []
-        return self._step.line(found)
+        source = self._step.line([tape.positions[position]] if position >= 0 else [])
+        before = tape.scalars_before(write, write) if write >= 0 else []
+        own = [tape.positions[each.position] for each in before]
+        lines = {at.line for at in own if position >= 0 and at.file == tape.positions[position].file}
+        return replace(source, ran=source.ran | lines)
 
     # Values.
 
@@ -145,7 +151,7 @@ class ScriptView(View):
         own = np.flatnonzero((writes.sources[done] >= first) & (writes.sources[done] <= last))
         own = own[program.multiplies[writes.sources[own]]]
         values, known = np.zeros(program.n_rows), np.zeros(program.n_rows, dtype=np.bool_)
-        values[writes.rows[own]] = writes.products[own]
+        values[writes.rows[own]] = writes.terms(own)[2]
         known[writes.rows[own]] = True
         return Reading(values[rows], known[rows])
 

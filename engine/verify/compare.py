@@ -150,7 +150,7 @@ class _Comparison:
         rows = count_rows(config, Tokenizer(self.docs).vocab_size)
         self.tell(f"recording the {rows:,} scalars of the model, which take up to {memory_of(rows)}")
         self.session = session = Session(config, self.docs)
-        self.original.busiest += SECONDS_A_SCALAR * len(session.recording)
+        self.original.limit.busiest += SECONDS_A_SCALAR * len(session.recording)
         named = ", ".join(f"{name} {value}" for name, value in config.as_dict().items())
         self.report.note(SETUP, True, f"read from it and used for both: {named}")
         for i, (theirs, ours) in enumerate(zip_longest(message["docs"], session.docs)):

@@ -261,9 +261,9 @@ class Probe:
 
     def sampled(self, site: int) -> None:
         """Where a document that the copy makes up is whole."""
-        if not self._begun or sys.exc_info()[0] is not None:
-            return
         variables = spaces(sys._getframe(1))
+        if sys.exc_info()[0] is not None or (not self._begun and self._begin(variables)):
+            return
         self._settle(variables)
         local = variables[0]
         found = next((local[name] for name in self._sites[site] if isinstance(local.get(name), (list, str))), None)

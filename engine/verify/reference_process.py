@@ -5,21 +5,16 @@ It says when a copy cannot be run or watched; `compare` judges the numbers.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import psutil
-
 from engine.errors import ScriptError
-from engine.script.process import LOOK, ScriptProcess
+from engine.script.process import ScriptProcess
+from engine.script.time_limit import TimeLimit
 from engine.text import shortened
 
-IDLE = 60.0  # seconds in which a copy computes next to nothing until it counts as waiting for something
-SHARE = 0.01  # of a processor that is next to nothing
-BUSIEST = 600.0  # seconds of the processor from one message to the next until a copy counts as endless
 TAIL = 4000  # characters of the errors that a copy prints, the last ones, from which its last line is told
 LONGEST = 300  # characters of that line
 MOST_LATE = 100  # messages that are read after the end for it
@@ -34,16 +29,17 @@ class NotComparable(ScriptError):
 class Original:
     """Runs `script` with `arguments`, and with `data` for its data file, up to step `until` (None: all of them).
 
-    A context manager: leaving it ends the copy, however far it is. Raises ScriptError if there is no such file, or if
-    it is no text.
+    A context manager: leaving it ends the copy, however far it is. Raises NotComparable if there is no such file, or
+    if it is no text.
     """
 
     def __init__(self, script: Path, data: bytes, until: int | None, arguments: Sequence[str] = ()) -> None:
         self.script = script
-        self.busiest = BUSIEST
-        """Seconds of the processor that the copy may take from one message to the next."""
         self._printed = ""
-        self._process = ScriptProcess(script, arguments, data, probe=(PROBE, {"until": until or 0}))
+        try:
+            self._process = ScriptProcess(script, arguments, data, probe=(PROBE, {"until": until or 0}))
+        except ScriptError as error:
+            raise NotComparable(str(error)) from None
 
     def __enter__(self) -> Original:
         return self
@@ -90,41 +86,22 @@ class Original:
             self._printed = (self._printed + message["text"])[-TAIL:]
 
     def _next(self, since: str) -> dict[str, Any]:
-        """The next message, but for what is printed. Raises NotComparable if the copy waits or computes for too long.
-
-        Time counts as it passes here and on the copy's processor: a machine that was busy or asleep is no fault.
-        """
-        begun = used = self._used()
-        waited = 0.0
+        """The next message but for what is printed. Raises NotComparable if the copy waits or computes too long."""
+        self.limit.begin()
         while True:
-            looked = time.monotonic()
-            found = self._process.take()
-            waited += min(time.monotonic() - looked, LOOK)
+            message, arrays = self._process.next_message()
+            self._keep_printed(message)
+            if message["kind"] not in ("printed", "busy"):
+                return message | arrays
+            found = self.limit.judge(message) if message["kind"] == "busy" else None
             if found is not None:
-                message, arrays = found
-                self._keep_printed(message)
-                if message["kind"] not in ("printed", "busy"):
-                    return message | arrays
-            now = self._used()
-            if now - begun > self.busiest:
-                raise self.cannot(
-                    f"it has computed for {self.busiest:,g} s {since}; give it a smaller model, or end its loop"
-                )
-            if waited >= IDLE:
-                if now - used < SHARE * IDLE:
-                    raise self.cannot(
-                        f"it has only waited for {IDLE:g} s {since}; take out what it waits for, such as a pause, "
-                        "a lock or another program"
-                    )
-                used, waited = now, 0.0
+                what, advice = found
+                raise self.cannot(f"it has {what} {since}; {advice}")
 
-    def _used(self) -> float:
-        """Seconds of the processor that the copy has used."""
-        try:
-            times = psutil.Process(self._process.pid).cpu_times()
-        except psutil.Error:  # it has just ended
-            return 0.0
-        return float(times.user + times.system)
+    @property
+    def limit(self) -> TimeLimit:
+        """How long the copy may take from one message to the next."""
+        return self._process.limit
 
     def cannot(self, why: str) -> NotComparable:
         """The error for a copy that cannot be compared."""

@@ -117,10 +117,10 @@ def script_options(command: F) -> F:
         ),
         click.option(
             "--step-at",
-            type=click.IntRange(min=1),
             metavar="LINE",
-            help="A training step ends each time this line of the script is reached. Without it, a training step is a "
-            "call of backward and the update after it that moves parameters.",
+            help="A training step ends each time this line of the script is reached; in a notebook line 5 of its third "
+            "cell of code is 3:5. Without it, a training step is a call of backward and the update after it that "
+            "moves parameters.",
             panel=RUNNING,
         ),
         click.option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from textwrap import wrap
@@ -17,6 +18,8 @@ from microgpt_tui.cli._session import read_script
 from microgpt_tui.drawing.terminal_text import printable
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from engine.script.finding import CheckReport, Finding
 
 FOUND = 1
@@ -51,7 +54,7 @@ def check(
     steps: int,
     data: Path | None,
     python: str | None,
-    step_at: int | None,
+    step_at: str | None,
     large: bool,
     as_json: bool,
 ) -> None:
@@ -80,29 +83,29 @@ def check(
     if as_json:
         click.echo(json_text(asdict(report)))
     else:
-        _show(report)
+        from rich.console import Console
+
+        console = Console(highlight=False)
+        for line in report_lines(report, min(console.width, WIDEST)):
+            console.print(line, soft_wrap=True)
     if report.findings:
         raise Exit(FOUND)
 
 
-def _show(report: CheckReport) -> None:
-    from rich.console import Console
+def report_lines(report: CheckReport, width: int) -> Iterator[Text]:
+    """Findings, notes and what was looked at, for a person; lines of source may be longer than the width."""
     from rich.text import Text
 
-    console = Console(highlight=False)
-
-    def show(text: str, indent: int, style: str = "") -> None:
-        for line in wrap(printable(text), min(console.width, WIDEST) - indent) or [""]:
-            console.print(Text.assemble(" " * indent, (line, style)), soft_wrap=True)
-
     for each in report.findings:
-        console.print(Text.assemble((_place(each), "bold"), "  ", (each.kind, "bold red")), soft_wrap=True)
+        yield Text.assemble((_place(each), "bold"), "  ", (each.kind, "bold red"))
         if each.source:
-            console.print(Text.assemble("    ", (printable(each.source), "cyan")), soft_wrap=True)
-        show(each.sentence, 2)
-        console.print()
+            yield Text.assemble("    ", (printable(each.source), "cyan"))
+        for line in wrap(printable(each.sentence), width - 2):
+            yield Text(f"  {line}")
+        yield Text()
     for note in report.notes:
-        show(note, 0, "dim")
+        for line in wrap(printable(note), width):
+            yield Text(line, "dim")
     looked = ", ".join(
         (
             _count(report.steps, "step"),
@@ -111,7 +114,7 @@ def _show(report: CheckReport) -> None:
         )
     )
     found = _count(len(report.findings), "finding") if report.findings else "nothing found"
-    console.print(Text.assemble(f"{looked}: ", (found, "bold red" if report.findings else "bold green")))
+    yield Text.assemble(f"{looked}: ", (found, "bold red" if report.findings else "bold green"))
 
 
 def _place(found: Finding) -> str:

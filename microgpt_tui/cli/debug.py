@@ -35,7 +35,7 @@ def debug(
     step: int,
     data: Path | None,
     python: str | None,
-    step_at: int | None,
+    step_at: str | None,
     large: bool,
     theme: str,
 ) -> None:

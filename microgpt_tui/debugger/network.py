@@ -131,6 +131,14 @@ class Network:
     def _by_key(self) -> dict[EventKey, Node]:
         return {key: node for node in self.nodes for key in node.keys}
 
+    @cached_property
+    def _names(self) -> Counter[str]:
+        return Counter(node.name for node in self.nodes)
+
+    def is_repeated(self, node: Node) -> bool:
+        """Whether other layers have a node of the same name."""
+        return self._names[node.name] > 1
+
     def find(self, key: EventKey) -> Node | None:
         """The node of a tensor; None if it belongs to another position."""
         return self._by_key.get(key)
@@ -225,7 +233,7 @@ def _derive(program: StepProgram, pos: int, lasts: Rows) -> Network:
                 read = stretches[index]
                 if index in node_of:
                     reads.add(node_of[index])
-                elif events[0].pos is not None:
+                elif events[0].pos is not None and (read.name, read.layer) in node_named:
                     kept.add(node_named[read.name, read.layer])
         reads.discard(place)
         size = sum(event.rows.size for event in events)

@@ -226,7 +226,9 @@ def positions(frame: Frame, width: int) -> list[Line]:
     if not program.n:
         return []
     first, last = window(program.n, max(1, (width - 6) // POSITION), frame.pos)
-    labels = "pos‹" if first else "pos ", "loss", "done"
+    own = program.place_names["pos"]
+    place = own if len(own) <= len("loss") else "pos"
+    labels = f"{place:<3}‹"[:4] if first else f"{place:<4}", "loss", "done"
     names, losses, thirds = (Line().add(f" {label}", theme.DIM) for label in labels)
     lit = theme.PHASE_TEXT[frame.phase]
     known = _losses(frame, first, last)
@@ -260,13 +262,14 @@ def _three(loss: float | None) -> str:
 def _losses(frame: Frame, first: int, last: int) -> dict[int, float]:
     """The losses of some positions as far as they are known: what each ends with, if that is a single number."""
     nodes = reversed(network_of(frame.program, first).nodes)
-    key = next((node.event.place for node in nodes if node.event.pos is not None), None)
-    if key is None:
+    last_of = next((node.event for node in nodes if node.event.pos is not None), None)
+    key = None if last_of is None else last_of.place
+    if key is None or (has_own_words(frame.program) and last_of is not None and last_of.kind != "nll"):
         return {}
     tensors, (name, _, layer, head) = frame.program.tensors, key
-    rows = np.concatenate([tensors[name, pos, layer, head] for pos in range(first, last)])
-    if len(rows) != last - first:
+    found = {pos: tensors[name, pos, layer, head] for pos in range(first, last) if (name, pos, layer, head) in tensors}
+    if not found or any(rows.size != 1 for rows in found.values()):
         return {}
-    reading = frame.view.data(rows)
-    values = zip(range(first, last), reading.values.tolist(), reading.known.tolist(), strict=True)
+    reading = frame.view.data(np.concatenate([rows.ravel() for rows in found.values()]))
+    values = zip(found, reading.values.tolist(), reading.known.tolist(), strict=True)
     return {pos: value for pos, value, known in values if known}

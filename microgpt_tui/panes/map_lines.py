@@ -14,7 +14,7 @@ from rich.style import Style
 from engine.timeline.events import Event, EventKey, Moment
 from engine.timeline.view import NEVER
 from microgpt_tui.debugger.frame import Frame
-from microgpt_tui.debugger.navigation import has_own_words
+from microgpt_tui.debugger.navigation import MODULE, has_own_words
 from microgpt_tui.debugger.network import Network, Node, ResidualBranch, network_of
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Line
@@ -140,9 +140,11 @@ class MapState:
 
     def made_by(self, node: Node) -> str:
         """What tells a tensor of a script from others of its name: its matrix, or the operation that makes it."""
-        if not has_own_words(self.frame.program) or not NUMBERED.search(node.name) or self.is_added(node):
+        event, own = node.event, has_own_words(self.frame.program)
+        if own and self.network.is_repeated(node) and node.layer is not None:
+            return self.frame.called("layer", node.layer, "L")
+        if not own or not NUMBERED.search(node.name) or self.is_added(node):
             return ""
-        event = node.event
         return event.matrix.split(".")[-1] if event.matrix else event.kind if event.kind != "generic" else ""
 
     def label(self, node: Node, names: bool = False) -> str:
@@ -188,7 +190,14 @@ def map_lines(state: MapState, way: Way, alone: bool = False) -> list[MapLine]:
             lines += _unfolded(state, groups, not way.branches)
         else:
             lines += _by_function(groups)
+    lines = [line for i, line in enumerate(lines) if not _repeated(lines, i)]
     return list(_with_gaps(network, lines)) if way.gaps else lines
+
+
+def _repeated(lines: Sequence[MapLine], i: int) -> bool:
+    """Whether a line is the title of a function that stands above the next tensors as well, or of no function."""
+    later = next((line.title for line in lines[i + 1 :] if line.title), "")
+    return bool(lines[i].title) and lines[i].title in (later, MODULE)
 
 
 def _unfolded(state: MapState, groups: Sequence[tuple[Node, ...]], fold: bool) -> Iterator[MapLine]:

@@ -239,7 +239,7 @@ def line_at_work(frame: Frame, width: int) -> Line:
     segments, columns = _stripped(source)
     code = Line()
     for segment, lit in shortened(segments, width - cell_len(place) - 2, columns):
-        code.add(segment.text, theme.EXPRESSION if lit else segment.style)
+        code.add(segment.text, segment.style + theme.EXPRESSION if lit and segment.style else segment.style)
     return code.to(width - cell_len(place)).add(place, theme.DIM)
 
 
@@ -353,7 +353,7 @@ def _lit(
     lines = [first, *(Line().to(width - room) for _ in parts[1:])]
     for line, part in zip(lines, parts, strict=True):
         for segment, lit in part:
-            style = segment.style + theme.AT_WORK if segment.style else theme.AT_WORK
-            line.add(segment.text, theme.EXPRESSION if lit else style)
-        line.add(" " * max(0, width - line.width), theme.AT_WORK)
+            style = theme.EXPRESSION if lit else theme.AT_WORK if columns is None else theme.RAN
+            line.add(segment.text, segment.style + style if segment.style else style)
+        line.add(" " * max(0, width - line.width), theme.AT_WORK if columns is None else theme.RAN)
     return lines

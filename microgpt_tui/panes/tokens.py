@@ -9,6 +9,7 @@ from rich.style import Style
 
 from engine.text import quoted
 from engine.timeline.events import Phase
+from engine.timeline.run import ENDLESS
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.navigation import at_position
 from microgpt_tui.drawing import theme
@@ -87,9 +88,11 @@ def _says(frame: Frame) -> Iterator[Forms]:
         return
     if pos is None:
         n, positions = frame.program.n, f"{frame.program.n} position{'s' * (frame.program.n != 1)}"
-        yield [[(f"{_called(frame)}: {positions}" if n else frame.event.name, theme.TEXT)]]
+        said = f"{_called(frame)}: {positions}" if n and frame.program.tokens else frame.event.name
+        yield [[(_formula(frame) or said, theme.TEXT)], [(said, theme.TEXT)]]
     elif not frame.target(pos):
-        yield [[(frame.called("pos", pos), theme.TEXT)]]
+        where, formula = frame.called("pos", pos), _formula(frame)
+        yield [[(f"{where}   ", theme.TEXT), (formula, theme.DIM)], [(where, theme.TEXT)]]
     else:
         reads, says = ("reads ", ", must say ") if frame.forward else ("read ", ", should have said ")
         words: Words = [(reads, theme.DIM), (frame.token(pos), theme.NEW)]
@@ -99,6 +102,12 @@ def _says(frame: Frame) -> Iterator[Forms]:
         yield [[*words, *more], words]
     if loss is not None:
         yield [told]
+
+
+def _formula(frame: Frame) -> str:
+    """How the tensor at work is made, where the run says so."""
+    operation = frame.operation
+    return f"{operation.name} = {operation.formula}" if operation.formula else ""
 
 
 def _asides(frame: Frame) -> Iterator[Forms]:
@@ -117,7 +126,8 @@ def _rate(frame: Frame) -> Words:
         return []
     formula = f" = {config.learning_rate:g}·(1 − {step}/{config.num_steps})"
     words: Words = [("rate ", theme.DIM), (plain(rate), theme.STRONG)]
-    return [*words, (formula if rate == config.learning_rate_at(step) else "", theme.DIM)]
+    follows = config.num_steps < ENDLESS and rate == config.learning_rate_at(step)
+    return [*words, (formula if follows else "", theme.DIM)]
 
 
 def _called(frame: Frame) -> str:

@@ -9,7 +9,7 @@ from importlib import resources
 
 import numpy as np
 
-from engine.timeline.events import Phase
+from engine.timeline.events import Event, Phase
 from engine.timeline.update import ADAM
 from engine.timeline.view import TapeView
 from microgpt_tui.debugger.frame import Frame
@@ -68,10 +68,16 @@ def _text_of(frame: Frame) -> Text:
     """The text of the operation on the stage; of the matrix, where its whole gradient has just been added up."""
     kinds = texts()[frame.phase]
     whole = frame.backward and frame.event.is_parameter and not frame.stepping_inside
-    kind = "parameter" if whole else frame.operation.kind
+    operation = frame.operation
+    kind = "parameter" if whole else "formula" if is_formula(operation) else operation.kind
     if frame.phase is Phase.UPDATE and frame.view.optimizer != ADAM:
         kind = "generic"
     return kinds[kind if kind in kinds else "generic"]
+
+
+def is_formula(operation: Event) -> bool:
+    """Whether an operation has no name, but a formula: in a script."""
+    return operation.kind == "generic" and bool(operation.formula)
 
 
 def title_of(frame: Frame) -> str:
@@ -90,7 +96,9 @@ def sentences(frame: Frame) -> tuple[str, ...]:
         first = (now.format(**words),) if now else ()
     except KeyError:  # a number of it is not computed yet
         first = ()
-    return (*first, *(sentence.format_map(words) for sentence in (text.what, text.why, text.read)))
+    found = (*first, *(sentence.format_map(words) for sentence in (text.what, text.why, text.read)))
+    optimizer = words["optimizer"]  # may be no name, but words such as "the update with m and v"
+    return tuple(s[:1].upper() + s[1:] if s.startswith(optimizer) else s for s in found)
 
 
 def hints(frame: Frame) -> list[str]:
@@ -116,8 +124,9 @@ def _words(frame: Frame) -> dict[str, str]:
     words = {"name": event.name, "event": other.name, "pos": str(event.pos), "kind": event.kind}
     words["optimizer"] = frame.view.optimizer.name
     words["matrix"] = (event.matrix or event.name).rpartition(".")[2]
-    if event.kind == "generic" or event.kind not in texts()[frame.phase]:  # other texts need not find them
-        words["operands"] = ", ".join(operand_names(frame).values())
+    words["formula"] = event.formula
+    if is_formula(event) or event.kind not in texts()[frame.phase]:  # no other text names them: it takes time
+        words["operands"] = ", ".join(operand_names(frame).values()) or "plain numbers"
     words["head"] = frame.called("head", event.head) if event.head is not None else event.name
     if event.pos is not None:
         words |= {"reads": frame.token(event.pos), "target": frame.target(event.pos) or "the target"}

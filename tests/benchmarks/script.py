@@ -6,58 +6,46 @@ times are those of the script's own process, so that a busy machine slows both.
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
-import psutil  # noqa: E402
-
 from engine.script.process import ScriptProcess  # noqa: E402
 
 SCRIPT = ROOT / "tests" / "script" / "scripts" / "plain.py"
 SIZES = {"= 1, 8, 2, 6": "= 1, 16, 4, 16", "[:50]": ""}  # of the test to those of the original
-STEPS = 15
-TURNS = 3
+STEPS = 8
+RECORDED = 4
+TURNS = 5
 
-TIMES = """
-import runpy, sys, time
-times = [time.process_time()]
-def heard(text):
-    if text.startswith("step"):
-        times.append(time.process_time())
-sys.stdout = type("Heard", (), {"write": staticmethod(heard), "flush": staticmethod(lambda: None)})
-path, sys.argv = sys.argv[1], sys.argv[1:]
-sys.path[0] = path.rpartition("/")[0]
-runpy.run_path(path, run_name="__main__")
-print(*[b - a for a, b in zip(times, times[1:])], file=sys.__stdout__)
+TOLD = """    import time
+    print("at", time.process_time())
 """
 
 
+def steps(text: str) -> list[float]:
+    """Seconds of the processor of each training step after the first, from what a script has printed."""
+    times = [float(line.split()[1]) for line in text.splitlines() if line.startswith("at ")]
+    return [after - before for before, after in pairwise(times)]
+
+
 def plain_steps(script: Path) -> list[float]:
-    """Seconds of the processor of each training step, without the recorder."""
-    command = [sys.executable, "-c", TIMES, str(script), str(STEPS)]
+    """Those of a plain run."""
+    command = [sys.executable, str(script), str(STEPS)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=script.parent)
-    return [float(word) for word in done.stdout.split()]
+    return steps(done.stdout)
 
 
-def used(process: ScriptProcess, work: Callable[[], object]) -> float:
-    """Seconds of the processor that the script's process takes for something."""
-
-    def now() -> float:
-        times = psutil.Process(process._process.pid).cpu_times()
-        return float(times.user + times.system)
-
-    start = now()
-    work()
-    return now() - start
+def least(turns: list[list[float]]) -> list[float]:
+    """The least that each step has taken in any turn."""
+    return [min(each) for each in zip(*turns, strict=True)]
 
 
 def show(what: str, figure: float, unit: str, note: str) -> None:
@@ -73,25 +61,34 @@ def main() -> None:
         for old, new in SIZES.items():
             assert old in text
             text = text.replace(old, new)
-        script.write_text(text)
+        script.write_text(text.replace('    print("step"', TOLD + '    print("step"'))
         Path(folder, "names.txt").write_bytes(Path(ROOT, "data", "names.txt").read_bytes())
-        recorded, others, opened, ratios, slower = [], [], [], [], []
+        plain: list[list[float]] = []
+        others: list[list[float]] = []
+        recorded: list[list[float]] = []
+        opened = []
         for _ in range(TURNS):
-            plain = plain_steps(script)
+            plain.append(plain_steps(script))
+            with ScriptProcess(script, [str(STEPS)]) as process:
+                process.run_out()
+                others.append(steps("".join(process.printed)))
             start = time.perf_counter()
             with ScriptProcess(script, [str(STEPS)]) as process:
-                tape = process.record(0)
+                first = process.record(0)
                 opened.append(time.perf_counter() - start)
-                process.run_to(1)
-                others.append(used(process, lambda: process.run_to(10)))
-                recorded.append(used(process, lambda: process.record(10)))
-                ratios.append(recorded[-1] / plain[10])
-                slower.append(others[-1] / sum(plain[1:10]))
+                process.record(RECORDED)
+                process.run_out()
+                recorded.append(steps("".join(process.printed)))
+        alone, beside = least(plain), least(others)
+        # The tape of a step is sent at the beginning of the next one.
+        one = RECORDED - 1
+        cost = sum(least(recorded)[one : one + 2]) - alone[one + 1]
         show("opening at step 0", min(opened), "s", "budget 3")
-        show("a recorded step", statistics.median(recorded), "s", f"{tape.n_rows:,} scalars at step 0")
-        show("a plain step", statistics.median(plain), "s", "")
-        show("a recorded step, times a plain one", statistics.median(ratios), "", "budget 3.5")
-        show("other steps, times plain ones", statistics.median(slower), "", "budget 1.05")
+        show("scalars at step 0", first.n_rows, "", "")
+        show("a plain step", alone[one], "s", "")
+        show("a recorded step", cost, "s", "")
+        show("a recorded step, times a plain one", cost / alone[one], "", "budget 3.5")
+        show("other steps, times plain ones", sum(beside) / sum(alone), "", "budget 1.05")
         with ScriptProcess(script, [str(STEPS)]) as process:
             process.record(0)
             tracemalloc.start()

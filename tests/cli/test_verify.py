@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from engine.verify import compare, reference_process
+from engine.script import time_limit
+from engine.verify import compare
 from tests.support.commands import error_of, in_terminal, invoke, start
 from tests.support.wait import met
 
@@ -181,6 +182,7 @@ SHAPES = {
         ("random.choices(range(END + 1), weights=[c.data for c in chances])[0]\n        if", "draw([c.data for c in "
          "chances])\n        if"),
     ),
+    "samples before it trains": ((FOR, f"{SAMPLES}{FOR}"),),
     "samples while it trains": (
         ('    print("step", step + 1, loss.data)\n', f"    if step % 2 == 1:\n{textwrap.indent(SAMPLES, ' ' * 8)}\n"),
     ),
@@ -193,6 +195,19 @@ def test_other_shapes_of_the_program_are_equal(changes: Any, until: int | None, 
     result = invoke("verify", copy(*changes), *(("--until", until) if until else ()))
     assert f"The same: every bit of it, over {until or 6} steps" in result.stdout, result.output
     assert (result.exit_code, result.stderr) == (0, "")
+
+
+MAPPED = ((TRAINING, TRAINING.split("\n")[0] + f"\ndef learn(step):\n{LOOP}\nlist(map(learn, range(num_steps)))\n"),)
+
+
+def test_training_that_is_no_loop_is_compared_as_far_as_it_can_be_ended(copy: Any) -> None:
+    assert "every bit of it, over 6 steps" in invoke("verify", copy(*MAPPED)).stdout
+    ended = invoke("verify", copy(*MAPPED), "--until", "2")
+    assert ended.exit_code == 2
+    flat = " ".join(ended.stdout.split())
+    assert "its training loop could not be ended after step 2; leave out --until" in flat
+    assert "Not all compared: what was compared is equal." in flat
+    assert invoke("verify", copy(*MAPPED), "--until", "2", "--samples", "0").exit_code == 0
 
 
 def as_notebook(folder: Path, text: str) -> Path:
@@ -361,14 +376,14 @@ def test_a_copy_that_comes_to_nothing_is_given_up(
     change: tuple[str, str], says: str, copy: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limit, seconds = ("IDLE", 1.0) if WAITS in change[1] else ("BUSIEST", 0.5)
-    monkeypatch.setattr(reference_process, limit, seconds)
+    monkeypatch.setattr(time_limit, limit, seconds)
     monkeypatch.setattr(compare, "SECONDS_A_SCALAR", 0.0)
     assert says in error_of(invoke("verify", copy(change)))
 
 
 def test_a_copy_that_is_only_slow_is_waited_for(copy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """All steps together take longer than there is time for one of them."""
-    monkeypatch.setattr(reference_process, "BUSIEST", 1.0)
+    monkeypatch.setattr(time_limit, "BUSIEST", 1.0)
     monkeypatch.setattr(compare, "SECONDS_A_SCALAR", 0.0)
     slowly = "    import time; end = time.process_time() + 0.25\n    while time.process_time() < end: pass\n    rate = "
     assert invoke("verify", copy(("    rate = ", slowly))).exit_code == 0

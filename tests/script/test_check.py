@@ -45,6 +45,13 @@ SMALL, CLOSURES = "small", "closures"
 SUM = "child.grad += slope * node.grad"
 MOVE = "p.data -= rate * p.grad"
 ONE = "hidden = [(w * x + b)"
+DOT = (
+    "def dot(a, b):\n"
+    "    slopes = (*(y.data for y in b), *(x.data for x in a))\n"
+    "    return Value(sum(x.data * y.data for x, y in zip(a, b)), (*a, *b), slopes)\n\n\n"
+)
+FAINT = 'weights["first"], [b * 1e-30 for b in weights["bias"]])]'
+DOT_IN_NET = (("sum(w * h for w, h in zip(", "dot("), ("more)) + w", "more) + w"))
 FAULTY = {
     "a product's local gradients the wrong way round": (
         SMALL, "(other.data, self.data)", "(self.data, other.data)",
@@ -131,8 +138,19 @@ CORRECT = {
     "an infinite constant in a mask": (
         SMALL, ("more = [h.relu()", "more = [0.0 * Value(-math.inf).relu() + h.relu()"),
     ),
+    "an expert that is not asked": (
+        SMALL, ('"second": new(width)', '"expert0": new(width), "expert1": new(width), "expert2": new(width)'),
+        ('weights["second"]', 'weights[f"expert{int(x > 0)}"]'),
+    ),
     "a rate of 0 at first": (SMALL, ("    loss = 0.0\n", "    rate = 0.05 * (step > 0)\n    loss = 0.0\n")),
     "zeros at the start": (SMALL, ('"second": new(width)', '"second": [Value(0.0) for _ in range(width)]')),
+    "numbers of 32 bits": (
+        SMALL, ("import math\n", "import math, struct\n"),
+        ("        self.data = data\n", "        self.data = struct.unpack('f', struct.pack('f', data))[0]\n"),
+        ('weights["end"][0]', 'weights["end"][0] + 21.5 + -21.5'),
+    ),
+    "an operation on two lists": (SMALL, ("def net(", DOT + "def net("), *DOT_IN_NET),
+    "gradients that move nothing by their size": (SMALL, ('weights["first"], weights["bias"])]', FAINT)),
     "random numbers in an operation": (
         SMALL, ("        t = math.tanh(self.data)\n", "        t = math.tanh(self.data) * (random.random() > 0.2)\n"),
         ("(1 - t * t,)", "(1 - t * t if t else 0.0,)"),
@@ -183,6 +201,15 @@ def test_experts_that_are_left_out_of_the_parameters_are_found() -> None:
     assert (found.kind, found.source[:15]) == (finding.NOT_MOVED, "weight.data -= ")
     assert found.numbers["names"][:2] == ["state_dict['layer0.router']", "state_dict['layer0.expert0.fc1']"]
     assert (len(found.numbers["names"]), found.numbers["count"], found.numbers["moving"]) == (9, 1056, 704)
+
+
+def test_an_operation_on_two_lists_with_wrong_local_gradients_is_found(tmp_path: Path) -> None:
+    dot = DOT.replace("*(y.data for y in b)", "*(x.data for x in a)")
+    path = changed(SMALL, tmp_path, ("def net(", dot + "def net("), *DOT_IN_NET)
+    found = one(path)
+    assert (found.kind, found.line) == (finding.LOCAL_GRADIENT, line_of(path, "return Value(sum(x.data"))
+    assert len(found.numbers["operands"]) == 10
+    assert " and 6 more is " in found.sentence
 
 
 def test_what_is_said_of_data_and_of_adapters(tmp_path: Path) -> None:

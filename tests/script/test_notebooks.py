@@ -117,3 +117,14 @@ def test_where_a_notebook_stopped_is_told_by_its_cell(tmp_path: Path) -> None:
         assert run.printed.endswith("ZeroDivisionError: division by zero\n")
     finally:
         run.close()
+
+
+def test_the_line_that_ends_a_step_is_named_by_its_cell(tmp_path: Path) -> None:
+    path = as_notebook(tmp_path, PLAIN)
+    file, plain = ScriptFile.read(path), PLAIN.read_text().split("\n")
+    at = next(i for i, line in enumerate(file.lines(), 1) if line.strip() == "loss.backward()") + 1
+    (cell, line), there = file.cell_of(at), plain.index(file.lines()[at - 1]) + 1
+    with ScriptProcess(path, step_at=f"{cell}:{line}") as process, ScriptProcess(PLAIN, step_at=there) as other:
+        assert process.run_out().steps == other.run_out().steps > 2
+    result = invoke("check", path, "--step-at", line)
+    assert f"book.ipynb has no line '{line}'; give one of its 2 cells of code" in " ".join(result.stderr.split())

@@ -245,6 +245,46 @@ def test_recursion_goes_as_deep_as_without_it(tmp_path: Path) -> None:
         assert process.record(0).n_rows > 1800
 
 
+LAZY = """
+class Lazy:
+    def __init__(self, data, kids=()):
+        self.data = data
+        self.kids = kids
+
+    def __add__(self, other):
+        return Lazy(self.data + other.data, [(self, 1.0), (other, 1.0)])
+
+    def __mul__(self, other):
+        return Lazy(self.data * other.data, [(self, other.data), (other, self.data)])
+
+    def backward(self):
+        self.grad = 1.0
+        self.push()
+
+    def push(self):
+        for kid, slope in self.kids:
+            kid.grad = getattr(kid, "grad", 0.0) + slope * self.grad
+            kid.push()
+
+
+w = Lazy(3.0)
+for step in range(2):
+    (w * w + w).backward()
+    w.data -= 0.1 * w.grad
+    del w.grad
+"""
+
+
+def test_gradients_may_come_into_being_in_the_backward_pass(tmp_path: Path) -> None:
+    path = tmp_path / "script.py"
+    path.write_text(LAZY)
+    with ScriptProcess(path) as process:
+        tape = process.record(0)
+        assert tape.back_value[tape.back_row == 0].tolist() == [3.0, 6.0, 7.0]
+        assert tape.update_value.tolist() == [3.0 - 0.1 * 7.0]
+        assert process.run_out().steps == 2
+
+
 # How scripts end.
 
 
@@ -300,7 +340,7 @@ def test_no_scalar_class_is_told(tmp_path: Path) -> None:
 
 def test_arrays_in_the_place_of_numbers_are_told(tmp_path: Path) -> None:
     text = "import numpy as np\nw = Scalar(np.ones(3))\nloss = w * 2.0\nloss.backward()\n"
-    assert "its class Scalar holds ndarray and not single numbers" in refused(written(tmp_path, text))
+    assert "its class Scalar holds ndarray and not numbers" in refused(written(tmp_path, text))
 
 
 def test_a_script_that_never_calls_backward_is_told(tmp_path: Path) -> None:
@@ -346,15 +386,15 @@ def test_a_file_that_is_not_python_is_told(tmp_path: Path) -> None:
 def test_a_script_that_only_waits_is_told(tmp_path: Path) -> None:
     path = written(tmp_path, "import threading\nthreading.Event().wait()\n")
     with ScriptProcess(path) as process:
-        process.idle = 1.0
-        with pytest.raises(ScriptError, match=r"has only waited for 1 s, in line \d+;"):
+        process.limit.idle = 1.0
+        with pytest.raises(ScriptError, match=r"has only waited for 1 s without a training step, now in line \d+;"):
             process.record(0)
 
 
 def test_an_endless_loop_is_told(tmp_path: Path) -> None:
     path = written(tmp_path, "while True:\n    pass\n")
     with ScriptProcess(path) as process:
-        process.busiest = 0.5
+        process.limit.busiest = 0.5
         with pytest.raises(ScriptError, match=r"without a training step, now in line \d+"):
             process.record(0)
 

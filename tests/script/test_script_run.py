@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import Config, Moment, Phase, Session
+from engine import Address, Breakpoint, Config, Moment, Phase, Session, Stops, continue_to
+from engine.expressions.scope import Scope
+from engine.expressions.watch import Watch, watch_text
 from engine.script.run import ScriptRun
 from engine.script.source_file import ScriptFile
 from engine.timeline.events import Event
@@ -119,3 +121,45 @@ def test_losses_go_on_as_those_of_a_session(gpt: tuple[ScriptRun, Session]) -> N
     run.seek(Moment(0, Phase.BACKWARD, 10))
     assert run.warning is None
     run.seek(Moment(1))
+
+
+def test_conditions_and_watches_speak_of_its_names(gpt: tuple[ScriptRun, Session]) -> None:
+    run, _ = gpt
+    run.seek(Moment(1, Phase.FORWARD, run.program.ticks(Phase.FORWARD)))
+    view, scope = run.view(), Scope.of_run(run)
+    logits = run.program.tensors["logits", 1, None, None]
+    assert Watch("logits[3]@pos_id=1", scope).value(view) == view.data(logits).values[3]
+    assert Watch("q[0, 2] @ pos = 1", scope).row(view) == run.program.tensors["q", 1, 0, None][2]
+    assert Watch("layer1.mlp_fc1[3, 4]", scope).row(view) == run.program.parameters["layer1.mlp_fc1"][3, 4]
+    for row in (*logits[:2].tolist(), int(run.program.parameters["wte"][1, 2]), run.program.loss_row):
+        text = watch_text(view, row)
+        assert text is not None
+        assert Watch(text, scope).row(view) == row
+    run.seek(Moment(1))
+    stop = continue_to(run, Stops(scope, [Breakpoint("far", condition="loss < 10 and step == 2")]), Moment(4))
+    assert stop is not None
+    assert run.moment == Moment(2, Phase.FORWARD, run.program.ticks(Phase.FORWARD))
+    run.seek(Moment(1))
+
+
+def test_a_parameter_is_addressed_where_it_moves(gpt: tuple[ScriptRun, Session]) -> None:
+    run, _ = gpt
+    scope = Scope.of_run(run)
+    assert Address.parse("1 layer1.mlp_fc1", scope).phase is Phase.UPDATE
+    assert Address.parse("1 q@pos_id=1", scope).phase is Phase.FORWARD
+
+
+def test_every_scalar_with_a_name_of_a_net_has_a_watch() -> None:
+    run = ScriptRun(ScriptFile.read(SCRIPTS / "package" / "train.py"))
+    try:
+        program = run.program
+        run.seek(Moment(0, Phase.FORWARD, program.ticks(Phase.FORWARD)))
+        view, scope = run.view(), Scope.of_run(run)
+        assert Watch("layers1.neurons.w[0, 1]", scope).row(view) == program.parameters["layers1.neurons.w"][0, 1]
+        for event in program.stretches(Phase.FORWARD):
+            for row in event.rows.ravel().tolist():
+                text = watch_text(view, row)
+                assert text is not None
+                assert Watch(text, scope).row(view) == row
+    finally:
+        run.close()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from rich.segment import Segment
+from rich.style import Style
 
 from engine.timeline.events import Event, Moment, Phase
 from engine.timeline.explainer import SourceLine, SourceText
@@ -62,7 +63,11 @@ def words(segments: list[Segment]) -> str:
 
 def lit(picture: Picture) -> list[str]:
     """The pieces that are marked as the expression at work."""
-    return [words([s for s in line.segments if s.style == theme.EXPRESSION]) for line in picture.lines]
+    return [words([s for s in line.segments if s.style and is_lit(s.style)]) for line in picture.lines]
+
+
+def is_lit(style: Style) -> bool:
+    return bool(style.underline) and style.bgcolor == theme.EXPRESSION.bgcolor
 
 
 @pytest.mark.parametrize("width", [24, 34, 46, 62, 120])
@@ -70,7 +75,9 @@ def lit(picture: Picture) -> list[str]:
 @pytest.mark.parametrize("part", ["inner[i] * kept[t][i]", "dim ** 0.5", "scores", "len(kept)"])
 def test_the_expression_is_seen_whole_and_the_ends_of_the_line_with_it(width: int, height: int, part: str) -> None:
     picture = drawn(of(6, part), width, height)
-    rows = [line for line in picture.lines if any(s.style == theme.AT_WORK for s in line.segments)]
+    rows = [
+        line for line in picture.lines if any(s.style and s.style.bgcolor == theme.RAN.bgcolor for s in line.segments)
+    ]
     assert all(line.width == width for line in rows)
     assert len(rows) <= max(1, height // 2)
     text = " ".join(words(line.segments)[6:].strip() for line in rows)

@@ -5,6 +5,7 @@ Each call is made on fresh scalars, and leaves nothing behind: the random number
 
 from __future__ import annotations
 
+import inspect
 import math
 import random
 from typing import TYPE_CHECKING, Any, Callable
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from .scalar_class import ScalarClass
 
 NAN = float("nan")
+VARIABLE = 0x04  # the flag of code that takes any number of arguments
 Find = Callable[[str], Any]
 
 
@@ -39,6 +41,7 @@ class _Call:
     ) -> None:
         self.scalar, self.operands, self.extra, self.shifts = scalar, operands, extra, shifts
         self.function = getattr(scalar.kind, op, None) or find(op)
+        self.is_method = inspect.isfunction(inspect.getattr_static(scalar.kind, op, None))
 
     def answer(self) -> dict[str, Any]:
         if not callable(self.function):
@@ -62,10 +65,23 @@ class _Call:
         return float(self.scalar.data_of(result))
 
     def apply(self, scalars: list[Any]) -> Any:
+        extra = [] if self.extra is None else [int(self.extra) if self.extra % 1 == 0 else self.extra]
         code = getattr(self.function, "__code__", None)
-        if self.extra is None or (code is not None and code.co_argcount <= len(scalars)):
-            return self.function(*scalars)
-        return self.function(*scalars, int(self.extra) if self.extra % 1 == 0 else self.extra)
+        if code is None or code.co_flags & VARIABLE:
+            return self.function(*scalars, *extra)
+        if code.co_argcount >= len(scalars):
+            return self.function(*scalars, *extra[: code.co_argcount - len(scalars)])
+        return self.function(*self.lists(scalars, code.co_argcount))
+
+    def lists(self, scalars: list[Any], count: int) -> list[Any]:
+        """The operands as so many arguments: one and a list, for a method, or lists of the same length.
+
+        A wrong guess gives another result than the one that was recorded, and then nothing is said of it.
+        """
+        if count == 2 and self.is_method:
+            return [scalars[0], scalars[1:]]
+        size = len(scalars) // max(count, 1)
+        return [scalars[i : i + size] for i in range(0, len(scalars), size)]
 
     def moved(self, i: int) -> list[float]:
         values = []

@@ -10,8 +10,14 @@ import ast
 import types
 from typing import Any, Callable
 
+from .scalar_class import DATA
+
 FLAG = "__microgpt_tui_recording__"
 HOOK = "__microgpt_tui_hook__"
+SIMPLE = (
+    ast.Name, ast.Attribute, ast.Subscript, ast.Constant, ast.BinOp, ast.operator, ast.UnaryOp, ast.unaryop,
+    ast.expr_context, ast.Slice, ast.Tuple,
+)  # fmt: skip
 
 
 class Site:
@@ -34,6 +40,8 @@ class Sources:
         self.sites: list[Site] = []
         self.prepare: Callable[[ast.Module], ast.Module] = lambda tree: tree
         """What is done to a syntax tree first."""
+        self.hidden_writes = False
+        """Whether there may be writes of a scalar's value, outside of its `__init__`, that no hook tells of."""
 
     def compile(self, source: str | bytes, path: str, step_at: int | None = None) -> types.CodeType:
         """The code of a file with hooks in it. Raises SyntaxError, as Python does."""
@@ -41,25 +49,34 @@ class Sources:
         text = source if isinstance(source, str) else _decoded(source)
         at = self.files[path] = len(self.paths)
         self.paths.append(path)
-        self.texts.append(text.splitlines())
+        self.texts.append(_lines(text))
         self.loops.append([])
-        hooked = _Hooks(self, at, step_at).visit(tree)
+        written = _written(tree)
+        hooks = _Hooks(self, at, step_at)
+        hooked = hooks.visit(tree)
+        self.hidden_writes |= written != hooks.watched
         code: types.CodeType = compile(ast.fix_missing_locations(hooked), path, "exec", dont_inherit=True)
         return code
 
     def add(self, path: str) -> None:
         """Take in a file that gets no hooks, for its positions."""
+        self.hidden_writes = True
         with open(path, "rb") as file:
             text = _decoded(file.read())
         self.files[path] = len(self.paths)
         self.paths.append(path)
-        self.texts.append(text.splitlines())
+        self.texts.append(_lines(text))
         self.loops.append([])
 
     def line(self, file: int, line: int) -> str:
         """The text of a line, without the spaces around it."""
         lines = self.texts[file]
         return lines[line - 1].strip() if 0 < line <= len(lines) else ""
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a text as Python counts them."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def _decoded(source: bytes) -> str:
@@ -79,6 +96,44 @@ def targets(target: ast.expr) -> list[str]:
     return targets(target.value) if isinstance(target, ast.Starred) else []
 
 
+def _attributes(target: ast.expr) -> list[ast.Attribute]:
+    """The attributes that an assignment target writes."""
+    if isinstance(target, ast.Attribute):
+        return [target]
+    if isinstance(target, (ast.Tuple, ast.List)):
+        return [found for each in target.elts for found in _attributes(each)]
+    return []
+
+
+def _is_simple(node: ast.AST) -> bool:
+    """Whether an expression can be computed once more without any effect."""
+    return all(isinstance(each, SIMPLE) for each in ast.walk(node))
+
+
+def _loaded(node: ast.expr) -> ast.expr:
+    """A copy of an expression."""
+    return ast.parse(ast.unparse(node), mode="eval").body
+
+
+def _written(tree: ast.AST) -> int:
+    """How many writes of a scalar's value there may be, outside of the `__init__` of scalar classes; -1: any number."""
+    count = 0
+    exempt: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and is_scalar_class(node):
+            for each in node.body:
+                if isinstance(each, ast.FunctionDef) and each.name == "__init__":
+                    exempt.update(map(id, ast.walk(each)))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in ("setattr", "vars", "exec", "eval"):
+            return -1
+        if isinstance(node, ast.Attribute):
+            if node.attr in ("__dict__", "__setattr__"):
+                return -1
+            count += isinstance(node.ctx, ast.Store) and node.attr in DATA and id(node) not in exempt
+    return count
+
+
 def is_scalar_class(node: ast.ClassDef) -> bool:
     """Whether a class looks like the scalars of an autograd engine."""
     names = {each.name for each in node.body if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))}
@@ -93,6 +148,7 @@ class _Hooks(ast.NodeTransformer):
         self.function = "<module>"  # the qualified name of the function that is visited
         self._prefix = ""  # what a qualified name in it begins with
         self._step_line = 0
+        self.watched = 0  # writes of attributes called as a scalar's value may be
 
     def visit_Module(self, node: ast.Module) -> ast.Module:
         if self.step_at is not None:
@@ -187,10 +243,7 @@ class _Hooks(ast.NodeTransformer):
             return node
         values = [ast.Name(name, ast.Load()) for name in names]
         call = self._call("named", [self._site(node, names, "assign"), *values], node)
-        guard = ast.If(ast.Name(FLAG, ast.Load()), [ast.Expr(call)], [])
-        for each in ast.walk(guard):
-            ast.copy_location(each, node)
-        return [node, guard]
+        return [node, self._guarded(call, node)]
 
     def _passed(self, value: ast.expr, node: Any, name: str, kind: str) -> ast.expr:
         """The value, which goes through a hook while something is recorded."""
@@ -200,17 +253,37 @@ class _Hooks(ast.NodeTransformer):
             ast.copy_location(each, value)
         return either
 
+    def _watched(self, node: Any, targets_: list[ast.expr], done: Any) -> Any:
+        """The statements that stand for an assignment, and around them hooks for the scalars whose value it writes."""
+        scalars = [each.value for target in targets_ for each in _attributes(target) if each.attr in DATA]
+        if not all(map(_is_simple, scalars)):
+            return done
+        self.watched += len(scalars)
+        before, after = [], []
+        for each in scalars:
+            before.append(self._guarded(self._call("writing", [_loaded(each)], node), node))
+            after.append(self._guarded(self._call("wrote", [_loaded(each)], node), node))
+        return [*before, *(done if isinstance(done, list) else [done]), *after]
+
+    def _guarded(self, call: ast.expr, node: Any) -> ast.If:
+        guard = ast.If(ast.Name(FLAG, ast.Load()), [ast.Expr(call)], [])
+        for each in ast.walk(guard):
+            ast.copy_location(each, node)
+        return guard
+
     def visit_Assign(self, node: ast.Assign) -> Any:
         names = [name for each in node.targets for name in targets(each)]
         if not names and len(node.targets) == 1 and not isinstance(node.targets[0], (ast.Tuple, ast.List)):
             node.value = self._passed(node.value, node, ast.unparse(node.targets[0]), "assign")
-        return self._named(node, names)
+        return self._watched(node, node.targets, self._named(node, names))
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
-        return node if node.value is None else self._named(node, targets(node.target))
+        if node.value is None:
+            return node
+        return self._watched(node, [node.target], self._named(node, targets(node.target)))
 
     def visit_AugAssign(self, node: ast.AugAssign) -> Any:
-        return self._named(node, targets(node.target))
+        return self._watched(node, [node.target], self._named(node, targets(node.target)))
 
     def visit_Return(self, node: ast.Return) -> Any:
         if node.value is not None:

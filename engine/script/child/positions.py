@@ -47,11 +47,15 @@ class Positions:
         has, if there is more than one; -1 for one that only helps others."""
         self.frames: dict[Any, dict[int, int]] = {}
         """Of each frame that was seen running: instruction to stack."""
+        self.generators: dict[Any, tuple[Any, int, dict[int, int]]] = {}
+        """Of each frame of a generator: the frame that resumed it last, its instruction then, instruction to stack."""
         self._numbers: dict[tuple[Any, ...], int] = {}
         self._inside: dict[tuple[int, int], dict[int, int]] = {}
         self._places: dict[int, dict[int, int]] = {}
         self._variables: dict[tuple[int, int], tuple[str, ...]] = {}
         self._stack_numbers: dict[tuple[int, ...], int] = {}
+        self._serials: dict[Any, int] = {}
+        self._last_serial = 0
 
     def number(self, position: tuple[Any, ...]) -> int:
         """The number of a position."""
@@ -100,6 +104,21 @@ class Positions:
             )
         return found
 
+    def serial(self, frame: Any) -> int:
+        """A number that a running frame keeps, and that no other one gets."""
+        found = self._serials.get(frame)
+        if found is None:
+            if len(self._serials) >= MOST_FRAMES:
+                running, back = {}, frame.f_back
+                while back is not None:
+                    if back in self._serials:
+                        running[back] = self._serials[back]
+                    back = back.f_back
+                self._serials = running
+            self._last_serial += 1
+            found = self._serials[frame] = self._last_serial
+        return found
+
     def add_method(self, code: types.CodeType) -> None:
         """Take a function, and those in it, for one of the scalar class."""
         if id(code) not in self.methods:
@@ -123,7 +142,17 @@ class Positions:
             if len(self.frames) >= MOST_FRAMES:
                 self.frames.clear()
             self.frames[frame] = found
+        elif frame.f_back in self.frames:
+            if len(self.generators) >= MOST_FRAMES:
+                self.generators.clear()
+            self.generators[frame] = (frame.f_back, frame.f_back.f_lasti, found)
         return found
+
+    def forget_frames(self) -> None:
+        """Let go of all frames."""
+        self.frames.clear()
+        self._serials.clear()
+        self.generators.clear()
 
     def _above(self, frame: Any) -> int:
         """The stack that called a frame; -1 if none of the script did."""

@@ -13,7 +13,7 @@ import sys
 import types
 from array import array
 from contextlib import suppress
-from itertools import chain
+from itertools import chain, groupby
 from typing import Any, Callable
 
 from .channel import Channel
@@ -24,8 +24,10 @@ from .positions import Positions
 from .scalar_class import ScalarClass, functions_of
 from .step_record import BackwardCall, StepRecord
 from .tape_message import message, numbers_on
+from .wrappers import grad_accessors, init_wrapper
 
 DEPTH = 4  # of lists in lists that a name can hold
+LOOKS = 100  # scalars that are looked at when they are made, to see how they keep their operands
 GLANCE = 5000  # scalars that are looked at to see whether known parameters are still those of a loss
 
 
@@ -58,14 +60,17 @@ class Recorder:
         self._target: int | None = None
         self._until: int | None = None
         self._most_calls: int | None = None
+        self._differentiated: ScalarClass | None = None
+        """The class that `backward` was called of last."""
         self._pending: BackwardCall | None = None
         self._last: BackwardCall | None = None
         self._params_of: dict[tuple[int, int], list[Any]] = {}
-        self._note: Callable[[Any, Any, Any], None] = lambda *_: None
+        self._note: Callable[[Any, Any, Any], None] = _note_nothing
         self._class_of: dict[type, ScalarClass] = {}
         self._updating_in: tuple[Any, int, int] | None = None
         self._checked = 0
         self._collects = False
+        self._written: Any = None
 
     # What the debugger asks for.
 
@@ -84,11 +89,11 @@ class Recorder:
 
     def _evaluate(self, calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """What operations of the script give when they are called again."""
-        assert self._last is not None
+        assert self._differentiated is not None
         for each in self.classes:
             each.restore(each.backward_name)
         try:
-            return evaluate(self.class_of(self._last.root), self._function, calls)
+            return evaluate(self._differentiated, self._function, calls)
         finally:
             for each in self.classes:
                 self._wrap_backward(each)
@@ -144,7 +149,9 @@ class Recorder:
 
     def class_of(self, node: Any) -> ScalarClass:
         """The scalar class of a scalar."""
-        kind = type(node)
+        return self._class_of_type(type(node))
+
+    def _class_of_type(self, kind: type) -> ScalarClass:
         found = self._class_of.get(kind)
         if found is None:
             found = next(each for each in reversed(self.classes) if issubclass(kind, each.kind))
@@ -165,6 +172,7 @@ class Recorder:
         """The backward call of a script."""
         self._settle()
         self.calls += 1
+        self._differentiated = scalar
         record = self.record
         if record is not None and record.kept:
             if record.calls == self._most_calls:
@@ -173,7 +181,7 @@ class Recorder:
             else:
                 record.calls += 1
         params, stack = self._params(scalar, root, caller), self.positions.stack(caller)
-        self.positions.frames.clear()
+        self.positions.forget_frames()
         call = BackwardCall(root, float(scalar.data_of(root)), params, scalar.data_of, stack)
         if record is not None:
             self._remove_watches()
@@ -208,6 +216,11 @@ class Recorder:
     def _done(self, pending: BackwardCall) -> None:
         """A training step is done; stop where the debugger wants to, and begin to record what it wants to see."""
         self._count(pending)
+        if self._collects:  # now that what was recorded is gone
+            gc.freeze()
+            gc.unfreeze()  # together: what is left counts as old, and is not looked through at once
+            gc.enable()
+            self._collects = False
         if self._target is not None and self._target < self.step:
             self.wait()
         elif self._until == self.step:
@@ -224,6 +237,7 @@ class Recorder:
             if record.kept:
                 self._send(record, True, sys._getframe(1))
             self._stop()
+        pending.root = None  # the script alone decides how long it keeps its graph
         self.step += 1
 
     def _give_up(self, record: StepRecord, frame: Any) -> None:
@@ -310,7 +324,8 @@ class Recorder:
             if each is self.module or each.get("__file__") in self.sources.files:
                 spaces[id(each)] = each
         roots = [(name, value) for each in spaces.values() for name, value in list(each.items()) if name[:2] != "__"]
-        return Walk(roots, self.kinds, self.is_user)
+        variables = frozenset(name for file in self.sources.loops for _, _, names in file for name in names)
+        return Walk(roots, self.kinds, self.is_user, variables)
 
     # Watching.
 
@@ -326,9 +341,7 @@ class Recorder:
         """Stop watching; the class is as the script has made it, but for `backward`."""
         self._remove_watches()
         self.phase = ""
-        if self._collects:
-            gc.enable()
-            self._collects = False
+        self._note = _note_nothing
         self.record = None
 
     def _remove_watches(self) -> None:
@@ -336,7 +349,7 @@ class Recorder:
             each.restore("__init__")
             each.data.remove()
         self.set_flag(False)
-        self.positions.frames.clear()
+        self.positions.forget_frames()
 
     def _watch(self, record: StepRecord) -> None:
         """Note each scalar that is made, and each write of data, in the forward phase and after a backward call."""
@@ -349,7 +362,7 @@ class Recorder:
             self._collects = True
 
     def _watch_class(self, scalar: ScalarClass, record: StepRecord, note: Any) -> None:
-        recorder, init, put = self, scalar.init, scalar.data.set
+        recorder, init, get, put = self, scalar.init, scalar.data.get, scalar.data.set
         nodes, updates, add_write = record.nodes, record.updates, record.wrote.append
         get_frame, place = sys._getframe, self.positions.place
         after = self.phase == "after"
@@ -359,32 +372,23 @@ class Recorder:
             params.update(id(each) for group in record.walk.groups for each in group.scalars)
 
         making = False
+        init_code = init.__code__
 
         def set_data(self: Any, value: Any) -> None:
+            if get_frame(1).f_code is not init_code:
+                add_write((self, value, len(nodes), get(self)))
             put(self, value)
-            if not making:
-                add_write((self, value, len(nodes)))
 
         def set_data_after(self: Any, value: Any) -> None:
+            if not making:
+                if id(self) in params:
+                    frame = get_frame(1)
+                    if not updates:
+                        recorder._first_update(frame)
+                    updates.append((self, value, place(frame.f_code, frame.f_lasti)))
+                else:
+                    add_write((self, value, len(nodes), get(self)))
             put(self, value)
-            if making:
-                return
-            if id(self) in params:
-                frame = get_frame(1)
-                if not updates:
-                    recorder._first_update(frame)
-                updates.append((self, value, place(frame.f_code, frame.f_lasti)))
-            else:
-                add_write((self, value, len(nodes)))
-
-        def __init__(self: Any, *args: Any, **named: Any) -> None:
-            nonlocal making
-            making = True
-            try:
-                init(self, *args, **named)
-            finally:
-                making = False
-            note(self, get_frame(1), args)
 
         def init_after(self: Any, *args: Any, **named: Any) -> None:
             nonlocal making
@@ -402,41 +406,52 @@ class Recorder:
             if recorder.phase:
                 recorder._note(self, frame, args)
 
-        for each in (__init__, init_after):
-            each.__wrapped__ = init  # type: ignore[attr-defined]
-            each.__name__ = "__init__"
-        self.positions.add_method(__init__.__code__)
-        self.positions.add_method(init_after.__code__)
-        scalar.data.install(scalar.data.get, set_data_after if after else set_data)
-        scalar.wrap("__init__", init_after if after else __init__)
+        made: Any = init_after if after else init_wrapper(scalar, record, self.positions, note)
+        made.__wrapped__ = init
+        made.__name__ = "__init__"
+        self.positions.add_method(made.__code__)
+        scalar.wrap("__init__", made)
+        if after:
+            scalar.data.install(get, set_data_after)
+        elif self.sources.hidden_writes:
+            scalar.data.install(get, set_data)
+
+    def refuse_too_many(self) -> None:
+        """Raise Unrecordable if the step that is recorded has made more scalars than it may."""
+        if self.record is not None and len(self.record.nodes) > self.most:
+            raise Unrecordable(
+                f"it makes more than {self.most:,} scalars in one step; give --large to record it all the same"
+            )
 
     def _make_first(self, scalar: ScalarClass, thing: Any, frame: Any, args: Any, named: Any) -> None:
         """Make the scalar that has shown that a step is over; it is the first of the next one."""
-        record = self.record
-        written = 0 if record is None else len(record.wrote)
-        scalar.init(thing, *args, **named)
-        if record is not None:
-            del record.wrote[written:]
+        watch = vars(scalar.kind).get(scalar.data_name)
+        scalar.data.remove()
+        try:
+            scalar.init(thing, *args, **named)
+        finally:
+            if self.record is not None and isinstance(watch, property):
+                setattr(scalar.kind, scalar.data_name, watch)
+        if self.record is not None:
             self._note(thing, frame, args)
 
     def _noter(self, record: StepRecord) -> Callable[[Any, Any, Any], None]:
         """The function that notes a new scalar, given the frame that made it and the arguments of its `__init__`."""
         recorder, positions = self, self.positions
         nodes, operands = record.nodes, record.operands
-        add_node, add_value, add_method = nodes.append, record.values.append, record.methods.append
+        add_node, add_method = nodes.append, record.methods.append
         add_stack = record.stacks.append
         methods, frames = positions.methods, positions.frames
         inside, new_stack, new_method = positions.inside, positions.new_stack, positions.method
-        most = self.most
         class_of = self.class_of
         scalar = self.classes[-1]
-        kind, data_of, kids_of = scalar.kind, scalar.data_of, scalar.kids
+        kind, kids_of = scalar.kind, scalar.kids
 
         def note(self: Any, frame: Any, args: Any) -> None:
-            nonlocal scalar, kind, data_of, kids_of
+            nonlocal scalar, kind, kids_of
             if type(self) is not kind:
                 scalar = class_of(self)
-                kind, data_of, kids_of = type(self), scalar.data_of, scalar.kids
+                kind, kids_of = type(self), scalar.kids
             known = methods.get(id(frame.f_code))
             arity = 0
             while known is not None:
@@ -453,6 +468,9 @@ class Recorder:
                 last = frame.f_lasti
                 at = known.get(last)
                 add_method(new_method(frame.f_code, last) if at is None else at)
+                if arity and not scalar.ordered and not scalar.children_name and scalar.looks < LOOKS:
+                    scalar.looks += 1
+                    scalar.kids(self)
                 if arity and (not scalar.ordered or 0 < len(kids_of(self)) < arity):
                     recorder._keep_operands(operands, len(nodes), frame, args)
                 frame = frame.f_back
@@ -464,18 +482,7 @@ class Recorder:
             last = frame.f_lasti
             at = stacks.get(last)
             add_stack(new_stack(stacks, frame, last) if at is None else at)
-            try:
-                add_value(data_of(self))
-            except TypeError:
-                raise Unrecordable(
-                    f"its class {kind.__qualname__} holds {type(data_of(self)).__qualname__} and not single numbers; "
-                    "only scripts that compute with one object a number can be recorded"
-                ) from None
             add_node(self)
-            if len(nodes) > most:
-                raise Unrecordable(
-                    f"it makes more than {most:,} scalars in one step; give --large to record it all the same"
-                )
 
         return note
 
@@ -540,48 +547,21 @@ class Recorder:
     # The backward phase.
 
     def _before_backward(self, record: StepRecord, scalar: ScalarClass, call: BackwardCall, caller: Any) -> None:
+        self.refuse_too_many()
         if record.backward is not None:
             known = {key: grad for key, (_, _, grad) in record.outer.items()}
             record.first_grads = record.first_grads or {**known, **dict(zip(map(id, record.nodes), record.grads))}
             record.forget_before(record.end, self._reached(scalar, call.root))
         record.backward, record.end, record.names_end = call, len(record.nodes), len(record.names)
         self._look(record, caller)
-        record.back_nodes, record.back_sources, record.back_values, record.back_places = [], [], [], []
-        add_node, add_source = record.back_nodes.append, record.back_sources.append
-        add_value, add_place = record.back_values.append, record.back_places.append
-        get, put = scalar.grad.get, scalar.grad.set
-        get_frame, place = sys._getframe, self.positions.place
-        places: dict[int, dict[int, int]] = {}
-        last = before = None
-
-        def get_grad(self: Any) -> Any:
-            nonlocal last, before
-            if self is not last:
-                before, last = last, self
-            return get(self)
-
-        def set_grad(self: Any, value: Any) -> None:
-            put(self, value)
-            add_node(self)
-            add_source(before if last is self else last)
-            add_value(value)
-            frame = get_frame(1)
-            code = frame.f_code
-            at = frame.f_lasti
-            known = places.get(id(code))
-            if known is None:
-                known = places[id(code)] = {}
-            if at not in known:
-                known[at] = place(code, at)
-            add_place(known[at])
-
-        scalar.grad.install(get_grad, set_grad)
+        record.back = []
+        scalar.grad.install(*grad_accessors(scalar, record, self.positions))
 
     def _look(self, record: StepRecord, frame: Any) -> None:
         """Operands, gradients and moments as they are now; parameters as they are held."""
         nodes = record.nodes
         walk = record.walk = self._walk(frame)
-        kinds = {self.class_of(each) for each in {type(node): node for node in nodes}.values()}
+        kinds = {self._class_of_type(kind) for kind in set(map(type, nodes))}
         if len(kinds) == 1:
             (scalar,) = kinds
             record.kids, record.slopes = scalar.all_kids(nodes), scalar.all_slopes(nodes)
@@ -589,8 +569,9 @@ class Recorder:
         else:
             record.kids = [self._kids_of_one_class(node) for node in nodes]
             record.slopes = [self.class_of(node).slopes(node) for node in nodes]
-            record.grads = [_numbers(self.class_of(node).grad_name, [node])[0] for node in nodes]
-        made = set(map(id, nodes))
+            record.grads = array("d", [_numbers(self.class_of(node).grad_name, [node])[0] for node in nodes])
+        record.values = self._values(record)
+        made = record.made = dict(zip(map(id, nodes), range(len(nodes))))
         outer = {id(each): each for each in chain.from_iterable(record.kids) if id(each) not in made}
         stack = list(outer.values())
         while stack:
@@ -613,6 +594,25 @@ class Recorder:
         record.moments = self.moments(walk)
         names = tuple(name for each in self.classes for name in (each.data_name, each.grad_name))
         record.on_params = numbers_on([each for group in walk.groups for each in group.scalars], names)
+
+    def _values(self, record: StepRecord) -> array[float]:
+        """The values that the scalars were made with. Raises Unrecordable if they are no numbers."""
+        values: list[Any] = []
+        for scalar, some in (
+            groupby(record.nodes, self.class_of) if len(self.classes) > 1 else ((self.classes[0], record.nodes),)
+        ):
+            values += map(scalar.data_of, some)
+        first = {id(each): old for each, _, _, old in reversed(record.wrote)}
+        if first:
+            values = [first.get(id(each), value) for each, value in zip(record.nodes, values)]
+        try:
+            return array("d", values)
+        except TypeError:
+            odd = next(each for each in values if not isinstance(each, (int, float)))
+            raise Unrecordable(
+                f"its class {type(record.nodes[0]).__qualname__} holds {type(odd).__qualname__} and not numbers, "
+                "so it cannot be followed; only scripts that compute with one object a number can be"
+            ) from None
 
     def _kids_of_one_class(self, node: Any) -> Any:
         scalar = self.class_of(node)
@@ -646,6 +646,19 @@ class Recorder:
         """A value that is returned, or assigned to an attribute or an element."""
         self._name(site, self.sources.sites[site].names[0], value)
         return value
+
+    def writing(self, thing: Any) -> None:
+        """Before the value of a scalar is written."""
+        self._written = getattr(thing, self.class_of(thing).data_name) if isinstance(thing, self.kinds) else None
+
+    def wrote(self, thing: Any) -> None:
+        """After the value of a scalar was written; a watch tells the same where there is one."""
+        record = self.record
+        if self.phase != "forward" or record is None or self.sources.hidden_writes:
+            return
+        if isinstance(thing, self.kinds):
+            value = getattr(thing, self.class_of(thing).data_name)
+            record.wrote.append((thing, value, len(record.nodes), self._written))
 
     def _name(self, site: int, name: str, value: Any) -> None:
         record = self.record
@@ -694,7 +707,8 @@ class Recorder:
                 if code.co_name[0] == "<" and code.co_name != "<module>":  # a comprehension belongs to its function
                     inner = {**values, **inner}
                 else:
-                    out.append((getattr(code, "co_qualname", code.co_name), {**values, **inner}))
+                    serial = {"": self.positions.serial(frame)}
+                    out.append((getattr(code, "co_qualname", code.co_name), {**serial, **values, **inner}))
                     inner = {}
             frame = frame.f_back
         out.reverse()
@@ -710,9 +724,13 @@ class Recorder:
         self.channel.send("step", **message(self, record, complete, self._walk(frame)))
 
 
-def _numbers(name: str, nodes: list[Any]) -> list[float]:
+def _note_nothing(*_: Any) -> None:
+    """What notes new scalars while nothing is recorded."""
+
+
+def _numbers(name: str, nodes: list[Any]) -> array[float]:
     """An attribute of scalars, as numbers; nan where one has none, or no number."""
     with suppress(AttributeError, TypeError):
-        return list(array("d", list(map(operator.attrgetter(name), nodes))))
+        return array("d", list(map(operator.attrgetter(name), nodes)))
     found = [getattr(node, name, None) for node in nodes]
-    return [float(each) if isinstance(each, (int, float)) else float("nan") for each in found]
+    return array("d", [float(each) if isinstance(each, (int, float)) else float("nan") for each in found])

@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 import types
 from base64 import b64decode
 from bisect import bisect_right
@@ -80,7 +81,13 @@ class Runner:
     def sign(self) -> dict[str, Any]:
         """How far the script is: training steps, scalars of a step that is recorded, line, time of the processor."""
         record = self.recorder.record
-        self._refuse_tensors()
+        if self.probe is None:
+            try:
+                self.recorder.refuse_too_many()
+            except Unrecordable as why:  # in the thread that gives signs of life, so this is its end
+                self.channel.send("cannot", why=str(why))
+                os._exit(0)
+            self._refuse_tensors()
         frame = sys._current_frames().get(self.thread)
         return {
             "step": self.recorder.step, "made": 0 if record is None else len(record.nodes), "line": self._line(frame),
@@ -165,7 +172,7 @@ class Runner:
             raise Unrecordable(f"it never calls {self.recorder.classes[-1].backward_name}, so it has no training step")
         if self.recorder.step_at_line and not self.recorder.step:
             raise Unrecordable(
-                f"line {self.start['step_at']} is never reached after a backward call; name another line"
+                f"{self._place(self.start['step_at'])} is never reached after a backward call; name another line"
             )
 
     def _code(self) -> types.CodeType:
@@ -272,4 +279,8 @@ def main(before: set[str]) -> None:
         runner.run()
     except Unrecordable as why:
         channel.send("cannot", why=str(why))
+    except Exception as error:  # of this program
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{os.path.basename(place.filename)}, line {place.lineno}"
+        channel.send("cannot", why=f"the recorder failed with {type(error).__name__}: {error} ({where})")
     os._exit(0)  # without waiting for threads

@@ -35,6 +35,9 @@ class AttributeWatch:
         self.get: Callable[[Any], Any] = self._get
         self.set: Callable[[Any, Any], None] = self._set
         self.default = found
+        self._found, self._kept = found, ""
+        self.in_dictionary = found is MISSING
+        """Whether it is kept in the dictionary of each object, and nowhere else."""
         if hasattr(type(found), "__set__"):
             self.get, self.set = found.__get__, found.__set__
 
@@ -51,8 +54,18 @@ class AttributeWatch:
         """Let reading go to one function and writing to another."""
         setattr(self.kind, self.name, property(get, put))
 
+    def keep(self, name: str) -> bool:
+        """Let an attribute of __slots__ be reached by another name while it is watched; whether it is one."""
+        if isinstance(self._found, types.MemberDescriptorType):
+            setattr(self.kind, name, self._found)
+            self._kept = name
+        return bool(self._kept)
+
     def remove(self) -> None:
         """Let the attribute be as the script has made it."""
+        if self._kept:
+            delattr(self.kind, self._kept)
+            self._kept = ""
         if self.before is not MISSING:
             setattr(self.kind, self.name, self.before)
         elif self.name in vars(self.kind):
@@ -78,6 +91,9 @@ class ScalarClass:
         """The attribute that holds the operands; empty while none was seen, or if only a closure holds them."""
         self.ordered = False
         """Whether that attribute keeps the operands in their order, each as often as it was used."""
+        self.looks = 0
+        self.kids_of: Any = None
+        """Gives what that attribute holds, if it is in order."""
         self._pairs = False
         self._locals_name = ""
         self._closure_name = ""
@@ -140,11 +156,11 @@ class ScalarClass:
                 return [each or () for each in map(operator.attrgetter(self._locals_name), nodes)]
         return [self.slopes(node) for node in nodes] if self._pairs else [()] * len(nodes)
 
-    def slopes(self, node: Any) -> list[float]:
+    def slopes(self, node: Any) -> list[Any]:
         """The local gradients that a scalar keeps, one for each operand; empty if it keeps none."""
         if self._pairs:
-            return [float(each[1]) for each in getattr(node, self.children_name) if len(each) > 1]
-        return [float(each) for each in getattr(node, self._locals_name, ())] if self._locals_name else []
+            return [each[1] for each in getattr(node, self.children_name) if len(each) > 1]
+        return list(getattr(node, self._locals_name, ())) if self._locals_name else []
 
     def _look_at(self, node: Any) -> bool:
         """Find out from a scalar that has operands how it keeps them; False for one that has none."""
@@ -161,6 +177,7 @@ class ScalarClass:
         rank, name = best
         if name:
             self.children_name, self._pairs, self.ordered = name, rank == 2, rank > 1
+            self.kids_of = operator.attrgetter(name) if self.ordered else None
             for other, value in attributes(node):
                 if (
                     other != name

@@ -33,12 +33,13 @@ class StepRecord:
         """Values of parameters at the start of the step, by their id, as far as they are known."""
         self.nodes: list[Any] = []
         self.values = array("d")
+        """Values of the scalars as they were made."""
         self.stacks = array("i")
         self.methods = array("i")
         self.operands: dict[int, Any] = {}
         """Operands of scalars that do not keep them in order, and those that are plain numbers."""
-        self.wrote: list[tuple[Any, Any, int]] = []
-        """Writes of data in the forward phase: scalar, value, how many scalars there were."""
+        self.wrote: list[tuple[Any, Any, int, Any]] = []
+        """Writes of data in the forward phase: scalar, value, how many scalars there were, value before."""
         self.names: list[tuple[int, int, str, Any, Any, int]] = []
         """What names held: how many scalars there were, hook, name, scalars, context, stack."""
         self.backward: BackwardCall | None = None
@@ -51,8 +52,10 @@ class StepRecord:
         self.kids: list[Any] = []
         self.slopes: list[Any] = []
         """Operands and local gradients of the scalars, as they were at that call."""
-        self.grads: list[float] = []
+        self.grads = array("d")
         """Gradients of the scalars just before it."""
+        self.made: dict[int, int] = {}
+        """The number of each scalar, by its id."""
         self.outer: dict[int, tuple[Any, float, float]] = {}
         """Older scalars: value and gradient just before it, by id."""
         self.used: set[int] = set()
@@ -63,11 +66,8 @@ class StepRecord:
         self.moments: dict[str, list[float]] = {}
         self.on_params: dict[str, dict[int, float]] = {}
         """Numbers that scalars carry besides value and gradient, by attribute and the id of the scalar."""
-        self.back_nodes: list[Any] = []
-        self.back_sources: list[Any] = []
-        self.back_values: list[Any] = []
-        self.back_places: list[int] = []
-        """Writes of gradients: scalar, the last other one whose gradient was read, value, position."""
+        self.back: list[Any] = []
+        """Writes of gradients, four items each: scalar, the last other one whose gradient was read, value, position."""
         self.updates: list[tuple[Any, Any, int]] = []
         """Writes of data after it: scalar, value, position."""
         self.update_stack = -1
@@ -85,9 +85,8 @@ class StepRecord:
             times.append(left)
             left += i in now
         self.operands = {now[i]: each for i, each in self.operands.items() if i in now}
-        self.wrote = [(each, value, times[at]) for each, value, at in self.wrote]
+        self.wrote = [(each, value, times[at], old) for each, value, at, old in self.wrote]
         self.names = [(times[at], *rest) for at, *rest in self.names]
         self.nodes = [self.nodes[i] for i in places]
-        self.values = array("d", [self.values[i] for i in places])
         self.stacks = array("i", [self.stacks[i] for i in places])
         self.methods = array("i", [self.methods[i] for i in places])

@@ -35,12 +35,14 @@ def message(recorder: Recorder, record: StepRecord, complete: bool, walk: Walk) 
         "arrays": arrays,
         "step": recorder.step,
         "complete": complete,
+        "in_sets": any(each.children_name and not each.ordered for each in recorder.classes),
         "n_params": rows.n_params,
         "n_older": rows.n_older,
         "loss_row": rows.of.get(id(root), -1),
         "ops": ops,
         "stacks": recorder.positions.stacks,
         "names": names,
+        "contexts": rows.contexts,
         "params": params,
         "moments": moments,
         "scalar_sites": scalars,
@@ -58,8 +60,10 @@ class _Rows:
         self.recorder, self.record = recorder, record
         self.sites = recorder.sources.sites
         self.in_loop: list[bool] = []
+        self.contexts: list[Any] = []
+        self._context_numbers: dict[Any, int] = {}
         nodes = self.nodes = record.nodes[: record.end]
-        self.made = dict(zip(map(id, nodes), range(len(nodes))))
+        self.made = record.made
         self.begin = self._begin() if recorder.step == 0 else 0
         self.groups = self._groups()
         params = {id(each): each for group in self.groups for each in group.scalars}
@@ -180,11 +184,11 @@ class _Rows:
         child_start = array("i", [0, *accumulate(counts)])
         child = array("i", map(self.of.__getitem__, map(id, chain.from_iterable(kids))))
         if list(map(len, slopes)) == counts:
-            local = array("d", chain.from_iterable(slopes))
+            local = floats(list(chain.from_iterable(slopes)))
         else:
             local = array("d")
             for mine, count in zip(slopes, counts):
-                local.extend(array("d", mine) if len(mine) == count else array("d", [NAN]) * count)
+                local.extend(floats(list(mine)) if len(mine) == count else array("d", [NAN]) * count)
         ops: dict[str, int] = {"": 0}
         by_method = {at: ops.setdefault(self._op(at, -1), len(ops)) for at in dict.fromkeys(method) if at >= 0}
         by_method[-1] = 0
@@ -208,9 +212,10 @@ class _Rows:
         record, key = self.record, id(each)
         at = self.made.get(key)
         if at is None:
-            return record.start.get(key, record.outer[key][1]), -1, -1
+            first = next((old for one, _, _, old in record.wrote if one is each), record.outer[key][1])
+            return float(record.start.get(key, first)), -1, -1
         value = record.values[at]
-        for one, new, time in record.wrote:
+        for one, new, time, _ in record.wrote:
             if one is each and time <= self.begin:
                 value = float(new)
         return value, record.stacks[at], record.methods[at]
@@ -235,7 +240,7 @@ class _Rows:
     def writes(self, arrays: dict[str, array[Any]]) -> None:
         """Writes of data in the forward phase."""
         tick, row, value = array("i"), array("i"), array("d")
-        for each, new, at in self.record.wrote:
+        for each, new, at, _ in self.record.wrote:
             if id(each) in self.of and self.begin <= at <= self.record.end and at - self.begin < len(self.ticks):
                 if at == self.begin and self.made.get(id(each), at) < self.begin:
                     continue  # before the first step
@@ -261,10 +266,10 @@ class _Rows:
         if first:
             arrays["grad_first"] = array("d", [first.get(id(each), NAN) for each in params])
         row_of = self.of.get
-        arrays["back_row"] = array("i", map(row_of, map(id, record.back_nodes), repeat(-1)))
-        arrays["back_source"] = array("i", map(row_of, map(id, record.back_sources), repeat(-1)))
-        arrays["back_value"] = floats(record.back_values)
-        arrays["back_position"] = array("i", record.back_places)
+        arrays["back_row"] = array("i", map(row_of, map(id, record.back[::4]), repeat(-1)))
+        arrays["back_source"] = array("i", map(row_of, map(id, record.back[1::4]), repeat(-1)))
+        arrays["back_value"] = floats(record.back[2::4])
+        arrays["back_position"] = array("i", record.back[3::4])
 
     def update(self, arrays: dict[str, array[Any]]) -> list[Any]:
         """Writes of parameters, and the numbers that names held meanwhile; the place and name of these."""
@@ -336,6 +341,14 @@ class _Rows:
 
     # Names.
 
+    def _context(self, context: Any) -> int:
+        """The number of a context."""
+        key = tuple((function, tuple(values.items())) for function, values in context)
+        if key not in self._context_numbers:
+            self._context_numbers[key] = len(self.contexts)
+            self.contexts.append(context)
+        return self._context_numbers[key]
+
     def names(self, arrays: dict[str, array[Any]]) -> list[dict[str, Any]]:
         """What names held in the forward phase."""
         record, number = self.record, self.recorder.positions.number
@@ -351,7 +364,7 @@ class _Rows:
                 {
                     "time": time - self.begin + self.first, "name": name,
                     "position": number(self.sites[site].position), "kind": self.sites[site].kind, "shape": shape,
-                    "rows": [len(held), len(rows)], "context": context,
+                    "rows": [len(held), len(rows)], "context": self._context(context),
                 }
             )  # fmt: skip
             held.extend(rows)
