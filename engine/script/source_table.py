@@ -23,6 +23,7 @@ from engine.autograd import kernels
 from engine.autograd.kernels import LEAF, NEG_MAX, POW
 from engine.errors import ScriptError
 from engine.model import gpt
+from engine.model.config import Config
 from engine.run.session import Session
 from engine.script.source_file import ScriptFile
 from engine.script.tape import ScriptTape
@@ -184,12 +185,12 @@ def scalar_key(view: TapeView, tensor: str, row: int) -> ScalarKey:
 # Matching.
 
 
-def match(tape: ScriptTape, session: Session, script: ScriptFile) -> SourceTable:
-    """The table of a copy from a training step of it and a run of the engine of the same setup, which is moved there.
+def match(tape: ScriptTape, config: Config, docs: Sequence[str], script: ScriptFile) -> SourceTable:
+    """The table of a copy from a training step of it, its hyperparameters and the documents that it is trained on.
 
     Raises ScriptError with a sentence that says which line of the copy has no counterpart.
     """
-    return _Matching(tape, session, script).table()
+    return _Matching(tape, Session(config, docs), script).table()
 
 
 class _Matching:
