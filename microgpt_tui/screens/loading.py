@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
-from engine.script.run import ScriptRun
-from engine.script.source_file import ScriptFile
 from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
@@ -20,6 +18,8 @@ from engine import DataError, EngineError, NumericFault, Run, Session, Stopped
 from engine.autograd.jit import take_warning
 from engine.checkpoint.checkpoint import take_up
 from engine.run.session import warm_up
+from engine.script.run import ScriptRun
+from engine.script.source_file import ScriptFile
 from microgpt_tui.debugger.navigation import first_moment
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import bar
@@ -156,10 +156,13 @@ class ScriptLoadingScreen(LoadingScreen):
         """The run of the script at the first event of its step; where the script stopped in it, at the last one."""
         start = self.start
         file = ScriptFile.read(start.path)
-        run = ScriptRun(file, start.options, start.step, self._step_done)
+        run = ScriptRun(file, start.options, start.step, self._step_done, self._made)
         if run.moment.tick == 0:
             run.seek(first_moment(run.program, run.step))
         return run, "; ".join(file.notes) or None
+
+    def _made(self, scalars: int) -> None:
+        self._report(f"recording training step {self.start.step}: {scalars:,} scalars", 1.0)
 
     def _step_done(self, step: int, loss: float) -> bool:
         until = self.start.step
