@@ -281,10 +281,11 @@ class ScriptRun:
 
     def _process_before(self, step: int) -> ScriptProcess:
         """The process that has not begun a step yet: this run's own, or a new one from the start of the script."""
-        if self._process is not None and self._process.position <= step and self._process.end is None:
+        own = self._process in self._shared.processes  # and not closed since
+        if self._process is not None and own and self._process.position <= step and self._process.end is None:
             return self._process
         shared = self._shared
-        if self._process is not None:
+        if self._process is not None and own:
             self._process.close()
             shared.processes.remove(self._process)
         options = shared.options
