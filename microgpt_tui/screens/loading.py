@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
-from engine.script.run import ScriptRun
-from engine.script.source_file import ScriptFile
 from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
@@ -20,6 +18,8 @@ from engine import DataError, EngineError, NumericFault, Run, Session, Stopped
 from engine.autograd.jit import take_warning
 from engine.checkpoint.checkpoint import take_up
 from engine.run.session import warm_up
+from engine.script.run import ScriptRun
+from engine.script.source_file import ScriptFile
 from microgpt_tui.debugger.navigation import first_moment
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import bar
