@@ -26,9 +26,9 @@ class Code:
 
     def __init__(self, file: ScriptFile, loops: Sequence[Sequence[Any]]) -> None:
         self.path = file.path
-        labels = tuple(file.place(i) for i in range(1, len(file.lines()) + 1)) if file.cells else ()
-        self.text = SourceText(file.text, labels)
         self._lines = file.lines()
+        labels = tuple(file.place(i) for i in range(1, len(self._lines) + 1)) if file.cells else ()
+        self.text = SourceText("\n".join(self._lines), labels)
         self._loops = sorted(((int(first), int(last), list(names)) for first, last, names in loops), key=lambda x: x[0])
         self._loops_at: dict[int, list[Loop]] = {}
         self._formulas: dict[tuple[int, int], str] = {}

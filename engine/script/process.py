@@ -22,14 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import ScriptError
+from engine.script.source_file import ScriptFile
 from engine.script.tape import ScriptTape
+from engine.script.time_limit import TimeLimit
 
 CHILD = Path(__file__).with_name("child")
 LOOK = 0.1  # seconds between two checks for ctrl+c while waiting for a message
-SILENCE = 60.0  # seconds without a sign of life until the process counts as hung
-IDLE = 60.0  # seconds in which a script computes next to nothing until it counts as waiting for something
-SHARE = 0.01  # of a processor that is next to nothing
-BUSIEST = 600.0  # seconds of the processor without any progress until a script counts as endless
 REST = 1.0  # seconds at most to wait for what is still printed after the end
 KEPT = 1_000_000  # characters of what it prints that are kept, the last ones
 LARGEST = 3_000_000  # scalars that a step may make, unless more are allowed
@@ -59,34 +57,37 @@ class ScriptEnd:
     said: str = ""
     traceback: tuple[tuple[int, int, str, str], ...] = ()
     values: tuple[tuple[str, str], ...] = ()
+    files: tuple[str, ...] = ()
+    """The paths of the files that the traceback names by their numbers."""
 
 
 class ScriptProcess:
     """Runs a script with its arguments, as `python SCRIPT ARGS` would, and records the training steps asked for.
 
     A context manager: leaving it ends the script. `data` answers for the data file that the script opens; `python` is
-    the interpreter, this one by default; `step_at` is a line of the script: a training step ends each time it is
-    reached. `large` allows for more than three million scalars in a step. `source` is the code, where it is not the
-    text of the file. `on_printed` is called with what the script prints.
+    the interpreter, this one by default; `step_at` is a line of the script, as `ScriptFile.line_at` reads it, where a
+    training step ends each time it is reached. `large` allows for more than three million scalars in a step.
+    `on_printed` is called with what the script prints. `probe` is a file of Python, whose class `Probe` watches the
+    script in the place of the recorder, and its options; its messages are what `take` returns.
 
-    Raises ScriptError if there is no such file, or no such interpreter.
+    Raises ScriptError if there is no such file, one that is no Python or notebook, or no such interpreter.
     """
 
     def __init__(
         self,
-        path: Path | str,
+        script: ScriptFile | Path | str,
         args: Sequence[str] = (),
-        data: Path | None = None,
+        data: Path | bytes | None = None,
         python: str | None = None,
-        step_at: int | None = None,
+        step_at: int | str | None = None,
         large: bool = False,
         on_printed: Callable[[str], None] | None = None,
-        source: str | None = None,
+        probe: tuple[Path, dict[str, Any]] | None = None,
     ) -> None:
-        self.path = Path(path)
-        if not self.path.is_file():
-            what = "is a folder" if self.path.is_dir() else "does not exist"
-            raise ScriptError(f"{path} {what}; give the path of a Python script")
+        self.script = script if isinstance(script, ScriptFile) else ScriptFile.read(Path(script))
+        """The text that runs, and what its lines are called."""
+        self.path = self.script.path
+        end_of_step = None if step_at is None else self.script.line_at(str(step_at))
         self.losses: list[float] = []
         """The loss of each training step that is done."""
         self.printed: list[str] = []
@@ -96,8 +97,7 @@ class ScriptProcess:
         """How the script has ended; None while it has not."""
         self.position = 0
         """Training steps that are done."""
-        self.silence, self.idle, self.busiest = SILENCE, IDLE, BUSIEST
-        """Limits of time, in seconds: without a sign of life, without computing, and of computing without progress."""
+        self.limit = TimeLimit()
         self.made = 0
         """Scalars of the step that is recorded at present."""
         self._closed = False
@@ -106,9 +106,10 @@ class ScriptProcess:
         self._tape: ScriptTape | None = None
         self._paused = True
         try:
-            content = None if data is None else b64encode(Path(data).read_bytes()).decode()
+            raw = data.read_bytes() if isinstance(data, Path) else data
+            content = None if raw is None else b64encode(raw).decode()
         except OSError as error:
-            raise ScriptError(f"{data} cannot be read ({error.strerror}); give another data file") from None
+            raise ScriptError(f"{error.filename} cannot be read ({error.strerror}); give another data file") from None
         try:
             self._process = subprocess.Popen(
                 [python or sys.executable, str(CHILD)],
@@ -128,8 +129,9 @@ class ScriptProcess:
             self.close()
             raise
         self._send(
-            do="start", path=str(self.path.resolve()), args=list(args), data=content,
-            step_at=step_at, most=None if large else LARGEST, source=source,
+            do="start", path=str(self.path.resolve()), args=list(args), data=content, step_at=end_of_step,
+            most=None if large else LARGEST, source=self.script.text, cells=list(self.script.cells),
+            probe=probe and [str(probe[0]), probe[1]],
         )  # fmt: skip
 
     def __enter__(self) -> ScriptProcess:
@@ -139,28 +141,29 @@ class ScriptProcess:
         self.close()
 
     def record(
-        self, step: int, on_step: Callable[[int], None] | None = None, on_made: Callable[[int], None] | None = None
+        self,
+        step: int,
+        on_step: Callable[[int], None] | None = None,
+        on_made: Callable[[int], None] | None = None,
+        most_calls: int | None = None,
     ) -> ScriptTape:
         """Run on to a training step and record it.
 
         `on_step` is called with the count of the steps that are done, `on_made` now and then with that of the scalars
         that the step has made; what they raise is raised here, and then the script can only be closed.
 
-        After a crash in this step, the tape has what was recorded until then, and `complete` is False. Raises
-        ScriptEnded if the script ends before the step, ScriptError for one that cannot be recorded.
+        After a crash in this step, the tape has what was recorded until then, and `complete` is False. With
+        `most_calls` it is the same after so many calls of backward, or at the end of the script, if nothing has moved.
+        Raises ScriptEnded if the script ends before the step, ScriptError for one that cannot be recorded.
         """
         if step < self.position:
             raise ScriptError(f"step {step} is over; the script is at step {self.position}")
         self._tape = None
-        self._send(do="record", step=step)
-        self._follow(lambda kind: kind == "step" and self._is_complete, on_step, on_made)  # else how it ended follows
+        self._send(do="record", step=step, most_calls=most_calls)
+        self._follow(lambda kind: kind == "step", on_step, on_made)
         if self._tape is None:
             raise self.ended(step)
         return self._tape
-
-    @property
-    def _is_complete(self) -> bool:
-        return self._tape is not None and self._tape.complete
 
     def run_to(self, step: int, on_step: Callable[[int], None] | None = None) -> None:
         """Run on, unrecorded, to the start of a training step. Raises as `record` does."""
@@ -177,6 +180,35 @@ class ScriptProcess:
         self._follow(lambda _: False, on_step)
         assert self.end is not None
         return self.end
+
+    def take(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:
+        """The next message and its arrays, None if there is none soon; of kind "died" where none will come."""
+        began = time.monotonic()
+        try:
+            found = self._messages.get(timeout=LOOK)
+        except Empty:
+            return None
+        finally:
+            self.limit.waited(time.monotonic() - began)
+        return ({"kind": "died", "status": self._process.wait()}, {}) if found is None else found
+
+    def next_message(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """The next message and its arrays, waited for. Raises ScriptError if none comes, not even a sign of life."""
+        until = time.monotonic() + self.limit.silence
+        while (found := self.take()) is None:
+            if time.monotonic() > until:
+                raise ScriptError(f"{self.path} has given no sign of life for {self.limit.silence:g} s")
+        return found
+
+    def evaluate(self, calls: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What operations of the script give when they are called again, after a recorded step; see the child.
+
+        Raises ScriptError as `record` does.
+        """
+        answers: list[dict[str, Any]] = []
+        self._send(do="evaluate", calls=list(calls))
+        self._follow(lambda kind: kind == "evaluated", None, None, answers)
+        return answers
 
     def close(self) -> None:
         """End the script, however far it is. What waits for it in another thread raises ScriptError."""
@@ -217,10 +249,10 @@ class ScriptProcess:
         is_last: Callable[[str], bool],
         on_step: Callable[[int], None] | None,
         on_made: Callable[[int], None] | None = None,
+        answers: list[dict[str, Any]] | None = None,
     ) -> None:
         """Take in messages until one of a kind has come, or the script has ended."""
-        self._progress: tuple[int, float] | None = None
-        self._awake: tuple[float, float] | None = None
+        self.limit.begin()
         self.made = 0
         while self.end is None:
             message, arrays = self._next()
@@ -232,7 +264,7 @@ class ScriptProcess:
                     if on_made is not None:
                         on_made(self.made)
             else:
-                self._progress = None
+                self.limit.came_on()
             if kind == "loss":
                 self.losses.append(float.fromhex(message["value"]))
                 self.position = message["step"] + 1
@@ -244,12 +276,16 @@ class ScriptProcess:
                 self.scalar_class = ScriptClass(message["name"], message["file"], message["line"])
             elif kind == "step":
                 self._tape = ScriptTape.from_message(message, arrays)
+            elif kind == "evaluated" and answers is not None:
+                answers += message["answers"]
             elif kind in ("end", "exit"):
                 self.end = ScriptEnd(kind, message["steps"], message.get("status", 0), message.get("said", ""))
             elif kind == "crash":
                 traceback = tuple((a, b, c, d) for a, b, c, d in message["traceback"])
                 values = tuple(message["values"].items())
-                self.end = ScriptEnd("crash", message["steps"], 1, message["error"], traceback, values)
+                self.end = ScriptEnd(
+                    "crash", message["steps"], 1, message["error"], traceback, values, tuple(message["files"])
+                )
             elif kind == "cannot":
                 self.end = ScriptEnd("cannot", self.position, 1, message["why"])
                 raise ScriptError(f"{self.path} cannot be recorded: {message['why']}")
@@ -272,24 +308,11 @@ class ScriptProcess:
 
     def _judge(self, sign: dict[str, Any]) -> None:
         """Raise ScriptError for a script that only waits, or computes for very long without a step or a scalar."""
-        used, now = sign["used"], time.monotonic()
-        where = f"in line {sign['line']}" if sign["line"] else "outside of its own lines"
-        if self._progress is None or self._progress[0] != sign["made"]:
-            self._progress = (sign["made"], used)
-        elif used - self._progress[1] > self.busiest:
-            raise ScriptError(
-                f"{self.path} has computed for {self.busiest:,g} s without a training step, now {where}; end "
-                "its loop, or give it a smaller model"
-            )
-        if self._awake is None:
-            self._awake = (now, used)
-        elif now - self._awake[0] >= self.idle:
-            if used - self._awake[1] < SHARE * self.idle:
-                raise ScriptError(
-                    f"{self.path} has only waited for {self.idle:g} s, {where}; take out what it waits for, such as a "
-                    "pause, a lock or another program"
-                )
-            self._awake = (now, used)
+        found = self.limit.judge(sign)
+        if found is not None:
+            what, advice = found
+            where = f"in {self.script.place(sign['line'])}" if sign["line"] else "outside of its own lines"
+            raise ScriptError(f"{self.path} has {what} without a training step, now {where}; {advice}")
 
     def _take_printed(self, text: str) -> None:
         self.printed.append(text)
@@ -301,19 +324,13 @@ class ScriptProcess:
 
     def _next(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """The next message. Raises ScriptError if none comes for long, or the process has died."""
-        until = time.monotonic() + self.silence
-        while True:
-            with suppress(Empty):
-                found = self._messages.get(timeout=LOOK)
-                if found is None and self._closed:
-                    raise ScriptError(f"{self.path} was ended")
-                if found is None:
-                    status = self._process.wait()
-                    self.end = ScriptEnd("cannot", self.position, status, "")
-                    raise ScriptError(f"{self.path} cannot be recorded: its process died with status {status}")
-                return found
-            if time.monotonic() > until:
-                raise ScriptError(f"{self.path} has given no sign of life for {self.silence:g} s")
+        message, arrays = self.next_message()
+        if message["kind"] == "died":
+            if self._closed:
+                raise ScriptError(f"{self.path} was ended")
+            self.end = ScriptEnd("cannot", self.position, message["status"], "")
+            raise ScriptError(f"{self.path} cannot be recorded: its process died with status {message['status']}")
+        return message, arrays
 
     def _read_messages(self) -> None:
         """In a thread: messages and their arrays, and None at the end."""

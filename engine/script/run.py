@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from engine.errors import ConfigError, EngineError, Stopped
+from engine.errors import ConfigError, EngineError, ScriptError, Stopped
 from engine.model.config import Config
 from engine.model.tokenizer import Tokenizer
 from engine.script.code import Code
@@ -43,7 +43,7 @@ class ScriptOptions:
     args: tuple[str, ...] = ()
     data: Path | None = None
     python: str | None = None
-    step_at: int | None = None
+    step_at: int | str | None = None
     large: bool = False
 
 
@@ -170,8 +170,11 @@ class ScriptRun:
 
     @property
     def printed(self) -> str:
-        """What the script has printed up to the end of the present step, and the traceback that it ended with."""
-        printed, end = self._shared.printed.get(self.step, ""), self._shared.end
+        """What is left out of a notebook, what the script has printed up to the end of the present step, and the
+        traceback that it ended with.
+        """
+        left_out = "".join(f"{note}\n" for note in self._shared.file.notes)
+        printed, end = left_out + self._shared.printed.get(self.step, ""), self._shared.end
         if end is None or end.kind != "crash" or self.step < end.steps:
             return printed
         return printed + self._traceback(end)
@@ -181,7 +184,8 @@ class ScriptRun:
         files = self._recorded.tape.files
         for file, line, function, source in end.traceback:
             name = files[file] if 0 <= file < len(files) else "?"
-            lines += [f'  File "{name}", line {line}, in {function}', f"    {source}"]
+            place = self._shared.file.place(line) if file == 0 else f"line {line}"
+            lines += [f'  File "{name}", {place}, in {function}', f"    {source}"]
         return "\n".join(["", *lines, end.said, ""])
 
     # Moving.
@@ -278,6 +282,9 @@ class ScriptRun:
                 raise Stopped(f"stopped at training step {process.position} on the way to {step}")
         began = time.monotonic()
         tape: ScriptTape = self._guard(partial(process.record, step, self._seen(process), self._on_made))
+        if not tape.complete:  # the script has stopped here, and says next how
+            with suppress(ScriptError):
+                self._guard(process.run_out)
         recorded = RecordedStep(tape, self._codes(tape), self._tokenizer_of(tape), _doc_of(tape))
         recorded.prepare()
         self._shared.seconds = max(LEAST_SECONDS, time.monotonic() - began)
@@ -292,16 +299,16 @@ class ScriptRun:
 
     def _process_before(self, step: int) -> ScriptProcess:
         """The process that has not begun a step yet: this run's own, or a new one from the start of the script."""
-        if self._process is not None and self._process.position <= step and self._process.end is None:
+        own = self._process in self._shared.processes  # and not closed since
+        if self._process is not None and own and self._process.position <= step and self._process.end is None:
             return self._process
         shared = self._shared
-        if self._process is not None:
+        if self._process is not None and own:
             self._process.close()
             shared.processes.remove(self._process)
         options = shared.options
         self._process = ScriptProcess(
-            shared.file.path, options.args, options.data, options.python, options.step_at, options.large,
-            source=shared.file.text,
+            shared.file, options.args, options.data, options.python, options.step_at, options.large,
         )  # fmt: skip
         shared.processes.append(self._process)
         return self._process
@@ -358,7 +365,9 @@ class ScriptRun:
             shared.tapes[step] = recorded
             shared.tapes.move_to_end(step)
             while len(shared.tapes) > 1 and sum(each.nbytes for each in shared.tapes.values()) > TAPES:
-                shared.tapes.popitem(last=False)
+                gone, _ = shared.tapes.popitem(last=False)
+                if shared.end is None or gone != shared.end.steps - 1:
+                    shared.printed.pop(gone, None)
             shared.figures.note(recorded)
 
     def _fall_back(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tokenize
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ from pathlib import Path
 
 from engine.errors import ScriptError
 from engine.script.notebook import code_of_notebook
-from engine.text import wide_encoding
+from engine.text import quoted, wide_encoding
+
+_PLACE = re.compile(r"(?:(?P<cell>\d{1,6}):)?(?P<line>\d{1,9})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,27 @@ class ScriptFile:
         """The cell of a notebook that a line is in, counted from 1, and the line in that cell."""
         cell = max(bisect_right(self.cells, line), 1)
         return cell, line - self.cells[cell - 1] + 1
+
+    def line_at(self, place: str) -> int:
+        """The line that a person names: by its number, or in a notebook by those of its cell and line, as in 3:5.
+
+        Raises ScriptError for one that is not there.
+        """
+        named = _PLACE.fullmatch(place.strip())
+        count = len(self.lines())
+        if named is not None and bool(named["cell"]) == bool(self.cells):
+            if not self.cells and 1 <= int(named["line"]) <= count:
+                return int(named["line"])
+            if self.cells and 1 <= int(named["cell"]) <= len(self.cells):
+                found = self.cells[int(named["cell"]) - 1] + int(named["line"]) - 1
+                if 1 <= found <= count and self.cell_of(found) == (int(named["cell"]), int(named["line"])):
+                    return found
+        there = (
+            f"give one of its {len(self.cells):,} cells of code and a line in it, as in 3:5"
+            if self.cells
+            else f"give the number of one of its {count:,} lines"
+        )
+        raise ScriptError(f"{self.path.name} has no line {quoted(place)}; {there}")
 
     def lines(self) -> list[str]:
         """The lines of the text, the first one at index 0, without their ends."""

@@ -106,6 +106,8 @@ class ScriptTape:
     update_value: Floats
     update_position: Ints
     grad_after: Floats
+    grad_first: Floats
+    """Of parameters: the gradient before the first backward call of the step; nan where that is not known."""
     scalar_write: Ints
     scalar_site: Ints
     scalar_value: Floats
@@ -119,6 +121,8 @@ class ScriptTape:
     loops: tuple[tuple[tuple[int, int, tuple[str, ...]], ...], ...]
     files: tuple[str, ...]
     settings: dict[str, Any] = field(default_factory=dict)
+    in_sets: bool = False
+    """Whether the class keeps operands in sets: the last bits of gradients depend on addresses in memory then."""
 
     @classmethod
     def from_message(cls, message: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> ScriptTape:
@@ -161,6 +165,7 @@ class ScriptTape:
             ),
             files=tuple(message["files"]),
             settings=message["settings"],
+            in_sets=message["in_sets"],
         )  # fmt: skip
 
     @property

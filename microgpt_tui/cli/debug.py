@@ -6,9 +6,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from microgpt_tui.cli._options import DATA, FilePath, examples, theme_option
-
-RUNNING = "How the script is run"
+from microgpt_tui.cli._options import DATA, examples, script_arguments, script_options, theme_option
 
 
 @click.command(
@@ -19,8 +17,7 @@ RUNNING = "How the script is run"
         "microgpt-tui debug homework.ipynb",
     )
 )
-@click.argument("script", type=FilePath(), metavar="FILE.py")
-@click.argument("args", nargs=-1, metavar="[-- ARGS]")
+@script_arguments
 @click.option(
     "--step",
     type=click.IntRange(min=0),
@@ -30,28 +27,7 @@ RUNNING = "How the script is run"
     help="Open at this training step, counted from 0. The script runs to it at its own speed.",
     panel=DATA,
 )
-@click.option(
-    "--data",
-    type=FilePath(),
-    metavar="FILE",
-    help="What the script reads instead of its data file, such as input.txt; also where it would download it.",
-    panel=DATA,
-)
-@click.option(
-    "--python",
-    metavar="EXE",
-    help="The Python that runs the script, 3.9 or later. Without it: the one that runs this program.",
-    panel=RUNNING,
-)
-@click.option(
-    "--step-at",
-    type=click.IntRange(min=1),
-    metavar="LINE",
-    help="A training step ends each time this line of the script is reached. Without it, a training step is a call of "
-    "backward and the update after it that moves parameters.",
-    panel=RUNNING,
-)
-@click.option("--large", is_flag=True, help="Go on where a step has more than three million scalars.", panel=RUNNING)
+@script_options
 @theme_option
 def debug(
     script: Path,
@@ -59,7 +35,7 @@ def debug(
     step: int,
     data: Path | None,
     python: str | None,
-    step_at: int | None,
+    step_at: str | None,
     large: bool,
     theme: str,
 ) -> None:
@@ -71,7 +47,6 @@ def debug(
     run at the script's own speed. What it prints is kept in a pane.
     """
     from engine.script.run import ScriptOptions
-
     from microgpt_tui.cli.open import open_debugger
     from microgpt_tui.storage.startup import ScriptStart
 

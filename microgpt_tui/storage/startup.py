@@ -8,11 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.script.run import ScriptOptions
-
 from engine import Config
 from engine.checkpoint.checkpoint import Checkpoint, load
 from engine.model.dataset import load_docs
+from engine.script.run import ScriptOptions
 from engine.timeline.events import Moment, StepProgram
 from microgpt_tui.debugger.navigation import first_moment
 from microgpt_tui.storage.saved_session import SavedSession, load_run, load_session
@@ -24,6 +23,7 @@ class Start:
 
     The moment is that of the `saved` session, else that of the `run`, else the first event of `step`. `earlier` is
     whether the session is the one before the last. `notice` is a sentence for the user about what could not be opened.
+    `source` is a copy of microgpt.py whose lines are to be shown (None: the one in the current folder, or the fetched).
     """
 
     config: Config
@@ -34,6 +34,7 @@ class Start:
     saved: SavedSession | None = None
     earlier: bool = False
     notice: str | None = None
+    source: Path | None = None
 
     @property
     def branch(self) -> str | None:

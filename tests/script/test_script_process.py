@@ -386,15 +386,15 @@ def test_a_file_that_is_not_python_is_told(tmp_path: Path) -> None:
 def test_a_script_that_only_waits_is_told(tmp_path: Path) -> None:
     path = written(tmp_path, "import threading\nthreading.Event().wait()\n")
     with ScriptProcess(path) as process:
-        process.idle = 1.0
-        with pytest.raises(ScriptError, match=r"has only waited for 1 s, in line \d+;"):
+        process.limit.idle = 1.0
+        with pytest.raises(ScriptError, match=r"has only waited for 1 s without a training step, now in line \d+;"):
             process.record(0)
 
 
 def test_an_endless_loop_is_told(tmp_path: Path) -> None:
     path = written(tmp_path, "while True:\n    pass\n")
     with ScriptProcess(path) as process:
-        process.busiest = 0.5
+        process.limit.busiest = 0.5
         with pytest.raises(ScriptError, match=r"without a training step, now in line \d+"):
             process.record(0)
 

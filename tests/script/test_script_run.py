@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import Breakpoint, Config, Moment, Phase, Session, Stops, continue_to
+from engine import Address, Breakpoint, Config, Moment, Phase, Session, Stops, continue_to
+from engine.explain.gradient_paths import GradientPaths
 from engine.expressions.scope import Scope
 from engine.expressions.watch import Watch, watch_text
 from engine.script.run import ScriptRun
@@ -111,6 +112,19 @@ def test_the_update_is_that_of_a_session(gpt: tuple[ScriptRun, Session]) -> None
     assert seen.optimizer.state == ("m", "v")
 
 
+def test_the_paths_of_a_gradient_are_those_of_a_session(gpt: tuple[ScriptRun, Session]) -> None:
+    run, session = gpt
+    run.seek(Moment(1, Phase.BACKWARD, 10**9))
+    session.seek(Moment(1, Phase.BACKWARD, session.program.ticks(Phase.BACKWARD)))
+    own, others = GradientPaths(run.view()), GradientPaths(session.view())
+    for name in ("wte", "layer0.attn_wk", "layer1.mlp_fc1", "lm_head"):
+        row = int(run.program.parameters[name][1, 2])
+        assert row == session.program.parameters[name][1, 2]
+        found, expected = own.strongest(row, 6), others.strongest(row, 6)
+        assert [path.product for path in found] == [path.product for path in expected]
+        assert [len(path.edges) for path in found] == [len(path.edges) for path in expected]
+
+
 def test_losses_go_on_as_those_of_a_session(gpt: tuple[ScriptRun, Session]) -> None:
     run, session = gpt
     run.seek(Moment(3))
@@ -140,6 +154,13 @@ def test_conditions_and_watches_speak_of_its_names(gpt: tuple[ScriptRun, Session
     assert stop is not None
     assert run.moment == Moment(2, Phase.FORWARD, run.program.ticks(Phase.FORWARD))
     run.seek(Moment(1))
+
+
+def test_a_parameter_is_addressed_where_it_moves(gpt: tuple[ScriptRun, Session]) -> None:
+    run, _ = gpt
+    scope = Scope.of_run(run)
+    assert Address.parse("1 layer1.mlp_fc1", scope).phase is Phase.UPDATE
+    assert Address.parse("1 q@pos_id=1", scope).phase is Phase.FORWARD
 
 
 def test_every_scalar_with_a_name_of_a_net_has_a_watch() -> None:

@@ -172,3 +172,23 @@ def test_what_is_no_notebook_is_told(text: str, says: str, tmp_path: Path) -> No
 
 def test_a_notebook_in_another_encoding_is_told(tmp_path: Path) -> None:
     assert "it is UTF-16 text" in refusal(tmp_path, notebook("x = 1").encode("utf-16"), "book.ipynb")
+
+
+def test_a_line_is_found_by_what_it_is_called(tmp_path: Path) -> None:
+    plain = read(tmp_path, "a = 1\nb = 2\n")
+    assert [plain.line_at(place) for place in ("1", " 2 ")] == [1, 2]
+    cells = read(tmp_path, notebook("a = 1\nb = 2", "c = 3\nd = 4"), "book.ipynb")
+    assert [cells.line_at(place) for place in ("1:1", "1:2", "2:1", "2:2")] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("place", ["0", "3", "1:1", "x", "", "-1", "1e9", "9" * 30])
+def test_a_line_that_a_script_has_not_is_told(place: str, tmp_path: Path) -> None:
+    with pytest.raises(ScriptError, match="script.py has no line .*; give the number of one of its 2 lines"):
+        read(tmp_path, "a = 1\nb = 2\n").line_at(place)
+
+
+@pytest.mark.parametrize("place", ["1", "0:1", "1:0", "1:3", "3:1", "2:3", "1:2:3", ":1"])
+def test_a_line_that_a_notebook_has_not_is_told(place: str, tmp_path: Path) -> None:
+    cells = read(tmp_path, notebook("a = 1\nb = 2", "c = 3\nd = 4"), "book.ipynb")
+    with pytest.raises(ScriptError, match=r"book.ipynb has no line .*; give one of its 2 cells .*, as in 3:5"):
+        cells.line_at(place)

@@ -13,6 +13,8 @@ import pytest
 from nbclient import NotebookClient
 
 from engine import Config, EngineError, Moment, Session, load_docs
+from engine.script.run import ScriptRun
+from engine.script.source_file import ScriptFile
 from engine.timeline.events import Phase
 from microgpt_tui import show
 from tests.support.commands import ROOT, SMALL, invoke
@@ -93,3 +95,14 @@ def test_importing_the_package_imports_nothing_else() -> None:
     assert said.startswith("set() <function show at ")
     with pytest.raises(AttributeError, match="has no attribute 'shown'"):
         _ = sys.modules["microgpt_tui"].shown
+
+
+def test_a_run_of_a_script_is_shown_too() -> None:
+    run = ScriptRun(ScriptFile.read(ROOT / "tests" / "script" / "scripts" / "plain.py"), step=1)
+    try:
+        shown = show(run, "1 update end", pane="source")
+        assert run.moment == Moment(1)
+    finally:
+        run.close()
+    assert repr(shown).startswith("microgpt-tui: step 1 update ")
+    assert "plain.py" in shown.screenshot.txt()

@@ -32,7 +32,7 @@ def crash(error: BaseException, sources: Sources, show: Any) -> dict[str, Any]:
     said = "".join(traceback.format_exception_only(type(error), error)).strip()
     if isinstance(error, SyntaxError):
         said = f"{type(error).__name__}: {error.msg} ({error.filename}, line {error.lineno})"
-    return {"error": said, "traceback": frames, "values": values}
+    return {"error": said, "traceback": frames, "values": values, "files": sources.paths}
 
 
 def _names(sources: Sources, file: int, line: int) -> Iterator[tuple[str, ast.expr]]:

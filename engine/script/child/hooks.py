@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import types
-from typing import Any
+from typing import Any, Callable
 
 from .scalar_class import DATA
 
@@ -38,16 +38,18 @@ class Sources:
         self.texts: list[list[str]] = []
         self.loops: list[list[tuple[int, int, list[str]]]] = []
         self.sites: list[Site] = []
+        self.prepare: Callable[[ast.Module], ast.Module] = lambda tree: tree
+        """What is done to a syntax tree first."""
         self.hidden_writes = False
         """Whether there may be writes of a scalar's value, outside of its `__init__`, that no hook tells of."""
 
     def compile(self, source: str | bytes, path: str, step_at: int | None = None) -> types.CodeType:
         """The code of a file with hooks in it. Raises SyntaxError, as Python does."""
-        tree = ast.parse(source, path)
+        tree = self.prepare(ast.parse(source, path))
         text = source if isinstance(source, str) else _decoded(source)
         at = self.files[path] = len(self.paths)
         self.paths.append(path)
-        self.texts.append(text.splitlines())
+        self.texts.append(_lines(text))
         self.loops.append([])
         written = _written(tree)
         hooks = _Hooks(self, at, step_at)
@@ -63,13 +65,18 @@ class Sources:
             text = _decoded(file.read())
         self.files[path] = len(self.paths)
         self.paths.append(path)
-        self.texts.append(text.splitlines())
+        self.texts.append(_lines(text))
         self.loops.append([])
 
     def line(self, file: int, line: int) -> str:
         """The text of a line, without the spaces around it."""
         lines = self.texts[file]
         return lines[line - 1].strip() if 0 < line <= len(lines) else ""
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a text as Python counts them."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def _decoded(source: bytes) -> str:
@@ -226,9 +233,8 @@ class _Hooks(ast.NodeTransformer):
 
     def _call(self, method: str, args: list[ast.expr], at: Any) -> ast.expr:
         call = ast.Call(ast.Attribute(ast.Name(HOOK, ast.Load()), method, ast.Load()), args, [])
-        for each in ast.walk(call):
-            if each not in args:
-                ast.copy_location(each, at)
+        for each in (call, *ast.walk(call.func)):  # not what is in the user's expressions
+            ast.copy_location(each, at)
         return call
 
     def _named(self, node: Any, names: list[str]) -> Any:

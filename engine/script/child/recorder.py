@@ -10,12 +10,14 @@ import gc
 import operator
 import os
 import sys
+import types
 from array import array
 from contextlib import suppress
 from itertools import chain, groupby
 from typing import Any, Callable
 
 from .channel import Channel
+from .derivatives import evaluate
 from .holders import Walk, best_groups, numbers_of
 from .hooks import Sources
 from .positions import Positions
@@ -24,6 +26,7 @@ from .step_record import BackwardCall, StepRecord
 from .tape_message import message, numbers_on
 from .wrappers import grad_accessors, init_wrapper
 
+MOST_SINGLE = 20_000  # single scalars of one place that get a name
 DEPTH = 4  # of lists in lists that a name can hold
 LOOKS = 100  # scalars that are looked at when they are made, to see how they keep their operands
 GLANCE = 5000  # scalars that are looked at to see whether known parameters are still those of a loss
@@ -57,6 +60,9 @@ class Recorder:
         self.step_at_line = False
         self._target: int | None = None
         self._until: int | None = None
+        self._most_calls: int | None = None
+        self._differentiated: ScalarClass | None = None
+        """The class that `backward` was called of last."""
         self._pending: BackwardCall | None = None
         self._last: BackwardCall | None = None
         self._params_of: dict[tuple[int, int], list[Any]] = {}
@@ -72,11 +78,40 @@ class Recorder:
     def wait(self) -> None:
         """Wait for what to do next."""
         command = self.channel.command()
+        while command["do"] == "evaluate":
+            self.channel.send("evaluated", answers=self._evaluate(command["calls"]))
+            command = self.channel.command()
         if command["do"] == "end":
             os._exit(0)
         record = command["do"] == "record"
         self._target = command["step"] if record else None
         self._until = None if record else command.get("until")
+        self._most_calls = command.get("most_calls")
+
+    def _evaluate(self, calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What operations of the script give when they are called again."""
+        assert self._differentiated is not None
+        for each in self.classes:
+            each.restore(each.backward_name)
+        try:
+            return evaluate(self._differentiated, self._function, calls)
+        finally:
+            for each in self.classes:
+                self._wrap_backward(each)
+
+    def _function(self, name: str) -> Any:
+        """The function of this name in a module of the script; None if there is none."""
+        spaces = [self.module]
+        spaces += [vars(each) for each in list(sys.modules.values()) if isinstance(each, types.ModuleType)]
+        return next(
+            (
+                each[name]
+                for each in spaces
+                if isinstance(each.get(name), types.FunctionType)
+                and each[name].__code__.co_filename in self.sources.files
+            ),
+            None,
+        )
 
     # Scalar classes.
 
@@ -138,7 +173,14 @@ class Recorder:
         """The backward call of a script."""
         self._settle()
         self.calls += 1
+        self._differentiated = scalar
         record = self.record
+        if record is not None and record.kept:
+            if record.calls == self._most_calls:
+                self._give_up(record, caller)
+                record = None
+            else:
+                record.calls += 1
         params, stack = self._params(scalar, root, caller), self.positions.stack(caller)
         self.positions.forget_frames()
         call = BackwardCall(root, float(scalar.data_of(root)), params, scalar.data_of, stack)
@@ -176,6 +218,8 @@ class Recorder:
         """A training step is done; stop where the debugger wants to, and begin to record what it wants to see."""
         self._count(pending)
         if self._collects:  # now that what was recorded is gone
+            gc.freeze()
+            gc.unfreeze()  # together: what is left counts as old, and is not looked through at once
             gc.enable()
             self._collects = False
         if self._target is not None and self._target < self.step:
@@ -197,6 +241,12 @@ class Recorder:
         pending.root = None  # the script alone decides how long it keeps its graph
         self.step += 1
 
+    def _give_up(self, record: StepRecord, frame: Any) -> None:
+        """Stop at a step whose backward calls move nothing, and send what was recorded of it."""
+        self._send(record, False, frame)
+        self._stop()
+        self.wait()
+
     def step_at(self) -> None:
         """At the line where a training step ends, if the user has named one."""
         if self._pending is not None:
@@ -208,7 +258,12 @@ class Recorder:
         over = pending is not None and not self.step_at_line and phase != "backward" and pending.moved()
         if whole and pending is not None and over:
             self._count(pending)
+            if record is not None and record.kept:
+                self.wait()
         elif record is not None:
+            if whole and self._most_calls is not None and record.kept and record.backward is not None:
+                self._give_up(record, frame)
+                return
             if not whole and record.kept and record.nodes:
                 self._send(record, False, frame)
             self._stop()
@@ -270,7 +325,8 @@ class Recorder:
             if each is self.module or each.get("__file__") in self.sources.files:
                 spaces[id(each)] = each
         roots = [(name, value) for each in spaces.values() for name, value in list(each.items()) if name[:2] != "__"]
-        return Walk(roots, self.kinds, self.is_user)
+        variables = frozenset(name for file in self.sources.loops for _, _, names in file for name in names)
+        return Walk(roots, self.kinds, self.is_user, variables)
 
     # Watching.
 
@@ -494,6 +550,8 @@ class Recorder:
     def _before_backward(self, record: StepRecord, scalar: ScalarClass, call: BackwardCall, caller: Any) -> None:
         self.refuse_too_many()
         if record.backward is not None:
+            known = {key: grad for key, (_, _, grad) in record.outer.items()}
+            record.first_grads = record.first_grads or {**known, **dict(zip(map(id, record.nodes), record.grads))}
             record.forget_before(record.end, self._reached(scalar, call.root))
         record.backward, record.end, record.names_end = call, len(record.nodes), len(record.names)
         self._look(record, caller)
@@ -612,11 +670,20 @@ class Recorder:
             if self.phase == "after":
                 record.scalars.append((len(record.updates), site, name, value))
         elif kind is list or kind is tuple or isinstance(value, self.kinds):
+            frame = sys._getframe(2)
+            if kind is not list and kind is not tuple and self._is_minor(record, site, frame):
+                return
             copied = self._copied(value, DEPTH)
             if copied is not None:
-                frame = sys._getframe(2)
                 stack = self.positions.stack(frame)
                 record.names.append((len(record.nodes), site, name, copied, self._context(frame), stack))
+
+    def _is_minor(self, record: StepRecord, site: int, frame: Any) -> bool:
+        """Whether a single scalar needs no name: an operator's helper holds it, or very many had this name before."""
+        if frame.f_back is not None and id(frame.f_back.f_code) in self.positions.methods:
+            return True
+        count = record.single[site] = record.single.get(site, 0) + 1
+        return count > MOST_SINGLE
 
     def _copied(self, value: Any, depth: int) -> Any:
         """A scalar or a list of them as it is now; None for anything else."""

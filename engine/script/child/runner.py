@@ -5,18 +5,21 @@ from __future__ import annotations
 import atexit
 import builtins
 import importlib.machinery
+import importlib.util
 import os
 import sys
 import threading
 import time
+import traceback
 import types
 from base64 import b64decode
+from bisect import bisect_right
 from typing import Any
 
-from .answers import DataAnswers
 from .channel import Channel
 from .crash import crash
-from .hooks import FLAG, HOOK, Sources
+from .data_file import DataFile
+from .hooks import FLAG, HOOK, Sources, is_scalar_class
 from .recorder import Recorder, Unrecordable
 from .scalar_class import BACKWARD, FOREIGN, ScalarClass
 from .streams import NoInput, ScriptOutput
@@ -64,7 +67,11 @@ class Runner:
         self.folder = os.path.dirname(self.path)
         self.sources = Sources()
         self.modules = {"__main__"}
-        self.recorder = Recorder(channel, self.sources, self._is_user, start.get("most"))
+        self.probe = start.get("probe")
+        self.recorder: Any = Recorder(channel, self.sources, self._is_user, start.get("most"))
+        if self.probe is not None:
+            self.recorder = _probe(channel, *self.probe)
+            self.sources.prepare = self.recorder.prepare
         self.recorder.step_at_line = start.get("step_at") is not None
         self.thread = threading.get_ident()
 
@@ -74,12 +81,13 @@ class Runner:
     def sign(self) -> dict[str, Any]:
         """How far the script is: training steps, scalars of a step that is recorded, line, time of the processor."""
         record = self.recorder.record
-        try:
-            self.recorder.refuse_too_many()
-        except Unrecordable as why:  # in the thread that gives signs of life, so this is its end
-            self.channel.send("cannot", why=str(why))
-            os._exit(0)
-        self._refuse_tensors()
+        if self.probe is None:
+            try:
+                self.recorder.refuse_too_many()
+            except Unrecordable as why:  # in the thread that gives signs of life, so this is its end
+                self.channel.send("cannot", why=str(why))
+                os._exit(0)
+            self._refuse_tensors()
         frame = sys._current_frames().get(self.thread)
         return {
             "step": self.recorder.step, "made": 0 if record is None else len(record.nodes), "line": self._line(frame),
@@ -96,7 +104,13 @@ class Runner:
     def _line_of(self, frame: Any) -> str:
         """Where a frame stands in the script, as the end of a clause."""
         line = self._line(frame)
-        return f" in line {line}" if line else ""
+        return f" in {self._place(line)}" if line else ""
+
+    def _place(self, line: int) -> str:
+        """What a line is called: of a notebook by its cell."""
+        cells = self.start.get("cells") or ()
+        cell = max(bisect_right(cells, line), 1)
+        return f"cell {cell}, line {line - cells[cell - 1] + 1:,}" if cells else f"line {line:,}"
 
     def _refuse_tensors(self) -> None:
         """Let a backward call of torch end a script that has no scalars."""
@@ -123,7 +137,7 @@ class Runner:
         self.recorder.wait()
         try:
             exec(code, module.__dict__)
-            for each in threading.enumerate():
+            for each in () if self.probe else threading.enumerate():
                 if not each.daemon and each is not threading.current_thread():
                     each.join()
             atexit._run_exitfuncs()
@@ -144,25 +158,28 @@ class Runner:
             self.channel.send("crash", steps=self.recorder.step, **crash(error, self.sources, self._show))
             return
         self.recorder.ended(True)
+        if self.probe is None:
+            self._check_end()
+        else:
+            self.recorder.check_end()
+        self.channel.send("end", steps=self.recorder.step)
+
+    def _check_end(self) -> None:
+        """Raise Unrecordable if the script came to its end without anything to record."""
         if not self.recorder.classes:
             raise Unrecordable(_no_class([name for name in FOREIGN if name in sys.modules]))
         if not self.recorder.calls:
             raise Unrecordable(f"it never calls {self.recorder.classes[-1].backward_name}, so it has no training step")
         if self.recorder.step_at_line and not self.recorder.step:
             raise Unrecordable(
-                f"line {self.start['step_at']} is never reached after a backward call; name another line"
+                f"{self._place(self.start['step_at'])} is never reached after a backward call; name another line"
             )
-        self.channel.send("end", steps=self.recorder.step)
 
     def _code(self) -> types.CodeType:
-        source: Any = self.start.get("source")
         try:
-            if source is None:
-                with open(self.path, "rb") as file:
-                    source = file.read()
-            return self.sources.compile(source, self.path, self.start.get("step_at"))
+            return self.sources.compile(self.start["source"], self.path, self.start.get("step_at"))
         except SyntaxError as error:
-            where = f"line {error.lineno}" if error.lineno else "it"
+            where = self._place(error.lineno) if error.lineno else "it"
             raise Unrecordable(f"{where} is not Python ({error.msg})") from None
         except (ValueError, RecursionError) as error:
             raise Unrecordable(f"it is not Python ({error})") from None
@@ -189,7 +206,7 @@ class Runner:
         sys.path.insert(0, self.folder)
         sys.meta_path.insert(0, UserFinder(self.folder))
         sys.dont_write_bytecode = True
-        sys.stdin = NoInput(self._line_of)
+        sys.stdin = NoInput(self._line_of) if self.probe is None else open(os.devnull, encoding="utf-8")  # noqa: SIM115
         sys.stdout, sys.stderr = ScriptOutput(self.channel, False), ScriptOutput(self.channel, True)
         sys.setrecursionlimit(sys.getrecursionlimit() + SPARE)
         hook = threading.excepthook
@@ -202,7 +219,7 @@ class Runner:
 
         threading.excepthook = in_thread
         if self.start.get("data") is not None:
-            DataAnswers(b64decode(self.start["data"])).install()
+            DataFile(b64decode(self.start["data"]), self.folder).install()
         os.chdir(self.folder)
 
     def _watch_installed_classes(self) -> None:
@@ -236,6 +253,16 @@ class Runner:
             return f"{type(value).__name__} ({type(error).__name__} when shown)"
 
 
+def _probe(channel: Channel, path: str, options: dict[str, Any]) -> Any:
+    """What watches the script in the place of a recorder: the class `Probe` of a file."""
+    spec = importlib.util.spec_from_file_location("_microgpt_tui_probe", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Probe(channel, is_scalar_class, **options)
+
+
 def _no_class(used: list[str]) -> str:
     instead = f"; it computes with {used[0]}, whose tensors are not scalars" if used else ""
     return f"it defines no class of scalars, with __add__, __mul__, backward, data and grad{instead}"
@@ -252,4 +279,8 @@ def main(before: set[str]) -> None:
         runner.run()
     except Unrecordable as why:
         channel.send("cannot", why=str(why))
+    except Exception as error:  # of this program
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{os.path.basename(place.filename)}, line {place.lineno}"
+        channel.send("cannot", why=f"the recorder failed with {type(error).__name__}: {error} ({where})")
     os._exit(0)  # without waiting for threads

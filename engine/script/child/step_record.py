@@ -42,8 +42,12 @@ class StepRecord:
         """Writes of data in the forward phase: scalar, value, how many scalars there were, value before."""
         self.names: list[tuple[int, int, str, Any, Any, int]] = []
         """What names held: how many scalars there were, hook, name, scalars, context, stack."""
+        self.single: dict[int, int] = {}
+        """How many single scalars a hook has named."""
         self.backward: BackwardCall | None = None
         """The last backward call; none while there was none in this step."""
+        self.calls = 0
+        """Backward calls in this step."""
         self.end = 0
         """How many scalars there were at that call."""
         self.names_end = 0
@@ -58,6 +62,8 @@ class StepRecord:
         """Older scalars: value and gradient just before it, by id."""
         self.used: set[int] = set()
         """Those among them that the scalars are computed from."""
+        self.first_grads: dict[int, float] = {}
+        """Gradients before the first backward call of the step by id, where there were several calls."""
         self.walk: Walk | None = None
         self.moments: dict[str, list[float]] = {}
         self.on_params: dict[str, dict[int, float]] = {}

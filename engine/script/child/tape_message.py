@@ -35,6 +35,7 @@ def message(recorder: Recorder, record: StepRecord, complete: bool, walk: Walk) 
         "arrays": arrays,
         "step": recorder.step,
         "complete": complete,
+        "in_sets": any(each.children_name and not each.ordered for each in recorder.classes),
         "n_params": rows.n_params,
         "n_older": rows.n_older,
         "loss_row": rows.of.get(id(root), -1),
@@ -183,11 +184,11 @@ class _Rows:
         child_start = array("i", [0, *accumulate(counts)])
         child = array("i", map(self.of.__getitem__, map(id, chain.from_iterable(kids))))
         if list(map(len, slopes)) == counts:
-            local = array("d", chain.from_iterable(slopes))
+            local = floats(list(chain.from_iterable(slopes)))
         else:
             local = array("d")
             for mine, count in zip(slopes, counts):
-                local.extend(array("d", mine) if len(mine) == count else array("d", [NAN]) * count)
+                local.extend(floats(list(mine)) if len(mine) == count else array("d", [NAN]) * count)
         ops: dict[str, int] = {"": 0}
         by_method = {at: ops.setdefault(self._op(at, -1), len(ops)) for at in dict.fromkeys(method) if at >= 0}
         by_method[-1] = 0
@@ -259,6 +260,11 @@ class _Rows:
             grads.append(record.outer[id(each)][2] if at is None else record.grads[at])
         grads.extend(record.grads[self.begin :])
         arrays["grad_before"] = grads
+        first = self.record.first_grads
+        params = self.list[: self.n_params]
+        arrays["grad_first"] = grads[: len(params)]
+        if first:
+            arrays["grad_first"] = array("d", [first.get(id(each), NAN) for each in params])
         row_of = self.of.get
         arrays["back_row"] = array("i", map(row_of, map(id, record.back[::4]), repeat(-1)))
         arrays["back_source"] = array("i", map(row_of, map(id, record.back[1::4]), repeat(-1)))
