@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from engine import Address, Breakpoint, Config, Moment, Phase, Session, Stops, continue_to
+from engine.explain.gradient_paths import GradientPaths
 from engine.expressions.scope import Scope
 from engine.expressions.watch import Watch, watch_text
 from engine.script.run import ScriptRun
@@ -109,6 +110,19 @@ def test_the_update_is_that_of_a_session(gpt: tuple[ScriptRun, Session]) -> None
             terms = {term.name: (term.before, term.value) for term in adam.terms if term.name != "delta"}
             assert {term.name: (term.before, term.value) for term in step.terms} == terms
     assert seen.optimizer.state == ("m", "v")
+
+
+def test_the_paths_of_a_gradient_are_those_of_a_session(gpt: tuple[ScriptRun, Session]) -> None:
+    run, session = gpt
+    run.seek(Moment(1, Phase.BACKWARD, 10**9))
+    session.seek(Moment(1, Phase.BACKWARD, session.program.ticks(Phase.BACKWARD)))
+    own, others = GradientPaths(run.view()), GradientPaths(session.view())
+    for name in ("wte", "layer0.attn_wk", "layer1.mlp_fc1", "lm_head"):
+        row = int(run.program.parameters[name][1, 2])
+        assert row == session.program.parameters[name][1, 2]
+        found, expected = own.strongest(row, 6), others.strongest(row, 6)
+        assert [path.product for path in found] == [path.product for path in expected]
+        assert [len(path.edges) for path in found] == [len(path.edges) for path in expected]
 
 
 def test_losses_go_on_as_those_of_a_session(gpt: tuple[ScriptRun, Session]) -> None:
