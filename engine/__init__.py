@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         ExpressionError,
         GradCheckError,
         NumericFault,
+        ScriptError,
         Stopped,
         WhyError,
     )
@@ -60,6 +61,7 @@ __all__ = [
     "Phase",
     "Run",
     "Scope",
+    "ScriptError",
     "Session",
     "StepProgram",
     "Stop",
@@ -88,6 +90,7 @@ _MODULES = {
         "ExpressionError",
         "GradCheckError",
         "NumericFault",
+        "ScriptError",
         "Stopped",
         "WhyError",
     ),

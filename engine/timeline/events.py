@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Protocol
@@ -55,6 +55,8 @@ class Moment:
         return self.step, self.phase.place, self.tick
 
 
+PLACE_NAMES: Mapping[str, str] = {"pos": "pos", "layer": "layer", "head": "head"}
+"""What the places of an event are called; a program may have words of its own for them, such as loop variables."""
 EventKey = tuple[str, int | None, int | None, int | None]
 """A tensor's name, position, layer and head."""
 
@@ -66,7 +68,8 @@ class Event:
     `rows` are the tensor's scalars on the tape and `shape` is the tensor's: (n,) for activations, (rows, columns) for
     parameters, () for a loss. `block` is the function of the model that
     named the tensor, `line` the line that did, `kind` the operation that made it, `operands` and `parts` the rows
-    that it worked on and made on the way, `matrix` the parameter matrix it used.
+    that it worked on and made on the way, `matrix` the parameter matrix it used. `formula` is how its elements are
+    made, in one line, or what holds a parameter; empty where the kind or the name says it all.
     """
 
     index: int
@@ -85,6 +88,7 @@ class Event:
     operands: dict[str, Rows]
     parts: dict[str, Rows]
     matrix: str | None
+    formula: str = field(default="", kw_only=True)
 
     @property
     def place(self) -> EventKey:
@@ -124,6 +128,7 @@ class StepProgram(Protocol):
     n: int  # positions, which read `inputs` and should predict `targets`
     inputs: list[int]
     targets: list[int]
+    place_names: Mapping[str, str] = PLACE_NAMES  # what pos, layer and head are called in texts and addresses
 
     @property
     def parameters(self) -> Mapping[str, Rows]:

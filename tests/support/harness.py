@@ -9,7 +9,7 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from engine import Config, Session
+from engine import Config, Run, Session
 from engine.timeline.events import Moment
 from microgpt_tui.app import ThemedApp
 from microgpt_tui.debugger.frame import Focus, Frame
@@ -38,7 +38,7 @@ def at(moment: Moment, row: int | None = None, cell: int | None = None, run: Ses
 class Debugger(ThemedApp):
     """The debugger's screen alone, on a run that is ready."""
 
-    def __init__(self, run: Session) -> None:
+    def __init__(self, run: Run) -> None:
         super().__init__()
         self.run_ = run
 
@@ -47,7 +47,7 @@ class Debugger(ThemedApp):
 
 
 @asynccontextmanager
-async def debugger(size: tuple[int, int] = (120, 36), run: Session | None = None) -> AsyncIterator[Pilot[None]]:
+async def debugger(size: tuple[int, int] = (120, 36), run: Run | None = None) -> AsyncIterator[Pilot[None]]:
     """The debugger at the first event of step 0."""
     run = run or session()
     run.seek(first_moment(run.program, 0))

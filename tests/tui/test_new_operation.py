@@ -29,7 +29,7 @@ from microgpt_tui.panes.why import Why
 from microgpt_tui.texts import sentences as texts_module
 from microgpt_tui.texts.sentences import sentences, texts, title_of
 from tests.support.changed_model import Change
-from tests.support.harness import DOCS, at, debugger, go, name, screen, session, text, until
+from tests.support.harness import DOCS, at, debugger, go, name, notes, screen, session, text, until
 
 RELU = '''
 @operation
@@ -219,10 +219,11 @@ async def test_panes_on_attention_say_so_where_a_model_has_none_that_they_know(c
     change(("weighted_sum(", "mixed("))
     async with debugger((120, 36), Session(SMALL, DOCS)) as pilot:
         for key, what in {"5": "q, k and v", "6": "attention"}.items():
-            await pilot.press(key, "z")
+            await pilot.press(key)
             await pilot.pause()
-            assert f"This pane shows {what}, but no heads of this model make scores" in text(pilot)
-            await pilot.press("escape", "f")
+            assert f"This pane shows {what}, but no heads of this model make scores" in notes(pilot)
+            assert screen(pilot).focused is None
+            await pilot.press("f")
         await pilot.press("i")
         await until(pilot, lambda: "no heads with scores and weights" in text(pilot))
 

@@ -145,7 +145,7 @@ STEPS: list[tuple[int, str, Callable[[Walk], bool]]] = [
     (3, "o", lambda w: w.event == ("attn_logits", 0, 0, 0) and not w.screen.frame.stepping_inside),
     (4, "f", lambda w: w.at(0, Phase.BACKWARD, ("attn_logits", 0, 0, 0)) and w.shows("BACKWARD")),
     (4, "s", added),
-    (4, "child.grad += local * v.grad", lambda w: w.shows("grad[child[edge]] += l")),
+    (4, "child.grad += local * v.grad", lambda w: w.shows("grad[child[edge]] +=") and w.shows("local * grad[row]")),
     (4, "n", lambda w: w.at(0, Phase.BACKWARD, Q0) and not w.screen.frame.stepping_inside),
     (5, "f", lambda w: (
         w.at(0, Phase.UPDATE, ("layer0.attn_wq", None, 0, None))
