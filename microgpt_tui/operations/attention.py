@@ -56,7 +56,7 @@ def head_of(frame: Frame) -> Head | None:
         for e in frame.program.events(Phase.FORWARD)
         if (e.pos, e.layer, e.head) == (event.pos, event.layer, event.head)
     }
-    if not own.keys() >= KINDS or event.kind not in own:
+    if not own.keys() >= KINDS or event.kind not in KINDS:
         return None
     scores, shares, mix = own[SCORES], own[SHARES], own[MIX]
     if not np.array_equal(shares.operands["logits"].ravel(), scores.rows.ravel()):

@@ -34,7 +34,7 @@ class QKV(Pane):
 
     @classmethod
     def lacks(cls, view: View) -> str:
-        return super().lacks(view) or missing(view, "q, k and v")
+        return super().lacks(view) or missing_vectors(view)
 
     def heading(self, frame: Frame) -> str:
         return title(frame, self.TITLE, layered=True)
@@ -75,6 +75,14 @@ def missing(view: View, what: str) -> str:
     if attention_names(view.program.specs) is None:
         return f"This pane shows {what}, but no heads of this model make scores and a weighted sum of values."
     return ""
+
+
+def missing_vectors(view: View) -> str:
+    """Why a model has no queries, keys and values of all heads in one vector, as a sentence; empty if it has."""
+    names, specs = attention_names(view.program.specs), view.program.specs
+    if names is not None and any("head" in specs[name].places for name in (names.query, names.key, names.value)):
+        return "This pane shows q, k and v of all heads in one vector, but this model makes each head's alone."
+    return missing(view, "q, k and v")
 
 
 def attention_of(board: Board, what: str) -> AttentionNames | None:

@@ -20,6 +20,7 @@ from engine.script.run import ScriptOptions, ScriptRun
 from engine.script.source_file import ScriptFile
 from engine.timeline.events import PHASES, Moment
 from microgpt_tui.debugger.frame import Focus, Frame
+from microgpt_tui.operations.attention import KINDS, head_of
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.explanation import Explanation
 from microgpt_tui.panes.hint_line import HintLine
@@ -194,6 +195,7 @@ def test_every_pane_draws_every_kind_of_moment(opened: Opened, path: str) -> Non
             for tick in {event.last, (event.first + event.last + 1) // 2}:
                 run.seek(Moment(0, phase, tick))
                 frame = Frame(run.view(), Focus(run.moment))
+                assert head_of(frame) is None or frame.operation.kind in KINDS
                 for each in panes:
                     each.frame = frame
                     for width, height in ((26, 8), (58, 26), (118, 50)):
