@@ -1,4 +1,4 @@
-"""Whether a debugger that was used for long shows, and stands at, what one begun anew does at the same moment."""
+"""Compares a debugger that was used for long with a new one at the same moment: screens and numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The debugger on a small run, driven as a person drives it: keys in, screen out."""
+"""The debugger on a small run, driven by keys."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def debugger(size: tuple[int, int] = (120, 36), run: Run | None = None) ->
 
 
 async def until(pilot: Pilot[Any], condition: Callable[[], bool]) -> None:
-    """Let the app work until something is the case; it fails if that never happens."""
+    """Let the app work until a condition is met; fails if it never is."""
     for _ in range(PATIENCE):
         if condition():
             return
@@ -94,7 +94,7 @@ def text(pilot: Pilot[Any]) -> str:
 
 
 def notes(pilot: Pilot[Any]) -> str:
-    """All that the user was told in passing, line by line."""
+    """The notifications, line by line."""
     return "\n".join(note.message for note in pilot.app._notifications)
 
 

@@ -80,7 +80,7 @@ async def test_the_hint_follows_the_chosen_pane() -> None:
 
 
 @pytest.mark.parametrize("size", [(120, 36), (200, 60)])
-async def test_up_and_down_go_from_row_to_row_as_the_hint_says(size: tuple[int, int]) -> None:
+async def test_up_and_down_go_from_row_to_row(size: tuple[int, int]) -> None:
     async with debugger(size, names()) as pilot:
         here = screen(pilot)
 

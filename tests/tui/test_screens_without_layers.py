@@ -1,4 +1,4 @@
-"""The screen on a model without layers: what shows layers says that there are none."""
+"""The screen of a model without layers: panes of layers say that there are none."""
 
 from __future__ import annotations
 
