@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 __all__ = [
     "CHECKS", "Address", "AddressError", "Breakpoint", "BreakpointError", "ChangeError", "CheckpointError", "Config",
     "ConfigError", "DataError", "EngineError", "Event", "EventPattern", "EventValues", "Expression", "ExpressionError",
-    "GradCheckError", "GradientChecker", "Moment", "NumericFault", "Phase", "Run", "Scope", "ScriptError", "Session", "StepProgram",
-    "Stop", "Stopped", "Stops", "WhyError", "continue_to", "evaluate", "load_docs", "reverse_continue",
+    "GradCheckError", "GradientChecker", "Moment", "NumericFault", "Phase", "Run", "Scope", "ScriptError", "Session",
+    "StepProgram", "Stop", "Stopped", "Stops", "WhyError", "continue_to", "evaluate", "load_docs", "reverse_continue",
 ]  # fmt: skip
 
 _MODULES = {
