@@ -57,6 +57,7 @@ class View(Protocol):
 
     config: Config
     moment: Moment
+    changeable: bool = False  # whether scalars can be set to other values, for what if and gradient checks
     _pos: int | None = None  # the position that is spoken of, where it is not the event's
 
     @property
@@ -275,6 +276,8 @@ class TapeView(View):
 
     `explain_with` and `source_with` make what `explainer` and `source` return.
     """
+
+    changeable = True
 
     def __init__(
         self,
