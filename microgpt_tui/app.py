@@ -13,6 +13,7 @@ from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from rich.console import RenderableType
@@ -26,7 +27,7 @@ from textual.screen import Screen
 from textual.theme import Theme, ThemeProvider
 from textual.worker import WorkerFailed
 
-from engine import DataError, EngineError, Run
+from engine import DataError, EngineError, Run, Stopped
 from engine.errors import is_out_of_memory, is_out_of_threads
 from engine.model.dataset import checksum
 from engine.run.branches import Branches
@@ -46,6 +47,7 @@ from microgpt_tui.panes import registry
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.screens.lecture import LectureScreen
 from microgpt_tui.screens.loading import LoadingScreen, OpeningScreen, ScriptLoadingScreen
+from microgpt_tui.storage.original import Found, lines_to_show
 from microgpt_tui.storage.paths import in_browser, state_folder
 from microgpt_tui.storage.startup import ScriptStart, Start
 from microgpt_tui.storage.threads import NO_THREADS, check_threads
@@ -213,6 +215,8 @@ class MicrogptApp(ThemedApp):
         self.autosave = Autosave(screen, self.start)
         await self.push_screen(screen)
         self.autosave.restore()
+        if not in_browser():
+            screen.call_after_refresh(self._begin_finding_lines, screen, self.start.source)
         if screen.session.val_docs:
             trained, aside = len(screen.session.docs), len(screen.session.val_docs)
             words = (
@@ -221,6 +225,29 @@ class MicrogptApp(ThemedApp):
             self.notify(words, timeout=8)
         if self.start.notice:
             self.notify(self.start.notice, severity="warning", timeout=20, markup=False)
+
+    def _begin_finding_lines(self, screen: DebuggerScreen, given: Path | None) -> None:
+        finder = threading.Thread(
+            target=self._find_lines, args=(screen, given), daemon=True
+        )  # nobody waits for its end
+        with suppress(RuntimeError):  # the system allows no more threads; the engine's lines are shown
+            finder.start()
+
+    def _find_lines(self, screen: DebuggerScreen, given: Path | None) -> None:
+        """In a thread: the lines of the user's copy of microgpt.py, which may have to be run for that."""
+        found = lines_to_show(given, self._check_running)
+        with suppress(RuntimeError):  # the app has ended in the meantime
+            self.call_from_thread(self._show_lines, screen, found)
+
+    def _check_running(self, *_: object) -> None:
+        if not self.is_running:
+            raise Stopped("the app has ended")
+
+    def _show_lines(self, screen: DebuggerScreen, found: Found) -> None:
+        screen.lines, screen.lines_hint, screen.lines_known = found.lines, found.hint, True
+        if found.error:
+            self.notify(found.error, severity="warning", timeout=20, markup=False)
+        screen.show()
 
     def exit(
         self, result: EngineError | None = None, return_code: int = 0, message: RenderableType | None = None

@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 MEANT = {
     "main": "the entry point of a process",
     "sample": "the command and what it calls",
+    "fetch": "the command and what it calls",
     "verify": "the command and what it calls",
 }
 

@@ -57,7 +57,8 @@ class Address:
             if phase not in (None, place.phase):
                 raise AddressError(f"{quoted(text.strip())} names two phases; leave one out")
             phase = place.phase
-        late = name == END or (place is not None and place.name in scope.config.matrices(1))
+        spec = None if place is None or place.name is None else scope.specs.get(place.name)
+        late = name == END or (spec is not None and spec.parameter)
         phase = phase or (Phase.UPDATE if late else Phase.FORWARD)
         return cls(
             step, phase, place and replace(place, phase=None), name == END, None if scalar is None else int(scalar)

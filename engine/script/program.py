@@ -378,16 +378,16 @@ class ScriptProgram(StepProgram):
         names: dict[tuple[Any, ...], str] = {}
         taken = {*self._parameters}
         for each in made:
-            site = each.tensor.site
+            own, site = each.tensor.name, (each.tensor.site, each.tensor.again)
             if site not in names:
-                name, number = site[0], 2
+                name, number = own, 2
                 while name in taken:
-                    name, number = f"{site[0]}_{number}", number + 1
+                    name, number = f"{own}_{number}", number + 1
                 names[site] = name
                 taken.add(name)
         used: Counter[tuple[Any, ...]] = Counter()
         for each in made:
-            name = names[each.tensor.site]
+            name = names[each.tensor.site, each.tensor.again]
             used[name, each.place] += 1
             count = used[name, each.place]
             while count > 1 and f"{name}_{count}" in taken - {name}:
@@ -472,7 +472,7 @@ class ScriptProgram(StepProgram):
         return [
             Event(
                 i, phase, name, None, self._layers.get(name), None, int(rows.flat[0]), int(rows.flat[-1]) + 1,
-                rows, rows.shape, "", 0, PARAMETER, {}, {}, name,
+                rows, rows.shape, "", 0, PARAMETER, {}, {}, name, formula=self.full_names[name],
             )
             for i, (name, rows) in enumerate(self._parameters.items())
         ]  # fmt: skip

@@ -288,10 +288,11 @@ class ScriptRun:
 
     def _process_before(self, step: int) -> ScriptProcess:
         """The process that has not begun a step yet: this run's own, or a new one from the start of the script."""
-        if self._process is not None and self._process.position <= step and self._process.end is None:
+        own = self._process in self._shared.processes  # and not closed since
+        if self._process is not None and own and self._process.position <= step and self._process.end is None:
             return self._process
         shared = self._shared
-        if self._process is not None:
+        if self._process is not None and own:
             self._process.close()
             shared.processes.remove(self._process)
         options = shared.options
@@ -353,7 +354,9 @@ class ScriptRun:
             shared.tapes[step] = recorded
             shared.tapes.move_to_end(step)
             while len(shared.tapes) > 1 and sum(each.nbytes for each in shared.tapes.values()) > TAPES:
-                shared.tapes.popitem(last=False)
+                gone, _ = shared.tapes.popitem(last=False)
+                if shared.end is None or gone != shared.end.steps - 1:
+                    shared.printed.pop(gone, None)
             shared.figures.note(recorded)
 
     def _fall_back(self) -> None:

@@ -121,6 +121,8 @@ class ScriptTape:
     loops: tuple[tuple[tuple[int, int, tuple[str, ...]], ...], ...]
     files: tuple[str, ...]
     settings: dict[str, Any] = field(default_factory=dict)
+    in_sets: bool = False
+    """Whether the class keeps operands in sets: the last bits of gradients depend on addresses in memory then."""
 
     @classmethod
     def from_message(cls, message: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> ScriptTape:
@@ -163,6 +165,7 @@ class ScriptTape:
             ),
             files=tuple(message["files"]),
             settings=message["settings"],
+            in_sets=message["in_sets"],
         )  # fmt: skip
 
     @property

@@ -69,7 +69,7 @@ class Event:
     parameters, () for a loss. `block` is the function of the model that
     named the tensor, `line` the line that did, `kind` the operation that made it, `operands` and `parts` the rows
     that it worked on and made on the way, `matrix` the parameter matrix it used. `formula` is how its elements are
-    made, in one line; empty where the kind says it all.
+    made, in one line, or what holds a parameter; empty where the kind or the name says it all.
     """
 
     index: int

@@ -49,6 +49,8 @@ class Report:
         default_factory=lambda: {what: ComparedQuantity(what) for what in ORDER}
     )
     steps: int = 0
+    config: Config | None = None
+    """The hyperparameters, once they have been read from the copy."""
 
     @property
     def equal(self) -> bool:
@@ -143,6 +145,7 @@ class _Comparison:
             raise self.original.cannot(str(error)) from None
         if self.until is not None and self.until > config.num_steps:
             raise self.original.cannot(f"it has {config.num_steps} steps, fewer than --until {self.until}")
+        self.report.config = config
         self.total = self.until or config.num_steps
         rows = count_rows(config, Tokenizer(self.docs).vocab_size)
         self.tell(f"recording the {rows:,} scalars of the model, which take up to {memory_of(rows)}")

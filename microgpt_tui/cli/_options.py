@@ -78,12 +78,12 @@ class _Data(FilePath):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value != NAMES:
             return super().convert(value, param, ctx)
-        from microgpt_tui.storage.names_download import URL, cached, fetch
+        from microgpt_tui.storage.names_download import URL, cached, fetch_names
 
         if not cached().is_file():
             print_notice(f"Fetching the names that microgpt.py uses, this once, from {URL}")
         with Waiting("Fetching names") as waiting:
-            return fetch(lambda done, of: waiting.update(done, f"{done / 1000:.0f} kB", of or None))
+            return fetch_names(lambda done, of: waiting.update(done, f"{done / 1000:.0f} kB", of or None))
 
 
 def data_option(command: F) -> F:

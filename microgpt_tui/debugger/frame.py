@@ -18,6 +18,7 @@ from engine.expressions.watch import Watch
 from engine.model.recording import Span
 from engine.model.tokenizer import Tokenizer
 from engine.run.step_copy import StepCopy
+from engine.script.source_table import OwnLines
 from engine.timeline.events import Event, EventKey, Moment, Phase, StepProgram
 from engine.timeline.explainer import SourceLine
 from engine.timeline.update import UpdateStep
@@ -114,8 +115,9 @@ class Context:
     documents it is trained on and how many are held out, if any are, the branch that it is (None: the original),
     what is changed in it, in words, and the one that it is compared with; the chosen gradient path, if any, and the
     line of the chosen watch; a copy of the step for scales; and the id of the chosen
-    or zoomed pane, if any; and, for the stage, the share of the present tensor that is shown of a forward event, and
-    whether what was made or changed last is framed.
+    or zoomed pane, if any; the lines of the user's copy of microgpt.py that stand for the engine's, if there are any,
+    and what Source says of how to get them; and, for the stage, the share of the present tensor that is shown of a
+    forward event, and whether what was made or changed last is framed.
     """
 
     fault: str | None = None
@@ -131,6 +133,8 @@ class Context:
     copy: StepCopy | None = None
     changes: str = ""
     pane: str | None = None
+    lines: OwnLines | None = None
+    lines_hint: str = ""
     filled: float = 1.0
     framed: bool = False
 
@@ -400,8 +404,18 @@ class Frame:
     @cached_property
     def source(self) -> SourceLine:
         """The line of code that is at work; at the end of a forward event the one that names what was made."""
+        own = self._own_line()
+        if own is not None:
+            return own
         source = self.view.source()
         return source if self.stepping_inside or not self.forward else source.seen_from(self.event.line)
+
+    def source_of(self, event: Event) -> SourceLine:
+        """The line that ends an event: of the user's copy of microgpt.py, else of the engine or the user's script."""
+        return self._own_line(event) or self.view.source(event)
+
+    def _own_line(self, event: Event | None = None) -> SourceLine | None:
+        return None if self.around.lines is None else self.around.lines.line(self.view, event)
 
     def data(self, rows: Rows) -> Cells:
         """Values of these scalars, as cells. The backward phase writes none."""

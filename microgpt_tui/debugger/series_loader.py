@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.worker import get_current_worker
 
-from engine import ConfigError, NumericFault, Run, Stopped
+from engine import ConfigError, EngineError, Run, Stopped
 from engine.expressions.scope import Scope
 from engine.run.replay import replay
 from engine.timeline.view import View
@@ -97,7 +97,7 @@ class SeriesLoader:
                     self._tell()
         except Stopped:
             return False
-        except NumericFault:  # on the way to a step that is not finished yet
+        except EngineError:  # a fault on the way to a step that is not finished yet, or a script that runs no more
             self.known.update(dict.fromkeys(wish - self.known.keys()))
         return True
 

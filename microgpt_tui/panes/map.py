@@ -67,7 +67,7 @@ class Map(Pane):
         size = f"{event.rows.size} number{'s' if event.rows.size > 1 else ''}"
         norm = f"{state.measure} {plain(state.norms.get(event.place))}"
         matrix = f" · {event.matrix}" if event.matrix else ""
-        return f"{state.sign}{event.name}{where} · {size} · {norm}{matrix} · {frame.view.source(event).label}"
+        return f"{state.sign}{event.name}{where} · {size} · {norm}{matrix} · {frame.source_of(event).label}"
 
     def neighbour(self, dx: int, dy: int) -> Moment | None:
         """Where an edge from the tensor at work leads, in a direction."""

@@ -18,7 +18,7 @@ from engine.timeline.explainer import SourceLine, SourceText
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Line, Picture
-from microgpt_tui.panes.base import Pane
+from microgpt_tui.panes.base import Pane, says
 
 AROUND = 4  # lines before and after the one at work that are seen with it
 ROOMY = 70  # cells from which the code stands as far to the right as in its file
@@ -82,13 +82,24 @@ def _highlighted(code: SourceText, code_theme: str) -> list[list[Segment]]:
 def _function(code: SourceText, line: int) -> tuple[str, int]:
     """The function that a line of a code stands in, and how far its lines around this one are indented at least."""
     lines = _lines(code)
-    found = (re.match(r"( *)(?:async )?def (\w+)", text) for text in reversed(lines[:line]))
-    head = next((each for each in found if each and len(each[1]) < _indentation(lines[line - 1])), None)
+    head = _head(lines, line)
     outer = len(head[1]) if head else -1
     inside = list(takewhile(lambda text: not text or _indentation(text) > outer, lines[line - 1 :]))
     seen = (*lines[max(0, line - AROUND) : line], *inside[:AROUND])
     least = min((_indentation(text) for text in seen if text.strip() and _indentation(text) > outer), default=0)
     return (f"{head[2]}()", least) if head else ("", 0)
+
+
+def _head(lines: list[str], line: int) -> re.Match[str] | None:
+    """The head of the function that a line stands in; None for a line of the module's own, in a loop or not."""
+    outer = _indentation(lines[line - 1])
+    for text in reversed(lines[: line - 1]):
+        if text.strip() and _indentation(text) < outer and text.lstrip()[0] not in ")]}":  # which end a long head
+            found = re.match(r"( *)(?:async )?def (\w+)", text)
+            if found:
+                return found
+            outer = _indentation(text)
+    return None
 
 
 def _indentation(text: str) -> int:
@@ -255,6 +266,7 @@ class Source(Pane):
             picture.lines[number - 1] = _line(code, number, segments, width, under, number in stops)
         called = source.called if source.called and source.called.line != source.line else None
         below = [] if called is None else [_elsewhere(CALLED, called, width)]
+        below += says(Picture(), frame.around.lines_hint, width, height // 2).lines
         lit = _lit(source, segments, width, max(1, height // 2 - len(below)), source.line in stops, indent)
         picture.lines[source.line - 1 : source.line] = [*lit, *below]
         if called is not None:
@@ -277,7 +289,7 @@ class Source(Pane):
 def _stops(frame: Frame, code: SourceText) -> set[int]:
     """The lines, of the code that is shown, that do what a breakpoint of this phase waits for."""
     events = {stretch.name: stretch for stretch in frame.halts(frame.phase)}  # all of a name are done by one line
-    found = [frame.view.source(stretch) for stretch in events.values()]
+    found = [frame.source_of(stretch) for stretch in events.values()]
     return {each.line for each in found if code_of(each) is code}
 
 

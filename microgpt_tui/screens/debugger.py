@@ -22,6 +22,7 @@ from engine.expressions.breakpoint import Breakpoint
 from engine.expressions.watch import Watch, watch_text
 from engine.run.capabilities import ScriptedRun, branching, on_tape
 from engine.run.step_copy import step_copy_of
+from engine.script.source_table import OwnLines
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger import goto, search
 from microgpt_tui.debugger.annotations import Annotations
@@ -139,6 +140,10 @@ class DebuggerScreen(Screen[None]):
         self.historian = SeriesLoader(self, session)
         self.after_show: Callable[[], None] = lambda: None
         self._copy, self._copy_of = step_copy_of(session), session
+        self.lines: OwnLines | None = None  # of the user's copy of microgpt.py
+        self.lines_known = False  # whether they were looked for
+        self.lines_hint = ""  # how to get them; said at the moment that the debugger was opened at
+        self._opened_at = self.state.where.moment
         self.change = ChangePlayer(self.state, self._show_stage, self.set_timer, self._plays, time.monotonic)
         self._shown: Moment | None = None  # the moment that was shown last, unless the run went there of its own accord
         self._waiting = False
@@ -233,7 +238,8 @@ class DebuggerScreen(Screen[None]):
         chosen = self.grid.zoomed or (self.grid.chosen.id if self.grid.chosen else None)
         around = Context(
             fault, past, names, state.annotations, state.live, split, what_if.branch, what_if.beside, state.path,
-            state.watch, self._copy, in_words(what_if.changes), chosen,
+            state.watch, self._copy, in_words(what_if.changes), chosen, self.lines,
+            self.lines_hint if state.where.moment == self._opened_at else "",
         )  # fmt: skip
         return Frame(session.view(), state.where, around)
 

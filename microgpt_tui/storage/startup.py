@@ -23,6 +23,7 @@ class Start:
 
     The moment is that of the `saved` session, else that of the `run`, else the first event of `step`. `earlier` is
     whether the session is the one before the last. `notice` is a sentence for the user about what could not be opened.
+    `source` is a copy of microgpt.py whose lines are to be shown (None: the one in the current folder, or the fetched).
     """
 
     config: Config
@@ -33,6 +34,7 @@ class Start:
     saved: SavedSession | None = None
     earlier: bool = False
     notice: str | None = None
+    source: Path | None = None
 
     @property
     def branch(self) -> str | None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import Breakpoint, Config, Moment, Phase, Session, Stops, continue_to
+from engine import Address, Breakpoint, Config, Moment, Phase, Session, Stops, continue_to
+from engine.explain.gradient_paths import GradientPaths
 from engine.expressions.scope import Scope
 from engine.expressions.watch import Watch, watch_text
 from engine.script.run import ScriptRun
@@ -111,6 +112,19 @@ def test_the_update_is_that_of_a_session(gpt: tuple[ScriptRun, Session]) -> None
     assert seen.optimizer.state == ("m", "v")
 
 
+def test_the_paths_of_a_gradient_are_those_of_a_session(gpt: tuple[ScriptRun, Session]) -> None:
+    run, session = gpt
+    run.seek(Moment(1, Phase.BACKWARD, 10**9))
+    session.seek(Moment(1, Phase.BACKWARD, session.program.ticks(Phase.BACKWARD)))
+    own, others = GradientPaths(run.view()), GradientPaths(session.view())
+    for name in ("wte", "layer0.attn_wk", "layer1.mlp_fc1", "lm_head"):
+        row = int(run.program.parameters[name][1, 2])
+        assert row == session.program.parameters[name][1, 2]
+        found, expected = own.strongest(row, 6), others.strongest(row, 6)
+        assert [path.product for path in found] == [path.product for path in expected]
+        assert [len(path.edges) for path in found] == [len(path.edges) for path in expected]
+
+
 def test_losses_go_on_as_those_of_a_session(gpt: tuple[ScriptRun, Session]) -> None:
     run, session = gpt
     run.seek(Moment(3))
@@ -142,6 +156,13 @@ def test_conditions_and_watches_speak_of_its_names(gpt: tuple[ScriptRun, Session
     run.seek(Moment(1))
 
 
+def test_a_parameter_is_addressed_where_it_moves(gpt: tuple[ScriptRun, Session]) -> None:
+    run, _ = gpt
+    scope = Scope.of_run(run)
+    assert Address.parse("1 layer1.mlp_fc1", scope).phase is Phase.UPDATE
+    assert Address.parse("1 q@pos_id=1", scope).phase is Phase.FORWARD
+
+
 def test_every_scalar_with_a_name_of_a_net_has_a_watch() -> None:
     run = ScriptRun(ScriptFile.read(SCRIPTS / "package" / "train.py"))
     try:
@@ -154,5 +175,33 @@ def test_every_scalar_with_a_name_of_a_net_has_a_watch() -> None:
                 text = watch_text(view, row)
                 assert text is not None
                 assert Watch(text, scope).row(view) == row
+    finally:
+        run.close()
+
+
+@pytest.mark.parametrize(
+    ("script", "names", "state"),
+    [
+        ("adamw", ("g", "m", "v", "m_hat", "v_hat", "p"), ("m", "v")),
+        ("functions", ("g", "velocity", "p"), ("velocity",)),
+        ("rnn", ("g", "memory", "g_", "p"), ("memory",)),
+        ("package/train", ("g", "p"), ()),
+    ],
+)
+def test_what_an_update_remembers_is_found_and_called_as_in_the_script(
+    script: str, names: tuple[str, ...], state: tuple[str, ...]
+) -> None:
+    run = ScriptRun(ScriptFile.read(SCRIPTS / f"{script}.py"))
+    try:
+        run.seek(Moment(0, Phase.UPDATE, run.program.ticks(Phase.UPDATE)))
+        view = run.view()
+        assert (view.optimizer.quantities, view.optimizer.state) == (names, state)
+        row = next(int(event.rows.flat[0]) for event in run.program.stretches(Phase.UPDATE))
+        after = dict(view.state(row))
+        step = view.update(row)
+        assert step is not None
+        assert {term.name: term.value for term in step.terms if term.before is not None and term.name != "p"} == after
+        run.seek(Moment(1))
+        assert run.view().state(row) == after
     finally:
         run.close()

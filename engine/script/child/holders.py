@@ -28,10 +28,11 @@ def attributes(thing: Any) -> Iterator[tuple[str, Any]]:
 class Group:
     """Scalars that one container holds, of a rectangular shape; `name` is the expression for the container."""
 
-    __slots__ = ("depth", "name", "scalars", "shape")
+    __slots__ = ("depth", "is_alias", "name", "scalars", "shape")
 
     def __init__(self, name: str, shape: tuple[int, ...], scalars: list[Any], depth: tuple[int, int, int]) -> None:
         self.name, self.shape, self.scalars, self.depth = name, shape, scalars, depth
+        self.is_alias = False  # whether it is a loop variable, which names what something else holds
 
 
 def settings_of(roots: Iterable[tuple[str, Any]]) -> dict[str, Any]:
@@ -60,7 +61,9 @@ def _is_character(value: Any) -> bool:
 class Walk:
     """Looks through the variables of a script, breadth first, and collects groups of scalars and lists of numbers."""
 
-    def __init__(self, roots: Iterable[tuple[str, Any]], scalar: Any, is_user: Any) -> None:
+    def __init__(
+        self, roots: Iterable[tuple[str, Any]], scalar: Any, is_user: Any, loop_variables: frozenset[str]
+    ) -> None:
         self.scalar, self.is_user = scalar, is_user
         self.groups: list[Group] = []
         self.numbers: list[tuple[str, Any]] = []
@@ -78,6 +81,8 @@ class Walk:
             at += 1
             if named + indexed <= DEPTH:
                 queue.extend(self._look(name, thing, named, indexed))
+        for group in self.groups:
+            group.is_alias = group.name in loop_variables
         for key, (_, name, thing) in self._numbers.items():
             if key not in self._inner:
                 self.numbers.append((name, thing))
@@ -213,9 +218,14 @@ def _put_collections_last(groups: list[Group]) -> None:
     """Give the least rank to groups whose scalars all stand in smaller ones: a list of all parameters tells little."""
     holders: dict[int, list[int]] = {}
     for at, group in enumerate(groups):
+        if group.is_alias:
+            group.depth = (-2, 0, 0)
+            continue
         for each in group.scalars:
             holders.setdefault(id(each), []).append(at)
     for group in groups:
+        if group.is_alias:
+            continue
         smaller: set[int] = set()
         size = len(group.scalars)
         for each in group.scalars:

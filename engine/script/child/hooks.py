@@ -233,9 +233,8 @@ class _Hooks(ast.NodeTransformer):
 
     def _call(self, method: str, args: list[ast.expr], at: Any) -> ast.expr:
         call = ast.Call(ast.Attribute(ast.Name(HOOK, ast.Load()), method, ast.Load()), args, [])
-        for each in ast.walk(call):
-            if each not in args:
-                ast.copy_location(each, at)
+        for each in (call, *ast.walk(call.func)):  # not what is in the user's expressions
+            ast.copy_location(each, at)
         return call
 
     def _named(self, node: Any, names: list[str]) -> Any:

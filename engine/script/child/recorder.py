@@ -26,6 +26,7 @@ from .step_record import BackwardCall, StepRecord
 from .tape_message import message, numbers_on
 from .wrappers import grad_accessors, init_wrapper
 
+MOST_SINGLE = 20_000  # single scalars of one place that get a name
 DEPTH = 4  # of lists in lists that a name can hold
 LOOKS = 100  # scalars that are looked at when they are made, to see how they keep their operands
 GLANCE = 5000  # scalars that are looked at to see whether known parameters are still those of a loss
@@ -324,7 +325,8 @@ class Recorder:
             if each is self.module or each.get("__file__") in self.sources.files:
                 spaces[id(each)] = each
         roots = [(name, value) for each in spaces.values() for name, value in list(each.items()) if name[:2] != "__"]
-        return Walk(roots, self.kinds, self.is_user)
+        variables = frozenset(name for file in self.sources.loops for _, _, names in file for name in names)
+        return Walk(roots, self.kinds, self.is_user, variables)
 
     # Watching.
 
@@ -668,11 +670,20 @@ class Recorder:
             if self.phase == "after":
                 record.scalars.append((len(record.updates), site, name, value))
         elif kind is list or kind is tuple or isinstance(value, self.kinds):
+            frame = sys._getframe(2)
+            if kind is not list and kind is not tuple and self._is_minor(record, site, frame):
+                return
             copied = self._copied(value, DEPTH)
             if copied is not None:
-                frame = sys._getframe(2)
                 stack = self.positions.stack(frame)
                 record.names.append((len(record.nodes), site, name, copied, self._context(frame), stack))
+
+    def _is_minor(self, record: StepRecord, site: int, frame: Any) -> bool:
+        """Whether a single scalar needs no name: an operator's helper holds it, or very many had this name before."""
+        if frame.f_back is not None and id(frame.f_back.f_code) in self.positions.methods:
+            return True
+        count = record.single[site] = record.single.get(site, 0) + 1
+        return count > MOST_SINGLE
 
     def _copied(self, value: Any, depth: int) -> Any:
         """A scalar or a list of them as it is now; None for anything else."""

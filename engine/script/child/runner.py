@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 import types
 from base64 import b64decode
 from bisect import bisect_right
@@ -278,4 +279,8 @@ def main(before: set[str]) -> None:
         runner.run()
     except Unrecordable as why:
         channel.send("cannot", why=str(why))
+    except Exception as error:  # of this program
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{os.path.basename(place.filename)}, line {place.lineno}"
+        channel.send("cannot", why=f"the recorder failed with {type(error).__name__}: {error} ({where})")
     os._exit(0)  # without waiting for threads

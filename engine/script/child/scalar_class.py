@@ -156,11 +156,11 @@ class ScalarClass:
                 return [each or () for each in map(operator.attrgetter(self._locals_name), nodes)]
         return [self.slopes(node) for node in nodes] if self._pairs else [()] * len(nodes)
 
-    def slopes(self, node: Any) -> list[float]:
+    def slopes(self, node: Any) -> list[Any]:
         """The local gradients that a scalar keeps, one for each operand; empty if it keeps none."""
         if self._pairs:
-            return [float(each[1]) for each in getattr(node, self.children_name) if len(each) > 1]
-        return [float(each) for each in getattr(node, self._locals_name, ())] if self._locals_name else []
+            return [each[1] for each in getattr(node, self.children_name) if len(each) > 1]
+        return list(getattr(node, self._locals_name, ())) if self._locals_name else []
 
     def _look_at(self, node: Any) -> bool:
         """Find out from a scalar that has operands how it keeps them; False for one that has none."""

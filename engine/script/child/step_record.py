@@ -42,6 +42,8 @@ class StepRecord:
         """Writes of data in the forward phase: scalar, value, how many scalars there were, value before."""
         self.names: list[tuple[int, int, str, Any, Any, int]] = []
         """What names held: how many scalars there were, hook, name, scalars, context, stack."""
+        self.single: dict[int, int] = {}
+        """How many single scalars a hook has named."""
         self.backward: BackwardCall | None = None
         """The last backward call; none while there was none in this step."""
         self.calls = 0

@@ -35,6 +35,7 @@ def message(recorder: Recorder, record: StepRecord, complete: bool, walk: Walk) 
         "arrays": arrays,
         "step": recorder.step,
         "complete": complete,
+        "in_sets": any(each.children_name and not each.ordered for each in recorder.classes),
         "n_params": rows.n_params,
         "n_older": rows.n_older,
         "loss_row": rows.of.get(id(root), -1),
@@ -183,11 +184,11 @@ class _Rows:
         child_start = array("i", [0, *accumulate(counts)])
         child = array("i", map(self.of.__getitem__, map(id, chain.from_iterable(kids))))
         if list(map(len, slopes)) == counts:
-            local = array("d", chain.from_iterable(slopes))
+            local = floats(list(chain.from_iterable(slopes)))
         else:
             local = array("d")
             for mine, count in zip(slopes, counts):
-                local.extend(array("d", mine) if len(mine) == count else array("d", [NAN]) * count)
+                local.extend(floats(list(mine)) if len(mine) == count else array("d", [NAN]) * count)
         ops: dict[str, int] = {"": 0}
         by_method = {at: ops.setdefault(self._op(at, -1), len(ops)) for at in dict.fromkeys(method) if at >= 0}
         by_method[-1] = 0
