@@ -162,7 +162,7 @@ class ScriptProcess:
         self._send(do="record", step=step, most_calls=most_calls)
         self._follow(lambda kind: kind == "step", on_step, on_made)
         if self._tape is None:
-            raise self._ended(step)
+            raise self.ended(step)
         return self._tape
 
     def run_to(self, step: int, on_step: Callable[[int], None] | None = None) -> None:
@@ -172,7 +172,7 @@ class ScriptProcess:
         self._send(do="run", until=step)
         self._follow(lambda kind: kind == "paused", on_step)
         if self.position < step:
-            raise self._ended(step)
+            raise self.ended(step)
 
     def run_out(self, on_step: Callable[[int], None] | None = None) -> ScriptEnd:
         """Run on, unrecorded, to the end of the script; how it ended. Raises ScriptError as `record` does."""
@@ -228,7 +228,8 @@ class ScriptProcess:
                 with suppress(OSError):
                     stream.close()
 
-    def _ended(self, step: int) -> ScriptError:
+    def ended(self, step: int) -> ScriptEnded:
+        """The error that a step is not there, since the script has ended before."""
         assert self.end is not None
         done = f"after {self.end.steps} training step{'s' * (self.end.steps != 1)}"
         if self.end.kind == "crash":

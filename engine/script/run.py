@@ -7,7 +7,7 @@ import struct
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -70,7 +70,8 @@ class ScriptRun:
     """A run of the script in `file`, which stands at the start of training step `step`, or where it stopped before.
 
     Raises ScriptError if it cannot be recorded or has no such step, Stopped if `on_step`, told of the steps before,
-    asks for it. `close` ends its process, and those of its copies.
+    asks for it. `on_made` is told now and then how many scalars of the step are recorded. `close` ends its process,
+    and those of its copies.
     """
 
     docs: Sequence[str] = ("",)
@@ -78,8 +79,14 @@ class ScriptRun:
     first_step = 0
 
     def __init__(
-        self, file: ScriptFile, options: ScriptOptions | None = None, step: int = 0, on_step: OnStep | None = None
+        self,
+        file: ScriptFile,
+        options: ScriptOptions | None = None,
+        step: int = 0,
+        on_step: OnStep | None = None,
+        on_made: Callable[[int], None] | None = None,
     ) -> None:
+        self._on_made = on_made
         self._shared = _Shared(file, options or ScriptOptions())
         self._process: ScriptProcess | None = None
         self.checksum = hashlib.sha256(file.text.encode()).hexdigest()
@@ -92,6 +99,7 @@ class ScriptRun:
         except BaseException:
             self.close()
             raise
+        self._on_made = None
 
     def _open(self, step: int, on_step: OnStep | None) -> None:
         try:
@@ -266,11 +274,14 @@ class ScriptRun:
         began, first = time.monotonic(), process.position
         while process.position < step:
             some = max(1, round(AT_ONCE / self._pace(process, began, first)))
-            self._guard(partial(process.run_to, min(step, process.position + some), self._seen(process)))
+            try:
+                self._guard(partial(process.run_to, min(step, process.position + some), self._seen(process)))
+            except ScriptEnded:  # on the way
+                raise process.ended(step) from None
             if on_step and on_step(process.position - 1, process.losses[process.position - 1]):
                 raise Stopped(f"stopped at training step {process.position} on the way to {step}")
         began = time.monotonic()
-        tape: ScriptTape = self._guard(partial(process.record, step, self._seen(process)))
+        tape: ScriptTape = self._guard(partial(process.record, step, self._seen(process), self._on_made))
         if not tape.complete:  # the script has stopped here, and says next how
             with suppress(ScriptError):
                 self._guard(process.run_out)
