@@ -14,6 +14,7 @@ MEANT = {
     "sample": "the command and what it calls",
     "fetch": "the command and what it calls",
     "verify": "the command and what it calls",
+    "check": "the command and what it calls",
 }
 
 

@@ -166,6 +166,10 @@ class ScriptProcess:
             raise self.ended(step)
         return self._tape
 
+    @property
+    def _is_complete(self) -> bool:
+        return self._tape is not None and self._tape.complete
+
     def run_to(self, step: int, on_step: Callable[[int], None] | None = None) -> None:
         """Run on, unrecorded, to the start of a training step. Raises as `record` does."""
         if step <= self.position:
