@@ -123,7 +123,7 @@ def _dedented(code: SourceText, code_theme: str, indent: int) -> list[list[Segme
 # Long lines.
 
 
-def shortened(segments: Sequence[Segment], width: int, columns: Column | None) -> list[Piece]:
+def shortened_line(segments: Sequence[Segment], width: int, columns: Column | None) -> list[Piece]:
     """A line in at most `width` cells, each piece with whether it belongs to the expression in these columns.
 
     What is left out leaves an ellipsis in the middle of what stands before the expression, after it, or in it: its
@@ -191,10 +191,10 @@ def _rows(segments: Sequence[Segment], columns: Column | None, width: int, most:
     """A line over several rows, those after the first a little to the right; shortened where `most` are not enough."""
     whole, total = sum(s.cell_length for s in segments), width + (most - 1) * (width - HANGING)
     if whole <= width or most == 1 or width <= 2 * HANGING:
-        return [shortened(segments, width, columns)]
+        return [shortened_line(segments, width, columns)]
     room = min(whole, total)
     while True:  # rows end with words, so less may fit than they have cells
-        rows = _wrapped(shortened(segments, room, columns), width)
+        rows = _wrapped(shortened_line(segments, room, columns), width)
         if len(rows) <= most:
             return rows
         room -= 2
@@ -238,7 +238,7 @@ def line_at_work(frame: Frame, width: int) -> Line:
     place = source.label if source.text is not None else f"{source.path.name}:{source.line}"
     segments, columns = _stripped(source)
     code = Line()
-    for segment, lit in shortened(segments, width - cell_len(place) - 2, columns):
+    for segment, lit in shortened_line(segments, width - cell_len(place) - 2, columns):
         code.add(segment.text, segment.style + theme.EXPRESSION if lit and segment.style else segment.style)
     return code.to(width - cell_len(place)).add(place, theme.DIM)
 
@@ -299,7 +299,7 @@ def _elsewhere(sign: str, source: SourceLine, width: int) -> Line:
     if source.function and width >= 30 and not source.function.startswith("<"):
         line.most(source.function, width // 4, theme.DIM).add(" ")
     segments, columns = _stripped(source)
-    for segment, lit in shortened(segments, width - line.width, columns):
+    for segment, lit in shortened_line(segments, width - line.width, columns):
         line.add(segment.text, segment.style + theme.FRESH if lit and segment.style else segment.style)
     return line
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.script.finding import KINDS
+from engine.script.check_report import KINDS
 from tests.support.commands import ROOT, environment
 
 PAGE = ROOT / "docs" / "your-own-file.md"

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from engine.errors import EngineError
-from engine.script import finding
+from engine.script import check_report as finding
 from engine.script.check import check
-from engine.script.finding import Finding
+from engine.script.check_report import Fault
 from engine.script.local_gradients import chosen_calls
 from engine.script.process import ScriptProcess
 from engine.script.run import ScriptOptions
@@ -181,7 +181,7 @@ def test_a_bias_that_the_update_leaves_out_is_found() -> None:
     assert (found.kind, found.numbers["names"]) == (finding.NOT_MOVED, ["net.bh"])
 
 
-def one(path: Path, **how: Any) -> Finding:
+def one(path: Path, **how: Any) -> Fault:
     """The only thing that is found in a script."""
     (found,) = check(path, **how).findings
     return found

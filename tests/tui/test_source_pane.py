@@ -13,7 +13,7 @@ from engine.timeline.explainer import SourceLine, SourceText
 from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Picture
-from microgpt_tui.panes.source import Source, line_at_work, shortened
+from microgpt_tui.panes.source import Source, line_at_work, shortened_line
 from tests.support.harness import session
 
 CODE = SourceText(
@@ -99,8 +99,8 @@ def test_a_long_line_without_a_known_expression_is_seen_whole_where_there_are_ro
 
 def test_a_line_without_a_known_expression_loses_its_middle() -> None:
     segments = [Segment("first = middle + last")]
-    assert words([segment for segment, _ in shortened(segments, 12, None)]) == "first … last"
-    assert shortened(segments, 30, None) == [(segments[0], False)]
+    assert words([segment for segment, _ in shortened_line(segments, 12, None)]) == "first … last"
+    assert shortened_line(segments, 30, None) == [(segments[0], False)]
 
 
 def test_wide_characters_and_tabs_are_counted_as_they_are_shown() -> None:
