@@ -93,6 +93,20 @@ def short_names(holders: Sequence[str]) -> list[str]:
     return found
 
 
+def tail(holder: str) -> tuple[str, str]:
+    """What a holder is called last, and all that stands before: w and model.layers[1] of model.layers[1].w."""
+    pieces = list(PIECES.finditer(holder))
+    if not pieces or pieces[-1][3]:
+        return "", holder
+    last = pieces[-1]
+    return last[1] or last[2] or last[4], holder[: last.start()]
+
+
+def short_name(holder: str) -> str:
+    """The short name of one holder, without the indices in it."""
+    return _short(INDEX.sub("", holder), False)
+
+
 def _short(holder: str, whole: bool) -> str:
     """layer0.attn_wq of state_dict['layer0.attn_wq'], layers1.w of model.layers[1].neurons[*].w."""
     words: list[str] = []

@@ -177,3 +177,31 @@ def test_every_scalar_with_a_name_of_a_net_has_a_watch() -> None:
                 assert Watch(text, scope).row(view) == row
     finally:
         run.close()
+
+
+@pytest.mark.parametrize(
+    ("script", "names", "state"),
+    [
+        ("adamw", ("g", "m", "v", "m_hat", "v_hat", "p"), ("m", "v")),
+        ("functions", ("g", "velocity", "p"), ("velocity",)),
+        ("rnn", ("g", "memory", "g_", "p"), ("memory",)),
+        ("package/train", ("g", "p"), ()),
+    ],
+)
+def test_what_an_update_remembers_is_found_and_called_as_in_the_script(
+    script: str, names: tuple[str, ...], state: tuple[str, ...]
+) -> None:
+    run = ScriptRun(ScriptFile.read(SCRIPTS / f"{script}.py"))
+    try:
+        run.seek(Moment(0, Phase.UPDATE, run.program.ticks(Phase.UPDATE)))
+        view = run.view()
+        assert (view.optimizer.quantities, view.optimizer.state) == (names, state)
+        row = next(int(event.rows.flat[0]) for event in run.program.stretches(Phase.UPDATE))
+        after = dict(view.state(row))
+        step = view.update(row)
+        assert step is not None
+        assert {term.name: term.value for term in step.terms if term.before is not None and term.name != "p"} == after
+        run.seek(Moment(1))
+        assert run.view().state(row) == after
+    finally:
+        run.close()
