@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from engine.script.check_report import KINDS
+from engine.script.process import ScriptProcess
 from tests.support.commands import ROOT, environment
 
 PAGE = ROOT / "docs" / "your-own-file.md"
@@ -68,6 +69,16 @@ def test_the_picture_of_the_check_shows_what_the_page_quotes() -> None:
     page = PAGE.read_text(encoding="utf-8")
     (quoted,) = re.findall(r"(\$ microgpt-tui check gelu_wrong.py\n.*?)```", page, re.DOTALL)
     assert drawn.split() == quoted.split()
+
+
+def test_the_picture_of_the_debugger_shows_a_number_of_the_script() -> None:
+    """It stands at position 2 in the first step, where gelu has just made number 12 of 32."""
+    with ScriptProcess(EXAMPLES / "gelu.py") as process:
+        tape = process.record(0)
+    hidden = [tape.rows_of(name) for name in tape.names if name.name == "hidden"][2]
+    assert len(hidden) == 32
+    picture = (ROOT / "docs" / "pictures" / "own-file.svg").read_text(encoding="utf-8")
+    assert f">{float(tape.value[hidden[12]])!r}<" in picture
 
 
 def test_the_page_says_what_the_examples_are() -> None:
