@@ -18,7 +18,7 @@ from engine.expressions.watch import Watch
 from microgpt_tui.debugger import navigation
 from microgpt_tui.debugger.frame import Choice, Focus, Frame
 from microgpt_tui.debugger.keys import TAKEN, Key
-from microgpt_tui.lectures.page import Ask, Chapter, LectureError, LectureText, Page, PageAction, Play, Train, Wait
+from microgpt_tui.lectures.page import Ask, Chapter, LectureError, Page, PageAction, Play, SourceText, Train, Wait
 from microgpt_tui.lectures.quotes import Evaluate, Reader, Template, formatted, go
 
 NOTHING = "none"
@@ -37,7 +37,7 @@ class ScreenNames:
 class FocusTarget:
     """What is chosen on a page: a layer, a head or a matrix, or a scalar."""
 
-    source: LectureText
+    source: SourceText
     choice: Choice | None = None
     watch: Watch | None = None
 
@@ -57,7 +57,7 @@ class FocusTarget:
 class ExpectedAction:
     """What a page waits for: a key, the choice of a head or a layer (`what`), or a condition that becomes true."""
 
-    source: LectureText
+    source: SourceText
     key: Key | None = None
     choice: Choice | None = None
     what: str = ""
@@ -198,11 +198,11 @@ class _Binder:
             expected=self._expected(act.until) if isinstance(act, Wait) else None,
         )
 
-    def _wrong(self, source: LectureText, reason: str) -> None:
+    def _wrong(self, source: SourceText, reason: str) -> None:
         self.reader.mistakes.append(source.fault(reason))
 
     @contextmanager
-    def _reading(self, source: LectureText, hint: str = "") -> Iterator[None]:
+    def _reading(self, source: SourceText, hint: str = "") -> Iterator[None]:
         """Note what is wrong with a text that is read; `hint` says what an expression could be instead."""
         try:
             yield
@@ -211,7 +211,7 @@ class _Binder:
         except EngineError as error:
             self._wrong(source, str(error))
 
-    def _address(self, source: LectureText | None) -> Address | None:
+    def _address(self, source: SourceText | None) -> Address | None:
         if source is not None:
             with self._reading(source):
                 return Address.parse(source.text, self.scope)
@@ -227,7 +227,7 @@ class _Binder:
         source = act.until if isinstance(act, Play) else act.reveal if isinstance(act, Ask) else None
         return partial(Address.parse, source.text, self.scope) if source and self._address(source) else None
 
-    def _focus(self, source: LectureText) -> FocusTarget | None:
+    def _focus(self, source: SourceText) -> FocusTarget | None:
         match = CHOSEN.fullmatch(source.text)
         with self._reading(source, "; a focus is a head, a layer, a matrix or a scalar, such as q[0, 3]@pos=2"):
             if match and match["number"]:
@@ -245,13 +245,13 @@ class _Binder:
             raise LectureError(f"this model has no {what} {number}; write a number from 0 to {most - 1}")
         return Choice(head=number) if what == "head" else Choice(layer=number)
 
-    def _answer(self, source: LectureText | None) -> Evaluate | None:
+    def _answer(self, source: SourceText | None) -> Evaluate | None:
         if source is not None:
             with self._reading(source):
                 return self.reader.expression(source.text)
         return None
 
-    def _expected(self, source: LectureText) -> ExpectedAction | None:
+    def _expected(self, source: SourceText) -> ExpectedAction | None:
         text = source.text
         key = next((key for key in self.names.keys if text in (*key.keys.split(","), key.display)), None)
         if key is not None and not TAKEN.isdisjoint(key.keys.split(",")):

@@ -21,7 +21,7 @@ class LectureError(EngineError):
 
 
 @dataclass(frozen=True, slots=True)
-class LectureText:
+class SourceText:
     """A text of a page, and the line of the file at which it begins, counted from 1."""
 
     text: str
@@ -40,31 +40,31 @@ class Ask:
     On revealing it, the run goes on to `reveal` if that is given.
     """
 
-    question: LectureText
-    options: tuple[LectureText, ...]
-    answer: LectureText | None
-    reveal: LectureText | None
+    question: SourceText
+    options: tuple[SourceText, ...]
+    answer: SourceText | None
+    reveal: SourceText | None
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
     """Wait until the viewer does something: presses a key, chooses a head, brings the run where a condition is true."""
 
-    until: LectureText
+    until: SourceText
 
 
 @dataclass(frozen=True, slots=True)
 class Play:
     """Play event by event up to a moment of the same training step."""
 
-    until: LectureText
+    until: SourceText
 
 
 @dataclass(frozen=True, slots=True)
 class Train:
     """Train on to a step, with every pane showing the same event of each."""
 
-    until: LectureText
+    until: SourceText
 
 
 PageAction = Ask | Wait | Play | Train
@@ -77,17 +77,17 @@ class Page:
     Without a `moment` it begins where the page before it ends.
     """
 
-    head: LectureText
-    title: LectureText
-    body: LectureText
-    moment: LectureText | None = None
-    focus: tuple[LectureText, ...] = ()
-    spotlight: tuple[LectureText, ...] = ()
+    head: SourceText
+    title: SourceText
+    body: SourceText
+    moment: SourceText | None = None
+    focus: tuple[SourceText, ...] = ()
+    spotlight: tuple[SourceText, ...] = ()
     speed: float | None = None
-    figure: LectureText | None = None
+    figure: SourceText | None = None
     act: PageAction | None = None
-    then: LectureText | None = None
-    notes: LectureText | None = None
+    then: SourceText | None = None
+    notes: SourceText | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import yaml
 
 from engine.atomic_write import read_whole
 from engine.text import wide_encoding
-from microgpt_tui.lectures.page import Ask, Chapter, LectureError, LectureText, Page, PageAction, Play, Train, Wait
+from microgpt_tui.lectures.page import Ask, Chapter, LectureError, Page, PageAction, Play, SourceText, Train, Wait
 from microgpt_tui.storage.paths import PathError, typed_path
 
 OF_CHAPTER = ("chapter", "lang", "config", "data")
@@ -38,15 +38,15 @@ HALF = re.compile("[\ud800-\udfff]")  # of a character, which no file or termina
 class Header:
     """The values of one header by key, each a list of texts, and the text below it."""
 
-    head: LectureText
-    values: dict[str, list[LectureText]] = field(default_factory=dict)
+    head: SourceText
+    values: dict[str, list[SourceText]] = field(default_factory=dict)
     body: list[str] = field(default_factory=list)
 
-    def one(self, key: str) -> LectureText | None:
+    def one(self, key: str) -> SourceText | None:
         """The value of a key; None if it is not there."""
         return self.values[key][0] if self.values.get(key) else None
 
-    def all(self, key: str) -> tuple[LectureText, ...]:
+    def all(self, key: str) -> tuple[SourceText, ...]:
         return tuple(self.values.get(key, ()))
 
 
@@ -139,7 +139,7 @@ def _headers(text: str, file: str, mistakes: list[LectureError]) -> Iterator[Hea
                 yield header
             header, inside, opened = None, [], number
         else:
-            header = Header(LectureText("\n".join(inside), file, opened + 1))
+            header = Header(SourceText("\n".join(inside), file, opened + 1))
             _values(header, mistakes)
             inside = None
     if inside is not None:
@@ -174,7 +174,7 @@ def _values(header: Header, mistakes: list[LectureError]) -> None:
         return
     for key_node, value in node.value:
         key = str(key_node.value)
-        key_text = LectureText(key, head.file, head.line + key_node.start_mark.line)
+        key_text = SourceText(key, head.file, head.line + key_node.start_mark.line)
         if key not in (*OF_CHAPTER, *OF_PAGE):
             near = difflib.get_close_matches(key, (*OF_CHAPTER, *OF_PAGE), n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join((*OF_CHAPTER, *OF_PAGE))}"
@@ -187,18 +187,18 @@ def _values(header: Header, mistakes: list[LectureError]) -> None:
             mistakes.extend(source.fault(f"{key} holds half a character; write the whole one") for source in halves)
 
 
-def _texts(key: str, node: yaml.Node, head: LectureText, mistakes: list[LectureError]) -> Iterator[LectureText]:
+def _texts(key: str, node: yaml.Node, head: SourceText, mistakes: list[LectureError]) -> Iterator[SourceText]:
     line = head.line + node.start_mark.line
     if isinstance(node, yaml.ScalarNode):
         block = node.style in ("|", ">")
         texts = str(node.value).split(",") if key in LISTS and not block and "[" not in node.value else [node.value]
         for text in texts:
             if text.strip():
-                yield LectureText(str(text).strip(), head.file, line + block)
+                yield SourceText(str(text).strip(), head.file, line + block)
     elif isinstance(node, yaml.SequenceNode) and key in LISTS:
         for item in node.value:
             if isinstance(item, yaml.ScalarNode):
-                yield LectureText(str(item.value), head.file, head.line + item.start_mark.line)
+                yield SourceText(str(item.value), head.file, head.line + item.start_mark.line)
             else:
                 mistakes.append(LectureError(f"{key} is a list of texts", head.file, head.line + item.start_mark.line))
     else:
@@ -217,7 +217,7 @@ def _page(header: Header, mistakes: list[LectureError]) -> Page:
     speed = header.one("speed")
     return Page(
         head=head,
-        title=LectureText(titled["title"].strip() if titled else "", head.file, start + (at or 0)),
+        title=SourceText(titled["title"].strip() if titled else "", head.file, start + (at or 0)),
         body=_block(lines[(at or 0) + 1 :], head.file, start + (at or 0) + 1),
         moment=header.one("moment"),
         focus=header.all("focus"),
@@ -230,13 +230,13 @@ def _page(header: Header, mistakes: list[LectureError]) -> Page:
     )
 
 
-def _block(lines: list[str], file: str, line: int) -> LectureText:
+def _block(lines: list[str], file: str, line: int) -> SourceText:
     """A text without the empty lines around it."""
     first = next((i for i, text in enumerate(lines) if text.strip()), len(lines))
-    return LectureText("\n".join(lines[first:]).rstrip(), file, line + first)
+    return SourceText("\n".join(lines[first:]).rstrip(), file, line + first)
 
 
-def _speed(source: LectureText, mistakes: list[LectureError]) -> float | None:
+def _speed(source: SourceText, mistakes: list[LectureError]) -> float | None:
     try:
         speed = float(source.text)
     except ValueError:

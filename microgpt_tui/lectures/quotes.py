@@ -23,7 +23,7 @@ from engine.run.capabilities import sampling
 from engine.text import shortened, told
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.terminal_text import printable
-from microgpt_tui.lectures.page import LectureError, LectureText
+from microgpt_tui.lectures.page import LectureError, SourceText
 
 QUOTED = re.compile(r"\{\{|\}\}|\{(?P<inside>[^{}]*)\}|[{}]")
 OF_WHOLE_NUMBERS = "bcdoxX"  # formats
@@ -39,7 +39,7 @@ Evaluate = Callable[[Run], Answer]
 class Quote:
     """An expression in a text; `address` gives where it is evaluated, for the step of the page."""
 
-    source: LectureText
+    source: SourceText
     text: str
     evaluate: Evaluate
     address: Callable[[int], Address] | None = None  # None: at the page's own moment
@@ -70,7 +70,7 @@ class Quote:
 class Template:
     """A text and the quotes in it, as parts in order."""
 
-    source: LectureText
+    source: SourceText
     parts: tuple[str | Quote, ...]
 
     @property
@@ -93,14 +93,14 @@ class Reader:
     scope: Scope
     mistakes: list[LectureError] = field(default_factory=list)
 
-    def template(self, source: LectureText) -> Template:
+    def template(self, source: SourceText) -> Template:
         """A text with its quotes."""
         parts: list[str | Quote] = []
         end = 0
         for match in QUOTED.finditer(source.text):
             parts.append(source.text[end : match.start()])
             end = match.end()
-            at = LectureText(match[0], source.file, source.line + source.text.count("\n", 0, match.start()))
+            at = SourceText(match[0], source.file, source.line + source.text.count("\n", 0, match.start()))
             if match[0] in ("{{", "}}"):
                 parts.append(match[0][0])
             elif match["inside"] is None:
@@ -109,7 +109,7 @@ class Reader:
                 self._quote(at, match["inside"], parts)
         return Template(source, (*parts, source.text[end:]))
 
-    def _quote(self, source: LectureText, text: str, parts: list[str | Quote]) -> None:
+    def _quote(self, source: SourceText, text: str, parts: list[str | Quote]) -> None:
         words, conversion, form = parted(text)
         elsewhere = ELSEWHERE.search(words)
         address = None
@@ -155,7 +155,7 @@ class Reader:
         return evaluate
 
 
-def go(session: Run, to: Address | Moment, source: LectureText) -> None:
+def go(session: Run, to: Address | Moment, source: SourceText) -> None:
     """Bring a run to an address or a moment. Raises LectureError."""
     try:
         if isinstance(to, Address):

@@ -19,7 +19,7 @@ from microgpt_tui.debugger import goto, search
 from microgpt_tui.debugger.completion import LineError
 from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.debugger.scalar_target import Scalar
-from microgpt_tui.lectures.page import LectureText
+from microgpt_tui.lectures.page import SourceText
 from microgpt_tui.lectures.quotes import Reader
 from tests.support.commands import SMALL, invoke
 
@@ -138,7 +138,7 @@ def checker() -> GradientChecker:
 def quote(text: str) -> None:
     """In the braces of a lecture's text."""
     reader = Reader(scope())
-    template = reader.template(LectureText("{" + text + "}", "lecture.md", 1))
+    template = reader.template(SourceText("{" + text + "}", "lecture.md", 1))
     if reader.mistakes:
         raise reader.mistakes[0]
     raise AssertionError(template)

@@ -15,7 +15,7 @@ from microgpt_tui.debugger.completion import LineError
 from microgpt_tui.debugger.frame import Focus
 from microgpt_tui.debugger.scalar_target import Scalar
 from microgpt_tui.lectures.binding import CHOSEN, FocusTarget
-from microgpt_tui.lectures.page import LectureText
+from microgpt_tui.lectures.page import SourceText
 from tests.support.harness import DOCS, SMALL, session
 
 ENDED = Moment(1, Phase.UPDATE, 10**9)
@@ -50,7 +50,7 @@ def test_all_spellings_are_one_cell(spellings: tuple[str, ...], index: tuple[int
         change = parse(f"{text.replace('@', '@step=1,') if '@' in text else text} = 0.5", scope)
         assert isinstance(change, SetParameter | SetScalar)
         assert change.index == index
-        focus = FocusTarget(LectureText(text, "lecture.md", 1), watch=Watch(text, scope))
+        focus = FocusTarget(SourceText(text, "lecture.md", 1), watch=Watch(text, scope))
         assert CHOSEN.fullmatch(text) is None
         assert focus.on(Focus(run.moment), run).row == row
         condition = f"{text.partition('@')[0]} > 0"

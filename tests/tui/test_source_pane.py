@@ -9,14 +9,14 @@ from rich.segment import Segment
 from rich.style import Style
 
 from engine.timeline.events import Event, Moment, Phase
-from engine.timeline.explainer import SourceLine, SourceText
+from engine.timeline.explainer import CodeText, SourceLine
 from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Picture
 from microgpt_tui.panes.source import Source, line_at_work, shortened_line
 from tests.support.harness import session
 
-CODE = SourceText(
+CODE = CodeText(
     """def linear(rows, x):
     return [sum(a * b for a, b in zip(row, x)) for row in rows]
 
@@ -124,7 +124,7 @@ def test_the_line_that_called_stands_above_and_the_one_that_was_called_below() -
 
 
 def test_lines_of_a_notebook_are_called_by_cell_and_line() -> None:
-    code = SourceText(CODE.text, tuple(f"cell 3, line {i}" for i in range(1, len(LINES) + 1)))
+    code = CodeText(CODE.text, tuple(f"cell 3, line {i}" for i in range(1, len(LINES) + 1)))
     source = SourceLine(Path("mine.ipynb"), 7, frozenset({7}), text=code)
     assert source.label == "mine.ipynb, cell 3, line 7"
     (line,) = [line for line in drawn(source).text().split("\n") if line.startswith("▸")]
