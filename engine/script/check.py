@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.script import check_report
-from engine.script.check_report import CheckReport, Fault
+from engine.script import findings
+from engine.script.findings import CheckReport, ScriptFinding
 from engine.script.gradient_sums import calls_for_sums, wrong_sum
-from engine.script.local_gradients import Call, SlopeComparison, chosen_calls, comparisons
+from engine.script.local_gradients import Call, SlopeComparison, chosen_calls, compared_slopes
 from engine.script.not_finite import at, first_not_finite, short
 from engine.script.parameter_history import Outside, ParameterHistory, ParameterRecord
 from engine.script.process import ScriptEnd, ScriptEnded, ScriptProcess
@@ -88,7 +88,7 @@ class _Checker:
     @property
     def is_finite(self) -> bool:
         """Whether no nan and no infinity has come up; all that follows after one is its consequence."""
-        return not self._has(check_report.NOT_FINITE)
+        return not self._has(findings.NOT_FINITE)
 
     def add_tape(self, tape: ScriptTape) -> None:
         """Look at the numbers of a step, or of as much of it as was recorded."""
@@ -97,7 +97,7 @@ class _Checker:
         arisen = first_not_finite(tape)
         if arisen is not None:
             self._add(
-                check_report.NOT_FINITE, arisen.position, {"step": tape.step, **arisen.numbers},
+                findings.NOT_FINITE, arisen.position, {"step": tape.step, **arisen.numbers},
                 f"The first number that is not finite is in step {tape.step}: {arisen.how}.",
             )  # fmt: skip
         self.report.steps += tape.complete
@@ -111,7 +111,7 @@ class _Checker:
             if answer["value"] != tape.value[call.row]:
                 self.not_compared.setdefault(call.op, "called alone with its operands, it gives another result")
                 continue
-            for each in comparisons(call, answer):
+            for each in compared_slopes(call, answer):
                 position = _line_of_slope(tape, call.row, each.operand)
                 self.comparisons.setdefault(call.op, []).append((each, position))
 
@@ -119,7 +119,7 @@ class _Checker:
         """Look at whether gradients are the sums that they should be; the answers give local gradients of some rows."""
         slopes = {call.row: answer["slopes"] for call, answer in zip(calls, answers, strict=True) if "slopes" in answer}
         wrong = wrong_sum(tape, slopes)
-        if wrong is None or self._has(check_report.GRADIENT_SUM):
+        if wrong is None or self._has(findings.GRADIENT_SUM):
             return
         value = float(tape.value[wrong.row])
         numbers = {
@@ -127,7 +127,7 @@ class _Checker:
             "wrong": wrong.wrong, "compared": wrong.compared,
         }  # fmt: skip
         self._add(
-            check_report.GRADIENT_SUM, tape.positions[wrong.position] if wrong.position >= 0 else None, numbers,
+            findings.GRADIENT_SUM, tape.positions[wrong.position] if wrong.position >= 0 else None, numbers,
             f"A number ({short(value)}) that is used {_times(wrong.uses, 'time')} has the gradient "
             f"{short(wrong.gradient)} after backward, but what its uses send back is {short(wrong.expected)} in all. "
             f"So it is with {wrong.wrong:,} of {wrong.compared:,} gradients of step {tape.step}.",
@@ -149,7 +149,7 @@ class _Checker:
         else:
             how = "nothing writes to them after backward"
         self._add(
-            check_report.NOT_MOVED, position, {**_facts(group), "moving": 0},
+            findings.NOT_MOVED, position, {**_facts(group), "moving": 0},
             f"Gradients reach {_names(group)}, up to {short(max(each.largest for each in group))}, but {how}. "
             "So there is no training step.",
         )  # fmt: skip
@@ -165,7 +165,7 @@ class _Checker:
         told = ", ".join(f"{name} = {shortened(value)}" for name, value in values.items())
         called = f", called in {self._place(*end.traceback[-2][:2])}" if len(end.traceback) > 1 else ""
         self._add(
-            check_report.EXCEPTION, position,
+            findings.EXCEPTION, position,
             {"error": end.said, "steps": end.steps, "values": values, "traceback": [list(at) for at in end.traceback]},
             f"The script stopped after {_times(end.steps, 'training step')} with {end.said.rstrip('.')}{called}"
             f"{f', where {told}' if told else ''}.",
@@ -175,7 +175,7 @@ class _Checker:
         """All that was found."""
         self._compare_local_gradients()
         self._look_at_parameters()
-        order = list(check_report.KINDS)
+        order = list(findings.KINDS)
         self.report.findings.sort(key=lambda each: order.index(each.kind))
         self.report.operations = sorted(self.comparisons)
         self.report.notes += [
@@ -193,7 +193,7 @@ class _Checker:
         path = self.files[file] if file < len(self.files) else self.files[0]
         lines = self.script.lines() if file == 0 else linecache.getlines(path)
         source = lines[line - 1].strip() if 0 < line <= len(lines) else ""
-        self.report.findings.append(Fault(path, line, self._place(file, line), source, kind, numbers, sentence))
+        self.report.findings.append(ScriptFinding(path, line, self._place(file, line), source, kind, numbers, sentence))
 
     def _place(self, file: int, line: int) -> str:
         """What a line is called."""
@@ -213,7 +213,7 @@ class _Checker:
                 "wrong": len(wrong), "compared": len(points),
             }  # fmt: skip
             self._add(
-                check_report.LOCAL_GRADIENT, position, numbers,
+                findings.LOCAL_GRADIENT, position, numbers,
                 f"The local gradient of {op}{which} at {at(operands, extra)} is {short(worst.local_gradient)}, but its "
                 f"slope there is {short(worst.finite_difference)}, by finite differences. So it is with {len(wrong):,} "
                 f"of {len(points):,} that were tried.",
@@ -229,7 +229,7 @@ class _Checker:
         ):
             if group and not history.has_adapters:
                 self._add(
-                    check_report.NO_GRADIENT, group[0].use, _facts(group),
+                    findings.NO_GRADIENT, group[0].use, _facts(group),
                     f"The loss is made from {_names(group)}, but in {steps} {why} their gradients.",
                 )  # fmt: skip
         still = history.still if history.moving else []
@@ -239,7 +239,7 @@ class _Checker:
             others = sum(each.count for each in history.moving)
             largest = max(each.largest for each in still)
             self._add(
-                check_report.NOT_MOVED, update, {**_facts(still), "largest_gradient": largest, "moving": others},
+                findings.NOT_MOVED, update, {**_facts(still), "largest_gradient": largest, "moving": others},
                 f"Gradients reach {_names(still)}, up to {short(largest)}, but in {steps} the update moves none of "
                 f"them. It moves {others:,} others.",
             )  # fmt: skip
@@ -249,8 +249,7 @@ class _Checker:
         for each in history.beside_the_loss:
             moved = f"moves {each.moved:,} of them" if each.moved else "moves none of them"
             self._add(
-                check_report.NOT_IN_LOSS, each.position,
-                {"names": [each.name], "count": each.count, "moved": each.moved},
+                findings.NOT_IN_LOSS, each.position, {"names": [each.name], "count": each.count, "moved": each.moved},
                 f"The update goes over {_names([each])} and {moved}, but in {steps} the loss is made from "
                 f"none of them.",
             )  # fmt: skip
@@ -258,7 +257,7 @@ class _Checker:
         if left:
             largest = max(each.left_over for each in left)
             self._add(
-                check_report.NOT_ZEROED, update, {**_facts(left), "largest_left_over": largest},
+                findings.NOT_ZEROED, update, {**_facts(left), "largest_left_over": largest},
                 f"The gradients of {_names(left)} are not set to 0 between steps: a step begins with those of the step "
                 f"before, up to {short(largest)}, and adds its own.",
             )  # fmt: skip

@@ -94,7 +94,7 @@ def chosen_calls(tape: ScriptTape) -> list[Call]:
     return calls
 
 
-def comparisons(call: Call, answer: Mapping[str, Any]) -> Iterator[SlopeComparison]:
+def compared_slopes(call: Call, answer: Mapping[str, Any]) -> Iterator[SlopeComparison]:
     """The comparisons that a call and the child's answer allow: one an operand, none where the slope is not known."""
     if "why" in answer:
         return

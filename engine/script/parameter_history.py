@@ -135,13 +135,13 @@ class ParameterHistory:
         """
         families: dict[str, list[ParameterRecord]] = {}
         for each in self.parameters.values():
-            families.setdefault(family_name(each.name), []).append(each)
+            families.setdefault(_family(each.name), []).append(each)
         return [
             each
             for each in self._like_parameters()
             if each.written
             and (self.steps > 1 or not self.moving)
-            and not any(other.largest for other in families[family_name(each.name)])
+            and not any(other.largest for other in families[_family(each.name)])
         ]
 
     @property
@@ -172,13 +172,13 @@ class ParameterHistory:
     def beside_the_loss(self) -> list[Outside]:
         """Those that are written where parameters of the loss are, though no number of such a name is in the loss."""
         lines = {(each.file, each.line) for each in self.update_lines}
-        families = {family_name(name) for name in self.parameters}
+        families = {_family(name) for name in self.parameters}
         return [
             each
             for each in self.outside.values()
             if each.position
             and (each.position.file, each.position.line) in lines
-            and family_name(each.name) not in families
+            and _family(each.name) not in families
         ]
 
     @property
@@ -195,7 +195,7 @@ class ParameterHistory:
         return [each for each in self.parameters.values() if each.root in roots or each.made in made]
 
 
-def family_name(name: str) -> str:
+def _family(name: str) -> str:
     """What names have in common that differ in numbers only: those of all layers, of all neurons, of all experts."""
     return re.sub(r"\d+", "#", name)
 

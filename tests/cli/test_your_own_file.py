@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.script.check_report import KINDS
+from engine.script.findings import KINDS
 from engine.script.process import ScriptProcess
 from tests.support.commands import ROOT, environment
 
