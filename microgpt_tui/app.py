@@ -25,6 +25,7 @@ from textual.filter import LineFilter
 from textual.notifications import Notify
 from textual.screen import Screen
 from textual.theme import Theme, ThemeProvider
+from textual.widgets._toast import ToastRack
 from textual.worker import WorkerFailed
 
 from engine import DataError, EngineError, Run, Stopped
@@ -57,6 +58,7 @@ from microgpt_tui.texts.languages import usual_language
 from microgpt_tui.widgets.modal import Passing
 from microgpt_tui.widgets.textual_fixes import LastingNotification, PrintableFilter, SafeCommandPalette
 
+MOST_NOTIFICATIONS = 2  # at once: they cover what they speak of
 FEW_COLOURS = (None, "standard", "windows")  # rich's names of what terminals have, up to sixteen colours
 
 
@@ -132,6 +134,21 @@ class ThemedApp(App[EngineError | None]):
         seconds = self.NOTIFICATION_TIMEOUT if timeout is None else timeout
         same = f"{abs(hash((message, title)))}"  # Textual shows one notification of an identity
         self.post_message(Notify(LastingNotification(lines(message), title, severity, seconds, markup, identity=same)))
+
+    def _on_notify(self, event: Notify) -> None:
+        """Show it beside the one before: of more, the oldest go, what is only told before what is warned of."""
+        others = [note for note in self._notifications if note.identity != event.notification.identity]
+        others.sort(key=lambda note: note.severity != "information")
+        for note in others[: max(0, len(others) + 1 - MOST_NOTIFICATIONS)]:
+            self._unnotify(note, refresh=False)
+        super()._on_notify(event)
+
+    def _refresh_notifications(self) -> None:
+        """On the screen that lies above all others, and only there."""
+        for below in self.screen_stack[:-1]:
+            for rack in below.query_children(ToastRack):
+                rack.display = False
+        super()._refresh_notifications()
 
     def on_mount(self) -> None:
         """See how many colours there are, and follow changes of the theme. Textual also calls a subclass's method."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from microgpt_tui.debugger.frame import BRIGHT
 from microgpt_tui.debugger.state import DebuggerState
 
 PICTURES = 6  # of a tensor that fills up
@@ -46,7 +47,7 @@ class ChangePlayer:
         self._moved_at = now
         self.cut()
         if self._plays() and not repeated:
-            self._state.play(0.0 if fills else 1.0, True)
+            self._state.play(0.0 if fills else 1.0, BRIGHT)
             self._wait()
 
     def finish(self) -> None:
@@ -60,22 +61,25 @@ class ChangePlayer:
         if self._timer is not None:
             self._timer.stop()
             self._timer = None
-        self._state.play(1.0, False)
+        self._state.play(1.0, 0)
 
     def _wait(self) -> None:
         filled = self._state.filled >= 1
-        self._timer = self._after(FADE if filled else FILL / PICTURES, self._fade if filled else self._fill)
+        self._timer = self._after(FADE / BRIGHT if filled else FILL / PICTURES, self._fade if filled else self._fill)
 
     def _fill(self) -> None:
         passed = (self._clock() - self._moved_at) / FILL  # a slow terminal gets fewer pictures in the same time
         self._fill_to(max(passed, self._state.filled + 1 / PICTURES))
 
     def _fill_to(self, filled: float) -> None:
-        self._state.play(1.0 if filled > 1 - 0.5 / PICTURES else filled, True)
+        self._state.play(1.0 if filled > 1 - 0.5 / PICTURES else filled, BRIGHT)
         self._wait()
         self._show()
 
     def _fade(self) -> None:
+        """Make the frame less bright, and in the end let it go."""
         self._timer = None
-        self._state.play(1.0, False)
+        self._state.play(1.0, self._state.framed - 1)
+        if self._state.framed:
+            self._wait()
         self._show()

@@ -26,13 +26,14 @@ from engine.timeline.update import UpdateStep
 from engine.timeline.view import GradientState, Reading, View
 from microgpt_tui.debugger.annotations import Annotations
 from microgpt_tui.debugger.compared_run import ComparedRun
-from microgpt_tui.debugger.navigation import SameEvent
+from microgpt_tui.debugger.navigation import SameEvent, event_shown
 from microgpt_tui.debugger.run_controller import Live
 from microgpt_tui.debugger.series import Past, Series, Update, series_of
 from microgpt_tui.drawing.cells import Cells
 from microgpt_tui.drawing.terminal_text import printable
 
 MOST_PATHS = 8  # gradient paths that are listed of a scalar
+BRIGHT = 2  # of a frame that has just been drawn
 NO_GRADIENT = {
     GradientState.PLAIN: "none: a plain number to the model",
     GradientState.INDEPENDENT: "0: the loss does not depend on it",
@@ -47,7 +48,9 @@ class Focus:
     `row` is a scalar that was chosen and holds until the moment changes; `cell` is an index in whatever tensor is on
     the stage and holds from event to event. `layer`, `head` and `matrix` are what panes show that have room for one
     of them; they hold as well. None leaves the choice to the moment. `digits` asks for numbers in cells. `folding`
-    is how much of the network the map folds, from 0, nothing; None: as much as there is no room for.
+    is how much of the network the map folds, from 0, nothing; None: as much as there is no room for. `kept` are the
+    parameters whose updates are told where none is chosen, one a matrix: those with the largest steps when theirs was
+    first shown.
     """
 
     moment: Moment
@@ -58,6 +61,7 @@ class Focus:
     matrix: str | None = None
     digits: bool = False
     folding: int | None = None
+    kept: tuple[int, ...] = ()
 
     def at(self, moment: Moment) -> Focus:
         """Here, at another moment."""
@@ -124,10 +128,10 @@ class Context:
     shown), names sampled on the way by the step before which they were, what the user keeps, how a run moves, how many
     documents it is trained on and how many are held out, if any are, the branch that it is (None: the original),
     what is changed in it, in words, and the one that it is compared with; the chosen gradient path, if any, and the
-    line of the chosen watch; a copy of the step for scales; and the id of the chosen
-    or zoomed pane, if any; the lines of the user's copy of microgpt.py that stand for the engine's, if there are any,
-    and what Source says of how to get them; and, for the stage, the share of the present tensor that is shown of a
-    forward event, and whether what was made or changed last is framed.
+    line of the chosen watch; a copy of the step for scales; the id of the chosen or zoomed pane, and that of a zoomed
+    one; the lines of the user's copy of microgpt.py that stand for the engine's, if there are any, and what Source says
+    of how to get them; and, for the stage, the share of the present tensor that is shown of a forward event, and how
+    bright the frame is of what was made or changed last: 0 for none.
     """
 
     fault: str | None = None
@@ -143,10 +147,11 @@ class Context:
     copy: StepCopy | None = None
     changes: str = ""
     pane: str | None = None
+    zoomed: str | None = None
     lines: OwnLines | None = None
     lines_hint: str = ""
     filled: float = 1.0
-    framed: bool = False
+    framed: int = 0
 
 
 class Frame:
@@ -180,15 +185,8 @@ class Frame:
 
     @cached_property
     def stage_event(self) -> Event:
-        """The tensor that is on the stage: the event's, but inside a backward event the one that hands gradient on.
-
-        Gradients become complete in another order than they are handed on, so the two can be far apart.
-        """
-        if not (self.backward and self.stepping_inside and self.moment.tick):
-            return self.event
-        source = self.program.source_of(self.moment.tick)
-        made = None if source is None else self.program.event_of(source)
-        return (made and self.program.find(Phase.BACKWARD, made.place)) or self.event
+        """The tensor that is on the stage: the event's, but inside a backward event the one that hands gradient on."""
+        return event_shown(self.program, self.moment)
 
     @cached_property
     def operation(self) -> Event:
@@ -236,7 +234,7 @@ class Frame:
         else:
             found = self.view.contributed(made, rows)
             values, known = found.values, found.known
-        return Cells(values, known, rows, self._changed[rows] & known, self.where.digits)
+        return Cells(values, known, rows, self._changed[rows] & known, self.where.digits, self._fading)
 
     def final_gradients(self, rows: Rows) -> npt.NDArray[np.float64]:
         """The gradients of these scalars at the end of the backward phase; without a copy of the step, those so far."""
@@ -335,6 +333,9 @@ class Frame:
             target = self.target_id(self.stage_event.pos)
             if spec is not None and spec.tokens and target is not None and target < size:
                 return target
+            if self.phase is Phase.UPDATE:
+                kept = np.flatnonzero(np.isin(self.stage_event.rows.ravel(), self.where.kept))
+                return int(kept[0]) if len(kept) else self._largest_step()
             return self._strongest() if self.stage_event.is_parameter else 0
         return min(chosen, size - 1)
 
@@ -342,6 +343,24 @@ class Frame:
         """The weight with the largest gradient: where there is most to see."""
         grads = self.grad(self.stage_event.rows)
         return int(np.argmax(np.where(grads.known & np.isfinite(grads.values), np.abs(grads.values), 0.0)))
+
+    def _largest_step(self) -> int:
+        """The weight with the largest step; until all are moved, that with the largest gradient."""
+        rows = self.stage_event.rows
+        maps = self.view.update_maps(rows)
+        step = maps.get("delta") if self.stage_event.is_parameter else None
+        if step is None or not step.known.all():
+            return self._strongest()
+        return int(np.argmax(np.where(np.isfinite(step.values), np.abs(step.values), 0.0)))
+
+    @property
+    def to_keep(self) -> int | None:
+        """The parameter whose updates are told from now on, at the first one of its matrix; else None."""
+        event = self.stage_event
+        if self.phase is not Phase.UPDATE or not event.is_parameter or self.moment.tick < event.last:
+            return None
+        row = int(event.rows.flat[self._largest_step()])
+        return None if np.isin(event.rows, self.where.kept).any() else row
 
     @cached_property
     def parameter(self) -> int:
@@ -446,7 +465,11 @@ class Frame:
         changed = (
             self._changed[rows] & known if written and self.around.framed else np.zeros(rows.shape, dtype=np.bool_)
         )
-        return Cells(reading.values, known, rows, changed, self.where.digits)
+        return Cells(reading.values, known, rows, changed, self.where.digits, self._fading)
+
+    @property
+    def _fading(self) -> bool:
+        return 0 < self.around.framed < BRIGHT
 
     @cached_property
     def _shown_to(self) -> int | None:

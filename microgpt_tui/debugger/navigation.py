@@ -105,14 +105,28 @@ def next_phase(program: StepProgram, moment: Moment) -> SameEvent:
     """The same event in the next phase, or in the next step's first."""
     after = moment.phase.place + 1
     step, phase = (moment.step, PHASES[after]) if after < len(PHASES) else (moment.step + 1, PHASES[0])
-    return same_event(program, moment, step, phase)
+    return SameEvent(step, phase, event_shown(program, moment).place)
 
 
 def previous_phase(program: StepProgram, moment: Moment) -> SameEvent | None:
     """The same event in the phase before, or in the last one of the step before."""
+    place = event_shown(program, moment).place
     if moment.phase is not Phase.FORWARD:
-        return same_event(program, moment, moment.step, PHASES[moment.phase.place - 1])
-    return same_event(program, moment, moment.step - 1, PHASES[-1]) if moment.step else None
+        return SameEvent(moment.step, PHASES[moment.phase.place - 1], place)
+    return SameEvent(moment.step - 1, PHASES[-1], place) if moment.step else None
+
+
+def event_shown(program: StepProgram, moment: Moment) -> Event:
+    """The event at this moment, but inside a backward event the one that hands gradient on.
+
+    Gradients become complete in another order than they are handed on, so the two can be far apart.
+    """
+    event = program.event_at(moment)
+    if moment.phase is not Phase.BACKWARD or not 0 < moment.tick < event.last:
+        return event
+    source = program.source_of(moment.tick)
+    made = None if source is None else program.event_of(source)
+    return (made and program.find(Phase.BACKWARD, made.place)) or event
 
 
 def same_event(program: StepProgram, moment: Moment, step: int, phase: Phase | None = None) -> SameEvent:

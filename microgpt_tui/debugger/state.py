@@ -27,7 +27,7 @@ class DebuggerState:
         self._path: PathChoice | None = None
         self._watch = 0
         self._trail: list[Focus] = []
-        self._filled, self._framed = 1.0, False
+        self._filled, self._framed = 1.0, 0
         self.on_change = on_change
 
     @property
@@ -76,8 +76,8 @@ class DebuggerState:
         return self._filled
 
     @property
-    def framed(self) -> bool:
-        """Whether the stage frames what the last key has made or changed."""
+    def framed(self) -> int:
+        """How bright the stage frames what the last key has made or changed; 0 if it does not."""
         return self._framed
 
     # While the run stands still.
@@ -117,6 +117,10 @@ class DebuggerState:
         self._where = replace(self._where, folding=folding)
         self.on_change()
 
+    def keep(self, row: int) -> None:
+        """Tell the updates of this parameter where none of its matrix is chosen."""
+        self._where = replace(self._where, kept=(*self._where.kept, row))
+
     def annotate(self, annotations: Annotations) -> None:
         """Replace the annotations."""
         self._annotations = annotations
@@ -128,7 +132,7 @@ class DebuggerState:
         self.stand(where)
         self.annotate(annotations)
 
-    def play(self, filled: float, framed: bool) -> None:
+    def play(self, filled: float, framed: int) -> None:
         """How the stage shows what the last key has made; whoever plays it has it drawn."""
         self._filled, self._framed = filled, framed
 

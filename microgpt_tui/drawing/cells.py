@@ -27,13 +27,17 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cells:
-    """Numbers to draw, which of them are known, what each one stands for, and which have just changed, in one shape."""
+    """Numbers to draw, which of them are known, what each one stands for, and which have just changed, in one shape.
+
+    What has changed is framed, less bright while the frame is `fading`.
+    """
 
     values: Array
     known: Mask
     targets: npt.NDArray[np.int32]
     fresh: Mask
     digits: bool = False  # whether the user wants to read numbers in cells
+    fading: bool = False
 
     @property
     def scale(self) -> float:
@@ -43,7 +47,13 @@ class Cells:
 
     def __getitem__(self, part: int | slice | tuple[int | slice, ...]) -> Cells:
         """A row of a matrix, or some of the elements, as numpy cuts arrays."""
-        return Cells(self.values[part], self.known[part], self.targets[part], self.fresh[part], self.digits)
+        values, known, targets, fresh = self.values[part], self.known[part], self.targets[part], self.fresh[part]
+        return Cells(values, known, targets, fresh, self.digits, self.fading)
+
+    @property
+    def edge(self) -> Style:
+        """How the frame of what has changed is drawn beside a number."""
+        return theme.FAINT if self.fading else theme.STRONG
 
     def __len__(self) -> int:
         return len(self.values)
@@ -167,15 +177,15 @@ def _heat_cells(
         if target == selected:
             text, style = _marked(text), theme.CURSOR if theme.signs_only else theme.HERE_CELL
         elif fresh and style is not None:
-            text, style = _framed(text), style + theme.FRESH
+            text, style = _framed(text, cells.fading), style + (theme.FADING if cells.fading else theme.FRESH)
         yield text, style, target
 
 
-def _framed(text: str) -> str:
-    """A cell between bright edges, if it has room for them and holds no digits."""
+def _framed(text: str, fading: bool) -> str:
+    """A cell between edges, if it has room for them and holds no digits; thinner ones while they are fading."""
     if text.strip() or len(text) < 2:
         return text
-    left, right = ("▌", "▐") if len(text) >= THICK else ("▏", "▕")
+    left, right = ("▌", "▐") if len(text) >= THICK and not fading else ("▏", "▕")
     return left + text[1:-1] + right
 
 
@@ -263,7 +273,7 @@ def signed_strip(
                     text = "▁"
                 style = theme.HANGING_HERE if style is theme.HANGING else theme.NEW
             elif fresh and style is not theme.HANGING:
-                style += theme.RAN  # a band behind all bars that are new
+                style += theme.RAN if cells.fading else theme.BOXED  # a band behind all bars that are new
             if fill and beyond and k == (0 if up else len(lines) - 1):
                 row.append(("!", style + Style(reverse=True), target))
                 row.append((text * (body - 1), style, target))

@@ -117,7 +117,8 @@ def _luminance(colour: str) -> float:
 
 
 TEXT = STRONG = DIM = FAINT = NOW = NEW = DONE = TARGET = WARNING = PLUS = MINUS = Style()
-HANGING = HANGING_BOXED = HANGING_HERE = BOXED = FRESH = CURSOR = HERE_CELL = RAN = AT_WORK = EXPRESSION = Style()
+HANGING = HANGING_BOXED = HANGING_HERE = BOXED = FRESH = FADING = CURSOR = HERE_CELL = RAN = AT_WORK = Style()
+EXPRESSION = Style()
 PHASES: dict[str, Style] = {}
 PHASE_TEXT: dict[str, Style] = {}
 LEVELS = 16  # shades of each sign
@@ -161,6 +162,7 @@ def use(theme: str) -> None:
         HANGING_BOXED=Style(color=c.strong, reverse=True),
         BOXED=Style(bgcolor=c.boxed),
         FRESH=Style(underline=True),  # a cell that the last step has made or changed
+        FADING=Style(color=c.dim),  # the edges of such a cell, a moment later
         CURSOR=Style(color=c.background, bgcolor=c.strong, bold=True),
         RAN=Style(bgcolor=c.ran),
         AT_WORK=Style(bgcolor=c.at_work),

@@ -12,12 +12,13 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from engine.model.recording import Floats
-from engine.model.tensors import attention_names
+from engine.model.tensors import AttentionNames, attention_names
 from engine.sampling.strategy import ranked
 from microgpt_tui.drawing import theme
-from microgpt_tui.drawing.cells import bar, cell, size_for, window
+from microgpt_tui.drawing.cells import bar, heat, size_for, window
 from microgpt_tui.drawing.numbers import brief, percent
 from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.drawing.swatch import share_swatch, signed_swatch
 from microgpt_tui.inference.state import COLDEST, HOTTEST, NOTCH, InferenceState, Position, Temperature
 from microgpt_tui.panes.attention import share_cell
 
@@ -253,13 +254,43 @@ def inside(state: InferenceState, width: int, height: int) -> Picture:
     line = picture.line().fit(f"from {first}" if first else "kept", label, theme.DIM)
     both = tensors.key, tensors.value
     line.fit(f"{tensors.key}{cut}", shown * size + 1, theme.DIM).fit(f"{tensors.value}{cut}", shown * size, theme.DIM)
-    cached = {name: [walk.tensor(name, pos, state.layer) for pos in range(len(names))] for name in both}
+    cached, scale = _kept(state, tensors), _scale(state, tensors)
     for pos in range(first, last):
         here = pos == len(names) - 1
         line = picture.line().fit(f"{'▸' if here else ' '}{names[pos]}", label, theme.NEW if here else theme.TEXT)
         for name in both:
-            _strip(line, cached[name][pos][:shown], size, float(np.abs(np.array(cached[name])).max()), here)
+            for value in cached[name][pos][:shown].tolist():
+                line.add(*heat(value, True, scale, size, here or not theme.signs_only))
             line.add(" ")
+    return picture
+
+
+def _kept(state: InferenceState, names: AttentionNames) -> dict[str, list[Floats]]:
+    """The keys and the values of all positions so far, of the layer that is shown."""
+    walk, both = state.walk, (names.key, names.value)
+    return {name: [walk.tensor(name, pos, state.layer) for pos in range(len(walk.ids))] for name in both}
+
+
+def _scale(state: InferenceState, names: AttentionNames) -> float:
+    """The largest magnitude of the keys and values."""
+    return max((float(np.abs(np.array(each)).max(initial=0.0)) for each in _kept(state, names).values()), default=0.0)
+
+
+def legend(state: InferenceState, width: int, _height: int) -> Picture:
+    """One line: how to read the colours and signs of the pictures above, as much of it as fits."""
+    picture = Picture()
+    chosen = Line().add(" ▸ chosen", theme.TARGET)
+    before = Line().add(f"   {BEFORE} p at temperature 1", theme.DIM)
+    parts = [chosen, before]
+    names = attention_names(state.walk.sampler.recording.specs)
+    if names is not None:
+        attention = share_swatch(Line().add("   attention ", theme.DIM))
+        kept = signed_swatch(Line().add(f"   {names.key} {names.value} ", theme.DIM), _scale(state, names))
+        parts = [chosen, attention, kept, Line().add("   ▸ here", theme.NEW), before]
+    line = picture.line()
+    for part in parts:
+        if line.width + part.width + 1 <= width:
+            line.extend(part)
     return picture
 
 
@@ -286,9 +317,3 @@ def _attention(
         for weight in weights[first:last]:
             text, style = share_cell(float(weight), 3)
             line.add(text, style).add(" " * (size - 3))
-
-
-def _strip(line: Line, values: Floats, size: int, scale: float, here: bool) -> None:
-    for value in values:
-        char, style = cell(float(value), True, scale)
-        line.add(char, style + theme.FRESH if here else style).add(" " * (size - 1))

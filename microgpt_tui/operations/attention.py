@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from rich.cells import cell_len
 
 from engine.autograd.tape import Rows
-from engine.timeline.events import Event, Phase
+from engine.timeline.events import Event, EventKey, Phase, StepProgram
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import NUMBER, bar, diverging, edges, heat_row, window
-from microgpt_tui.drawing.numbers import number, percent, plain
+from microgpt_tui.drawing.numbers import exponent, number, percent, plain, scaled
 from microgpt_tui.drawing.picture import Line
 from microgpt_tui.operations.canvas import Board, Legend
 
@@ -48,14 +49,20 @@ class Head:
 
 def head_of(frame: Frame) -> Head | None:
     """The head that the operation on the stage belongs to; None if it is none of a head's three."""
-    event = frame.operation
+    event, known = frame.operation, _HEADS.setdefault(frame.program, {})
     if event.head is None:
         return None
-    own = {
-        e.kind: e
-        for e in frame.program.events(Phase.FORWARD)
-        if (e.pos, e.layer, e.head) == (event.pos, event.layer, event.head)
-    }
+    if event.place not in known:
+        known[event.place] = _head_of(frame.program, event)
+    return known[event.place]
+
+
+_HEADS: WeakKeyDictionary[StepProgram, dict[EventKey, Head | None]] = WeakKeyDictionary()
+
+
+def _head_of(program: StepProgram, event: Event) -> Head | None:
+    place = event.pos, event.layer, event.head
+    own = {e.kind: e for e in program.events(Phase.FORWARD) if (e.pos, e.layer, e.head) == place}
     if not own.keys() >= KINDS or event.kind not in KINDS:
         return None
     scores, shares, mix = own[SCORES], own[SHARES], own[MIX]
@@ -101,7 +108,10 @@ class _Picture:
         self.asker = "query" if board.width >= NARROW else "q"
         queries = [cell_len(f"∂{self.asker} {frame.token(t)} ") for t in range(frame.program.n)]
         self.margin = max(*queries, *(cell_len(label) + 2 for label in self.labels))
-        fixed = self.margin + 1 + NUMBER + 1 + SHARE + 1 + LEAST_BAR + 3
+        self.score_power, self.share_power = (self._power(event) for event in (head.scores, head.shares))
+        self.score_title = _in_powers(f"{'∂' if frame.backward else ''}q·k/√{self.dims}", self.score_power)
+        self.score = max(NUMBER, len(self.score_title))
+        fixed = self.margin + 1 + self.score + 1 + SHARE + 1 + LEAST_BAR + 3
         self.size = max(1, min(4, (board.width - fixed) // (2 * self.dims)))
         shown = max(1, (board.width - fixed) // (2 * self.size))
         page = self._dim() // shown * shown  # so that columns move rarely
@@ -109,6 +119,10 @@ class _Picture:
         wide = (self.columns.stop - self.columns.start) * self.size
         self.bar = max(1, min(MOST_BAR, board.width - fixed + LEAST_BAR - 2 * wide))
         self.wide = wide
+
+    def _power(self, event: Event) -> int:
+        """The power of ten that the title of an event's column takes out of its gradients."""
+        return exponent(self.frame.scale(event.rows, True, event.name)) if self.frame.backward else 0
 
     def _key(self) -> int:
         """The key that is spoken of: the selected scalar's, or the one at work."""
@@ -155,9 +169,10 @@ class _Picture:
         line = board.picture.line()
         titles = (
             ("key", 0, self.kind == SCORES), (f"{sign}k", self.margin, False),
-            (f"{sign}q·k/√{self.dims}", self.margin + self.wide + 1, self.kind == SCORES),
-            (f"{sign}share of 100 %" if not frame.backward else "∂share", self._share_column, self.kind == SHARES),
-            (f"{sign}value", self._value_column, self.kind == MIX),
+            (self.score_title, self.margin + self.wide + 1, self.kind == SCORES),
+            ("share of 100 %" if not frame.backward else _in_powers("∂share", self.share_power), self._share_column,
+             self.kind == SHARES),
+            (f"{sign}value" if self.wide > len("value") else f"{sign}v", self._value_column, self.kind == MIX),
         )  # fmt: skip
         for text, column, lit in titles:
             line.to(column)
@@ -165,18 +180,22 @@ class _Picture:
 
     @property
     def _share_column(self) -> int:
-        return self.margin + self.wide + NUMBER + 2
+        return self.margin + self.wide + self.score + 2
 
     @property
     def _value_column(self) -> int:
         return self._share_column + SHARE + 1 + self.bar + 3
 
     def table(self) -> None:
-        """A line a key."""
+        """A line a key, or several and a gap where there is room."""
         frame, board, head = self.frame, self.board, self.head
         below = 3 + (MOST_TERMS if self.kind != SHARES else 2)
         room = max(1, board.room - below, min(self.n, board.room - 4))
         room -= self.n > room > 1  # a line says which keys are drawn
+        after = (
+            MOST_TERMS + 5 + (self.n + 3 if self._heads_width else 0)
+        )  # the most that stands below in any of the three
+        tall = next((tall for tall in (4, 3, 2) if self.n * (tall + 1) + after <= board.room), 1)
         spread = 2 * self.n + 1 <= room
         first, last = window(self.n, room, self.key)
         scores, shares = frame.shown(head.scores.rows), frame.shown(head.shares.rows)
@@ -189,21 +208,31 @@ class _Picture:
                 board.picture.focus = board.picture.height - 1
             self._tiles(line, head.keys[t])
             begin, between = edges(scores.fresh[t])
-            self._figure(line, float(scores.values[t]), bool(scores.known[t]), int(scores.targets[t]), begin)
+            score, known, target = float(scores.values[t]), bool(scores.known[t]), int(scores.targets[t])
+            self._figure(line.add(begin, scores.edge), score, known, target, self.score, self.score_power)
             begin, end = edges(shares.fresh[t])
             between = begin if shares.fresh[t] else between
             known, value, target = bool(shares.known[t]), float(shares.values[t]), int(shares.targets[t])
             style = board.style(target, theme.STRONG if known else theme.FAINT)
+            text, half = bar(value, full, self.bar) if known else "", (self.bar - 1) // 2
             if frame.backward:
-                self._figure(line, value, known, target, between)
-                diverging(line.add(end, theme.STRONG), value, known, full, (self.bar - 1) // 2, target)
+                self._figure(line.add(between, shares.edge), value, known, target, NUMBER, self.share_power)
+                diverging(line.add(end, shares.edge), value, known, full, half, target)
             else:
-                line.add(between, theme.STRONG)
-                line.fit(percent(value if known else None), SHARE, style, target, right=True).add(end, theme.STRONG)
-                text = bar(value, full, self.bar) if known else ""
+                line.add(between, shares.edge)
+                line.fit(percent(value if known else None), SHARE, style, target, right=True).add(end, shares.edge)
                 line.add(text, theme.NEW if here else theme.PLUS, target)
             line.to(self._value_column - 2).add("× ", theme.DIM)
             self._tiles(line, head.values[t])
+            for _ in range(tall - 1):
+                under = board.picture.line().to(self.margin)
+                self._tiles(under, head.keys[t])
+                under.to(self._share_column + SHARE + 1)
+                if frame.backward:
+                    diverging(under, value, known, full, half, target)
+                else:
+                    under.add(text, theme.NEW if here else theme.PLUS, target)
+                self._tiles(under.to(self._value_column), head.values[t])
             if spread:
                 board.picture.line()
         if (first, last) != (0, self.n):
@@ -218,10 +247,10 @@ class _Picture:
         total = self.frame.value(self.head.total)
         return 1 / total if total else 1.0
 
-    def _figure(self, line: Line, value: float, known: bool, target: int, edge: str) -> None:
+    def _figure(self, line: Line, value: float, known: bool, target: int, width: int, power: int) -> None:
         style = theme.signed(value) if known else theme.FAINT
-        text = number(value if known else None)
-        line.add(edge, theme.STRONG).fit(text, NUMBER, self.board.style(target, style), target, right=True)
+        text = scaled(value if known else None, power)
+        line.fit(text, width, self.board.style(target, style), target, right=True)
 
     def result(self) -> None:
         """The mix: the sum of the values, each times its share."""
@@ -324,12 +353,19 @@ class _Picture:
         line = board.picture.line().add("  Σ = ", theme.DIM)
         line.add(number(frame.value(out)), board.style(out, theme.NEW), out)
 
+    @property
+    def _heads_width(self) -> int:
+        """The columns of a head in the table of all heads; 0 where there is none."""
+        count = self.frame.config.n_head
+        width = min(MOST_BAR, (self.board.width - self.margin) // count)
+        return width if count > 1 and width >= 5 else 0
+
     def heads(self) -> None:
         """The shares of all heads at this position."""
         frame, board, event = self.frame, self.board, self.head.shares
         count = frame.config.n_head
-        width = min(12, (board.width - self.margin) // count)
-        if count < 2 or board.room < self.n + 3 or width < 5:
+        width = self._heads_width
+        if not width or board.room < self.n + 3:
             return
         board.picture.line()
         line = board.picture.line().fit("Shares" if frame.backward else "Heads", self.margin, theme.TEXT)
@@ -352,3 +388,8 @@ def _largest(frame: Frame, head: Head) -> float | None:
     values = [frame.value(int(row)) for row in head.scores.rows]
     known = [value for value in values if value is not None]
     return max(known) if len(known) == len(values) else None
+
+
+def _in_powers(title: str, power: int) -> str:
+    """The title of a column whose numbers are in powers of ten."""
+    return f"{title} ×1e{power}" if power else title

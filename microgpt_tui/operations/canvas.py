@@ -25,12 +25,15 @@ MOST_TERMS = 4  # of a gradient, before the last one
 class Legend:
     """How to read the colours of a picture: the magnitude of a full one, and what else its signs mean, in few words.
 
-    `bar` says what a full bar is, in a picture of bars that have no sign.
+    `bar` says what a full bar is, in a picture of bars that have no sign; `shares` that colours are shares of 1. Of a
+    picture without a scale, `words` are all that there is to say, each as it looks.
     """
 
     scale: float
     notes: tuple[str, ...] = ()
     bar: str = ""
+    shares: bool = False
+    words: tuple[tuple[str, Style], ...] = ()
 
 
 @dataclass(eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from rich.cells import cell_len
@@ -220,13 +220,7 @@ def _row_so_far(board: Board, row: Rows, label: str, place: tuple[int, int, slic
             line = (
                 board.picture.line(f"  {title}", theme.TEXT).to(margin - len(norm) - 2).add(norm, theme.DIM).to(margin)
             )
-            heat_row(
-                line,
-                Cells(values, known, cells, frame.grad(cells).fresh, frame.where.digits),
-                size,
-                frame.selected,
-                board.scale,
-            )
+            heat_row(line, replace(frame.grad(cells), values=values, known=known), size, frame.selected, board.scale)
         return
     j = next((j for j, r in enumerate(cells) if r == frame.selected), int(np.argmax(np.abs(parts[1][1]))))
     if terms[j] and board.room > 0:
@@ -334,13 +328,13 @@ def _matrix(board: Board, plan: _Plan, labels: list[tuple[str, str]], i: int) ->
         known, value, target = bool(outputs.known[r]), float(outputs.values[r]), int(outputs.targets[r])
         style = theme.signed(value) if known else theme.FAINT
         left, right = edges(outputs.fresh[r])
-        line.add(left, theme.STRONG)
+        line.add(left, outputs.edge)
         line.fit(number(value if known else None), NUMBER, board.style(target, style), target, right=True)
-        diverging(line.add(right, theme.STRONG), value, known, full, plan.half, target)
+        diverging(line.add(right, outputs.edge), value, known, full, plan.half, target)
         for _ in range(plan.tall - 1):
             under = board.picture.line().add(" " * plan.margin)
             heat_row(under, weights[r], plan.size, None, board.scale, r == i)
-            diverging(under.add(left + " " * NUMBER + right, theme.STRONG), value, known, full, plan.half, target)
+            diverging(under.add(left + " " * NUMBER + right, outputs.edge), value, known, full, plan.half, target)
     _which_rows(board, plan, len(labels))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from rich.cells import cell_len
@@ -17,15 +17,19 @@ from microgpt_tui.drawing.picture import Picture, beside
 from microgpt_tui.operations.canvas import Board, Legend
 from microgpt_tui.operations.row_labels import both_labels, labels_of
 
-BETWEEN = 11  # characters between two maps, for the words that lead from one to the next
+BETWEEN, CLOSE = 11, 9  # characters between two maps, for the words that lead from one to the next; the least of them
 NARROW = 3  # where these words have no room
 MAP_GAP, LEAST_MAP = 3, 6  # characters between two maps of `draw_terms`, and of the narrowest
+MOST_CELL = 4  # characters of a cell
 LEAST_WORDS = 66  # characters of a picture from which on they have
 
 
 def update_legend(frame: Frame) -> Legend:
     """Each map has a scale of its own, which stands above it."""
-    return Legend(0.0, ("◆ the weight below", *_again(frame)))
+    where = frame.where
+    chosen = where.cell is not None or where.row is not None or frame.stepping_inside
+    rule = "" if chosen or not frame.event.is_parameter else ": the largest step when first shown"
+    return Legend(0.0, (f"◆ the weight below{rule}", *_again(frame)))
 
 
 def _again(frame: Frame) -> tuple[str, ...]:
@@ -98,6 +102,9 @@ def draw_update(board: Board) -> None:
     height = board.height - (after is not None)
     between = BETWEEN if board.width >= LEAST_WORDS else NARROW
     each = (board.width - margin - 2 * between) // 3
+    closer = (board.width - margin - 2 * CLOSE) // 3
+    if between == BETWEEN and each // columns < min(closer // columns, MOST_CELL):  # larger cells that way
+        between, each = CLOSE, closer
     across = min(each, columns) * min((height - 2) * 2, rows)
     down = min(board.width - margin, columns) * min((height // 3 - 1) * 2, rows)
     chosen = np.argwhere(maps[0].cells.targets == frame.selected)
@@ -109,7 +116,7 @@ def draw_update(board: Board) -> None:
             drawn = _drawn(board, part, names if place == 0 else [], each, height - 2, (i, j))
             picture = beside(picture, drawn, 0) if place else drawn
             if place < 2:
-                picture = beside(picture, _between(part.words if between == BETWEEN else (), between, drawn.height), 0)
+                picture = beside(picture, _between(part.words if between >= CLOSE else (), between, drawn.height), 0)
         line = picture.line()
         _, top, bottom = _rows_shown(frame, rows, height - 2, i)
         first = maps[0].under if (top, bottom) == (0, rows) else f"rows {top}–{bottom - 1}"
@@ -119,6 +126,10 @@ def draw_update(board: Board) -> None:
                 line.to(start).add(words, theme.DIM)
         board.picture.below(picture)
     else:
+        if after is not None and (height // 3 - 1) * 2 < rows:
+            height, told = board.height, _after_words(frame, after)
+            maps[-1] = replace(maps[-1], under=told)  # beside a title, where it takes no line of the maps
+            after = None
         for part in maps:
             board.picture.below(_drawn(board, part, names, board.width - margin, height // 3 - 1, (i, j), part.under))
     if after is not None:
@@ -131,12 +142,16 @@ def draw_update(board: Board) -> None:
         line.add(plain(after), theme.DONE if before is not None and after < before else theme.WARNING)
 
 
+def _after_words(frame: Frame, after: float) -> str:
+    return f"{quoted(frame.program.doc)} again: loss {plain(frame.view.loss)} → {plain(after)}"
+
+
 def _maps(frame: Frame) -> list[_Map]:
     rows, name = as_matrix(frame.event.rows), frame.event.name
     found = frame.view.update_maps(rows)
     g, delta, p = (frame.cells(found[key], rows) for key in ("g", "delta", "p"))
-    step = Cells(-delta.values, delta.known, delta.targets, delta.fresh, delta.digits)
-    moved = Cells(p.values, delta.known, p.targets, p.fresh, p.digits)
+    step = Cells(-delta.values, delta.known, delta.targets, delta.fresh, delta.digits, delta.fading)
+    moved = Cells(p.values, delta.known, p.targets, p.fresh, p.digits, p.fading)
     copy = frame.around.copy
     extents = None if copy is None or frame.around.live else copy.extents()
     extent = None if extents is None else extents.get(name)
@@ -168,7 +183,7 @@ def _drawn(
     """One map in so many lines after its title, cut around the chosen weight to what fits."""
     frame, cells = board.frame, part.cells
     rows, columns = cells.values.shape
-    size = max(1, min(4, width // columns))
+    size = max(1, min(MOST_CELL, width // columns))
     if frame.where.digits and columns * NUMBER <= width:
         size = NUMBER
     tall = 2 if size > 1 and 2 * rows <= height else 1

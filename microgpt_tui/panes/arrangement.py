@@ -26,7 +26,7 @@ class Arrangement:
     def apply(self, split: Split) -> Split:
         """A layout as the user wants it; one with a single pane is left alone."""
         names = list(panes_of(split))
-        if len(names) == 1:
+        if len(names) == 1 or not (self.pinned or self.swapped):
             return split
         stands = {name: name for name in names}
         hosts = [spec.id for spec in sorted(registry.PANES, key=lambda spec: spec.yields) if spec.yields]

@@ -16,7 +16,7 @@ from microgpt_tui.debugger.targets import layer_or_head
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import GAMMA, Cells, heat, window
 from microgpt_tui.drawing.picture import Line, Picture
-from microgpt_tui.operations.canvas import Board
+from microgpt_tui.operations.canvas import Board, Legend
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.qkv import attention_of, chosen_head, frozen, missing
 
@@ -173,6 +173,11 @@ def _band(frame: Frame, weights: str, plan: _Plan, layer: int, heads: range) -> 
             if several:
                 line.to(plan.label + (i + 1) * plan.slot)
     return picture
+
+
+def attention_legend(frame: Frame) -> Legend:
+    """Shares in the forward phase, later their gradients."""
+    return Legend(0.0) if frame.backward else Legend(1.0, ("the row of the present position is bright",), shares=True)
 
 
 def _chosen_head(line: Line, frame: Frame, layer: int, head: int) -> None:

@@ -122,7 +122,7 @@ def _positions(frame: Frame, theirs: Frame, part: tuple[int, int, int], width: i
     found = [frame.tensor(event.name, p, event.layer, event.head) for p in range(frame.program.n)]
     maps = [difference(frame, theirs, rows[left:right]) for rows in found if rows is not None]
     scale = max((cells.scale for cells in maps), default=0.0)
-    picture.line().most(f"difference at every position, at most {plain(scale)}", width, theme.DIM)
+    picture.line().most(f"difference at every position, {_at_most(*maps)}", width, theme.DIM)
     first, last = window(len(maps), room - 1, frame.pos)
     for pos in range(first, last):
         line = picture.line().fit(f"{pos} {frame.token(pos)}", LABEL - 1, theme.NEW if pos == frame.pos else theme.DIM)
@@ -131,7 +131,15 @@ def _positions(frame: Frame, theirs: Frame, part: tuple[int, int, int], width: i
 
 
 def _title(words: str, cells: Cells) -> str:
-    return f"{words}, at most {plain(cells.scale)}"
+    return f"{words}, {_at_most(cells)}"
+
+
+def _at_most(*maps: Cells) -> str:
+    """How large differences are, in words."""
+    if not any(cells.known.any() for cells in maps):
+        return "not computed yet"
+    scale = max(cells.scale for cells in maps)
+    return f"at most {plain(scale)}" if scale else "none"
 
 
 def _below(frame: Frame, theirs: Frame, names: tuple[str, str], width: int, height: int) -> Picture:

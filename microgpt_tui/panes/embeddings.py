@@ -137,12 +137,20 @@ def _plane(frame: Frame, name: str, plane: Plane, width: int, height: int) -> Pi
     picture.line().most(full if len(full) <= width else short, width, theme.TEXT)
     left_out = _points(frame, name, plane, matrix, grid)
     picture.below(grid.picture())
-    (left, low), (right, high) = (limit.tolist() for limit in (plane.low, plane.high))
-    said = f"→ {number(left, 3)} to {number(right, 3)}  ↑ {number(low, 3)} to {number(high, 3)}"
-    line = picture.line().most(said, width, theme.DIM)
-    if left_out:
-        line.most(f"  no room for {left_out:,}", width - line.width, theme.DIM)
+    without = f"  no room for {left_out:,}" if left_out else ""
+    forms = list(_reach(plane))
+    said = next((form + without for form in forms if len(form + without) <= width), None)
+    said = said or next((form for form in forms if len(form) <= width), forms[-1])
+    picture.line().most(said, width, theme.DIM)
     return picture
+
+
+def _reach(plane: Plane) -> Iterator[str]:
+    """From where to where the two axes go, in fewer and fewer characters."""
+    (left, low), (right, high) = (limit.tolist() for limit in (plane.low, plane.high))
+    for digits, to in ((3, " to "), (2, " to "), (2, " ")):
+        yield f"→ {number(left, digits)}{to}{number(right, digits)}  ↑ {number(low, digits)}{to}{number(high, digits)}"
+    yield f"→ {number(left, 1)} {number(right, 1)} ↑ {number(low, 1)} {number(high, 1)}"
 
 
 def _unit(plane: Plane, grid: Grid) -> float:

@@ -22,20 +22,24 @@ class PaneGrid(Container):
     """
 
     def __init__(
-        self, kinds: Mapping[str, type[Pane]], arrangement: Arrangement, split_now: Callable[[], Split]
-    ) -> None:
+        self, kinds: Mapping[str, type[Pane]], arrangement: Arrangement, split_now: Callable[[], Split],
+        keys: Mapping[str, str],
+    ) -> None:  # fmt: skip
+        """`keys` stand in the borders of the panes that they choose."""
         super().__init__(id="body")
         self.zoomed: str | None = None
         self.arrangement = arrangement
         self.lacking: Mapping[str, str] = {}  # panes that the run has nothing for, each with the sentence that says so
         self._raised = False  # whether the zoomed pane is so for want of a place, not because of `zoom`
-        self._kinds, self._split_now = kinds, split_now
+        self._kinds, self._split_now, self._keys = kinds, split_now, keys
         self._split = Split(False, ())  # nothing, until the panes are placed
 
     def compose(self) -> Iterator[Pane]:
         """The panes."""
         for name, kind in self._kinds.items():
-            yield kind(name)
+            pane = kind(name)
+            pane.key = self._keys.get(name, "")
+            yield pane
 
     @property
     def layout(self) -> Layout:

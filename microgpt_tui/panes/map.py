@@ -20,7 +20,7 @@ from microgpt_tui.drawing.picture import Line, Picture, measured
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.map_lines import WAYS, MapLine, MapState, map_lines, stem, taken_rows
 from microgpt_tui.panes.map_update import matrices, whole_update
-from microgpt_tui.panes.map_zoomed import fitting, whole_network
+from microgpt_tui.panes.map_zoomed import whole_network, zoomed_layout
 from microgpt_tui.panes.tokens import DONE, HERE
 
 WIDE = 60  # columns from which on the tensors themselves are drawn
@@ -45,7 +45,7 @@ class Map(Pane):
         own = has_own_words(frame.program)  # those leave no room for the token as well
         pos = frame.called("pos", frame.pos) if own else position(frame, frame.pos)
         where = f" ─ {pos}" if frame.program.n else ""
-        return f"Map{where}  {state.measure}"
+        return f"Map{where} {state.measure}"
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         if frame.phase is Phase.UPDATE:
@@ -85,8 +85,8 @@ class Map(Pane):
             return
         state, (width, height) = MapState(frame), self.content_size
         zoomed = width >= WIDE
-        usual = fitting(state, height)[0] if zoomed else _fitting(state, positions(frame, width), height)[0]
-        here = usual if frame.where.folding is None else frame.where.folding
+        usual = zoomed_layout(state, height)[0] if zoomed else _fitting(state, positions(frame, width), height)[0]
+        here = usual if state.folding is None else state.folding
         others = range(here + way, len(WAYS) if way > 0 else -1, way)
         lines = len(map_lines(state, WAYS[here], zoomed))
         there = next((i for i in others if len(map_lines(state, WAYS[i], zoomed)) != lines), None)
@@ -130,8 +130,8 @@ def _column(frame: Frame, width: int, height: int) -> Picture:
     state = MapState(frame)
     below = positions(frame, width)
     folding, rows = _fitting(state, below, height)
-    if frame.where.folding is not None:
-        folding, rows = frame.where.folding, below
+    if state.folding is not None:
+        folding, rows = state.folding, below
     lines = map_lines(state, WAYS[folding])
     picture, known = Picture(), _drawn_lines(state, width)
     for line in reversed(lines):

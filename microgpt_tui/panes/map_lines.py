@@ -64,6 +64,12 @@ class MapState:
         self.sign = "∂" if frame.backward else ""
 
     @property
+    def folding(self) -> int | None:
+        """The chosen way to lay out the network, by its place in `WAYS`; None leaves it to the room."""
+        chosen = self.frame.where.folding
+        return None if chosen is None else min(chosen, len(WAYS) - 1)
+
+    @property
     def measure(self) -> str:
         """What the numbers beside the tensors are."""
         return "|∂|" if self.frame.backward else "|x|"

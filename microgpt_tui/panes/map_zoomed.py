@@ -76,9 +76,9 @@ def _columns(state: MapState, nodes: Sequence[Node], width: int) -> _Columns:
 def _middle(state: MapState, width: int, height: int) -> Picture:
     """The stream with its branches, a line a tensor: name, numbers as cells, norm."""
     columns = _columns(state, state.network.nodes, width)
-    folding, named = fitting(state, height)
-    if state.frame.where.folding is not None:
-        folding, named = state.frame.where.folding, True
+    folding, named = zoomed_layout(state, height)
+    if state.folding is not None:
+        folding, named = state.folding, True
     picture = _lines(state, map_lines(state, WAYS[folding], alone=True), columns, named)
     first = state.network.nodes[0]
     last = picture.line(" ").add("┗", state.lit if state.all_done(first) else theme.FAINT).to(columns.arm + 4)
@@ -86,7 +86,7 @@ def _middle(state: MapState, width: int, height: int) -> Picture:
     return picture
 
 
-def fitting(state: MapState, height: int) -> tuple[int, bool]:
+def zoomed_layout(state: MapState, height: int) -> tuple[int, bool]:
     """The way to lay out the network for which there is room, by its place in `WAYS`, and whether heads are named."""
     for i, how in enumerate(WAYS):
         lines = map_lines(state, how, alone=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 from rich.cells import cell_len
 
@@ -71,12 +73,13 @@ def _gradients(board: Board, logits: Rows, probs: Rows) -> None:
         board.note(f"not yet: the gradients of position {frame.pos}'s logits come from its loss, by way of softmax")
         _loss(board)
         return
-    explained = board.height >= 9 and not _is_set(frame, probs)
-    _bars(board, "∂logit", logits, cells, footer=2 + 2 * explained)
+    rule = f"p − 1 at the target, p elsewhere, divided by the number of positions ({frame.program.n})"
+    lines = len(textwrap.wrap(rule, board.width)) if board.height >= 9 and not _is_set(frame, probs) else 0
+    _bars(board, "∂logit", logits, cells, footer=2 + lines)
     _top(board, frame.data(probs))
     _loss(board)
-    if explained:
-        board.note(f"p − 1 at the target, p elsewhere, divided by the number of positions ({frame.program.n})")
+    if lines:
+        board.note(rule)
 
 
 def _is_set(frame: Frame, probs: Rows) -> bool:

@@ -18,7 +18,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import heat_row, size_for, window
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Line, Picture
-from microgpt_tui.operations.canvas import Board, names_width
+from microgpt_tui.operations.canvas import Board, Legend, names_width
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.gradients import known_norm
 
@@ -59,7 +59,7 @@ def title(frame: Frame, name: str, layered: bool = False) -> str:
     if frame.phase is Phase.UPDATE:
         return name
     layer = f", layer {frame.layer}" if layered and frame.config.n_layer > 1 else ""
-    where = f"∂, pos {frame.pos}" if frame.backward else f"position {frame.pos}"
+    where = f"∂, pos {frame.pos}" if frame.backward else f"pos {frame.pos}"
     return f"{name} ─ {where} {frame.token(frame.pos)}{layer}"
 
 
@@ -196,6 +196,12 @@ def _vector(board: Board, name: str, rows: Rows, at: _Columns, label: int, scale
         if line.width + len(words) <= board.width and (norm is not None or frame.backward):
             line.add(words, theme.DIM)
             break
+
+
+def qkv_legend(frame: Frame) -> Legend:
+    """One scale for queries, keys and values."""
+    names = frame.attention
+    return Legend(0.0 if names is None else _scale(frame, names))
 
 
 def _scale(frame: Frame, names: AttentionNames) -> float:

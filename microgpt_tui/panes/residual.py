@@ -14,7 +14,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, bar, heat_row, heat_size_for, window
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Line, Picture
-from microgpt_tui.operations.canvas import Board
+from microgpt_tui.operations.canvas import Board, Legend
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.qkv import frozen, say_cut, title
 
@@ -43,6 +43,16 @@ class Residual(Pane):
         elif frame.span is not None:
             _stream(board, frame.span.residual_stream)
         return board.picture
+
+
+def residual_legend(frame: Frame) -> Legend:
+    """One scale for all stages."""
+    span = frame.span
+    return Legend(0.0 if span is None else _scale(frame, span.residual_stream))
+
+
+def _scale(frame: Frame, stages: Sequence[Tensor]) -> float:
+    return max((frame.scale(s.rows, frame.backward, s.name) for s in stages), default=0.0)
 
 
 def _label(stage: Tensor, layers: int, roomy: bool) -> str:
@@ -88,7 +98,7 @@ def _stream(board: Board, stages: Sequence[Tensor]) -> None:
     if not cut and board.height > len(stages):
         line = board.picture.line().to(label + n * size)
         line.fit("|∂|" if frame.backward else "|x|", NORM - 1, theme.DIM, right=True)
-    scale = max((frame.scale(s.rows, frame.backward, s.name) for s in stages), default=0.0)
+    scale = _scale(frame, stages)
     to, shown = frame.ends, [frame.shown(s.rows) for s in stages]
     norms = [known_length(cells) for cells in shown]
     for i in range(first, last):

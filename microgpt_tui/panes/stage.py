@@ -21,7 +21,10 @@ class Stage(Pane):
     TITLE = "Stage"
 
     def heading(self, frame: Frame) -> str:
-        return title_of(frame)
+        title, event = title_of(frame), frame.stage_event
+        if not frame.backward or event.is_parameter or not frame.moment.tick:
+            return title
+        return f"{title} ─ {'from' if frame.stepping_inside else 'to'} ∂{event.name}"  # what the line of place names
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         return draw(frame, width, height)

@@ -36,12 +36,13 @@ class StatusLine(Pane, can_focus=False):
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         del height
-        lines = [_line(frame, form) for form in FORMS]
+        line = None
         for count in _counts(frame):
-            line = next((line for line in lines if line.width + len(count) + 3 <= width), None)
-            if line is not None:
-                return Picture([line.to(width - len(count) - 1).add(count, theme.DIM)])
-        return Picture([lines[-1].cut(width)])
+            for form in FORMS:
+                line = _line(frame, form)
+                if line.width + len(count) + 3 <= width:
+                    return Picture([line.to(width - len(count) - 1).add(count, theme.DIM)])
+        return Picture([line.cut(width)] if line else [])
 
 
 def _counts(frame: Frame) -> Iterator[str]:

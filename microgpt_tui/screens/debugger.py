@@ -106,6 +106,7 @@ class DebuggerScreen(Screen[None]):
         (160, "-wide"),
     ]
     VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall"), (56, "-high")]  # noqa: RUF012 - so named by the base
+    KEYS_IN_BORDERS: ClassVar[bool] = True  # whether the keys that choose panes stand there
     COMMANDS: ClassVar = Screen.COMMANDS | {KeyCommands}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
@@ -135,7 +136,8 @@ class DebuggerScreen(Screen[None]):
         self.what_if = WhatIfController(self.state, self.navigator.enter, self.notify, start, self.call_later)
         arrangement = Arrangement.load() if arrangement is None else arrangement
         kinds = {spec.id: spec.kind for spec in registry.PANES}
-        self.grid = PaneGrid(kinds, arrangement, lambda: self.layout_for(self.state.where.moment.phase))
+        keys = {spec.id: spec.display or spec.key or "" for spec in registry.PANES} if self.KEYS_IN_BORDERS else {}
+        self.grid = PaneGrid(kinds, arrangement, lambda: self.layout_for(self.state.where.moment.phase), keys)
         self.grid.lacking = registry.lacking(session.view())
         self.historian = SeriesLoader(self, session)
         self.after_show: Callable[[], None] = lambda: None
@@ -238,7 +240,7 @@ class DebuggerScreen(Screen[None]):
         chosen = self.grid.zoomed or (self.grid.chosen.id if self.grid.chosen else None)
         around = Context(
             fault, past, names, state.annotations, state.live, split, what_if.branch, what_if.beside, state.path,
-            state.watch, self._copy, in_words(what_if.changes), chosen, self.lines,
+            state.watch, self._copy, in_words(what_if.changes), chosen, self.grid.zoomed, self.lines,
             self.lines_hint if state.where.moment == self.opened_at else "",
         )  # fmt: skip
         return Frame(session.view(), state.where, around)
@@ -248,7 +250,11 @@ class DebuggerScreen(Screen[None]):
         self._waiting = False
         if self.whole and (not self.busy or self.state.live is not None):  # else what the run arrives at will be shown
             self._play_change()
-            self._show_frame(self.frame)
+            frame = self.frame
+            if (row := frame.to_keep) is not None:
+                self.state.keep(row)
+                frame = self.frame
+            self._show_frame(frame)
         self.after_show()
 
     def _show_frame(self, frame: Frame) -> None:
@@ -272,11 +278,13 @@ class DebuggerScreen(Screen[None]):
                     self.notify(sentence, severity="warning", timeout=12, markup=False)
 
     def _play_change(self) -> None:
-        """Play what was made since something was last shown; on the way back nothing was."""
+        """Play what was made since something was last shown; on the way back only the frame of what was made last."""
         before, here = self._shown, self.state.where.moment
         self._shown = here if self.state.live is None else None
-        if before is None or self._shown is None or here.key <= before.key:
+        if before is None or self._shown is None or here.key == before.key:
             self.change.cut()
+        elif here.key < before.key:
+            self.change.begin(fills=False)
         else:
             event = self.session.program.event_at(here)
             same_phase = (before.step, before.phase) == (here.step, here.phase)
@@ -434,7 +442,9 @@ class DebuggerScreen(Screen[None]):
     def hint(self) -> None:
         """Another pane is chosen, or none: say what the keys do there."""
         if self.whole and not self.busy:
-            self.query_one(HintLine).show(self.frame)
+            frame = self.frame
+            self.query_one(HintLine).show(frame)
+            self.query_one(LegendLine).show(frame)
 
     # Selection.
 

@@ -44,6 +44,7 @@ DRAWINGS: dict[str, Callable[[InferenceState, int, int], Picture]] = {
     "beam": lists.draw_beam,
     "draw": pictures.draw_bar,
     "names": lists.draw_names,
+    "legend": pictures.legend,
     "keys": pictures.keys,
 }
 
@@ -87,6 +88,7 @@ class InferenceScreen(Passing[None]):
             yield PictureView("beam", "Beam")
         yield PictureView("draw", "The draw")
         yield PictureView("names", "Names at training steps")
+        yield PictureView("legend")
         yield PictureView("keys")
 
     def on_mount(self) -> None:

@@ -36,6 +36,7 @@ class LectureScreen(DebuggerScreen):
     """One chapter of a lecture, given with a clicker or the keyboard. While exploring, it is the debugger alone."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = ["debugger.tcss", "lecture.tcss"]
+    KEYS_IN_BORDERS = False  # digits lead to pages
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(key.keys, key.action, key.description, id=key.id, tooltip=key.tooltip, show=False, priority=True)
         for key in IN_LECTURE

@@ -173,11 +173,13 @@ def _parse(value: Any) -> SavedSession:
 
 
 def _focus(value: Any) -> Focus:
-    """Raises `validate.Unfit`. Files of earlier versions do not say whether cells show digits."""
-    value = {"digits": False} | value if isinstance(value, dict) else value
+    """Raises `validate.Unfit`. Files of earlier versions do not speak of digits, folding and weights that are kept."""
+    value = {"digits": False, "folding": None, "kept": []} | value if isinstance(value, dict) else value
     if isinstance(value, dict) and set(value) == {f.name for f in fields(Focus)}:
-        numbers = [value[name] for name in ("row", "cell", "layer", "head")]
+        numbers = [value[name] for name in ("row", "cell", "layer", "head", "folding")]
+        kept = value["kept"] if isinstance(value["kept"], list) else [-1]
         names_fit = isinstance(value["matrix"], str | None) and isinstance(value["digits"], bool)
-        if names_fit and all(isinstance(n, int | None) and (n or 0) >= 0 for n in numbers):
-            return Focus(**value | {"moment": validate.moment(value["moment"])})
+        fit = all(isinstance(n, int | None) and (n or 0) >= 0 for n in numbers)
+        if names_fit and fit and all(isinstance(n, int) and n >= 0 for n in kept):
+            return Focus(**value | {"moment": validate.moment(value["moment"]), "kept": tuple(kept)})
     raise validate.Unfit("it does not say what was looked at")

@@ -79,6 +79,7 @@ class PictureView(Widget):
         self._borders: dict[int, Strip] = {}  # the first and the last of them without words, and an empty one
         self._painted = Size()  # how large the view was when they were drawn
         self.title, self.note = title, ""  # the words in the border, above and below
+        self.key = ""  # what chooses the view, at the end of the upper border where there is room for it
         super().__init__(id=name)
         self.picture = Picture()
         self.top = 0  # the first line of the picture that is shown
@@ -277,22 +278,27 @@ class PictureView(Widget):
 
     def _titled(self, y: int, words: str, x: int) -> Strip:
         """The upper or the lower border, with words from column x on."""
-        border, width = self._border(y), self.outer_size.width
-        if not words:
+        border, width, key = self._border(y), self.outer_size.width, "" if y else self.key
+        if not (words or key):
             return border
-        part = "picture-view--note" if y else "picture-view--title"
-        if part not in self._parts:
-            (segment,) = self._filtered(Segment(" ", self.get_component_rich_style(part)))
-            self._parts[part] = segment.style or Style()
-        text = Line().most(f" {title_within(words, width - 6)} ", width - 4, self._parts[part])
+        style = self._part("picture-view--note" if y else "picture-view--title")
+        text = Line().most(f" {title_within(words, width - 6)} ", width - 4, style) if words else Line()
         x = max(2, x)
-        return Strip([*border.crop(0, x), *text.segments, *border.crop(x + text.width, width)], width)
+        end, at = x + text.width, width - len(key) - 4
+        if not key or at < end:
+            return Strip([*border.crop(0, x), *text.segments, *border.crop(end, width)], width)
+        marked = Segment(f" {key} ", self._part("picture-view--note"))
+        segments = [*border.crop(0, x), *text.segments, *border.crop(end, at), marked, *border.crop(width - 2, width)]
+        return Strip(segments, width)
 
-    def _filtered(self, segment: Segment) -> list[Segment]:
-        segments = [segment]
-        for line_filter in self.get_line_filters():
-            segments = line_filter.apply(segments, self.background_colors[1])
-        return segments
+    def _part(self, part: str) -> Style:
+        """How words in the border are painted."""
+        if part not in self._parts:
+            segments = [Segment(" ", self.get_component_rich_style(part))]
+            for line_filter in self.get_line_filters():
+                segments = line_filter.apply(segments, self.background_colors[1])
+            self._parts[part] = segments[0].style or Style()
+        return self._parts[part]
 
     def _content(self, number: int, width: int) -> list[Segment]:
         """A line of the picture on the view's colours, in exactly this many cells."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+import numpy as np
 import pytest
 from textual.pilot import Pilot
 
@@ -19,7 +20,7 @@ from microgpt_tui.drawing.curve import sparkline
 from microgpt_tui.drawing.numbers import number
 from microgpt_tui.drawing.picture import Line
 from microgpt_tui.panes.adam import Adam
-from tests.support.harness import DOCS, SMALL, debugger, screen
+from tests.support.harness import DOCS, SMALL, debugger, screen, text
 
 STEPS = 100
 FIELDS = ("g", "m", "v", "m_hat", "v_hat", "delta", "p")
@@ -163,3 +164,25 @@ async def test_a_new_request_replaces_an_older_one_and_its_figures(monkeypatch: 
         await pilot.app.workers.wait_for_complete()
         assert [historian.known.get((Update(3), step)) for step in range(30)] == straight(3)[:30]
         assert len(historian.known) <= 40
+
+
+async def test_one_weight_is_told_from_step_to_step() -> None:
+    run_ = Session(SMALL, DOCS)
+    async with debugger((120, 36), run_) as pilot:
+        end = next(event for event in run_.program.events(Phase.UPDATE) if event.name == "wpe").last
+        told, largest = [], []
+        for step in range(4):
+            await arrive(pilot, Moment(step, Phase.UPDATE, end))
+            frame = screen(pilot).frame
+            delta = frame.view.update_maps(frame.event.rows)["delta"].values
+            largest.append(int(frame.event.rows.flat[np.argmax(np.abs(delta))]))
+            told.append(frame.parameter)
+            assert frame.explain.name(frame.parameter) in screen(pilot).query_one(Adam).title
+            assert "◆ the weight below: the largest step when first shown" in text(pilot)
+        assert told == [largest[0]] * 4
+        assert len(set(largest)) > 1  # that would be another weight each step
+        await pilot.press("2", "right")  # another is chosen
+        await pilot.pause()
+        chosen = screen(pilot).frame.parameter
+        assert chosen != told[0]
+        assert "when first shown" not in text(pilot)

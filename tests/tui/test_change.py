@@ -11,9 +11,9 @@ from textual.pilot import Pilot
 
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger.change import FADE, FILL, PICTURES, REPEAT, ChangePlayer
-from microgpt_tui.debugger.frame import Focus, Frame
+from microgpt_tui.debugger.frame import BRIGHT, Focus, Frame
 from microgpt_tui.debugger.state import DebuggerState
-from microgpt_tui.drawing.cells import Cells, heat_row
+from microgpt_tui.drawing.cells import Cells, heat_row, signed_strip
 from microgpt_tui.drawing.picture import Line
 from microgpt_tui.operations.registry import draw
 from microgpt_tui.panes.stage import Stage
@@ -50,15 +50,18 @@ def test_a_tensor_fills_up_in_a_quarter_of_a_second_and_its_frame_fades() -> Non
     state, clock, shown = DebuggerState(session()), Clock(), []
     player = ChangePlayer(state, lambda: shown.append((state.filled, state.framed)), clock.start, lambda: True, clock)
     player.begin(fills=True)
-    assert (state.filled, state.framed) == (0.0, True)
+    assert (state.filled, state.framed) == (0.0, BRIGHT)
     for _ in range(PICTURES):
         clock.end()
     assert clock.passed == pytest.approx(FILL)
     assert [filled for filled, _ in shown] == pytest.approx([(i + 1) / PICTURES for i in range(PICTURES)])
-    assert shown[-1] == (1.0, True)
+    assert shown[-1] == (1.0, BRIGHT)
+    clock.end()
+    assert clock.passed == pytest.approx(FILL + FADE / 2)
+    assert shown[-1] == (1.0, 1)  # less bright
     clock.end()
     assert clock.passed == pytest.approx(FILL + FADE)
-    assert shown[-1] == (1.0, False)
+    assert shown[-1] == (1.0, 0)
     assert clock.waiting is None
 
 
@@ -68,7 +71,7 @@ def test_repeated_keys_show_the_whole_tensor_at_once() -> None:
     for _ in range(5):
         player.begin(fills=True)
         clock.passed += REPEAT - 0.01
-    assert (state.filled, state.framed, clock.waiting) == (1.0, False, None)
+    assert (state.filled, state.framed, clock.waiting) == (1.0, 0, None)
     assert shown == []
     clock.passed += 0.02
     player.begin(fills=True)
@@ -92,16 +95,17 @@ def test_a_key_shows_the_whole_tensor_and_leaves_the_frame() -> None:
     player.begin(fills=True)
     player.finish()
     player.finish()
-    assert shown == [(1.0, True)]
-    assert clock.after == FADE
+    assert shown == [(1.0, BRIGHT)]
+    assert clock.after == FADE / BRIGHT
     clock.end()
-    assert shown[-1] == (1.0, False)
+    clock.end()
+    assert shown[-1] == (1.0, 0)
 
 
 def test_nothing_is_animated_where_animations_are_off() -> None:
     state, clock = DebuggerState(session()), Clock()
     ChangePlayer(state, lambda: None, clock.start, lambda: False, clock).begin(fills=True)
-    assert (state.filled, state.framed, clock.waiting) == (1.0, False, None)
+    assert (state.filled, state.framed, clock.waiting) == (1.0, 0, None)
 
 
 @pytest.mark.parametrize("name", ["q", "logits", "embed", "probs", "attn_weights"])
@@ -114,7 +118,7 @@ def test_a_tensor_that_fills_up_shows_its_first_rows_and_nothing_made_later(name
     whole = at(Moment(0, Phase.FORWARD, event.last))
     n = event.rows.size
     for shown in range(n + 1):
-        frame = Frame(whole.view, Focus(whole.moment), replace(whole.around, filled=shown / n, framed=True))
+        frame = Frame(whole.view, Focus(whole.moment), replace(whole.around, filled=shown / n, framed=BRIGHT))
         assert frame.data(event.rows).known.tolist() == [i < shown for i in range(n)]
         assert [frame.value(int(row)) is not None for row in event.rows] == [i < shown for i in range(n)]
         assert draw(frame, 60, 26).lines
@@ -131,14 +135,14 @@ async def test_in_the_app_any_key_ends_the_animation(monkeypatch: pytest.MonkeyP
         await pilot.press("n")
         await pilot.pause()
         assert stage.frame is not None
-        assert (stage.frame.around.filled, stage.frame.around.framed) == (0.0, True)
+        assert (stage.frame.around.filled, stage.frame.around.framed) == (0.0, BRIGHT)
         assert shown.frame.around.filled == 1.0  # the other panes show all of it
         clock.end()
         await pilot.pause()
         assert 0 < stage.frame.around.filled < 1
         await pilot.press("#")
         await pilot.pause()
-        assert (stage.frame.around.filled, stage.frame.around.framed) == (1.0, False)
+        assert (stage.frame.around.filled, stage.frame.around.framed) == (1.0, 0)
         assert clock.waiting is None
 
 
@@ -165,7 +169,7 @@ def test_the_backward_phase_frames_gradients_and_no_values() -> None:
     run.seek(Moment(0, Phase.BACKWARD))
     event = next(e for e in run.program.events(Phase.BACKWARD) if e.name == "attn_norm" and e.pos == 1)
     there = at(Moment(0, Phase.BACKWARD, event.last))
-    frame = Frame(there.view, there.where, replace(there.around, framed=True))
+    frame = Frame(there.view, there.where, replace(there.around, framed=BRIGHT))
     assert frame.grad(event.rows).fresh.all()
     assert not frame.data(event.rows).fresh.any()
 
@@ -188,22 +192,22 @@ async def test_keys_and_clicks_without_effect_end_the_animation_too(key: str, mo
         assert shown.state.filled == 0.0
         await (pilot.click("#stage", offset=(1, 0)) if key == "click" else go(pilot, key))
         await pilot.pause()
-        assert (shown.state.filled, shown.state.framed) == (1.0, True)
+        assert (shown.state.filled, shown.state.framed) == (1.0, BRIGHT)
 
 
-async def test_every_move_to_the_next_event_is_animated_and_no_move_back(
+async def test_every_move_to_the_next_event_is_animated_and_a_move_back_frames_what_was_made_last(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with debugger() as pilot:
         shown, clock = await playing(pilot, monkeypatch)
         await go(pilot, "right")
-        assert (shown.state.filled, shown.state.framed) == (0.0, True)
+        assert (shown.state.filled, shown.state.framed) == (0.0, BRIGHT)
         clock.passed += 1
         await go(pilot, "p")
-        assert (shown.state.filled, shown.state.framed) == (1.0, False)
+        assert (shown.state.filled, shown.state.framed) == (1.0, BRIGHT)
         clock.passed += 1
         await go(pilot, "t")  # several events: all that is there is framed at once
-        assert (shown.state.filled, shown.state.framed) == (1.0, True)
+        assert (shown.state.filled, shown.state.framed) == (1.0, BRIGHT)
         clock.passed += 1
         await go(pilot, "down")
         assert not shown.state.framed
@@ -242,7 +246,34 @@ def test_numbers_that_were_just_made_stand_between_bright_edges(name: str, size:
     run.seek(Moment(0, Phase.FORWARD))
     event = next(e for e in run.program.events(Phase.FORWARD) if e.name == name and e.pos == 1)
     whole = at(Moment(0, Phase.FORWARD, event.last))
-    framed = draw(Frame(whole.view, whole.where, replace(whole.around, framed=True)), *size).text()
+    framed = draw(Frame(whole.view, whole.where, replace(whole.around, framed=BRIGHT)), *size).text()
     edged = [line for line in framed.splitlines() if "▐" in line and "▌" in line.partition("▐")[2]]
     assert len(edged) >= event.rows.size
     assert "▐" not in draw(whole, *size).text()
+
+
+def test_a_frame_that_fades_has_other_edges() -> None:
+    values, known = np.array([0.5, 0.5]), np.ones(2, dtype=np.bool_)
+    bright = Cells(values, known, np.arange(2, dtype=np.int32), np.array([False, True]))
+    fading = replace(bright, fading=True)
+    for size in (2, 4):
+        drawn = [heat_row(Line(), cells, size, None, 1.0).segments[-1] for cells in (bright, fading)]
+        assert drawn[0] != drawn[1]
+        assert len({segment.style.bgcolor for segment in drawn if segment.style}) == 1  # the value is still the colour
+    assert bright.edge != fading.edge
+    assert fading[1:].fading
+    strips = [[Line(), Line()] for _ in range(2)]
+    for lines, cells in zip(strips, (bright, fading), strict=True):
+        signed_strip(lines, cells, 2, 1.0)
+    backs = [{segment.style.bgcolor for segment in lines[0].segments if segment.style} for lines in strips]
+    assert backs[0] != backs[1]
+
+
+def test_the_stage_is_drawn_in_both_shades() -> None:
+    run = session()
+    run.seek(Moment(0, Phase.FORWARD))
+    event = next(e for e in run.program.events(Phase.FORWARD) if e.name == "q" and e.pos == 1)
+    whole = at(Moment(0, Phase.FORWARD, event.last))
+    shades = [draw(Frame(whole.view, whole.where, replace(whole.around, framed=shade)), 58, 26) for shade in (2, 1, 0)]
+    looks = [[line.segments for line in picture.lines] for picture in shades]
+    assert looks[0] != looks[1] != looks[2]

@@ -18,11 +18,12 @@ from engine.timeline.events import PHASES, Event, Moment, Phase
 from microgpt_tui.debugger.frame import Context, Focus, Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import heat
-from microgpt_tui.drawing.numbers import number, percent, plain
+from microgpt_tui.drawing.numbers import exponent, number, percent, plain, scaled
 from microgpt_tui.drawing.picture import Picture
-from microgpt_tui.operations import registry
+from microgpt_tui.operations import attention, registry
 from microgpt_tui.operations.registry import draw, legend_of
 from microgpt_tui.operations.row_labels import labels_of
+from microgpt_tui.panes.explanation import Explanation
 
 ROOMS = [(54, 26), (78, 16), (88, 18), (70, 20), (106, 36)]
 CONFIGS = {
@@ -400,7 +401,9 @@ def test_columns_of_a_head_stay_where_they_are_from_event_to_event() -> None:
 def test_bars_of_a_heads_gradients_fill_their_room() -> None:
     frame = at("usual", Phase.BACKWARD, "attn_weights", 3, head=1)
     picture, rows = draw(frame, 106, 36), frame.operation.operands["weights"]
-    assert [number(frame.gradient(int(row))) in picture.text() for row in rows] == [True] * len(rows)
+    power = exponent(frame.scale(rows, True))
+    assert f"∂share ×1e{power}" in picture.text() if power else "×1e" not in picture.text()
+    assert [scaled(frame.gradient(int(row)), power) in picture.text() for row in rows] == [True] * len(rows)
     bars = [sum(t in "█▏▎▍▌▋▊▉" for t, _ in looks(picture, int(row))) for row in rows]
     assert max(bars) >= 8
 
@@ -413,3 +416,48 @@ def test_a_tensor_without_a_drawing_shows_its_formula(monkeypatch: pytest.Monkey
     assert "mlp_relu[0] = max(0, mlp_fc1[0])" in text
     assert f"= max(0, {number(x)}) = {number(frame.value(int(frame.operation.rows[0])))}" in text
     assert "= mlp_relu" in text
+
+
+@pytest.mark.parametrize(("height", "lines"), [(24, 1), (30, 2), (42, 4)])
+def test_keys_of_a_head_grow_with_the_room(height: int, lines: int) -> None:
+    for phase in (Phase.FORWARD, Phase.BACKWARD):
+        frame = at("usual", phase, "attn_weights", 3, head=1)
+        picture = draw(frame, 110, height)
+        assert picture.height <= height
+        key = int(attention.head_of(frame).keys[1, 0])  # type: ignore[union-attr]
+        tall = sum(any(target == key for _, _, target in line.spots) for line in picture.lines)
+        assert tall == lines
+
+
+def test_a_wide_matrix_is_whole_in_its_three_maps_where_there_is_room() -> None:
+    frame = at("usual", Phase.UPDATE, "layer0.mlp_fc2")
+    rows = frame.event.rows
+    picture = draw(frame, 129, 27)
+    assert picture.height <= 27
+    seen = [target for line in picture.lines for _, _, target in line.spots]
+    assert {int(row) for row in rows[::2].flat} <= set(seen)
+    assert "rows" not in picture.text()
+    assert "again: loss" in picture.text() or frame.moment.tick < frame.program.ticks(Phase.UPDATE)
+
+
+def test_maps_of_the_update_move_together_where_that_makes_their_cells_larger() -> None:
+    frame = at("usual", Phase.UPDATE, "lm_head")
+    first = int(frame.event.rows[0, 0])
+
+    def cell(width: int) -> int:
+        line = next(line for line in draw(frame, width, 40).lines if any(t == first for _, _, t in line.spots))
+        start, end, _ = next(spot for spot in line.spots if spot[2] == first)
+        return end - start
+
+    labels = max(map(len, labels_of(frame, "lm_head"))) + 2
+    columns = frame.event.rows.shape[1]
+    assert cell(labels + 3 * 3 * columns + 2 * 11) == 3
+    assert cell(labels + 3 * 3 * columns + 2 * 9) == 3
+    assert cell(labels + 3 * 3 * columns + 2 * 9 - 1) == 2
+
+
+def test_the_rule_of_the_update_is_said_on_the_smallest_screen() -> None:
+    frame = at("usual", Phase.UPDATE, "lm_head")
+    said = Explanation("explanation").draw(frame, 80, 2).text().splitlines()
+    assert len(said) == 2
+    assert "gradient" in said[1]

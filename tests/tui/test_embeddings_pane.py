@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -139,3 +140,10 @@ async def test_it_moves_while_training_runs() -> None:
         await until(pilot, moved)
         await pilot.press("space")
         await until(pilot, lambda: not screen(pilot).busy)
+
+
+@pytest.mark.parametrize("size", [(78, 14), (96, 20), (118, 26)])
+def test_the_reach_of_the_axes_is_whole(size: tuple[int, int]) -> None:
+    said = next(line for line in drawn(frame_at(Moment(0)), size).text().splitlines() if "→" in line)
+    assert "…" not in said
+    assert len(re.findall(r"[→↑] [-+]\d\.\d+ (?:to )?[-+]\d\.\d+", said)) == said.count("→") + said.count("↑") == 4

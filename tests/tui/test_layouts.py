@@ -9,13 +9,13 @@ import pytest
 from textual.geometry import Region, Size
 
 from engine.timeline.events import PHASES, Phase
-from microgpt_tui.panes import arrangement
+from microgpt_tui.panes import arrangement, registry
 from microgpt_tui.panes.arrangement import Arrangement
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.layouts import panes_of, plan, regions, spotlit, usual
 from microgpt_tui.panes.registry import companions
 from microgpt_tui.texts.sentences import pane_text, texts
-from tests.support.harness import debugger, drawn, screen, text
+from tests.support.harness import debugger, drawn, go, screen, text
 
 SIZES = [(80, 24), (100, 24), (100, 30), (119, 40), (120, 36), (160, 45), (160, 60), (200, 50), (200, 60), (240, 80)]
 FIVE = [(80, 24), (100, 30), (120, 36), (160, 45), (200, 60)]
@@ -169,3 +169,17 @@ async def test_every_pane_has_its_sentences_and_help_says_them() -> None:
         await pilot.press("4", "question_mark")
         await pilot.pause()
         assert pane_text("inspector").what[:40] in text(pilot)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])
+async def test_the_keys_of_panes_stand_in_their_borders(size: tuple[int, int]) -> None:
+    keys = {spec.id: spec.display or spec.key for spec in registry.PANES}
+    async with debugger(size) as pilot:
+        await go(pilot, "n", "n")
+        lines = text(pilot).splitlines()
+        shown = [pane for pane in screen(pilot).query(Pane) if pane.display and pane.id in keys]
+        assert len(shown) >= 1
+        for pane in shown:
+            upper = lines[pane.region.y][: pane.region.right]
+            assert upper.endswith(f" {keys[pane.id]} ─╮"), upper
+        assert lines[shown[0].region.y].rstrip("╮").count("─") > 10

@@ -102,7 +102,7 @@ def test_the_column_in_the_forward_phase() -> None:
  loss {first} {second}   ·   ·   ·
  done ■■■ ■■■ ▣·· ··· ···"""
     )
-    assert Map("m").heading(frame) == "Map ─ pos 2 i  |x|"
+    assert Map("m").heading(frame) == "Map ─ pos 2 i |x|"
 
 
 def test_the_present_is_lit_the_past_bright_and_the_future_dim() -> None:

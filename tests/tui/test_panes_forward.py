@@ -355,3 +355,11 @@ def test_wide_characters_line_up() -> None:
         if pane is Prediction:
             body = body[:-2]  # the likeliest and the loss stand below the table
         assert len({min(per_line[y]) for y in body}) == 1
+
+
+@pytest.mark.parametrize("size", [(30, 10), (34, 10), (30, 9), (60, 12)])
+def test_the_rule_of_the_gradients_is_whole(size: tuple[int, int]) -> None:
+    picture = Prediction("x").draw(at("layers", Phase.BACKWARD, "logits", 1), *size)
+    assert "divided by the number of positions (" in " ".join(picture.text().split())
+    assert picture.text().endswith(")")
+    assert picture.height <= size[1]

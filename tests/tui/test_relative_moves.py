@@ -12,6 +12,8 @@ from engine import Session
 from engine.timeline.events import PHASES, EventKey, Moment, Phase
 from microgpt_tui.debugger import navigation
 from microgpt_tui.debugger.navigation import SameEvent
+from microgpt_tui.panes.stage import Stage
+from microgpt_tui.panes.status_line import StatusLine
 from tests.support.harness import SMALL, debugger, go, notes, screen, session, until
 
 SAME_LENGTH = ["anna", "otto", "emma"]
@@ -128,3 +130,25 @@ def test_the_first_phase_of_all_has_none_before_it() -> None:
     assert navigation.previous_phase(run.program, Moment(0, Phase.FORWARD, 5)) is None
     assert navigation.previous_step(run.program, Moment(0, Phase.UPDATE, 5)) is None
     assert navigation.next_phase(run.program, Moment(0, Phase.UPDATE, 5)).step == 1
+
+
+async def test_inside_a_backward_event_place_stage_and_phase_keys_speak_of_one_tensor() -> None:
+    async with debugger(run=Session(SMALL, SAME_LENGTH)) as pilot:
+        here = screen(pilot)
+        seen = set()
+        for event in here.session.program.events(Phase.BACKWARD)[2:40:3]:
+            bring(pilot, Phase.BACKWARD, event.place)
+            for keys in ((), ("s",), ("s",)):
+                await go(pilot, *keys)
+                frame = here.frame
+                word, tensor = "from" if frame.stepping_inside else "to", frame.stage_event
+                if tensor.is_parameter:
+                    continue
+                assert here.query_one("#stage", Stage).title.endswith(f"{word} ∂{tensor.name}")
+                assert f"› {tensor.name}" in here.query_one("#place", StatusLine).picture.text()
+                seen.add(word)
+            tensor = here.frame.stage_event
+            await go(pilot, "F")
+            assert here.frame.event.place == tensor.place or tensor.is_parameter
+            await go(pilot, "f")
+        assert seen == {"from", "to"}

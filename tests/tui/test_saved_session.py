@@ -22,7 +22,8 @@ from tests.support.harness import DOCS, SMALL
 BUNDLED = Origin(checksum(load_docs()))
 MOMENT = Moment(3, Phase.BACKWARD, 17)
 FULL = SavedSession(
-    SMALL, BUNDLED, Focus(MOMENT, row=5, cell=1, layer=0, head=1, matrix="wpe", digits=True), "qkv", "stage",
+    SMALL, BUNDLED,
+    Focus(MOMENT, row=5, cell=1, layer=0, head=1, matrix="wpe", digits=True, folding=2, kept=(7, 90)), "qkv", "stage",
     [{"name": "q", "hits": 2}], [{"text": "loss"}], {"a": {"step": 1}},
 )  # fmt: skip
 
@@ -47,12 +48,13 @@ def test_a_session_is_read_back_as_it_was_written(session: SavedSession) -> None
     assert saved_session.load_session().moment == session.where.moment
 
 
-def test_a_file_without_the_setting_of_digits_is_read() -> None:
+def test_a_file_without_digits_folding_and_kept_weights_is_read() -> None:
     saved_session.write_session(FULL)
     about = json.loads(saved_session.session_file().read_text())
-    del about["where"]["digits"]
+    for name in ("digits", "folding", "kept"):
+        del about["where"][name]
     saved_session.session_file().write_text(json.dumps(about))
-    assert saved_session.load_session().where == replace(FULL.where, digits=False)
+    assert saved_session.load_session().where == replace(FULL.where, digits=False, folding=None, kept=())
 
 
 def test_the_run_is_saved_beside_the_session(run: Session) -> None:
@@ -136,6 +138,8 @@ CHANGES: list[tuple[str, Callable[[Any], object]]] = [
     ("what was looked at", lambda about: about["where"].update(layer=-1)),
     ("what was looked at", lambda about: about["where"].pop("cell")),
     ("what was looked at", lambda about: about["where"].update(digits=1)),
+    ("what was looked at", lambda about: about["where"].update(folding=-1)),
+    ("what was looked at", lambda about: about["where"].update(kept=["7"])),
     ("breakpoints are None", lambda about: about.pop("breakpoints")),
     ("panes have no names", lambda about: about.update(pane=3)),
     ("trained on", lambda about: about.update(origin=[])),

@@ -16,8 +16,10 @@ from engine.checkpoint import checkpoint
 from engine.interventions.syntax import parse
 from engine.run.branches import Branches
 from microgpt_tui.app import MicrogptApp
+from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.drawing.curve import curves
 from microgpt_tui.panes.comparison import Comparison
+from microgpt_tui.panes.comparison_view import compare
 from microgpt_tui.panes.status_line import StatusLine
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.storage.startup import from_file, from_saved_session
@@ -357,3 +359,16 @@ async def test_a_change_while_the_run_starts_to_move_is_refused() -> None:
             pilot.app.clear_notifications()
             here.motion.halt()
             await settled(pilot)
+
+
+def test_a_difference_that_is_not_computed_is_not_0() -> None:
+    run_ = run()
+    run_.seek(Moment())
+    view = run_.view()
+    frame = Frame(view, Focus(run_.moment))
+    before = compare(frame, view, "branch 1", 120, 30).text()
+    assert "difference at every position, not computed yet" in before
+    event = run_.program.events(Phase.FORWARD)[0]
+    run_.seek(Moment(0, Phase.FORWARD, event.last))
+    after = compare(Frame(run_.view(), Focus(run_.moment)), run_.view(), "branch 1", 120, 30).text()
+    assert "difference at every position, none" in after
