@@ -146,6 +146,15 @@ class StepProgram(Protocol):
     def specs(self) -> dict[str, TensorSpec]:
         """What every tensor of a position and every parameter is, by name, for conditions and watches."""
 
+    @property
+    def n_tokens(self) -> int:
+        """How many tokens the document has; there may be far more than are read."""
+        return len(self.tokens)
+
+    def first_tokens(self, count: int) -> list[int]:
+        """As many tokens of the document from its beginning, or all of them."""
+        return self.tokens[:count]
+
     def span(self, pos: int) -> Span | None:
         """A position's tensors by what they are for, such as logits and residual stream; None without such."""
         del pos
@@ -269,14 +278,28 @@ class TapeProgram(StepProgram):
     def __init__(self, workspace: Workspace, order: GradientOrder, tokenizer: Tokenizer, step: int, doc: str) -> None:
         self.recording = recording = workspace.recording
         self.tokenizer, self.step, self.doc = tokenizer, step, doc
-        self.tokens = tokenizer.encode(doc)
-        self.n = min(recording.config.block_size, len(self.tokens) - 1)
-        self.inputs, self.targets = self.tokens[: self.n], self.tokens[1 : self.n + 1]
+        self.n = min(recording.config.block_size, self.n_tokens - 1)
+        read = self.first_tokens(self.n + 1)
+        self.inputs, self.targets = read[:-1], read[1:]
         workspace.read(0, self.inputs, self.targets)
         self.child: Rows = workspace.child
         self._order = order
         self.mean: Span = recording.losses[self.n - 1]
         self.mean_rows: Rows = recording.mean_rows[self.n - 1]
+
+    @cached_property
+    def tokens(self) -> list[int]:  # type: ignore[override]  # found when they are asked for
+        """All tokens of the document."""
+        return self.tokenizer.encode(self.doc)
+
+    @property
+    def n_tokens(self) -> int:
+        """How many tokens the document has."""
+        return len(self.doc) + 2
+
+    def first_tokens(self, count: int) -> list[int]:
+        """As many tokens of the document from its beginning, or all of them."""
+        return self.tokenizer.encode(self.doc[:count])[:count] if count < self.n_tokens else self.tokens
 
     @cached_property
     def route(self) -> Route:

@@ -212,5 +212,5 @@ def _look(frame: Frame, name: str, row: int) -> tuple[str, Style]:
         return label, theme.CURSOR
     if row == target:
         return label, theme.TARGET
-    used = row in program.tokens if tokens else row < program.n
+    used = row in program.first_tokens(program.n + 1) if tokens else row < program.n
     return label, theme.STRONG if used else theme.DIM

@@ -63,10 +63,11 @@ def _width(words: Words) -> int:
 def _tokens(line: Line, frame: Frame, room: int) -> None:
     """The tokens, a window of them around the present one where there is no room for all."""
     program, pos = frame.program, frame.stage_event.pos
-    names = [frame.token_name(t) for t in program.tokens]
+    count = program.n_tokens
+    names = [frame.token_name(t) for t in program.first_tokens(program.n + room)]  # no later ones can be seen
     sizes = [max(cell_len(name), 1) + 2 for name in names]
-    fits = len(names) if sum(sizes) <= room else max(3, (room - 4) // max(sizes))
-    first, last = window(len(names), fits, pos or 0)
+    fits = count if count == len(names) and sum(sizes) <= room else max(3, (room - 4) // max(sizes, default=3))
+    first, last = window(count, fits, pos or 0)
     if first:
         line.add("… ", theme.DIM)
     for i in range(first, last):
@@ -75,7 +76,7 @@ def _tokens(line: Line, frame: Frame, room: int) -> None:
         if i > program.n:
             style = theme.FAINT
         line.add(f"[{names[i]}]" if i == pos else f" {names[i]} ", style, target)
-    if last < len(names):
+    if last < count:
         line.add(" …", theme.DIM)
 
 
@@ -88,7 +89,7 @@ def _says(frame: Frame) -> Iterator[Forms]:
         return
     if pos is None:
         n, positions = frame.program.n, f"{frame.program.n} position{'s' * (frame.program.n != 1)}"
-        said = f"{_called(frame)}: {positions}" if n and frame.program.tokens else frame.event.name
+        said = f"{_called(frame)}: {positions}" if n and frame.program.n_tokens else frame.event.name
         yield [[(_formula(frame) or said, theme.TEXT)], [(said, theme.TEXT)]]
     elif not frame.target(pos):
         where, formula = frame.called("pos", pos), _formula(frame)
@@ -113,7 +114,7 @@ def _formula(frame: Frame) -> str:
 def _asides(frame: Frame) -> Iterator[Forms]:
     """What else there is to know where there is room; last the rate."""
     rate = _rate(frame)
-    if len(frame.program.tokens) - 1 > frame.program.n:
+    if frame.program.n_tokens - 1 > frame.program.n:
         holds = f"the context holds {frame.program.n} positions"
         yield [[(f"{holds}, the rest is not read", theme.DIM)], [(holds, theme.DIM)]]
     yield [rate, rate[:-1]] if frame.phase is Phase.UPDATE else [rate[:-1]]
