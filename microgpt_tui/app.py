@@ -31,7 +31,7 @@ from engine import DataError, EngineError, Run, Stopped
 from engine.errors import is_out_of_memory, is_out_of_threads
 from engine.model.dataset import checksum
 from engine.run.branches import Branches
-from engine.run.capabilities import ScriptedRun
+from engine.run.capabilities import is_scripted
 from microgpt_tui.autosave import Autosave
 from microgpt_tui.debugger.keys import KEYS
 from microgpt_tui.debugger.run_controller import RunController
@@ -447,7 +447,7 @@ def run_debugger(start: Start | ScriptStart, lecture: Lecture | None = None, the
     finally:
         if app.autosave is not None:
             app.autosave.finish()
-        if app.debugger is not None and isinstance(app.debugger.session, ScriptedRun):
+        if app.debugger is not None and is_scripted(app.debugger.session):
             app.debugger.session.close()
     if error is not None:
         raise error

@@ -160,10 +160,15 @@ class ScriptProcess:
             raise ScriptError(f"step {step} is over; the script is at step {self.position}")
         self._tape = None
         self._send(do="record", step=step, most_calls=most_calls)
-        self._follow(lambda kind: kind == "step", on_step, on_made)
+        waits = most_calls is None  # for how the script ended, after a step that is not complete
+        self._follow(lambda kind: kind == "step" and (self._is_complete or not waits), on_step, on_made)
         if self._tape is None:
-            raise self._ended(step)
+            raise self.ended(step)
         return self._tape
+
+    @property
+    def _is_complete(self) -> bool:
+        return self._tape is not None and self._tape.complete
 
     def run_to(self, step: int, on_step: Callable[[int], None] | None = None) -> None:
         """Run on, unrecorded, to the start of a training step. Raises as `record` does."""
@@ -172,7 +177,7 @@ class ScriptProcess:
         self._send(do="run", until=step)
         self._follow(lambda kind: kind == "paused", on_step)
         if self.position < step:
-            raise self._ended(step)
+            raise self.ended(step)
 
     def run_out(self, on_step: Callable[[int], None] | None = None) -> ScriptEnd:
         """Run on, unrecorded, to the end of the script; how it ended. Raises ScriptError as `record` does."""
@@ -244,7 +249,8 @@ class ScriptProcess:
             else:
                 self._process.kill()
 
-    def _ended(self, step: int) -> ScriptError:
+    def ended(self, step: int) -> ScriptEnded:
+        """The error that a step is not there, since the script has ended before."""
         assert self.end is not None
         done = f"after {self.end.steps} training step{'s' * (self.end.steps != 1)}"
         if self.end.kind == "crash":

@@ -7,7 +7,7 @@ import struct
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from engine.errors import ConfigError, EngineError, ScriptError, Stopped
+from engine.errors import ConfigError, EngineError, Stopped
 from engine.model.config import Config
 from engine.model.tokenizer import Tokenizer
 from engine.script.code import Code
@@ -58,6 +58,7 @@ class _Shared:
     printed: dict[int, str] = field(default_factory=dict)
     digests: dict[int, bytes] = field(default_factory=dict)
     end: ScriptEnd | None = None
+    ended: ScriptProcess | None = None  # the process that came to the end
     warning: str | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
     processes: list[ScriptProcess] = field(default_factory=list)
@@ -70,7 +71,8 @@ class ScriptRun:
     """A run of the script in `file`, which stands at the start of training step `step`, or where it stopped before.
 
     Raises ScriptError if it cannot be recorded or has no such step, Stopped if `on_step`, told of the steps before,
-    asks for it. `close` ends its process, and those of its copies.
+    asks for it. `on_made` is told now and then how many scalars of the step are recorded. `close` ends its process,
+    and those of its copies.
     """
 
     docs: Sequence[str] = ("",)
@@ -78,8 +80,14 @@ class ScriptRun:
     first_step = 0
 
     def __init__(
-        self, file: ScriptFile, options: ScriptOptions | None = None, step: int = 0, on_step: OnStep | None = None
+        self,
+        file: ScriptFile,
+        options: ScriptOptions | None = None,
+        step: int = 0,
+        on_step: OnStep | None = None,
+        on_made: Callable[[int], None] | None = None,
     ) -> None:
+        self._on_made = on_made
         self._shared = _Shared(file, options or ScriptOptions())
         self._process: ScriptProcess | None = None
         self.checksum = hashlib.sha256(file.text.encode()).hexdigest()
@@ -92,6 +100,7 @@ class ScriptRun:
         except BaseException:
             self.close()
             raise
+        self._on_made = None
 
     def _open(self, step: int, on_step: OnStep | None) -> None:
         try:
@@ -189,7 +198,12 @@ class ScriptRun:
         """
         while self.step < until:
             at = self.step
-            self._finish(at + 1)
+            try:
+                self._finish(at + 1)
+            except ScriptEnded:
+                if self._step is None:
+                    self._fall_back()
+                raise
             self._place(Moment(at + 1), None)
             self._show_losses(at + 1)
             if on_step and on_step(at, self.losses[at]):
@@ -262,18 +276,23 @@ class ScriptRun:
         shown.extend(known[len(shown) : steps])
 
     def _record(self, step: int, on_step: OnStep | None) -> RecordedStep:
+        ended = self._shared.ended
+        if ended is not None and ended.end is not None:
+            crashed = ended.end.kind == "crash"  # then there is the step in which it did
+            if step >= ended.end.steps + 2 * crashed:
+                raise ended.ended(step)
         process = self._process_before(step)
         began, first = time.monotonic(), process.position
         while process.position < step:
             some = max(1, round(AT_ONCE / self._pace(process, began, first)))
-            self._guard(partial(process.run_to, min(step, process.position + some), self._seen(process)))
+            try:
+                self._guard(partial(process.run_to, min(step, process.position + some), self._seen(process)))
+            except ScriptEnded:  # on the way
+                raise process.ended(step) from None
             if on_step and on_step(process.position - 1, process.losses[process.position - 1]):
                 raise Stopped(f"stopped at training step {process.position} on the way to {step}")
         began = time.monotonic()
-        tape: ScriptTape = self._guard(partial(process.record, step, self._seen(process)))
-        if not tape.complete:  # the script has stopped here, and says next how
-            with suppress(ScriptError):
-                self._guard(process.run_out)
+        tape: ScriptTape = self._guard(partial(process.record, step, self._seen(process), self._on_made))
         recorded = RecordedStep(tape, self._codes(tape), self._tokenizer_of(tape), _doc_of(tape))
         recorded.prepare()
         self._shared.seconds = max(LEAST_SECONDS, time.monotonic() - began)
@@ -288,10 +307,11 @@ class ScriptRun:
 
     def _process_before(self, step: int) -> ScriptProcess:
         """The process that has not begun a step yet: this run's own, or a new one from the start of the script."""
-        if self._process is not None and self._process.position <= step and self._process.end is None:
+        own = self._process in self._shared.processes  # and not closed since
+        if self._process is not None and own and self._process.position <= step and self._process.end is None:
             return self._process
         shared = self._shared
-        if self._process is not None:
+        if self._process is not None and own:
             self._process.close()
             shared.processes.remove(self._process)
         options = shared.options
@@ -316,7 +336,7 @@ class ScriptRun:
         finally:
             process = self._process
             if process is not None and process.end is not None:
-                self._shared.end = process.end
+                self._shared.end, self._shared.ended = process.end, process
                 self._shared.printed[max(process.end.steps - 1, 0)] = "".join(process.printed)
                 if process.end.kind in ("end", "exit", "crash"):
                     self.config = replace(self.config, num_steps=max(1, process.end.steps))

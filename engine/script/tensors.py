@@ -88,6 +88,9 @@ class _Place:
     call: int
 
 
+_Static = tuple[list[tuple[tuple[Any, ...], int, list[str]]], tuple[int, ...], int]
+
+
 class TensorFinder:
     """Finds the tensors of one tape, whose rows have the numbers `to_row` here; `codes` are its files."""
 
@@ -96,6 +99,7 @@ class TensorFinder:
         self.computed: npt.NDArray[np.bool_] = np.diff(tape.child_start) > 0
         self.leaves: dict[int, str] = {}
         """Names of plain numbers that a name held: x[3]."""
+        self._known_places: dict[tuple[int, int, int, bool], _Static] = {}
         self._sources: dict[tuple[int, int], list[tuple[tuple[Any, ...], list[str]]]] = {}
 
     def tensors(self) -> list[NamedTensor]:
@@ -172,24 +176,40 @@ class TensorFinder:
 
     def _place(self, record: ScriptName, row: int, returned: bool) -> _Place:
         """Where a name was given to what ends with a row."""
-        tape, depth = self._tape, len(record.context)
+        key = (int(self._tape.stack[row]), record.position, len(record.context), returned)
+        if key not in self._known_places:
+            self._known_places[key] = self._static_place(*key)
+        loops, frames, call = self._known_places[key]
+        around = []
+        for loop, j, names in loops:
+            variables = record.context[j][1]
+            for name in names:
+                value = variables.get(name)
+                if isinstance(value, int):
+                    around.append(_Around(loop, j, name, value))
+                    break
+            else:
+                around.append(_Around(loop, j, names[0] if names else "", None))
+        serials = tuple([int(variables.get(SERIAL, 0)) for _, variables in record.context])
+        return _Place(around, serials, frames, call)
+
+    def _static_place(self, stack: int, own: int, depth: int, returned: bool) -> _Static:
+        """What does not change from round to round: the loops, with function and variables, the lines, the call."""
+        tape = self._tape
         frames: list[list[int]] = []
-        stack = int(tape.stack[row])
         for position in tape.stacks[stack] if stack >= 0 else ():
             if is_inner(tape.positions[position].function) and frames:
                 frames[-1].append(position)
             else:
                 frames.append([position])
         call = frames[depth - 1][-1] if returned and len(frames) > depth else -1
-        frames = [*frames[: depth - 1], [record.position]]
-        around = []
-        for j, (positions, (_, variables)) in enumerate(zip(frames, record.context, strict=False)):
-            for loop, names in self._loops_of(j, positions):
-                counted = next((name for name in names if isinstance(variables.get(name), int)), None)
-                value = None if counted is None else int(variables[counted])
-                around.append(_Around(loop, j, counted or (names[0] if names else ""), value))
-        serials = tuple(int(variables.get(SERIAL, 0)) for _, variables in record.context)
-        return _Place(around, serials, tuple(each[-1] for each in frames), call)
+        frames = [*frames[: depth - 1], [own]]
+        loops = [
+            (loop, j, names)
+            for j, positions in enumerate(frames[:depth])
+            for loop, names in self._loops_of(j, positions)
+        ]
+        return loops, tuple(each[-1] for each in frames), call
 
     def _loops_of(self, depth: int, positions: list[int]) -> list[tuple[tuple[Any, ...], list[str]]]:
         found = []
@@ -208,11 +228,19 @@ class TensorFinder:
         return found
 
 
+@dataclass(slots=True)
+class _Count:
+    """The round of a loop, and the places in it that this round has met, with the call that each led to."""
+
+    round: int = 0
+    seen: dict[Any, int | None] = field(default_factory=dict)
+
+
 class _Rounds:
     """Counts the rounds of loops whose variables do not."""
 
     def __init__(self, places: Sequence[_Place]) -> None:
-        self._counts: dict[tuple[Any, ...], tuple[int, dict[Any, Any]]] = {}
+        self._counts: dict[tuple[Any, ...], _Count] = {}
         self._others = _not_counting(places)
 
     def _value(self, around: _Around) -> int | None:
@@ -232,12 +260,12 @@ class _Rounds:
                 key = (place.serials[j], around.loop, outer)
                 site = (place.frames[j], *((each.loop, self._value(each)) for each in inner))
                 called = place.serials[j + 1] if j + 1 < len(place.serials) else None
-                count, seen = self._counts.get(key, (0, {}))
-                again = site in seen and (called is None or seen[site] != called)
+                state = self._counts.setdefault(key, _Count())
+                again = site in state.seen and (called is None or state.seen[site] != called)
                 if again and all(self._value(each) is not None for each in inner):
-                    count, seen = count + 1, {}
-                self._counts[key] = (count, {**seen, site: called})
-                value = count
+                    state.round, state.seen = state.round + 1, {}
+                state.seen[site] = called
+                value = state.round
             variable = "" if around.loop in self._others else around.variable
             levels.append(Level(around.loop, variable, value))
         return tuple(levels)

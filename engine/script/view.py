@@ -155,6 +155,15 @@ class ScriptView(View):
         known[writes.rows[own]] = True
         return Reading(values[rows], known[rows])
 
+    @property
+    def local_gradients(self) -> Floats:
+        """For every backward tick of the step the local gradient that it multiplies by; 0 where it hands on nothing."""
+        writes = self.program.gradients
+        ticks = np.flatnonzero(writes.sources >= 0)
+        found = np.zeros(len(writes.sources))
+        found[ticks] = np.nan_to_num(writes.terms(ticks)[1], posinf=0.0, neginf=0.0)
+        return found
+
     # The update.
 
     @property

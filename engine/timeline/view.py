@@ -182,6 +182,13 @@ class View(Protocol):
         del event
         return Reading(np.zeros(rows.shape), np.zeros(rows.shape, dtype=np.bool_))
 
+    @property
+    def local_gradients(self) -> Floats | None:
+        """For every backward tick of the step the local gradient that it multiplies by, 0 where nothing is handed on;
+        None in a run that does not say them all at once.
+        """
+        return None
+
     @cached_property
     def contributions(self) -> dict[str, tuple[int, int, int]]:
         """For every parameter: how many positions have added to its gradient so far, how many will have in the end, and

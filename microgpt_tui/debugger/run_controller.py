@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 from textual.message import Message
 
 from engine import EngineError, NumericFault, Run, Stop, Stops, continue_to, reverse_continue
-from engine.run.capabilities import ScriptedRun, sampling
+from engine.run.capabilities import ScriptedRun, is_scripted, sampling
 from engine.timeline.events import Event, Moment, StepProgram
 from microgpt_tui.debugger.navigation import SameEvent, counterpart, last_moment, next_event, same_event
 
@@ -214,7 +214,7 @@ class RunController:
     def _go(self, moment: Moment, then: Callable[[StepProgram], Moment] | None = None) -> RunController.Arrived:
         session, doing = self._session, f"going to step {moment.step}"
         back = session.first_step == session.start_towards(moment.step) < moment.step < session.step
-        if back and isinstance(session, ScriptedRun):
+        if back and is_scripted(session):
             doing = f"running the script again from its start, to step {moment.step}"
         session.seek(moment, partial(self._passing, doing, moment.step))
         if then is not None:
@@ -242,7 +242,7 @@ class RunController:
 
     def _run(self, stops: Stops, shown: SameEvent, sought: str) -> RunController.Arrived:
         session, steps = self._session, self._session.config.num_steps
-        if isinstance(session, ScriptedRun) and not (stops.armed or self._running.events or self._running.a_second):
+        if is_scripted(session) and not (stops.armed or self._running.events or self._running.a_second):
             return self._run_unseen(session, steps - 1, shown)
         while not self._halt.is_set():
             stop = self._stretch_of_run(stops, shown, Moment(steps - 1))
@@ -257,10 +257,23 @@ class RunController:
         return self.Arrived()
 
     def _run_unseen(self, session: ScriptedRun, last: int, shown: SameEvent) -> RunController.Arrived:
-        """Let a script run on at its own speed, and look at it where it halts."""
-        session.run(last, partial(self._passing, "the script runs on", last + 1))
-        session.seek(shown.moment(session.program) if session.step != last else last_moment(session.program))
-        return self.Arrived(note="" if self._halt.is_set() else f"All {last + 1:,} steps of the schedule are done.")
+        """Let a script run on at its own speed, and look at it where it halts.
+
+        Where it ends before it is halted, its last step has not been recorded, and the run is shown where it was.
+        """
+        here = session.moment
+        try:
+            session.run(last, partial(self._passing, "the script runs on", last + 1))
+        except EngineError:
+            session.seek(here)
+            done = session.config.num_steps
+            again = f":step {done - 1} runs it again, to the last one"
+            return self.Arrived(note=f"The script has ended after {done:,} training steps. {again}.")
+        if session.step == last:
+            session.seek(last_moment(session.program))
+            return self.Arrived(note=f"All {last + 1:,} steps of the schedule are done.")
+        session.seek(shown.moment(session.program))
+        return self.Arrived()
 
     def _stretch_of_run(self, stops: Stops, shown: SameEvent, end: Moment) -> Stop | None:
         """Train up to the next frame: an event on, a step on, or as far as time allows and then to what was shown."""

@@ -17,6 +17,22 @@ from microgpt_tui.texts.sentences import sentences
 class Explanation(Pane, can_focus=False):
     """The sentences; a fault speaks instead of them."""
 
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._live: Live | None = None  # of a run that moves, and stands at no moment that could be shown
+
+    def show(self, frame: Frame) -> None:
+        self._live = None
+        super().show(frame)
+
+    def show_live(self, live: Live) -> None:
+        """Say how a moving run is doing, without a frame of it."""
+        self._live = live
+        self.redraw()
+
+    def picture_for(self, width: int, height: int) -> Picture | None:
+        return _live(self._live, width) if self._live is not None else super().picture_for(width, height)
+
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         picture = Picture()
         if frame.fault:

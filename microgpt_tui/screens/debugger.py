@@ -20,7 +20,7 @@ from engine import Address, EngineError, Run
 from engine.explain.gradient_paths import Edge
 from engine.expressions.breakpoint import Breakpoint
 from engine.expressions.watch import Watch, watch_text
-from engine.run.capabilities import ScriptedRun, branching, on_tape
+from engine.run.capabilities import branching, is_scripted, on_tape
 from engine.run.step_copy import step_copy_of
 from engine.script.source_table import OwnLines
 from engine.timeline.events import Moment, Phase
@@ -265,7 +265,7 @@ class DebuggerScreen(Screen[None]):
     def _tell_of_script(self) -> None:
         """Say once what a script's run has to be told: that it is not repeatable, how it ended."""
         session = self.session
-        if isinstance(session, ScriptedRun):
+        if is_scripted(session):
             for sentence in (session.warning, session.ending):
                 if sentence and sentence not in self._told:
                     self._told.add(sentence)
@@ -323,7 +323,8 @@ class DebuggerScreen(Screen[None]):
 
     def show_progress(self) -> None:
         """Say how far a run is that moves to where it is to be shown."""
-        self.query_one(Explanation).show(self.frame)
+        if self.state.live is not None:
+            self.query_one(Explanation).show_live(self.state.live)
 
     def release_run(self) -> None:
         """The run begins to move: panes keep their pictures, and let go of its numbers."""
@@ -351,7 +352,7 @@ class DebuggerScreen(Screen[None]):
     def series_missing(self, message: Pane.SeriesMissing) -> None:
         """A pane shows less of the past than it could: have it replayed, unless there will be more past in a moment."""
         wanted = [series for series in message.series if series.ahead or not self.busy]
-        if wanted and not isinstance(self.session, ScriptedRun):  # a second process would run the script to there
+        if wanted and not is_scripted(self.session):  # a second process would run the script to there
             self.historian.ask(wanted, message.pane.id)
 
     @on(SeriesLoader.Learned)

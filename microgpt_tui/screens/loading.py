@@ -156,10 +156,13 @@ class ScriptLoadingScreen(LoadingScreen):
         """The run of the script at the first event of its step; where the script stopped in it, at the last one."""
         start = self.start
         file = ScriptFile.read(start.path)
-        run = ScriptRun(file, start.options, start.step, self._step_done)
+        run = ScriptRun(file, start.options, start.step, self._step_done, self._made)
         if run.moment.tick == 0:
             run.seek(first_moment(run.program, run.step))
         return run, "; ".join(file.notes) or None
+
+    def _made(self, scalars: int) -> None:
+        self._report(f"recording training step {self.start.step}: {scalars:,} scalars", 1.0)
 
     def _step_done(self, step: int, loss: float) -> bool:
         until = self.start.step

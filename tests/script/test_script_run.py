@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from engine import Address, Breakpoint, Config, Moment, Phase, Session, Stops, continue_to
+from engine.explain.gradient_paths import GradientPaths
 from engine.expressions.scope import Scope
 from engine.expressions.watch import Watch, watch_text
 from engine.script.run import ScriptRun
@@ -111,6 +112,19 @@ def test_the_update_is_that_of_a_session(gpt: tuple[ScriptRun, Session]) -> None
     assert seen.optimizer.state == ("m", "v")
 
 
+def test_the_paths_of_a_gradient_are_those_of_a_session(gpt: tuple[ScriptRun, Session]) -> None:
+    run, session = gpt
+    run.seek(Moment(1, Phase.BACKWARD, 10**9))
+    session.seek(Moment(1, Phase.BACKWARD, session.program.ticks(Phase.BACKWARD)))
+    own, others = GradientPaths(run.view()), GradientPaths(session.view())
+    for name in ("wte", "layer0.attn_wk", "layer1.mlp_fc1", "lm_head"):
+        row = int(run.program.parameters[name][1, 2])
+        assert row == session.program.parameters[name][1, 2]
+        found, expected = own.strongest(row, 6), others.strongest(row, 6)
+        assert [path.product for path in found] == [path.product for path in expected]
+        assert [len(path.edges) for path in found] == [len(path.edges) for path in expected]
+
+
 def test_losses_go_on_as_those_of_a_session(gpt: tuple[ScriptRun, Session]) -> None:
     run, session = gpt
     run.seek(Moment(3))
@@ -161,5 +175,59 @@ def test_every_scalar_with_a_name_of_a_net_has_a_watch() -> None:
                 text = watch_text(view, row)
                 assert text is not None
                 assert Watch(text, scope).row(view) == row
+    finally:
+        run.close()
+
+
+@pytest.mark.parametrize(
+    ("script", "names", "state"),
+    [
+        ("adamw", ("g", "m", "v", "m_hat", "v_hat", "p"), ("m", "v")),
+        ("functions", ("g", "velocity", "p"), ("velocity",)),
+        ("rnn", ("g", "memory", "g_", "p"), ("memory",)),
+        ("package/train", ("g", "p"), ()),
+    ],
+)
+def test_what_an_update_remembers_is_found_and_called_as_in_the_script(
+    script: str, names: tuple[str, ...], state: tuple[str, ...]
+) -> None:
+    run = ScriptRun(ScriptFile.read(SCRIPTS / f"{script}.py"))
+    try:
+        run.seek(Moment(0, Phase.UPDATE, run.program.ticks(Phase.UPDATE)))
+        view = run.view()
+        assert (view.optimizer.quantities, view.optimizer.state) == (names, state)
+        row = next(int(event.rows.flat[0]) for event in run.program.stretches(Phase.UPDATE))
+        after = dict(view.state(row))
+        step = view.update(row)
+        assert step is not None
+        assert {term.name: term.value for term in step.terms if term.before is not None and term.name != "p"} == after
+        run.seek(Moment(1))
+        assert run.view().state(row) == after
+    finally:
+        run.close()
+
+
+def test_scalars_of_helper_functions_are_parts_of_the_list_that_they_make() -> None:
+    run = ScriptRun(ScriptFile.read(SCRIPTS / "helpers.py"))
+    try:
+        events = run.program.stretches(Phase.FORWARD)
+        assert [(event.name, event.pos) for event in events] == [
+            (name, pos)
+            for pos in (0, 1)
+            for name in ("dense", "hidden", "mean", "var", "hidden_2", "y", "diff", "loss")
+        ]
+        dense, hidden = events[:2]
+        assert (dense.kind, dense.matrix, list(dense.operands), list(dense.parts)) == (
+            "linear",
+            "w1",
+            ["x", "w", "b"],
+            ["s"],
+        )
+        assert hidden.formula == "dense·0.5·(tanh((dense + dense³·0.04)·0.8) + 1)"
+        assert {name: rows.shape for name, rows in hidden.parts.items()} == {"inner": (6,), "t": (6,)}
+        run.seek(Moment(0, Phase.FORWARD, events[1].last))
+        explain = run.view().explainer()
+        names = [explain.name(int(row)) for row in (*hidden.parts["t"][:2], hidden.rows[5], dense.operands["x"][0])]
+        assert names == ["t[0]", "t[1]", "hidden[5]", "0.5"]
     finally:
         run.close()
