@@ -437,6 +437,14 @@ def test_closing_ends_the_script_and_its_programs(tmp_path: Path) -> None:
     assert gone(other)
 
 
+def test_what_a_script_leaves_running_ends_with_it(tmp_path: Path) -> None:
+    with ScriptProcess(written(tmp_path, STARTS)) as process:
+        assert process.run_out().kind == "end"
+        other = int("".join(process.printed))
+        assert psutil.pid_exists(other)
+    assert gone(other)
+
+
 def test_killing_the_debugger_ends_the_script_and_its_programs(tmp_path: Path) -> None:
     path = written(tmp_path, STARTS)
     parent = (
