@@ -17,7 +17,7 @@ PIECES = re.compile(r"\['((?:[^'\\]|\\.)*)'\]|\[\"((?:[^\"\\]|\\.)*)\"\]|\[(\d+|
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
+class ScriptParameter:
     """Scalars that one container holds, or the containers of the same name in a list: rows of any shape.
 
     `name` is a short one that conditions can use, `holder` the expression of the script, * standing for an index.
@@ -43,7 +43,7 @@ class ParameterTable:
         stacks.sort(key=lambda stack: int(turn[stack[1]].min()))  # stable: those that never move come last
         names = short_names([holder for holder, _ in stacks])
         self.to_row: Rows = np.arange(n_rows, dtype=np.int32)
-        self.parameters: list[Parameter] = []
+        self.parameters: list[ScriptParameter] = []
         self.moved_rows = 0
         """How many rows belong to parameters that the update moves; these are the first."""
         first = 0
@@ -53,7 +53,7 @@ class ParameterTable:
             rows = np.arange(first, first + old.size, dtype=np.int32).reshape(old.shape)
             self.to_row[old] = rows
             self.in_order = self.in_order and bool((old == rows).all())
-            self.parameters.append(Parameter(name, holder, rows))
+            self.parameters.append(ScriptParameter(name, holder, rows))
             first += old.size
             if turn[old].min() < len(moved):
                 self.moved_rows = first

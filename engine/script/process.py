@@ -160,10 +160,15 @@ class ScriptProcess:
             raise ScriptError(f"step {step} is over; the script is at step {self.position}")
         self._tape = None
         self._send(do="record", step=step, most_calls=most_calls)
-        self._follow(lambda kind: kind == "step", on_step, on_made)
+        waits = most_calls is None  # for how the script ended, after a step that is not complete
+        self._follow(lambda kind: kind == "step" and (self._is_complete or not waits), on_step, on_made)
         if self._tape is None:
             raise self.ended(step)
         return self._tape
+
+    @property
+    def _is_complete(self) -> bool:
+        return self._tape is not None and self._tape.complete
 
     def run_to(self, step: int, on_step: Callable[[int], None] | None = None) -> None:
         """Run on, unrecorded, to the start of a training step. Raises as `record` does."""

@@ -205,3 +205,29 @@ def test_what_an_update_remembers_is_found_and_called_as_in_the_script(
         assert run.view().state(row) == after
     finally:
         run.close()
+
+
+def test_scalars_of_helper_functions_are_parts_of_the_list_that_they_make() -> None:
+    run = ScriptRun(ScriptFile.read(SCRIPTS / "helpers.py"))
+    try:
+        events = run.program.stretches(Phase.FORWARD)
+        assert [(event.name, event.pos) for event in events] == [
+            (name, pos)
+            for pos in (0, 1)
+            for name in ("dense", "hidden", "mean", "var", "hidden_2", "y", "diff", "loss")
+        ]
+        dense, hidden = events[:2]
+        assert (dense.kind, dense.matrix, list(dense.operands), list(dense.parts)) == (
+            "linear",
+            "w1",
+            ["x", "w", "b"],
+            ["s"],
+        )
+        assert hidden.formula == "dense·0.5·(tanh((dense + dense³·0.04)·0.8) + 1)"
+        assert {name: rows.shape for name, rows in hidden.parts.items()} == {"inner": (6,), "t": (6,)}
+        run.seek(Moment(0, Phase.FORWARD, events[1].last))
+        explain = run.view().explainer()
+        names = [explain.name(int(row)) for row in (*hidden.parts["t"][:2], hidden.rows[5], dense.operands["x"][0])]
+        assert names == ["t[0]", "t[1]", "hidden[5]", "0.5"]
+    finally:
+        run.close()
