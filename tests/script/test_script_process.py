@@ -338,6 +338,13 @@ def test_no_scalar_class_is_told(tmp_path: Path) -> None:
     assert refused(path).endswith("; it computes with numpy, whose tensors are not scalars")
 
 
+def test_tensors_of_torch_are_told_while_it_trains(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("class Tensor:\n    def backward(self):\n        pass\n")
+    path = tmp_path / "script.py"
+    path.write_text("import torch\nwhile True:\n    torch.Tensor().backward()\n")
+    assert refused(path).endswith("; it computes with torch, whose tensors are not scalars")
+
+
 def test_arrays_in_the_place_of_numbers_are_told(tmp_path: Path) -> None:
     text = "import numpy as np\nw = Scalar(np.ones(3))\nloss = w * 2.0\nloss.backward()\n"
     assert "its class Scalar holds ndarray and not numbers" in refused(written(tmp_path, text))
