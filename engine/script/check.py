@@ -136,22 +136,30 @@ class _Checker:
     def add_standstill(self, tape: ScriptTape) -> None:
         """Look at backward calls after which nothing has moved."""
         group = [each for each in self.history.parameters.values() if each.largest]
-        if not group:
-            return
-        position = tape.position_of(tape.loss_row)
         others = list(self.history.outside.values())
+        at_loss, ends = tape.position_of(tape.loss_row), "So there is no training step."
+        if not group:
+            if others:
+                self._add(
+                    findings.NOT_IN_LOSS, others[0].position, {**_facts(others), "moved": 0},
+                    f"The update goes over {_names(others)}, but the loss is made from none of them. {ends}",
+                )  # fmt: skip
+            elif not self.history.without_gradient and not self.history.with_zeros:
+                self._add(
+                    findings.NOT_MOVED, at_loss, {"names": [], "count": 0, "moving": 0},
+                    f"After backward nothing moves that the loss is made from. {ends}",
+                )  # fmt: skip
+            return
+        position, how = at_loss, "nothing writes to them after backward"
         if others:
             position = others[0].position
             how = f"the update goes over {_names(others)} instead, which the loss is not made from"
         elif len(tape.update_position):
             position = tape.positions[tape.update_position[0]]
             how = "the update writes the values that they had"
-        else:
-            how = "nothing writes to them after backward"
         self._add(
             findings.NOT_MOVED, position, {**_facts(group), "moving": 0},
-            f"Gradients reach {_names(group)}, up to {short(max(each.largest for each in group))}, but {how}. "
-            "So there is no training step.",
+            f"Gradients reach {_names(group)}, up to {short(max(each.largest for each in group))}, but {how}. {ends}",
         )  # fmt: skip
 
     def add_crash(self, end: ScriptEnd) -> None:
@@ -246,12 +254,13 @@ class _Checker:
         data = history.data
         if data:
             self.report.notes.append(f"Nothing moves {_names(data)}, or anything like it; that is taken for data.")
-        for each in history.beside_the_loss:
-            moved = f"moves {each.moved:,} of them" if each.moved else "moves none of them"
+        beside = history.beside_the_loss
+        if beside:
+            count = sum(each.moved for each in beside)
             self._add(
-                findings.NOT_IN_LOSS, each.position, {"names": [each.name], "count": each.count, "moved": each.moved},
-                f"The update goes over {_names([each])} and {moved}, but in {steps} the loss is made from "
-                f"none of them.",
+                findings.NOT_IN_LOSS, beside[0].position, {**_facts(beside), "moved": count},
+                f"The update goes over {_names(beside)} and moves {f'{count:,}' if count else 'none'} of them, but in "
+                f"{steps} the loss is made from none of them.",
             )  # fmt: skip
         left = history.left_over
         if left:
@@ -273,7 +282,7 @@ def _line_of_slope(tape: ScriptTape, row: int, operand: int) -> SourcePosition |
     return tape.method_of(row) or tape.position_of(row)
 
 
-def _facts(group: Sequence[ParameterRecord]) -> dict[str, Any]:
+def _facts(group: Sequence[ParameterRecord | Outside]) -> dict[str, Any]:
     return {"names": [each.name for each in group], "count": sum(each.count for each in group)}
 
 

@@ -93,6 +93,9 @@ FAULTY = {
     "a rate of 0": (SMALL, "rate = 0.05", "rate = 0.0", [(findings.NOT_MOVED, MOVE)]),
     "copies in the list": (SMALL, "params = [p for", "params = [Value(p.data) for", [(findings.NOT_MOVED, MOVE)]),
     "a parameter that is not used": (SMALL, "w * x + b)", "w * x + b.data)", [(findings.NOT_IN_LOSS, MOVE)]),
+    "a loss that is cut off from all parameters": (
+        SMALL, "loss = (net(x)", "loss = (Value(net(x).data)", [(findings.NOT_IN_LOSS, MOVE)],
+    ),
     "gradients that are not set to 0": (SMALL, "        p.grad = 0.0\n", "", [(findings.NOT_ZEROED, MOVE)]),
     "a product that is too large": (
         SMALL, "w * x + b)", "w * 1e200 * 1e200 + b)", [(findings.NOT_FINITE, "w * 1e200 * 1e200")],
@@ -211,6 +214,18 @@ def test_an_operation_on_two_lists_with_wrong_local_gradients_is_found(tmp_path:
     assert (found.kind, found.line) == (findings.LOCAL_GRADIENT, line_of(path, "return Value(sum(x.data"))
     assert len(found.numbers["operands"]) == 10
     assert " and 6 more is " in found.sentence
+
+
+def test_a_script_that_trains_nothing_is_no_script_without_findings(tmp_path: Path) -> None:
+    path = changed(
+        SMALL,
+        tmp_path,
+        ("params = [p for some in weights.values() for p in some]", "params = []"),
+        ("loss = (net(x) + -math.sin(2 * x)) ** 2 + loss", "loss = Value(x) * x + loss"),
+    )
+    found = one(path)
+    assert (found.kind, found.line) == (findings.NOT_MOVED, line_of(path, "loss = Value"))
+    assert "there is no training step" in found.sentence
 
 
 def test_what_is_said_of_data_and_of_adapters(tmp_path: Path) -> None:

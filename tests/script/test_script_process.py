@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -84,6 +85,14 @@ def test_the_child_needs_no_newer_python_than_3_9() -> None:
 def test_no_such_interpreter_is_told(tmp_path: Path) -> None:
     with pytest.raises(ScriptError, match=r"/no/such/python cannot be run .*; give the path of a Python"):
         ScriptProcess(written(tmp_path, TRAINING), python="/no/such/python")
+
+
+@pytest.mark.parametrize("other", ["/bin/true", "/bin/ls", "/bin/echo", "yes"])
+def test_an_interpreter_that_is_no_python_is_told(tmp_path: Path, other: str) -> None:
+    found = shutil.which(other)
+    if found is None:
+        pytest.skip(f"there is no {other}")
+    assert "cannot be recorded: its process died with status " in refused(written(tmp_path, TRAINING), python=found)
 
 
 def test_no_such_script_is_told(tmp_path: Path) -> None:
@@ -336,6 +345,13 @@ def test_no_scalar_class_is_told(tmp_path: Path) -> None:
     assert refused(path).endswith("it defines no class of scalars, with __add__, __mul__, backward, data and grad")
     path.write_text("import numpy as np\nw = np.zeros(3)\nw -= 0.1\n")
     assert refused(path).endswith("; it computes with numpy, whose tensors are not scalars")
+
+
+def test_tensors_of_torch_are_told_while_it_trains(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("class Tensor:\n    def backward(self):\n        pass\n")
+    path = tmp_path / "script.py"
+    path.write_text("import torch\nwhile True:\n    torch.Tensor().backward()\n")
+    assert refused(path).endswith("; it computes with torch, whose tensors are not scalars")
 
 
 def test_arrays_in_the_place_of_numbers_are_told(tmp_path: Path) -> None:

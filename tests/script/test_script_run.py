@@ -210,7 +210,7 @@ def test_what_an_update_remembers_is_found_and_called_as_in_the_script(
 def test_scalars_of_helper_functions_are_parts_of_the_list_that_they_make() -> None:
     run = ScriptRun(ScriptFile.read(SCRIPTS / "helpers.py"))
     try:
-        events = run.program.stretches(Phase.FORWARD)
+        events = run.program.events(Phase.FORWARD)
         assert [(event.name, event.pos) for event in events] == [
             (name, pos)
             for pos in (0, 1)
