@@ -159,7 +159,8 @@ for step in range(num_steps):
     keys, values = [[] for _ in range(n_layer)], [[] for _ in range(n_layer)]
     losses = []
     for pos_id in range(n):
-        token_id, target_id = tokens[pos_id], tokens[pos_id + 1]
+        target_id = tokens[1 + pos_id]
+        token_id = tokens[pos_id]
         logits = gpt(token_id, pos_id, keys, values)
         probs = softmax(logits)
         loss_t = -probs[target_id].log()
@@ -168,11 +169,12 @@ for step in range(num_steps):
     loss.backward()
     rate = learning_rate * (1 - step / num_steps)
     for i, p in enumerate(params):
-        m[i] = beta1 * m[i] + (1 - beta1) * p.grad
-        v[i] = beta2 * v[i] + (1 - beta2) * p.grad**2
-        m_hat = m[i] / (1 - beta1 ** (step + 1))
-        v_hat = v[i] / (1 - beta2 ** (step + 1))
-        p.data -= rate * m_hat / (v_hat**0.5 + eps_adam)
+        g, steps = p.grad, step + 1
+        m[i] = m[i] * beta1 + g * (1 - beta1)
+        v[i] = v[i] * beta2 + g**2 * (1 - beta2)
+        m_hat = m[i] / (1 - beta1**steps)
+        v_hat = v[i] / (1 - beta2**steps)
+        p.data -= rate * m_hat / (eps_adam + v_hat**0.5)
         p.grad = 0
     print("step", step + 1, "loss", repr(loss.data))
 
