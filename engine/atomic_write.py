@@ -6,7 +6,8 @@ import errno
 import os
 import stat
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -25,15 +26,22 @@ def write_whole(path: Path, content: bytes, mode: int = 0o666, durable: bool = T
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
         raise OSError(errno.EINVAL, "not a file", str(path))
-    _clear(target.parent)
-    beside = target.with_name(BESIDE.format(pid=os.getpid(), number=uuid.uuid4().hex))
-    try:
+    with temporary_beside(target) as beside:
         with open(beside, "xb", opener=partial(os.open, mode=mode)) as file:
             file.write(content)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
         os.replace(beside, target)
+
+
+@contextmanager
+def temporary_beside(target: Path) -> Iterator[Path]:
+    """A path beside `target` for a file that is removed at the end; if this process is killed, by the next one."""
+    _clear(target.parent)
+    beside = target.with_name(BESIDE.format(pid=os.getpid(), number=uuid.uuid4().hex))
+    try:
+        yield beside
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)

@@ -64,6 +64,10 @@ class DataError(EngineError):
     """A data set that cannot be read or holds nothing to learn from."""
 
 
+class ScriptError(EngineError):
+    """A user's script that cannot be read, run or recorded."""
+
+
 class CheckpointError(EngineError):
     """A saved run that cannot be read back."""
 

@@ -13,6 +13,7 @@ from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from rich.console import RenderableType
@@ -27,11 +28,12 @@ from textual.theme import Theme, ThemeProvider
 from textual.widgets._toast import ToastRack
 from textual.worker import WorkerFailed
 
-from engine import DataError, EngineError, Run
+from engine import DataError, EngineError, Run, Stopped
 from engine.autograd.jit import Kernels
 from engine.errors import is_out_of_memory, is_out_of_threads
 from engine.model.dataset import checksum
 from engine.run.branches import Branches
+from engine.run.capabilities import is_scripted
 from engine.run.compilation import Compilation
 from microgpt_tui.autosave import Autosave
 from microgpt_tui.debugger.keys import KEYS
@@ -47,9 +49,10 @@ from microgpt_tui.lectures.speaker_notes import SharedNotes
 from microgpt_tui.panes import registry
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.screens.lecture import LectureScreen
-from microgpt_tui.screens.loading import OpeningScreen
+from microgpt_tui.screens.loading import LoadingScreen, OpeningScreen, ScriptLoadingScreen
+from microgpt_tui.storage.original import Found, lines_to_show
 from microgpt_tui.storage.paths import compiled_mark, in_browser, state_folder
-from microgpt_tui.storage.startup import Start
+from microgpt_tui.storage.startup import ScriptStart, Start
 from microgpt_tui.storage.threads import NO_THREADS, check_threads
 from microgpt_tui.texts.languages import usual_language
 from microgpt_tui.widgets.modal import Passing
@@ -159,7 +162,7 @@ class ThemedApp(App[EngineError | None]):
 
     def action_command_palette(self) -> None:
         """Open the palette, except while a run is opened."""
-        if self.use_command_palette and not isinstance(self.screen, Palette | OpeningScreen):
+        if self.use_command_palette and not isinstance(self.screen, Palette | LoadingScreen):
             self.push_screen(Palette(id="--command-palette"))
 
     def search_themes(self) -> None:
@@ -184,7 +187,7 @@ class MicrogptApp(ThemedApp):
 
     def __init__(
         self,
-        start: Start,
+        start: Start | ScriptStart,
         lecture: Lecture | None = None,
         shared: SharedNotes | None = None,
         theme_name: str = "microgpt-dark",
@@ -192,14 +195,15 @@ class MicrogptApp(ThemedApp):
         super().__init__(theme_name)
         self.start = start
         self._shared = shared
-        self.autosave: Autosave | None = None
+        self.debugger: DebuggerScreen | None = None
+        self.autosave: Autosave | None = None  # of a debugger whose run can be saved
         self._compilation: Compilation | None = None
         self._lecture = lecture  # the lecture that the run is opened for
         self._replacing = False  # whether another chapter is about to replace the present one
 
     def get_default_screen(self) -> Screen[None]:
         """The screen that shows the progress of opening."""
-        return OpeningScreen(self.start)
+        return ScriptLoadingScreen(self.start) if isinstance(self.start, ScriptStart) else OpeningScreen(self.start)
 
     def on_mount(self) -> None:
         """Handle signals that end the program."""
@@ -212,23 +216,29 @@ class MicrogptApp(ThemedApp):
         if self._shared is not None:
             self._shared.close()
 
-    @on(OpeningScreen.Ready)
-    async def ready(self, message: OpeningScreen.Ready) -> None:
+    @on(LoadingScreen.Ready)
+    async def ready(self, message: LoadingScreen.Ready) -> None:
         """Show the debugger, with its saved session; or the lecture that the run is for."""
         settle()
         self._warn(message.warning)
-        self.call_after_refresh(self._compile, message.session.loops)
+        if message.loops is not None:
+            self.call_after_refresh(self._compile, message.loops)
         if self._lecture is not None:
             await self.give(self._lecture, message.session)
             return
-        if self.autosave is not None:
+        if self.debugger is not None:
             return  # it was for a lecture that was cancelled at this moment
-        screen = DebuggerScreen(message.session)
+        self.debugger = screen = DebuggerScreen(message.session)
+        if isinstance(self.start, ScriptStart):
+            await self.push_screen(screen)
+            return
         if self.start.run is not None:
             screen.what_if.take_up(Branches(message.session, self.start.run.branches))
         self.autosave = Autosave(screen, self.start)
         await self.push_screen(screen)
         self.autosave.restore()
+        if not in_browser():
+            screen.call_after_refresh(self._begin_finding_lines, screen, self.start.source)
         if screen.session.val_docs:
             trained, aside = len(screen.session.docs), len(screen.session.val_docs)
             words = (
@@ -253,12 +263,36 @@ class MicrogptApp(ThemedApp):
             words = f"{sentence[:1].upper()}{sentence[1:]}."
             self.notify(words, severity="warning", timeout=20, markup=False)
 
+    def _begin_finding_lines(self, screen: DebuggerScreen, given: Path | None) -> None:
+        finder = threading.Thread(
+            target=self._find_lines, args=(screen, given), daemon=True
+        )  # nobody waits for its end
+        with suppress(RuntimeError):  # the system allows no more threads; the engine's lines are shown
+            finder.start()
+
+    def _find_lines(self, screen: DebuggerScreen, given: Path | None) -> None:
+        """In a thread: the lines of the user's copy of microgpt.py, which may have to be run for that."""
+        found = lines_to_show(given, self._check_running)
+        with suppress(RuntimeError):  # the app has ended in the meantime
+            self.call_from_thread(self._show_lines, screen, found)
+
+    def _check_running(self, *_: object) -> None:
+        if not self.is_running:
+            raise Stopped("the app has ended")
+
+    def _show_lines(self, screen: DebuggerScreen, found: Found) -> None:
+        screen.lines, screen.lines_hint, screen.lines_known = found.lines, found.hint, True
+        if found.error:
+            self.notify(found.error, severity="warning", timeout=20, markup=False)
+        screen.show()
+
     def exit(
         self, result: EngineError | None = None, return_code: int = 0, message: RenderableType | None = None
     ) -> None:
         """End the app, after the session on the screen is captured."""
+        if self.debugger is not None:
+            self.debugger.motion.halt(wait=True)
         if self.autosave is not None:
-            self.autosave.screen.motion.halt(wait=True)
             self.autosave.capture()
         super().exit(result, return_code, message)
 
@@ -274,12 +308,12 @@ class MicrogptApp(ThemedApp):
         else:
             super()._handle_exception(error)
 
-    @on(OpeningScreen.Failed)
-    async def failed(self, message: OpeningScreen.Failed) -> None:
+    @on(LoadingScreen.Failed)
+    async def failed(self, message: LoadingScreen.Failed) -> None:
         """Exit with the error, or show it in the debugger that a lecture was called from."""
         await self._end_lecture(message.error)
 
-    @on(OpeningScreen.Cancelled)
+    @on(LoadingScreen.Cancelled)
     async def cancelled(self) -> None:
         """Cancel opening a run: exit, or return to the debugger that a lecture was called from."""
         await self._end_lecture()
@@ -293,7 +327,8 @@ class MicrogptApp(ThemedApp):
         if not isinstance(screen, DebuggerScreen) or screen.busy:
             self.notify("The run is on its way to another moment; save it when it has arrived.", timeout=3)
             return
-        given = screen.player.lecture.chapter.data if isinstance(screen, LectureScreen) else self.start.path
+        own = self.start.path if isinstance(self.start, Start) else None
+        given = screen.player.lecture.chapter.data if isinstance(screen, LectureScreen) else own
         try:
             saved = screen.what_if.snapshot(str(given) if given else None)
         except EngineError as error:
@@ -305,7 +340,7 @@ class MicrogptApp(ThemedApp):
 
     def action_lectures(self) -> None:
         """Open the list of chapters of the bundled course."""
-        if self.autosave is not None and self.autosave.screen.busy:
+        if self.debugger is not None and self.debugger.busy:
             self.notify("The run is on its way to another moment; open a lecture when it has arrived.", timeout=3)
             return
         self.push_screen(ChaptersScreen(load_course(usual_language()), 0), self._chosen)
@@ -353,7 +388,7 @@ class MicrogptApp(ThemedApp):
             session = session.restart_copy() if motion is not None and motion.busy else session
             screen = LectureScreen(session, lecture, self._shared)
         except EngineError as error:  # no memory for one more run
-            if self.autosave is None:
+            if self.debugger is None:
                 self.exit(error)
             self._show_error(f"{error}.")
         else:
@@ -373,7 +408,7 @@ class MicrogptApp(ThemedApp):
 
     async def _end_lecture(self, error: EngineError | None = None) -> None:
         """Return to the debugger, and show an error there; without a debugger exit."""
-        if self.autosave is None:
+        if self.debugger is None:
             self.exit(error)
             return
         await self._clear()
@@ -388,7 +423,7 @@ class MicrogptApp(ThemedApp):
     async def _clear(self) -> None:
         """Close the lecture and the opening of the next one, with the dialogs over them."""
         self._lecture = None
-        while any(isinstance(screen, OpeningScreen | LectureScreen) for screen in self.screen_stack[1:]):
+        while any(isinstance(screen, LoadingScreen | LectureScreen) for screen in self.screen_stack[1:]):
             await self.pop_screen()
 
 
@@ -439,7 +474,7 @@ class Ended:
     displaced: bool = False
 
 
-def run_debugger(start: Start, lecture: Lecture | None = None, theme: str = "dark") -> Ended:
+def run_debugger(start: Start | ScriptStart, lecture: Lecture | None = None, theme: str = "dark") -> Ended:
     """Run the debugger, or a lecture, until it ends; the session is saved, unless nothing was changed.
 
     Raises EngineError, after the terminal is restored, if the run cannot be opened or saved.
@@ -451,6 +486,8 @@ def run_debugger(start: Start, lecture: Lecture | None = None, theme: str = "dar
     finally:
         if app.autosave is not None:
             app.autosave.finish()
+        if app.debugger is not None and is_scripted(app.debugger.session):
+            app.debugger.session.close()
     if error is not None:
         raise error
     status = app.return_code or 0

@@ -21,7 +21,7 @@ TRAINING = ("train", "--until", "1", "--n-embd", "4", "--n-head", "2", "--block-
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with micrograd's engine.py, and with files that end whoever imports them."""
+    """A folder with micrograd's engine.py, and with modules that end the process that imports them."""
     for name in ("engine", "random", "numpy", "signal", "json", "click"):
         (tmp_path / f"{name}.py").write_text("import os; os._exit(99)\n")
     (tmp_path / "textual").mkdir()
@@ -54,7 +54,7 @@ def test_a_folder_that_pythonpath_names_is_searched_but_not_for_our_packages(tmp
     assert done.returncode == 7
 
 
-async def test_a_visitor_of_the_server(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_of_the_server(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shows: list[bytes] = []
 
     async def show(piece: bytes) -> None:

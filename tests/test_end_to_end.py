@@ -12,7 +12,7 @@ COMMAND = Path(sysconfig.get_path("scripts")) / "microgpt-tui"
 
 
 @needs_tmux
-def test_a_person_steps_through_a_training_step_and_quits() -> None:
+def test_stepping_through_a_training_step_and_quitting() -> None:
     assert COMMAND.exists(), f"install the project first: {sys.executable} -m pip install -e ."
     with terminal([str(COMMAND)], **COMPILED) as term:
         first = term.wait("FORWARD", "reads BOS, must say m")
@@ -36,7 +36,7 @@ def test_a_person_steps_through_a_training_step_and_quits() -> None:
         term.resize(120, 36)
         term.wait("Number ─")
         term.press("q")
-        term.left(0, lambda screen: "FORWARD" not in screen)  # the screen is given back
+        term.left(0, lambda screen: "FORWARD" not in screen)  # the screen of the shell is restored
 
 
 @needs_tmux
@@ -51,7 +51,7 @@ def test_opened_at_a_later_step_with_other_sizes() -> None:
 
 
 @needs_tmux
-def test_a_run_is_watched_stopped_and_gone_back_in() -> None:
+def test_running_stopping_and_going_back() -> None:
     with terminal([str(COMMAND), "--num-steps", "50000"], **COMPILED) as term:
         term.wait("FORWARD")
         term.press("n", "n", "n", "Space")
@@ -72,7 +72,7 @@ def test_a_run_is_watched_stopped_and_gone_back_in() -> None:
 
 
 @needs_tmux
-def test_a_fault_leaves_a_screen_that_can_be_walked() -> None:
+def test_after_a_fault_the_screen_can_be_used() -> None:
     with terminal([str(COMMAND), "--learning-rate", "5", "--step", "1"]) as term:
         term.wait("step 1/1000")
         term.press("f")

@@ -85,7 +85,7 @@ def test_commands_print_what_they_can(names: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "args", [["train", *SMALL, "--until", "1", "--save", "x.safetensors"], ["export", "-o", "x.svg"]]
 )
-def test_the_folder_is_gone(args: list[str], tmp_path: Path) -> None:
+def test_the_current_folder_was_removed(args: list[str], tmp_path: Path) -> None:
     """The command's own folder goes away once it has begun."""
     here = tmp_path / "here"
     here.mkdir()
@@ -101,7 +101,7 @@ def test_the_folder_is_gone(args: list[str], tmp_path: Path) -> None:
 
 
 @needs_posix
-def test_nobody_reads_on() -> None:
+def test_the_output_is_closed() -> None:
     with subprocess.Popen(
         [*COMMAND, "trace", *SMALL], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as trace:

@@ -62,7 +62,7 @@ def to_the_place(term: Terminal) -> None:
 
 
 def paused(term: Terminal, there: Moment) -> None:
-    """Wait as a user does who looks at the screen for a moment."""
+    """Wait until the autosave of a pause."""
     term.wait(lambda _: saved_session.session_file().exists() and saved_session.load_session().moment == there)
 
 
@@ -75,7 +75,7 @@ def returns_there(tmp_path: Path, step: int = 2) -> None:
 
 
 @needs_tmux
-def test_it_was_killed_then_its_terminal_went_away_then_it_was_left(tmp_path: Path) -> None:
+def test_killed_then_the_terminal_closed_then_left(tmp_path: Path) -> None:
     """Each time it is where it was, and goes on from there."""
     with terminal(command(tmp_path, *SMALL)) as term:
         to_the_place(term)
@@ -120,7 +120,7 @@ def test_a_new_session_does_not_overwrite_the_one_before(tmp_path: Path) -> None
 
 
 @needs_tmux
-def test_it_broke_off_then_memory_ran_out(tmp_path: Path) -> None:
+def test_crashed_then_out_of_memory(tmp_path: Path) -> None:
     says = "microgpt-tui --resume returns to where you were"
     with terminal(command(tmp_path, *SMALL, fault="program")) as term:
         to_the_place(term)

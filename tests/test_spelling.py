@@ -35,7 +35,7 @@ def scope_of(session: Session) -> Scope:
 
 
 @WAYS
-def test_what_is_typed_is_what_the_documents_have(written: str, typed: str) -> None:
+def test_typed_letters_match_those_of_the_documents(written: str, typed: str) -> None:
     session = run(written)
     assert session.tokenizer.uchars == sorted(set(written))  # trained on as it is
     assert len(session.program.inputs) == min(len(written) + 1, CONFIG.block_size)

@@ -183,13 +183,13 @@ def test_without_a_shell_it_goes_on(tmp_path: Path) -> None:
 
 
 class GoneAway(io.StringIO):
-    """A terminal that has gone away."""
+    """A closed terminal."""
 
     def write(self, text: str) -> int:
         raise OSError(errno.EIO, "Input/output error")
 
 
-def test_nobody_waits_for_a_terminal_that_has_gone_away() -> None:
+def test_a_closed_terminal_is_not_waited_for() -> None:
     gone = threading.Event()
     writer = TerminalWriter(GoneAway(), gone.set)
     writer.start()

@@ -1,4 +1,4 @@
-"""Tests leave the folders of whoever runs them alone, whatever variables name these folders."""
+"""Tests write nothing into the folders of the user, whatever variables name these folders."""
 
 from __future__ import annotations
 

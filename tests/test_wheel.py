@@ -78,7 +78,7 @@ def installed(folder: Path) -> Path:
     return scripts
 
 
-def test_what_is_installed_works_from_another_folder(tmp_path: Path) -> None:
+def test_the_installed_wheel_works_from_another_folder(tmp_path: Path) -> None:
     """One test, because the tests of a file may be shared out among processes, and each would install it again."""
     scripts, elsewhere = installed(tmp_path), tmp_path / "elsewhere"
     elsewhere.mkdir()

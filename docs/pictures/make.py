@@ -9,27 +9,37 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from film import Still, film
+from rich.console import Console
+from rich.text import Span, Text
 from textual.pilot import Pilot
 
 from engine import Config
+from engine.script.check import check
+from engine.script.run import ScriptOptions
 from microgpt_tui.app import MicrogptApp
+from microgpt_tui.cli.check import report_lines
 from microgpt_tui.dialogs.text_input import LineScreen
+from microgpt_tui.drawing.theme import THEMES
 from microgpt_tui.export.headless import settled
 from microgpt_tui.export.screenshot import Screenshot
 from microgpt_tui.export.svg import svg
 from microgpt_tui.storage.paths import CLIENT_FOLDER
-from microgpt_tui.storage.startup import from_seed
+from microgpt_tui.storage.startup import ScriptStart, from_seed
 
 HERE = Path(__file__).parent
+SHADES = {"red": "#ff7b72", "cyan": "#7fd1e0"}  # as terminals with a dark ground show these colours
+EXAMPLES = HERE.parent / "examples"
 
 
 Key = str | tuple[str, str]
@@ -44,6 +54,8 @@ class Picture:
     keys: Sequence[Key]
     theme: str = "dark"
     size: tuple[int, int] = (120, 36)
+    script: str = ""
+    """One of docs/examples that the debugger is opened on; empty: the engine's own model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +75,9 @@ PICTURES = {
     "whatif": Picture(
         "A branch without one head, beside the original",
         [(":", "20 forward head_out@pos=2,head=1"), "x", (":", "99 forward probs@pos=2"), "d"],
+    ),
+    "own-file": Picture(
+        "GELU in a script of one's own", [(":", "0 forward hidden@pos=2"), *["S"] * 19], script="gelu.py"
     ),
     "lecture": Picture(
         "A page of the lecture on attention", ["l", *["down"] * 5, "enter", *["space"] * 8, "h"], "light", (100, 30)
@@ -99,9 +114,10 @@ class Stage(MicrogptApp):
 
 
 @asynccontextmanager
-async def debugger(theme: str, size: tuple[int, int]) -> AsyncIterator[Pilot[Any]]:
-    """The whole program on the bundled names, at its first event."""
-    app = Stage(from_seed(Config(), 0, None), theme_name=f"microgpt-{theme}")
+async def debugger(theme: str, size: tuple[int, int], script: str = "") -> AsyncIterator[Pilot[Any]]:
+    """The whole program on the bundled names, or on a script, at its first event."""
+    start = ScriptStart(EXAMPLES / script, ScriptOptions(), 0) if script else from_seed(Config(), 0, None)
+    app = Stage(start, theme_name=f"microgpt-{theme}")
     async with app.run_test(size=size) as pilot:
         await settled(pilot)
         yield pilot
@@ -124,8 +140,20 @@ async def play(pilot: Pilot[Any], keys: Sequence[Key], title: str) -> Screenshot
 async def picture(name: str) -> str:
     """A still picture, as SVG."""
     wanted = PICTURES[name]
-    async with debugger(wanted.theme, wanted.size) as pilot:
+    async with debugger(wanted.theme, wanted.size, wanted.script) as pilot:
         return svg(await play(pilot, wanted.keys, wanted.title))
+
+
+async def checked() -> str:
+    """What `microgpt-tui check` says of a script with a fault, as SVG."""
+    command, width = "microgpt-tui check gelu_wrong.py", 100
+    lines = [Text(f"$ {command}"), *report_lines(check(EXAMPLES / "gelu_wrong.py"), width)]
+    for line in lines:
+        line.spans = [
+            Span(start, end, re.sub("red|cyan", lambda m: SHADES[m[0]], str(style))) for start, end, style in line.spans
+        ]
+    console = Console(color_system="truecolor")
+    return svg(Screenshot.of(command, width, THEMES["microgpt-dark"], [line.render(console) for line in lines]))
 
 
 async def moving() -> str:
@@ -139,8 +167,8 @@ def main(names: Sequence[str]) -> None:
     """Make the pictures of these names, or all."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ[CLIENT_FOLDER] = folder  # neither read nor write what the user has set and left
-        for name in names or ("film", *PICTURES):
-            content = asyncio.run(moving() if name == "film" else picture(name))
+        for name in names or ("film", "check", *PICTURES):
+            content = asyncio.run({"film": moving, "check": checked}.get(name, partial(picture, name))())
             (HERE / f"{name}.svg").write_text(content, encoding="utf-8")
             sys.stderr.write(f"{name}.svg  {len(content.encode()) / 1000:.0f} kB\n")
 

@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from engine.autograd.tape import Rows
 from engine.errors import WhyError
 from engine.model.recording import Floats
 from engine.timeline.explainer import Explainer
-from engine.timeline.view import Mask, TapeView, View, tape_view
+from engine.timeline.view import Mask, TapeView, View
 
 MOST_TRIED = 50_000  # unfinished paths; ties could make them many
 
@@ -53,16 +54,44 @@ class GradientPaths:
     """Finds the paths of one document's graph. Raises WhyError while its loss is not known, or if it is not finite."""
 
     def __init__(self, view: View) -> None:
-        tape = tape_view(view, "the paths of a gradient")
-        self.program = tape.program
+        self.program = view.program
         loss = view.loss
         if loss is None:
             raise WhyError("the loss is not known at this moment, so no chain leads to it; go on to the backward phase")
         if not np.isfinite(loss):
             raise WhyError(f"the loss is {loss}, and no chain leads to such a number; look at a step before this one")
         self._edges: dict[int, list[Edge]] = {}
-        self._best = np.zeros(len(tape.recording))
-        self._flows, self._local = self._derivatives(tape)
+        self._best = np.zeros(self.program.n_rows)
+        if isinstance(view, TapeView):
+            self._flows, self._local = self._derivatives(view)
+            self._sources: Rows = view.program.edges >> 1
+            self._ticks_into = view.program.ticks_into
+        else:
+            self._flows, self._local, self._sources = self._handed_on(view)
+            self._order = np.argsort(self.program.receivers, kind="stable").astype(np.int32)
+            self._receivers = self.program.receivers[self._order]
+            self._ticks_into = self._ticks_that_write
+
+    def _handed_on(self, view: View) -> tuple[Mask, Floats, Rows]:
+        """As `_derivatives`, of any run that says its local gradients; and the row that hands on at each tick."""
+        local, program = view.local_gradients, view.program
+        if local is None:
+            raise WhyError("this run does not tell the paths of a gradient; look at the inspector instead")
+        found = (program.source_of(tick) for tick in range(1, len(local) + 1))
+        sources = np.array([-1 if source is None else source for source in found], dtype=np.int32)
+        best = self._best.tolist()
+        best[program.loss_row] = 1.0
+        receivers = program.receivers.tolist()
+        for source, receiver, slope in zip(sources.tolist(), receivers, np.abs(local).tolist(), strict=True):
+            if source >= 0 and slope * best[source] > best[receiver]:
+                best[receiver] = slope * best[source]
+        self._best = np.array(best)
+        return sources >= 0, local, sources
+
+    def _ticks_that_write(self, row: int) -> list[int]:
+        """The backward ticks, counted from 1, that write the gradient of a row, in order."""
+        first, last = np.searchsorted(self._receivers, np.array([row, row + 1], dtype=np.int32))
+        return [tick + 1 for tick in self._order[first:last].tolist()]
 
     def _derivatives(self, view: TapeView) -> tuple[Mask, Floats]:
         """Which backward ticks hand a gradient on, and the local derivative of each, (ticks,) both.
@@ -70,7 +99,7 @@ class GradientPaths:
         Also fills `_best`: for each row the largest |product| of any path from it. What is switched off hands nothing
         on. An exponential that was set keeps the derivative that it was made with.
         """
-        edges, overrides, data = self.program.edges, view.workspace.overrides, view.passed_values
+        edges, overrides, data = view.program.edges, view.workspace.overrides, view.passed_values
         flows = np.ones(len(edges), dtype=np.bool_) if overrides is None else overrides.flows(edges)
         flowing = edges if overrides is None else edges[flows]
         local, unit = np.zeros(len(flowing)), np.zeros(len(view.recording))
@@ -79,7 +108,7 @@ class GradientPaths:
         def go_on(values: Floats, last: int) -> None:
             part = slice(first, last)
             view.workspace.loops.strongest(
-                view.recording.op, self.program.child, values, flowing[part], unit, local[part], self._best
+                view.recording.op, view.program.child, values, flowing[part], unit, local[part], self._best
             )
 
         for at in [] if overrides is None else overrides.own_slopes(flowing):
@@ -118,10 +147,9 @@ class GradientPaths:
     def edges(self, row: int) -> list[Edge]:
         """The first edges of all paths of a scalar, in the order of their ticks."""
         if row not in self._edges:
-            program = self.program
             self._edges[row] = [
-                Edge(tick, int(program.edges[tick - 1]) >> 1, float(self._local[tick - 1]))
-                for tick in program.ticks_into(row)
+                Edge(tick, int(self._sources[tick - 1]), float(self._local[tick - 1]))
+                for tick in self._ticks_into(row)
                 if self._flows[tick - 1]
             ]
         return self._edges[row]

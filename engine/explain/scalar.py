@@ -8,23 +8,21 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from engine.autograd import kernels
-from engine.autograd.kernels import ADD, EXP, LEAF, LOG, MUL, NEG_MAX, POW, RELU
+from engine.autograd.kernels import ADD, LEAF, LOG, MUL, NEG_MAX, POW, RELU
 from engine.autograd.tape import Tensor
 from engine.model.recording import Recording
 from engine.timeline.events import Phase
 from engine.timeline.explainer import Explainer, Piece, Term
 from engine.timeline.view import TapeView
 
-FUNCTIONS = {  # how an operation on one scalar begins in a formula: exp(, or as its op code is called
-    **{op: f"{name.lower()}(" for name, op in vars(kernels).items() if name.isupper() and isinstance(op, int)},
-    RELU: "max(0, ",
-}
+OP_NAMES = {op: name.lower() for name, op in vars(kernels).items() if name.isupper() and isinstance(op, int)}
+SIGNS = OP_NAMES | {LEAF: "", ADD: "+", MUL: "×", NEG_MAX: "−max"}
+FUNCTIONS = {op: f"{name}(" for op, name in OP_NAMES.items()} | {RELU: "max(0, "}  # the start of a formula
 MOST_WRITTEN_OUT = 2  # operations in the name of a scalar
 SEVERAL = -1  # in the place of a row
 
 
 _LABELS: WeakKeyDictionary[Recording, dict[int, dict[int, str]]] = WeakKeyDictionary()  # by the tensor's first row
-SIGNS = {ADD: "+", MUL: "×", LOG: "log", EXP: "exp", RELU: "relu", NEG_MAX: "−max"}
 
 
 class TapeExplainer(Explainer):
@@ -254,7 +252,7 @@ class TapeExplainer(Explainer):
     def operation(self, row: int) -> str:
         """The sign of what made a row: ^ with the exponent for a power; empty for parameters and constants."""
         op = int(self._op[row])
-        return f"^{self.recording_constant(self.children(row)[1]):g}" if op == POW else SIGNS.get(op, "")
+        return f"^{self.recording_constant(self.children(row)[1]):g}" if op == POW else SIGNS[op]
 
     def local_gradient(self, user: int, child: int) -> float | None:
         """d user / d child for each time that `child` stands in `user`; None while `user` is not known, and where no

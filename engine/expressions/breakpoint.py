@@ -11,7 +11,7 @@ from engine.errors import BreakpointError, ExpressionError
 from engine.expressions.expression import Before, Expression
 from engine.expressions.scope import Kind, Scope
 from engine.expressions.source import check_length
-from engine.timeline.events import PHASES, Event, Moment, Phase, StepProgram
+from engine.timeline.events import PHASES, PLACE_NAMES, Event, Moment, Phase, StepProgram
 from engine.timeline.view import View
 
 COUNTED = re.compile(r"(?P<words>.*\S)\s+x\s*(?P<count>\d{1,9})")
@@ -43,26 +43,32 @@ class EventPattern:
         """The pattern of one event alone."""
         return cls(event.name, event.phase, event.pos, event.layer, event.head)
 
-    def describe(self) -> str:
-        """In words, such as "attn_weights, position 2, layer 0, head 1, forward"."""
+    def describe(self, names: Mapping[str, str] = PLACE_NAMES) -> str:
+        """In words, such as "attn_weights, position 2, layer 0, head 1, forward"; `names` are those of the places."""
         words = [self.name or "any event"]
-        numbers = (("position", self.pos), ("layer", self.layer), ("head", self.head))
+        pos = names["pos"] if names["pos"] != "pos" else "position"
+        numbers = ((pos, self.pos), (names["layer"], self.layer), (names["head"], self.head))
         words += [f"{what} {number}" for what, number in numbers if number is not None]
         return ", ".join([*words, *([str(self.phase)] if self.phase else [])])
 
     @property
     def text(self) -> str:
         """As it is typed; the inverse of `parse`."""
-        parts = ((key, getattr(self, key)) for key in ("pos", "layer", "head", "phase"))
+        return self.written()
+
+    def written(self, names: Mapping[str, str] = PLACE_NAMES) -> str:
+        """As it is typed where the places have these names."""
+        parts = ((names.get(key, key), getattr(self, key)) for key in ("pos", "layer", "head", "phase"))
         at = ",".join(f"{key}={value}" for key, value in parts if value is not None)
         return (self.name or "") + (f"@{at}" if at else "")
 
     @classmethod
-    def parse(cls, text: str) -> EventPattern:
+    def parse(cls, text: str, names: Mapping[str, str] = PLACE_NAMES) -> EventPattern:
         """Read NAME or NAME@pos=2,layer=0,head=1,phase=forward, in any order and each optional.
 
-        Raises BreakpointError.
+        The places may also be called by their `names`. Raises BreakpointError.
         """
+        usual = {own: key for key, own in names.items()}
         check_length(text, BreakpointError)
         if not text.strip():
             raise BreakpointError("there is no event to stop at; write for example attn_weights@pos=2")
@@ -70,10 +76,11 @@ class EventPattern:
         values: dict[str, str] = {}
         for part in rest.split(",") if at else []:
             key, _, value = (piece.strip() for piece in part.partition("="))
+            key = usual.get(key, key)
             if key not in ("phase", "pos", "layer", "head") or not value or key in values:
                 raise BreakpointError(
-                    f"{part.strip()!r} in {text!r} says no place; write NAME@pos=2,layer=0,head=1,phase=forward, "
-                    "each at most once"
+                    f"{part.strip()!r} in {text!r} says no place; write "
+                    f"{cls('NAME', Phase.FORWARD, 2, 0, 1).written(names)}, each at most once"
                 )
             values[key] = value
         return cls.from_dict({"name": name.strip() or None, **values})
@@ -101,13 +108,13 @@ class EventPattern:
             raise BreakpointError(f"{reason}; there are {', '.join(names)}")
         sizes = {"pos": config.block_size, "layer": config.n_layer, "head": config.n_head}
         for what, size in sizes.items():
-            number = getattr(self, what)
+            number, called = getattr(self, what), scope.place_names[what]
             if number is None:
                 continue
             if what != "pos" and not config.n_layer:
-                raise BreakpointError(f"{what} is {number}, and this model has no layers; leave it out")
+                raise BreakpointError(f"{called} is {number}, and this model has no layers; leave it out")
             if not 0 <= number < size:
-                raise BreakpointError(f"{what} is {number}; write a number from 0 to {size - 1}")
+                raise BreakpointError(f"{called} is {number}; write a number from 0 to {size - 1}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +127,9 @@ class Breakpoint:
     count: int = 1
     enabled: bool = True
 
-    def describe(self) -> str:
-        """In words, such as "attn_weights, position 2 if loss < 2, every 3 times"."""
-        words = self.place.describe() if self.place else ""
+    def describe(self, names: Mapping[str, str] = PLACE_NAMES) -> str:
+        """In words, such as "attn_weights, position 2 if loss < 2, every 3 times"; `names` are those of the places."""
+        words = self.place.describe(names) if self.place else ""
         if self.condition is not None:
             words += f" if {self.condition}" if words else self.condition
         return words + (f", every {self.count} times" if self.count > 1 else "") + ("" if self.enabled else " (off)")
@@ -130,14 +137,18 @@ class Breakpoint:
     @property
     def text(self) -> str:
         """As it is typed; `parse` reads it."""
-        parts = [part for part in (self.place and self.place.text, self.condition) if part]
+        return self.written()
+
+    def written(self, names: Mapping[str, str] = PLACE_NAMES) -> str:
+        """As it is typed where the places have these names."""
+        parts = [part for part in (self.place and self.place.written(names), self.condition) if part]
         return " if ".join(parts) + (f" x {self.count}" if self.count > 1 else "")
 
     @classmethod
-    def parse(cls, text: str, own_id: str) -> Breakpoint:
+    def parse(cls, text: str, own_id: str, names: Mapping[str, str] = PLACE_NAMES) -> Breakpoint:
         """Read PLACE, CONDITION or PLACE if CONDITION, each perhaps with x COUNT after it.
 
-        Raises BreakpointError; a condition is read only by `Armed`.
+        Places may also be called by their `names`. Raises BreakpointError; a condition is read only by `Armed`.
         """
         check_length(text, BreakpointError)
         words, count = text.strip(), 1
@@ -146,7 +157,9 @@ class Breakpoint:
             words, count = counted["words"], int(counted["count"])
         first, conditional, condition = words.partition(" if ")
         if PLACE.fullmatch(first.strip()):
-            return cls(own_id, EventPattern.parse(first.strip()), condition.strip() if conditional else None, count)
+            return cls(
+                own_id, EventPattern.parse(first.strip(), names), condition.strip() if conditional else None, count
+            )
         return cls(own_id, condition=words, count=count)
 
     @classmethod

@@ -63,6 +63,17 @@ class _Chain:
     index: tuple[ast.expr, ...] = ()
 
 
+def _dotted(node: ast.expr) -> str:
+    """The names that dots join, as in layer0.attn_wq; empty if there is anything else."""
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(value=inner, attr=part):
+            outer = _dotted(inner)
+            return f"{outer}.{part}" if outer else ""
+    return ""
+
+
 class _Checker:
     def __init__(self, source: ExpressionSource, scope: Scope) -> None:
         self.source, self.scope, self.result = source, scope, Checked(source.tree)
@@ -156,9 +167,10 @@ class _Checker:
         return kinds[type(node.value)]
 
     def _name(self, node: ast.Name) -> Kind:
-        if node.id in NAMES:
-            self.result.names[node.id] = NAMES[node.id]
-            return NAMES[node.id].kind
+        known = NAMES.get("pos" if node.id == self.scope.place_names["pos"] else node.id)
+        if known is not None:
+            self.result.names[node.id] = known
+            return known.kind
         if node.id in known_words():
             raise self.source.fault(node, f"{node.id} is a function; say of what, as in {node.id}(...)")
         self._check_layers(node, node.id)
@@ -279,8 +291,8 @@ class _Checker:
             case ast.Name(id=name):
                 spec = self.scope.specs.get(name)
                 return _Chain("data", spec) if spec else None
-            case ast.Attribute(value=ast.Name(id=layer), attr=part):
-                spec = self.scope.specs.get(f"{layer}.{part}")
+            case ast.Attribute():
+                spec = self.scope.specs.get(_dotted(node))
                 return _Chain("data", spec) if spec else None
             case ast.Call(func=ast.Name(id=name), args=[of], keywords=[]) if name in QUANTITIES:
                 return self._quantity(name, of)

@@ -6,7 +6,7 @@ A reference is read from a `View`; what is not known at the moment is None.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, IntEnum
 from functools import cached_property, partial
@@ -19,7 +19,8 @@ from engine.model.config import Config
 from engine.model.recording import Floats, specs_of
 from engine.model.tensors import TensorSpec
 from engine.model.tokenizer import Tokenizer
-from engine.timeline.events import Phase
+from engine.timeline.events import PLACE_NAMES, Phase
+from engine.timeline.run import Run
 from engine.timeline.view import View
 
 Quantity = Literal["data", "grad", "m", "v"]
@@ -61,7 +62,7 @@ def backward_done(view: View) -> bool:
 
 def _token_at(view: View, tokens: Sequence[int]) -> str | None:
     pos = view.pos
-    return None if pos is None else view.program.tokenizer.name(tokens[pos])
+    return None if pos is None or pos >= len(tokens) else view.program.tokenizer.name(tokens[pos])
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +79,7 @@ NAMES = {
     "step": Name(Kind.NUMBER, Grain.START, False, lambda view: view.moment.step),
     "doc": Name(Kind.TEXT, Grain.START, False, lambda view: view.program.doc),
     "n": Name(Kind.NUMBER, Grain.START, False, lambda view: view.program.n),
-    "learning_rate": Name(
-        Kind.NUMBER, Grain.START, False, lambda view: view.config.learning_rate_at(view.moment.step)
-    ),
+    "learning_rate": Name(Kind.NUMBER, Grain.START, False, lambda view: view.learning_rate),
     **{
         name: Name(Kind.NUMBER, Grain.START, False, partial(lambda name, view: getattr(view.config, name), name))
         for name in ("n_layer", "n_embd", "n_head", "head_dim", "block_size", "num_steps", "beta1", "beta2")
@@ -102,11 +101,18 @@ class Scope:
     """All that expressions about runs of this configuration and alphabet can refer to.
 
     `specs` are the tensors and matrices by name, known where there is a recording. Without them two positions are
-    recorded when they are first asked for, which raises ConfigError for a model that is too large.
+    recorded when they are first asked for, which raises ConfigError for a model that is too large. `place_names` are
+    what position, layer and head are called besides.
     """
 
-    def __init__(self, config: Config, tokenizer: Tokenizer, specs: dict[str, TensorSpec] | None = None) -> None:
-        self.config, self.tokenizer = config, tokenizer
+    def __init__(
+        self,
+        config: Config,
+        tokenizer: Tokenizer,
+        specs: dict[str, TensorSpec] | None = None,
+        place_names: Mapping[str, str] = PLACE_NAMES,
+    ) -> None:
+        self.config, self.tokenizer, self.place_names = config, tokenizer, place_names
         if specs is not None:
             self.specs = specs
         self.token_ids = {tokenizer.name(i): i for i in range(tokenizer.vocab_size)}
@@ -114,7 +120,12 @@ class Scope:
     @classmethod
     def of(cls, view: View) -> Scope:
         """The scope of a view's run."""
-        return cls(view.config, view.program.tokenizer, view.program.specs)
+        return cls(view.config, view.program.tokenizer, view.program.specs, view.program.place_names)
+
+    @classmethod
+    def of_run(cls, run: Run) -> Scope:
+        """The scope of a run, as its present step has it."""
+        return cls(run.config, run.tokenizer, run.program.specs, run.program.place_names)
 
     @cached_property
     def specs(self) -> dict[str, TensorSpec]:
@@ -141,13 +152,15 @@ class Reference:
     @property
     def positional(self) -> bool:
         """Whether it is one at every position."""
-        return not self.spec.parameter
+        return not self.spec.parameter and self.spec.positions
 
     @property
     def grain(self) -> Grain:
         """From where in a step it is known."""
         if self.spec.parameter:
             return Grain.NORM if self.quantity == "grad" else Grain.START
+        if not self.spec.positions:
+            return Grain.NORM if self.quantity == "grad" else Grain.LOSS
         return Grain.GRADIENT if self.quantity == "grad" else Grain.EVENT
 
     def matches(self, name: str, layer: int | None, head: int | None) -> bool:
@@ -159,16 +172,20 @@ class Reference:
         """The rows of the whole tensor at the present position, or of the matrix; None where there is none."""
         if self.spec.parameter:
             return view.program.parameters[self.spec.name]
-        pos = view.pos
-        if pos is None:
+        pos = view.pos if self.spec.positions else None
+        if pos is None and self.spec.positions:
             return None
         place = dict(zip(self.spec.places, self.place, strict=True))
-        return view.program.tensors[self.spec.name, pos, place.get("layer"), place.get("head")]
+        return view.program.tensors.get((self.spec.name, pos, place.get("layer"), place.get("head")))
 
     def rows(self, view: View, index: tuple[int, ...]) -> Rows | None:
         """The rows that `index` leaves, () for a single scalar; None where there are none, now or ever."""
         rows = self.all_rows(view)
-        if rows is None or not all(0 <= i < size for i, size in zip(index, rows.shape, strict=False)):
+        if (
+            rows is None
+            or len(index) > rows.ndim
+            or not all(0 <= i < size for i, size in zip(index, rows.shape, strict=False))
+        ):
             return None
         return np.asarray(rows.flat[0] if self.spec.shape == () else rows[index])
 

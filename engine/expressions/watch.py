@@ -16,7 +16,7 @@ from engine.expressions.scope import Scope
 from engine.expressions.source import check_length
 from engine.timeline.view import View
 
-AT = re.compile(r"(?P<words>.*\S)\s*@\s*pos\s*=\s*(?P<pos>\d{1,9})\s*")
+AT = re.compile(r"(?P<words>.*\S)\s*@\s*(?P<key>\w+)\s*=\s*(?P<pos>\d{1,9})\s*")
 
 
 class Watch:
@@ -25,11 +25,14 @@ class Watch:
     def __init__(self, text: str, scope: Scope) -> None:
         check_length(text, ExpressionError)
         at = AT.fullmatch(text)
+        at = at if at and at["key"] in ("pos", scope.place_names["pos"]) else None
         self.text = text.strip()
         self.pos = int(at["pos"]) if at else None
         self.expression = Expression(at["words"] if at else text, scope)
         if self.pos is not None and self.pos >= scope.config.block_size:
-            raise ExpressionError(f"pos is {self.pos}; write a number from 0 to {scope.config.block_size - 1}")
+            raise ExpressionError(
+                f"{scope.place_names['pos']} is {self.pos}; write a number from 0 to {scope.config.block_size - 1}"
+            )
         if self.expression.looks_back:
             raise ExpressionError(
                 "changes_sign compares two training steps, and a watch shows one; watch what it is about, "
@@ -65,13 +68,14 @@ def watch_text(view: View, row: int) -> str | None:
     if row == view.program.loss_row:
         return "loss"
     tensor = view.program.event_of(row)
-    if tensor is None or tensor.pos is None or row not in tensor.rows:
+    if tensor is None or row not in tensor.rows or tensor.name not in view.program.specs:
         return None
     index = [number for number in (tensor.layer, tensor.head) if number is not None]
-    if tensor.shape:
-        index.append(int(np.flatnonzero(tensor.rows == row)[0]))
+    if view.program.specs[tensor.name].shape:
+        index += np.argwhere(tensor.rows == row)[0].tolist()
     brackets = f"[{', '.join(map(str, index))}]" if index else ""
-    return f"{tensor.name}{brackets}@pos={tensor.pos}"
+    at = "" if tensor.pos is None else f"@{view.program.place_names['pos']}={tensor.pos}"
+    return f"{tensor.name}{brackets}{at}"
 
 
 def describe_scalar(view: View, row: int) -> str:
@@ -80,4 +84,6 @@ def describe_scalar(view: View, row: int) -> str:
     name = watch_text(view, row)
     if name is not None or tensor is None or tensor.pos is None:
         return name or explain.name(row)
-    return EventPattern(explain.name(row), None, tensor.pos, tensor.layer, tensor.head).text
+    return EventPattern(explain.name(row), None, tensor.pos, tensor.layer, tensor.head).written(
+        view.program.place_names
+    )

@@ -23,7 +23,7 @@ class TensorSpec:
     them. `kind` is the operation that makes it, or "parameter"; `inputs` name the tensors and matrices it is made of.
     `tokens`: its first dimension counts tokens. `grows`: it has one element for each position so far, and `shape` is
     the longest. `layer` is that of the tensors that a matrix is used for; None if it is used in no layer or in several,
-    and for tensors.
+    and for tensors. `positions`: there is one of it at every position; else it is one alone.
     """
 
     name: str
@@ -34,6 +34,7 @@ class TensorSpec:
     tokens: bool = False
     grows: bool = False
     layer: int | None = None
+    positions: bool = True
 
     @property
     def parameter(self) -> bool:

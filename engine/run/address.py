@@ -6,6 +6,7 @@ A moment counts ticks, which depend on the document; an address names what is ma
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from engine.errors import AddressError, BreakpointError
@@ -13,7 +14,7 @@ from engine.expressions.breakpoint import EventPattern
 from engine.expressions.scope import Scope
 from engine.expressions.source import check_length
 from engine.text import quoted
-from engine.timeline.events import Moment, Phase, StepProgram
+from engine.timeline.events import PLACE_NAMES, Moment, Phase, StepProgram
 
 WORDS = re.compile(
     r"(?:(?:step\s+)?(?P<step>\d{1,9})(?!\S)\s*)?"
@@ -56,7 +57,8 @@ class Address:
             if phase not in (None, place.phase):
                 raise AddressError(f"{quoted(text.strip())} names two phases; leave one out")
             phase = place.phase
-        late = name == END or (place is not None and place.name in scope.config.matrices(1))
+        spec = None if place is None or place.name is None else scope.specs.get(place.name)
+        late = name == END or (spec is not None and spec.parameter)
         phase = phase or (Phase.UPDATE if late else Phase.FORWARD)
         return cls(
             step, phase, place and replace(place, phase=None), name == END, None if scalar is None else int(scalar)
@@ -72,9 +74,13 @@ class Address:
     @property
     def text(self) -> str:
         """As it is typed; the inverse of `parse`."""
+        return self.written()
+
+    def written(self, names: Mapping[str, str] = PLACE_NAMES) -> str:
+        """As it is typed where the places have these names."""
         parts = [f"step {self.step}", str(self.phase)]
         if self.place is not None or self.end:
-            parts.append(END if self.place is None else self.place.text)
+            parts.append(END if self.place is None else self.place.written(names))
         return " ".join(parts if self.scalar is None else [*parts, f"scalar {self.scalar}"])
 
     def moment(self, program: StepProgram) -> Moment:
@@ -88,10 +94,9 @@ class Address:
         found = next((s for s in events if self.place is None or self.place.matches(s)), None)
         if found is None:
             assert self.place is not None
-            raise AddressError(
-                f"the {self.phase} phase of step {self.step} has no {self.place.describe()}: its document is "
-                f"{quoted(program.doc)}, with positions 0 to {program.n - 1}"
-            )
+            what = self.place.describe(program.place_names)
+            reads = f": {about_document(program)}" if program.n else "; write another event, or another step"
+            raise AddressError(f"the {self.phase} phase of step {self.step} has no {what}{reads}")
         ticks = found.last - found.first
         if self.scalar is not None and self.scalar > ticks:
             which = found.name if self.place else f"{found.name}, the first event of the {self.phase} phase,"
@@ -99,9 +104,15 @@ class Address:
         return Moment(self.step, self.phase, found.last if self.scalar is None else found.first + self.scalar)
 
 
+def about_document(program: StepProgram) -> str:
+    """Which positions a step has, of which document, for sentences on what it has not."""
+    of = f"its document is {quoted(program.doc)}, with" if program.doc else "it has"
+    return f"{of} positions 0 to {program.n - 1}"
+
+
 def _place(name: str, scope: Scope) -> EventPattern:
     try:
-        place = EventPattern.parse(name)
+        place = EventPattern.parse(name, scope.place_names)
         place.check(scope)
     except BreakpointError as error:
         raise AddressError(f"{error}; a moment is written for example {EXAMPLES}") from None

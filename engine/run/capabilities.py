@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, Self, TypeGuard, runtime_checkable
 
 from engine.errors import ChangeError, CheckpointError, ConfigError, GradCheckError
 from engine.interventions.syntax import Change
@@ -105,8 +105,39 @@ class SlowedRun(Run, Protocol):
         """What makes it slow at present, in a few words; empty if nothing does."""
 
 
+def can_be_slowed(run: Run) -> TypeGuard[SlowedRun]:
+    """Whether a run may be slower for a while. Its attributes are not looked at, as in `is_scripted`."""
+    return hasattr(type(run), "slowed")
+
+
+class ScriptedRun(Run, Protocol):
+    """A run of somebody's own script, in a process of its own. `is_scripted` tells it from others.
+
+    `warning` is a sentence on what makes the run less than repeatable, `ending` one on how the script ended if it has
+    stopped with an error; None where there is nothing to say. `close` ends the process; it may be called again.
+    """
+
+    @property
+    def warning(self) -> str | None:
+        """Such as that a repeated step differed."""
+
+    @property
+    def ending(self) -> str | None:
+        """Such as that the script stopped with an IndexError in line 40."""
+
+    def close(self) -> None:
+        """End the process that runs the script."""
+
+
+def is_scripted(run: Run) -> TypeGuard[ScriptedRun]:
+    """Whether a run is that of a script. Its attributes are not looked at: that may take recording a step."""
+    return hasattr(type(run), "ending")
+
+
 def branching(run: Run) -> BranchingRun:
     """The run, to be branched. Raises ChangeError if it cannot be."""
+    if is_scripted(run):
+        raise ChangeError("a script's run cannot be changed here; change the script and debug it again")
     if not isinstance(run, BranchingRun):
         raise ChangeError("this run cannot be changed; what if needs a run of the built-in model")
     return run
@@ -114,6 +145,8 @@ def branching(run: Run) -> BranchingRun:
 
 def sampling(run: Run) -> SamplingRun:
     """The run, to be sampled from. Raises ConfigError if it cannot be."""
+    if is_scripted(run):
+        raise ConfigError("no documents are drawn from a script's run; what it samples itself is in its output")
     if not isinstance(run, SamplingRun):
         raise ConfigError("no documents can be drawn from this run; open a run of the built-in model")
     return run
@@ -121,6 +154,8 @@ def sampling(run: Run) -> SamplingRun:
 
 def on_tape(run: Run) -> TapeRun:
     """The run, to check gradients of. Raises GradCheckError if they cannot be checked."""
+    if is_scripted(run):
+        raise GradCheckError("gradients of a script are checked by microgpt-tui check, all of them at once")
     if not isinstance(run, TapeRun):
         raise GradCheckError("gradients of this run cannot be checked; open a run of the built-in model")
     return run
@@ -128,6 +163,8 @@ def on_tape(run: Run) -> TapeRun:
 
 def savable(run: Run) -> SavableRun:
     """The run, to be saved. Raises CheckpointError if it cannot be."""
+    if is_scripted(run):
+        raise CheckpointError("a script's run is not saved; microgpt-tui debug runs it again")
     if not isinstance(run, SavableRun):
         raise CheckpointError("this run cannot be saved; open a run of the built-in model")
     return run

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.autograd.kernels import EXP, POW, RELU
+from engine.autograd.kernels import ADD, LEAF, LOG, MUL, NEG_MAX
 from engine.autograd.tape import Rows
 from engine.expressions.scope import grad_norm
 from engine.model.recording import Floats, Recording
@@ -28,6 +28,7 @@ CHECKS = {
 MEDIAN_OF = 100  # steps that the running median of the gradient norm looks back
 FEWEST = 10  # steps that it takes to have one
 TIMES = 100.0
+HANDING_ON = (LEAF, ADD, MUL, LOG, NEG_MAX)  # operations; any other can make a finite number of one that is not
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Health:
         }
         relus = [[t for t in span.tensors if t.operation.kind == "relu"] for span in recording.positions]
         self._relus = [(same[0].layer, np.stack([t.rows for t in same])) for same in zip(*relus, strict=True)]
-        users = np.flatnonzero(np.isin(recording.op, (EXP, POW, RELU)))
+        users = np.flatnonzero(~np.isin(recording.op, HANDING_ON))
         ends = users.searchsorted([span.last for span in recording.positions])
         self._gates: list[Rows] = [recording.child[2 * users[:end]] for end in ends.tolist()]
         self._of_scores = _matrices_of_scores(recording.specs)

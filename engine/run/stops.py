@@ -196,7 +196,9 @@ class _Walk:
             stops = self._unhealthy(view)
             if hits:
                 where = describe_moment(view.program, view.moment)
-                stops += [Stop(view.moment, f"{b.describe()}: {where}", breakpoint=b) for b in hits]
+                stops += [
+                    Stop(view.moment, f"{b.describe(view.program.place_names)}: {where}", breakpoint=b) for b in hits
+                ]
             if stops:
                 yield stops
 
@@ -232,8 +234,8 @@ class _Walk:
 
 def describe_moment(program: StepProgram, moment: Moment) -> str:
     """A moment in words; training steps are counted from 0."""
-    step = f"step {moment.step} (counted from 0), document {quoted(program.doc)}"
+    step = f"step {moment.step} (counted from 0)" + (f", document {quoted(program.doc)}" if program.doc else "")
     if moment == Moment(moment.step):
         return f"start of {step}"
     event = replace(EventPattern.of(program.event_at(moment)), phase=None)
-    return f"{step}, {moment.phase} phase, {event.describe()}"
+    return f"{step}, {moment.phase} phase, {event.describe(program.place_names)}"

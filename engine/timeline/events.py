@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Protocol
@@ -55,6 +55,8 @@ class Moment:
         return self.step, self.phase.place, self.tick
 
 
+PLACE_NAMES: Mapping[str, str] = {"pos": "pos", "layer": "layer", "head": "head"}
+"""What the places of an event are called; a program may have words of its own for them, such as loop variables."""
 EventKey = tuple[str, int | None, int | None, int | None]
 """A tensor's name, position, layer and head."""
 
@@ -66,7 +68,8 @@ class Event:
     `rows` are the tensor's scalars on the tape and `shape` is the tensor's: (n,) for activations, (rows, columns) for
     parameters, () for a loss. `block` is the function of the model that
     named the tensor, `line` the line that did, `kind` the operation that made it, `operands` and `parts` the rows
-    that it worked on and made on the way, `matrix` the parameter matrix it used.
+    that it worked on and made on the way, `matrix` the parameter matrix it used. `formula` is how its elements are
+    made, in one line, or what holds a parameter; empty where the kind or the name says it all.
     """
 
     index: int
@@ -85,6 +88,7 @@ class Event:
     operands: dict[str, Rows]
     parts: dict[str, Rows]
     matrix: str | None
+    formula: str = field(default="", kw_only=True)
 
     @property
     def place(self) -> EventKey:
@@ -124,6 +128,7 @@ class StepProgram(Protocol):
     n: int  # positions, which read `inputs` and should predict `targets`
     inputs: list[int]
     targets: list[int]
+    place_names: Mapping[str, str] = PLACE_NAMES  # what pos, layer and head are called in texts and addresses
 
     @property
     def parameters(self) -> Mapping[str, Rows]:
@@ -140,6 +145,15 @@ class StepProgram(Protocol):
     @property
     def specs(self) -> dict[str, TensorSpec]:
         """What every tensor of a position and every parameter is, by name, for conditions and watches."""
+
+    @property
+    def n_tokens(self) -> int:
+        """How many tokens the document has; there may be far more than are read."""
+        return len(self.tokens)
+
+    def first_tokens(self, count: int) -> list[int]:
+        """As many tokens of the document from its beginning, or all of them."""
+        return self.tokens[:count]
 
     def span(self, pos: int) -> Span | None:
         """A position's tensors by what they are for, such as logits and residual stream; None without such."""
@@ -264,14 +278,28 @@ class TapeProgram(StepProgram):
     def __init__(self, workspace: Workspace, order: GradientOrder, tokenizer: Tokenizer, step: int, doc: str) -> None:
         self.recording = recording = workspace.recording
         self.tokenizer, self.step, self.doc = tokenizer, step, doc
-        self.tokens = tokenizer.encode(doc)
-        self.n = min(recording.config.block_size, len(self.tokens) - 1)
-        self.inputs, self.targets = self.tokens[: self.n], self.tokens[1 : self.n + 1]
+        self.n = min(recording.config.block_size, self.n_tokens - 1)
+        read = self.first_tokens(self.n + 1)
+        self.inputs, self.targets = read[:-1], read[1:]
         workspace.read(0, self.inputs, self.targets)
         self.child: Rows = workspace.child
         self._order = order
         self.mean: Span = recording.losses[self.n - 1]
         self.mean_rows: Rows = recording.mean_rows[self.n - 1]
+
+    @cached_property
+    def tokens(self) -> list[int]:  # type: ignore[override]  # found when they are asked for
+        """All tokens of the document."""
+        return self.tokenizer.encode(self.doc)
+
+    @property
+    def n_tokens(self) -> int:
+        """How many tokens the document has."""
+        return len(self.doc) + 2
+
+    def first_tokens(self, count: int) -> list[int]:
+        """As many tokens of the document from its beginning, or all of them."""
+        return self.tokenizer.encode(self.doc[:count])[:count] if count < self.n_tokens else self.tokens
 
     @cached_property
     def route(self) -> Route:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -29,19 +29,50 @@ class Term:
     after: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class CodeText:
+    """The code of a file as it was read, and what its lines are called: by their numbers, unless there are `labels`."""
+
+    text: str
+    labels: tuple[str, ...] = ()
+
+    def label(self, line: int) -> str:
+        """A line by its number, or as in "cell 3, line 5"."""
+        return self.labels[line - 1] if self.labels else str(line)
+
+
 @dataclass(frozen=True, slots=True)
 class SourceLine:
-    """A file of the engine or of the model, the line that is at work in it, and all the lines that took part."""
+    """A file of the engine, of the model or of the user, the line that is at work in it, and all that took part.
+
+    `columns` are the characters of the line, from and up to, in which the expression at work stands; where it goes on
+    in later lines, up to the end of the line. `callers` are the lines that called for it, the nearest first, `called`
+    the one that it called to do the work. Without a `text` the file is read.
+    """
 
     path: Path
     line: int
     ran: frozenset[int]
+    columns: tuple[int, int] | None = None
+    function: str = ""
+    callers: tuple[SourceLine, ...] = ()
+    called: SourceLine | None = None
+    text: CodeText | None = None
+
+    def seen_from(self, line: int) -> SourceLine:
+        """The line of this number that called for this one, with this one as what it called; itself if none did."""
+        for i, caller in enumerate(self.callers):
+            if caller.line == line:
+                return replace(caller, ran=caller.ran, callers=self.callers[i + 1 :], called=replace(self, callers=()))
+        return self
 
     @property
     def label(self) -> str:
         """Such as engine/model/gpt.py:61."""
         inside = self.path.is_relative_to(PACKAGE)
-        return f"{self.path.relative_to(PACKAGE.parent).as_posix() if inside else self.path.name}:{self.line}"
+        name = self.path.relative_to(PACKAGE.parent).as_posix() if inside else self.path.name
+        line = str(self.line) if self.text is None else self.text.label(self.line)
+        return f"{name}:{line}" if line.isdecimal() else f"{name}, {line}"
 
 
 class Explainer(Protocol):

@@ -8,13 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol, Self
 
-from engine.model.config import Config
+from engine.model.config import LARGEST, Config
 from engine.model.tokenizer import Tokenizer
 from engine.timeline.events import Moment, StepProgram
 from engine.timeline.view import View
 
 OnStep = Callable[[int, float], bool | None]
 """Told a finished step and its loss; returning True asks the run to stop."""
+
+
+ENDLESS = LARGEST
+"""`num_steps` of a run that does not say how many steps it has."""
 
 
 class Run(Protocol):

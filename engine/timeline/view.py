@@ -57,6 +57,7 @@ class View(Protocol):
 
     config: Config
     moment: Moment
+    changeable: bool = False  # whether scalars can be set to other values, for what if and gradient checks
     _pos: int | None = None  # the position that is spoken of, where it is not the event's
 
     @property
@@ -94,6 +95,16 @@ class View(Protocol):
 
     def source(self, event: Event | None = None) -> SourceLine:
         """The line of code that is at work, or that ends an event."""
+
+    @property
+    def learning_rate(self) -> float | None:
+        """The learning rate of this step; None in a run that does not say what it is."""
+        return None
+
+    @property
+    def printed(self) -> str | None:
+        """What the run has printed so far, and the traceback that it ended with, if any; None if it prints nothing."""
+        return None
 
     # Values.
 
@@ -175,6 +186,13 @@ class View(Protocol):
         """What a forward event's products have added so far to the gradients of these scalars, one product each."""
         del event
         return Reading(np.zeros(rows.shape), np.zeros(rows.shape, dtype=np.bool_))
+
+    @property
+    def local_gradients(self) -> Floats | None:
+        """For every backward tick of the step the local gradient that it multiplies by, 0 where nothing is handed on;
+        None in a run that does not say them all at once.
+        """
+        return None
 
     @cached_property
     def contributions(self) -> dict[str, tuple[int, int, int]]:
@@ -259,6 +277,8 @@ class TapeView(View):
     `explain_with` and `source_with` make what `explainer` and `source` return.
     """
 
+    changeable = True
+
     def __init__(
         self,
         config: Config,
@@ -293,6 +313,11 @@ class TapeView(View):
     def source(self, event: Event | None = None) -> SourceLine:
         """The line of the engine or of its model."""
         return self._source_with(self, event)
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of this step."""
+        return self.config.learning_rate_at(self.moment.step)
 
     @cached_property
     def passed_values(self) -> Floats:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
@@ -17,6 +16,7 @@ from engine.model.dataset import bundled_path, load_docs
 from engine.model.recording import Floats, count_rows, memory_of
 from engine.model.tokenizer import Tokenizer
 from engine.run.session import Session
+from engine.verify.initial_parameters import difference_of_scale
 from engine.verify.reference_process import Original
 
 SETUP, DOCS, START, LOSSES = "hyperparameters", "documents", "initial parameters", "losses"
@@ -37,6 +37,8 @@ class ComparedQuantity:
     what: str
     equal: bool | None = None
     detail: str = "not reached"
+    wanted: bool = True
+    """False for what nobody asked to be compared."""
 
 
 @dataclass(slots=True)
@@ -47,11 +49,13 @@ class Report:
         default_factory=lambda: {what: ComparedQuantity(what) for what in ORDER}
     )
     steps: int = 0
+    config: Config | None = None
+    """The hyperparameters, once they have been read from the copy."""
 
     @property
     def equal(self) -> bool:
-        """Whether everything was compared and every bit of it is the same."""
-        return all(check.equal for check in self.checks.values())
+        """Whether everything that was wanted was compared and every bit of it is the same."""
+        return all(check.equal for check in self.checks.values() if check.wanted)
 
     @property
     def difference(self) -> ComparedQuantity | None:
@@ -70,18 +74,27 @@ class _Different(Exception):
         self.what, self.detail = what, detail
 
 
-def verify(script: Path, data: Path | None = None, until: int | None = None, tell: OnProgress | None = None) -> Report:
+def verify(
+    script: Path,
+    data: Path | None = None,
+    until: int | None = None,
+    tell: OnProgress | None = None,
+    *,
+    samples: int | None = None,
+    arguments: Sequence[str] = (),
+) -> Report:
     """Run `script` and the engine on the same data, up to step `until` (None: the whole schedule), and compare.
 
+    At most `samples` of its samples are compared (None: all). The script gets `arguments` after its name.
     Raises NotComparable, with a sentence, for a script that is no such program or has another architecture.
     """
     docs, report = load_docs(data), Report()
     path = data or bundled_path()
     # What can be read only once, such as a pipe, has just been read.
     raw = path.read_bytes() if path.is_file() else "\n".join(docs).encode()
-    with Original(script, raw, until) as original:
+    with Original(script, raw, until, arguments) as original:
         try:
-            _Comparison(original, docs, report, until, tell).run()
+            _Comparison(original, docs, report, until, samples, tell).run()
         except _Different as difference:
             report.note(difference.what, False, difference.detail)
     return report
@@ -89,11 +102,19 @@ def verify(script: Path, data: Path | None = None, until: int | None = None, tel
 
 class _Comparison:
     def __init__(
-        self, original: Original, docs: list[str], report: Report, until: int | None, tell: OnProgress | None
+        self,
+        original: Original,
+        docs: list[str],
+        report: Report,
+        until: int | None,
+        most_samples: int | None,
+        tell: OnProgress | None,
     ) -> None:
         self.original, self.docs, self.report, self.until, self._tell = original, docs, report, until, tell
+        self.most_samples = most_samples
         self.session: Session | None = None
         self.samples = self.total = 0
+        self.ended = False
 
     def tell(self, what: str) -> None:
         """Say how far the comparison is."""
@@ -103,9 +124,19 @@ class _Comparison:
     def run(self) -> None:
         """Take the original's messages one by one, and hold the engine to each."""
         self.tell("starting")
+        if self.most_samples == 0:
+            self.report.checks[SAMPLES] = ComparedQuantity(SAMPLES, None, "left out, as --samples 0 asks", wanted=False)
+        handle = {"begin": self.begin, "step": self.step, "sample": self.sample, "goes on": self.goes_on,
+                  "end": self.end, "exit": self.exit, "crash": self.crash}  # fmt: skip
         for message in self.original.messages():
-            handle = {"begin": self.begin, "step": self.step, "sample": self.sample, "end": self.end, "exit": self.exit}
-            handle.get(message["kind"], self.crash)(message)
+            handle[message["kind"]](message)
+            if self._has_all():
+                return
+
+    def _has_all(self) -> bool:
+        """Whether nothing that is still to come is compared."""
+        trained = self.session is not None and self.report.steps >= self.total
+        return self.ended or (trained and self.most_samples is not None and self.samples >= self.most_samples)
 
     def begin(self, message: dict[str, Any]) -> None:
         try:
@@ -114,11 +145,12 @@ class _Comparison:
             raise self.original.cannot(str(error)) from None
         if self.until is not None and self.until > config.num_steps:
             raise self.original.cannot(f"it has {config.num_steps} steps, fewer than --until {self.until}")
+        self.report.config = config
         self.total = self.until or config.num_steps
         rows = count_rows(config, Tokenizer(self.docs).vocab_size)
         self.tell(f"recording the {rows:,} scalars of the model, which take up to {memory_of(rows)}")
         self.session = session = Session(config, self.docs)
-        self.original.busiest += SECONDS_A_SCALAR * len(session.recording)
+        self.original.limit.busiest += SECONDS_A_SCALAR * len(session.recording)
         named = ", ".join(f"{name} {value}" for name, value in config.as_dict().items())
         self.report.note(SETUP, True, f"read from it and used for both: {named}")
         for i, (theirs, ours) in enumerate(zip_longest(message["docs"], session.docs)):
@@ -129,7 +161,11 @@ class _Comparison:
         self.report.note(DOCS, True, f"{len(session.docs):,} in the same order")
         self._same_matrices(message["shapes"])
         for name in STATE:
-            self._compare(START, "at the start", name, message)
+            try:
+                self._compare(START, "at the start", name, message)
+            except _Different as difference:
+                scale = name == "params" and difference_of_scale(self._matrices(name, message), session, self.docs)
+                raise _Different(START, f"{scale}; {difference.detail}" if scale else difference.detail) from None
         self.report.note(START, True, f"all {session.recording.n_params:,}")
         self.tell("comparing")
 
@@ -169,43 +205,69 @@ class _Comparison:
             self.report.note(what, True, f"all {self.session.recording.n_params:,}, after each of {step + 1:,} steps")
         self.tell("comparing")
 
+    def _matrices(self, name: str, message: dict[str, Any]) -> dict[str, Floats]:
+        """Parameters or moments of the copy, by matrix."""
+        assert self.session is not None
+        flat, found, at = message[name], {}, 0
+        for matrix, rows in self.session.recording.matrices.items():
+            found[matrix] = flat[at : at + rows.size].reshape(rows.shape)
+            at += rows.size
+        return found
+
     def _compare(self, what: str, when: str, name: str, message: dict[str, Any]) -> None:
         """Raise _Different at the first bit of the parameters or moments that is not the same."""
         assert self.session is not None
-        session = self.session
-        theirs = np.frombuffer(b64decode(message[name]))
-        ours = {"params": session.params, "m": session.m, "v": session.v}[name]
+        ours = {"params": self.session.params, "m": self.session.m, "v": self.session.v}[name]
         kind = "" if name == "params" else f"{name} of "
-        at = 0
-        for matrix, here in ours.items():
-            there = theirs[at : at + here.size].reshape(here.shape)
-            at += here.size
+        for matrix, there in self._matrices(name, message).items():
+            here = ours[matrix]
             for i, j in np.argwhere(~_same_bits(there, here)):
                 values = _both(float(there[i, j]), float(here[i, j]))
                 raise _Different(what, f"{when}, {kind}{matrix}[{i}][{j}]: {values}")
 
     def sample(self, message: dict[str, Any]) -> None:
-        session = self._all_steps()
+        """A document that the copy has made up, after its training or on the way."""
+        if self.session is None or self.most_samples == 0:
+            return
         self.samples += 1
-        theirs = message["text"]
+        compared = self.most_samples is None or self.samples <= self.most_samples
+        theirs = self._text(message)
         try:
-            (ours,) = session.sample(1, message["temperature"])
+            (ours,) = self.session.sample(1, message["temperature"])
         except ConfigError as error:
             raise self.original.cannot(str(error)) from None
         except EngineError as error:
             raise _Different(
                 SAMPLES, f"sample {self.samples}: {theirs!r} in the copy, but in the engine {error}"
             ) from None
+        if not compared:
+            return
         if theirs != ours:
             raise _Different(SAMPLES, f"sample {self.samples}: {theirs!r} in the copy, {ours!r} in the engine")
         self.report.note(SAMPLES, True, f"all {self.samples}, the last one {ours!r}")
         self.tell(f"sampling ({self.samples})")
 
-    def end(self, message: dict[str, Any]) -> None:
+    def _text(self, message: dict[str, Any]) -> str:
+        """What a sample says; of tokens, without the special one."""
+        assert self.session is not None
+        if "text" in message:
+            return str(message["text"])
+        tokenizer = self.session.tokenizer
+        known = [token for token in message["tokens"] if token != tokenizer.bos]
+        return tokenizer.decode(known) if all(0 <= token < tokenizer.bos for token in known) else str(known)
+
+    def goes_on(self, _: dict[str, Any]) -> None:
+        """The copy trains on after the last step that was asked for."""
+        self.ended = True
+        self.report.note(
+            SAMPLES, None, f"its training loop could not be ended after step {self.total}; leave out --until"
+        )
+
+    def end(self, _: dict[str, Any]) -> None:
         self._all_steps()
         if not self.samples:
-            why = "its sampling loop never ran" if message["sampling"] else "no loop that draws with random.choices"
-            self.report.note(SAMPLES, None, f"{why}, so there was nothing to compare")
+            why = "nothing was drawn: no loop adds what random.choices draws to a list or a text, or it never ran"
+            self.report.note(SAMPLES, None, why)
 
     def exit(self, message: dict[str, Any]) -> None:
         """The original raised SystemExit: after the training that is its end, before it is told."""
@@ -215,20 +277,19 @@ class _Comparison:
             return
         where = f"in training step {step + 1}" if self.session else "before training began"
         said = self.original.said(message["said"] or self.original.printed())
-        hint = " (verify runs it without arguments)" if message["status"] == USAGE else ""
+        hint = " (write its arguments after --)" if message["status"] == USAGE else ""
         raise self.original.cannot(f"it ended itself {where}, with status {message['status']}{said}{hint}")
 
-    def _all_steps(self) -> Session:
-        """The session, once training is over."""
-        if self.session is None:
+    def _all_steps(self) -> None:
+        """Raise NotComparable unless training went to its end."""
+        if not self.report.steps:
             raise self.original.cannot("its training loop never ran")
         if self.report.steps < self.total:
             raise self.original.cannot(f"its training ended after {self.report.steps} of {self.total} steps")
-        return self.session
 
     def crash(self, message: dict[str, Any]) -> None:
         """The original raised: say where, and whether the engine stops there too."""
-        where = f" in line {message['line']}" if message["line"] else ""
+        where = f" in {message['place']}" if message["place"] else ""
         said = f"it stopped with {message['error']}{where}"
         if self.session is None:
             raise self.original.cannot(f"{said}, before training began")

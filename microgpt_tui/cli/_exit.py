@@ -1,7 +1,7 @@
 """How a command ends: every error becomes one sentence on the error output and an exit status.
 
-0 done; 1 verify found a difference; 2 bad input, or a run that cannot go on; 130 stopped by ctrl+c (129 and 143:
-by the system); 141 the reader of the output has closed it.
+0 done; 1 verify found a difference, or check a fault; 2 bad input, or a run that cannot go on; 130 stopped by ctrl+c
+(129 and 143: by the system); 141 the reader of the output has closed it.
 """
 
 from __future__ import annotations

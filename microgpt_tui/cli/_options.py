@@ -19,6 +19,7 @@ from microgpt_tui.storage.paths import ADDRESS, PathError, typed_path
 F = TypeVar("F", bound=Callable[..., Any])
 
 DATA, MODEL, TRAINING, OUTPUT = "Data", "Model", "Training", "Output"
+RUNNING = "How the script is run"
 THEMES = ("dark", "light", "contrast")
 NAMES = "names"
 NO_TARGET = "is an address on the internet; give the path of a file on this computer"
@@ -77,12 +78,12 @@ class _Data(FilePath):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value != NAMES:
             return super().convert(value, param, ctx)
-        from microgpt_tui.storage.names_download import URL, cached, fetch
+        from microgpt_tui.storage.names_download import URL, cached, fetch_names
 
         if not cached().is_file():
             print_notice(f"Fetching the names that microgpt.py uses, this once, from {URL}")
         with Waiting("Fetching names") as waiting:
-            return fetch(lambda done, of: waiting.update(done, f"{done / 1000:.0f} kB", of or None))
+            return fetch_names(lambda done, of: waiting.update(done, f"{done / 1000:.0f} kB", of or None))
 
 
 def data_option(command: F) -> F:
@@ -100,6 +101,44 @@ def step_option(text: str) -> Callable[[F], F]:
     return click.option(
         "--step", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help=text, panel=DATA
     )
+
+
+def script_arguments(command: F) -> F:
+    """Give a command a `script` of the user's own, and the `args` for it."""
+    command = click.argument("args", nargs=-1, metavar="[-- ARGS]")(command)
+    return click.argument("script", type=FilePath(), metavar="FILE.py")(command)
+
+
+def script_options(command: F) -> F:
+    """Give a command the options on how a script is run: `data`, `python`, `step_at` and `large`."""
+    for option in (
+        click.option(
+            "--large", is_flag=True, help="Go on where a step has more than three million scalars.", panel=RUNNING
+        ),
+        click.option(
+            "--step-at",
+            metavar="LINE",
+            help="A training step ends each time this line of the script is reached; in a notebook line 5 of its third "
+            "cell of code is 3:5. Without it, a training step is a call of backward and the update after it that "
+            "moves parameters.",
+            panel=RUNNING,
+        ),
+        click.option(
+            "--python",
+            metavar="EXE",
+            help="The Python that runs the script, 3.9 or later. Without it: the one that runs this program.",
+            panel=RUNNING,
+        ),
+        click.option(
+            "--data",
+            type=FilePath(),
+            metavar="FILE",
+            help="What the script reads instead of its data file, such as input.txt; also where it would download it.",
+            panel=DATA,
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 def file_option(flag: str, text: str) -> Callable[[F], F]:

@@ -63,6 +63,7 @@ class Waiting:
             signal.signal(signal.SIGTSTP, self._before)
         with self._lock:
             self._timer.cancel()
+            del self._timer  # freed now; a ctrl+c that comes while the garbage collector does it is lost
             self._over = True
             if self._progress is not None:
                 with suppress(OSError):  # the terminal may be gone; the work is not

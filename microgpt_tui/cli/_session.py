@@ -17,6 +17,7 @@ from microgpt_tui.cli._progress import Waiting
 
 if TYPE_CHECKING:
     from engine.run.session import Session
+    from engine.script.source_file import ScriptFile
 
 READING = "Reading the documents"
 LARGE = 5_000_000  # scalars of a model whose recording takes so long that it is announced
@@ -45,6 +46,16 @@ def read_docs(path: Path | None) -> list[str]:
 
     with Waiting(READING):
         return load_docs(path)
+
+
+def read_script(path: Path) -> ScriptFile:
+    """A user's script; of a notebook, a notice tells each line that is left out. Raises ScriptError."""
+    from engine.script.source_file import ScriptFile
+
+    script = ScriptFile.read(path)
+    for note in script.notes:
+        print_notice(f"{path.name}, {note}")
+    return script
 
 
 def open_session(config: Config, docs: Sequence[str]) -> Session:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 FORMATS = ("svg", "html", "txt")
 GRAPH_FORMATS = ("svg", "dot")
 GRAPH_LINES = 60  # what has more is folded
-LARGEST = (400, 200)
 
 
 @click.command(
@@ -151,6 +149,7 @@ def _check_graph(ctx: click.Context, graph: str | None) -> None:
 
 
 def _size(text: str) -> tuple[int, int]:
+    from microgpt_tui.export.moment_picture import LARGEST
     from microgpt_tui.screens.debugger import SMALLEST
 
     read = re.fullmatch(r"(\d{1,4})[x×](\d{1,4})", text.strip(), re.ASCII | re.IGNORECASE)
@@ -182,21 +181,9 @@ def _at(start: Start, moment: str | None) -> Session:
 def _picture(session: Session, size: tuple[int, int], theme: str, pane: str | None, signs: bool) -> Screenshot:
     import asyncio
 
-    from engine import Address
-    from microgpt_tui.export.headless import screenshots
-    from microgpt_tui.panes.arrangement import Arrangement
-    from microgpt_tui.screens.debugger import DebuggerScreen
+    from microgpt_tui.export.moment_picture import moment_picture
 
-    async def page(screen: DebuggerScreen) -> AsyncIterator[str]:
-        screen.grid.zoomed = pane
-        screen.show()
-        yield f"microgpt-tui: {Address.of(session.program, session.moment).text}"
-
-    def make() -> DebuggerScreen:
-        return DebuggerScreen(session, arrangement=Arrangement())
-
-    (picture,) = asyncio.run(screenshots(make, page, size, theme, signs))
-    return picture
+    return asyncio.run(moment_picture(session, size, theme, pane, signs))
 
 
 def _graph(session: Session, scalar: str, steps: int, theme: str, form: str) -> str:

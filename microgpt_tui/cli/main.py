@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import rich_click as click
 
 from engine.model.config import Config
 from microgpt_tui.cli._exit import Commands
-from microgpt_tui.cli._options import DATA, data_option, examples, hyperparameters, step_option, theme_option
+from microgpt_tui.cli._options import DATA, FilePath, data_option, examples, hyperparameters, step_option, theme_option
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import READING, check_step
+from microgpt_tui.cli.check import check
+from microgpt_tui.cli.debug import debug
 from microgpt_tui.cli.export import export
+from microgpt_tui.cli.fetch import fetch
 from microgpt_tui.cli.grad_check import grad_check
 from microgpt_tui.cli.lecture import lecture
 from microgpt_tui.cli.open import allow_only, open_debugger, open_run
@@ -57,8 +61,8 @@ def _version(ctx: click.Context, _: click.Parameter, given: bool) -> None:
 @click.option(
     "--resume",
     is_flag=True,
-    help="Return to where you were when the debugger was left, or broke off. Only --theme goes with it, and --data "
-    "for documents that are in another place by now.",
+    help="Return to where you were when the debugger was left, or broke off. Only --theme and --source go with it, "
+    "and --data for documents that are in another place by now.",
     panel=DATA,
 )
 @click.option(
@@ -68,6 +72,15 @@ def _version(ctx: click.Context, _: click.Parameter, given: bool) -> None:
     panel=DATA,
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+@click.option(
+    "--source",
+    type=FilePath(),
+    metavar="FILE",
+    help="Your copy of microgpt.py, whose lines Source then shows: it is run (only give a file that you trust), "
+    "compared with the engine and, where it is equal, matched with it. Without it: ./microgpt.py if it was given "
+    "before, else the copy that microgpt-tui fetch has kept.",
+    panel=DATA,
+)
 @step_option("Open at the start of this training step, counted from 0.")
 @data_option
 @theme_option
@@ -81,6 +94,7 @@ def cli(
     resume: bool,
     resume_earlier: bool,
     theme: str,
+    source: Path | None,
 ) -> None:
     """Step a GPT small enough to see whole through its training, down to single scalars.
 
@@ -93,14 +107,19 @@ def cli(
         return
     for flag in ("resume", "resume_earlier"):
         if ctx.params[flag]:
-            allow_only(ctx, flag, "data", "theme")
+            allow_only(ctx, flag, "data", "theme", "source")
     check_step(step, config)
+    if source is not None:
+        from engine.script.source_file import ScriptFile
+
+        ScriptFile.read(source)  # it is there, before anything else is done
     from microgpt_tui.storage.startup import from_saved_session, from_seed
 
     with Waiting(READING):
         start = from_saved_session(data, resume_earlier) if resume or resume_earlier else from_seed(config, step, data)
-    open_debugger(start, theme=theme)
+    open_debugger(replace(start, source=source), theme=theme)
 
 
-for command in (open_run, lecture, serve, train, sample, trace, why, what_if, grad_check, export, verify):
+OF_FILES, OF_RUNS = (open_run, debug, check, verify, fetch), (train, sample, trace, why, what_if, grad_check, export)
+for command in (*OF_FILES, lecture, serve, *OF_RUNS):
     cli.add_command(command)

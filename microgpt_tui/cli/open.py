@@ -20,7 +20,7 @@ from microgpt_tui.storage.paths import in_browser
 
 if TYPE_CHECKING:
     from microgpt_tui.lectures.lecture import Lecture
-    from microgpt_tui.storage.startup import Start
+    from microgpt_tui.storage.startup import ScriptStart, Start
 
 CRASHED = 1
 
@@ -48,7 +48,7 @@ def open_run(file: Path, data: Path | None, theme: str) -> None:
     open_debugger(start, theme=theme)
 
 
-def open_debugger(start: Start, lecture: Lecture | None = None, theme: str = "dark") -> None:
+def open_debugger(start: Start | ScriptStart, lecture: Lecture | None = None, theme: str = "dark") -> None:
     """Run the debugger, or a lecture in it, to its end, and leave with its exit status.
 
     Raises Failure if there is no terminal for it.

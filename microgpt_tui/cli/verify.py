@@ -12,7 +12,7 @@ from click.exceptions import Exit
 from microgpt_tui.cli._exit import BAD
 from microgpt_tui.cli._options import FilePath, data_option, examples
 from microgpt_tui.cli._progress import Waiting
-from microgpt_tui.cli._session import compile_loops
+from microgpt_tui.cli._session import compile_loops, read_script
 from microgpt_tui.drawing.terminal_text import printable
 
 if TYPE_CHECKING:
@@ -24,10 +24,13 @@ DIFFERENT = 1
 @click.command(
     epilog=examples(
         "microgpt-tui verify ~/microgpt.py --until 20",
-        "microgpt-tui verify ~/microgpt.py --data my_names.txt",
+        "microgpt-tui verify ~/microgpt.py --data my_names.txt --samples 0",
+        "microgpt-tui verify microgpt.ipynb",
+        "microgpt-tui verify ~/microgpt.py -- --n-embd 32",
     )
 )
 @click.argument("script", type=FilePath(), metavar="PATH/TO/microgpt.py")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGS]")
 @click.option(
     "--until",
     type=click.IntRange(min=1),
@@ -36,22 +39,33 @@ DIFFERENT = 1
     "which takes the copy, as it is watched, about six minutes for its 1,000 steps.",
     panel="Training",
 )
+@click.option(
+    "--samples",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Compare at most N of the samples that the copy draws after its training; with 0 none, and the copy is ended "
+    "when it is trained. Without it: all.",
+    panel="Training",
+)
 @data_option
-def verify(script: Path, data: Path | None, until: int | None) -> None:
+def verify(script: Path, arguments: tuple[str, ...], data: Path | None, until: int | None, samples: int | None) -> None:
     """Check that every number is the one that your own copy of microgpt.py computes.
 
-    Runs the copy (only run files that you trust) as python does, without arguments, in an empty folder, with the data
-    as its input.txt and without a network, and watches its variables. A copy is given up that only waits for a minute,
-    or computes for ten (longer with a large model) without coming to its next step. The engine runs beside it with the
+    Runs the copy (only run files that you trust) as python does, with the arguments after --, in its folder, with the
+    data for the file that it opens, whatever its name, without input and without a network, and watches its variables.
+    They may belong to the module, to functions that are running, or to an object; training may be any loop. A notebook
+    is its code cells in order, without magics and shell lines. A copy is given up that only waits for a minute, or
+    computes for ten (longer with a large model) without coming to its next step. The engine runs beside it with the
     same data, seed, sizes and rates, which are read from the copy as it runs, so they may be changed, like comments and
     what it prints. Compared, bit for bit: initial parameters, the loss of every step, all parameters and both moments
     after every step, the samples.
 
-    Exit status: 0 only when all is equal, 1 for a difference (the first one is shown), 2 when the copy cannot be
-    compared, for example because it has other matrices.
+    Exit status: 0 only when all that was asked for is equal, 1 for a difference (the first one is shown), 2 when the
+    copy cannot be compared, for example because it has other matrices.
     """
     from engine.verify import verify as compare
 
+    read_script(script)
     compile_loops()
     start = time.monotonic()
     with Waiting("Starting the copy") as waiting:
@@ -59,7 +73,7 @@ def verify(script: Path, data: Path | None, until: int | None) -> None:
         def progress(what: str, done: int, total: int) -> None:
             waiting.update(done, f"step {done:,} of {total:,}", total=float(total), what=what.capitalize())
 
-        report = compare(script, data, until, progress)
+        report = compare(script, data, until, progress, samples=samples, arguments=arguments)
     _show(report, time.monotonic() - start)
     if not report.equal:
         raise Exit(DIFFERENT if report.difference else BAD)

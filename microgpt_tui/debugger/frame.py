@@ -19,6 +19,7 @@ from engine.model.recording import Span
 from engine.model.tensors import AttentionNames, attention_names
 from engine.model.tokenizer import Tokenizer
 from engine.run.step_copy import StepCopy
+from engine.script.source_table import OwnLines
 from engine.timeline.events import Event, EventKey, Moment, Phase, StepProgram
 from engine.timeline.explainer import SourceLine
 from engine.timeline.update import UpdateStep
@@ -128,8 +129,9 @@ class Context:
     documents it is trained on and how many are held out, if any are, the branch that it is (None: the original),
     what is changed in it, in words, and the one that it is compared with; the chosen gradient path, if any, and the
     line of the chosen watch; a copy of the step for scales; the id of the chosen or zoomed pane, and that of a zoomed
-    one; and, for the stage, the share of the present tensor that is shown of a forward event, and how bright
-    the frame is of what was made or changed last: 0 for none.
+    one; the lines of the user's copy of microgpt.py that stand for the engine's, if there are any, and what Source says
+    of how to get them; and, for the stage, the share of the present tensor that is shown of a forward event, and how
+    bright the frame is of what was made or changed last: 0 for none.
     """
 
     fault: str | None = None
@@ -146,6 +148,8 @@ class Context:
     changes: str = ""
     pane: str | None = None
     zoomed: str | None = None
+    lines: OwnLines | None = None
+    lines_hint: str = ""
     filled: float = 1.0
     framed: int = 0
 
@@ -326,8 +330,9 @@ class Frame:
         size, chosen = self.stage_event.rows.size, self.where.cell
         if chosen is None:
             spec = self.program.specs.get(self.stage_event.name)
-            if spec is not None and spec.tokens and self.stage_event.pos is not None:
-                return self.program.targets[self.stage_event.pos]
+            target = self.target_id(self.stage_event.pos)
+            if spec is not None and spec.tokens and target is not None and target < size:
+                return target
             if self.phase is Phase.UPDATE:
                 kept = np.flatnonzero(np.isin(self.stage_event.rows.ravel(), self.where.kept))
                 return int(kept[0]) if len(kept) else self._largest_step()
@@ -432,8 +437,19 @@ class Frame:
 
     @cached_property
     def source(self) -> SourceLine:
-        """The line of the engine that is at work."""
-        return self.view.source()
+        """The line of code that is at work; at the end of a forward event the one that names what was made."""
+        own = self._own_line()
+        if own is not None:
+            return own
+        source = self.view.source()
+        return source if self.stepping_inside or not self.forward else source.seen_from(self.event.line)
+
+    def source_of(self, event: Event) -> SourceLine:
+        """The line that ends an event: of the user's copy of microgpt.py, else of the engine or the user's script."""
+        return self._own_line(event) or self.view.source(event)
+
+    def _own_line(self, event: Event | None = None) -> SourceLine | None:
+        return None if self.around.lines is None else self.around.lines.line(self.view, event)
 
     def data(self, rows: Rows) -> Cells:
         """Values of these scalars, as cells. The backward phase writes none."""
@@ -500,12 +516,30 @@ class Frame:
         return NO_GRADIENT.get(self.view.gradient_state(row))
 
     def token(self, pos: int) -> str:
-        """The token that a position reads."""
-        return self.token_name(self.program.inputs[pos])
+        """The token that a position reads; its number where the run does not say which that is."""
+        inputs = self.program.inputs
+        return self.token_name(inputs[pos]) if pos < len(inputs) else f"{pos}"
 
     def target(self, pos: int) -> str:
-        """The token that a position should predict."""
-        return self.token_name(self.program.targets[pos])
+        """The token that a position should predict; empty where the run does not say which that is."""
+        token_id = self.target_id(pos)
+        return "" if token_id is None else self.token_name(token_id)
+
+    def target_id(self, pos: int | None) -> int | None:
+        """The number of the token that a position should predict, if the run says which that is."""
+        targets = self.program.targets
+        return targets[pos] if pos is not None and pos < len(targets) else None
+
+    def numbered_token(self, pos: int) -> str:
+        """A position by its number and the token that it reads, if that is known."""
+        return f"{pos} {self.token(pos)}" if pos < len(self.program.inputs) else f"{pos}"
+
+    def called(self, place: str, number: int, short: str | None = None) -> str:
+        """A position, layer or head by its number, as in "layer 0", or `short` for "layer "; as in "li=0" where the
+        program has a word of its own for it.
+        """
+        own = self.program.place_names[place]
+        return f"{own}={number}" if own != place else f"{place + ' ' if short is None else short}{number}"
 
     def token_name(self, token_id: int) -> str:
         """How a token is written."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from engine.expressions.source import BRACKETS, QUOTED, check_length
 from engine.expressions.watch import describe_scalar
 from engine.text import quoted
 from engine.timeline.events import PHASES, Event, Moment, Phase
+from engine.timeline.run import ENDLESS
 from microgpt_tui.debugger import navigation
 from microgpt_tui.debugger.completion import LineError, completed
 from microgpt_tui.debugger.frame import Choice, Frame
@@ -64,12 +65,11 @@ class Cell:
     step: int | None = None
     phase: Phase | None = None
 
-    @property
-    def text(self) -> str:
-        """As it is typed."""
+    def written(self, names: Mapping[str, str]) -> str:
+        """As it is typed where the places have these names."""
         place = self.scalar.place
         index = [*(number for number in (place.layer, place.head) if number is not None), *self.scalar.index]
-        at = "" if place.pos is None else f"@pos={place.pos}"
+        at = "" if place.pos is None else f"@{names['pos']}={place.pos}"
         return f"{place.name}[{', '.join(map(str, index))}]{at}" if index else f"{place.name}{at}"
 
 
@@ -122,14 +122,15 @@ def _read(line: str, frame: Frame, scope: Scope, docs: Sequence[str]) -> Command
         return _cell(found, frame, scope)
     if ADDRESS.fullmatch(line):
         return Address.parse(line, scope, frame.moment.step)
-    if word in NUMBERED and not COMPARES.search(rest):
-        return _numbered(word, rest, frame)
+    usual = _usual(word, frame)
+    if usual in NUMBERED and not COMPARES.search(rest) and (usual == word or WHOLE.fullmatch(rest)):
+        return _numbered(usual, word, rest, frame)
     if word in LEADING:
         return _led(word, rest, frame, scope, docs)
     if line in SPOTS:
         return _spot(line, frame)
     if _is_place(line, scope):
-        return _place(EventPattern.parse(line), frame, scope)
+        return _place(EventPattern.parse(line, scope.place_names), frame, scope)
     if COMPARES.search(line):
         return Continue(_stop(line, scope))
     near = difflib.get_close_matches(word, (*WORDS, *scope.specs, *known_words()), n=1)
@@ -137,18 +138,29 @@ def _read(line: str, frame: Frame, scope: Scope, docs: Sequence[str]) -> Command
     raise LineError(f"{line!r} is nowhere to go; {hint}write for example {EXAMPLES}")
 
 
-def _numbered(word: str, rest: str, frame: Frame) -> Command:
+def _usual(word: str, frame: Frame) -> str:
+    """The usual name of a place that the program calls by a word of its own; any other word as it is."""
+    return next((key for key, own in frame.program.place_names.items() if own == word), word)
+
+
+def _numbered(word: str, called: str, rest: str, frame: Frame) -> Command:
+    """What a number of a step, position, layer or head leads to; `called` is what it was called."""
     if not WHOLE.fullmatch(rest):
-        raise LineError(f"{word} takes a whole number{f', not {rest!r}' if rest else ''}; write for example {word} 0")
+        raise LineError(
+            f"{called} takes a whole number{f', not {rest!r}' if rest else ''}; write for example {called} 0"
+        )
     if word == "step":
         return _step(str(int(rest)), frame)
     number, program = int(rest), frame.program
     sizes = {"pos": program.n, "layer": frame.config.n_layer, "head": frame.config.n_head}
     if word != "pos" and not frame.config.n_layer:
-        raise LineError(f"this model has no layers, and so no {word} {number}; write for example pos 0 or step 0")
+        raise LineError(f"this model has no layers, and so no {called} {number}; write for example step 0")
     if not 0 <= number < sizes[word]:
-        whose = f"document {quoted(program.doc)} of this step" if word == "pos" else "this model"
-        raise LineError(f"{whose} has no {word} {number}; write a number from 0 to {sizes[word] - 1}")
+        document = f"document {quoted(program.doc)} of this step" if program.doc else "this step"
+        whose = document if word == "pos" else "this model"
+        if not sizes[word]:
+            raise LineError(f"{whose} has no positions; write for example step 0")
+        raise LineError(f"{whose} has no {called} {number}; write a number from 0 to {sizes[word] - 1}")
     if word != "pos":
         return layer_or_head(frame, **{word: number})  # type: ignore[return-value]
     first = program.events(Phase.FORWARD)[0]  # the update has no positions
@@ -166,6 +178,8 @@ def _step(number: str, frame: Frame) -> SameEvent:
 
 def _check_step(step: int, frame: Frame) -> None:
     most = frame.config.num_steps
+    if step < 0 and most >= ENDLESS:
+        raise LineError(f"there is no step {step}; the first is step 0")
     if not 0 <= step <= most:
         raise LineError(f"there is no step {step} in this schedule; write a step from 0 to {most}")
 
@@ -184,7 +198,11 @@ def _led(word: str, rest: str, frame: Frame, scope: Scope, docs: Sequence[str]) 
         raise LineError(f"{word} does not say to what; write for example {example}")
     if word == "event":
         cell = CELL.fullmatch(rest)
-        return _cell(cell, frame, scope, event=True) if cell else _event(EventPattern.parse(rest), frame, scope)
+        return (
+            _cell(cell, frame, scope, event=True)
+            if cell
+            else _event(EventPattern.parse(rest, scope.place_names), frame, scope)
+        )
     if word == "back":
         return Continue(_stop(rest, scope), back=True)
     if COMPARES.search(rest) and "@" not in rest:
@@ -199,7 +217,7 @@ def _led(word: str, rest: str, frame: Frame, scope: Scope, docs: Sequence[str]) 
 def _stop(text: str, scope: Scope) -> Breakpoint:
     """A place or a condition to stop at."""
     if _is_place(text, scope):
-        place = EventPattern.parse(text)
+        place = EventPattern.parse(text, scope.place_names)
         place.check(scope)
         return Breakpoint("line", place=place)
     return Breakpoint("line", condition=condition(text, scope).text)
@@ -249,9 +267,11 @@ def _nearest(events: Sequence[Event], place: EventPattern, frame: Frame) -> Even
 
 def _nowhere(place: EventPattern, frame: Frame) -> LineError:
     program = frame.program
+    document = f"document {quoted(program.doc)}, " if program.doc else ""
+    where = f" ({document}positions 0 to {program.n - 1})" if program.n else ""
     return LineError(
-        f"no event of step {program.step} (document {quoted(program.doc)}, positions 0 to {program.n - 1}) is "
-        f"{place.describe()}; leave out what does not fit, or go to another step"
+        f"no event of step {program.step}{where} is {place.describe(program.place_names)}; "
+        "leave out what does not fit, or go to another step"
     )
 
 
@@ -287,9 +307,10 @@ def spot(cell: Cell, frame: Frame) -> CellTarget:
     if found is None or row_ is None:
         if cell.phase is Phase.UPDATE and not scalar.parameter:
             raise LineError(f"the update moves parameters only, and {place.name} is none; leave out the phase")
-        length = f"positions 0 to {program.n - 1}"
+        document = f"document {quoted(program.doc)} has " if program.doc else "run has "
+        length = f", whose {document}positions 0 to {program.n - 1}" if program.n else ""
         raise LineError(
-            f"there is no {cell.text} in step {step}, whose document {quoted(program.doc)} has {length}; "
+            f"there is no {cell.written(program.place_names)} in step {step}{length}; "
             "write a smaller number, or go to another step"
         )
     index = int(np.flatnonzero(found.rows.ravel() == row_)[0])
@@ -326,21 +347,23 @@ def line_remark(line: str) -> str:
 
 
 def _described(command: Command, frame: Frame) -> str:
+    names = frame.program.place_names
     match command:
         case Moment():
-            return EventPattern.of(frame.program.event_at(command)).describe()
+            return EventPattern.of(frame.program.event_at(command)).describe(frame.program.place_names)
         case SameEvent():
             return f"the same event in step {command.step}"
         case Address():
-            return command.text
+            return command.written(names)
         case Choice():
-            return f"show layer {command.layer}" if command.head is None else f"show head {command.head}"
+            head = command.head is not None
+            return f"show {names['head']} {command.head}" if head else f"show {names['layer']} {command.layer}"
         case Continue():
-            return f"{'go back' if command.back else 'run on'} to {command.breakpoint.describe()}"
+            return f"{'go back' if command.back else 'run on'} to {command.breakpoint.describe(names)}"
         case Scalar():
-            return f"the next event of {Cell(command).text}"
+            return f"the next event of {Cell(command).written(names)}"
         case Cell():
-            return f"step {command.step}, {command.phase}, {command.text}"
+            return f"step {command.step}, {command.phase}, {command.written(names)}"
         case CellTarget():
             return command.name + (", here in the forward phase" if command.matrix else "")
 
@@ -349,8 +372,9 @@ def _shape(line: str, frame: Frame) -> str:
     """For an index that is begun: what the tensor takes. For pos, layer, head: from where to where they go."""
     words = line.lower().split()
     sizes = {"pos": frame.program.n, "layer": frame.config.n_layer, "head": frame.config.n_head}
-    if len(words) == 1 and words[0] in sizes and line[-1:] == " ":
-        return f"{words[0]} 0 to {sizes[words[0]] - 1}"
+    usual = _usual(words[0], frame) if words else ""
+    if len(words) == 1 and usual in sizes and line[-1:] == " " and words[0] not in frame.scope.specs:
+        return f"{words[0]} 0 to {sizes[usual] - 1}"
     begun = re.search(r"([\w.]+)\[[^\]]*$", line.lower())
     spec = frame.scope.specs.get(begun[1]) if begun else None
     if spec is None:
@@ -369,10 +393,12 @@ def completions(line: str, frame: Frame) -> list[str]:
         return []
     if "@" in line:
         after = re.split(r"[@,]", line)[-1]
-        left = (word for word in PLACE_WORDS if word not in line)
+        words = [f"{frame.program.place_names.get(key, key)}=" for key in PLACE_KEYS]
+        left = (word for word in words if word not in line)
         return completed(line, PHASES if after.startswith("phase=") else () if "=" in after else left)
     if " " not in line:
-        return completed(line, (*WORDS, *specs, *known_words()))
+        own = (name for name in frame.program.place_names.values() if name not in WORDS)
+        return completed(line, (*WORDS, *own, *specs, *known_words()))
     if line[-1] == " " or word in NUMBERED[1:]:
         return []
     if STEPPED.match(line.lower()):
@@ -383,5 +409,4 @@ def completions(line: str, frame: Frame) -> list[str]:
 
 
 PLACE_KEYS = ("pos", "layer", "head", "phase")
-PLACE_WORDS = tuple(f"{key}=" for key in PLACE_KEYS)
 STEPPED = re.compile(r"(step\s+)?\d+\s")

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from engine.text import quoted
-from engine.timeline.events import PHASES, Event, EventKey, Moment, Phase, StepProgram
+from engine.timeline.events import PHASES, PLACE_NAMES, Event, EventKey, Moment, Phase, StepProgram
+
+MODULE = "<module>"  # the block of what no function makes
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,20 +181,38 @@ def start_of_block(program: StepProgram, moment: Moment) -> Moment | None:
 def _blocks(program: StepProgram, moment: Moment) -> list[list[Event]]:
     """The events of each block around this moment, innermost first."""
     events, here = program.events(moment.phase), program.event_at(moment)
-    if here.pos is None:
-        return [[here], events]
+    own = has_own_words(program)
+    whole = path(here, own)
     blocks = [[here]]
-    for level in range(4, 0, -1):
-        if len(path(here)) >= level:
-            blocks += [[s for s in events if s.pos is not None and path(s)[:level] == path(here)[:level]]]
+    for level in range(len(whole), 0, -1):
+        blocks += [[s for s in events if path(s, own)[:level] == whole[:level]]]
     return [*blocks, events]
 
 
-@lru_cache(4096)
-def path(event: Event) -> tuple[str | int, ...]:
-    """The blocks that an event lies in, outermost first: position, layer, attention or MLP, head."""
-    parts = (event.pos, event.layer, event.block, event.head)
-    return parts[: next((i for i, part in enumerate(parts) if part is None), len(parts))]  # type: ignore[return-value]
+Block = tuple[str, str | int]
+"""A block that events lie in: what it is (pos, layer, block or head), and which."""
+
+
+@lru_cache(16384)
+def path(event: Event, own: bool = False) -> tuple[Block, ...]:
+    """The blocks that a event lies in, outermost first: position, layer, attention or MLP, head; there is no further
+    one in what has none.
+
+    In a program with `own` words, functions are around their loops, and any of these may be left out.
+    """
+    pos, layer, block, head = (("pos", event.pos), ("layer", event.layer), ("block", event.block),
+                               ("head", event.head))  # fmt: skip
+    if own:
+        function = block if event.block not in ("", MODULE) else ("block", None)
+        return tuple((what, which) for what, which in (pos, function, layer, head) if which is not None)
+    parts = (pos, layer, block, head)
+    first = next((i for i, (_, which) in enumerate(parts) if which is None), len(parts))
+    return parts[:first]  # type: ignore[return-value]
+
+
+def has_own_words(program: StepProgram) -> bool:
+    """Whether a program has words of its own for places: its blocks are functions and loops of a script."""
+    return program.place_names is not PLACE_NAMES
 
 
 def next_step(program: StepProgram, moment: Moment) -> SameEvent:

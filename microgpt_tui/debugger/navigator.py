@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from engine import NumericFault, Run, Stops
+from engine import EngineError, NumericFault, Run, Stops
 from engine.timeline.events import EventKey, Moment
 from microgpt_tui.debugger import navigation
 from microgpt_tui.debugger.frame import Frame
@@ -109,6 +109,8 @@ class Navigator:
                 session.seek(then(session.program), motion.after_step)
         except NumericFault as fault:
             self._state.meet(fault)
+        except EngineError as error:  # a script that ends before that step, for example
+            self._notify(f"{error}.", severity="warning", timeout=6, markup=False)
         self._state.stand(self._state.where.at(session.moment))
         self._remember_event()
         self._display.show_soon()
@@ -191,7 +193,7 @@ class Navigator:
             self._back(stops)
         else:
             self._depart()
-            self._motion.run(stops, PACES[-1], command.breakpoint.describe())
+            self._motion.run(stops, PACES[-1], command.breakpoint.describe(self._session.program.place_names))
 
     def _back(self, stops: Stops) -> None:
         self._depart()

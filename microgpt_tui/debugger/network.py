@@ -17,6 +17,7 @@ import numpy as np
 
 from engine.autograd.tape import Rows
 from engine.timeline.events import Event, EventKey, Phase, StepProgram
+from microgpt_tui.debugger.navigation import has_own_words
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,6 +131,14 @@ class Network:
     def _by_key(self) -> dict[EventKey, Node]:
         return {key: node for node in self.nodes for key in node.keys}
 
+    @cached_property
+    def _names(self) -> Counter[str]:
+        return Counter(node.name for node in self.nodes)
+
+    def is_repeated(self, node: Node) -> bool:
+        """Whether other layers have a node of the same name."""
+        return self._names[node.name] > 1
+
     def find(self, key: EventKey) -> Node | None:
         """The node of a tensor; None if it belongs to another position."""
         return self._by_key.get(key)
@@ -207,7 +216,7 @@ def _derive(program: StepProgram, pos: int, lasts: Rows) -> Network:
     groups = [tuple(found) for found in heads.values()]
     node_of = {event.index: place for place, events in enumerate(groups) for event in events}
     node_named = {_without_head(events[0])[:2]: place for place, events in enumerate(groups)}
-    labels = _labels(groups)
+    labels = [events[0].name for events in groups] if has_own_words(program) else _labels(groups)
     nodes = []
     for place, events in enumerate(groups):
         reads: set[int] = set()
@@ -224,7 +233,7 @@ def _derive(program: StepProgram, pos: int, lasts: Rows) -> Network:
                 read = forward[index]
                 if index in node_of:
                     reads.add(node_of[index])
-                elif events[0].pos is not None:
+                elif events[0].pos is not None and (read.name, read.layer) in node_named:
                     kept.add(node_named[read.name, read.layer])
         reads.discard(place)
         size = sum(event.rows.size for event in events)
@@ -269,9 +278,17 @@ def _branches(program: StepProgram, nodes: Sequence[Node]) -> Iterator[ResidualB
         if start is not None and start >= free and node.place - start > 1:
             members = range(start + 1, node.place)
             inside = [nodes[place].event for place in members]
-            label = _shared_prefix(event.name for event in inside if event.block == node.block) or node.block
+            label = _branch_label(program, node, inside)
             yield ResidualBranch(label, start, members, node.place)
             free = node.place
+
+
+def _branch_label(program: StepProgram, node: Node, inside: Sequence[Event]) -> str:
+    """What a branch is called: by the word that its tensors share, or its matrices in a script; else its function."""
+    if has_own_words(program):
+        matrices = [event.matrix.split(".")[-1] for event in inside if event.matrix]
+        return (_shared_prefix(matrices) if matrices else "") or inside[-1].name
+    return _shared_prefix(event.name for event in inside if event.block == node.block) or node.block
 
 
 def _stream_into(program: StepProgram, node: Node, nodes: Sequence[Node]) -> int | None:

@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 from textual.message import Message
 
 from engine import EngineError, NumericFault, Run, Stop, Stops, continue_to, reverse_continue
-from engine.run.capabilities import SlowedRun, sampling
+from engine.run.capabilities import ScriptedRun, can_be_slowed, is_scripted, sampling
 from engine.timeline.events import Event, Moment, StepProgram
 from microgpt_tui.debugger.navigation import SameEvent, counterpart, last_moment, next_event, same_event
 
@@ -213,7 +213,11 @@ class RunController:
         self._post(arrived)
 
     def _go(self, moment: Moment, then: Callable[[StepProgram], Moment] | None = None) -> RunController.Arrived:
-        self._session.seek(moment, partial(self._passing, f"going to step {moment.step}", moment.step))
+        session, doing = self._session, f"going to step {moment.step}"
+        back = session.first_step == session.start_towards(moment.step) < moment.step < session.step
+        if back and is_scripted(session):
+            doing = f"running the script again from its start, to step {moment.step}"
+        session.seek(moment, partial(self._passing, doing, moment.step))
         if then is not None:
             self._session.seek(then(self._session.program))
         return self.Arrived()
@@ -239,6 +243,8 @@ class RunController:
 
     def _run(self, stops: Stops, shown: SameEvent, sought: str) -> RunController.Arrived:
         session, steps = self._session, self._session.config.num_steps
+        if is_scripted(session) and not (stops.armed or self._running.events or self._running.a_second):
+            return self._run_unseen(session, steps - 1, shown)
         while not self._halt.is_set():
             stop = self._run_to_next_frame(stops, shown, Moment(steps - 1))
             if stop is None and session.step >= steps - 1 and not self._running.events:  # no step comes after it
@@ -249,6 +255,25 @@ class RunController:
                 return self.Arrived(stop, note="" if stop else note)
             self._rest(self._live("training", session.step, steps, self._running), whole=True)
             self._halt.wait(1 / self._running.a_second if self._running.a_second else 0)
+        return self.Arrived()
+
+    def _run_unseen(self, session: ScriptedRun, last: int, shown: SameEvent) -> RunController.Arrived:
+        """Let a script run on at its own speed, and look at it where it halts.
+
+        Where it ends before it is halted, its last step has not been recorded, and the run is shown where it was.
+        """
+        here = session.moment
+        try:
+            session.run(last, partial(self._passing, "the script runs on", last + 1))
+        except EngineError:
+            session.seek(here)
+            done = session.config.num_steps
+            again = f":step {done - 1} runs it again, to the last one"
+            return self.Arrived(note=f"The script has ended after {done:,} training steps. {again}.")
+        if session.step == last:
+            session.seek(last_moment(session.program))
+            return self.Arrived(note=f"All {last + 1:,} steps of the schedule are done.")
+        session.seek(shown.moment(session.program))
         return self.Arrived()
 
     def _run_to_next_frame(self, stops: Stops, shown: SameEvent, end: Moment) -> Stop | None:
@@ -291,7 +316,7 @@ class RunController:
 
     def _live(self, doing: str, step: int, until: int, pace: Pace | None = None) -> Live:
         session = self._session
-        return Live(doing, step, until, self._speed(), pace, session.slowed if isinstance(session, SlowedRun) else "")
+        return Live(doing, step, until, self._speed(), pace, session.slowed if can_be_slowed(session) else "")
 
     def _speed(self) -> float:
         then, step = self._since

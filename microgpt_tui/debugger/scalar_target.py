@@ -44,7 +44,7 @@ class Scalar:
         if not written:
             raise LineError(f"{text.strip()!r} names no single number; {EXAMPLE}")
         name, brackets, at = written.groups()
-        place = EventPattern.parse(name + (at or ""))
+        place = EventPattern.parse(name + (at or ""), scope.place_names)
         place.check(scope)
         if place.phase is not None and not phased:
             raise LineError("the next event may be in any phase; leave out the phase")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.expressions.source import check_length
@@ -36,7 +38,7 @@ def search(line: str, program: StepProgram, moment: Moment) -> Match | None:
     pos, layer, head and token may be followed by which. Raises LineError.
     """
     check_length(line, LineError)
-    tests = _tests(line)
+    tests = _tests(line, {own: key for key, own in program.place_names.items()})
     if not tests:
         return None
     events = (s for phase in PHASES for s in program.events(phase))
@@ -50,16 +52,22 @@ def search(line: str, program: StepProgram, moment: Moment) -> Match | None:
     return Match(found[ahead or 0], (ahead or 0) + 1, len(found), ahead is None)
 
 
-def _tests(line: str) -> list[tuple[str, str]]:
-    """Pairs of what is looked at and what it has to be; "" looks at everything that words can be."""
-    words = iter(line.replace("=", " ").split())
+def _tests(line: str, own: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Pairs of what is looked at and what it has to be; "" looks at everything that words can be.
+
+    `own` has the program's own words for places, by them.
+    """
+    words = deque(line.replace("=", " ").split())
     tests = []
-    for word in words:
+    while words:
+        word = words.popleft()
         key = NUMBERS.get(word.lower(), word.lower())
+        if word in own and words and words[0].isdecimal():
+            key = own[word]
         if key not in NUMBERS and key != "token":
             tests.append(("", word))
             continue
-        value = next(words, "")
+        value = words.popleft() if words else ""
         if not value or (key in NUMBERS and not value.isdecimal()):
             raise LineError(f"{word} does not say which; write for example {word} {'a' if key == 'token' else 0}")
         tests.append((key, value))
@@ -69,7 +77,8 @@ def _tests(line: str) -> list[tuple[str, str]]:
 def _fits(event: Event, key: str, value: str, program: StepProgram) -> bool:
     if key in NUMBERS:
         return bool(getattr(event, key) == int(value))
-    token = None if event.pos is None else program.tokenizer.name(program.inputs[event.pos])
+    known = event.pos is not None and event.pos < len(program.inputs)
+    token = program.tokenizer.name(program.inputs[event.pos or 0]) if known else None
     if key == "token":
         return token is not None and same(token, value)
     word = value.lower()
@@ -82,4 +91,4 @@ def search_completions(line: str, program: StepProgram) -> list[str]:
     if not line or line.endswith(" "):
         return []
     names = (s.name for phase in PHASES for s in program.events(phase))
-    return completed(line, (*NUMBERS, "token", *PHASES, *names))
+    return completed(line, (*NUMBERS, *program.place_names.values(), "token", *PHASES, *names))

@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.worker import get_current_worker
 
-from engine import ConfigError, NumericFault, Run, Stopped
+from engine import ConfigError, EngineError, Run, Stopped
 from engine.expressions.scope import Scope
 from engine.run.replay import replay
 from engine.timeline.view import View
@@ -33,7 +33,7 @@ class SeriesLoader:
     def __init__(self, owner: Screen[Any], session: Run) -> None:
         self.known: dict[tuple[Figure, int], Any] = {}  # written by the thread alone
         self._owner, self._session = owner, session
-        self._scope = Scope(session.config, session.tokenizer, session.program.specs)
+        self._scope = Scope.of_run(session)
         self._twin: Run | None = None
         self._wishes: dict[str | None, Wish] = {}
         self._working = False
@@ -97,7 +97,7 @@ class SeriesLoader:
                     self._tell()
         except Stopped:
             return False
-        except NumericFault:  # on the way to a step that is not finished yet
+        except EngineError:  # a fault on the way to a step that is not finished yet, or a script that runs no more
             self.known.update(dict.fromkeys(wish - self.known.keys()))
         return True
 

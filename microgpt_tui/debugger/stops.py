@@ -25,7 +25,7 @@ class StopsController:
     def scope(self) -> Scope:
         """What expressions about the run can speak of."""
         session = self._state.session
-        return Scope(session.config, session.tokenizer, session.program.specs)
+        return Scope.of_run(session)
 
     def all(self) -> Stops:
         """Where a run stops."""
@@ -50,11 +50,15 @@ class StopsController:
         others = tuple(each for each in annotations.breakpoints if each.place != here or each.condition is not None)
         if len(others) < len(annotations.breakpoints):
             self.keep(replace(annotations, breakpoints=others))
-            self._notify(f"No breakpoint any more: {here.describe()}.", timeout=3, markup=False)
+            self._notify(f"No breakpoint any more: {here.describe(self.scope.place_names)}.", timeout=3, markup=False)
         else:
             new = Breakpoint(annotations.next_id(), here)
             self.keep(replace(annotations, breakpoints=(*annotations.breakpoints, new)))
-            self._notify(f"Breakpoint: {here.describe()}. c runs to it, B lists all.", timeout=4, markup=False)
+            self._notify(
+                f"Breakpoint: {here.describe(self.scope.place_names)}. c runs to it, B lists all.",
+                timeout=4,
+                markup=False,
+            )
 
     def next_moment(self, breakpoint_: Breakpoint) -> Moment | None:
         """The next event of a breakpoint in this step, or its first one if there is no later one; None if none."""

@@ -23,11 +23,12 @@ def layer_or_head(frame: Frame, layer: int | None = None, head: int | None = Non
     )
     if other == (here.layer, here.head):
         return Choice(layer=layer, head=head)
-    return frame.ends[here.name, here.pos, *other]
+    return frame.ends.get((here.name, here.pos, *other), Choice(layer=layer, head=head))
 
 
 def matrix(frame: Frame, name: str) -> Hashable:
     """The target of the name of a matrix."""
     if frame.phase is not Phase.UPDATE or name == frame.matrix:
         return Choice(matrix=name)
-    return next(end for place, end in frame.ends.items() if place[0] == name)
+    moves = (end for place, end in frame.ends.items() if place[0] == name)
+    return next(moves, Choice(matrix=name))  # in a script, some may never move

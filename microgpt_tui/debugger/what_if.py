@@ -169,7 +169,7 @@ class WhatIfController:
     def read(self, target: str, step: int, line: str) -> Change:
         """A value of the target, or a whole change. Raises ChangeError."""
         session = self._state.session
-        scope = Scope(session.config, session.tokenizer, session.program.specs)
+        scope = Scope.of_run(session)
         try:
             value = float(line)
         except ValueError:

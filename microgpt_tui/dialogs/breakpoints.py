@@ -57,7 +57,9 @@ class BreakpointsScreen(ListDialog[Breakpoint | None]):
     def options(self) -> Iterator[Option | None]:
         for each in self._breakpoints:
             line = _switch(each.enabled)
-            line.fit(replace(each, count=1, enabled=True).describe(), self.room - 2 - COUNT - HITS)
+            line.fit(
+                replace(each, count=1, enabled=True).describe(self._scope.place_names), self.room - 2 - COUNT - HITS
+            )
             line.fit(f" x {each.count}" if each.count > 1 else "", COUNT, theme.DIM)
             yield option(line.fit(f"hits {self._hits.get(each.id, 0)}", HITS, theme.DIM, right=True), each.id)
         if not self._breakpoints:
@@ -106,11 +108,11 @@ class BreakpointsScreen(ListDialog[Breakpoint | None]):
             if made is not None:
                 self._replace(old, replace(made, enabled=old.enabled))
 
-        self._ask("Change the breakpoint", old.id, old.text, change)
+        self._ask("Change the breakpoint", old.id, old.written(self._scope.place_names), change)
 
     def _ask(self, title: str, own_id: str, text: str, done: Callable[[Breakpoint | None], None]) -> None:
         def read(typed: str) -> Breakpoint:
-            return Armed(Breakpoint.parse(typed, own_id), self._scope).breakpoint
+            return Armed(Breakpoint.parse(typed, own_id, self._scope.place_names), self._scope).breakpoint
 
         self.app.push_screen(AskScreen(title, HINT, read, text), done)
 

@@ -36,17 +36,21 @@ class Column:
         return self.mean is not None and math.isfinite(self.mean)
 
 
-def columns(values: Sequence[float], room: int, ahead: int = 0) -> list[Column]:
-    """A column a number, or, where there are more than `room` of them, means of neighbours; `ahead` are to come."""
+def columns(values: Sequence[float | None], room: int, ahead: int = 0) -> list[Column]:
+    """A column a number, or, where there are more than `room` of them, means of neighbours; `ahead` are to come.
+
+    Numbers that are None are not known.
+    """
     n = len(values) + ahead
     count = min(n, max(1, room))
     bounds = [i * n // count for i in range(count + 1)] if count else []
-    parts = ((first, last, values[first:last]) for first, last in pairwise(bounds))
+    pairs = list(pairwise(bounds))
+    parts = ((first, last, [v for v in values[first:last] if v is not None]) for first, last in pairs)
     return [Column(first, last, sum(known) / len(known) if known else None) for first, last, known in parts]
 
 
 def sparkline(
-    line: Line, values: Sequence[float], room: int, target: Target, ahead: int = 0, unsigned: bool = False
+    line: Line, values: Sequence[float | None], room: int, target: Target, ahead: int = 0, unsigned: bool = False
 ) -> Line:
     """Append a series in one line of at most `room` characters; signs differ as in `cell`, unless it has none.
 
@@ -61,7 +65,7 @@ def sparkline(
 
 
 def curve(
-    title: str, values: Sequence[float], width: int, height: int, here: int, target: Target, ahead: int = 0,
+    title: str, values: Sequence[float | None], width: int, height: int, here: int, target: Target, ahead: int = 0,
     marks: Mapping[int, float] | None = None,
 ) -> Picture:  # fmt: skip
     """A curve with its axis, `height` lines in all, at least three; the last line marks number `here`.

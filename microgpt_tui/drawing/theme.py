@@ -118,6 +118,7 @@ def _luminance(colour: str) -> float:
 
 TEXT = STRONG = DIM = FAINT = NOW = NEW = DONE = TARGET = WARNING = PLUS = MINUS = Style()
 HANGING = HANGING_BOXED = HANGING_HERE = BOXED = FRESH = FADING = CURSOR = HERE_CELL = RAN = AT_WORK = Style()
+EXPRESSION = Style()
 PHASES: dict[str, Style] = {}
 PHASE_TEXT: dict[str, Style] = {}
 LEVELS = 16  # shades of each sign
@@ -165,6 +166,7 @@ def use(theme: str) -> None:
         CURSOR=Style(color=c.background, bgcolor=c.strong, bold=True),
         RAN=Style(bgcolor=c.ran),
         AT_WORK=Style(bgcolor=c.at_work),
+        EXPRESSION=Style(bgcolor=c.at_work, bold=True, underline=True),  # the part of a line that is at work
         PHASES={phase: Style(color=c.background, bgcolor=colour, bold=True) for phase, colour in phases.items()},
         PHASE_TEXT={phase: Style(color=colour, bold=True) for phase, colour in phases.items()},
         HERE_CELL=Style(color=c.marker if c.dark else "#000000", bgcolor="#000000" if c.dark else c.marker, bold=True),

@@ -63,7 +63,7 @@ _HEADS: WeakKeyDictionary[StepProgram, dict[EventKey, Head | None]] = WeakKeyDic
 def _head_of(program: StepProgram, event: Event) -> Head | None:
     place = event.pos, event.layer, event.head
     own = {e.kind: e for e in program.events(Phase.FORWARD) if (e.pos, e.layer, e.head) == place}
-    if not own.keys() >= KINDS or event.kind not in own:
+    if not own.keys() >= KINDS or event.kind not in KINDS:
         return None
     scores, shares, mix = own[SCORES], own[SHARES], own[MIX]
     if not np.array_equal(shares.operands["logits"].ravel(), scores.rows.ravel()):
@@ -104,7 +104,7 @@ class _Picture:
         self.kind = board.operation.kind
         self.key = self._key()
         frame, n_pos = self.frame, len(head.keys)
-        self.labels = [f"{t} {frame.token(t)}" for t in range(n_pos)]
+        self.labels = [frame.numbered_token(t) for t in range(n_pos)]
         self.asker = "query" if board.width >= NARROW else "q"
         queries = [cell_len(f"∂{self.asker} {frame.token(t)} ") for t in range(frame.program.n)]
         self.margin = max(*queries, *(cell_len(label) + 2 for label in self.labels))
@@ -239,7 +239,7 @@ class _Picture:
             board.say(f"keys {first}–{last - 1} of {self.n}")
         pos = (head.scores.pos or 0) + 1
         if pos < frame.program.n and board.room > below + 1:
-            line = board.picture.line().fit(f"{pos} {frame.token(pos)}", self.margin, theme.FAINT)
+            line = board.picture.line().fit(frame.numbered_token(pos), self.margin, theme.FAINT)
             line.add("the future has no key yet", theme.DIM)
 
     def _largest_share(self) -> float:

@@ -161,7 +161,7 @@ def _leaves(board: Board, back: Cells, margin: int, source: str) -> None:
 def target_row(frame: Frame) -> int | None:
     """The row of the token that really came, where the rows stand for tokens."""
     event = frame.operation
-    return frame.program.targets[event.pos] if event.pos is not None and over_tokens(frame, event) else None
+    return frame.target_id(event.pos) if over_tokens(frame, event) else None
 
 
 def _rows_shown(frame: Frame, out: Rows, w: Rows, target: int | None, room: int) -> tuple[list[int], str]:
@@ -379,19 +379,31 @@ def _label(line: Line, label: tuple[str, str], margin: int, here: bool) -> None:
 
 
 def _terms(frame: Frame, out: Rows, i: int) -> list[int]:
-    return frame.explain.terms(int(out[i]))
+    """The products of a row of weights, in the order of its columns; empty where they cannot be told from the rest."""
+    operands, terms = frame.operation.operands, frame.explain.terms(int(out[i]))
+    w, x = operands["w"], operands["x"].ravel()
+    if len(terms) == w.shape[1] and "b" not in operands:
+        return terms
+    found = {frozenset(frame.program.children(term)): term for term in terms}
+    products = [found.get(frozenset((int(w[i, j]), int(x[j])))) for j in range(w.shape[1])]
+    return [product for product in products if product is not None] if None not in products else []
 
 
 def _sum(board: Board, w: Rows, x: Rows, i: int, terms: list[int]) -> None:
     """The sum of the row at work in words, and its largest products."""
     frame, out = board.frame, int(board.operation.rows[i])
     value = frame.value(out)
-    line = board.picture.line().add(frame.explain.name(out), theme.NEW, out).add(" = Σ w·x = ", theme.DIM)
+    line = board.picture.line().add(frame.explain.name(out), theme.NEW, out).add(" = Σ w·x", theme.DIM)
+    bias = board.operation.operands.get("b")
+    if bias is not None:
+        line.add(" + ", theme.DIM).add(f"b[{i}]", theme.TEXT, int(bias.ravel()[i]))
+    line.add(" = ", theme.DIM)
     line.add(number(value), board.style(out, theme.STRONG), out)
     products = frame.data(np.array(terms, dtype=np.int32)) if terms else None
     if products is None or not products.known.any():
         return
-    if value is None and (so_far := frame.data(products.targets + 1)).known.any():
+    sums = np.array([t + 1 for t in terms if t in frame.program.children(t + 1)], dtype=np.int32)  # after each product
+    if value is None and (so_far := frame.data(sums)).known.any():
         made = int(so_far.known.sum())
         last = float(so_far.values[so_far.known][-1])
         board.more(f"   so far {number(last)}, {made} of {len(terms)}")

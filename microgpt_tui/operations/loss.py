@@ -14,6 +14,7 @@ from microgpt_tui.drawing.cells import EIGHTHS, NUMBER, bar, window
 from microgpt_tui.drawing.numbers import number, percent, plain
 from microgpt_tui.drawing.picture import Line
 from microgpt_tui.operations.canvas import Board, Legend
+from microgpt_tui.texts.facts import judged
 
 AXIS = 7  # characters for the numbers on the curve's axis
 MOST_TALL = 3  # lines of a bar
@@ -43,13 +44,13 @@ def _highest(frame: Frame) -> float:
 def nll(board: Board) -> None:
     """The probability of the target as a bar of 100 %, and above it the curve of −log p with its point."""
     frame, event = board.frame, board.operation
-    probs, out = event.operands["probs"].ravel(), int(event.rows.flat[0])
-    target = 0 if event.pos is None else frame.program.targets[event.pos]
-    row = int(probs[target])
+    out = int(event.rows.flat[0])
+    row = judged(frame, event)
     p, loss = frame.value(row), frame.value(out)
-    name = frame.token_name(target)
+    target = frame.target_id(event.pos)
+    name = frame.token_name(target) if target is not None else frame.explain.name(row)
     roomy = board.height >= ROOMY
-    if event.pos is not None:
+    if event.pos is not None and target is not None:
         after = ("after ", theme.DIM), (frame.token(event.pos), theme.NEW)
         board.say(*after, " really came ", (f"◎ {name}", theme.TARGET))
     if roomy:
@@ -133,8 +134,8 @@ def mean(board: Board) -> None:
     found = np.flatnonzero(losses == frame.selected)
     chosen = int(found[0]) if len(found) else _added(frame, losses.tolist(), out)
     has_positions = n == frame.program.n
-    names = [f"{t} {frame.token(t)} → " if has_positions else f"{t} " for t in range(n)]
-    targets = [f"◎{frame.target(t)}" if has_positions else "" for t in range(n)]
+    targets = [f"◎{frame.target(t)}" if has_positions and frame.target(t) else "" for t in range(n)]
+    names = [f"{frame.numbered_token(t)} → " if targets[t] else f"{t} " for t in range(n)]
     label = max(cell_len(a + b) for a, b in zip(names, targets, strict=True)) + 3
     below = 4 if frame.backward else 3
     room = max(1, board.height - below - 1)

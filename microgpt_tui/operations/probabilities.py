@@ -44,7 +44,7 @@ class Softmax:
         over_tokens = spec is not None and spec.tokens and event.pos is not None
         return Softmax(
             event.operands["logits"].ravel(), np.atleast_1d(event.parts["exp"]), shares, int(event.parts["total"]),
-            frame.program.targets[event.pos] if over_tokens and event.pos is not None else None,
+            frame.target_id(event.pos) if over_tokens else None,
         )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from microgpt_tui.operations.row_labels import both_labels, labels_of
 
 BETWEEN, CLOSE = 11, 9  # characters between two maps, for the words that lead from one to the next; the least of them
 NARROW = 3  # where these words have no room
+MAP_GAP, LEAST_MAP = 3, 6  # characters between two maps of `draw_terms`, and of the narrowest
 MOST_CELL = 4  # characters of a cell
 LEAST_WORDS = 66  # characters of a picture from which on they have
 
@@ -43,17 +44,40 @@ def loss_after(frame: Frame) -> float | None:
 
 
 def draw_terms(board: Board) -> None:
-    """A map for each quantity of the optimizer, one below the other; then the lines for the selected number."""
+    """A map for each quantity of the optimizer, side by side where they fit; then the lines for the selected number."""
     frame, rows = board.frame, as_matrix(board.frame.event.rows)
     update = frame.view.update(frame.selected)
     maps, terms = frame.view.update_maps(rows), () if update is None else update.terms
-    height = max(2, (board.height - len(terms)) // len(maps) - 1)
-    for name, reading in maps.items():
-        board.picture.line(name, theme.STRONG)
-        board.picture.below(heatmap(frame.cells(reading, rows), 2, board.width, height, frame.selected))
+    terms = terms if 3 * len(terms) <= board.height else ()  # the pane of one weight has them too
+    across, width, height = _arranged(rows.shape, len(maps), board.width, board.height - len(terms))
+    names = list(maps)
+    for first in range(0, len(names), across):
+        band = Picture()
+        for place, name in enumerate(names[first : first + across]):
+            own = Picture()
+            own.line().most(name, width, theme.STRONG)
+            own.below(heatmap(frame.cells(maps[name], rows), 2, width, height, frame.selected))
+            for line in own.lines:
+                line.to(width)
+            band = beside(band, own, MAP_GAP) if place else own
+        board.picture.below(band)
     for term in terms:
         line = board.picture.line().most(f"{term.name} = {term.formula} = ", board.width, theme.TEXT)
         line.most(number(term.value), board.width - line.width, theme.signed(term.value))
+
+
+def _arranged(shape: tuple[int, ...], count: int, width: int, height: int) -> tuple[int, int, int]:
+    """How many maps stand side by side so that most of each is seen, and the cells that each gets for its numbers."""
+    rows, columns = shape
+    best = (0, 0, 0, 0)
+    for across in range(1, count + 1):
+        each = (width - (across - 1) * MAP_GAP) // across
+        high = height // -(-count // across) - 1
+        if each < 2 or high < 1:
+            continue
+        seen = min(each // 2, columns) * min(high, rows)
+        best = max(best, (seen, across, min(each, max(2 * columns, LEAST_MAP)), high))
+    return best[1:] if best[0] else (1, width, 2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,6 +40,11 @@ class Arrangement:
             if one in places and other in places:
                 stands[places[one]], stands[places[other]] = other, one
         return renamed(split, stands)
+
+    def without(self, lacking: Collection[str]) -> Arrangement:
+        """What it says of the panes that are not lacking."""
+        swapped = tuple(pair for pair in self.swapped if not set(pair) & set(lacking))
+        return Arrangement(tuple(pane for pane in self.pinned if pane not in lacking), swapped)
 
     def pin(self, pane: str) -> Arrangement:
         """With this pane pinned, or no longer."""

@@ -10,6 +10,7 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from engine.timeline.events import EventKey, Phase
+from engine.timeline.view import View
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.targets import layer_or_head
 from microgpt_tui.drawing import theme
@@ -17,7 +18,7 @@ from microgpt_tui.drawing.cells import GAMMA, Cells, heat, window
 from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.operations.canvas import Board, Legend
 from microgpt_tui.panes.base import Pane
-from microgpt_tui.panes.qkv import attention_of, chosen_head, frozen
+from microgpt_tui.panes.qkv import attention_of, chosen_head, frozen, missing
 
 SIZES = (5, 4, 3)  # characters of a cell, its gap included; three hold a share in percent
 GAP = 2  # characters between two triangles
@@ -30,10 +31,14 @@ class Attention(Pane):
     TITLE = "Attention"
     POSITIONS = True
 
+    @classmethod
+    def lacks(cls, view: View) -> str:
+        return super().lacks(view) or missing(view, "attention")
+
     def heading(self, frame: Frame) -> str:
         if frame.phase is Phase.UPDATE or not frame.config.n_layer:
             return self.TITLE
-        layer = f"layer {frame.layer}, " if frame.config.n_layer > 1 else ""
+        layer = f"{frame.called('layer', frame.layer)}, " if frame.config.n_layer > 1 else ""
         what = "∂ of every row" if frame.backward else "every row so far, %"
         if self.content_size.height and _all_heads(frame, *self.content_size):
             return f"{self.TITLE} ─ {layer}{what}"
@@ -94,7 +99,7 @@ class _Plan:
 
 
 def _row_names(frame: Frame) -> list[str]:
-    return [f"{t} {frame.token(t)}" for t in range(frame.program.n)]
+    return [frame.numbered_token(t) for t in range(frame.program.n)]
 
 
 def _label(frame: Frame) -> int:

@@ -11,6 +11,7 @@ from textual import events
 from textual.message import Message
 
 from engine.timeline.events import Moment
+from engine.timeline.view import View
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.debugger.series import Series
@@ -18,6 +19,8 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.numbers import exact, number
 from microgpt_tui.drawing.picture import Picture, Spot
 from microgpt_tui.widgets.picture_view import PictureView
+
+NO_POSITIONS = "This run has no token positions"
 
 
 class Pane(PictureView, can_focus=True):
@@ -61,6 +64,14 @@ class Pane(PictureView, can_focus=True):
         return ()
 
     @classmethod
+    def lacks(cls, view: View) -> str:
+        """Why a run has nothing that the pane could ever show, as a sentence; empty where it has.
+
+        Such a pane has no place on the screen.
+        """
+        return f"{NO_POSITIONS}." if cls.POSITIONS and not view.program.n else ""
+
+    @classmethod
     def shows_series(cls) -> bool:
         """Whether the pane ever shows figures of past steps."""
         return cls.series is not Pane.series
@@ -82,7 +93,7 @@ class Pane(PictureView, can_focus=True):
         if self.frame is None:
             return None
         if self.POSITIONS and not self.frame.program.n:
-            return says(Picture(), "This run has no token positions, and so nothing to show here.", width, height)
+            return says(Picture(), f"{NO_POSITIONS}, and so nothing to show here.", width, height)
         return self.draw(self.frame, width, height)
 
     def title_now(self) -> str:

@@ -11,6 +11,7 @@ from rich.style import Style
 
 from engine.explain.principal_axes import nearest_rows
 from engine.model.recording import Floats
+from engine.timeline.view import View
 from microgpt_tui.debugger.embedding_axes import Plane, embedding_matrices, plane_of, planes_ahead
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.series import Series
@@ -20,6 +21,7 @@ from microgpt_tui.drawing.numbers import number, plain
 from microgpt_tui.drawing.picture import Picture, beside
 from microgpt_tui.panes.base import Pane, says
 
+NONE = "This model has no embedding matrix."
 NEAREST = 6  # rows that are named as the nearest ones
 FIRST_SHARE = 0.6  # of the width, for the first of two planes
 MARGIN = 1.08
@@ -33,6 +35,10 @@ class Embeddings(Pane):
 
     TITLE = "Embeddings"
 
+    @classmethod
+    def lacks(cls, view: View) -> str:
+        return "" if embedding_matrices(view.program.specs) else NONE
+
     def heading(self, frame: Frame) -> str:
         return f"{self.TITLE} ─ {', '.join(embedding_matrices(frame.program.specs))}"
 
@@ -43,7 +49,7 @@ class Embeddings(Pane):
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         names = embedding_matrices(frame.program.specs)
         if not names:
-            return says(Picture(), "This model has no embedding matrix.", width, height)
+            return says(Picture(), NONE, width, height)
         (ahead,) = self.series(frame, width, height)
         found: Mapping[str, Plane] | None = next(iter(ahead.known.values()), None)
         foot = _axes_note(ahead, found)
@@ -79,7 +85,8 @@ def _here(frame: Frame, name: str) -> tuple[int | None, int | None]:
     if pos is None:
         return None, None
     if frame.program.specs[name].tokens:
-        return frame.program.inputs[pos], frame.program.targets[pos]
+        inputs = frame.program.inputs
+        return inputs[pos] if pos < len(inputs) else None, frame.target_id(pos)
     return pos, None
 
 
@@ -205,5 +212,5 @@ def _look(frame: Frame, name: str, row: int) -> tuple[str, Style]:
         return label, theme.CURSOR
     if row == target:
         return label, theme.TARGET
-    used = row in program.tokens if tokens else row < program.n
+    used = row in program.first_tokens(program.n + 1) if tokens else row < program.n
     return label, theme.STRONG if used else theme.DIM

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from functools import lru_cache
 
+from engine.timeline.run import ENDLESS
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.run_controller import Live
 from microgpt_tui.drawing import theme
@@ -16,6 +17,22 @@ from microgpt_tui.texts.sentences import sentences
 
 class Explanation(Pane, can_focus=False):
     """The sentences; a fault speaks instead of them."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._live: Live | None = None  # of a run that moves, and stands at no moment that could be shown
+
+    def show(self, frame: Frame) -> None:
+        self._live = None
+        super().show(frame)
+
+    def show_live(self, live: Live) -> None:
+        """Say how a moving run is doing, without a frame of it."""
+        self._live = live
+        self.redraw()
+
+    def picture_for(self, width: int, height: int) -> Picture | None:
+        return _live(self._live, width) if self._live is not None else super().picture_for(width, height)
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         picture = Picture()
@@ -46,8 +63,9 @@ def _wrapped(sentence: str, width: int) -> tuple[str, ...]:
 def _live(live: Live, width: int) -> Picture:
     """How a moving run is doing: what, how far, how fast, how long it will still take."""
     picture = Picture()
-    left = abs(live.until - live.step) / live.a_second if live.a_second > 0 else None
-    words = f" ▶ {live.doing}   step {live.step:,} of {live.until:,}   {_speed(live)}"
+    known = live.until < ENDLESS
+    left = abs(live.until - live.step) / live.a_second if live.a_second > 0 and known else None
+    words = f" ▶ {live.doing}   step {live.step:,}{f' of {live.until:,}' if known else ''}   {_speed(live)}"
     words += f", {live.slowed}" if live.slowed else ""
     picture.line().most(words + (f"   {_duration(left)} left" if left is not None else ""), width, theme.NOW)
     line = picture.line(" space pauses, + faster, - slower  ", theme.STRONG)

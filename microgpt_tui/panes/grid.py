@@ -29,6 +29,7 @@ class PaneGrid(Container):
         super().__init__(id="body")
         self.zoomed: str | None = None
         self.arrangement = arrangement
+        self.lacking: Mapping[str, str] = {}  # panes that the run has nothing for, each with the sentence that says so
         self._raised = False  # whether the zoomed pane is so for want of a place, not because of `zoom`
         self._kinds, self._split_now, self._keys = kinds, split_now, keys
         self._split = Split(False, ())  # nothing, until the panes are placed
@@ -75,6 +76,9 @@ class PaneGrid(Container):
 
         Chosen again, a pane gives way to the one behind it, if there is one; once more, that goes.
         """
+        if sentence := self.lacking.get(name):
+            self.notify(sentence, timeout=4, markup=False)
+            return
         behind = next((spec.behind for spec in PANES if spec.id == name), None)
         pane = self.query_one(f"#{name}", Pane)
         if behind is not None and self.zoomed == behind:
@@ -91,7 +95,7 @@ class PaneGrid(Container):
 
     def choose_next(self, way: int) -> None:
         """Focus the pane after or before the chosen one; where one has all the room, the next one gets it."""
-        names = [str(pane.id) for pane in self.children]
+        names = [str(pane.id) for pane in self.children if str(pane.id) not in self.lacking]
         shown = [str(pane.id) for pane in self.children if pane.display]
         if len(shown) == 1:
             self.choose(names[(names.index(shown[0]) + way) % len(names)])

@@ -13,7 +13,7 @@ from textual.widget import Widget
 
 from engine.timeline.events import Phase
 from microgpt_tui.panes import registry
-from microgpt_tui.panes.registry import REST, Area, PaneSpec, Room
+from microgpt_tui.panes.registry import ONLY_SCRIPTS, REST, Area, PaneSpec, Room
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +64,17 @@ def room_of(size: Size) -> Room:
     return "wide" if size.width < 190 or size.height < 56 else "largest"
 
 
-def usual(room: Room, phase: Phase, head: bool = False) -> Split:
-    """Where the panes stand that have a spot in this room and phase, by the registry; at an event of a head or not."""
+def usual(room: Room, phase: Phase, head: bool = False, lacking: frozenset[str] = ONLY_SCRIPTS) -> Split:
+    """Where the panes stand that have a spot in this room and phase, by the registry; at an event of a head or not.
+
+    Panes that are `lacking` leave their room to others.
+    """
 
     def column(area: Area) -> Split:
-        return below(*registry.standing(room, phase, area, head))
+        return below(*registry.standing(room, phase, area, head, lacking))
 
     left, right = SIDES[room]
-    foot = FOOT[room][phase is Phase.UPDATE], in_columns(*registry.standing(room, phase, "foot", head))
+    foot = FOOT[room][phase is Phase.UPDATE], in_columns(*registry.standing(room, phase, "foot", head, lacking))
     middle, beside = column("middle"), [(left, column("left"))]
     if foot[1].parts and room == "largest":
         upper = in_columns(*beside, (REST, middle))
@@ -82,22 +85,38 @@ def usual(room: Room, phase: Phase, head: bool = False) -> Split:
     return in_columns(*(part for part in columns if part[1].parts))
 
 
-def plan(phase: Phase, size: Size, watches: bool = False, running: bool = False, head: bool = False) -> Split:
+def plan(
+    phase: Phase,
+    size: Size,
+    watches: bool = False,
+    running: bool = False,
+    head: bool = False,
+    lacking: frozenset[str] = ONLY_SCRIPTS,
+) -> Split:
     """The split for a phase on a terminal of this size; where it is large, with the watches if there are any.
 
     While training runs, its curve is there: in the place of what else stands in the corner below on the right, of the
-    left column where there is none. `head` says whether a head is at work.
+    left column where there is none. `head` says whether a head is at work; panes that are `lacking` have no place.
     """
-    return _planned(phase, room_of(size), watches, running, head, registry.PANES)
+    head = head and "attention" not in lacking
+    return _planned(phase, room_of(size), watches, running, head, lacking, registry.PANES)
 
 
 @lru_cache(64)
-def _planned(phase: Phase, room: Room, watches: bool, running: bool, head: bool, panes: tuple[PaneSpec, ...]) -> Split:
+def _planned(
+    phase: Phase,
+    room: Room,
+    watches: bool,
+    running: bool,
+    head: bool,
+    lacking: frozenset[str],
+    panes: tuple[PaneSpec, ...],
+) -> Split:
     """As `plan`; `panes` are those of the registry, which this reads."""
     del panes
     if room == "narrow" and running:
         return below((REST, "stage"), (8, "training"))
-    split = usual(room, phase, head and not running)
+    split = usual(room, phase, head and not running, lacking)
     if room == "largest" and watches:
         places = {
             "inspector": below((REST, "inspector"), (7, "watches")),

@@ -11,7 +11,7 @@ from textual import events
 
 from engine.timeline.events import Moment, Phase, StepProgram
 from microgpt_tui.debugger.frame import Folding, Frame
-from microgpt_tui.debugger.navigation import at_position
+from microgpt_tui.debugger.navigation import at_position, has_own_words
 from microgpt_tui.debugger.network import Network, Node, network_of
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import window
@@ -42,7 +42,9 @@ class Map(Pane):
         state = MapState(frame)
         if frame.stage_event.is_parameter:
             return f"Map ─ {state.sign}{frame.stage_event.name.split('.')[-1]} ─ {state.measure}"
-        where = f" ─ pos {frame.pos} {frame.token(frame.pos)}" if frame.program.n else ""
+        own = has_own_words(frame.program)  # those leave no room for the token as well
+        pos = frame.called("pos", frame.pos) if own else position(frame, frame.pos)
+        where = f" ─ {pos}" if frame.program.n else ""
         return f"Map{where} {state.measure}"
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
@@ -61,11 +63,12 @@ class Map(Pane):
         state = MapState(frame)
         if state.network.find(event.place) is None:
             return None
-        where = "".join(f", {what} {n}" for what, n in (("layer", event.layer), ("head", event.head)) if n is not None)
+        places = (("layer", event.layer), ("head", event.head))
+        where = "".join(f", {frame.called(what, n)}" for what, n in places if n is not None)
         size = f"{event.rows.size} number{'s' if event.rows.size > 1 else ''}"
         norm = f"{state.measure} {plain(state.norms.get(event.place))}"
         matrix = f" · {event.matrix}" if event.matrix else ""
-        return f"{state.sign}{event.name}{where} · {size} · {norm}{matrix} · {frame.view.source(event).label}"
+        return f"{state.sign}{event.name}{where} · {size} · {norm}{matrix} · {frame.source_of(event).label}"
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Fold more of the network."""
@@ -104,6 +107,12 @@ class Map(Pane):
         edge = network.above if dy < 0 else network.below
         key = network.sibling(here, dx) if dx else edge(here, frame.where.head)
         return None if key is None else frame.ends[key]
+
+
+def position(frame: Frame, pos: int) -> str:
+    """A position by its number, and the token that it reads if that is known."""
+    token = f" {frame.token(pos)}" if pos < len(frame.program.inputs) else ""
+    return f"{frame.called('pos', pos)}{token}"
 
 
 def _next_matrix(frame: Frame, way: int) -> Moment | None:
@@ -177,7 +186,11 @@ def _column_line(drawn: Line, state: MapState, line: MapLine, width: int) -> Non
         room = width - drawn.width - len(number) - 1
         label = state.label(node)
         drawn.most(label, room, style, state.target(node))
+        by = f" {state.made_by(node)}" if state.made_by(node) else ""
         note = f" L{node.layer}" if state.is_added(node) and state.many_layers else f" {node.size}"
+        if by and measured(label + by)[1] <= room:
+            drawn.add(by, theme.DIM)
+            label += by
         told = node.size not in (1, state.network.spine_size) or note.startswith(" L")
         if told and measured(label + note)[1] <= room:
             drawn.add(note, theme.DIM)
@@ -191,7 +204,7 @@ def _folded_layer(drawn: Line, state: MapState, line: MapLine, width: int) -> No
     ends = [branch for branch in network.branches if network.nodes[branch.end] in line.nodes]
     done = state.all_done(line.nodes[-1])
     target = state.target(line.nodes[-1])
-    drawn.add(f"layer {line.layer}", theme.TEXT if done else theme.DIM, target)
+    drawn.add(state.frame.called("layer", line.layer or 0), theme.TEXT if done else theme.DIM, target)
     for branch in ends:
         added = network.nodes[max(place for place in network.nodes[branch.end].reads if place in branch.members)]
         norm = state.norm(added)
@@ -260,7 +273,9 @@ def positions(frame: Frame, width: int) -> list[Line]:
     if not program.n:
         return []
     first, last = window(program.n, max(1, (width - 6) // POSITION), frame.pos)
-    labels = "pos‹" if first else "pos ", "loss", "done"
+    own = program.place_names["pos"]
+    place = own if len(own) <= len("loss") else "pos"
+    labels = f"{place:<3}‹"[:4] if first else f"{place:<4}", "loss", "done"
     names, losses, thirds = (Line().add(f" {label}", theme.DIM) for label in labels)
     lit = theme.PHASE_TEXT[frame.phase]
     known = _losses(frame, first, last)
@@ -294,13 +309,14 @@ def _three(loss: float | None) -> str:
 def _losses(frame: Frame, first: int, last: int) -> dict[int, float]:
     """The losses of some positions as far as they are known: what each ends with, if that is a single number."""
     nodes = reversed(network_of(frame.program, first).nodes)
-    key = next((node.event.place for node in nodes if node.event.pos is not None), None)
-    if key is None:
+    last_of = next((node.event for node in nodes if node.event.pos is not None), None)
+    key = None if last_of is None else last_of.place
+    if key is None or (has_own_words(frame.program) and last_of is not None and last_of.kind != "nll"):
         return {}
     tensors, (name, _, layer, head) = frame.program.tensors, key
-    rows = np.concatenate([tensors[name, pos, layer, head] for pos in range(first, last)])
-    if len(rows) != last - first:
+    found = {pos: tensors[name, pos, layer, head] for pos in range(first, last) if (name, pos, layer, head) in tensors}
+    if not found or any(rows.size != 1 for rows in found.values()):
         return {}
-    reading = frame.view.data(rows)
-    values = zip(range(first, last), reading.values.tolist(), reading.known.tolist(), strict=True)
+    reading = frame.view.data(np.concatenate([rows.ravel() for rows in found.values()]))
+    values = zip(found, reading.values.tolist(), reading.known.tolist(), strict=True)
     return {pos: value for pos, value, known in values if known}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +13,9 @@ import numpy as np
 from rich.style import Style
 
 from engine.timeline.events import Event, EventKey, Moment, Phase
+from engine.timeline.view import NEVER
 from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.debugger.navigation import MODULE, has_own_words
 from microgpt_tui.debugger.network import Network, Node, ResidualBranch, network_of
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Line
@@ -35,6 +38,20 @@ class MapLine:
     title: str = ""
 
 
+NUMBERED = re.compile(r"_\d+$")
+
+
+class _Ends(dict[EventKey, Moment]):
+    """When the tensors of a phase are complete; what no event completes, never."""
+
+    def __init__(self, frame: Frame) -> None:
+        super().__init__(frame.ends)
+        self._never = Moment(frame.moment.step, frame.phase, NEVER)
+
+    def __missing__(self, key: EventKey) -> Moment:
+        return self._never
+
+
 class MapState:
     """How far the tensors of a position have come at a moment."""
 
@@ -42,7 +59,7 @@ class MapState:
         self.frame, self.here = frame, frame.stage_event
         self._here = self.here.place
         self.network: Network = network_of(frame.program, frame.pos)
-        self.ends, self._tick = frame.ends, frame.moment.tick
+        self.ends, self._tick = _Ends(frame), frame.moment.tick
         self.lit = theme.PHASE_TEXT[frame.phase]
         self.sign = "∂" if frame.backward else ""
 
@@ -148,6 +165,15 @@ class MapState:
         """Whether layers have to be told from each other."""
         return len({node.layer for node in self.network.nodes} - {None}) > 1
 
+    def made_by(self, node: Node) -> str:
+        """What tells a tensor of a script from others of its name: its matrix, or the operation that makes it."""
+        event, own = node.event, has_own_words(self.frame.program)
+        if own and self.network.is_repeated(node) and node.layer is not None:
+            return self.frame.called("layer", node.layer, "L")
+        if not own or not NUMBERED.search(node.name) or self.is_added(node):
+            return ""
+        return event.matrix.split(".")[-1] if event.matrix else event.kind if event.kind != "generic" else ""
+
     def label(self, node: Node, names: bool = False) -> str:
         """How a node is called: by its name without what all of its function share, or by all of it.
 
@@ -205,7 +231,14 @@ def _lines_of(state: MapState, way: Way, alone: bool) -> list[MapLine]:
             lines += _unfolded(state, groups, not way.branches)
         else:
             lines += _by_function(groups)
+    lines = [line for i, line in enumerate(lines) if not _repeated(lines, i)]
     return list(_with_gaps(network, lines)) if way.gaps else lines
+
+
+def _repeated(lines: Sequence[MapLine], i: int) -> bool:
+    """Whether a line is the title of a function that stands above the next tensors as well, or of no function."""
+    later = next((line.title for line in lines[i + 1 :] if line.title), "")
+    return bool(lines[i].title) and lines[i].title in (later, MODULE)
 
 
 def _unfolded(state: MapState, groups: Sequence[tuple[Node, ...]], fold: bool) -> Iterator[MapLine]:

@@ -32,7 +32,7 @@ def matrices(frame: Frame, width: int, height: int) -> Picture:
         if gaps:
             picture.line()
         if event.layer not in (layer, None):
-            picture.line().add(f"   layer {event.layer}", theme.DIM)
+            picture.line().add(f"   {frame.called('layer', event.layer)}", theme.DIM)
             if gaps:
                 picture.line()
         layer = event.layer
@@ -72,8 +72,9 @@ def whole_update(frame: Frame, width: int) -> Picture:
     picture.line()
     moved = sum(s.rows.size for s in events if s.last <= frame.moment.tick)
     total = frame.program.n_params
-    rate = frame.view.config.learning_rate_at(frame.moment.step)
-    picture.line(" ").add(f"{moved:,} of {total:,} parameters have moved; rate {rate:.4g}", theme.DIM)
+    rate = frame.view.learning_rate
+    said = "" if rate is None else f"; rate {rate:.4g}"
+    picture.line(" ").add(f"{moved:,} of {total:,} parameters have moved{said}", theme.DIM)
     return picture
 
 

@@ -116,7 +116,7 @@ def _lines(state: MapState, lines: Sequence[MapLine], columns: _Columns, named: 
         node = line.nodes[-1]
         if line.layer is not None and line.folded:
             style = theme.TEXT if state.all_done(node) else theme.DIM
-            drawn.add(f"layer {line.layer}", style, state.target(node))
+            drawn.add(state.frame.called("layer", line.layer), style, state.target(node))
         else:
             _name(drawn, state, node, line.folded)
         drawn.to(columns.cells)
@@ -149,7 +149,10 @@ def _head_names(drawn: Line, state: MapState, node: Node, columns: _Columns) -> 
         if columns.cells + (place + 1) * each > columns.cells + columns.room + 1:
             break
         drawn.to(columns.cells + place * each)
-        here, text = event.head == state.here.head, f"head {event.head}" if each > 7 else f"h{event.head}"
+        here, text = (
+            event.head == state.here.head,
+            state.frame.called("head", event.head or 0) if each > 7 else f"h{event.head}",
+        )
         style = theme.NEW if here else theme.TEXT if event.head == chosen else theme.DIM
         drawn.add(text, style, state.target_of(event))
 
@@ -213,7 +216,7 @@ def _all_positions(state: MapState, width: int) -> Picture:
     tokens = picture.line().to(label)
     for pos in range(first, last):
         token = frame.token(pos)
-        short = "^" if frame.program.inputs[pos] == frame.program.tokenizer.bos else token
+        short = "^" if pos < len(frame.program.inputs) and token == "BOS" else token
         tokens.add(" ").fit(short, 2, theme.NEW if pos == state.here.pos else theme.TEXT, right=True)
     for name, nodes in reversed(stages):
         line = picture.line().add(" ").fit(name, label - 1, theme.TEXT if state.holds(nodes) else theme.DIM)
@@ -252,7 +255,7 @@ def _kept(state: MapState, width: int, height: int) -> Picture:
     columns = [(node, rows) for node in kept for rows in _read_of(state, node, head)]
     if not columns:
         return picture
-    which = f", head {head}" if any(len(n.events) > 1 for n in state.network.nodes) else ""
+    which = f", {frame.called('head', head)}" if any(len(n.events) > 1 for n in state.network.nodes) else ""
     picture.line().add(f" Kept so far{which}", theme.STRONG)
     label = 2 + min(6, max(measured(frame.token(pos))[1] for pos in range(frame.pos + 1)) + 4)
     room = (width - label) // len(columns) - 1
@@ -262,7 +265,11 @@ def _kept(state: MapState, width: int, height: int) -> Picture:
     first, last = window(frame.pos + 1, max(1, height), frame.pos)
     for pos in range(first, last):
         style = theme.NEW if pos == frame.pos else theme.TEXT
-        line = picture.line().add(" ").fit(f"{pos:>2} {frame.token(pos)}", label - 1, style)
+        line = (
+            picture.line()
+            .add(" ")
+            .fit(f"{pos:>2} {frame.numbered_token(pos).partition(' ')[2]}".rstrip(), label - 1, style)
+        )
         for i, (node, rows) in enumerate(columns):
             line.to(label + i * (room + 1))
             event = node.event
@@ -318,7 +325,7 @@ def _edges(state: MapState, width: int) -> Picture:
     node = network.find(here.place)
     if node is None:
         return picture
-    head = f", head {here.head}" if here.head is not None else ""
+    head = f", {state.frame.called('head', here.head)}" if here.head is not None else ""
     picture.line().add("Where it goes", theme.STRONG)
     picture.line().most(f"{state.label(node, names=True)}{head}", width, theme.NEW)
     up = [("▸", other) for other in network.feeds(node)]

@@ -51,14 +51,14 @@ def _stops(state: MapState, lines: Sequence[MapLine]) -> Iterator[tuple[Line, bo
         if heads:
             nodes = [node for line in group for node in line.nodes]
             here = state.here.head if any(state.is_here(e) for n in nodes for e in n.events) else None
-            yield _stop(state, nodes, "heads" if here is None else f"head {here}"), here is not None
+            yield _stop(state, nodes, "heads" if here is None else state.frame.called("head", here)), here is not None
             continue
         for line in group:
             if line.folded and line.branch is not None:
                 yield _stop(state, line.nodes[:-1], line.branch.label), False
                 yield _stop(state, line.nodes[-1:], "+x"), False
             elif line.folded:
-                yield _stop(state, line.nodes, f"layer {line.layer}"), False
+                yield _stop(state, line.nodes, state.frame.called("layer", line.layer or 0)), False
             elif line.branch is not None and line.nodes[-1].place == line.branch.end:
                 yield _stop(state, line.nodes, "+x"), state.holds(line.nodes)
             else:
@@ -92,7 +92,7 @@ def _matrices(frame: Frame, width: int) -> Line:
             stops.append(Line().add(f"{DONE if done else TO_COME}{name}", style, target))
         elif event.layer not in layers:
             layers.add(event.layer)
-            stops.append(Line().add(f"{DONE if done else TO_COME}layer {event.layer}", style, target))
+            stops.append(Line().add(f"{DONE if done else TO_COME}{frame.called('layer', event.layer)}", style, target))
     return _row(stops, here, width, " ")
 
 

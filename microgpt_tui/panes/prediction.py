@@ -9,6 +9,7 @@ from rich.cells import cell_len
 
 from engine.autograd.tape import Rows
 from engine.timeline.events import Phase
+from engine.timeline.view import View
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, bar
@@ -18,6 +19,7 @@ from microgpt_tui.operations.canvas import Board, names_width
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.qkv import frozen, title
 
+NOT_SAID = "This run does not say which of its tensors predict a token."
 FIGURE, LEAST_BAR = 8, 4  # characters of a number, and of the shortest bar that is worth a column
 TOP = 3  # how many of the likeliest tokens are named
 
@@ -27,6 +29,10 @@ class Prediction(Pane):
 
     TITLE = "Prediction"
     POSITIONS = True
+
+    @classmethod
+    def lacks(cls, view: View) -> str:
+        return super().lacks(view) or ("" if view.program.span(0) else NOT_SAID)
 
     def heading(self, frame: Frame) -> str:
         return title(frame, self.TITLE)

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from engine.timeline.events import Event, Moment, Phase
 from microgpt_tui.debugger.frame import Frame
-from microgpt_tui.debugger.navigation import path
+from microgpt_tui.debugger.navigation import Block, has_own_words, path
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Picture
 from microgpt_tui.panes.base import Pane
@@ -47,6 +47,9 @@ def _outline(frame: Frame, width: int) -> Iterator[tuple[int, str, list[Event]]]
             label = f"{event.name}  {'×'.join(map(str, event.shape))}".rstrip()
             yield 0, label if len(label) + len(f"{HERE} ") <= width else event.name, [event]
         return
+    if has_own_words(frame.program):
+        yield from _inside(frame, events, 0)
+        return
     positions = [s for s in events if s.pos is not None]
     order = list(dict.fromkeys(s.pos for s in positions))
     others = [s for s in events if s.pos is None]
@@ -55,7 +58,7 @@ def _outline(frame: Frame, width: int) -> Iterator[tuple[int, str, list[Event]]]
     for pos in order:
         assert pos is not None
         block = [s for s in positions if s.pos == pos]
-        yield 0, f"pos {pos}  {frame.token(pos)} → {frame.target(pos)}", block
+        yield 0, block_name(frame, ("pos", pos)), block
         if frame.stage_event.pos == pos:
             yield from _inside(frame, block, 1)
     if not frame.backward:
@@ -66,18 +69,37 @@ def _outline(frame: Frame, width: int) -> Iterator[tuple[int, str, list[Event]]]
 
 def _inside(frame: Frame, block: list[Event], depth: int) -> Iterator[tuple[int, str, list[Event]]]:
     """The lines of a block: its own tensors, and the blocks in it, unfolded where we are."""
-    for inner, group in groupby(block, key=lambda s: path(s)[: depth + 1] if len(path(s)) > depth else None):
+    own = has_own_words(frame.program)
+    level = depth
+
+    def lies_in(s: Event) -> tuple[Block, ...] | None:
+        way = path(s, own)
+        return way[: level + 1] if len(way) > level else None
+
+    here = lies_in(frame.stage_event)
+    for inner, group in groupby(block, key=lies_in):
         found = list(group)
         if inner is None:
             yield from ((depth, _leaf(s), [s]) for s in found)
             continue
-        whole = [s for s in block if path(s)[: depth + 1] == inner]
+        whole = [s for s in block if lies_in(s) == inner]
         if found[0] is not whole[0]:
             continue  # in the backward phase blocks interleave: each is listed once, where it begins
-        names = {2: f"layer {inner[1]}", 3: str(inner[-1]), 4: f"head {inner[-1]}"}
-        yield depth, names[len(inner)], whole
-        if path(frame.stage_event)[: depth + 1] == inner:
+        yield depth, block_name(frame, inner[-1]), whole
+        if here == inner:
             yield from _inside(frame, whole, depth + 1)
+
+
+def block_name(frame: Frame, block: Block) -> str:
+    """What a block is called: a position with its tokens, a layer or a head by its number, a function by its name."""
+    what, which = block
+    if isinstance(which, str):
+        return which
+    if what != "pos":
+        return frame.called(what, which)
+    reads = f"  {frame.token(which)}" if which < len(frame.program.inputs) else ""
+    leads = f" → {frame.target(which)}" if frame.target(which) else ""
+    return f"{frame.called('pos', which)}{reads}{leads}"
 
 
 def _leaf(event: Event) -> str:

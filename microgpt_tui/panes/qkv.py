@@ -9,8 +9,9 @@ import numpy as np
 from rich.cells import cell_len
 
 from engine.autograd.tape import Rows
-from engine.model.tensors import AttentionNames
+from engine.model.tensors import AttentionNames, attention_names
 from engine.timeline.events import Moment, Phase
+from engine.timeline.view import View
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.targets import layer_or_head
 from microgpt_tui.drawing import theme
@@ -30,6 +31,10 @@ class QKV(Pane):
 
     TITLE = "QKV"
     POSITIONS = True
+
+    @classmethod
+    def lacks(cls, view: View) -> str:
+        return super().lacks(view) or missing_vectors(view)
 
     def heading(self, frame: Frame) -> str:
         return title(frame, self.TITLE, layered=True)
@@ -63,14 +68,29 @@ def frozen(board: Board, what: str) -> None:
     board.note(f"Nothing to see here now: the update moves parameters only. In the next step {what} made anew.")
 
 
+def missing(view: View, what: str) -> str:
+    """Why a model has nothing to show of its attention, as a sentence; empty if it has."""
+    if not view.config.n_layer:
+        return f"This model has no layers, and so no {what}: n_layer is 0."
+    if attention_names(view.program.specs) is None:
+        return f"This pane shows {what}, but no heads of this model make scores and a weighted sum of values."
+    return ""
+
+
+def missing_vectors(view: View) -> str:
+    """Why a model has no queries, keys and values of all heads in one vector, as a sentence; empty if it has."""
+    names, specs = attention_names(view.program.specs), view.program.specs
+    if names is not None and any("head" in specs[name].places for name in (names.query, names.key, names.value)):
+        return "This pane shows q, k and v of all heads in one vector, but this model makes each head's alone."
+    return missing(view, "q, k and v")
+
+
 def attention_of(board: Board, what: str) -> AttentionNames | None:
     """What the model calls the tensors of attention; if it has none, the pane says that it cannot show `what`."""
-    names = board.frame.attention
-    if not board.frame.config.n_layer:
-        board.note(f"This model has no layers, and so no {what}: n_layer is 0.")
-    elif names is None:
-        board.note(f"This pane shows {what}, but no heads of this model make scores and a weighted sum of values.")
-    return names
+    sentence = missing(board.frame.view, what)
+    if sentence:
+        board.note(sentence)
+    return board.frame.attention
 
 
 def head_name(head: int, width: int) -> str:

@@ -5,11 +5,12 @@ The order is that of tab, of the help and of the list for authors of lectures. R
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from engine.timeline.events import Phase
+from engine.timeline.view import View
 from microgpt_tui.debugger.keys import KEYS, Key
 from microgpt_tui.lectures.binding import ScreenNames
 from microgpt_tui.panes.adam import Adam
@@ -21,6 +22,7 @@ from microgpt_tui.panes.gradients import Gradients
 from microgpt_tui.panes.graph import Graph
 from microgpt_tui.panes.inspector import Inspector
 from microgpt_tui.panes.map import Map
+from microgpt_tui.panes.output import Output
 from microgpt_tui.panes.prediction import Prediction
 from microgpt_tui.panes.program import Program
 from microgpt_tui.panes.qkv import QKV
@@ -144,6 +146,10 @@ PANES: tuple[PaneSpec, ...] = (
         PanePlace("wide", FORWARD, "right", 12, order=2, head=False),
         PanePlace("largest", BOTH, "right", 12, order=3),
     )),
+    PaneSpec("output", Output, "u", "Choose the output: what a script has printed", lit=False, spots=(
+        PanePlace("largest", BOTH, "foot", order=3),
+        PanePlace("largest", UPDATE, "foot", 62, order=1),
+    )),
     PaneSpec("program", Program, None),
     PaneSpec("watches", Watches, "v", "Choose the watches; d takes one away"),
     PaneSpec("why", Why, "Y", "Why: of a prediction, a gradient, an update"),
@@ -151,6 +157,8 @@ PANES: tuple[PaneSpec, ...] = (
     PaneSpec("embeddings", Embeddings, "V", "Embeddings: the vectors of tokens and positions in two dimensions"),
     PaneSpec("comparison", Comparison, None, lit=False),
 )  # fmt: skip
+ONLY_SCRIPTS = frozenset({"output"})
+"""What a run of the built-in model has nothing for."""
 STRIPS = ("tokens", "timeline")  # lines above and below the panes that a lecture can light as well
 
 
@@ -176,8 +184,19 @@ def companions(where: Literal["middle", "sides"]) -> list[str]:
     return [ranks[rank] for rank in sorted(ranks)]
 
 
-def standing(room: Room, phase: Phase, area: Area, head: bool = False) -> Iterator[tuple[int, str]]:
-    """The sizes and ids of the panes in an area, in order; `head` says whether a head is at work."""
-    found = [(spot, spec.id) for spec in PANES for spot in spec.spots if spot.head in (None, head)]
+def lacking(view: View) -> dict[str, str]:
+    """The ids of the panes that a run has nothing for, each with the sentence that says so."""
+    return {spec.id: sentence for spec in PANES if (sentence := spec.kind.lacks(view))}
+
+
+def standing(
+    room: Room, phase: Phase, area: Area, head: bool = False, lacking: Collection[str] = ONLY_SCRIPTS
+) -> Iterator[tuple[int, str]]:
+    """The sizes and ids of the panes in an area, in order; `head` says whether a head is at work.
+
+    Panes that are `lacking` have no place.
+    """
+    specs = [spec for spec in PANES if spec.id not in lacking]
+    found = [(spot, spec.id) for spec in specs for spot in spec.spots if spot.head in (None, head)]
     here = [(spot, pane) for spot, pane in found if spot.room == room and phase in spot.phases and spot.area == area]
     return ((spot.size, pane) for spot, pane in sorted(here, key=lambda each: each[0].order))

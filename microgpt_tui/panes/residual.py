@@ -8,6 +8,7 @@ import numpy as np
 
 from engine.autograd.tape import Tensor
 from engine.timeline.events import Phase
+from engine.timeline.view import View
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, bar, heat_row, heat_size_for, window
@@ -17,6 +18,7 @@ from microgpt_tui.operations.canvas import Board, Legend
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.qkv import frozen, say_cut, title
 
+NOT_SAID = "This run does not say which of its tensors are the residual stream."
 NORM, STATE, BAR = 9, 8, 16  # cells for a norm, for `so far`, for the longest bar
 ROOMY = 60  # cells from which on stages have their full names
 
@@ -26,6 +28,10 @@ class Residual(Pane):
 
     TITLE = "Residual stream"
     POSITIONS = True
+
+    @classmethod
+    def lacks(cls, view: View) -> str:
+        return super().lacks(view) or ("" if view.program.span(0) else NOT_SAID)
 
     def heading(self, frame: Frame) -> str:
         return title(frame, self.TITLE)

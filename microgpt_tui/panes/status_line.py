@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from rich.style import Style
 
 from engine.timeline.events import Phase
+from engine.timeline.run import ENDLESS
 from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.debugger.navigation import MODULE, has_own_words
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.panes.base import Pane
@@ -58,7 +60,9 @@ def _line(frame: Frame, form: _Form) -> Line:
     line = Line()
     if frame.around.branch is not None:
         line.add(" ").most(frame.around.branch, 16, theme.WARNING)
-    line.add(f" step {frame.moment.step}", theme.STRONG).add(f"/{frame.config.num_steps} ", theme.DIM)
+    steps = frame.config.num_steps
+    of = f"/{steps}" if steps < ENDLESS else ""
+    line.add(f" step {frame.moment.step}", theme.STRONG).add(f"{of} ", theme.DIM)
     line.add(f" {frame.phase.upper()} {WAYS[frame.phase]} ", theme.PHASES[frame.phase]).add(" ")
     for i, (part, style) in enumerate(_path(frame, form)):
         line.add(" › " if i else "", theme.FAINT).add(part, style)
@@ -71,11 +75,15 @@ def _path(frame: Frame, form: _Form) -> list[tuple[str, Style]]:
         return [(event.name, theme.NEW), ("×".join(map(str, event.shape)), theme.TEXT)]
     parts: list[str] = []
     if event.pos is not None:
-        parts.append(f"pos {event.pos} '{frame.token(event.pos)}'")
+        known = event.pos < len(frame.program.inputs)
+        token = f" '{frame.token(event.pos)}'" if known else ""
+        parts.append(f"{frame.called('pos', event.pos)}{token}")
+    if has_own_words(frame.program) and form.block and event.block not in ("", MODULE):
+        parts.append(event.block)
     if event.layer is not None:
-        parts.append(f"{form.layer}{event.layer}")
+        parts.append(frame.called("layer", event.layer, form.layer))
     if event.head is not None:
-        parts.append(f"head {event.head}")
-    elif form.block and event.layer is not None:
+        parts.append(frame.called("head", event.head))
+    elif form.block and event.layer is not None and not has_own_words(frame.program):
         parts.append(event.block)
     return [*((part, theme.TEXT) for part in parts), (event.name, theme.NEW)]

@@ -9,6 +9,7 @@ from rich.style import Style
 
 from engine.text import quoted
 from engine.timeline.events import Phase
+from engine.timeline.run import ENDLESS
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.navigation import at_position
 from microgpt_tui.drawing import theme
@@ -16,6 +17,7 @@ from microgpt_tui.drawing.cells import window
 from microgpt_tui.drawing.numbers import percent, plain
 from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.panes.base import Pane
+from microgpt_tui.texts.facts import judged
 
 DONE, HERE, TO_COME = "■", "▣", "□"
 LONGEST_NAME = 18  # cells of a document that is called by its own text
@@ -61,10 +63,11 @@ def _width(words: Words) -> int:
 def _tokens(line: Line, frame: Frame, room: int) -> None:
     """The tokens, a window of them around the present one where there is no room for all."""
     program, pos = frame.program, frame.stage_event.pos
-    names = [frame.token_name(t) for t in program.tokens]
+    count = program.n_tokens
+    names = [frame.token_name(t) for t in program.first_tokens(program.n + room)]  # no later ones can be seen
     sizes = [max(cell_len(name), 1) + 2 for name in names]
-    fits = len(names) if sum(sizes) <= room else max(3, (room - 4) // max(sizes))
-    first, last = window(len(names), fits, pos or 0)
+    fits = count if count == len(names) and sum(sizes) <= room else max(3, (room - 4) // max(sizes, default=3))
+    first, last = window(count, fits, pos or 0)
     if first:
         line.add("… ", theme.DIM)
     for i in range(first, last):
@@ -73,7 +76,7 @@ def _tokens(line: Line, frame: Frame, room: int) -> None:
         if i > program.n:
             style = theme.FAINT
         line.add(f"[{names[i]}]" if i == pos else f" {names[i]} ", style, target)
-    if last < len(names):
+    if last < count:
         line.add(" …", theme.DIM)
 
 
@@ -85,7 +88,12 @@ def _says(frame: Frame) -> Iterator[Forms]:
         yield [[(f"loss of {_called(frame)} ", theme.DIM), told[1]], told]
         return
     if pos is None:
-        yield [[(f"{_called(frame)}: {frame.program.n} positions", theme.TEXT)]]
+        n, positions = frame.program.n, f"{frame.program.n} position{'s' * (frame.program.n != 1)}"
+        said = f"{_called(frame)}: {positions}" if n and frame.program.n_tokens else frame.event.name
+        yield [[(_formula(frame) or said, theme.TEXT)], [(said, theme.TEXT)]]
+    elif not frame.target(pos):
+        where, formula = frame.called("pos", pos), _formula(frame)
+        yield [[(f"{where}   ", theme.TEXT), (formula, theme.DIM)], [(where, theme.TEXT)]]
     else:
         reads, says = ("reads ", ", must say ") if frame.forward else ("read ", ", should have said ")
         words: Words = [(reads, theme.DIM), (frame.token(pos), theme.NEW)]
@@ -97,24 +105,36 @@ def _says(frame: Frame) -> Iterator[Forms]:
         yield [told]
 
 
+def _formula(frame: Frame) -> str:
+    """How the tensor at work is made, where the run says so."""
+    operation = frame.operation
+    return f"{operation.name} = {operation.formula}" if operation.formula else ""
+
+
 def _asides(frame: Frame) -> Iterator[Forms]:
     """What else there is to know where there is room; last the rate."""
     rate = _rate(frame)
-    if len(frame.program.tokens) - 1 > frame.program.n:
+    if frame.program.n_tokens - 1 > frame.program.n:
         holds = f"the context holds {frame.program.n} positions"
         yield [[(f"{holds}, the rest is not read", theme.DIM)], [(holds, theme.DIM)]]
     yield [rate, rate[:-1]] if frame.phase is Phase.UPDATE else [rate[:-1]]
 
 
 def _rate(frame: Frame) -> Words:
-    """The learning rate of the step, and how it comes about."""
-    config, step = frame.config, frame.moment.step
+    """The learning rate of the step, and how it comes about where the configuration says so; empty if it is unknown."""
+    config, step, rate = frame.config, frame.moment.step, frame.view.learning_rate
+    if rate is None:
+        return []
     formula = f" = {config.learning_rate:g}·(1 − {step}/{config.num_steps})"
-    return [("rate ", theme.DIM), (plain(config.learning_rate_at(step)), theme.STRONG), (formula, theme.DIM)]
+    words: Words = [("rate ", theme.DIM), (plain(rate), theme.STRONG)]
+    follows = config.num_steps < ENDLESS and rate == config.learning_rate_at(step)
+    return [*words, (formula if follows else "", theme.DIM)]
 
 
 def _called(frame: Frame) -> str:
     """The document by its own text where that is short."""
+    if not frame.program.doc:
+        return "this step"
     text = quoted(frame.program.doc)
     return text if cell_len(text) <= LONGEST_NAME else "this document"
 
@@ -124,4 +144,4 @@ def given_to_target(frame: Frame, pos: int) -> float | None:
     made = next((s for s in frame.program.events(Phase.FORWARD) if s.kind == "nll" and s.pos == pos), None)
     if made is None or "probs" not in made.operands:
         return None
-    return frame.value(int(made.operands["probs"][frame.program.targets[pos]]))
+    return frame.value(judged(frame, made))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Hashable
 from statistics import fmean
@@ -39,7 +40,7 @@ class Training(Pane):
         view, step, done = frame.view, frame.moment.step, max(len(frame.view.losses), frame.moment.step)
         picture, figures = Picture(), _figures(frame, width, max(1 + (height > LEAST_CURVE), height // 4))
         norm = known_norm(frame.grad(np.arange(view.program.n_params, dtype=np.int32))) if _whole(frame) else None
-        losses, norms = _seen(view.losses, view.loss, frame), _seen(view.grad_norms, norm, frame)
+        losses, norms = _seen(view.losses, view.loss, frame), _norms(frame, norm)
         if not losses:
             text = "No step is finished yet: the first loss comes at the end of the first forward phase."
             return says(picture, text, width, height)
@@ -80,6 +81,14 @@ def _seen(known: list[float], now: float | None, frame: Frame) -> list[float]:
     return known[: frame.moment.step] + ([] if now is None else [now])
 
 
+def _norms(frame: Frame, now: float | None) -> list[float | None]:
+    """The gradient norms as `_seen`; None for steps of which the run has kept no gradients."""
+    found = _seen(frame.view.grad_norms, now, frame)
+    losses = _seen(frame.view.losses, frame.view.loss, frame)
+    lost = [math.isnan(norm) and i < len(losses) and math.isfinite(losses[i]) for i, norm in enumerate(found)]
+    return [None if missing else norm for norm, missing in zip(found, lost, strict=True)]
+
+
 def _whole(frame: Frame) -> bool:
     """Whether the backward phase is over."""
     return frame.phase is Phase.UPDATE or (frame.backward and frame.moment.tick == frame.program.ticks(Phase.BACKWARD))
@@ -87,16 +96,17 @@ def _whole(frame: Frame) -> bool:
 
 def _figures(frame: Frame, width: int, lines: int) -> Picture:
     """The numbers of the moment, as many as fit into so many lines."""
-    view, step = frame.view, frame.moment.step
+    view = frame.view
     losses = _seen(view.losses, view.loss, frame)
     parts: list[Figure] = []
     last = losses[-RECENT:]
     if len(last) > 1:
         parts.append((f"mean of last {len(last)}", plain(_mean(last)), theme.STRONG))
-    parts.append(("rate", plain(frame.config.learning_rate_at(step)), theme.TEXT))
+    if view.learning_rate is not None:
+        parts.append(("rate", plain(view.learning_rate), theme.TEXT))
     norm = known_norm(frame.grad(np.arange(view.program.n_params, dtype=np.int32))) if _whole(frame) else None
-    norms = _seen(view.grad_norms, norm, frame)
-    if norms:
+    norms = _norms(frame, norm)
+    if norms and norms[-1] is not None:
         words = f"|g| of step {len(norms) - 1}" if len(norms) != len(losses) else "gradient norm"
         parts.append((words, plain(norms[-1]), theme.TEXT))
     parts += _held_out(frame)

@@ -37,7 +37,7 @@ class Why(Pane):
 
     def heading(self, frame: Frame) -> str:
         if frame.phase is Phase.FORWARD:
-            return f"{self.TITLE} ─ the prediction at position {frame.pos} {frame.token(frame.pos)}"
+            return f"{self.TITLE} ─ the prediction at position {frame.numbered_token(frame.pos)}"
         if frame.backward:
             return f"{self.TITLE} ─ the gradient of {frame.explain.name(frame.selected)}"
         return f"{self.TITLE} ─ the update of {frame.explain.name(frame.parameter)}"

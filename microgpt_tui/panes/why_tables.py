@@ -117,7 +117,8 @@ def draw_update_attribution(board: Board, found: UpdateAttribution) -> None:
 def _contribution(board: Board, part: PositionContribution, gradient: float, scale: float) -> None:
     frame = board.frame
     line = board.picture.line()
-    words = f"{part.pos} {frame.token(part.pos)}→{frame.target(part.pos)}"
+    leads = f"→{frame.target(part.pos)}" if frame.target(part.pos) else ""
+    words = f"{frame.numbered_token(part.pos)}{leads}"
     line.fit(words, _label_width(board) + 2, theme.TEXT)
     _figure(line, part.term.product)
     line.fit(share(part.term.product, gradient), SHARE, theme.DIM, right=True)

@@ -20,7 +20,9 @@ from engine import Address, EngineError, Run
 from engine.explain.gradient_paths import Edge
 from engine.expressions.breakpoint import Breakpoint
 from engine.expressions.watch import Watch, watch_text
+from engine.run.capabilities import branching, is_scripted, on_tape
 from engine.run.step_copy import step_copy_of
+from engine.script.source_table import OwnLines
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger import goto, search
 from microgpt_tui.debugger.annotations import Annotations
@@ -136,12 +138,18 @@ class DebuggerScreen(Screen[None]):
         kinds = {spec.id: spec.kind for spec in registry.PANES}
         keys = {spec.id: spec.display or spec.key or "" for spec in registry.PANES} if self.KEYS_IN_BORDERS else {}
         self.grid = PaneGrid(kinds, arrangement, lambda: self.layout_for(self.state.where.moment.phase), keys)
+        self.grid.lacking = registry.lacking(session.view())
         self.historian = SeriesLoader(self, session)
         self.after_show: Callable[[], None] = lambda: None
         self._copy, self._copy_of = step_copy_of(session), session
+        self.lines: OwnLines | None = None  # of the user's copy of microgpt.py
+        self.lines_known = False  # whether they were looked for
+        self.lines_hint = ""  # how to get them; said at the moment that the debugger was opened at
+        self.opened_at = self.state.where.moment
         self.change = ChangePlayer(self.state, self._show_stage, self.set_timer, self._plays, time.monotonic)
         self._shown: Moment | None = None  # the moment that was shown last, unless the run went there of its own accord
         self._waiting = False
+        self._told: set[str] = set()  # what was said of a script
         self.head_at_work = False  # at the moment that is shown
         self._inferred_steps: list[int] = []  # training steps whose parameters inference was opened with, latest first
 
@@ -184,9 +192,9 @@ class DebuggerScreen(Screen[None]):
 
     def layout_for(self, phase: Phase) -> Split:
         """Where panes stand in a phase, as the user has arranged them. Lectures override it."""
-        state = self.state
-        return self.grid.arrangement.apply(
-            plan(phase, self.size, bool(state.annotations.watches), state.live is not None, self.head_at_work)
+        state, lacking = self.state, frozenset(self.grid.lacking)
+        return self.grid.arrangement.without(lacking).apply(
+            plan(phase, self.size, bool(state.annotations.watches), state.live is not None, self.head_at_work, lacking)
         )
 
     # Where we are.
@@ -232,7 +240,8 @@ class DebuggerScreen(Screen[None]):
         chosen = self.grid.zoomed or (self.grid.chosen.id if self.grid.chosen else None)
         around = Context(
             fault, past, names, state.annotations, state.live, split, what_if.branch, what_if.beside, state.path,
-            state.watch, self._copy, in_words(what_if.changes), chosen, self.grid.zoomed,
+            state.watch, self._copy, in_words(what_if.changes), chosen, self.grid.zoomed, self.lines,
+            self.lines_hint if state.where.moment == self.opened_at else "",
         )  # fmt: skip
         return Frame(session.view(), state.where, around)
 
@@ -253,9 +262,20 @@ class DebuggerScreen(Screen[None]):
         self.set_class(self.state.live is not None, "-live")
         self.set_class(frame.phase is Phase.UPDATE, "-update")
         self.head_at_work = frame.operation.head is not None
+        self.grid.lacking = registry.lacking(frame.view)
+        self._tell_of_script()
         self.grid.place()
         for pane in self.panes:
             pane.show(self._staged(frame) if isinstance(pane, Stage) else frame)
+
+    def _tell_of_script(self) -> None:
+        """Say once what a script's run has to be told: that it is not repeatable, how it ended."""
+        session = self.session
+        if is_scripted(session):
+            for sentence in (session.warning, session.ending):
+                if sentence and sentence not in self._told:
+                    self._told.add(sentence)
+                    self.notify(sentence, severity="warning", timeout=12, markup=False)
 
     def _play_change(self) -> None:
         """Play what was made since something was last shown; on the way back only the frame of what was made last."""
@@ -311,7 +331,8 @@ class DebuggerScreen(Screen[None]):
 
     def show_progress(self) -> None:
         """Say how far a run is that moves to where it is to be shown."""
-        self.query_one(Explanation).show(self.frame)
+        if self.state.live is not None:
+            self.query_one(Explanation).show_live(self.state.live)
 
     def release_run(self) -> None:
         """The run begins to move: panes keep their pictures, and let go of its numbers."""
@@ -339,7 +360,7 @@ class DebuggerScreen(Screen[None]):
     def series_missing(self, message: Pane.SeriesMissing) -> None:
         """A pane shows less of the past than it could: have it replayed, unless there will be more past in a moment."""
         wanted = [series for series in message.series if series.ahead or not self.busy]
-        if wanted:
+        if wanted and not is_scripted(self.session):  # a second process would run the script to there
             self.historian.ask(wanted, message.pane.id)
 
     @on(SeriesLoader.Learned)
@@ -502,7 +523,8 @@ class DebuggerScreen(Screen[None]):
 
         Not every terminal takes it, and none says whether it has.
         """
-        address = Address.of(self.session.program, self.session.moment).text
+        program = self.session.program
+        address = Address.of(program, self.session.moment).written(program.place_names)
         self.app.copy_to_clipboard(address)
         self.notify(f"Sent to the terminal for its clipboard: {address}", timeout=6, markup=False)
 
@@ -583,9 +605,20 @@ class DebuggerScreen(Screen[None]):
 
     # What if.
 
+    def _can(self, capability: Callable[[Run], object]) -> bool:
+        """Whether the run has a capability; otherwise the user is told what it lacks."""
+        try:
+            capability(self.session)
+        except EngineError as error:
+            self.notify(f"{error}.", severity="warning", timeout=6, markup=False)
+            return False
+        return True
+
     @halting
     def action_edit(self) -> None:
         """Ask which value the selected scalar should take, or for any other change."""
+        if not self._can(branching):
+            return
         frame, what_if = self.frame, self.what_if
         row, target = frame.selected, what_if.target(frame)
         if target is None:
@@ -598,6 +631,8 @@ class DebuggerScreen(Screen[None]):
     @halting
     def action_ablate(self) -> None:
         """Switch the head, the MLP or the position in question off, or on again; ask if none is."""
+        if not self._can(branching):
+            return
         part = in_question(self.frame)
         if part is None:
             self.action_parts()
@@ -607,6 +642,8 @@ class DebuggerScreen(Screen[None]):
     @halting
     def action_parts(self) -> None:
         """List everything that can be switched off."""
+        if not self._can(branching):
+            return
         if self.session.config.n_layer:
             self.ask(PartsScreen(self.frame, self.what_if.changes), self.what_if.toggle)
         else:
@@ -652,7 +689,7 @@ class DebuggerScreen(Screen[None]):
         """Check the selected scalar against finite differences; one that was found there is chosen."""
         if self.busy:
             self.notify("The run is on its way to another moment; check a gradient when it has arrived.", timeout=3)
-        else:
+        elif self._can(on_tape):
             self.ask(GradCheckScreen(self.session, self.frame.selected), self.choose)
 
     @halting

@@ -1,4 +1,4 @@
-"""The loading screen: recording, compiling, and training up to the requested moment, with progress."""
+"""The loading screens: what has to be done before a run can be seen, with progress."""
 
 from __future__ import annotations
 
@@ -14,34 +14,42 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
-from engine import DataError, EngineError, NumericFault, Session, Stopped
-from engine.autograd.jit import can_compile, loops, loops_at_hand, take_warning
+from engine import DataError, EngineError, NumericFault, Run, Session, Stopped
+from engine.autograd.jit import Kernels, can_compile, loops, loops_at_hand, take_warning
 from engine.checkpoint.checkpoint import take_up
 from engine.run.session import warm_up
+from engine.script.run import ScriptRun
+from engine.script.source_file import ScriptFile
+from microgpt_tui.debugger.navigation import first_moment
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import bar
-from microgpt_tui.storage.startup import Start
+from microgpt_tui.storage.startup import ScriptStart, Start
 
 WIDTH = 60
 DOING = "shuffling the documents, recording the model's graph …"
 PATIENCE = 1.0  # seconds; what takes longer with plain loops, such as a large model, waits for the compiled ones
 
 
-class OpeningScreen(Screen[None]):
-    """Works in a thread, shows how far it is, and hands the ready session to the app. q or escape stops it."""
+class LoadingScreen(Screen[None]):
+    """Works in a thread, shows how far it is, and hands the ready run to the app. q or escape stops it."""
 
     DEFAULT_CSS = f"""
-    OpeningScreen {{ align: center middle; background: $background; color: $foreground; }}
-    OpeningScreen Static {{ width: {WIDTH}; height: 3; }}
+    LoadingScreen {{ align: center middle; background: $background; color: $foreground; }}
+    LoadingScreen Static {{ width: {WIDTH}; height: 3; }}
     """
+    doing = "…"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("q,escape", "stop", "stop", id="opening.stop", tooltip="Stop")]
 
     @dataclass
     class Ready(Message):
-        """The session stands at its moment, or at a fault on the way. `warning` is about the compiled loops."""
+        """The run stands at its moment, or at a fault on the way. `warning` is a sentence for the user.
 
-        session: Session
+        `loops` are those that it uses, of a run of the built-in model.
+        """
+
+        session: Run
         warning: str | None
+        loops: Kernels | None = None
 
     @dataclass
     class Failed(Message):
@@ -52,13 +60,12 @@ class OpeningScreen(Screen[None]):
     class Cancelled(Message):
         """The user does not want to wait."""
 
-    def __init__(self, start: Start) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.start = start
         self._stopped = False
 
     def compose(self) -> ComposeResult:
-        yield Static(self._words(DOING, 0.0))  # one widget, since the first frame should be there at once
+        yield Static(self._words(self.doing, 0.0))  # one widget, since the first frame should be there at once
 
     def _words(self, doing: str, share: float) -> Text:
         done = f"{bar(share, 1.0, WIDTH - 5):─<{WIDTH - 5}} {share:4.0%}"
@@ -76,23 +83,10 @@ class OpeningScreen(Screen[None]):
 
     @work(thread=True)
     def _open(self) -> None:
-        warning = None
         try:
-            session = Session(self.start.config, self.start.docs, self._recorded, loops_at_hand())
-            if self.start.run is not None:
-                take_up(self.start.run, session)
-            target = self.start.moment(session.program)
-            steps = max(target.step - session.step, 0) + 1
-            if not session.loops.compiled and can_compile() and session.seconds_a_step() * steps > PATIENCE:
-                self._report("getting the loops ready (compiled once, then kept) …", 0.0)
-                warm_up()
-                session.loops.become(loops())
-            warning = take_warning()
-            session.seek(target, on_step=partial(self._trained, target.step))
+            ready = self.open_run()
         except Stopped:
             return
-        except NumericFault:
-            pass  # the session stands at the fault, which can be inspected
         except MemoryError:
             error = DataError("there is not enough memory for this; give less data, or choose a smaller model")
             self.post_message(self.Failed(error))
@@ -100,16 +94,11 @@ class OpeningScreen(Screen[None]):
         except EngineError as error:
             self.post_message(self.Failed(error))
             return
-        self.post_message(self.Ready(session, warning))
+        self.post_message(ready)
 
-    def _recorded(self, share: float) -> bool:
-        self._report(DOING, share)
-        return self._stopped
-
-    def _trained(self, until: int, step: int, loss: float) -> bool:
-        if step % 10 == 0:
-            self._report(f"training: step {step} of {until}, loss {loss:.4f}", step / until)
-        return self._stopped
+    def open_run(self) -> Ready:
+        """In the thread: the run at its moment, or at a fault before it. Raises EngineError, Stopped."""
+        raise NotImplementedError
 
     def _report(self, doing: str, share: float) -> None:
         if self._stopped:
@@ -122,3 +111,68 @@ class OpeningScreen(Screen[None]):
     def _show_progress(self, doing: str, share: float) -> None:
         for text in self.query(Static):  # it is gone while the screen goes away
             text.update(self._words(doing, share))
+
+
+class OpeningScreen(LoadingScreen):
+    """Opens a run of the built-in model: recording, compiling, training up to its moment."""
+
+    doing = DOING
+
+    def __init__(self, start: Start) -> None:
+        super().__init__()
+        self.start = start
+
+    def open_run(self) -> LoadingScreen.Ready:
+        """In the thread: the run at its moment, or at a fault before it. Raises EngineError, Stopped."""
+        start = self.start
+        session = Session(start.config, start.docs, self._recorded, loops_at_hand())
+        try:
+            if start.run is not None:
+                take_up(start.run, session)
+            target = start.moment(session.program)
+            steps = max(target.step - session.step, 0) + 1
+            if not session.loops.compiled and can_compile() and session.seconds_a_step() * steps > PATIENCE:
+                self._report("getting the loops ready (compiled once, then kept) …", 0.0)
+                warm_up()
+                session.loops.become(loops())
+            session.seek(target, on_step=partial(self._trained, target.step))
+        except NumericFault:
+            pass  # the session stands at the fault, which can be inspected
+        return self.Ready(session, take_warning(), session.loops)
+
+    def _recorded(self, share: float) -> bool:
+        self._report(DOING, share)
+        return self._stopped
+
+    def _trained(self, until: int, step: int, loss: float) -> bool:
+        if step % 10 == 0:
+            self._report(f"training: step {step} of {until}, loss {loss:.4f}", step / until)
+        return self._stopped
+
+
+class ScriptLoadingScreen(LoadingScreen):
+    """Starts a script, lets it run to a training step, and records that."""
+
+    doing = "starting the script …"
+
+    def __init__(self, start: ScriptStart) -> None:
+        super().__init__()
+        self.start = start
+
+    def open_run(self) -> LoadingScreen.Ready:
+        """The run of the script at the first event of its step; where the script stopped in it, at the last one."""
+        start = self.start
+        file = ScriptFile.read(start.path)
+        run = ScriptRun(file, start.options, start.step, self._step_done, self._made)
+        if run.moment.tick == 0:
+            run.seek(first_moment(run.program, run.step))
+        return self.Ready(run, "; ".join(file.notes) or None)
+
+    def _made(self, scalars: int) -> None:
+        self._report(f"recording training step {self.start.step}: {scalars:,} scalars", 1.0)
+
+    def _step_done(self, step: int, loss: float) -> bool:
+        until = self.start.step
+        share = (step + 1) / until if until else 0.0
+        self._report(f"running the script: step {step} of {until}, loss {loss:.4f}", share)
+        return self._stopped

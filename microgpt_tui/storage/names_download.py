@@ -26,7 +26,7 @@ def cached() -> Path:
     return folder("XDG_CACHE_HOME", user_cache_path) / FILE
 
 
-def fetch(report: Report) -> Path:
+def fetch_names(report: Report) -> Path:
     """The file, downloaded unless the cache has it. Raises DataError; a damaged download is removed."""
     import pooch
     from pooch.downloaders import HTTPDownloader
@@ -34,11 +34,11 @@ def fetch(report: Report) -> Path:
 
     pooch.get_logger().setLevel(logging.WARNING)
     file, by_hand = cached(), f"or download {URL} yourself and give it with --data FILE"
-    downloader = HTTPDownloader(progressbar=_Progress(report), chunk_size=PIECE, timeout=PATIENCE)
+    downloader = HTTPDownloader(progressbar=Progress(report), chunk_size=PIECE, timeout=PATIENCE)
     try:
         pooch.retrieve(URL, f"sha256:{SHA256}", file.name, file.parent, downloader=downloader)
     except RequestException as error:
-        raise DataError(f"the names cannot be fetched ({_reason(error)}); try again online, {by_hand}") from None
+        raise DataError(f"the names cannot be fetched ({reason_of(error)}); try again online, {by_hand}") from None
     except ValueError:
         raise DataError(
             f"what {URL} gives is not the file of names, as its checksum says, and is not kept; try again later, "
@@ -50,7 +50,8 @@ def fetch(report: Report) -> Path:
     return file
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Why a download failed, in a few words."""
     from requests import HTTPError, Timeout
 
     if isinstance(error, HTTPError) and error.response is not None:
@@ -58,8 +59,8 @@ def _reason(error: Exception) -> str:
     return f"no answer for {PATIENCE:g} s" if isinstance(error, Timeout) else "no connection, or it broke off"
 
 
-class _Progress:
-    """The interface of a progress bar that pooch's downloader needs."""
+class Progress:
+    """The interface of a progress bar that pooch's downloader needs; what `report` raises ends the download."""
 
     def __init__(self, report: Report) -> None:
         self._report, self.total, self._done = report, 0, 0

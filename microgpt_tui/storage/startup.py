@@ -1,4 +1,7 @@
-"""`Start`: what the debugger opens (a run from its seed, a saved run or the saved session), and at which moment."""
+"""`Start`: what the debugger opens (a run from its seed, a saved run or the saved session), and at which moment.
+
+`ScriptStart` is the same for a script of the user.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from pathlib import Path
 from engine import Config
 from engine.checkpoint.checkpoint import Checkpoint, load
 from engine.model.dataset import load_docs
+from engine.script.run import ScriptOptions
 from engine.timeline.events import Moment, StepProgram
 from microgpt_tui.debugger.navigation import first_moment
 from microgpt_tui.storage.saved_session import SavedSession, load_run, load_session
@@ -19,6 +23,7 @@ class Start:
 
     The moment is that of the `saved` session, else that of the `run`, else the first event of `step`. `earlier` is
     whether the session is the one before the last. `notice` is a sentence for the user about what could not be opened.
+    `source` is a copy of microgpt.py whose lines are to be shown (None: the one in the current folder, or the fetched).
     """
 
     config: Config
@@ -29,6 +34,7 @@ class Start:
     saved: SavedSession | None = None
     earlier: bool = False
     notice: str | None = None
+    source: Path | None = None
 
     @property
     def branch(self) -> str | None:
@@ -41,6 +47,15 @@ class Start:
         if self.saved is not None:
             return self.saved.moment
         return self.run.here if self.run is not None else first_moment(program, self.step)
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptStart:
+    """A script, how it is run, and the training step to open at."""
+
+    path: Path
+    options: ScriptOptions
+    step: int = 0
 
 
 def from_seed(config: Config, step: int, data: Path | None) -> Start:

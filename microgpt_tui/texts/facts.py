@@ -16,6 +16,18 @@ from microgpt_tui.drawing.numbers import number, percent, plain
 Facts = dict[str, str]
 
 
+def judged(frame: Frame, event: Event) -> int:
+    """Of the probabilities that a loss is made of, the one that it judges: the one that it was computed from."""
+    probs = {*event.operands["probs"].ravel().tolist()}
+    waiting = [int(event.rows.flat[0])]
+    while waiting:
+        row = waiting.pop()
+        if row in probs:
+            return row
+        waiting += frame.program.children(row)
+    return int(event.operands["probs"].flat[0])
+
+
 def variant_of(frame: Frame) -> str:
     """Which of an operation's sentences fits: "tokens" over the vocabulary, "head" in attention, else none."""
     event = frame.operation
@@ -97,7 +109,9 @@ def _softmax(frame: Frame, event: Event) -> Facts:
         return found
     if event.pos is None or not variant_of(frame):
         return {}
-    target = frame.program.targets[event.pos]
+    target = frame.target_id(event.pos)
+    if target is None:
+        return {}
     found = {
         "best": frame.token_name(best),
         "best_share": percent(shares[best]),
@@ -132,7 +146,9 @@ def _mix(frame: Frame, event: Event) -> Facts:
 def _logits(frame: Frame, event: Event) -> Facts:
     if variant_of(frame) != "tokens" or event.pos is None:
         return {}
-    target, logits = frame.program.targets[event.pos], _numbers(frame, event.rows)
+    target, logits = frame.target_id(event.pos), _numbers(frame, event.rows)
+    if target is None:
+        return {}
     if frame.backward:
         grads = _numbers(frame, event.rows, True)
         return {} if grads is None else _pulls(frame, grads, target)
@@ -154,7 +170,7 @@ def _nll(frame: Frame, event: Event) -> Facts:
     loss = frame.value(int(event.rows.flat[0]))
     if loss is None or event.pos is None:
         return {}
-    row = int(event.operands["probs"][frame.program.targets[event.pos]])
+    row = judged(frame, event)
     p = frame.value(row)
     found = {"target_share": percent(p), "target_p": plain(p), "loss": plain(loss)}
     grad = frame.gradient(row)
@@ -169,8 +185,8 @@ def _mean(frame: Frame, event: Event) -> Facts:
 
 def _parameter(frame: Frame, event: Event) -> Facts:
     norms = frame.view.norms(event.name)
-    rate = frame.view.config.learning_rate_at(frame.moment.step)
-    found = {"matrix": event.name.rpartition(".")[2], "rate": plain(rate)}
+    rate = frame.view.learning_rate
+    found = {"matrix": event.name.rpartition(".")[2]} | ({} if rate is None else {"rate": plain(rate)})
     if norms is None or not norms.weight or not math.isfinite(norms.update / norms.weight):
         return found
     return found | {"moved": f"{100 * norms.update / norms.weight:.2f} %"}

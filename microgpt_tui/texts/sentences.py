@@ -9,12 +9,13 @@ from importlib import resources
 
 import numpy as np
 
-from engine.timeline.events import Phase
+from engine.timeline.events import Event, Phase
 from engine.timeline.update import ADAM
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.texts.facts import facts, variant_of
 from microgpt_tui.texts.languages import usual_language
 
+OF_CHANGEABLE = ("e:", "g:")  # what if, and gradient checks
 PANE_KEYS = "z: all the room; P: stay in every phase; < >: trade places; tab: the next pane; esc: leave"
 
 
@@ -66,10 +67,16 @@ def _text_of(frame: Frame) -> Text:
     """The text of the operation on the stage; of the matrix, where its whole gradient has just been added up."""
     kinds = texts()[frame.phase]
     whole = frame.backward and frame.event.is_parameter and not frame.stepping_inside
-    kind = "parameter" if whole else frame.operation.kind
+    operation = frame.operation
+    kind = "parameter" if whole else "formula" if is_formula(operation) else operation.kind
     if frame.phase is Phase.UPDATE and frame.view.optimizer != ADAM:
         kind = "generic"
     return kinds[kind if kind in kinds else "generic"]
+
+
+def is_formula(operation: Event) -> bool:
+    """Whether an operation has no name, but a formula: in a script."""
+    return operation.kind == "generic" and bool(operation.formula)
 
 
 def title_of(frame: Frame) -> str:
@@ -88,7 +95,9 @@ def sentences(frame: Frame) -> tuple[str, ...]:
         first = (now.format(**words),) if now else ()
     except KeyError:  # a number of it is not computed yet
         first = ()
-    return (*first, *(sentence.format_map(words) for sentence in (text.what, text.why, text.read)))
+    found = (*first, *(sentence.format_map(words) for sentence in (text.what, text.why, text.read)))
+    optimizer = words["optimizer"]  # may be no name, but words such as "the update with m and v"
+    return tuple(s[:1].upper() + s[1:] if s.startswith(optimizer) else s for s in found)
 
 
 def hints(frame: Frame) -> list[str]:
@@ -99,8 +108,10 @@ def hints(frame: Frame) -> list[str]:
         return [hint for keys in (own, PANE_KEYS) for hint in keys.split("; ") if hint]
     general = kinds["parameter" if frame.phase is Phase.UPDATE else "generic"]
     arrows = "↑↓" if pane is None else "↑↓ ←→"  # with no pane chosen, the other two move through time
-    keys = (_text_of(frame).keys or general.keys).format(arrows=arrows, head=f"head {frame.operation.head}")
-    first, *others = keys.split("; ")
+    keys = (_text_of(frame).keys or general.keys).format(
+        arrows=arrows, head=frame.called("head", frame.operation.head or 0)
+    )
+    first, *others = (hint for hint in keys.split("; ") if frame.view.changeable or hint[:2] not in OF_CHANGEABLE)
     return [first, *(["2: ←→ as well"] if pane is None else []), *others]
 
 
@@ -110,11 +121,12 @@ def _words(frame: Frame) -> dict[str, str]:
     words = {"name": event.name, "event": other.name, "pos": str(event.pos), "kind": event.kind}
     words["optimizer"] = frame.view.optimizer.name
     words["matrix"] = (event.matrix or event.name).rpartition(".")[2]
-    if event.kind not in texts()[frame.phase]:  # the generic text alone names them, and finding them takes time
-        words["operands"] = ", ".join(operand_names(frame).values())
-    words["head"] = f"head {event.head}" if event.head is not None else event.name
+    words["formula"] = event.formula
+    if is_formula(event) or event.kind not in texts()[frame.phase]:  # no other text names them: it takes time
+        words["operands"] = ", ".join(operand_names(frame).values()) or "plain numbers"
+    words["head"] = frame.called("head", event.head) if event.head is not None else event.name
     if event.pos is not None:
-        words |= {"reads": frame.token(event.pos), "target": frame.target(event.pos)}
+        words |= {"reads": frame.token(event.pos), "target": frame.target(event.pos) or "the target"}
     return words
 
 

@@ -25,7 +25,7 @@ def packet(letter: bytes, payload: bytes) -> bytes:
     return letter + len(payload).to_bytes(4, "big") + payload
 
 
-def fitting(width: Any, height: Any) -> tuple[int, int]:
+def bounded_size(width: Any, height: Any) -> tuple[int, int]:
     """The size of a terminal, between SMALLEST and LARGEST. Raises ValueError for what is no number."""
     try:
         size = int(width), int(height)
@@ -42,7 +42,7 @@ def for_process(message: str) -> bytes | None:
             case ["stdin", str(typed)]:
                 return packet(b"D", typed.encode())
             case ["resize", {"width": width, "height": height}]:
-                columns, rows = fitting(width, height)
+                columns, rows = bounded_size(width, height)
                 return _meta(type="resize", width=columns, height=rows)
             case ["focus" | "blur" as what]:
                 return _meta(type=what)

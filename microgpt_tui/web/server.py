@@ -19,7 +19,7 @@ from microgpt_tui.web import pages
 from microgpt_tui.web.access import AccessControl, Public
 from microgpt_tui.web.client_process import GRACE, ClientProcess
 from microgpt_tui.web.connections import BACKLOG, Connection, Connections, mark_answering
-from microgpt_tui.web.protocol import fitting, for_process
+from microgpt_tui.web.protocol import bounded_size, for_process
 from microgpt_tui.web.reports import logged_to
 
 HEARTBEAT = 15.0  # seconds between two pings
@@ -83,7 +83,7 @@ class Server:
 
     async def _connect(self, request: web.Request) -> web.StreamResponse:
         try:
-            size = fitting(request.query.get("width", 80), request.query.get("height", 24))
+            size = bounded_size(request.query.get("width", 80), request.query.get("height", 24))
         except ValueError:
             return pages.note("The page asks for a terminal of no size; load it anew.", pages.AGAIN, status=400)
         if full := self._full():

@@ -1,6 +1,6 @@
-"""A day of keys, by hand: python tests/benchmarks/fuzz.py --actions 10000 --seed 1
+"""Many random keys, to be run by hand: python tests/benchmarks/fuzz.py --actions 10000 --seed 1
 
-Uses the program as nobody would, in stretches of a few hundred actions, and holds it against one begun anew. Exits
+Uses the program at random, in sessions of a few hundred actions, and compares it with a new one. Exits
 with 1 if anything fails; each stretch can be had again with --seed SEED --only STRETCH.
 """
 

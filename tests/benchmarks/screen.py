@@ -29,7 +29,7 @@ ROUNDS = 300
 
 
 class Timed(App[Any]):
-    """Remembers when it last painted, and wakes who waits for that."""
+    """Records when it last painted, and sets an event then."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class Opening(MicrogptApp, Timed):
 
 
 class Empty(Timed):
-    """Nothing but one widget as large as the screen."""
+    """An app of one widget as large as the screen."""
 
     CSS = "Static { width: 1fr; height: 1fr; }"
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engine.verify import compare, reference_process
+from engine.script import time_limit
+from engine.verify import compare
 from tests.support.commands import error_of, in_terminal, invoke, start
 from tests.support.wait import met
 
@@ -64,7 +67,32 @@ HARMLESS = {
     "annotations that are values": (
         ("import math", "import math\ndef f(x: 3): pass\nassert f.__annotations__ == {'x': 3}"),
     ),
+    "a nameless loss": (("loss.backward()", "[loss][0].backward()"),),
+    "a look back in training": (("    loss.backward()", "    [0 for _ in range(2)]\n    loss.backward()"),),
+    "a small graph before": (("state_dict = ", "(Number(2.0) * Number(3.0) + 1).backward()\nstate_dict = "),),
+    "a data file of another name": (('open("input.txt")', 'open("names.txt")'),),
+    "a data file that it would download": (
+        (
+            "import math",
+            "import math, os, urllib.request\nif not os.path.exists('input.txt'):\n    raise SystemExit\n"
+            "urllib.request.urlretrieve('http://localhost:9/names.txt', 'input.txt')",
+        ),
+    ),
+    "data that it would download": (
+        (
+            'with open("input.txt") as file:',
+            "import urllib.request\nwith urllib.request.urlopen('http://localhost:9') as f:"
+            "\n    file = f.read().decode().splitlines()",
+        ),
+    ),
     "no layer": (("n_layer = 1", "n_layer = 0"),),
+    "a graph deeper than Python's usual recursion": (
+        ("n_layer = 1", "n_layer = 60"),
+        ("n_embd = 4", "n_embd = 2"),
+        ("n_head = 2", "n_head = 1"),
+        ("block_size = 5", "block_size = 1"),
+        ("num_steps = 6", "num_steps = 1"),
+    ),
     "an end of its own": (('print("sample", "".join(sample))', "pass\nraise SystemExit(3)"),),
 }
 
@@ -75,6 +103,145 @@ def test_harmless_changes_are_equal(copy: Any, changes: tuple[tuple[str, str], .
     result = invoke("verify", copy(*changes))
     assert "The same: every bit of it" in result.stdout
     assert (result.exit_code, result.stderr, result.stdout.count("equal")) == (0, "", 8)
+
+
+FOR = "for step in range(num_steps):\n"
+SAMPLES = STAND_IN[STAND_IN.index("for _ in range(4):") :]
+TRAINING = STAND_IN[STAND_IN.index("m, v = [0.0]") : STAND_IN.index(SAMPLES)]
+LOOP = TRAINING[TRAINING.index(FOR) + len(FOR) :]
+
+
+def indented(text: str) -> str:
+    return textwrap.indent(text, "    ")
+
+
+SHAPES = {
+    "a while loop": ((FOR, "step = -1\nwhile step + 1 < num_steps:\n    step += 1\n"),),
+    "an endless loop that is left": (
+        (FOR, "step = -1\nwhile True:\n    step += 1\n    if step == num_steps: break\n"),
+    ),
+    "a function that trains": ((TRAINING, f"def train():\n{indented(TRAINING)}\ntrain()\n"),),
+    "a function for a step": (
+        (TRAINING, TRAINING.split("\n")[0] + f"\ndef learn(step):\n{LOOP}\n{FOR}    learn(step)\n"),
+    ),
+    "a method for a step": (
+        (
+            TRAINING,
+            "class Trainer:\n    def __init__(self):\n        zeros = [0.0] * len(weights)\n"
+            "        self.m, self.v = zeros[:], zeros[:]\n"
+            f"    def step(self, step):\n        m, v = self.m, self.v\n{indented(LOOP)}\n"
+            f"trainer = Trainer()\n{FOR}    trainer.step(step)\n",
+        ),
+    ),
+    "epochs": (
+        (FOR, "for epoch in range(3):\n  for step in range(2 * epoch, 2 * epoch + 2):\n"),
+        (LOOP, textwrap.indent(LOOP, "  ")),
+    ),
+    "everything in main": (
+        (
+            STAND_IN,
+            "import math, random\ndef main():\n"
+            + indented(STAND_IN.replace("import math\nimport random\n", ""))
+            + "\nif __name__ == '__main__':\n    main()\n",
+        ),
+    ),
+    "settings in an object": (
+        ("import random\n", "import random\nimport types\nconfig = types.SimpleNamespace(num_steps=6, block_size=5)\n"),
+        ("block_size = 5\nnum_steps = 6\n", ""),
+        ("num_steps)", "config.num_steps)"),
+        ("range(block_size)", "range(config.block_size)"),
+        ("new(block_size", "new(config.block_size"),
+        ("min(block_size", "min(config.block_size"),
+    ),
+    "moments that are made anew": (
+        (
+            "    for i, weight",
+            "    g = [w.grad for w in weights]\n"
+            "    m = [beta1 * a + (1 - beta1) * b for a, b in zip(m, g)]\n"
+            "    v = [beta2 * a + (1 - beta2) * b**2 for a, b in zip(v, g)]\n    for i, weight",
+        ),
+        ("        m[i] = beta1 * m[i] + (1 - beta1) * weight.grad\n", ""),
+        ("        v[i] = beta2 * v[i] + (1 - beta2) * weight.grad**2\n", ""),
+    ),
+    "a function that samples": (
+        (
+            SAMPLES,
+            "def make_up():\n" + SAMPLES.replace("for _ in range(4):\n", "").replace("break", "return ''.join(sample)")
+            .replace('print("sample", "".join(sample))', "return ''.join(sample)")
+            + "print([make_up() for _ in range(4)])\n",
+        ),
+    ),
+    "samples that are tokens": (
+        ("sample.append(letters[token])", "sample.append(token)"),
+        ('"".join(sample)', "sample"),
+    ),
+    "samples that are texts": (
+        ("kept, token, sample = nothing_kept(), END, []", "kept, token, sample = nothing_kept(), END, ''"),
+        ("sample.append(letters[token])", "sample += letters[token]"),
+    ),
+    "samples in a while loop": (
+        ("    for place in range(block_size):\n        chances = shares([a", "    place = -1\n    while place < "
+         "block_size - 1:\n        place += 1\n        chances = shares([a"),
+    ),
+    "a function that draws": (
+        ("for _ in range(4):", "def draw(chances):\n    return random.choices(range(END + 1), weights=chances)[0]\n"
+         "for _ in range(4):"),
+        ("random.choices(range(END + 1), weights=[c.data for c in chances])[0]\n        if", "draw([c.data for c in "
+         "chances])\n        if"),
+    ),
+    "samples before it trains": ((FOR, f"{SAMPLES}{FOR}"),),
+    "samples while it trains": (
+        ('    print("step", step + 1, loss.data)\n', f"    if step % 2 == 1:\n{textwrap.indent(SAMPLES, ' ' * 8)}\n"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("until", [None, 3])
+@pytest.mark.parametrize("changes", SHAPES.values(), ids=SHAPES.keys())
+def test_other_shapes_of_the_program_are_equal(changes: Any, until: int | None, copy: Any) -> None:
+    result = invoke("verify", copy(*changes), *(("--until", until) if until else ()))
+    assert f"The same: every bit of it, over {until or 6} steps" in result.stdout, result.output
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+MAPPED = ((TRAINING, TRAINING.split("\n")[0] + f"\ndef learn(step):\n{LOOP}\nlist(map(learn, range(num_steps)))\n"),)
+
+
+def test_training_that_is_no_loop_is_compared_as_far_as_it_can_be_ended(copy: Any) -> None:
+    assert "every bit of it, over 6 steps" in invoke("verify", copy(*MAPPED)).stdout
+    ended = invoke("verify", copy(*MAPPED), "--until", "2")
+    assert ended.exit_code == 2
+    flat = " ".join(ended.stdout.split())
+    assert "its training loop could not be ended after step 2; leave out --until" in flat
+    assert "Not all compared: what was compared is equal." in flat
+    assert invoke("verify", copy(*MAPPED), "--until", "2", "--samples", "0").exit_code == 0
+
+
+def as_notebook(folder: Path, text: str) -> Path:
+    """A notebook with a magic, and the script in three cells."""
+    end = text.index("class Number:"), text.index("m, v = [0.0]")
+    cells = ["%matplotlib inline\n" + text[: end[0]], text[end[0] : end[1]], f"!ls\n{text[end[1] :]}"]
+    path = folder / "copy.ipynb"
+    made = [{"cell_type": "code", "source": cell.splitlines(keepends=True)} for cell in cells]
+    path.write_text(json.dumps({"nbformat": 4, "metadata": {}, "cells": made}))
+    return path
+
+
+def test_a_notebook_is_equal(tmp_path: Path) -> None:
+    result = invoke("verify", as_notebook(tmp_path, STAND_IN))
+    assert "The same: every bit of it, over 6 steps" in result.stdout
+    assert result.exit_code == 0
+    assert result.stderr.splitlines() == [
+        "copy.ipynb, cell 1, line 1: %matplotlib inline is left out", "copy.ipynb, cell 3, line 1: !ls is left out",
+    ]  # fmt: skip
+
+
+def test_a_fault_in_a_notebook_is_told_by_its_cell(tmp_path: Path) -> None:
+    crashed = invoke("verify", as_notebook(tmp_path, STAND_IN.replace("    rate = ", "    1 / 0\n    rate = ")))
+    assert "ZeroDivisionError: division by zero in cell 3, line 13, in training step 1" in crashed.stderr
+    wrong = invoke("verify", as_notebook(tmp_path, STAND_IN.replace("def lift(x):", "def lift(x:")))
+    line = STAND_IN[STAND_IN.index("class Number:") : STAND_IN.index("def lift(x):")].count("\n") + 1
+    assert f"cell 2, line {line} is not Python" in wrong.stderr
 
 
 def test_until_and_data(copy: Any, tmp_path: Path) -> None:
@@ -134,20 +301,21 @@ INCOMPARABLE = {
     "no seed": (("random.seed(42)", "pass"), "random.seed"),
     "two seeds": (("random.seed(42)", "random.seed(1); random.seed(2)"), "random.seed"),
     "a seed that is no number": (("random.seed(42)", "random.seed('x')"), "random.seed"),
-    "no size": (("n_head = 2", "heads = 2"), "no module-level number named n_head"),
+    "no size": (("n_head", "heads"), "no number named n_head when training starts"),
+    "no documents": (("docs", "texts"), "no list of strings named docs when training starts"),
+    "no matrices": (("state_dict", "matrices"), "no dictionary named state_dict when training starts"),
     "a size that fits nothing": (("n_head = 2", "n_head = 3"), "n_head 3 does not divide"),
-    "no moments": (("m, v = [0.0]", "m, v = 2 * [0.0]"), "no module-level list m"),
+    "no moments": (("m, v = [0.0]", "m, v = 2 * [0.0]"), "no list m with one moment for each parameter"),
     "a crash before": (("import math", "import math\n1 / 0"), "ZeroDivisionError: division by zero in line 4, before"),
     "a crash within": (("rate = ", "assert step < 2, 'no more'\n    rate = "), "AssertionError: no more in line"),
     "a crash like the engine's": (("0.01, 0.85", "1e9, 0.85"), "so does the engine: training stopped at step"),
     "reaching for the network": (
-        ("import math", "import math, urllib.request\nurllib.request.urlopen('http://localhost:9')"),
+        ("import math", "import math, socket\nsocket.create_connection(('localhost', 9))"),
         "verify lets no copy reach for the network",
     ),
     "a loop without a turn": (("in range(num_steps)", "in []"), "its training loop never ran"),
     "a loop that ends early": (("in range(num_steps)", "in range(2)"), "ended after 2 of 6 steps"),
     "a loop that goes on": (("in range(num_steps)", "in range(9)"), "beyond its num_steps"),
-    "a nameless loss": (("loss.backward()", "[loss][0].backward()"), "has no name of its own"),
     "a process that dies": (("rate = ", "import os; os._exit(5)\n    rate = "), "its process died with status 5"),
     "a process that says why it dies": (
         ("import math", "import math, os; os.write(2, b'first\\nno room\\n'); os._exit(5)"),
@@ -156,7 +324,7 @@ INCOMPARABLE = {
     "an argument that must be given": (
         ("import math", "import argparse, math; p = argparse.ArgumentParser(); p.add_argument('data'); p.parse_args()"),
         "ended itself before training began, with status 2, after it said: copy.py: error: the following arguments are "
-        "required: data (verify runs it without arguments)",
+        "required: data (write its arguments after --)",
     ),
     "an end before training": (
         ("import math", "import math; raise SystemExit('it needs\\ninput.csv')"),
@@ -171,7 +339,8 @@ INCOMPARABLE = {
         ("import math", "import math; input('data? ')"),
         "(verify gives it no input) in line 3, before",
     ),
-    "no temperature": (("temperature", "heat"), "no module-level number named temperature"),
+    "scalars without a number": (("self.data, self.sources", "self.value, self.sources"), "has no attribute 'data'"),
+    "no temperature": (("temperature", "heat"), "no number named temperature"),
 }
 
 
@@ -215,14 +384,14 @@ def test_a_copy_that_makes_no_progress_is_ended(
     change: tuple[str, str], says: str, copy: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limit, seconds = ("IDLE", 1.0) if WAITS in change[1] else ("BUSIEST", 0.5)
-    monkeypatch.setattr(reference_process, limit, seconds)
+    monkeypatch.setattr(time_limit, limit, seconds)
     monkeypatch.setattr(compare, "SECONDS_A_SCALAR", 0.0)
     assert says in error_of(invoke("verify", copy(change)))
 
 
 def test_a_slow_copy_is_waited_for(copy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """All steps together take longer than there is time for one of them."""
-    monkeypatch.setattr(reference_process, "BUSIEST", 1.0)
+    monkeypatch.setattr(time_limit, "BUSIEST", 1.0)
     monkeypatch.setattr(compare, "SECONDS_A_SCALAR", 0.0)
     slowly = "    import time; end = time.process_time() + 0.25\n    while time.process_time() < end: pass\n    rate = "
     assert invoke("verify", copy(("    rate = ", slowly))).exit_code == 0
@@ -231,6 +400,85 @@ def test_a_slow_copy_is_waited_for(copy: Any, monkeypatch: pytest.MonkeyPatch) -
 def test_without_samples_not_all_is_compared(copy: Any) -> None:
     result = invoke("verify", copy(("random.choices(", "list(")))
     assert result.exit_code == 2
+
+
+WITH_ARGUMENTS = (
+    ("import math", "import math, sys\nfrom argparse import ArgumentParser\nparser = ArgumentParser()\n"
+     "parser.add_argument('--width', type=int, required=True)\nparser.add_argument('words', nargs='*')\n"
+     "given = parser.parse_args()\nassert given.words == ['a b', '--until'], sys.argv"),
+    ("n_embd = 4", "n_embd = given.width"),
+)  # fmt: skip
+
+
+def test_what_follows_two_dashes_are_the_arguments_of_the_copy(copy: Any) -> None:
+    result = invoke("verify", copy(*WITH_ARGUMENTS), "--until", "1", "--", "--width", "6", "a b", "--", "--until")
+    assert result.exit_code == 0
+    assert "n_embd 6" in " ".join(result.stdout.split())
+
+
+NEVER_SAMPLED = (("for _ in range(4):", "for _ in [1 / 0]:"),)
+
+
+@pytest.mark.parametrize(
+    ("changes", "samples", "says"),
+    [
+        ((), 1, "all 1, the last one"),
+        ((), 3, "all 3, the last one"),
+        ((), 9, "all 4, the last one"),
+        ((), 0, "left out, as --samples 0 asks"),
+        (NEVER_SAMPLED, 0, "left out, as --samples 0 asks"),
+    ],
+)
+def test_at_most_so_many_samples_are_compared(changes: Any, samples: int, says: str, copy: Any) -> None:
+    result = invoke("verify", copy(*changes), "--samples", samples)
+    assert says in result.stdout
+    assert "The same: every bit of it, over 6 steps" in result.stdout
+    assert result.exit_code == 0
+
+
+def test_a_difference_is_found_without_samples(copy: Any) -> None:
+    assert invoke("verify", copy(("a.relu() for a", "a * a.relu() for a")), "--samples", "0").exit_code == 1
+
+
+SCALES = {
+    "a smaller one": (
+        (("gauss(0, 0.08)", "gauss(0, 0.02)"),),
+        "all initial parameters are a quarter of the engine's: std 0.02 instead of 0.08, as in early revisions of "
+        "microgpt.py; at the start, wte[0][0]: ",
+    ),
+    "an odd one": (
+        (("gauss(0, 0.08)", "gauss(0, 0.113)"),),
+        "all initial parameters are 1.4125 times the engine's: std 0.113 instead of 0.08; at the start, wte[0][0]: ",
+    ),
+    "of single matrices": (
+        (
+            ("def new(rows, columns):", "def new(rows, columns, std=0.08):"),
+            ("gauss(0, 0.08)", "gauss(0, std)"),
+            ("new(n_embd, 4 * n_embd)", "new(n_embd, 4 * n_embd, 0)"),
+            ('"lm_head": new(END + 1, n_embd)', '"lm_head": new(END + 1, n_embd, 0.02)'),
+        ),
+        "other standard deviations than the engine's 0.08: 0.02 (lm_head), 0 (layer0.mlp_fc2); at the start, lm_head[",
+    ),
+    "a factor": (
+        (("random.gauss(0, 0.08)", "0.3 * random.gauss(0, 0.08)"),),
+        "all initial parameters are 0.3 times the engine's; at the start, wte[0][0]: ",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "says"), SCALES.values(), ids=SCALES.keys())
+def test_other_sizes_of_the_initial_parameters_are_recognised(changes: Any, says: str, copy: Any) -> None:
+    result = invoke("verify", copy(*changes))
+    assert result.exit_code == 1
+    assert says in " ".join(result.stdout.split())
+
+
+@pytest.mark.parametrize("start", ["gauss(0, 0.08) + 1e-17", "uniform(-0.1, 0.1)", "gauss(0, 0.08) if rows > 5 else 1"])
+def test_another_start_that_is_no_scale_is_none(start: str, copy: Any) -> None:
+    result = invoke("verify", copy(("random.gauss(0, 0.08)", f"random.{start}".replace("else 1", "else 1.0"))))
+    assert result.exit_code == 1
+    assert "times" not in result.stdout
+    assert "standard deviations" not in result.stdout
 
 
 def test_until_beyond_the_schedule(copy: Any) -> None:

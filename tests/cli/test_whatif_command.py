@@ -28,13 +28,13 @@ def run(until: int, *texts: str) -> Session:
     return branch
 
 
-def told(*args: Any) -> dict[str, Any]:
+def result_of(*args: Any) -> dict[str, Any]:
     (found,) = json_lines(invoke("what-if", *args, "--json", *SMALL).stdout)
     return found
 
 
 def test_both_runs_with_all_their_bits() -> None:
-    found = told(*CHANGES, "--until", 12)
+    found = result_of(*CHANGES, "--until", 12)
     original, changed = run(12), run(12, *CHANGES[1::2])
     assert found["changes"] == ["layer0.attn_wq[3, 2]@step=0 = 0.0", "layer0.head1@step=2 = 0"]
     assert found["first_difference"] == next(i for i in range(12) if original.losses[i] != changed.losses[i])
@@ -51,7 +51,7 @@ def test_both_runs_with_all_their_bits() -> None:
 
 
 def test_a_change_after_the_last_step_changes_nothing() -> None:
-    found = told("--ablate", "layer0.mlp@step=12", "--until", 12)
+    found = result_of("--ablate", "layer0.mlp@step=12", "--until", 12)
     assert found["first_difference"] is None
     assert found["original"] != found["changed"]  # the samples are drawn with the MLP off
     assert found["original"]["sha256"] == found["changed"]["sha256"]
@@ -112,6 +112,6 @@ def test_a_change_at_a_position_without_documents(tmp_path: Path) -> None:
 
 
 def test_numbers_that_json_does_not_have() -> None:
-    found = told("--edit", "learning_rate=1e200", "--until", 4)
+    found = result_of("--edit", "learning_rate=1e200", "--until", 4)
     assert "nan" in found["changed"]["losses"]
     json.dumps(found, allow_nan=False)

@@ -190,3 +190,15 @@ def test_update_moves_one_parameter_a_tick() -> None:
         assert view.grad(rows).known[: session.recording.n_params].all()
         assert view.update(tick) is None
         assert tick == 0 or view.update(tick - 1) is not None
+
+
+@pytest.mark.parametrize("doc", ["", "a", "abc", "abcab" * 40])
+def test_first_tokens_are_those_of_the_whole_document(doc: str) -> None:
+    session = Session(tiny(), [doc, "abc"])
+    while session.program.doc != doc:
+        session.run(until=session.step + 1)
+    program = session.program
+    assert program.n_tokens == len(program.tokens) == len(doc) + 2
+    for count in (0, 1, 2, program.n, program.n + 1, len(doc) + 1, len(doc) + 2, 500):
+        assert program.first_tokens(count) == program.tokens[:count]
+    assert (program.inputs, program.targets) == (program.tokens[: program.n], program.tokens[1 : program.n + 1])

@@ -187,7 +187,7 @@ def lone(kind: Any, shape: Any, offsets: Any, size: int = 8) -> bytes:
     return headed({"__metadata__": about, "wte": {"dtype": kind, "shape": shape, "data_offsets": offsets}}, bytes(size))
 
 
-def told(text: str) -> bytes:
+def described(text: str) -> bytes:
     """A safetensors file with this description and nothing else."""
     return headed({"__metadata__": {checkpoint.KEY: text}})
 
@@ -219,14 +219,14 @@ FOREIGN: dict[str, bytes] = {
     "offsets that overlap": headed(
         {name: {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]} for name in ("wte", "wpe")}, bytes(8)
     ),
-    "a description that is empty": told(""),
-    "a description that is cut off": told("{"),
-    "a description that is null": told("null"),
-    "a description that is NaN": told("NaN"),
-    "a description that is nested": told("[" * 100_000),
-    "a description nested in a field": told('{"version": 2, "config": ' + "[" * 900 + "]" * 900 + "}"),
-    "a description that is a long number": told("9" * 5000),
-    "a description with a lone surrogate": told('{"version": "\\ud800"}'),
+    "a description that is empty": described(""),
+    "a description that is cut off": described("{"),
+    "a description that is null": described("null"),
+    "a description that is NaN": described("NaN"),
+    "a description that is nested": described("[" * 100_000),
+    "a description nested in a field": described('{"version": 2, "config": ' + "[" * 900 + "]" * 900 + "}"),
+    "a description that is a long number": described("9" * 5000),
+    "a description with a lone surrogate": described('{"version": "\\ud800"}'),
 }
 
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -15,10 +12,9 @@ from engine.model.dataset import load_docs
 from microgpt_tui.storage import names_download
 from microgpt_tui.storage.paths import compiled_mark
 from tests.support.commands import SMALL, invoke
+from tests.support.file_server import Answer, send, serving
 
 NAMES = b"emma\nolivia\nava\nisabella\n" * 2000
-
-Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
 def right(asked: BaseHTTPRequestHandler) -> None:
@@ -44,40 +40,6 @@ def cut(asked: BaseHTTPRequestHandler) -> None:
 def hanging(asked: BaseHTTPRequestHandler) -> None:
     send(asked, NAMES[:9000], len(NAMES))
     asked.server.leaving.wait()  # type: ignore[attr-defined]
-
-
-def send(asked: BaseHTTPRequestHandler, content: bytes, promised: int | None = None) -> None:
-    asked.send_response(200)
-    asked.send_header("Content-Length", str(promised or len(content)))
-    asked.end_headers()
-    asked.wfile.write(content)
-    asked.wfile.flush()
-
-
-@contextmanager
-def serving(answer: Answer) -> Iterator[tuple[str, list[str]]]:
-    """A server with this answer: its address, and the paths that were requested."""
-    asked: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            answer(self)
-
-        def log_message(self, *args: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.leaving = threading.Event()  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/names.txt", asked
-    finally:
-        server.leaving.set()  # type: ignore[attr-defined]
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture(autouse=True)
@@ -110,7 +72,7 @@ def test_progress_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[int, int]] = []
     with serving(right) as (url, _):
         monkeypatch.setattr(names_download, "URL", url)
-        names_download.fetch(lambda done, of: told.append((done, of)))
+        names_download.fetch_names(lambda done, of: told.append((done, of)))
     assert told == sorted(told)
     assert len(told) > 2
     assert told[-1] == (len(NAMES), len(NAMES))
@@ -161,7 +123,7 @@ def test_a_damaged_file_in_the_cache_is_fetched_anew(cache: Path, monkeypatch: p
     names_download.cached().write_bytes(NAMES[:-9])
     with serving(right) as (url, asked):
         monkeypatch.setattr(names_download, "URL", url)
-        assert names_download.fetch(lambda done, of: None).read_bytes() == NAMES
+        assert names_download.fetch_names(lambda done, of: None).read_bytes() == NAMES
     assert len(asked) == 1
 
 

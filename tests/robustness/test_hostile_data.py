@@ -16,7 +16,7 @@ from microgpt_tui.speaker_app import NotesApp
 from tests.robustness.test_hostile_lectures import Looked, page
 from tests.robustness.test_odd_screens import check
 from tests.support.hostile_texts import SEQUENCES
-from tests.support.lecture_harness import giving, lecture_of
+from tests.support.lecture_harness import lecture_app, lecture_of
 
 MARKED = [
     "![](http://x/y)", "[a](http://x/y)", "<http://x/y>", "[a]: http://x/y", "**a**", "*a*", "__a__", "a ** b", "`a`",
@@ -65,7 +65,7 @@ async def test_the_lecture_and_its_notes_show_it(tmp_path: Path) -> None:
     shown, shared, heard = [printable(document) for document in run().docs], SharedNotes(tmp_path), list[Notes]()
     shared.open()
     lecture = lecture_of(tmp_path, pages())
-    async with giving(lecture, (120, 60), shared, run().restart_copy()) as pilot:
+    async with lecture_app(lecture, (120, 60), shared, run().restart_copy()) as pilot:
         for document in shown:
             await pilot.press("space")
             await pilot.pause()

@@ -17,7 +17,7 @@ from microgpt_tui.panes.registry import screen_names
 from tests.support.commands import invoke
 from tests.support.damaged_runs import written
 from tests.support.harness import session, text
-from tests.support.lecture_harness import CONFIG, giving, lecture_of
+from tests.support.lecture_harness import CONFIG, lecture_app, lecture_of
 
 AT_ONCE = 5.0  # seconds of this thread, whatever else the machine does
 PAGE = "---\nconfig: " + CONFIG + "\nmoment: step 0\n{header}\n---\n# {title}\n\n{body}\n"
@@ -192,7 +192,7 @@ async def test_nothing_in_a_handout_runs_or_is_loaded(tmp_path: Path) -> None:
 async def test_a_hostile_lecture_is_shown_as_text(tmp_path: Path) -> None:
     evil = "[red]no markup[/red] <b>no tag</b> [/] [link=x]"
     header = f"ask: '{evil}'\noptions: [a, '{evil}']\nanswer: 1\nthen: '{evil}'"
-    async with giving(lecture_of(tmp_path, page(header, evil, evil).decode())) as pilot:
+    async with lecture_app(lecture_of(tmp_path, page(header, evil, evil).decode())) as pilot:
         await pilot.press("space")
         assert text(pilot).count("[red]no markup[/red] <b>no tag</b>") >= 3
 

@@ -75,7 +75,7 @@ class Page:
         await self.call("Page.navigate", url=address)
 
     async def tell(self, script: str) -> Any:
-        """The value of an expression in the page."""
+        """Evaluate an expression in the page."""
         result = await self.call("Runtime.evaluate", expression=script, returnByValue=True)
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")

@@ -82,7 +82,7 @@ class Ended:
 
 
 def in_terminal(*args: Any, patience: float | None = None, shown: Callable[[str], None] = lambda text: None) -> Ended:
-    """Run a command in a terminal of its own; `shown` is told all that it has written whenever it has written more."""
+    """Run a command in a terminal; `shown` is called with all that it has written whenever it has written more."""
     pty = pytest.importorskip("pty", exc_type=ImportError, reason="this system has no terminals to be had")
     pid, terminal = pty.fork()
     if pid == 0:

@@ -1,4 +1,4 @@
-"""A small saved run taken apart, changed and put together with a digest that fits: damage that only sense shows."""
+"""A small saved run taken apart, changed and put together with a matching digest, to test the checks of its values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A hand that does anything: seeded keys, typing, mouse and resizes for whatever screen the program shows.
+"""Seeded random keys, typing, mouse and resizes for whatever screen the program shows.
 
 It posts events as a terminal's driver does, many at a time, and waits for the program only now and then.
 """
@@ -24,7 +24,7 @@ from microgpt_tui.panes import registry
 Act = tuple[str | int, ...]
 """What was done, as ("key", "n"), ("type", "step 5"), ("drag", x, y, to_x, to_y); `do` does it again."""
 
-REMEMBERED = 60  # acts that are told when something goes wrong
+REMEMBERED = 60  # actions that are printed after a failure
 WIDTHS = (10, 40, 79, 80, 81, 99, 100, 120, 159, 160, 200, 250)
 HEIGHTS = (3, 12, 23, 24, 25, 31, 32, 36, 48, 60, 80)
 ALL_KEYS = tuple(name for key in (*registry.all_keys(), *IN_LECTURE) for name in key.keys.split(",") if name != "q")
@@ -41,7 +41,7 @@ LINES = (
 
 @dataclass
 class Hand:
-    """Does something to an app, remembers what, and is as random as its seed."""
+    """Random actions on an app, from a seed, with a log of the last ones."""
 
     pilot: Pilot[Any]
     rnd: random.Random

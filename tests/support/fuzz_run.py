@@ -1,4 +1,4 @@
-"""One long use of the whole program by a seeded hand, which now and then is held against a program begun anew."""
+"""One long random use of the whole program, compared now and then with a new program."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BETWEEN = 100  # actions between two comparisons
 
 
 class Fuzzed(MicrogptApp):
-    """The program, but for leaving it."""
+    """The program without the keys that leave it."""
 
     leaving = False
 

@@ -1,4 +1,4 @@
-"""The debugger on a small run, driven as a person drives it: keys in, screen out."""
+"""The debugger on a small run, driven by keys."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from engine import Config, Session
+from engine import Config, Run, Session
 from engine.timeline.events import Moment
 from microgpt_tui.app import ThemedApp
 from microgpt_tui.debugger.frame import Focus, Frame
@@ -38,7 +38,7 @@ def at(moment: Moment, row: int | None = None, cell: int | None = None, run: Ses
 class Debugger(ThemedApp):
     """The debugger's screen alone, on a run that is ready."""
 
-    def __init__(self, run: Session) -> None:
+    def __init__(self, run: Run) -> None:
         super().__init__()
         self.run_ = run
 
@@ -47,7 +47,7 @@ class Debugger(ThemedApp):
 
 
 @asynccontextmanager
-async def debugger(size: tuple[int, int] = (120, 36), run: Session | None = None) -> AsyncIterator[Pilot[None]]:
+async def debugger(size: tuple[int, int] = (120, 36), run: Run | None = None) -> AsyncIterator[Pilot[None]]:
     """The debugger at the first event of step 0."""
     run = run or session()
     run.seek(first_moment(run.program, 0))
@@ -58,7 +58,7 @@ async def debugger(size: tuple[int, int] = (120, 36), run: Session | None = None
 
 
 async def until(pilot: Pilot[Any], condition: Callable[[], bool]) -> None:
-    """Let the app work until something is the case; it fails if that never happens."""
+    """Let the app work until a condition is met; fails if it never is."""
     for _ in range(PATIENCE):
         if condition():
             return
@@ -94,7 +94,7 @@ def text(pilot: Pilot[Any]) -> str:
 
 
 def notes(pilot: Pilot[Any]) -> str:
-    """All that the user was told in passing, line by line."""
+    """The notifications, line by line."""
     return "\n".join(note.message for note in pilot.app._notifications)
 
 

@@ -1,4 +1,4 @@
-"""A lecture on a small run, written in the test, given as a lecturer gives it: keys in, screen out."""
+"""A lecture on a small run, written in the test and driven by keys."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ PAGE = Notes(
 )  # fmt: skip
 
 
-class Giving(ThemedApp):
-    """A lecture alone, on a run that is ready."""
+class LectureApp(ThemedApp):
+    """An app with a lecture alone, on a loaded run."""
 
     def __init__(self, lecture: Lecture, shared: SharedNotes | None, run: Session) -> None:
         super().__init__()
@@ -97,14 +97,14 @@ def lecture_of(tmp_path: Path, text: str = PAGES, language: str = "en", chapters
 
 
 @asynccontextmanager
-async def giving(
+async def lecture_app(
     lecture: Lecture, size: tuple[int, int] = (120, 36), shared: SharedNotes | None = None, run: Session | None = None
 ) -> AsyncIterator[Pilot[None]]:
     """The lecture at its page, all of whose numbers are known."""
-    app = Giving(lecture, shared, run or session().restart_copy())
+    app = LectureApp(lecture, shared, run or session().restart_copy())
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: len(app.screen_stack) > 1)
-        shown = lectern(pilot)
+        shown = lecture_screen(pilot)
         await until(pilot, lambda: ready(shown))
         await pilot.pause()
         yield pilot
@@ -115,7 +115,7 @@ def ready(shown: LectureScreen) -> bool:
     return len(shown.player.rendered_pages) == len(shown.player.bound_pages) and not shown.busy
 
 
-def lectern(pilot: Pilot[None]) -> LectureScreen:
+def lecture_screen(pilot: Pilot[None]) -> LectureScreen:
     """The lecture's screen."""
     found = pilot.app.screen_stack[1]
     assert isinstance(found, LectureScreen)

@@ -1,4 +1,4 @@
-"""A proxy before the server, as nginx or caddy would be: it speaks https, and serves the debugger under a path."""
+"""A proxy before the server, as nginx or caddy: with https, and the debugger under a path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When an app under test has come to rest: decided by what it still has to do, not by a clock. And how it starts.
+"""Waiting until an app under test is idle, which is known from its pending work, not from a clock; and starting it.
 
 Textual's own test pilot sleeps until the process uses little time, which waits too long on a quiet machine and much
 too long on a busy one. Work of threads is not waited for: a test that needs it says what it waits for.

@@ -1,4 +1,4 @@
-"""Somebody who may write nowhere: root, who runs some tests, may do anything."""
+"""A user who may write nowhere, for tests that are run by root."""
 
 from __future__ import annotations
 

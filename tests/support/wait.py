@@ -1,4 +1,4 @@
-"""Waiting for what tells nobody that it has happened: a process that is not a child, a line in a list, a file."""
+"""Waiting, by polling, for a process that is not a child, a line in a list, a file."""
 
 from __future__ import annotations
 

@@ -38,13 +38,13 @@ PLAIN = ECHO.format(before="", after="")
 
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, script: str = PLAIN) -> None:
-    """Let a visitor get a process that says its id, and then what is typed; q ends it."""
+    """Start, for each client, a process that prints its id, and then what is typed; q ends it."""
     monkeypatch.setattr(client_process, "COMMAND", (sys.executable, "-c", script))
 
 
 @dataclass
 class Serving:
-    """A server that runs, a browser's cookies, and the lines for the owner."""
+    """A running server, a browser's cookies, and the lines that the server prints."""
 
     address: str
     session: ClientSession
@@ -84,7 +84,7 @@ async def serving(
 
 
 async def shown(socket: ClientWebSocketResponse, *texts: str) -> str:
-    """All that a visitor's terminal got from now on, up to where it has these texts."""
+    """All that a client's terminal gets from now on, up to where it has these texts."""
     got = b""
     async with asyncio.timeout(PATIENCE):
         while not all(text.encode() in got for text in texts):

@@ -1,4 +1,4 @@
-"""What tests of speaker notes share."""
+"""Fixtures of the tests of speaker notes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from microgpt_tui.lectures import speaker_notes
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where lectures share their notes, and where these are looked for often."""
+    """The folder that notes are written to, polled often."""
     monkeypatch.setattr(speaker_notes, "INTERVAL", 0.01)
     return tmp_path / "state"

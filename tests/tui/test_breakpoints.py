@@ -1,4 +1,4 @@
-"""Breakpoints on the screen: set by a key, typed, listed, switched, taken away, marked, and stopped at."""
+"""Breakpoints on the screen: set by a key, typed, listed, switched, removed, marked, and hit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.harness import debugger, name, notes, screen, text, until
 
 
 def set_now(pilot: Pilot[None]) -> list[str]:
-    """What is set, in words."""
+    """The breakpoints, as texts."""
     return [each.describe() for each in screen(pilot).state.annotations.breakpoints]
 
 
@@ -40,7 +40,7 @@ async def add(pilot: Pilot[None], *typed: str) -> None:
         await type_in(pilot, words)
 
 
-async def test_b_sets_a_breakpoint_on_the_event_on_the_stage_and_takes_it_away() -> None:
+async def test_b_sets_and_removes_a_breakpoint_on_the_event_on_the_stage() -> None:
     async with debugger() as pilot:
         await pilot.press("n", "n", "n", "b")
         (made,) = screen(pilot).state.annotations.breakpoints
@@ -58,7 +58,7 @@ async def test_b_sets_a_breakpoint_on_the_event_on_the_stage_and_takes_it_away()
 @pytest.mark.parametrize(
     ("keys", "file"), [("n n n", "model/gpt.py"), ("f n n", "autograd/kernels.py"), ("f f n", "autograd/kernels.py")]
 )
-async def test_the_gutter_of_the_source_shows_it(keys: str, file: str) -> None:
+async def test_the_source_marks_the_line_of_a_breakpoint(keys: str, file: str) -> None:
     async with debugger() as pilot:
         await pilot.press(*keys.split(), "3")
         assert "●" not in pane(pilot, "source")
@@ -69,7 +69,7 @@ async def test_the_gutter_of_the_source_shows_it(keys: str, file: str) -> None:
         assert marked.split()[:2][-1].startswith(f"{frame.source.line}●")
 
 
-async def test_c_runs_to_it_and_hits_are_counted() -> None:
+async def test_c_continues_to_a_breakpoint_and_hits_are_counted() -> None:
     async with debugger() as pilot:
         await add(pilot, "q@pos=1,phase=forward", "loss < 0")
         await pilot.press("escape", "c")
@@ -149,7 +149,7 @@ async def test_health_checks_are_on_and_can_be_switched_off() -> None:
         assert screen(pilot).stops.all().checks == set(CHECKS) - {"dead-relu"}
 
 
-async def test_g_goes_to_where_a_breakpoint_stands() -> None:
+async def test_g_goes_to_the_event_of_a_breakpoint() -> None:
     async with debugger() as pilot:
         await add(pilot, "k@phase=forward", "loss < 2", "q@pos=3")
         await pilot.press("home", "g")
@@ -161,7 +161,7 @@ async def test_g_goes_to_where_a_breakpoint_stands() -> None:
         assert pilot.app.screen.query_one(OptionList).highlighted == 1
 
 
-async def test_marks_are_those_of_breakpoints_that_are_on_and_stand_in_this_step() -> None:
+async def test_only_enabled_breakpoints_of_the_step_are_marked() -> None:
     async with debugger((200, 60)) as pilot:
         keep = screen(pilot).stops.keep
         kept = screen(pilot).state.annotations
@@ -182,7 +182,7 @@ async def test_marks_are_those_of_breakpoints_that_are_on_and_stand_in_this_step
 
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 60)])
-async def test_the_list_fits(size: tuple[int, int]) -> None:
+async def test_the_list_of_breakpoints_fits(size: tuple[int, int]) -> None:
     async with debugger(size) as pilot:
         long = " and ".join(["loss < 2"] * 20)
         await add(pilot, long)

@@ -30,7 +30,7 @@ ENDED = Moment(1, Phase.UPDATE, 10**9)
         (("layer0.attn_wq[3, 2]", "layer0.attn_wq[3][2]"), (3, 2)),
     ],
 )
-def test_all_spellings_are_one_cell(spellings: tuple[str, ...], index: tuple[int, ...]) -> None:
+def test_all_spellings_name_the_same_cell(spellings: tuple[str, ...], index: tuple[int, ...]) -> None:
     run = session()
     run.run(until=1)
     run.seek(Moment(1, Phase.UPDATE, run.program.ticks(Phase.UPDATE)))
@@ -60,7 +60,7 @@ def test_all_spellings_are_one_cell(spellings: tuple[str, ...], index: tuple[int
 @pytest.mark.parametrize(
     "text", ["wte[1", "wte[1,]", "wte[1][]", "wte[]", "wte[1] 3]", "wte['zz', 3]", "wte" + " " * 490]
 )
-def test_what_is_no_cell_is_refused_at_once(text: str) -> None:
+def test_a_text_that_is_no_cell_is_refused(text: str) -> None:
     scope = Scope(SMALL, session().tokenizer)
     with pytest.raises(ChangeError):
         parse(f"{text} = 0.5" if len(text) < 100 else text + "?", scope)

@@ -1,4 +1,4 @@
-"""What the last key has made: it fills up and is framed for a moment, unless keys repeat or nothing is animated."""
+"""The animation of a change: the tensor fills up, then a frame fades, unless keys repeat or animations are off."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.harness import at, debugger, go, screen, session
 
 
 class Clock:
-    """Timers that end when the test says so."""
+    """A clock whose timers the test ends."""
 
     def __init__(self) -> None:
         self.waiting: Callable[[], None] | None = None
@@ -65,7 +65,7 @@ def test_a_tensor_fills_up_in_a_quarter_of_a_second_and_its_frame_fades() -> Non
     assert clock.waiting is None
 
 
-def test_keys_that_repeat_show_all_at_once() -> None:
+def test_repeated_keys_show_the_whole_tensor_at_once() -> None:
     state, clock, shown = DebuggerState(session()), Clock(), []
     player = ChangePlayer(state, lambda: shown.append(state.filled), clock.start, lambda: True, clock)
     for _ in range(5):
@@ -89,7 +89,7 @@ def test_a_slow_terminal_gets_fewer_pictures_in_the_same_time() -> None:
     assert shown[-1] == 1.0
 
 
-def test_a_key_shows_all_and_leaves_the_frame_its_time() -> None:
+def test_a_key_shows_the_whole_tensor_and_leaves_the_frame() -> None:
     state, clock, shown = DebuggerState(session()), Clock(), []
     player = ChangePlayer(state, lambda: shown.append((state.filled, state.framed)), clock.start, lambda: True, clock)
     player.begin(fills=True)
@@ -102,7 +102,7 @@ def test_a_key_shows_all_and_leaves_the_frame_its_time() -> None:
     assert shown[-1] == (1.0, 0)
 
 
-def test_nothing_is_played_where_nothing_is_to_be_animated() -> None:
+def test_nothing_is_animated_where_animations_are_off() -> None:
     state, clock = DebuggerState(session()), Clock()
     ChangePlayer(state, lambda: None, clock.start, lambda: False, clock).begin(fills=True)
     assert (state.filled, state.framed, clock.waiting) == (1.0, 0, None)
@@ -126,7 +126,7 @@ def test_a_tensor_that_fills_up_shows_its_first_rows_and_nothing_made_later(name
     assert not whole.data(event.rows).fresh.any()
 
 
-async def test_in_the_app_any_key_cuts_it_short(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_in_the_app_any_key_ends_the_animation(monkeypatch: pytest.MonkeyPatch) -> None:
     async with debugger() as pilot:
         shown, clock = screen(pilot), Clock()
         monkeypatch.setattr(shown.change, "_after", clock.start)
@@ -146,14 +146,14 @@ async def test_in_the_app_any_key_cuts_it_short(monkeypatch: pytest.MonkeyPatch)
         assert clock.waiting is None
 
 
-async def test_without_a_terminal_nothing_is_played() -> None:
+async def test_without_a_terminal_nothing_is_animated() -> None:
     async with debugger() as pilot:
         await pilot.press("n")
         assert not screen(pilot).state.framed
         assert screen(pilot).state.filled == 1.0
 
 
-def test_the_row_at_work_goes_down_with_what_fills_up() -> None:
+def test_the_selected_row_goes_down_as_the_tensor_fills_up() -> None:
     run = session()
     run.seek(Moment(0, Phase.FORWARD))
     event = next(e for e in run.program.events(Phase.FORWARD) if e.name == "q" and e.pos == 1)
@@ -175,7 +175,7 @@ def test_the_backward_phase_frames_gradients_and_no_values() -> None:
 
 
 async def playing(pilot: Pilot[None], monkeypatch: pytest.MonkeyPatch) -> tuple[DebuggerScreen, Clock]:
-    """As in a terminal, on a clock of the test's; a second after the last key."""
+    """With animations as in a terminal, on the test's clock, a second after the last key."""
     shown, clock = screen(pilot), Clock()
     clock.passed = 100.0
     monkeypatch.setattr(shown.change, "_after", clock.start)
@@ -185,7 +185,7 @@ async def playing(pilot: Pilot[None], monkeypatch: pytest.MonkeyPatch) -> tuple[
 
 
 @pytest.mark.parametrize("key", ["tab", "click"])
-async def test_keys_and_clicks_that_lead_nowhere_cut_it_short_too(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_keys_and_clicks_without_effect_end_the_animation_too(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with debugger() as pilot:
         shown, _ = await playing(pilot, monkeypatch)
         await go(pilot, "n")
@@ -195,7 +195,7 @@ async def test_keys_and_clicks_that_lead_nowhere_cut_it_short_too(key: str, monk
         assert (shown.state.filled, shown.state.framed) == (1.0, BRIGHT)
 
 
-async def test_any_way_to_the_next_event_plays_it_and_the_way_back_frames_what_was_made_last(
+async def test_every_move_to_the_next_event_is_animated_and_a_move_back_frames_what_was_made_last(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with debugger() as pilot:
@@ -213,7 +213,7 @@ async def test_any_way_to_the_next_event_plays_it_and_the_way_back_frames_what_w
         assert not shown.state.framed
 
 
-async def test_a_key_that_leads_nowhere_plays_nothing_later(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_key_without_effect_animates_nothing_later(monkeypatch: pytest.MonkeyPatch) -> None:
     async with debugger() as pilot:
         shown, clock = await playing(pilot, monkeypatch)
         await go(pilot, "p", "p", "p")

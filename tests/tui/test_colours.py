@@ -1,4 +1,4 @@
-"""Signs where colours are missing or few: in a real terminal, and in text. What colours are worth in each theme."""
+"""Signs where colours are missing or few, in a real terminal and in text; contrast of the colours of each theme."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_without_colours_every_cell_of_a_weight_has_its_sign(height: int) -> Non
     assert len(seen) > 8 * CONFIG.n_embd  # whole rows of them, lit and fainter
 
 
-def test_a_fainter_cell_says_the_same_in_characters() -> None:
+def test_a_faint_cell_has_the_same_characters() -> None:
     theme.few_colours(True)
     for value in (-1.0, -0.4, 0.0, 0.02, 0.7, 1.0):
         for size in (1, 2, 3):
@@ -127,7 +127,7 @@ ALIKE = {("forward", "target")}  # both green: what is to come out; the target h
 
 
 @pytest.mark.parametrize("colours", theme.THEMES.values(), ids=theme.THEMES)
-def test_everything_written_can_be_read(colours: theme.Colours) -> None:
+def test_all_text_has_enough_contrast(colours: theme.Colours) -> None:
     texts = [
         colours.text,
         colours.strong,
@@ -146,7 +146,7 @@ def test_everything_written_can_be_read(colours: theme.Colours) -> None:
 
 
 @pytest.mark.parametrize("name", theme.THEMES)
-def test_text_on_the_colour_of_a_value_can_be_read(name: str) -> None:
+def test_text_on_the_colour_of_a_value_has_enough_contrast(name: str) -> None:
     theme.use(name)
     styles = [*theme.HEAT_PLUS, *theme.HEAT_MINUS, *theme.FADED_PLUS, *theme.FADED_MINUS, theme.HERE_CELL, theme.NOW]
     styles += [theme.CURSOR, *theme.PHASES.values()]

@@ -1,4 +1,4 @@
-"""What stands behind the debugger's and the lecture's screen, without a terminal."""
+"""The controllers of the debugger's and the lecture's screen, without a terminal."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from tests.support.lecture_harness import lecture_of
 
 
 def at_once(call: Callable[..., None], *args: Any) -> None:
-    """Stands for a thread, and for the loop of the screen."""
+    """In place of a thread and of the event loop: calls the function at once."""
     call(*args)
 
 
 @dataclass
 class Debugger:
-    """A run, its state, and what a screen would have been told."""
+    """A run, its state, and the changes and messages that a screen would get."""
 
     session: Session = field(default_factory=lambda: Session(SMALL, DOCS))
     changes: int = 0
@@ -74,7 +74,7 @@ class Debugger:
         self.go_to.carry_out(command)
 
 
-def test_each_change_of_a_standing_run_is_told_once() -> None:
+def test_each_change_of_a_stopped_run_is_reported_once() -> None:
     debugger = Debugger()
     state = debugger.state
     writers: tuple[Callable[[], None], ...] = (
@@ -90,7 +90,7 @@ def test_each_change_of_a_standing_run_is_told_once() -> None:
     assert (state.where, state.annotations) == (Focus(Moment(0)), Annotations())
 
 
-def test_what_a_move_writes_is_shown_by_whoever_moves_the_run() -> None:
+def test_changes_by_a_move_are_not_reported_apart() -> None:
     debugger = Debugger()
     state, fault = debugger.state, NumericFault(step=1, doc="", pos=None, tensor="q", row=0, reason="no")
     state.meet(fault)
@@ -100,7 +100,7 @@ def test_what_a_move_writes_is_shown_by_whoever_moves_the_run() -> None:
     assert (state.fault, state.live, state.where, debugger.changes) == (None, None, Focus(Moment(3)), 0)
 
 
-def test_a_value_is_followed_and_come_back_from() -> None:
+def test_following_a_value_and_returning() -> None:
     state = Debugger().state
     here = state.where
     state.follow_from(5)
@@ -135,7 +135,7 @@ def test_a_path_and_its_edge_are_chosen_until_the_scalar_or_the_moment_changes()
     assert state.path is None
 
 
-def test_choosing_past_the_last_path_and_edge_begins_again() -> None:
+def test_choosing_past_the_last_path_or_edge_wraps_around() -> None:
     debugger = Debugger()
     debugger.go(Moment(0, Phase.BACKWARD, debugger.session.program.ticks(Phase.BACKWARD)))
     row = int(debugger.session.recording.matrices["lm_head"][0, 0])
@@ -170,7 +170,7 @@ def test_a_breakpoint_is_set_and_removed_with_its_hits() -> None:
     assert [line.partition(":")[0] for line in debugger.said] == ["Breakpoint", "No breakpoint any more"]
 
 
-def test_a_watch_is_kept_once() -> None:
+def test_a_watch_is_added_only_once() -> None:
     debugger = Debugger()
     debugger.stops.watch("loss")
     debugger.stops.watch("loss")
@@ -179,7 +179,7 @@ def test_a_watch_is_kept_once() -> None:
     assert debugger.state.annotations.watches == ()
 
 
-def test_a_branch_is_made_when_the_run_may_be_left() -> None:
+def test_a_branch_is_made_once_the_run_stands_still() -> None:
     debugger, made, may = Debugger(), [], False
 
     def enter(make: Callable[[], Session], moment: Moment | None) -> bool:
@@ -218,7 +218,7 @@ def test_a_compared_run_is_made_in_a_thread_and_follows_to_each_moment() -> None
     run = compared_run(debugger, works.append, "wte[0, 0] = 0.5")
     here, near, far = debugger.session.moment, Moment(0, Phase.FORWARD, 7), Moment(30)
     assert (run.at(here), run.at(here), len(works)) == (None, None, 1)
-    assert run.at(near) is None  # on the way to the moment before: it is halted, and sent on when it stands still
+    assert run.at(near) is None  # on the way to the moment before: it is halted first
     works.pop()()
     assert debugger.changes == 1
     assert view_of(run, near).moment == near
@@ -238,7 +238,7 @@ def view_of(run: ComparedRun, moment: Moment) -> View:
     return view
 
 
-def test_a_compared_run_says_why_it_cannot_be_at_a_moment() -> None:
+def test_a_compared_run_reports_why_it_cannot_reach_a_moment() -> None:
     run = compared_run(Debugger(), at_once, "learning_rate = 2000")
     assert run.at(Moment(9)) is None  # it is made, and meets a fault on its way
     assert "training stopped at step" in str(run.at(Moment(9)))
@@ -247,7 +247,7 @@ def test_a_compared_run_says_why_it_cannot_be_at_a_moment() -> None:
     assert "there is no scalar 99999" in str(impossible.at(Moment(1)))
 
 
-def test_another_run_is_compared_when_the_partner_or_its_changes_are_others() -> None:
+def test_a_new_run_is_compared_when_the_branch_or_its_changes_differ() -> None:
     debugger = Debugger()
     what_if = WhatIfController(debugger.state, lambda *_: False, debugger.notify, at_once, at_once)
     assert what_if.beside is None
@@ -265,7 +265,7 @@ def test_another_run_is_compared_when_the_partner_or_its_changes_are_others() ->
     assert what_if.beside is not first
 
 
-def test_a_jump_goes_on_when_the_run_has_come_to_its_step() -> None:
+def test_a_go_to_is_continued_when_the_run_has_reached_its_step() -> None:
     debugger = Debugger()
     debugger.still = False
     debugger.type("3 backward q[0, 3]@pos=1")
@@ -278,7 +278,7 @@ def test_a_jump_goes_on_when_the_run_has_come_to_its_step() -> None:
     assert debugger.state.where.cell == 3
 
 
-def test_a_jump_that_was_halted_on_the_way_is_over() -> None:
+def test_a_go_to_that_is_halted_is_not_continued() -> None:
     debugger = Debugger()
     debugger.still = False
     debugger.type("3 backward q[0, 3]@pos=1")
@@ -289,7 +289,7 @@ def test_a_jump_that_was_halted_on_the_way_is_over() -> None:
     assert debugger.session.moment == Moment(3)
 
 
-def test_a_search_for_nothing_goes_on_with_the_last_one() -> None:
+def test_an_empty_search_repeats_the_last_one() -> None:
     debugger = Debugger()
     for words in ("probs", ""):
         match = debugger.go_to.search(debugger.session.program, debugger.session.moment, words)
@@ -325,7 +325,7 @@ def test_a_player_turns_pages_and_takes_a_prediction(tmp_path: Path) -> None:
 
 
 class Screen:
-    """Stands for the screen of a navigator: counts what it is asked to do."""
+    """In place of a navigator's screen: counts the calls."""
 
     def __init__(self) -> None:
         self.shown = self.shown_soon = self.progress = self.released = 0
@@ -345,7 +345,7 @@ class Screen:
 
 @dataclass
 class Moving(Debugger):
-    """A debugger whose run is moved by a navigator. Threads begin, and what they say is heard, when a test says so."""
+    """A debugger whose run is moved by a navigator; the test starts its threads and delivers their messages."""
 
     works: list[Callable[[], None]] = field(default_factory=list)
 
@@ -356,7 +356,7 @@ class Moving(Debugger):
         self.navigator = Navigator(self.state, self.stops, self.motion, self.screen, self.notify)
 
     def work(self) -> None:
-        """Let the thread come to its end, and the navigator hear of it."""
+        """Run the thread to its end, and deliver its messages."""
         self.works.pop(0)()
         self.navigator.arrive(self.messages.pop())
 
@@ -410,7 +410,7 @@ def test_a_relative_move_finds_its_event_again_after_a_shorter_document(monkeypa
     assert [line.partition(", ")[2] for line in debugger.said] == ["whose last position is 1: this is q there."]
 
 
-def test_a_run_stops_at_a_breakpoint_and_says_so() -> None:
+def test_a_run_that_stops_at_a_breakpoint_reports_it() -> None:
     debugger = Moving()
     debugger.state.annotate(Annotations((Breakpoint("1", condition="step == 3"),)))
     debugger.navigator.run(flat_out=True)
@@ -422,7 +422,7 @@ def test_a_run_stops_at_a_breakpoint_and_says_so() -> None:
     assert debugger.said[-1] == "There is no stop before this moment."
 
 
-def test_a_halt_to_go_elsewhere_is_not_spoken_of(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_halt_before_another_move_is_not_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     debugger = Moving()
     debugger.far(monkeypatch)
     for diverted in (False, True):
@@ -444,7 +444,7 @@ def test_no_other_run_is_entered_while_the_run_moves(monkeypatch: pytest.MonkeyP
     assert debugger.navigator.enter(lambda: Session(SMALL, DOCS))
 
 
-def test_a_value_is_followed_to_where_it_was_made_and_back() -> None:
+def test_following_a_value_to_its_event_and_returning() -> None:
     debugger = Moving()
     program = debugger.session.program
     debugger.navigator.go(program.ends(Phase.FORWARD)["probs", 0, None, None])

@@ -1,4 +1,4 @@
-"""The drawings of the operations: they fit their room, keep one scale, and mark and name what they should."""
+"""The drawings of the operations: their size, one scale, marks and names."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_every_drawing_fits_its_room_and_cuts_no_words(which: str) -> None:
                 assert "…" not in words, (where, words)
 
 
-# One scale.
+# Scale.
 
 
 def cells_of(picture: Picture, rows: set[int]) -> dict[tuple[int, int, int], tuple[str, str, str | None]]:
@@ -214,7 +214,7 @@ def test_was_and_this_make_now_at_every_linear_layer() -> None:
 @pytest.mark.parametrize("size", [*ROOMS, (36, 10)])
 @pytest.mark.parametrize("which", ["usual", "wide", "vocabulary"])
 @pytest.mark.parametrize(("phase", "name"), [(Phase.FORWARD, "probs"), (Phase.BACKWARD, "logits")])
-def test_the_target_is_always_in_sight_and_green(phase: Phase, name: str, which: str, size: tuple[int, int]) -> None:
+def test_the_target_is_always_visible_and_green(phase: Phase, name: str, which: str, size: tuple[int, int]) -> None:
     run, _ = run_of(which)
     run.seek(Moment(0, phase))
     for pos in range(run.program.n):
@@ -254,7 +254,7 @@ def test_tokens_keep_their_places_and_a_large_vocabulary_shows_the_largest_first
     assert int(left[1]) < len(shares)
 
 
-def test_exps_can_be_seen_while_they_are_made() -> None:
+def test_exponentials_are_shown_as_they_are_computed() -> None:
     event = event_of("usual", Phase.FORWARD, "probs", 1)
     exps = event.parts["exp"]
     tick = run_of("usual")[0].program.tick_of(int(exps[3]))
@@ -408,7 +408,7 @@ def test_bars_of_a_heads_gradients_fill_their_room() -> None:
     assert max(bars) >= 8
 
 
-def test_a_tensor_of_no_drawing_has_its_formula(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tensor_without_a_drawing_shows_its_formula(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "DRAWINGS", {})
     frame = at("usual", Phase.FORWARD, "mlp_relu", 1)
     text = draw(frame, 106, 36).text()

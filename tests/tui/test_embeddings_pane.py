@@ -25,7 +25,7 @@ RUN = Session(CONFIG, DOCS)
 
 
 def known(run: Session = RUN) -> Context:
-    """What the loader learns: the planes at the end of the schedule."""
+    """The axes that the loader finds, those at the end of the schedule."""
     ahead = planes_ahead(run.view(), {})
     (step,) = ahead.missing
     twin = run.replay_copy()
@@ -94,7 +94,7 @@ def test_before_the_end_is_known_the_axes_are_those_of_the_start() -> None:
     assert "of the start, until a copy of this run has come to step 600" in last.segments[0].text
 
 
-def test_points_beyond_the_edge_stand_at_it() -> None:
+def test_points_beyond_the_edge_are_drawn_at_the_edge() -> None:
     frame = frame_at(Moment(500))
     targets = {spot.target for spot in drawn(frame).spots()}
     assert {int(row) for row in RUN.recording.matrices["wte"][:, 0]} <= targets

@@ -1,4 +1,4 @@
-"""Keys through all phases at usual and odd sizes, on models of one to four layers: no pane is overfull, none fails."""
+"""Keys through all phases at usual and odd sizes, on models of one to four layers: every pane fits, none fails."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ async def test_a_resize_shows_what_a_start_at_that_size_shows(size: tuple[int, i
     assert shown[0] == shown[1]
 
 
-async def test_panes_that_were_away_for_a_moment_show_what_has_happened_since() -> None:
+async def test_panes_that_were_hidden_show_the_present_moment() -> None:
     """Textual tells a pane that it is back only if the screen was laid out while it was away."""
     shown = []
     for zoom in (False, True):
@@ -103,7 +103,7 @@ async def test_panes_that_were_away_for_a_moment_show_what_has_happened_since() 
 
 
 async def test_a_pane_that_is_painted_between_a_move_and_its_frame_keeps_its_picture() -> None:
-    """What it could draw is a moment that the run has left."""
+    """The moment that it would draw is one that the run has left."""
     async with debugger(run=run_of("korean")) as pilot:
         here, pane = screen(pilot), screen(pilot).query_one("#stage", Pane)
         before = pane.picture.text()
@@ -134,7 +134,7 @@ async def test_a_window_made_smaller_while_the_run_is_on_its_way_cuts_what_is_th
         await until(pilot, lambda: not here.busy)
 
 
-async def test_keys_that_come_at_once_each_go_on_from_where_the_others_have_led() -> None:
+async def test_keys_that_come_together_are_done_one_after_the_other() -> None:
     shown = []
     for at_once in (False, True):
         async with debugger(run=run_of("korean")) as pilot:

@@ -39,7 +39,7 @@ def written(line: Line) -> str:
     return "".join(segment.text for segment in line.segments)
 
 
-def test_what_is_beyond_the_scale_is_marked() -> None:
+def test_values_beyond_the_scale_are_marked() -> None:
     assert [heat(v, True, 1.0, 2)[0] for v in (1.0, 1.01, -2.0)] == ["  ", "! ", "! "]
     upper, lower = Line(), Line()
     signed_strip((upper, lower), cells(1.0, 2.0, -2.0), 3, 1.0)
@@ -59,7 +59,7 @@ def test_the_chosen_cell_is_marked_where_colours_are_few() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 4])
-def test_it_is_marked_where_colours_are_few(size: int) -> None:
+def test_the_marker_is_shown_where_colours_are_few(size: int) -> None:
     theme.few_colours(True)
     try:
         assert "!" in heat(2.0, True, 1.0, size)[0]
@@ -77,7 +77,7 @@ def stage(phase: Phase, name: str) -> Stage:
     return pane
 
 
-def test_a_weight_under_the_mouse_tells_its_product() -> None:
+def test_the_tooltip_of_a_weight_has_its_product() -> None:
     pane = stage(Phase.FORWARD, "q")
     assert pane.frame is not None
     weight = int(pane.frame.operation.operands["w"][0, 3])
@@ -88,7 +88,7 @@ def test_a_weight_under_the_mouse_tells_its_product() -> None:
     assert pane.tooltip_for(out) == f"q[0]  {pane.frame.value(out)!r}"
 
 
-def test_in_backward_the_mouse_tells_the_gradient_in_full() -> None:
+def test_in_backward_the_tooltip_has_the_gradient_in_full() -> None:
     pane = stage(Phase.BACKWARD, "logits")
     assert pane.frame is not None
     row = int(pane.frame.event.rows[1])

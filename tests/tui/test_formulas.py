@@ -57,7 +57,7 @@ def moments(phase: Phase) -> Iterator[Moment]:
 
 
 def true(formula: str, value: str, where: object, **names: Range) -> None:
-    """A formula in numbers is what it is said to be."""
+    """Check that a formula in numbers equals what is printed for it."""
     assert evaluate(formula, names).meets(evaluate(value)), (formula, value, where)
 
 
@@ -67,7 +67,7 @@ def exact(value: float | None) -> Range:
 
 
 def is_value(value: float | None, text: str, where: object) -> None:
-    """A number stands there as it is."""
+    """Check that a number is printed as it is."""
     assert exact(value).meets(evaluate(text)), (value, text, where)
 
 
@@ -339,7 +339,7 @@ def test_the_stage(phase: Phase, forms: set[str]) -> None:
 
 
 @pytest.mark.parametrize("line", ["q[0] is +0.1 = +0.2", "w = x + y", "total +1.0 → +2.0", "  Σ q·k +0.2 / √2 = +0.9"])
-def test_a_line_of_another_form_or_with_a_wrong_number_is_refused(line: str) -> None:
+def test_the_checks_refuse_other_forms_and_wrong_numbers(line: str) -> None:
     event = next(s for s in run().program.events(Phase.FORWARD) if s.kind == "scores")
     with pytest.raises((AssertionError, ValueError)):
         check_lines(frame_at(Moment(STEP, Phase.FORWARD, event.last)), [line])
@@ -529,7 +529,7 @@ def test_the_parts_of_a_prediction_add_up() -> None:
     raise AssertionError(lines)
 
 
-def test_the_links_of_a_chain_multiply_to_it() -> None:
+def test_the_edges_of_a_path_multiply_to_it() -> None:
     checked = 0
     for moment in moments(Phase.BACKWARD):
         pane = Why("w")
@@ -543,7 +543,7 @@ def test_the_links_of_a_chain_multiply_to_it() -> None:
     assert checked > 20
 
 
-def test_what_pushed_a_parameter_adds_up() -> None:
+def test_the_contributions_to_a_parameter_add_up() -> None:
     for moment in moments(Phase.UPDATE):
         frame = frame_at(moment)
         text = Why("w").draw(frame, 120, 60).text()

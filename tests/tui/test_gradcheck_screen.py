@@ -30,7 +30,7 @@ async def checked(pilot: Pilot[None], row: int) -> CheckedGradient:
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])
 @pytest.mark.parametrize("keys", ["n n n", "f n n", "f f n n"])
-async def test_both_numbers_are_the_engines(keys: str, size: tuple[int, int]) -> None:
+async def test_both_numbers_are_those_of_the_engine(keys: str, size: tuple[int, int]) -> None:
     async with debugger(size) as pilot:
         await pilot.press(*keys.split())
         row, moment = screen(pilot).frame.selected, session().moment
@@ -127,7 +127,7 @@ async def test_what_cannot_be_checked_shows_the_reason() -> None:
         assert pilot.app.screen is screen(pilot)
 
 
-def test_neighbours_stay_in_the_family() -> None:
+def test_arrows_stay_within_the_tensor() -> None:
     run = session()
     run.seek(Moment(0, Phase.FORWARD, 1))
     view, wte = run.view(), run.recording.matrices["wte"]

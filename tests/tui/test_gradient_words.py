@@ -1,4 +1,4 @@
-"""What is said of a gradient: not yet, that the loss does not depend on the scalar, or its value. In every phase."""
+"""Texts about a gradient in every phase: not yet known, independent of the loss, or its value."""
 
 from __future__ import annotations
 

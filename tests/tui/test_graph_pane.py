@@ -77,7 +77,7 @@ def test_a_share_of_the_softmax() -> None:
     assert total.node.operation == "Σ 3"
 
 
-def test_what_is_not_computed_is_empty_and_has_no_local_gradient() -> None:
+def test_scalars_not_yet_computed_are_empty_and_have_no_local_gradient() -> None:
     frame = at(session().program.ends(Phase.FORWARD)["q", 1, 0, None])
     frame = at(frame.moment, row_of("q[0, 1]@pos=1"))
     children, users = graph_of(frame)
@@ -161,7 +161,7 @@ def pane(pilot: Pilot[None]) -> Graph:
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])
-async def test_arrows_walk_enter_follows_and_backspace_returns(size: tuple[int, int]) -> None:
+async def test_arrows_move_enter_follows_and_backspace_returns(size: tuple[int, int]) -> None:
     run = Session(Config(n_layer=1, n_embd=4, n_head=2, block_size=4, num_steps=50, seed=3), ["anna", "ben"])
     async with debugger(size, run) as pilot:
         await pilot.press("n", "n", "n", "G")  # the first q

@@ -18,7 +18,7 @@ from tests.support.lecture_harness import PAGES, lecture_of
 
 
 class Texts(HTMLParser):
-    """The words of a page, and what tags it has."""
+    """The texts of a page, and its tags."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ def test_the_command_writes_one_file(tmp_path: Path) -> None:
     assert '<html lang="ko">' in target.read_text(encoding="utf-8")
 
 
-def test_a_folder_that_cannot_be_written_gets_a_sentence(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     file = tmp_path / "mine.md"
     file.write_text("---\nconfig: n_embd=4, n_head=2\nmoment: step 0\n---\n# One\n", encoding="utf-8")

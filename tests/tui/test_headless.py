@@ -1,4 +1,4 @@
-"""Drawing without a terminal: many pages of one screen in one run of the app, and screens that break off."""
+"""Drawing without a terminal: many pages of one screen in one run of the app, and screens that fail."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def taken(run: Session, pages: Callable[[Marked], AsyncIterator[str]]) -> 
     return await screenshots(lambda: Marked(run, arrangement=Arrangement()), pages, (120, 36), "microgpt-dark")
 
 
-async def test_every_page_is_what_a_person_would_see() -> None:
+async def test_every_page_is_drawn_as_in_a_terminal() -> None:
     async def pages(marked: Marked) -> AsyncIterator[str]:
         for step in STEPS:
             marked.notify("this passes")
@@ -49,7 +49,7 @@ async def test_every_page_is_what_a_person_would_see() -> None:
             await until(pilot, lambda shot=shot: text(pilot) + "\n" == shot.txt())
 
 
-async def test_what_goes_wrong_in_a_page_is_told() -> None:
+async def test_an_error_in_a_page_is_raised() -> None:
     async def pages(marked: Marked) -> AsyncIterator[str]:
         yield "the first"
         raise KeyError("the second")
@@ -78,7 +78,7 @@ async def test_drawing_ends_when_it_is_cancelled() -> None:
         drawing.cancel()
 
 
-async def test_a_screen_that_breaks_off_is_no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_screen_that_fails_gives_no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     def draw(*_: object) -> None:
         raise ValueError("cannot be drawn")
 

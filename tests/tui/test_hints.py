@@ -80,7 +80,7 @@ async def test_the_hint_follows_the_chosen_pane() -> None:
 
 
 @pytest.mark.parametrize("size", [(120, 36), (200, 60)])
-async def test_up_and_down_go_from_row_to_row_as_the_hint_says(size: tuple[int, int]) -> None:
+async def test_up_and_down_go_from_row_to_row(size: tuple[int, int]) -> None:
     async with debugger(size, names()) as pilot:
         here = screen(pilot)
 
@@ -129,10 +129,15 @@ async def test_at_80x24_the_line_of_source_stands_at_the_bottom_of_the_stage() -
         assert f"{source.path.name}:{source.line}" not in screen(pilot).query_one(Stage).picture.text()
 
 
-def test_a_line_of_source_that_is_too_long_is_cut_before_its_place() -> None:
-    line = line_at_work(at(Moment(0, Phase.FORWARD, 100)), 40)
+def test_a_line_of_source_that_is_too_long_is_shortened_in_its_middle_before_its_place() -> None:
+    frame = at(Moment(0, Phase.FORWARD, 100))
+    code = frame.source.path.read_text("utf-8").splitlines()[frame.source.line - 1].strip()
+    line = line_at_work(frame, 40)
+    words = "".join(segment.text for segment in line.segments)
     assert line.width == 40
-    assert "…" in "".join(segment.text for segment in line.segments)
+    head, tail = words.removesuffix(f"{frame.source.path.name}:{frame.source.line}").strip().split("…")
+    assert code.startswith(head)
+    assert code.endswith(tail)
 
 
 def test_a_narrow_source_is_moved_to_the_left_and_named_by_its_function() -> None:

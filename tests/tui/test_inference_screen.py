@@ -85,7 +85,7 @@ async def test_a_repeated_notification_is_shown_once() -> None:
         assert notes(pilot).count("first position") == 1
 
 
-async def test_it_draws_what_the_run_would_draw_next_and_leaves_the_run_where_it_is() -> None:
+async def test_it_draws_the_next_sample_of_the_run_and_does_not_change_the_run() -> None:
     async with inference() as pilot:
         moment = run().moment
         await pilot.press("end")
@@ -150,7 +150,7 @@ async def test_the_names_of_the_original_one_after_the_other_and_as_a_column() -
             assert row[column:].removesuffix("■ in data").strip() == (name or "(empty)")
 
 
-async def test_the_number_points_into_the_token_that_is_drawn() -> None:
+async def test_the_random_number_points_at_the_drawn_token() -> None:
     async with inference() as pilot:
         for _ in range(6):
             await pilot.press("r")
@@ -210,7 +210,7 @@ async def test_a_token_can_be_clicked() -> None:
         assert state(pilot).here.pos == 1
 
 
-async def test_the_modes_and_what_they_leave_out() -> None:
+async def test_the_modes_and_the_tokens_that_they_exclude() -> None:
     async with inference() as pilot:
         await pilot.press("up")
         assert "m chooses" in notes(pilot)
@@ -243,7 +243,7 @@ async def test_a_prefix_is_typed_and_a_wrong_one_is_refused_with_a_sentence() ->
         assert state(pilot).walk.prefix == "be"
 
 
-async def test_keys_and_values_grow_and_every_head_is_there() -> None:
+async def test_keys_and_values_of_all_positions_and_all_heads_are_shown() -> None:
     async with inference() as pilot:
         await pilot.press("slash", *"bean", "enter")
         await pilot.pause()
@@ -259,7 +259,7 @@ async def test_keys_and_values_grow_and_every_head_is_there() -> None:
         assert len(picture(pilot, "inside").splitlines()) == len(lines) - 1
 
 
-async def test_the_beam_is_the_engines_and_follows_the_walk() -> None:
+async def test_the_beam_is_that_of_the_engine_at_the_present_position() -> None:
     async with inference() as pilot:
         await pilot.press("b")
         for prefix in ("", "an"):
@@ -291,7 +291,7 @@ async def test_names_of_several_steps_stand_side_by_side_and_those_of_the_data_a
         assert "The draw" in text(pilot)
 
 
-async def test_names_are_compared_with_those_of_steps_that_were_looked_at_before() -> None:
+async def test_names_are_compared_with_those_of_steps_visited_before() -> None:
     async with inference() as pilot:
         await go(pilot, "q", "right_square_bracket", "i")
         assert state(pilot).steps == (2, 40, 0, 20, 4)
@@ -303,7 +303,7 @@ async def test_names_are_compared_with_those_of_steps_that_were_looked_at_before
         assert steps == ["now", "(3)", "step", "0", "step", "2", "step", "4", "step", "20", "step", "40"]
 
 
-async def test_parameters_that_no_name_can_be_drawn_from_open_nothing() -> None:
+async def test_parameters_without_probabilities_open_no_screen() -> None:
     broken = Session(Config(n_embd=4, n_head=2, block_size=4), ["ab"])
     broken.workspace.params[:] = float("nan")
     async with debugger(run=broken) as pilot:

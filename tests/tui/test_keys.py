@@ -1,4 +1,4 @@
-"""Every key and every click does what it says."""
+"""Every key and every click of the debugger."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ async def test_a_key_leads_to_its_moment(keys: str, moment: Moment) -> None:
         assert screen(pilot).session.moment == moment
 
 
-async def test_t_stays_at_the_same_tensor_and_walks_positions_in_the_order_of_time() -> None:
+async def test_t_goes_to_the_same_tensor_at_the_next_position() -> None:
     async with debugger() as pilot:
         await pilot.press("n", "n", "n", "t")
         event = screen(pilot).session.view().event
@@ -112,7 +112,7 @@ async def test_the_cell_cursor_moves_and_the_inspector_follows() -> None:
         assert name(pilot) == "embed_norm"
 
 
-async def test_clicks_lead_where_they_point() -> None:
+async def test_clicks_go_to_what_is_clicked() -> None:
     async with debugger() as pilot:
         events = screen(pilot).session.program.events(Phase.FORWARD)
         second = next(s for s in events if s.pos == 1)
@@ -139,7 +139,7 @@ async def test_the_timeline_can_be_dragged() -> None:
         assert screen(pilot).session.moment.tick > 100
 
 
-async def test_enter_follows_a_value_to_where_it_was_made_and_backspace_returns() -> None:
+async def test_enter_goes_to_the_event_that_made_a_value_and_backspace_returns() -> None:
     async with debugger() as pilot:
         await pilot.press("n", "n", "n")
         here = screen(pilot).session.moment
@@ -197,14 +197,14 @@ async def test_the_palette_knows_every_binding() -> None:
 
 
 async def test_in_a_browser_no_key_stops_the_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A stopped process could be continued by nobody."""
+    """There is no way to continue a stopped process."""
     monkeypatch.setenv(paths.CLIENT_FOLDER, str(tmp_path))
     async with debugger() as pilot:
         await pilot.press("colon", "ctrl+z")  # also while a line is typed
         await until(pilot, lambda: "There is no shell to return to in a browser" in notes(pilot))
 
 
-def test_every_binding_says_what_it_does_and_is_there_once() -> None:
+def test_every_binding_has_a_description_and_is_unique() -> None:
     keys = all_keys()
     assert len({key.id for key in keys}) == len(keys)
     names = [name for key in keys for name in key.keys.split(",")]
@@ -220,7 +220,7 @@ async def test_q_quits_and_escape_does_not() -> None:
         assert pilot.app._exit
 
 
-async def test_a_fault_is_shown_where_it_happened_and_the_way_back_is_open() -> None:
+async def test_a_fault_is_shown_at_its_moment_and_the_run_can_go_back() -> None:
     run = Session(Config(n_embd=4, n_head=2, block_size=4, learning_rate=2000.0, seed=3), DOCS)
     async with debugger(run=run) as pilot:
         for _ in range(5):
@@ -251,7 +251,7 @@ async def test_a_click_where_a_note_has_just_been_does_nothing() -> None:
         assert screen(pilot).is_current
 
 
-async def test_where_a_fault_lies_on_the_way_nothing_is_said_to_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_move_that_ends_at_a_fault_is_not_reported_as_done(monkeypatch: pytest.MonkeyPatch) -> None:
     async with debugger(run=Session(SMALL, DOCS)) as pilot:
         await go(pilot, *"nnn", "right_square_bracket")
         here, run = screen(pilot), screen(pilot).session

@@ -1,4 +1,4 @@
-"""Layouts fill the screen without overlapping; what the user rearranges is obeyed and remembered."""
+"""Layouts fill the screen without overlapping; the user's arrangement is used and saved."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_any_panes_can_be_in_question(size: tuple[int, int]) -> None:
+def test_any_panes_can_be_lit(size: tuple[int, int]) -> None:
     for count in (1, 2, 3):
         for names in permutations((*companions("middle"), "qkv", "adam"), count):
             shown = list(panes_of(spotlit(names, Size(*size))))
@@ -124,7 +124,7 @@ def test_a_pinned_pane_stays_in_every_phase_and_takes_no_pinned_place() -> None:
     assert {"prediction", "attention"} <= set(panes_of(both.apply(usual("normal", Phase.BACKWARD))))
 
 
-def test_swapped_panes_trade_places_and_back() -> None:
+def test_swapping_panes_twice_restores_them() -> None:
     split = usual("normal", Phase.FORWARD)
     room = Region(0, 0, 120, 29)
     before = dict(regions(split, room))
@@ -134,7 +134,7 @@ def test_swapped_panes_trade_places_and_back() -> None:
     assert wish.swap("inspector", "stage") == Arrangement()
 
 
-def test_the_arrangement_is_remembered_and_a_damaged_file_is_no_arrangement(tmp_path: Path) -> None:
+def test_the_arrangement_is_saved_and_a_damaged_file_is_ignored(tmp_path: Path) -> None:
     wish = Arrangement(("qkv",), (("stage", "source"),))
     wish.save()
     assert Arrangement.load() == wish

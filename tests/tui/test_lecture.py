@@ -1,4 +1,4 @@
-"""Giving a lecture: pages turn, bind the run, ask, wait, play, train; the lecturer leaves the page and comes back."""
+"""A lecture: pages show moments, ask, wait, play, train; exploring the debugger and returning to the page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.lecture_page import LecturePage
 from microgpt_tui.widgets.picture_view import PictureView
 from tests.support.harness import click_on, notes, text, until
-from tests.support.lecture_harness import PAGES, giving, lectern, lecture_of
+from tests.support.lecture_harness import PAGES, lecture_app, lecture_of, lecture_screen
 from tests.support.wait import PATIENCE
 
 SIZES = [(80, 24), (120, 36), (200, 60)]
@@ -26,16 +26,16 @@ SIZES = [(80, 24), (120, 36), (200, 60)]
 
 def moment_of(pilot: Pilot[None]) -> tuple[int, str, str, int | None]:
     """Step, phase, event and head at which the run stands."""
-    event = lectern(pilot).session.view().event
-    return lectern(pilot).session.step, str(event.phase), event.name, event.head
+    event = lecture_screen(pilot).session.view().event
+    return lecture_screen(pilot).session.step, str(event.phase), event.name, event.head
 
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_page_stands_beside_its_moment_with_the_numbers_of_the_run(
     tmp_path: Path, size: tuple[int, int]
 ) -> None:
-    async with giving(lecture_of(tmp_path), size) as pilot:
-        shown = lectern(pilot)
+    async with lecture_app(lecture_of(tmp_path), size) as pilot:
+        shown = lecture_screen(pilot)
         first = float(shown.session.view().data(shown.session.view().event.rows).values[0])
         assert moment_of(pilot)[2] == "q"
         screen = text(pilot)
@@ -47,8 +47,8 @@ async def test_a_page_stands_beside_its_moment_with_the_numbers_of_the_run(
 
 
 async def test_every_key_of_a_clicker_turns_pages(tmp_path: Path) -> None:
-    async with giving(lecture_of(tmp_path)) as pilot:
-        lecture = lectern(pilot).player.lecture
+    async with lecture_app(lecture_of(tmp_path)) as pilot:
+        lecture = lecture_screen(pilot).player.lecture
         for forward, back in (("right", "left"), ("pagedown", "pageup"), ("space", "left")):
             await pilot.press(forward)
             assert lecture.page == 1
@@ -60,9 +60,9 @@ async def test_every_key_of_a_clicker_turns_pages(tmp_path: Path) -> None:
 
 
 async def test_a_question_is_predicted_then_revealed(tmp_path: Path) -> None:
-    async with giving(lecture_of(tmp_path)) as pilot:
+    async with lecture_app(lecture_of(tmp_path)) as pilot:
         await pilot.press("2")
-        target = lectern(pilot).session.program.tokenizer.name(lectern(pilot).session.program.targets[1])
+        target = lecture_screen(pilot).session.program.tokenizer.name(lecture_screen(pilot).session.program.targets[1])
         assert "It is" not in text(pilot)
         await pilot.press("a")
         assert "▸ a)" in text(pilot)
@@ -76,40 +76,40 @@ async def test_a_question_is_predicted_then_revealed(tmp_path: Path) -> None:
         assert "It is" not in text(pilot)
 
 
-async def test_a_page_waits_for_a_key_and_answers(tmp_path: Path) -> None:
-    async with giving(lecture_of(tmp_path)) as pilot:
+async def test_a_page_waits_for_a_key(tmp_path: Path) -> None:
+    async with lecture_app(lecture_of(tmp_path)) as pilot:
         await pilot.press("3")
         assert "Your turn: press n" in text(pilot)
         await pilot.press("right")
         assert "Waiting for you: press n" in text(pilot)
-        assert lectern(pilot).player.lecture.page == 2
+        assert lecture_screen(pilot).player.lecture.page == 2
         await pilot.press("n")
         await until(pilot, lambda: "One event more." in text(pilot))
         assert moment_of(pilot)[2] == "embed_norm"
         await pilot.press("right")
-        assert lectern(pilot).player.lecture.page == 3
+        assert lecture_screen(pilot).player.lecture.page == 3
 
 
 async def test_a_page_that_waits_lets_the_lecturer_go_on(tmp_path: Path) -> None:
-    async with giving(lecture_of(tmp_path)) as pilot:
+    async with lecture_app(lecture_of(tmp_path)) as pilot:
         await pilot.press("3", "right", "right")
         assert "One event more." in text(pilot)
         await until(pilot, lambda: moment_of(pilot)[2] == "embed_norm")  # as if n had been pressed
         await pilot.press("right")
-        assert lectern(pilot).player.lecture.page == 3
+        assert lecture_screen(pilot).player.lecture.page == 3
 
 
 async def test_a_page_waits_for_a_head_to_be_chosen(tmp_path: Path) -> None:
-    async with giving(lecture_of(tmp_path)) as pilot:
+    async with lecture_app(lecture_of(tmp_path)) as pilot:
         await pilot.press("6")
         assert "Head 1 it is." not in text(pilot)
-        end = lectern(pilot).session.program.ends(Phase.FORWARD)["attn_weights", 1, 0, 1]
-        lectern(pilot).navigator.go(end)
+        end = lecture_screen(pilot).session.program.ends(Phase.FORWARD)["attn_weights", 1, 0, 1]
+        lecture_screen(pilot).navigator.go(end)
         await until(pilot, lambda: "Head 1 it is." in text(pilot))
 
 
 async def test_a_page_plays_events_to_its_end(tmp_path: Path) -> None:
-    async with giving(lecture_of(tmp_path)) as pilot:
+    async with lecture_app(lecture_of(tmp_path)) as pilot:
         await pilot.press("4")
         assert "play" in text(pilot)
         await pilot.press("right")
@@ -121,43 +121,43 @@ async def test_a_page_plays_events_to_its_end(tmp_path: Path) -> None:
 
 async def test_a_page_that_plays_can_be_sent_to_its_end(tmp_path: Path) -> None:
     slow = PAGES.replace("speed: 500", "speed: 0.01")
-    async with giving(lecture_of(tmp_path, slow)) as pilot:
+    async with lecture_app(lecture_of(tmp_path, slow)) as pilot:
         await pilot.press("4", "right")
-        await until(pilot, lambda: lectern(pilot).busy)
+        await until(pilot, lambda: lecture_screen(pilot).busy)
         assert "skip to the end" in text(pilot)
         await pilot.press("right")
-        await until(pilot, lambda: not lectern(pilot).busy and moment_of(pilot)[2] == "q")
+        await until(pilot, lambda: not lecture_screen(pilot).busy and moment_of(pilot)[2] == "q")
         assert "q is there." in text(pilot)
 
 
 async def test_a_page_stops_playing_when_another_is_opened(tmp_path: Path) -> None:
     slow = PAGES.replace("speed: 500", "speed: 0.01")
-    async with giving(lecture_of(tmp_path, slow)) as pilot:
+    async with lecture_app(lecture_of(tmp_path, slow)) as pilot:
         await pilot.press("4", "right")
-        await until(pilot, lambda: lectern(pilot).busy)
-        lectern(pilot).player.lecture.clock = lambda: 99.0  # later: the digit stands for itself
+        await until(pilot, lambda: lecture_screen(pilot).busy)
+        lecture_screen(pilot).player.lecture.clock = lambda: 99.0  # later: the digit stands for itself
         await pilot.press("1")
-        await until(pilot, lambda: not lectern(pilot).busy and moment_of(pilot)[2] == "q")
+        await until(pilot, lambda: not lecture_screen(pilot).busy and moment_of(pilot)[2] == "q")
         assert "The first page" in text(pilot)
-        assert lectern(pilot).session.moment == lectern(pilot).player.rendered_pages[0].start
+        assert lecture_screen(pilot).session.moment == lecture_screen(pilot).player.rendered_pages[0].start
 
 
 async def test_a_page_trains_with_the_curve_growing(tmp_path: Path) -> None:
-    async with giving(lecture_of(tmp_path), (120, 36)) as pilot:
+    async with lecture_app(lecture_of(tmp_path), (120, 36)) as pilot:
         await pilot.press("5")
         assert "train to step 5" in text(pilot)
         await pilot.press("right")
         await until(pilot, lambda: "Five steps are done" in text(pilot))
         assert moment_of(pilot)[0] == 5
-        loss = lectern(pilot).session.losses[0]
+        loss = lecture_screen(pilot).session.losses[0]
         assert plain(loss) in text(pilot)
-        assert lectern(pilot).query_one("#training", Pane).display
+        assert lecture_screen(pilot).query_one("#training", Pane).display
 
 
 async def test_digits_jump_and_two_digits_make_one_number(tmp_path: Path) -> None:
     many = PAGES + "".join(f"---\nmoment: step 0\n---\n# Page {n}\n" for n in range(7, 13))
     lecture = lecture_of(tmp_path, many)
-    async with giving(lecture) as pilot:
+    async with lecture_app(lecture) as pilot:
         await pilot.press("1", "2")
         assert lecture.page == 11
         lecture.clock = lambda: 99.0  # later
@@ -168,26 +168,26 @@ async def test_digits_jump_and_two_digits_make_one_number(tmp_path: Path) -> Non
         assert lecture.page == 2
 
 
-async def test_blank_hides_everything_until_the_next_press(tmp_path: Path) -> None:
-    async with giving(lecture_of(tmp_path)) as pilot:
+async def test_blank_hides_the_screen_until_the_next_key(tmp_path: Path) -> None:
+    async with lecture_app(lecture_of(tmp_path)) as pilot:
         await pilot.press("full_stop")
         assert not text(pilot).strip()
         await pilot.press("n")
         assert not text(pilot).strip()
         await pilot.press("right")
         assert "The first page" in text(pilot)
-        assert lectern(pilot).player.lecture.page == 0
+        assert lecture_screen(pilot).player.lecture.page == 0
         assert moment_of(pilot)[2] == "q"
 
 
-async def test_only_the_panes_in_question_are_bright(tmp_path: Path) -> None:
-    async with giving(lecture_of(tmp_path)) as pilot:
-        bright = {pane.id for pane in lectern(pilot).query(PictureView) if pane.display and not pane.dimmed}
+async def test_only_the_lit_panes_are_bright(tmp_path: Path) -> None:
+    async with lecture_app(lecture_of(tmp_path)) as pilot:
+        bright = {pane.id for pane in lecture_screen(pilot).query(PictureView) if pane.display and not pane.dimmed}
         assert bright == {"page", "stage", "footing"}
-        shown = lectern(pilot).query_one("#place", Pane)
+        shown = lecture_screen(pilot).query_one("#place", Pane)
         faded = shown.render_lines(shown.size.region)[0]
         await pilot.press("escape")
-        assert not any(pane.dimmed for pane in lectern(pilot).query(PictureView))
+        assert not any(pane.dimmed for pane in lecture_screen(pilot).query(PictureView))
         plain_line = shown.render_lines(shown.size.region)[0]
         (first, *_), (again, *_) = faded, plain_line
         assert first.text == again.text
@@ -196,18 +196,18 @@ async def test_only_the_panes_in_question_are_bright(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("back", ["l", "pagedown", "pageup", "f5"])  # of these, a clicker has the last three
 async def test_exploring_gives_all_keys_to_the_debugger_and_returns_to_the_same_page(tmp_path: Path, back: str) -> None:
-    async with giving(lecture_of(tmp_path)) as pilot:
+    async with lecture_app(lecture_of(tmp_path)) as pilot:
         await pilot.press("2", "right")  # revealed
-        there = lectern(pilot).session.moment
+        there = lecture_screen(pilot).session.moment
         await pilot.press("escape")
         assert "Exploring freely" in text(pilot)
         assert "A question" not in text(pilot)
         await pilot.press("right", "1", "f")
-        assert lectern(pilot).session.moment.phase is Phase.BACKWARD
-        assert lectern(pilot).player.lecture.page == 1
+        assert lecture_screen(pilot).session.moment.phase is Phase.BACKWARD
+        assert lecture_screen(pilot).player.lecture.page == 1
         await pilot.press(back)
-        assert not lectern(pilot).player.exploring
-        assert lectern(pilot).session.moment == there
+        assert not lecture_screen(pilot).player.exploring
+        assert lecture_screen(pilot).session.moment == there
         assert "A question" in text(pilot)
         assert "✓ c)" in text(pilot)
 
@@ -223,18 +223,18 @@ def test_a_figure_is_always_there_in_large_digits_where_they_fit(room: int) -> N
 
 
 async def test_escape_first_leaves_a_pane(tmp_path: Path) -> None:
-    async with giving(lecture_of(tmp_path)) as pilot:
-        lectern(pilot).set_focus(lectern(pilot).query_one("#stage", Pane))
+    async with lecture_app(lecture_of(tmp_path)) as pilot:
+        lecture_screen(pilot).set_focus(lecture_screen(pilot).query_one("#stage", Pane))
         await pilot.press("escape")
-        assert not lectern(pilot).player.exploring
+        assert not lecture_screen(pilot).player.exploring
         await pilot.press("escape")
-        assert lectern(pilot).player.exploring
+        assert lecture_screen(pilot).player.exploring
 
 
 async def test_chapters_follow_one_another_and_can_be_chosen(tmp_path: Path) -> None:
     lecture = lecture_of(tmp_path, chapters=3)
     lecture.place = 1
-    async with giving(lecture) as pilot:
+    async with lecture_app(lecture) as pilot:
         await pilot.press("left")
         assert pilot.app.destinations == [(0, -1)]  # type: ignore[attr-defined]
         await pilot.press("6", "right", "right", "right")
@@ -248,7 +248,7 @@ async def test_chapters_follow_one_another_and_can_be_chosen(tmp_path: Path) -> 
 
 
 async def test_time_and_count_can_be_hidden(tmp_path: Path) -> None:
-    async with giving(lecture_of(tmp_path)) as pilot:
+    async with lecture_app(lecture_of(tmp_path)) as pilot:
         assert "1/6  0:00" in text(pilot)
         await pilot.press("h")
         assert "1/6" not in text(pilot)
@@ -258,7 +258,7 @@ async def test_time_and_count_can_be_hidden(tmp_path: Path) -> None:
 
 async def test_the_line_below_speaks_korean_in_a_korean_lecture(tmp_path: Path) -> None:
     korean = PAGES.replace("# The first page", "# 첫 번째 쪽").replace("Small steps", "작은 걸음")
-    async with giving(lecture_of(tmp_path, korean, "ko"), (80, 24)) as pilot:
+    async with lecture_app(lecture_of(tmp_path, korean, "ko"), (80, 24)) as pilot:
         shown = text(pilot)
         assert "첫 번째 쪽" in shown
         assert "다음" in shown
@@ -266,16 +266,16 @@ async def test_the_line_below_speaks_korean_in_a_korean_lecture(tmp_path: Path) 
 
 
 async def test_a_click_on_the_line_below_does_what_the_key_does(tmp_path: Path) -> None:
-    async with giving(lecture_of(tmp_path)) as pilot:
-        footing = lectern(pilot).query_one("#footing", PictureView)
+    async with lecture_app(lecture_of(tmp_path)) as pilot:
+        footing = lecture_screen(pilot).query_one("#footing", PictureView)
         spots = {spot.target.id: spot for spot in footing.picture.spots()}  # type: ignore[attr-defined]
         await pilot.click("#footing", offset=(spots["page.next"].x, 0))
-        assert lectern(pilot).player.lecture.page == 1
+        assert lecture_screen(pilot).player.lecture.page == 1
 
 
 async def test_a_page_that_cannot_be_shown_says_why_and_the_lecture_goes_on(tmp_path: Path) -> None:
     broken = PAGES.replace("{q[0, 0]}", "{loss}")
-    async with giving(lecture_of(tmp_path, broken)) as pilot:
+    async with lecture_app(lecture_of(tmp_path, broken)) as pilot:
         assert "This page cannot be shown." in text(pilot).replace("\n", " ")
         await pilot.press("right")
         assert "A question" in text(pilot)
@@ -283,22 +283,22 @@ async def test_a_page_that_cannot_be_shown_says_why_and_the_lecture_goes_on(tmp_
 
 async def test_a_head_can_be_chosen_with_the_mouse(tmp_path: Path) -> None:
     shows = PAGES.replace("wait: head 1", "wait: head 1\nspotlight: attention")
-    async with giving(lecture_of(tmp_path, shows)) as pilot:
+    async with lecture_app(lecture_of(tmp_path, shows)) as pilot:
         await pilot.press("6")
-        spots = {spot.target for spot in lectern(pilot).query_one("#attention", Pane).picture.spots()}
+        spots = {spot.target for spot in lecture_screen(pilot).query_one("#attention", Pane).picture.spots()}
         target = next(t for t in spots if t == Choice(head=1) or (isinstance(t, Moment) and _head(pilot, t) == 1))
         await click_on(pilot, "attention", target)
         await until(pilot, lambda: "Head 1 it is." in text(pilot))
 
 
 def _head(pilot: Pilot[None], moment: Moment) -> int | None:
-    return lectern(pilot).session.program.event_at(moment).head
+    return lecture_screen(pilot).session.program.event_at(moment).head
 
 
-async def test_a_page_says_that_steps_are_done_when_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_page_reports_its_steps_when_they_are_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     go_on = threading.Event()
-    async with giving(lecture_of(tmp_path)) as pilot:
-        shown = lectern(pilot)
+    async with lecture_app(lecture_of(tmp_path)) as pilot:
+        shown = lecture_screen(pilot)
         go = shown.motion._go
 
         def held(*to: Any) -> RunController.Arrived:
@@ -325,8 +325,8 @@ async def test_a_page_that_is_turned_before_its_moment_shows_no_warning(
 ) -> None:
     far = PAGES.replace("moment: step 0\nwait: n\n", "moment: step 40\nwait: n\n")
     go_on = threading.Event()
-    async with giving(lecture_of(tmp_path, far)) as pilot:
-        shown = lectern(pilot)
+    async with lecture_app(lecture_of(tmp_path, far)) as pilot:
+        shown = lecture_screen(pilot)
 
         def held(step: int, loss: float) -> bool:
             assert go_on.wait(PATIENCE)

@@ -1,4 +1,4 @@
-"""Lectures in the whole app: begun from the debugger, whose run waits where it was; chapters, languages, leaving."""
+"""Lectures in the whole app: opened from the debugger, whose run does not move; chapters, languages, leaving."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ async def test_chapters_follow_one_another_on_one_run(course: Course) -> None:
         assert "6/6" in text(pilot)
 
 
-async def test_the_course_can_be_had_in_the_other_language(course: Course) -> None:
+async def test_the_course_in_the_other_language(course: Course) -> None:
     lecture = Lecture(course, clock=lambda: 0.0)
     async with running(MicrogptApp(Start(*lecture.run(screen_names())), lecture)) as pilot:
         await opened(pilot, "01-first en")
@@ -130,7 +130,7 @@ async def test_the_course_can_be_had_in_the_other_language(course: Course) -> No
         assert "다음" in text(pilot)
 
 
-async def test_q_ends_the_program_if_it_began_with_the_lecture(course: Course) -> None:
+async def test_q_ends_a_program_that_was_started_with_a_lecture(course: Course) -> None:
     lecture = Lecture(course, clock=lambda: 0.0)
     app = MicrogptApp(Start(*lecture.run(screen_names())), lecture)
     async with running(app) as pilot:
@@ -153,7 +153,7 @@ async def test_a_mistake_in_a_chapter_is_shown_and_the_present_chapter_stays(cou
         assert "6/6" in text(pilot)
 
 
-async def test_a_lecture_that_is_given_up_while_it_opens_leads_back_to_the_debugger(course: Course) -> None:
+async def test_leaving_a_lecture_while_it_opens_returns_to_the_debugger(course: Course) -> None:
     async with running(debugger(Config(n_embd=4, n_head=2, block_size=5))) as pilot:  # not the lecture's run
         await until(pilot, lambda: type(pilot.app.screen) is DebuggerScreen)
         own = pilot.app.screen
@@ -166,9 +166,7 @@ async def test_a_lecture_that_is_given_up_while_it_opens_leads_back_to_the_debug
         assert pilot.app.return_code is None
 
 
-async def test_presses_while_a_chapter_makes_way_for_the_next_change_neither(
-    course: Course, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_keys_between_two_chapters_have_no_effect(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     lecture, go_on = Lecture(course, 1, clock=lambda: 0.0), asyncio.Event()
     app = MicrogptApp(Start(*lecture.run(screen_names())), lecture)
     async with running(app) as pilot:
@@ -190,7 +188,7 @@ async def test_presses_while_a_chapter_makes_way_for_the_next_change_neither(
         assert len([screen for screen in app.screen_stack if isinstance(screen, LectureScreen)]) == 1
 
 
-async def test_a_chapter_that_is_taken_apart_takes_no_more_presses_and_shows_nothing(course: Course) -> None:
+async def test_a_closing_chapter_ignores_keys_and_shows_nothing(course: Course) -> None:
     lecture = Lecture(course, clock=lambda: 0.0)
     app = MicrogptApp(Start(*lecture.run(screen_names())), lecture)
     async with running(app) as pilot:

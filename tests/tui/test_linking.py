@@ -1,4 +1,4 @@
-"""One focus for all panes: whatever is clicked in one, the inspector and every other pane that shows it follow."""
+"""One focus for all panes: the inspector and every pane follow a click in any of them."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_from_every_scalar_of_a_pane_an_arrow_leads_to_another(name: str) -> Non
             assert there - {row} or len(scalars(pane.picture)) < 2, (moment, row)
 
 
-def test_what_can_be_chosen_where() -> None:
+def test_what_can_be_clicked_in_each_pane() -> None:
     forward = frame_at(place(Phase.FORWARD, "loss"))
     n, heads = forward.program.n, forward.config.n_head
 
@@ -168,7 +168,7 @@ def middle(pane: Pane, spot: Spot) -> tuple[int, int]:
 
 
 async def bring(pilot: Pilot[None], moment: Moment, name: str) -> Pane:
-    """A pane, on the screen, at a moment, with nothing chosen."""
+    """Bring a pane onto the screen, at a moment, with nothing chosen."""
     here = screen(pilot)
     settled = moment.phase is here.session.moment.phase and here.grid.zoomed is None
     here.state.stand(Focus(here.session.moment))

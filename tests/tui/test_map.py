@@ -105,13 +105,13 @@ def test_the_column_in_the_forward_phase() -> None:
     assert Map("m").heading(frame) == "Map ─ pos 2 i |x|"
 
 
-def test_what_is_at_work_is_lit_what_is_computed_is_bright_and_what_is_to_come_is_dim() -> None:
+def test_the_present_is_lit_the_past_bright_and_the_future_dim() -> None:
     picture = draw(at("plain", Phase.FORWARD, "q", 2), COLUMN)
     here = line_of(picture, "q k v")
     assert picture.focus == here
     found = styles(picture, here)
     assert (found["q"], found["k"]) == (theme.NOW, theme.DIM)
-    assert picture.lines[here].segments[1].style == theme.PHASE_TEXT["forward"]  # the stream runs past the block
+    assert picture.lines[here].segments[1].style == theme.PHASE_TEXT["forward"]  # the stream passes the block by
     assert styles(picture, line_of(picture, "fc2"))["fc2"] == theme.DIM
     assert picture.lines[line_of(picture, "fc2")].segments[1].style == theme.FAINT
     assert styles(picture, line_of(picture, "embed"))["embed"] == theme.TEXT

@@ -1,4 +1,4 @@
-"""Where there is no memory for one more run, whatever needs one says so, and everything else goes on."""
+"""Without memory for a second run, what needs one reports it, and everything else works."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("keys", [("x", "enter"), ("i",)])
-async def test_what_needs_a_run_is_refused_with_a_sentence(keys: tuple[str, ...]) -> None:
+async def test_actions_that_need_a_run_are_refused_with_a_sentence(keys: tuple[str, ...]) -> None:
     async with debugger(run=Session(SMALL, DOCS)) as pilot:
         await pilot.press(*"nnn", *keys)
         await until(pilot, lambda: SHORT in notes(pilot) and not screen(pilot).busy)
@@ -36,7 +36,7 @@ async def test_what_needs_a_run_is_refused_with_a_sentence(keys: tuple[str, ...]
         assert screen(pilot).session.moment.key > before.key
 
 
-async def test_a_gradient_check_says_so() -> None:
+async def test_a_gradient_check_reports_it() -> None:
     async with debugger(run=Session(SMALL, DOCS)) as pilot:
         await pilot.press("f", "n", "g")
         await until(pilot, lambda: SHORT in " ".join(text(pilot).split()))

@@ -1,4 +1,4 @@
-"""Speaker notes: what a lecture shares, who may read it, and what cannot go wrong."""
+"""Speaker notes: what a lecture shares, permissions, and failures."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from microgpt_tui.lectures.page import LectureError
 from microgpt_tui.lectures.speaker_notes import FILES, Audience, Notes, SharedNotes, follow, newest
 from microgpt_tui.storage.startup import Start
 from tests.support.harness import DOCS, SMALL, text, until
-from tests.support.lecture_harness import CONFIG, PAGE, PAGES, giving, lectern, lecture_of, sharing
+from tests.support.lecture_harness import CONFIG, PAGE, PAGES, lecture_app, lecture_of, lecture_screen, sharing
 from tests.support.wait import met
 
-PATIENCE = 60.0  # seconds until something counts as never heard
+PATIENCE = 60.0  # seconds until a condition counts as never met
 Heard = AsyncGenerator[Notes | None, None]
 
 
 async def heard(stream: Heard, condition: Callable[[Notes | None], bool]) -> Notes | None:
-    """What is heard when something is the case."""
+    """Wait until the notes meet a condition; returns them."""
     async with asyncio.timeout(PATIENCE):
         while not condition(notes := await anext(stream)):
             pass
@@ -51,9 +51,9 @@ def rewrite(file: Path, **values: Any) -> None:
 # What is shared.
 
 
-async def test_a_follower_hears_each_page_and_the_answer_before_the_audience(tmp_path: Path, folder: Path) -> None:
+async def test_notes_show_each_page_with_the_answer_before_it_is_revealed(tmp_path: Path, folder: Path) -> None:
     with sharing(folder) as shared:
-        async with giving(lecture_of(tmp_path), shared=shared) as pilot, aclosing(follow(folder)) as stream:
+        async with lecture_app(lecture_of(tmp_path), shared=shared) as pilot, aclosing(follow(folder)) as stream:
             first = await heard(stream, lambda notes: notes is not None)
             assert first is not None
             assert (first.chapter, first.title, first.page, first.pages) == ("Small steps", "The first page", 0, 6)
@@ -63,7 +63,9 @@ async def test_a_follower_hears_each_page_and_the_answer_before_the_audience(tmp
             await pilot.press("right")
             question = await heard(stream, lambda notes: notes is not None and notes.page == 1)
             assert question is not None
-            target = lectern(pilot).session.program.tokenizer.name(lectern(pilot).session.program.targets[1])
+            target = lecture_screen(pilot).session.program.tokenizer.name(
+                lecture_screen(pilot).session.program.targets[1]
+            )
             assert question.right == f"c) {target}"
             assert question.then.startswith(f"It is {target}")
             assert (question.press, question.asks, question.done) == ("reveal", True, False)
@@ -74,9 +76,9 @@ async def test_a_follower_hears_each_page_and_the_answer_before_the_audience(tmp
             assert await heard(stream, lambda notes: notes is not None and notes.page == 0)
 
 
-async def test_a_follower_hears_that_the_screen_is_blank_or_explored(tmp_path: Path, folder: Path) -> None:
+async def test_notes_show_that_the_screen_is_blank_or_explored(tmp_path: Path, folder: Path) -> None:
     with sharing(folder) as shared:
-        async with giving(lecture_of(tmp_path), shared=shared) as pilot, aclosing(follow(folder)) as stream:
+        async with lecture_app(lecture_of(tmp_path), shared=shared) as pilot, aclosing(follow(folder)) as stream:
             for keys, audience, press in (
                 (["full_stop"], Audience.BLANK, "show the page again"),
                 (["space"], Audience.PAGE, "next"),
@@ -94,14 +96,14 @@ async def test_a_follower_hears_that_the_screen_is_blank_or_explored(tmp_path: P
 async def test_after_the_last_page_of_a_chapter_comes_the_next_chapter(tmp_path: Path, folder: Path) -> None:
     lecture = lecture_of(tmp_path, chapters=2)
     with sharing(folder) as shared:
-        async with giving(lecture, shared=shared) as pilot, aclosing(follow(folder)) as stream:
+        async with lecture_app(lecture, shared=shared) as pilot, aclosing(follow(folder)) as stream:
             await pilot.press("6")
             last = await heard(stream, lambda notes: notes is not None and notes.page == 5)
             assert last is not None
             assert last.coming == "Small steps"
 
 
-async def test_time_goes_on_for_those_who_come_late(folder: Path) -> None:
+async def test_notes_opened_late_show_the_time_since_the_start(folder: Path) -> None:
     times = [100.0]
     shared = SharedNotes(folder, clock=lambda: times[0])
     shared.open()
@@ -123,7 +125,7 @@ async def test_a_lecture_ends_and_another_begins(folder: Path) -> None:
             assert notes.title == "Another"
 
 
-async def test_of_two_lectures_the_newest_is_followed_and_the_first_again_when_that_ends(folder: Path) -> None:
+async def test_of_two_lectures_the_newest_is_shown_and_the_first_again_when_it_ends(folder: Path) -> None:
     with sharing(folder, PAGE) as first:
         async with aclosing(follow(folder)) as stream:
             assert await heard(stream, lambda _: True) == replace(PAGE, elapsed=pytest.approx(65.0, abs=PATIENCE))
@@ -139,10 +141,10 @@ async def test_of_two_lectures_the_newest_is_followed_and_the_first_again_when_t
             assert (notes.title, notes.page) == (PAGE.title, 2)
 
 
-# Who may read it, and what cannot go wrong.
+# Permissions and failures.
 
 
-def test_a_file_is_for_its_user_alone_whole_and_removed(folder: Path) -> None:
+def test_the_file_is_private_whole_and_removed_at_the_end(folder: Path) -> None:
     with sharing(folder) as shared:
         assert newest(folder) is None  # nothing is written before there are notes
         for page in range(5):
@@ -154,13 +156,13 @@ def test_a_file_is_for_its_user_alone_whole_and_removed(folder: Path) -> None:
     assert not list(folder.iterdir())
 
 
-async def test_a_lecture_whose_notes_cannot_be_shared_is_given_all_the_same(tmp_path: Path) -> None:
+async def test_a_lecture_goes_on_when_its_notes_cannot_be_shared(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
     with sharing(blocked / "state") as shared:
-        async with giving(lecture_of(tmp_path), shared=shared) as pilot:
+        async with lecture_app(lecture_of(tmp_path), shared=shared) as pilot:
             await pilot.press("right")
-            assert lectern(pilot).player.lecture.page == 1
+            assert lecture_screen(pilot).player.lecture.page == 1
     assert blocked.read_text() == "in the way"
 
 
@@ -168,11 +170,11 @@ async def test_notes_that_could_not_be_written_are_written_later(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise PermissionError  # as on Windows, while another process reads the file
+        raise PermissionError  # as on Windows while another process reads the file
 
     with sharing(folder) as shared, monkeypatch.context() as refusing:
         refusing.setattr(atomic_write.os, "replace", refuse)
-        async with giving(lecture_of(tmp_path), shared=shared) as pilot:
+        async with lecture_app(lecture_of(tmp_path), shared=shared) as pilot:
             assert newest(folder) is None
             refusing.undo()
             await until(pilot, lambda: newest(folder) is not None)
@@ -219,7 +221,7 @@ async def test_a_lecture_whose_process_died_has_ended(folder: Path) -> None:
 NOTHING = (b"", b"null", b"[]", b"{}", b'{"pid": 1e999, "started": 1}', b'{"pid": -1, "started": 0}', b"[" * 100_000)
 
 
-async def test_what_else_stands_in_a_file_is_as_if_it_were_not_there(folder: Path) -> None:
+async def test_files_that_are_no_notes_are_ignored(folder: Path) -> None:
     folder.mkdir()
     for number, content in enumerate(NOTHING):
         (folder / FILES.replace("*", str(number))).write_bytes(content)
@@ -228,18 +230,18 @@ async def test_what_else_stands_in_a_file_is_as_if_it_were_not_there(folder: Pat
     with sharing(folder, PAGE):
         async with aclosing(follow(folder)) as stream:
             assert await heard(stream, lambda _: True) is not None
-    assert len(list(folder.iterdir())) == len(NOTHING) + 1  # nor is it touched
+    assert len(list(folder.iterdir())) == len(NOTHING) + 1  # and is not changed
 
 
 @pytest.mark.parametrize("written", [float("nan"), float("inf"), -float("inf"), 1e300, -1e300])
-async def test_a_strange_time_is_none(folder: Path, written: float) -> None:
+async def test_an_invalid_time_is_ignored(folder: Path, written: float) -> None:
     with sharing(folder, PAGE):
         rewrite(only(folder), written=written)
         async with aclosing(follow(folder)) as stream:
             assert await heard(stream, lambda _: True) == PAGE
 
 
-def test_what_is_read_is_checked_and_shown_never_obeyed() -> None:
+def test_texts_in_the_file_are_checked_and_shown_as_text() -> None:
     evil = replace(PAGE, title="\x1b]0;owned\x07", notes="one\n\x1b[2Jtwo\u202e", right="\r")
     came = Notes.read(asdict(evil))
     assert came.title == r"\x1b]0;owned\x07"

@@ -26,7 +26,7 @@ from tests.support.terminal import needs_tmux, terminal
 async def reading(
     folder: Path, size: tuple[int, int] = (80, 24), language: str = "en", times: Sequence[float] = (0.0,)
 ) -> AsyncIterator[Pilot[Any]]:
-    """The notes as they are shown; their clock says what `times` begins with."""
+    """The notes as they are shown; the first of `times` is the time on their clock."""
     app = NotesApp(folder, language, clock=lambda: times[0], now=lambda: datetime(2025, 3, 1, 9, 5))
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
@@ -34,7 +34,7 @@ async def reading(
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)])
-async def test_the_notes_stand_between_where_one_is_and_what_comes(folder: Path, size: tuple[int, int]) -> None:
+async def test_the_notes_stand_between_the_present_page_and_the_next(folder: Path, size: tuple[int, int]) -> None:
     times = [0.0]
     async with reading(folder, size, times=times) as pilot:
         await until(pilot, lambda: "Waiting for a lecture: start microgpt-tui lecture" in text(pilot))
@@ -106,7 +106,7 @@ def _colours(pilot: Pilot[Any], words: str) -> set[str]:
 
 
 @pytest.mark.parametrize("size", [(40, 12), (12, 5), (1, 1)])
-async def test_no_window_is_too_small_to_go_on(folder: Path, size: tuple[int, int]) -> None:
+async def test_no_terminal_is_too_small(folder: Path, size: tuple[int, int]) -> None:
     with sharing(folder, PAGE):
         async with reading(folder, size) as pilot:
             await until(pilot, lambda: pilot.app.shown.notes is not None)

@@ -24,7 +24,7 @@ from microgpt_tui.panes.layouts import panes_of, plan
 from microgpt_tui.panes.registry import FORWARD, PanePlace, PaneSpec
 from microgpt_tui.texts.sentences import texts
 from tests.support.harness import session, text, until
-from tests.support.lecture_harness import giving, lectern, lecture_of
+from tests.support.lecture_harness import lecture_app, lecture_of, lecture_screen
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -108,8 +108,8 @@ async def test_one_entry_brings_a_pane_its_key_and_its_place_in_layouts_help_and
 async def test_a_lecture_can_light_it_and_wait_for_its_key(mirror: ModuleType, tmp_path: Path) -> None:
     pages = "---\nchapter: One\nmoment: step 0\nspotlight: mirror\nwait: j\n---\n# The mirror\n"
     lecture: Lecture = lecture_of(tmp_path, pages)
-    async with giving(lecture) as pilot:
-        shown = lectern(pilot)
+    async with lecture_app(lecture) as pilot:
+        shown = lecture_screen(pilot)
         assert shown.player.bound_pages[0].spotlight == ("mirror",)
         assert "mirrored embed" in text(pilot)
         assert not shown.query_one("#mirror", Pane).dimmed

@@ -131,7 +131,7 @@ def test_nothing_is_shown_before_it_is_computed(which: str, every: int) -> None:
 
 
 @pytest.mark.parametrize("pane", PANES)
-def test_in_the_update_phase_they_say_that_there_is_nothing_to_see(pane: type[QKV]) -> None:
+def test_in_the_update_phase_the_panes_say_that_nothing_is_made(pane: type[QKV]) -> None:
     text = " ".join(pane("x").draw(at("small", Phase.UPDATE, "wte"), 40, 8).text().split())
     assert "the update moves parameters only" in text
 
@@ -224,7 +224,7 @@ def test_attention_at_eight_lines_is_one_head_in_percent() -> None:
     assert label.style == theme.NEW
 
 
-def test_the_names_of_heads_stand_still_when_one_is_at_work() -> None:
+def test_the_names_of_heads_do_not_move() -> None:
     def names(head: int | None) -> list[int]:
         frame = frame_at("layers", at("layers", Phase.FORWARD, "attn_out", 6).moment, head=head)
         picture = Attention("x").draw(frame, 120, 30)
@@ -318,7 +318,7 @@ def test_prediction_waits_then_shows_logits_then_shares() -> None:
         assert text.splitlines()[-1].endswith(f"= {plain(frame.value(int(loss[0])))}")
 
 
-def test_prediction_gradients_are_the_engines() -> None:
+def test_gradients_of_the_prediction_are_those_of_the_engine() -> None:
     frame = at("layers", Phase.BACKWARD, "logits", 5)
     rows = frame.tensor("logits", 5)
     assert rows is not None

@@ -86,7 +86,7 @@ def test_nothing_is_shown_before_it_is_computed() -> None:
                 run.workspace.data[:], run.workspace.grad[:] = kept
 
 
-def test_what_comes_later_is_not_shown() -> None:
+def test_figures_of_later_steps_are_not_shown() -> None:
     fresh, gone_back = Session(SMALL, DOCS), Session(SMALL, DOCS)
     gone_back.run(until=30)
     for moment in moments(fresh, 21):
@@ -112,7 +112,7 @@ def test_matrices_stand_in_the_order_in_which_gradient_reaches_them_and_keep_it(
             assert sorted(names) == sorted(run.recording.matrices)
 
 
-def test_what_grows_is_where_it_can_be_seen() -> None:
+def test_the_growing_matrix_is_visible() -> None:
     run = session()
     run.seek(Moment(1))
     for name in ("wpe", "lm_head"):
@@ -155,7 +155,7 @@ def test_gradients_are_not_there_in_the_forward_phase() -> None:
     assert "not yet" in Gradients("p").draw(at(Moment(0, Phase.FORWARD, 9)), 60, 20).text()
 
 
-def test_norms_are_the_views_and_positions_are_those_that_have_added_something() -> None:
+def test_norms_are_those_of_the_view_and_positions_those_that_have_contributed() -> None:
     run = session()
     run.seek(Moment(1))
     ticks = run.program.ticks(Phase.BACKWARD)
@@ -253,7 +253,7 @@ def test_the_step_of_one_weight_has_the_sign_with_which_it_is_added() -> None:
     assert Adam("p").heading(frame) == "One weight ─ layer0.attn_wq[3,0]   head 1, dim 1 · reads x[0]"
 
 
-def test_one_weight_waits_for_its_turn_and_shows_what_the_last_step_left() -> None:
+def test_a_weight_that_waits_for_its_update_shows_the_last_one() -> None:
     run = session()
     row = int(run.recording.matrices["lm_head"][1, 2])
     for moment, says in (

@@ -37,7 +37,7 @@ def place(run: Session, phase: Phase) -> Moment:
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)], ids="{0[0]}x{0[1]}".format)
-async def test_the_screen_looks_as_it_is_kept(size: tuple[int, int]) -> None:
+async def test_the_screen_equals_its_picture(size: tuple[int, int]) -> None:
     run = Session(SMALL, DOCS)  # its own: the curve has places for all steps that a run has ever done
     moments = {phase: place(run, phase) for phase in PLACES}
     async with debugger(size, run) as pilot:

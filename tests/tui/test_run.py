@@ -167,7 +167,7 @@ async def test_names_are_sampled_on_the_way_and_cost_the_run_nothing() -> None:
     assert session.sample(5) == plain.sample(5)
 
 
-async def test_a_far_moment_is_reached_with_progress_and_can_be_given_up() -> None:
+async def test_a_far_moment_is_reached_with_progress_and_can_be_halted() -> None:
     session = run()
     async with debugger(run=session) as pilot:
         screen(pilot).navigator.go(Moment(90_000))
@@ -181,7 +181,7 @@ async def test_a_far_moment_is_reached_with_progress_and_can_be_given_up() -> No
         assert session.moment == Moment(7, Phase.BACKWARD, 9)
 
 
-async def test_what_has_just_stopped_is_left_alone_until_the_screen_knows_of_it() -> None:
+async def test_a_run_that_has_just_stopped_is_not_moved_until_the_screen_knows() -> None:
     session = run()
     async with debugger(run=session) as pilot:
         screen(pilot).navigator.go(Moment(90_000))
@@ -204,7 +204,7 @@ async def test_ten_steps_on_and_back() -> None:
         assert screen(pilot).session.step == 10
 
 
-async def test_quitting_while_it_runs_leaves_nothing_behind() -> None:
+async def test_quitting_while_it_runs_ends_the_thread() -> None:
     session = run()
     async with debugger(run=session) as pilot:
         keep(pilot)
@@ -230,7 +230,7 @@ async def test_the_loss_curve_can_be_dragged() -> None:
         assert session.step == line[0].target.step
 
 
-async def test_a_run_of_which_nothing_can_be_sampled_goes_on() -> None:
+async def test_a_run_that_cannot_be_sampled_goes_on() -> None:
     session = run(replace(SMALL, num_steps=30, learning_rate=1e200))
     async with debugger(run=session) as pilot:
         keep(pilot)

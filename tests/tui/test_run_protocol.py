@@ -280,7 +280,7 @@ def local(values: Floats, source: int, receiver: int) -> float:
 
 
 class HandRun:
-    """The run: it keeps nothing but where it stands, and computes a step's parameters anew."""
+    """The run: stores its moment alone, and computes the parameters of a step anew."""
 
     config = Config(n_layer=0, n_embd=1, n_head=1, block_size=1, num_steps=4)
     tokenizer, checksum = Tokenizer(["a"]), "by hand"
@@ -352,7 +352,7 @@ def drawn(kind: type[Any], frame: Frame, width: int = 70) -> str:
     return str(pane.picture_for(width, 20).text())
 
 
-def test_a_run_may_lack_what_the_protocols_of_capabilities_say() -> None:
+def test_a_run_may_lack_all_capabilities() -> None:
     run = HandRun()
     assert not isinstance(run, BranchingRun | SamplingRun | SavableRun | TapeRun)
     with pytest.raises(EngineError, match="this run cannot be changed"):

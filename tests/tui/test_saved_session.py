@@ -48,7 +48,7 @@ def test_a_session_is_read_back_as_it_was_written(session: SavedSession) -> None
     assert saved_session.load_session().moment == session.where.moment
 
 
-def test_a_file_that_does_not_speak_of_digits_folding_and_kept_weights_is_read() -> None:
+def test_a_file_without_digits_folding_and_kept_weights_is_read() -> None:
     saved_session.write_session(FULL)
     about = json.loads(saved_session.session_file().read_text())
     for name in ("digits", "folding", "kept"):
@@ -67,7 +67,7 @@ def test_the_run_is_saved_beside_the_session(run: Session) -> None:
     assert from_saved_session(None).run is not None  # it is still there
 
 
-def test_the_run_of_another_session_is_not_opened() -> None:
+def test_a_run_of_another_session_is_not_loaded() -> None:
     saved_session.write_session(FULL, checkpoint.snapshot(Session(SMALL, DOCS)))
     start = from_saved_session(None)
     assert (start.run, start.notice) == (None, None)

@@ -1,4 +1,4 @@
-"""ctrl+s, and the app that opens what was saved and what was left."""
+"""ctrl+s, and opening saved runs and the saved session."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ async def test_the_command_that_opens_what_was_saved_can_be_pasted(
             assert os.path.samefile(shell.stdout, places / file)
 
 
-async def test_what_cannot_be_saved_is_said_and_can_be_mended(places: Path) -> None:
+async def test_an_error_while_saving_is_shown_and_can_be_corrected(places: Path) -> None:
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
         await ask(pilot)
         for name, says in (
@@ -184,7 +184,7 @@ async def test_a_file_that_is_being_written_is_waited_for(places: Path, monkeypa
 
 
 async def left_behind(leave: Callable[[Pilot[object], DebuggerScreen], object]) -> MicrogptApp:
-    """An app on which somebody has been at work when it was left."""
+    """An app that was used and then left."""
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
         screen.navigator.go(MIDST)
         await until(pilot, lambda: not screen.busy)
@@ -196,7 +196,7 @@ async def left_behind(leave: Callable[[Pilot[object], DebuggerScreen], object]) 
     return app
 
 
-async def test_after_quitting_everything_is_where_it_was() -> None:
+async def test_after_quitting_the_session_is_restored() -> None:
     app = await left_behind(lambda pilot, _: pilot.app.exit())
     assert app.autosave is not None
     app.autosave.finish()
@@ -210,7 +210,7 @@ async def test_after_quitting_everything_is_where_it_was() -> None:
         assert len(screen.session.losses) == 4
 
 
-async def test_breakpoints_checks_watches_and_marks_are_laid_out_again() -> None:
+async def test_breakpoints_checks_watches_and_marks_are_restored() -> None:
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
         await pilot.press("n", "n", "n", "b", "w", "B", "end", "space", "escape")
         screen.stops.keep(replace(screen.state.annotations, marks={"c": MIDST}))
@@ -268,9 +268,7 @@ def saved_in_a_branch(file: Path) -> None:
     checkpoint.write(checkpoint.snapshot(session, None, branches.all(), name), file)
 
 
-async def test_a_session_in_which_nothing_is_changed_writes_nothing(
-    places: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_unchanged_session_writes_nothing(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(autosave, "PAUSE", 0.02)
     saved_in_a_branch(places / "run.safetensors")
     finished(await left_behind(lambda pilot, _: pilot.app.exit()))
@@ -319,14 +317,14 @@ async def test_the_session_before_is_kept_and_can_be_returned_to() -> None:
     branch, _ = saved_session.load_run(new, earlier=True)
     assert branch is not None
     assert len(branch.branches) == 1
-    async with opened(from_saved_session(None)) as (pilot, _):  # one that goes on displaces nothing
+    async with opened(from_saved_session(None)) as (pilot, _):  # resuming the session replaces nothing
         await pilot.press("n")
         pilot.app.exit()
     assert not finished(pilot.app).displaced
     assert saved_session.load_session(earlier=True) == new
 
 
-async def test_what_cannot_be_written_displaces_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_session_that_cannot_be_written_leaves_the_old_one(monkeypatch: pytest.MonkeyPatch) -> None:
     finished(await left_behind(lambda pilot, _: pilot.app.exit()))
     before, write = state_files(), saved_session.write_whole
 
@@ -344,7 +342,7 @@ async def test_what_cannot_be_written_displaces_nothing(monkeypatch: pytest.Monk
     assert state_files() == before
 
 
-async def test_it_is_kept_when_the_user_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_session_is_saved_when_the_user_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(autosave, "PAUSE", 0.02)
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):
         assert not saved_session.session_file().exists()  # nothing has changed yet
@@ -384,7 +382,7 @@ async def test_a_run_that_another_debugger_has_written_over_is_written_again(mon
         assert [each.name for each in run.branches] == [branch.name]
 
 
-async def test_a_branch_that_was_not_kept_is_told_of() -> None:
+async def test_a_branch_that_was_not_saved_is_reported() -> None:
     origin = checkpoint.snapshot(Session(SMALL, load_docs())).origin
     saved_session.write_session(saved_session.SavedSession(SMALL, origin, Focus(MIDST), branch="what-if-1"))
     async with opened(from_saved_session(None)) as (pilot, screen):
@@ -392,7 +390,7 @@ async def test_a_branch_that_was_not_kept_is_told_of() -> None:
         assert screen.what_if.branch is None
 
 
-async def test_a_full_disk_is_told_of_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_a_full_disk_is_reported_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(autosave, "PAUSE", 0.02)
     (tmp_path / "state").touch()  # no folder can be made there
     async with opened(from_seed(SMALL, 0, None)) as (pilot, screen):

@@ -1,4 +1,4 @@
-"""The screen on a model without layers: what shows layers says that there are none."""
+"""The screen of a model without layers: panes of layers say that there are none."""
 
 from __future__ import annotations
 
@@ -37,9 +37,8 @@ async def test_events_go_from_the_embedding_to_the_logits(size: tuple[int, int])
             names.append(name(pilot))
         assert names == ["embed", "embed_norm", "logits", "probs", "loss_t"]
         for key, missing in {"5": "q, k and v", "6": "attention"}.items():
-            await go(pilot, key, "z")
-            assert f"no layers, and so no {missing}" in text(pilot)
-            await go(pilot, "escape")
+            await go(pilot, key)
+            assert f"no layers, and so no {missing}" in notes(pilot)
 
 
 async def test_parts_and_layers_are_said_to_be_missing() -> None:

@@ -1,4 +1,4 @@
-"""While a thread works, the screen goes on: neither reads what the other one moves, cuts off, or takes away."""
+"""While a thread works the screen goes on, and neither reads what the other one changes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from microgpt_tui.screens.inference import InferenceScreen
 from microgpt_tui.screens.lecture import LectureScreen
 from microgpt_tui.storage.startup import Start
 from tests.support.harness import DOCS, SMALL, debugger, screen, until
-from tests.support.lecture_harness import PAGES, giving, lectern, lecture_of, ready
+from tests.support.lecture_harness import PAGES, lecture_app, lecture_of, lecture_screen, ready
 from tests.support.wait import PATIENCE
 
 
@@ -33,7 +33,7 @@ class Held:
         self.reached, self._go_on = threading.Event(), threading.Event()
 
     def wait(self) -> None:
-        """For the thread that is to be held, the first time that it comes here."""
+        """Called by the thread: blocks it, the first time."""
         self.reached.set()
         assert self._go_on.wait(PATIENCE)
 
@@ -42,7 +42,7 @@ class Held:
         self._go_on.set()
 
 
-async def test_a_page_is_landed_on_while_the_past_is_replayed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_page_is_shown_while_the_past_is_replayed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     held, replay, over = Held(), series_loader.replay, []
 
     def replayed(twin: Session, steps: Iterable[int], read: Any, on_step: Callable[..., bool]) -> Iterator[Any]:
@@ -55,8 +55,8 @@ async def test_a_page_is_landed_on_while_the_past_is_replayed(tmp_path: Path, mo
 
     monkeypatch.setattr(series_loader, "replay", replayed)
     lecture = lecture_of(tmp_path, PAGES.replace("run: 5\n", "run: 30\n"))
-    async with giving(lecture, run=Session(SMALL, DOCS)) as pilot:
-        shown = lectern(pilot)
+    async with lecture_app(lecture, run=Session(SMALL, DOCS)) as pilot:
+        shown = lecture_screen(pilot)
         await pilot.press("5", "right")
         await until(pilot, lambda: not shown.busy and len(shown.session.losses) >= 30)
         shown.historian.ask([Series(Update(3), {}, tuple(range(29)))])
@@ -144,9 +144,9 @@ async def test_a_chapter_begins_on_a_copy_of_a_run_that_is_still_moving(
         held.release()
 
 
-def test_a_figure_that_is_taken_away_meanwhile_is_missing() -> None:
+def test_a_figure_that_is_removed_meanwhile_is_missing() -> None:
     class Vanishing(dict[Any, Any]):
-        """As if the thread that writes it came between any two looks."""
+        """A dictionary from which a thread removes a key after any look."""
 
         def __contains__(self, key: object) -> bool:
             found = super().__contains__(key)

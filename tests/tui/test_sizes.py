@@ -23,12 +23,12 @@ from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.screens.inference import InferenceScreen
 from microgpt_tui.storage.paths import CLIENT_FOLDER
 from tests.support.harness import Debugger, debugger, drawn, notes, screen, session, text, until
-from tests.support.lecture_harness import Giving, lecture_of
+from tests.support.lecture_harness import LectureApp, lecture_of
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])
 @pytest.mark.parametrize("keys", ["n", "f n n", "f f"])
-async def test_the_screen_is_filled_and_nothing_stands_outside(size: tuple[int, int], keys: str) -> None:
+async def test_the_panes_fill_the_screen(size: tuple[int, int], keys: str) -> None:
     async with debugger(size) as pilot:
         await pilot.press(*keys.split())
         lines = text(pilot).splitlines()
@@ -206,7 +206,7 @@ FAULT = NumericFault(step=0, doc="anna", pos=None, tensor="loss", row=9, reason=
 async def test_notifications_stand_over_the_panes_alone(
     size: tuple[int, int], words: list[str], tmp_path: Path
 ) -> None:
-    for app in (Debugger(session().restart_copy()), Giving(lecture_of(tmp_path), None, session().restart_copy())):
+    for app in (Debugger(session().restart_copy()), LectureApp(lecture_of(tmp_path), None, session().restart_copy())):
         async with app.run_test(size=size, notifications=True) as pilot:
             await until(pilot, lambda app=app: len(app.screen_stack) > 1 and bool(app.screen.query("#stage")))  # type: ignore[misc]
             here = app.screen
@@ -225,7 +225,7 @@ async def test_notifications_stand_over_the_panes_alone(
 
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 60)])
-async def test_notifications_leave_the_draw_of_a_token_free(size: tuple[int, int]) -> None:
+async def test_notifications_do_not_hide_the_draw_of_a_token(size: tuple[int, int]) -> None:
     app = Debugger(session().restart_copy())
     async with app.run_test(size=size, notifications=True) as pilot:
         await until(pilot, lambda: isinstance(app.screen, DebuggerScreen))

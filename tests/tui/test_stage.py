@@ -1,4 +1,4 @@
-"""What the drawings say, as text and style: the engine's own numbers, in the place where they belong."""
+"""Text and style of the drawings: the engine's numbers, at their places."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_wide_characters_line_up() -> None:
     assert [end - x for x, end, _ in tokens.spots][1:4] == [4, 4, 4]  # two cells and a blank on either side
 
 
-def test_signs_can_be_told_without_colour() -> None:
+def test_signs_are_visible_without_colour() -> None:
     assert cell(0.5, True, 1.0)[0] == "▄"
     negative = cell(-0.5, True, 1.0)
     assert (negative[0], negative[1].reverse) == ("▄", True)  # hangs from above
@@ -142,7 +142,7 @@ def test_signs_can_be_told_without_colour() -> None:
         theme.few_colours(False)
 
 
-def test_brighter_means_larger() -> None:
+def test_larger_values_are_brighter() -> None:
     for ramp in (theme.HEAT_PLUS, theme.HEAT_MINUS):
         light = [sum(style.bgcolor.get_truecolor()) for style in ramp if style.bgcolor]
         assert light == sorted(light)

@@ -1,4 +1,4 @@
-"""The lines above and below the panes: place, tokens, timeline. What stands in them at each width, in each phase."""
+"""The lines above and below the panes, place, tokens and timeline, at each width in each phase."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def event_frame(
     return at(Moment(step, phase, found.last))
 
 
-def test_the_place_goes_from_large_to_small_and_says_how_far_the_phase_is() -> None:
+def test_the_place_goes_from_large_to_small_and_counts_the_events() -> None:
     frame = event_frame("attn_weights", 2, 1)
     place = " step 3/50  FORWARD ▲  pos 2 'e' › layer 0 › head 1 › attn_weights "
     assert line(StatusLine, frame, 120).startswith(place)
@@ -66,7 +66,7 @@ def test_inside_an_event_a_short_place_counts_scalars() -> None:
     assert f"scalar {inside.moment.tick:,}" in line(StatusLine, inside, 80)
 
 
-def test_the_tokens_say_what_is_read_and_what_must_be_said() -> None:
+def test_the_line_of_tokens_has_inputs_and_targets() -> None:
     frame = event_frame("q", 1)
     for width in WIDTHS:
         assert " BOS [b] e  n  BOS    reads b, must say e" in line(Tokens, frame, width)
@@ -75,7 +75,7 @@ def test_the_tokens_say_what_is_read_and_what_must_be_said() -> None:
     assert [s.style for s in segments if s.text == "[b]"] == [theme.NOW]
 
 
-def test_the_tokens_say_in_backward_what_probability_was_given() -> None:
+def test_the_line_of_tokens_in_backward_has_the_probability_of_the_target() -> None:
     frame = event_frame("q", 1, None, Phase.BACKWARD)
     probs = frame.program.find(Phase.FORWARD, ("probs", 1, None, None))
     assert probs is not None
@@ -94,7 +94,7 @@ def test_the_tokens_stay_in_the_update_with_the_loss_and_the_rate() -> None:
     assert abs(eval(shown) - frame.config.learning_rate_at(3)) < 1e-12  # the formula is true
 
 
-def test_a_document_that_is_too_long_for_its_text_is_this_document() -> None:
+def test_a_document_that_is_too_long_is_called_this_document() -> None:
     run = Session(replace(SMALL, block_size=64), ["a line of a text that goes on and on"])
     frame = at(Moment(0, Phase.UPDATE, 3), run=run)
     for width in WIDTHS:
@@ -138,7 +138,7 @@ def test_every_cell_of_the_timeline_is_a_moment_of_its_phase() -> None:
     assert set(phases) == set(PHASES)
 
 
-def test_only_the_first_event_of_the_backward_phase_is_where_it_begins() -> None:
+def test_only_the_first_event_of_the_backward_phase_is_marked_as_its_start() -> None:
     run = session()
     for event in run.program.events(Phase.BACKWARD):
         frame = at(Moment(3, Phase.BACKWARD, event.last))

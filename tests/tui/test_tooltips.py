@@ -1,4 +1,4 @@
-"""What is said of a number under the mouse: all its digits, and of a weight what it is multiplied with."""
+"""Tooltips of numbers: all digits, and for a weight its product."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from microgpt_tui.panes.inspector import Inspector
 from tests.support.harness import at, session
 
 
-def test_a_weight_tells_its_product_in_numbers_that_are_true() -> None:
+def test_the_product_in_the_tooltip_of_a_weight_is_right() -> None:
     run = session()
     run.seek(Moment(0, Phase.FORWARD))
     event = next(e for e in run.program.events(Phase.FORWARD) if e.name == "q" and e.pos == 1)
@@ -27,7 +27,7 @@ def test_a_weight_tells_its_product_in_numbers_that_are_true() -> None:
     assert product(frame, int(x[1])) is None
 
 
-def test_a_number_under_the_mouse_is_told_with_all_its_digits() -> None:
+def test_the_tooltip_of_a_number_has_all_its_digits() -> None:
     run = session()
     run.seek(Moment(0, Phase.FORWARD))
     event = next(e for e in run.program.events(Phase.FORWARD) if e.kind == "rmsnorm")

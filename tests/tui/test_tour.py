@@ -1,4 +1,4 @@
-"""The tour in the README, "Five minutes", walked as it is written: key by key, and after each what it says.
+"""The tour in the README, "Five minutes": its keys one by one, and after each the result that it describes.
 
 What is pressed is read from the README. A key that is new there, or gone, fails here until STEPS says what it does.
 """
@@ -44,7 +44,7 @@ def tour() -> list[tuple[int, str]]:
 
 @dataclass
 class Walk:
-    """The debugger on the tour, and what was there before the last press."""
+    """The debugger on the tour, and its state before the last key."""
 
     pilot: Pilot[object]
     screen: DebuggerScreen
@@ -145,7 +145,7 @@ STEPS: list[tuple[int, str, Callable[[Walk], bool]]] = [
     (3, "o", lambda w: w.event == ("attn_logits", 0, 0, 0) and not w.screen.frame.stepping_inside),
     (4, "f", lambda w: w.at(0, Phase.BACKWARD, ("attn_logits", 0, 0, 0)) and w.shows("BACKWARD")),
     (4, "s", added),
-    (4, "child.grad += local * v.grad", lambda w: w.shows("grad[child[edge]] += l")),
+    (4, "child.grad += local * v.grad", lambda w: w.shows("grad[child[edge]] +=") and w.shows("local * grad[row]")),
     (4, "n", lambda w: w.at(0, Phase.BACKWARD, Q0) and not w.screen.frame.stepping_inside),
     (5, "f", lambda w: (
         w.at(0, Phase.UPDATE, ("layer0.attn_wq", None, 0, None))
@@ -238,11 +238,11 @@ async def debugger_of(pilot: Pilot[object]) -> DebuggerScreen:
     return app.screen
 
 
-def test_the_tour_says_what_is_walked() -> None:
+def test_the_readme_has_the_keys_of_the_test() -> None:
     assert tour() == [(number, token) for number, token, _ in STEPS]
 
 
-async def test_the_tour_holds_as_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_every_key_of_the_tour_has_the_described_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
     at = [i for i, (_, token, _) in enumerate(STEPS) if token.startswith("microgpt-tui")]

@@ -1,4 +1,4 @@
-"""Watches: what is selected, or typed, with its value, gradient and course; and that all of it is kept and found."""
+"""Watches: of the selection or typed, with value, gradient and series; saved and restored."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.harness import DOCS, SMALL, debugger, notes, screen, text, un
 
 @cache
 def run() -> Session:
-    """With a past to look at."""
+    """A run with some finished steps."""
     session = Session(SMALL, DOCS)
     session.run(until=40)
     return session
@@ -58,7 +58,7 @@ async def watch(pilot: Pilot[None], *texts: str) -> None:
 
 
 async def whole(pilot: Pilot[None]) -> None:
-    """Wait until the pane knows all it wants to."""
+    """Wait until the series of the pane are complete."""
     await until(pilot, lambda: lines(pilot)[-1].startswith("on the right"))
 
 
@@ -90,14 +90,14 @@ async def test_w_watches_the_selected_number_wherever_it_is_shown() -> None:
         assert f"∂ {number(gradient)}" in lines(pilot)[0]
 
 
-async def test_a_number_without_a_name_is_not_watched_and_it_is_said_why() -> None:
+async def test_a_number_without_a_name_is_refused_with_a_sentence() -> None:
     async with debugger() as pilot:
         await pilot.press("n", "n", "s", "w")
         assert screen(pilot).state.annotations.watches == ()
         assert "has no name of its own" in notes(pilot)
 
 
-async def test_courses_are_those_of_a_straight_run_and_nothing_of_the_future() -> None:
+async def test_series_are_those_of_a_straight_run_up_to_the_present() -> None:
     texts = ("loss", "wte[1, 2]", "q[0, 3]@pos=2", "grad_norm", "probs.max()@pos=1", "q[0, 3]", "loss < 2", "doc")
     async with debugger((200, 60), run=run()) as pilot:
         await watch(pilot, *texts)
@@ -175,7 +175,7 @@ async def test_a_bad_watch_is_refused_with_a_sentence(words: str, says: str) -> 
         assert screen(pilot).state.annotations.watches == ()
 
 
-async def test_the_historian_answers_several_panes_at_once() -> None:
+async def test_the_series_loader_serves_several_panes_at_once() -> None:
     async with debugger((120, 36), run=run()) as pilot:
         historian = screen(pilot).historian
         historian.ask([Series(Watched("loss"), {}, tuple(range(30)))], "one")
@@ -185,7 +185,7 @@ async def test_the_historian_answers_several_panes_at_once() -> None:
         assert [historian.known[Watched("wte[1, 2]"), step] for step in range(10, 40)] == ends("wte[1, 2]")[10:]
 
 
-def test_what_is_kept_is_found_again_and_what_does_not_fit_is_dropped_with_a_sentence() -> None:
+def test_watches_are_restored_and_those_that_do_not_fit_are_dropped_with_a_sentence() -> None:
     scope = Scope(SMALL, run().tokenizer)
     kept = Annotations(
         (

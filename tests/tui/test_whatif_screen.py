@@ -1,4 +1,4 @@
-"""What if on the screen: values set, parts switched off, branches entered, compared, listed and found again."""
+"""What if on the screen: values set, ablations, branches entered, compared, listed and restored."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support.harness import DOCS, SMALL, debugger, notes, screen, text, un
 
 @cache
 def run() -> Session:
-    """With a past, so that branches begin far from the start."""
+    """A run with some finished steps, so that branches begin far from the start."""
     session = Session(SMALL, DOCS)
     session.run(until=30)
     return session
@@ -43,7 +43,7 @@ def changed(session: Session, until_step: int, *texts: str) -> Session:
 
 
 async def settled(pilot: Pilot[None]) -> None:
-    """The run stands, and what there is to see is shown."""
+    """Wait until the run stands still and is shown."""
     await pilot.pause()
     await until(pilot, lambda: not screen(pilot).busy and not screen(pilot)._waiting)
     await pilot.pause()
@@ -86,7 +86,7 @@ async def test_e_sets_the_selected_number_in_a_branch() -> None:
         assert here.session.losses[:2] == changed(original, 2, "q[0, 0]@pos=0,step=0 = 0.75").losses
 
 
-async def test_e_takes_any_change_and_says_what_it_cannot_read() -> None:
+async def test_e_takes_any_change_and_reports_errors() -> None:
     async with debugger(run=run()) as pilot:
         await press(pilot, "]", "e")
         await typed(pilot, "much")
@@ -118,7 +118,7 @@ async def test_x_switches_the_head_on_the_stage_off_and_on_again() -> None:
         assert not len(screen(pilot).what_if.branches)
 
 
-async def test_x_asks_where_no_part_is_in_question() -> None:
+async def test_x_asks_which_part_where_the_event_belongs_to_none() -> None:
     async with debugger(run=run()) as pilot:
         await press(pilot, "x")
         assert "What if a part were off" in text(pilot)
@@ -163,7 +163,7 @@ async def test_the_columns_of_a_comparison_over_the_vocabulary_are_named_by_thei
         assert [line[:1] for line in compared(pilot).splitlines()[2:6]] == list("abcd")
 
 
-async def test_the_list_goes_compares_renames_undoes_and_forgets() -> None:
+async def test_the_list_enters_compares_renames_undoes_and_removes() -> None:
     async with debugger(run=run()) as pilot:
         original = screen(pilot).session
         await press(pilot, *"nnnnnn", "x", "e")
@@ -249,7 +249,7 @@ async def opened(pilot: Pilot[object]) -> DebuggerScreen:
     return found
 
 
-async def test_what_is_set_is_told_wherever_arithmetic_is_shown() -> None:
+async def test_set_values_are_marked_wherever_arithmetic_is_shown() -> None:
     async with debugger(run=run()) as pilot:
         assert "is set in this branch" not in text(pilot)
         await press(pilot, "e")
@@ -324,7 +324,7 @@ async def test_a_comparison_fits(size: tuple[int, int]) -> None:
             assert pane.picture.height <= pane.content_size.height
 
 
-async def test_what_is_changed_is_said_when_it_is_changed() -> None:
+async def test_a_change_is_reported() -> None:
     async with debugger(run=run()) as pilot:
         await press(pilot, "e")
         await typed(pilot, "scalar[99999]@step=1 = 0.5")  # how many there are is known in that step
@@ -337,7 +337,7 @@ async def test_what_is_changed_is_said_when_it_is_changed() -> None:
         assert len(screen(pilot).what_if.branches) == 1
 
 
-async def test_what_is_asked_for_while_the_run_began_to_move_is_to_be_asked_again() -> None:
+async def test_a_change_while_the_run_starts_to_move_is_refused() -> None:
     session = Session(replace(SMALL, num_steps=100_000), DOCS)
     async with debugger(run=session) as pilot:
         here = screen(pilot)

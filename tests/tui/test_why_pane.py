@@ -1,4 +1,4 @@
-"""The pane why: parts of a prediction, chains that can be followed, positions and momentum; blank where too early."""
+"""The pane why: parts of a prediction, gradient paths, positions and momentum; a sentence where it is too early."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_selected_token_is_the_rival() -> None:
     assert chosen.token_name(other) in drawn(chosen)[0].split()
 
 
-def test_too_early() -> None:
+def test_before_anything_is_computed() -> None:
     assert "logits of position 0 are not known" in " ".join(drawn(at(Moment(0))))
     assert "logits of position 1 are not known" in " ".join(drawn(at(end_of("embed", 1))))
 
@@ -79,7 +79,7 @@ def test_positions_and_momentum() -> None:
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])
-async def test_enter_follows_a_link_and_backspace_returns(size: tuple[int, int]) -> None:
+async def test_enter_follows_an_edge_and_backspace_returns(size: tuple[int, int]) -> None:
     run = Session(SMALL, DOCS)
     async with debugger(size, run) as pilot:
         await pilot.press("f", "f", "p", "Y")  # the last event of the backward phase: all gradients are whole
@@ -102,7 +102,7 @@ async def test_enter_follows_a_link_and_backspace_returns(size: tuple[int, int])
         assert screen(pilot).frame.selected == row
 
 
-async def test_where_there_are_no_chains_keys_do_what_they_do_elsewhere() -> None:
+async def test_without_paths_the_keys_have_their_usual_effect() -> None:
     async with debugger() as pilot:
         await pilot.press("Y")
         moment = screen(pilot).state.where.moment
@@ -115,7 +115,7 @@ async def test_where_there_are_no_chains_keys_do_what_they_do_elsewhere() -> Non
         assert not pane(pilot).display
 
 
-async def test_the_loss_has_no_chain() -> None:
+async def test_the_loss_has_no_path() -> None:
     async with debugger() as pilot:
         await pilot.press("f", "Y")
         await pilot.pause()

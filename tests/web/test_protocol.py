@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from microgpt_tui.web.driver import BoundedInput
-from microgpt_tui.web.protocol import PasteLimit, Unpacker, fitting, for_process, packet
+from microgpt_tui.web.protocol import PasteLimit, Unpacker, bounded_size, for_process, packet
 
 
 def test_typed_text_is_passed_on_unchanged() -> None:
@@ -47,7 +47,7 @@ def test_a_message_that_cannot_be_parsed_gives_no_packet(said: str) -> None:
 
 def test_sizes_that_are_ignored() -> None:
     with pytest.raises(ValueError, match="invalid literal"):
-        fitting("wide", "3")
+        bounded_size("wide", "3")
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 7, 1000])

@@ -1,4 +1,4 @@
-"""The course of a parameter in the Adam pane: a straight run's numbers, replayed beside the screen, and none later."""
+"""The series of a parameter in the Adam pane: the numbers of a straight run, replayed in a thread, none early."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FIELDS = ("g", "m", "v", "m_hat", "v_hat", "delta", "p")
 
 @cache
 def run() -> Session:
-    """Far enough for a course that leaves steps out."""
+    """Trained far enough for a series that leaves steps out."""
     session = Session(SMALL, DOCS)
     session.run(until=STEPS)
     return session
@@ -64,14 +64,14 @@ def lines(pilot: Pilot[None]) -> list[str]:
 
 
 async def arrive(pilot: Pilot[None], moment: Moment) -> None:
-    """Go to a moment and wait until it is shown, courses as far as they are known."""
+    """Go to a moment and wait until it is shown, with the series that are known."""
     screen(pilot).navigator.go(moment)
     await pilot.app.workers.wait_for_complete()
     await pilot.pause()
 
 
 async def whole(pilot: Pilot[None]) -> Series[AdamStep]:
-    """Wait until the pane says that its course is whole. Each round ends when a worker does."""
+    """Wait until the series of the pane is complete. Each round ends when a worker does."""
     for _ in range(50):
         if any(line.startswith("on the right") for line in lines(pilot)):
             return screen(pilot).frame.course()
@@ -81,7 +81,7 @@ async def whole(pilot: Pilot[None]) -> Series[AdamStep]:
 
 
 @pytest.mark.parametrize("moment", [Moment(9, Phase.UPDATE, 10**9), Moment(90, Phase.UPDATE, 10**9)])
-def test_each_number_has_its_course_beside_it(moment: Moment) -> None:
+def test_each_number_has_its_series_beside_it(moment: Moment) -> None:
     frame = frame_at(moment, row=7)
     steps = [*steps_to_show(moment.step - 1, MOST_SHOWN, SPACING), moment.step]
     shown = Adam("p").draw(frame, 118, 20)
@@ -105,7 +105,7 @@ def test_a_parameter_that_waits_shows_the_last_update_in_full() -> None:
         assert "every 20th step, each from 78 to 89" in text
 
 
-def test_what_is_not_replayed_yet_is_said_and_left_blank() -> None:
+def test_steps_not_replayed_yet_are_blank_and_counted() -> None:
     text = Adam("p").draw(frame_at(Moment(90), row=7, steps=3), 80, 20).text()
     m, v = run().view().state(7).values()
     assert "replaying the past: 3 of 16 steps" in text
@@ -114,7 +114,7 @@ def test_what_is_not_replayed_yet_is_said_and_left_blank() -> None:
     ]  # fmt: skip
 
 
-async def test_courses_fill_in_by_themselves() -> None:
+async def test_series_are_filled_in_while_they_are_replayed() -> None:
     async with debugger((120, 36), run=run()) as pilot:
         await arrive(pilot, Moment(90, Phase.UPDATE, 10**9))
         await pilot.press("0")
@@ -128,7 +128,7 @@ async def test_courses_fill_in_by_themselves() -> None:
                    for line in lines(pilot))  # fmt: skip
 
 
-async def test_at_the_sizes_where_there_is_room_without_zooming() -> None:
+async def test_sizes_at_which_series_are_shown_without_zooming() -> None:
     async with debugger((200, 60), run=run()) as pilot:
         await arrive(pilot, Moment(30, Phase.UPDATE, 9))
         course = await whole(pilot)
@@ -136,7 +136,7 @@ async def test_at_the_sizes_where_there_is_room_without_zooming() -> None:
         assert any(line.startswith("on the right: each step to 30") for line in lines(pilot))
 
 
-async def test_where_there_is_no_room_nothing_is_replayed() -> None:
+async def test_nothing_is_replayed_where_there_is_no_room_for_it() -> None:
     async with debugger((120, 36), run=run()) as pilot:
         await arrive(pilot, Moment(30, Phase.UPDATE, 9))
         assert screen(pilot).query_one(Adam).display
@@ -155,7 +155,7 @@ async def test_what_is_shown_does_not_depend_on_the_way() -> None:
     assert seen[0] == seen[1]
 
 
-async def test_a_newer_wish_replaces_an_older_one_and_old_figures_go(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_new_request_replaces_an_older_one_and_its_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("microgpt_tui.debugger.series_loader.MOST_KNOWN", 40)
     async with debugger((120, 36), run=run()) as pilot:
         historian = screen(pilot).historian

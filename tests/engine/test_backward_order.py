@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import given, settings
 
-from engine import Config, NumericFault, Session
+from engine import Config, Moment, NumericFault, Session
 from engine.autograd.kernels import LEAF, NEG_MAX
 from engine.timeline.events import StepProgram
 from tests.engine.test_plain_oracle import configurations, documents
@@ -60,3 +60,14 @@ def test_the_order_is_right_when_few_parts_are_cached(monkeypatch: Any) -> None:
     for step in range(7):
         assert session.program.edges.tolist()[1:] == naive_edges(session.program)
         session.run(until=step + 1)
+
+
+def test_a_copy_for_another_thread_has_its_own_pieces() -> None:
+    session = Session(tiny(n_layer=2), DOCS)
+    session.run(until=2)
+    twin = session.replay_copy()
+    for step in (5, 2, 4):  # documents that neither, one or both of them have had
+        twin.seek(Moment(step))
+        assert twin.program.edges.tolist()[1:] == naive_edges(twin.program)
+        session.seek(Moment(7 - step))
+        assert session.program.edges.tolist()[1:] == naive_edges(session.program)

@@ -1,4 +1,4 @@
-"""Screens that come up over the debugger, and hands that are faster than they are: nothing else goes with them."""
+"""Screens over the debugger, with keys that come faster than they open: only they are closed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.harness import DOCS, SMALL, debugger, screen, text, until
 
 
 def hurry(pilot: Pilot[None], *keys: str) -> None:
-    """Keys that are all there before the program sees the first of them."""
+    """Press keys that are all waiting before the program sees the first of them."""
     for key in keys:
         pilot.app.simulate_key(key)
 
@@ -46,7 +46,7 @@ async def test_a_screen_that_is_dismissed_before_it_is_mounted_closes_then(openi
         await until(pilot, lambda: pilot.app.screen is screen(pilot))
 
 
-async def test_letters_after_that_of_a_mark_are_nothing_to_it() -> None:
+async def test_letters_after_the_name_of_a_mark_are_ignored() -> None:
     async with debugger() as pilot:
         await pilot.press("m")
         hurry(pilot, *"abc")
@@ -56,7 +56,7 @@ async def test_letters_after_that_of_a_mark_are_nothing_to_it() -> None:
 
 
 @pytest.mark.parametrize("keys", ["pageup", "pagedown"])
-async def test_the_palette_bears_keys_before_its_list_is_there(keys: str) -> None:
+async def test_keys_may_come_before_the_palette_has_its_list(keys: str) -> None:
     async with debugger((120, 12)) as pilot:  # no room for the list
         await pilot.press("ctrl+p")
         await until(pilot, lambda: isinstance(pilot.app.screen, Palette))
@@ -96,7 +96,7 @@ async def test_a_run_that_is_saved_below_the_palette_closes_its_own_screen(
 
 
 async def test_a_notification_that_expires_while_it_is_put_up_has_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A timer that is set for less than no time would spin for ever, and the program with it."""
+    """A timer with a negative time would never end, and block the program."""
     async with debugger() as pilot:
         pilot.app.notify("late", timeout=30)
         await pilot.pause()

@@ -1,4 +1,4 @@
-"""The opening screen: it leads to the debugger, can be stopped, and a run that cannot be opened says why."""
+"""The loading screen: it leads to the debugger, can be stopped, and reports why a run cannot be opened."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from microgpt_tui.storage.startup import Start
 from tests.support.harness import DOCS, SMALL, until
 
 
-async def test_it_leads_to_the_debugger_at_the_given_step() -> None:
+async def test_loading_leads_to_the_debugger_at_the_given_step() -> None:
     app = MicrogptApp(Start(SMALL, DOCS, step=7))
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: isinstance(app.screen, DebuggerScreen))
@@ -20,7 +20,7 @@ async def test_it_leads_to_the_debugger_at_the_given_step() -> None:
         assert app.screen.session.step == 7
 
 
-async def test_a_fault_on_the_way_opens_where_it_happened() -> None:
+async def test_a_fault_while_loading_opens_at_its_moment() -> None:
     app = MicrogptApp(Start(Config(n_embd=4, n_head=2, block_size=4, learning_rate=2000.0, seed=3), DOCS, step=20))
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: isinstance(app.screen, DebuggerScreen))
@@ -29,7 +29,7 @@ async def test_a_fault_on_the_way_opens_where_it_happened() -> None:
 
 
 @pytest.mark.parametrize("key", ["q", "escape"])
-async def test_it_can_be_stopped(key: str) -> None:
+async def test_loading_can_be_stopped(key: str) -> None:
     app = MicrogptApp(Start(Config(n_layer=2, block_size=12), DOCS, step=900))
     async with app.run_test(size=(80, 24)) as pilot:
         assert isinstance(app.screen, OpeningScreen)
@@ -37,7 +37,7 @@ async def test_it_can_be_stopped(key: str) -> None:
     assert app.return_value is None
 
 
-async def test_what_cannot_be_opened_is_handed_back_as_an_error() -> None:
+async def test_a_run_that_cannot_be_opened_is_reported() -> None:
     app = MicrogptApp(Start(Config(n_embd=10**6, n_head=1), DOCS))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: app.return_value is not None)

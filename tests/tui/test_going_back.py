@@ -1,4 +1,4 @@
-"""Going back shows exactly what going forward showed, and nothing is shown before it is computed."""
+"""Going back shows the same screens as going forward, and nothing is shown before it is computed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ POISON = 7.25e77
 
 
 @pytest.mark.parametrize(("onward", "backward"), [("next_event", "previous_event"), ("next_phase", "previous_phase")])
-async def test_every_screen_is_the_same_on_the_way_back(onward: str, backward: str) -> None:
+async def test_every_screen_is_the_same_going_back(onward: str, backward: str) -> None:
     run = Session(replace(SMALL, block_size=2), DOCS)  # two positions have every kind of event
     async with debugger(run=run) as pilot:
         seen = []
@@ -39,7 +39,7 @@ async def test_every_screen_is_the_same_on_the_way_back(onward: str, backward: s
             await pilot.pause()
 
 
-async def test_keys_there_and_back_scalar_by_scalar_leave_the_same_text() -> None:
+async def test_the_text_is_the_same_after_scalar_steps_on_and_back() -> None:
     async with debugger((80, 24)) as pilot:
         seen = []
         keys = ["s"] * 6 + ["n", "n", "s", "s", "f", "s", "s", "f", "s"]
@@ -96,7 +96,7 @@ def test_pictures_fit_their_width_at_every_size() -> None:
             assert not wide, (moment, width, picture.text())
 
 
-def test_a_step_can_be_walked_event_by_event_without_missing_one() -> None:
+def test_the_key_of_the_next_event_reaches_every_event() -> None:
     run = session()
     run.seek(navigation.first_moment(run.program, 0))
     moment, ends = run.moment, []

@@ -1,4 +1,4 @@
-"""Going by name: the go-to line, search, and marks, typed as a person types them."""
+"""The go-to line, search, and marks."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def typed(pilot: Pilot[None], line: str) -> None:
         ("/head 1 weights", 5, Phase.FORWARD, "attn_weights", 0),
     ],
 )
-async def test_a_line_leads_somewhere(line: str, step: int, phase: Phase, event: str | None, pos: int | None) -> None:
+async def test_a_line_goes_to_a_moment(line: str, step: int, phase: Phase, event: str | None, pos: int | None) -> None:
     async with debugger(run=fresh()) as pilot:
         await typed(pilot, ":5")
         await typed(pilot, line)
@@ -115,7 +115,7 @@ async def test_a_cell_is_chosen(start: str, line: str, phase: Phase, event: str,
         (":k@pos=1", ":event lm_head", Phase.BACKWARD, "lm_head", None),
     ],
 )
-async def test_a_name_leads_to_where_one_would_expect(
+async def test_a_name_goes_to_its_nearest_event(
     start: str, line: str, phase: Phase, event: str, chosen: str | None
 ) -> None:
     async with debugger(run=fresh()) as pilot:
@@ -131,7 +131,7 @@ async def test_a_name_leads_to_where_one_would_expect(
             assert (watch_text(frame.view, frame.selected) or "").startswith(chosen)
 
 
-async def test_q_in_the_line_is_a_tensor_and_says_how_to_quit() -> None:
+async def test_q_in_the_line_is_a_tensor_and_the_message_says_how_to_quit() -> None:
     async with debugger(run=fresh()) as pilot:
         await pilot.press("colon", "q")
         await until(pilot, lambda: "enter: q, position 0, layer 0, forward (q without : quits)" in text(pilot))
@@ -143,7 +143,7 @@ async def test_q_in_the_line_is_a_tensor_and_says_how_to_quit() -> None:
             await pilot.press("escape")
 
 
-async def test_what_is_wrong_is_said_above_the_line_which_stays() -> None:
+async def test_an_error_is_shown_above_the_line_which_stays_open() -> None:
     async with debugger(run=fresh()) as pilot:
         await typed(pilot, ":setp 3")
         assert "did you mean step" in text(pilot)
@@ -173,7 +173,7 @@ async def test_lines_are_completed_and_remembered() -> None:
         await until(pilot, lambda: "wte[row 0 to" in text(pilot))
 
 
-async def test_a_search_goes_on_from_match_to_match() -> None:
+async def test_a_search_goes_from_match_to_match() -> None:
     async with debugger(run=fresh()) as pilot:
         seen = []
         await typed(pilot, "/attn_weights")
@@ -185,18 +185,18 @@ async def test_a_search_goes_on_from_match_to_match() -> None:
         assert name(pilot) == "attn_weights"
         await typed(pilot, "/zebra")
         assert "no event of this step fits" in text(pilot)
-        await pilot.press("escape", "slash", "enter")  # what led nowhere is not what is repeated
+        await pilot.press("escape", "slash", "enter")  # a search without a match is not repeated
         await pilot.pause()
         assert name(pilot) == "attn_weights"
 
 
-async def test_what_never_holds_is_told_at_the_end() -> None:
+async def test_a_condition_that_never_holds_is_reported_at_the_end() -> None:
     async with debugger(run=fresh()) as pilot:
         await typed(pilot, ":loss < -1")
         await until(pilot, lambda: "nowhere on the way was loss < -1." in notes(pilot))
 
 
-async def test_a_line_of_any_length_is_no_more_than_refused() -> None:
+async def test_a_very_long_line_is_refused() -> None:
     async with debugger(run=fresh()) as pilot:
         await pilot.press("colon")
         await pilot.pause()

@@ -1,0 +1,299 @@
+"""Checks a script for faults: records some of its training steps, and looks at what they did.
+
+Nothing here knows what the script computes: it looks at operations, gradients and updates, whatever they are called.
+"""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.script import findings
+from engine.script.findings import CheckReport, ScriptFinding
+from engine.script.gradient_sums import calls_for_sums, wrong_sum
+from engine.script.local_gradients import Call, SlopeComparison, chosen_calls, compared_slopes
+from engine.script.not_finite import at, first_not_finite, short
+from engine.script.parameter_history import Outside, ParameterHistory, ParameterRecord
+from engine.script.process import ScriptEnd, ScriptEnded, ScriptProcess
+from engine.script.run import ScriptOptions
+from engine.script.source_file import ScriptFile
+from engine.script.tape import ScriptTape, SourcePosition
+from engine.text import shortened
+
+STEPS = 3
+MOST_CALLS = 100  # of backward, after which nothing moves, until that is told
+NAMED = 3  # parameters whose names a sentence gives
+
+OnProgress = Callable[[int, int], None]
+"""Told how many steps are done, and how many will be."""
+
+
+def check(
+    path: Path,
+    options: ScriptOptions = ScriptOptions(),  # noqa: B008
+    first: int = 0,
+    steps: int = STEPS,
+    progress: OnProgress | None = None,
+) -> CheckReport:
+    """Run a script, record its training steps from number `first` on, and look for faults.
+
+    Raises ScriptError for one that cannot be run or recorded, or that has no such step.
+    """
+    script = ScriptFile.read(path)
+    checker = _Checker(script)
+
+    def tell(done: int) -> None:
+        if progress is not None:
+            progress(done, first + steps)
+
+    with ScriptProcess(script, options.args, options.data, options.python, options.step_at, options.large) as process:
+        try:
+            for step in range(first, first + steps):
+                tape = process.record(step, tell, most_calls=MOST_CALLS)
+                checker.add_tape(tape)
+                calls = chosen_calls(tape) if checker.is_finite else []
+                answers = process.evaluate([each.message() for each in calls])
+                if process.end is not None or not checker.is_finite:
+                    break
+                checker.add_comparisons(tape, calls, answers)
+                calls = calls_for_sums(tape, calls)
+                checker.add_sums(tape, calls, process.evaluate([each.without_shifts() for each in calls]))
+                checker.history.add(tape)
+                if not tape.complete:
+                    checker.add_standstill(tape)
+                    break
+        except ScriptEnded:
+            if not checker.report.steps and (process.end is None or process.end.kind != "crash"):
+                raise
+        if process.end is not None and process.end.kind == "crash":
+            checker.add_crash(process.end)
+    return checker.finish()
+
+
+class _Checker:
+    """Collects what recorded steps show, and makes findings of it."""
+
+    def __init__(self, script: ScriptFile) -> None:
+        self.script = script
+        self.files: tuple[str, ...] = (str(script.path.resolve()),)
+        self.report = CheckReport()
+        self.history = ParameterHistory()
+        self.comparisons: dict[str, list[tuple[SlopeComparison, SourcePosition | None]]] = {}
+        self.not_compared: dict[str, str] = {}
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether no nan and no infinity has come up; all that follows after one is its consequence."""
+        return not self._has(findings.NOT_FINITE)
+
+    def add_tape(self, tape: ScriptTape) -> None:
+        """Look at the numbers of a step, or of as much of it as was recorded."""
+        self.files = tape.files
+        self.report.scalars = max(self.report.scalars, tape.n_rows)
+        arisen = first_not_finite(tape)
+        if arisen is not None:
+            self._add(
+                findings.NOT_FINITE, arisen.position, {"step": tape.step, **arisen.numbers},
+                f"The first number that is not finite is in step {tape.step}: {arisen.how}.",
+            )  # fmt: skip
+        self.report.steps += tape.complete
+
+    def add_comparisons(self, tape: ScriptTape, calls: Sequence[Call], answers: Sequence[dict[str, Any]]) -> None:
+        """Look at what operations gave when they were called again."""
+        for call, answer in zip(calls, answers, strict=True):
+            if "why" in answer:
+                self.not_compared.setdefault(call.op, answer["why"])
+                continue
+            if answer["value"] != tape.value[call.row]:
+                self.not_compared.setdefault(call.op, "called alone with its operands, it gives another result")
+                continue
+            for each in compared_slopes(call, answer):
+                position = _line_of_slope(tape, call.row, each.operand)
+                self.comparisons.setdefault(call.op, []).append((each, position))
+
+    def add_sums(self, tape: ScriptTape, calls: Sequence[Call], answers: Sequence[dict[str, Any]]) -> None:
+        """Look at whether gradients are the sums that they should be; the answers give local gradients of some rows."""
+        slopes = {call.row: answer["slopes"] for call, answer in zip(calls, answers, strict=True) if "slopes" in answer}
+        wrong = wrong_sum(tape, slopes)
+        if wrong is None or self._has(findings.GRADIENT_SUM):
+            return
+        value = float(tape.value[wrong.row])
+        numbers = {
+            "step": tape.step, "of": value, "uses": wrong.uses, "gradient": wrong.gradient, "sum": wrong.expected,
+            "wrong": wrong.wrong, "compared": wrong.compared,
+        }  # fmt: skip
+        self._add(
+            findings.GRADIENT_SUM, tape.positions[wrong.position] if wrong.position >= 0 else None, numbers,
+            f"A number ({short(value)}) that is used {_times(wrong.uses, 'time')} has the gradient "
+            f"{short(wrong.gradient)} after backward, but what its uses send back is {short(wrong.expected)} in all. "
+            f"So it is with {wrong.wrong:,} of {wrong.compared:,} gradients of step {tape.step}.",
+        )  # fmt: skip
+
+    def add_standstill(self, tape: ScriptTape) -> None:
+        """Look at backward calls after which nothing has moved."""
+        group = [each for each in self.history.parameters.values() if each.largest]
+        others = list(self.history.outside.values())
+        at_loss, ends = tape.position_of(tape.loss_row), "So there is no training step."
+        if not group:
+            if others:
+                self._add(
+                    findings.NOT_IN_LOSS, others[0].position, {**_facts(others), "moved": 0},
+                    f"The update goes over {_names(others)}, but the loss is made from none of them. {ends}",
+                )  # fmt: skip
+            elif not self.history.without_gradient and not self.history.with_zeros:
+                self._add(
+                    findings.NOT_MOVED, at_loss, {"names": [], "count": 0, "moving": 0},
+                    f"After backward nothing moves that the loss is made from. {ends}",
+                )  # fmt: skip
+            return
+        position, how = at_loss, "nothing writes to them after backward"
+        if others:
+            position = others[0].position
+            how = f"the update goes over {_names(others)} instead, which the loss is not made from"
+        elif len(tape.update_position):
+            position = tape.positions[tape.update_position[0]]
+            how = "the update writes the values that they had"
+        self._add(
+            findings.NOT_MOVED, position, {**_facts(group), "moving": 0},
+            f"Gradients reach {_names(group)}, up to {short(max(each.largest for each in group))}, but {how}. {ends}",
+        )  # fmt: skip
+
+    def add_crash(self, end: ScriptEnd) -> None:
+        """Look at the exception that stopped the script."""
+        if not end.traceback:
+            return
+        self.files = end.files
+        file, line, function, _ = end.traceback[-1]
+        position = SourcePosition(file, line, -1, line, -1, function)
+        values = {name: value for name, value in end.values if not value.startswith("<module ")}
+        told = ", ".join(f"{name} = {shortened(value)}" for name, value in values.items())
+        called = f", called in {self._place(*end.traceback[-2][:2])}" if len(end.traceback) > 1 else ""
+        self._add(
+            findings.EXCEPTION, position,
+            {"error": end.said, "steps": end.steps, "values": values, "traceback": [list(at) for at in end.traceback]},
+            f"The script stopped after {_times(end.steps, 'training step')} with {end.said.rstrip('.')}{called}"
+            f"{f', where {told}' if told else ''}.",
+        )  # fmt: skip
+
+    def finish(self) -> CheckReport:
+        """All that was found."""
+        self._compare_local_gradients()
+        self._look_at_parameters()
+        order = list(findings.KINDS)
+        self.report.findings.sort(key=lambda each: order.index(each.kind))
+        self.report.operations = sorted(self.comparisons)
+        self.report.notes += [
+            f"The local gradients of {op} are not compared with finite differences: {why}."
+            for op, why in self.not_compared.items()
+            if op not in self.report.operations
+        ]
+        return self.report
+
+    def _has(self, kind: str) -> bool:
+        return any(each.kind == kind for each in self.report.findings)
+
+    def _add(self, kind: str, position: SourcePosition | None, numbers: dict[str, Any], sentence: str) -> None:
+        file, line = (position.file, position.line) if position else (0, 1)
+        path = self.files[file] if file < len(self.files) else self.files[0]
+        lines = self.script.lines() if file == 0 else linecache.getlines(path)
+        source = lines[line - 1].strip() if 0 < line <= len(lines) else ""
+        self.report.findings.append(ScriptFinding(path, line, self._place(file, line), source, kind, numbers, sentence))
+
+    def _place(self, file: int, line: int) -> str:
+        """What a line is called."""
+        return self.script.place(line) if file == 0 else f"line {line:,} of {Path(self.files[file]).name}"
+
+    def _compare_local_gradients(self) -> None:
+        for op, points in self.comparisons.items():
+            wrong = [(each, position) for each, position in points if not each.agrees]
+            if not wrong:
+                continue
+            worst, position = max(wrong, key=lambda pair: pair[0].difference)
+            operands, extra = worst.call.operands, worst.call.extra
+            which = f" by operand {worst.operand + 1}" if len(operands) > 1 else ""
+            numbers = {
+                "operation": op, "operand": worst.operand, "operands": list(operands), "extra": extra,
+                "local_gradient": worst.local_gradient, "finite_difference": worst.finite_difference,
+                "wrong": len(wrong), "compared": len(points),
+            }  # fmt: skip
+            self._add(
+                findings.LOCAL_GRADIENT, position, numbers,
+                f"The local gradient of {op}{which} at {at(operands, extra)} is {short(worst.local_gradient)}, but its "
+                f"slope there is {short(worst.finite_difference)}, by finite differences. So it is with {len(wrong):,} "
+                f"of {len(points):,} that were tried.",
+            )  # fmt: skip
+
+    def _look_at_parameters(self) -> None:
+        history = self.history
+        steps = _times(history.steps, "step")
+        update = history.update_lines.most_common(1)[0][0] if history.update_lines else None
+        for group, why in (
+            (history.without_gradient, "backward never writes"),
+            (history.with_zeros, "backward adds nothing but zeros to"),
+        ):
+            if group and not history.has_adapters:
+                self._add(
+                    findings.NO_GRADIENT, group[0].use, _facts(group),
+                    f"The loss is made from {_names(group)}, but in {steps} {why} their gradients.",
+                )  # fmt: skip
+        still = history.still if history.moving else []
+        if still and history.has_adapters:
+            self.report.notes.append(f"Nothing moves {_names(still)}; adapters move, so that is taken to be meant.")
+        elif still:
+            others = sum(each.count for each in history.moving)
+            largest = max(each.largest for each in still)
+            self._add(
+                findings.NOT_MOVED, update, {**_facts(still), "largest_gradient": largest, "moving": others},
+                f"Gradients reach {_names(still)}, up to {short(largest)}, but in {steps} the update moves none of "
+                f"them. It moves {others:,} others.",
+            )  # fmt: skip
+        data = history.data
+        if data:
+            self.report.notes.append(f"Nothing moves {_names(data)}, or anything like it; that is taken for data.")
+        beside = history.beside_the_loss
+        if beside:
+            count = sum(each.moved for each in beside)
+            self._add(
+                findings.NOT_IN_LOSS, beside[0].position, {**_facts(beside), "moved": count},
+                f"The update goes over {_names(beside)} and moves {f'{count:,}' if count else 'none'} of them, but in "
+                f"{steps} the loss is made from none of them.",
+            )  # fmt: skip
+        left = history.left_over
+        if left:
+            largest = max(each.left_over for each in left)
+            self._add(
+                findings.NOT_ZEROED, update, {**_facts(left), "largest_left_over": largest},
+                f"The gradients of {_names(left)} are not set to 0 between steps: a step begins with those of the step "
+                f"before, up to {short(largest)}, and adds its own.",
+            )  # fmt: skip
+
+
+def _line_of_slope(tape: ScriptTape, row: int, operand: int) -> SourcePosition | None:
+    """Where an operation keeps its local gradients or, where only its closure knows them, where that passes them on."""
+    if np.isnan(tape.locals_of(row)).any():
+        child = tape.children(row)[operand]
+        writes = tape.back_position[(tape.back_source == row) & (tape.back_row == child)]
+        if len(writes) and writes[0] >= 0:
+            return tape.positions[int(writes[0])]
+    return tape.method_of(row) or tape.position_of(row)
+
+
+def _facts(group: Sequence[ParameterRecord | Outside]) -> dict[str, Any]:
+    return {"names": [each.name for each in group], "count": sum(each.count for each in group)}
+
+
+def _names(group: Sequence[ParameterRecord | Outside]) -> str:
+    """The names of parameters, of many the first ones, and how many numbers they are."""
+    names = [each.name for each in group[:NAMED]]
+    if len(group) > NAMED:
+        names.append(f"{len(group) - NAMED:,} more")
+    listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return f"{listed} ({_times(sum(each.count for each in group), 'number')})"
+
+
+def _times(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -1,0 +1,294 @@
+"""Hooks in the syntax tree of a script: after assignments, around returned values, after classes, at one chosen line.
+
+Each hook stands behind a flag, so that it costs next to nothing while nothing is recorded. The script's own scalar
+class gets none.
+"""
+
+from __future__ import annotations
+
+import ast
+import types
+from typing import Any, Callable
+
+from .scalar_class import DATA
+
+FLAG = "__microgpt_tui_recording__"
+HOOK = "__microgpt_tui_hook__"
+SIMPLE = (
+    ast.Name, ast.Attribute, ast.Subscript, ast.Constant, ast.BinOp, ast.operator, ast.UnaryOp, ast.unaryop,
+    ast.expr_context, ast.Slice, ast.Tuple,
+)  # fmt: skip
+
+
+class Site:
+    """Where a hook stands: its position, the names that it is about, and what kind of naming it is."""
+
+    __slots__ = ("kind", "names", "position")
+
+    def __init__(self, position: tuple[Any, ...], names: list[str], kind: str) -> None:
+        self.position, self.names, self.kind = position, names, kind
+
+
+class Sources:
+    """The files that belong to the script, their hooks and their loops."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, int] = {}
+        self.paths: list[str] = []
+        self.texts: list[list[str]] = []
+        self.loops: list[list[tuple[int, int, list[str]]]] = []
+        self.sites: list[Site] = []
+        self.prepare: Callable[[ast.Module], ast.Module] = lambda tree: tree
+        """What is done to a syntax tree first."""
+        self.hidden_writes = False
+        """Whether there may be writes of a scalar's value, outside of its `__init__`, that no hook tells of."""
+
+    def compile(self, source: str | bytes, path: str, step_at: int | None = None) -> types.CodeType:
+        """The code of a file with hooks in it. Raises SyntaxError, as Python does."""
+        tree = self.prepare(ast.parse(source, path))
+        text = source if isinstance(source, str) else _decoded(source)
+        at = self.files[path] = len(self.paths)
+        self.paths.append(path)
+        self.texts.append(_lines(text))
+        self.loops.append([])
+        written = _written(tree)
+        hooks = _Hooks(self, at, step_at)
+        hooked = hooks.visit(tree)
+        self.hidden_writes |= written != hooks.watched
+        code: types.CodeType = compile(ast.fix_missing_locations(hooked), path, "exec", dont_inherit=True)
+        return code
+
+    def add(self, path: str) -> None:
+        """Take in a file that gets no hooks, for its positions."""
+        self.hidden_writes = True
+        with open(path, "rb") as file:
+            text = _decoded(file.read())
+        self.files[path] = len(self.paths)
+        self.paths.append(path)
+        self.texts.append(_lines(text))
+        self.loops.append([])
+
+    def line(self, file: int, line: int) -> str:
+        """The text of a line, without the spaces around it."""
+        lines = self.texts[file]
+        return lines[line - 1].strip() if 0 < line <= len(lines) else ""
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a text as Python counts them."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def _decoded(source: bytes) -> str:
+    import io
+    import tokenize
+
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
+    return source.decode(encoding, "replace").lstrip("\ufeff")
+
+
+def targets(target: ast.expr) -> list[str]:
+    """The plain names that an assignment target binds."""
+    if isinstance(target, ast.Name):
+        return [target.id]
+    if isinstance(target, (ast.Tuple, ast.List)):
+        return [name for each in target.elts for name in targets(each)]
+    return targets(target.value) if isinstance(target, ast.Starred) else []
+
+
+def _attributes(target: ast.expr) -> list[ast.Attribute]:
+    """The attributes that an assignment target writes."""
+    if isinstance(target, ast.Attribute):
+        return [target]
+    if isinstance(target, (ast.Tuple, ast.List)):
+        return [found for each in target.elts for found in _attributes(each)]
+    return []
+
+
+def _is_simple(node: ast.AST) -> bool:
+    """Whether an expression can be computed once more without any effect."""
+    return all(isinstance(each, SIMPLE) for each in ast.walk(node))
+
+
+def _loaded(node: ast.expr) -> ast.expr:
+    """A copy of an expression."""
+    return ast.parse(ast.unparse(node), mode="eval").body
+
+
+def _written(tree: ast.AST) -> int:
+    """How many writes of a scalar's value there may be, outside of the `__init__` of scalar classes; -1: any number."""
+    count = 0
+    exempt: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and is_scalar_class(node):
+            for each in node.body:
+                if isinstance(each, ast.FunctionDef) and each.name == "__init__":
+                    exempt.update(map(id, ast.walk(each)))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in ("setattr", "vars", "exec", "eval"):
+            return -1
+        if isinstance(node, ast.Attribute):
+            if node.attr in ("__dict__", "__setattr__"):
+                return -1
+            count += isinstance(node.ctx, ast.Store) and node.attr in DATA and id(node) not in exempt
+    return count
+
+
+def is_scalar_class(node: ast.ClassDef) -> bool:
+    """Whether a class looks like the scalars of an autograd engine."""
+    names = {each.name for each in node.body if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))}
+    return {"__add__", "__mul__"} <= names
+
+
+class _Hooks(ast.NodeTransformer):
+    """Puts the hooks into one file."""
+
+    def __init__(self, sources: Sources, file: int, step_at: int | None) -> None:
+        self.sources, self.file, self.step_at = sources, file, step_at
+        self.function = "<module>"  # the qualified name of the function that is visited
+        self._prefix = ""  # what a qualified name in it begins with
+        self._step_line = 0
+        self.watched = 0  # writes of attributes called as a scalar's value may be
+
+    def visit_Module(self, node: ast.Module) -> ast.Module:
+        if self.step_at is not None:
+            lines = [each.lineno for each in ast.walk(node) if isinstance(each, ast.stmt)]
+            self._step_line = min((line for line in lines if line >= self.step_at), default=0)
+        skip = 0
+        if node.body and isinstance(node.body[0], ast.Expr) and isinstance(node.body[0].value, ast.Constant):
+            skip = 1  # the docstring
+        while (
+            skip < len(node.body)
+            and isinstance(node.body[skip], ast.ImportFrom)
+            and getattr(node.body[skip], "module", "") == "__future__"
+        ):
+            skip += 1
+        node.body = node.body[:skip] + self._block(node.body[skip:])
+        return node
+
+    def _block(self, body: list[ast.stmt]) -> list[ast.stmt]:
+        out: list[ast.stmt] = []
+        for each in body:
+            if each.lineno == self._step_line:
+                self._step_line = 0
+                out.append(ast.Expr(self._call("step_at", [], each), lineno=each.lineno, col_offset=0))
+            done = self.visit(each)
+            out += done if isinstance(done, list) else [done]
+        return out
+
+    def _blocks(self, node: Any) -> Any:
+        """Visit the blocks of a compound statement; expressions hold no statements."""
+        for field in ("body", "orelse", "finalbody"):
+            if isinstance(getattr(node, field, None), list):
+                setattr(node, field, self._block(getattr(node, field)))
+        for handler in getattr(node, "handlers", []):
+            handler.body = self._block(handler.body)
+        for case in getattr(node, "cases", []):
+            case.body = self._block(case.body)
+        return node
+
+    visit_If = visit_With = visit_AsyncWith = visit_Try = visit_TryStar = visit_Match = _blocks
+
+    def _loop(self, node: Any, names: list[str]) -> Any:
+        self.sources.loops[self.file].append((node.lineno, node.end_lineno, names))
+        return self._blocks(node)
+
+    def visit_For(self, node: Any) -> Any:
+        return self._loop(node, targets(node.target))
+
+    visit_AsyncFor = visit_For
+
+    def visit_While(self, node: ast.While) -> Any:
+        tested = {each.id for each in ast.walk(node.test) if isinstance(each, ast.Name)}
+        counted = [
+            each.target.id
+            for each in ast.walk(node)
+            if isinstance(each, ast.AugAssign) and isinstance(each.target, ast.Name) and each.target.id in tested
+        ]
+        return self._loop(node, list(dict.fromkeys(counted)))
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> Any:
+        if not is_scalar_class(node):
+            outer = self.function, self._prefix
+            self._prefix += f"{node.name}."
+            node.body = self._block(node.body)
+            self.function, self._prefix = outer
+        tell = ast.Expr(self._call("defined", [ast.Name(node.name, ast.Load())], node))
+        return [node, ast.copy_location(tell, node)]
+
+    def visit_FunctionDef(self, node: Any) -> Any:
+        outer = self.function, self._prefix
+        self.function = self._prefix + node.name
+        self._prefix = f"{self.function}.<locals>."
+        node.body = self._block(node.body)
+        self.function, self._prefix = outer
+        return node
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def _site(self, node: Any, names: list[str], kind: str) -> ast.Constant:
+        position = (self.file, node.lineno, node.col_offset, node.end_lineno, node.end_col_offset, self.function)
+        self.sources.sites.append(Site(position, names, kind))
+        return ast.Constant(len(self.sources.sites) - 1)
+
+    def _call(self, method: str, args: list[ast.expr], at: Any) -> ast.expr:
+        call = ast.Call(ast.Attribute(ast.Name(HOOK, ast.Load()), method, ast.Load()), args, [])
+        for each in (call, *ast.walk(call.func)):  # not what is in the user's expressions
+            ast.copy_location(each, at)
+        return call
+
+    def _named(self, node: Any, names: list[str]) -> Any:
+        """The statement, and after it a hook that looks at the names that it has bound."""
+        if not names:
+            return node
+        values = [ast.Name(name, ast.Load()) for name in names]
+        call = self._call("named", [self._site(node, names, "assign"), *values], node)
+        return [node, self._guarded(call, node)]
+
+    def _passed(self, value: ast.expr, node: Any, name: str, kind: str) -> ast.expr:
+        """The value, which goes through a hook while something is recorded."""
+        call = self._call("passed", [self._site(node, [name], kind), value], value)
+        either = ast.IfExp(ast.Name(FLAG, ast.Load()), call, value)
+        for each in (either, either.test):
+            ast.copy_location(each, value)
+        return either
+
+    def _watched(self, node: Any, targets_: list[ast.expr], done: Any) -> Any:
+        """The statements that stand for an assignment, and around them hooks for the scalars whose value it writes."""
+        scalars = [each.value for target in targets_ for each in _attributes(target) if each.attr in DATA]
+        if not all(map(_is_simple, scalars)):
+            return done
+        self.watched += len(scalars)
+        before, after = [], []
+        for each in scalars:
+            before.append(self._guarded(self._call("writing", [_loaded(each)], node), node))
+            after.append(self._guarded(self._call("wrote", [_loaded(each)], node), node))
+        return [*before, *(done if isinstance(done, list) else [done]), *after]
+
+    def _guarded(self, call: ast.expr, node: Any) -> ast.If:
+        guard = ast.If(ast.Name(FLAG, ast.Load()), [ast.Expr(call)], [])
+        for each in ast.walk(guard):
+            ast.copy_location(each, node)
+        return guard
+
+    def visit_Assign(self, node: ast.Assign) -> Any:
+        names = [name for each in node.targets for name in targets(each)]
+        if not names and len(node.targets) == 1 and not isinstance(node.targets[0], (ast.Tuple, ast.List)):
+            node.value = self._passed(node.value, node, ast.unparse(node.targets[0]), "assign")
+        return self._watched(node, node.targets, self._named(node, names))
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
+        if node.value is None:
+            return node
+        return self._watched(node, [node.target], self._named(node, targets(node.target)))
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> Any:
+        return self._watched(node, [node.target], self._named(node, targets(node.target)))
+
+    def visit_Return(self, node: ast.Return) -> Any:
+        if node.value is not None:
+            node.value = self._passed(node.value, node, f"{self.function.rsplit('.', 1)[-1]}()", "return")
+        return node
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        return node

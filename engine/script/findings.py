@@ -1,0 +1,55 @@
+"""`ScriptFinding`: one fault of a script, and `CheckReport`: all that a check found and what it looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+LOCAL_GRADIENT = "local gradient"
+GRADIENT_SUM = "gradient sum"
+NO_GRADIENT = "no gradient"
+NOT_MOVED = "not moved"
+NOT_IN_LOSS = "not in the loss"
+NOT_ZEROED = "not zeroed"
+NOT_FINITE = "not finite"
+EXCEPTION = "exception"
+KINDS = {
+    LOCAL_GRADIENT: "a local gradient that disagrees with a finite difference of the same operation",
+    GRADIENT_SUM: "a gradient that is not the sum of what its uses send back",
+    NO_GRADIENT: "parameters that the loss depends on, and that no gradient reaches",
+    NOT_MOVED: "parameters that receive a gradient, and that the update never moves",
+    NOT_IN_LOSS: "numbers that the update moves, and that the loss does not depend on",
+    NOT_ZEROED: "gradients that a step begins with, left over from the step before",
+    NOT_FINITE: "the first nan or infinity",
+    EXCEPTION: "where the script stopped, with the values of that line",
+}
+"""Each kind of finding, and what it is, in the order in which they are told."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptFinding:
+    """One fault. `line` counts in the code, as Python does; `place` is what it is called in the file."""
+
+    file: str
+    line: int
+    place: str
+    source: str
+    """The text of the line."""
+    kind: str
+    numbers: dict[str, Any]
+    sentence: str
+
+
+@dataclass(slots=True)
+class CheckReport:
+    """The findings, and what was looked at: where nothing is found that tells how much the silence is worth."""
+
+    findings: list[ScriptFinding] = field(default_factory=list)
+    steps: int = 0
+    """Training steps that were recorded whole."""
+    scalars: int = 0
+    """In the largest of these steps."""
+    operations: list[str] = field(default_factory=list)
+    """Those whose local gradients were compared."""
+    notes: list[str] = field(default_factory=list)
+    """What was not checked, or is taken to be meant, a sentence each."""

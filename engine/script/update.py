@@ -1,0 +1,170 @@
+"""`ScriptUpdate`: how the update of a recorded step moves parameters, in the quantities that the script names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from engine.autograd.tape import Rows
+from engine.model.recording import Floats
+from engine.script.code import Code
+from engine.script.parameters import short_name, tail
+from engine.script.tape import MomentGroup
+from engine.timeline.update import Optimizer, UpdateStep, UpdateTerm
+
+if TYPE_CHECKING:
+    from engine.script.program import ScriptProgram
+
+GRADIENT, PARAMETER = "g", "p"
+OF_SCALARS = ("data", "grad", "value", "gradient")  # attributes of scalars themselves, which are shown anyway
+RATE = re.compile(r"(?i)(lr|learning_?rate|rate|alpha|eta|step_?size)(_?[a-z]|_?now|_?step)?")
+INDICES = re.compile(r"(\[[^\[\]]*\])+$")
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptUpdate(UpdateStep):
+    """One parameter's update: gradient, what the script computes from it, moments and parameter before and after."""
+
+    computed: tuple[UpdateTerm, ...]
+    written: bool
+
+    @property
+    def terms(self) -> tuple[UpdateTerm, ...]:
+        """The gradient, the quantities of the script in the order of its lines, and the parameter."""
+        return self.computed
+
+    @property
+    def unmoved(self) -> str | None:
+        """Why the parameter is, to the last bit, what it was before; None if it has changed."""
+        last = self.terms[-1]
+        if last.value != last.before:
+            return None
+        if not self.written:
+            return "the script does not write it"
+        return "its gradient is 0" if self.terms[0].value == 0 else "the script writes what it was"
+
+
+@dataclass(slots=True, eq=False)
+class Quantity:
+    """A number that the update has for each parameter: before, if it lasts, and after; nan where there is none."""
+
+    name: str
+    after: Floats
+    before: Floats | None = None
+    formula: str = ""
+
+
+class UpdateTable:
+    """All quantities of the update of one step, by parameter."""
+
+    def __init__(self, program: ScriptProgram, codes: Sequence[Code]) -> None:
+        self._program, self._codes = program, codes
+        tape = program.tape
+        self.n = program.n_params
+        self.before: Floats = program.passed_values[: self.n]
+        """The parameters as the update finds them."""
+        self.rows: Rows = program.to_row[tape.update_row]
+        self.after: Floats = self.before.copy()
+        self.after[self.rows] = tape.update_value
+        self.write: Rows = np.full(self.n, -1, dtype=np.int32)
+        """The last write of each parameter, -1 for those that none is written to."""
+        self.write[self.rows] = np.arange(len(self.rows))
+
+    @cached_property
+    def quantities(self) -> list[Quantity]:
+        """In the order of the lines that compute them; those that last from step to step among them."""
+        moments = self._moments()
+        found: list[Quantity] = []
+        for scalar in self._scalars().values():
+            moment = moments.pop(scalar.name.rpartition(".")[2], None)
+            if moment is not None:
+                moment.formula = scalar.formula
+            found.append(moment or scalar)
+        quantities = [*moments.values(), *found]
+        for each in quantities:
+            while each.name in (GRADIENT, PARAMETER):  # the names of the gradient and the parameter themselves
+                each.name += "_"
+        return quantities
+
+    def _scalars(self) -> dict[str, Quantity]:
+        """The floats that names held before most parameters were written."""
+        tape, found = self._program.tape, dict[str, Quantity]()
+        rows = np.append(self.rows, -1)[np.minimum(tape.scalar_write, len(self.rows))]
+        moved = len(np.unique(self.rows))
+        for site, (position, full) in enumerate(tape.scalar_sites):
+            name = INDICES.sub("", full)
+            if name.rpartition(".")[2] in OF_SCALARS and "." in name:
+                continue
+            at = np.flatnonzero((tape.scalar_site == site) & (rows >= 0))
+            if not len(at):
+                continue
+            each = found.setdefault(name, Quantity(name, np.full(self.n, np.nan)))
+            each.after[rows[at]] = tape.scalar_value[at]
+            each.formula = each.formula or self._formula(position)
+        return {name: each for name, each in found.items() if (~np.isnan(each.after)).sum() * 2 > moved}
+
+    @cached_property
+    def learning_rate(self) -> float | None:
+        """What the update of this step calls so; None if it calls nothing so, or not one number."""
+        tape = self._program.tape
+        for site, (_, name) in enumerate(tape.scalar_sites):
+            if RATE.fullmatch(name):
+                values = np.unique(tape.scalar_value[tape.scalar_site == site])
+                return float(values[0]) if len(values) == 1 else None
+        for name, value in tape.settings.items():
+            if RATE.fullmatch(name) and isinstance(value, float):
+                return value
+        return None
+
+    def _moments(self) -> dict[str, Quantity]:
+        """The lists of floats that changed, one number for each parameter that moves."""
+        found: dict[str, Quantity] = {}
+        for moment in self._program.tape.moments:
+            rows, holder = self._rows_of(moment)
+            if len(rows) != len(moment.after) or not (self.write[rows] >= 0).any():
+                continue
+            name = short_name(holder)
+            each = found.setdefault(name, Quantity(name, np.full(self.n, np.nan), np.full(self.n, np.nan)))
+            assert each.before is not None
+            each.after[rows], each.before[rows] = moment.after, moment.before
+        return found
+
+    def _rows_of(self, moment: MomentGroup) -> tuple[Rows, str]:
+        """The parameters that moments belong to, and what holds them: by the name both share, else by their number."""
+        tape, (last, before) = self._program.tape, tail(moment.name)
+        for group in tape.params:
+            if last and before and tail(group.name)[0] == last and group.size == len(moment.after):
+                return self._program.to_row[group.first : group.first + group.size], before
+        if len(moment.rows):
+            return self._program.to_row[moment.rows], moment.name
+        return self._program.to_row[: self.n if len(moment.after) == self.n else 0], moment.name
+
+    def _formula(self, position: int) -> str:
+        if position < 0:
+            return ""
+        at = self._program.tape.positions[position]
+        return self._codes[at.file].formula_at(at.line, at.column)
+
+    @cached_property
+    def optimizer(self) -> Optimizer:
+        """Called by what it remembers."""
+        state = tuple(each.name for each in self.quantities if each.before is not None)
+        name = f"the update with {' and '.join(state)}" if state else "SGD"
+        return Optimizer(name, (GRADIENT, *(each.name for each in self.quantities), PARAMETER), state)
+
+    def step(self, row: int, gradient: float) -> ScriptUpdate:
+        """The update of one parameter."""
+        terms = [UpdateTerm(GRADIENT, None, gradient, "the gradient")]
+        for each in self.quantities:
+            if not np.isnan(each.after[row]):
+                before = None if each.before is None else float(each.before[row])
+                terms.append(UpdateTerm(each.name, before, float(each.after[row]), each.formula))
+        write = int(self.write[row])
+        formula = self._formula(int(self._program.tape.update_position[write])) if write >= 0 else ""
+        terms.append(UpdateTerm(PARAMETER, float(self.before[row]), float(self.after[row]), formula))
+        return ScriptUpdate(tuple(terms), write >= 0)

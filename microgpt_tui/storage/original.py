@@ -1,0 +1,205 @@
+"""The user's copy of `microgpt.py`: where it is, how it is fetched, and the kept tables of its lines.
+
+A copy is run only if the user has named it or asked for it to be fetched, never because it lies in some folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from engine.atomic_write import read_whole, temporary_beside, write_whole
+from engine.errors import DataError, EngineError, ScriptError, Stopped, first_cause
+from engine.model.dataset import bundled_path, load_docs
+from engine.script.process import ScriptProcess
+from engine.script.source_file import ScriptFile
+from engine.script.source_table import OwnLines, SourceTable, match
+from engine.timeline.explainer import CodeText
+from engine.verify import NotComparable, verify
+from microgpt_tui.storage.names_download import PATIENCE, PIECE, Progress, reason_of
+from microgpt_tui.storage.paths import folder
+
+URL = (
+    "https://gist.githubusercontent.com/karpathy/8627fe009c40f57531cb18360106ce95/raw/"
+    "14fb038816c7aae0bb9342c2dbf1a51dd134a5ff/microgpt.py"
+)
+FILE = "microgpt.py"
+LARGEST = 2**20  # bytes; the original has some thousands
+STEPS = 3  # training steps over which a copy is compared with the engine
+TABLES = "source-lines"  # the folder of tables in the cache
+MOST_TABLE = 2**22  # bytes of a table, which usually has some thousands
+GET = "microgpt-tui fetch shows the lines of microgpt.py here"
+OF_FOLDER = "microgpt-tui --source microgpt.py shows the lines of the one in this folder"
+
+Tell = Callable[[str, int, int], None]
+"""Called with what is going on, how far it is, and how far it will go, 0 if that is not known."""
+
+
+def cache() -> Path:
+    """The folder of the fetched copy and of what is known of copies. It need not exist yet."""
+    return folder("XDG_CACHE_HOME", user_cache_path)
+
+
+def fetched() -> Path:
+    """The path of the copy that `fetch` keeps. It need not exist yet."""
+    return cache() / FILE
+
+
+# The tables.
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The lines to show, if there are any; how to get some, in a line, or why they could not be had, in a sentence."""
+
+    lines: OwnLines | None = None
+    hint: str = ""
+    error: str = ""
+
+
+def lines_to_show(given: Path | None, tell: Tell) -> Found:
+    """The lines of the copy that the user has given; without one, of a copy that has been looked at before.
+
+    A given copy is run if that has not been done yet. `tell` may raise Stopped to end that.
+    """
+    if given is not None:
+        try:
+            return Found(kept_lines(given) or make_lines(given, tell))
+        except Stopped:
+            return Found()
+        except EngineError as error:
+            return Found(error=f"{error}.")
+        except (MemoryError, OSError, RuntimeError) as error:  # the system's; the debugger goes on without
+            return Found(error=f"The lines of {given} cannot be told: {first_cause(error)}.")
+    here = Path(FILE)
+    lines = _lines_if_kept(here)
+    if lines is None:
+        lines = _lines_if_kept(fetched())
+    if lines is not None and lines.path == here:
+        return Found(lines)
+    return Found(lines, OF_FOLDER if here.is_file() else "" if lines else GET)
+
+
+def _lines_if_kept(path: Path) -> OwnLines | None:
+    with suppress(EngineError, OSError):
+        return kept_lines(path) if path.is_file() and path.stat().st_size <= LARGEST else None
+    return None
+
+
+def kept_lines(path: Path) -> OwnLines | None:
+    """The lines of a copy whose table is kept; None if there is none. Raises ScriptError if it cannot be read."""
+    script = ScriptFile.read(path)
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        about = json.loads(read_whole(_table_file(script), MOST_TABLE))
+        table = SourceTable.from_dict(about)
+        if table.last_line <= len(script.lines()):
+            return _lines(table, script)
+    return None
+
+
+def make_lines(path: Path, tell: Tell) -> OwnLines:
+    """Run a copy, compare it with the engine over its first steps, and keep the table of its lines.
+
+    Raises EngineError with a sentence if it computes anything else, or if its lines cannot be told.
+    """
+    script = ScriptFile.read(path)
+    report = verify(path, until=STEPS, tell=tell, samples=0)
+    if report.difference is not None or report.config is None:
+        found = f"its {report.difference.what} differ: {report.difference.detail}" if report.difference else ""
+        raise ScriptError(f"{path} does not compute what the engine computes, so its lines are not shown; {found}")
+    tell("recording a training step", 0, 0)
+    with ScriptProcess(path, data=bundled_path()) as process:
+        tape = process.record(0)
+    tell("matching it with the engine", 0, 0)
+    table = match(tape, report.config, load_docs(), script)
+    with suppress(OSError):  # without a place to keep it, it is made again the next time
+        file = _table_file(script)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, json.dumps(table.as_dict()).encode())
+    return _lines(table, script)
+
+
+def _table_file(script: ScriptFile) -> Path:
+    return cache() / TABLES / f"{hashlib.sha256(script.text.encode()).hexdigest()}.json"
+
+
+def _lines(table: SourceTable, script: ScriptFile) -> OwnLines:
+    labels = tuple(script.place(n) for n in range(1, script.text.count("\n") + 2)) if script.cells else ()
+    return OwnLines(table, script.path, CodeText(script.text, labels))
+
+
+# Fetching.
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What was fetched: its size in bytes, and why its lines cannot be shown, in a sentence; empty if they can."""
+
+    size: int
+    error: str = ""
+
+
+def fetch(tell: Tell) -> Fetched:
+    """Download the original, keep it if its first steps are equal to the engine's, and make the table of its lines.
+
+    Raises EngineError with a sentence, after which the copy that was kept before is untouched.
+    """
+    content, file = _download(tell), fetched()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with temporary_beside(file) as unproven:
+            unproven.write_bytes(content)
+            _check(unproven, tell)
+        write_whole(file, content)
+    except OSError as error:
+        reason = error.strerror or "it cannot be written there"
+        raise DataError(f"{FILE} cannot be kept in {file.parent} ({reason}); free it, or {_by_hand()}") from None
+    try:
+        if kept_lines(file) is None:
+            make_lines(file, tell)
+    except EngineError as error:
+        return Fetched(len(content), str(error))
+    return Fetched(len(content))
+
+
+def _by_hand() -> str:
+    return f"download {URL} yourself and give it with --source FILE"
+
+
+def _download(tell: Tell) -> bytes:
+    import pooch
+    from pooch.downloaders import HTTPDownloader
+    from requests import RequestException
+
+    def report(done: int, of: int) -> None:
+        if max(done, of) > LARGEST:
+            raise DataError(f"what {URL} gives is larger than {LARGEST:,} bytes, and so is no {FILE}; it is not kept")
+        tell("fetching", done, of)
+
+    pooch.get_logger().setLevel(logging.WARNING)
+    received = io.BytesIO()
+    try:
+        HTTPDownloader(progressbar=Progress(report), chunk_size=PIECE, timeout=PATIENCE)(URL, received, None)
+    except RequestException as error:
+        raise DataError(f"{FILE} cannot be fetched ({reason_of(error)}); try again online, or {_by_hand()}") from None
+    return received.getvalue()
+
+
+def _check(unproven: Path, tell: Tell) -> None:
+    """Raise DataError for a file that is no training script, or another one than the engine's."""
+    what = f"what {URL} gives"
+    try:
+        report = verify(unproven, until=STEPS, tell=tell, samples=0)
+    except NotComparable as error:
+        raise DataError(f"{str(error).replace(str(unproven), what)}; it is not kept") from None
+    if report.difference is not None:
+        found = f"its {report.difference.what} differ: {report.difference.detail}"
+        raise DataError(f"{what} does not compute what the engine computes, and is not kept; {found}")

@@ -1,0 +1,4 @@
+from .engine import Value
+from .layers import MLP
+
+__all__ = ["MLP", "Value"]

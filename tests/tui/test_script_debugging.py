@@ -1,0 +1,428 @@
+"""The debugger on somebody's own script: keys in, screen out; and the installed command in a real terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from engine.errors import Stopped
+from engine.run.capabilities import BranchingRun, SamplingRun, SavableRun, TapeRun, is_scripted
+from engine.script import run as script_run
+from engine.script.run import ScriptOptions, ScriptRun
+from engine.script.source_file import ScriptFile
+from engine.timeline.events import PHASES, Moment
+from microgpt_tui.debugger.frame import Focus, Frame
+from microgpt_tui.operations.attention import KINDS, head_of
+from microgpt_tui.panes.base import Pane
+from microgpt_tui.panes.explanation import Explanation
+from microgpt_tui.panes.hint_line import HintLine
+from microgpt_tui.panes.legend_line import LegendLine
+from microgpt_tui.panes.path_line import PathLine
+from microgpt_tui.panes.registry import PANES, lacking
+from microgpt_tui.panes.status_line import StatusLine
+from microgpt_tui.panes.timeline import Timeline
+from microgpt_tui.panes.tokens import Tokens
+from tests.support.commands import error_of, invoke
+from tests.support.harness import debugger, go, name, notes, screen, text, until
+from tests.support.terminal import Terminal, needs_tmux, terminal
+from tests.support.wait import ended
+
+SCRIPTS = Path(__file__).resolve().parents[1] / "script" / "scripts"
+CLASS = (SCRIPTS / "plain_scalar.py").read_text(encoding="utf-8")
+LINE = """
+import random
+random.seed({seed})
+weights = [Value(random.uniform(-1, 1)) for _ in range(3)]
+bias = Value(0.0)
+
+def predict(inputs):
+    total = bias
+    for weight, given in zip(weights, inputs):
+        total = total + weight * given
+    return total.tanh()
+
+for round in range({rounds}):
+    points = [(1.0, 0.5, -2.0), (0.5, -1.0, 1.0)]
+    errors = []
+    for example, point in enumerate(points):
+        guess = predict(point)
+        errors.append((guess - (1.0 if example else -1.0)) ** 2)
+    loss = sum(errors, Value(0.0))
+    for weight in [*weights, bias]:
+        weight.grad = 0.0
+    loss.backward()
+    for weight in [*weights, bias]:
+        weight.data -= 0.1 * weight.grad
+    print("round", round, "loss", loss.data)
+    {more}
+"""
+Opened = Callable[..., ScriptRun]
+
+
+@pytest.fixture
+def opened() -> Iterator[Opened]:
+    """Opens runs of scripts, and closes them."""
+    runs: list[ScriptRun] = []
+
+    def open_script(path: Path, *args: str, step: int = 0) -> ScriptRun:
+        runs.append(ScriptRun(ScriptFile.read(path), ScriptOptions(args), step))
+        return runs[-1]
+
+    yield open_script
+    for run in runs:
+        run.close()
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a small script: three weights, a function, a loop over examples."""
+
+    def write(rounds: int = 5, more: str = "", seed: str = "1") -> Path:
+        (tmp_path / "plain_scalar.py").write_text(CLASS, encoding="utf-8")
+        path = tmp_path / "mine.py"
+        code = "from plain_scalar import Scalar as Value\n" + LINE.format(rounds=rounds, more=more, seed=seed)
+        path.write_text(code, encoding="utf-8")
+        return path
+
+    return write
+
+
+async def typed(pilot: Pilot[Any], line: str) -> None:
+    """Type a line after a colon, and let the run arrive."""
+    await pilot.press("colon")
+    await until(pilot, lambda: bool(pilot.app.screen.query(Input)))
+    pilot.app.screen.query_one(Input).value = line
+    await pilot.press("enter")
+    await until(pilot, lambda: not screen(pilot).motion.busy)
+    await pilot.pause()
+
+
+def pane(pilot: Pilot[Any], name: str) -> str:
+    """The text of a pane."""
+    return screen(pilot).query_one(f"#{name}", Pane).picture.text()
+
+
+# Their names.
+
+
+async def test_places_have_the_names_of_the_script(opened: Opened) -> None:
+    async with debugger(run=opened(SCRIPTS / "plain.py")) as pilot:
+        await typed(pilot, "attn_weights@pos_id=2,li=0,h=1")
+        first = text(pilot).splitlines()[0]
+        assert "› gpt › li=0 › h=1 › attn_weights" in first
+        assert "pos_id=2" in first
+        await typed(pilot, "attn_weights@pos=1,layer=0,head=0")  # the usual words are understood as well
+        assert "pos_id=1" in text(pilot).splitlines()[0]
+        await typed(pilot, "pos_id 3")
+        assert "pos_id=3" in text(pilot).splitlines()[0]
+        await pilot.press("y")
+        assert "attn_weights@pos_id=3,li=0,h=0" in notes(pilot)
+        await pilot.press("b")
+        assert "Breakpoint: attn_weights, pos_id 3, li 0, h 0, forward." in notes(pilot)
+
+
+async def test_the_outline_has_functions_and_loops(opened: Opened) -> None:
+    async with debugger(run=opened(SCRIPTS / "plain.py")) as pilot:
+        await typed(pilot, "attn_weights@pos_id=2,h=1")
+        await pilot.press("1", "1")
+        await pilot.pause()
+        lines = [line.lstrip(" ▣■□") for line in pane(pilot, "program").splitlines()]
+        here = lines.index("attn_weights", lines.index("h=1"))
+        assert [line for line in lines[:here] if line in ("gpt", "li=0", "h=1")] == ["gpt", "li=0", "h=1"]
+        assert any(line.startswith("pos_id=2") for line in lines)
+
+
+async def test_the_source_shows_the_line_its_expression_and_what_was_called(opened: Opened) -> None:
+    async with debugger((200, 60), opened(SCRIPTS / "plain.py")) as pilot:
+        await typed(pilot, "attn_weights@pos_id=2,h=1")
+        lines = pane(pilot, "source").splitlines()
+        (lit,) = [line for line in lines if line.startswith("▸")]
+        assert "attn_weights = softmax(attn_logits)" in lit
+        called = lines[lines.index(lit) + 1]
+        assert called.startswith("▾")
+        assert "return [" in called
+        frame = screen(pilot).frame
+        code = frame.source.path.read_text("utf-8").splitlines()[frame.source.line - 1]
+        assert frame.source.columns is not None
+        assert code[slice(*frame.source.columns)] == "softmax(attn_logits)"
+        await typed(pilot, "backward")
+        await go(pilot, "n", "n")
+        assert screen(pilot).frame.source.function.endswith("backward")  # the line of the scalar class
+        assert ".grad +=" in next(line for line in pane(pilot, "source").splitlines() if line.startswith("▸"))
+
+
+async def test_conditions_watches_and_search_know_the_names(opened: Opened) -> None:
+    run = opened(SCRIPTS / "plain.py")
+    async with debugger(run=run) as pilot:
+        await typed(pilot, "layer0.attn_wq[3, 5]")
+        await go(pilot, "w")
+        assert "Watching layer0.attn_wq[3, 5]" in notes(pilot)
+        await typed(pilot, "attn_weights[0, 1, 0] < 0.4 and pos_id == 2")
+        assert run.moment.step == 0
+        assert screen(pilot).frame.event.name == "attn_weights"
+        assert screen(pilot).frame.event.pos == 2
+        await pilot.press("slash")
+        await until(pilot, lambda: bool(pilot.app.screen.query(Input)))
+        pilot.app.screen.query_one(Input).value = "pos_id 4 head_out"
+        await pilot.press("enter")
+        await until(pilot, lambda: name(pilot) == "head_out")
+        assert screen(pilot).frame.event.pos == 4
+
+
+# Every moment.
+
+
+@pytest.mark.parametrize(
+    "path", ["plain.py", "rnn.py", "coursework.py", "package/train.py", "overwrite.py", "adamw.py"]
+)
+def test_every_pane_draws_every_kind_of_moment(opened: Opened, path: str) -> None:
+    run = opened(SCRIPTS / path)
+    absent = lacking(run.view())
+    assert "output" not in absent
+    panes = [spec.kind(spec.id) for spec in PANES if spec.id not in absent]
+    panes += [kind("p") for kind in (StatusLine, Timeline, Tokens, Explanation, PathLine, LegendLine, HintLine)]
+    for phase in PHASES:
+        events = run.program.events(phase)
+        for event in events[:: max(1, len(events) // 25)]:
+            for tick in {event.last, (event.first + event.last + 1) // 2}:
+                run.seek(Moment(0, phase, tick))
+                frame = Frame(run.view(), Focus(run.moment))
+                assert head_of(frame) is None or frame.operation.kind in KINDS
+                for each in panes:
+                    each.frame = frame
+                    for width, height in ((26, 8), (58, 26), (118, 50)):
+                        picture = each.picture_for(width, height)
+                        assert picture is not None
+                        assert all(line.width <= width for line in picture.within(width).lines)
+                        assert isinstance(each.heading(frame), str)
+
+
+def test_the_numbers_on_the_stage_are_those_of_the_script(opened: Opened) -> None:
+    run = opened(SCRIPTS / "plain.py")
+    run.seek(Moment(0, PHASES[0], run.program.ticks(PHASES[0])))
+    printed = run.view().printed or ""
+    assert run.view().loss == float(printed.split()[-1])
+
+
+async def test_panes_that_the_script_has_nothing_for_have_no_place(script: Callable[..., Path], opened: Opened) -> None:
+    async with debugger((200, 60), opened(script())) as pilot:
+        shown = {str(each.id) for each in screen(pilot).query(Pane) if each.display}
+        assert shown.isdisjoint({"attention", "qkv", "residual", "prediction", "embeddings"})
+        assert {"map", "stage", "source", "inspector", "training", "output"} <= shown
+        await pilot.press("6")
+        assert "attention" in notes(pilot) or "no layers" in notes(pilot)
+        before = text(pilot)
+        await typed(pilot, "update")
+        assert text(pilot) != before
+        shown = {str(each.id) for each in screen(pilot).query(Pane) if each.display}
+        assert {"adam", "output"} <= shown
+
+
+async def test_what_cannot_be_done_is_said(script: Callable[..., Path], opened: Opened) -> None:
+    run = opened(script())
+    assert is_scripted(run)
+    assert not isinstance(run, BranchingRun | SamplingRun | SavableRun | TapeRun)
+    async with debugger(run=run) as pilot:
+        for key, sentence in {
+            "e": "a script's run cannot be changed here; change the script and debug it again.",
+            "x": "a script's run cannot be changed here",
+            "i": "no documents are drawn from a script's run; what it samples itself is in its output.",
+            "g": "gradients of a script are checked by microgpt-tui check, all of them at once.",
+        }.items():
+            await go(pilot, key)
+            assert sentence in notes(pilot)
+            assert screen(pilot).is_current
+
+
+# Other steps.
+
+
+async def test_steps_go_on_and_back_and_show_what_was_printed(script: Callable[..., Path], opened: Opened) -> None:
+    run = opened(script())
+    async with debugger((200, 60), run) as pilot:
+        await go(pilot, "right_square_bracket")
+        assert "step 1" in text(pilot).splitlines()[0]
+        assert "round 1 loss" in pane(pilot, "output")
+        assert len(run.losses) >= 1
+        await typed(pilot, "step 3")
+        assert "step 3" in text(pilot).splitlines()[0]
+        assert [float(line.split()[-1]) for line in pane(pilot, "output").splitlines()[:3]] == run.losses[:3]
+        await go(pilot, "left_square_bracket")
+        assert "step 2" in text(pilot).splitlines()[0]
+        assert "round 3" not in pane(pilot, "output")
+        await typed(pilot, "step 77")
+        assert "mine.py ended after 5 training steps; there is no step 77." in notes(pilot)
+        assert run.moment.step < 5
+
+
+async def test_the_script_runs_on_to_its_end_and_to_a_condition(script: Callable[..., Path], opened: Opened) -> None:
+    run = opened(script(rounds=40))
+    async with debugger(run=run) as pilot:
+        await typed(pilot, "loss < 0.5")
+        assert run.moment.step > 0
+        assert (run.view().loss or 9) < 0.5
+        assert run.losses[run.moment.step - 1] >= 0.5
+        here = run.moment
+        await go(pilot, "space")
+        assert len(run.losses) == 40
+        assert "ended after 40 training steps. :step 39 runs it again, to the last one." in notes(pilot)
+        assert run.moment == here
+        await go(pilot, "space")
+        assert run.moment.step == 39
+        assert "step 39/40" in text(pilot).splitlines()[0]
+        await go(pilot, "n", "right_square_bracket", "space")
+        assert screen(pilot).is_current
+        assert run.moment.step == 39
+
+
+async def test_a_script_that_runs_for_ever_can_be_halted(script: Callable[..., Path], opened: Opened) -> None:
+    run = opened(script(rounds=10**9))
+    async with debugger(run=run) as pilot:
+        await pilot.press("space")
+        await until(pilot, lambda: "the script runs on" in text(pilot))
+        assert "of 9,0" not in text(pilot)
+        await pilot.press("space")
+        await until(pilot, lambda: not screen(pilot).motion.busy)
+        await pilot.pause()
+        assert run.moment.step > 0
+        assert f"step {run.moment.step}" in text(pilot).splitlines()[0]
+
+
+async def test_an_unseeded_script_is_told_once(
+    script: Callable[..., Path], opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(script_run, "TAPES", 0)  # only the latest recorded step is kept
+    async with debugger(run=opened(script(seed=""))) as pilot:
+        await go(pilot, "right_square_bracket", "left_square_bracket", "n", "n")
+        assert notes(pilot).count("give its random numbers a seed") == 1
+
+
+async def test_a_crash_is_shown_with_its_traceback(script: Callable[..., Path], opened: Opened) -> None:
+    run = opened(script(more="points[7 if round == 2 else 0]"))
+    async with debugger((200, 60), run) as pilot:
+        await typed(pilot, "step 2")
+        assert "IndexError" in notes(pilot)
+        assert "Traceback (most recent call last):" in pane(pilot, "output")
+        assert "points[7 if round == 2 else 0]" in pane(pilot, "output")
+        assert "IndexError: list index out of range" in pane(pilot, "output")
+
+
+async def test_a_crash_in_the_first_step_opens_on_what_was_recorded(opened: Opened, tmp_path: Path) -> None:
+    (tmp_path / "plain_scalar.py").write_text(CLASS, encoding="utf-8")
+    path = tmp_path / "broken.py"
+    path.write_text("""from plain_scalar import Scalar as Value
+rows = [Value(0.5), Value(2.0)]
+for step in range(3):
+    products = [a * a for a in rows]
+    total = sum(products, Value(0.0))
+    loss = total * rows[2]
+    loss.backward()
+""")
+    run = opened(path)
+    async with debugger((200, 60), run) as pilot:
+        run.seek(Moment(0, PHASES[0], run.program.ticks(PHASES[0])))
+        screen(pilot).navigator.go(run.moment)
+        await pilot.pause()
+        assert "IndexError" in notes(pilot)
+        assert "loss = total * rows[2]" in pane(pilot, "output")
+        assert "products" in pane(pilot, "map")
+
+
+def test_opening_can_be_stopped(script: Callable[..., Path]) -> None:
+    def stop(step: int, loss: float) -> bool:
+        del step, loss
+        return True
+
+    with pytest.raises(Stopped):
+        ScriptRun(ScriptFile.read(script(rounds=10**9)), None, 10**8, stop)
+
+
+# The command.
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        (None, "does not exist"),
+        ("x = 1\n", "no class of scalars"),
+        ("def f(:\n", "line 1"),
+    ],
+)
+def test_a_file_that_cannot_be_debugged_is_told_in_a_sentence(tmp_path: Path, code: str | None, sentence: str) -> None:
+    path = tmp_path / "mine.py"
+    if code is not None:
+        path.write_text(code)
+    with terminal([sys.executable, "-m", "microgpt_tui", "debug", str(path)]) as term:
+        said = term.left(2).replace("\n", "")  # the terminal breaks it anywhere
+        assert said.startswith("error: ")
+        assert sentence in said
+
+
+def test_it_needs_a_terminal(script: Callable[..., Path]) -> None:
+    assert "needs a terminal" in error_of(invoke("debug", script()))
+
+
+@pytest.mark.parametrize("option", [("--step", "-1"), ("--step-at", "0"), ("--data", "http://example.org/x")])
+def test_options_that_make_no_sense_are_refused(script: Callable[..., Path], option: tuple[str, str]) -> None:
+    error_of(invoke("debug", script(), *option))
+
+
+def children(of: int) -> list[psutil.Process]:
+    return psutil.Process(of).children(recursive=True)
+
+
+PROGRAM = """
+import os, pathlib, sys
+pathlib.Path(sys.argv.pop(1)).write_text(str(os.getpid()))
+from microgpt_tui.__main__ import main
+main()
+"""
+
+
+@needs_tmux
+def test_the_command_opens_steps_and_leaves_nothing_behind(script: Callable[..., Path], tmp_path: Path) -> None:
+    path, number = script(rounds=50), tmp_path / "pid"
+    command = [sys.executable, "-c", PROGRAM, str(number), "debug", str(path), "--step", "2"]
+    with terminal(command, (120, 36)) as term:
+        term.wait("step 2", "FORWARD", "mine.py")
+        (child,) = children(int(number.read_text()))
+        term.press("]")
+        term.wait("step 3")
+        term.press("u")
+        term.wait("round 2 loss")
+        term.press("u")
+        term.press("q")
+        term.left(0)
+        ended(child)
+
+
+@needs_tmux
+def test_killing_the_debugger_ends_the_script(script: Callable[..., Path], tmp_path: Path) -> None:
+    path, number = script(rounds=10**9), tmp_path / "pid"
+    command = [sys.executable, "-c", PROGRAM, str(number), "debug", str(path)]
+    with terminal(command) as term:
+        term.wait("FORWARD", "mine.py")
+        (child,) = children(int(number.read_text()))
+        os.kill(int(number.read_text()), 9)
+        ended(child)
+
+
+def loading(term: Terminal) -> None:
+    term.wait("running the script: step")
+
+
+@needs_tmux
+def test_a_long_way_to_the_first_step_shows_progress_and_can_be_stopped(script: Callable[..., Path]) -> None:
+    command = [sys.executable, "-m", "microgpt_tui", "debug", str(script(rounds=10**9)), "--step", "100000000"]
+    with terminal(command) as term:
+        loading(term)
+        term.press("q")
+        term.left(0)
