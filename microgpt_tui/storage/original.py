@@ -19,11 +19,10 @@ from platformdirs import user_cache_path
 from engine.atomic_write import read_whole, temporary_beside, write_whole
 from engine.errors import DataError, EngineError, ScriptError, Stopped, first_cause
 from engine.model.dataset import bundled_path, load_docs
-from engine.run.session import Session
 from engine.script.process import ScriptProcess
 from engine.script.source_file import ScriptFile
 from engine.script.source_table import OwnLines, SourceTable, match
-from engine.timeline.explainer import SourceText
+from engine.timeline.explainer import CodeText
 from engine.verify import NotComparable, verify
 from microgpt_tui.storage.names_download import PATIENCE, PIECE, Progress, reason_of
 from microgpt_tui.storage.paths import folder
@@ -120,7 +119,7 @@ def make_lines(path: Path, tell: Tell) -> OwnLines:
     with ScriptProcess(path, data=bundled_path()) as process:
         tape = process.record(0)
     tell("matching it with the engine", 0, 0)
-    table = match(tape, Session(report.config, load_docs()), script)
+    table = match(tape, report.config, load_docs(), script)
     with suppress(OSError):  # without a place to keep it, it is made again the next time
         file = _table_file(script)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -134,7 +133,7 @@ def _table_file(script: ScriptFile) -> Path:
 
 def _lines(table: SourceTable, script: ScriptFile) -> OwnLines:
     labels = tuple(script.place(n) for n in range(1, script.text.count("\n") + 2)) if script.cells else ()
-    return OwnLines(table, script.path, SourceText(script.text, labels))
+    return OwnLines(table, script.path, CodeText(script.text, labels))
 
 
 # Fetching.
