@@ -23,6 +23,7 @@ from engine.autograd import kernels
 from engine.autograd.kernels import LEAF, NEG_MAX, POW
 from engine.errors import ScriptError
 from engine.model import gpt
+from engine.model.config import Config
 from engine.run.session import Session
 from engine.script.source_file import ScriptFile
 from engine.script.tape import ScriptTape
@@ -184,19 +185,21 @@ def scalar_key(view: TapeView, tensor: str, row: int) -> ScalarKey:
 # Matching.
 
 
-def match(tape: ScriptTape, session: Session, script: ScriptFile) -> SourceTable:
-    """The table of a copy from a training step of it and a run of the engine of the same setup, which is moved there.
+def match(tape: ScriptTape, config: Config, docs: Sequence[str], script: ScriptFile) -> SourceTable:
+    """The table of a copy from a training step of it, its hyperparameters and the documents that it is trained on.
 
     Raises ScriptError with a sentence that says which line of the copy has no counterpart.
     """
-    return _Matching(tape, session, script).table()
+    return _Matching(tape, Session(config, docs), script).table()
 
 
 class _Matching:
     def __init__(self, tape: ScriptTape, session: Session, script: ScriptFile) -> None:
         self.tape, self.session, self.script = tape, session, script
         self._lines = script.lines()
-        self._statements = [node for node in ast.walk(ast.parse(script.text)) if isinstance(node, ast.stmt)]
+        nodes = list(ast.walk(ast.parse(script.text)))
+        self._statements = [node for node in nodes if isinstance(node, ast.stmt)]
+        self._lists = [node for node in nodes if isinstance(node, ast.ListComp)]
         session.seek(Moment(tape.step, Phase.BACKWARD, session.program.ticks(Phase.BACKWARD)))
         self.program, self.recording = session.program, session.recording
         self.view = session.view()
@@ -318,6 +321,22 @@ class _Matching:
         (last_line, last), first = min(lengths.items())
         return replace(place, columns=self._columns(at.line, first, last if last_line == at.line else None))
 
+    def _list_around(self, position: int) -> Place:
+        """The whole list that an element at the position is made for; since Python 3.12 it has no frame of its own."""
+        place, at = self._place(position), self.tape.positions[position]
+        first, last = (at.line, at.column), (at.end_line, at.end_column)
+        around = [
+            each
+            for each in self._lists
+            if (each.elt.lineno, each.elt.col_offset) <= first
+            and last <= (each.elt.end_lineno or 0, each.elt.end_col_offset or 0)
+        ]
+        if at.column < 0 or not around:
+            return place
+        whole = min(around, key=lambda each: (each.lineno, each.col_offset))
+        end = whole.end_col_offset if whole.end_lineno == whole.lineno else None
+        return replace(place, line=whole.lineno, columns=self._columns(whole.lineno, whole.col_offset, end))
+
     def _columns(self, line: int, first: int, last: int | None) -> tuple[int, int]:
         """Columns in characters, of columns in bytes; None is the end of the line."""
         code = self._lines[line - 1].encode()
@@ -357,7 +376,9 @@ class _Matching:
             before, after = levels[:i][::-1], levels[i + 1 :]
             stack = self.tape.stacks[inside[event.index][-1]]
             depth = min(max(_first_apart(levels[i], near) for near in (before, after)), len(stack) - 1)
-            places = self._outward(stack[: depth + 1])
+            place = self._list_around(stack[depth])
+            callers = self._outward(stack[:depth])
+            places = (place, *(callers[1:] if callers and callers[0].line == place.line else callers))
             if event.name not in found or depth > found[event.name][0]:
                 found[event.name] = depth, places
         return {name: places for name, (_, places) in found.items()}

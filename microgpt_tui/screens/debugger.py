@@ -143,7 +143,7 @@ class DebuggerScreen(Screen[None]):
         self.lines: OwnLines | None = None  # of the user's copy of microgpt.py
         self.lines_known = False  # whether they were looked for
         self.lines_hint = ""  # how to get them; said at the moment that the debugger was opened at
-        self._opened_at = self.state.where.moment
+        self.opened_at = self.state.where.moment
         self.change = ChangePlayer(self.state, self._show_stage, self.set_timer, self._plays, time.monotonic)
         self._shown: Moment | None = None  # the moment that was shown last, unless the run went there of its own accord
         self._waiting = False
@@ -239,7 +239,7 @@ class DebuggerScreen(Screen[None]):
         around = Context(
             fault, past, names, state.annotations, state.live, split, what_if.branch, what_if.beside, state.path,
             state.watch, self._copy, in_words(what_if.changes), chosen, self.lines,
-            self.lines_hint if state.where.moment == self._opened_at else "",
+            self.lines_hint if state.where.moment == self.opened_at else "",
         )  # fmt: skip
         return Frame(session.view(), state.where, around)
 

@@ -19,7 +19,6 @@ from platformdirs import user_cache_path
 from engine.atomic_write import read_whole, temporary_beside, write_whole
 from engine.errors import DataError, EngineError, ScriptError, Stopped, first_cause
 from engine.model.dataset import bundled_path, load_docs
-from engine.run.session import Session
 from engine.script.process import ScriptProcess
 from engine.script.source_file import ScriptFile
 from engine.script.source_table import OwnLines, SourceTable, match
@@ -120,7 +119,7 @@ def make_lines(path: Path, tell: Tell) -> OwnLines:
     with ScriptProcess(path, data=bundled_path()) as process:
         tape = process.record(0)
     tell("matching it with the engine", 0, 0)
-    table = match(tape, Session(report.config, load_docs()), script)
+    table = match(tape, report.config, load_docs(), script)
     with suppress(OSError):  # without a place to keep it, it is made again the next time
         file = _table_file(script)
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -42,7 +42,7 @@ def tape(tmp_path_factory: pytest.TempPathFactory) -> ScriptTape:
 
 @pytest.fixture(scope="module")
 def table(tape: ScriptTape) -> SourceTable:
-    return match(tape, Session(CONFIG, load_docs()), ScriptFile.read(STAND_IN))
+    return match(tape, CONFIG, load_docs(), ScriptFile.read(STAND_IN))
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def test_a_copy_with_several_tensors_in_a_line(other: SourceTable, tensor: str, 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> SourceTable:
     tape = record(OTHER, tmp_path_factory.mktemp("other"))
-    return match(tape, Session(CONFIG, load_docs()), ScriptFile.read(OTHER))
+    return match(tape, CONFIG, load_docs(), ScriptFile.read(OTHER))
 
 
 # Kept.
@@ -265,19 +265,19 @@ def changed(tmp_path: Path, *changes: tuple[str, str]) -> Path:
 def test_a_copy_that_cannot_be_matched_is_a_sentence(tmp_path: Path, change: tuple[str, str], says: str) -> None:
     path = changed(tmp_path, change)
     with pytest.raises(ScriptError, match=f"^the lines of {re.escape(str(path))} cannot be told: {says}"):
-        match(record(path, tmp_path), Session(CONFIG, load_docs()), ScriptFile.read(path))
+        match(record(path, tmp_path), CONFIG, load_docs(), ScriptFile.read(path))
 
 
 def test_the_loss_has_to_be_the_engines(tape: ScriptTape) -> None:
     script = ScriptFile.read(STAND_IN)
     wrong = replace(tape, value=np.nextafter(tape.value, 9))
     with pytest.raises(ScriptError, match=r"what line 155 makes stands where the engine has loss, and is "):
-        match(wrong, Session(CONFIG, load_docs()), script)
+        match(wrong, CONFIG, load_docs(), script)
 
 
 def test_columns_are_characters(tmp_path: Path) -> None:
     path = changed(tmp_path, ("cost = -chances", 'assert "éß가"; cost = -chances'))
-    found = match(record(path, tmp_path), Session(CONFIG, load_docs()), ScriptFile.read(path)).tensors["loss_t"][0]
+    found = match(record(path, tmp_path), CONFIG, load_docs(), ScriptFile.read(path)).tensors["loss_t"][0]
     line = path.read_text(encoding="utf-8").splitlines()[found.line - 1]
     assert found.columns is not None
     assert line[slice(*found.columns)] == "-chances[ids[place + 1]].log()"
@@ -286,6 +286,6 @@ def test_columns_are_characters(tmp_path: Path) -> None:
 def test_lines_without_columns_are_lines(tape: ScriptTape) -> None:
     """Python before 3.11 does not know columns."""
     plain = tuple(replace(position, column=-1, end_column=-1) for position in tape.positions)
-    found = match(replace(tape, positions=plain), Session(CONFIG, load_docs()), ScriptFile.read(STAND_IN))
+    found = match(replace(tape, positions=plain), CONFIG, load_docs(), ScriptFile.read(STAND_IN))
     assert found.tensors["q"][0].columns is None
     assert found.tensors["q"][0].line == next(i for i, line in enumerate(TEXT.splitlines(), 1) if "  # q" in line)

@@ -61,6 +61,9 @@ async def still(pilot: Pilot[Any], screen: DebuggerScreen) -> None:
     def rests() -> bool:
         if screen.busy:
             screen.motion.halt()
+        app = pilot.app
+        if isinstance(app, MicrogptApp) and screen is app.debugger and not screen.lines_known:
+            return False  # a thread looks for a copy of microgpt.py
         return not (screen.busy or screen._waiting or any(not worker.is_finished for worker in pilot.app.workers))
 
     for _ in range(3):  # a figure that has been learned may let a pane ask for another
@@ -148,6 +151,7 @@ def begun_anew(used: DebuggerScreen, docs: Sequence[str]) -> DebuggerScreen:
         screen.state.choose_path(PathStep(path.row, edge=path.edge))
     screen.motion.names.update(used.motion.names)
     screen.motion.pace = used.motion.pace
+    screen.lines, screen.lines_hint, screen.opened_at = used.lines, used.lines_hint, used.opened_at
     if used.state.fault is not None:
         if fault is None:
             try:
