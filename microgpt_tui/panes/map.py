@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from engine.timeline.events import Moment, Phase, StepProgram
 from microgpt_tui.debugger.frame import Frame
-from microgpt_tui.debugger.navigation import at_position, has_own_words
+from microgpt_tui.debugger.navigation import at_position, has_own_words, matrix_name
 from microgpt_tui.debugger.network import Node, network_of
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import window
@@ -40,7 +40,7 @@ class Map(Pane):
             return "Matrices ─ how far"
         state = MapState(frame)
         if frame.stretch.is_parameter:
-            return f"Map ─ {state.sign}{frame.stretch.name.split('.')[-1]} ─ {state.measure}"
+            return f"Map ─ {state.sign}{matrix_name(frame.stretch.name)} ─ {state.measure}"
         own = has_own_words(frame.program)  # those leave no room for the token as well
         pos = frame.called("pos", frame.pos) if own else position(frame, frame.pos)
         where = f" ─ {pos}" if frame.program.n else ""

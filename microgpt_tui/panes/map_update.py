@@ -13,7 +13,7 @@ from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import bar
 from microgpt_tui.drawing.numbers import plain
-from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.drawing.picture import Line, Picture, squeezed
 from microgpt_tui.panes.tokens import DONE, TO_COME
 
 AT_WORK = "▸"
@@ -25,21 +25,23 @@ def matrices(frame: Frame, width: int, height: int) -> Picture:
     picture, stretches = Picture(), frame.program.stretches(Phase.UPDATE)
     shares = _step_shares(frame)
     scale = _round_scale(shares.values())
-    gaps = height >= 2 * (len(stretches) + len({s.layer for s in stretches} - {None})) + 3
-    names = max(len(_short(s)) for s in stretches)
+    layers = {s.layer for s in stretches if _is_layered(s)}
+    gaps = height >= 2 * (len(stretches) + len(layers)) + 3
+    names = min(max(len(_short(s)) for s in stretches), max(width - 1 - len(f" {AT_WORK} ") - SHARE, 1))
     layer: int | None = None
     for stretch in stretches:
         if gaps:
             picture.line()
-        if stretch.layer not in (layer, None):
-            picture.line().add(f"   {frame.called('layer', stretch.layer)}", theme.DIM)
+        own = stretch.layer if _is_layered(stretch) else None
+        if own not in (layer, None):
+            picture.line().add(f"   {frame.called('layer', own or 0)}", theme.DIM)
             if gaps:
                 picture.line()
-        layer = stretch.layer
+        layer = own
         if stretch is frame.stretch:
             picture.focus = picture.height
         line = picture.line(" ")
-        _name(frame, line, stretch, _short(stretch), names)
+        _name(frame, line, stretch, squeezed(_short(stretch), names), names)
         _share(line, shares.get(stretch.name), scale, width - 1)
     if height >= picture.height + 3:
         picture.lines += [Line() for _ in range(height - picture.height - 2)]
@@ -100,7 +102,12 @@ def _round_scale(shares: Iterable[float]) -> float:
 
 def _short(stretch: Event) -> str:
     """The name of a matrix without the layer that it stands below."""
-    return stretch.name if stretch.layer is None else f"  {stretch.name.split('.')[-1]}"
+    return f"  {stretch.name.split('.')[-1]}" if _is_layered(stretch) else stretch.name
+
+
+def _is_layered(stretch: Event) -> bool:
+    """Whether the name of a matrix begins with its layer, as in layer0.attn_wq."""
+    return stretch.layer is not None and stretch.name.startswith(f"layer{stretch.layer}.")
 
 
 def _state(frame: Frame, stretch: Event) -> tuple[str, Style, Style]:
@@ -123,7 +130,7 @@ def _name(frame: Frame, line: Line, stretch: Event, name: str, width: int) -> No
 
 def _share(line: Line, share: float | None, scale: float, width: int) -> None:
     """A share in percent and its bar, up to a column."""
-    text = "·" if share is None else f"{share:.2f} %"
+    text = "·" if share is None else "from 0" if math.isinf(share) else f"{share:.2f} %"
     line.fit(text, SHARE, theme.FAINT if share is None else theme.TEXT, right=True).add(" ")
     if share is not None and line.width < width:
         line.add(bar(share, scale, width - line.width), theme.PHASE_TEXT[Phase.UPDATE])
