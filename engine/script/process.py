@@ -195,7 +195,7 @@ class ScriptProcess:
             return None
         finally:
             self.limit.waited(time.monotonic() - began)
-        return ({"kind": "died", "status": self._process.wait()}, {}) if found is None else found
+        return ({"kind": "died", "status": self._end()}, {}) if found is None else found
 
     def next_message(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """The next message and its arrays, waited for. Raises ScriptError if none comes, not even a sign of life."""
@@ -218,20 +218,36 @@ class ScriptProcess:
     def close(self) -> None:
         """End the script, however far it is. What waits for it in another thread raises ScriptError."""
         self._closed = True
-        if self._process.poll() is None:
-            with suppress(OSError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.kill()
-        self._process.wait()
+        self._kill_group()
+        self._end()
+        until = time.monotonic() + REST  # somebody else may still hold the other end of a pipe
         for each in self._threads:
-            while each.is_alive():
+            while each.is_alive() and time.monotonic() < until:
                 with suppress(Empty):
                     self._messages.get_nowait()
                 each.join(LOOK)
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+        read = zip(self._threads, (self._process.stdout, self._process.stderr), strict=True)
+        for stream in (self._process.stdin, *(stream for thread, stream in read if not thread.is_alive())):
             if stream is not None:
                 with suppress(OSError):
                     stream.close()
+
+    def _end(self) -> int:
+        """Wait for the end of the process, and end what it has started; its status."""
+        if self._process.returncode is None and hasattr(os, "waitid"):
+            with suppress(OSError):
+                os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+            self._kill_group()
+        return self._process.wait()
+
+    def _kill_group(self) -> None:
+        """Kill the process and what it has started, unless its end is known: then its number may be another's."""
+        if self._process.returncode is None:
+            if hasattr(os, "killpg"):
+                with suppress(OSError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
+            else:
+                self._process.kill()
 
     def ended(self, step: int) -> ScriptEnded:
         """The error that a step is not there, since the script has ended before."""

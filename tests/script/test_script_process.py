@@ -338,6 +338,13 @@ def test_no_scalar_class_is_told(tmp_path: Path) -> None:
     assert refused(path).endswith("; it computes with numpy, whose tensors are not scalars")
 
 
+def test_tensors_of_torch_are_told_while_it_trains(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("class Tensor:\n    def backward(self):\n        pass\n")
+    path = tmp_path / "script.py"
+    path.write_text("import torch\nwhile True:\n    torch.Tensor().backward()\n")
+    assert refused(path).endswith("; it computes with torch, whose tensors are not scalars")
+
+
 def test_arrays_in_the_place_of_numbers_are_told(tmp_path: Path) -> None:
     text = "import numpy as np\nw = Scalar(np.ones(3))\nloss = w * 2.0\nloss.backward()\n"
     assert "its class Scalar holds ndarray and not numbers" in refused(written(tmp_path, text))
@@ -434,6 +441,14 @@ def test_closing_ends_the_script_and_its_programs(tmp_path: Path) -> None:
         other = int("".join(process.printed))
         child = process._process.pid
     assert gone(child)
+    assert gone(other)
+
+
+def test_what_a_script_leaves_running_ends_with_it(tmp_path: Path) -> None:
+    with ScriptProcess(written(tmp_path, STARTS)) as process:
+        assert process.run_out().kind == "end"
+        other = int("".join(process.printed))
+        assert psutil.pid_exists(other)
     assert gone(other)
 
 
