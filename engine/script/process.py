@@ -25,6 +25,7 @@ from engine.errors import ScriptError
 from engine.script.source_file import ScriptFile
 from engine.script.tape import ScriptTape
 from engine.script.time_limit import TimeLimit
+from engine.text import shortened
 
 CHILD = Path(__file__).with_name("child")
 LOOK = 0.1  # seconds between two checks for ctrl+c while waiting for a message
@@ -235,8 +236,12 @@ class ScriptProcess:
     def _end(self) -> int:
         """Wait for the end of the process, and end what it has started; its status."""
         if self._process.returncode is None and hasattr(os, "waitid"):
+            until = time.monotonic() + REST  # what says nothing any more, but goes on, is no Python
             with suppress(OSError):
-                os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+                while time.monotonic() < until:
+                    if os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None:
+                        break
+                    threading.Event().wait(LOOK / 10)
             self._kill_group()
         return self._process.wait()
 
@@ -350,7 +355,10 @@ class ScriptProcess:
             if self._closed:
                 raise ScriptError(f"{self.path} was ended")
             self.end = ScriptEnd("cannot", self.position, message["status"], "")
-            raise ScriptError(f"{self.path} cannot be recorded: its process died with status {message['status']}")
+            self._take_rest()
+            lines = [line.strip() for line in "".join(self.printed).splitlines() if line.strip()]
+            said = f", after it said: {shortened(lines[-1])}" if lines else ""
+            raise ScriptError(f"{self.path} cannot be recorded: its process died with status {message['status']}{said}")
         return message, arrays
 
     def _read_messages(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -84,6 +85,14 @@ def test_the_child_needs_no_newer_python_than_3_9() -> None:
 def test_no_such_interpreter_is_told(tmp_path: Path) -> None:
     with pytest.raises(ScriptError, match=r"/no/such/python cannot be run .*; give the path of a Python"):
         ScriptProcess(written(tmp_path, TRAINING), python="/no/such/python")
+
+
+@pytest.mark.parametrize("other", ["/bin/true", "/bin/ls", "/bin/echo", "yes"])
+def test_an_interpreter_that_is_no_python_is_told(tmp_path: Path, other: str) -> None:
+    found = shutil.which(other)
+    if found is None:
+        pytest.skip(f"there is no {other}")
+    assert "cannot be recorded: its process died with status " in refused(written(tmp_path, TRAINING), python=found)
 
 
 def test_no_such_script_is_told(tmp_path: Path) -> None:
