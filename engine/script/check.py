@@ -14,7 +14,7 @@ import numpy as np
 
 from engine.script import findings
 from engine.script.findings import CheckReport, ScriptFinding
-from engine.script.gradient_sums import calls_for_sums, wrong_sum
+from engine.script.gradient_sums import calls_for_sums, sent_again, wrong_sum
 from engine.script.local_gradients import Call, SlopeComparison, chosen_calls, compared_slopes
 from engine.script.not_finite import at, first_not_finite, short
 from engine.script.parameter_history import Outside, ParameterHistory, ParameterRecord
@@ -117,6 +117,16 @@ class _Checker:
 
     def add_sums(self, tape: ScriptTape, calls: Sequence[Call], answers: Sequence[dict[str, Any]]) -> None:
         """Look at whether gradients are the sums that they should be; the answers give local gradients of some rows."""
+        again = sent_again(tape)
+        if len(again) and not self._has(findings.NOT_ZEROED):
+            row = int(again[0])
+            numbers = {"step": tape.step, "count": len(again), "of": float(tape.value[row])}
+            self._add(
+                findings.NOT_ZEROED, tape.position_of(row), {**numbers, "left_over": float(tape.grad_before[row])},
+                f"{_times(len(again), 'number')} between parameters and loss, this the first, still have a gradient of "
+                f"an earlier backward call ({short(float(tape.grad_before[row]))}) when backward begins in step "
+                f"{tape.step}, so it is sent on a second time.",
+            )  # fmt: skip
         slopes = {call.row: answer["slopes"] for call, answer in zip(calls, answers, strict=True) if "slopes" in answer}
         wrong = wrong_sum(tape, slopes)
         if wrong is None or self._has(findings.GRADIENT_SUM):

@@ -19,7 +19,7 @@ KINDS = {
     NO_GRADIENT: "parameters that the loss depends on, and that no gradient reaches",
     NOT_MOVED: "parameters that receive a gradient, and that the update never moves",
     NOT_IN_LOSS: "numbers that the update moves, and that the loss does not depend on",
-    NOT_ZEROED: "gradients that a step begins with, left over from the step before",
+    NOT_ZEROED: "gradients left over from the step before, or from an earlier backward call through the same numbers",
     NOT_FINITE: "the first nan or infinity",
     EXCEPTION: "where the script stopped, with the values of that line",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,6 +11,7 @@ from functools import lru_cache
 from engine.text import quoted
 from engine.timeline.events import PHASES, PLACE_NAMES, Event, EventKey, Moment, Phase, StepProgram
 
+LAYERED = re.compile(r"^layer\d+\.")
 MODULE = "<module>"  # the block of what no function makes
 
 
@@ -208,6 +210,11 @@ def path(event: Event, own: bool = False) -> tuple[Block, ...]:
     parts = (pos, layer, block, head)
     first = next((i for i, (_, which) in enumerate(parts) if which is None), len(parts))
     return parts[:first]  # type: ignore[return-value]
+
+
+def matrix_name(name: str) -> str:
+    """The name of a parameter without the layer that it begins with, as in layer0.attn_wq."""
+    return LAYERED.sub("", name)
 
 
 def has_own_words(program: StepProgram) -> bool:

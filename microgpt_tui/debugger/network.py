@@ -17,7 +17,7 @@ import numpy as np
 
 from engine.autograd.tape import Rows
 from engine.timeline.events import Event, EventKey, Phase, StepProgram
-from microgpt_tui.debugger.navigation import has_own_words
+from microgpt_tui.debugger.navigation import has_own_words, matrix_name
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -286,7 +286,7 @@ def _branches(program: StepProgram, nodes: Sequence[Node]) -> Iterator[ResidualB
 def _branch_label(program: StepProgram, node: Node, inside: Sequence[Event]) -> str:
     """What a branch is called: by the word that its tensors share, or its matrices in a script; else its function."""
     if has_own_words(program):
-        matrices = [event.matrix.split(".")[-1] for event in inside if event.matrix]
+        matrices = [matrix_name(event.matrix) for event in inside if event.matrix]
         return (_shared_prefix(matrices) if matrices else "") or inside[-1].name
     return _shared_prefix(event.name for event in inside if event.block == node.block) or node.block
 

@@ -178,6 +178,17 @@ def beside(left: Picture, right: Picture, gap: int = 2) -> Picture:
     return joined
 
 
+def squeezed(text: str, width: int) -> str:
+    """A text in at most `width` cells: where it is wider, an ellipsis stands for its middle."""
+    text, size = measured(text)
+    if size <= width:
+        return text
+    head = max(0, (width - 1) // 2)
+    tail = max(0, width - 1 - head)
+    end = set_cell_size(text[::-1], tail)[::-1] if tail else ""
+    return (set_cell_size(text, head) + "…" + end)[: max(width, 0)]
+
+
 @lru_cache(4096)
 def measured(text: str) -> tuple[str, int]:
     """The text as it may be printed, and how many cells it takes."""

@@ -11,6 +11,7 @@ from rich.style import Style
 from engine.autograd.tape import Rows
 from engine.timeline.events import Event
 from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.debugger.navigation import matrix_name
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import NUMBER, Cells, diverging, edges, half_diverging, half_row, heat_row, window
 from microgpt_tui.drawing.numbers import exponent, number, plain, scaled
@@ -205,7 +206,7 @@ def _row_so_far(board: Board, row: Rows, label: str, place: tuple[int, int, slic
         (title, np.array([getattr(t[-1], name) if t else 0.0 for t in terms]))
         for title, name in (("was", "before"), ("+ this", "product"), ("= now", "after"))
     ]
-    matrix = (event.matrix or event.name).rpartition(".")[2]
+    matrix = matrix_name(event.matrix or event.name)
     if roomy and board.room >= 4:
         if board.room > 4:
             board.picture.line()

@@ -161,7 +161,7 @@ def _shortened(rows: list[_Row], room: int) -> list[_Row]:
     """The lines where there is room for few: both corrected numbers in one; then without them, and the last ones."""
     if room >= len(rows):
         return rows
-    if room < len(rows) - 1 or not rows[4].sign.startswith("v"):
+    if room < len(rows) - 1 or len(rows) < 5 or not rows[4].sign.startswith("v"):
         return [row for row in rows if not row.field.endswith("_hat")][-max(room, 1) :]
     m, v = rows[3], rows[4]
     means = f"v^ {number(v.value)} {v.formula}" if v.formula else ""
@@ -197,7 +197,8 @@ def _draw(picture: Picture, frame: Frame, row: _Row, width: int, course: Series[
     elif weight and row.means:
         line.most("   ", width - line.width).most(row.means, width - line.width, theme.WARNING)
     elif weight and row.before is not None and width >= NUMBERS + SHORT + AXIS:
-        _axis(line.to(NUMBERS + SHORT), row.before, row.value or 0.0, min(width - NUMBERS - SHORT, 2 * AXIS))
+        start = max(NUMBERS + SHORT, line.width + 2)
+        _axis(line.to(start), row.before, row.value or 0.0, min(width - start, 2 * AXIS))
     elif row.means and NUMBERS + FORMULA + len(row.means) <= width:
         line.to(NUMBERS + FORMULA).add(row.means, theme.DIM)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 from rich.cells import cell_len
@@ -13,7 +14,7 @@ from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, as_matrix, bar, half_row, heat_row, heat_size_for, window
 from microgpt_tui.drawing.numbers import plain
-from microgpt_tui.drawing.picture import Picture
+from microgpt_tui.drawing.picture import Picture, squeezed
 from microgpt_tui.panes.base import Pane, says
 
 FIGURE = 8  # characters for a norm
@@ -56,7 +57,7 @@ def _in_order(frame: Frame) -> list[str]:
 def _short(frame: Frame, name: str) -> str:
     """The name of a matrix without its layer, if the model has but one; else with the layer as L0."""
     layer, dot, rest = name.partition(".")
-    if not dot or frame.program.specs[name].layer is None:
+    if not dot or frame.program.specs[name].layer is None or not re.fullmatch(r"layer\d+", layer):
         return name
     return rest if frame.config.n_layer == 1 else f"{layer.replace('layer', 'L')} {rest}"
 
@@ -75,7 +76,7 @@ def _table(picture: Picture, frame: Frame, width: int) -> None:
     for name in names:
         new, norm = name in changed, norms[name]
         style = theme.NEW if new else theme.STRONG if name == frame.matrix else theme.TEXT
-        line = picture.line().fit(_short(frame, name), label, style, targets.matrix(frame, name))
+        line = picture.line().fit(squeezed(_short(frame, name), label - 1), label, style, targets.matrix(frame, name))
         known = theme.FAINT if norm is None else theme.NEW if new else theme.TEXT
         line.fit(plain(norm), FIGURE - 1, known, right=True).add(" ")
         if bars >= LEAST_BAR:

@@ -11,7 +11,7 @@ from textual import events
 
 from engine.timeline.events import Moment, Phase, StepProgram
 from microgpt_tui.debugger.frame import Folding, Frame
-from microgpt_tui.debugger.navigation import at_position, has_own_words
+from microgpt_tui.debugger.navigation import at_position, has_own_words, matrix_name
 from microgpt_tui.debugger.network import Network, Node, network_of
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import window
@@ -41,7 +41,7 @@ class Map(Pane):
             return "Matrices ─ how far"
         state = MapState(frame)
         if frame.stage_event.is_parameter:
-            return f"Map ─ {state.sign}{frame.stage_event.name.split('.')[-1]} ─ {state.measure}"
+            return f"Map ─ {state.sign}{matrix_name(frame.stage_event.name)} ─ {state.measure}"
         own = has_own_words(frame.program)  # those leave no room for the token as well
         pos = frame.called("pos", frame.pos) if own else position(frame, frame.pos)
         where = f" ─ {pos}" if frame.program.n else ""

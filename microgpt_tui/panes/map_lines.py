@@ -15,7 +15,7 @@ from rich.style import Style
 from engine.timeline.events import Event, EventKey, Moment, Phase
 from engine.timeline.view import NEVER
 from microgpt_tui.debugger.frame import Frame
-from microgpt_tui.debugger.navigation import MODULE, has_own_words
+from microgpt_tui.debugger.navigation import MODULE, has_own_words, matrix_name
 from microgpt_tui.debugger.network import Network, Node, ResidualBranch, network_of
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Line
@@ -172,7 +172,7 @@ class MapState:
             return self.frame.called("layer", node.layer, "L")
         if not own or not NUMBERED.search(node.name) or self.is_added(node):
             return ""
-        return event.matrix.split(".")[-1] if event.matrix else event.kind if event.kind != "generic" else ""
+        return matrix_name(event.matrix) if event.matrix else event.kind if event.kind != "generic" else ""
 
     def label(self, node: Node, names: bool = False) -> str:
         """How a node is called: by its name without what all of its function share, or by all of it.

@@ -13,7 +13,7 @@ from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import bar
 from microgpt_tui.drawing.numbers import plain
-from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.drawing.picture import Line, Picture, squeezed
 from microgpt_tui.panes.tokens import DONE, TO_COME
 
 AT_WORK = "▸"
@@ -25,21 +25,23 @@ def matrices(frame: Frame, width: int, height: int) -> Picture:
     picture, events = Picture(), frame.program.events(Phase.UPDATE)
     shares = _step_shares(frame)
     scale = _round_scale(shares.values())
-    gaps = height >= 2 * (len(events) + len({s.layer for s in events} - {None})) + 3
-    names = max(len(_short(s)) for s in events)
+    layers = {s.layer for s in events if _is_layered(s)}
+    gaps = height >= 2 * (len(events) + len(layers)) + 3
+    names = min(max(len(_short(s)) for s in events), max(width - 1 - len(f" {AT_WORK} ") - SHARE, 1))
     layer: int | None = None
     for event in events:
         if gaps:
             picture.line()
-        if event.layer not in (layer, None):
-            picture.line().add(f"   {frame.called('layer', event.layer)}", theme.DIM)
+        own = event.layer if _is_layered(event) else None
+        if own not in (layer, None):
+            picture.line().add(f"   {frame.called('layer', own or 0)}", theme.DIM)
             if gaps:
                 picture.line()
-        layer = event.layer
+        layer = own
         if event is frame.stage_event:
             picture.focus = picture.height
         line = picture.line(" ")
-        _name(frame, line, event, _short(event), names)
+        _name(frame, line, event, squeezed(_short(event), names), names)
         _share(line, shares.get(event.name), scale, width - 1)
     if height >= picture.height + 3:
         picture.lines += [Line() for _ in range(height - picture.height - 2)]
@@ -100,7 +102,12 @@ def _round_scale(shares: Iterable[float]) -> float:
 
 def _short(event: Event) -> str:
     """The name of a matrix without the layer that it stands below."""
-    return event.name if event.layer is None else f"  {event.name.split('.')[-1]}"
+    return f"  {event.name.split('.')[-1]}" if _is_layered(event) else event.name
+
+
+def _is_layered(event: Event) -> bool:
+    """Whether the name of a matrix begins with its layer, as in layer0.attn_wq."""
+    return event.layer is not None and event.name.startswith(f"layer{event.layer}.")
 
 
 def _state(frame: Frame, event: Event) -> tuple[str, Style, Style]:
@@ -123,7 +130,7 @@ def _name(frame: Frame, line: Line, event: Event, name: str, width: int) -> None
 
 def _share(line: Line, share: float | None, scale: float, width: int) -> None:
     """A share in percent and its bar, up to a column."""
-    text = "·" if share is None else f"{share:.2f} %"
+    text = "·" if share is None else "from 0" if math.isinf(share) else f"{share:.2f} %"
     line.fit(text, SHARE, theme.FAINT if share is None else theme.TEXT, right=True).add(" ")
     if share is not None and line.width < width:
         line.add(bar(share, scale, width - line.width), theme.PHASE_TEXT[Phase.UPDATE])

@@ -10,6 +10,7 @@ from rich.style import Style
 from engine.autograd.tape import Rows
 from engine.timeline.events import Event, Moment
 from microgpt_tui.debugger.frame import Choice, Frame
+from microgpt_tui.debugger.navigation import matrix_name
 from microgpt_tui.debugger.network import Network, Node
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, heat, window
@@ -304,7 +305,7 @@ def _weights(state: MapState, width: int) -> Picture:
             continue
         shape = "×".join(map(str, rows.shape))
         style: Style = theme.NEW if name in used or name == state.here.name else theme.TEXT
-        line = picture.line().most(name.split(".")[-1], width - len(shape) - 1, style, Choice(matrix=name))
+        line = picture.line().most(matrix_name(name), width - len(shape) - 1, style, Choice(matrix=name))
         line.to(width - len(shape)).add(shape, theme.DIM)
     layers = {layer for layer in layered.values() if layer is not None}
     if len(layers) > 1:
@@ -341,6 +342,6 @@ def _edges(state: MapState, width: int) -> Picture:
         picture.line().most(f"  ◂ {network.nodes[place].name} of {tokens}", width, theme.DIM)
     for name, row in node.taken:
         picture.line().most(f"  ◂ row {row} of {name}", width, theme.DIM)
-    matrix = node.matrix.split(".")[-1] if node.matrix else "none"
+    matrix = matrix_name(node.matrix) if node.matrix else "none"
     picture.line().most(f"weights: {matrix}", width, theme.DIM)
     return picture

@@ -9,6 +9,7 @@ from rich.style import Style
 
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.debugger.navigation import matrix_name
 from microgpt_tui.debugger.network import Node
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import window
@@ -83,7 +84,7 @@ def _matrices(frame: Frame, width: int) -> Line:
     here, layers = 0, set()
     for event in frame.program.events(Phase.UPDATE):
         target = Moment(frame.moment.step, Phase.UPDATE, event.last)
-        name, done = event.name.split(".")[-1], event.last <= frame.moment.tick
+        name, done = matrix_name(event.name), event.last <= frame.moment.tick
         style: Style = theme.TEXT if done else theme.DIM
         if event is frame.stage_event:
             here = len(stops)

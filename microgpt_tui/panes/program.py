@@ -13,6 +13,8 @@ from microgpt_tui.drawing.picture import Picture
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.tokens import DONE, HERE, TO_COME
 
+ROOMY, NAMES = 60, 26  # columns from which formulas are shown; those of the names before them
+
 
 class Program(Pane):
     """The outline; blocks that we are not in are folded."""
@@ -35,7 +37,11 @@ class Program(Pane):
             if inside:
                 picture.focus = picture.height
             target = Moment(frame.moment.step, frame.phase, first.last)
-            picture.line("  " * depth).fit(f"{mark} {label}", max(0, width - 2 * depth), style, target)
+            formula = f"  {first.formula}" if leaf and not inside and width >= ROOMY else ""
+            line = picture.line("  " * depth).fit(
+                f"{mark} {label}", max(0, (NAMES if formula else width) - 2 * depth), style, target
+            )
+            line.most(formula, width - line.width, theme.FAINT, target)
         return picture
 
 

@@ -11,6 +11,7 @@ from engine.autograd.tape import Rows
 from engine.text import quoted
 from engine.timeline.events import Event
 from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.debugger.navigation import matrix_name
 from microgpt_tui.drawing.numbers import number, percent, plain
 
 Facts = dict[str, str]
@@ -42,7 +43,7 @@ def facts(frame: Frame) -> Facts:
     event = frame.operation
     found: Facts = {"n": str(frame.program.n), "doc": quoted(frame.program.doc), "event": frame.event.name}
     if event.matrix:
-        found |= {"matrix": event.matrix.rpartition(".")[2], "rows": str(event.rows.size)}
+        found |= {"matrix": matrix_name(event.matrix), "rows": str(event.rows.size)}
     if event.head is not None:
         found["head_number"] = str(event.head)
     found |= _lengths(frame, event)
@@ -186,7 +187,7 @@ def _mean(frame: Frame, event: Event) -> Facts:
 def _parameter(frame: Frame, event: Event) -> Facts:
     norms = frame.view.norms(event.name)
     rate = frame.view.learning_rate
-    found = {"matrix": event.name.rpartition(".")[2]} | ({} if rate is None else {"rate": plain(rate)})
+    found = {"matrix": matrix_name(event.name)} | ({} if rate is None else {"rate": plain(rate)})
     if norms is None or not norms.weight or not math.isfinite(norms.update / norms.weight):
         return found
     return found | {"moved": f"{100 * norms.update / norms.weight:.2f} %"}

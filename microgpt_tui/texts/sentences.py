@@ -12,6 +12,7 @@ import numpy as np
 from engine.timeline.events import Event, Phase
 from engine.timeline.update import ADAM
 from microgpt_tui.debugger.frame import Frame
+from microgpt_tui.debugger.navigation import matrix_name
 from microgpt_tui.texts.facts import facts, variant_of
 from microgpt_tui.texts.languages import usual_language
 
@@ -120,7 +121,7 @@ def _words(frame: Frame) -> dict[str, str]:
     event, other = frame.operation, frame.event
     words = {"name": event.name, "event": other.name, "pos": str(event.pos), "kind": event.kind}
     words["optimizer"] = frame.view.optimizer.name
-    words["matrix"] = (event.matrix or event.name).rpartition(".")[2]
+    words["matrix"] = matrix_name(event.matrix or event.name)
     words["formula"] = event.formula
     if is_formula(event) or event.kind not in texts()[frame.phase]:  # no other text names them: it takes time
         words["operands"] = ", ".join(operand_names(frame).values()) or "plain numbers"

@@ -13,7 +13,20 @@ from engine import Config
 from microgpt_tui.cli import cli
 from tests.support.commands import ROOT, invoke
 
-COMMANDS = ("lecture", "serve", "train", "sample", "trace", "why", "grad-check", "export", "check", "verify", "fetch")
+COMMANDS = (
+    "debug",
+    "lecture",
+    "serve",
+    "train",
+    "sample",
+    "trace",
+    "why",
+    "grad-check",
+    "export",
+    "check",
+    "verify",
+    "fetch",
+)
 
 
 @pytest.mark.parametrize("command", [(), *((c,) for c in COMMANDS)])

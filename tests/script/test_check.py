@@ -96,6 +96,9 @@ FAULTY = {
     "a loss that is cut off from all parameters": (
         SMALL, "loss = (net(x)", "loss = (Value(net(x).data)", [(findings.NOT_IN_LOSS, MOVE)],
     ),
+    "two backward calls through the same numbers": (
+        SMALL, "    loss.backward()\n", "    loss.backward()\n    loss.backward()\n", [(findings.NOT_ZEROED, ONE)],
+    ),
     "gradients that are not set to 0": (SMALL, "        p.grad = 0.0\n", "", [(findings.NOT_ZEROED, MOVE)]),
     "a product that is too large": (
         SMALL, "w * x + b)", "w * 1e200 * 1e200 + b)", [(findings.NOT_FINITE, "w * 1e200 * 1e200")],
