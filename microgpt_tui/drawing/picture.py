@@ -154,7 +154,7 @@ def beside(left: Picture, right: Picture, gap: int = 2) -> Picture:
 
 
 def squeezed(text: str, width: int) -> str:
-    """A text in at most `width` cells: where it is wider, an ellipsis stands for its middle, between dots if it has any.
+    """A text in at most `width` cells: where it is wider, an ellipsis stands for its middle, between dots if there are.
 
     The first and the last word of a name such as layers0.neurons.w tell it from others.
     """
