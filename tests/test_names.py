@@ -10,6 +10,7 @@ from microgpt_tui.operations.registry import DRAWINGS
 
 ROOT = Path(__file__).resolve().parents[1]
 MEANT = {
+    "check": "the command and what it calls",
     "main": "the entry point of a process",
     "sample": "the command and what it calls",
     "fetch": "the command and what it calls",

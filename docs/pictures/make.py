@@ -146,7 +146,7 @@ async def picture(name: str) -> str:
 
 async def checked() -> str:
     """What `microgpt-tui check` says of a script with a fault, as SVG."""
-    command, width = "microgpt-tui check gelu_wrong.py", 96
+    command, width = "microgpt-tui check gelu_wrong.py", 100
     lines = [Text(f"$ {command}"), *report_lines(check(EXAMPLES / "gelu_wrong.py"), width)]
     for line in lines:
         line.spans = [

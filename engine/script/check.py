@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from engine.script import finding
-from engine.script.finding import CheckReport, Finding
-from engine.script.gradient_sums import calls_for_sums, wrong_sum
-from engine.script.local_gradients import Call, Comparison, chosen_calls, compare
+from engine.script import findings
+from engine.script.findings import CheckReport, ScriptFinding
+from engine.script.gradient_sums import calls_for_sums, sent_again, wrong_sum
+from engine.script.local_gradients import Call, SlopeComparison, chosen_calls, compared_slopes
 from engine.script.not_finite import at, first_not_finite, short
-from engine.script.parameter_history import Outside, Parameter, ParameterHistory
+from engine.script.parameter_history import Outside, ParameterHistory, ParameterRecord
 from engine.script.process import ScriptEnd, ScriptEnded, ScriptProcess
 from engine.script.run import ScriptOptions
 from engine.script.source_file import ScriptFile
@@ -82,13 +82,13 @@ class _Checker:
         self.files: tuple[str, ...] = (str(script.path.resolve()),)
         self.report = CheckReport()
         self.history = ParameterHistory()
-        self.comparisons: dict[str, list[tuple[Comparison, SourcePosition | None]]] = {}
+        self.comparisons: dict[str, list[tuple[SlopeComparison, SourcePosition | None]]] = {}
         self.not_compared: dict[str, str] = {}
 
     @property
     def is_finite(self) -> bool:
         """Whether no nan and no infinity has come up; all that follows after one is its consequence."""
-        return not self._has(finding.NOT_FINITE)
+        return not self._has(findings.NOT_FINITE)
 
     def add_tape(self, tape: ScriptTape) -> None:
         """Look at the numbers of a step, or of as much of it as was recorded."""
@@ -97,7 +97,7 @@ class _Checker:
         arisen = first_not_finite(tape)
         if arisen is not None:
             self._add(
-                finding.NOT_FINITE, arisen.position, {"step": tape.step, **arisen.numbers},
+                findings.NOT_FINITE, arisen.position, {"step": tape.step, **arisen.numbers},
                 f"The first number that is not finite is in step {tape.step}: {arisen.how}.",
             )  # fmt: skip
         self.report.steps += tape.complete
@@ -111,15 +111,25 @@ class _Checker:
             if answer["value"] != tape.value[call.row]:
                 self.not_compared.setdefault(call.op, "called alone with its operands, it gives another result")
                 continue
-            for each in compare(call, answer):
+            for each in compared_slopes(call, answer):
                 position = _line_of_slope(tape, call.row, each.operand)
                 self.comparisons.setdefault(call.op, []).append((each, position))
 
     def add_sums(self, tape: ScriptTape, calls: Sequence[Call], answers: Sequence[dict[str, Any]]) -> None:
         """Look at whether gradients are the sums that they should be; the answers give local gradients of some rows."""
+        again = sent_again(tape)
+        if len(again) and not self._has(findings.NOT_ZEROED):
+            row = int(again[0])
+            numbers = {"step": tape.step, "count": len(again), "of": float(tape.value[row])}
+            self._add(
+                findings.NOT_ZEROED, tape.position_of(row), {**numbers, "left_over": float(tape.grad_before[row])},
+                f"{_times(len(again), 'number')} between parameters and loss, this the first, still have a gradient of "
+                f"an earlier backward call ({short(float(tape.grad_before[row]))}) when backward begins in step "
+                f"{tape.step}, so it is sent on a second time.",
+            )  # fmt: skip
         slopes = {call.row: answer["slopes"] for call, answer in zip(calls, answers, strict=True) if "slopes" in answer}
         wrong = wrong_sum(tape, slopes)
-        if wrong is None or self._has(finding.GRADIENT_SUM):
+        if wrong is None or self._has(findings.GRADIENT_SUM):
             return
         value = float(tape.value[wrong.row])
         numbers = {
@@ -127,7 +137,7 @@ class _Checker:
             "wrong": wrong.wrong, "compared": wrong.compared,
         }  # fmt: skip
         self._add(
-            finding.GRADIENT_SUM, tape.positions[wrong.position] if wrong.position >= 0 else None, numbers,
+            findings.GRADIENT_SUM, tape.positions[wrong.position] if wrong.position >= 0 else None, numbers,
             f"A number ({short(value)}) that is used {_times(wrong.uses, 'time')} has the gradient "
             f"{short(wrong.gradient)} after backward, but what its uses send back is {short(wrong.expected)} in all. "
             f"So it is with {wrong.wrong:,} of {wrong.compared:,} gradients of step {tape.step}.",
@@ -136,22 +146,30 @@ class _Checker:
     def add_standstill(self, tape: ScriptTape) -> None:
         """Look at backward calls after which nothing has moved."""
         group = [each for each in self.history.parameters.values() if each.largest]
-        if not group:
-            return
-        position = tape.position_of(tape.loss_row)
         others = list(self.history.outside.values())
+        at_loss, ends = tape.position_of(tape.loss_row), "So there is no training step."
+        if not group:
+            if others:
+                self._add(
+                    findings.NOT_IN_LOSS, others[0].position, {**_facts(others), "moved": 0},
+                    f"The update goes over {_names(others)}, but the loss is made from none of them. {ends}",
+                )  # fmt: skip
+            elif not self.history.without_gradient and not self.history.with_zeros:
+                self._add(
+                    findings.NOT_MOVED, at_loss, {"names": [], "count": 0, "moving": 0},
+                    f"After backward nothing moves that the loss is made from. {ends}",
+                )  # fmt: skip
+            return
+        position, how = at_loss, "nothing writes to them after backward"
         if others:
             position = others[0].position
             how = f"the update goes over {_names(others)} instead, which the loss is not made from"
         elif len(tape.update_position):
             position = tape.positions[tape.update_position[0]]
             how = "the update writes the values that they had"
-        else:
-            how = "nothing writes to them after backward"
         self._add(
-            finding.NOT_MOVED, position, {**_facts(group), "moving": 0},
-            f"Gradients reach {_names(group)}, up to {short(max(each.largest for each in group))}, but {how}. "
-            "So there is no training step.",
+            findings.NOT_MOVED, position, {**_facts(group), "moving": 0},
+            f"Gradients reach {_names(group)}, up to {short(max(each.largest for each in group))}, but {how}. {ends}",
         )  # fmt: skip
 
     def add_crash(self, end: ScriptEnd) -> None:
@@ -165,7 +183,7 @@ class _Checker:
         told = ", ".join(f"{name} = {shortened(value)}" for name, value in values.items())
         called = f", called in {self._place(*end.traceback[-2][:2])}" if len(end.traceback) > 1 else ""
         self._add(
-            finding.EXCEPTION, position,
+            findings.EXCEPTION, position,
             {"error": end.said, "steps": end.steps, "values": values, "traceback": [list(at) for at in end.traceback]},
             f"The script stopped after {_times(end.steps, 'training step')} with {end.said.rstrip('.')}{called}"
             f"{f', where {told}' if told else ''}.",
@@ -175,7 +193,7 @@ class _Checker:
         """All that was found."""
         self._compare_local_gradients()
         self._look_at_parameters()
-        order = list(finding.KINDS)
+        order = list(findings.KINDS)
         self.report.findings.sort(key=lambda each: order.index(each.kind))
         self.report.operations = sorted(self.comparisons)
         self.report.notes += [
@@ -193,7 +211,7 @@ class _Checker:
         path = self.files[file] if file < len(self.files) else self.files[0]
         lines = self.script.lines() if file == 0 else linecache.getlines(path)
         source = lines[line - 1].strip() if 0 < line <= len(lines) else ""
-        self.report.findings.append(Finding(path, line, self._place(file, line), source, kind, numbers, sentence))
+        self.report.findings.append(ScriptFinding(path, line, self._place(file, line), source, kind, numbers, sentence))
 
     def _place(self, file: int, line: int) -> str:
         """What a line is called."""
@@ -213,7 +231,7 @@ class _Checker:
                 "wrong": len(wrong), "compared": len(points),
             }  # fmt: skip
             self._add(
-                finding.LOCAL_GRADIENT, position, numbers,
+                findings.LOCAL_GRADIENT, position, numbers,
                 f"The local gradient of {op}{which} at {at(operands, extra)} is {short(worst.local_gradient)}, but its "
                 f"slope there is {short(worst.finite_difference)}, by finite differences. So it is with {len(wrong):,} "
                 f"of {len(points):,} that were tried.",
@@ -229,7 +247,7 @@ class _Checker:
         ):
             if group and not history.has_adapters:
                 self._add(
-                    finding.NO_GRADIENT, group[0].use, _facts(group),
+                    findings.NO_GRADIENT, group[0].use, _facts(group),
                     f"The loss is made from {_names(group)}, but in {steps} {why} their gradients.",
                 )  # fmt: skip
         still = history.still if history.moving else []
@@ -239,25 +257,26 @@ class _Checker:
             others = sum(each.count for each in history.moving)
             largest = max(each.largest for each in still)
             self._add(
-                finding.NOT_MOVED, update, {**_facts(still), "largest_gradient": largest, "moving": others},
+                findings.NOT_MOVED, update, {**_facts(still), "largest_gradient": largest, "moving": others},
                 f"Gradients reach {_names(still)}, up to {short(largest)}, but in {steps} the update moves none of "
                 f"them. It moves {others:,} others.",
             )  # fmt: skip
         data = history.data
         if data:
             self.report.notes.append(f"Nothing moves {_names(data)}, or anything like it; that is taken for data.")
-        for each in history.beside_the_loss:
-            moved = f"moves {each.moved:,} of them" if each.moved else "moves none of them"
+        beside = history.beside_the_loss
+        if beside:
+            count = sum(each.moved for each in beside)
             self._add(
-                finding.NOT_IN_LOSS, each.position, {"names": [each.name], "count": each.count, "moved": each.moved},
-                f"The update goes over {_names([each])} and {moved}, but in {steps} the loss is made from "
-                f"none of them.",
+                findings.NOT_IN_LOSS, beside[0].position, {**_facts(beside), "moved": count},
+                f"The update goes over {_names(beside)} and moves {f'{count:,}' if count else 'none'} of them, but in "
+                f"{steps} the loss is made from none of them.",
             )  # fmt: skip
         left = history.left_over
         if left:
             largest = max(each.left_over for each in left)
             self._add(
-                finding.NOT_ZEROED, update, {**_facts(left), "largest_left_over": largest},
+                findings.NOT_ZEROED, update, {**_facts(left), "largest_left_over": largest},
                 f"The gradients of {_names(left)} are not set to 0 between steps: a step begins with those of the step "
                 f"before, up to {short(largest)}, and adds its own.",
             )  # fmt: skip
@@ -273,11 +292,11 @@ def _line_of_slope(tape: ScriptTape, row: int, operand: int) -> SourcePosition |
     return tape.method_of(row) or tape.position_of(row)
 
 
-def _facts(group: Sequence[Parameter]) -> dict[str, Any]:
+def _facts(group: Sequence[ParameterRecord | Outside]) -> dict[str, Any]:
     return {"names": [each.name for each in group], "count": sum(each.count for each in group)}
 
 
-def _names(group: Sequence[Parameter | Outside]) -> str:
+def _names(group: Sequence[ParameterRecord | Outside]) -> str:
     """The names of parameters, of many the first ones, and how many numbers they are."""
     names = [each.name for each in group[:NAMED]]
     if len(group) > NAMED:

@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.errors import ScriptError
 from engine.script.source_file import ScriptFile
-from engine.timeline.explainer import SourceLine, SourceText
+from engine.timeline.explainer import CodeText, SourceLine
 
 Span = tuple[int, int, int, int]  # line, column, last line, column after the end; columns count bytes, as Python's do
 Loop = tuple[int, list[str]]  # the first line, and the variables
@@ -28,7 +28,7 @@ class Code:
         self.path = file.path
         self._lines = file.lines()
         labels = tuple(file.place(i) for i in range(1, len(self._lines) + 1)) if file.cells else ()
-        self.text = SourceText("\n".join(self._lines), labels)
+        self.text = CodeText("\n".join(self._lines), labels)
         self._loops = sorted(((int(first), int(last), list(names)) for first, last, names in loops), key=lambda x: x[0])
         self._loops_at: dict[int, list[Loop]] = {}
         self._formulas: dict[tuple[int, int], str] = {}

@@ -83,6 +83,14 @@ def wrong_sum(tape: ScriptTape, slopes: dict[int, list[float]]) -> WrongSum | No
     )  # fmt: skip
 
 
+def sent_again(tape: ScriptTape) -> NDArray[np.int64]:
+    """Computed scalars of the loss that backward begins with a gradient of an earlier call, and so sends on again."""
+    computed = np.diff(tape.child_start) > 0
+    left = computed & in_loss(tape) & (tape.grad_before != 0) & ~zeroed_in_backward(tape)
+    left[tape.loss_row] = False
+    return np.flatnonzero(left)
+
+
 def zeroed_in_backward(tape: ScriptTape) -> NDArray[np.bool_]:
     """The rows whose gradient backward itself sets to 0 before it adds to it."""
     zeroed = np.zeros(tape.n_rows, bool)

@@ -1,6 +1,6 @@
 """Recognises what an operation is by the shape of its graph: linear, softmax, rmsnorm, ...; else gives a formula.
 
-Knows nothing of names but those that a `Graph` is given: it looks at what is made from what.
+Knows nothing of names but those that a `ScalarGraph` is given: it looks at what is made from what.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SIGNS = {
 """The operation that a method of a scalar class makes; every other method is called as it is."""
 
 
-class Graph:
+class ScalarGraph:
     """The scalars of one step as lists to walk in: operations, operands, values.
 
     `ops` are the names of methods, which `op` counts in. `exponents` are operands that are plain numbers, nan where a
@@ -179,7 +179,7 @@ class Known:
     loss: int  # the row of the loss
 
 
-def recognise(graph: Graph, rows: Rows, known: Known, left: bool | None = None) -> Recognised:
+def recognise(graph: ScalarGraph, rows: Rows, known: Known, left: bool | None = None) -> Recognised:
     """What made a tensor of these rows, of shape () or (n,) or more.
 
     `left` says of products of two tensors which factor all elements share, where one element alone cannot tell.
@@ -200,7 +200,7 @@ def _rows(values: Sequence[int] | Sequence[list[int]] | int) -> Rows:
     return np.array(values, dtype=np.int32)
 
 
-def _softmax(graph: Graph, rows: list[int], known: Known) -> Recognised | None:
+def _softmax(graph: ScalarGraph, rows: list[int], known: Known) -> Recognised | None:
     """exp(x - c) over the sum of all of them; c a plain number, the largest of them, or none."""
     del known
     exps, logits, total = [], [], -1
@@ -218,7 +218,7 @@ def _softmax(graph: Graph, rows: list[int], known: Known) -> Recognised | None:
     return Recognised("softmax", {"logits": _rows(logits)}, {"exp": _rows(exps), "total": _rows(total)})
 
 
-def _without_largest(graph: Graph, row: int) -> int:
+def _without_largest(graph: ScalarGraph, row: int) -> int:
     """What a number is taken off from, if that is what makes a row; else the row itself."""
     if graph.ends(row):
         return row
@@ -233,7 +233,7 @@ def _without_largest(graph: Graph, row: int) -> int:
     return row
 
 
-def _negated(graph: Graph, row: int) -> int | None:
+def _negated(graph: ScalarGraph, row: int) -> int | None:
     """What a row is the negative of; None if it is none."""
     if graph.sign(row) == "neg":
         return graph.children(row)[0]
@@ -241,7 +241,7 @@ def _negated(graph: Graph, row: int) -> int | None:
     return None if scaled is None or scaled[1] != -1.0 else scaled[0]
 
 
-def _rmsnorm(graph: Graph, rows: list[int], known: Known) -> Recognised | None:
+def _rmsnorm(graph: ScalarGraph, rows: list[int], known: Known) -> Recognised | None:
     """Every element times the same power -1/2 of their mean square."""
     del known
     pairs = [graph.pair(row, "*") or graph.quotient(row) for row in rows]
@@ -274,7 +274,7 @@ def _rmsnorm(graph: Graph, rows: list[int], known: Known) -> Recognised | None:
     return Recognised("rmsnorm", {"x": _rows(x)}, {"mean_square": _rows(mean), "scale": _rows(scale)})
 
 
-def _embed(graph: Graph, rows: list[int], known: Known) -> Recognised | None:
+def _embed(graph: ScalarGraph, rows: list[int], known: Known) -> Recognised | None:
     """A row of one parameter plus a row of another."""
     pairs = [graph.pair(row, "+") for row in rows]
     whole = [pair for pair in pairs if pair is not None and max(pair) < graph.n_params]
@@ -298,7 +298,7 @@ class _Products:
     scale: float | None
 
 
-def _sums_of_products(graph: Graph, rows: list[int], biased: bool) -> _Products | None:
+def _sums_of_products(graph: ScalarGraph, rows: list[int], biased: bool) -> _Products | None:
     left: list[list[int]] = []
     right: list[list[int]] = []
     bias: list[int] = []
@@ -328,7 +328,7 @@ def _sums_of_products(graph: Graph, rows: list[int], biased: bool) -> _Products 
     return _Products(left, right, bias, factors.pop())
 
 
-def _same(graph: Graph, vectors: list[list[int]]) -> bool:
+def _same(graph: ScalarGraph, vectors: list[list[int]]) -> bool:
     """Whether all of these are the same scalars, or plain numbers of the same values."""
     first = vectors[0]
     if all(vector == first for vector in vectors):
@@ -337,7 +337,7 @@ def _same(graph: Graph, vectors: list[list[int]]) -> bool:
     return None not in numbers and all([graph.constant(row) for row in vector] == numbers for vector in vectors)
 
 
-def _linear(graph: Graph, rows: list[int], known: Known) -> Recognised | None:
+def _linear(graph: ScalarGraph, rows: list[int], known: Known) -> Recognised | None:
     """Rows of a parameter times one vector, one product sum an element; perhaps with a bias."""
     if graph.sign(rows[0]) not in ("+", "*"):
         return None
@@ -356,7 +356,7 @@ def _linear(graph: Graph, rows: list[int], known: Known) -> Recognised | None:
     return None
 
 
-def _product(graph: Graph, rows: list[int], known: Known, left: bool | None) -> Recognised | None:
+def _product(graph: ScalarGraph, rows: list[int], known: Known, left: bool | None) -> Recognised | None:
     """One vector times several others, none of them parameters: scores of attention, or a mix of values.
 
     Scores are divided by the root of the vector's length; what mixes values is a whole softmax.
@@ -387,7 +387,7 @@ def _is_softmax(rows: list[int], known: Known) -> bool:
     return known.kind(rows[0]) == "softmax" and whole is not None and whole.ravel().tolist() == rows
 
 
-def shared_side(graph: Graph, rows: Rows) -> bool | None:
+def shared_side(graph: ScalarGraph, rows: Rows) -> bool | None:
     """Which factor all elements of a product of two tensors share, the left one or the right; None if that is open."""
     sums = _sums_of_products(graph, rows.ravel().tolist(), biased=False)
     if sums is None or len(sums.left) < 2:
@@ -396,7 +396,7 @@ def shared_side(graph: Graph, rows: Rows) -> bool | None:
     return sides[0] if sides[0] != sides[1] else None
 
 
-def _add(graph: Graph, rows: list[int]) -> Recognised | None:
+def _add(graph: ScalarGraph, rows: list[int]) -> Recognised | None:
     """A vector added to what was made from it, element by element: the latter is `x_residual`."""
     pairs = [graph.pair(row, "+") for row in rows]
     whole = [pair for pair in pairs if pair is not None and graph.ends(pair[0]) and graph.ends(pair[1])]
@@ -410,7 +410,7 @@ def _add(graph: Graph, rows: list[int]) -> Recognised | None:
     return Recognised("add", {"x": a, "x_residual": b})
 
 
-def _depends(graph: Graph, row: int, on: Rows) -> bool:
+def _depends(graph: ScalarGraph, row: int, on: Rows) -> bool:
     """Whether a row is made from one of some that were made before it."""
     wanted, first = set(on.tolist()), int(on.min())
     seen, waiting = {row}, [row]
@@ -424,7 +424,7 @@ def _depends(graph: Graph, row: int, on: Rows) -> bool:
     return False
 
 
-def _unary(graph: Graph, rows: list[int]) -> Recognised | None:
+def _unary(graph: ScalarGraph, rows: list[int]) -> Recognised | None:
     """One function of every element: relu, tanh, ..."""
     sign = graph.sign(rows[0])
     if sign in ("", "+", "*", "-", "/", "r-", "r/", "r^", "^", "neg"):
@@ -443,7 +443,7 @@ def _unary(graph: Graph, rows: list[int]) -> Recognised | None:
     return Recognised(sign, {"x": _rows(x)})
 
 
-def _nll(graph: Graph, row: int, known: Known) -> Recognised | None:
+def _nll(graph: ScalarGraph, row: int, known: Known) -> Recognised | None:
     """-log of one element of a tensor."""
     log = _negated(graph, row)
     if log is None or graph.ends(log) or graph.sign(log) != "log":
@@ -453,7 +453,7 @@ def _nll(graph: Graph, row: int, known: Known) -> Recognised | None:
     return None if probs is None or probs.size < 2 else Recognised("nll", {"probs": probs.ravel()})
 
 
-def _mean(graph: Graph, row: int, known: Known) -> Recognised | None:
+def _mean(graph: ScalarGraph, row: int, known: Known) -> Recognised | None:
     """The loss: the sum of elements of tensors, over how many they are."""
     scaled = graph.scaled(row) if row == known.loss else None
     if scaled is None:
@@ -464,7 +464,7 @@ def _mean(graph: Graph, row: int, known: Known) -> Recognised | None:
     return Recognised("mean", {"losses": _rows(terms)})
 
 
-def operands_of(graph: Graph, rows: list[int], known: Known) -> dict[str, Rows]:
+def operands_of(graph: ScalarGraph, rows: list[int], known: Known) -> dict[str, Rows]:
     """The elements of named tensors and parameters that some rows are made from, by the names of these."""
     found: dict[str, dict[int, None]] = {}
     seen, waiting = set(rows), rows[::-1]
@@ -494,7 +494,7 @@ SUM, PRODUCT, POWER, ATOM = range(4)  # how tightly a piece of a formula holds t
 _Written = tuple[str, int]
 
 
-def formula(graph: Graph, row: int) -> str:
+def formula(graph: ScalarGraph, row: int) -> str:
     """How a row is made, in one line, from the names of tensors and parameters down to which it is followed."""
     text = _Formula(graph).written(row, 0, True)[0]
     return text if len(text) <= LONGEST_FORMULA else text[: LONGEST_FORMULA - 1] + "…"
@@ -503,7 +503,7 @@ def formula(graph: Graph, row: int) -> str:
 class _Formula:
     """Writes one formula, of so many scalars at most."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: ScalarGraph) -> None:
         self._graph, self._left = graph, MOST_WRITTEN
 
     def written(self, row: int, depth: int, top: bool = False) -> _Written:

@@ -1,7 +1,7 @@
 """Local gradients beside finite differences: each operation of a script is called again at operands that it had.
 
 A local gradient is the derivative of the result of one operation by one of its operands. There is a tolerance, since a
-finite difference is none of the script's own numbers: see `Comparison.judge`.
+finite difference is none of the script's own numbers: see `SlopeComparison.judge`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def distances(x: float) -> list[float]:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class SlopeComparison:
     """The local gradient that an operation gives its operand number `operand`, and the slope that was measured."""
 
     call: Call
@@ -94,7 +94,7 @@ def chosen_calls(tape: ScriptTape) -> list[Call]:
     return calls
 
 
-def compare(call: Call, answer: Mapping[str, Any]) -> Iterator[Comparison]:
+def compared_slopes(call: Call, answer: Mapping[str, Any]) -> Iterator[SlopeComparison]:
     """The comparisons that a call and the child's answer allow: one an operand, none where the slope is not known."""
     if "why" in answer:
         return
@@ -103,7 +103,7 @@ def compare(call: Call, answer: Mapping[str, Any]) -> Iterator[Comparison]:
         if not measured or math.isnan(slope):
             continue
         agreeing = [d for d, noise in measured if abs(slope - d) <= AGREES * max(abs(slope), abs(d)) + noise]
-        yield Comparison(call, i, slope, (agreeing or [measured[0][0]])[0], bool(agreeing))
+        yield SlopeComparison(call, i, slope, (agreeing or [measured[0][0]])[0], bool(agreeing))
 
 
 def _measured(x: float, value: float, moved: Sequence[float]) -> list[tuple[float, float]]:

@@ -32,6 +32,13 @@ def _in_forward(tape: ScriptTape) -> NotFinite | None:
     for row in np.flatnonzero(~np.isfinite(tape.value)).tolist():
         operands = tape.value[tape.children(row)]
         value = float(tape.value[row])
+        group = tape.group_of(row)
+        if group is not None and np.isin(row, tape.child):
+            numbers = {"phase": "start", "name": group.name, "value": value}
+            position = tape.position_of(
+                int(np.searchsorted(tape.child_start, np.flatnonzero(tape.child == row)[0], "right")) - 1
+            )
+            return NotFinite(position, numbers, f"{group.name} holds {value} when the step begins")
         if len(operands) == 0 and not math.isnan(value):
             continue  # an infinite constant, such as that of a mask, is meant
         if np.isnan(operands).any() if math.isnan(value) else not np.isfinite(operands).all():

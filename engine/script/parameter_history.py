@@ -18,7 +18,7 @@ ADAPTERS = re.compile(r"lora|adapter", re.IGNORECASE)
 
 
 @dataclass(slots=True)
-class Parameter:
+class ParameterRecord:
     """The numbers that one container holds, and that the loss depends on."""
 
     name: str
@@ -61,7 +61,7 @@ class ParameterHistory:
 
     def __init__(self) -> None:
         self.steps = 0
-        self.parameters: dict[str, Parameter] = {}
+        self.parameters: dict[str, ParameterRecord] = {}
         self.outside: dict[str, Outside] = {}
         self.update_lines: Counter[SourcePosition] = Counter()
         """Where parameters of the loss were moved."""
@@ -93,7 +93,7 @@ class ParameterHistory:
             if parameter is None:
                 use = int(uses[rows].min())
                 made = tape.position_of(held.first)
-                parameter = self.parameters[held.name] = Parameter(
+                parameter = self.parameters[held.name] = ParameterRecord(
                     held.name, held.size, tape.position_of(use) if use < tape.n_rows else None,
                     (made.file, made.line) if made else None,
                 )  # fmt: skip
@@ -118,34 +118,34 @@ class ParameterHistory:
             outside.moved = max(outside.moved, int((after[rows] != tape.value[rows]).sum()))
 
     @property
-    def moving(self) -> list[Parameter]:
+    def moving(self) -> list[ParameterRecord]:
         """Those that moved."""
         return [each for each in self.parameters.values() if each.moved]
 
     @property
-    def without_gradient(self) -> list[Parameter]:
+    def without_gradient(self) -> list[ParameterRecord]:
         """Those whose gradients backward never wrote."""
         return [each for each in self._like_parameters() if not each.written and not each.largest]
 
     @property
-    def with_zeros(self) -> list[Parameter]:
+    def with_zeros(self) -> list[ParameterRecord]:
         """Those that got zeros only in two steps and more, and so did all whose names differ in numbers alone.
 
         So a neuron that is off, and an expert that is not asked, are not among them.
         """
-        families: dict[str, list[Parameter]] = {}
+        families: dict[str, list[ParameterRecord]] = {}
         for each in self.parameters.values():
-            families.setdefault(family(each.name), []).append(each)
+            families.setdefault(_family(each.name), []).append(each)
         return [
             each
             for each in self._like_parameters()
             if each.written
             and (self.steps > 1 or not self.moving)
-            and not any(other.largest for other in families[family(each.name)])
+            and not any(other.largest for other in families[_family(each.name)])
         ]
 
     @property
-    def still(self) -> list[Parameter]:
+    def still(self) -> list[ParameterRecord]:
         """Those that got a gradient and never moved.
 
         A gradient that is next to nothing may move a number by less than its last bit; that is no fault.
@@ -158,13 +158,13 @@ class ParameterHistory:
         ]
 
     @property
-    def data(self) -> list[Parameter]:
+    def data(self) -> list[ParameterRecord]:
         """Those that never moved, and are neither held nor made as those that did: the data, as a rule."""
         alike = {each.name for each in self._like_parameters()}
         return [each for each in self.parameters.values() if not each.moved and each.name not in alike]
 
     @property
-    def left_over(self) -> list[Parameter]:
+    def left_over(self) -> list[ParameterRecord]:
         """Those that moved, and whose gradients were not set to 0 from one step to the next."""
         return [each for each in self.moving if each.left_over]
 
@@ -172,11 +172,13 @@ class ParameterHistory:
     def beside_the_loss(self) -> list[Outside]:
         """Those that are written where parameters of the loss are, though no number of such a name is in the loss."""
         lines = {(each.file, each.line) for each in self.update_lines}
-        families = {family(name) for name in self.parameters}
+        families = {_family(name) for name in self.parameters}
         return [
             each
             for each in self.outside.values()
-            if each.position and (each.position.file, each.position.line) in lines and family(each.name) not in families
+            if each.position
+            and (each.position.file, each.position.line) in lines
+            and _family(each.name) not in families
         ]
 
     @property
@@ -184,7 +186,7 @@ class ParameterHistory:
         """Whether adapters are trained, for which others are left as they are."""
         return any(ADAPTERS.search(each.name) for each in self.moving)
 
-    def _like_parameters(self) -> Iterable[Parameter]:
+    def _like_parameters(self) -> Iterable[ParameterRecord]:
         """Parameters that are held by a variable that holds one that moves, or were made in the same line as one."""
         if not self.moving:
             return self.parameters.values()
@@ -193,7 +195,7 @@ class ParameterHistory:
         return [each for each in self.parameters.values() if each.root in roots or each.made in made]
 
 
-def family(name: str) -> str:
+def _family(name: str) -> str:
     """What names have in common that differ in numbers only: those of all layers, of all neurons, of all experts."""
     return re.sub(r"\d+", "#", name)
 

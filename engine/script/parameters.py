@@ -17,7 +17,7 @@ PIECES = re.compile(r"\['((?:[^'\\]|\\.)*)'\]|\[\"((?:[^\"\\]|\\.)*)\"\]|\[(\d+|
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
+class ScriptParameter:
     """Scalars that one container holds, or the containers of the same name in a list: rows of any shape.
 
     `name` is a short one that conditions can use, `holder` the expression of the script, * standing for an index.
@@ -43,7 +43,7 @@ class ParameterTable:
         stacks.sort(key=lambda stack: int(turn[stack[1]].min()))  # stable: those that never move come last
         names = short_names([holder for holder, _ in stacks])
         self.to_row: Rows = np.arange(n_rows, dtype=np.int32)
-        self.parameters: list[Parameter] = []
+        self.parameters: list[ScriptParameter] = []
         self.moved_rows = 0
         """How many rows belong to parameters that the update moves; these are the first."""
         first = 0
@@ -53,7 +53,7 @@ class ParameterTable:
             rows = np.arange(first, first + old.size, dtype=np.int32).reshape(old.shape)
             self.to_row[old] = rows
             self.in_order = self.in_order and bool((old == rows).all())
-            self.parameters.append(Parameter(name, holder, rows))
+            self.parameters.append(ScriptParameter(name, holder, rows))
             first += old.size
             if turn[old].min() < len(moved):
                 self.moved_rows = first
@@ -91,6 +91,20 @@ def short_names(holders: Sequence[str]) -> list[str]:
                 number += 1
             found.append(f"{name}_{number}")
     return found
+
+
+def tail(holder: str) -> tuple[str, str]:
+    """What a holder is called last, and all that stands before: w and model.layers[1] of model.layers[1].w."""
+    pieces = list(PIECES.finditer(holder))
+    if not pieces or pieces[-1][3]:
+        return "", holder
+    last = pieces[-1]
+    return last[1] or last[2] or last[4], holder[: last.start()]
+
+
+def short_name(holder: str) -> str:
+    """The short name of one holder, without the indices in it."""
+    return _short(INDEX.sub("", holder), False)
 
 
 def _short(holder: str, whole: bool) -> str:

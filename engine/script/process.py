@@ -25,6 +25,7 @@ from engine.errors import ScriptError
 from engine.script.source_file import ScriptFile
 from engine.script.tape import ScriptTape
 from engine.script.time_limit import TimeLimit
+from engine.text import shortened
 
 CHILD = Path(__file__).with_name("child")
 LOOK = 0.1  # seconds between two checks for ctrl+c while waiting for a message
@@ -160,10 +161,15 @@ class ScriptProcess:
             raise ScriptError(f"step {step} is over; the script is at step {self.position}")
         self._tape = None
         self._send(do="record", step=step, most_calls=most_calls)
-        self._follow(lambda kind: kind == "step", on_step, on_made)
+        waits = most_calls is None  # for how the script ended, after a step that is not complete
+        self._follow(lambda kind: kind == "step" and (self._is_complete or not waits), on_step, on_made)
         if self._tape is None:
             raise self.ended(step)
         return self._tape
+
+    @property
+    def _is_complete(self) -> bool:
+        return self._tape is not None and self._tape.complete
 
     def run_to(self, step: int, on_step: Callable[[int], None] | None = None) -> None:
         """Run on, unrecorded, to the start of a training step. Raises as `record` does."""
@@ -190,7 +196,7 @@ class ScriptProcess:
             return None
         finally:
             self.limit.waited(time.monotonic() - began)
-        return ({"kind": "died", "status": self._process.wait()}, {}) if found is None else found
+        return ({"kind": "died", "status": self._end()}, {}) if found is None else found
 
     def next_message(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """The next message and its arrays, waited for. Raises ScriptError if none comes, not even a sign of life."""
@@ -213,20 +219,40 @@ class ScriptProcess:
     def close(self) -> None:
         """End the script, however far it is. What waits for it in another thread raises ScriptError."""
         self._closed = True
-        if self._process.poll() is None:
-            with suppress(OSError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.kill()
-        self._process.wait()
+        self._kill_group()
+        self._end()
+        until = time.monotonic() + REST  # somebody else may still hold the other end of a pipe
         for each in self._threads:
-            while each.is_alive():
+            while each.is_alive() and time.monotonic() < until:
                 with suppress(Empty):
                     self._messages.get_nowait()
                 each.join(LOOK)
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+        read = zip(self._threads, (self._process.stdout, self._process.stderr), strict=True)
+        for stream in (self._process.stdin, *(stream for thread, stream in read if not thread.is_alive())):
             if stream is not None:
                 with suppress(OSError):
                     stream.close()
+
+    def _end(self) -> int:
+        """Wait for the end of the process, and end what it has started; its status."""
+        if self._process.returncode is None and hasattr(os, "waitid"):
+            until = time.monotonic() + REST  # what says nothing any more, but goes on, is no Python
+            with suppress(OSError):
+                while time.monotonic() < until:
+                    if os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None:
+                        break
+                    threading.Event().wait(LOOK / 10)
+            self._kill_group()
+        return self._process.wait()
+
+    def _kill_group(self) -> None:
+        """Kill the process and what it has started, unless its end is known: then its number may be another's."""
+        if self._process.returncode is None:
+            if hasattr(os, "killpg"):
+                with suppress(OSError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
+            else:
+                self._process.kill()
 
     def ended(self, step: int) -> ScriptEnded:
         """The error that a step is not there, since the script has ended before."""
@@ -329,7 +355,10 @@ class ScriptProcess:
             if self._closed:
                 raise ScriptError(f"{self.path} was ended")
             self.end = ScriptEnd("cannot", self.position, message["status"], "")
-            raise ScriptError(f"{self.path} cannot be recorded: its process died with status {message['status']}")
+            self._take_rest()
+            lines = [line.strip() for line in "".join(self.printed).splitlines() if line.strip()]
+            said = f", after it said: {shortened(lines[-1])}" if lines else ""
+            raise ScriptError(f"{self.path} cannot be recorded: its process died with status {message['status']}{said}")
         return message, arrays
 
     def _read_messages(self) -> None:

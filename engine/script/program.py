@@ -17,7 +17,7 @@ from engine.model.tensors import PARAMETER, TensorSpec
 from engine.model.tokenizer import Tokenizer
 from engine.script.code import Code
 from engine.script.gradients import GradientWrites
-from engine.script.kinds import GENERIC, SIGNS, Graph, Known, Recognised, formula, recognise, shared_side
+from engine.script.kinds import GENERIC, SIGNS, Known, Recognised, ScalarGraph, formula, recognise, shared_side
 from engine.script.parameters import ParameterTable
 from engine.script.tape import ScriptTape
 from engine.script.tensors import NamedTensor, TensorFinder
@@ -258,9 +258,9 @@ class ScriptProgram(StepProgram):
             owners[each.tensor.rows[self.computed[each.tensor.rows]]] = i
         return owners
 
-    def _graph(self, name_of: Any) -> Graph:
+    def _graph(self, name_of: Any) -> ScalarGraph:
         tape = self.tape
-        return Graph(
+        return ScalarGraph(
             tape.ops, tape.op, self.child_start, self.child, tape.extra, self.made_values, self.n_params, name_of
         )
 
@@ -305,7 +305,7 @@ class ScriptProgram(StepProgram):
         starts = np.searchsorted(self.child[order], np.arange(self.n_rows + 1))
         return parents[order], starts.astype(np.int32)
 
-    def _shared_sides(self, graph: Graph) -> dict[tuple[Any, ...], bool]:
+    def _shared_sides(self, graph: ScalarGraph) -> dict[tuple[Any, ...], bool]:
         """For the sites of products of two tensors: which factor the elements share, told by the longest of them."""
         _mark(graph, np.concatenate([each.rows for each in self._tensors] or [self._rows[:0]]), 1)
         sides: dict[tuple[Any, ...], bool] = {}
@@ -522,6 +522,6 @@ class ScriptProgram(StepProgram):
         return same
 
 
-def _mark(graph: Graph, rows: Rows, value: int) -> None:
+def _mark(graph: ScalarGraph, rows: Rows, value: int) -> None:
     named = np.frombuffer(graph.named, dtype=np.uint8)
     named[rows] = value

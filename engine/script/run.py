@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from engine.errors import ConfigError, EngineError, ScriptError, Stopped
+from engine.errors import ConfigError, EngineError, Stopped
 from engine.model.config import Config
 from engine.model.tokenizer import Tokenizer
 from engine.script.code import Code
@@ -58,6 +58,7 @@ class _Shared:
     printed: dict[int, str] = field(default_factory=dict)
     digests: dict[int, bytes] = field(default_factory=dict)
     end: ScriptEnd | None = None
+    ended: ScriptProcess | None = None  # the process that came to the end
     warning: str | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
     processes: list[ScriptProcess] = field(default_factory=list)
@@ -197,7 +198,12 @@ class ScriptRun:
         """
         while self.step < until:
             at = self.step
-            self._finish(at + 1)
+            try:
+                self._finish(at + 1)
+            except ScriptEnded:
+                if self._step is None:
+                    self._fall_back()
+                raise
             self._place(Moment(at + 1), None)
             self._show_losses(at + 1)
             if on_step and on_step(at, self.losses[at]):
@@ -270,6 +276,11 @@ class ScriptRun:
         shown.extend(known[len(shown) : steps])
 
     def _record(self, step: int, on_step: OnStep | None) -> RecordedStep:
+        ended = self._shared.ended
+        if ended is not None and ended.end is not None:
+            crashed = ended.end.kind == "crash"  # then there is the step in which it did
+            if step >= ended.end.steps + 2 * crashed:
+                raise ended.ended(step)
         process = self._process_before(step)
         began, first = time.monotonic(), process.position
         while process.position < step:
@@ -282,9 +293,6 @@ class ScriptRun:
                 raise Stopped(f"stopped at training step {process.position} on the way to {step}")
         began = time.monotonic()
         tape: ScriptTape = self._guard(partial(process.record, step, self._seen(process), self._on_made))
-        if not tape.complete:  # the script has stopped here, and says next how
-            with suppress(ScriptError):
-                self._guard(process.run_out)
         recorded = RecordedStep(tape, self._codes(tape), self._tokenizer_of(tape), _doc_of(tape))
         recorded.prepare()
         self._shared.seconds = max(LEAST_SECONDS, time.monotonic() - began)
@@ -328,7 +336,7 @@ class ScriptRun:
         finally:
             process = self._process
             if process is not None and process.end is not None:
-                self._shared.end = process.end
+                self._shared.end, self._shared.ended = process.end, process
                 self._shared.printed[max(process.end.steps - 1, 0)] = "".join(process.printed)
                 if process.end.kind in ("end", "exit", "crash"):
                     self.config = replace(self.config, num_steps=max(1, process.end.steps))

@@ -28,7 +28,7 @@ from engine.run.session import Session
 from engine.script.source_file import ScriptFile
 from engine.script.tape import ScriptTape
 from engine.timeline.events import Event, Moment, Phase
-from engine.timeline.explainer import SourceLine, SourceText
+from engine.timeline.explainer import CodeText, SourceLine
 from engine.timeline.view import TapeView, View
 
 VERSION = 1
@@ -131,7 +131,7 @@ def _columns(columns: Any) -> tuple[int, int] | None:
 class OwnLines:
     """The lines of a copy, with its text, for moments of the engine's runs."""
 
-    def __init__(self, table: SourceTable, path: Path, text: SourceText) -> None:
+    def __init__(self, table: SourceTable, path: Path, text: CodeText) -> None:
         self.table, self.path, self.text = table, path, text
 
     def line(self, view: View, event: Event | None = None) -> SourceLine | None:

@@ -223,6 +223,8 @@ class TensorFinder:
                 if at.column >= 0:
                     spans = code.comprehensions_at((at.line, at.column, at.end_line, at.end_column))
                     own += [((depth, at.file, *span), names) for span, names in spans]
+                elif is_inner(at.function) and not at.function.endswith("<lambda>"):  # columns are not known
+                    own.append(((depth, at.file, at.line, -1, at.end_line, -1), []))
                 self._sources[key] = own
             found += [each for each in self._sources[key] if each not in found]
         return found
@@ -332,6 +334,8 @@ def _interior(tensor: NamedTensor, kept: list[NamedTensor]) -> list[NamedTensor]
     depth, at = len(tensor.functions), len(kept)
     inside = (*tensor.frames[:-1], tensor.call)
     while at and len(kept[at - 1].functions) > depth and kept[at - 1].frames[:depth] == inside:
+        if kept[at - 1].functions[depth] != kept[-1].functions[depth]:
+            break  # another call at the same place, where columns are not known
         at -= 1
     return kept[at:]
 

@@ -13,6 +13,8 @@ import numpy as np
 from engine.autograd.tape import Rows
 from engine.model.recording import Floats
 from engine.script.code import Code
+from engine.script.parameters import short_name, tail
+from engine.script.tape import MomentGroup
 from engine.timeline.update import Optimizer, UpdateStep, UpdateTerm
 
 if TYPE_CHECKING:
@@ -76,11 +78,10 @@ class UpdateTable:
     @cached_property
     def quantities(self) -> list[Quantity]:
         """In the order of the lines that compute them; those that last from step to step among them."""
-        scalars = self._scalars()
         moments = self._moments()
-        found = []
-        for name, scalar in scalars.items():
-            moment = moments.pop(name, None)
+        found: list[Quantity] = []
+        for scalar in self._scalars().values():
+            moment = moments.pop(scalar.name.rpartition(".")[2], None)
             if moment is not None:
                 moment.formula = scalar.formula
             found.append(moment or scalar)
@@ -121,17 +122,27 @@ class UpdateTable:
         return None
 
     def _moments(self) -> dict[str, Quantity]:
-        """The lists of floats that changed, one number for each parameter."""
-        to_row, found = self._program.to_row, dict[str, Quantity]()
+        """The lists of floats that changed, one number for each parameter that moves."""
+        found: dict[str, Quantity] = {}
         for moment in self._program.tape.moments:
-            rows = moment.rows if len(moment.rows) else np.arange(len(moment.after))
-            if len(rows) != len(moment.after) or len(rows) > self.n or (not len(moment.rows) and len(rows) != self.n):
+            rows, holder = self._rows_of(moment)
+            if len(rows) != len(moment.after) or not (self.write[rows] >= 0).any():
                 continue
-            name = INDICES.sub("", moment.name)
+            name = short_name(holder)
             each = found.setdefault(name, Quantity(name, np.full(self.n, np.nan), np.full(self.n, np.nan)))
             assert each.before is not None
-            each.after[to_row[rows]], each.before[to_row[rows]] = moment.after, moment.before
+            each.after[rows], each.before[rows] = moment.after, moment.before
         return found
+
+    def _rows_of(self, moment: MomentGroup) -> tuple[Rows, str]:
+        """The parameters that moments belong to, and what holds them: by the name both share, else by their number."""
+        tape, (last, before) = self._program.tape, tail(moment.name)
+        for group in tape.params:
+            if last and before and tail(group.name)[0] == last and group.size == len(moment.after):
+                return self._program.to_row[group.first : group.first + group.size], before
+        if len(moment.rows):
+            return self._program.to_row[moment.rows], moment.name
+        return self._program.to_row[: self.n if len(moment.after) == self.n else 0], moment.name
 
     def _formula(self, position: int) -> str:
         if position < 0:

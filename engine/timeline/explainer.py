@@ -30,7 +30,7 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SourceText:
+class CodeText:
     """The code of a file as it was read, and what its lines are called: by their numbers, unless there are `labels`."""
 
     text: str
@@ -57,7 +57,7 @@ class SourceLine:
     function: str = ""
     callers: tuple[SourceLine, ...] = ()
     called: SourceLine | None = None
-    text: SourceText | None = None
+    text: CodeText | None = None
 
     def seen_from(self, line: int) -> SourceLine:
         """The line of this number that called for this one, with this one as what it called; itself if none did."""

@@ -19,6 +19,7 @@ SIZES = ("n_layer", "n_embd", "n_head", "block_size", "num_steps")
 NUMBERS = (*SIZES, "learning_rate", "beta1", "beta2")
 EPSILON = 1e-8
 NETWORK = ("socket.connect", "socket.getaddrinfo", "urllib.Request")
+DEEP = 200_000  # the original sorts its graph by recursion, deeper than Python's usual limit for larger models
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 LOOPS = (ast.For, ast.While, ast.AsyncFor)
 
@@ -202,6 +203,7 @@ class Probe:
         self._loss: float | None = None
         """Of the last call of `backward`, until its update is known to be done."""
         self._sites: list[list[str]] = []
+        sys.setrecursionlimit(DEEP)
         _watch_seeds(self._seeds)
         sys.addaudithook(_refuse_network)
 
@@ -245,10 +247,16 @@ class Probe:
             finally:
                 probe._in_call = False
             if probe._begun:
-                probe._loss = _data(self)
+                probe._take_loss(self)
             return result
 
         kind.backward = backward  # type: ignore[attr-defined]
+
+    def _take_loss(self, root: Any) -> None:
+        try:
+            self._loss = _data(root)
+        except Incomparable as why:
+            self._cannot(str(why))
 
     def turn(self) -> bool:
         """At the start of each turn of a loop that trains, and after it: whether the last step is done."""

@@ -20,7 +20,7 @@ from microgpt_tui.drawing.terminal_text import printable
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from engine.script.finding import CheckReport, Finding
+    from engine.script.findings import CheckReport, ScriptFinding
 
 FOUND = 1
 WIDEST = 100
@@ -117,7 +117,7 @@ def report_lines(report: CheckReport, width: int) -> Iterator[Text]:
     yield Text.assemble(f"{looked}: ", (found, "bold red" if report.findings else "bold green"))
 
 
-def _place(found: Finding) -> str:
+def _place(found: ScriptFinding) -> str:
     name = printable(Path(found.file).name)
     return f"{name}:{found.line}" if name.endswith(".py") else f"{name}, {found.place}"
 

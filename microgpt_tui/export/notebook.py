@@ -53,7 +53,7 @@ def show(
     before = run.moment
     try:
         if moment is not None:
-            address = Address.parse(moment, Scope(run.config, run.tokenizer, run.program.specs))
+            address = Address.parse(moment, Scope.of_run(run))
             if address.step != run.step:
                 run.seek(Moment(address.step))
             run.seek(address.moment(run.program))

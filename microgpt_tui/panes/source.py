@@ -14,7 +14,7 @@ from rich.segment import Segment
 from rich.style import Style
 from rich.syntax import Syntax
 
-from engine.timeline.explainer import SourceLine, SourceText
+from engine.timeline.explainer import CodeText, SourceLine
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Line, Picture
@@ -36,18 +36,18 @@ Piece = tuple[Segment, bool]
 """A piece of a line, and whether it belongs to the expression at work."""
 
 
-def code_of(source: SourceLine) -> SourceText:
+def code_of(source: SourceLine) -> CodeText:
     """The code that a line stands in, as it was read when it ran; without that, the file's."""
     return source.text or _read(source.path)
 
 
 @cache
-def _read(path: Path) -> SourceText:
-    return SourceText(path.read_text(encoding="utf-8"))
+def _read(path: Path) -> CodeText:
+    return CodeText(path.read_text(encoding="utf-8"))
 
 
 @lru_cache(32)
-def _lines(code: SourceText) -> list[str]:
+def _lines(code: CodeText) -> list[str]:
     """The lines of a code, without tabs."""
     return [line.expandtabs(TAB) for line in code.text.split("\n")]
 
@@ -62,7 +62,7 @@ def columns_of(source: SourceLine) -> Column | None:
 
 
 @lru_cache(64)
-def _highlighted(code: SourceText, code_theme: str) -> list[list[Segment]]:
+def _highlighted(code: CodeText, code_theme: str) -> list[list[Segment]]:
     """The lines of a code as styled segments."""
     lines = _lines(code)
     whole = "\n".join(lines)
@@ -79,7 +79,7 @@ def _highlighted(code: SourceText, code_theme: str) -> list[list[Segment]]:
 
 
 @lru_cache(1024)
-def _function(code: SourceText, line: int) -> tuple[str, int]:
+def _function(code: CodeText, line: int) -> tuple[str, int]:
     """The function that a line of a code stands in, and how far its lines around this one are indented at least."""
     lines = _lines(code)
     head = _head(lines, line)
@@ -107,7 +107,7 @@ def _indentation(text: str) -> int:
 
 
 @lru_cache(256)
-def _dedented(code: SourceText, code_theme: str, indent: int) -> list[list[Segment]]:
+def _dedented(code: CodeText, code_theme: str, indent: int) -> list[list[Segment]]:
     """The lines of a code as styled segments, each moved to the left by as much, or as far as it goes."""
     lines = []
     for segments in _highlighted(code, code_theme):
@@ -123,7 +123,7 @@ def _dedented(code: SourceText, code_theme: str, indent: int) -> list[list[Segme
 # Long lines.
 
 
-def shortened(segments: Sequence[Segment], width: int, columns: Column | None) -> list[Piece]:
+def shortened_line(segments: Sequence[Segment], width: int, columns: Column | None) -> list[Piece]:
     """A line in at most `width` cells, each piece with whether it belongs to the expression in these columns.
 
     What is left out leaves an ellipsis in the middle of what stands before the expression, after it, or in it: its
@@ -191,10 +191,10 @@ def _rows(segments: Sequence[Segment], columns: Column | None, width: int, most:
     """A line over several rows, those after the first a little to the right; shortened where `most` are not enough."""
     whole, total = sum(s.cell_length for s in segments), width + (most - 1) * (width - HANGING)
     if whole <= width or most == 1 or width <= 2 * HANGING:
-        return [shortened(segments, width, columns)]
+        return [shortened_line(segments, width, columns)]
     room = min(whole, total)
     while True:  # rows end with words, so less may fit than they have cells
-        rows = _wrapped(shortened(segments, room, columns), width)
+        rows = _wrapped(shortened_line(segments, room, columns), width)
         if len(rows) <= most:
             return rows
         room -= 2
@@ -238,7 +238,7 @@ def line_at_work(frame: Frame, width: int) -> Line:
     place = source.label if source.text is not None else f"{source.path.name}:{source.line}"
     segments, columns = _stripped(source)
     code = Line()
-    for segment, lit in shortened(segments, width - cell_len(place) - 2, columns):
+    for segment, lit in shortened_line(segments, width - cell_len(place) - 2, columns):
         code.add(segment.text, segment.style + theme.EXPRESSION if lit and segment.style else segment.style)
     return code.to(width - cell_len(place)).add(place, theme.DIM)
 
@@ -286,7 +286,7 @@ class Source(Pane):
         picture.lines[at:at] = lines
 
 
-def _stops(frame: Frame, code: SourceText) -> set[int]:
+def _stops(frame: Frame, code: CodeText) -> set[int]:
     """The lines, of the code that is shown, that do what a breakpoint of this phase waits for."""
     events = {stretch.name: stretch for stretch in frame.halts(frame.phase)}  # all of a name are done by one line
     found = [frame.source_of(stretch) for stretch in events.values()]
@@ -299,7 +299,7 @@ def _elsewhere(sign: str, source: SourceLine, width: int) -> Line:
     if source.function and width >= 30 and not source.function.startswith("<"):
         line.most(source.function, width // 4, theme.DIM).add(" ")
     segments, columns = _stripped(source)
-    for segment, lit in shortened(segments, width - line.width, columns):
+    for segment, lit in shortened_line(segments, width - line.width, columns):
         line.add(segment.text, segment.style + theme.FRESH if lit and segment.style else segment.style)
     return line
 
@@ -308,14 +308,14 @@ def _number(source: SourceLine) -> str:
     return _gutter(code_of(source), source.line)
 
 
-def _gutter(code: SourceText, line: int) -> str:
+def _gutter(code: CodeText, line: int) -> str:
     """What a line is called in front of it: its number, or those of a cell and a line."""
     return re.sub(r"\D+", ":", code.label(line)).strip(":")
 
 
 @lru_cache(64)
 def _quiet_lines(
-    code: SourceText, width: int, code_theme: str, indent: int, styles: tuple[Style, ...]
+    code: CodeText, width: int, code_theme: str, indent: int, styles: tuple[Style, ...]
 ) -> tuple[Line, ...]:
     """The lines of a code as they look where nothing happens; `styles` are those in use, which two themes differ in."""
     del styles
@@ -324,7 +324,7 @@ def _quiet_lines(
 
 
 def _line(
-    code: SourceText, number: int, segments: list[list[Segment]], width: int, under: Style | None, stops: bool = False
+    code: CodeText, number: int, segments: list[list[Segment]], width: int, under: Style | None, stops: bool = False
 ) -> Line:
     """A line that is not at work; it is cut where it has no more room."""
     line = Line().add(" ", theme.NEW).add(f"{_gutter(code, number):>4}", theme.FAINT)

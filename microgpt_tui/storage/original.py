@@ -22,7 +22,7 @@ from engine.model.dataset import bundled_path, load_docs
 from engine.script.process import ScriptProcess
 from engine.script.source_file import ScriptFile
 from engine.script.source_table import OwnLines, SourceTable, match
-from engine.timeline.explainer import SourceText
+from engine.timeline.explainer import CodeText
 from engine.verify import NotComparable, verify
 from microgpt_tui.storage.names_download import PATIENCE, PIECE, Progress, reason_of
 from microgpt_tui.storage.paths import folder
@@ -133,7 +133,7 @@ def _table_file(script: ScriptFile) -> Path:
 
 def _lines(table: SourceTable, script: ScriptFile) -> OwnLines:
     labels = tuple(script.place(n) for n in range(1, script.text.count("\n") + 2)) if script.cells else ()
-    return OwnLines(table, script.path, SourceText(script.text, labels))
+    return OwnLines(table, script.path, CodeText(script.text, labels))
 
 
 # Fetching.

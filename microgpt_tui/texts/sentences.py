@@ -11,13 +11,12 @@ import numpy as np
 
 from engine.timeline.events import Event, Phase
 from engine.timeline.update import ADAM
-from engine.timeline.view import TapeView
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.navigation import matrix_name
 from microgpt_tui.texts.facts import facts, variant_of
 from microgpt_tui.texts.languages import usual_language
 
-ONLY_TAPES = ("e:", "g:")  # what can be done only in a run of the built-in model: what if, gradient checks
+NOT_IN_SCRIPTS = ("e:", "g:")  # what cannot be done in the run of a script: what if, gradient checks
 PANE_KEYS = "z: all the room; P: stay in every phase; < >: trade places; tab: the next pane; esc: leave"
 
 
@@ -113,9 +112,7 @@ def hints(frame: Frame) -> list[str]:
     keys = (_text_of(frame).keys or general.keys).format(
         arrows=arrows, head=frame.called("head", frame.operation.head or 0)
     )
-    first, *others = (
-        hint for hint in keys.split("; ") if isinstance(frame.view, TapeView) or hint[:2] not in ONLY_TAPES
-    )
+    first, *others = (hint for hint in keys.split("; ") if frame.view.printed is None or hint[:2] not in NOT_IN_SCRIPTS)
     return [first, *(["2: ←→ as well"] if pane is None else []), *others]
 
 

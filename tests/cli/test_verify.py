@@ -86,6 +86,13 @@ HARMLESS = {
         ),
     ),
     "no layer": (("n_layer = 1", "n_layer = 0"),),
+    "a graph deeper than Python's usual recursion": (
+        ("n_layer = 1", "n_layer = 60"),
+        ("n_embd = 4", "n_embd = 2"),
+        ("n_head = 2", "n_head = 1"),
+        ("block_size = 5", "block_size = 1"),
+        ("num_steps = 6", "num_steps = 1"),
+    ),
     "an end of its own": (('print("sample", "".join(sample))', "pass\nraise SystemExit(3)"),),
 }
 
@@ -332,6 +339,7 @@ INCOMPARABLE = {
         ("import math", "import math; input('data? ')"),
         "(verify gives it no input) in line 3, before",
     ),
+    "scalars without a number": (("self.data, self.sources", "self.value, self.sources"), "has no attribute 'data'"),
     "no temperature": (("temperature", "heat"), "no number named temperature"),
 }
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import subprocess
@@ -13,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.script.finding import KINDS
+from engine.script.findings import KINDS
+from engine.script.process import ScriptProcess
 from tests.support.commands import ROOT, environment
 
 PAGE = ROOT / "docs" / "your-own-file.md"
@@ -33,7 +35,7 @@ def output(command: str, folder: Path) -> str:
         ["sh", "-c", command], cwd=EXAMPLES, env=surroundings, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.stderr == ""
-    return done.stdout
+    return "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines())
 
 
 @pytest.fixture
@@ -59,6 +61,24 @@ def test_the_page_quotes_what_its_commands_print(programs: Path) -> None:
         PAGE.write_text(written, encoding="utf-8")
         return
     assert TIME.sub("", page) == TIME.sub("", written)
+
+
+def test_the_picture_of_the_check_shows_what_the_page_quotes() -> None:
+    picture = html.unescape((ROOT / "docs" / "pictures" / "check.svg").read_text(encoding="utf-8"))
+    drawn = " ".join(re.findall(r">([^<]+)</text>", picture))
+    page = PAGE.read_text(encoding="utf-8")
+    (quoted,) = re.findall(r"(\$ microgpt-tui check gelu_wrong.py\n.*?)```", page, re.DOTALL)
+    assert drawn.split() == quoted.split()
+
+
+def test_the_picture_of_the_debugger_shows_a_number_of_the_script() -> None:
+    """It stands at position 2 in the first step, where gelu has just made number 12 of 32."""
+    with ScriptProcess(EXAMPLES / "gelu.py") as process:
+        tape = process.record(0)
+    hidden = [tape.rows_of(name) for name in tape.names if name.name == "hidden"][2]
+    assert len(hidden) == 32
+    picture = (ROOT / "docs" / "pictures" / "own-file.svg").read_text(encoding="utf-8")
+    assert f">{float(tape.value[hidden[12]])!r}<" in picture
 
 
 def test_the_page_says_what_the_examples_are() -> None:

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from engine.errors import EngineError
-from engine.script import finding
+from engine.script import findings
 from engine.script.check import check
-from engine.script.finding import Finding
+from engine.script.findings import ScriptFinding
 from engine.script.local_gradients import chosen_calls
 from engine.script.process import ScriptProcess
+from engine.script.run import ScriptOptions
 
 HERE = Path(__file__).parent
 SCRIPTS = HERE / "scripts"
@@ -55,54 +56,60 @@ DOT_IN_NET = (("sum(w * h for w, h in zip(", "dot("), ("more)) + w", "more) + w"
 FAULTY = {
     "a product's local gradients the wrong way round": (
         SMALL, "(other.data, self.data)", "(self.data, other.data)",
-        [(finding.LOCAL_GRADIENT, "(self.data, other.data)")],
+        [(findings.LOCAL_GRADIENT, "(self.data, other.data)")],
     ),
     "an exponent that is forgotten": (
         SMALL, "(power * self.data ** (power - 1),)", "(self.data ** (power - 1),)",
-        [(finding.LOCAL_GRADIENT, "(self.data ** (power - 1),)")],
+        [(findings.LOCAL_GRADIENT, "(self.data ** (power - 1),)")],
     ),
-    "a derivative of something else": (SMALL, "(1 - t * t,)", "(1 - t,)", [(finding.LOCAL_GRADIENT, "(1 - t,)")]),
+    "a derivative of something else": (SMALL, "(1 - t * t,)", "(1 - t,)", [(findings.LOCAL_GRADIENT, "(1 - t,)")]),
     "a closure with another derivative": (
-        CLOSURES, "(1 - t * t) * out.grad", "(1 - t) * out.grad", [(finding.LOCAL_GRADIENT, "(1 - t) * out.grad")],
+        CLOSURES, "(1 - t * t) * out.grad", "(1 - t) * out.grad", [(findings.LOCAL_GRADIENT, "(1 - t) * out.grad")],
     ),
     "a closure that is not kept": (
         CLOSURES, '"tanh")\n', '"tanh")\n        return out\n',
-        [(finding.LOCAL_GRADIENT, '"tanh"'), (finding.NO_GRADIENT, "sum(w * each")],
+        [(findings.LOCAL_GRADIENT, '"tanh"'), (findings.NO_GRADIENT, "sum(w * each")],
     ),
     "a closure without the gradient of the result": (
-        CLOSURES, "(1 - t * t) * out.grad", "1 - t * t", [(finding.GRADIENT_SUM, "self.grad += 1 - t * t")],
+        CLOSURES, "(1 - t * t) * out.grad", "1 - t * t", [(findings.GRADIENT_SUM, "self.grad += 1 - t * t")],
     ),
     "a gradient that is assigned": (
-        SMALL, SUM, SUM.replace("+=", "="), [(finding.GRADIENT_SUM, SUM.replace("+=", "="))],
+        SMALL, SUM, SUM.replace("+=", "="), [(findings.GRADIENT_SUM, SUM.replace("+=", "="))],
     ),
     "a gradient that is assigned in a closure": (
-        CLOSURES, "self.grad += other.data", "self.grad = other.data", [(finding.GRADIENT_SUM, "self.grad = other.d")],
+        CLOSURES, "self.grad += other.data", "self.grad = other.data", [(findings.GRADIENT_SUM, "self.grad = other.d")],
     ),
     "children that come too late": (
         SMALL, "order.append(node)", "order.insert(0, node)",
-        [(finding.GRADIENT_SUM, SUM), (finding.NO_GRADIENT, ONE)],
+        [(findings.GRADIENT_SUM, SUM), (findings.NO_GRADIENT, ONE)],
     ),
-    "children that are left out": (SMALL, "._children:", "._children[:1]:", [(finding.NO_GRADIENT, ONE)]),
-    "zeros alone": (SMALL, "sum(w * h", "sum(w * h * 0.0", [(finding.NO_GRADIENT, ONE)]),
+    "children that are left out": (SMALL, "._children:", "._children[:1]:", [(findings.NO_GRADIENT, ONE)]),
+    "zeros alone": (SMALL, "sum(w * h", "sum(w * h * 0.0", [(findings.NO_GRADIENT, ONE)]),
     "parameters that are not in the list": (
         SMALL, "for some in weights.values()", "for name, some in weights.items() if name != 'bias'",
-        [(finding.NOT_MOVED, MOVE)],
+        [(findings.NOT_MOVED, MOVE)],
     ),
-    "an update of other objects": (SMALL, MOVE, "p = p + -rate * p.grad", [(finding.NOT_MOVED, "loss = (net(x)")]),
-    "a rate of 0": (SMALL, "rate = 0.05", "rate = 0.0", [(finding.NOT_MOVED, MOVE)]),
-    "copies in the list": (SMALL, "params = [p for", "params = [Value(p.data) for", [(finding.NOT_MOVED, MOVE)]),
-    "a parameter that is not used": (SMALL, "w * x + b)", "w * x + b.data)", [(finding.NOT_IN_LOSS, MOVE)]),
-    "gradients that are not set to 0": (SMALL, "        p.grad = 0.0\n", "", [(finding.NOT_ZEROED, MOVE)]),
+    "an update of other objects": (SMALL, MOVE, "p = p + -rate * p.grad", [(findings.NOT_MOVED, "loss = (net(x)")]),
+    "a rate of 0": (SMALL, "rate = 0.05", "rate = 0.0", [(findings.NOT_MOVED, MOVE)]),
+    "copies in the list": (SMALL, "params = [p for", "params = [Value(p.data) for", [(findings.NOT_MOVED, MOVE)]),
+    "a parameter that is not used": (SMALL, "w * x + b)", "w * x + b.data)", [(findings.NOT_IN_LOSS, MOVE)]),
+    "a loss that is cut off from all parameters": (
+        SMALL, "loss = (net(x)", "loss = (Value(net(x).data)", [(findings.NOT_IN_LOSS, MOVE)],
+    ),
+    "two backward calls through the same numbers": (
+        SMALL, "    loss.backward()\n", "    loss.backward()\n    loss.backward()\n", [(findings.NOT_ZEROED, ONE)],
+    ),
+    "gradients that are not set to 0": (SMALL, "        p.grad = 0.0\n", "", [(findings.NOT_ZEROED, MOVE)]),
     "a product that is too large": (
-        SMALL, "w * x + b)", "w * 1e200 * 1e200 + b)", [(finding.NOT_FINITE, "w * 1e200 * 1e200")],
+        SMALL, "w * x + b)", "w * 1e200 * 1e200 + b)", [(findings.NOT_FINITE, "w * 1e200 * 1e200")],
     ),
-    "nan as a constant": (SMALL, "h * 0.1", "h * math.nan", [(finding.NOT_FINITE, "h * math.nan")]),
-    "a gradient that is too large": (SMALL, "(1 - t * t,)", "(1e200 * 1e200 * t,)", [(finding.NOT_FINITE, ONE)]),
+    "nan as a constant": (SMALL, "h * 0.1", "h * math.nan", [(findings.NOT_FINITE, "h * math.nan")]),
+    "a gradient that is too large": (SMALL, "(1 - t * t,)", "(1e200 * 1e200 * t,)", [(findings.NOT_FINITE, ONE)]),
     "a step that is too large": (
-        SMALL, MOVE, "p.data -= 1e200 * 1e200 * p.grad", [(finding.NOT_FINITE, "p.data -= 1e200")],
+        SMALL, MOVE, "p.data -= 1e200 * 1e200 * p.grad", [(findings.NOT_FINITE, "p.data -= 1e200")],
     ),
     "an exception": (
-        SMALL, "    print(step, loss.data)", "    quotient = 1 / (step - 1)", [(finding.EXCEPTION, "quotient = ")],
+        SMALL, "    print(step, loss.data)", "    quotient = 1 / (step - 1)", [(findings.EXCEPTION, "quotient = ")],
     ),
 }  # fmt: skip
 
@@ -121,7 +128,7 @@ def test_a_fault_is_found(script: str, old: str, new: str, expected: list[tuple[
 
 
 def test_every_kind_is_tried() -> None:
-    assert {kind for *_, expected in FAULTY.values() for kind, _ in expected} == set(finding.KINDS)
+    assert {kind for *_, expected in FAULTY.values() for kind, _ in expected} == set(findings.KINDS)
 
 
 CORRECT = {
@@ -177,10 +184,10 @@ def test_nothing_is_found_in_a_correct_script(script: Path) -> None:
 def test_a_bias_that_the_update_leaves_out_is_found() -> None:
     """This one of the scripts updates what begins with W, and so never its bias."""
     found = one(SCRIPTS / "rnn.py")
-    assert (found.kind, found.numbers["names"]) == (finding.NOT_MOVED, ["net.bh"])
+    assert (found.kind, found.numbers["names"]) == (findings.NOT_MOVED, ["net.bh"])
 
 
-def one(path: Path, **how: Any) -> Finding:
+def one(path: Path, **how: Any) -> ScriptFinding:
     """The only thing that is found in a script."""
     (found,) = check(path, **how).findings
     return found
@@ -188,7 +195,7 @@ def one(path: Path, **how: Any) -> Finding:
 
 def test_a_gelu_without_a_local_gradient_is_found() -> None:
     found = one(EXAMPLES / "gelu_wrong.py", steps=1)
-    assert (found.kind, found.source) == (finding.LOCAL_GRADIENT, "return Value(x * below, (self,), (1,))")
+    assert (found.kind, found.source) == (findings.LOCAL_GRADIENT, "return Value(x * below, (self,), (1,))")
     assert found.numbers["local_gradient"] == 1
     assert found.numbers["wrong"] == found.numbers["compared"] == 24
     (x,) = found.numbers["operands"]
@@ -198,7 +205,7 @@ def test_a_gelu_without_a_local_gradient_is_found() -> None:
 
 def test_experts_that_are_left_out_of_the_parameters_are_found() -> None:
     found = one(EXAMPLES / "experts.py", steps=1)
-    assert (found.kind, found.source[:15]) == (finding.NOT_MOVED, "weight.data -= ")
+    assert (found.kind, found.source[:15]) == (findings.NOT_MOVED, "weight.data -= ")
     assert found.numbers["names"][:2] == ["state_dict['layer0.router']", "state_dict['layer0.expert0.fc1']"]
     assert (len(found.numbers["names"]), found.numbers["count"], found.numbers["moving"]) == (9, 1056, 704)
 
@@ -207,9 +214,21 @@ def test_an_operation_on_two_lists_with_wrong_local_gradients_is_found(tmp_path:
     dot = DOT.replace("*(y.data for y in b)", "*(x.data for x in a)")
     path = changed(SMALL, tmp_path, ("def net(", dot + "def net("), *DOT_IN_NET)
     found = one(path)
-    assert (found.kind, found.line) == (finding.LOCAL_GRADIENT, line_of(path, "return Value(sum(x.data"))
+    assert (found.kind, found.line) == (findings.LOCAL_GRADIENT, line_of(path, "return Value(sum(x.data"))
     assert len(found.numbers["operands"]) == 10
     assert " and 6 more is " in found.sentence
+
+
+def test_a_script_that_trains_nothing_is_no_script_without_findings(tmp_path: Path) -> None:
+    path = changed(
+        SMALL,
+        tmp_path,
+        ("params = [p for some in weights.values() for p in some]", "params = []"),
+        ("loss = (net(x) + -math.sin(2 * x)) ** 2 + loss", "loss = Value(x) * x + loss"),
+    )
+    found = one(path)
+    assert (found.kind, found.line) == (findings.NOT_MOVED, line_of(path, "loss = Value"))
+    assert "there is no training step" in found.sentence
 
 
 def test_what_is_said_of_data_and_of_adapters(tmp_path: Path) -> None:
@@ -238,7 +257,7 @@ def test_the_numbers_of_a_wrong_sum(tmp_path: Path) -> None:
 def test_an_exception_is_told_with_its_values_and_its_caller(tmp_path: Path) -> None:
     path = changed(SMALL, tmp_path, ("t = math.tanh(self.data)", "t = math.log(self.data)"))
     found = one(path)
-    assert (found.kind, found.line) == (finding.EXCEPTION, line_of(path, "math.log"))
+    assert (found.kind, found.line) == (findings.EXCEPTION, line_of(path, "math.log"))
     value = float(found.numbers["values"]["self.data"])
     assert value <= 0
     assert f"called in line {line_of(path, ONE)}, where self.data = {value!r}" in found.sentence
@@ -259,7 +278,26 @@ def test_a_later_step_is_looked_at(tmp_path: Path) -> None:
     path = changed(SMALL, tmp_path, ("    print(", "    if step == 3: params[0].data = math.nan\n    print("))
     assert check(path).findings == []
     found = one(path, first=2, steps=2)
-    assert (found.kind, found.numbers["step"], found.numbers["phase"]) == (finding.NOT_FINITE, 3, "update")
+    assert (found.kind, found.numbers["step"], found.numbers["phase"]) == (findings.NOT_FINITE, 3, "update")
+
+
+def test_a_parameter_that_is_nan_before_the_first_step_that_is_looked_at(tmp_path: Path) -> None:
+    path = changed(SMALL, tmp_path, ("    print(", "    if step == 2: weights['bias'][2].data = math.nan\n    print("))
+    found = one(path, first=3)
+    assert (found.kind, found.line, found.numbers["name"]) == (
+        findings.NOT_FINITE,
+        line_of(path, ONE),
+        "weights['bias']",
+    )
+    assert found.sentence == (
+        "The first number that is not finite is in step 3: weights['bias'] holds nan when the step begins."
+    )
+
+
+def test_steps_that_end_at_a_line(tmp_path: Path) -> None:
+    path = changed(SMALL, tmp_path, ("(1 - t * t,)", "(1 - t,)"))
+    found = one(path, options=ScriptOptions(step_at=str(line_of(path, "print(step"))))
+    assert found.kind == findings.LOCAL_GRADIENT
 
 
 def test_a_script_with_fewer_steps_is_checked_as_far_as_it_goes(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine.autograd.tape import Rows
-from engine.script.kinds import Graph, Known, Recognised, formula, recognise
+from engine.script.kinds import Known, Recognised, ScalarGraph, formula, recognise
 
 CONSTANT = -1.0  # the largest logit, taken off as a number
 
@@ -54,7 +54,7 @@ class Notes:
         n_params = sum(rows.size for rows in self.parameters.values())
         owners = {int(row): name for name, its in (self.tensors | self.parameters).items() for row in its.ravel()}
         counts = [len(each) for each in self.children]
-        graph = Graph(
+        graph = ScalarGraph(
             self.ops, np.array(self.op), np.concatenate([[0], np.cumsum(counts)]).astype(np.int32),
             np.array([x for each in self.children for x in each], dtype=np.int32), np.array(self.extra),
             np.array(self.values), n_params, lambda row: owners.get(row, ""),

@@ -19,7 +19,7 @@ from engine.script.view import ScriptView
 SCRIPTS = Path(__file__).with_name("scripts")
 TRIED = (
     "plain", "functions", "while_loop", "renamed", "package/train", "coursework", "adamw", "accumulate", "dropout",
-    "rnn", "overwrite",
+    "rnn", "overwrite", "helpers",
 )  # fmt: skip
 SIGNS = {" · ": " * ", " ^ ": " ** "}
 FUNCTIONS = {"exp": math.exp, "log": math.log, "tanh": math.tanh, "max": max, "__builtins__": {}}

@@ -62,6 +62,19 @@ def test_a_run_goes_on_unrecorded(open_run) -> None:
     assert run.moment == Moment(4)
 
 
+def test_a_run_that_goes_on_unrecorded_to_the_end_stands_at_the_last_step_that_was_seen(open_run) -> None:
+    run = open_run(step=1)
+    process = run._process
+    with pytest.raises(ScriptEnded, match="there is no step 6"):
+        run.run(99)
+    assert run.moment == Moment(1, Phase.UPDATE, run.program.ticks(Phase.UPDATE))
+    assert len(run.losses) == 5
+    for step in (5, 6, 10**6):
+        with pytest.raises(ScriptEnded):
+            run.seek(Moment(step))
+    assert run._process is process  # nothing was run again to find that out
+
+
 def test_a_move_that_is_halted_leaves_the_run_where_it_was(open_run) -> None:
     run = open_run()
     run.seek(Moment(0, Phase.FORWARD, 7))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -84,6 +85,14 @@ def test_the_child_needs_no_newer_python_than_3_9() -> None:
 def test_no_such_interpreter_is_told(tmp_path: Path) -> None:
     with pytest.raises(ScriptError, match=r"/no/such/python cannot be run .*; give the path of a Python"):
         ScriptProcess(written(tmp_path, TRAINING), python="/no/such/python")
+
+
+@pytest.mark.parametrize("other", ["/bin/true", "/bin/ls", "/bin/echo", "yes"])
+def test_an_interpreter_that_is_no_python_is_told(tmp_path: Path, other: str) -> None:
+    found = shutil.which(other)
+    if found is None:
+        pytest.skip(f"there is no {other}")
+    assert "cannot be recorded: its process died with status " in refused(written(tmp_path, TRAINING), python=found)
 
 
 def test_no_such_script_is_told(tmp_path: Path) -> None:
@@ -338,6 +347,13 @@ def test_no_scalar_class_is_told(tmp_path: Path) -> None:
     assert refused(path).endswith("; it computes with numpy, whose tensors are not scalars")
 
 
+def test_tensors_of_torch_are_told_while_it_trains(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("class Tensor:\n    def backward(self):\n        pass\n")
+    path = tmp_path / "script.py"
+    path.write_text("import torch\nwhile True:\n    torch.Tensor().backward()\n")
+    assert refused(path).endswith("; it computes with torch, whose tensors are not scalars")
+
+
 def test_arrays_in_the_place_of_numbers_are_told(tmp_path: Path) -> None:
     text = "import numpy as np\nw = Scalar(np.ones(3))\nloss = w * 2.0\nloss.backward()\n"
     assert "its class Scalar holds ndarray and not numbers" in refused(written(tmp_path, text))
@@ -434,6 +450,14 @@ def test_closing_ends_the_script_and_its_programs(tmp_path: Path) -> None:
         other = int("".join(process.printed))
         child = process._process.pid
     assert gone(child)
+    assert gone(other)
+
+
+def test_what_a_script_leaves_running_ends_with_it(tmp_path: Path) -> None:
+    with ScriptProcess(written(tmp_path, STARTS)) as process:
+        assert process.run_out().kind == "end"
+        other = int("".join(process.printed))
+        assert psutil.pid_exists(other)
     assert gone(other)
 
 

@@ -177,3 +177,57 @@ def test_every_scalar_with_a_name_of_a_net_has_a_watch() -> None:
                 assert Watch(text, scope).row(view) == row
     finally:
         run.close()
+
+
+@pytest.mark.parametrize(
+    ("script", "names", "state"),
+    [
+        ("adamw", ("g", "m", "v", "m_hat", "v_hat", "p"), ("m", "v")),
+        ("functions", ("g", "velocity", "p"), ("velocity",)),
+        ("rnn", ("g", "memory", "g_", "p"), ("memory",)),
+        ("package/train", ("g", "p"), ()),
+    ],
+)
+def test_what_an_update_remembers_is_found_and_called_as_in_the_script(
+    script: str, names: tuple[str, ...], state: tuple[str, ...]
+) -> None:
+    run = ScriptRun(ScriptFile.read(SCRIPTS / f"{script}.py"))
+    try:
+        run.seek(Moment(0, Phase.UPDATE, run.program.ticks(Phase.UPDATE)))
+        view = run.view()
+        assert (view.optimizer.quantities, view.optimizer.state) == (names, state)
+        row = next(int(event.rows.flat[0]) for event in run.program.stretches(Phase.UPDATE))
+        after = dict(view.state(row))
+        step = view.update(row)
+        assert step is not None
+        assert {term.name: term.value for term in step.terms if term.before is not None and term.name != "p"} == after
+        run.seek(Moment(1))
+        assert run.view().state(row) == after
+    finally:
+        run.close()
+
+
+def test_scalars_of_helper_functions_are_parts_of_the_list_that_they_make() -> None:
+    run = ScriptRun(ScriptFile.read(SCRIPTS / "helpers.py"))
+    try:
+        events = run.program.stretches(Phase.FORWARD)
+        assert [(event.name, event.pos) for event in events] == [
+            (name, pos)
+            for pos in (0, 1)
+            for name in ("dense", "hidden", "mean", "var", "hidden_2", "y", "diff", "loss")
+        ]
+        dense, hidden = events[:2]
+        assert (dense.kind, dense.matrix, list(dense.operands), list(dense.parts)) == (
+            "linear",
+            "w1",
+            ["x", "w", "b"],
+            ["s"],
+        )
+        assert hidden.formula == "dense·0.5·(tanh((dense + dense³·0.04)·0.8) + 1)"
+        assert {name: rows.shape for name, rows in hidden.parts.items()} == {"inner": (6,), "t": (6,)}
+        run.seek(Moment(0, Phase.FORWARD, events[1].last))
+        explain = run.view().explainer()
+        names = [explain.name(int(row)) for row in (*hidden.parts["t"][:2], hidden.rows[5], dense.operands["x"][0])]
+        assert names == ["t[0]", "t[1]", "hidden[5]", "0.5"]
+    finally:
+        run.close()

@@ -183,7 +183,7 @@ def test_a_line_is_found_by_what_it_is_called(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("place", ["0", "3", "1:1", "x", "", "-1", "1e9", "9" * 30])
 def test_a_line_that_a_script_has_not_is_told(place: str, tmp_path: Path) -> None:
-    with pytest.raises(ScriptError, match=r"script\.py has no line .*; give the number of one of its 2 lines"):
+    with pytest.raises(ScriptError, match=r"script.py has no line .*; give the number of one of its 2 lines"):
         read(tmp_path, "a = 1\nb = 2\n").line_at(place)
 
 

@@ -18,7 +18,7 @@ from engine.script.process import ScriptProcess
 from engine.script.source_file import ScriptFile
 from engine.script.source_table import OwnLines, SourceTable, match
 from engine.script.tape import ScriptTape
-from engine.timeline.explainer import SourceLine, SourceText
+from engine.timeline.explainer import CodeText, SourceLine
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
 TEXT = STAND_IN.read_text(encoding="utf-8")
@@ -47,7 +47,7 @@ def table(tape: ScriptTape) -> SourceTable:
 
 @pytest.fixture
 def own(table: SourceTable) -> OwnLines:
-    return OwnLines(table, STAND_IN, SourceText(TEXT))
+    return OwnLines(table, STAND_IN, CodeText(TEXT))
 
 
 def mark(source: SourceLine | None, line: int | None = None) -> str:

@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from engine import Config, EngineError, Moment, Session, load_docs
+from engine import Address, Config, EngineError, Moment, Session, load_docs
 from engine.script.run import ScriptRun
 from engine.script.source_file import ScriptFile
 from engine.timeline.events import Phase
@@ -23,7 +23,7 @@ from tests.support.terminal import PLAIN
 CONFIG = Config(n_embd=4, n_head=2, block_size=4)
 MOMENT = "3 forward attn_weights@pos=2,layer=0,head=1"
 OPENED = """\
-from engine import Config, Session, load_docs
+from engine import Address, Config, Session, load_docs
 from microgpt_tui import show
 session = Session(Config(n_embd=4, n_head=2, block_size=4), load_docs())
 session.run(5)
@@ -100,9 +100,11 @@ def test_importing_the_package_imports_nothing_else() -> None:
 def test_a_run_of_a_script_is_shown_too() -> None:
     run = ScriptRun(ScriptFile.read(ROOT / "tests" / "script" / "scripts" / "plain.py"), step=1)
     try:
-        shown = show(run, "1 update end", pane="source")
+        event = run.program.stretches(Phase.FORWARD)[5]
+        written = Address.of(run.program, Moment(1, Phase.FORWARD, event.last)).text
+        shown = show(run, written, pane="source")
         assert run.moment == Moment(1)
     finally:
         run.close()
-    assert repr(shown).startswith("microgpt-tui: step 1 update ")
+    assert repr(shown) == f"microgpt-tui: {written}"
     assert "plain.py" in shown.screenshot.txt()

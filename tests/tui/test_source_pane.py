@@ -9,14 +9,14 @@ from rich.segment import Segment
 from rich.style import Style
 
 from engine.timeline.events import Event, Moment, Phase
-from engine.timeline.explainer import SourceLine, SourceText
+from engine.timeline.explainer import CodeText, SourceLine
 from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Picture, squeezed
-from microgpt_tui.panes.source import Source, line_at_work, shortened
+from microgpt_tui.panes.source import Source, line_at_work, shortened_line
 from tests.support.harness import session
 
-CODE = SourceText(
+CODE = CodeText(
     """def linear(rows, x):
     return [sum(a * b for a, b in zip(row, x)) for row in rows]
 
@@ -99,8 +99,8 @@ def test_a_long_line_without_a_known_expression_is_seen_whole_where_there_are_ro
 
 def test_a_line_without_a_known_expression_loses_its_middle() -> None:
     segments = [Segment("first = middle + last")]
-    assert words([segment for segment, _ in shortened(segments, 12, None)]) == "first … last"
-    assert shortened(segments, 30, None) == [(segments[0], False)]
+    assert words([segment for segment, _ in shortened_line(segments, 12, None)]) == "first … last"
+    assert shortened_line(segments, 30, None) == [(segments[0], False)]
 
 
 def test_wide_characters_and_tabs_are_counted_as_they_are_shown() -> None:
@@ -124,7 +124,7 @@ def test_the_line_that_called_stands_above_and_the_one_that_was_called_below() -
 
 
 def test_lines_of_a_notebook_are_called_by_cell_and_line() -> None:
-    code = SourceText(CODE.text, tuple(f"cell 3, line {i}" for i in range(1, len(LINES) + 1)))
+    code = CodeText(CODE.text, tuple(f"cell 3, line {i}" for i in range(1, len(LINES) + 1)))
     source = SourceLine(Path("mine.ipynb"), 7, frozenset({7}), text=code)
     assert source.label == "mine.ipynb, cell 3, line 7"
     (line,) = [line for line in drawn(source).text().split("\n") if line.startswith("▸")]

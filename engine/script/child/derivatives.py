@@ -20,7 +20,7 @@ VARIABLE = 0x04  # the flag of code that takes any number of arguments
 Find = Callable[[str], Any]
 
 
-def evaluate(scalar: ScalarClass, find: Find, calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def call_again(scalar: ScalarClass, find: Find, calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The answer to each call {"op", "operands", "extra", "shifts"}, in order; `find` gives a function by its name.
 
     An answer has "value", "slopes" (the gradient that each operand gets where that of the result is 1), and "moved":

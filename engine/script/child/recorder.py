@@ -17,7 +17,7 @@ from itertools import chain, groupby
 from typing import Any, Callable
 
 from .channel import Channel
-from .derivatives import evaluate
+from .derivatives import call_again
 from .holders import Walk, best_groups, numbers_of
 from .hooks import Sources
 from .positions import Positions
@@ -94,7 +94,7 @@ class Recorder:
         for each in self.classes:
             each.restore(each.backward_name)
         try:
-            return evaluate(self._differentiated, self._function, calls)
+            return call_again(self._differentiated, self._function, calls)
         finally:
             for each in self.classes:
                 self._wrap_backward(each)

@@ -1,4 +1,4 @@
-"""`Finding`: one fault of a script, and `CheckReport`: all that a check found and what it looked at."""
+"""`ScriptFinding`: one fault of a script, and `CheckReport`: all that a check found and what it looked at."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KINDS = {
     NO_GRADIENT: "parameters that the loss depends on, and that no gradient reaches",
     NOT_MOVED: "parameters that receive a gradient, and that the update never moves",
     NOT_IN_LOSS: "numbers that the update moves, and that the loss does not depend on",
-    NOT_ZEROED: "gradients that a step begins with, left over from the step before",
+    NOT_ZEROED: "gradients left over from the step before, or from an earlier backward call through the same numbers",
     NOT_FINITE: "the first nan or infinity",
     EXCEPTION: "where the script stopped, with the values of that line",
 }
@@ -27,7 +27,7 @@ KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ScriptFinding:
     """One fault. `line` counts in the code, as Python does; `place` is what it is called in the file."""
 
     file: str
@@ -44,7 +44,7 @@ class Finding:
 class CheckReport:
     """The findings, and what was looked at: where nothing is found that tells how much the silence is worth."""
 
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[ScriptFinding] = field(default_factory=list)
     steps: int = 0
     """Training steps that were recorded whole."""
     scalars: int = 0
