@@ -179,10 +179,17 @@ def beside(left: Picture, right: Picture, gap: int = 2) -> Picture:
 
 
 def squeezed(text: str, width: int) -> str:
-    """A text in at most `width` cells: where it is wider, an ellipsis stands for its middle."""
+    """A text in at most `width` cells: where it is wider, an ellipsis stands for its middle, between dots if there are.
+
+    The first and the last word of a name such as layers0.neurons.w tell it from others.
+    """
     text, size = measured(text)
     if size <= width:
         return text
+    first, _, rest = text.partition(".")
+    ends = f"{first}.….{rest.rpartition('.')[2]}"
+    if rest and measured(ends)[1] <= width:
+        return ends
     head = max(0, (width - 1) // 2)
     tail = max(0, width - 1 - head)
     end = set_cell_size(text[::-1], tail)[::-1] if tail else ""

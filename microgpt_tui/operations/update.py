@@ -19,6 +19,7 @@ from microgpt_tui.operations.row_labels import both_labels, labels_of
 
 BETWEEN, CLOSE = 11, 9  # characters between two maps, for the words that lead from one to the next; the least of them
 NARROW = 3  # where these words have no room
+WIDEST = 4  # characters of a cell of such a map
 MAP_GAP, LEAST_MAP = 3, 6  # characters between two maps of `draw_terms`, and of the narrowest
 MOST_CELL = 4  # characters of a cell
 LEAST_WORDS = 66  # characters of a picture from which on they have
@@ -50,13 +51,14 @@ def draw_terms(board: Board) -> None:
     maps, terms = frame.view.update_maps(rows), () if update is None else update.terms
     terms = terms if 3 * len(terms) <= board.height else ()  # the pane of one weight has them too
     across, width, height = _arranged(rows.shape, len(maps), board.width, board.height - len(terms))
+    size = max(2, min(WIDEST, width // max(rows.shape[1], 1)))
     names = list(maps)
     for first in range(0, len(names), across):
         band = Picture()
         for place, name in enumerate(names[first : first + across]):
             own = Picture()
             own.line().most(name, width, theme.STRONG)
-            own.below(heatmap(frame.cells(maps[name], rows), 2, width, height, frame.selected))
+            own.below(heatmap(frame.cells(maps[name], rows), size, width, height, frame.selected))
             for line in own.lines:
                 line.to(width)
             band = beside(band, own, MAP_GAP) if place else own
@@ -76,7 +78,7 @@ def _arranged(shape: tuple[int, ...], count: int, width: int, height: int) -> tu
         if each < 2 or high < 1:
             continue
         seen = min(each // 2, columns) * min(high, rows)
-        best = max(best, (seen, across, min(each, max(2 * columns, LEAST_MAP)), high))
+        best = max(best, (seen, across, min(each, max(WIDEST * columns, LEAST_MAP)), high))
     return best[1:] if best[0] else (1, width, 2)
 
 

@@ -12,7 +12,7 @@ from engine.timeline.events import Event, Moment, Phase
 from engine.timeline.explainer import CodeText, SourceLine
 from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.drawing import theme
-from microgpt_tui.drawing.picture import Picture
+from microgpt_tui.drawing.picture import Picture, squeezed
 from microgpt_tui.panes.source import Source, line_at_work, shortened_line
 from tests.support.harness import session
 
@@ -129,3 +129,10 @@ def test_lines_of_a_notebook_are_called_by_cell_and_line() -> None:
     assert source.label == "mine.ipynb, cell 3, line 7"
     (line,) = [line for line in drawn(source).text().split("\n") if line.startswith("▸")]
     assert line.split()[1] == "3:7"
+
+
+def test_a_name_that_is_too_long_keeps_what_tells_it_from_others() -> None:
+    assert squeezed("layers0.neurons.w", 17) == "layers0.neurons.w"
+    assert squeezed("layers0.neurons.w", 14) == "layers0.….w"
+    assert squeezed("abcdefghij", 6) == "ab…hij"
+    assert [len(squeezed("abcdefghij", width)) for width in range(1, 11)] == list(range(1, 11))
