@@ -26,6 +26,8 @@ from engine.timeline.view import Mask, Reading, View
 class ScriptView(View):
     """One moment of one recorded step; `figures` are those of the run's other steps."""
 
+    replays = False  # a second process would have to run the script to there
+
     def __init__(self, config: Config, step: RecordedStep, moment: Moment, figures: Figures, printed: str) -> None:
         self.config, self.moment = config, moment
         self._step, self._figures, self._printed = step, figures, printed

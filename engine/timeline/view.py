@@ -57,6 +57,7 @@ class View(Protocol):
 
     config: Config
     moment: Moment
+    replays: bool = True  # whether the past can be looked at by running it again beside this run
     changeable: bool = False  # whether scalars can be set to other values, for what if and gradient checks
     _pos: int | None = None  # the position that is spoken of, where it is not the event's
 

@@ -65,11 +65,11 @@ def embedding_matrices(specs: Mapping[str, TensorSpec]) -> tuple[str, ...]:
 def planes_ahead(view: View, past: Past) -> Series[Mapping[str, Plane]]:
     """The planes of a run, by the step at whose end they are taken; a value None says that the run does not get there.
 
-    Nothing is missing of a run without steps.
+    Nothing is missing of a run without steps, and of one that cannot be run beside itself.
     """
     figure = PlanesAhead(embedding_matrices(view.program.specs))
     step = min(view.config.num_steps, MOST_ROWS // max(view.program.n_rows, 1)) - 1
-    if step < 0:
+    if step < 0 or not view.replays:
         return Series(figure, {}, ())
     key = (figure, step)
     return Series(figure, {step: past[key]}, (), ahead=True) if key in past else Series(figure, {}, (step,), ahead=True)

@@ -72,7 +72,7 @@ def series_of(figure: Figure, past: Past, view: View) -> Series[Any]:
 
     Another thread may add to `past` and take old figures away meanwhile, so each is looked up once.
     """
-    steps = steps_to_show(view.moment.step - 1, MOST_SHOWN, view.spacing)
+    steps = steps_to_show(view.moment.step - 1, MOST_SHOWN, view.spacing) if view.replays else []
     found = ((s, past.get((figure, s), _UNKNOWN)) for s in steps)
     known = {s: value for s, value in found if value is not _UNKNOWN}
     return Series(figure, known, tuple(s for s in steps if s not in known))

@@ -82,7 +82,7 @@ def _about(frame: Frame) -> list[str]:
 
 def _has_course(frame: Frame, width: int, height: int) -> bool:
     """Whether there is a past to show, and room for it."""
-    return frame.moment.step > 0 and height >= TALL and width >= NUMBERS + LEAST_COURSE
+    return frame.view.replays and frame.moment.step > 0 and height >= TALL and width >= NUMBERS + LEAST_COURSE
 
 
 def _course_room(width: int) -> int:
@@ -249,15 +249,19 @@ def span(course: Series[Any], cells: int, width: int) -> str:
 
 
 def _norms(frame: Frame, width: int) -> Picture:
-    """The norms of its matrix's gradient and step, over all steps."""
-    picture, now = Picture(), frame.view.norms(frame.matrix)
-    norms = [column.tolist() for column in np.asarray(frame.view.norms_before(frame.matrix)).T]
-    picture.line().most(f"norms of {frame.matrix}, every step", width, theme.DIM)
-    for place, name in enumerate(("|∂|", "|step|")):
-        values = norms[place] + ([now[place]] if now else [])
+    """The norms of its matrix's gradient and step, over all steps that they are known of."""
+    picture, now, step = Picture(), frame.view.norms(frame.matrix), frame.moment.step
+    before = np.asarray(frame.view.norms_before(frame.matrix))
+    steps = [i for i in range(step) if frame.view.replays or not np.isnan(before[i]).all()]
+    rows = [before[i] for i in steps] + ([np.asarray(now)] if now else [])
+    steps += [step] if now else []
+    which = "every step" if len(steps) >= step else "recorded steps"
+    picture.line().most(f"norms of {frame.matrix}, {which}", width, theme.DIM)
+    for place, name in enumerate(("|∂|", "|step|") if rows else ()):
+        values = [float(row[place]) for row in rows]
         line, figure = picture.line().fit(name, NAME, theme.TEXT), f" {plain(values[-1])}"
         room = max(1, width - NAME - len(figure))
-        _spark(line, frame, values, range(len(values)), room, unsigned=True).add(figure, theme.DIM)
+        _spark(line, frame, values, steps, room, unsigned=True).add(figure, theme.DIM)
     return picture
 
 

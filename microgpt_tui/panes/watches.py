@@ -70,7 +70,7 @@ class Watches(Pane):
     def series(self, frame: Frame, width: int, height: int) -> list[Series[Any]]:
         del height
         watches = frame.watches
-        if not frame.moment.step or not watches or not _columns(watches, width)[1]:
+        if not (frame.view.replays and frame.moment.step and watches) or not _columns(watches, width)[1]:
             return []
         return [_course(frame, watch) for watch in watches if watch.lasting]
 

@@ -360,7 +360,7 @@ class DebuggerScreen(Screen[None]):
     def series_missing(self, message: Pane.SeriesMissing) -> None:
         """A pane shows less of the past than it could: have it replayed, unless there will be more past in a moment."""
         wanted = [series for series in message.series if series.ahead or not self.busy]
-        if wanted and not is_scripted(self.session):  # a second process would run the script to there
+        if wanted:
             self.historian.ask(wanted, message.pane.id)
 
     @on(SeriesLoader.Learned)

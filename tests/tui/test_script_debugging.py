@@ -18,9 +18,10 @@ from engine.run.capabilities import BranchingRun, SamplingRun, SavableRun, TapeR
 from engine.script import run as script_run
 from engine.script.run import ScriptOptions, ScriptRun
 from engine.script.source_file import ScriptFile
-from engine.timeline.events import PHASES, Moment
+from engine.timeline.events import PHASES, Moment, Phase
 from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.operations.attention import KINDS, head_of
+from microgpt_tui.panes.adam import Adam
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.explanation import Explanation
 from microgpt_tui.panes.hint_line import HintLine
@@ -426,3 +427,16 @@ def test_a_long_way_to_the_first_step_shows_progress_and_can_be_stopped(script: 
         loading(term)
         term.press("q")
         term.left(0)
+
+
+def test_what_is_not_recorded_of_the_past_is_left_out(opened: Opened) -> None:
+    """No second process runs the script to earlier steps, so nothing waits for them."""
+    run = opened(SCRIPTS / "plain.py", step=2)
+    run.seek(Moment(2, Phase.UPDATE, run.program.ticks(Phase.UPDATE)))
+    frame = Frame(run.view(), Focus(run.moment))
+    shown = Adam("p").draw(frame, 150, 14).text()
+    assert "norms of" in shown
+    assert "recorded steps" in shown
+    assert "replaying" not in shown
+    assert "?" not in shown
+    assert not any(series.missing for spec in PANES for series in spec.kind(spec.id).series(frame, 150, 14))
