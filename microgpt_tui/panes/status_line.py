@@ -71,7 +71,8 @@ def _line(frame: Frame, form: _Form) -> Line:
 def _path(frame: Frame, form: _Form) -> list[tuple[str, Style]]:
     stretch = frame.stretch
     if stretch.is_parameter:
-        return [(stretch.name, theme.NEW), ("×".join(map(str, stretch.shape)), theme.TEXT)]
+        shape = "×".join(map(str, stretch.shape)) or "one number"
+        return [(stretch.name, theme.NEW), (shape, theme.TEXT)]
     parts: list[str] = []
     if stretch.pos is not None:
         known = stretch.pos < len(frame.program.inputs)
