@@ -200,6 +200,10 @@ class ScriptRun:
             at = self.step
             try:
                 self._finish(at + 1)
+                end, process = self._shared.end, self._process
+                if end is not None and process is not None and process.end is end and at + 1 >= end.steps:
+                    self._show_losses(at + 1)
+                    raise process.ended(at + 1)  # the script has ended with the step before
             except ScriptEnded:
                 if self._step is None:
                     self._fall_back()

@@ -72,7 +72,8 @@ def _line(frame: Frame, form: _Form) -> Line:
 def _path(frame: Frame, form: _Form) -> list[tuple[str, Style]]:
     event = frame.stage_event
     if event.is_parameter:
-        return [(event.name, theme.NEW), ("×".join(map(str, event.shape)), theme.TEXT)]
+        shape = "×".join(map(str, event.shape)) or "one number"
+        return [(event.name, theme.NEW), (shape, theme.TEXT)]
     parts: list[str] = []
     if event.pos is not None:
         known = event.pos < len(frame.program.inputs)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from rich.console import RenderableType
@@ -18,12 +20,18 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Static
 
-from engine import Config, Session, load_docs
+from engine import Config, Run, Session, load_docs
+from engine.script.run import ScriptRun
+from engine.script.source_file import ScriptFile
+from engine.timeline.events import Moment, Phase
 from microgpt_tui.app import MicrogptApp, ThemedApp, settle
 from microgpt_tui.debugger.navigation import first_moment
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.storage.startup import Start
 
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "tests" / "script" / "scripts" / "plain.py"
+SIZES = {"= 1, 8, 2, 6": "= 1, 16, 4, 16", "[:50]": ""}  # of the test to those of the original
 SIZE = (120, 36)
 ROUNDS = 300
 
@@ -45,7 +53,7 @@ class Timed(App[Any]):
 class Debugger(ThemedApp, Timed):
     """The debugger on a run that is ready."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Run) -> None:
         super().__init__()
         self.session = session
 
@@ -80,7 +88,7 @@ async def painted(app: Timed, pilot: Pilot[Any], act: Callable[[], object]) -> t
     return app.painted_at - start, app.worked - worked
 
 
-async def keys(session: Session) -> None:
+async def keys(session: Run) -> None:
     debugger, empty = Debugger(session), Empty()
     async with debugger.run_test(size=SIZE) as pilot, empty.run_test(size=SIZE) as other:
         await pilot.pause()
@@ -150,6 +158,23 @@ async def opening(session: Session) -> None:
     print(f"{'times an empty app':44} {statistics.median(ours) / statistics.median(theirs):8.1f} x     at most 2")
 
 
+def of_a_script(folder: Path) -> None:
+    """Keys on a script of the original's shape and size, in each phase of a step."""
+    text = SCRIPT.read_text(encoding="utf-8")
+    for old, new in SIZES.items():
+        text = text.replace(old, new)
+    (folder / "script.py").write_text(text, encoding="utf-8")
+    (folder / "names.txt").write_bytes((ROOT / "data" / "names.txt").read_bytes())
+    run = ScriptRun(ScriptFile.read(folder / "script.py"))
+    try:
+        for phase in Phase:
+            run.seek(Moment(0, phase, 1))
+            print(f"a script of {run.program.n_rows:,} scalars, {phase}")
+            asyncio.run(keys(run))
+    finally:
+        run.close()
+
+
 def report(what: str, seconds: float, budget: str) -> None:
     print(f"{what:44} {seconds * 1e3:8.1f} ms    {budget}")
 
@@ -162,6 +187,8 @@ def main() -> None:
     asyncio.run(keys(session))
     asyncio.run(running(Config(num_steps=100_000)))
     asyncio.run(opening(session))
+    with tempfile.TemporaryDirectory() as folder:
+        of_a_script(Path(folder))
 
 
 if __name__ == "__main__":

@@ -284,6 +284,19 @@ async def test_the_script_runs_on_to_its_end_and_to_a_condition(script: Callable
         assert run.moment.step == 39
 
 
+async def test_a_condition_that_is_never_met_ends_with_the_script(script: Callable[..., Path], opened: Opened) -> None:
+    run = opened(script(rounds=6))
+    async with debugger(run=run) as pilot:
+        started = len(run._shared.processes)
+        await typed(pilot, "loss < -1")
+        assert "ended after 6 training steps" in notes(pilot)
+        assert run.moment.step == 5
+        assert screen(pilot).is_current
+        assert len(run._shared.processes) == started  # it was not run once more to find that out
+        await go(pilot, "n", "p")
+        assert screen(pilot).frame.moment.step == 5
+
+
 async def test_a_script_that_runs_for_ever_can_be_halted(script: Callable[..., Path], opened: Opened) -> None:
     run = opened(script(rounds=10**9))
     async with debugger(run=run) as pilot:
