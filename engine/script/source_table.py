@@ -141,15 +141,15 @@ class OwnLines:
         phase = view.moment.phase if event is None else event.phase
         if phase is Phase.BACKWARD:
             return self._term(view, max(view.moment.tick, 1) if event is None else event.last)
-        event = view.event if event is None else event
+        made = view.event if event is None else event
         if phase is Phase.UPDATE:
-            if event.name not in self.table.updates:
+            if made.name not in self.table.updates:
                 return None
-            place, lines = self.table.updates[event.name]
+            place, lines = self.table.updates[made.name]
             return self._shown((place,), lines)
-        if event is not None or view.moment.tick == event.last:
-            return self._shown(self.table.tensors.get(event.name, ()))
-        return self._shown(self.table.scalars.get(scalar_key(view, event.name, view.last_row), ()))
+        if event is not None or view.moment.tick == made.last:
+            return self._shown(self.table.tensors.get(made.name, ()))
+        return self._shown(self.table.scalars.get(scalar_key(view, made.name, view.last_row), ()))
 
     def _term(self, view: TapeView, tick: int) -> SourceLine | None:
         edge = int(view.program.edges[tick - 1])

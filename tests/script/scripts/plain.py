@@ -169,11 +169,10 @@ for step in range(num_steps):
     loss.backward()
     rate = learning_rate * (1 - step / num_steps)
     for i, p in enumerate(params):
-        g, steps = p.grad, step + 1
-        m[i] = m[i] * beta1 + g * (1 - beta1)
-        v[i] = v[i] * beta2 + g**2 * (1 - beta2)
-        m_hat = m[i] / (1 - beta1**steps)
-        v_hat = v[i] / (1 - beta2**steps)
+        m[i] = m[i] * beta1 + p.grad * (1 - beta1)
+        v[i] = v[i] * beta2 + p.grad**2 * (1 - beta2)
+        m_hat = m[i] / (1 - beta1 ** (1 + step))
+        v_hat = v[i] / (1 - beta2 ** (1 + step))
         p.data -= rate * m_hat / (eps_adam + v_hat**0.5)
         p.grad = 0
     print("step", step + 1, "loss", repr(loss.data))
