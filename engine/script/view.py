@@ -66,8 +66,7 @@ class ScriptView(View):
         return self._backward_line(moment) if moment.phase is Phase.BACKWARD else self._update_line(moment)
 
     def _forward_line(self, moment: Moment, event: Event | None) -> SourceLine:
-        event = event or self.program.event_at(moment)
-        row = int(event.rows.flat[-1]) if event is not None else self.last_row
+        row = self.last_row if event is None else int(event.rows.flat[-1])
         if row < self.program.n_params or not self.program.computed[row]:
             row = int(self.program.rows[max(moment.tick - 1, 0)])
         return self._step.line(self._step.tape.stack_of(row))

@@ -231,3 +231,16 @@ def test_scalars_of_helper_functions_are_parts_of_the_list_that_they_make() -> N
         assert names == ["t[0]", "t[1]", "hidden[5]", "0.5"]
     finally:
         run.close()
+
+
+def test_inside_an_event_the_line_is_that_of_the_scalar_just_made(gpt: tuple[ScriptRun, Session]) -> None:
+    run, _ = gpt
+    run.seek(Moment())
+    inside = 0
+    for event in run.program.events(Phase.FORWARD)[:12]:
+        run.seek(Moment(0, Phase.FORWARD, event.first + 1))
+        view = run.view()
+        innermost = view._step.tape.stack_of(view.last_row)[-1]
+        assert view.source().line == innermost.line
+        inside += view.source(event).line != view.source().line
+    assert inside
