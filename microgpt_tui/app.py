@@ -14,7 +14,7 @@ from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rich.console import RenderableType
 from textual import on
@@ -50,13 +50,15 @@ from microgpt_tui.panes import registry
 from microgpt_tui.screens.debugger import DebuggerScreen
 from microgpt_tui.screens.lecture import LectureScreen
 from microgpt_tui.screens.loading import LoadingScreen, OpeningScreen, ScriptLoadingScreen
-from microgpt_tui.storage.original import Found, lines_to_show
 from microgpt_tui.storage.paths import compiled_mark, in_browser, state_folder
 from microgpt_tui.storage.startup import ScriptStart, Start
 from microgpt_tui.storage.threads import NO_THREADS, check_threads
 from microgpt_tui.texts.languages import usual_language
 from microgpt_tui.widgets.modal import Passing
 from microgpt_tui.widgets.textual_fixes import LastingNotification, PrintableFilter, SafeCommandPalette
+
+if TYPE_CHECKING:  # imported where a script or a copy of microgpt.py is opened: the first frame needs none
+    from microgpt_tui.storage.original import Found
 
 MOST_NOTIFICATIONS = 2  # at once: they cover what they speak of
 FEW_COLOURS = (None, "standard", "windows")  # rich's names of what terminals have, up to sixteen colours
@@ -272,6 +274,8 @@ class MicrogptApp(ThemedApp):
 
     def _find_lines(self, screen: DebuggerScreen, given: Path | None) -> None:
         """In a thread: the lines of the user's copy of microgpt.py, which may have to be run for that."""
+        from microgpt_tui.storage.original import lines_to_show  # here, since the first frame needs none of it
+
         found = lines_to_show(given, self._check_running)
         with suppress(RuntimeError):  # the app has ended in the meantime
             self.call_from_thread(self._show_lines, screen, found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -19,7 +20,6 @@ from engine.model.recording import Span
 from engine.model.tensors import AttentionNames, attention_names
 from engine.model.tokenizer import Tokenizer
 from engine.run.step_copy import StepCopy
-from engine.script.source_table import OwnLines
 from engine.timeline.events import Event, EventKey, Moment, Phase, StepProgram
 from engine.timeline.explainer import SourceLine
 from engine.timeline.update import UpdateStep
@@ -31,6 +31,9 @@ from microgpt_tui.debugger.run_controller import Live
 from microgpt_tui.debugger.series import Past, Series, Update, series_of
 from microgpt_tui.drawing.cells import Cells
 from microgpt_tui.drawing.terminal_text import printable
+
+if TYPE_CHECKING:  # imported where a script or a copy of microgpt.py is opened: the first frame needs none
+    from engine.script.source_table import OwnLines
 
 MOST_PATHS = 8  # gradient paths that are listed of a scalar
 BRIGHT = 2  # of a frame that has just been drawn

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property, partial, wraps
-from typing import Any, ClassVar, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec
 
 from textual import events, on
 from textual._path import CSSPathType
@@ -22,7 +22,6 @@ from engine.expressions.breakpoint import Breakpoint
 from engine.expressions.watch import Watch, watch_text
 from engine.run.capabilities import branching, is_scripted, on_tape
 from engine.run.step_copy import step_copy_of
-from engine.script.source_table import OwnLines
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger import goto, search
 from microgpt_tui.debugger.annotations import Annotations
@@ -61,6 +60,9 @@ from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
 from microgpt_tui.screens.inference import InferenceScreen
 from microgpt_tui.storage.paths import in_browser
+
+if TYPE_CHECKING:  # imported where a script or a copy of microgpt.py is opened: the first frame needs none
+    from engine.script.source_table import OwnLines
 
 SMALLEST = (80, 24)
 OTHER_CHANGES = "or another change, as in learning_rate = 0.02, layer0.mlp = mean:20, wte[2] = 0"

@@ -18,8 +18,6 @@ from engine import DataError, EngineError, NumericFault, Run, Session, Stopped
 from engine.autograd.jit import Kernels, can_compile, loops, loops_at_hand, take_warning
 from engine.checkpoint.checkpoint import take_up
 from engine.run.session import warm_up
-from engine.script.run import ScriptRun
-from engine.script.source_file import ScriptFile
 from microgpt_tui.debugger.navigation import first_moment
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import bar
@@ -161,6 +159,9 @@ class ScriptLoadingScreen(LoadingScreen):
 
     def open_run(self) -> LoadingScreen.Ready:
         """The run of the script at the first event of its step; where the script stopped in it, at the last one."""
+        from engine.script.run import ScriptRun  # here, since a run of the built-in model needs none of it
+        from engine.script.source_file import ScriptFile
+
         start = self.start
         file = ScriptFile.read(start.path)
         run = ScriptRun(file, start.options, start.step, self._step_done, self._made)

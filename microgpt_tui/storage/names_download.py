@@ -6,10 +6,8 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
 from engine.errors import DataError
-from microgpt_tui.storage.paths import folder
+from microgpt_tui.storage.paths import cache_folder
 
 URL = "https://raw.githubusercontent.com/karpathy/makemore/988aa59/names.txt"
 SHA256 = "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d"
@@ -23,7 +21,7 @@ Report = Callable[[int, int], None]
 
 def cached() -> Path:
     """The path of the file in the cache. It need not exist yet."""
-    return folder("XDG_CACHE_HOME", user_cache_path) / FILE
+    return cache_folder() / FILE
 
 
 def fetch_names(report: Report) -> Path:

@@ -14,8 +14,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
 from engine.atomic_write import read_whole, temporary_beside, write_whole
 from engine.errors import DataError, EngineError, ScriptError, Stopped, first_cause
 from engine.model.dataset import bundled_path, load_docs
@@ -25,7 +23,7 @@ from engine.script.source_table import OwnLines, SourceTable, match
 from engine.timeline.explainer import CodeText
 from engine.verify import NotComparable, verify
 from microgpt_tui.storage.names_download import PATIENCE, PIECE, Progress, reason_of
-from microgpt_tui.storage.paths import folder
+from microgpt_tui.storage.paths import cache_folder
 
 URL = (
     "https://gist.githubusercontent.com/karpathy/8627fe009c40f57531cb18360106ce95/raw/"
@@ -45,7 +43,7 @@ Tell = Callable[[str, int, int], None]
 
 def cache() -> Path:
     """The folder of the fetched copy and of what is known of copies. It need not exist yet."""
-    return folder("XDG_CACHE_HOME", user_cache_path)
+    return cache_folder()
 
 
 def fetched() -> Path:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine import Config
 from engine.checkpoint.checkpoint import Checkpoint, load
 from engine.model.dataset import load_docs
-from engine.script.run import ScriptOptions
 from engine.timeline.events import Moment, StepProgram
 from microgpt_tui.debugger.navigation import first_moment
 from microgpt_tui.storage.saved_session import SavedSession, load_run, load_session
+
+if TYPE_CHECKING:  # imported where a script or a copy of microgpt.py is opened: the first frame needs none
+    from engine.script.run import ScriptOptions
 
 
 @dataclass(frozen=True, slots=True)
