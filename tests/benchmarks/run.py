@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
 from engine import Config, Moment, Phase, Session, load_docs  # noqa: E402
-from engine.autograd.jit import loops  # noqa: E402
+from engine.autograd.jit import loops, plain_loops  # noqa: E402
 from engine.autograd.kernels import BAND  # noqa: E402
 from engine.autograd.tape import OperationRows  # noqa: E402
 from engine.model.recording import record  # noqa: E402
@@ -198,6 +198,20 @@ def memory() -> None:
     tracemalloc.stop()
 
 
+def uncompiled() -> None:
+    """A step on plain loops, as without numba, beside one on compiled loops, in turns."""
+    kinds = {"plain": Session(Config(), load_docs(), kernels=plain_loops()), "compiled": Session(Config(), load_docs())}
+    took: dict[str, list[float]] = {name: [] for name in kinds}
+    for step in range(LEARNT, LEARNT + 20):
+        for name, session in kinds.items():
+            session.run(until=step)
+            for _ in range(AGAIN if session.loops.compiled else 1):
+                session.seek(Moment(step))
+                took[name].append(seconds(lambda session=session, step=step: session.run(until=step + 1)))
+    plain, compiled = (statistics.median(times) * 1e3 for times in took.values())
+    show("  a step without numba", plain, "ms", f"{plain / compiled:.0f} times as long as with it")
+
+
 def powers() -> None:
     """Adam over the parameters of the defaults, with and without the shortcut for squares and roots, in turns."""
     session, bands = Session(Config(), load_docs()), {"with proven squares and roots": BAND, "with pow alone": math.inf}
@@ -234,6 +248,7 @@ def main() -> None:
     print("a step's parts, medians")
     split()
     powers()
+    uncompiled()
     memory()
     travel()
     help_text()
