@@ -50,7 +50,7 @@ class ScriptClass:
 
 @dataclass(frozen=True)
 class ScriptEnd:
-    """How a script has ended: `kind` is end, exit, crash or cannot."""
+    """How a script has ended: `kind` is end, exit, crash, still (its updates move nothing any more) or cannot."""
 
     kind: str
     steps: int
@@ -258,6 +258,8 @@ class ScriptProcess:
         """The error that a step is not there, since the script has ended before."""
         assert self.end is not None
         done = f"after {self.end.steps} training step{'s' * (self.end.steps != 1)}"
+        if self.end.kind == "still":
+            return ScriptEnded(f"{self.path} trains no further {done}: its updates move nothing any more")
         if self.end.kind == "crash":
             return ScriptEnded(f"{self.path} stopped {done}: {self.end.said}")
         if self.end.said:
@@ -304,7 +306,7 @@ class ScriptProcess:
                 self._tape = ScriptTape.from_message(message, arrays)
             elif kind == "evaluated" and answers is not None:
                 answers += message["answers"]
-            elif kind in ("end", "exit"):
+            elif kind in ("end", "exit", "still"):
                 self.end = ScriptEnd(kind, message["steps"], message.get("status", 0), message.get("said", ""))
             elif kind == "crash":
                 traceback = tuple((a, b, c, d) for a, b, c, d in message["traceback"])

@@ -163,8 +163,10 @@ class ScriptRun:
 
     @property
     def ending(self) -> str | None:
-        """How the script stopped, if it did so with an error."""
+        """How the script stopped, if it did so with an error, or trains no further."""
         end = self._shared.end
+        if end is not None and end.kind == "still":
+            return f"After {end.steps:,} training steps its updates move nothing any more."
         if end is None or end.kind not in ("crash", "cannot"):
             return None
         return f"{self._shared.file.path.name} stopped in training step {end.steps}: {end.said}"
@@ -342,7 +344,7 @@ class ScriptRun:
             if process is not None and process.end is not None:
                 self._shared.end, self._shared.ended = process.end, process
                 self._shared.printed[max(process.end.steps - 1, 0)] = "".join(process.printed)
-                if process.end.kind in ("end", "exit", "crash"):
+                if process.end.kind in ("end", "exit", "crash", "still"):
                     self.config = replace(self.config, num_steps=max(1, process.end.steps))
 
     def _seen(self, process: ScriptProcess) -> Any:

@@ -269,7 +269,9 @@ class RunController:
             session.seek(here)
             done = session.config.num_steps
             again = f":step {done - 1} runs it again, to the last one"
-            return self.Arrived(note=f"The script has ended after {done:,} training steps. {again}.")
+            return self.Arrived(
+                note=f"{session.ending or f'The script has ended after {done:,} training steps.'} {again}."
+            )
         if session.step == last:
             session.seek(last_moment(session.program))
             return self.Arrived(note=f"All {last + 1:,} steps of the schedule are done.")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -82,6 +84,8 @@ def is_formula(operation: Event) -> bool:
 
 def title_of(frame: Frame) -> str:
     """The heading of the operation on the stage."""
+    if not frame.program.ticks(frame.phase):
+        return f"no {frame.phase} phase in this step"
     return _text_of(frame).title.format_map(_words(frame))
 
 
@@ -90,15 +94,24 @@ def sentences(frame: Frame) -> tuple[str, ...]:
 
     The first is left out while its numbers are not known.
     """
+    if not frame.program.ticks(frame.phase):
+        return (f"This step has no {frame.phase} phase: the script stopped before it.",)
     text, words = _text_of(frame), _words(frame) | facts(frame)
     now = getattr(text, f"now_{variant_of(frame)}", "") or text.now
     try:
         first = (now.format(**words),) if now else ()
     except KeyError:  # a number of it is not computed yet
         first = ()
-    found = (*first, *(sentence.format_map(words) for sentence in (text.what, text.why, text.read)))
+    found = (*first, *_known([text.what, text.why, text.read], words))
     optimizer = words["optimizer"]  # may be no name, but words such as "the update with m and v"
     return tuple(s[:1].upper() + s[1:] if s.startswith(optimizer) else s for s in found)
+
+
+def _known(sentences: Sequence[str], words: Mapping[str, str]) -> Iterator[str]:
+    """Those of the sentences whose words are known: a step that has broken off lacks some."""
+    for sentence in sentences:
+        with suppress(KeyError):
+            yield sentence.format_map(words)
 
 
 def hints(frame: Frame) -> list[str]:

@@ -487,3 +487,11 @@ def test_killing_the_debugger_ends_the_script_and_its_programs(tmp_path: Path) -
 def test_a_script_that_is_killed_is_told(tmp_path: Path) -> None:
     why = refused(written(tmp_path, "import os\nos.kill(os.getpid(), 9)\n"))
     assert f"its process died with status {-signal.SIGKILL}" in why
+
+
+def test_a_script_that_has_converged_is_told_instead_of_waited_for() -> None:
+    sentence = "trains no further after 102 training steps: its updates move nothing any more"
+    for ask in (ScriptProcess.run_to, ScriptProcess.record):
+        with ScriptProcess(SCRIPTS / "converged.py") as process, pytest.raises(ScriptError, match=sentence):
+            ask(process, 90_000)
+        assert len(process.losses) == 102

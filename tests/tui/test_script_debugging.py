@@ -31,6 +31,7 @@ from microgpt_tui.panes.registry import PANES, lacking
 from microgpt_tui.panes.status_line import StatusLine
 from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
+from microgpt_tui.texts.sentences import hints, sentences, title_of
 from tests.support.commands import error_of, invoke
 from tests.support.harness import debugger, go, name, notes, screen, text, until
 from tests.support.terminal import Terminal, needs_tmux, terminal
@@ -453,3 +454,27 @@ def test_what_is_not_recorded_of_the_past_is_left_out(opened: Opened) -> None:
     assert "replaying" not in shown
     assert "?" not in shown
     assert not any(series.missing for spec in PANES for series in spec.kind(spec.id).series(frame, 150, 14))
+
+
+@pytest.mark.parametrize("pos", [0, 1])
+def test_every_pane_and_sentence_draws_a_step_that_has_broken_off(opened: Opened, tmp_path: Path, pos: int) -> None:
+    code = (SCRIPTS / "plain.py").read_text(encoding="utf-8")
+    place = "        loss_t = -probs"
+    assert place in code
+    raising = f'        if step == 1 and pos_id == {pos}: raise ValueError("here")\n{place}'
+    path = tmp_path / "raising.py"
+    path.write_text(code.replace(place, raising, 1), encoding="utf-8")
+    run = opened(path, step=1)
+    assert "here" in (run.ending or "")
+    panes = [spec.kind(spec.id) for spec in PANES if spec.id not in lacking(run.view())]
+    for phase in PHASES:
+        for event in run.program.events(phase)[-4:]:
+            run.seek(Moment(1, phase, event.last))
+            frame = Frame(run.view(), Focus(run.moment))
+            said = sentences(frame)
+            assert all(isinstance(sentence, str) for sentence in (*said, *hints(frame), title_of(frame)))
+            if phase is not Phase.FORWARD:
+                assert said == (f"This step has no {phase} phase: the script stopped before it.",)
+            for each in panes:
+                each.frame = frame
+                assert each.picture_for(58, 26) is not None

@@ -27,6 +27,7 @@ from .tape_message import message, numbers_on
 from .wrappers import grad_accessors, init_wrapper
 
 MOST_SINGLE = 20_000  # single scalars of one place that get a name
+PATIENCE = 50  # times the most backward calls of a step, after which a script that moves nothing trains no further
 DEPTH = 4  # of lists in lists that a name can hold
 LOOKS = 100  # scalars that are looked at when they are made, to see how they keep their operands
 GLANCE = 5000  # scalars that are looked at to see whether known parameters are still those of a loss
@@ -34,6 +35,10 @@ GLANCE = 5000  # scalars that are looked at to see whether known parameters are 
 
 class Unrecordable(BaseException):
     """Why a script cannot be recorded, as a clause."""
+
+
+class Standstill(Unrecordable):
+    """The updates of a script move nothing any more: it has converged, or its learning rate has become 0."""
 
 
 class Recorder:
@@ -52,7 +57,7 @@ class Recorder:
         self.kinds: tuple[type, ...] = ()
         self.step = 0
         """Training steps that are done."""
-        self.calls = 0
+        self.calls = self._calls_before = self._most_calls_a_step = 0
         """Backward calls so far."""
         self.record: StepRecord | None = None
         self.phase = ""
@@ -172,6 +177,8 @@ class Recorder:
     def _backward(self, scalar: ScalarClass, root: Any, caller: Any, args: Any, named: Any) -> Any:
         """The backward call of a script."""
         self._settle()
+        if self.step and self.calls - self._calls_before > PATIENCE * max(1, self._most_calls_a_step):
+            raise Standstill
         self.calls += 1
         self._differentiated = scalar
         record = self.record
@@ -232,6 +239,8 @@ class Recorder:
 
     def _count(self, pending: BackwardCall) -> None:
         self._pending = None
+        self._most_calls_a_step = max(self._most_calls_a_step, self.calls - self._calls_before)
+        self._calls_before = self.calls
         self.channel.send("loss", step=self.step, value=pending.loss.hex())
         record = self.record
         if record is not None:

@@ -20,7 +20,7 @@ from .channel import Channel
 from .crash import crash
 from .data_file import DataFile
 from .hooks import FLAG, HOOK, Sources, is_scalar_class
-from .recorder import Recorder, Unrecordable
+from .recorder import Recorder, Standstill, Unrecordable
 from .scalar_class import BACKWARD, FOREIGN, ScalarClass
 from .streams import NoInput, ScriptOutput
 
@@ -277,6 +277,8 @@ def main(before: set[str]) -> None:
     channel.sign = runner.sign
     try:
         runner.run()
+    except Standstill:
+        channel.send("still", steps=runner.recorder.step)
     except Unrecordable as why:
         channel.send("cannot", why=str(why))
     except Exception as error:  # of this program
