@@ -158,7 +158,13 @@ class ScriptRun:
 
     @property
     def warning(self) -> str | None:
-        """That a step came out otherwise when it was run again; None while none has."""
+        """That a step came out otherwise when it was run again, or that not all of the present step is seen."""
+        tape = self._recorded.tape
+        if self._shared.warning is None and np.any(tape.grad_before[: tape.n_params]):
+            return (
+                "The gradients of this step begin with what earlier calls of backward have left in them. Where a "
+                "script calls it several times before an update, the last call is shown, and its loss."
+            )
         return self._shared.warning
 
     @property

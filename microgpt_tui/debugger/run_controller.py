@@ -23,6 +23,7 @@ from engine.timeline.events import Event, Moment, StepProgram
 from microgpt_tui.debugger.navigation import SameEvent, counterpart, last_moment, next_event, same_event
 
 FRAME = 0.1  # seconds between frames where the run goes as fast as it can
+AGAIN = 3.0  # seconds; a script that has run no longer is run again to see its last step
 PATIENCE = 2.0  # seconds that a thread which is halted is waited for
 NEAR = 0.03  # seconds that a move may take without a thread
 SAMPLES = 5  # names that are sampled every tenth of the run
@@ -260,18 +261,21 @@ class RunController:
     def _run_unseen(self, session: ScriptedRun, last: int, shown: SameEvent) -> RunController.Arrived:
         """Let a script run on at its own speed, and look at it where it halts.
 
-        Where it ends before it is halted, its last step has not been recorded, and the run is shown where it was.
+        Where it ends before it is halted, its last step has not been recorded: it is run again if that takes a moment,
+        else the run is shown where it was.
         """
-        here = session.moment
+        here, began = session.moment, time.monotonic()
         try:
             session.run(last, partial(self._passing, "the script runs on", last + 1))
         except EngineError:
-            session.seek(here)
             done = session.config.num_steps
-            again = f":step {done - 1} runs it again, to the last one"
-            return self.Arrived(
-                note=f"{session.ending or f'The script has ended after {done:,} training steps.'} {again}."
-            )
+            why = session.ending or f"The script has ended after {done:,} training steps."
+            if time.monotonic() - began < AGAIN:
+                session.seek(Moment(done - 1))
+                session.seek(last_moment(session.program))
+                return self.Arrived(note=f"{why} This is the end of the last one.")
+            session.seek(here)
+            return self.Arrived(note=f"{why} :step {done - 1} runs it again, to the last one.")
         if session.step == last:
             session.seek(last_moment(session.program))
             return self.Arrived(note=f"All {last + 1:,} steps of the schedule are done.")

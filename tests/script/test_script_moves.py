@@ -200,3 +200,12 @@ def test_lines_of_a_notebook_are_those_of_its_cells(tmp_path: Path) -> None:
         assert run.view().source().label == f"script.ipynb, cell 2, line {line}"
     finally:
         run.close()
+
+
+def test_that_only_the_last_of_several_backward_calls_is_shown_is_told() -> None:
+    run = ScriptRun(ScriptFile.read(SCRIPTS / "accumulate.py"))
+    assert "the last call is shown, and its loss" in (run.warning or "")
+    run.close()
+    run = ScriptRun(ScriptFile.read(SCRIPTS / "plain.py"))
+    assert run.warning is None
+    run.close()

@@ -19,6 +19,7 @@ from engine.script import run as script_run
 from engine.script.run import ScriptOptions, ScriptRun
 from engine.script.source_file import ScriptFile
 from engine.timeline.events import PHASES, Moment, Phase
+from microgpt_tui.debugger import run_controller
 from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.operations.attention import KINDS, head_of
 from microgpt_tui.panes.adam import Adam
@@ -265,7 +266,11 @@ async def test_steps_go_on_and_back_and_show_what_was_printed(script: Callable[.
         assert run.moment.step < 5
 
 
-async def test_the_script_runs_on_to_its_end_and_to_a_condition(script: Callable[..., Path], opened: Opened) -> None:
+@pytest.mark.parametrize("again", [True, False])
+async def test_the_script_runs_on_to_its_end_and_to_a_condition(
+    script: Callable[..., Path], opened: Opened, monkeypatch: pytest.MonkeyPatch, again: bool
+) -> None:
+    monkeypatch.setattr(run_controller, "AGAIN", 1e9 if again else 0.0)
     run = opened(script(rounds=40))
     async with debugger(run=run) as pilot:
         await typed(pilot, "loss < 0.5")
@@ -275,9 +280,12 @@ async def test_the_script_runs_on_to_its_end_and_to_a_condition(script: Callable
         here = run.moment
         await go(pilot, "space")
         assert len(run.losses) == 40
-        assert "ended after 40 training steps. :step 39 runs it again, to the last one." in notes(pilot)
-        assert run.moment == here
-        await go(pilot, "space")
+        if again:
+            assert "ended after 40 training steps. This is the end of the last one." in notes(pilot)
+        else:
+            assert "ended after 40 training steps. :step 39 runs it again, to the last one." in notes(pilot)
+            assert run.moment == here
+            await go(pilot, "space")
         assert run.moment.step == 39
         assert "step 39/40" in text(pilot).splitlines()[0]
         await go(pilot, "n", "right_square_bracket", "space")
