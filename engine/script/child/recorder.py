@@ -70,7 +70,7 @@ class Recorder:
         self._class_of: dict[type, ScalarClass] = {}
         self._updating_in: tuple[Any, int, int] | None = None
         self._checked = 0
-        self._collects = False
+        self._collects = self._frozen = False
         self._written: Any = None
 
     # What the debugger asks for.
@@ -172,6 +172,9 @@ class Recorder:
     def _backward(self, scalar: ScalarClass, root: Any, caller: Any, args: Any, named: Any) -> Any:
         """The backward call of a script."""
         self._settle()
+        if self._frozen:
+            gc.unfreeze()
+            self._frozen = False
         self.calls += 1
         self._differentiated = scalar
         record = self.record
@@ -198,6 +201,8 @@ class Recorder:
                 scalar.grad.remove()
             for each in self.classes:
                 self._wrap_backward(each)
+        if record is None or not record.kept:
+            call.root = None  # the script alone decides how long it keeps its graph
         self._pending = self._last = call
         self._updating_in, self._checked = None, 0
         if record is None and self.step + 1 in (self._target, self._until):
@@ -218,10 +223,9 @@ class Recorder:
         """A training step is done; stop where the debugger wants to, and begin to record what it wants to see."""
         self._count(pending)
         if self._collects:  # now that what was recorded is gone
-            gc.freeze()
-            gc.unfreeze()  # together: what is left counts as old, and is not looked through at once
+            gc.freeze()  # what is left is not looked through until the next backward call, when most of it is gone
             gc.enable()
-            self._collects = False
+            self._collects, self._frozen = False, True
         if self._target is not None and self._target < self.step:
             self.wait()
         elif self._until == self.step:
