@@ -29,6 +29,7 @@ from .wrappers import grad_accessors, init_wrapper
 MOST_SINGLE = 20_000  # single scalars of one place that get a name
 DEPTH = 4  # of lists in lists that a name can hold
 LOOKS = 100  # scalars that are looked at when they are made, to see how they keep their operands
+MOST_LEFT = 2  # times what the first recorded step has left behind, before it is collected
 GLANCE = 5000  # scalars that are looked at to see whether known parameters are still those of a loss
 
 
@@ -71,6 +72,7 @@ class Recorder:
         self._updating_in: tuple[Any, int, int] | None = None
         self._checked = 0
         self._collects = self._frozen = False
+        self._left = 0
         self._written: Any = None
 
     # What the debugger asks for.
@@ -173,8 +175,7 @@ class Recorder:
         """The backward call of a script."""
         self._settle()
         if self._frozen:
-            gc.unfreeze()
-            self._frozen = False
+            self._unfreeze()
         self.calls += 1
         self._differentiated = scalar
         record = self.record
@@ -212,6 +213,15 @@ class Recorder:
             record.updates, record.scalars = [], []
             self._watch(record)
         return result
+
+    def _unfreeze(self) -> None:
+        """Show the collector what a recorded step has left; collect it where such steps leave more and more behind."""
+        left = gc.get_freeze_count()
+        gc.unfreeze()
+        self._frozen = False
+        self._left = self._left or left
+        if left > MOST_LEFT * self._left:  # graphs whose scalars refer to themselves, for one
+            gc.collect()
 
     def _settle(self) -> None:
         """Count the training step of the last backward call, if its update has moved anything by now."""
