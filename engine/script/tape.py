@@ -142,6 +142,9 @@ class ScriptTape:
             numbers = slice(at, at + count)
             moments.append(MomentGroup(name, before[numbers], after[numbers], rows[rows_at : rows_at + aligned]))
             at, rows_at = at + count, rows_at + aligned
+        row_of = _Rows(arrays.pop("row_id"))
+        for name in ("child", "back_row", "back_source"):
+            arrays[name] = row_of(arrays.pop(f"{name}_id"))
         kept, sources = _sources(arrays)
         for name in ("row", "value", "position"):
             arrays[f"back_{name}"] = arrays[f"back_{name}"][kept]
@@ -228,6 +231,21 @@ class ScriptTape:
         arrays = [each for each in vars(self).values() if isinstance(each, np.ndarray)]
         moments = [each for group in self.moments for each in (group.before, group.after, group.rows)]
         return sum(each.nbytes for each in (*arrays, *moments))
+
+
+class _Rows:
+    """Finds the rows of scalars by what the child tells them apart by."""
+
+    def __init__(self, of_rows: NDArray[np.uint64]) -> None:
+        self._rows = np.argsort(of_rows)
+        self._sorted = of_rows[self._rows]
+
+    def __call__(self, of_scalars: NDArray[np.uint64]) -> Ints:
+        """The row of each scalar; -1 for one that has none."""
+        if not len(self._sorted):
+            return np.full(len(of_scalars), -1, np.int32)
+        at = np.minimum(np.searchsorted(self._sorted, of_scalars), len(self._sorted) - 1)
+        return np.where(self._sorted[at] == of_scalars, self._rows[at], -1).astype(np.int32)
 
 
 def _sources(arrays: dict[str, NDArray[Any]]) -> tuple[NDArray[np.bool_], Ints]:

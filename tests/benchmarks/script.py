@@ -1,7 +1,9 @@
 """Figures of recording a user's script, to be run by hand: `python tests/benchmarks/script.py`. Judges nothing.
 
-The script is of the original's shape and of its size. A plain run of it and a recorded one take turns in the same run;
-times are those of the script's own process, so that a busy machine slows both.
+The script is of the original's shape and of its size. In each turn it runs plainly, with the recorder beside it, and
+with steps recorded, one run after another; times are those of the processor that the script's own process has used.
+Each ratio is taken within a turn, so that a slow spell of the machine weighs on both sides, and the median of all
+turns is shown, with the least and the most.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import time
 import tracemalloc
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
@@ -21,9 +24,10 @@ from engine.script.process import ScriptProcess  # noqa: E402
 
 SCRIPT = ROOT / "tests" / "script" / "scripts" / "plain.py"
 SIZES = {"= 1, 8, 2, 6": "= 1, 16, 4, 16", "[:50]": ""}  # of the test to those of the original
-STEPS = 8
-RECORDED = 4
-TURNS = 5
+STEPS = 10
+RECORDED = (2, 4, 6)
+"""Steps besides the first; each is followed by one that is not recorded, in which its tape is sent."""
+TURNS = 11
 
 TOLD = """    import time
     print("at", time.process_time())
@@ -43,9 +47,25 @@ def plain_steps(script: Path) -> list[float]:
     return steps(done.stdout)
 
 
-def least(turns: list[list[float]]) -> list[float]:
-    """The least that each step has taken in any turn."""
-    return [min(each) for each in zip(*turns, strict=True)]
+def steps_beside(script: Path) -> list[float]:
+    """Those of a run beside the recorder that records nothing."""
+    with ScriptProcess(script, [str(STEPS)]) as process:
+        process.run_out()
+        return steps("".join(process.printed))
+
+
+def steps_recorded(script: Path) -> list[float]:
+    """Those of a run in which steps are recorded."""
+    with ScriptProcess(script, [str(STEPS)]) as process:
+        for step in (0, *RECORDED):
+            process.record(step)
+        process.run_out()
+        return steps("".join(process.printed))
+
+
+def spread(figures: list[float]) -> str:
+    """The least and the most."""
+    return f"{min(figures):.2f} to {max(figures):.2f}"
 
 
 def show(what: str, figure: float, unit: str, note: str) -> None:
@@ -63,32 +83,28 @@ def main() -> None:
             text = text.replace(old, new)
         script.write_text(text.replace('    print("step"', TOLD + '    print("step"'))
         Path(folder, "names.txt").write_bytes(Path(ROOT, "data", "names.txt").read_bytes())
-        plain: list[list[float]] = []
-        others: list[list[float]] = []
-        recorded: list[list[float]] = []
-        opened = []
-        for _ in range(TURNS):
-            plain.append(plain_steps(script))
-            with ScriptProcess(script, [str(STEPS)]) as process:
-                process.run_out()
-                others.append(steps("".join(process.printed)))
+        opened, alone, costs, beside = [], [], [], []
+        recorded = [step - 1 for step in RECORDED]  # the first step has no time
+        for turn in range(TURNS):
+            runs = [plain_steps, steps_beside, steps_recorded]
+            times = {}
+            for run in runs[turn % 3 :] + runs[: turn % 3]:
+                times[run] = run(script)
+            plain = times[plain_steps]
+            took = sum(plain[at] for at in recorded)
+            both = sum(times[steps_recorded][at] + times[steps_recorded][at + 1] for at in recorded)
+            alone.append(took / len(recorded))
+            costs.append((both - sum(plain[at + 1] for at in recorded)) / took)
+            beside.append(sum(times[steps_beside]) / sum(plain))
             start = time.perf_counter()
             with ScriptProcess(script, [str(STEPS)]) as process:
                 first = process.record(0)
                 opened.append(time.perf_counter() - start)
-                process.record(RECORDED)
-                process.run_out()
-                recorded.append(steps("".join(process.printed)))
-        alone, beside = least(plain), least(others)
-        # The tape of a step is sent at the beginning of the next one.
-        one = RECORDED - 1
-        cost = sum(least(recorded)[one : one + 2]) - alone[one + 1]
-        show("opening at step 0", min(opened), "s", "budget 3")
+        show("opening at step 0", median(opened), "s", f"budget 3     {spread(opened)}")
         show("scalars at step 0", first.n_rows, "", "")
-        show("a plain step", alone[one], "s", "")
-        show("a recorded step", cost, "s", "")
-        show("a recorded step, times a plain one", cost / alone[one], "", "budget 3.5")
-        show("other steps, times plain ones", sum(beside) / sum(alone), "", "budget 1.05")
+        show("a plain step", median(alone), "s", spread(alone))
+        show("a recorded step, times a plain one", median(costs), "", f"budget 3.5   {spread(costs)}")
+        show("other steps, times plain ones", median(beside), "", f"budget 1.05  {spread(beside)}")
         with ScriptProcess(script, [str(STEPS)]) as process:
             process.record(0)
             tracemalloc.start()

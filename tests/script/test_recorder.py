@@ -143,3 +143,23 @@ def test_operands_come_before_and_make_the_value(script: str) -> None:
                 checked += 1
         assert tape.position_of(row) is not None
     assert checked
+
+
+def test_recorded_steps_do_not_pile_up_in_memory(tmp_path: Path) -> None:
+    """A script whose scalars refer to themselves, so that only the collector can free its graphs."""
+    text = (SCRIPTS / "plain.py").read_text()
+    text = text.replace('"grad")', '"grad", "itself")').replace(
+        "self.grad = 0\n", "self.grad = 0\n        self.itself = self\n"
+    )
+    count = "sum(type(each) is Scalar for each in gc.get_objects())"
+    text = text.replace("import math", "import gc\nimport math").replace(
+        '    print("step"', f'    print("scalars", {count})\n    print("step"'
+    )
+    (tmp_path / "script.py").write_text(text)
+    steps = 12
+    with ScriptProcess(tmp_path / "script.py", [str(steps)]) as process:
+        made = [process.record(step).n_rows for step in range(steps)]
+        process.run_out()
+    held = [int(line.split()[1]) for line in "".join(process.printed).splitlines() if line.startswith("scalars")]
+    assert len(held) == steps
+    assert max(made) <= held[0] <= max(held) < 5 * max(made)

@@ -30,6 +30,7 @@ MOST_SINGLE = 20_000  # single scalars of one place that get a name
 PATIENCE = 50  # times the most backward calls of a step, after which a script that moves nothing trains no further
 DEPTH = 4  # of lists in lists that a name can hold
 LOOKS = 100  # scalars that are looked at when they are made, to see how they keep their operands
+MOST_LEFT = 2  # times what the first recorded step has left behind, before it is collected
 GLANCE = 5000  # scalars that are looked at to see whether known parameters are still those of a loss
 
 
@@ -75,7 +76,8 @@ class Recorder:
         self._class_of: dict[type, ScalarClass] = {}
         self._updating_in: tuple[Any, int, int] | None = None
         self._checked = 0
-        self._collects = False
+        self._collects = self._frozen = False
+        self._left = 0
         self._written: Any = None
 
     # What the debugger asks for.
@@ -179,6 +181,8 @@ class Recorder:
         self._settle()
         if self.step and self.calls - self._calls_before > PATIENCE * max(1, self._most_calls_a_step):
             raise Standstill
+        if self._frozen:
+            self._unfreeze()
         self.calls += 1
         self._differentiated = scalar
         record = self.record
@@ -205,6 +209,8 @@ class Recorder:
                 scalar.grad.remove()
             for each in self.classes:
                 self._wrap_backward(each)
+        if record is None or not record.kept:
+            call.root = None  # the script alone decides how long it keeps its graph
         self._pending = self._last = call
         self._updating_in, self._checked = None, 0
         if record is None and self.step + 1 in (self._target, self._until):
@@ -214,6 +220,15 @@ class Recorder:
             record.updates, record.scalars = [], []
             self._watch(record)
         return result
+
+    def _unfreeze(self) -> None:
+        """Show the collector what a recorded step has left; collect it where such steps leave more and more behind."""
+        left = gc.get_freeze_count()
+        gc.unfreeze()
+        self._frozen = False
+        self._left = self._left or left
+        if left > MOST_LEFT * self._left:  # graphs whose scalars refer to themselves, for one
+            gc.collect()
 
     def _settle(self) -> None:
         """Count the training step of the last backward call, if its update has moved anything by now."""
@@ -225,10 +240,9 @@ class Recorder:
         """A training step is done; stop where the debugger wants to, and begin to record what it wants to see."""
         self._count(pending)
         if self._collects:  # now that what was recorded is gone
-            gc.freeze()
-            gc.unfreeze()  # together: what is left counts as old, and is not looked through at once
+            gc.freeze()  # what is left is not looked through until the next backward call, when most of it is gone
             gc.enable()
-            self._collects = False
+            self._collects, self._frozen = False, True
         if self._target is not None and self._target < self.step:
             self.wait()
         elif self._until == self.step:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import builtins
+import gc
 import importlib.machinery
 import importlib.util
 import os
@@ -135,6 +136,7 @@ class Runner:
         self.recorder.module = module.__dict__
         self._prepare(module)
         self.recorder.wait()
+        gc.freeze()  # what this program has made: the collector need not look through it in each step of the script
         try:
             exec(code, module.__dict__)
             for each in () if self.probe else threading.enumerate():

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from itertools import accumulate, chain, repeat
-from typing import TYPE_CHECKING, Any
+from itertools import accumulate, chain
+from typing import TYPE_CHECKING, Any, Callable, Iterable
 
 from .holders import Group, Walk, attributes, best_groups, root_of
 
@@ -171,8 +171,9 @@ class _Rows:
         value[first:] = record.values[begin:end]
         stack[first:] = record.stacks[begin:end]
         method[first:] = record.methods[begin:end]
+        outset = self._outset()
         for row, each in enumerate(self.list[:first]):
-            value[row], stack[row], method[row] = self._outset(each)
+            value[row], stack[row], method[row] = outset(each)
         kids = [*map(self._kids, self.list[:first]), *record.kids[begin:]]
         slopes = [*map(self._slopes, self.list[:first]), *record.slopes[begin:]]
         extra = array("d", [NAN]) * n
@@ -182,7 +183,7 @@ class _Rows:
                 kids[row], extra[row] = self._in_order(kids[row], captured)
         counts = list(map(len, kids))
         child_start = array("i", [0, *accumulate(counts)])
-        child = array("i", map(self.of.__getitem__, map(id, chain.from_iterable(kids))))
+        child = ids(chain.from_iterable(kids))
         if list(map(len, slopes)) == counts:
             local = floats(list(chain.from_iterable(slopes)))
         else:
@@ -200,25 +201,28 @@ class _Rows:
         ticked = list(accumulate(map(bool, counts[self.n_params :])))
         self.ticks = [0, *ticked][self.n_older :]
         arrays.update(value=value, stack=stack, method_position=method, op=op, extra=extra)
-        arrays.update(child_start=child_start, child=child, local=local)
+        arrays.update(child_start=child_start, child_id=child, local=local, row_id=ids(self.list))
         return list(ops)
 
     def _slopes(self, each: Any) -> Any:
         at = self.made.get(id(each))
         return self.recorder.class_of(each).slopes(each) if at is None else self.record.slopes[at]
 
-    def _outset(self, each: Any) -> tuple[float, int, int]:
-        """Value at the start of the step, stack and method of a scalar that is older than it."""
-        record, key = self.record, id(each)
-        at = self.made.get(key)
-        if at is None:
-            first = next((old for one, _, _, old in record.wrote if one is each), record.outer[key][1])
-            return float(record.start.get(key, first)), -1, -1
-        value = record.values[at]
-        for one, new, time, _ in record.wrote:
-            if one is each and time <= self.begin:
-                value = float(new)
-        return value, record.stacks[at], record.methods[at]
+    def _outset(self) -> Callable[[Any], tuple[float, int, int]]:
+        """Tells value at the start of the step, stack and method of a scalar that is older than it."""
+        record, made = self.record, self.made
+        first = {id(each): old for each, _, _, old in reversed(record.wrote)}
+        last = {id(each): new for each, new, time, _ in record.wrote if time <= self.begin}
+
+        def outset(each: Any) -> tuple[float, int, int]:
+            key = id(each)
+            at = made.get(key)
+            if at is None:
+                old = record.start.get(key)
+                return float(first.get(key, record.outer[key][1]) if old is None else old), -1, -1
+            return float(last.get(key, record.values[at])), record.stacks[at], record.methods[at]
+
+        return outset
 
     def _in_order(self, kids: Any, captured: Any) -> tuple[Any, float]:
         """The operands in the order of the operator, and the first that is a plain number."""
@@ -265,9 +269,8 @@ class _Rows:
         arrays["grad_first"] = grads[: len(params)]
         if first:
             arrays["grad_first"] = array("d", [first.get(id(each), NAN) for each in params])
-        row_of = self.of.get
-        arrays["back_row"] = array("i", map(row_of, map(id, record.back[::4]), repeat(-1)))
-        arrays["back_source"] = array("i", map(row_of, map(id, record.back[1::4]), repeat(-1)))
+        arrays["back_row_id"] = ids(record.back[::4])
+        arrays["back_source_id"] = ids(record.back[1::4])
         arrays["back_value"] = floats(record.back[2::4])
         arrays["back_position"] = array("i", record.back[3::4])
 
@@ -370,6 +373,11 @@ class _Rows:
             held.extend(rows)
         arrays["name_rows"] = held
         return found
+
+
+def ids(things: Iterable[Any]) -> array[Any]:
+    """What tells scalars apart; the debugger finds the rows of so many faster."""
+    return array("Q", list(map(id, things)))
 
 
 def floats(values: list[Any]) -> array[Any]:
