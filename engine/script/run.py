@@ -176,7 +176,10 @@ class ScriptRun:
         """
         left_out = "".join(f"{note}\n" for note in self._shared.file.notes)
         printed, end = left_out + self._shared.printed.get(self.step, ""), self._shared.end
-        if end is None or end.kind != "crash" or self.step < end.steps:
+        if end is None or end.kind != "crash":
+            return printed
+        last = end.steps if end.steps in self._shared.tapes else end.steps - 1  # if anything of it was recorded
+        if self.step < last:
             return printed
         return printed + self._traceback(end)
 

@@ -192,12 +192,15 @@ class Recorder:
         for each in self.classes:
             each.restore(each.backward_name)
         try:
-            result = scalar.backward(root, *args, **named)
-        finally:
+            return scalar.backward(root, *args, **named)
+        finally:  # also after an exception: the script may catch it and go on
             if record is not None and record.kept:
                 scalar.grad.remove()
             for each in self.classes:
                 self._wrap_backward(each)
+            self._after_backward(record, call)
+
+    def _after_backward(self, record: StepRecord | None, call: BackwardCall) -> None:
         self._pending = self._last = call
         self._updating_in, self._checked = None, 0
         if record is None and self.step + 1 in (self._target, self._until):
@@ -206,7 +209,6 @@ class Recorder:
             self.phase = "after"
             record.updates, record.scalars = [], []
             self._watch(record)
-        return result
 
     def _settle(self) -> None:
         """Count the training step of the last backward call, if its update has moved anything by now."""
@@ -264,7 +266,7 @@ class Recorder:
             if whole and self._most_calls is not None and record.kept and record.backward is not None:
                 self._give_up(record, frame)
                 return
-            if not whole and record.kept and record.nodes:
+            if not whole and record.kept and any(self.class_of(each).kids(each) for each in record.nodes):
                 self._send(record, False, frame)
             self._stop()
 
@@ -608,6 +610,11 @@ class Recorder:
             values = [first.get(id(each), value) for each, value in zip(record.nodes, values)]
         try:
             return array("d", values)
+        except OverflowError:
+            raise Unrecordable(
+                f"its class {type(record.nodes[0]).__qualname__} holds a whole number beyond the largest float, which "
+                "cannot be followed; make its numbers floats"
+            ) from None
         except TypeError:
             odd = next(each for each in values if not isinstance(each, (int, float)))
             raise Unrecordable(
