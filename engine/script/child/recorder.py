@@ -377,9 +377,16 @@ class Recorder:
         making = False
         init_code = init.__code__
 
+        def value_of(thing: Any) -> Any:
+            """The value so far; nan for a copy that is being made without `__init__`."""
+            try:
+                return get(thing)
+            except AttributeError:
+                return float("nan")
+
         def set_data(self: Any, value: Any) -> None:
             if get_frame(1).f_code is not init_code:
-                add_write((self, value, len(nodes), get(self)))
+                add_write((self, value, len(nodes), value_of(self)))
             put(self, value)
 
         def set_data_after(self: Any, value: Any) -> None:
@@ -390,7 +397,7 @@ class Recorder:
                         recorder._first_update(frame)
                     updates.append((self, value, place(frame.f_code, frame.f_lasti)))
                 else:
-                    add_write((self, value, len(nodes), get(self)))
+                    add_write((self, value, len(nodes), value_of(self)))
             put(self, value)
 
         def init_after(self: Any, *args: Any, **named: Any) -> None:
