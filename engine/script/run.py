@@ -286,7 +286,9 @@ class ScriptRun:
         ended = self._shared.ended
         if ended is not None and ended.end is not None:
             crashed = ended.end.kind == "crash"  # then there is the step in which it did
-            if step >= ended.end.steps + 2 * crashed:
+            broken = self._shared.tapes.get(ended.end.steps)
+            is_known = broken is not None and not broken.tape.complete
+            if step >= ended.end.steps + (1 if is_known else 2) * crashed:
                 raise ended.ended(step)
         process = self._process_before(step)
         began, first = time.monotonic(), process.position

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ScriptError
+from engine.script.check import check
 from engine.script.process import ScriptEnded
 from engine.script.run import ScriptOptions, ScriptRun
 from engine.script.source_file import ScriptFile
@@ -109,3 +110,53 @@ def test_an_exception_before_the_first_operation_of_a_step_leaves_the_step_befor
 def test_a_number_beyond_all_floats_is_told(opened: Opened) -> None:
     with pytest.raises(ScriptError, match="holds a whole number beyond the largest float"):
         opened(MODEL + LOOP.replace("- 0.5)", "* 0 + Value(10**400) * 0)"))
+
+
+def test_a_crash_is_counted_the_same_when_the_script_runs_again(opened: Opened) -> None:
+    zeroed = "    for weight in weights:\n        weight.grad"
+    run = opened(MODEL + LOOP.replace(zeroed, "    if step == 2:\n        1 / 0\n" + zeroed))
+    run.seek(Moment(1))
+    run.seek(Moment(2))
+    with pytest.raises(ScriptEnded, match="stopped after 2 training steps: ZeroDivisionError"):
+        run.seek(Moment(3))
+    assert run.ending is not None
+    assert "stopped in training step 2" in run.ending
+
+
+@pytest.mark.parametrize("inner", [2, 1])
+def test_a_second_model_has_its_parameters_in_its_first_step(opened: Opened, tmp_path: Path, inner: int) -> None:
+    train = "".join(f"    {line}\n" for line in LOOP.replace("range(4)", f"range({inner})").strip().splitlines())
+    again = "for seed in range(3):\n    weights = [Value(0.5 + seed), Value(-0.25), Value(0.125)]\n" + train
+    run = opened(MODEL + again)
+    for step in range(3 * inner):
+        run.seek(Moment(step))
+        assert list(run.program.parameters) == ["weights"]
+        assert run.program.ticks(Phase.UPDATE) == 3
+    run.seek(Moment(0))
+    assert seen(run) == plain(run, tmp_path)
+
+
+def test_scalars_may_be_copied_while_a_step_is_recorded(opened: Opened, tmp_path: Path) -> None:
+    copying = "import copy\n" + LOOP + "    best = copy.copy(weights[0]), copy.deepcopy(weights)\n"
+    run = opened(MODEL + copying.replace("    loss.backward", "    kept = copy.copy(loss)\n    loss.backward"))
+    assert seen(run) == plain(run, tmp_path)
+
+
+def test_a_script_without_an_update_is_told_why_it_has_no_step(opened: Opened) -> None:
+    with pytest.raises(ScriptEnded, match="no number that a loss is made from was moved after a backward call"):
+        opened(MODEL + LOOP.replace("0.1 *", "0.0 *"))
+
+
+def test_a_script_that_leaves_at_once_is_told(opened: Opened) -> None:
+    run = opened(MODEL + "import os\n" + LOOP + "    if step == 1:\n        os._exit(3)\n")
+    with pytest.raises(ScriptError, match="its process died with status 3"):
+        seen(run)
+    assert run.ending is not None
+    assert run.ending.endswith("its process died with status 3")
+
+
+def test_single_precision_is_no_fault(tmp_path: Path) -> None:
+    (tmp_path / "plain_scalar.py").write_text(CLASS, encoding="utf-8")
+    singles = "import numpy\nweights = [Value(numpy.float32(x)) for x in (0.37, -0.21, 0.83)]\n"
+    (tmp_path / "mine.py").write_text(MODEL + singles + LOOP, encoding="utf-8")
+    assert check(tmp_path / "mine.py").findings == []
