@@ -160,3 +160,15 @@ def test_single_precision_is_no_fault(tmp_path: Path) -> None:
     singles = "import numpy\nweights = [Value(numpy.float32(x)) for x in (0.37, -0.21, 0.83)]\n"
     (tmp_path / "mine.py").write_text(MODEL + singles + LOOP, encoding="utf-8")
     assert check(tmp_path / "mine.py").findings == []
+
+
+def test_scalars_of_another_thread_do_not_end_an_update(opened: Opened, tmp_path: Path) -> None:
+    beside = (
+        "        other = threading.Thread(target=Value, args=(1.0,))\n        other.start()\n        other.join()\n"
+    )
+    run = opened(MODEL + "import threading\n" + LOOP.replace("    losses.append", beside + "    losses.append"))
+    assert seen(run) == plain(run, tmp_path)
+    for step in range(4):
+        run.seek(Moment(step))
+        assert run.program.ticks(Phase.UPDATE) == 3
+        assert len(run.program.tape.update_row) == 3

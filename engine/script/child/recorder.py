@@ -10,6 +10,7 @@ import gc
 import operator
 import os
 import sys
+import threading
 import types
 from array import array
 from contextlib import suppress
@@ -70,6 +71,8 @@ class Recorder:
         self._class_of: dict[type, ScalarClass] = {}
         self._updating_in: tuple[Any, int, int] | None = None
         self._checked = 0
+        self._thread = 0
+        """The thread of the last backward call."""
         self._collects = False
         self._written: Any = None
 
@@ -202,6 +205,7 @@ class Recorder:
 
     def _after_backward(self, record: StepRecord | None, call: BackwardCall) -> None:
         self._pending = self._last = call
+        self._thread = threading.get_ident()
         self._updating_in, self._checked = None, 0
         if record is None and self.step + 1 in (self._target, self._until):
             record = self.record = StepRecord(False, {})
@@ -543,6 +547,8 @@ class Recorder:
         """A scalar is made after parameters were moved: the step is over, unless the loop of the update makes it."""
         record = self.record
         assert record is not None
+        if threading.get_ident() != self._thread:  # one that trains nothing
+            return
         self._checked = len(record.updates)
         if self._updating_in is not None:
             running, first, last = self._updating_in
