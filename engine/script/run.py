@@ -302,6 +302,8 @@ class ScriptRun:
                 raise Stopped(f"stopped at training step {process.position} on the way to {step}")
         began = time.monotonic()
         tape: ScriptTape = self._guard(partial(process.record, step, self._seen(process), self._on_made))
+        if process.end is not None and not tape.complete and not tape.n_params:
+            raise process.ended(step)  # it stopped before it used a parameter: there is nothing to step through
         recorded = RecordedStep(tape, self._codes(tape), self._tokenizer_of(tape), _doc_of(tape))
         recorded.prepare()
         self._shared.seconds = max(LEAST_SECONDS, time.monotonic() - began)

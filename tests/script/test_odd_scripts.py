@@ -172,3 +172,8 @@ def test_scalars_of_another_thread_do_not_end_an_update(opened: Opened, tmp_path
         run.seek(Moment(step))
         assert run.program.ticks(Phase.UPDATE) == 3
         assert len(run.program.tape.update_row) == 3
+
+
+def test_a_script_that_stops_before_it_uses_a_parameter_has_no_step(opened: Opened) -> None:
+    with pytest.raises(ScriptEnded, match="stopped after 0 training steps: ZeroDivisionError"):
+        opened("from plain_scalar import Scalar\nproduct = Scalar(2.0) * Scalar(3.0)\n1 / 0\n")
