@@ -16,6 +16,7 @@ from engine.script.local_gradients import Call
 from engine.script.tape import ScriptTape
 
 ROUNDING = 1e-9  # of the sum of the sizes of all that is added
+SINGLE = 1e-5  # the same, of a gradient that may have been computed in single precision
 MOST_USES = 64  # of a number whose uses are called again
 
 
@@ -72,7 +73,8 @@ def wrong_sum(tape: ScriptTape, slopes: dict[int, list[float]]) -> WrongSum | No
         written = np.zeros(tape.n_rows, bool)
         written[tape.back_row] = True
         known &= written
-        wrong = known & (apart > ROUNDING * size)
+        rounding = np.where(gradients.astype(np.float32) == gradients, SINGLE, ROUNDING)
+        wrong = known & (apart > rounding * size)
     if not wrong.any():
         return None
     row = int(np.argmax(np.where(wrong, apart, -1.0)))

@@ -264,6 +264,11 @@ class ScriptProcess:
             return ScriptEnded(f"{self.path} stopped {done}: {self.end.said}")
         if self.end.said:
             return ScriptEnded(f"{self.path} ended {done}, and said: {self.end.said}")
+        if not self.end.steps:
+            return ScriptEnded(
+                f"{self.path} ended {done}, since no number that a loss is made from was moved after a backward call; "
+                "microgpt-tui check tells what it found there"
+            )
         return ScriptEnded(f"{self.path} ended {done}; there is no step {step}")
 
     def _send(self, **command: Any) -> None:
@@ -356,11 +361,12 @@ class ScriptProcess:
         if message["kind"] == "died":
             if self._closed:
                 raise ScriptError(f"{self.path} was ended")
-            self.end = ScriptEnd("cannot", self.position, message["status"], "")
+            died = f"its process died with status {message['status']}"
+            self.end = ScriptEnd("cannot", self.position, message["status"], died)
             self._take_rest()
             lines = [line.strip() for line in "".join(self.printed).splitlines() if line.strip()]
             said = f", after it said: {shortened(lines[-1])}" if lines else ""
-            raise ScriptError(f"{self.path} cannot be recorded: its process died with status {message['status']}{said}")
+            raise ScriptError(f"{self.path} cannot be recorded: {died}{said}")
         return message, arrays
 
     def _read_messages(self) -> None:

@@ -184,7 +184,10 @@ class ScriptRun:
         """
         left_out = "".join(f"{note}\n" for note in self._shared.file.notes)
         printed, end = left_out + self._shared.printed.get(self.step, ""), self._shared.end
-        if end is None or end.kind != "crash" or self.step < end.steps:
+        if end is None or end.kind != "crash":
+            return printed
+        last = end.steps if end.steps in self._shared.tapes else end.steps - 1  # if anything of it was recorded
+        if self.step < last:
             return printed
         return printed + self._traceback(end)
 
@@ -291,7 +294,9 @@ class ScriptRun:
         ended = self._shared.ended
         if ended is not None and ended.end is not None:
             crashed = ended.end.kind == "crash"  # then there is the step in which it did
-            if step >= ended.end.steps + 2 * crashed:
+            broken = self._shared.tapes.get(ended.end.steps)
+            is_known = broken is not None and not broken.tape.complete
+            if step >= ended.end.steps + (1 if is_known else 2) * crashed:
                 raise ended.ended(step)
         process = self._process_before(step)
         began, first = time.monotonic(), process.position
@@ -305,6 +310,8 @@ class ScriptRun:
                 raise Stopped(f"stopped at training step {process.position} on the way to {step}")
         began = time.monotonic()
         tape: ScriptTape = self._guard(partial(process.record, step, self._seen(process), self._on_made))
+        if process.end is not None and not tape.complete and not tape.n_params:
+            raise process.ended(step)  # it stopped before it used a parameter: there is nothing to step through
         recorded = RecordedStep(tape, self._codes(tape), self._tokenizer_of(tape), _doc_of(tape))
         recorded.prepare()
         self._shared.seconds = max(LEAST_SECONDS, time.monotonic() - began)

@@ -66,8 +66,8 @@ class RecordedStep:
         found = {}
         for name, rows in self.program.parameters.items():
             flat = rows.ravel()
-            parts = grads[flat], table.after[flat] - table.before[flat], table.before[flat]
             with np.errstate(all="ignore"):
+                parts = grads[flat], table.after[flat] - table.before[flat], table.before[flat]
                 found[name] = Norms(*(float(np.sqrt(sum_in_order((x * x).tolist()))) for x in parts))
         return found
 

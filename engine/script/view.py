@@ -67,7 +67,8 @@ class ScriptView(View):
 
     def _forward_line(self, moment: Moment, event: Event | None) -> SourceLine:
         row = self.last_row if event is None else int(event.rows.flat[-1])
-        if row < self.program.n_params or not self.program.computed[row]:
+        made = self.program.rows.size  # nothing, where the script stopped before its first operation
+        if made and (row < self.program.n_params or not self.program.computed[row]):
             row = int(self.program.rows[max(moment.tick - 1, 0)])
         return self._step.line(self._step.tape.stack_of(row))
 

@@ -10,6 +10,7 @@ import gc
 import operator
 import os
 import sys
+import threading
 import types
 from array import array
 from contextlib import suppress
@@ -78,6 +79,8 @@ class Recorder:
         self._checked = 0
         self._collects = self._frozen = False
         self._left = 0
+        self._thread = 0
+        """The thread of the last backward call."""
         self._written: Any = None
 
     # What the debugger asks for.
@@ -203,15 +206,19 @@ class Recorder:
         for each in self.classes:
             each.restore(each.backward_name)
         try:
-            result = scalar.backward(root, *args, **named)
-        finally:
+            return scalar.backward(root, *args, **named)
+        finally:  # also after an exception: the script may catch it and go on
             if record is not None and record.kept:
                 scalar.grad.remove()
             for each in self.classes:
                 self._wrap_backward(each)
+            self._after_backward(record, call)
+
+    def _after_backward(self, record: StepRecord | None, call: BackwardCall) -> None:
         if record is None or not record.kept:
             call.root = None  # the script alone decides how long it keeps its graph
         self._pending = self._last = call
+        self._thread = threading.get_ident()
         self._updating_in, self._checked = None, 0
         if record is None and self.step + 1 in (self._target, self._until):
             record = self.record = StepRecord(False, {})
@@ -219,7 +226,6 @@ class Recorder:
             self.phase = "after"
             record.updates, record.scalars = [], []
             self._watch(record)
-        return result
 
     def _unfreeze(self) -> None:
         """Show the collector what a recorded step has left; collect it where such steps leave more and more behind."""
@@ -287,7 +293,7 @@ class Recorder:
             if whole and self._most_calls is not None and record.kept and record.backward is not None:
                 self._give_up(record, frame)
                 return
-            if not whole and record.kept and record.nodes:
+            if not whole and record.kept and any(self.class_of(each).kids(each) for each in record.nodes):
                 self._send(record, False, frame)
             self._stop()
 
@@ -398,9 +404,16 @@ class Recorder:
         making = False
         init_code = init.__code__
 
+        def value_of(thing: Any) -> Any:
+            """The value so far; nan for a copy that is being made without `__init__`."""
+            try:
+                return get(thing)
+            except AttributeError:
+                return float("nan")
+
         def set_data(self: Any, value: Any) -> None:
             if get_frame(1).f_code is not init_code:
-                add_write((self, value, len(nodes), get(self)))
+                add_write((self, value, len(nodes), value_of(self)))
             put(self, value)
 
         def set_data_after(self: Any, value: Any) -> None:
@@ -411,7 +424,7 @@ class Recorder:
                         recorder._first_update(frame)
                     updates.append((self, value, place(frame.f_code, frame.f_lasti)))
                 else:
-                    add_write((self, value, len(nodes), get(self)))
+                    add_write((self, value, len(nodes), value_of(self)))
             put(self, value)
 
         def init_after(self: Any, *args: Any, **named: Any) -> None:
@@ -557,6 +570,8 @@ class Recorder:
         """A scalar is made after parameters were moved: the step is over, unless the loop of the update makes it."""
         record = self.record
         assert record is not None
+        if threading.get_ident() != self._thread:  # one that trains nothing
+            return
         self._checked = len(record.updates)
         if self._updating_in is not None:
             running, first, last = self._updating_in
@@ -631,6 +646,11 @@ class Recorder:
             values = [first.get(id(each), value) for each, value in zip(record.nodes, values)]
         try:
             return array("d", values)
+        except OverflowError:
+            raise Unrecordable(
+                f"its class {type(record.nodes[0]).__qualname__} holds a whole number beyond the largest float, which "
+                "cannot be followed; make its numbers floats"
+            ) from None
         except TypeError:
             odd = next(each for each in values if not isinstance(each, (int, float)))
             raise Unrecordable(

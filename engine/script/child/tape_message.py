@@ -64,7 +64,11 @@ class _Rows:
         self._context_numbers: dict[Any, int] = {}
         nodes = self.nodes = record.nodes[: record.end]
         self.made = record.made
-        self.begin = self._begin() if recorder.step == 0 else 0
+        moved = {self.made[id(each)] for each, _, _ in record.updates if id(each) in self.made}
+        self.begin = self._begin() if recorder.step == 0 or moved else 0
+        if moved and min(moved) >= self.begin and len(moved) == len({id(each) for each, _, _ in record.updates}):
+            leaves = [at for at in moved if not recorder.class_of(nodes[at]).kids(nodes[at])]
+            self.begin = max(leaves, default=-1) + 1  # a model that each round of the loop makes anew
         self.groups = self._groups()
         params = {id(each): each for group in self.groups for each in group.scalars}
         older = self._older(params)
@@ -80,7 +84,7 @@ class _Rows:
     # Which rows there are.
 
     def _begin(self) -> int:
-        """The first scalar of the first step: what was made before its loop, such as parameters, is older."""
+        """The first scalar of a model's first step: what was made before its loop, such as parameters, is older."""
         recorder, record = self.recorder, self.record
         stacks, table = recorder.positions.stacks, recorder.positions.table
         call = record.backward
