@@ -85,3 +85,13 @@ def test_a_tensor_is_whole_where_nothing_more_can_come() -> None:
     assert reading.known.all()
     assert np.count_nonzero(reading.values) == 1  # the target alone
     assert frame.view.complete(event.rows).all()
+
+
+@pytest.mark.parametrize("width", [28, 30, 34, 40])
+def test_the_latest_term_is_named_whole(width: int) -> None:
+    session().seek(Moment(1))
+    event = next(e for e in session().program.events(Phase.BACKWARD) if (e.name, e.pos) == ("q", 1))
+    frame = at(Moment(1, Phase.BACKWARD, event.last))
+    (line,) = [line for line in Inspector("i").draw(frame, width, 12).text().splitlines() if ", by " in line]
+    assert "attn_logits[" in line
+    assert "…" not in line
