@@ -131,7 +131,8 @@ def _headed(
 
 def _words(text: str, width: int) -> Picture:
     picture = Picture()
-    picture.line().most(text, width, theme.DIM)
+    for part in textwrap.wrap(text, max(1, width), subsequent_indent="  "):
+        picture.line(part, theme.DIM)
     return picture
 
 
@@ -191,7 +192,8 @@ class _Making:
                 picture.line(text, theme.DIM)
         shown = list(self.parts)
         if len(shown) > room:
-            known = sorted((part for part in shown if values[part] is not None), key=lambda p: -abs(values[p] or 0.0))
+            size = float if self.sign == "−max" else abs
+            known = sorted((part for part in shown if values[part] is not None), key=lambda p: -size(values[p] or 0.0))
             shown = [*known, *(part for part in shown if values[part] is None)][: room - 1]
         for part in shown:
             self._part(picture, part, values[part], width)
