@@ -90,8 +90,8 @@ FILM = [
         for says in ("the embedding, scaled", "before the attention, once more", "the query", "the key", "the value")
     ),
     Act([(":", "0 forward attn_logits@pos=3,head=0")], 1.6, ":", "go anywhere: what position 3 looks for"),
-    *(Act(["s"], 0.5, "s", "a dot product, scalar by scalar") for _ in range(5)),
-    Act(["n"], 1.8, "n", "softmax: how much each position counts"),
+    *(Act(["s"], 0.5, "s", "softmax, scalar by scalar") for _ in range(5)),
+    Act(["n"], 1.8, "n", "and so how much each position counts"),
     Act(["n"], 1.6, "n", "the mean of the values, so weighed"),
     Act([(":", "0 forward probs@pos=3")], 2.2, ":", "what comes next, says the model"),
     Act(["f"], 1.6, "f", "the backward phase: the gradient of the same tensor"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import zip_longest
 
@@ -159,6 +159,13 @@ def heat(
 def heat_row(line: Line, cells: Cells, size: int, selected: Hashable, scale: float, lit: bool = True) -> Line:
     """Append one row of a heatmap, `size` characters a cell; the selected one is marked."""
     return line.add_cells(_heat_cells(cells, size, selected, scale, lit))
+
+
+def heat_under(line: Line, cells: Cells, size: int, scale: float, lit: bool = True) -> Line:
+    """Append a further line of a row of a heatmap: its colours. What its first line says in characters stands once."""
+    if theme.signs_only:
+        return line.add_cells((" " * size, None, target) for target in cells.targets.tolist())
+    return heat_row(line, replace(cells, digits=False), size, None, scale, lit)
 
 
 def _heat_cells(

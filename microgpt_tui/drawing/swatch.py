@@ -14,8 +14,11 @@ def signed_swatch(line: Line, scale: float) -> Line:
     """Append the shades from minus to plus this magnitude; of 0, that it is the largest of what is shown."""
     end = plain(scale) if scale else "its max"
     line.add(f"−{end} ", theme.MINUS)
-    for share in (*(-s for s in SHADES), *reversed(SHADES)):
-        line.add(*heat(share, True, 1.0, 2))
+    shares = (*(-s for s in SHADES), *reversed(SHADES))
+    for size in (2, 1) if theme.signs_only else (2,):  # cells of one character have other signs than wider ones
+        line.add(" or " if size == 1 else "", theme.DIM)
+        for share in shares:
+            line.add(*heat(share, True, 1.0, size))
     return line.add(f" +{end}", theme.PLUS)
 
 

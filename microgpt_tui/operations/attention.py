@@ -12,10 +12,10 @@ from engine.autograd.tape import Rows
 from engine.timeline.events import Event, EventKey, Phase, StepProgram
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
-from microgpt_tui.drawing.cells import NUMBER, bar, diverging, edges, heat_row, window
+from microgpt_tui.drawing.cells import NUMBER, bar, diverging, edges, heat_row, heat_under, window
 from microgpt_tui.drawing.numbers import exponent, number, percent, plain, scaled
 from microgpt_tui.drawing.picture import Line
-from microgpt_tui.operations.canvas import Board, Legend
+from microgpt_tui.operations.canvas import Board, Legend, first_fitting
 
 SHARE = 7  # characters of a share in percent
 LEAST_BAR, MOST_BAR = 5, 24
@@ -156,6 +156,10 @@ class _Picture:
         cells = self.frame.shown(rows)[self.columns]
         heat_row(line, cells, self.size, self.frame.selected, self.board.scale, lit)
 
+    def _under(self, line: Line, rows: Rows) -> None:
+        """A further line of tiles."""
+        heat_under(line, self.frame.shown(rows)[self.columns], self.size, self.board.scale)
+
     def query(self) -> None:
         """The query, and what it asks; and the titles of the columns, that of the operation at work lit."""
         frame, board = self.frame, self.board
@@ -226,13 +230,13 @@ class _Picture:
             self._tiles(line, head.values[t])
             for _ in range(tall - 1):
                 under = board.picture.line().to(self.margin)
-                self._tiles(under, head.keys[t])
+                self._under(under, head.keys[t])
                 under.to(self._share_column + SHARE + 1)
                 if frame.backward:
                     diverging(under, value, known, full, half, target)
                 else:
                     under.add(text, theme.NEW if here else theme.PLUS, target)
-                self._tiles(under.to(self._value_column), head.values[t])
+                self._under(under.to(self._value_column), head.values[t])
             if spread:
                 board.picture.line()
         if (first, last) != (0, self.n):
@@ -335,7 +339,7 @@ class _Picture:
             return
         line = board.picture.line().add(f"  score {number(score)} − max {number(largest)} = ", theme.DIM)
         line.add(number(less), board.style(shifted, theme.TEXT), shifted)
-        line.add("   exp → " if line.width + 16 <= board.width else " exp ", theme.DIM)
+        line.add(first_fitting(board.width - line.width - 6, "   exp → ", " exp → ") or " exp ", theme.DIM)
         line.most(plain(frame.value(exp)), board.width - line.width, board.style(exp, theme.STRONG), exp)
         line = board.picture.line().add("  ").add(plain(frame.value(exp)), board.style(exp, theme.STRONG), exp)
         line.add(f" / {plain(frame.value(head.total))}", board.style(head.total, theme.TEXT), head.total)

@@ -13,7 +13,17 @@ from engine.timeline.events import Event
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.navigation import matrix_name
 from microgpt_tui.drawing import theme
-from microgpt_tui.drawing.cells import NUMBER, Cells, diverging, edges, half_diverging, half_row, heat_row, window
+from microgpt_tui.drawing.cells import (
+    NUMBER,
+    Cells,
+    diverging,
+    edges,
+    half_diverging,
+    half_row,
+    heat_row,
+    heat_under,
+    window,
+)
 from microgpt_tui.drawing.numbers import exponent, number, plain, scaled
 from microgpt_tui.drawing.picture import Line
 from microgpt_tui.operations.canvas import Board, Legend, first_fitting
@@ -334,7 +344,7 @@ def _matrix(board: Board, plan: _Plan, labels: list[tuple[str, str]], i: int) ->
         diverging(line.add(right, outputs.edge), value, known, full, plan.half, target)
         for _ in range(plan.tall - 1):
             under = board.picture.line().add(" " * plan.margin)
-            heat_row(under, weights[r], plan.size, None, board.scale, r == i)
+            heat_under(under, weights[r], plan.size, board.scale, r == i)
             diverging(under.add(left + " " * NUMBER + right, outputs.edge), value, known, full, plan.half, target)
     _which_rows(board, plan, len(labels))
 
@@ -349,7 +359,7 @@ def _half_lines(board: Board, plan: _Plan, labels: list[tuple[str, str]], i: int
         pair = range(r, min(r + 2, plan.last))
         line, at = board.picture.line(), i if i in pair else r
         both = labels[r][0], both_labels([labels[k][1] for k in pair], plan.margin - 2)
-        _label(line, labels[at] if i in pair else both, plan.margin, at == i)
+        _label(line, (labels[r][0], labels[at][1]) if i in pair else both, plan.margin, at == i)
         lower = weights[r + 1] if len(pair) > 1 else None
         half_row(line, weights[r], lower, plan.size, board.scale, frame.selected, (r == i, pair[-1] == i))
         target = int(outputs.targets[at])

@@ -11,7 +11,7 @@ from engine.text import quoted
 from engine.timeline.events import Phase
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
-from microgpt_tui.drawing.cells import NUMBER, Cells, as_matrix, half_row, heat_row, heatmap, window
+from microgpt_tui.drawing.cells import NUMBER, Cells, as_matrix, half_row, heat_row, heat_under, heatmap, window
 from microgpt_tui.drawing.numbers import number, plain
 from microgpt_tui.drawing.picture import Picture, beside
 from microgpt_tui.operations.canvas import Board, Legend
@@ -205,7 +205,7 @@ def _drawn(
         here = at[0] in ((r, r + 1) if halves else (r,))
         if names:
             pair = names[r : min(r + 2, bottom)] if halves else names[r : r + 1]
-            label = names[at[0]] if here else both_labels(pair, margin - 2)
+            label = _named(names, r, at[0]) if here else both_labels(pair, margin - 2)
             line.fit(label, margin - 2, theme.NEW if here else theme.DIM, right=True)
             line.add("▸ " if here else "  ", theme.NEW)
         if halves:
@@ -214,8 +214,14 @@ def _drawn(
         else:
             heat_row(line, cells[r, left:right], size, frame.selected, part.scale)
         for _ in range(tall - 1):
-            heat_row(picture.line(" " * margin), cells[r, left:right], size, None, part.scale)
+            heat_under(picture.line(" " * margin), cells[r, left:right], size, part.scale)
     return picture
+
+
+def _named(names: list[str], first: int, i: int) -> str:
+    """The label of row i in a line that begins with the `first`; the head that this one names stands before it too."""
+    head = names[first].removesuffix(str(first))
+    return head + names[i] if i != first and head.endswith(" ") and names[i] == str(i) else names[i]
 
 
 def _rows_shown(frame: Frame, rows: int, height: int, i: int) -> tuple[bool, int, int]:

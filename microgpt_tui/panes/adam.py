@@ -28,6 +28,7 @@ NUMBERS = NAME + BEFORE + VALUE
 FORMULA = 30  # characters for how a number is made; behind it stands what that means
 SHORT = 18  # the same of the weight, whose axis stands behind it
 LEAST_COURSE = 10  # characters from which on the past is shown
+MOST_WIDE = 2  # characters that a step of the past takes at most
 AXIS = 24  # the least characters of the axis from the weight before to the weight after, its ends included
 MOST_DIGITS = 10
 
@@ -193,7 +194,10 @@ def _draw(picture: Picture, frame: Frame, row: _Row, width: int, course: Series[
         values = [
             sign * term.value for update in course.known.values() for term in update.terms if term.name == row.field
         ]
-        _spark(line.to(NUMBERS + formula), frame, values, list(course.known), _course_room(width))
+        room = _course_room(width)
+        wide = max(1, min(MOST_WIDE, room // len(values)))  # characters a step
+        steps = [step for step in course.known for _ in range(wide)]
+        _spark(line.to(NUMBERS + formula), frame, [v for v in values for _ in range(wide)], steps, room)
     elif weight and row.means:
         line.most("   ", width - line.width).most(row.means, width - line.width, theme.WARNING)
     elif weight and row.before is not None and width >= NUMBERS + SHORT + AXIS:
@@ -242,7 +246,7 @@ def span(course: Series[Any], cells: int, width: int) -> str:
     if course.missing:
         return f"replaying the past: {len(steps)} of {len(steps) + len(course.missing)} steps"
     late = next((a for a, b in pairwise(steps) if b == a + 1), steps[-1])
-    often = f"every {steps[1] - steps[0]}th step, each from {late}" if late else "each step"
+    often = f"every {steps[1] - steps[0]}th step, then each from {late}" if late else "each step"
     text = f"on the right: {often} to {steps[-1]}"
     means = f"; means of {each(len(steps), cells)}" if len(steps) > cells else ""
     return text + means if len(text + means) <= width else text

@@ -131,7 +131,8 @@ def _headed(
 
 def _words(text: str, width: int) -> Picture:
     picture = Picture()
-    picture.line().most(text, width, theme.DIM)
+    for part in textwrap.wrap(text, max(1, width), subsequent_indent="  "):
+        picture.line(part, theme.DIM)
     return picture
 
 
@@ -191,7 +192,8 @@ class _Making:
                 picture.line(text, theme.DIM)
         shown = list(self.parts)
         if len(shown) > room:
-            known = sorted((part for part in shown if values[part] is not None), key=lambda p: -abs(values[p] or 0.0))
+            size = float if self.sign == "−max" else abs
+            known = sorted((part for part in shown if values[part] is not None), key=lambda p: -size(values[p] or 0.0))
             shown = [*known, *(part for part in shown if values[part] is None)][: room - 1]
         for part in shown:
             self._part(picture, part, values[part], width)
@@ -306,10 +308,11 @@ def _gradient(frame: Frame, row: int, width: int, height: int) -> Picture:
     picture.line().add(f"was {number(last.before)}  now ", theme.TEXT).add(
         number(last.after), theme.NEW if latest else theme.STRONG
     )
-    line = picture.line().add(f"{len(terms)} of {frame.explain.planned(row)} terms, by ", theme.DIM)
-    names = [_name(frame, last.user), _name(frame, frame.explain.goal(last.user)), frame.explain.name(last.user)]
-    fitting = (name for name in names if line.width + cell_len(name) <= width)
-    line.most(next(fitting, names[1]), width - line.width, theme.TEXT, last.user)
+    count, goal = f"{len(terms)} of {frame.explain.planned(row)}", frame.explain.goal(last.user)
+    names = _name(frame, last.user), _name(frame, goal), frame.explain.name(last.user), frame.explain.name(goal)
+    ways = [(f"{count}{words}by ", name) for words in (" terms, ", ", ") for name in names]
+    by, name = next((way for way in ways if cell_len("".join(way)) <= width), ways[-1])
+    picture.line().add(by, theme.DIM).most(name, width - len(by), theme.TEXT, last.user)
     _path(picture, frame, width, max(4, height - picture.height - 1))
     if height >= TALL and len(terms) > 1:
         picture.below(_all_terms(frame, row, width))

@@ -31,16 +31,16 @@ class LegendLine(Pane, can_focus=False):
 
 
 def _line(legend: Legend, width: int) -> Line:
-    line = Line()
+    line, cells = Line(), " cells " if theme.signs_only else " colour "
     for text, style in legend.words:
         if line.width + len(text) + 2 <= width:
             line.add(f" {text} ", style)
     if legend.bar:
         line.add(" bar ", theme.DIM).add("█████", theme.PLUS).add(f" {legend.bar}", theme.TEXT)
     elif legend.shares:
-        share_swatch(line.add(" colour ", theme.DIM))
+        share_swatch(line.add(cells, theme.DIM))
     elif not legend.words:
-        signed_swatch(line.add(" colour ", theme.DIM), legend.scale)
+        signed_swatch(line.add(cells, theme.DIM), legend.scale)
     if not legend.words:
         line.add("   ▸ here", theme.NEW).add("   · not yet", theme.DIM)
     for note in (*legend.notes, *(() if legend.words or legend.shares else (BEYOND,))):

@@ -214,7 +214,10 @@ def _folded_layer(drawn: Line, state: MapState, line: MapLine, width: int) -> No
 
 
 def _heads(drawn: Line, state: MapState, node: Node, width: int) -> None:
-    """The heads of a tensor, by their numbers: as `h0 h1`, `h0 1` or `h01`, whichever fits beside every name."""
+    """The heads of a tensor, by their numbers: as `h0 h1`, `h0 1` or `h01`, whichever fits beside every name.
+
+    Where not all fit, ‹ and › stand for the others.
+    """
     events, n = node.events, len(node.events)
     others = [len(other.label) for other in state.network.nodes if len(other.events) == n]
     room = width - max(others) - len("∂ ")  # as much in every phase
@@ -222,13 +225,15 @@ def _heads(drawn: Line, state: MapState, node: Node, width: int) -> None:
     drawn.add(state.label(node), state.style(node), state.target(node)).add(" ")
     first, last = 0, n
     if not gap and n + 1 > room:
-        first, last = window(n, max(1, room - 1), next((i for i, e in enumerate(events) if state.is_here(e)), 0))
+        first, last = window(n, max(1, room - 2), next((i for i, e in enumerate(events) if state.is_here(e)), 0))
     else:
         drawn.to(drawn.width + width - measured(state.label(node))[1] - 1 - (1 + n * text + (n - 1) * gap - (text > 1)))
     for i, event in enumerate(events[first:last]):
         name = f"{event.head}" if event.head is None or event.head < 10 else f"{event.head % 10}"
-        drawn.add(" " * (gap if i else 0) + ("h" if text == 1 and not i else ""), theme.DIM)
+        before = " " * gap if i else "" if text > 1 else "‹" if first else "h"
+        drawn.add(before, theme.DIM)
         drawn.add(f"h{name}" if text > 1 else name, state.style(node, event), state.target(node, event))
+    drawn.add("›" if last < n else "", theme.DIM)
 
 
 def _kept(drawn: Line, state: MapState, nodes: tuple[Node, ...], width: int) -> None:

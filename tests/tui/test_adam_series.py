@@ -55,7 +55,9 @@ def frame_at(moment: Moment, row: int, steps: int = 10**9) -> Frame:
 
 
 def spark(values: list[float], room: int) -> str:
-    return "".join(s.text for s in sparkline(Line(), values, room, lambda i: i).segments)
+    """A step takes two characters where all have room for them."""
+    twice = [value for value in values for _ in range(2 if 2 * len(values) <= room else 1)]
+    return "".join(s.text for s in sparkline(Line(), twice, room, lambda i: i).segments)
 
 
 def lines(pilot: Pilot[None]) -> list[str]:
@@ -102,7 +104,7 @@ def test_a_parameter_that_waits_shows_the_last_update_in_full() -> None:
         signs = [-1 if field == "delta" else 1 for field in FIELDS]
         assert all(number(s * getattr(straight(7)[89], f)) in text for s, f in zip(signs, FIELDS, strict=True))
         assert max(frame.course().known) == 89
-        assert "every 20th step, each from 78 to 89" in text
+        assert "every 20th step, then each from 78 to 89" in text
 
 
 def test_steps_not_replayed_yet_are_blank_and_counted() -> None:

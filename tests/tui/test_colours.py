@@ -13,12 +13,16 @@ from pathlib import Path
 import pytest
 
 from engine import Config, Session
+from engine.autograd.tape import Rows
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.app import ThemedApp
 from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import heat
+from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.drawing.swatch import signed_swatch
 from microgpt_tui.export.headless import screenshots
+from microgpt_tui.operations.attention import head_of
 from microgpt_tui.operations.registry import draw
 from microgpt_tui.panes.arrangement import Arrangement
 from microgpt_tui.screens.debugger import DebuggerScreen
@@ -99,6 +103,52 @@ def test_without_colours_every_cell_of_a_weight_has_its_sign(height: int) -> Non
                 assert text[x:end].strip()[:1] in ("0" if not value else "+" if value > 0 else "-"), (text, x)
                 seen.add(target)
     assert len(seen) > 8 * CONFIG.n_embd  # whole rows of them, lit and fainter
+
+
+@pytest.mark.parametrize(
+    ("phase", "name", "operand"),
+    [
+        (Phase.FORWARD, "q", "w"),
+        (Phase.FORWARD, "attn_weights", "keys"),
+        (Phase.BACKWARD, "q", "keys"),
+        (Phase.UPDATE, "layer0.attn_wq", ""),
+    ],
+)
+@pytest.mark.parametrize("digits", [False, True])
+def test_a_tall_cell_has_its_characters_once(phase: Phase, name: str, operand: str, digits: bool) -> None:
+    run = Session(CONFIG, DOCS)
+    run.seek(Moment(0, phase, next(e.last for e in run.program.events(phase) if e.name == name)))
+    frame = Frame(run.view(), Focus(run.moment, digits=digits))
+    operation = frame.operation
+    rows = operation.rows if phase is Phase.UPDATE else head_operand(frame, operand)
+    theme.few_colours(not digits)
+    said: dict[int, list[str]] = {}
+    for line in draw(frame, 190, 48).lines:
+        text = "".join(segment.text for segment in line.segments)
+        for x, end, target in line.spots:
+            if target in set(rows.ravel().tolist()):
+                said.setdefault(target, []).append(text[x:end].strip())
+    assert said
+    maps = 3 if phase is Phase.UPDATE else 1
+    for found in said.values():
+        assert len(found) >= 2 * maps  # as tall as that
+        assert len([text for text in found if text]) == maps
+
+
+def head_operand(frame: Frame, operand: str) -> Rows:
+    """An operand of the operation on the stage, or of the scores of its head."""
+    if operand in frame.operation.operands:
+        return frame.operation.operands[operand]
+    head = head_of(frame)
+    assert head is not None
+    return head.keys
+
+
+def test_the_legend_without_colours_has_the_signs_of_narrow_and_wide_cells() -> None:
+    theme.few_colours(True)
+    assert Picture([signed_swatch(Line(), 0.5)]).text() == "−0.5000 -9-6-2+2+6+9 or ≡=╶:*# +0.5000"
+    theme.few_colours(False)
+    assert Picture([signed_swatch(Line(), 0.5)]).text().split() == ["−0.5000", "+0.5000"]
 
 
 def test_a_faint_cell_has_the_same_characters() -> None:

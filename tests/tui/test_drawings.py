@@ -384,6 +384,15 @@ def test_two_rows_in_a_line_of_an_update_carry_both_tokens() -> None:
     assert any(line.startswith("c d ") for line in lines)
 
 
+@pytest.mark.parametrize(("phase", "name"), [(Phase.FORWARD, "q"), (Phase.UPDATE, "layer0.attn_wq")])
+def test_the_lower_row_of_a_line_has_the_name_of_the_head_that_the_line_begins_with(phase: Phase, name: str) -> None:
+    event = event_of("usual", phase, name, None if phase is Phase.UPDATE else 1)
+    rows = event.rows if phase is Phase.UPDATE else event.operands["w"]
+    frame = frame_at("usual", Moment(0, phase, event.last), int(rows[9, 3]))
+    starts = [line.partition("▸")[0].split() for line in draw(frame, 78, 14).text().splitlines() if "▸" in line[:9]]
+    assert starts == [["h2", "9"]]
+
+
 # Attention.
 
 

@@ -85,3 +85,28 @@ def test_a_tensor_is_whole_where_nothing_more_can_come() -> None:
     assert reading.known.all()
     assert np.count_nonzero(reading.values) == 1  # the target alone
     assert frame.view.complete(event.rows).all()
+
+
+@pytest.mark.parametrize("width", [28, 30, 34, 40])
+def test_the_latest_term_is_named_whole(width: int) -> None:
+    session().seek(Moment(1))
+    event = next(e for e in session().program.events(Phase.BACKWARD) if (e.name, e.pos) == ("q", 1))
+    frame = at(Moment(1, Phase.BACKWARD, event.last))
+    (line,) = [line for line in Inspector("i").draw(frame, width, 12).text().splitlines() if ", by " in line]
+    assert "attn_logits[" in line
+    assert "…" not in line
+
+
+def test_the_largest_of_some_numbers_stands_first() -> None:
+    session().seek(Moment(1))
+    events = session().program.events(Phase.FORWARD)
+    event = next(e for e in events if e.name == "attn_weights" and len(e.rows) == 4)
+    at_end, op = at(Moment(1, Phase.FORWARD, event.last)), session().view().recording.op
+    shifted = at_end.explain.children(int(event.parts["exp"][0]))[0]
+    row = next(row for row in at_end.explain.children(shifted) if op[row] == NEG_MAX)
+    frame = at(at_end.moment, row=row)
+    lines = Inspector("i").draw(frame, 30, 6).text().splitlines()
+    assert any("and 2 more" in line for line in lines)
+    assert lines[-2:] == ["gradient none: a plain number", "  to the model"]
+    first = lines[[line.startswith("minus the largest of") for line in lines].index(True) + 1]
+    assert first.split()[-1] == number(-(frame.value(row) or 0.0))

@@ -271,6 +271,13 @@ def test_where_heads_have_no_room_side_by_side_the_one_at_work_has_it_all() -> N
     assert plain(float(np.linalg.norm(frame.view.data(rows).values))) in picture.text().splitlines()[y]
 
 
+@pytest.mark.parametrize(("head", "shown"), [(0, "h01234›"), (4, "‹23456›"), (7, "‹34567")])
+def test_heads_that_have_no_room_are_told_of(head: int, shown: str) -> None:
+    picture = draw(at("layers", Phase.FORWARD, "attn_weights", 2, 0, head), (24, 24))
+    (line,) = [line for line in picture.text().splitlines() if "weights" in line]
+    assert line.split()[-1] == shown
+
+
 def test_without_a_stream_functions_are_named() -> None:
     lines = draw(at("none", Phase.FORWARD, "logits", 1), COLUMN).text().splitlines()
     assert [line.strip() for line in lines if len(line.split()) == 1][:3] == ["document_loss", "loss_at", "gpt"]
