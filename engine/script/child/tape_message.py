@@ -187,7 +187,7 @@ class _Rows:
                 kids[row], extra[row] = self._in_order(kids[row], captured)
         counts = list(map(len, kids))
         child_start = array("i", [0, *accumulate(counts)])
-        child = ids(chain.from_iterable(kids))
+        child = identities(chain.from_iterable(kids))
         if list(map(len, slopes)) == counts:
             local = floats(list(chain.from_iterable(slopes)))
         else:
@@ -205,7 +205,7 @@ class _Rows:
         ticked = list(accumulate(map(bool, counts[self.n_params :])))
         self.ticks = [0, *ticked][self.n_older :]
         arrays.update(value=value, stack=stack, method_position=method, op=op, extra=extra)
-        arrays.update(child_start=child_start, child_id=child, local=local, row_id=ids(self.list))
+        arrays.update(child_start=child_start, child_id=child, local=local, row_id=identities(self.list))
         return list(ops)
 
     def _slopes(self, each: Any) -> Any:
@@ -273,8 +273,8 @@ class _Rows:
         arrays["grad_first"] = grads[: len(params)]
         if first:
             arrays["grad_first"] = array("d", [first.get(id(each), NAN) for each in params])
-        arrays["back_row_id"] = ids(record.back[::4])
-        arrays["back_source_id"] = ids(record.back[1::4])
+        arrays["back_row_id"] = identities(record.back[::4])
+        arrays["back_source_id"] = identities(record.back[1::4])
         arrays["back_value"] = floats(record.back[2::4])
         arrays["back_position"] = array("i", record.back[3::4])
 
@@ -379,7 +379,7 @@ class _Rows:
         return found
 
 
-def ids(things: Iterable[Any]) -> array[Any]:
+def identities(things: Iterable[Any]) -> array[Any]:
     """What tells scalars apart; the debugger finds the rows of so many faster."""
     return array("Q", list(map(id, things)))
 
