@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from rich.cells import cell_len
@@ -11,6 +12,7 @@ from rich.style import Style
 
 from engine.explain.principal_axes import nearest_rows
 from engine.model.recording import Floats
+from engine.timeline.events import Phase, StepProgram
 from engine.timeline.view import View
 from microgpt_tui.debugger.embedding_axes import Plane, embedding_matrices, plane_of, planes_ahead
 from microgpt_tui.debugger.frame import Frame
@@ -84,10 +86,24 @@ def _here(frame: Frame, name: str) -> tuple[int | None, int | None]:
     pos = frame.stage_event.pos
     if pos is None:
         return None, None
-    if frame.program.specs[name].tokens:
-        inputs = frame.program.inputs
-        return inputs[pos] if pos < len(inputs) else None, frame.target_id(pos)
-    return pos, None
+    target = frame.target_id(pos) if frame.program.specs[name].tokens else None
+    return _read(frame.program, name).get(pos), target
+
+
+_READ: WeakKeyDictionary[StepProgram, dict[str, dict[int, int]]] = WeakKeyDictionary()
+
+
+def _read(program: StepProgram, name: str) -> dict[int, int]:
+    """The row of a matrix that the embedding of each position reads."""
+    known = _READ.setdefault(program, {})
+    if name not in known:
+        known[name] = found = {}
+        for event in program.events(Phase.FORWARD):
+            for rows in event.operands.values() if event.kind == "embed" and event.pos is not None else ():
+                parameter = program.parameter_of(int(rows.flat[0]))
+                if event.pos is not None and parameter is not None and parameter[0] == name:
+                    found[event.pos] = parameter[1][0]
+    return known[name]
 
 
 def _selected(frame: Frame, name: str) -> tuple[int, int] | None:
@@ -203,8 +219,7 @@ def _order(frame: Frame, name: str, count: int) -> Iterator[int]:
 def _look(frame: Frame, name: str, row: int) -> tuple[str, Style]:
     """How a row is written, and in which style: here, target, selected, of this document, others."""
     read, target = _here(frame, name)
-    selected, program = _selected(frame, name), frame.program
-    tokens = frame.program.specs[name].tokens
+    selected = _selected(frame, name)
     label = ("◎" if row == target else "") + _label(frame, name, row)
     if row == read:
         return f"[{label}]", theme.NOW
@@ -212,5 +227,5 @@ def _look(frame: Frame, name: str, row: int) -> tuple[str, Style]:
         return label, theme.CURSOR
     if row == target:
         return label, theme.TARGET
-    used = row in program.first_tokens(program.n + 1) if tokens else row < program.n
+    used = row in _read(frame.program, name).values()
     return label, theme.STRONG if used else theme.DIM

@@ -22,6 +22,7 @@ from engine.timeline.events import PHASES, Moment, Phase
 from microgpt_tui.debugger import run_controller
 from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.operations.attention import KINDS, head_of
+from microgpt_tui.panes import embeddings
 from microgpt_tui.panes.adam import Adam
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.explanation import Explanation
@@ -486,3 +487,15 @@ def test_every_pane_and_sentence_draws_a_step_that_has_broken_off(opened: Opened
             for each in panes:
                 each.frame = frame
                 assert each.picture_for(58, 26) is not None
+
+
+def test_rows_of_embeddings_are_those_that_the_script_has_read(opened: Opened) -> None:
+    run = opened(SCRIPTS / "plain.py")
+    events = [event for event in run.program.events(Phase.FORWARD) if event.kind == "embed"]
+    assert events
+    for event in events:
+        run.seek(Moment(0, Phase.FORWARD, event.last))
+        frame = Frame(run.view(), Focus(run.moment))
+        for rows in event.operands.values():
+            name, (row, _) = run.program.parameter_of(int(rows.flat[0])) or ("", (0, 0))
+            assert embeddings._here(frame, name)[0] == row
