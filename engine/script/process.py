@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, Queue
+from queue import Empty, Full, Queue
 from types import TracebackType
 from typing import Any
 
@@ -227,6 +227,8 @@ class ScriptProcess:
                 with suppress(Empty):
                     self._messages.get_nowait()
                 each.join(LOOK)
+        with suppress(Full):  # then there is enough to wake who waits
+            self._messages.put_nowait(None)
         read = zip(self._threads, (self._process.stdout, self._process.stderr), strict=True)
         for stream in (self._process.stdin, *(stream for thread, stream in read if not thread.is_alive())):
             if stream is not None:

@@ -234,8 +234,9 @@ def test_scalars_of_helper_functions_are_parts_of_the_list_that_they_make() -> N
 
 
 def test_inside_an_event_the_line_is_that_of_the_scalar_just_made(gpt: tuple[ScriptRun, Session]) -> None:
-    run, _ = gpt
-    run.seek(Moment())
+    run, session = gpt
+    for each in (run, session):  # which stand in the same step for all tests
+        each.seek(Moment())
     inside = 0
     for event in run.program.events(Phase.FORWARD)[:12]:
         run.seek(Moment(0, Phase.FORWARD, event.first + 1))
