@@ -44,6 +44,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.terminal_text import lines
 from microgpt_tui.lectures.lecture import Lecture
 from microgpt_tui.lectures.library import load_course
+from microgpt_tui.lectures.outline import CodeFinder
 from microgpt_tui.lectures.page import Course
 from microgpt_tui.lectures.speaker_notes import SharedNotes
 from microgpt_tui.panes import registry
@@ -351,7 +352,7 @@ class MicrogptApp(ThemedApp):
 
     def _chosen(self, chosen: tuple[Course, int] | None) -> None:
         if chosen is not None:
-            self.begin(Lecture(*chosen))
+            self.begin(Lecture(*chosen, code=CodeFinder(self.debugger.lines if self.debugger else None)))
 
     def begin(self, lecture: Lecture) -> bool:
         """Start a lecture, or another chapter of it, on a run that exists or one that is opened for it.

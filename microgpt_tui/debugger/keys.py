@@ -137,6 +137,7 @@ IN_LECTURE = (
     Key("page.return", "pagedown,pageup,f5", "come_back", "to the page",
         "While looking around: back to the page", "PgDn"),
     Key("page.chapters", "l", "chapters", "chapters", "The chapters; while looking around, back to the page"),
+    Key("page.why", "w", "why", "why", "The reasons behind the page, or the page alone again, where it has any"),
     Key("page.hide", "h", "hide", "hide", "Hide the elapsed time and the page count, or show them"),
     *(
         Key(f"page.pick_{letter}", letter, f"pick({place})", f"option {letter}", "Predict: pick this option")

@@ -11,10 +11,12 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.markdown import prose
 from microgpt_tui.drawing.picture import Line, Picture, measured
 from microgpt_tui.lectures.player import LectureStatus
-from microgpt_tui.lectures.rendered_page import RenderedPage, page_lines
+from microgpt_tui.lectures.rendered_page import LEAST_CODE, RenderedPage, page_lines
+from microgpt_tui.panes.source import lit_lines
 from microgpt_tui.widgets.picture_view import PictureView
 
 FIGURE, DIGITS_NEED = 2, 5  # lines for a figure in letters, and the least for one in large digits
+ROWS = 4  # of the screen that a line of code may take
 
 
 class LecturePage(PictureView):
@@ -33,6 +35,9 @@ class LecturePage(PictureView):
         picture.lines += _title(self.chapter, self.rendered.title, width)
         picture.line()
         lines = page_lines(self.rendered, width)
+        figure = FIGURE if self.rendered.figure else 0
+        room = height - picture.height - figure - len(lines)
+        picture.lines += cut_code(code_lines(self.rendered, width), max(room, LEAST_CODE), width)
         if self.rendered.figure:
             self._figure(picture, self.rendered.figure, width, height - picture.height - len(lines))
         picture.lines += [_line(text) for text in lines]
@@ -57,7 +62,29 @@ class LecturePage(PictureView):
         if self.rendered is None:
             return 2
         title, figure = _title(self.chapter, self.rendered.title, width), FIGURE if self.rendered.figure else 0
-        return len(title) + 1 + figure + len(page_lines(self.rendered.revealed(), width))
+        code = len(code_lines(self.rendered, width))
+        return len(title) + 1 + figure + code + len(page_lines(self.rendered.revealed(), width))
+
+
+def code_lines(page: RenderedPage, width: int) -> list[Line]:
+    """The statements that a page is about, lit, with the file that they stand in."""
+    lines: list[Line] = []
+    for block in page.code:
+        rows = lit_lines(block.code, block.lines, width, ROWS)
+        if rows[0].width + measured(block.label)[1] < width:
+            rows[0].to(width - measured(block.label)[1]).add(block.label, theme.DIM)
+        else:
+            lines.append(Line().most(block.label, width, theme.DIM))
+        lines += rows
+    return lines
+
+
+def cut_code(lines: list[Line], room: int, width: int) -> list[Line]:
+    """As many of the lines as there is room for, and how many more there are."""
+    if len(lines) <= room:
+        return lines
+    left = len(lines) - room + 1
+    return [*lines[: room - 1], Line().most(f"… {left} more", width, theme.DIM)]
 
 
 def _title(chapter: str, title: str, width: int) -> list[Line]:

@@ -246,6 +246,8 @@ class LectureScreen(DebuggerScreen):
         if action == "pick":
             rendered = player.rendered
             return player.next is Press.REVEAL and rendered is not None and parameters[0] < len(rendered.options)  # type: ignore[operator]
+        if action == "why":
+            return player.bound.page.why is not None
         if action == "explore":
             return not self.grid.zoomed and not self.grid.chosen
         return True
@@ -290,6 +292,10 @@ class LectureScreen(DebuggerScreen):
 
     def action_pick(self, option: int) -> None:
         self.player.predicted = option
+        self._show_page()
+
+    def action_why(self) -> None:
+        self.player.unfolded = not self.player.unfolded
         self._show_page()
 
     def action_blank(self) -> None:

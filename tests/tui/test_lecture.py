@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from textual.pilot import Pilot
 
 from engine import Moment, Phase
+from engine.model import gpt
 from microgpt_tui.debugger.frame import Choice
 from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.drawing.numbers import plain
@@ -342,3 +344,47 @@ async def test_a_page_that_is_turned_before_its_moment_shows_no_warning(
         assert shown.player.lecture.page == 1
         assert shown.session.moment == shown.player.rendered_pages[1].start
         assert "stopped" not in notes(pilot)
+
+
+CODE = """\
+---
+chapter: Small steps
+moment: step 0 forward q@pos=1
+spotlight: [stage, source]
+code: gpt: q = linear(...)
+see: "linear: ..."
+why: |
+  Because {doc} wants it.
+---
+# The query
+---
+moment: step 0
+---
+# No reasons
+"""
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_statements_of_a_page_stand_on_it_with_their_lines(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with lecture_app(lecture_of(tmp_path, CODE), size) as pilot:
+        shown = text(pilot).splitlines()
+        code = Path(gpt.__file__).read_text(encoding="utf-8").splitlines()
+        for start in ('q = name("q", linear(x, w', "return [sum(wi * xi"):
+            (number,) = (i for i, line in enumerate(code, 1) if line.strip().startswith(start))
+            assert any(re.search(rf"\b{number} +{re.escape(start)}", line) for line in shown)
+        assert any("engine/model/gpt.py" in line for line in shown)
+
+
+async def test_w_unfolds_the_reasons_of_a_page_that_has_any(tmp_path: Path) -> None:
+    async with lecture_app(lecture_of(tmp_path, CODE)) as pilot:
+        reasons = f"Because {lecture_screen(pilot).session.program.doc} wants it."
+        assert reasons not in text(pilot)
+        assert "w Why?" in text(pilot)
+        await pilot.press("w")
+        assert reasons in text(pilot)
+        await pilot.press("w")
+        assert reasons not in text(pilot)
+        await pilot.press("w", "right", "left")
+        assert reasons not in text(pilot)
+        await pilot.press("right")
+        assert "w Why?" not in text(pilot)
