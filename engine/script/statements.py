@@ -11,7 +11,7 @@ import io
 import re
 import tokenize
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.errors import ScriptError
 
@@ -29,12 +29,14 @@ class Statement:
     """A statement: the function or class that it stands in, its text without blanks, and its lines.
 
     Of one that holds others (a loop, a function), it is the head alone. Lines are counted from 1, both included.
+    `written` is its text in the first of them.
     """
 
     scope: str
     text: str
     first: int = 0
     last: int = 0
+    written: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,11 @@ class Pattern:
             raise ScriptError("... alone names no statement; write a function before it, as in linear: ...")
         number = int(found["number"]) if found["number"] else None
         return cls(written.strip(), found["scope"] or "", text, number)
+
+    @property
+    def statement(self) -> str:
+        """The text of the statement, as it is written."""
+        return self.written.removeprefix(self.scope).lstrip(": ") if self.scope else self.written
 
     def matches(self, statement: Statement) -> bool:
         """Whether it names this statement, or one that has `...` in places, whatever its number."""
@@ -122,7 +129,9 @@ def _statement(
             i for i, token in enumerate(own) if token.string == "->" and token.start < _start(node.returns, lines)
         )
         own = own[:arrow]
-    return Statement(scope, _compact("".join(token.string for token in own)), node.lineno, last)
+    text = _compact("".join(token.string for token in own))
+    end = max((token.end[1] for token in own if token.start[0] == node.lineno), default=start[1])
+    return Statement(scope, text, node.lineno, last, lines[node.lineno - 1][start[1] : end].rstrip(": "))
 
 
 def _start(node: ast.stmt | ast.expr | ast.pattern, lines: Sequence[str]) -> tuple[int, int]:

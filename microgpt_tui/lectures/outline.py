@@ -65,7 +65,7 @@ def outline() -> tuple[NamedStatement, ...]:
         elif line and not line.startswith("#"):
             found.append((Pattern.parse(line), []))
     return tuple(
-        NamedStatement(Statement(pattern.scope, pattern.text, place, place), tuple(counterparts))
+        NamedStatement(Statement(pattern.scope, pattern.text, place, place, pattern.statement), tuple(counterparts))
         for place, (pattern, counterparts) in enumerate(found, 1)
     )
 
@@ -93,8 +93,8 @@ class CodeFinder:
             scopes = dict.fromkeys(each.statement.scope for each in outline())
             near = difflib.get_close_matches(pattern.scope, scopes, n=1) or [scope for scope in scopes if scope]
             raise ScriptError(f"microgpt.py has no function {pattern.scope!r}; there are {', '.join(near)}")
-        texts = {each.text: each.text for each in among}
-        near = difflib.get_close_matches(pattern.text, texts, n=1, cutoff=0.3)
+        texts = [each.written for each in among]
+        near = difflib.get_close_matches(pattern.statement, texts, n=1, cutoff=0.3)
         hint = f"did you mean {near[0]}?" if near else f"outline.txt of the lectures has all {len(outline())}"
         if pattern.number is not None and any(pattern.matches(each) for each in among):
             hint = f"there are {sum(map(pattern.matches, among))} such"

@@ -87,7 +87,7 @@ def test_a_page_of_which_a_copy_has_nothing_shows_the_engines_lines(renamed: Cod
 @pytest.mark.parametrize(
     ("pattern", "says"),
     [
-        ("gpt: attn_weihgts = softmax(...)", "did you mean attn_weights=softmax(...)?"),
+        ("gpt: attn_weihgts = softmax(...)", "did you mean attn_weights = softmax(...)?"),
         ("gtp: x = 3", "has no function 'gtp'; there are gpt"),
         ("gpt: x = rmsnorm(...) #4", "there are 3 such"),
         ("zzzzzz", "outline.txt of the lectures has all"),
