@@ -56,7 +56,7 @@ IN_CODE = {  # parts of the program whose texts still stand in their code
     "microgpt_tui/web",
     "microgpt_tui/widgets",
 }
-WORDS = re.compile(r"[A-Za-z]{2,},? [A-Za-z(]|^[A-Z][a-z]{2,}[.:]?$")
+WORDS = re.compile(r"[A-Za-z]{2,}[,.:;]? [A-Za-z({]|^[A-Z][a-z]{2,}[.:]?$")
 INTERNAL = {"AssertionError", "NotImplementedError", "KeyError", "RuntimeError", "TypeError", "IndexError"}
 NO_TEXTS: dict[str, set[str]] = {}  # of a file: what only looks like text, each with its reason
 
