@@ -12,7 +12,7 @@ from typing import Any
 from engine.language.chosen import LANGUAGES, language
 from engine.language.particles import ParticleFormatter
 
-_WITH_PARTICLE = re.compile(r"\{\w+:[가-힣]+/")
+_WITH_PARTICLE = re.compile(r"\{\w+(?:![rsa])?:[가-힣]+/")
 _FORMATTER = ParticleFormatter()
 
 

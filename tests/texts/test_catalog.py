@@ -17,7 +17,8 @@ def catalog(tmp_path, monkeypatch) -> Iterator[Catalog]:
     package = tmp_path / "someones_texts"
     for name, text in {
         "en": 'plain = "a {{sign}}"\n[deep]\nsteps = { one = "{n} step", other = "{n:,} steps" }\nonly = "English"\n',
-        "ko": '[deep]\nsteps = { other = "{n:,}스텝" }\nreads = "{name:을/를} {x:+.2f}만큼"\n',
+        "ko": '[deep]\nsteps = { other = "{n:,}스텝" }\nreads = "{name:을/를} {x:+.2f}만큼"\n'
+        'quoted = "{name!r:은/는}"\n',
     }.items():
         (package / name).mkdir(parents=True)
         (package / name / "part.toml").write_text(text, encoding="utf-8")
@@ -33,6 +34,7 @@ def test_text_in_the_chosen_language(catalog):
     use_language("ko")
     assert [catalog("part.deep.steps", n=n) for n in (1, 3000)] == ["1스텝", "3,000스텝"]
     assert catalog("part.deep.reads", name="점수", x=0.5) == "점수를 +0.50만큼"
+    assert catalog("part.deep.quoted", name="값") == "'값'은"
     assert catalog("part.deep.only") == "English"
     use_language("kok")
     assert language() == "ko"
