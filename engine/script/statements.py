@@ -130,8 +130,8 @@ def _statement(
         )
         own = own[:arrow]
     text = _compact("".join(token.string for token in own))
-    end = max((token.end[1] for token in own if token.start[0] == node.lineno), default=start[1])
-    return Statement(scope, text, node.lineno, last, lines[node.lineno - 1][start[1] : end].rstrip(": "))
+    shown = max((token.end[1] for token in own if token.start[0] == node.lineno), default=start[1])
+    return Statement(scope, text, node.lineno, last, lines[node.lineno - 1][start[1] : shown].rstrip(": "))
 
 
 def _start(node: ast.stmt | ast.expr | ast.pattern, lines: Sequence[str]) -> tuple[int, int]:

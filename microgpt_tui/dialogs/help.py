@@ -15,9 +15,9 @@ from textual.widgets import Static
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.keys import IN_LECTURE, Key
 from microgpt_tui.drawing import theme
+from microgpt_tui.explanations.sentences import pane_text, sentences, texts, title_of
 from microgpt_tui.inference.keys import IN_INFERENCE
 from microgpt_tui.panes import registry
-from microgpt_tui.texts.sentences import pane_text, sentences, texts, title_of
 from microgpt_tui.widgets.modal import Modal
 
 MANY = ("page.digit", "page.pick")  # keys of lectures that have a line together

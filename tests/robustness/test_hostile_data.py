@@ -10,10 +10,10 @@ import pytest
 from engine import Config, Session
 from microgpt_tui.drawing.markdown import bare_marks, literal, parser, prose, without_literals
 from microgpt_tui.drawing.terminal_text import printable
+from microgpt_tui.explanations.sentences import lecture_words
 from microgpt_tui.export.handout import handout, printed
 from microgpt_tui.lectures.speaker_notes import Notes, SharedNotes, newest
 from microgpt_tui.speaker_app import NotesApp
-from microgpt_tui.texts.sentences import lecture_words
 from tests.robustness.test_hostile_lectures import Looked, page
 from tests.robustness.test_odd_screens import check
 from tests.support.hostile_texts import SEQUENCES

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from engine import EngineError
+from microgpt_tui.explanations.sentences import lecture_words
 from microgpt_tui.export.handout import handout, printed
 from microgpt_tui.panes.registry import screen_names
-from microgpt_tui.texts.sentences import lecture_words
 from tests.support.commands import invoke
 from tests.support.damaged_runs import written
 from tests.support.harness import session, text

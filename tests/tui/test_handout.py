@@ -11,9 +11,9 @@ from click.testing import CliRunner
 
 from microgpt_tui.cli import cli
 from microgpt_tui.drawing.numbers import plain
+from microgpt_tui.explanations.sentences import lecture_words
 from microgpt_tui.export.handout import handout, printed
 from microgpt_tui.lectures.library import find
-from microgpt_tui.texts.sentences import lecture_words
 from tests.support.harness import session
 from tests.support.lecture_harness import PAGES, lecture_of
 

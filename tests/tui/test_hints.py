@@ -10,11 +10,11 @@ import pytest
 from engine import Config, Session
 from engine.timeline.events import PHASES, Moment, Phase
 from microgpt_tui.debugger.frame import Context, Frame
+from microgpt_tui.explanations.sentences import hints, texts
 from microgpt_tui.panes import registry
 from microgpt_tui.panes.hint_line import HintLine
 from microgpt_tui.panes.source import Source, line_at_work
 from microgpt_tui.panes.stage import Stage
-from microgpt_tui.texts.sentences import hints, texts
 from microgpt_tui.widgets.picture_view import title_within
 from tests.support.harness import at, debugger, screen, text
 

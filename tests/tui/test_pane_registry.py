@@ -17,12 +17,12 @@ from microgpt_tui.app import ThemedApp
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.keys import IN_LECTURE
 from microgpt_tui.drawing.picture import Picture
+from microgpt_tui.explanations.sentences import texts
 from microgpt_tui.lectures.lecture import Lecture
 from microgpt_tui.panes import registry
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.layouts import panes_of, plan
 from microgpt_tui.panes.registry import FORWARD, PanePlace, PaneSpec
-from microgpt_tui.texts.sentences import texts
 from tests.support.harness import session, text, until
 from tests.support.lecture_harness import lecture_app, lecture_of, lecture_screen
 
