@@ -115,6 +115,7 @@ class BoundPage:
     expected: ExpectedAction | None
     why: Template | None
     code: tuple[CodeLines, ...]
+    shows_map: bool
 
     @property
     def spotlight(self) -> tuple[str, ...]:
@@ -218,12 +219,13 @@ class _Binder:
             expected=self._expected(act.until) if isinstance(act, Wait) else None,
             why=template(page.why) if page.why else None,
             code=self._code(page),
+            shows_map=any(source.text == THE_FILE for source in page.code),
         )
 
     def _code(self, page: Page) -> tuple[CodeLines, ...]:
         patterns = []
         for source in (*page.code, *page.see):
-            if source.text != THE_FILE or source in page.see:
+            if source.text != THE_FILE:
                 with self._reading(source):
                     pattern = Pattern.parse(source.text)
                     self.code.check(pattern)
