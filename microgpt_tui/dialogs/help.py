@@ -23,7 +23,7 @@ from microgpt_tui.widgets.modal import Modal
 
 MANY = ("page.digit", "page.pick")  # keys of lectures that have a line together
 MANY_WORDS = (
-    ("1-9", say("dialogs.help.jump_page_two_digits")),
+    ("1-9", say("keys.tooltip.page_digit")),
     ("a-h", say("dialogs.help.predict_pick_option_question")),
 )
 LEADS = (
@@ -83,7 +83,7 @@ def inference_help() -> Text:
 
 def _keys(text: Text, keys: Iterable[Key], width: int) -> None:
     """Append keys by group, each in at least `width` cells."""
-    for group, members in groupby(keys, key=lambda key: key.group):
+    for group, members in groupby(keys, key=lambda key: key.heading):
         text.append(f"\n{group}\n", theme.STRONG)
         for key in members:
             text.append(f"  {key.display or key.keys:<{width}} ", theme.STRONG).append(f"{key.tooltip}\n", theme.TEXT)
