@@ -18,6 +18,7 @@ from microgpt_tui.lectures.file_map import FileMap, file_map
 from microgpt_tui.lectures.library import other
 from microgpt_tui.lectures.outline import CodeFinder
 from microgpt_tui.lectures.page import Course, LectureError
+from microgpt_tui.texts.say import say
 
 RANGE, LINES = 12, 7  # cells of a chapter's lines, and of a page's
 
@@ -25,13 +26,25 @@ RANGE, LINES = 12, 7  # cells of a chapter's lines, and of a page's
 class ChaptersScreen(ListDialog[tuple[Course, int, int] | None]):
     """Returns the course, which may be in another language by now, and the places of chapter and page; or None."""
 
-    TITLE_ABOVE, WIDEST = "Lectures", 78
+    TITLE_ABOVE, WIDEST = say("dialogs.chapters.title"), 78
     CSS = f"ChaptersScreen .box {{ width: {WIDEST}; }}"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,l", "dismiss(None)", "close", tooltip="Back"),
-        Binding("tab,k", "translate", "language", tooltip="The same course in its other language", priority=True),
-        Binding("f", "file", "file", tooltip="The file that the course explains, line by line; or the chapters again"),
-        Binding("space,right,pagedown", "choose", "choose", tooltip="Begin here", priority=True),
+        Binding("escape,q,l", "dismiss(None)", say("dialogs.keys.close"), tooltip=say("dialogs.chapters.back")),
+        Binding(
+            "tab,k",
+            "translate",
+            say("dialogs.chapters.language"),
+            tooltip=say("dialogs.chapters.same_course_its_other"),
+            priority=True,
+        ),
+        Binding("f", "file", say("dialogs.chapters.file"), tooltip=say("dialogs.chapters.file_by_line")),
+        Binding(
+            "space,right,pagedown",
+            "choose",
+            say("dialogs.chapters.choose"),
+            tooltip=say("dialogs.chapters.begin_chapter"),
+            priority=True,
+        ),
     ]
 
     def __init__(self, course: Course, place: int, page: int, code: CodeFinder) -> None:
@@ -45,12 +58,12 @@ class ChaptersScreen(ListDialog[tuple[Course, int, int] | None]):
         return file_map(self._course, self._code)
 
     def keys_below(self) -> str:
-        keys = ["enter begins"]
+        keys = [say("dialogs.chapters.begins")]
         if self._map.regions:
-            keys.append("f chapters" if self._by_file else "f microgpt.py")
+            keys.append(say("dialogs.chapters.to_chapters" if self._by_file else "dialogs.chapters.to_file"))
         if self._course.folder is not None:
             keys.append("tab English, 한국어")
-        return " · ".join([*keys, "esc closes"])
+        return " · ".join([*keys, say("dialogs.chapters.closes")])
 
     def on_mount(self) -> None:
         self.fill(self._place)
