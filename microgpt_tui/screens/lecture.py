@@ -101,10 +101,14 @@ class LectureScreen(DebuggerScreen):
         for view in self.query(PictureView).exclude("Pane"):
             view.redraw()
         spots = self.player.spotlight
+        self.set_class(self.player.aim is not None, "-on-the-way")
         for strip in registry.STRIPS:
             self.set_class(strip in spots, f"-with-{strip}")
         for pane in self.panes:
             pane.dimmed = bool(spots) and pane.id not in spots
+            if pane.named != (pane.id in spots):
+                pane.named = pane.id in spots
+                pane.redraw()
         if self.player.waits and not self.busy and self.player.answered_by(self.frame):
             self._finish()
 
@@ -166,6 +170,7 @@ class LectureScreen(DebuggerScreen):
     def open_page(self, page: int) -> None:
         """Turn to a page of this chapter, and bring the run to where it begins."""
         self.player.open(page)
+        self.app.clear_notifications()  # they speak of the page before
         self.grid.zoomed = None
         self.set_focus(None)
         self._show_page()
@@ -188,6 +193,9 @@ class LectureScreen(DebuggerScreen):
         self.player.aim = moment
         if not self.navigator.halt() and self.navigator.go(moment):  # where a halted run arrives is not the aim
             self._land()
+        else:
+            self._light_panes()
+            self._show_status()
 
     def _land(self) -> None:
         """The run is where the page wants it: choose what is in focus."""
@@ -253,8 +261,14 @@ class LectureScreen(DebuggerScreen):
         return True
 
     def on_key(self, event: events.Key) -> None:
-        """End the act of a page that waits for this key; the key does what it always does as well."""
-        if self.player.answered_by_key(event.key):
+        """End the act of a page that waits for this key; the key does what it always does as well.
+
+        Pressed once more by mistake, the key that has brought the answer does nothing.
+        """
+        if self.player.repeats(event.key):
+            event.stop()
+            event.prevent_default()
+        elif self.player.answered_by_key(event.key):
             self.call_later(self._finish)
 
     def action_advance(self) -> None:
