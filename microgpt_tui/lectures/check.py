@@ -53,7 +53,7 @@ def _not_shown(page: Page) -> Iterator[LectureError]:
     for source in (page.title, page.body, page.notes, page.why, question, page.then):
         if source is not None and len(source.text) <= LONGEST:  # a longer one is a mistake already
             for line, what in not_shown(source.text):
-                reason = f"a page cannot show {what}; write it as text, or as a code block between lines of ```"
+                reason = f"a page cannot show {what}; write it as text, or as code between ` or lines of ```"
                 yield LectureError(reason, source.file, source.line + line)
 
 
