@@ -105,11 +105,23 @@ def test_a_mistake_is_reported_with_its_line(tmp_path: Path, page: str, line: in
     assert says in found
 
 
-def test_an_impossible_config_is_reported(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("header", "line", "says"),
+    [
+        ("config: n_head=3", 2, "config: n_head 3 does not divide n_embd 16"),
+        ("config:\n  - n_layer=2\n  - n_heads=3", 4, "config: no setting is called 'n_heads'; there are n_layer"),
+        ("chapter: A\nconfig:\n  - n_layer=2\n  - n_head=many", 5, "config: n_head is 'many'; write a number"),
+        ("config: [n_layer=2,\n  val_fraction=2.0]", 3, "config: val_fraction is 2.0"),
+        ("config: n_layer=1\ndata: nowhere.txt", 3, "data: there is no file "),
+        ("chapter: A\ndata: .", 3, "is a folder"),
+    ],
+)
+def test_a_run_that_cannot_be_had_is_reported_with_its_line(tmp_path: Path, header: str, line: int, says: str) -> None:
     file = tmp_path / "one.md"
-    file.write_text("---\nconfig: n_head=3\n---\n# T\n", encoding="utf-8")
+    file.write_text(f"---\n{header}\n---\n# T\n", encoding="utf-8")
     _, (found,) = check_lecture(file, "en", lambda config, docs: opened(config, tuple(docs)), screen_names())
-    assert "n_head 3 does not divide n_embd 16" in str(found)
+    assert str(found).startswith(f"{file}:{line}: ")
+    assert says in str(found)
 
 
 def test_a_page_that_is_too_long_is_reported(tmp_path: Path) -> None:
