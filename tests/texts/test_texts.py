@@ -30,16 +30,17 @@ IN_CODE = {  # parts of the program whose texts still stand in their code
     "microgpt_tui/app.py",
     "microgpt_tui/cli",
     "microgpt_tui/debugger",
-    "microgpt_tui/dialogs/gradcheck.py",
     "microgpt_tui/drawing",
     "microgpt_tui/explanations",
     "microgpt_tui/export",
-    "microgpt_tui/inference",
     "microgpt_tui/lectures",
     "microgpt_tui/module_path.py",
     "microgpt_tui/operations",
     "microgpt_tui/panes",
-    "microgpt_tui/screens",
+    "microgpt_tui/screens/debugger.py",
+    "microgpt_tui/screens/lecture.py",
+    "microgpt_tui/screens/loading.py",
+    "microgpt_tui/screens/speaker_notes.py",
     "microgpt_tui/speaker_app.py",
     "microgpt_tui/storage/names_download.py",
     "microgpt_tui/storage/original.py",
@@ -60,6 +61,7 @@ NO_TEXTS = {  # by file: what only looks like text
         "not permitted",
         "can't start new thread",
     },
+    "microgpt_tui/screens/inference.py": {"names {}"},  # a seed
 }
 
 
