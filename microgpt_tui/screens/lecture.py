@@ -61,6 +61,7 @@ class LectureScreen(DebuggerScreen):
         self.player = LecturePlayer(lecture, self.stops.scope, registry.screen_names())
         self.navigator.diverted = lambda: self.player.aim is not None
         self.after_show = self._light_panes
+        self.lines = lecture.code.own
         self._shared = shared  # notes, for other terminals
         self._quoted = session.restart_copy()  # the numbers that pages quote are read from this run
         self._gone = False
@@ -126,12 +127,15 @@ class LectureScreen(DebuggerScreen):
         return spotlit(names, room) if names else plan(phase, room, head=self.head_at_work)
 
     def _fit_page(self, size: Size) -> None:
-        pane = self.page_pane
+        pane, rendered = self.page_pane, self.player.shown
+        self.remove_class("-page-alone")
         if size.width >= BESIDE:
             pane.styles.height = None
-        else:
-            needed = pane.lines_needed(size.width - 4) + 1
-            pane.styles.height = max(3, min(needed, size.height - LEFT_TO_PANES - 2))
+            return
+        needed, usual = pane.lines_needed(size.width - 4) + 1, size.height - LEFT_TO_PANES - 2
+        whole = rendered is not None and (rendered.unfolded or rendered.map is not None) and not self.player.exploring
+        self.set_class(whole and needed > usual, "-page-alone")
+        pane.styles.height = "1fr" if self.has_class("-page-alone") else max(3, min(needed, usual))
 
     def _show_page(self) -> None:
         """Show the page as far as it has come."""
@@ -329,6 +333,7 @@ class LectureScreen(DebuggerScreen):
     def _explore(self, exploring: bool) -> None:
         self.player.exploring = exploring
         self.set_class(exploring, "-exploring")
+        self._fit_page(self.size)
         self._show_status()
         self.show()
 

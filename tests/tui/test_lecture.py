@@ -536,3 +536,43 @@ async def test_held_down_a_key_does_not_lead_past_the_answer(tmp_path: Path) -> 
         assert moment_of(pilot)[2] == "embed_norm"
         await pilot.press("escape", "n")  # looking around, every key is the debugger's
         assert moment_of(pilot)[2] == "attn_norm"
+
+
+LONG = "why: |\n" + "".join(f"  Reason {i}, which needs a line of its own in any window.\n\n" for i in range(1, 6))
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_long_reasons_are_read_whole_and_make_way_for_the_panes(tmp_path: Path, size: tuple[int, int]) -> None:
+    pages = (
+        f"---\nchapter: Why\nmoment: step 0 forward q@pos=1\ncode: 'linear: ...'\n{LONG}---\n# Long\n\nOne.\n\nTwo.\n"
+    )
+    async with lecture_app(lecture_of(tmp_path, pages), size) as pilot:
+        stage = lecture_screen(pilot).query_one("#stage", Pane)
+        before = stage.region
+        await pilot.press("w")
+        assert all(f"Reason {i}," in text(pilot) for i in range(1, 6))
+        await pilot.press("escape")
+        await pilot.pause()
+        assert stage.region.height > 3
+        assert "Reason" not in text(pilot)
+        await pilot.press("l", "full_stop")
+        await pilot.pause()
+        assert not text(pilot).strip()
+        await pilot.press("full_stop")
+        assert "Reason 5," in text(pilot)
+        await pilot.press("w")
+        await pilot.pause()
+        assert stage.region == before
+        assert "One." in text(pilot)
+
+
+async def test_code_that_has_no_room_says_how_much_more_there_is(tmp_path: Path) -> None:
+    body = "".join(f"Line {i} of the text.\n\n" for i in range(1, 5))
+    pages = f"---\nchapter: Long\nmoment: step 0\ncode: |\n  softmax: ...\n  rmsnorm: ...\n---\n# Long\n\n{body}"
+    async with lecture_app(lecture_of(tmp_path, pages), (80, 24)) as pilot:
+        assert "Line 4 of the text." in text(pilot)
+        assert re.search(r"… \d+ more", text(pilot))
+        assert "largest = Largest(logits)" not in text(pilot).split("… ")[1]
+    async with lecture_app(lecture_of(tmp_path, pages), (120, 36)) as pilot:
+        assert " more" not in text(pilot)
+        assert "return [e / total" in text(pilot)
