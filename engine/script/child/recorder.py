@@ -413,18 +413,19 @@ class Recorder:
 
         def set_data(self: Any, value: Any) -> None:
             if get_frame(1).f_code is not init_code:
-                add_write((self, value, len(nodes), value_of(self)))
+                frame = get_frame(1)
+                add_write((self, value, len(nodes), value_of(self), place(frame.f_code, frame.f_lasti)))
             put(self, value)
 
         def set_data_after(self: Any, value: Any) -> None:
             if not making:
+                frame = get_frame(1)
                 if id(self) in params:
-                    frame = get_frame(1)
                     if not updates:
                         recorder._first_update(frame)
                     updates.append((self, value, place(frame.f_code, frame.f_lasti)))
                 else:
-                    add_write((self, value, len(nodes), value_of(self)))
+                    add_write((self, value, len(nodes), value_of(self), place(frame.f_code, frame.f_lasti)))
             put(self, value)
 
         def init_after(self: Any, *args: Any, **named: Any) -> None:
@@ -641,7 +642,7 @@ class Recorder:
             groupby(record.nodes, self.class_of) if len(self.classes) > 1 else ((self.classes[0], record.nodes),)
         ):
             values += map(scalar.data_of, some)
-        first = {id(each): old for each, _, _, old in reversed(record.wrote)}
+        first = {id(each): old for each, _, _, old, _ in reversed(record.wrote)}
         if first:
             values = [first.get(id(each), value) for each, value in zip(record.nodes, values)]
         try:
@@ -701,8 +702,9 @@ class Recorder:
         if self.phase != "forward" or record is None or self.sources.hidden_writes:
             return
         if isinstance(thing, self.kinds):
-            value = getattr(thing, self.class_of(thing).data_name)
-            record.wrote.append((thing, value, len(record.nodes), self._written))
+            value, frame = getattr(thing, self.class_of(thing).data_name), sys._getframe(1)
+            at = self.positions.place(frame.f_code, frame.f_lasti)
+            record.wrote.append((thing, value, len(record.nodes), self._written, at))
 
     def _name(self, site: int, name: str, value: Any) -> None:
         record = self.record
