@@ -763,7 +763,7 @@ class Recorder:
                     inner = {**values, **inner}
                 else:
                     serial = {"": self.positions.serial(frame)}
-                    out.append((getattr(code, "co_qualname", code.co_name), {**serial, **values, **inner}))
+                    out.append((self.sources.name_of(code), {**serial, **values, **inner}))
                     inner = {}
             frame = frame.f_back
         out.reverse()
