@@ -359,6 +359,17 @@ def test_steps_that_end_at_a_line(tmp_path: Path) -> None:
     assert found.kind == findings.LOCAL_GRADIENT
 
 
+@pytest.mark.parametrize(
+    ("count", "says"), [(300, "line {} is not reached in 100 backward calls"), (9, "line {} is never reached after")]
+)
+def test_steps_that_end_at_a_line_that_is_not_reached(count: int, says: str, tmp_path: Path) -> None:
+    late = "    if step > 999:\n        print('late')\n    print("
+    path = changed(SMALL, tmp_path, ("    print(", late), ("range(6)", f"range({count})"))
+    line = line_of(path, "print('late')")
+    with pytest.raises(EngineError, match=says.format(line)):
+        check(path, ScriptOptions(step_at=line))
+
+
 def test_a_script_with_fewer_steps_is_checked_as_far_as_it_goes(tmp_path: Path) -> None:
     report = check(changed(SMALL, tmp_path, ("range(6)", "range(1)")), steps=5)
     assert (report.steps, report.findings) == (1, [])

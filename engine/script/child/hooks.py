@@ -40,6 +40,8 @@ class Sources:
         self.texts: list[list[str]] = []
         self.loops: list[list[tuple[int, int, list[str]]]] = []
         self.sites: list[Site] = []
+        self.ends_steps = False
+        """Whether there is a hook where the user lets steps end."""
         self._qualified: dict[int, tuple[types.CodeType, str]] = {}
         """Codes, kept so that their id stays theirs, and their qualified names."""
         self.prepare: Callable[[ast.Module], ast.Module] = lambda tree: tree
@@ -191,7 +193,8 @@ class _Hooks(ast.NodeTransformer):
         for each in body:
             if each.lineno == self._step_line:
                 self._step_line = 0
-                out.append(ast.Expr(self._call("step_at", [], each), lineno=each.lineno, col_offset=0))
+                self.sources.ends_steps = True
+                out.append(ast.copy_location(ast.Expr(self._call("step_at", [], each)), each))
             done = self.visit(each)
             out += done if isinstance(done, list) else [done]
         return out

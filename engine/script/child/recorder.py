@@ -64,7 +64,10 @@ class Recorder:
         self.record: StepRecord | None = None
         self.phase = ""
         """While something is watched: forward, backward, or after, that is after a backward call."""
-        self.step_at_line = False
+        self.step_at_line = ""
+        """What the line is called where the user lets steps end."""
+        self._at_line: BackwardCall | None = None
+        """The backward call of the step that ended there last."""
         self._target: int | None = None
         self._until: int | None = None
         self._most_calls: int | None = None
@@ -272,6 +275,11 @@ class Recorder:
 
     def _give_up(self, record: StepRecord, frame: Any) -> None:
         """Stop at a step whose backward calls move nothing, and send what was recorded of it."""
+        if self.step_at_line:
+            raise Unrecordable(
+                f"{self.step_at_line} is not reached in {record.calls:,} backward calls; name a line that each step "
+                "reaches once"
+            )
         self._send(record, False, frame)
         self._stop()
         self.wait()
@@ -279,7 +287,14 @@ class Recorder:
     def step_at(self) -> None:
         """At the line where a training step ends, if the user has named one."""
         if self._pending is not None:
+            self._at_line = self._pending
             self._done(self._pending)
+            self._at_line.look_again()
+        elif self._at_line is not None and self._at_line.moved():
+            raise Unrecordable(
+                f"{self.step_at_line} is reached again before the update is over, so no step can end there; name a "
+                "line that each step reaches once"
+            )
 
     def ended(self, whole: bool, frame: Any = None) -> None:
         """The script has ended; `whole` says whether it came to its end, `frame` where it was stopped."""
@@ -290,7 +305,8 @@ class Recorder:
             if record is not None and record.kept:
                 self.wait()
         elif record is not None:
-            if whole and self._most_calls is not None and record.kept and record.backward is not None:
+            giving_up = self._most_calls is not None and not self.step_at_line
+            if whole and giving_up and record.kept and record.backward is not None:
                 self._give_up(record, frame)
                 return
             if not whole and record.kept and any(self.class_of(each).kids(each) for each in record.nodes):

@@ -16,6 +16,10 @@ class BackwardCall:
         self.data = list(map(data_of, params))
         self.stack = stack
 
+    def look_again(self) -> None:
+        """Let `moved` tell of what moves from now on."""
+        self.data = list(map(self._data_of, self.params))
+
     def moved(self) -> bool:
         """Whether a parameter has another value than it had at the call."""
         return any(now != before for now, before in zip(map(self._data_of, self.params), self.data))
