@@ -16,6 +16,7 @@ import numpy as np
 
 from engine.autograd.tape import Rows
 from engine.errors import WhyError
+from engine.language.say import say
 from engine.model.recording import Floats
 from engine.timeline.explainer import Explainer
 from engine.timeline.view import Mask, TapeView, View
@@ -57,9 +58,9 @@ class GradientPaths:
         self.program = view.program
         loss = view.loss
         if loss is None:
-            raise WhyError("the loss is not known at this moment, so no chain leads to it; go on to the backward phase")
+            raise WhyError(say("explain.gradient_paths.loss_not_known_at"))
         if not np.isfinite(loss):
-            raise WhyError(f"the loss is {loss}, and no chain leads to such a number; look at a step before this one")
+            raise WhyError(say("explain.gradient_paths.loss_no_chain_leads", loss=loss))
         self._edges: dict[int, list[Edge]] = {}
         self._best = np.zeros(self.program.n_rows)
         if isinstance(view, TapeView):
@@ -76,7 +77,7 @@ class GradientPaths:
         """As `_derivatives`, of any run that says its local gradients; and the row that hands on at each tick."""
         local, program = view.local_gradients, view.program
         if local is None:
-            raise WhyError("this run does not tell the paths of a gradient; look at the inspector instead")
+            raise WhyError(say("explain.gradient_paths.run_does_not_tell"))
         found = (program.source_of(tick) for tick in range(1, len(local) + 1))
         sources = np.array([-1 if source is None else source for source in found], dtype=np.int32)
         best = self._best.tolist()
