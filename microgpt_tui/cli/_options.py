@@ -127,9 +127,9 @@ def script_options(command: F) -> F:
         click.option(
             "--step-at",
             metavar="LINE",
-            help="A training step ends each time this line of the script is reached, once a step; in a notebook line 5 of "
-            "its third cell of code is 3:5. Without it, a training step is a call of backward and the update after it that "
-            "moves parameters.",
+            help="A training step ends each time this line of the script is reached, once a step; in a notebook line 5 "
+            "of its third cell of code is 3:5. Without it, a training step is a call of backward and the update after "
+            "it that moves parameters.",
             panel=RUNNING,
         ),
         python_option,
