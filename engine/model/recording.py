@@ -154,6 +154,24 @@ class Recording:
         tensors = sorted((t for span in (*self.positions, *self.losses) for t in span.tensors), key=lambda t: t.first)
         return [t.first for t in tensors], tensors
 
+    def used_until(self, row: int) -> int:
+        """The row before which all are that a position makes from this one, of any document."""
+        tensor = None if self.op[row] == LEAF else self.tensor_at(row)
+        return self.positions[-1].last if tensor is None else self._used_until[tensor.first]
+
+    @functools.cached_property
+    def _used_until(self) -> dict[int, int]:
+        """By the first row of each tensor: the end of the last operation that reads what was made for it."""
+        firsts, tensors = self._tensors_by_row
+        until = {tensor.first: tensor.last for tensor in tensors}
+        for tensor in (t for span in self.positions for t in span.tensors):
+            for rows in tensor.operation.operands.values():
+                for at in np.unique(np.searchsorted(firsts, rows, side="right")).tolist():
+                    if at:  # 0: a parameter
+                        first = firsts[at - 1]
+                        until[first] = max(until[first], tensor.last)
+        return until
+
     def matrix_of(self, row: int) -> tuple[str, int, int] | None:
         """The name of the matrix that a row belongs to, and its place there, row and column; None if it is none."""
         if not 0 <= row < self.n_params:
