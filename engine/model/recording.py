@@ -23,7 +23,7 @@ from engine.autograd.dot_products import Dots, Mask, find_dots
 from engine.autograd.jit import Kernels
 from engine.autograd.kernels import FINE, LEAF, LOG, NEG_MAX
 from engine.autograd.overrides import Overrides
-from engine.autograd.tape import Matrix, Rows, Tape, Tensor, Value
+from engine.autograd.tape import Lines, Matrix, Rows, Tape, Tensor, Value
 from engine.errors import ConfigError, Stopped
 from engine.model import gpt
 from engine.model.config import Config
@@ -124,7 +124,7 @@ class Recording:
     child: Rows  # two a row; the few that depend on tokens are patched by the workspace that holds them
     args: Rows
     constants: tuple[Rows, Floats]  # the LEAF rows that are not parameters, and their values
-    line: npt.NDArray[np.uint16]  # of `model`
+    line: Lines  # of `model`
     model: Path  # the file of the model
     matrices: dict[str, Rows]
     bounds: Rows  # the first row of every matrix, and the end of the last
@@ -133,10 +133,9 @@ class Recording:
     mean_rows: tuple[Rows, ...]  # the rows that each of `losses` computes
     samplers: tuple[Span, ...]
     reciprocal: int  # the row of 1 / temperature
-    rows: Rows  # the rows that positions make, in order; leaves are not among them
-    row_counts: tuple[int, ...]  # how many of them there are after each position
+    row_counts: tuple[int, ...]  # how many rows are computed after each position; leaves are not among them
     live: Mask  # where gradients flow to: parameters and what is computed, not constants
-    dots: Dots  # the dot products among `rows`
+    dots: Dots  # the dot products among the rows of positions
     dot_counts: tuple[int, ...]  # how many of them begin before the end of each position
     token_matrix: str  # the matrix that has a row for each token that is read
     embed_rows: Rows  # (block_size, n_embd): the rows whose first child is what a position reads from it
@@ -153,6 +152,18 @@ class Recording:
     def _tensors_by_row(self) -> tuple[list[int], list[Tensor]]:
         tensors = sorted((t for span in (*self.positions, *self.losses) for t in span.tensors), key=lambda t: t.first)
         return [t.first for t in tensors], tensors
+
+    def rows_of(self, n: int) -> Rows:
+        """The rows that the first `n` positions make, in order."""
+        (rows,), count = self._longest_rows, self.row_counts[n - 1]
+        if len(rows) < count:
+            self._longest_rows[0] = rows = self.computed(*self.positions[:n])
+        return rows[:count]
+
+    @functools.cached_property
+    def _longest_rows(self) -> list[Rows]:
+        """The rows of as many positions as were asked for so far: few documents are as long as the tape."""
+        return [np.empty(0, dtype=np.int32)]
 
     def used_until(self, row: int) -> int:
         """The row before which all are that a position makes from this one, of any document."""
@@ -260,7 +271,7 @@ class Workspace:
         r = self.recording
         rows, dots, mean = r.row_counts[n - 1], r.dot_counts[n - 1], _unsigned(r.mean_rows[n - 1])
         return self.loops.forward_whole(
-            r.op, self._child, r.args, self.data, _unsigned(r.rows), rows, r.dots.starts, r.dots.terms, dots, mean
+            r.op, self._child, r.args, self.data, _unsigned(r.rows_of(n)), rows, r.dots.starts, r.dots.terms, dots, mean
         )
 
     def backward(self, edges: Rows, first: int, last: int) -> None:
@@ -453,16 +464,15 @@ def _freeze(
     config: Config, vocab_size: int, tape: Tape, w: dict[str, Matrix], spans: tuple[list[Span], ...], reciprocal: Value
 ) -> Recording:
     positions, losses, samplers = map(tuple, spans)
-    op, data = np.frombuffer(tape.op, dtype=np.int8), np.frombuffer(tape.data, dtype=np.float64)
+    op = np.frombuffer(tape.op, dtype=np.int8)
     bounds = np.cumsum([0, *(matrix.rows.size for matrix in w.values())], dtype=np.int32)
     n_params = int(bounds[-1])
-    constants = np.flatnonzero(op[n_params:] == LEAF).astype(np.int32) + np.int32(n_params)
+    constants, numbers = np.array(list(tape.numbers), dtype=np.int32), np.array(list(tape.numbers.values()))
     child = np.frombuffer(tape.child, dtype=np.int32)
-    rows = np.flatnonzero(op[: positions[-1].last] != LEAF).astype(np.int32)
-    row_counts = np.searchsorted(rows, [span.last for span in positions])
+    row_counts = np.cumsum([np.count_nonzero(op[span.first : span.last] != LEAF) for span in positions])
     live = (op != LEAF) & (op != NEG_MAX)
     live[:n_params] = True
-    dots = find_dots(op, child, live, constants[data[constants] == 0.0], rows)
+    dots = find_dots(op, child, live, constants[numbers == 0.0], [span.last for span in positions])
     matrices = {name: matrix.rows for name, matrix in w.items()}
     tensors = [span.tensors for span in positions]
     return Recording(
@@ -472,8 +482,8 @@ def _freeze(
         op=op,
         child=child,
         args=np.frombuffer(tape.args, dtype=np.int32),
-        constants=(constants, data[constants]),
-        line=np.frombuffer(tape.line, dtype=np.uint16),
+        constants=(constants, numbers),
+        line=tape.lines(),
         model=Path(gpt.__file__),
         matrices=matrices,
         bounds=bounds,
@@ -482,7 +492,6 @@ def _freeze(
         mean_rows=tuple((np.flatnonzero(op[s.first : s.last] != LEAF) + s.first).astype(np.int32) for s in losses),
         samplers=samplers,
         reciprocal=reciprocal.row,
-        rows=rows,
         row_counts=tuple(row_counts.tolist()),
         live=live,
         dots=dots,

@@ -349,7 +349,7 @@ class TapeProgram(StepProgram):
     @cached_property
     def rows(self) -> Rows:
         """The row that each forward tick makes."""
-        return np.concatenate([self.recording.rows[: self.position_ticks], self.mean_rows])
+        return np.concatenate([self.recording.rows_of(self.n), self.mean_rows])
 
     @cached_property
     def edges(self) -> Rows:

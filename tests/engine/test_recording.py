@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from engine import Config, ConfigError, Moment, Session
 from engine.autograd.dot_products import Dots
 from engine.autograd.kernels import LEAF
-from engine.autograd.tape import Operation, OperationRows, Tensor, operation
+from engine.autograd.tape import Lines, Operation, OperationRows, Tensor, operation
 from engine.model import gpt
 from engine.model.recording import Recording, Span, count_rows, most_rows, record
 from tests.engine.test_plain_oracle import configurations
@@ -141,6 +141,6 @@ def _comparable(thing: Any) -> Any:
         return thing.dtype.str, thing.shape, thing.tolist()
     if isinstance(thing, dict):
         return {name: _comparable(each) for name, each in thing.items()}
-    if isinstance(thing, tuple | list):
+    if isinstance(thing, tuple | list | Lines):
         return [_comparable(each) for each in thing]
     return [_comparable(getattr(thing, f.name)) for f in fields(thing)] if isinstance(thing, FORMS) else thing
