@@ -153,6 +153,11 @@ class Recording:
         tensors = sorted((t for span in (*self.positions, *self.losses) for t in span.tensors), key=lambda t: t.first)
         return [t.first for t in tensors], tensors
 
+    def parts_of(self, n: int) -> tuple[slice, slice]:
+        """The rows that a document of `n` positions has: parameters and positions, and the mean over these."""
+        mean = self.losses[n - 1]
+        return slice(0, self.positions[n - 1].last), slice(mean.first, mean.last)
+
     def rows_of(self, n: int) -> Rows:
         """The rows that the first `n` positions make, in order."""
         (rows,), count = self._longest_rows, self.row_counts[n - 1]
@@ -208,13 +213,18 @@ class Recording:
 class Workspace:
     """Numbers on a recording: `data` and `grad`, one double a row, and the children patched for the present tokens.
 
-    The first one patches the recording's own children; each further one is made by `beside`, with a copy of them.
+    The first one patches the recording's own children. Each further one is made by `beside`, with a copy of them that
+    comes as far as it has read. What no document has reached takes no memory: the system gives it at the first touch.
     """
 
-    def __init__(self, recording: Recording, loops: Kernels, child: Rows | None = None) -> None:
+    def __init__(self, recording: Recording, loops: Kernels, own_graph: bool = False) -> None:
         self.recording, self.loops = recording, loops
-        self.child: Rows = recording.child if child is None else child
+        self.child: Rows = np.zeros(len(recording.child), dtype=np.int32) if own_graph else recording.child
         self._child = _unsigned(self.child)
+        self._copied_to = 0  # the row up to which its children are there, but for what comes after the positions
+        if own_graph:
+            after = 2 * recording.positions[-1].last
+            self.child[after:] = recording.child[after:]
         self.data: Floats = np.zeros(len(recording))
         self.grad: Floats = np.zeros(len(recording))
         rows, values = recording.constants
@@ -231,7 +241,7 @@ class Workspace:
                 f"one more run of this model would take {_size(need)}, but {_size(free)} of memory is free; "
                 "close other programs, or choose a smaller n_embd, n_layer or block_size"
             )
-        return cls(recording, loops, recording.child.copy())
+        return cls(recording, loops, own_graph=True)
 
     @property
     def params(self) -> Floats:
@@ -241,9 +251,18 @@ class Workspace:
     def read(self, first: int, token_ids: list[int], targets: Sequence[int] = ()) -> None:
         """Let the positions from `first` on read these tokens, and those from 0 on be judged by `targets`."""
         r = self.recording
+        self._reach(first + len(token_ids))
         inputs, aims = np.array(token_ids, dtype=np.int32), np.array(targets, dtype=np.int32)
         table = r.matrices[r.token_matrix]
         self.loops.patch(self.child, r.config.n_embd, r.embed_rows, table, first, inputs, r.nll_rows, r.probs, aims)
+
+    def _reach(self, n: int) -> None:
+        """Have the children of the first `n` positions."""
+        whole, last = self.recording.child, self.recording.positions[n - 1].last
+        if self.child is not whole and last > self._copied_to:
+            new = slice(2 * self._copied_to, 2 * last)
+            self.child[new] = whole[new]
+            self._copied_to = last
 
     def forward(self, rows: Rows, first: int, last: int) -> int:
         """Compute `rows[first:last]`; FINE, or the index at which Python's arithmetic would raise."""
@@ -299,9 +318,15 @@ class Workspace:
 
     def clear_grad(self, n: int) -> None:
         """Set to 0 the gradients of all that a document of `n` positions has."""
-        mean = self.recording.losses[n - 1]
-        self.grad[: self.recording.positions[n - 1].last] = 0.0
-        self.grad[mean.first : mean.last] = 0.0
+        for part in self.recording.parts_of(n):
+            self.grad[part] = 0.0
+
+    def copy_of(self, numbers: Floats, n: int) -> Floats:
+        """A copy of `data` or `grad`, of all that a document of `n` positions has."""
+        copied = np.zeros(len(numbers))
+        for part in self.recording.parts_of(n):
+            copied[part] = numbers[part]
+        return copied
 
 
 def _unsigned(rows: Rows) -> npt.NDArray[np.uint32]:

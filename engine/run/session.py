@@ -269,7 +269,7 @@ class Session:
         The run then stands at the end of a forward phase that never was: it has to be placed anew.
         """
         after = self.workspace.params.copy()
-        self.workspace.grad[:] = 0.0
+        self.workspace.clear_grad(self.program.n)
         self._begin(self.step)
         self.workspace.params[:] = after
         self._advance(Phase.FORWARD, self.program.ticks(Phase.FORWARD))
@@ -388,14 +388,14 @@ class Session:
     def _restore(self, step: int, start: Keyframe) -> None:
         self._put_back(start)
         self.generator.setstate(start.generator)
-        self.workspace.grad[:] = 0.0
+        self.workspace.clear_grad(self.program.n)
         self._begin(step)
 
     def _rewind(self) -> None:
         """Stand at the start of the present step again."""
         if self._start is not None:
             self._put_back(self._start)
-        self.workspace.grad[:] = 0.0
+        self.workspace.clear_grad(self.program.n)
         self._moment = Moment(self.step)
 
     def _advance(self, phase: Phase, tick: int) -> None:
