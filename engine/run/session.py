@@ -187,6 +187,8 @@ class Session:
                 self._advance(phase, self.program.ticks(phase))
             loss = self._loss()
             self.workspace.clear_grad(self.program.n)
+            if self._start is not None and not self.changes:  # else it holds what was set in its step
+                self._passed.ran(step, self._start)
             self._begin(step + 1)
             if on_step and on_step(step, loss):
                 return
