@@ -31,6 +31,7 @@ from textual.worker import WorkerFailed
 from engine import DataError, EngineError, Run, Stopped
 from engine.autograd.jit import Kernels
 from engine.errors import is_out_of_memory, is_out_of_threads
+from engine.language.chosen import language
 from engine.model.dataset import checksum
 from engine.run.branches import Branches
 from engine.run.capabilities import is_scripted
@@ -53,7 +54,6 @@ from microgpt_tui.screens.loading import LoadingScreen, OpeningScreen, ScriptLoa
 from microgpt_tui.storage.paths import compiled_mark, in_browser, state_folder
 from microgpt_tui.storage.startup import ScriptStart, Start
 from microgpt_tui.storage.threads import NO_THREADS, check_threads
-from microgpt_tui.texts.languages import usual_language
 from microgpt_tui.widgets.modal import Passing
 from microgpt_tui.widgets.textual_fixes import LastingNotification, PrintableFilter, SafeCommandPalette
 
@@ -347,7 +347,7 @@ class MicrogptApp(ThemedApp):
         if self.debugger is not None and self.debugger.busy:
             self.notify("The run is on its way to another moment; open a lecture when it has arrived.", timeout=3)
             return
-        self.push_screen(ChaptersScreen(load_course(usual_language()), 0), self._chosen)
+        self.push_screen(ChaptersScreen(load_course(language()), 0), self._chosen)
 
     def _chosen(self, chosen: tuple[Course, int] | None) -> None:
         if chosen is not None:

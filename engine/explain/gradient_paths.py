@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import WhyError
+from engine.language.say import say
 from engine.model.recording import Floats
 from engine.timeline.events import StepProgram
 from engine.timeline.explainer import Explainer
@@ -61,9 +62,9 @@ class GradientPaths:
         self.program: StepProgram = weakref.proxy(view.program)
         loss = view.loss
         if loss is None:
-            raise WhyError("the loss is not known at this moment, so no chain leads to it; go on to the backward phase")
+            raise WhyError(say("explain.gradient_paths.loss_not_known_at"))
         if not np.isfinite(loss):
-            raise WhyError(f"the loss is {loss}, and no chain leads to such a number; look at a step before this one")
+            raise WhyError(say("explain.gradient_paths.loss_no_chain_leads", loss=loss))
         self._edges: dict[int, list[Edge]] = {}
         self._best = np.zeros(self.program.n_rows)
         if isinstance(view, TapeView):
@@ -75,7 +76,7 @@ class GradientPaths:
         """As `_derivatives`, of any run that says its local gradients."""
         local, program = view.local_gradients, view.program
         if local is None:
-            raise WhyError("this run does not tell the paths of a gradient; look at the inspector instead")
+            raise WhyError(say("explain.gradient_paths.run_does_not_tell"))
         found = (program.source_of(tick) for tick in range(1, len(local) + 1))
         sources = np.array([-1 if source is None else source for source in found], dtype=np.int32)
         best = self._best.tolist()

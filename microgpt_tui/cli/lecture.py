@@ -10,13 +10,13 @@ import rich_click as click
 from click.core import ParameterSource
 from click.exceptions import Exit
 
+from engine.language.chosen import LANGUAGES, language
 from engine.model.config import Config
 from microgpt_tui.cli._exit import BAD, Failure, print_result
 from microgpt_tui.cli._options import FilePath, LecturePath, examples, theme_option
 from microgpt_tui.cli._progress import Waiting
 from microgpt_tui.cli._session import open_session
 from microgpt_tui.cli.open import in_terminal, open_debugger
-from microgpt_tui.texts.languages import LANGUAGES, usual_language
 
 if TYPE_CHECKING:
     from engine.run.session import Session
@@ -81,7 +81,7 @@ def lecture(
     at the beginning. FILE.md, or a folder of such files, is a lecture of your own; the README says how to write one.
     """
 
-    lang = lang or usual_language()
+    lang = lang or language()
     if notes:
         allowed = ("notes", "lang", "theme")
         if any(ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ctx.params.keys() - allowed):

@@ -15,6 +15,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.picture import Line
 from microgpt_tui.lectures.library import other
 from microgpt_tui.lectures.page import Course, LectureError
+from microgpt_tui.texts.say import say
 
 LINE = 56  # cells
 
@@ -22,12 +23,24 @@ LINE = 56  # cells
 class ChaptersScreen(ListDialog[tuple[Course, int] | None]):
     """Returns the course, which may be in another language by now, and the place of the chosen chapter; or None."""
 
-    TITLE_ABOVE, WIDEST = "Lectures", 64
+    TITLE_ABOVE, WIDEST = say("dialogs.chapters.title"), 64
     CSS = f"ChaptersScreen .box {{ width: {WIDEST}; }}"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,l", "dismiss(None)", "close", tooltip="Back"),
-        Binding("tab,k", "translate", "language", tooltip="The same course in its other language", priority=True),
-        Binding("space,right,pagedown", "choose", "choose", tooltip="Begin this chapter", priority=True),
+        Binding("escape,q,l", "dismiss(None)", say("dialogs.keys.close"), tooltip=say("dialogs.chapters.back")),
+        Binding(
+            "tab,k",
+            "translate",
+            say("dialogs.chapters.language"),
+            tooltip=say("dialogs.chapters.same_course_its_other"),
+            priority=True,
+        ),
+        Binding(
+            "space,right,pagedown",
+            "choose",
+            say("dialogs.chapters.choose"),
+            tooltip=say("dialogs.chapters.begin_chapter"),
+            priority=True,
+        ),
     ]
 
     def __init__(self, course: Course, place: int) -> None:
@@ -35,7 +48,9 @@ class ChaptersScreen(ListDialog[tuple[Course, int] | None]):
         self._course, self._place = course, place
 
     def keys_below(self) -> str:
-        return "enter begins · esc closes" + ("" if self._course.folder is None else " · tab English, 한국어")
+        return say(
+            "dialogs.chapters.footer" if self._course.folder is None else "dialogs.chapters.footer_with_languages"
+        )
 
     def on_mount(self) -> None:
         self.fill(self._place)

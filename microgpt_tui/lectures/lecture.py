@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from engine import Config, Scope
 from engine.model.dataset import load_docs
 from engine.model.tokenizer import Tokenizer
+from microgpt_tui.explanations.sentences import lecture_words
 from microgpt_tui.lectures.binding import BoundPage, ScreenNames, bind
 from microgpt_tui.lectures.library import config_of
 from microgpt_tui.lectures.page import Chapter, Course
-from microgpt_tui.texts.sentences import lecture_words
 
 
 @dataclass

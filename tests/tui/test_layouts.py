@@ -9,12 +9,12 @@ import pytest
 from textual.geometry import Region, Size
 
 from engine.timeline.events import PHASES, Phase
+from microgpt_tui.explanations.sentences import pane_text, texts
 from microgpt_tui.panes import arrangement, registry
 from microgpt_tui.panes.arrangement import Arrangement
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.layouts import panes_of, plan, regions, spotlit, usual
 from microgpt_tui.panes.registry import companions
-from microgpt_tui.texts.sentences import pane_text, texts
 from tests.support.harness import debugger, drawn, go, screen, text
 
 SIZES = [(80, 24), (100, 24), (100, 30), (119, 40), (120, 36), (160, 45), (160, 60), (200, 50), (200, 60), (240, 80)]

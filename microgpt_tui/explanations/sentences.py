@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 
 import numpy as np
 
+from engine.language.catalog import fill, read_part
+from engine.language.chosen import LANGUAGES, language
 from engine.timeline.events import Event, Phase
 from engine.timeline.update import ADAM
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.navigation import matrix_name
-from microgpt_tui.texts.facts import facts, variant_of
-from microgpt_tui.texts.languages import usual_language
+from microgpt_tui.explanations.facts import facts, variant_of
 
+_TEXTS = "microgpt_tui.texts"
 OF_CHANGEABLE = ("e:", "g:")  # what if, and gradient checks
 PANE_KEYS = "z: all the room; P: stay in every phase; < >: trade places; tab: the next pane; esc: leave"
 
@@ -39,26 +39,25 @@ class Text:
     keys: str = ""
 
 
-@cache
-def texts(language: str | None = None) -> dict[str, dict[str, Text]]:
-    """All texts of a language: by phase and operation, under "pane" by the pane's id, and of "inference".
+def texts(of: str | None = None) -> dict[str, dict[str, Text]]:
+    """All texts of a language, the chosen one unless another is named.
 
-    In each phase "generic" is the text of operations that have none of their own.
-
-    Without one, that of the user's terminal; English where there are no such texts yet.
+    They stand by phase and operation, under "pane" by the pane's id, and under "inference". In each phase "generic" is
+    the text of operations that have none of their own.
     """
-    folder = resources.files(__package__)
-    file = folder / f"{language or usual_language()}.toml"
-    raw = tomllib.loads((file if file.is_file() else folder / "en.toml").read_text(encoding="utf-8"))
+    return _texts(of or language())
+
+
+@cache
+def _texts(chosen: str) -> dict[str, dict[str, Text]]:
+    raw = read_part(_TEXTS, chosen, "events") or read_part(_TEXTS, LANGUAGES[0], "events")
     return {phase: {kind: Text(**entry) for kind, entry in kinds.items()} for phase, kinds in raw.items()}
 
 
 @cache
-def lecture_words(language: str) -> dict[str, str]:
-    """What a lecture says besides its pages; English where a language is not known."""
-    raw = tomllib.loads((resources.files(__package__) / "lecture_ui.toml").read_text(encoding="utf-8"))
-    words: dict[str, str] = raw["en"] | raw.get(language, {})
-    return words
+def lecture_words(of: str) -> dict[str, str]:
+    """What a lecture in a language says besides its pages; English where that language is not known."""
+    return read_part(_TEXTS, LANGUAGES[0], "lecture") | read_part(_TEXTS, of, "lecture")
 
 
 def pane_text(pane: str) -> Text | None:
@@ -86,7 +85,7 @@ def title_of(frame: Frame) -> str:
     """The heading of the operation on the stage."""
     if not frame.program.ticks(frame.phase):
         return f"no {frame.phase} phase in this step"
-    return _text_of(frame).title.format_map(_words(frame))
+    return fill(_text_of(frame).title, _words(frame))
 
 
 def sentences(frame: Frame) -> tuple[str, ...]:
@@ -99,7 +98,7 @@ def sentences(frame: Frame) -> tuple[str, ...]:
     text, words = _text_of(frame), _words(frame) | facts(frame)
     now = getattr(text, f"now_{variant_of(frame)}", "") or text.now
     try:
-        first = (now.format(**words),) if now else ()
+        first = (fill(now, words),) if now else ()
     except KeyError:  # a number of it is not computed yet
         first = ()
     found = (*first, *_known([text.what, text.why, text.read], words))
@@ -111,7 +110,7 @@ def _known(sentences: Sequence[str], words: Mapping[str, str]) -> Iterator[str]:
     """Those of the sentences whose words are known: a step that has broken off lacks some."""
     for sentence in sentences:
         with suppress(KeyError):
-            yield sentence.format_map(words)
+            yield fill(sentence, words)
 
 
 def hints(frame: Frame) -> list[str]:
