@@ -278,7 +278,7 @@ def signed_strip(
             if target == selected:
                 if k == half - 1 and not eighths:
                     text = "▁"
-                style = theme.HANGING_HERE if style is theme.HANGING else theme.NEW
+                style = theme.HANGING_HERE if style is theme.HANGING else theme.HERE_BAR
             elif fresh and style is not theme.HANGING:
                 style += theme.RAN if cells.fading else theme.BOXED  # a band behind all bars that are new
             if fill and beyond and k == (0 if up else len(lines) - 1):

@@ -88,7 +88,7 @@ def curve(
         for at, (column, stands_for) in enumerate(zip(parts, targets, strict=True)):
             text, style = _part(column, low, high, plot, plot - 1 - row)
             if column.first <= here < column.last:
-                style = theme.NEW
+                style = theme.HERE_BAR
             if at in last_in and _floor(last_in[at], low, high, plot) == plot - 1 - row:
                 text, style = MARK, theme.TARGET
             line.add(text, style, stands_for)

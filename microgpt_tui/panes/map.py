@@ -293,9 +293,10 @@ def positions(frame: Frame, width: int) -> list[Line]:
         full = 3 * over // max(len(ends), 1)
         thirds.add(" ")
         if pos == here and full < 3:
-            thirds.add(DONE * full, lit, target).add(HERE, theme.NEW, target).add("·" * (2 - full), theme.FAINT, target)
+            thirds.add(DONE * full, lit, target).add(HERE, theme.HERE_BAR, target)
+            thirds.add("·" * (2 - full), theme.FAINT, target)
         else:
-            thirds.add(DONE * full, theme.NEW if pos == here else lit, target)
+            thirds.add(DONE * full, theme.HERE_BAR if pos == here else lit, target)
             thirds.add("·" * (3 - full), theme.FAINT, target)
     if last < program.n:
         names.add("›", theme.DIM)

@@ -227,7 +227,7 @@ def _all_positions(state: MapState, width: int) -> Picture:
             here = pos == state.here.pos and state.holds(nodes)
             done = end.tick <= frame.moment.tick
             mark = HERE if here else DONE if done else TO_COME
-            line.add(f"  {mark}", theme.NEW if here else state.lit if done else theme.DIM, end)
+            line.add(f"  {mark}", theme.HERE_BAR if here else state.lit if done else theme.DIM, end)
     picture.line()
     return picture
 
