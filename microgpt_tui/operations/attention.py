@@ -172,7 +172,7 @@ class _Picture:
             line.add(f"  {asks}", theme.DIM)
         line = board.picture.line()
         titles = (
-            ("key", 0, self.kind == SCORES), (f"{sign}k", self.margin, False),
+            ("key", 0, False), (f"{sign}k", self.margin, False),
             (self.score_title, self.margin + self.wide + 1, self.kind == SCORES),
             ("share of 100 %" if not frame.backward else _in_powers("∂share", self.share_power), self._share_column,
              self.kind == SHARES),
@@ -327,7 +327,7 @@ class _Picture:
         shifted = frame.explain.children(exp)[0]
         self._how(f"the share of key {self.labels[t]}")
         score, less = frame.value(int(head.scores.rows[t])), frame.value(shifted)
-        largest = None if score is None or less is None else _largest(frame, head)
+        largest = _largest(frame, head)
         if board.width < NARROW:
             line = board.picture.line().add(f"  exp({number(score)} − {number(largest)}) = ", theme.DIM)
             line.add(plain(frame.value(exp)), board.style(exp, theme.STRONG), exp)

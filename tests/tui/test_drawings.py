@@ -265,6 +265,17 @@ def test_exponentials_are_shown_as_they_are_computed() -> None:
         assert all(plain(float(v)) in text for v in frame.view.data(exps[:4]).values)
 
 
+@pytest.mark.parametrize("size", ROOMS)
+@pytest.mark.parametrize(
+    ("name", "title"), [("attn_logits", "q·k/√4"), ("attn_weights", "share of 100 %"), ("head_out", "value")]
+)
+def test_only_the_column_in_the_making_has_a_lit_title(name: str, title: str, size: tuple[int, int]) -> None:
+    for inside in (1, 0):
+        picture = draw(at("usual", Phase.FORWARD, name, 1, 1, inside), *size)
+        lit = [s.text.strip() for s in picture.lines[1].segments if s.style == theme.NEW and s.text.strip()]
+        assert lit == [title]
+
+
 # The loss.
 
 
@@ -279,7 +290,7 @@ def test_the_loss_is_a_point_on_the_curve(size: tuple[int, int]) -> None:
     assert columns.pop() - left == int(p * (size[0] - left))
     lit = [style for text, style in looks(picture, row) if text == "█"]
     assert lit
-    assert all(style == theme.NEW for style in lit)
+    assert all(style == theme.HERE_BAR for style in lit)
     assert f"guessing among {frame.program.tokenizer.vocab_size}: {plain(float(np.log(27)))}" in picture.text()
 
 
