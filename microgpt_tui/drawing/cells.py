@@ -139,7 +139,7 @@ def heat(
     share = abs(value) / scale if 0 < scale < math.inf else math.inf if value else 0.0
     level = round(min(share, 1.0) ** GAMMA * (theme.LEVELS - 1))
     if theme.signs_only:  # few colours make other values of shades, and other shades of what is fainter
-        style = theme.signed(value) if lit else theme.DIM
+        style = (theme.LIT_PLUS if value > 0 else theme.LIT_MINUS) if lit and value else theme.FAINT
     elif value < 0:
         style = (theme.HEAT_MINUS if lit else theme.FADED_MINUS)[level]
     else:

@@ -119,7 +119,7 @@ def _luminance(colour: str) -> float:
 
 TEXT = STRONG = DIM = FAINT = NOW = NEW = DONE = TARGET = WARNING = PLUS = MINUS = Style()
 HANGING = HANGING_BOXED = HANGING_HERE = BOXED = FRESH = FADING = CURSOR = HERE_CELL = RAN = AT_WORK = Style()
-EXPRESSION = HERE_BAR = Style()
+EXPRESSION = HERE_BAR = LIT_PLUS = LIT_MINUS = Style()
 PHASES: dict[str, Style] = {}
 PHASE_TEXT: dict[str, Style] = {}
 LEVELS = 16  # shades of each sign
@@ -159,6 +159,8 @@ def use(theme: str) -> None:
         WARNING=Style(color=c.warning, bold=True),
         PLUS=Style(color=c.plus),
         MINUS=Style(color=c.minus),
+        LIT_PLUS=Style(color=c.plus, bold=True),  # a cell that is told by characters, of a row at work
+        LIT_MINUS=Style(color=c.minus, bold=True),
         HANGING=Style(color=c.minus, reverse=True),  # a negative bar: drawn from the top
         HANGING_HERE=Style(color=c.here_bar, bold=True, reverse=True),
         HANGING_BOXED=Style(color=c.strong, reverse=True),

@@ -231,7 +231,8 @@ def _row_starts(text: str, width: int) -> list[int]:
     starts, left = [0], width
     for found in WORD.finditer(text):
         word, at = found[0], found.start()
-        if cell_len(word.rstrip()) > left and at > starts[-1]:
+        size, bare = cell_len(word.rstrip()), cell_len(word.rstrip(CLOSING))
+        if size > left and at > starts[-1] and not (size > width - HANGING and bare <= left):
             starts.append(at)
             left = width - HANGING
         while cell_len(word.rstrip()) > left:

@@ -269,3 +269,18 @@ def test_bars_of_what_is_here_have_the_colour_of_bars(phase: Phase) -> None:
                     assert segment.style.color.name != light.now, (event.name, segment.text)
                     seen += segment.style.color.name == light.here_bar
     assert seen
+
+
+@pytest.mark.parametrize("name", theme.THEMES)
+def test_without_colours_the_row_at_work_stands_out(name: str) -> None:
+    theme.use(name)
+    theme.few_colours(True)
+    for value in (-0.5, 0.5):
+        (_, lit), (_, faint) = (heat(value, True, 1.0, 2, lit) for lit in (True, False))
+        assert lit is not None
+        assert faint is not None
+        assert lit.color is not None
+        assert faint.color is not None
+        assert (lit.bold, bool(faint.bold)) == (True, False)
+        brightest = sorted((lit.color.name, faint.color.name), key=lambda c: theme.contrast(c, theme.BACKGROUND))
+        assert brightest == [faint.color.name, lit.color.name]
