@@ -460,6 +460,37 @@ def test_a_wide_matrix_is_whole_in_its_three_maps_where_there_is_room() -> None:
     assert "again: loss" in picture.text() or frame.moment.tick < frame.program.ticks(Phase.UPDATE)
 
 
+@pytest.mark.parametrize("name", ["layer0.attn_wq", "wpe"])
+def test_maps_of_the_update_use_the_height(name: str) -> None:
+    frame = at("usual", Phase.UPDATE, name)
+    for height in (28, 29):
+        picture = draw(frame, 128, height)
+        assert height - picture.height <= len(frame.event.rows) // 2
+        tall = {
+            sum(any(t == row for _, _, t in line.spots) for line in picture.lines) for row in frame.event.rows[:, 0]
+        }
+        assert tall == {1, 2}  # the spots of a line with two rows stand for the upper one
+
+
+def test_a_wide_matrix_has_its_words_beside_it_and_loses_no_line_to_them() -> None:
+    frame = at("usual", Phase.UPDATE, "layer0.mlp_fc2")
+    picture = draw(frame, 88, 18)
+    seen = {target for line in picture.lines for _, _, target in line.spots} & {
+        int(row) for row in frame.event.rows.flat
+    }
+    rows = {int(row) for row in frame.event.rows[:, 0]} & seen
+    assert len(rows) == 6  # of two rows in a line, the upper one
+    for y in (5, 11, 17):  # half a line parts each map from the next
+        below = {s.style.bgcolor for s in picture.lines[y].segments if s.style and "▀" in s.text}
+        assert {back.name for back in below if back} == {theme.BACKGROUND}
+    labels = re.findall(r"^ *(\d+)(▸| ) ", picture.text(), re.MULTILINE)
+    assert len(labels) == 18
+    first = int(labels[0][0])
+    assert all(int(label) == first + 2 * (i % 6) for i, (label, chosen) in enumerate(labels) if chosen != "▸")
+    assert re.search(r"gradient g ±\S+$", picture.text(), re.MULTILINE)
+    assert "…" not in picture.text()
+
+
 def test_maps_of_the_update_move_together_where_that_makes_their_cells_larger() -> None:
     frame = at("usual", Phase.UPDATE, "lm_head")
     first = int(frame.event.rows[0, 0])
@@ -472,8 +503,8 @@ def test_maps_of_the_update_move_together_where_that_makes_their_cells_larger() 
     labels = max(map(len, labels_of(frame, "lm_head"))) + 2
     columns = frame.event.rows.shape[1]
     assert cell(labels + 3 * 3 * columns + 2 * 11) == 3
-    assert cell(labels + 3 * 3 * columns + 2 * 9) == 3
-    assert cell(labels + 3 * 3 * columns + 2 * 9 - 1) == 2
+    assert cell(labels + 3 * 3 * columns + 9 + 6) == 3
+    assert cell(labels + 3 * 3 * columns + 9 + 6 - 1) == 2
 
 
 def test_the_rule_of_the_update_is_said_on_the_smallest_screen() -> None:
