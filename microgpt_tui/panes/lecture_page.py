@@ -47,8 +47,8 @@ class LecturePage(PictureView):
         picture.line()
         lines, figure = page_lines(page, width), FIGURE if page.figure else 0
         room = height - picture.height - figure - len(page_lines(page.revealed(), width))
-        code = code_lines(page, width)
-        picture.lines += cut_code(code, max(room, LEAST_CODE), width)
+        code = code_lines(page, width, room)
+        picture.lines += code
         if code and len(code) < room:
             picture.line()
         if page.map is not None:
@@ -84,21 +84,35 @@ class LecturePage(PictureView):
         if self.rendered is None:
             return 2
         title, figure = _title(self.chapter, self.rendered.title, width), FIGURE if self.rendered.figure else 0
-        code = len(code_lines(self.rendered, width))
+        code = len(_code(self.rendered, width, whole=True))
         code += code > 0
         if self.rendered.map is not None:
             code += len(file_map_lines(self.rendered.map, width))
         return len(title) + 1 + figure + code + len(page_lines(self.rendered.revealed(), width))
 
 
-def code_lines(page: RenderedPage, width: int) -> list[Line]:
-    """The statements that a page is about, lit, with the file that they stand in."""
+def code_lines(page: RenderedPage, width: int, room: int) -> list[Line]:
+    """The statements that a page is about, lit, in this many lines where they fit: with the files, whole.
+
+    Else each takes one; of those that have no room, some are shown all the same, and how many there are more.
+    """
+    lines = _code(page, width, whole=True)
+    if len(lines) > room:
+        lines = _code(page, width, whole=False)
+    room = max(room, LEAST_CODE)
+    if len(lines) <= room:
+        return lines
+    left = len(lines) - room + 1
+    return [*lines[: room - 1], Line().most(f"… {left} more", width, theme.DIM)]
+
+
+def _code(page: RenderedPage, width: int, whole: bool) -> list[Line]:
     lines: list[Line] = []
     for block in page.code:
-        rows = lit_lines(block.code, block.lines, width, ROWS)
+        rows = lit_lines(block.code, block.lines, width, ROWS if whole else 1)
         if rows[0].width + measured(block.label)[1] < width:
             rows[0].to(width - measured(block.label)[1]).add(block.label, theme.DIM)
-        elif not block.in_copy:
+        elif whole and not block.in_copy:
             lines.append(Line().most(block.label, width, theme.DIM))
         lines += rows
     return lines
@@ -121,14 +135,6 @@ def file_map_lines(shown: FileMap, width: int) -> list[Line]:
             title = Line().add(f"{chapter.place + 1:>{ranges + 3}}  ", theme.STRONG)
             lines.append(title.most(chapter.title, width - title.width, theme.TEXT))
     return [*lines, Line()]
-
-
-def cut_code(lines: list[Line], room: int, width: int) -> list[Line]:
-    """As many of the lines as there is room for, and how many more there are."""
-    if len(lines) <= room:
-        return lines
-    left = len(lines) - room + 1
-    return [*lines[: room - 1], Line().most(f"… {left} more", width, theme.DIM)]
 
 
 def _title(chapter: str, title: str, width: int) -> list[Line]:

@@ -17,10 +17,13 @@ from engine.timeline.explainer import CodeText
 from microgpt_tui.debugger.frame import Choice
 from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.drawing.numbers import plain
+from microgpt_tui.lectures.check import check_lecture
 from microgpt_tui.lectures.outline import CodeFinder
+from microgpt_tui.lectures.page import LectureError
 from microgpt_tui.lectures.rendered_page import RenderedPage
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.lecture_page import LecturePage
+from microgpt_tui.panes.registry import screen_names
 from microgpt_tui.screens import lecture as screens_lecture
 from microgpt_tui.widgets.picture_view import PictureView
 from tests.support.harness import click_on, notes, session, text, until
@@ -665,3 +668,27 @@ async def test_for_the_last_row_text_and_picture_take_turns(tmp_path: Path, size
         await pilot.press("l", "right", "right")
         await until(pilot, lambda: moment_of(pilot)[2] == "q")
         await until(pilot, lambda: "Stage ─ q" in text(pilot))
+
+
+@pytest.mark.parametrize("code", ["", "linear: ...", "softmax: ...", "gpt: attn_logits = ...", "gpt: x = linear(...)"])
+@pytest.mark.parametrize("figure", ["", "figure: '{loss:.2f}'\n"])
+@pytest.mark.parametrize("title", ["Short", "A title that needs a second line " * 3])
+async def test_all_of_a_page_that_is_checked_is_seen_in_the_smallest_window(
+    tmp_path: Path, code: str, figure: str, title: str
+) -> None:
+    lines = [f"- Line {i}." for i in range(1, 13)]
+    named = f"code: {code!r}\n" if code else ""
+    head = f"---\nchapter: Full\nmoment: step 0 forward loss\n{figure}{named}---\n# {title}\n"
+    file = tmp_path / "small.md"
+
+    def mistakes() -> list[LectureError]:
+        file.write_text(head + "\n".join(lines), encoding="utf-8")
+        run = session().restart_copy()
+        return check_lecture(file, "en", lambda config, docs: run, screen_names())[1]
+
+    while mistakes():
+        lines.pop()
+    assert len(lines) >= 5
+    async with lecture_app(lecture_of(tmp_path, head + "\n".join(lines)), (80, 24)) as pilot:
+        assert all(line[2:] in text(pilot) for line in lines)
+        assert title[:5] in text(pilot)
