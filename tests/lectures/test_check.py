@@ -136,7 +136,7 @@ def test_quoted_numbers_are_those_of_the_engine(tmp_path: Path) -> None:
     assert words[0] == f"{event.data[1]:+.6f}"
     assert words[1:3] == [str(plain.recording.n_params), "3"]
     assert f"BOS {' '.join(p.doc)} BOS {p.n} {plain.config.learning_rate_at(2):.5f} {{x}}" in body
-    assert f"{m:.3e} {p.ticks(Phase.FORWARD)} {p.ticks(Phase.BACKWARD)} 1 {p.tokenizer.name(1)}" in body
+    assert f"{m:.3e} {p.ticks(Phase.FORWARD)} {p.ticks(Phase.BACKWARD) - 1} 1 {p.tokenizer.name(1)}" in body
     assert body.endswith(", ".join(f"{x:.1f}" for x in event.data))
     plain.run(until=9)
     assert float(without_literals(rendered.then)) == pytest.approx(plain.losses[4], abs=5e-5)  # four decimals of it
