@@ -27,6 +27,7 @@ from microgpt_tui.drawing.cells import bar
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.terminal_text import printable
 from microgpt_tui.lectures.page import LectureError, SourceText
+from microgpt_tui.lectures.sample_place import SamplePlace
 
 QUOTED = re.compile(r"\{\{|\}\}|\{(?P<inside>[^{}]*)\}|[{}]")
 OF_WHOLE_NUMBERS = "bcdoxX"  # formats
@@ -34,6 +35,7 @@ LARGEST = 200  # a width or a precision; a page has 76 columns
 ELSEWHERE = re.compile(r"\s@\s+(?P<address>[^\"']+)$")
 CHANGED = re.compile(r"\sif\s+(?P<changes>.+)$")
 LONGEST_BAR = 24  # cells
+OF_NAMES = ("names", "names_in_data", "names_seen")
 CALL = re.compile(r"(?P<word>[a-z_]+)\s*(?:\((?P<inside>.*)\))?")
 
 Evaluate = Callable[[Run], Answer]
@@ -42,7 +44,7 @@ Evaluate = Callable[[Run], Answer]
 
 @dataclass(frozen=True)
 class Quote:
-    """An expression in a text; `address` gives where it is evaluated, for the step of the page, and `changes` what if."""
+    """An expression in a text. `address` says where it is evaluated, by the step of the page; `changes`, what if."""
 
     source: SourceText
     text: str
@@ -144,8 +146,10 @@ class Reader:
         word, inside = (call["word"], call["inside"]) if call else ("", None)
         if inside is None and word in COUNTS:
             return COUNTS[word]
-        if word == "names":
-            return _names(inside)
+        if word in OF_NAMES:
+            return _of_names(word, inside)
+        if word == "drawn" and inside is not None:
+            return _drawn(inside)
         if word == "char" and inside:
             return self._char(inside)
         if word == "largest" and inside:
@@ -259,7 +263,8 @@ def formatted(value: Answer, form: str = "", conversion: str = "") -> str:
     return f"{value:,}" if isinstance(value, int) else printable(str(value))
 
 
-def _names(inside: str | None) -> Evaluate:
+def _of_names(word: str, inside: str | None) -> Evaluate:
+    """`names(5, 0.5)`: sampled names; `names_in_data`, `names_seen`: how many of them are in the data, trained on."""
     try:
         words = [part.strip() for part in inside.split(",")] if inside else []
         number = int(words[0]) if words else 5
@@ -268,12 +273,27 @@ def _names(inside: str | None) -> Evaluate:
             raise ValueError
     except ValueError:
         raise AddressError(
-            f"names({inside}) is not to be had; write names(5, 0.5): up to 50 of them, at a temperature above 0"
+            f"{word}({inside}) is not to be had; write {word}(5, 0.5): up to 50 names, at a temperature above 0"
         ) from None
 
     def evaluate(session: Run) -> Answer:
         generator = random.Random(f"{session.config.seed} {session.step}")  # its own: the run's stays as it is
-        return ", ".join(name or "(empty)" for name in sampling(session).sample(number, temperature, generator))
+        names = sampling(session).sample(number, temperature, generator)
+        if word == "names":
+            return ", ".join(name or "(empty)" for name in names)
+        known = set(session.docs if word == "names_in_data" else session.docs[: session.step])
+        return sum(name in known for name in names)
+
+    return evaluate
+
+
+def _drawn(inside: str) -> Evaluate:
+    """The token that follows a position of a sample, as `inference` shows it."""
+    place = SamplePlace.read(inside.split(",") if inside.strip() else [])
+
+    def evaluate(session: Run) -> Answer:
+        walk = place.walk(session)
+        return walk.tokenizer.name(walk.here.token_id)
 
     return evaluate
 
