@@ -348,11 +348,13 @@ class MicrogptApp(ThemedApp):
         if self.debugger is not None and self.debugger.busy:
             self.notify("The run is on its way to another moment; open a lecture when it has arrived.", timeout=3)
             return
-        self.push_screen(ChaptersScreen(load_course(language()), 0), self._chosen)
+        code = CodeFinder(self.debugger.lines if self.debugger is not None else None)
 
-    def _chosen(self, chosen: tuple[Course, int] | None) -> None:
-        if chosen is not None:
-            self.begin(Lecture(*chosen, code=CodeFinder(self.debugger.lines if self.debugger else None)))
+        def begin(chosen: tuple[Course, int, int] | None) -> None:
+            if chosen is not None:
+                self.begin(Lecture(*chosen, code=code))
+
+        self.push_screen(ChaptersScreen(load_course(language()), 0, 0, code), begin)
 
     def begin(self, lecture: Lecture) -> bool:
         """Start a lecture, or another chapter of it, on a run that exists or one that is opened for it.

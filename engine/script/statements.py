@@ -10,7 +10,7 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from engine.errors import ScriptError
@@ -65,17 +65,17 @@ class Pattern:
         """The text of the statement, as it is written."""
         return self.written.removeprefix(self.scope).lstrip(": ") if self.scope else self.written
 
-    def matches(self, statement: Statement) -> bool:
-        """Whether it names this statement, or one that has `...` in places, whatever its number."""
+    def matching(self, statements: Sequence[Statement]) -> list[Statement]:
+        """The statements that match, whatever their number; those that have `...` themselves only if no other does."""
         if self.text == ANYTHING:
-            return f"{statement.scope}.".startswith(f"{self.scope}.")
-        if self.scope != statement.scope:
-            return False
-        return _fits(self.text, statement.text) or _fits(statement.text, self.text)
+            return [each for each in statements if f"{each.scope}.".startswith(f"{self.scope}.")]
+        among = [each for each in statements if each.scope == self.scope]
+        found = [each for each in among if _fits(self.text, each.text)]
+        return found or [each for each in among if ANYTHING in each.text and _fits(each.text, self.text)]
 
-    def find(self, statements: Iterable[Statement]) -> list[Statement]:
+    def find(self, statements: Sequence[Statement]) -> list[Statement]:
         """The statements that it names, of these in their order."""
-        found = [statement for statement in statements if self.matches(statement)]
+        found = self.matching(statements)
         return found if self.number is None else found[self.number - 1 : self.number]
 
 

@@ -138,7 +138,8 @@ def _opened(config: Config, docs: tuple[str, ...]) -> Session:
 
 def _check(wanted: str | None, lang: str) -> None:
     from microgpt_tui.lectures.check import check_lecture
-    from microgpt_tui.lectures.library import files
+    from microgpt_tui.lectures.file_map import map_mistakes
+    from microgpt_tui.lectures.library import files, find
     from microgpt_tui.panes.registry import screen_names
 
     failed, code = False, _code()
@@ -152,6 +153,9 @@ def _check(wanted: str | None, lang: str) -> None:
         if chapter is not None and not mistakes:
             pages = len(chapter.pages)
             print_result(f"{path}: {pages} page{'s' if pages > 1 else ''}; every moment and number resolves")
+    for mistake in map_mistakes(find(wanted, lang)[0]) if not failed else ():
+        print_result(str(mistake))
+        failed = True
     if failed:
         raise Exit(BAD)
 

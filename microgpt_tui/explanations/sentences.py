@@ -39,12 +39,13 @@ class Text:
     keys: str = ""
 
 
-def texts() -> dict[str, dict[str, Text]]:
-    """All texts of the chosen language: by phase and operation, under "pane" by the pane's id, and of "inference".
+def texts(of: str | None = None) -> dict[str, dict[str, Text]]:
+    """All texts of a language, the chosen one unless another is named.
 
-    In each phase "generic" is the text of operations that have none of their own.
+    They stand by phase and operation, under "pane" by the pane's id, and under "inference". In each phase "generic" is
+    the text of operations that have none of their own.
     """
-    return _texts(language())
+    return _texts(of or language())
 
 
 @cache

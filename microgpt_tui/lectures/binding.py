@@ -118,6 +118,7 @@ class BoundPage:
     why: Template | None
     code: tuple[CodeLines, ...]
     sample: SamplePlace | None
+    shows_map: bool
 
     @property
     def spotlight(self) -> tuple[str, ...]:
@@ -229,6 +230,7 @@ class _Binder:
             why=template(page.why) if page.why else None,
             code=self._code(page),
             sample=self._sample(page),
+            shows_map=any(source.text == THE_FILE for source in page.code),
         )
 
     def _sample(self, page: Page) -> SamplePlace | None:
@@ -240,7 +242,7 @@ class _Binder:
     def _code(self, page: Page) -> tuple[CodeLines, ...]:
         patterns = []
         for source in (*page.code, *page.see):
-            if source.text != THE_FILE or source in page.see:
+            if source.text != THE_FILE:
                 with self._reading(source):
                     pattern = Pattern.parse(source.text)
                     self.code.check(pattern)

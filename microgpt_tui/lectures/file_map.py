@@ -6,13 +6,13 @@ With a copy of the file, its lines are known; without one, the statements alone,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from engine.errors import ScriptError
 from engine.script.statements import Pattern, Statement
-from microgpt_tui.lectures.outline import CodeFinder, outline
+from microgpt_tui.lectures.outline import CodeFinder, named_statements
 from microgpt_tui.lectures.page import THE_FILE, Chapter, Course, LectureError, SourceText
 
 DEFINED = re.compile(r"(?P<what>class|def) +(?P<name>\w+)")
@@ -31,8 +31,12 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Statements that follow one another in the file and belong to one page or chapter."""
+    """Statements that follow one another in the file and belong to one page or chapter.
 
+    `place` is that of the first among all statements of the file.
+    """
+
+    place: int
     statements: tuple[Statement, ...]
     owner: Owner
 
@@ -44,53 +48,80 @@ class Region:
     @property
     def label(self) -> str:
         """What it begins and ends with, in a few words."""
-        return label(self.statements)
+        return region_label(self.statements)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class ChapterRegions:
+    """What belongs to a chapter, by its place: statements that follow one another are one region."""
+
+    place: int
+    title: str
+    regions: tuple[Region, ...]
+
+    @property
+    def largest(self) -> Region:
+        return max(self.regions, key=lambda region: len(region.statements))
+
+    @property
+    def lines(self) -> str:
+        """The lines of the largest region, and how many others there are, as in 30-72 +2."""
+        first, last = self.largest.lines
+        more = f" +{len(self.regions) - 1}" if len(self.regions) > 1 else ""
+        return (f"{first}-{last}" if last > first else f"{first}") + more
+
+
+@dataclass(frozen=True, slots=True)
 class FileMap:
     """The regions of the file, by page, in the order of the file; `has_lines` says whether its lines are known."""
 
     regions: tuple[Region, ...]
     has_lines: bool
+    titles: tuple[str, ...]
 
-    def of_chapter(self, place: int) -> tuple[Region, ...]:
-        """The regions of a chapter: those that follow one another are one."""
-        found = []
-        for its, group in groupby(self.regions, lambda region: region.owner.place):
-            regions = list(group)
-            if its == place:
-                found.append(Region(tuple(each for region in regions for each in region.statements), regions[0].owner))
-        return tuple(found)
+    @property
+    def chapters(self) -> tuple[ChapterRegions, ...]:
+        """The chapters that own any of it, in the order of what is largest in each."""
+        found: dict[int, list[Region]] = {}
+        for region in self.regions:
+            its = found.setdefault(region.owner.place, [])
+            if its and its[-1].place + len(its[-1].statements) == region.place:
+                its[-1] = replace(its[-1], statements=its[-1].statements + region.statements)
+            else:
+                its.append(region)
+        chapters = (ChapterRegions(place, self.titles[place], tuple(regions)) for place, regions in found.items())
+        return tuple(sorted(chapters, key=lambda chapter: chapter.largest.place))
 
 
 def file_map(course: Course, finder: CodeFinder) -> FileMap:
     """The map of the file in a course. A statement that several pages claim belongs to the first of them."""
-    named = [each.statement for each in outline()]
+    titles = tuple(chapter.title for chapter in course.chapters)
     patterns = list(_patterns(course))
-    in_copy = list(_owned(finder.statements, patterns))
-    if 2 * len(in_copy) >= len(finder.statements) > 0:  # the copy calls things as the original does
-        return FileMap(tuple(_regions(in_copy)), True)
-    return FileMap(tuple(_regions(_owned(named, patterns))), False)
+    named = named_statements()
+    of_outline, of_copy = (_owners(among, patterns) for among in (named, finder.statements))
+    has_lines = 2 * len(of_copy) >= len(of_outline) > 0  # the copy calls things as the original does
+    regions = _regions(finder.statements, of_copy) if has_lines else _regions(named, of_outline)
+    return FileMap(tuple(regions), has_lines, titles)
 
 
-def _regions(owned: Iterable[tuple[Statement, list[Owner]]]) -> Iterator[Region]:
-    for _, group in groupby(owned, lambda each: (each[1][0].place, each[1][0].page)):
-        pairs = list(group)
-        yield Region(tuple(statement for statement, _ in pairs), pairs[0][1][0])
+def _regions(statements: Sequence[Statement], owners: Mapping[Statement, list[Owner]]) -> Iterator[Region]:
+    whose = [(owners[each][0].place, owners[each][0].page) if each in owners else None for each in statements]
+    for page, group in groupby(range(len(statements)), lambda place: whose[place]):
+        first, *others = group
+        if page is not None:
+            its = tuple(statements[place] for place in (first, *others))
+            yield Region(first, its, owners[its[0]][0])
 
 
-def _owned(
-    statements: Sequence[Statement], patterns: Sequence[tuple[Pattern, Owner]]
-) -> Iterator[tuple[Statement, list[Owner]]]:
-    """The statements that belong to any page, with all pages that claim them."""
+def _owners(statements: Sequence[Statement], patterns: Sequence[tuple[Pattern, Owner]]) -> dict[Statement, list[Owner]]:
+    """The pages that claim statements, of those that any does."""
     owners: dict[Statement, list[Owner]] = {}
     for pattern, owner in patterns:
         for statement in pattern.find(statements):
             its = owners.setdefault(statement, [])
             if all((each.place, each.page) != (owner.place, owner.page) for each in its):
                 its.append(owner)
-    return ((statement, owners[statement]) for statement in statements if statement in owners)
+    return owners
 
 
 def _patterns(course: Course) -> Iterator[tuple[Pattern, Owner]]:
@@ -106,10 +137,11 @@ def _patterns(course: Course) -> Iterator[tuple[Pattern, Owner]]:
 
 def map_mistakes(course: Course) -> list[LectureError]:
     """What is wrong with the map: statements of two pages; and, where a page shows the map, those of no page."""
-    named = [each.statement for each in outline()]
-    owned = dict(_owned(named, list(_patterns(course))))
+    named = named_statements()
+    owned = _owners(named, list(_patterns(course)))
     found = []
-    for statement, (first, *others) in owned.items():
+    for statement in (each for each in named if each in owned):
+        first, *others = owned[statement]
         where = f"page {first.page + 1} of {course.chapters[first.place].name}"
         found += [
             each.source.fault(f"{_written(statement)} belongs to {where} already; here, write it under see")
@@ -136,15 +168,15 @@ def _written(statement: Statement) -> str:
 # Names.
 
 
-def label(statements: Sequence[Statement]) -> str:
+def region_label(statements: Sequence[Statement]) -> str:
     """What some statements that follow one another begin and end with."""
     first, last = statements[0], statements[-1]
     if (top := _top(first)) and all(_top(each) == top for each in statements):
         if not first.scope:  # with its head: the whole, or its beginning
-            return name(first)
-        begin, end = name(first), name(last)
+            return statement_name(first)
+        begin, end = statement_name(first), statement_name(last)
         return f"{top}: {begin}" if begin == end else f"{top}: {begin} … {end}"
-    begin, end = (f"{_top(each)}()" if _top(each) else name(each) for each in (first, last))
+    begin, end = (f"{_top(each)}()" if _top(each) else statement_name(each) for each in (first, last))
     return begin if begin == end else f"{begin} … {end}"
 
 
@@ -156,7 +188,7 @@ def _top(statement: Statement) -> str:
     return found["name"] if found else ""
 
 
-def name(statement: Statement) -> str:
+def statement_name(statement: Statement) -> str:
     """A statement in a word or two: what it defines, or how it begins."""
     if found := DEFINED.match(statement.written):
         return f"class {found['name']}" if found["what"] == "class" else f"{found['name']}()"

@@ -11,6 +11,7 @@ from engine.model.dataset import load_docs
 from engine.model.tokenizer import Tokenizer
 from microgpt_tui.explanations.sentences import lecture_words
 from microgpt_tui.lectures.binding import BoundPage, ScreenNames, bind
+from microgpt_tui.lectures.file_map import FileMap, file_map
 from microgpt_tui.lectures.library import config_of
 from microgpt_tui.lectures.outline import CodeFinder
 from microgpt_tui.lectures.page import Chapter, Course
@@ -55,6 +56,11 @@ class Lecture:
         config, docs = config_of(self.chapter), load_docs(self.chapter.data)
         self.bound_pages(Scope(config, Tokenizer(docs)), names)
         return config, docs
+
+    @property
+    def map(self) -> FileMap:
+        """The map of `microgpt.py` in the course."""
+        return file_map(self.course, self.code)
 
     def bound_pages(self, scope: Scope, names: ScreenNames) -> list[BoundPage]:
         """The pages of the present chapter, for a run of it. Raises LectureError, the first mistake in them."""

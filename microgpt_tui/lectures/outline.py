@@ -71,6 +71,12 @@ def outline() -> tuple[NamedStatement, ...]:
 
 
 @cache
+def named_statements() -> tuple[Statement, ...]:
+    """The statements of `microgpt.py` in its order, without what stands for them here."""
+    return tuple(each.statement for each in outline())
+
+
+@cache
 def read_statements(path: Path) -> tuple[CodeText, tuple[Statement, ...]]:
     """A file of this program and its statements."""
     text = path.read_text(encoding="utf-8")
@@ -86,18 +92,18 @@ class CodeFinder:
 
     def check(self, pattern: Pattern) -> None:
         """Raise ScriptError, with what could be meant, for a pattern that names no statement of `microgpt.py`."""
-        if pattern.find(self.statements) or pattern.find(each.statement for each in outline()):
+        if pattern.find(self.statements) or pattern.find(named_statements()):
             return
-        among = [each.statement for each in outline() if each.statement.scope == pattern.scope]
+        among = [each for each in named_statements() if each.scope == pattern.scope]
         if not among:
-            scopes = dict.fromkeys(each.statement.scope for each in outline())
+            scopes = dict.fromkeys(each.scope for each in named_statements())
             near = difflib.get_close_matches(pattern.scope, scopes, n=1) or [scope for scope in scopes if scope]
             raise ScriptError(f"microgpt.py has no function {pattern.scope!r}; there are {', '.join(near)}")
         texts = [each.written for each in among]
         near = difflib.get_close_matches(pattern.statement, texts, n=1, cutoff=0.3)
         hint = f"did you mean {near[0]}?" if near else f"outline.txt of the lectures has all {len(outline())}"
-        if pattern.number is not None and any(pattern.matches(each) for each in among):
-            hint = f"there are {sum(map(pattern.matches, among))} such"
+        if pattern.number is not None and (such := len(pattern.matching(among))):
+            hint = f"there are {such} such"
         raise ScriptError(f"microgpt.py has no statement {pattern.written!r}; {hint}")
 
     def lines(self, patterns: Iterable[Pattern]) -> tuple[CodeLines, ...]:
@@ -136,5 +142,5 @@ class CodeFinder:
 
     @staticmethod
     def _named(pattern: Pattern) -> list[NamedStatement]:
-        found = set(pattern.find(each.statement for each in outline()))
+        found = set(pattern.find(named_statements()))
         return [each for each in outline() if each.statement in found]

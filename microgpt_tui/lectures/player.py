@@ -93,7 +93,8 @@ class LecturePlayer:
 
     def add(self, page: RenderedPage) -> bool:
         """Take the next page whose numbers are known. Returns whether it is the present one."""
-        self.rendered_pages.append(page)
+        bound = self.bound_pages[len(self.rendered_pages)]
+        self.rendered_pages.append(replace(page, map=self.lecture.map) if bound.shows_map else page)
         return len(self.rendered_pages) - 1 == self.lecture.page
 
     # Pages.

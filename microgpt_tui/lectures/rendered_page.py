@@ -12,6 +12,7 @@ from engine import Moment, Run
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.markdown import literal, prose
 from microgpt_tui.lectures.binding import BoundPage
+from microgpt_tui.lectures.file_map import FileMap
 from microgpt_tui.lectures.outline import CodeLines
 from microgpt_tui.lectures.page import LectureError
 from microgpt_tui.lectures.quotes import Template
@@ -26,7 +27,7 @@ class RenderedPage:
     """The texts of a page. `start` and `end` are the moments at which it begins, and where its act ends.
 
     `title`, `body`, `question`, `then`, `why` and `notes` are Markdown, with what is quoted as `literal` writes it.
-    `code` are the lines of the statements that it names.
+    `code` are the lines of the statements that it names, `map` is that of the file where the page shows it.
     `right` is the place of the right option. `done` says that the act is over, so that `then` and the right option are
     shown; `unfolded`, that `why` is; `chosen` is the option that the viewer has picked.
     """
@@ -43,6 +44,7 @@ class RenderedPage:
     notes: str = ""
     why: str = ""
     code: tuple[CodeLines, ...] = ()
+    map: FileMap | None = None
     unfolded: bool = False
     done: bool = False
     chosen: int | None = None

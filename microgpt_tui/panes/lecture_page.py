@@ -10,12 +10,14 @@ from textual.renderables.digits import Digits
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.markdown import prose
 from microgpt_tui.drawing.picture import Line, Picture, measured
+from microgpt_tui.lectures.file_map import FileMap
 from microgpt_tui.lectures.player import LectureStatus
 from microgpt_tui.lectures.rendered_page import LEAST_CODE, RenderedPage, page_lines
 from microgpt_tui.panes.source import lit_lines
 from microgpt_tui.widgets.picture_view import PictureView
 
 FIGURE, DIGITS_NEED = 2, 5  # lines for a figure in letters, and the least for one in large digits
+MAP_WIDE = 60  # cells from which a line of the map has room for the chapter
 ROWS = 4  # of the screen that a line of code may take
 
 
@@ -38,6 +40,8 @@ class LecturePage(PictureView):
         figure = FIGURE if self.rendered.figure else 0
         room = height - picture.height - figure - len(lines)
         picture.lines += cut_code(code_lines(self.rendered, width), max(room, LEAST_CODE), width)
+        if self.rendered.map is not None:
+            picture.lines += file_map_lines(self.rendered.map, width)
         if self.rendered.figure:
             self._figure(picture, self.rendered.figure, width, height - picture.height - len(lines))
         picture.lines += [_line(text) for text in lines]
@@ -63,6 +67,8 @@ class LecturePage(PictureView):
             return 2
         title, figure = _title(self.chapter, self.rendered.title, width), FIGURE if self.rendered.figure else 0
         code = len(code_lines(self.rendered, width))
+        if self.rendered.map is not None:
+            code += len(file_map_lines(self.rendered.map, width))
         return len(title) + 1 + figure + code + len(page_lines(self.rendered.revealed(), width))
 
 
@@ -77,6 +83,25 @@ def code_lines(page: RenderedPage, width: int) -> list[Line]:
             lines.append(Line().most(block.label, width, theme.DIM))
         lines += rows
     return lines
+
+
+def file_map_lines(shown: FileMap, width: int) -> list[Line]:
+    """Which chapter each part of the file belongs to: a line for each chapter, or two where they are narrow."""
+    lines: list[Line] = []
+    ranges = max((len(chapter.lines) for chapter in shown.chapters), default=0) if shown.has_lines else 0
+    for chapter in shown.chapters:
+        line = Line()
+        if shown.has_lines:
+            line.add(f"{chapter.lines:>{ranges}}  ", theme.FAINT)
+        if width >= MAP_WIDE:
+            line.fit(chapter.largest.label, (width - ranges) // 2, theme.NEW)
+            line.add(f" {chapter.place + 1:>3}  ", theme.STRONG)
+            lines.append(line.most(chapter.title, width - line.width, theme.TEXT))
+        else:
+            lines.append(line.most(chapter.largest.label, width - line.width, theme.NEW))
+            title = Line().add(f"{chapter.place + 1:>{ranges + 3}}  ", theme.STRONG)
+            lines.append(title.most(chapter.title, width - title.width, theme.TEXT))
+    return [*lines, Line()]
 
 
 def cut_code(lines: list[Line], room: int, width: int) -> list[Line]:

@@ -11,9 +11,9 @@ from engine.model.dataset import bundled_path
 from engine.script.process import ScriptProcess
 from engine.script.source_file import ScriptFile
 from engine.script.source_table import OwnLines, match
-from engine.script.statements import Pattern
+from engine.script.statements import Pattern, Statement, statements
 from engine.timeline.explainer import CodeText
-from microgpt_tui.lectures.outline import CodeFinder, outline, read_statements
+from microgpt_tui.lectures.outline import CodeFinder, named_statements, outline, read_statements
 
 STAND_IN = Path(__file__).parents[1] / "script" / "stand_in.py"
 ENGINE = CodeFinder()
@@ -55,7 +55,7 @@ def test_each_statement_is_named_by_its_own_pattern_alone() -> None:
         key = named.statement.scope, named.statement.text
         seen[key] = seen.get(key, 0) + 1
         pattern = Pattern("", *key, seen[key])
-        alike = pattern.find(each.statement for each in outline() if (each.statement.scope, each.statement.text) == key)
+        alike = pattern.find([each for each in named_statements() if (each.scope, each.text) == key])
         assert alike == [named.statement]
 
 
@@ -97,3 +97,14 @@ def test_a_pattern_that_names_nothing_is_told_with_what_could_be_meant(pattern: 
     with pytest.raises(ScriptError) as error:
         ENGINE.check(Pattern.parse(pattern))
     assert says in str(error.value)
+
+
+def test_the_outline_has_the_statements_of_the_file_one_for_one() -> None:
+    text = Path(__file__).with_name("same_shape.py").read_text(encoding="utf-8")
+    found = statements(text)
+    pairs = zip(found, outline(), strict=True)
+    assert [each for each, named in pairs if not fits(each, named.statement)] == []
+
+
+def fits(statement: Statement, named: Statement) -> bool:
+    return Pattern(named.written, named.scope, named.text).find([statement]) == [statement]

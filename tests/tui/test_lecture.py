@@ -12,11 +12,14 @@ from textual.pilot import Pilot
 
 from engine import Moment, Phase
 from engine.model import gpt
+from engine.script.source_table import OwnLines, SourceTable
+from engine.timeline.explainer import CodeText
 from microgpt_tui.debugger.frame import Choice
 from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.inference.panel import InferencePanel
 from microgpt_tui.inference.state import Temperature
+from microgpt_tui.lectures.outline import CodeFinder
 from microgpt_tui.lectures.rendered_page import RenderedPage
 from microgpt_tui.lectures.sample_place import SamplePlace
 from microgpt_tui.panes.base import Pane
@@ -27,6 +30,7 @@ from tests.support.lecture_harness import CONFIG, PAGES, lecture_app, lecture_of
 from tests.support.wait import PATIENCE
 
 SIZES = [(80, 24), (120, 36), (200, 60)]
+SHAPE = Path(__file__).parents[1] / "lectures" / "same_shape.py"
 
 
 def moment_of(pilot: Pilot[None]) -> tuple[int, str, str, int | None]:
@@ -391,6 +395,55 @@ async def test_w_unfolds_the_reasons_of_a_page_that_has_any(tmp_path: Path) -> N
         assert reasons not in text(pilot)
         await pilot.press("right")
         assert "w Why?" not in text(pilot)
+
+
+MAP = """\
+---
+chapter: All of it
+moment: step 0
+spotlight: none
+code: file
+---
+# The file
+---
+code: "linear: ..."
+---
+# Linear
+---
+code: |
+  gpt: q = ...
+  gpt: k = ...
+---
+# Queries and keys
+"""
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_map_of_the_file_stands_on_its_page(tmp_path: Path, size: tuple[int, int]) -> None:
+    lecture = lecture_of(tmp_path, MAP)
+    lecture.code = CodeFinder(OwnLines(SourceTable({}, {}, {}, (), {}), SHAPE, CodeText(SHAPE.read_text())))
+    async with lecture_app(lecture, size) as pilot:
+        lines = SHAPE.read_text().splitlines()
+        first = next(i for i, line in enumerate(lines, 1) if line.strip().startswith("q = "))
+        assert re.search(rf"{first}-{first + 1} \+1 +gpt: q … k", text(pilot))
+        assert "All of it" in text(pilot).split("gpt: q … k")[1]
+
+
+async def test_l_leads_to_the_page_of_a_line_of_the_file(tmp_path: Path) -> None:
+    async with lecture_app(lecture_of(tmp_path, MAP, chapters=1)) as pilot:
+        await pilot.press("l")
+        assert "3 pages" in text(pilot)
+        await pilot.press("f")
+        assert re.search(r"linear: return.* 1\.2 +Linear", text(pilot))
+        await pilot.press("down", "enter")
+        assert pilot.app.destinations == [(0, 2)]  # type: ignore[attr-defined]
+
+
+async def test_a_course_without_code_has_no_map(tmp_path: Path) -> None:
+    async with lecture_app(lecture_of(tmp_path)) as pilot:
+        await pilot.press("l", "f")
+        assert "microgpt.py" not in text(pilot)
+        assert "6 pages" in text(pilot)
 
 
 SAMPLES = f"""\
