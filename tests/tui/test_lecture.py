@@ -16,6 +16,7 @@ from engine.script.source_table import OwnLines, SourceTable
 from engine.timeline.explainer import CodeText
 from microgpt_tui.debugger.frame import Choice
 from microgpt_tui.debugger.run_controller import RunController
+from microgpt_tui.drawing.markdown import without_literals
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.inference.panel import InferencePanel
 from microgpt_tui.inference.state import Temperature
@@ -493,3 +494,53 @@ async def test_the_panes_are_there_while_one_explores_from_a_sample(tmp_path: Pa
         assert "The random number" not in text(pilot)
         await pilot.press("l")
         await until(pilot, lambda: "The random number" in text(pilot))
+
+
+WHAT_IF = f"""\
+---
+chapter: What if
+config: {CONFIG}
+moment: step 2 forward loss
+what_if: |
+  learning_rate = 0.5
+  layer0.mlp
+spotlight: comparison
+---
+# A branch
+
+{{loss}} against {{loss if original}}
+---
+moment: step 2 forward loss
+spotlight: stage
+---
+# The original
+"""
+
+
+async def test_a_page_is_about_a_branch_and_the_next_about_the_original(tmp_path: Path) -> None:
+    async with lecture_app(lecture_of(tmp_path, WHAT_IF)) as pilot:
+        shown = lecture_screen(pilot)
+        for _ in range(2):
+            await until(pilot, lambda: ready(shown) and shown.what_if.branch is not None)
+            assert [change.text for change in shown.what_if.changes] == [
+                "learning_rate@step=0 = 0.5",
+                "layer0.mlp@step=0 = 0",
+            ]
+            branch = shown.session.view().loss
+            await pilot.press("right")
+            await until(pilot, lambda: ready(shown) and shown.what_if.branch is None)
+            assert shown.session.view().loss not in (None, branch)
+            words = without_literals(shown.player.rendered_pages[0].body)
+            assert words == f"{plain(branch)} against {plain(shown.session.view().loss)}"
+            await pilot.press("left")
+        assert len(shown.what_if.branches.all()) == 1
+
+
+async def test_a_page_returns_to_the_original_from_what_was_tried_while_exploring(tmp_path: Path) -> None:
+    async with lecture_app(lecture_of(tmp_path)) as pilot:
+        shown = lecture_screen(pilot)
+        await pilot.press("escape", "x", "enter")
+        await until(pilot, lambda: shown.what_if.branch is not None and not shown.busy)
+        await pilot.press("l")
+        await until(pilot, lambda: shown.what_if.branch is None and not shown.busy)
+        assert moment_of(pilot)[2] == "q"
