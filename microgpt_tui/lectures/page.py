@@ -77,9 +77,9 @@ class Page:
     """One page. `speed` is in events a second for `Play`, in training steps a second for `Train`; 0 is flat out.
 
     Without a `moment` it begins where the page before it ends. `code` names statements of `microgpt.py` that belong to
-    this page, `see` such as are shown again; a `code` that is `THE_FILE` shows the map of the whole file. `inference` are
-    settings of a position of a sample, which is shown in place of the panes; `what_if`, changes of the run that the page
-    is about.
+    this page, `see` such as are shown again; a `code` that is `THE_FILE` shows the map of the whole file. `inference`
+    are settings of a position of a sample, which is shown in place of the panes; `what_if`, changes of the run that the
+    page is about.
     """
 
     head: SourceText
@@ -102,7 +102,10 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """One file. `options` are hyperparameters of the run that it speaks of, `data` its documents; None is the usual."""
+    """One file. `options` are hyperparameters of the run that it speaks of, `data` its documents; None is the usual.
+
+    `sources` are where these are written: those of the options in their order, then that of the documents.
+    """
 
     name: str
     title: str
@@ -111,6 +114,7 @@ class Chapter:
     file: str
     options: tuple[tuple[str, str], ...] = ()
     data: Path | None = None
+    sources: tuple[SourceText, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
