@@ -203,7 +203,7 @@ class TapeExplainer(Explainer):
         return self._users[row]
 
     def _edges_into(self, row: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-        last = self.recording.positions[self.program.n - 1].last
+        last = min(self.recording.positions[self.program.n - 1].last, self.recording.used_until(row))
         mean = self.program.mean
         pieces = ((row + 1, last), (max(row + 1, mean.first), mean.last))  # what uses a row is made after it
         found = [np.flatnonzero(self._child[2 * a : 2 * b] == row) + 2 * a for a, b in pieces if a < b]
@@ -294,10 +294,10 @@ class TapeExplainer(Explainer):
 
     def planned(self, row: int) -> int:
         """How many terms the gradient of a row will have when it is complete."""
-        seed = int(row == self.program.loss_row)  # the loss starts with 1, which nothing has handed on
-        edges = self.program.edges[self.program.receivers == row]
-        overrides = self.view.workspace.overrides
-        return len(edges if overrides is None else overrides.flowing(edges)) - seed
+        ticks, overrides = self.program.ticks_into(row), self.view.workspace.overrides
+        if overrides is None:
+            return len(ticks)
+        return len(overrides.flowing(self.program.edges[np.array(ticks, dtype=np.intp) - 1]))
 
 
 def power_name(base: str, exponent: float) -> str:

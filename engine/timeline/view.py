@@ -326,7 +326,7 @@ class TapeView(View):
         """All scalars as the forward and the backward phase of this step have them: parameters before the update."""
         if self._start is None:
             return self.workspace.data
-        values = self.workspace.data.copy()
+        values = self.workspace.copy_of(self.workspace.data, self.program.n)
         values[: self.recording.n_params] = self._start.params
         return values
 

@@ -62,7 +62,7 @@ class ChaptersScreen(ListDialog[tuple[Course, int, int] | None]):
         if self._map.regions:
             keys.append(say("dialogs.chapters.to_chapters" if self._by_file else "dialogs.chapters.to_file"))
         if self._course.folder is not None:
-            keys.append("tab English, 한국어")
+            keys.append(say("dialogs.chapters.tab_languages"))
         return " · ".join([*keys, say("dialogs.chapters.closes")])
 
     def on_mount(self) -> None:

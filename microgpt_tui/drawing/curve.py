@@ -18,6 +18,7 @@ from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.texts.say import say
 
 HERE, MARK = "▲", "◆"
+LINE = 6  # eighths of a line that a curve in one line fills at most: a gap parts it from those above and below
 AXIS = 7  # characters for the numbers on the axis of two curves
 MARGIN = 6  # the same for one curve, whose axis begins at 0
 Target = Callable[[int], Hashable]
@@ -61,7 +62,7 @@ def sparkline(
     parts = columns(values, room, ahead)
     scale = max((abs(c.mean or 0.0) for c in parts if c.drawn), default=0.0)
     for column in parts:
-        text, style = cell(column.mean or 0.0, column.mean is not None, scale)
+        text, style = cell(column.mean or 0.0, column.mean is not None, scale * 8 / LINE)
         line.add(text, theme.DIM if unsigned and column.drawn else style, target(column.last - 1))
     return line
 
@@ -90,7 +91,7 @@ def curve(
         for at, (column, stands_for) in enumerate(zip(parts, targets, strict=True)):
             text, style = _part(column, low, high, plot, plot - 1 - row)
             if column.first <= here < column.last:
-                style = theme.NEW
+                style = theme.HERE_BAR
             if at in last_in and _floor(last_in[at], low, high, plot) == plot - 1 - row:
                 text, style = MARK, theme.TARGET
             line.add(text, style, stands_for)

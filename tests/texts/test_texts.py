@@ -36,7 +36,6 @@ IN_CODE = {  # parts of the program whose texts still stand in their code
     "microgpt_tui/screens/debugger.py",
     "microgpt_tui/screens/lecture.py",
     "microgpt_tui/screens/speaker_notes.py",
-    "microgpt_tui/storage/names_download.py",
     "microgpt_tui/storage/original.py",
 }
 WORDS = re.compile(r"[A-Za-z]{2,}[,.:;]? [A-Za-z({]|\ban? [a-z]{3,}")

@@ -576,3 +576,68 @@ async def test_code_that_has_no_room_says_how_much_more_there_is(tmp_path: Path)
     async with lecture_app(lecture_of(tmp_path, pages), (120, 36)) as pilot:
         assert " more" not in text(pilot)
         assert "return [e / total" in text(pilot)
+
+
+BIG = """\
+---
+chapter: Large
+moment: step 0 forward q@pos=1
+spotlight: [stage, map]
+ask: What comes?
+options: [a, b]
+answer: "0"
+then: It is a.
+---
+# The first
+
+Its text.
+---
+spotlight: none
+moment: step 0
+---
+# No picture
+
+Only words.
+---
+moment: step 0
+play: q@pos=0
+spotlight: stage
+speed: 500
+---
+# It plays
+"""
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_for_the_last_row_text_and_picture_take_turns(tmp_path: Path, size: tuple[int, int]) -> None:
+    lecture = lecture_of(tmp_path, BIG)
+    lecture.big = True
+    async with lecture_app(lecture, size) as pilot:
+        stage = lecture_screen(pilot).query_one("#stage", Pane)
+
+        def seen() -> tuple[bool, bool, bool]:
+            """Whether the text, the picture and the answer are."""
+            shown = text(pilot)
+            return "Its text." in shown, "Stage ─ q" in shown, "It is a." in shown
+
+        assert seen() == (True, False, False)
+        await pilot.press("right")
+        assert seen() == (False, True, False)
+        assert "What comes?" in text(pilot)
+        assert stage.outer_size.width * stage.outer_size.height * 4 > size[0] * size[1]
+        await pilot.press("left")
+        assert seen() == (True, False, False)
+        await pilot.press("right", "right")
+        assert seen() == (False, True, True)
+        await pilot.press("right")
+        assert "Only words." in text(pilot)
+        assert "step 0" not in text(pilot)
+        await pilot.press("right")
+        assert "It plays" in text(pilot)
+        assert "Stage" not in text(pilot)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert stage.region.height > 3
+        await pilot.press("l", "right", "right")
+        await until(pilot, lambda: moment_of(pilot)[2] == "q")
+        await until(pilot, lambda: "Stage ─ q" in text(pilot))
