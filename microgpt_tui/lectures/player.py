@@ -92,6 +92,11 @@ class LecturePlayer:
         return shown
 
     @property
+    def on_the_way(self) -> bool:
+        """Whether the run is not yet where the page wants it, so that what it shows belongs to another moment."""
+        return not self.exploring and (self.rendered is None or self.aim is not None)
+
+    @property
     def spotlight(self) -> tuple[str, ...]:
         """The ids of the panes in question: none while exploring, or while the page is not ready."""
         return () if self.exploring or self.rendered is None else self.bound.spotlight

@@ -107,7 +107,7 @@ class LectureScreen(DebuggerScreen):
         for view in self.query(PictureView).exclude("Pane"):
             view.redraw()
         spots = self.player.spotlight
-        self.set_class(self.player.aim is not None, "-on-the-way")
+        self.set_class(self.player.on_the_way, "-on-the-way")
         for strip in registry.STRIPS:
             self.set_class(strip in spots, f"-with-{strip}")
         for pane in self.panes:
@@ -151,6 +151,7 @@ class LectureScreen(DebuggerScreen):
         pane.waiting = self.player.lecture.words["preparing"]
         pane.rendered = self.player.shown
         pane.spread = self.player.lecture.big and (self.player.text_alone or not self.player.takes_turns)
+        self.set_class(self.player.on_the_way, "-on-the-way")
         self._fit_page(self.size)
         pane.redraw()
         self._show_status()

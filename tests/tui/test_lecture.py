@@ -21,9 +21,10 @@ from microgpt_tui.lectures.outline import CodeFinder
 from microgpt_tui.lectures.rendered_page import RenderedPage
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.lecture_page import LecturePage
+from microgpt_tui.screens import lecture as screens_lecture
 from microgpt_tui.widgets.picture_view import PictureView
-from tests.support.harness import click_on, notes, text, until
-from tests.support.lecture_harness import PAGES, lecture_app, lecture_of, lecture_screen
+from tests.support.harness import click_on, notes, session, text, until
+from tests.support.lecture_harness import PAGES, LectureApp, lecture_app, lecture_of, lecture_screen
 from tests.support.wait import PATIENCE
 
 SIZES = [(80, 24), (120, 36), (200, 60)]
@@ -502,6 +503,29 @@ async def test_on_a_long_way_a_page_says_so_and_shows_no_other_moment(
         await pilot.pause()
         assert "Stage ─ q" in text(pilot)
         assert "On the way" not in text(pilot)
+
+
+async def test_a_page_without_its_numbers_shows_no_other_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, render = threading.Event(), screens_lecture.render_pages
+
+    def slow(*args: Any) -> Any:
+        pages = render(*args)
+        yield next(pages)
+        assert go_on.wait(PATIENCE)
+        yield from pages
+
+    monkeypatch.setattr(screens_lecture, "render_pages", slow)
+    app = LectureApp(lecture_of(tmp_path, FAR), None, session().restart_copy())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "Stage ─ q" in text(pilot))
+        await pilot.press("3")
+        assert "working out the numbers" in text(pilot)
+        assert "Stage" not in text(pilot)
+        go_on.set()
+        await until(pilot, lambda: "It trains" in text(pilot) and not lecture_screen(pilot).busy)
+        assert "embed" in text(pilot)
 
 
 async def test_what_was_notified_on_a_page_goes_with_it(tmp_path: Path) -> None:
