@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from engine import Moment, Run, Scope
+from engine.sampling.stepper import SampleStepper
 from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.debugger.keys import IN_LECTURE, Key
 from microgpt_tui.debugger.run_controller import Pace
@@ -134,7 +135,8 @@ class LecturePlayer:
     @property
     def takes_turns(self) -> bool:
         """Whether the text of the page and its picture are shown one after the other: where it has both."""
-        pictured = bool(self.bound.spotlight) or isinstance(self.bound.page.act, Play | Train | Wait)
+        pictured = bool(self.bound.spotlight or self.bound.sample)
+        pictured = pictured or isinstance(self.bound.page.act, Play | Train | Wait)
         return self.lecture.big and pictured
 
     @property
@@ -198,6 +200,13 @@ class LecturePlayer:
                 if not self.done:  # where the page ends, the focus of its start need not be there
                     missing.append(str(error))
         return where, missing
+
+    def walk(self, session: Run) -> SampleStepper | None:
+        """The position of a sample that the page shows, by the parameters of the run as they are; None if none."""
+        try:
+            return self.bound.walk(session)
+        except LectureError:
+            return None  # checking tells it
 
     def await_viewer(self, frame: Frame) -> None:
         """Remember what is chosen before the viewer does what the page waits for."""

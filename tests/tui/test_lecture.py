@@ -192,7 +192,7 @@ async def test_blank_hides_the_screen_until_the_next_key(tmp_path: Path) -> None
 
 async def test_only_the_lit_panes_are_bright(tmp_path: Path) -> None:
     async with lecture_app(lecture_of(tmp_path)) as pilot:
-        bright = {pane.id for pane in lecture_screen(pilot).query(PictureView) if pane.display and not pane.dimmed}
+        bright = {view.id for view in lecture_screen(pilot).query(PictureView) if view.is_on_screen and not view.dimmed}
         assert bright == {"page", "stage", "footing"}
         shown = lecture_screen(pilot).query_one("#place", Pane)
         faded = shown.render_lines(shown.size.region)[0]
