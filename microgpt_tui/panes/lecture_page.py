@@ -32,6 +32,8 @@ class LecturePage(PictureView):
     chapter = ""
     spread = False
     """Whether the text is all that is to be read, from afar: in bold, with room between its lines."""
+    no_lines = ""
+    """What stands below the map of the file where its lines are not known."""
     waiting = ""
     """What stands there while there is no rendered."""
 
@@ -52,7 +54,7 @@ class LecturePage(PictureView):
         if code and len(code) < room:
             picture.line()
         if page.map is not None:
-            picture.lines += file_map_lines(page.map, width)
+            picture.lines += self._map(page.map, width)
         if page.figure:
             self._figure(picture, page.figure, width, height - picture.height - len(lines))
         apart = self.spread and 2 * len(lines) + picture.height <= height
@@ -79,6 +81,10 @@ class LecturePage(PictureView):
                 line.add(segment.text, segment.style)
         picture.line()
 
+    def _map(self, shown: FileMap, width: int) -> list[Line]:
+        hint = [] if shown.has_lines else [_line(text, theme.DIM) for text in prose(self.no_lines, width)]
+        return [*file_map_lines(shown, width), *hint, Line()]
+
     def lines_needed(self, width: int) -> int:
         """How many lines the page has in a width, once it has done what it does, with a figure in letters."""
         if self.rendered is None:
@@ -87,7 +93,7 @@ class LecturePage(PictureView):
         code = len(_code(self.rendered, width, whole=True))
         code += code > 0
         if self.rendered.map is not None:
-            code += len(file_map_lines(self.rendered.map, width))
+            code += len(self._map(self.rendered.map, width))
         return len(title) + 1 + figure + code + len(page_lines(self.rendered.revealed(), width))
 
 
@@ -134,7 +140,7 @@ def file_map_lines(shown: FileMap, width: int) -> list[Line]:
             lines.append(line.most(chapter.largest.label, width - line.width, theme.NEW))
             title = Line().add(f"{chapter.place + 1:>{ranges + 3}}  ", theme.STRONG)
             lines.append(title.most(chapter.title, width - title.width, theme.TEXT))
-    return [*lines, Line()]
+    return lines
 
 
 def _title(chapter: str, title: str, width: int) -> list[Line]:
