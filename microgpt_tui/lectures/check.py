@@ -79,6 +79,7 @@ def _run_through(pages: list[BoundPage], session: Run) -> list[LectureError]:
             for quote in text.quotes:
                 attempt(quote.answer, session, start)
         session.seek(start)
+        attempt(page.walk, session)
         end = attempt(page.ending, session, start) or start
         if page.then is not None:
             for quote in page.then.quotes:

@@ -77,7 +77,8 @@ class Page:
     """One page. `speed` is in events a second for `Play`, in training steps a second for `Train`; 0 is flat out.
 
     Without a `moment` it begins where the page before it ends. `code` names statements of `microgpt.py` that belong to
-    this page, `see` such as are shown again; a `code` that is `THE_FILE` shows the map of the whole file.
+    this page, `see` such as are shown again; a `code` that is `THE_FILE` shows the map of the whole file. With
+    `inference`, the settings of a position of a sample, that is shown in place of the panes.
     """
 
     head: SourceText
@@ -94,6 +95,7 @@ class Page:
     code: tuple[SourceText, ...] = ()
     see: tuple[SourceText, ...] = ()
     why: SourceText | None = None
+    inference: tuple[SourceText, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

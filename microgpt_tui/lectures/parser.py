@@ -27,8 +27,9 @@ OF_CHAPTER = ("chapter", "lang", "config", "data")
 ACTS = ("ask", "wait", "play", "run")
 OF_ASK = ("options", "answer", "reveal")
 OF_CODE = ("code", "see")
-OF_PAGE = ("moment", "focus", "spotlight", *OF_CODE, "speed", "figure", *ACTS, *OF_ASK, "then", "why", "notes")
-LISTS = ("focus", "spotlight", "options", "config", *OF_CODE)
+SHOWN = ("moment", "focus", "spotlight", "inference", *OF_CODE)
+OF_PAGE = (*SHOWN, "speed", "figure", *ACTS, *OF_ASK, "then", "why", "notes")
+LISTS = ("focus", "spotlight", "inference", "options", "config", *OF_CODE)
 LARGEST = 1_000_000  # bytes of a file; a chapter has some thousands
 LONGEST = 10_000  # characters of a header, and of the text of a page
 MOST_PAGES = 1000
@@ -250,6 +251,7 @@ def _page(header: Header, mistakes: list[LectureError]) -> Page:
         code=header.all("code"),
         see=header.all("see"),
         why=header.one("why"),
+        inference=header.all("inference"),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from engine import Moment, Run, Scope
+from engine.sampling.stepper import SampleStepper
 from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.debugger.keys import IN_LECTURE, Key
 from microgpt_tui.debugger.run_controller import Pace
@@ -173,6 +174,13 @@ class LecturePlayer:
                 if not self.done:  # where the page ends, the focus of its start need not be there
                     missing.append(str(error))
         return where, missing
+
+    def walk(self, session: Run) -> SampleStepper | None:
+        """The position of a sample that the page shows, by the parameters of the run as they are; None if none."""
+        try:
+            return self.bound.walk(session)
+        except LectureError:
+            return None  # checking tells it
 
     def await_viewer(self, frame: Frame) -> None:
         """Remember what is chosen before the viewer does what the page waits for."""

@@ -13,10 +13,13 @@ from textual.geometry import Size
 from textual.message import Message
 
 from engine import Moment, Run
+from engine.sampling.stepper import SampleStepper
 from engine.timeline.events import Phase
 from microgpt_tui.debugger.keys import IN_LECTURE
 from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.dialogs.chapters import ChaptersScreen
+from microgpt_tui.inference.panel import InferencePanel
+from microgpt_tui.inference.state import InferenceState
 from microgpt_tui.lectures.lecture import Lecture
 from microgpt_tui.lectures.page import Course, Train
 from microgpt_tui.lectures.player import LecturePlayer, Press
@@ -68,6 +71,7 @@ class LectureScreen(DebuggerScreen):
     def compose(self) -> ComposeResult:
         yield LecturePage("page")
         yield from super().compose()
+        yield InferencePanel()
         yield Footing("footing")
 
     def on_mount(self) -> None:
@@ -166,6 +170,7 @@ class LectureScreen(DebuggerScreen):
     def open_page(self, page: int) -> None:
         """Turn to a page of this chapter, and bring the run to where it begins."""
         self.player.open(page)
+        self._show_sample(None)
         self.grid.zoomed = None
         self.set_focus(None)
         self._show_page()
@@ -193,12 +198,22 @@ class LectureScreen(DebuggerScreen):
         """The run is where the page wants it: choose what is in focus."""
         where, missing = self.player.land(self.session)
         self.state.stand(where)
+        self._show_sample(self.player.walk(self.session))
         for sentence in missing:
             self.notify(sentence, severity="warning", markup=False)
         self.player.await_viewer(self.frame)
         if self.player.done:
             self._show_page()
         self.show()
+
+    def _show_sample(self, walk: SampleStepper | None) -> None:
+        """Show a position of a sample in place of the panes; without one, the panes."""
+        self.set_class(walk is not None, "-sampling")
+        sample = self.player.bound.sample
+        if walk is not None and sample is not None:
+            docs = frozenset(self.session.docs)
+            state = InferenceState(walk, self.session.step, sample.sequence, 0, docs)
+            self.query_one(InferencePanel).show(state, sample.show)
 
     @on(RunController.Arrived)
     def landed(self) -> None:

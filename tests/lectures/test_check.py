@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import random
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from engine import Config, Moment, Scope, Session
+from engine.interventions.syntax import parse
 from engine.timeline.events import Phase
 from microgpt_tui.drawing.markdown import without_literals
 from microgpt_tui.lectures.binding import bind
 from microgpt_tui.lectures.check import check_lecture
 from microgpt_tui.lectures.parser import read_chapter
 from microgpt_tui.lectures.rendered_page import page_lines, render_page, render_pages
+from microgpt_tui.lectures.sample_place import SamplePlace
 from microgpt_tui.panes.registry import screen_names
+from tests.support.reference_model import PlainGPT, post_order
 
 HEAD = "config: n_embd=4, n_head=2, block_size=4, num_steps=30\ndata: docs.txt\n"
 
@@ -87,6 +91,17 @@ def run(tmp_path: Path) -> Session:
         ("wait: step\n---\n# T\n", 4, "write a key, head, layer, or a condition"),
         ("wait: space\n---\n# T\n", 4, "belongs to the lecture itself"),
         ("wait: n\n---\n# T\n---\n---\n# U\n", 8, "give this one a moment"),
+        ("moment: step 0\ninference: place=2\n---\n# T\n", 5, "is no setting of a sample"),
+        ("moment: step 0\ninference: position=two\n---\n# T\n", 5, "position is 'two'"),
+        ("moment: step 0\ninference: position=-1\n---\n# T\n", 5, "count from 0"),
+        ("moment: step 0\ninference: show=all\n---\n# T\n", 5, "write one of bars, draw, attention"),
+        ("moment: step 0\ninference: temperature=0\n---\n# T\n", 5, "temperature"),
+        ("moment: step 0\ninference: prefix=x\n---\n# T\n", 5, "x"),
+        ("moment: step 0\ninference: position=9\n---\n# T\n", 5, "this sample is over at position"),
+        ("---\n# T\n\n{drawn(place=2)}\n", 7, "is no setting of a sample"),
+        ("---\n# T\n\n{names_seen(0)}\n", 7, "write names_seen(5, 0.5)"),
+        ("moment: step 0\n---\n# T\n\n{loss if wte = much}\n", 8, "the value 'much'"),
+        ("moment: step 0\n---\n# T\n\n{loss if wte = 0}\n", 8, "is not known"),
         ("code: gpt: y = softmax(...)\n---\n# T\n", 4, "has no statement 'gpt: y = softmax(...)'"),
         ("code: |\n  loss = ...\n\n  gpd: ...\n---\n# T\n", 7, "has no function 'gpd'; there are gpt"),
         ("see: '...'\n---\n# T\n", 4, "names no statement"),
@@ -136,7 +151,7 @@ def test_quoted_numbers_are_those_of_the_engine(tmp_path: Path) -> None:
     assert words[0] == f"{event.data[1]:+.6f}"
     assert words[1:3] == [str(plain.recording.n_params), "3"]
     assert f"BOS {' '.join(p.doc)} BOS {p.n} {plain.config.learning_rate_at(2):.5f} {{x}}" in body
-    assert f"{m:.3e} {p.ticks(Phase.FORWARD)} {p.ticks(Phase.BACKWARD)} 1 {p.tokenizer.name(1)}" in body
+    assert f"{m:.3e} {p.ticks(Phase.FORWARD)} {p.ticks(Phase.BACKWARD) - 1} 1 {p.tokenizer.name(1)}" in body
     assert body.endswith(", ".join(f"{x:.1f}" for x in event.data))
     plain.run(until=9)
     assert float(without_literals(rendered.then)) == pytest.approx(plain.losses[4], abs=5e-5)  # four decimals of it
@@ -200,3 +215,53 @@ def test_lines_keep_to_their_width_in_any_script(tmp_path: Path) -> None:
     for width in (20, 38, 76):
         assert all(line.cell_len <= width for line in page_lines(rendered.revealed(), width))
     assert any("✓ c) 마바" in line.plain for line in page_lines(rendered.revealed(), 76))
+
+
+def test_a_quote_tells_what_would_be_with_changes(tmp_path: Path) -> None:
+    zero = "; ".join(f"{name} = 0" for name in run(tmp_path).params)
+    later = "{wte[0, 1] @ step 2 if wte[0, 1]@step=2 = 0.5; learning_rate = 0:.17g}"
+    text = f"{{loss if {zero}:.17g}} {later} {{loss:.17g}}"
+    session = run(tmp_path)
+    page = f"---\nmoment: step 0 forward loss\n---\n# T\n\n{text}\n"
+    assert mistakes(tmp_path, page) == []
+    bound_pages, _ = bind(read_chapter(tmp_path / "one.md"), scope(session), screen_names())
+    zeros, set_later, as_it_is = without_literals(render_page(bound_pages[0], session, Moment()).body).split()
+    session.seek(Moment(1))
+    assert float(as_it_is) == session.losses[0]
+    changes = [parse(f"{name} = 0", scope(session)) for name in session.params]
+    branch = session.branch(changes)
+    branch.run(until=1)
+    assert float(zeros) == branch.losses[0]
+    assert float(set_later) == 0.5
+
+
+def test_bars_and_samples_are_quoted(tmp_path: Path) -> None:
+    session = run(tmp_path)
+    text = "{bar(1)}|{bar(0.5):<14}|{bar(0)}|{drawn(position=1, temperature=2)}|{names_in_data(9)}|{names_seen(9)}"
+    assert mistakes(tmp_path, f"---\nmoment: step 2\n---\n# T\n\n{text}\n") == []
+    bound_pages, _ = bind(read_chapter(tmp_path / "one.md"), scope(session), screen_names())
+    rendered = without_literals(render_page(bound_pages[0], session, Moment()).body)
+    whole, half, none, drawn, known, seen = rendered.split("|")
+    assert (whole, half, none) == ("█" * 24, "█" * 12 + "  ", "")
+    session.seek(Moment(2))
+    walk = SamplePlace(position=1, temperature=2.0).walk(session)
+    assert drawn == session.tokenizer.name(walk.here.token_id)
+    assert walk.here.pos == 1
+    names = session.sample(9, 0.5, random.Random(f"{session.config.seed} 2"))
+    assert int(known) == sum(name in session.docs for name in names)
+    assert int(seen) == sum(name in session.docs[:2] for name in names)
+
+
+def test_counts_are_those_of_a_plain_graph(tmp_path: Path) -> None:
+    session = run(tmp_path)
+    page = "---\nmoment: step 0\n---\n# T\n\n{scalars_reached:d} {params_reached:d} {edges:d}\n"
+    assert mistakes(tmp_path, page) == []
+    bound_pages, _ = bind(read_chapter(tmp_path / "one.md"), scope(session), screen_names())
+    counts = without_literals(render_page(bound_pages[0], session, Moment()).body).split()
+    plain = PlainGPT(["anna", "bo", "eve"], n_embd=4, n_head=2, block_size=4, num_steps=30)
+    graph = post_order(plain.loss_of(plain.docs[0]))
+    params = {id(p) for table in plain.tables.values() for row in table for p in row}
+    made = [scalar for scalar in graph if scalar.below]
+    known = params | {id(scalar) for scalar in made}
+    edges = sum(id(lower) in known for scalar in made for lower in scalar.below)
+    assert list(map(int, counts)) == [len(made), sum(id(scalar) in params for scalar in graph), edges]
