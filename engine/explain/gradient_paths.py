@@ -72,31 +72,30 @@ class GradientPaths:
         else:
             self._flows, self._local = self._handed_on(view)
 
-    def _handed_on(self, view: View) -> tuple[Mask, Floats]:
+    def _handed_on(self, view: View) -> tuple[Mask | None, Floats]:
         """As `_derivatives`, of any run that says its local gradients."""
         local, program = view.local_gradients, view.program
         if local is None:
             raise WhyError(say("explain.gradient_paths.run_does_not_tell"))
-        found = (program.source_of(tick) for tick in range(1, len(local) + 1))
-        sources = np.array([-1 if source is None else source for source in found], dtype=np.int32)
+        sources = [program.source_of(tick) for tick in range(1, len(local) + 1)]
         best = self._best.tolist()
         best[program.loss_row] = 1.0
         receivers = program.receivers.tolist()
-        for source, receiver, slope in zip(sources.tolist(), receivers, np.abs(local).tolist(), strict=True):
-            if source >= 0 and slope * best[source] > best[receiver]:
+        for source, receiver, slope in zip(sources, receivers, np.abs(local).tolist(), strict=True):
+            if source is not None and slope * best[source] > best[receiver]:
                 best[receiver] = slope * best[source]
         self._best = np.array(best)
-        return sources >= 0, local
+        return None, local
 
-    def _derivatives(self, view: TapeView) -> tuple[Mask, Floats]:
-        """Which backward ticks hand a gradient on, and the local derivative of each, (ticks,) both.
+    def _derivatives(self, view: TapeView) -> tuple[Mask | None, Floats]:
+        """Which backward ticks hand a gradient on (None: all), and the local derivative of each, (ticks,) both.
 
         Also fills `_best`: for each row the largest |product| of any path from it. What is switched off hands nothing
         on. An exponential that was set keeps the derivative that it was made with.
         """
         edges, overrides, data = view.program.edges, view.workspace.overrides, view.passed_values
-        flows = np.ones(len(edges), dtype=np.bool_) if overrides is None else overrides.flows(edges)
-        flowing = edges if overrides is None else edges[flows]
+        flows = None if overrides is None else overrides.flows(edges)
+        flowing = edges if flows is None else edges[flows]
         local, unit = np.zeros(len(flowing)), np.zeros(len(view.recording))
         first = 0
 
@@ -113,6 +112,8 @@ class GradientPaths:
             go_on(own, at + 1)
             first = at + 1
         go_on(data, len(flowing))
+        if flows is None:
+            return None, local
         whole = np.zeros(len(edges))
         whole[flows] = local
         return flows, whole
@@ -146,7 +147,7 @@ class GradientPaths:
             self._edges[row] = [
                 Edge(tick, source, float(self._local[tick - 1]))
                 for tick, source in found
-                if source is not None and self._flows[tick - 1]
+                if source is not None and (self._flows is None or self._flows[tick - 1])
             ]
         return self._edges[row]
 

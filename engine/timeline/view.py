@@ -405,7 +405,7 @@ class TapeView(View):
         if flows is None or flows.all():
             return program.touched
         ticks = np.flatnonzero(flows).astype(np.int32) + 1
-        return first_and_last(program.receivers[flows], ticks, program.n_rows)
+        return first_and_last(program.receivers[flows], program.n_rows, ticks)
 
     def contributed(self, event: Event, rows: Rows) -> Reading:
         """What a forward event's products have added so far to these gradients: the other factor times the gradient."""
