@@ -417,7 +417,7 @@ class TapeProgram(StepProgram):
     @cached_property
     def contributions(self) -> Rows:
         """(matrices, positions): the first backward tick at which a position adds to a matrix's gradient, 0 if none."""
-        return self.contributions_of(np.arange(len(self.edges)))
+        return self.contributions_of(np.flatnonzero(self.receivers < self.n_params))
 
     def contributions_of(self, places: npt.NDArray[np.int64]) -> Rows:
         """As `contributions`, of some of the ticks alone, which are counted from 0."""
