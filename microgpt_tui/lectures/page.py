@@ -100,7 +100,10 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """One file. `options` are hyperparameters of the run that it speaks of, `data` its documents; None is the usual."""
+    """One file. `options` are hyperparameters of the run that it speaks of, `data` its documents; None is the usual.
+
+    `sources` are where these are written: those of the options in their order, then that of the documents.
+    """
 
     name: str
     title: str
@@ -109,6 +112,7 @@ class Chapter:
     file: str
     options: tuple[tuple[str, str], ...] = ()
     data: Path | None = None
+    sources: tuple[SourceText, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,7 @@ class LectureScreen(DebuggerScreen):
         self.player = LecturePlayer(lecture, self.stops.scope, registry.screen_names())
         self.navigator.diverted = lambda: self.player.aim is not None
         self.after_show = self._light_panes
+        self.lines = lecture.code.own
         self._shared = shared  # notes, for other terminals
         self._quoted = session.restart_copy()  # the numbers that pages quote are read from this run
         self._gone = False
@@ -105,10 +106,14 @@ class LectureScreen(DebuggerScreen):
         for view in self.query(PictureView).exclude("Pane"):
             view.redraw()
         spots = self.player.spotlight
+        self.set_class(self.player.aim is not None, "-on-the-way")
         for strip in registry.STRIPS:
             self.set_class(strip in spots, f"-with-{strip}")
         for pane in self.panes:
             pane.dimmed = bool(spots) and pane.id not in spots
+            if pane.named != (pane.id in spots):
+                pane.named = pane.id in spots
+                pane.redraw()
         if self.player.waits and not self.busy and self.player.answered_by(self.frame):
             self._finish()
 
@@ -126,12 +131,15 @@ class LectureScreen(DebuggerScreen):
         return spotlit(names, room) if names else plan(phase, room, head=self.head_at_work)
 
     def _fit_page(self, size: Size) -> None:
-        pane = self.page_pane
+        pane, rendered = self.page_pane, self.player.shown
+        self.remove_class("-page-alone")
         if size.width >= BESIDE:
             pane.styles.height = None
-        else:
-            needed = pane.lines_needed(size.width - 4) + 1
-            pane.styles.height = max(3, min(needed, size.height - LEFT_TO_PANES - 2))
+            return
+        needed, usual = pane.lines_needed(size.width - 4) + 1, size.height - LEFT_TO_PANES - 2
+        whole = rendered is not None and (rendered.unfolded or rendered.map is not None) and not self.player.exploring
+        self.set_class(whole and needed > usual, "-page-alone")
+        pane.styles.height = "1fr" if self.has_class("-page-alone") else max(3, min(needed, usual))
 
     def _show_page(self) -> None:
         """Show the page as far as it has come."""
@@ -171,6 +179,7 @@ class LectureScreen(DebuggerScreen):
         """Turn to a page of this chapter, and bring the run to where it begins."""
         self.player.open(page)
         self._show_sample(None)
+        self.app.clear_notifications()  # they speak of the page before
         self.grid.zoomed = None
         self.set_focus(None)
         self._show_page()
@@ -193,6 +202,9 @@ class LectureScreen(DebuggerScreen):
         self.player.aim = moment
         if not self.navigator.halt() and self.navigator.go(moment):  # where a halted run arrives is not the aim
             self._land()
+        else:
+            self._light_panes()
+            self._show_status()
 
     def _land(self) -> None:
         """The run is where the page wants it: choose what is in focus."""
@@ -268,8 +280,14 @@ class LectureScreen(DebuggerScreen):
         return True
 
     def on_key(self, event: events.Key) -> None:
-        """End the act of a page that waits for this key; the key does what it always does as well."""
-        if self.player.answered_by_key(event.key):
+        """End the act of a page that waits for this key; the key does what it always does as well.
+
+        Pressed once more by mistake, the key that has brought the answer does nothing.
+        """
+        if self.player.repeats(event.key):
+            event.stop()
+            event.prevent_default()
+        elif self.player.answered_by_key(event.key):
             self.call_later(self._finish)
 
     def action_advance(self) -> None:
@@ -330,6 +348,7 @@ class LectureScreen(DebuggerScreen):
     def _explore(self, exploring: bool) -> None:
         self.player.exploring = exploring
         self.set_class(exploring, "-exploring")
+        self._fit_page(self.size)
         self._show_status()
         self.show()
 

@@ -67,14 +67,16 @@ def run(tmp_path: Path) -> Session:
         ("---\n# T\n\n{doc:08d}\n", 7, "is 'bo', which :08d cannot write"),
         ("---\n# T\n\n{learning_rate:d}\n", 7, "is 0.01, which :d cannot write"),  # instead of a wrong 0
         ("---\n# T\n\n{wte[0, 0] * 1e300:c}\n", 7, "which :c cannot write"),
-        ("---\n# T\n\na\n\n| a | b |\n|---|---|\n| 1 | 2 |\n", 9, "a page cannot show a table"),
         ("---\n# T\n\na\nb ![x](y.png)\n", 8, "a page cannot show an image"),
-        ("---\n# T\n\n<div>\n<img src=a>\n</div>\n", 8, "a page cannot show the HTML tag <img>"),
+        ("---\n# T\n\n<div>\n<img src=a>\n</div>\n", 7, "a page cannot show the HTML tag <div>"),
+        ("---\n# T\n\nsome <b>x\n", 7, "a page cannot show the HTML tag <b>"),
+        ("---\n# T\n\nsome\n<!-- x -->\n", 8, "a page cannot show a comment of HTML"),
         ("---\n# T\n\na\n<IMG src=a>\n", 8, "a page cannot show the HTML tag <IMG>"),
         ("---\n# T\n\na\n\n***\n", 9, "a page cannot show a horizontal rule"),
         ("---\n# T\n\n> a\n", 7, "a page cannot show a block quotation"),
         ("---\n# T\n\n[a](http://b/)\n", 7, "a page cannot show the address of a link"),
-        ("notes: |\n  a\n\n  | a |\n  |---|\n---\n# T\n", 7, "a page cannot show a table"),
+        ("notes: |\n  a\n\n  ![b](c)\n---\n# T\n", 7, "a page cannot show an image"),
+        ("---\n# T\n\n| a |\n|---|\n| {loss} |\n", 9, "{loss} is not known"),
         ("---\n# T\n\n{nosuch}\n", 7, "nothing is called nosuch"),
         ("---\n# T\n\n{n @ step 99}\n", 7, "no step 99"),
         ("---\n# T\n\n{names(0)}\n", 7, "names(0)"),
@@ -118,11 +120,23 @@ def test_a_mistake_is_reported_with_its_line(tmp_path: Path, page: str, line: in
     assert says in found
 
 
-def test_an_impossible_config_is_reported(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("header", "line", "says"),
+    [
+        ("config: n_head=3", 2, "config: n_head 3 does not divide n_embd 16"),
+        ("config:\n  - n_layer=2\n  - n_heads=3", 4, "config: no setting is called 'n_heads'; there are n_layer"),
+        ("chapter: A\nconfig:\n  - n_layer=2\n  - n_head=many", 5, "config: n_head is 'many'; write a number"),
+        ("config: [n_layer=2,\n  val_fraction=2.0]", 3, "config: val_fraction is 2.0"),
+        ("config: n_layer=1\ndata: nowhere.txt", 3, "data: there is no file "),
+        ("chapter: A\ndata: .", 3, "is a folder"),
+    ],
+)
+def test_a_run_that_cannot_be_had_is_reported_with_its_line(tmp_path: Path, header: str, line: int, says: str) -> None:
     file = tmp_path / "one.md"
-    file.write_text("---\nconfig: n_head=3\n---\n# T\n", encoding="utf-8")
+    file.write_text(f"---\n{header}\n---\n# T\n", encoding="utf-8")
     _, (found,) = check_lecture(file, "en", lambda config, docs: opened(config, tuple(docs)), screen_names())
-    assert "n_head 3 does not divide n_embd 16" in str(found)
+    assert str(found).startswith(f"{file}:{line}: ")
+    assert says in str(found)
 
 
 def test_a_page_that_is_too_long_is_reported(tmp_path: Path) -> None:

@@ -493,3 +493,138 @@ async def test_the_panes_are_there_while_one_explores_from_a_sample(tmp_path: Pa
         assert "The random number" not in text(pilot)
         await pilot.press("l")
         await until(pilot, lambda: "The random number" in text(pilot))
+
+
+FAR = """\
+---
+chapter: Far
+moment: step 0 forward q@pos=1
+spotlight: [stage, map]
+---
+# Near
+---
+moment: step 40 forward q@pos=1
+spotlight: stage
+---
+# Far away
+---
+moment: step 0
+run: 30
+speed: 1
+then: Thirty steps.
+---
+# It trains
+"""
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_panes_in_question_are_seen_and_called_by_their_names(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with lecture_app(lecture_of(tmp_path, FAR), size) as pilot:
+        for name, title in (("stage", "Stage ─ q"), ("map", "Map ─ ")):
+            pane = lecture_screen(pilot).query_one(f"#{name}", Pane)
+            assert pane.display
+            assert min(pane.outer_size) >= 5
+            assert pane.title.startswith(title)
+            assert title[:10] in text(pilot)
+        await pilot.press("escape")
+        assert not lecture_screen(pilot).query_one("#stage", Pane).title.startswith("Stage")
+
+
+async def test_on_a_long_way_a_page_says_so_and_shows_no_other_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RunController, "near", lambda self, moment: moment.step == self.session.step)
+    go_on = threading.Event()
+    seek = RunController._go
+
+    def slow(self: RunController, *args: Any) -> Any:
+        assert go_on.wait(PATIENCE)
+        return seek(self, *args)
+
+    monkeypatch.setattr(RunController, "_go", slow)
+    async with lecture_app(lecture_of(tmp_path, FAR)) as pilot:
+        shown = lecture_screen(pilot)
+        assert "Stage ─ q" in text(pilot)
+        await pilot.press("right")
+        assert "Far away" in text(pilot)
+        assert "On the way to step 40" in text(pilot)
+        assert "Stage" not in text(pilot)
+        go_on.set()
+        await until(pilot, lambda: not shown.busy and shown.session.step == 40)
+        await pilot.pause()
+        assert "Stage ─ q" in text(pilot)
+        assert "On the way" not in text(pilot)
+
+
+async def test_what_was_notified_on_a_page_goes_with_it(tmp_path: Path) -> None:
+    async with lecture_app(lecture_of(tmp_path, FAR)) as pilot:
+        lecture_screen(pilot).notify("It has been stopped.", timeout=60)
+        await until(pilot, lambda: "It has been stopped." in notes(pilot))
+        await pilot.press("right")
+        await until(pilot, lambda: "It has been stopped." not in notes(pilot))
+
+
+@pytest.mark.parametrize(
+    ("page", "keys", "event"),
+    [("wait: n", "nn", "embed_norm"), ("wait: pos == 1", "ttt", "embed"), ("wait: n", "npn", "embed_norm")],
+)
+async def test_a_key_pressed_twice_leaves_the_answer_beside_its_moment(
+    tmp_path: Path, page: str, keys: str, event: str
+) -> None:
+    pages = f"---\nchapter: Twice\nmoment: step 0\n{page}\nthen: That was it.\n---\n# Wait\n"
+    async with lecture_app(lecture_of(tmp_path, pages)) as pilot:
+        for key in keys:
+            await pilot.press(key)
+        await until(pilot, lambda: "That was it." in text(pilot))
+        assert moment_of(pilot)[2] == event
+        assert lecture_screen(pilot).session.view().event.pos == page.count("1")
+
+
+async def test_held_down_a_key_does_not_lead_past_the_answer(tmp_path: Path) -> None:
+    pages = "---\nchapter: Twice\nmoment: step 0\nwait: n\nthen: That was it.\n---\n# Wait\n"
+    async with lecture_app(lecture_of(tmp_path, pages)) as pilot:
+        await pilot.press(*"nnnnnn")
+        await until(pilot, lambda: "That was it." in text(pilot))
+        assert moment_of(pilot)[2] == "embed_norm"
+        await pilot.press("escape", "n")  # looking around, every key is the debugger's
+        assert moment_of(pilot)[2] == "attn_norm"
+
+
+LONG = "why: |\n" + "".join(f"  Reason {i}, which needs a line of its own in any window.\n\n" for i in range(1, 6))
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_long_reasons_are_read_whole_and_make_way_for_the_panes(tmp_path: Path, size: tuple[int, int]) -> None:
+    pages = (
+        f"---\nchapter: Why\nmoment: step 0 forward q@pos=1\ncode: 'linear: ...'\n{LONG}---\n# Long\n\nOne.\n\nTwo.\n"
+    )
+    async with lecture_app(lecture_of(tmp_path, pages), size) as pilot:
+        stage = lecture_screen(pilot).query_one("#stage", Pane)
+        before = stage.region
+        await pilot.press("w")
+        assert all(f"Reason {i}," in text(pilot) for i in range(1, 6))
+        await pilot.press("escape")
+        await pilot.pause()
+        assert stage.region.height > 3
+        assert "Reason" not in text(pilot)
+        await pilot.press("l", "full_stop")
+        await pilot.pause()
+        assert not text(pilot).strip()
+        await pilot.press("full_stop")
+        assert "Reason 5," in text(pilot)
+        await pilot.press("w")
+        await pilot.pause()
+        assert stage.region == before
+        assert "One." in text(pilot)
+
+
+async def test_code_that_has_no_room_says_how_much_more_there_is(tmp_path: Path) -> None:
+    body = "".join(f"Line {i} of the text.\n\n" for i in range(1, 5))
+    pages = f"---\nchapter: Long\nmoment: step 0\ncode: |\n  softmax: ...\n  rmsnorm: ...\n---\n# Long\n\n{body}"
+    async with lecture_app(lecture_of(tmp_path, pages), (80, 24)) as pilot:
+        assert "Line 4 of the text." in text(pilot)
+        assert re.search(r"… \d+ more", text(pilot))
+        assert "largest = Largest(logits)" not in text(pilot).split("… ")[1]
+    async with lecture_app(lecture_of(tmp_path, pages), (120, 36)) as pilot:
+        assert " more" not in text(pilot)
+        assert "return [e / total" in text(pilot)
