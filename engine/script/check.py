@@ -307,7 +307,8 @@ class _Checker:
                 findings.NOT_MOVED, update,
                 {**_facts(partly), "still": count, "first_still": first, "largest_gradient": largest},
                 f"Gradients reach {_times(count, 'number')} in {_names(partly)}, up to {short(largest)}, that the "
-                f"update passes over in {steps}; the first one is number {first[0]}, from 0, of {partly[0].container.name}.",
+                f"update passes over in {steps}; the first one is number {first[0]}, from 0, of "
+                f"{partly[0].container.name}.",
             )  # fmt: skip
         data = history.data
         if data:
