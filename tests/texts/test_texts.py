@@ -217,7 +217,10 @@ def without_texts(tree: ast.Module) -> set[ast.AST]:
                 found |= set(ast.walk(node))
             case ast.Assert(msg=message) if message is not None:
                 found |= set(ast.walk(message))
-            case ast.Assign(targets=[ast.Name(id="DEFAULT_CSS" | "CSS" | "STYLE" | "FONTS")]):
+            case (
+                ast.Assign(targets=[ast.Name(id="DEFAULT_CSS" | "CSS" | "STYLE" | "FONTS")])
+                | ast.AnnAssign(target=ast.Name(id="DEFAULT_CSS"))
+            ):
                 found |= set(ast.walk(node))
             case ast.JoinedStr(values=values):  # seen as a whole
                 found |= set(values)
