@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import Literal
+from typing import Any, Literal
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -26,7 +26,7 @@ SHORTEST = 0.01  # seconds that a notification is shown at least
 UNPRINTABLE = "\ufffd"  # stands for what a terminal would obey instead of printing it
 
 
-def call_later(app: App[object], called: Callable[..., None], *given: object) -> bool:
+def call_later(app: App[Any], called: Callable[..., None], *given: object) -> bool:
     """In a thread: have something called in the app's own, without waiting. False if the app has ended.
 
     Textual's `call_from_thread` and `post_message` leave a coroutine behind that nobody awaits, if the app ends just
