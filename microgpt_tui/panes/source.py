@@ -290,7 +290,7 @@ class Source(Pane):
         called = source.called if source.called and source.called.line != source.line else None
         below = [] if called is None else [_elsewhere(CALLED, called, width)]
         below += says(Picture(), frame.around.lines_hint, width, height // 2).lines
-        lit = _lit(source, segments, width, max(1, height // 2 - len(below)), source.line in stops, indent)
+        lit = _lit(source, segments, width, max(1, (height + 1) // 2 - len(below)), source.line in stops, indent)
         picture.lines[source.line - 1 : source.line] = [*lit, *below]
         if called is not None:
             picture.focus = source.line  # both stay in sight
