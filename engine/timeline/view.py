@@ -16,6 +16,7 @@ from engine.autograd import kernels
 from engine.autograd.kernels import LEAF, MUL
 from engine.autograd.tape import Rows
 from engine.errors import WhyError
+from engine.language.say import say
 from engine.model.config import Config
 from engine.model.recording import Floats, Workspace
 from engine.timeline.events import Event, Moment, Phase, StepProgram, TapeProgram, first_and_last
@@ -33,7 +34,7 @@ class GradientState(Enum):
 
     PLAIN = "plain"  # a plain number to the model: it has no gradient
     INDEPENDENT = "independent"  # the loss does not depend on it: 0, at every moment
-    NOT_YET = "not yet"  # the backward phase has handed it nothing so far
+    NOT_YET = say("timeline.view.not_yet")  # the backward phase has handed it nothing so far
     VALUE = "value"  # a number: the sum of what was handed to it so far
 
 
@@ -320,12 +321,17 @@ class TapeView(View):
         """The learning rate of this step."""
         return self.config.learning_rate_at(self.moment.step)
 
+    @property
+    def passed_params(self) -> Floats:
+        """The parameters as the forward and the backward phase of this step have them."""
+        return self.workspace.params if self._start is None else self._start.params
+
     @cached_property
     def passed_values(self) -> Floats:
         """All scalars as the forward and the backward phase of this step have them: parameters before the update."""
         if self._start is None:
             return self.workspace.data
-        values = self.workspace.data.copy()
+        values = self.workspace.copy_of(self.workspace.data, self.program.n)
         values[: self.recording.n_params] = self._start.params
         return values
 
@@ -404,15 +410,17 @@ class TapeView(View):
         if flows is None or flows.all():
             return program.touched
         ticks = np.flatnonzero(flows).astype(np.int32) + 1
-        return first_and_last(program.receivers[flows], ticks, program.n_rows)
+        return first_and_last(program.receivers[flows], program.n_rows, ticks)
 
     def contributed(self, event: Event, rows: Rows) -> Reading:
         """What a forward event's products have added so far to these gradients: the other factor times the gradient."""
         program, r = self.program, self.recording
         first, last = program.rows[event.first], program.rows[event.last - 1]
-        edges = program.edges[: self._grad_tick]
+        received, _ = self._touched
+        ticks = received[first : last + 1]  # of what is made here: nothing is handed on before
+        edges = program.edges[int(ticks[ticks > 0].min(initial=NEVER)) : self._grad_tick]
         user = edges >> 1
-        own = edges[(edges >= 0) & (user >= first) & (user <= last)]
+        own = edges[(user >= first) & (user <= last)]
         own = own[r.op[own >> 1] == MUL]
         values, known = np.zeros(len(r)), np.zeros(len(r), dtype=np.bool_)
         values[program.child[own]] = self.passed_values[program.child[own ^ 1]] * self.workspace.grad[own >> 1]
@@ -504,5 +512,5 @@ class TapeView(View):
 def tape_view(view: View, what: str) -> TapeView:
     """The view of a run of the GPT, whose recording `what` needs. Raises WhyError for that of another run."""
     if not isinstance(view, TapeView):
-        raise WhyError(f"{what} can be told of runs of the built-in model only; look at the inspector instead")
+        raise WhyError(say("timeline.view.can_be_told_runs", what=what))
     return view

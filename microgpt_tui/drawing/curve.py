@@ -8,12 +8,14 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from rich.cells import cell_len
 from rich.style import Style
 
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import EIGHTHS, cell, heat
 from microgpt_tui.drawing.numbers import plain
 from microgpt_tui.drawing.picture import Line, Picture
+from microgpt_tui.texts.say import say
 
 HERE, MARK = "▲", "◆"
 LINE = 6  # eighths of a line that a curve in one line fills at most: a gap parts it from those above and below
@@ -99,7 +101,7 @@ def curve(
                 text, style = MARK, theme.TARGET
             line.add(text, style, stands_for)
     at = next((i for i, c in enumerate(parts) if c.first <= here < c.last), len(parts))
-    _mark(picture.line(" " * MARGIN), at, f"step {here}", width, target(here))
+    _mark(picture.line(" " * MARGIN), at, say("drawing.curve.step", here=here), width, target(here))
     return picture
 
 
@@ -107,8 +109,8 @@ def _titled(title: str, n: int, count: int, width: int) -> str:
     """The title, with how many of n numbers each of so many columns stands for, if that is more than one."""
     if n <= count:
         return title
-    whole = f"{title}, each column the mean of {each(n, count)} steps"
-    return whole if len(whole) <= width else f"{title}, means of {each(n, count)}"
+    whole = say("drawing.curve.each_column_mean_steps", title=title, n=each(n, count))
+    return whole if cell_len(whole) <= width else say("drawing.curve.means", title=title, n=each(n, count))
 
 
 def each(n: int, count: int) -> str:

@@ -13,8 +13,8 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import EIGHTHS, NUMBER, bar, window
 from microgpt_tui.drawing.numbers import number, percent, plain
 from microgpt_tui.drawing.picture import Line
+from microgpt_tui.explanations.facts import judged
 from microgpt_tui.operations.canvas import Board, Legend
-from microgpt_tui.texts.facts import judged
 
 AXIS = 7  # characters for the numbers on the curve's axis
 MOST_TALL = 3  # lines of a bar

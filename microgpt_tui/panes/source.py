@@ -266,6 +266,21 @@ def line_at_work(frame: Frame, width: int) -> Line:
     return code.to(width - cell_len(place)).add(place, theme.DIM)
 
 
+def lit_lines(code: CodeText, numbers: Sequence[int], width: int, rows: int) -> list[Line]:
+    """These lines of a code, lit, with their numbers; each over at most so many rows, moved left as one."""
+    indent = min((_indentation(text) for i in numbers if (text := _lines(code)[i - 1]).strip()), default=0)
+    segments = _dedented(code, theme.CODE, indent)
+    gutter = max((len(_gutter(code, i)) for i in numbers), default=0)
+    found = []
+    for i in numbers:
+        for place, row in enumerate(_rows(segments[i - 1], None, width - gutter - 1, rows)):
+            line = Line().add(f"{'' if place else _gutter(code, i):>{gutter}} ", theme.NEW)
+            for segment, _ in row:
+                line.add(segment.text, (segment.style or theme.TEXT) + theme.AT_WORK)
+            found.append(line)
+    return found
+
+
 class Source(Pane):
     """The file around the current line."""
 
