@@ -223,7 +223,8 @@ def _wrapped(pieces: Sequence[Piece], width: int) -> list[list[Piece]]:
     return rows
 
 
-def _row_starts(text: str, width: int) -> list[int]:
+@lru_cache(1024)
+def _row_starts(text: str, width: int) -> tuple[int, ...]:
     """Where the rows of a code begin: after a blank, a comma or an opening bracket, in no word or string that fits.
 
     Of a word that is longer than a row, the brackets that close go to the next one.
@@ -243,7 +244,7 @@ def _row_starts(text: str, width: int) -> list[int]:
             starts.append(at)
             left = width - HANGING
         left -= cell_len(word)
-    return starts
+    return tuple(starts)
 
 
 def _stripped(source: SourceLine) -> tuple[list[Segment], Column | None]:
