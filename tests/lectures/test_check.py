@@ -195,6 +195,16 @@ def test_quoted_numbers_are_those_of_the_engine(tmp_path: Path) -> None:
         ("{learning_rate @ step 0 :.3f}", "0.010"),
         ("{n_params:.2%}", "26400.00%"),
         ("{n_params:}", "264"),
+        ("{n_params * 1000:,}", "264,000"),
+        ("{n_params * 1000:_d}", "264_000"),
+        ("{n_params:b}", f"{264:b}"),
+        ("{learning_rate * -0.0001:z.1f}", "0.0"),
+        ("{learning_rate:#.3g}", f"{0.01 * (1 - 3 / 30):#.3g}"),
+        ("{learning_rate: f}", f"{0.01 * (1 - 3 / 30): f}"),
+        ("{learning_rate:=+12.4f}", f"{0.01 * (1 - 3 / 30):=+12.4f}"),
+        ("{doc:^6s}", "  bo  "),
+        ("{doc!s:.>5}", "...bo"),
+        ("{doc!a}", "'bo'"),
     ],
 )
 def test_a_quote_has_a_format_as_in_python(tmp_path: Path, quote: str, expected: str) -> None:
