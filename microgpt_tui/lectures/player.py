@@ -135,7 +135,8 @@ class LecturePlayer:
     @property
     def takes_turns(self) -> bool:
         """Whether the text of the page and its picture are shown one after the other: where it has both."""
-        pictured = bool(self.bound.spotlight) or isinstance(self.bound.page.act, Play | Train | Wait)
+        pictured = bool(self.bound.spotlight or self.bound.sample)
+        pictured = pictured or isinstance(self.bound.page.act, Play | Train | Wait)
         return self.lecture.big and pictured
 
     @property

@@ -153,7 +153,7 @@ PANES: tuple[PaneSpec, ...] = (
     PaneSpec("why", Why, "Y"),
     PaneSpec("graph", Graph, "G"),
     PaneSpec("embeddings", Embeddings, "V"),
-    PaneSpec("comparison", Comparison, None, lit=False),
+    PaneSpec("comparison", Comparison, None),
 )  # fmt: skip
 ONLY_SCRIPTS = frozenset({"output"})
 """What a run of the built-in model has nothing for."""

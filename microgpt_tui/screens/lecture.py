@@ -184,8 +184,8 @@ class LectureScreen(DebuggerScreen):
     def open_page(self, page: int) -> None:
         """Turn to a page of this chapter, and bring the run to where it begins."""
         self.player.open(page)
-        self._show_sample(None)
         self.app.clear_notifications()  # they speak of the page before
+        self._show_sample(None)
         self.grid.zoomed = None
         self.set_focus(None)
         self._show_page()
@@ -206,11 +206,24 @@ class LectureScreen(DebuggerScreen):
     def _bring(self, moment: Moment) -> None:
         """Let the run stand at a moment of the page, now or when it has come there."""
         self.player.aim = moment
-        if not self.navigator.halt() and self.navigator.go(moment):  # where a halted run arrives is not the aim
+        branch = self._branch()
+        if self.navigator.halt():
+            pass  # where a halted run arrives is not the aim
+        elif branch != self.what_if.branch:
+            self.what_if.enter(branch, moment)  # it arrives there
+        elif self.navigator.go(moment):
             self._land()
-        else:
-            self._light_panes()
-            self._show_status()
+            return
+        self._light_panes()
+        self._show_status()
+
+    def _branch(self) -> str | None:
+        """The branch of the run that the page is about, made when it is first needed; None for the original."""
+        changes, branches = self.player.bound.changes, self.what_if.branches
+        if not changes:
+            return None
+        known = (branch.name for branch in branches.all() if set(branch.changes) == set(changes))
+        return next(known, None) or branches.change(None, changes, enter=False).name
 
     def _land(self) -> None:
         """The run is where the page wants it: choose what is in focus."""

@@ -17,25 +17,14 @@ from engine.timeline.explainer import CodeText
 from microgpt_tui.debugger.frame import Choice
 from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.drawing.numbers import plain
-from microgpt_tui.inference.panel import InferencePanel
-from microgpt_tui.inference.state import Temperature
 from microgpt_tui.lectures.outline import CodeFinder
 from microgpt_tui.lectures.rendered_page import RenderedPage
-from microgpt_tui.lectures.sample_place import SamplePlace
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.lecture_page import LecturePage
 from microgpt_tui.screens import lecture as screens_lecture
 from microgpt_tui.widgets.picture_view import PictureView
 from tests.support.harness import click_on, notes, session, text, until
-from tests.support.lecture_harness import (
-    CONFIG,
-    PAGES,
-    LectureApp,
-    lecture_app,
-    lecture_of,
-    lecture_screen,
-    ready,
-)
+from tests.support.lecture_harness import PAGES, LectureApp, lecture_app, lecture_of, lecture_screen
 from tests.support.wait import PATIENCE
 
 SIZES = [(80, 24), (120, 36), (200, 60)]
@@ -453,55 +442,6 @@ async def test_a_course_without_code_has_no_map(tmp_path: Path) -> None:
         await pilot.press("l", "f")
         assert "microgpt.py" not in text(pilot)
         assert "6 pages" in text(pilot)
-
-
-SAMPLES = f"""\
----
-chapter: Samples
-config: {CONFIG}
-moment: step 3
-inference: position=1, temperature=1, show=draw
----
-# The draw
----
-moment: step 0
-spotlight: stage
----
-# The panes
-"""
-
-
-@pytest.mark.parametrize("size", SIZES)
-async def test_a_page_shows_a_position_of_a_sample_in_place_of_the_panes(tmp_path: Path, size: tuple[int, int]) -> None:
-    async with lecture_app(lecture_of(tmp_path, SAMPLES), size) as pilot:
-        shown = lecture_screen(pilot)
-        await until(pilot, lambda: "The random number" in text(pilot))
-        session = shown.session
-        assert session.step == 3
-        walk = SamplePlace(position=1, temperature=1.0).walk(session)
-        token = session.tokenizer.name(walk.here.token_id)
-        assert f"falls into {token}" in text(pilot)
-        assert "temperature 1.00" in text(pilot)
-        assert not any(pane.is_on_screen for pane in shown.panes)
-        panel = shown.query_one(InferencePanel)
-        panel.query_one("#sample-slider", PictureView).post_message(
-            PictureView.Chosen(panel.query_one("#sample-slider", PictureView), Temperature(0.5))
-        )
-        await until(pilot, lambda: "temperature 0.50" in text(pilot))
-        await pilot.press("right")
-        await until(pilot, lambda: ready(shown) and shown.panes[0].is_on_screen)
-        assert "temperature" not in text(pilot)
-        assert session.step == 0
-
-
-async def test_the_panes_are_there_while_one_explores_from_a_sample(tmp_path: Path) -> None:
-    async with lecture_app(lecture_of(tmp_path, SAMPLES)) as pilot:
-        await until(pilot, lambda: "The random number" in text(pilot))
-        await pilot.press("escape")
-        await until(pilot, lambda: lecture_screen(pilot).panes[0].is_on_screen)
-        assert "The random number" not in text(pilot)
-        await pilot.press("l")
-        await until(pilot, lambda: "The random number" in text(pilot))
 
 
 FAR = """\
