@@ -166,7 +166,7 @@ def _mean(change: Ablation, workspace: Workspace, documents: list[list[int]]) ->
     for tokens in documents:
         n = min(r.config.block_size, len(tokens) - 1)
         workspace.read(0, tokens[:n], tokens[1 : n + 1])
-        rows = r.rows[: r.row_counts[n - 1]]
+        rows = r.rows_of(n)
         at = workspace.forward(rows, 0, len(rows))
         if at != FINE:
             raise NumericFault(

@@ -140,6 +140,7 @@ IN_LECTURE = (
     Key("page.explore", "escape", "explore", "esc"),
     Key("page.return", "pagedown,pageup,f5", "come_back", "PgDn"),
     Key("page.chapters", "l", "chapters"),
+    Key("page.why", "w", "why"),
     Key("page.hide", "h", "hide"),
     *(
         Key(f"page.pick.{letter}", letter, f"pick({place})") for place, letter in enumerate(OPTIONS)

@@ -16,10 +16,11 @@ from engine.timeline.update import ADAM
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.debugger.navigation import matrix_name
 from microgpt_tui.explanations.facts import facts, variant_of
+from microgpt_tui.texts.say import say
 
 _TEXTS = "microgpt_tui.texts"
 OF_CHANGEABLE = ("e:", "g:")  # what if, and gradient checks
-PANE_KEYS = "z: all the room; P: stay in every phase; < >: trade places; tab: the next pane; esc: leave"
+PANE_KEYS = say("explanations.sentences.pane_keys")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def is_formula(operation: Event) -> bool:
 def title_of(frame: Frame) -> str:
     """The heading of the operation on the stage."""
     if not frame.program.ticks(frame.phase):
-        return f"no {frame.phase} phase in this step"
+        return say("explanations.sentences.no_phase_step", phase=say(f"explanations.phase.{frame.phase}"))
     return fill(_text_of(frame).title, _words(frame))
 
 
@@ -94,7 +95,7 @@ def sentences(frame: Frame) -> tuple[str, ...]:
     The first is left out while its numbers are not known.
     """
     if not frame.program.ticks(frame.phase):
-        return (f"This step has no {frame.phase} phase: the script stopped before it.",)
+        return (say("explanations.sentences.step_has_no_phase", phase=say(f"explanations.phase.{frame.phase}")),)
     text, words = _text_of(frame), _words(frame) | facts(frame)
     now = getattr(text, f"now_{variant_of(frame)}", "") or text.now
     try:
@@ -125,7 +126,7 @@ def hints(frame: Frame) -> list[str]:
         arrows=arrows, head=frame.called("head", frame.operation.head or 0)
     )
     first, *others = (hint for hint in keys.split("; ") if frame.view.changeable or hint[:2] not in OF_CHANGEABLE)
-    return [first, *(["2: ←→ as well"] if pane is None else []), *others]
+    return [first, *([say("explanations.sentences.as_well")] if pane is None else []), *others]
 
 
 def _words(frame: Frame) -> dict[str, str]:
@@ -136,10 +137,13 @@ def _words(frame: Frame) -> dict[str, str]:
     words["matrix"] = matrix_name(event.matrix or event.name)
     words["formula"] = event.formula
     if is_formula(event) or event.kind not in texts()[frame.phase]:  # no other text names them: it takes time
-        words["operands"] = ", ".join(operand_names(frame).values()) or "plain numbers"
+        words["operands"] = ", ".join(operand_names(frame).values()) or say("explanations.sentences.plain_numbers")
     words["head"] = frame.called("head", event.head) if event.head is not None else event.name
     if event.pos is not None:
-        words |= {"reads": frame.token(event.pos), "target": frame.target(event.pos) or "the target"}
+        words |= {
+            "reads": frame.token(event.pos),
+            "target": frame.target(event.pos) or say("explanations.sentences.target"),
+        }
     return words
 
 

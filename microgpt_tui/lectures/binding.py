@@ -15,11 +15,26 @@ from functools import partial
 from engine import Address, EngineError, Expression, ExpressionError, Moment, Run, Scope
 from engine.expressions.scope import Kind
 from engine.expressions.watch import Watch
+from engine.sampling.stepper import SampleStepper
+from engine.script.statements import Pattern
 from microgpt_tui.debugger import navigation
 from microgpt_tui.debugger.frame import Choice, Focus, Frame
 from microgpt_tui.debugger.keys import TAKEN, Key
-from microgpt_tui.lectures.page import Ask, Chapter, LectureError, Page, PageAction, Play, SourceText, Train, Wait
+from microgpt_tui.lectures.outline import CodeFinder, CodeLines
+from microgpt_tui.lectures.page import (
+    THE_FILE,
+    Ask,
+    Chapter,
+    LectureError,
+    Page,
+    PageAction,
+    Play,
+    SourceText,
+    Train,
+    Wait,
+)  # fmt: skip
 from microgpt_tui.lectures.quotes import Evaluate, Reader, Template, formatted, go
+from microgpt_tui.lectures.sample_place import SamplePlace
 
 NOTHING = "none"
 CHOSEN = re.compile(r"(?P<what>head|layer)(?:\s+(?P<number>\d{1,4}))?")
@@ -100,6 +115,10 @@ class BoundPage:
     options: tuple[Template, ...]
     answer: Evaluate | None
     expected: ExpectedAction | None
+    why: Template | None
+    code: tuple[CodeLines, ...]
+    sample: SamplePlace | None
+    shows_map: bool
 
     @property
     def spotlight(self) -> tuple[str, ...]:
@@ -109,13 +128,20 @@ class BoundPage:
     @property
     def texts(self) -> Iterator[Template]:
         """The texts that speak of the page's own moment."""
-        texts = (self.title, self.body, self.figure, self.question, *self.options, self.notes)
+        texts = (self.title, self.body, self.figure, self.question, *self.options, self.why, self.notes)
         return (text for text in texts if text is not None)
 
     def start(self, session: Run, before: Moment) -> Moment:
         """Bring a run to where the page begins. `before` is where the one before ends. Raises LectureError."""
         go(session, self.at or before, self.page.moment or self.page.head)
         return session.moment
+
+    def walk(self, session: Run) -> SampleStepper | None:
+        """The position of a sample that it shows, by the parameters of a run as they are. Raises LectureError."""
+        try:
+            return self.sample.walk(session) if self.sample is not None else None
+        except EngineError as error:
+            raise self.page.inference[0].fault(str(error)) from error
 
     def ending(self, session: Run, start: Moment) -> Moment:
         """Bring a run, which stands at the `start`, to where the page's act ends. Raises LectureError."""
@@ -160,9 +186,14 @@ class BoundPage:
         raise source.fault(f"{source.text} is {value!r} here, which is none of the options {', '.join(options)}")
 
 
-def bind(chapter: Chapter, scope: Scope, names: ScreenNames) -> tuple[list[BoundPage], list[LectureError]]:
-    """The pages of a chapter, bound, and every mistake that can be found without running."""
-    binder = _Binder(scope, names)
+def bind(
+    chapter: Chapter, scope: Scope, names: ScreenNames, code: CodeFinder | None = None
+) -> tuple[list[BoundPage], list[LectureError]]:
+    """The pages of a chapter, bound, and every mistake that can be found without running.
+
+    `code` finds the statements that they name; without it, in the engine.
+    """
+    binder = _Binder(scope, names, code or CodeFinder())
     pages = [binder.page(page) for page in chapter.pages]
     for page, after in zip(chapter.pages, chapter.pages[1:], strict=False):
         if isinstance(page.act, Wait) and after.moment is None:
@@ -173,8 +204,8 @@ def bind(chapter: Chapter, scope: Scope, names: ScreenNames) -> tuple[list[Bound
 
 
 class _Binder:
-    def __init__(self, scope: Scope, names: ScreenNames) -> None:
-        self.scope, self.reader, self.names = scope, Reader(scope), names
+    def __init__(self, scope: Scope, names: ScreenNames, code: CodeFinder) -> None:
+        self.scope, self.reader, self.names, self.code = scope, Reader(scope), names, code
 
     def page(self, page: Page) -> BoundPage:
         act, template, panes = page.act, self.reader.template, (*self.names.panes, NOTHING)
@@ -196,7 +227,27 @@ class _Binder:
             options=tuple(template(option) for option in ask.options) if ask else (),
             answer=self._answer(ask.answer) if ask else None,
             expected=self._expected(act.until) if isinstance(act, Wait) else None,
+            why=template(page.why) if page.why else None,
+            code=self._code(page),
+            sample=self._sample(page),
+            shows_map=any(source.text == THE_FILE for source in page.code),
         )
+
+    def _sample(self, page: Page) -> SamplePlace | None:
+        if page.inference:
+            with self._reading(page.inference[0]):
+                return SamplePlace.read(source.text for source in page.inference)
+        return None
+
+    def _code(self, page: Page) -> tuple[CodeLines, ...]:
+        patterns = []
+        for source in (*page.code, *page.see):
+            if source.text != THE_FILE:
+                with self._reading(source):
+                    pattern = Pattern.parse(source.text)
+                    self.code.check(pattern)
+                    patterns.append(pattern)
+        return self.code.lines(patterns)
 
     def _wrong(self, source: SourceText, reason: str) -> None:
         self.reader.mistakes.append(source.fault(reason))

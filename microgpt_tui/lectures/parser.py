@@ -6,6 +6,7 @@ Mistakes are gathered, each with file and line, so that an author sees all of th
 from __future__ import annotations
 
 import difflib
+import json
 import math
 import re
 from collections.abc import Iterator
@@ -25,14 +26,17 @@ if TYPE_CHECKING:  # imported where a header is read, since the debugger's first
 OF_CHAPTER = ("chapter", "lang", "config", "data")
 ACTS = ("ask", "wait", "play", "run")
 OF_ASK = ("options", "answer", "reveal")
-OF_PAGE = ("moment", "focus", "spotlight", "speed", "figure", *ACTS, *OF_ASK, "then", "notes")
-LISTS = ("focus", "spotlight", "options", "config")
+OF_CODE = ("code", "see")
+SHOWN = ("moment", "focus", "spotlight", "inference", *OF_CODE)
+OF_PAGE = (*SHOWN, "speed", "figure", *ACTS, *OF_ASK, "then", "why", "notes")
+LISTS = ("focus", "spotlight", "inference", "options", "config", *OF_CODE)
 LARGEST = 1_000_000  # bytes of a file; a chapter has some thousands
 LONGEST = 10_000  # characters of a header, and of the text of a page
 MOST_PAGES = 1000
 SLOWEST = 0.001  # events or steps a second
 TITLE = re.compile(r"\s*# +(?P<title>\S.*)")
 FENCE = re.compile(r" {0,3}(```|~~~)")
+BARE_CODE = re.compile(rf"(?P<key>(?:{'|'.join(OF_CODE)}): +)(?P<text>[^\s\[\"'|>].*?)\s*")
 HALF = re.compile("[\ud800-\udfff]")  # of a character, which no file or terminal takes
 
 
@@ -69,8 +73,8 @@ def read_all(path: Path, language: str = "en") -> tuple[Chapter | None, list[Lec
         if not wide:
             return _chapter(raw.decode("utf-8-sig"), path, language)
         reason = f"is {wide} text; save it as UTF-8"
-    except UnicodeDecodeError:
-        pass
+    except UnicodeDecodeError as error:
+        return None, [LectureError(reason, file, raw.count(b"\n", 0, error.start) + 1)]
     except OSError as error:
         reason = f"cannot be read: {error.strerror}; give a lecture's Markdown file"
     except ValueError:
@@ -115,6 +119,7 @@ def _chapter(text: str, path: Path, language: str) -> tuple[Chapter | None, list
         file=str(path),
         options=tuple(options),
         data=file,
+        sources=(*first.all("config"), *first.all("data")),
     )
     return chapter, sorted(mistakes, key=lambda mistake: mistake.line)
 
@@ -123,10 +128,11 @@ def _headers(text: str, file: str, mistakes: list[LectureError]) -> Iterator[Hea
     """The headers of a file with the lines below each."""
     header: Header | None = None
     inside: list[str] | None = None  # the lines of a header that is not closed yet
-    fence, opened = "", 0
+    fence, fenced, opened = "", 0, 0
     for number, line in enumerate(text.splitlines(), 1):
         mark = FENCE.match(line)
         if mark and inside is None:
+            fenced = fenced if fence else number
             fence = "" if fence == mark[1] else fence or mark[1]
         if line.rstrip() != "---" or fence:
             if inside is not None:
@@ -144,6 +150,8 @@ def _headers(text: str, file: str, mistakes: list[LectureError]) -> Iterator[Hea
             header = Header(SourceText("\n".join(inside), file, opened + 1))
             _values(header, mistakes)
             inside = None
+    if fence:
+        mistakes.append(LectureError(f"this code block is not closed; end it with a line of {fence}", file, fenced))
     if inside is not None:
         mistakes.append(LectureError("this header is not closed; end it with a line of ---", file, opened))
     if header is not None:
@@ -159,7 +167,7 @@ def _values(header: Header, mistakes: list[LectureError]) -> None:
         mistakes.append(head.fault(f"this header has {len(head.text):,} characters; at most {LONGEST:,} are read"))
         return
     try:
-        node = yaml.compose(head.text, Loader=yaml.SafeLoader)
+        node = yaml.compose(_quoted_code(head.text), Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line if error.problem_mark else 0
         reason = (
@@ -177,7 +185,7 @@ def _values(header: Header, mistakes: list[LectureError]) -> None:
         mistakes.append(head.fault("this header says nothing; write key: value, for example moment: step 0"))
         return
     for key_node, value in node.value:
-        key = str(key_node.value)
+        key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else "?"
         key_text = SourceText(key, head.file, head.line + key_node.start_mark.line)
         if key not in (*OF_CHAPTER, *OF_PAGE):
             near = difflib.get_close_matches(key, (*OF_CHAPTER, *OF_PAGE), n=1)
@@ -187,8 +195,16 @@ def _values(header: Header, mistakes: list[LectureError]) -> None:
             mistakes.append(key_text.fault(f"{key} stands here twice; leave one out"))
         else:
             header.values[key] = list(_texts(key, value, head, mistakes))
+            if isinstance(value, yaml.ScalarNode) and not header.values[key]:
+                mistakes.append(key_text.fault(f"{key} says nothing; write something after it, or take it out"))
             halves = (source for source in header.values[key] if HALF.search(source.text))
             mistakes.extend(source.fault(f"{key} holds half a character; write the whole one") for source in halves)
+
+
+def _quoted_code(text: str) -> str:
+    """A header with quotes around code on one line: its colons and number signs are none of YAML's."""
+    lines = ((BARE_CODE.fullmatch(line), line) for line in text.split("\n"))
+    return "\n".join(f"{bare['key']}{json.dumps(bare['text'])}" if bare else line for bare, line in lines)
 
 
 def _texts(key: str, node: yaml.Node, head: SourceText, mistakes: list[LectureError]) -> Iterator[SourceText]:
@@ -197,6 +213,11 @@ def _texts(key: str, node: yaml.Node, head: SourceText, mistakes: list[LectureEr
     line = head.line + node.start_mark.line
     if isinstance(node, yaml.ScalarNode):
         block = node.style in ("|", ">")
+        if key in OF_CODE:
+            for place, statement in enumerate(str(node.value).split("\n"), line + block):
+                if statement.strip():
+                    yield SourceText(statement.strip(), head.file, place)
+            return
         texts = str(node.value).split(",") if key in LISTS and not block and "[" not in node.value else [node.value]
         for text in texts:
             if text.strip():
@@ -233,6 +254,10 @@ def _page(header: Header, mistakes: list[LectureError]) -> Page:
         act=_act(header, mistakes),
         then=header.one("then"),
         notes=header.one("notes"),
+        code=header.all("code"),
+        see=header.all("see"),
+        why=header.one("why"),
+        inference=header.all("inference"),
     )
 
 

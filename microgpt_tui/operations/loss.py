@@ -105,7 +105,7 @@ def _curve(board: Board, p: float | None, loss: float | None, axis: int, height:
                 line.add(" ◂ ", theme.TEXT).add(words, theme.TEXT)
                 x = width
                 continue
-            style = theme.NEW if x == here else theme.TEXT if x == guess else theme.FAINT
+            style = theme.HERE_BAR if x == here else theme.TEXT if x == guess else theme.FAINT
             line.add(EIGHTHS[fill - 1] if fill else " ", style, out if x == here else None)
             x += 1
 

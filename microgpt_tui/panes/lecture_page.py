@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rich.console import Console
 from rich.style import Style
 from rich.text import Text
@@ -10,11 +12,15 @@ from textual.renderables.digits import Digits
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.markdown import prose
 from microgpt_tui.drawing.picture import Line, Picture, measured
+from microgpt_tui.lectures.file_map import FileMap
 from microgpt_tui.lectures.player import LectureStatus
-from microgpt_tui.lectures.rendered_page import RenderedPage, page_lines
+from microgpt_tui.lectures.rendered_page import LEAST_CODE, RenderedPage, page_lines
+from microgpt_tui.panes.source import lit_lines
 from microgpt_tui.widgets.picture_view import PictureView
 
 FIGURE, DIGITS_NEED = 2, 5  # lines for a figure in letters, and the least for one in large digits
+MAP_WIDE = 60  # cells from which a line of the map has room for the chapter
+ROWS = 4  # of the screen that a line of code may take
 
 
 class LecturePage(PictureView):
@@ -30,11 +36,21 @@ class LecturePage(PictureView):
         if self.rendered is None:
             picture.line(self.waiting, theme.DIM)
             return picture
-        picture.lines += _title(self.chapter, self.rendered.title, width)
+        page = self.rendered
+        if page.unfolded and self.lines_needed(width) > height:  # the reasons alone
+            page = replace(page, body="", question="", options=(), then="", figure="", code=(), map=None)
+        picture.lines += _title(self.chapter, page.title, width)
         picture.line()
-        lines = page_lines(self.rendered, width)
-        if self.rendered.figure:
-            self._figure(picture, self.rendered.figure, width, height - picture.height - len(lines))
+        lines, figure = page_lines(page, width), FIGURE if page.figure else 0
+        room = height - picture.height - figure - len(page_lines(page.revealed(), width))
+        code = code_lines(page, width)
+        picture.lines += cut_code(code, max(room, LEAST_CODE), width)
+        if code and len(code) < room:
+            picture.line()
+        if page.map is not None:
+            picture.lines += file_map_lines(page.map, width)
+        if page.figure:
+            self._figure(picture, page.figure, width, height - picture.height - len(lines))
         picture.lines += [_line(text) for text in lines]
         return picture
 
@@ -57,7 +73,51 @@ class LecturePage(PictureView):
         if self.rendered is None:
             return 2
         title, figure = _title(self.chapter, self.rendered.title, width), FIGURE if self.rendered.figure else 0
-        return len(title) + 1 + figure + len(page_lines(self.rendered.revealed(), width))
+        code = len(code_lines(self.rendered, width))
+        code += code > 0
+        if self.rendered.map is not None:
+            code += len(file_map_lines(self.rendered.map, width))
+        return len(title) + 1 + figure + code + len(page_lines(self.rendered.revealed(), width))
+
+
+def code_lines(page: RenderedPage, width: int) -> list[Line]:
+    """The statements that a page is about, lit, with the file that they stand in."""
+    lines: list[Line] = []
+    for block in page.code:
+        rows = lit_lines(block.code, block.lines, width, ROWS)
+        if rows[0].width + measured(block.label)[1] < width:
+            rows[0].to(width - measured(block.label)[1]).add(block.label, theme.DIM)
+        elif not block.in_copy:
+            lines.append(Line().most(block.label, width, theme.DIM))
+        lines += rows
+    return lines
+
+
+def file_map_lines(shown: FileMap, width: int) -> list[Line]:
+    """Which chapter each part of the file belongs to: a line for each chapter, or two where they are narrow."""
+    lines: list[Line] = []
+    ranges = max((len(chapter.lines) for chapter in shown.chapters), default=0) if shown.has_lines else 0
+    for chapter in shown.chapters:
+        line = Line()
+        if shown.has_lines:
+            line.add(f"{chapter.lines:>{ranges}}  ", theme.FAINT)
+        if width >= MAP_WIDE:
+            line.fit(chapter.largest.label, (width - ranges) // 2, theme.NEW)
+            line.add(f" {chapter.place + 1:>3}  ", theme.STRONG)
+            lines.append(line.most(chapter.title, width - line.width, theme.TEXT))
+        else:
+            lines.append(line.most(chapter.largest.label, width - line.width, theme.NEW))
+            title = Line().add(f"{chapter.place + 1:>{ranges + 3}}  ", theme.STRONG)
+            lines.append(title.most(chapter.title, width - title.width, theme.TEXT))
+    return [*lines, Line()]
+
+
+def cut_code(lines: list[Line], room: int, width: int) -> list[Line]:
+    """As many of the lines as there is room for, and how many more there are."""
+    if len(lines) <= room:
+        return lines
+    left = len(lines) - room + 1
+    return [*lines[: room - 1], Line().most(f"… {left} more", width, theme.DIM)]
 
 
 def _title(chapter: str, title: str, width: int) -> list[Line]:

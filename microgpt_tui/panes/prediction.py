@@ -15,7 +15,7 @@ from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import Cells, bar
 from microgpt_tui.drawing.numbers import brief, number, percent, plain
 from microgpt_tui.drawing.picture import Line, Picture
-from microgpt_tui.operations.canvas import Board, names_width
+from microgpt_tui.operations.canvas import Board, first_fitting, names_width
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.qkv import frozen, title
 
@@ -97,10 +97,9 @@ def _bars(board: Board, what: str, rows: Rows, cells: Cells, footer: int) -> Non
     shown = _shown(frame, rows, cells, lines * columns)
     style = theme.NEW if rows is frame.stage_event.rows else theme.STRONG
     cut = f" {len(shown)} largest of {count}" if len(shown) < count else ""
-    board.say(
-        (what, style), cut, f" after {frame.token(frame.pos)}", ("  ◎ ", theme.TARGET),
-        (frame.target(frame.pos), theme.TARGET),
-    )  # fmt: skip
+    after, target = f" after {frame.token(frame.pos)}", f"  ◎ {frame.target(frame.pos)}"
+    room = board.width - cell_len(what) - cell_len(target)
+    board.say((what, style), first_fitting(room, cut + after, cut), (target, theme.TARGET))
     line = board.picture.lines[-1]
     line.add(" really comes" if line.width + 13 <= board.width else "", theme.DIM)
     per, width = -(-len(shown) // columns), (board.width + 1) // columns - 1
@@ -156,9 +155,10 @@ def _top(board: Board, cells: Cells, share: bool = True) -> None:
     line = board.picture.line("top:", theme.DIM)
     for i in np.argsort(-cells.values, kind="stable")[:TOP]:
         target = int(i) == board.frame.program.targets[board.frame.pos]
-        text = f" {board.frame.token_name(int(i))}{'◎' if target else ''} {_figure(float(cells.values[i]), share)} "
-        if line.width + cell_len(text.rstrip()) <= board.width:
-            line.most(text, board.width - line.width, theme.TARGET if target else theme.TEXT)
+        text = f" {board.frame.token_name(int(i))}{'◎' if target else ''} {_figure(float(cells.values[i]), share)}"
+        if line.width + cell_len(text) > board.width:
+            return
+        line.add(text, theme.TARGET if target else theme.TEXT).add(" " * (line.width < board.width))
 
 
 def _loss(board: Board) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from microgpt_tui.texts.say import say
+
 PATIENCE = 20.0  # seconds without a byte until the connection counts as lost
 PIECE = 16 * 1024  # bytes from one report of progress to the next
 
@@ -26,13 +28,15 @@ def download(url: str, report: Report) -> bytes:
             session.get(url, stream=True, timeout=PATIENCE, headers={"Accept-Encoding": "identity"}) as response,
         ):
             if not response.ok:
-                raise DownloadError(f"the server says {response.status_code} {response.reason}")
+                raise DownloadError(
+                    say("storage.download.server_says", status_code=response.status_code, reason=response.reason)
+                )
             total = int(response.headers.get("content-length", 0))
             for piece in response.iter_content(PIECE):
                 received += piece
                 report(len(received), total)
     except requests.Timeout:
-        raise DownloadError(f"no answer for {PATIENCE:g} s") from None
+        raise DownloadError(say("storage.download.no_answer_s", patience=PATIENCE)) from None
     except requests.RequestException:
-        raise DownloadError("no connection, or it broke off") from None
+        raise DownloadError(say("storage.download.no_connection_or_broke")) from None
     return bytes(received)

@@ -9,6 +9,7 @@ from engine.atomic_write import write_whole
 from engine.errors import DataError
 from microgpt_tui.storage.download import DownloadError, Report, download
 from microgpt_tui.storage.paths import cache_folder
+from microgpt_tui.texts.say import say
 
 URL = "https://raw.githubusercontent.com/karpathy/makemore/988aa59/names.txt"
 SHA256 = "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d"
@@ -22,23 +23,22 @@ def cached() -> Path:
 
 def fetch_names(report: Report) -> Path:
     """The file, downloaded unless the cache has it. Raises DataError; a damaged download is not kept."""
-    file, by_hand = cached(), f"or download {URL} yourself and give it with --data FILE"
+    file, by_hand = cached(), say("storage.names_download.or_download_yourself_give", url=URL)
     try:
         if file.is_file() and _is_right(file.read_bytes()):
             return file
         file.parent.mkdir(parents=True, exist_ok=True)
         content = download(URL, report)
         if not _is_right(content):
-            raise DataError(
-                f"what {URL} gives is not the file of names, as its checksum says, and is not kept; try again later, "
-                "or give another file with --data FILE"
-            )
+            raise DataError(say("storage.names_download.what_gives_not_file", url=URL))
         write_whole(file, content)
     except DownloadError as error:
-        raise DataError(f"the names cannot be fetched ({error}); try again online, {by_hand}") from None
+        raise DataError(say("storage.names_download.names_cannot_be_fetched", error=error, by_hand=by_hand)) from None
     except OSError as error:
-        reason = error.strerror or "it cannot be written there"
-        raise DataError(f"the names cannot be kept in {file.parent} ({reason}); free it, {by_hand}") from None
+        reason = error.strerror or say("storage.names_download.cannot_be_written_there")
+        raise DataError(
+            say("storage.names_download.names_cannot_be_kept", parent=file.parent, reason=reason, by_hand=by_hand)
+        ) from None
     return file
 
 

@@ -75,13 +75,15 @@ def lines_to_show(given: Path | None, tell: Tell) -> Found:
             return Found(error=f"{error}.")
         except (MemoryError, OSError, RuntimeError) as error:  # the system's; the debugger goes on without
             return Found(error=f"The lines of {given} cannot be told: {first_cause(error)}.")
-    here = Path(FILE)
-    lines = _lines_if_kept(here)
-    if lines is None:
-        lines = _lines_if_kept(fetched())
+    here, lines = Path(FILE), lines_at_hand()
     if lines is not None and lines.path == here:
         return Found(lines)
     return Found(lines, OF_FOLDER if here.is_file() else "" if lines else GET)
+
+
+def lines_at_hand() -> OwnLines | None:
+    """The lines of a copy that has been looked at before: of the one in this folder, else of the fetched one."""
+    return _lines_if_kept(Path(FILE)) or _lines_if_kept(fetched())
 
 
 def _lines_if_kept(path: Path) -> OwnLines | None:

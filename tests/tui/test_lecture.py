@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -10,18 +11,26 @@ import pytest
 from textual.pilot import Pilot
 
 from engine import Moment, Phase
+from engine.model import gpt
+from engine.script.source_table import OwnLines, SourceTable
+from engine.timeline.explainer import CodeText
 from microgpt_tui.debugger.frame import Choice
 from microgpt_tui.debugger.run_controller import RunController
 from microgpt_tui.drawing.numbers import plain
+from microgpt_tui.inference.panel import InferencePanel
+from microgpt_tui.inference.state import Temperature
+from microgpt_tui.lectures.outline import CodeFinder
 from microgpt_tui.lectures.rendered_page import RenderedPage
+from microgpt_tui.lectures.sample_place import SamplePlace
 from microgpt_tui.panes.base import Pane
 from microgpt_tui.panes.lecture_page import LecturePage
 from microgpt_tui.widgets.picture_view import PictureView
 from tests.support.harness import click_on, notes, text, until
-from tests.support.lecture_harness import PAGES, lecture_app, lecture_of, lecture_screen
+from tests.support.lecture_harness import CONFIG, PAGES, lecture_app, lecture_of, lecture_screen, ready
 from tests.support.wait import PATIENCE
 
 SIZES = [(80, 24), (120, 36), (200, 60)]
+SHAPE = Path(__file__).parents[1] / "lectures" / "same_shape.py"
 
 
 def moment_of(pilot: Pilot[None]) -> tuple[int, str, str, int | None]:
@@ -182,7 +191,7 @@ async def test_blank_hides_the_screen_until_the_next_key(tmp_path: Path) -> None
 
 async def test_only_the_lit_panes_are_bright(tmp_path: Path) -> None:
     async with lecture_app(lecture_of(tmp_path)) as pilot:
-        bright = {pane.id for pane in lecture_screen(pilot).query(PictureView) if pane.display and not pane.dimmed}
+        bright = {view.id for view in lecture_screen(pilot).query(PictureView) if view.is_on_screen and not view.dimmed}
         assert bright == {"page", "stage", "footing"}
         shown = lecture_screen(pilot).query_one("#place", Pane)
         faded = shown.render_lines(shown.size.region)[0]
@@ -342,3 +351,280 @@ async def test_a_page_that_is_turned_before_its_moment_shows_no_warning(
         assert shown.player.lecture.page == 1
         assert shown.session.moment == shown.player.rendered_pages[1].start
         assert "stopped" not in notes(pilot)
+
+
+CODE = """\
+---
+chapter: Small steps
+moment: step 0 forward q@pos=1
+spotlight: [stage, source]
+code: gpt: q = linear(...)
+see: "linear: ..."
+why: |
+  Because {doc} wants it.
+---
+# The query
+---
+moment: step 0
+---
+# No reasons
+"""
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_statements_of_a_page_stand_on_it_with_their_lines(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with lecture_app(lecture_of(tmp_path, CODE), size) as pilot:
+        shown = text(pilot).splitlines()
+        code = Path(gpt.__file__).read_text(encoding="utf-8").splitlines()
+        for start in ('q = name("q", linear(x, w', "return [sum(wi * xi"):
+            (number,) = (i for i, line in enumerate(code, 1) if line.strip().startswith(start))
+            assert any(re.search(rf"\b{number} +{re.escape(start)}", line) for line in shown)
+        assert any("engine/model/gpt.py" in line for line in shown)
+
+
+async def test_w_unfolds_the_reasons_of_a_page_that_has_any(tmp_path: Path) -> None:
+    async with lecture_app(lecture_of(tmp_path, CODE)) as pilot:
+        reasons = f"Because {lecture_screen(pilot).session.program.doc} wants it."
+        assert reasons not in text(pilot)
+        assert "w Why?" in text(pilot)
+        await pilot.press("w")
+        assert reasons in text(pilot)
+        await pilot.press("w")
+        assert reasons not in text(pilot)
+        await pilot.press("w", "right", "left")
+        assert reasons not in text(pilot)
+        await pilot.press("right")
+        assert "w Why?" not in text(pilot)
+
+
+MAP = """\
+---
+chapter: All of it
+moment: step 0
+spotlight: none
+code: file
+---
+# The file
+---
+code: "linear: ..."
+---
+# Linear
+---
+code: |
+  gpt: q = ...
+  gpt: k = ...
+---
+# Queries and keys
+"""
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_map_of_the_file_stands_on_its_page(tmp_path: Path, size: tuple[int, int]) -> None:
+    lecture = lecture_of(tmp_path, MAP)
+    lecture.code = CodeFinder(OwnLines(SourceTable({}, {}, {}, (), {}), SHAPE, CodeText(SHAPE.read_text())))
+    async with lecture_app(lecture, size) as pilot:
+        lines = SHAPE.read_text().splitlines()
+        first = next(i for i, line in enumerate(lines, 1) if line.strip().startswith("q = "))
+        assert re.search(rf"{first}-{first + 1} \+1 +gpt: q … k", text(pilot))
+        assert "All of it" in text(pilot).split("gpt: q … k")[1]
+
+
+async def test_l_leads_to_the_page_of_a_line_of_the_file(tmp_path: Path) -> None:
+    async with lecture_app(lecture_of(tmp_path, MAP, chapters=1)) as pilot:
+        await pilot.press("l")
+        assert "3 pages" in text(pilot)
+        await pilot.press("f")
+        assert re.search(r"linear: return.* 1\.2 +Linear", text(pilot))
+        await pilot.press("down", "enter")
+        assert pilot.app.destinations == [(0, 2)]  # type: ignore[attr-defined]
+
+
+async def test_a_course_without_code_has_no_map(tmp_path: Path) -> None:
+    async with lecture_app(lecture_of(tmp_path)) as pilot:
+        await pilot.press("l", "f")
+        assert "microgpt.py" not in text(pilot)
+        assert "6 pages" in text(pilot)
+
+
+SAMPLES = f"""\
+---
+chapter: Samples
+config: {CONFIG}
+moment: step 3
+inference: position=1, temperature=1, show=draw
+---
+# The draw
+---
+moment: step 0
+spotlight: stage
+---
+# The panes
+"""
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_page_shows_a_position_of_a_sample_in_place_of_the_panes(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with lecture_app(lecture_of(tmp_path, SAMPLES), size) as pilot:
+        shown = lecture_screen(pilot)
+        await until(pilot, lambda: "The random number" in text(pilot))
+        session = shown.session
+        assert session.step == 3
+        walk = SamplePlace(position=1, temperature=1.0).walk(session)
+        token = session.tokenizer.name(walk.here.token_id)
+        assert f"falls into {token}" in text(pilot)
+        assert "temperature 1.00" in text(pilot)
+        assert not any(pane.is_on_screen for pane in shown.panes)
+        panel = shown.query_one(InferencePanel)
+        panel.query_one("#sample-slider", PictureView).post_message(
+            PictureView.Chosen(panel.query_one("#sample-slider", PictureView), Temperature(0.5))
+        )
+        await until(pilot, lambda: "temperature 0.50" in text(pilot))
+        await pilot.press("right")
+        await until(pilot, lambda: ready(shown) and shown.panes[0].is_on_screen)
+        assert "temperature" not in text(pilot)
+        assert session.step == 0
+
+
+async def test_the_panes_are_there_while_one_explores_from_a_sample(tmp_path: Path) -> None:
+    async with lecture_app(lecture_of(tmp_path, SAMPLES)) as pilot:
+        await until(pilot, lambda: "The random number" in text(pilot))
+        await pilot.press("escape")
+        await until(pilot, lambda: lecture_screen(pilot).panes[0].is_on_screen)
+        assert "The random number" not in text(pilot)
+        await pilot.press("l")
+        await until(pilot, lambda: "The random number" in text(pilot))
+
+
+FAR = """\
+---
+chapter: Far
+moment: step 0 forward q@pos=1
+spotlight: [stage, map]
+---
+# Near
+---
+moment: step 40 forward q@pos=1
+spotlight: stage
+---
+# Far away
+---
+moment: step 0
+run: 30
+speed: 1
+then: Thirty steps.
+---
+# It trains
+"""
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_panes_in_question_are_seen_and_called_by_their_names(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with lecture_app(lecture_of(tmp_path, FAR), size) as pilot:
+        for name, title in (("stage", "Stage ─ q"), ("map", "Map ─ ")):
+            pane = lecture_screen(pilot).query_one(f"#{name}", Pane)
+            assert pane.display
+            assert min(pane.outer_size) >= 5
+            assert pane.title.startswith(title)
+            assert title[:10] in text(pilot)
+        await pilot.press("escape")
+        assert not lecture_screen(pilot).query_one("#stage", Pane).title.startswith("Stage")
+
+
+async def test_on_a_long_way_a_page_says_so_and_shows_no_other_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RunController, "near", lambda self, moment: moment.step == self.session.step)
+    go_on = threading.Event()
+    seek = RunController._go
+
+    def slow(self: RunController, *args: Any) -> Any:
+        assert go_on.wait(PATIENCE)
+        return seek(self, *args)
+
+    monkeypatch.setattr(RunController, "_go", slow)
+    async with lecture_app(lecture_of(tmp_path, FAR)) as pilot:
+        shown = lecture_screen(pilot)
+        assert "Stage ─ q" in text(pilot)
+        await pilot.press("right")
+        assert "Far away" in text(pilot)
+        assert "On the way to step 40" in text(pilot)
+        assert "Stage" not in text(pilot)
+        go_on.set()
+        await until(pilot, lambda: not shown.busy and shown.session.step == 40)
+        await pilot.pause()
+        assert "Stage ─ q" in text(pilot)
+        assert "On the way" not in text(pilot)
+
+
+async def test_what_was_notified_on_a_page_goes_with_it(tmp_path: Path) -> None:
+    async with lecture_app(lecture_of(tmp_path, FAR)) as pilot:
+        lecture_screen(pilot).notify("It has been stopped.", timeout=60)
+        await until(pilot, lambda: "It has been stopped." in notes(pilot))
+        await pilot.press("right")
+        await until(pilot, lambda: "It has been stopped." not in notes(pilot))
+
+
+@pytest.mark.parametrize(
+    ("page", "keys", "event"),
+    [("wait: n", "nn", "embed_norm"), ("wait: pos == 1", "ttt", "embed"), ("wait: n", "npn", "embed_norm")],
+)
+async def test_a_key_pressed_twice_leaves_the_answer_beside_its_moment(
+    tmp_path: Path, page: str, keys: str, event: str
+) -> None:
+    pages = f"---\nchapter: Twice\nmoment: step 0\n{page}\nthen: That was it.\n---\n# Wait\n"
+    async with lecture_app(lecture_of(tmp_path, pages)) as pilot:
+        for key in keys:
+            await pilot.press(key)
+        await until(pilot, lambda: "That was it." in text(pilot))
+        assert moment_of(pilot)[2] == event
+        assert lecture_screen(pilot).session.view().event.pos == page.count("1")
+
+
+async def test_held_down_a_key_does_not_lead_past_the_answer(tmp_path: Path) -> None:
+    pages = "---\nchapter: Twice\nmoment: step 0\nwait: n\nthen: That was it.\n---\n# Wait\n"
+    async with lecture_app(lecture_of(tmp_path, pages)) as pilot:
+        await pilot.press(*"nnnnnn")
+        await until(pilot, lambda: "That was it." in text(pilot))
+        assert moment_of(pilot)[2] == "embed_norm"
+        await pilot.press("escape", "n")  # looking around, every key is the debugger's
+        assert moment_of(pilot)[2] == "attn_norm"
+
+
+LONG = "why: |\n" + "".join(f"  Reason {i}, which needs a line of its own in any window.\n\n" for i in range(1, 6))
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_long_reasons_are_read_whole_and_make_way_for_the_panes(tmp_path: Path, size: tuple[int, int]) -> None:
+    pages = (
+        f"---\nchapter: Why\nmoment: step 0 forward q@pos=1\ncode: 'linear: ...'\n{LONG}---\n# Long\n\nOne.\n\nTwo.\n"
+    )
+    async with lecture_app(lecture_of(tmp_path, pages), size) as pilot:
+        stage = lecture_screen(pilot).query_one("#stage", Pane)
+        before = stage.region
+        await pilot.press("w")
+        assert all(f"Reason {i}," in text(pilot) for i in range(1, 6))
+        await pilot.press("escape")
+        await pilot.pause()
+        assert stage.region.height > 3
+        assert "Reason" not in text(pilot)
+        await pilot.press("l", "full_stop")
+        await pilot.pause()
+        assert not text(pilot).strip()
+        await pilot.press("full_stop")
+        assert "Reason 5," in text(pilot)
+        await pilot.press("w")
+        await pilot.pause()
+        assert stage.region == before
+        assert "One." in text(pilot)
+
+
+async def test_code_that_has_no_room_says_how_much_more_there_is(tmp_path: Path) -> None:
+    body = "".join(f"Line {i} of the text.\n\n" for i in range(1, 5))
+    pages = f"---\nchapter: Long\nmoment: step 0\ncode: |\n  softmax: ...\n  rmsnorm: ...\n---\n# Long\n\n{body}"
+    async with lecture_app(lecture_of(tmp_path, pages), (80, 24)) as pilot:
+        assert "Line 4 of the text." in text(pilot)
+        assert re.search(r"… \d+ more", text(pilot))
+        assert "largest = Largest(logits)" not in text(pilot).split("… ")[1]
+    async with lecture_app(lecture_of(tmp_path, pages), (120, 36)) as pilot:
+        assert " more" not in text(pilot)
+        assert "return [e / total" in text(pilot)
