@@ -27,16 +27,6 @@ from engine.text import shortened
 
 STEPS = 3
 MOST_CALLS = 100  # of backward, after which nothing moves, until that is told
-ITS_DATA = "If it misses its data: --data FILE answers for the data file that it opens or downloads."
-ITS_PACKAGES = "If another Python has what it imports: --python EXE names that."
-HINTS = {
-    "FileNotFoundError": ITS_DATA,
-    "URLError": ITS_DATA,
-    "HTTPError": ITS_DATA,
-    "ConnectionError": ITS_DATA,
-    "ModuleNotFoundError": ITS_PACKAGES,
-}
-"""What may help against exceptions before the first step."""
 NAMED = 3  # parameters whose names a sentence gives
 
 OnProgress = Callable[[int, int], None]
@@ -209,9 +199,8 @@ class _Checker:
         values = {name: value for name, value in end.values if not value.startswith("<module ")}
         told = ", ".join(f"{name} = {shortened(value)}" for name, value in values.items())
         called = f", called in {self._place(*end.traceback[-2][:2])}" if len(end.traceback) > 1 else ""
-        kind = end.said.partition(":")[0].rpartition(".")[2]
-        if kind in HINTS and not self.report.scalars:
-            self.report.notes.append(HINTS[kind])
+        if end.hint and not self.report.scalars:
+            self.report.notes.append(f"{end.hint[0].upper()}{end.hint[1:]}.")
         self._add(
             findings.EXCEPTION, position,
             {"error": end.said, "steps": end.steps, "values": values, "traceback": [list(at) for at in end.traceback]},

@@ -35,6 +35,18 @@ LARGEST = 3_000_000  # scalars that a step may make, unless more are allowed
 AHEAD = 64  # messages that are read before they are asked for
 
 
+ITS_DATA = "if it misses its data, --data FILE answers for the file that it opens or downloads"
+ITS_PACKAGES = "if another Python has what it imports, --python EXE names that"
+HINTS = {
+    "FileNotFoundError": ITS_DATA,
+    "URLError": ITS_DATA,
+    "HTTPError": ITS_DATA,
+    "ConnectionError": ITS_DATA,
+    "ModuleNotFoundError": ITS_PACKAGES,
+}
+"""By the names of exceptions."""
+
+
 class ScriptEnded(ScriptError):
     """A script that has ended before the step that was asked for."""
 
@@ -60,6 +72,11 @@ class ScriptEnd:
     values: tuple[tuple[str, str], ...] = ()
     files: tuple[str, ...] = ()
     """The paths of the files that the traceback names by their numbers."""
+
+    @property
+    def hint(self) -> str:
+        """What may help against an exception before the first step, as a clause; empty for others."""
+        return HINTS.get(self.said.partition(":")[0].rpartition(".")[2], "") if not self.steps else ""
 
 
 class ScriptProcess:
@@ -263,7 +280,9 @@ class ScriptProcess:
         if self.end.kind == "still":
             return ScriptEnded(f"{self.path} trains no further {done}: its updates move nothing any more")
         if self.end.kind == "crash":
-            return ScriptEnded(f"{self.path} stopped {done}: {self.end.said}")
+            where = f", in {self._place(*self.end.traceback[-1][:2])}" if self.end.traceback else ""
+            hint = f"; {self.end.hint}" if self.end.hint else ""
+            return ScriptEnded(f"{self.path} stopped {done}: {self.end.said.rstrip('.')}{where}{hint}")
         if self.end.said:
             return ScriptEnded(f"{self.path} ended {done}, and said: {self.end.said}")
         if not self.end.steps:
@@ -272,6 +291,11 @@ class ScriptProcess:
                 "microgpt-tui check tells what it found there"
             )
         return ScriptEnded(f"{self.path} ended {done}; there is no step {step}")
+
+    def _place(self, file: int, line: int) -> str:
+        """What a line of one of its files is called."""
+        assert self.end is not None
+        return self.script.place(line) if file == 0 else f"line {line:,} of {Path(self.end.files[file]).name}"
 
     def _send(self, **command: Any) -> None:
         assert self._process.stdin is not None

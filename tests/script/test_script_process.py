@@ -364,9 +364,13 @@ def test_a_crash_leaves_what_was_recorded(tmp_path: Path) -> None:
 
 
 def test_a_crash_before_any_scalar_is_told(tmp_path: Path) -> None:
-    why = refused(written(tmp_path, "open('nothing.csv')\n"))
+    path = written(tmp_path, "open('nothing.csv')\n")
+    why, line = refused(path), len(path.read_text().splitlines())
     assert "stopped after 0 training steps: FileNotFoundError: " in why
-    assert "nothing.csv" in why
+    assert f"'nothing.csv', in line {line}; if it misses its data, --data FILE answers" in why
+    (tmp_path / "beside.py").write_text("\nimport a_module_of_nobody\n")
+    why = refused(written(tmp_path, "import beside\n"))
+    assert "'a_module_of_nobody', in line 2 of beside.py; if another Python has what it imports, --python EXE" in why
 
 
 def test_an_exit_is_told_with_what_it_says(tmp_path: Path) -> None:

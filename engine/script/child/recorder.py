@@ -242,8 +242,18 @@ class Recorder:
     def _settle(self) -> None:
         """Count the training step of the last backward call, if its update has moved anything by now."""
         pending = self._pending
-        if pending is not None and not self.step_at_line and pending.moved():
+        if pending is not None and not self.step_at_line and self._has_moved(pending):
             self._done(pending)
+
+    def _has_moved(self, pending: BackwardCall) -> bool:
+        """Whether an update has followed a backward call. Raises Unrecordable if no write of it was seen."""
+        moved, record = pending.moved(), self.record
+        if moved and record is not None and self.phase == "after" and not record.updates:
+            raise Unrecordable(
+                "its update writes into the dictionaries of its scalars, which cannot be followed; write to their "
+                f"attribute {self.class_of(pending.params[0]).data_name}"
+            )
+        return moved
 
     def _done(self, pending: BackwardCall) -> None:
         """A training step is done; stop where the debugger wants to, and begin to record what it wants to see."""
@@ -299,7 +309,7 @@ class Recorder:
     def ended(self, whole: bool, frame: Any = None) -> None:
         """The script has ended; `whole` says whether it came to its end, `frame` where it was stopped."""
         pending, record, phase = self._pending, self.record, self.phase
-        over = pending is not None and not self.step_at_line and phase != "backward" and pending.moved()
+        over = pending is not None and not self.step_at_line and phase != "backward" and self._has_moved(pending)
         if whole and pending is not None and over:
             self._count(pending)
             if record is not None and record.kept:
