@@ -34,7 +34,7 @@ from engine.model.tensors import TensorSpec, tensor_specs
 Floats = npt.NDArray[np.float64]
 BYTES_A_ROW = 120  # what a scalar costs at most: 66 to record, or 75 looked at backward; and a twin that replays
 BYTES_A_TWIN = 45  # what it costs at most in each further run of the same recording
-LARGE = 1_000_000  # rows from which on what recording has used meanwhile is much
+LARGE = 10_000_000  # rows from which on memory that is free is handed back to the system
 MOST_ROWS = 2**30  # children are 32-bit numbers, two a row
 
 
@@ -421,10 +421,16 @@ def _size(n: float) -> str:
     return f"{n:.3g} EB"
 
 
-def give_back_memory() -> None:
-    """Hand what is free in this process back to the system, where its C library can do that (glibc)."""
-    with suppress(Exception):  # no such library, or none that can be asked
-        ctypes.CDLL(None).malloc_trim(0)
+def _give_back_large_arrays() -> None:
+    """From now on, take each array of a megabyte or more from the system by itself, and hand it back once free."""
+    _ask_libc("mallopt", -3, 2**20)  # M_MMAP_THRESHOLD
+    _ask_libc("mallopt", -1, 2**24)  # M_TRIM_THRESHOLD
+
+
+def _ask_libc(function: str, *numbers: int) -> None:
+    """Call a function of glibc; does nothing where another C library is in use."""
+    with suppress(Exception):
+        getattr(ctypes.CDLL(None), function)(*numbers)
 
 
 Progress = Callable[[float], bool]
@@ -437,9 +443,11 @@ def record(config: Config, vocab_size: int, progress: Progress | None = None) ->
     Raises ConfigError if the tape would not fit in memory, Stopped if `progress` asks for it.
     """
     check_size(config, vocab_size)
+    if most_rows(config, vocab_size) < LARGE:
+        return _record(config, vocab_size, progress)
+    _give_back_large_arrays()
     recording = _record(config, vocab_size, progress)
-    if len(recording) > LARGE:
-        give_back_memory()
+    _ask_libc("malloc_trim", 0)  # what recording has used meanwhile
     return recording
 
 
