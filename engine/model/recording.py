@@ -32,7 +32,7 @@ from engine.model.config import Config
 from engine.model.tensors import TensorSpec, tensor_specs
 
 Floats = npt.NDArray[np.float64]
-BYTES_A_ROW = 120  # what a scalar costs at most: 66 to record, or 75 looked at backward; and a twin that replays
+BYTES_A_ROW = 120  # what a scalar costs at most: 35 to record, 85 looked at backward; and a twin that replays
 BYTES_A_TWIN = 45  # what it costs at most in each further run of the same recording
 LARGE = 10_000_000  # rows from which on memory that is free is handed back to the system
 MOST_ROWS = 2**30  # children are 32-bit numbers, two a row
