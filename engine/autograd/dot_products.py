@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.autograd.kernels import ADD, LEAF, MUL, NEG_MAX
+from engine.autograd.kernels import ADD, LEAF, MUL, NEG_MAX, SCATTERED, STRAIGHT
 from engine.autograd.tape import Rows
 
 Mask = npt.NDArray[np.bool_]
@@ -21,15 +21,17 @@ BELOW = -1  # stands for the number of terms where the steps of what lies below 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dots:
-    """The dot products among the rows that are computed: where each begins, and how many terms it has.
+    """The dot products among the rows that are computed, in blocks: where each block begins, and how large it is.
 
-    `starts` count in the order of computing; `terms` say how many products each adds up. `ends` marks the rows of the
-    tape that are such running sums.
+    A block is a product of a matrix and a vector: `counts` dot products of `terms` terms each, one after the other. A
+    dot product that belongs to none is a block of its own. `starts` count in the order of computing. `ends` says of
+    each row of the tape whether it is a running sum of a dot product: 0 if not, else STRAIGHT or SCATTERED.
     """
 
     starts: Rows
     terms: Rows
-    ends: Mask
+    counts: Rows
+    ends: npt.NDArray[np.int8]
 
 
 def find_dots(op: npt.NDArray[np.int8], child: Rows, live: Mask, zeros: Rows, rows: Rows) -> Dots:
@@ -53,7 +55,50 @@ def find_dots(op: npt.NDArray[np.int8], child: Rows, live: Mask, zeros: Rows, ro
         number[parity::2] = np.where(start[parity::2][since], at - since + 1, 0)
     numbers = number[rows]
     last = np.flatnonzero((numbers > 0) & (np.append(numbers[2:], (0, 0)) != numbers + 1)).astype(np.int32)
-    return Dots(last + 1 - 2 * numbers[last], numbers[last], number > 0)
+    starts, terms = last + 1 - 2 * numbers[last], numbers[last]
+    straight = _straight(child, number, rows[starts], terms)
+    ends = (number > 0).astype(np.int8) * np.int8(SCATTERED)
+    ends[_within(rows[starts[straight]] + 1, terms[straight])] = STRAIGHT
+    first = np.append(~_goes_on(child, rows[starts], starts, terms, straight), True)
+    blocks = np.flatnonzero(first).astype(np.int32)
+    return Dots(starts[blocks[:-1]], terms[blocks[:-1]], np.diff(blocks), ends)
+
+
+def _within(sums: Rows, terms: Rows) -> Rows:
+    """All running sums of dot products that have these first ones, and so many terms."""
+    before = np.cumsum(terms) - terms
+    return np.repeat(sums - 2 * before, terms) + 2 * np.arange(terms.sum())  # type: ignore[no-any-return]
+
+
+def _straight(child: Rows, number: Rows, products: Rows, terms: Rows) -> Mask:
+    """Which dot products, by their first products, read one row after the other on both sides.
+
+    The two sides are the same rows, or have none in common: then the order of terms changes no gradient.
+    """
+    left, right = child[2 * products], child[2 * products + 1]
+    jumps = np.zeros(len(number), dtype=np.bool_)  # the running sums whose term does not read the next rows
+    later = np.flatnonzero(number > 1).astype(np.int32)
+    jumps[later] = (child[2 * later - 2] != child[2 * later - 6] + 1) | (
+        child[2 * later - 1] != child[2 * later - 5] + 1
+    )
+    jumped = np.cumsum(jumps, dtype=np.int32)
+    whole = jumped[products + 2 * terms - 1] == jumped[products]
+    return whole & ((left == right) | (abs(left - right) >= terms))  # type: ignore[no-any-return]
+
+
+def _goes_on(child: Rows, products: Rows, starts: Rows, terms: Rows, straight: Mask) -> Mask:
+    """Which dot products belong to the block of the one before: the next row of a matrix by the same vector.
+
+    None of a block reads another of it: of their rows only the last of each may be read by others, and no two of these
+    are neighbours, as the rows of a vector or of a matrix are.
+    """
+    left, right = child[2 * products], child[2 * products + 1]
+    found = np.zeros(len(starts), dtype=np.bool_)
+    found[1:] = (
+        (straight[1:] & straight[:-1] & (terms[1:] == terms[:-1]) & (right[1:] == right[:-1]))
+        & (np.diff(left) == terms[:-1]) & (np.diff(starts) == 2 * terms[:-1]) & (np.diff(products) == 2 * terms[:-1])
+    )  # fmt: skip
+    return found
 
 
 def _uses(child: Rows, inner: Mask) -> npt.NDArray[np.uint8]:

@@ -38,6 +38,7 @@ class Kernels:
     post_order: Callable[..., int]
     forward_whole: Callable[..., int]
     backward_whole: Callable[..., None]
+    clear_between: Callable[..., None]
     fold: Callable[..., int]
     route: Callable[..., int]
     unfold: Callable[..., int]
@@ -55,7 +56,7 @@ class Kernels:
 # Called by kernels of the same file, the only file whose changes numba's cache notices.
 _CALLED = (
     kernels.forward, kernels.backward, kernels.residual, kernels.is_sure, kernels.to_squares, kernels.to_roots,
-    dot_products.add_segment,
+    kernels.straight_sums, kernels.add_scaled, dot_products.add_segment,
 )  # fmt: skip
 
 

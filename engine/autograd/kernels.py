@@ -27,6 +27,7 @@ mathematical functions with correctly rounded last bit", 1991). BAND is 1/16 to 
 was published of a C library's pow is 0.54 units, 0.04 more than the half that rounding alone costs.
 """
 SURE_FROM, SURE_TO = 1e-280, 1e280  # beyond them the residuals below would lose bits
+SCATTERED, STRAIGHT = 1, 2  # dot products that read any rows, and those that read one row after the other
 FINE = -1  # returned where nothing went wrong; otherwise the row or index of the fault
 
 
@@ -198,33 +199,78 @@ def backward(
 
 
 def forward_whole(
-    op: Any, child: Any, args: Any, data: Any, rows: Any, last: int, starts: Any, terms: Any, dots: int, mean: Any
-) -> int:
+    op: Any, child: Any, args: Any, data: Any, rows: Any, last: int, starts: Any, terms: Any, counts: Any, ends: Any,
+    blocks: int, mean: Any, keep: bool,
+) -> int:  # fmt: skip
     """Compute the scalars `rows[:last]` and then `mean` as `forward` does, but the dot products as runs.
 
-    `starts` and `terms` as in `dot_products.Dots`, of which the first `dots` lie before `last`. Returns FINE, or the
-    index of the scalar that Python could not have computed, counted from the first row on through `mean`.
+    `starts`, `terms`, `counts` and `ends` as in `dot_products.Dots`, of whose blocks the first `blocks` lie before
+    `last`. Within a dot product, products and running sums are written only to `keep` them. Returns FINE, or the index
+    of the scalar that Python could not have computed, counted from the first row on through `mean`.
     """
     at = 0
-    for i in range(dots):
+    for i in range(blocks):
         if at < starts[i]:
             fault = forward(op, child, args, data, rows, at, starts[i])
             if fault != FINE:
                 return fault
-        at = starts[i] + 2 * terms[i]
+        n = terms[i]
+        at = starts[i] + 2 * n * counts[i]
         row = rows[starts[i]]
-        total = 0.0
-        for _ in range(terms[i]):
-            product = data[child[2 * row]] * data[child[2 * row + 1]]
-            total = total + product
-            data[row] = product
-            data[row + 1] = total
-            row += 2
+        if keep:
+            for first in range(starts[i], at, 2 * n):
+                row = rows[first]
+                total = 0.0
+                for _ in range(n):
+                    product = data[child[2 * row]] * data[child[2 * row + 1]]
+                    total = total + product
+                    data[row] = product
+                    data[row + 1] = total
+                    row += 2
+        elif ends[row + 1] == STRAIGHT:
+            straight_sums(data, child[2 * row], child[2 * row + 1], n, counts[i], row)
+        else:
+            total = 0.0
+            for k in range(2 * row, 2 * (row + 2 * n), 4):
+                total = total + data[child[k]] * data[child[k + 1]]
+            data[row + 2 * n - 1] = total
     fault = forward(op, child, args, data, rows, at, last)
     if fault != FINE:
         return fault
     fault = forward(op, child, args, data, mean, 0, len(mean))
     return last + fault if fault != FINE else FINE
+
+
+def straight_sums(data: Any, a: int, b: int, n: int, count: int, row: int) -> None:
+    """Write the last running sums of the `count` dot products of a block, which begins at `row`: of n rows each from
+    `a` on with the n rows from `b` on.
+
+    Four sums grow at a time, as the processor need not wait for one of them to add to another.
+    """
+    size = 2 * n
+    row += size - 1
+    while count >= 4:
+        first = second = third = fourth = 0.0
+        for j in range(n):
+            x = data[b + j]
+            first = first + data[a + j] * x
+            second = second + data[a + n + j] * x
+            third = third + data[a + 2 * n + j] * x
+            fourth = fourth + data[a + 3 * n + j] * x
+        data[row] = first
+        data[row + size] = second
+        data[row + 2 * size] = third
+        data[row + 3 * size] = fourth
+        row += 4 * size
+        a += 4 * n
+        count -= 4
+    for _ in range(count):
+        total = 0.0
+        for j in range(n):
+            total = total + data[a + j] * data[b + j]
+        data[row] = total
+        row += size
+        a += n
 
 
 def strongest(op: Any, child: Any, data: Any, edges: Any, unit: Any, local: Any, best: Any) -> None:
@@ -245,8 +291,14 @@ def strongest(op: Any, child: Any, data: Any, edges: Any, unit: Any, local: Any,
             best[below] = max(best[below], abs(unit[below]) * best[row])
 
 
-def backward_whole(op: Any, child: Any, data: Any, grad: Any, edges: Any, terms: Any, segments: Any) -> None:
-    """Run the chain rule over the segments of a `backward_order.Route` as `backward` does, all gradients being 0."""
+def backward_whole(
+    op: Any, child: Any, data: Any, grad: Any, edges: Any, terms: Any, segments: Any, ends: Any, keep: bool
+) -> None:
+    """Run the chain rule over the segments of a `backward_order.Route` as `backward` does, all gradients being 0.
+
+    `ends` as in `dot_products.Dots`. Unless these are to be `keep`t, all gradients of a dot product are 0 afterwards,
+    those of its products and of its running sums, the last one too.
+    """
     for segment in range(len(segments)):
         k = segments[segment, 0]
         last = segments[segment, 1]
@@ -259,17 +311,61 @@ def backward_whole(op: Any, child: Any, data: Any, grad: Any, edges: Any, terms:
                 backward(op, child, data, grad, edges, first, k, shift)
             while k < last and terms[k] > 0:
                 row = (edges[k] + shift) >> 1
+                n = terms[k]
                 g = 0.0 + grad[row]  # what everything within the dot product gets; 0.0 + -0.0 is 0.0
-                for _ in range(terms[k]):
-                    product = row - 1
-                    a = child[2 * product]
-                    b = child[2 * product + 1]
-                    grad[child[2 * row]] = g  # the running sum before; at the start of the sum, the product once more
-                    grad[product] = g
-                    grad[a] += data[b] * g
-                    grad[b] += data[a] * g
-                    row -= 2
+                lowest = row - 2 * n + 2  # the last of the running sums that hand it on
+                if keep:
+                    added = row
+                    for _ in range(n):
+                        grad[child[2 * added]] = g  # the sum before; at the start of the sum, the product once more
+                        grad[added - 1] = g
+                        added -= 2
+                else:
+                    grad[row] = 0.0
+                    if child[2 * lowest] != lowest - 1:
+                        grad[child[2 * lowest]] = g  # the rest of this dot product comes later
+                a = child[2 * lowest - 2]
+                b = child[2 * lowest - 1]
+                if ends[row] == STRAIGHT:
+                    for j in range(n):
+                        grad[a + j] += data[b + j] * g
+                    for j in range(n):
+                        grad[b + j] += data[a + j] * g
+                else:
+                    for _ in range(n):
+                        product = row - 1
+                        a = child[2 * product]
+                        b = child[2 * product + 1]
+                        grad[a] += data[b] * g
+                        grad[b] += data[a] * g
+                        row -= 2
                 k += 1
+
+
+def add_scaled(out: Any, x: Any, scale: float) -> None:
+    """Add each number of x, times `scale`, to that of `out`."""
+    for i in range(len(out)):
+        out[i] += x[i] * scale
+
+
+def clear_between(
+    grad: Any, n_params: int, rows: Any, last: int, starts: Any, terms: Any, counts: Any, blocks: int, mean: Any
+) -> None:
+    """Set to 0 the gradients of the parameters, of `rows[:last]` but for dot products, and of `mean`.
+
+    Of dot products, `starts` and so on as in `forward_whole`, `backward_whole` has left none.
+    """
+    for row in range(n_params):
+        grad[row] = 0.0
+    at = 0
+    for i in range(blocks):
+        for k in range(at, starts[i]):
+            grad[rows[k]] = 0.0
+        at = starts[i] + 2 * terms[i] * counts[i]
+    for k in range(at, last):
+        grad[rows[k]] = 0.0
+    for row in mean:
+        grad[row] = 0.0
 
 
 def adam_step(

@@ -14,34 +14,59 @@ from hypothesis import HealthCheck, example, given, settings
 
 from engine import Config, Moment, NumericFault, Phase, Session
 from engine.autograd import jit, kernels
-from engine.autograd.dot_products import find_dots
+from engine.autograd.dot_products import Dots, Mask, find_dots
 from engine.autograd.jit import ROOT, SQUARE, Kernels, loops, plain_loops, power_band
-from engine.autograd.kernels import ADD, BAND, FINE, LEAF, adam_step
+from engine.autograd.kernels import ADD, BAND, FINE, LEAF, SCATTERED, STRAIGHT, adam_step
 from engine.autograd.tape import Tape, Value
-from engine.model.recording import Floats
+from engine.model.recording import Floats, Recording
 from tests.engine.test_plain_oracle import configurations, documents
-from tests.support.float_bits import DOCS, tiny, words
+from tests.support.float_bits import DOCS, end, shown, tiny, words
 
 LOOPS = [pytest.param(loops, id="compiled"), pytest.param(plain_loops, id="plain")]
 ODD = [0.0, -0.0, 5e-324, 1e-160, 1.0, -1.0, 1e154, -1e160, 1e308, math.inf, -math.inf, math.nan]
 
 
 def check_phases(session: Session) -> None:
-    """Run forward and backward of the present step whole, then scalar by scalar, from the same blank arrays."""
-    w, program = session.workspace, session.program
+    """Run forward and backward of the present step scalar by scalar and whole, from the same blank arrays.
+
+    Whole, once with all that dot products are made of, and once without.
+    """
+    w, program, route = session.workspace, session.program, session.program.route
     computed = session.recording.op != LEAF
     found = []
-    for whole in (True, False):
+    for keep in (None, True, False):
         w.data[computed], w.grad[:] = -7.0, 0.0  # so that a row that is not written again would differ
-        fault = w.forward_whole(program.n) if whole else w.forward(program.rows, 0, len(program.rows))
-        if fault == FINE and whole:
-            w.backward_whole(program.route.edges, program.route.terms, program.route.segments)
-        elif fault == FINE:
+        fault = w.forward(program.rows, 0, len(program.rows)) if keep is None else w.forward_whole(program.n, keep)
+        if fault == FINE and keep is None:
             w.backward(program.edges, 0, len(program.edges))
-        found.append((fault, words(w.data), words(w.grad)))
-    assert found[0] == found[1]
-    assert program.route.ticks == len(program.edges) == program.ticks(Phase.BACKWARD)
+        elif fault == FINE:
+            w.backward_whole(route.edges, route.terms, route.segments, bool(keep))
+        found.append((fault, w.data.copy(), w.grad.copy()))
+    scalars, kept, left_out = found
+    assert (kept[0], words(kept[1]), words(kept[2])) == (scalars[0], words(scalars[1]), words(scalars[2]))
+    inner, last = within(session.recording)
+    assert left_out[0] == scalars[0]
+    assert words(left_out[1][~inner]) == words(scalars[1][~inner])
+    assert (left_out[1][inner] == -7.0).all()
+    if scalars[0] == FINE:
+        others = ~(inner | last)
+        assert words(left_out[2][others]) == words(scalars[2][others])
+        w.clear_grad(program.n, kept=False)
+        used = np.ones(len(w.grad), dtype=np.bool_)
+        used[session.recording.constants[0]] = False  # no gradient is ever asked of them
+        assert words(w.grad[used]) == words(np.zeros(used.sum()))
+    assert route.ticks == len(program.edges) == program.ticks(Phase.BACKWARD)
     w.grad[:] = 0.0
+
+
+def within(r: Recording) -> tuple[Mask, Mask]:
+    """The rows that dot products of positions are made of, and the last running sum of each."""
+    inner, last = np.zeros((2, len(r)), dtype=np.bool_)
+    dots = r.dots
+    for start, terms, count in zip(dots.starts.tolist(), dots.terms.tolist(), dots.counts.tolist(), strict=True):
+        rows = r.rows[start : start + 2 * terms * count].reshape(count, 2 * terms)
+        inner[rows[:, :-1]] = last[rows[:, -1]] = True
+    return inner, last
 
 
 def check_run(config: dict[str, Any], docs: list[str], kernels: Kernels, steps: int) -> None:
@@ -157,6 +182,21 @@ def test_one_power_that_is_not_as_assumed_turns_the_shortcut_off(monkeypatch: py
     assert power_band(replace(plain_loops(), compiled=True, powers_agree=lambda *_: -1)) == math.inf
 
 
+@pytest.mark.parametrize("kind", LOOPS)
+def test_a_run_without_looking_has_the_bits_of_one_that_is_looked_at(kind: Any) -> None:
+    config = tiny(n_embd=10, n_head=2, num_steps=6)
+    passing, halting = (Session(config, DOCS, kernels=kind()) for _ in range(2))
+    passing.run(until=3)
+    for step in range(3):
+        halting.seek(Moment(step, Phase.BACKWARD, 7))
+    halting.run(until=3)
+    for phase in (Phase.FORWARD, Phase.UPDATE):  # what is looked at after a run is all there
+        for session in (passing, halting):
+            session.seek(end(session, phase))
+        assert shown(passing) == shown(halting)
+    assert words(passing.history.norms) == words(halting.history.norms)
+
+
 def test_every_dot_product_of_the_model_is_found() -> None:
     config = tiny(n_layer=2)
     r = Session(config, DOCS).recording
@@ -167,31 +207,32 @@ def test_every_dot_product_of_the_model_is_found() -> None:
         attention = heads * ([width] * t + [t] * width)
         layer = norm + 3 * c * [c] + attention + c * [c] + norm + 4 * c * [c] + c * [4 * c]
         expected += norm + 2 * layer + r.vocab_size * [c]
-    assert r.dots.terms.tolist() == expected
-    assert r.dots.ends.sum() >= r.dots.terms.sum()  # samplers have some as well
-    assert (r.op[r.rows[r.dots.starts + 2 * r.dots.terms - 1]] == ADD).all()
+    dots = r.dots
+    assert np.repeat(dots.terms, dots.counts).tolist() == expected
+    assert (dots.ends > 0).sum() >= (dots.terms * dots.counts).sum()  # samplers have some as well
+    assert (r.op[r.rows[dots.starts + 2 * dots.terms * dots.counts - 1]] == ADD).all()
+    assert set(dots.counts.tolist()) == {1, c, 3 * c, 4 * c, r.vocab_size}  # 3 c: q, k and v of one vector
 
 
-def dots_of(make: Any) -> list[int]:
-    """The terms of the dot products found in what `make` makes of four leaves."""
+def dots_of(make: Any) -> Dots:
+    """The dot products found in what `make` makes of leaves."""
     tape = Tape()
-    leaves = [tape.leaf(1.0) for _ in range(4)]
+    leaves = [tape.leaf(1.0) for _ in range(12)]
     zero = tape.constant(0.0)
-    made = make(*leaves)
-    assert made is None or isinstance(made, Value)
+    make(*leaves)
     op, child = np.frombuffer(tape.op, dtype=np.int8), np.frombuffer(tape.child, dtype=np.int32)
     live = op != LEAF
-    live[:4] = True
+    live[:12] = True
     rows = np.flatnonzero(op != LEAF).astype(np.int32)
-    return find_dots(op, child, live, np.array([zero], dtype=np.int32), rows).terms.tolist()  # type: ignore[no-any-return]
+    return find_dots(op, child, live, np.array([zero], dtype=np.int32), rows)
 
 
-def shared_product(a: Value, b: Value, c: Value, d: Value) -> Value:
+def shared_product(a: Value, b: Value, *_: Value) -> Value:
     product = a * b
     return 0 + product + product
 
 
-def shared_sum(a: Value, b: Value, c: Value, d: Value) -> Value:
+def shared_sum(a: Value, b: Value, c: Value, d: Value, *_: Value) -> Value:
     first = 0 + a * b
     return (first + c * d) * first
 
@@ -199,14 +240,43 @@ def shared_sum(a: Value, b: Value, c: Value, d: Value) -> Value:
 @pytest.mark.parametrize(
     ("make", "terms"),
     [
-        (lambda a, b, c, d: sum([a * b, c * d]), []),  # the products were made before the sums
-        (lambda a, b, c, d: sum(x * y for x, y in ((a, b), (c, d), (a, a))), [3]),
-        (lambda a, b, c, d: sum(x * y for x, y in ((a, b), (c, d))) + a, [2]),
-        (lambda a, b, c, d: sum(x * 2.0 for x in (a, b)), []),  # no gradient flows into a constant
-        (lambda a, b, c, d: a * b + c * d, []),  # no sum from 0
+        (lambda a, b, c, d, *_: sum([a * b, c * d]), []),  # the products were made before the sums
+        (lambda a, b, c, d, *_: sum(x * y for x, y in ((a, b), (c, d), (a, a))), [3]),
+        (lambda a, b, c, d, *_: sum(x * y for x, y in ((a, b), (c, d))) + a, [2]),
+        (lambda a, b, c, d, *_: sum(x * 2.0 for x in (a, b)), []),  # no gradient flows into a constant
+        (lambda a, b, c, d, *_: a * b + c * d, []),  # no sum from 0
         (shared_product, []),
         (shared_sum, [1]),  # the sum ends where another operation uses it
     ],
 )
 def test_which_sums_count_as_dot_products(make: Any, terms: list[int]) -> None:
-    assert dots_of(make) == terms
+    assert dots_of(make).terms.tolist() == terms
+
+
+def dot(left: list[Value], right: list[Value]) -> Value:
+    return sum(a * b for a, b in zip(left, right, strict=True))  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("make", "kinds", "counts"),
+    [
+        (lambda *x: dot([*x[0:3]], [*x[3:6]]), [STRAIGHT], [1]),
+        (lambda *x: dot([*x[0:3]], [*x[0:3]]), [STRAIGHT], [1]),
+        (lambda *x: dot([*x[0:3]], [*x[1:4]]), [SCATTERED], [1]),  # a gradient's terms would change places
+        (lambda *x: dot([*x[0:6:2]], [*x[6:9]]), [SCATTERED], [1]),
+        (lambda *x: dot([*x[0:3]], [*x[6:12:2]]), [SCATTERED], [1]),
+        (lambda *x: dot([x[2], x[1], x[0]], [*x[3:6]]), [SCATTERED], [1]),
+        (lambda *x: [dot([*x[3 * i : 3 * i + 3]], [*x[9:12]]) for i in range(3)], 3 * [STRAIGHT], [3]),
+        (lambda *x: [dot([*x[9:12]], [*x[3 * i : 3 * i + 3]]) for i in range(3)], 3 * [STRAIGHT], [1, 1, 1]),
+        (lambda *x: [dot([*x[3 * i : 3 * i + 3]], [*x[9:12]]) for i in (0, 2, 1)], 3 * [STRAIGHT], [1, 1, 1]),
+        (lambda *x: [dot([*x[3 * i : 3 * i + 3]], [*x[9:12]]).relu() for i in range(2)], 2 * [STRAIGHT], [1, 1]),
+        (lambda *x: [dot([*x[0:3]], [*x[9:12]]), dot([*x[3:5]], [*x[9:11]])], 2 * [STRAIGHT], [1, 1]),
+        (lambda *x: [dot([x[0]], [x[2]]), dot([x[1]], [x[2]])], 2 * [STRAIGHT], [2]),
+    ],
+)
+def test_which_dot_products_read_rows_in_order_and_make_a_block(make: Any, kinds: list[int], counts: list[int]) -> None:
+    dots = dots_of(make)
+    assert dots.counts.tolist() == counts
+    terms = np.repeat(dots.terms, dots.counts)
+    ends = dots.ends[dots.ends > 0]
+    assert ends.tolist() == np.repeat(kinds, terms).tolist()
