@@ -18,14 +18,15 @@ LEAF, ADD, MUL, POW, LOG, EXP, RELU, NEG_MAX = range(8)
 NOTHING = -1  # in the place of a child that an operation does not have
 EXP_LIMIT = math.log(1.7976931348623157e308)  # above it, math.exp raises OverflowError
 SQUARES_FIT = 1e150  # what is no larger has a finite square, whatever the rounding
-BAND = 2.0**-56
-"""How near to the middle between two doubles a square or a root may lie, as a share of it, to be left to pow.
+BAND = 2.0**-4
+"""How near to the middle between two doubles a square or a root may lie, in units in the last place, to be left to pow.
 
 x*x and sqrt(x) are the doubles nearest to the true results. pow errs by less than 1 unit in the last place, and so may
 return the next double, only where the true result lies near that middle (Ziv, "Fast evaluation of elementary
-mathematical functions with correctly rounded last bit", 1991). BAND is 1/16 to 1/8 of a unit; the largest error that
-was published of a C library's pow is 0.54 units, 0.04 more than the half that rounding alone costs.
+mathematical functions with correctly rounded last bit", 1991). The largest error that was published of a C library's
+pow is 0.54 units, 0.04 more than the half that rounding alone costs.
 """
+HALF_UNIT = 2.0**-53 * (1.0 + 2.0**-52)  # x + HALF_UNIT * x is the next double after x (Rump 2009)
 SURE_FROM, SURE_TO = 1e-280, 1e280  # beyond them the residuals below would lose bits
 SCATTERED, STRAIGHT = 1, 2  # dot products that read any rows, and those that read one row after the other
 FINE = -1  # returned where nothing went wrong; otherwise the row or index of the fault
@@ -49,7 +50,7 @@ def residual(x: float, square: float) -> float:
 
 def is_sure(rounded: float, beyond: float, band: float) -> bool:
     """Whether the true result, rounded + beyond, is further than the band from where another double is nearer."""
-    width = band * rounded
+    width = band * (rounded + HALF_UNIT * rounded - rounded)
     return rounded + (beyond + width) == rounded and rounded + (beyond - width) == rounded
 
 
@@ -61,7 +62,7 @@ def to_squares(x: Any, out: Any, square: float, band: float) -> None:
         return
     for i in range(len(x)):  # without a call in it, the processor does this for several at once
         product = x[i] * x[i]
-        beyond, width = residual(x[i], product), band * product
+        beyond, width = residual(x[i], product), band * (product + HALF_UNIT * product - product)
         sure = (product + (beyond + width) == product) & (product + (beyond - width) == product)
         sure = sure & (product > SURE_FROM) & (product < SURE_TO)
         out[i] = product if sure | (x[i] == 0.0) else -1.0
@@ -78,7 +79,8 @@ def to_roots(x: Any, out: Any, root: float, band: float) -> None:
         return
     for i in range(len(x)):
         nearest = math.sqrt(x[i])
-        beyond, width = -residual(nearest, x[i]) / (2.0 * nearest), band * nearest
+        beyond = -residual(nearest, x[i]) / (2.0 * nearest)
+        width = band * (nearest + HALF_UNIT * nearest - nearest)
         sure = (nearest + (beyond + width) == nearest) & (nearest + (beyond - width) == nearest)
         sure = sure & (x[i] > SURE_FROM) & (x[i] < SURE_TO)
         out[i] = nearest if sure else -1.0
