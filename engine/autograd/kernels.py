@@ -83,7 +83,7 @@ def to_roots(x: Any, out: Any, root: float, band: float) -> None:
         width = band * (nearest + HALF_UNIT * nearest - nearest)
         sure = (nearest + (beyond + width) == nearest) & (nearest + (beyond - width) == nearest)
         sure = sure & (x[i] > SURE_FROM) & (x[i] < SURE_TO)
-        out[i] = nearest if sure else -1.0
+        out[i] = nearest + 0.0 if sure | (x[i] == 0.0) else -1.0  # of -0.0 it is 0.0, as pow has it
     for i in range(len(x)):
         if not out[i] >= 0.0:
             out[i] = power(x[i], root)
@@ -210,8 +210,19 @@ def forward_whole(
     `last`. Within a dot product, products and running sums are written only to `keep` them. Returns FINE, or the index
     of the scalar that Python could not have computed, counted from the first row on through `mean`.
     """
-    at = 0
-    for i in range(blocks):
+    fault = forward_blocks(op, child, args, data, rows, 0, last, starts, terms, counts, ends, 0, blocks, keep)
+    if fault != FINE:
+        return fault
+    fault = forward(op, child, args, data, mean, 0, len(mean))
+    return last + fault if fault != FINE else FINE
+
+
+def forward_blocks(
+    op: Any, child: Any, args: Any, data: Any, rows: Any, at: int, last: int, starts: Any, terms: Any, counts: Any,
+    ends: Any, begin: int, end: int, keep: bool,
+) -> int:  # fmt: skip
+    """Compute the scalars `rows[at:last]`, among which are the blocks `begin` to `end`, as `forward_whole` does."""
+    for i in range(begin, end):
         if at < starts[i]:
             fault = forward(op, child, args, data, rows, at, starts[i])
             if fault != FINE:
@@ -236,11 +247,7 @@ def forward_whole(
             for k in range(2 * row, 2 * (row + 2 * n), 4):
                 total = total + data[child[k]] * data[child[k + 1]]
             data[row + 2 * n - 1] = total
-    fault = forward(op, child, args, data, rows, at, last)
-    if fault != FINE:
-        return fault
-    fault = forward(op, child, args, data, mean, 0, len(mean))
-    return last + fault if fault != FINE else FINE
+    return forward(op, child, args, data, rows, at, last)
 
 
 def straight_sums(data: Any, a: int, b: int, n: int, count: int, row: int) -> None:
@@ -342,12 +349,6 @@ def backward_whole(
                         grad[b] += data[a] * g
                         row -= 2
                 k += 1
-
-
-def add_scaled(out: Any, x: Any, scale: float) -> None:
-    """Add each number of x, times `scale`, to that of `out`."""
-    for i in range(len(out)):
-        out[i] += x[i] * scale
 
 
 def clear_between(

@@ -277,7 +277,7 @@ class Workspace:
         """Set to 0 the gradients of all that a document of `n` positions has; of dot products, if they were kept."""
         r = self.recording
         mean = r.losses[n - 1]
-        if kept:
+        if kept or not self.loops.compiled:  # plain loops over what is left out take longer than numpy over all
             self.grad[: r.positions[n - 1].last] = 0.0
             self.grad[mean.first : mean.last] = 0.0
         else:

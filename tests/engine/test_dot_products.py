@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from contextlib import suppress
@@ -13,14 +14,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 
 from engine import Config, Moment, NumericFault, Phase, Session
-from engine.autograd import jit, kernels
+from engine.autograd import array_kernels, jit, kernels
 from engine.autograd.dot_products import Dots, Mask, find_dots
 from engine.autograd.jit import ROOT, SQUARE, Kernels, loops, plain_loops, power_band
-from engine.autograd.kernels import ADD, BAND, FINE, LEAF, SCATTERED, STRAIGHT, adam_step
+from engine.autograd.kernels import ADD, BAND, FINE, HALF_UNIT, LEAF, SCATTERED, STRAIGHT, adam_step
 from engine.autograd.tape import Tape, Value
 from engine.model.recording import Floats, Recording
 from tests.engine.test_plain_oracle import configurations, documents
-from tests.support.float_bits import DOCS, end, shown, tiny, words
+from tests.support.float_bits import DOCS, end, in_order, shown, tiny, words
 
 LOOPS = [pytest.param(loops, id="compiled"), pytest.param(plain_loops, id="plain")]
 ODD = [0.0, -0.0, 5e-324, 1e-160, 1.0, -1.0, 1e154, -1e160, 1e308, math.inf, -math.inf, math.nan]
@@ -90,6 +91,7 @@ def test_whole_phases_have_the_bits_of_scalar_steps(config: dict[str, Any], docs
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
 @given(configurations(widest=4), documents())
+@example({"n_embd": 8, "n_head": 2, "block_size": 4}, DOCS)  # with blocks that numpy sums
 def test_whole_phases_uncompiled(config: dict[str, Any], docs: list[str]) -> None:
     check_run(config, docs, plain_loops(), steps=2)
 
@@ -119,7 +121,8 @@ def test_a_phase_can_be_cut_at_any_tick(kind: Any) -> None:
     assert words(halting.workspace.grad) == words(straight.workspace.grad)
 
 
-@pytest.mark.parametrize(("kind", "band"), [(loops, BAND), (loops, math.inf), (plain_loops, math.inf)])
+@pytest.mark.parametrize("kind", LOOPS)
+@pytest.mark.parametrize("band", [BAND, math.inf])
 @pytest.mark.parametrize(("first", "last"), [(0, 200), (5, 6), (63, 65), (64, 128), (7, 199)])
 def test_adam_in_blocks_has_the_bits_of_single_updates(kind: Any, band: float, first: int, last: int) -> None:
     dice, rates = random.Random(first), (0.01, 0.85, 0.99, 0.15, 0.01, 2.0, 0.5, 1e-8)
@@ -144,33 +147,37 @@ def test_adam_stops_at_a_square_that_is_too_large(kind: Any) -> None:
     assert (p[150:] == 1.0).all()
 
 
-def powers(numbers: Floats, band: float) -> list[list[int]]:
-    """Squares and roots of numbers as Adam of the compiled loops computes them: m and v are 0, the rates make v g²."""
+def powers(kind: Any, numbers: Floats, band: float) -> list[list[int]]:
+    """Squares and roots of numbers as Adam computes them: m and v are 0, the rates make v g²."""
     n, zeros = len(numbers), np.zeros((3, len(numbers)))
     rates = (1.0, 0.0, 0.0, 1.0, 1.0, SQUARE, ROOT, 0.0, band, np.empty(2 * 256))
     p, m, v = zeros
-    assert loops().adam(p, numbers, m, v, 0, n, *rates) == FINE
+    assert kind().adam(p, numbers, m, v, 0, n, *rates) == FINE
     return [words(p), words(v)]
 
 
+@pytest.mark.parametrize("kind", LOOPS)
 @pytest.mark.parametrize("power_of_two", [0, -1, 7, -39, -300])
-def test_squares_and_roots_are_what_pow_returns(power_of_two: int) -> None:
+def test_squares_and_roots_are_what_pow_returns(kind: Any, power_of_two: int) -> None:
     numbers = np.ldexp(1.0 + np.random.default_rng(power_of_two + 300).random(200_000), power_of_two)
     assert (np.array([x**2.0 for x in numbers.tolist()]) != numbers * numbers).any() or power_of_two == -300
-    assert powers(numbers, BAND) == powers(numbers, math.inf)
+    assert powers(kind, numbers, BAND) == powers(kind, numbers, math.inf)
     odd = [x for x in ODD if abs(x) < 1e154 or not math.isfinite(x)]  # the square of no other is too large
     numbers[: len(odd)] = odd
-    assert powers(numbers, BAND) == powers(numbers, math.inf)
+    assert powers(kind, numbers, BAND) == powers(kind, numbers, math.inf)
 
 
-def test_powers_are_compared_where_pow_would_differ_first() -> None:
-    assert loops().powers_agree(jit.COMPARED, SQUARE, ROOT) > 100_000
-    assert power_band(loops()) == BAND
-    assert power_band(plain_loops()) == math.inf
+@pytest.mark.parametrize("kind", LOOPS)
+def test_powers_are_compared_where_pow_would_differ_first(kind: Any) -> None:
+    assert kind().powers_agree(jit.COMPARED, SQUARE, ROOT) > 99_000
+    assert power_band(kind()) == BAND
 
 
-def test_one_power_that_is_not_as_assumed_turns_the_shortcut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert kernels.powers_agree(2000, SQUARE, ROOT) > 0
+@pytest.mark.parametrize("powers_agree", [kernels.powers_agree, array_kernels.powers_agree])
+def test_one_power_that_is_not_as_assumed_turns_the_shortcut_off(
+    powers_agree: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert powers_agree(2000, SQUARE, ROOT) > 0
     calls: list[float] = []
 
     def erring(x: float, y: float) -> float:
@@ -178,8 +185,30 @@ def test_one_power_that_is_not_as_assumed_turns_the_shortcut_off(monkeypatch: py
         return math.nextafter(x**y, math.inf) if len(calls) == 100 else x**y
 
     monkeypatch.setattr(kernels, "power", erring)
-    assert kernels.powers_agree(2000, SQUARE, ROOT) == -1
-    assert power_band(replace(plain_loops(), compiled=True, powers_agree=lambda *_: -1)) == math.inf
+    assert powers_agree(2000, SQUARE, ROOT) == -1
+    assert power_band(replace(plain_loops(), powers_agree=lambda *_: -1)) == math.inf
+
+
+def test_the_double_after_a_number() -> None:
+    for x in np.ldexp(1.0 + np.random.default_rng(1).random(1000), range(-500, 500)).tolist():
+        assert x + HALF_UNIT * x == math.nextafter(x, math.inf)
+    for exponent in range(-900, 900):
+        for x in (math.ldexp(1.0, exponent), math.nextafter(math.ldexp(1.0, exponent), 0.0)):
+            assert x + HALF_UNIT * x == math.nextafter(x, math.inf)
+
+
+@pytest.mark.parametrize("kind", LOOPS)
+def test_sums_of_squares_are_added_one_after_the_other(kind: Any) -> None:
+    dice, bounds = np.random.default_rng(2), np.array([0, 1, 90, 4000], dtype=np.int32)
+    grad, before, after = dice.normal(size=(3, 5000))
+    grad[:90], before[90:95] = dice.choice(ODD, 90), ODD[:5]
+    out, expected = np.empty((3, 3)), []
+    kind().squares(grad, before, after, bounds, out)
+    change = [a - b for a, b in zip(after.tolist(), before.tolist(), strict=True)]
+    for first, last in itertools.pairwise(bounds):
+        parts = (numbers[first:last] for numbers in (grad.tolist(), change, before.tolist()))
+        expected.append([in_order(x * x for x in part) for part in parts])
+    assert words(out) == words(expected)
 
 
 @pytest.mark.parametrize("kind", LOOPS)
