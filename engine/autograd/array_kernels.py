@@ -23,21 +23,20 @@ MANY = 10_000  # numbers that the processor's cache holds
 
 
 def forward_whole(
-    op: npt.NDArray[np.int8], child: Rows, args: Rows, data: Floats, rows: Rows, last: int, starts: Rows, terms: Rows,
-    counts: Rows, ends: npt.NDArray[np.int8], blocks: int, mean: Rows, keep: bool,
+    op: npt.NDArray[np.int8], child: Rows, args: Rows, data: Floats, rows: Rows, at: int, last: int, starts: Rows,
+    terms: Rows, counts: Rows, ends: npt.NDArray[np.int8], begin: int, end: int, keep: bool,
 ) -> int:  # fmt: skip
     """As `kernels.forward_whole`."""
     arrays = [memoryview(array) for array in (op, child, args, data, rows)]  # type: ignore[arg-type]
     dots = [memoryview(array) for array in (starts, terms, counts, ends)]  # type: ignore[arg-type]
     plain: Any = kernels
-    large = (terms * counts)[:blocks] >= LARGE
-    large &= ends[rows[starts[:blocks]] + 1] == STRAIGHT
+    large = (terms * counts)[begin:end] >= LARGE
+    large &= ends[rows[starts[begin:end]] + 1] == STRAIGHT
     fault: int
-    at = begin = 0
     with np.errstate(all="ignore"):
-        for i in np.flatnonzero(large).tolist():
+        for i in (np.flatnonzero(large) + begin).tolist():
             start, n, count = int(starts[i]), int(terms[i]), int(counts[i])
-            fault = plain.forward_blocks(*arrays, at, start, *dots, begin, i, keep)
+            fault = plain.forward_whole(*arrays, at, start, *dots, begin, i, keep)
             if fault != FINE:
                 return fault
             row = int(rows[start])
@@ -53,11 +52,8 @@ def forward_whole(
             else:
                 made[:, -1, 1] = sums[:, -1]
             at, begin = start + 2 * n * count, i + 1
-    fault = plain.forward_blocks(*arrays, at, last, *dots, begin, blocks, keep)
-    if fault != FINE:
-        return fault
-    fault = plain.forward(*arrays[:4], memoryview(mean), 0, len(mean))  # type: ignore[arg-type]
-    return last + fault if fault != FINE else FINE
+    fault = plain.forward_whole(*arrays, at, last, *dots, begin, end, keep)
+    return fault
 
 
 def squares(grad: Floats, before: Floats, after: Floats, bounds: Rows, out: Floats) -> None:

@@ -56,7 +56,7 @@ class Kernels:
 # Called by kernels of the same file, the only file whose changes numba's cache notices.
 _CALLED = (
     kernels.forward, kernels.backward, kernels.residual, kernels.is_sure, kernels.to_squares, kernels.to_roots,
-    kernels.forward_blocks, kernels.straight_sums, dot_products.add_segment,
+    kernels.straight_sums, dot_products.add_segment,
 )  # fmt: skip
 
 

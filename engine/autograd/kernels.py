@@ -201,27 +201,14 @@ def backward(
 
 
 def forward_whole(
-    op: Any, child: Any, args: Any, data: Any, rows: Any, last: int, starts: Any, terms: Any, counts: Any, ends: Any,
-    blocks: int, mean: Any, keep: bool,
-) -> int:  # fmt: skip
-    """Compute the scalars `rows[:last]` and then `mean` as `forward` does, but the dot products as runs.
-
-    `starts`, `terms`, `counts` and `ends` as in `dot_products.Dots`, of whose blocks the first `blocks` lie before
-    `last`. Within a dot product, products and running sums are written only to `keep` them. Returns FINE, or the index
-    of the scalar that Python could not have computed, counted from the first row on through `mean`.
-    """
-    fault = forward_blocks(op, child, args, data, rows, 0, last, starts, terms, counts, ends, 0, blocks, keep)
-    if fault != FINE:
-        return fault
-    fault = forward(op, child, args, data, mean, 0, len(mean))
-    return last + fault if fault != FINE else FINE
-
-
-def forward_blocks(
     op: Any, child: Any, args: Any, data: Any, rows: Any, at: int, last: int, starts: Any, terms: Any, counts: Any,
     ends: Any, begin: int, end: int, keep: bool,
 ) -> int:  # fmt: skip
-    """Compute the scalars `rows[at:last]`, among which are the blocks `begin` to `end`, as `forward_whole` does."""
+    """Compute the scalars `rows[at:last]` as `forward` does, but the dot products among them as runs.
+
+    These are the blocks `begin` to `end`; `starts`, `terms`, `counts` and `ends` as in `dot_products.Dots`. Within a
+    dot product, products and running sums are written only to `keep` them.
+    """
     for i in range(begin, end):
         if at < starts[i]:
             fault = forward(op, child, args, data, rows, at, starts[i])

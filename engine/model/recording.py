@@ -240,11 +240,15 @@ class Workspace:
         Unless `keep`, what dot products are made of is left out. Not for a workspace with overrides.
         """
         r = self.recording
-        rows, mean = _unsigned(r.rows), _unsigned(r.mean_rows[n - 1])
-        return self.loops.forward_whole(
-            r.op, self._child, r.args, self.data, rows, r.row_counts[n - 1], r.dots.starts, r.dots.terms,
-            r.dots.counts, r.dots.ends, r.dot_counts[n - 1], mean, keep,
+        last, mean = r.row_counts[n - 1], r.mean_rows[n - 1]
+        fault = self.loops.forward_whole(
+            r.op, self._child, r.args, self.data, _unsigned(r.rows), 0, last, r.dots.starts, r.dots.terms,
+            r.dots.counts, r.dots.ends, 0, r.dot_counts[n - 1], keep,
         )  # fmt: skip
+        if fault != FINE:
+            return fault
+        fault = self._forward(mean, 0, len(mean))
+        return last + fault if fault != FINE else FINE
 
     def backward(self, edges: Rows, first: int, last: int) -> None:
         """Run the chain rule over `edges[first:last]`."""
