@@ -31,7 +31,7 @@ class Kernels:
     """
 
     forward: Callable[..., int]
-    backward: Callable[..., None]
+    backward: Callable[..., tuple[int, int, float]]
     adam: Callable[..., int]
     strongest: Callable[..., None]
     squares: Callable[..., None]

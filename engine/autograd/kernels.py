@@ -163,15 +163,15 @@ def forward(op: Any, child: Any, args: Any, data: Any, rows: Any, first: int, la
 
 
 def backward(
-    op: Any, child: Any, data: Any, grad: Any, edges: Any, first: int, last: int, shift: int = 0
-) -> None:  # fmt: skip
+    op: Any, child: Any, data: Any, grad: Any, edges: Any, first: int, last: int, shift: int = 0,
+    base: int = NOTHING, exponent: int = NOTHING, slope: float = 0.0,
+) -> tuple[int, int, float]:  # fmt: skip
     """Run the chain rule over `edges[first:last]`, in order: child.grad += local * v.grad, once an edge.
 
     An edge is an index into `child`, so the scalar that hands its gradient on is row `edge // 2`; all edges are moved
     up by `shift`. A negative edge is where it all starts: the loss, row -1 - edge, whose own gradient is 1.
+    Takes and returns what the last derivative of a power was made from, the rows `base` and `exponent`, and what it is.
     """
-    base = exponent = NOTHING  # what the last derivative of a power was made from, and what it is
-    slope = 0.0
     for k in range(first, last):
         edge = edges[k]
         if edge < 0:
@@ -198,6 +198,7 @@ def backward(
             else:  # LOG
                 local = 1.0 / data[a]
             grad[child[edge]] += local * grad[row]
+    return base, exponent, slope
 
 
 def forward_whole(
@@ -295,6 +296,7 @@ def backward_whole(
     `ends` as in `dot_products.Dots`. Unless these are to be `keep`t, all gradients of a dot product are 0 afterwards,
     those of its products and of its running sums, the last one too.
     """
+    base, exponent, slope = NOTHING, NOTHING, 0.0
     for segment in range(len(segments)):
         k = segments[segment, 0]
         last = segments[segment, 1]
@@ -304,7 +306,9 @@ def backward_whole(
             while k < last and terms[k] == 0:
                 k += 1
             if first < k:
-                backward(op, child, data, grad, edges, first, k, shift)
+                base, exponent, slope = backward(
+                    op, child, data, grad, edges, first, k, shift, base, exponent, slope
+                )  # fmt: skip
             while k < last and terms[k] > 0:
                 row = (edges[k] + shift) >> 1
                 n = terms[k]

@@ -107,6 +107,25 @@ def test_odd_numbers_come_out_alike(kind: Any, seed: int) -> None:
     check_phases(session)
 
 
+@pytest.mark.parametrize("keep", [None, True, False])
+def test_a_softmax_takes_one_power_of_its_total_in_each_phase(
+    keep: bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Session(tiny(n_layer=2), DOCS, kernels=plain_loops())
+    w, program, route = session.workspace, session.program, session.program.route
+    powers: list[float] = []
+    monkeypatch.setattr(kernels, "power", lambda x, y: powers.append(y) or x**y)
+    if keep is None:
+        w.forward(program.rows, 0, len(program.rows))
+        w.backward(program.edges, 0, len(program.edges))
+    else:
+        w.forward_whole(program.n, keep)
+        w.backward_whole(route.edges, route.terms, route.segments, keep)
+    softmaxes = program.n * (2 * session.config.n_head + 1)
+    assert powers.count(-1.0) == softmaxes
+    assert powers.count(-2.0) == 2 * softmaxes  # forward too: what the local gradient would raise is raised there
+
+
 @pytest.mark.parametrize("kind", LOOPS)
 def test_a_phase_can_be_cut_at_any_tick(kind: Any) -> None:
     straight, halting = (Session(tiny(), DOCS, kernels=kind()) for _ in range(2))
