@@ -15,6 +15,9 @@ MEANT = {
     "sample": "the command and what it calls",
     "fetch": "the command and what it calls",
     "verify": "the command and what it calls",
+    "forward_whole": "a kernel and its form for numpy",
+    "powers_agree": "a kernel and its form for numpy",
+    "squares": "a kernel and its form for numpy",
 }
 
 
