@@ -6,7 +6,9 @@ forward phase and in that of the backward phase; `kernels` runs it. What visits 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -34,56 +36,59 @@ class Dots:
     ends: npt.NDArray[np.int8]
 
 
-def find_dots(op: npt.NDArray[np.int8], child: Rows, live: Mask, zeros: Rows, rows: Rows) -> Dots:
-    """The dot products on a tape, of which `rows` are computed.
+def find_dots(op: npt.NDArray[np.int8], child: Rows, live: Mask, zeros: Rows, ends: Sequence[int]) -> Dots:
+    """The dot products on a tape, whose pieces end before the rows `ends`. No dot product is in two pieces.
+
+    The blocks are those of all pieces but for what comes after the last end.
 
     A term is a product of two scalars that take gradients, and next to it the sum of what was before (0 at the start,
     one of the rows `zeros`) and that product. No other operation may use the product or the sum before.
     """
-    left, right = child[0::2], child[1::2]
+    pieces = [slice(first, last) for first, last in pairwise([0, *ends, len(op)])]
     inner = (op != LEAF) & (op != NEG_MAX)
-    used_once = _uses(child, inner) == 1
-    here = np.arange(len(op), dtype=np.int32)
-    product = (op == MUL) & used_once & live[left] & live[right]
-    term = (op == ADD) & np.roll(product, 1)
-    start = term & (left == here - 1) & np.isin(right, zeros)
-    going_on = term & (left == here - 2) & (right == here - 1) & np.roll(used_once, 2)
-    number = np.zeros(len(op), dtype=np.int32)  # of the term in its sum, from 1
-    for parity in (0, 1):
-        at = here[: len(op[parity::2])]
-        since = np.maximum.accumulate(np.where(going_on[parity::2], 0, at))
-        number[parity::2] = np.where(start[parity::2][since], at - since + 1, 0)
-    numbers = number[rows]
-    last = np.flatnonzero((numbers > 0) & (np.append(numbers[2:], (0, 0)) != numbers + 1)).astype(np.int32)
-    starts, terms = last + 1 - 2 * numbers[last], numbers[last]
-    straight = _straight(child, number, rows[starts], terms)
-    ends = (number > 0).astype(np.int8) * np.int8(SCATTERED)
-    ends[_within(rows[starts[straight]] + 1, terms[straight])] = STRAIGHT
-    first = np.append(~_goes_on(child, rows[starts], starts, terms, straight), True)
-    blocks = np.flatnonzero(first).astype(np.int32)
-    return Dots(starts[blocks[:-1]], terms[blocks[:-1]], np.diff(blocks), ends)
+    used_later = np.zeros(len(op), dtype=np.bool_)  # by another piece
+    for piece in pieces:
+        for below in _below(child, inner, piece):
+            used_later[below[below < piece.start]] = True
+    computed, found, is_end = 0, [], np.zeros(len(op), dtype=np.int8)
+    for piece in pieces:
+        uses = sum(_counts(below - piece.start, piece) for below in _below(child, inner, piece))
+        number = _numbers_of_terms(op, child, live, zeros, piece, (uses == 1) & ~used_later[piece])
+        rows = np.flatnonzero(op[piece] != LEAF).astype(np.int32)
+        numbers = number[rows]
+        last = np.flatnonzero((numbers > 0) & (np.append(numbers, (0, 0))[2:] != numbers + 1)).astype(np.int32)
+        starts, terms = last + 1 - 2 * numbers[last], numbers[last]
+        products = rows[starts] + np.int32(piece.start)
+        straight = _straight(child, number, piece, products, terms)
+        is_end[piece] = (number > 0) * np.int8(SCATTERED)
+        is_end[_sums(products[straight], terms[straight])] = STRAIGHT
+        first = np.append(~_goes_on(child, products, starts, terms, straight), True)
+        blocks = np.flatnonzero(first).astype(np.int32)
+        if piece is not pieces[-1]:
+            found.append((computed + starts[blocks[:-1]], terms[blocks[:-1]], np.diff(blocks)))
+            computed += len(rows)
+    starts, terms, counts = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return Dots(starts, terms, counts, is_end)
 
 
-def _within(sums: Rows, terms: Rows) -> Rows:
-    """All running sums of dot products that have these first ones, and so many terms."""
+def _sums(products: Rows, terms: Rows) -> Rows:
+    """All running sums of dot products that have these first products, and so many terms."""
     before = np.cumsum(terms) - terms
-    return np.repeat(sums - 2 * before, terms) + 2 * np.arange(terms.sum())  # type: ignore[no-any-return]
+    return np.repeat(products + 1 - 2 * before, terms) + 2 * np.arange(terms.sum())  # type: ignore[no-any-return]
 
 
-def _straight(child: Rows, number: Rows, products: Rows, terms: Rows) -> Mask:
-    """Which dot products, by their first products, read one row after the other on both sides.
+def _straight(child: Rows, number: Rows, piece: slice, products: Rows, terms: Rows) -> Mask:
+    """Which dot products of a piece, by their first products, read one row after the other on both sides.
 
     The two sides are the same rows, or have none in common: then the order of terms changes no gradient.
     """
-    left, right = child[2 * products], child[2 * products + 1]
     jumps = np.zeros(len(number), dtype=np.bool_)  # the running sums whose term does not read the next rows
     later = np.flatnonzero(number > 1).astype(np.int32)
-    jumps[later] = (child[2 * later - 2] != child[2 * later - 6] + 1) | (
-        child[2 * later - 1] != child[2 * later - 5] + 1
-    )
-    jumped = np.cumsum(jumps, dtype=np.int32)
-    whole = jumped[products + 2 * terms - 1] == jumped[products]
-    return whole & ((left == right) | (abs(left - right) >= terms))  # type: ignore[no-any-return]
+    for operand in child[0::2][piece], child[1::2][piece]:
+        jumps[later] |= operand[later - 1] != operand[later - 3] + 1
+    jumped, first = np.cumsum(jumps, dtype=np.int32), products - np.int32(piece.start)
+    apart = child[2 * products] - child[2 * products + 1]
+    return (jumped[first + 2 * terms - 1] == jumped[first]) & ((apart == 0) | (abs(apart) >= terms))  # type: ignore[no-any-return]
 
 
 def _goes_on(child: Rows, products: Rows, starts: Rows, terms: Rows, straight: Mask) -> Mask:
@@ -101,13 +106,38 @@ def _goes_on(child: Rows, products: Rows, starts: Rows, terms: Rows, straight: M
     return found
 
 
-def _uses(child: Rows, inner: Mask) -> npt.NDArray[np.uint8]:
-    """How many operations use each row; at most 2 are counted for each child."""
-    uses = np.zeros(len(inner), dtype=np.uint8)
-    for slot in (0, 1):
-        below = child[slot::2][inner]
-        uses += np.minimum(np.bincount(below[below >= 0], minlength=len(inner)), 2).astype(np.uint8)
-    return uses
+def _numbers_of_terms(
+    op: npt.NDArray[np.int8], child: Rows, live: Mask, zeros: Rows, piece: slice, used_once: Mask
+) -> Rows:
+    """Which term of its dot product each row of a piece adds, from 1; 0 for all that are no such sums."""
+    op, left, right = op[piece], child[0::2][piece], child[1::2][piece]
+    here = np.arange(piece.start, piece.stop, dtype=np.int32)
+    product = (op == MUL) & used_once & live[left] & live[right]
+    term = (op == ADD) & _moved(product, 1)
+    start = term & (left == here - 1) & np.isin(right, zeros)
+    going_on = term & (left == here - 2) & (right == here - 1) & _moved(used_once, 2)
+    number = np.zeros(len(op), dtype=np.int32)
+    for parity in (0, 1):
+        at = np.arange(len(op[parity::2]), dtype=np.int32)
+        since = np.maximum.accumulate(np.where(going_on[parity::2], 0, at))
+        number[parity::2] = np.where(start[parity::2][since], at - since + 1, 0)
+    return number
+
+
+def _moved(mask: Mask, places: int) -> Mask:
+    """A mask so many places further on; the first ones are False."""
+    return np.concatenate([np.zeros(places, dtype=np.bool_), mask])[: len(mask)]
+
+
+def _below(child: Rows, inner: Mask, piece: slice) -> list[Rows]:
+    """The first and the second children of the operations of a piece."""
+    found = [child[slot::2][piece][inner[piece]] for slot in (0, 1)]
+    return [below[below >= 0] for below in found]
+
+
+def _counts(places: Rows, piece: slice) -> npt.NDArray[np.int64]:
+    """How often each place of a piece is among these, from 0; others are not in the piece."""
+    return np.bincount(places[places >= 0], minlength=piece.stop - piece.start)
 
 
 def fold(child: Any, live: Any, ends: Any, rows: Any, edges: Any, counts: Any) -> int:

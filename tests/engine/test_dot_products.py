@@ -65,7 +65,7 @@ def within(r: Recording) -> tuple[Mask, Mask]:
     inner, last = np.zeros((2, len(r)), dtype=np.bool_)
     dots = r.dots
     for start, terms, count in zip(dots.starts.tolist(), dots.terms.tolist(), dots.counts.tolist(), strict=True):
-        rows = r.rows[start : start + 2 * terms * count].reshape(count, 2 * terms)
+        rows = r.rows_of(r.config.block_size)[start : start + 2 * terms * count].reshape(count, 2 * terms)
         inner[rows[:, :-1]] = last[rows[:, -1]] = True
     return inner, last
 
@@ -255,10 +255,10 @@ def test_every_dot_product_of_the_model_is_found() -> None:
         attention = heads * ([width] * t + [t] * width)
         layer = norm + 3 * c * [c] + attention + c * [c] + norm + 4 * c * [c] + c * [4 * c]
         expected += norm + 2 * layer + r.vocab_size * [c]
-    dots = r.dots
+    dots, rows = r.dots, r.rows_of(config.block_size)
     assert np.repeat(dots.terms, dots.counts).tolist() == expected
     assert (dots.ends > 0).sum() >= (dots.terms * dots.counts).sum()  # samplers have some as well
-    assert (r.op[r.rows[dots.starts + 2 * dots.terms * dots.counts - 1]] == ADD).all()
+    assert (r.op[rows[dots.starts + 2 * dots.terms * dots.counts - 1]] == ADD).all()
     assert set(dots.counts.tolist()) == {1, c, 3 * c, 4 * c, r.vocab_size}  # 3 c: q, k and v of one vector
 
 
@@ -271,8 +271,7 @@ def dots_of(make: Any) -> Dots:
     op, child = np.frombuffer(tape.op, dtype=np.int8), np.frombuffer(tape.child, dtype=np.int32)
     live = op != LEAF
     live[:12] = True
-    rows = np.flatnonzero(op != LEAF).astype(np.int32)
-    return find_dots(op, child, live, np.array([zero], dtype=np.int32), rows)
+    return find_dots(op, child, live, np.array([zero], dtype=np.int32), [len(op)])
 
 
 def shared_product(a: Value, b: Value, *_: Value) -> Value:
