@@ -83,6 +83,13 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def busy(work: Callable[[], object]) -> float:
+    """Seconds of the processor, which other programs take less from than from those of the clock."""
+    start = time.thread_time()
+    work()
+    return time.thread_time() - start
+
+
 def show(what: str, figure: float, unit: str, note: str = "") -> None:
     print(f"{what:<46}{figure:>10.3f} {unit:<4}{'; '.join(filter(None, (BUDGETS.get(what.strip()), note)))}")
 
@@ -147,22 +154,8 @@ def ratio(ours: list[float], theirs: list[float]) -> float:
 
 
 def training() -> None:
-    """A step, beside one that keeps all that a step makes, and what of it is Python between kernels."""
+    """A step, beside one that keeps all that a step makes."""
     docs = load_docs()
-    spent = [0.0]
-
-    def timed(kernel: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any) -> Any:
-            start = time.thread_time()
-            result = kernel(*args)
-            spent[0] += time.thread_time() - start
-            return result
-
-        return call
-
-    kernels = loops()
-    parts = {each.name: getattr(kernels, each.name) for each in fields(kernels)}
-    watched = Kernels(**{name: timed(part) if callable(part) else part for name, part in parts.items()})
     sessions = {
         "lean": Session(Config(), docs),
         "keeping": KeepingSession(Config(), docs, kernels=with_pow_alone(loops())),
@@ -174,13 +167,33 @@ def training() -> None:
     ours, theirs = took["lean"], took["keeping"]
     share = f"{ratio(ours, theirs):.2f} of it, {statistics.median(theirs):.3f}; the best {min(ours):.3f}"
     show("training on end, a step", statistics.median(ours), "ms", share)
-    session, between = Session(Config(), docs, kernels=watched), []
+
+
+def split() -> None:
+    """A step's time in each kernel, and in Python between them."""
+    spent: dict[str, float] = {}
+
+    def timed(name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            start = time.thread_time()
+            result = kernel(*args)
+            spent[f"  {name}"] = spent.get(f"  {name}", 0.0) + time.thread_time() - start
+            return result
+
+        return call
+
+    parts = {each.name: getattr(loops(), each.name) for each in fields(Kernels)}
+    watched = Kernels(**{name: timed(name, part) if callable(part) else part for name, part in parts.items()})
+    session, blocks = Session(Config(), load_docs(), kernels=watched), []
     session.run(until=LEARNT)
     for _ in range(TURNS):
-        spent[0], start = 0.0, time.thread_time()
+        spent.clear()
+        start = time.thread_time()
         session.run(until=session.step + BLOCK)
-        between.append((time.thread_time() - start - spent[0]) / BLOCK * 1e3)
-    show("Python between kernels, a step", statistics.median(between), "ms", "with the clocks that tell it")
+        whole = time.thread_time() - start
+        blocks.append({"Python between kernels, a step": whole - sum(spent.values())} | spent)
+    for name in blocks[-1]:
+        show(name, statistics.median(block.get(name, 0.0) for block in blocks) / BLOCK * 1e3, "ms")
 
 
 def race() -> None:
@@ -221,21 +234,6 @@ def race() -> None:
     show("  times as fast as the script", script / engine, "x", f"the best beside the best {best:.0f}")
 
 
-def split() -> None:
-    """The parts of a step, each the median over some steps."""
-    session = Session(Config(), load_docs())
-    parts: dict[str, list[float]] = {"forward": [], "backward": [], "adam and figures": [], "all the rest": []}
-    for step in range(200):
-        ticks = session.program.ticks
-        phases = (("forward", Phase.FORWARD), ("backward", Phase.BACKWARD), ("adam and figures", Phase.UPDATE))
-        for name, phase in phases:
-            moment = Moment(step, phase, ticks(phase))
-            parts[name].append(seconds(lambda moment=moment: session.seek(moment)))
-        parts["all the rest"].append(seconds(lambda step=step: session.seek(Moment(step + 1))))
-    for name, figures in parts.items():
-        show(f"  {name}", statistics.median(figures[50:]) * 1e3, "ms")
-
-
 def ladder() -> None:
     """What a step costs as models grow, over the scalars that its document has."""
     print(
@@ -247,7 +245,7 @@ def ladder() -> None:
         scalars, times = [], []
         for step in range(LEARNT, LEARNT + 20):
             scalars.append(session.program.ticks(Phase.FORWARD))
-            times.append(seconds(lambda session=session, step=step: session.run(until=step + 1)))
+            times.append(busy(lambda session=session, step=step: session.run(until=step + 1)))
         each = [t / n * 1e9 for t, n in zip(times, scalars, strict=True)]
         n, ms, params = statistics.mean(scalars), statistics.median(times) * 1e3, session.recording.n_params
         print(
@@ -272,7 +270,7 @@ def travel() -> None:
         session.seek(Moment(dice.randrange(1000)))
         tick = dice.randrange(session.program.ticks(phase))
         moment = Moment(dice.randrange(1000), phase, tick)
-        times.append(seconds(lambda moment=moment: session.seek(moment)))
+        times.append(busy(lambda moment=moment: session.seek(moment)))
     show("any moment of 1,000 steps, median", statistics.median(times) * 1e3, "ms", f"slowest {max(times) * 1e3:.1f}")
     show("history after 1,000 steps", held / 1e6, "MB", "all that training has added, orders too")
 
@@ -325,7 +323,7 @@ def powers() -> None:
         for name, band in bands.items():
             arrays = w.data.copy(), w.grad, session._m.copy(), session._v.copy()
             arguments = 0, len(session._m), *session._adam_rates(), band, np.empty(2 * ADAM_BLOCK)
-            took[name].append(seconds(lambda a=arrays, b=arguments: session.loops.adam(*a, *b)))
+            took[name].append(busy(lambda a=arrays, b=arguments: session.loops.adam(*a, *b)))
     for name, times in took.items():
         show(f"  Adam {name}", statistics.median(times) * 1e3, "ms")
 
@@ -349,9 +347,8 @@ def main() -> None:
     print(f"loops compiled: {loops().compiled}; Python {sys.version.split()[0]}; warmed up, compiling not counted")
     recordings()
     training()
-    race()
-    print("a step's parts, medians")
     split()
+    race()
     powers()
     uncompiled()
     memory()
