@@ -122,6 +122,10 @@ class View(Protocol):
     def passed_values(self) -> Floats:
         """All scalars as the forward and the backward phase of this step have them: parameters before the update."""
 
+    def passed(self, rows: Rows) -> Floats:
+        """These of the `passed_values`."""
+        return self.passed_values[rows]
+
     @property
     def loss(self) -> float | None:
         """The document's loss, once it is known."""
@@ -335,6 +339,11 @@ class TapeView(View):
         values[: self.recording.n_params] = self._start.params
         return values
 
+    def passed(self, rows: Rows) -> Floats:
+        """These of the `passed_values`, without a copy of all of them."""
+        values, own = self.workspace.data[rows], rows < self.recording.n_params
+        return np.where(own, self.passed_params[np.where(own, rows, 0)], values)
+
     def data(self, rows: Rows) -> Reading:
         """The values of these scalars at this moment."""
         known = self.used(rows)
@@ -423,7 +432,7 @@ class TapeView(View):
         own = edges[(user >= first) & (user <= last)]
         own = own[r.op[own >> 1] == MUL]
         values, known = np.zeros(len(r)), np.zeros(len(r), dtype=np.bool_)
-        values[program.child[own]] = self.passed_values[program.child[own ^ 1]] * self.workspace.grad[own >> 1]
+        values[program.child[own]] = self.passed(program.child[own ^ 1]) * self.workspace.grad[own >> 1]
         known[program.child[own]] = True
         return Reading(values[rows], known[rows])
 

@@ -506,7 +506,7 @@ class Frame:
 
     def used_value(self, row: int) -> float | None:
         """The value that arithmetic of this step has used, if known: of a parameter, the one before its update."""
-        return None if self.value(row) is None else float(self.view.passed_values[row])
+        return None if self.value(row) is None else float(self.view.passed(np.array([row]))[0])
 
     def gradient(self, row: int) -> float | None:
         """One gradient so far: 0 where the loss does not depend on the scalar; None if nothing has arrived."""
