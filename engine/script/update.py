@@ -75,6 +75,11 @@ class UpdateTable:
         """The last write of each parameter, -1 for those that none is written to."""
         self.write[self.rows] = np.arange(len(self.rows))
 
+    def ticks_after(self, writes: int) -> int:
+        """How many parameters have their last value after so many writes, up to the last that has."""
+        done = np.flatnonzero((self.write >= 0) & (self.write < writes))
+        return int(done[-1]) + 1 if len(done) else 0
+
     @cached_property
     def quantities(self) -> list[Quantity]:
         """In the order of the lines that compute them; those that last from step to step among them."""

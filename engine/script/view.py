@@ -15,6 +15,7 @@ from engine.numerics import sum_in_order
 from engine.script.explainer import ScriptExplainer
 from engine.script.program import ScriptProgram
 from engine.script.step import RecordedStep
+from engine.script.tape import SourcePosition
 from engine.script.update import ScriptUpdate
 from engine.timeline.events import Event, Moment, Phase
 from engine.timeline.explainer import SourceLine
@@ -24,13 +25,24 @@ from engine.timeline.view import Mask, Reading, View
 
 
 class ScriptView(View):
-    """One moment of one recorded step; `figures` are those of the run's other steps."""
+    """One moment of one recorded step; `figures` are those of the run's other steps.
+
+    `stopped` is where the script has stopped, if it did so at this moment: the calls, outermost first.
+    """
 
     replays = False  # a second process would have to run the script to there
 
-    def __init__(self, config: Config, step: RecordedStep, moment: Moment, figures: Figures, printed: str) -> None:
+    def __init__(
+        self,
+        config: Config,
+        step: RecordedStep,
+        moment: Moment,
+        figures: Figures,
+        printed: str,
+        stopped: Sequence[SourcePosition] = (),
+    ) -> None:
         self.config, self.moment = config, moment
-        self._step, self._figures, self._printed = step, figures, printed
+        self._step, self._figures, self._printed, self._stopped = step, figures, printed, stopped
 
     @property
     def program(self) -> ScriptProgram:
@@ -53,13 +65,15 @@ class ScriptView(View):
 
     @property
     def printed(self) -> str | None:
-        """What the script has printed up to the end of this step."""
+        """What the script has printed up to this moment."""
         return self._printed
 
     # Lines.
 
     def source(self, event: Event | None = None) -> SourceLine:
-        """The line of the script that is at work, or that ends an event."""
+        """The line of the script that is at work, that ends an event, or that the script has stopped in."""
+        if event is None and self._stopped:
+            return self._step.line(self._stopped)
         moment = self.moment if event is None else Moment(self.moment.step, event.phase, event.last)
         if moment.phase is Phase.FORWARD:
             return self._forward_line(moment, event)
@@ -123,8 +137,27 @@ class ScriptView(View):
 
     @property
     def loss(self) -> float | None:
-        """The loss of the step, once it is known; None if the script stopped before."""
-        return super().loss if self._step.tape.loss_row >= 0 else None
+        """The loss of the step, once it is known; None if the script stopped before.
+
+        Where gradients of several backward calls add up, it is the sum of their losses.
+        """
+        tape, own = self._step.tape, super().loss
+        if tape.loss_row < 0 or own is None:
+            return None
+        total = 0.0
+        for each in (*tape.earlier, own):
+            total += each
+        return total if tape.earlier else own
+
+    @property
+    def carried(self) -> str:
+        """What earlier backward calls have left in the gradients of parameters, in a few words."""
+        return self._step.carried
+
+    @property
+    def remark(self) -> str:
+        """That not all backward calls of this step are shown, or that gradients were not set to 0."""
+        return self._step.remark
 
     # Gradients.
 
@@ -142,7 +175,7 @@ class ScriptView(View):
         """Gradients as accumulated so far; unknown where nothing has arrived yet, and in the forward phase."""
         known = self.arrived(rows)
         if self.moment.phase is not Phase.FORWARD:
-            known |= self.independent(rows)
+            known |= self.independent(rows) | (self.program.gradients.at_first[rows] != 0)
         return Reading(self._gradients[rows], known)
 
     def contributed(self, event: Event, rows: Rows) -> Reading:

@@ -126,6 +126,16 @@ class View(Protocol):
         """The document's loss, once it is known."""
         return self.value(self.program.loss_row)
 
+    @property
+    def carried(self) -> str:
+        """What the gradients of parameters begin with, in a few words; empty where they begin with 0."""
+        return ""
+
+    @property
+    def remark(self) -> str:
+        """A sentence on what of this step is not as in others, without which its figures mislead; empty for none."""
+        return ""
+
     def made(self, row: int) -> float | None:
         """What a scalar was when it was made, where it has been set to something else; None elsewhere."""
         del row

@@ -202,10 +202,32 @@ def test_lines_of_a_notebook_are_those_of_its_cells(tmp_path: Path) -> None:
         run.close()
 
 
-def test_that_only_the_last_of_several_backward_calls_is_shown_is_told() -> None:
-    run = ScriptRun(ScriptFile.read(SCRIPTS / "accumulate.py"))
-    assert "the last call is shown, and its loss" in (run.warning or "")
-    run.close()
+def test_what_earlier_backward_calls_have_added_is_shown_and_told() -> None:
+    run = ScriptRun(ScriptFile.read(SCRIPTS / "accumulate.py"), step=1)
+    try:
+        assert "calls backward 4 times before its update. The last call is shown" in (run.warning or "")
+        run.seek(Moment(1, Phase.BACKWARD, 0))
+        view = run.view()
+        rows = np.arange(run.program.n_params, dtype=np.int32)
+        begun = view.grad(rows)
+        assert begun.known[begun.values != 0].all()
+        assert np.array_equal(begun.values, run.program.gradients.at_first[rows])
+        assert np.count_nonzero(begun.values) > 0
+        run.seek(Moment(1, Phase.BACKWARD, run.program.ticks(Phase.BACKWARD)))
+        view = run.view()
+        assert view.carried == "3 earlier calls"
+        for row in rows.tolist():
+            now = float(begun.values[row])
+            for term in view.explainer().gradient(row):
+                assert term.before == now
+                now = term.after
+            assert now == view.grad(np.array(row)).values
+        run.seek(Moment(1, Phase.UPDATE, run.program.n_params))
+        said = [line.split() for line in run.printed.splitlines()]
+        assert view.loss == run.losses[1] == float(said[1][1])
+        assert view.value(run.program.loss_row) == float(said[1][3])
+    finally:
+        run.close()
     run = ScriptRun(ScriptFile.read(SCRIPTS / "plain.py"))
     assert run.warning is None
     run.close()

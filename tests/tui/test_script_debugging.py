@@ -212,8 +212,10 @@ def test_every_pane_draws_every_kind_of_moment(opened: Opened, path: str) -> Non
 def test_the_numbers_on_the_stage_are_those_of_the_script(opened: Opened) -> None:
     run = opened(SCRIPTS / "plain.py")
     run.seek(Moment(0, PHASES[0], run.program.ticks(PHASES[0])))
+    loss = run.view().loss
+    run.seek(Moment(0, PHASES[2], run.program.ticks(PHASES[2])))
     printed = run.view().printed or ""
-    assert run.view().loss == float(printed.split()[-1])
+    assert loss == float(printed.split()[-1])
 
 
 async def test_panes_that_the_script_has_nothing_for_have_no_place(script: Callable[..., Path], opened: Opened) -> None:
@@ -254,6 +256,12 @@ async def test_steps_go_on_and_back_and_show_what_was_printed(script: Callable[.
     async with debugger((200, 60), run) as pilot:
         await go(pilot, "right_square_bracket")
         assert "step 1" in text(pilot).splitlines()[0]
+        assert "round 0 loss" in pane(pilot, "output")
+        assert "round 1 loss" not in pane(pilot, "output")
+        await typed(pilot, "1 update")
+        assert "round 1 loss" not in pane(pilot, "output")
+        await go(pilot, "f")
+        await typed(pilot, "2 forward")
         assert "round 1 loss" in pane(pilot, "output")
         assert len(run.losses) >= 1
         await typed(pilot, "step 3")
@@ -333,7 +341,12 @@ async def test_a_crash_is_shown_with_its_traceback(script: Callable[..., Path], 
     run = opened(script(more="points[7 if round == 2 else 0]"))
     async with debugger((200, 60), run) as pilot:
         await typed(pilot, "step 2")
-        assert "IndexError" in notes(pilot)
+        await typed(pilot, "step 3")
+        assert "mine.py stopped in line 27, in training step 3: IndexError" in notes(pilot)
+        assert "round = 2" in notes(pilot)
+        run.seek(Moment(2, PHASES[2], run.program.ticks(PHASES[2])))
+        screen(pilot).navigator.go(run.moment)
+        await pilot.pause()
         assert "Traceback (most recent call last):" in pane(pilot, "output")
         assert "points[7 if round == 2 else 0]" in pane(pilot, "output")
         assert "IndexError: list index out of range" in pane(pilot, "output")
@@ -499,3 +512,33 @@ def test_rows_of_embeddings_are_those_that_the_script_has_read(opened: Opened) -
         for rows in event.operands.values():
             name, (row, _) = run.program.parameter_of(int(rows.flat[0])) or ("", (0, 0))
             assert embeddings._here(frame, name)[0] == row
+
+
+def of_two_documents(folder: Path) -> Path:
+    """The small GPT, with two documents a step, each with a backward call of its own."""
+    lines = (SCRIPTS / "plain.py").read_text(encoding="utf-8").splitlines()
+    first = lines.index("    doc = docs[step % len(docs)]")
+    last = lines.index("    loss.backward()")
+    lines[first : last + 1] = [
+        "    for doc in docs[2 * step : 2 * step + 2]:",
+        *(f"    {line}" for line in lines[first + 1 : last + 1]),
+    ]
+    path = folder / "two.py"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+async def test_gradients_that_add_up_are_told_where_they_are_shown(opened: Opened, tmp_path: Path) -> None:
+    run = opened(of_two_documents(tmp_path), "3", step=1)
+    sentence = "This step calls backward 2 times before its update. The last call is shown"
+    async with debugger((200, 60), run) as pilot:
+        assert sentence in notes(pilot)
+        found = set()
+        for event in run.program.events(PHASES[1]):
+            run.seek(Moment(1, PHASES[1], event.last))
+            screen(pilot).navigator.go(run.moment)
+            await pilot.pause()
+            assert sentence in " ".join(pane(pilot, "gradients").split())
+            found |= {word for word in ("is the first", "was (1 earlier call") if word in pane(pilot, "stage")}
+        assert found == {"was (1 earlier call"}
+        assert sentence in " ".join(pane(pilot, "training").split())

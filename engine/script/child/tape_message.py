@@ -23,13 +23,15 @@ def message(recorder: Recorder, record: StepRecord, complete: bool, walk: Walk) 
     rows.writes(arrays)
     rows.backward(arrays)
     scalars = rows.update(arrays)
+    rows.printed(arrays)
     names = rows.names(arrays)
     moments = rows.moments(arrays, walk)
     params, first = [], 0
     for group in rows.groups:
         params.append({"name": group.name, "shape": list(group.shape), "first": first})
         first += len(group.scalars)
-    root = record.backward.root if record.backward is not None else None
+    call = record.backward
+    root = call.root if call is not None else None
     sources = recorder.sources
     return {
         "arrays": arrays,
@@ -39,6 +41,7 @@ def message(recorder: Recorder, record: StepRecord, complete: bool, walk: Walk) 
         "n_params": rows.n_params,
         "n_older": rows.n_older,
         "loss_row": rows.of.get(id(root), -1),
+        "earlier": [each.hex() for each in call.earlier] if call is not None else [],
         "ops": ops,
         "stacks": recorder.positions.stacks,
         "names": names,
@@ -282,7 +285,7 @@ class _Rows:
         """Writes of parameters, and the numbers that names held meanwhile; the place and name of these."""
         record, recorder = self.record, self.recorder
         rows, values, positions = array("i"), array("d"), array("i")
-        kept = [0]
+        kept = self._kept = [0]
         for each, new, position in record.updates:
             row = self.of.get(id(each), self.n_params)
             if row < self.n_params:
@@ -302,6 +305,17 @@ class _Rows:
         arrays.update(scalar_write=write, scalar_site=where, scalar_value=value)
         place = recorder.positions.number
         return [[place(self.sites[site].position), name] for site, name in sites]
+
+    def printed(self, arrays: dict[str, array[Any]]) -> None:
+        """Pieces of printed text: number, phase, and how many ticks or writes of that phase there were."""
+        phases = ("forward", "backward", "after")
+        number, where, count = array("i"), array("i"), array("i")
+        for piece, phase, made, writes in self.record.printed:
+            number.append(piece)
+            where.append(phases.index(phase))
+            done = self.ticks[min(max(made - self.begin, 0), len(self.ticks) - 1)] if self.ticks else 0
+            count.append(done if phase == "forward" else self._kept[writes] if phase == "after" else writes)
+        arrays.update(printed_piece=number, printed_phase=where, printed_count=count)
 
     def moments(self, arrays: dict[str, array[Any]], walk: Walk) -> list[list[Any]]:
         """Lists of floats that the update has changed, and numbers on the parameters themselves."""
