@@ -20,6 +20,7 @@ from engine.timeline.events import PHASES, Event, Moment, Phase
 from engine.timeline.run import ENDLESS
 from microgpt_tui.debugger import navigation
 from microgpt_tui.debugger.completion import LineError, completed
+from microgpt_tui.debugger.examples import Examples
 from microgpt_tui.debugger.frame import Choice, Frame
 from microgpt_tui.debugger.navigation import SameEvent
 from microgpt_tui.debugger.scalar_target import Scalar
@@ -45,8 +46,6 @@ TYPED_WORD = re.compile(rf"{QUOTED}|(?<![\w.])[A-Za-z][\w.]*")
 LEAVING = ("quit", "exit", "q!", "wq", "wq!", "x", "qa", "qa!", "quit!")
 """What ends other programs."""
 TO_LEAVE = "to quit, press esc to leave this line, then q"
-EXAMPLES = "step 500, +50, pos 3, attn_weights, wte[5, 3], 99 backward q@pos=1, next wte[5, 3] or loss < 2"
-HINT = "step 500   +50   pos 3   logits   wte[5, 3]   99 backward q@pos=1   next q[3]   loss < 2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +134,7 @@ def _read(line: str, frame: Frame, scope: Scope, docs: Sequence[str]) -> Command
         return Continue(_stop(line, scope))
     near = difflib.get_close_matches(word, (*WORDS, *scope.specs, *known_words()), n=1)
     hint = f"did you mean {near[0]}? If not, " if near else ""
-    raise LineError(f"{line!r} is nowhere to go; {hint}write for example {EXAMPLES}")
+    raise LineError(f"{line!r} is nowhere to go; {hint}write for example {Examples.of(scope).goto_sentence}")
 
 
 def _usual(word: str, frame: Frame) -> str:
@@ -194,7 +193,8 @@ def _spot(word: str, frame: Frame) -> Moment:
 
 def _led(word: str, rest: str, frame: Frame, scope: Scope, docs: Sequence[str]) -> Command:
     if not rest:
-        example = {"event": "event attn_weights", "next": "next wte[5, 3]", "back": "back loss > 3"}[word]
+        own = Examples.of(scope)
+        example = {"event": f"event {own.tensor}", "next": f"next {own.weight}", "back": "back loss > 3"}[word]
         raise LineError(f"{word} does not say to what; write for example {example}")
     if word == "event":
         cell = CELL.fullmatch(rest)

@@ -18,9 +18,9 @@ from engine.model.tensors import TensorSpec
 from engine.text import split, token_id
 from engine.timeline.events import PHASES, Event, Moment, Phase, StepProgram
 from microgpt_tui.debugger.completion import LineError
+from microgpt_tui.debugger.examples import Examples
 
 WRITTEN = re.compile(rf"([\w.]+)({BRACKETS})?\s*(@.*)?")
-EXAMPLE = "write for example wte[5, 3] or q[3]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Scalar:
         check_length(text, LineError)
         written = WRITTEN.fullmatch(text.strip())
         if not written:
-            raise LineError(f"{text.strip()!r} names no single number; {EXAMPLE}")
+            raise LineError(f"{text.strip()!r} names no single number; {Examples.of(scope).scalars}")
         name, brackets, at = written.groups()
         place = EventPattern.parse(name + (at or ""), scope.place_names)
         place.check(scope)
@@ -125,5 +125,5 @@ def _number(text: str, tokens: Mapping[str, int]) -> int:
             raise LineError(f"{several}; write one of these")
     if not re.fullmatch(r"[0-9]{1,9}", text):
         allowed = "no whole number and no token in quotes" if tokens else "no whole number"
-        raise LineError(f"the index {text} is {allowed}; {EXAMPLE}")
+        raise LineError(f"the index {text} is {allowed}; write one such as 3")
     return int(text)

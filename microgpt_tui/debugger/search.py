@@ -12,7 +12,6 @@ from engine.timeline.events import PHASES, Event, Moment, StepProgram
 from microgpt_tui.debugger.completion import LineError, completed
 
 NUMBERS = {"pos": "pos", "position": "pos", "layer": "layer", "head": "head"}
-HINT = "attn_weights   head 2 weights   pos 1 embed   token a   backward wte"
 
 
 @dataclass(frozen=True, slots=True)

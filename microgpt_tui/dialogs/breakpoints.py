@@ -15,6 +15,7 @@ from textual.widgets.option_list import Option
 from engine import CHECKS, Scope
 from engine.expressions.breakpoint import Armed, Breakpoint
 from microgpt_tui.debugger.annotations import Annotations
+from microgpt_tui.debugger.examples import Examples
 from microgpt_tui.dialogs.list_dialog import ListDialog, option
 from microgpt_tui.dialogs.text_input import AskScreen
 from microgpt_tui.drawing import theme
@@ -22,10 +23,6 @@ from microgpt_tui.drawing.picture import Line
 
 COUNT, HITS = 8, 10  # cells
 CHECK = 12
-HINT = (
-    "An event as in attn_weights@pos=2,head=1, a condition as in loss < 2, or both as in q@pos=1 if step > 9; "
-    "x 3 at the end means every third time."
-)
 
 
 class BreakpointsScreen(ListDialog[Breakpoint | None]):
@@ -114,7 +111,7 @@ class BreakpointsScreen(ListDialog[Breakpoint | None]):
         def read(typed: str) -> Breakpoint:
             return Armed(Breakpoint.parse(typed, own_id, self._scope.place_names), self._scope).breakpoint
 
-        self.app.push_screen(AskScreen(title, HINT, read, text), done)
+        self.app.push_screen(AskScreen(title, Examples.of(self._scope).breakpoint_hint, read, text), done)
 
     def action_switch(self) -> None:
         if self._breakpoint is not None:

@@ -140,7 +140,7 @@ def _words(frame: Frame) -> dict[str, str]:
         words["operands"] = ", ".join(operand_names(frame).values()) or "plain numbers"
     words["head"] = frame.called("head", event.head) if event.head is not None else event.name
     if event.pos is not None:
-        words |= {"reads": frame.token(event.pos), "target": frame.target(event.pos) or "the target"}
+        words |= {"reads": frame.reader(event.pos), "target": frame.target(event.pos) or "the target"}
     return words
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +16,19 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from engine import EventPattern, Scope
 from engine.errors import Stopped
 from engine.run.capabilities import BranchingRun, SamplingRun, SavableRun, TapeRun, is_scripted
 from engine.script import run as script_run
 from engine.script.run import ScriptOptions, ScriptRun
 from engine.script.source_file import ScriptFile
 from engine.timeline.events import PHASES, Moment, Phase
-from microgpt_tui.debugger import run_controller
+from microgpt_tui.debugger import goto, run_controller
+from microgpt_tui.debugger.completion import LineError
+from microgpt_tui.debugger.examples import Examples
 from microgpt_tui.debugger.frame import Focus, Frame
+from microgpt_tui.debugger.scalar_target import Scalar
+from microgpt_tui.debugger.search import search
 from microgpt_tui.operations.attention import KINDS, head_of
 from microgpt_tui.panes import embeddings
 from microgpt_tui.panes.adam import Adam
@@ -207,6 +215,7 @@ def test_every_pane_draws_every_kind_of_moment(opened: Opened, path: str) -> Non
                         assert picture is not None
                         assert all(line.width <= width for line in picture.within(width).lines)
                         assert isinstance(each.heading(frame), str)
+                        assert not re.search(r"\b1 numbers|[Vv]ector of \d|attention to \d", picture.text())
 
 
 def test_the_numbers_on_the_stage_are_those_of_the_script(opened: Opened) -> None:
@@ -542,3 +551,33 @@ async def test_gradients_that_add_up_are_told_where_they_are_shown(opened: Opene
             found |= {word for word in ("is the first", "was (1 earlier call") if word in pane(pilot, "stage")}
         assert found == {"was (1 earlier call"}
         assert sentence in " ".join(pane(pilot, "training").split())
+
+
+@pytest.mark.parametrize("path", ["plain.py", "rnn.py", "package/train.py", "overwrite.py", "adamw.py", "converged.py"])
+def test_what_hints_name_is_there(opened: Opened, path: str) -> None:
+    run = opened(SCRIPTS / path)
+    view = run.view()
+    frame, scope = Frame(view, Focus(run.moment)), Scope.of(view)
+    own = Examples.of(scope)
+    for line in own.goto_hint.split("   "):
+        elsewhere = line.startswith(("99", "step", "+")) or line.endswith(" 3")  # another step, a later place
+        with suppress(LineError if elsewhere else ()):
+            assert goto.read_line(line, frame, run.docs) is not None
+    for pattern in (own.at(own.tensor, 0, head=True), own.at(own.vector, 0)):
+        EventPattern.parse(pattern, scope.place_names).check(scope)
+    for scalar in (own.weight, own.element):
+        Scalar.parse(scalar, scope)
+    words = own.search_hint.split("   ")
+    assert search(words[0], run.program, run.moment) is not None
+    names = set(re.findall(r"[a-z]\w+", own.goto_sentence + own.search_hint + own.breakpoint_hint))
+    assert not names & ({"attn_weights", "wte", "embed"} - set(scope.specs))
+
+
+@needs_tmux
+def test_the_error_output_may_go_elsewhere(script: Callable[..., Path], tmp_path: Path) -> None:
+    line = shlex.join([sys.executable, "-m", "microgpt_tui", "debug", str(script())])
+    with terminal(["sh", "-c", f"{line} 2>{tmp_path / 'errors'}"], (120, 36)) as term:
+        term.wait("FORWARD", "mine.py")
+        term.press("q")
+        term.left(0)
+    assert "\x1b" not in (tmp_path / "errors").read_text(encoding="utf-8")
