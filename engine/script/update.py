@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from engine.autograd.tape import Rows
 from engine.model.recording import Floats
@@ -57,6 +58,46 @@ class Quantity:
     after: Floats
     before: Floats | None = None
     formula: str = ""
+
+
+def _terms(
+    quantities: Sequence[Quantity], row: int, gradient: float, before: float, after: float, formula: str
+) -> tuple[UpdateTerm, ...]:
+    """The gradient, the quantities that there are of a parameter, and the parameter."""
+    terms = [UpdateTerm(GRADIENT, None, gradient, "the gradient")]
+    for each in quantities:
+        if not np.isnan(each.after[row]):
+            earlier = None if each.before is None else float(each.before[row])
+            terms.append(UpdateTerm(each.name, earlier, float(each.after[row]), each.formula))
+    return (*terms, UpdateTerm(PARAMETER, before, after, formula))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PastUpdate:
+    """The numbers of an earlier step's update, without its tape. `formula` is that of the first parameter."""
+
+    parameters: Mapping[str, Rows]
+    gradients: Floats
+    before: Floats
+    after: Floats
+    written: npt.NDArray[np.bool_]
+    quantities: Sequence[Quantity]
+    formula: str
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its arrays."""
+        own = sum(each.after.nbytes + (0 if each.before is None else each.before.nbytes) for each in self.quantities)
+        return own + self.gradients.nbytes + self.before.nbytes + self.after.nbytes + self.written.nbytes
+
+    def step(self, name: str, index: tuple[int, ...]) -> ScriptUpdate | None:
+        """How a number of a parameter was moved; None if there was no such number."""
+        rows = self.parameters.get(name)
+        if rows is None or rows.ndim != len(index) or any(i >= n for i, n in zip(index, rows.shape, strict=True)):
+            return None
+        row = int(rows[index])
+        numbers = float(self.gradients[row]), float(self.before[row]), float(self.after[row])
+        return ScriptUpdate(_terms(self.quantities, row, *numbers, self.formula), bool(self.written[row]))
 
 
 class UpdateTable:
@@ -164,12 +205,18 @@ class UpdateTable:
 
     def step(self, row: int, gradient: float) -> ScriptUpdate:
         """The update of one parameter."""
-        terms = [UpdateTerm(GRADIENT, None, gradient, "the gradient")]
-        for each in self.quantities:
-            if not np.isnan(each.after[row]):
-                before = None if each.before is None else float(each.before[row])
-                terms.append(UpdateTerm(each.name, before, float(each.after[row]), each.formula))
+        numbers = gradient, float(self.before[row]), float(self.after[row])
+        return ScriptUpdate(_terms(self.quantities, row, *numbers, self._formula_of(row)), bool(self.write[row] >= 0))
+
+    def _formula_of(self, row: int) -> str:
         write = int(self.write[row])
-        formula = self._formula(int(self._program.tape.update_position[write])) if write >= 0 else ""
-        terms.append(UpdateTerm(PARAMETER, float(self.before[row]), float(self.after[row]), formula))
-        return ScriptUpdate(tuple(terms), write >= 0)
+        return self._formula(int(self._program.tape.update_position[write])) if write >= 0 else ""
+
+    def past(self) -> PastUpdate:
+        """What is kept of it when the tape is gone."""
+        written = self.write >= 0
+        first = int(np.argmax(written)) if written.any() else 0
+        return PastUpdate(
+            self._program.parameters, self._program.gradients.final[: self.n].copy(), self.before.copy(), self.after,
+            written, self.quantities, self._formula_of(first) if self.n else "",
+        )  # fmt: skip

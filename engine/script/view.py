@@ -16,12 +16,14 @@ from engine.script.explainer import ScriptExplainer
 from engine.script.program import ScriptProgram
 from engine.script.step import RecordedStep
 from engine.script.tape import SourcePosition
-from engine.script.update import ScriptUpdate
+from engine.script.update import PastUpdate, ScriptUpdate
 from engine.timeline.events import Event, Moment, Phase
 from engine.timeline.explainer import SourceLine
 from engine.timeline.history import Norms, whole_norm
 from engine.timeline.update import Optimizer
 from engine.timeline.view import Mask, Reading, View
+
+MOST_PAST = 64 * 2**20  # bytes of the updates of earlier steps that are kept
 
 
 class ScriptView(View):
@@ -30,7 +32,7 @@ class ScriptView(View):
     `stopped` is where the script has stopped, if it did so at this moment: the calls, outermost first.
     """
 
-    replays = False  # a second process would have to run the script to there
+    replays = False  # a second process would have to run the script to there; recorded steps leave what is shown
 
     def __init__(
         self,
@@ -222,6 +224,11 @@ class ScriptView(View):
             return None
         return self._step.updates.step(row, float(self._gradients[row]))
 
+    def past_updates(self, row: int) -> dict[int, ScriptUpdate]:
+        """How a parameter was moved in the earlier steps that were recorded, by step."""
+        found = self.program.parameter_of(row)
+        return {} if found is None else self._figures.updates(*found, self.moment.step)
+
     def update_maps(self, rows: Rows) -> Mapping[str, Reading]:
         """The update's quantities of a whole parameter, in their order and in its shape."""
         moved = self.moved(rows)
@@ -281,14 +288,28 @@ class Figures:
         self._norms: dict[int, Mapping[str, Norms]] = {}
         self._grad_norms: dict[int, float] = {}
         self._first: tuple[int, dict[str, Floats]] | None = None
+        self._updates: dict[int, PastUpdate] = {}
 
     def note(self, step: RecordedStep) -> None:
         """Keep the figures of a recorded step."""
         at, program = step.program.step, step.program
+        if step.tape.complete:
+            self._keep_update(at, step.updates.past())
         self._norms[at] = step.norms
         self._grad_norms[at] = _norm(program.gradients.final[: program.n_params])
         if self._first is None or at < self._first[0]:
             self._first = at, {name: program.made_values[rows] for name, rows in program.parameters.items()}
+
+    def _keep_update(self, step: int, update: PastUpdate) -> None:
+        """Keep the numbers of an update, and as many of others as there is room for, the latest steps first."""
+        self._updates[step] = update
+        while len(self._updates) > 1 and sum(each.nbytes for each in self._updates.values()) > MOST_PAST:
+            del self._updates[min(self._updates)]
+
+    def updates(self, name: str, index: tuple[int, ...], before: int) -> dict[int, ScriptUpdate]:
+        """How a number of a parameter was moved in the recorded steps before one, by step."""
+        with_number = {step: self._updates[step].step(name, index) for step in sorted(self._updates) if step < before}
+        return {step: found for step, found in with_number.items() if found is not None}
 
     def grad_norm(self, step: int) -> float:
         """The norm of all gradients of a step; nan if it was not recorded."""

@@ -244,6 +244,11 @@ class View(Protocol):
     def update(self, row: int) -> UpdateStep | None:
         """The arithmetic that moved a parameter in this step; None if it has not been moved yet."""
 
+    def past_updates(self, row: int) -> Mapping[int, UpdateStep]:
+        """How a parameter was moved in earlier steps, by step, where the run keeps that because it does not replay."""
+        del row
+        return {}
+
     def update_maps(self, rows: Rows) -> Mapping[str, Reading]:
         """The optimizer's quantities of a whole parameter, in their order and in its shape.
 

@@ -475,7 +475,7 @@ def test_a_long_way_to_the_first_step_shows_progress_and_can_be_stopped(script: 
 
 
 def test_what_is_not_recorded_of_the_past_is_left_out(opened: Opened) -> None:
-    """No second process runs the script to earlier steps, so nothing waits for them."""
+    """No second process runs the script to earlier steps, so nothing waits for them; recorded ones are shown."""
     run = opened(SCRIPTS / "plain.py", step=2)
     run.seek(Moment(2, Phase.UPDATE, run.program.ticks(Phase.UPDATE)))
     frame = Frame(run.view(), Focus(run.moment))
@@ -485,6 +485,22 @@ def test_what_is_not_recorded_of_the_past_is_left_out(opened: Opened) -> None:
     assert "replaying" not in shown
     assert "?" not in shown
     assert not any(series.missing for spec in PANES for series in spec.kind(spec.id).series(frame, 150, 14))
+    assert "none before this one yet" in shown
+    own = {which: rows.ravel()[-1] for which, rows in run.program.parameters.items()}
+    expected = {}
+    for step in (0, 1, 3, 4):
+        run.seek(Moment(step, Phase.UPDATE, 10**9))
+        expected[step] = {which: run.view().update(row) for which, row in own.items()}
+    view = run.view()
+    for which, row in own.items():
+        past = view.past_updates(row)
+        assert list(past) == [0, 1, 2, 3]
+        for step in (0, 1, 3):
+            assert [(t.name, t.before, t.value) for t in past[step].terms] == [
+                (t.name, t.before, t.value) for t in expected[step][which].terms
+            ]
+    shown = Adam("p").draw(Frame(view, Focus(run.moment)), 150, 14).text()
+    assert "the recorded steps 0, 1, 2, 3 and 4" in shown
 
 
 @pytest.mark.parametrize("pos", [0, 1])
