@@ -2,8 +2,8 @@
 
 The script is of the original's shape and of its size. In each turn it runs plainly, with the recorder beside it, and
 with steps recorded, one run after another; times are those of the processor that the script's own process has used.
-Each ratio is taken within a turn, so that a slow spell of the machine weighs on both sides, and the median of all
-turns is shown, with the least and the most.
+What else the machine does can only add to them, so of each step the least time of all turns counts, and a ratio is one
+of such sums. Beside it stands the median of the ratios within single turns, with the least and the most of them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 import tracemalloc
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -24,6 +25,7 @@ from engine.script.process import ScriptProcess  # noqa: E402
 
 SCRIPT = ROOT / "tests" / "script" / "scripts" / "plain.py"
 SIZES = {"= 1, 8, 2, 6": "= 1, 16, 4, 16", "[:50]": ""}  # of the test to those of the original
+Run = Callable[[Path], list[float]]
 STEPS = 10
 RECORDED = (2, 4, 6)
 """Steps besides the first; each is followed by one that is not recorded, in which its tape is sent."""
@@ -63,9 +65,31 @@ def steps_recorded(script: Path) -> list[float]:
         return steps("".join(process.printed))
 
 
+def cost(plain: list[float], recorded: list[float]) -> float:
+    """How many times the plain steps those take that are recorded, with what is left of them to the step after."""
+    at = [step - 1 for step in RECORDED]  # the first step has no time
+    both = sum(recorded[i] + recorded[i + 1] for i in at)
+    return (both - sum(plain[i + 1] for i in at)) / sum(plain[i] for i in at)
+
+
+def slower(plain: list[float], beside: list[float]) -> float:
+    """How many times the plain steps those take that run beside the recorder."""
+    return sum(beside) / sum(plain)
+
+
 def spread(figures: list[float]) -> str:
     """The least and the most."""
     return f"{min(figures):.2f} to {max(figures):.2f}"
+
+
+def least(turns: list[list[float]]) -> list[float]:
+    """The least time of each step in all turns."""
+    return [min(times) for times in zip(*turns, strict=True)]
+
+
+def within(figures: list[float]) -> str:
+    """What the same figure is within single turns."""
+    return f"within a turn {median(figures):.2f}, {spread(figures)}"
 
 
 def show(what: str, figure: float, unit: str, note: str) -> None:
@@ -83,28 +107,27 @@ def main() -> None:
             text = text.replace(old, new)
         script.write_text(text.replace('    print("step"', TOLD + '    print("step"'))
         Path(folder, "names.txt").write_bytes(Path(ROOT, "data", "names.txt").read_bytes())
-        opened, alone, costs, beside = [], [], [], []
-        recorded = [step - 1 for step in RECORDED]  # the first step has no time
+        opened: list[float] = []
+        kept: dict[Run, list[list[float]]] = {plain_steps: [], steps_beside: [], steps_recorded: []}
         for turn in range(TURNS):
-            runs = [plain_steps, steps_beside, steps_recorded]
-            times = {}
+            runs = list(kept)
             for run in runs[turn % 3 :] + runs[: turn % 3]:
-                times[run] = run(script)
-            plain = times[plain_steps]
-            took = sum(plain[at] for at in recorded)
-            both = sum(times[steps_recorded][at] + times[steps_recorded][at + 1] for at in recorded)
-            alone.append(took / len(recorded))
-            costs.append((both - sum(plain[at + 1] for at in recorded)) / took)
-            beside.append(sum(times[steps_beside]) / sum(plain))
+                kept[run].append(run(script))
             start = time.perf_counter()
             with ScriptProcess(script, [str(STEPS)]) as process:
                 first = process.record(0)
                 opened.append(time.perf_counter() - start)
         show("opening at step 0", median(opened), "s", f"budget 3     {spread(opened)}")
         show("scalars at step 0", first.n_rows, "", "")
-        show("a plain step", median(alone), "s", spread(alone))
-        show("a recorded step, times a plain one", median(costs), "", f"budget 3.5   {spread(costs)}")
-        show("other steps, times plain ones", median(beside), "", f"budget 1.05  {spread(beside)}")
+        plain, beside, recorded = (least(turns) for turns in kept.values())
+        alone = [sum(each) / len(each) for each in kept[plain_steps]]
+        costs, others = (
+            [ratio(a, b) for a, b in zip(kept[plain_steps], kept[run], strict=True)]
+            for ratio, run in ((cost, steps_recorded), (slower, steps_beside))
+        )
+        show("a plain step", sum(plain) / len(plain), "s", within(alone))
+        show("a recorded step, times a plain one", cost(plain, recorded), "", f"budget 3.5   {within(costs)}")
+        show("other steps, times plain ones", slower(plain, beside), "", f"budget 1.05  {within(others)}")
         with ScriptProcess(script, [str(STEPS)]) as process:
             process.record(0)
             tracemalloc.start()

@@ -231,3 +231,39 @@ def test_what_earlier_backward_calls_have_added_is_shown_and_told() -> None:
     run = ScriptRun(ScriptFile.read(SCRIPTS / "plain.py"))
     assert run.warning is None
     run.close()
+
+
+IN_A_METHOD = """    loss = (1 / n) * sum(losses)
+    Trainer().learn(loss)
+"""
+TRAINER = """
+
+class Trainer:
+    def learn(self, loss):
+        loss.backward()
+
+
+m = [0.0]"""
+
+
+@pytest.mark.parametrize("way", ["in the loop", "in a method"])
+@pytest.mark.parametrize(
+    "after", ["            x_attn.extend(head_out)\n", "            q_h = q[first : first + head_dim]\n"]
+)
+def test_a_step_that_broke_off_at_once_has_the_places_of_a_whole_one(open_run, after: str, way: str) -> None:
+    text = PLAIN
+    if way == "in a method":
+        text = text.replace("    loss = (1 / n) * sum(losses)\n    loss.backward()\n", IN_A_METHOD)
+        text = text.replace("\nm = [0.0]", TRAINER, 1)
+        assert "learn" in text
+    whole = open_run(text)
+    expected = [(event.name, event.place, event.kind) for event in whole.program.events(Phase.FORWARD)]
+    for head in range(2):
+        broken = open_run(text.replace(after, f"{after}            1 // (h - {head})\n"))
+        assert not broken.program.tape.complete
+        found = [(event.name, event.place, event.kind) for event in broken.program.events(Phase.FORWARD)]
+        called = whole.program.place_names
+        assert broken.program.place_names in (called, {**called, "head": "head"})  # no head may have been made yet
+        whole_ones = found[:-1] if found[-1] not in expected else found  # the last one may have been on its way
+        assert len(found) > 5
+        assert whole_ones == expected[: len(whole_ones)]
