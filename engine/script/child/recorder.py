@@ -323,10 +323,9 @@ class Recorder:
         known = set(map(id, params))
         stack, met = [root], {id(root)}
         while stack and len(met) < GLANCE:
-            each = stack.pop()
-            if id(each) in known:
-                return True
-            for kid in scalar.kids(each):
+            for kid in scalar.kids(stack.pop()):
+                if id(kid) in known:
+                    return True
                 if id(kid) not in met:
                     met.add(id(kid))
                     stack.append(kid)
