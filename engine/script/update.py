@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 GRADIENT, PARAMETER = "g", "p"
 OF_SCALARS = ("data", "grad", "value", "gradient")  # attributes of scalars themselves, which are shown anyway
 RATE = re.compile(r"(?i)(lr|learning_?rate|rate|alpha|eta|step_?size)(_?[a-z]|_?now|_?step)?")
+KEY = re.compile(r"\['(\w+)'\]$")  # of a dictionary for each parameter
 INDICES = re.compile(r"(\[[^\[\]]*\])+$")
 
 
@@ -143,7 +144,8 @@ class UpdateTable:
         rows = np.append(self.rows, -1)[np.minimum(tape.scalar_write, len(self.rows))]
         moved = len(np.unique(self.rows))
         for site, (position, full) in enumerate(tape.scalar_sites):
-            name = INDICES.sub("", full)
+            key = KEY.search(full)
+            name = key[1] if key else INDICES.sub("", full)
             if name.rpartition(".")[2] in OF_SCALARS and "." in name:
                 continue
             at = np.flatnonzero((tape.scalar_site == site) & (rows >= 0))

@@ -679,13 +679,13 @@ class Recorder:
             names = " and ".join(sorted({scalar.kind.__qualname__, type(kid).__qualname__}))
             raise Unrecordable(f"it computes with more than one scalar class: {names}; only one can be recorded")
 
-    def moments(self, walk: Walk) -> dict[str, list[float]]:
-        """Lists of floats that variables hold now, by name."""
-        found: dict[str, list[float]] = {}
+    def moments(self, walk: Walk) -> dict[str, tuple[Any, list[float]]]:
+        """What holds lists of floats now, by name, and these."""
+        found: dict[str, tuple[Any, list[float]]] = {}
         for name, thing in walk.numbers:
             numbers = numbers_of(thing)
             if numbers is not None:
-                found.setdefault(name, numbers)
+                found.setdefault(name, (thing, numbers))
         return found
 
     # Names: called by the hooks while something is recorded.

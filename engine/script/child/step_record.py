@@ -117,7 +117,7 @@ class StepRecord:
         self.first_grads: dict[int, float] = {}
         """Gradients before the first backward call of the step by id, where there were several calls."""
         self.walk: Walk | None = None
-        self.moments: dict[str, list[float]] = {}
+        self.moments: dict[str, tuple[Any, list[float]]] = {}
         self.on_params: dict[str, dict[int, float]] = {}
         """Numbers that scalars carry besides value and gradient, by attribute and the id of the scalar."""
         self.back: list[Any] = []

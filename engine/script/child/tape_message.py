@@ -322,12 +322,15 @@ class _Rows:
         names: list[list[Any]] = []
         before, after, rows = array("d"), array("d"), array("i")
         now = self.recorder.moments(walk)
-        for name, old in self.record.moments.items():
-            new = now.get(name)
+        same = {id(thing): numbers for thing, numbers in now.values()}
+        for name, (holder, old) in self.record.moments.items():
+            _, new = now.get(name, (None, same.get(id(holder))))  # a function that has ended called it otherwise
             if new is not None and len(new) == len(old) and new != old:
+                aligned = self._aligned(name, len(new), walk)
+                if not aligned and len(new) != self.n_params:
+                    continue  # of no parameters: data, or a state that is handed on
                 before.extend(old)
                 after.extend(new)
-                aligned = self._aligned(name, len(new), walk)
                 rows.extend(aligned)
                 names.append([name, len(new), len(aligned)])
         params = self.list[: self.n_params]
@@ -344,7 +347,8 @@ class _Rows:
 
     def _aligned(self, name: str, count: int, walk: Walk) -> list[int]:
         """The parameters that the numbers of a container belong to, if they are as many as those of one holder."""
-        keys = walk.keys.get(name)
+        before = self.record.walk
+        keys = walk.keys.get(name) or (before.keys.get(name) if before is not None else None)
         if keys is not None:
             rows = [self.of.get(key if isinstance(key, int) else id(key), -1) for key in keys]
             return rows if all(0 <= row < self.n_params for row in rows) else []
