@@ -176,7 +176,10 @@ class UpdateTable:
             rows, holder = self._rows_of(moment)
             if len(rows) != len(moment.after) or not (self.write[rows] >= 0).any():
                 continue
-            name = short_name(holder)
+            whole = short_name(holder)
+            name = whole.rpartition(".")[2]  # of an optimiser
+            if name in found and not np.isnan(found[name].after[rows]).all():
+                name = whole  # another one has some of the same name
             each = found.setdefault(name, Quantity(name, np.full(self.n, np.nan), np.full(self.n, np.nan)))
             assert each.before is not None
             each.after[rows], each.before[rows] = moment.after, moment.before

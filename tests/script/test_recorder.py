@@ -24,7 +24,7 @@ MOMENTS = {
     "accumulate.py": {"m", "v"},
     "dropout.py": set(),
     "arguments.py": set(),
-    "rnn.py": {"state", *(f"memory[{name!r}]" for name in ("Wxh", "Whh", "Why"))},
+    "rnn.py": {f"memory[{name!r}]" for name in ("Wxh", "Whh", "Why")},
     "overwrite.py": set(),
     "trainer.py": {"self.opt.velocity"},
     "recursive.py": set(),

@@ -324,9 +324,9 @@ class _Rows:
         now = self.recorder.moments(walk)
         same = {id(thing): numbers for thing, numbers in now.values()}
         for name, (holder, old) in self.record.moments.items():
-            _, new = now.get(name, (None, same.get(id(holder))))  # a function that has ended called it otherwise
+            thing, new = now.get(name, (holder, same.get(id(holder))))  # a function that has ended called it otherwise
             if new is not None and len(new) == len(old) and new != old:
-                aligned = self._aligned(name, len(new), walk)
+                aligned = self._aligned(name, len(new), walk, thing is holder)
                 if not aligned and len(new) != self.n_params:
                     continue  # of no parameters: data, or a state that is handed on
                 before.extend(old)
@@ -345,8 +345,11 @@ class _Rows:
         arrays.update(moment_before=before, moment_after=after, moment_rows=rows)
         return names
 
-    def _aligned(self, name: str, count: int, walk: Walk) -> list[int]:
-        """The parameters that the numbers of a container belong to, if they are as many as those of one holder."""
+    def _aligned(self, name: str, count: int, walk: Walk, lasts: bool) -> list[int]:
+        """The parameters that the numbers of a container belong to: by its keys or its name, or if they are as many.
+
+        As many may also be data that were put in the place of others; so that counts only for a container that `lasts`.
+        """
         before = self.record.walk
         keys = walk.keys.get(name) or (before.keys.get(name) if before is not None else None)
         if keys is not None:
@@ -360,7 +363,7 @@ class _Rows:
                 if all(0 <= row < self.n_params for row in rows):
                     if tail and group.name[len(root_of(group.name)) :] == tail:
                         return rows
-                    if not best:
+                    if not best and lasts:
                         best = rows
         return best
 
