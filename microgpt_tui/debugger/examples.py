@@ -98,9 +98,6 @@ class Examples:
         return "   ".join([self.tensor, *head, *place, *token, f"backward {self.parameter}"])
 
     @property
-    def breakpoint_hint(self) -> str:
-        """What a breakpoint may be."""
-        return (
-            f"An event as in {self.at(self.tensor, 2, head=True)}, a condition as in loss < 2, or both as in "
-            f"{self.at(self.vector, 1)} if step > 9; x 3 at the end means every third time."
-        )
+    def events(self) -> dict[str, str]:
+        """Two events, one with all that tells it apart."""
+        return {"event": self.at(self.tensor, 2, head=True), "short": self.at(self.vector, 1)}

@@ -22,9 +22,10 @@ from microgpt_tui.debugger.navigation import first_moment
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.cells import bar
 from microgpt_tui.storage.startup import ScriptStart, Start
+from microgpt_tui.texts.say import say
 
 WIDTH = 60
-DOING = "shuffling the documents, recording the model's graph …"
+DOING = say("screens.loading.shuffling_documents_recording_model")
 PATIENCE = 1.0  # seconds; what takes longer with plain loops, such as a large model, waits for the compiled ones
 
 
@@ -36,7 +37,15 @@ class LoadingScreen(Screen[None]):
     LoadingScreen Static {{ width: {WIDTH}; height: 3; }}
     """
     doing = "…"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("q,escape", "stop", "stop", id="opening.stop", tooltip="Stop")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "q,escape",
+            "stop",
+            say("screens.loading.stop"),
+            id="opening.stop",
+            tooltip=say("screens.loading.stop_opening"),
+        )
+    ]
 
     @dataclass
     class Ready(Message):
@@ -86,7 +95,7 @@ class LoadingScreen(Screen[None]):
         except Stopped:
             return
         except MemoryError:
-            error = DataError("there is not enough memory for this; give less data, or choose a smaller model")
+            error = DataError(say("screens.loading.there_not_enough_memory"))
             self.post_message(self.Failed(error))
             return
         except EngineError as error:
@@ -100,11 +109,11 @@ class LoadingScreen(Screen[None]):
 
     def _report(self, doing: str, share: float) -> None:
         if self._stopped:
-            raise Stopped("opening was stopped")
+            raise Stopped(say("screens.loading.opening_was_stopped"))
         try:
             self.app.call_from_thread(self._show_progress, doing, share)
         except RuntimeError:  # the app has ended in the meantime
-            raise Stopped("opening was stopped") from None
+            raise Stopped(say("screens.loading.opening_was_stopped")) from None
 
     def _show_progress(self, doing: str, share: float) -> None:
         for text in self.query(Static):  # it is gone while the screen goes away
@@ -130,7 +139,7 @@ class OpeningScreen(LoadingScreen):
             target = start.moment(session.program)
             steps = max(target.step - session.step, 0) + 1
             if not session.loops.compiled and can_compile() and session.seconds_a_step() * steps > PATIENCE:
-                self._report("getting the loops ready (compiled once, then kept) …", 0.0)
+                self._report(say("screens.loading.getting_loops_ready_compiled"), 0.0)
                 warm_up()
                 session.loops.become(loops())
             session.seek(target, on_step=partial(self._trained, target.step))
@@ -144,14 +153,14 @@ class OpeningScreen(LoadingScreen):
 
     def _trained(self, until: int, step: int, loss: float) -> bool:
         if step % 10 == 0:
-            self._report(f"training: step {step} of {until}, loss {loss:.4f}", step / until)
+            self._report(say("screens.loading.training_step_loss", step=step, until=until, loss=loss), step / until)
         return self._stopped
 
 
 class ScriptLoadingScreen(LoadingScreen):
     """Starts a script, lets it run to a training step, and records that."""
 
-    doing = "starting the script …"
+    doing = say("screens.loading.starting_script")
 
     def __init__(self, start: ScriptStart) -> None:
         super().__init__()
@@ -170,10 +179,10 @@ class ScriptLoadingScreen(LoadingScreen):
         return self.Ready(run, "; ".join(file.notes) or None)
 
     def _made(self, scalars: int) -> None:
-        self._report(f"recording training step {self.start.step}: {scalars:,} scalars", 1.0)
+        self._report(say("screens.loading.recording_training_step_scalars", step=self.start.step, scalars=scalars), 1.0)
 
     def _step_done(self, step: int, loss: float) -> bool:
         until = self.start.step
         share = (step + 1) / until if until else 0.0
-        self._report(f"running the script: step {step} of {until}, loss {loss:.4f}", share)
+        self._report(say("screens.loading.running_script_step_loss", step=step, until=until, loss=loss), share)
         return self._stopped

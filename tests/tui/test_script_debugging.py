@@ -29,6 +29,7 @@ from microgpt_tui.debugger.examples import Examples
 from microgpt_tui.debugger.frame import Focus, Frame
 from microgpt_tui.debugger.scalar_target import Scalar
 from microgpt_tui.debugger.search import search
+from microgpt_tui.explanations.sentences import hints, sentences, title_of
 from microgpt_tui.operations.attention import KINDS, head_of
 from microgpt_tui.panes import embeddings
 from microgpt_tui.panes.adam import Adam
@@ -41,7 +42,6 @@ from microgpt_tui.panes.registry import PANES, lacking
 from microgpt_tui.panes.status_line import StatusLine
 from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
-from microgpt_tui.texts.sentences import hints, sentences, title_of
 from tests.support.commands import error_of, invoke
 from tests.support.harness import debugger, go, name, notes, screen, text, until
 from tests.support.terminal import Terminal, needs_tmux, terminal
@@ -585,7 +585,7 @@ def test_what_hints_name_is_there(opened: Opened, path: str) -> None:
         Scalar.parse(scalar, scope)
     words = own.search_hint.split("   ")
     assert search(words[0], run.program, run.moment) is not None
-    names = set(re.findall(r"[a-z]\w+", own.goto_sentence + own.search_hint + own.breakpoint_hint))
+    names = set(re.findall(r"[a-z]\w+", own.goto_sentence + own.search_hint + str(own.events)))
     assert not names & ({"attn_weights", "wte", "embed"} - set(scope.specs))
 
 

@@ -46,6 +46,7 @@ def facts(frame: Frame) -> Facts:
         rows = event.rows.size
         found |= {
             "matrix": matrix_name(event.matrix),
+            "rows": str(rows),
             "each_row": f"Each of the {rows} rows" if rows > 1 else "The one row",
             "answers": f"{rows} numbers answer" if rows > 1 else "1 number answers",
         }
