@@ -78,16 +78,15 @@ class Examples:
         return "   ".join([*parts, f"next {self.element}", "loss < 2"])
 
     @property
-    def goto_sentence(self) -> str:
-        """What the go-to line takes, in a sentence."""
-        place = [f"{self._pos} 3"] if self.has_positions else []
-        parts = ["step 500", "+50", *place, self.tensor, self.weight, f"99 backward {self.at(self.vector, 1)}"]
-        return f"{', '.join([*parts, f'next {self.weight}'])} or loss < 2"
+    def places(self) -> dict[str, str]:
+        """What the go-to line takes, by what a sentence calls it."""
+        place = f", {self._pos} 3" if self.has_positions else ""
+        return {"place": place, "tensor": self.tensor, "weight": self.weight, "vector": self.at(self.vector, 1)}
 
     @property
-    def scalars(self) -> str:
-        """Two single numbers, as the end of a sentence."""
-        return f"write for example {self.weight} or {self.element}"
+    def scalars(self) -> dict[str, str]:
+        """Two single numbers, by what a sentence calls them."""
+        return {"weight": self.weight, "element": self.element}
 
     @property
     def search_hint(self) -> str:

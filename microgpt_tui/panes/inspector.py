@@ -17,6 +17,7 @@ from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.numbers import exact, number, percent, plain
 from microgpt_tui.drawing.picture import Picture
+from microgpt_tui.operations.canvas import first_fitting
 from microgpt_tui.operations.row_labels import linear_rows
 from microgpt_tui.panes.base import Pane
 
@@ -235,8 +236,10 @@ class _Making:
             return
         kids = kids[::-1] if kids[0] < frame.program.n_params else kids  # the input, then the weight
         text = " · ".join(_role(frame, kid, self.event) for kid in kids)
-        factors = [number(frame.used_value(kid)) for kid in kids]
-        _entry(picture, text, value, width, part, f"{' · '.join(factors)} =" if value is not None else "")
+        factors = " · ".join(number(frame.used_value(kid)) for kid in kids)
+        if cell_len(text) > width - FIGURE - 2:  # the numbers say more than the beginning of the names
+            text = factors
+        _entry(picture, text, value, width, part, f"{factors} =" if value is not None else "")
 
 
 def _entry(picture: Picture, text: str, value: float | None, width: int, target: int | None, formula: str = "") -> None:
@@ -349,10 +352,12 @@ def _path(picture: Picture, frame: Frame, width: int, room: int) -> None:
             continue
         line = picture.line().add("▼ " if i else "  ", theme.PHASE_TEXT["backward"])
         here = i == len(rows) - 1
-        name = _name(frame, rows[i], own)
         formula = f"{number(products[i - 1])} · {number(locals_[i - 1])} =" if i and width >= FACTORS else ""
         style = theme.STRONG if here else theme.TEXT
-        line.fit(name, max(1, width - FIGURE - 2 - 20 * bool(formula)), style, None if here else rows[i])
+        room = max(1, width - FIGURE - 2 - 20 * bool(formula))
+        name = _name(frame, rows[i], own)
+        shorter = frame.explain.name(rows[i]), name.partition("[")[0]
+        line.fit(first_fitting(room, name, *shorter) or name, room, style, None if here else rows[i])
         if formula:
             line.fit(formula, 20, theme.DIM, right=True)
         line.fit(number(products[i]), FIGURE, theme.PHASE_TEXT["backward"], right=True)

@@ -585,7 +585,7 @@ def test_what_hints_name_is_there(opened: Opened, path: str) -> None:
         Scalar.parse(scalar, scope)
     words = own.search_hint.split("   ")
     assert search(words[0], run.program, run.moment) is not None
-    names = set(re.findall(r"[a-z]\w+", own.goto_sentence + own.search_hint + str(own.events)))
+    names = set(re.findall(r"[a-z]\w+", own.search_hint + str(own.places | own.scalars | own.events)))
     assert not names & ({"attn_weights", "wte", "embed"} - set(scope.specs))
 
 
