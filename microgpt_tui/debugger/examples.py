@@ -74,8 +74,9 @@ class Examples:
     def goto_hint(self) -> str:
         """What the go-to line takes, side by side."""
         place = [f"{self._pos} 3"] if self.has_positions else []
-        parts = ["step 500", "+50", *place, self.result, self.weight, f"99 backward {self.at(self.vector, 1)}"]
-        return "   ".join([*parts, f"next {self.element}", "loss < 2"])
+        later = " ".join(["99", "backward", self.at(self.vector, 1)])
+        parts = ["step 500", "+50", *place, self.result, self.weight, later]
+        return "   ".join([*parts, " ".join(["next", self.element]), "loss < 2"])
 
     @property
     def places(self) -> dict[str, str]:
@@ -93,8 +94,8 @@ class Examples:
         """What the search line takes, side by side."""
         head = [f"{self._head} 2 weights"] if self._known("attn_weights") else []
         place = [f"{self._pos} 1 {self._known('embed') or self.vector}"] if self.has_positions else []
-        token = ["token a"] if any(each.tokens for each in self._specs.values()) else []
-        return "   ".join([self.tensor, *head, *place, *token, f"backward {self.parameter}"])
+        token = [" ".join(["token", "a"])] if any(each.tokens for each in self._specs.values()) else []
+        return "   ".join([self.tensor, *head, *place, *token, " ".join(["backward", self.parameter])])
 
     @property
     def events(self) -> dict[str, str]:

@@ -198,7 +198,7 @@ def _spot(word: str, frame: Frame) -> Moment:
 def _led(word: str, rest: str, frame: Frame, scope: Scope, docs: Sequence[str]) -> Command:
     if not rest:
         own = Examples.of(scope)
-        example = {"event": f"event {own.tensor}", "next": f"next {own.weight}", "back": "back loss > 3"}[word]
+        example = {"event": own.tensor, "next": own.weight, "back": "loss > 3"}[word]
         raise LineError(say("debugger.goto.does_not_say_what", word=word, example=example))
     if word == "event":
         cell = CELL.fullmatch(rest)

@@ -43,13 +43,7 @@ def facts(frame: Frame) -> Facts:
     event = frame.operation
     found: Facts = {"n": str(frame.program.n), "doc": quoted(frame.program.doc), "event": frame.event.name}
     if event.matrix:
-        rows = event.rows.size
-        found |= {
-            "matrix": matrix_name(event.matrix),
-            "rows": str(rows),
-            "each_row": f"Each of the {rows} rows" if rows > 1 else "The one row",
-            "answers": f"{rows} numbers answer" if rows > 1 else "1 number answers",
-        }
+        found |= {"matrix": matrix_name(event.matrix), "rows": str(event.rows.size)}
     if event.head is not None:
         found["head_number"] = str(event.head)
     found |= _lengths(frame, event)
