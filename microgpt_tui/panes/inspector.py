@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from collections.abc import Sequence
 from itertools import accumulate
@@ -45,7 +46,8 @@ class Inspector(Pane):
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         picture, row, width = Picture(), frame.selected, min(width, WIDEST)
         if cell_len(f"{self.TITLE} ─ {_title(frame)}") > width - BORDER:  # the border has no room for it
-            picture.line().most(_title(frame), width, theme.NEW)
+            for part in textwrap.wrap(_title(frame), width, subsequent_indent="  "):
+                picture.line(part, theme.NEW)
         if frame.backward:
             picture.below(_gradient(frame, row, width, height))
             _headed(picture, "value", frame.value(row), width, full=height >= TALL)
@@ -356,8 +358,10 @@ def _path(picture: Picture, frame: Frame, width: int, room: int) -> None:
         style = theme.STRONG if here else theme.TEXT
         room = max(1, width - FIGURE - 2 - 20 * bool(formula))
         name = _name(frame, rows[i], own)
-        shorter = frame.explain.name(rows[i]), name.partition("[")[0]
-        line.fit(first_fitting(room, name, *shorter) or name, room, style, None if here else rows[i])
+        if cell_len(name) > room:
+            shorter = frame.explain.name(rows[i]), name.partition("[")[0], re.split(" of | in ", name)[0]
+            name = first_fitting(room, *shorter) or name
+        line.fit(name, room, style, None if here else rows[i])
         if formula:
             line.fit(formula, 20, theme.DIM, right=True)
         line.fit(number(products[i]), FIGURE, theme.PHASE_TEXT["backward"], right=True)

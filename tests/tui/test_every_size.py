@@ -160,8 +160,8 @@ async def test_no_pane_cuts_a_name_or_a_sentence(size: tuple[int, int]) -> None:
     async with debugger(size, run) as pilot:
         for phase in PHASES:
             run.seek(Moment(1))
-            events = [event for event in run.program.events(phase) if event.pos in (None, 2)]
-            ticks = {tick for event in events[:: max(1, len(events) // 12)] for tick in (event.last - 1, event.last)}
+            events = [e for e in run.program.events(phase) if e.pos in (None, 2) and e.head in (None, 1)]
+            ticks = {tick for e in events[::2] for tick in (e.first + 2, e.last) if tick <= e.last}
             for tick in sorted(ticks | {events[-1].last}):
                 screen(pilot).navigator.go(Moment(1, phase, tick))
                 await until(pilot, lambda: not screen(pilot).motion.busy)
