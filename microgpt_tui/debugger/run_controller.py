@@ -67,6 +67,11 @@ class Live:
     slowed: str = ""
 
 
+def why_ended(session: ScriptedRun) -> str:
+    """How a script has come to its end, after the last of its steps."""
+    return session.ending or f"The script has ended after {session.config.num_steps:,} training steps."
+
+
 class RunController:
     """Moves a session; while it is `busy`, other threads may read it only while it is `resting`, for `Moved`.
 
@@ -272,7 +277,7 @@ class RunController:
             session.run(last, partial(self._passing, "the script runs on", last + 1))
         except EngineError:
             done = session.config.num_steps
-            why = session.ending or f"The script has ended after {done:,} training steps."
+            why = why_ended(session)
             if time.monotonic() - began < AGAIN:
                 session.seek(Moment(done - 1))
                 session.seek(last_moment(session.program))
@@ -281,7 +286,7 @@ class RunController:
             return self.Arrived(note=f"{why} :step {done - 1} runs it again, to the last one.")
         if session.step == last:
             session.seek(last_moment(session.program))
-            return self.Arrived(note=f"All {last + 1:,} steps of the schedule are done.")
+            return self.Arrived(note=why_ended(session))
         session.seek(shown.moment(session.program))
         return self.Arrived()
 

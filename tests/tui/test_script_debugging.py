@@ -597,3 +597,12 @@ def test_the_error_output_may_go_elsewhere(script: Callable[..., Path], tmp_path
         term.press("q")
         term.left(0)
     assert "\x1b" not in (tmp_path / "errors").read_text(encoding="utf-8")
+
+
+async def test_going_on_from_the_end_tells_how_the_script_ended(script: Callable[..., Path], opened: Opened) -> None:
+    run = opened(script(more="points[7 if round == 2 else 0]"), step=4)
+    async with debugger((120, 36), run) as pilot:
+        await go(pilot, "c")
+        assert "schedule" not in notes(pilot)
+        assert "mine.py stopped in line 27, in training step 3: IndexError" in notes(pilot)
+        assert "round = 2" in notes(pilot)
