@@ -64,7 +64,8 @@ def check(
                 calls = calls_for_sums(tape, calls)
                 checker.add_sums(tape, calls, process.evaluate([each.without_shifts() for each in calls]))
                 checker.history.add(tape)
-                if not tape.complete:
+                last = step + 1 == first + steps
+                if not tape.complete or (last and not checker.history.moving):
                     checker.add_standstill(tape)
                     break
         except ScriptEnded:
@@ -149,6 +150,11 @@ class _Checker:
         group = [each for each in self.history.parameters.values() if each.largest]
         others = list(self.history.outside.values())
         at_loss, ends = tape.position_of(tape.loss_row), "So there is no training step."
+        if tape.complete:  # they are written, but move by nothing
+            if self.history.steps == 1:
+                self.report.notes.append("In this one step the update moves nothing; --steps 3 tells whether more do.")
+                return
+            ends = f"So nothing is trained in {_times(self.history.steps, 'step')}."
         if not group:
             if others:
                 self._add_outside(others, "the loss is made from none of them", ends)

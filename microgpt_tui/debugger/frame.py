@@ -524,6 +524,10 @@ class Frame:
         inputs = self.program.inputs
         return self.token_name(inputs[pos]) if pos < len(inputs) else f"{pos}"
 
+    def reader(self, pos: int) -> str:
+        """A position in a sentence: the token that it reads, else what the run calls it and its number."""
+        return self.token(pos) if pos < len(self.program.inputs) else self.called("pos", pos)
+
     def target(self, pos: int) -> str:
         """The token that a position should predict; empty where the run does not say which that is."""
         token_id = self.target_id(pos)

@@ -154,6 +154,11 @@ def _making(frame: Frame, row: int, width: int, room: int) -> Picture:
     return picture
 
 
+def _added(count: int, other: str) -> str:
+    """What a sum of so many is; where there is one alone, it is added to the other."""
+    return f"number, added to {other}" if count == 1 else "numbers, added"
+
+
 class _Making:
     """The numbers that a scalar is made of: the terms of a sum, or what its operation reads."""
 
@@ -168,10 +173,10 @@ class _Making:
         count, sign = len(self.parts), self.sign
         if self.sum:
             products = all(self.frame.explain.operation(part) == PRODUCT for part in self.sum)
-            what = "product" if products and count == 1 else "products" if products else "numbers, added"
+            what = "product" if products and count == 1 else "products" if products else _added(count, "0")
             return f"made of {count} {what}"
         if sign == "+":
-            return f"made of {count} numbers, added"
+            return f"made of {count} {_added(count, 'a plain one')}"
         if sign == PRODUCT:
             return f"made of {count} factors"
         if sign == "−max":

@@ -26,6 +26,7 @@ from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger import goto, search
 from microgpt_tui.debugger.annotations import Annotations
 from microgpt_tui.debugger.change import ChangePlayer
+from microgpt_tui.debugger.examples import Examples
 from microgpt_tui.debugger.frame import Choice, Context, Folding, Frame, PathStep, WatchLine
 from microgpt_tui.debugger.goto import Command, Continue
 from microgpt_tui.debugger.goto_controller import GoTo
@@ -500,7 +501,8 @@ class DebuggerScreen(Screen[None]):
         """Ask where to go, and go there."""
         frame = self.frame
         line: LineScreen[Command] = LineScreen(
-            ":", goto.HINT, partial(self.go_to.read, frame), partial(goto.completions, frame=frame), self.go_to.typed,
+            ":", Examples.of(frame.scope).goto_hint, partial(self.go_to.read, frame),
+            partial(goto.completions, frame=frame), self.go_to.typed,
             partial(goto.preview, frame=frame, docs=self.session.docs),
         )  # fmt: skip
         self.ask(line, self._carry_out)
@@ -517,7 +519,7 @@ class DebuggerScreen(Screen[None]):
         go_to, program = self.go_to, self.session.program
         read = partial(go_to.search, program, self.session.moment)
         complete = partial(search.search_completions, program=program)
-        self.ask(LineScreen("/", go_to.search_hint, read, complete, go_to.searched), go_to.to_match)
+        self.ask(LineScreen("/", go_to.search_hint(program), read, complete, go_to.searched), go_to.to_match)
 
     @halting
     def action_copy_moment(self) -> None:
