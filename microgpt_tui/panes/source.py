@@ -8,16 +8,14 @@ from functools import cache, lru_cache
 from itertools import takewhile
 from pathlib import Path
 
-from pygments.lexers.python import PythonLexer  # by its name, it would be searched for among all
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
-from rich.syntax import Syntax
 
 from engine.timeline.explainer import CodeText, SourceLine
 from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
+from microgpt_tui.drawing.highlighting import CodeStyles, highlighted
 from microgpt_tui.drawing.picture import Line, Picture
 from microgpt_tui.panes.base import Pane, says
 
@@ -63,20 +61,9 @@ def columns_of(source: SourceLine) -> Column | None:
 
 
 @lru_cache(64)
-def _highlighted(code: CodeText, code_theme: str) -> list[list[Segment]]:
+def _highlighted(code: CodeText, styles: CodeStyles) -> list[list[Segment]]:
     """The lines of a code as styled segments."""
-    lines = _lines(code)
-    whole = "\n".join(lines)
-    text = Syntax(whole, PythonLexer(), theme=code_theme, background_color="default").highlight(whole)
-    console = Console(width=1000, color_system="truecolor", force_terminal=True)
-    return [
-        [
-            Segment(s.text, Style(color=s.style.color if s.style else None))
-            for s in line.render(console)
-            if s.text != "\n"
-        ]
-        for line in text.split("\n", allow_blank=True)[: len(lines)]
-    ]
+    return highlighted("\n".join(_lines(code)), styles)
 
 
 @lru_cache(1024)
@@ -108,10 +95,10 @@ def _indentation(text: str) -> int:
 
 
 @lru_cache(256)
-def _dedented(code: CodeText, code_theme: str, indent: int) -> list[list[Segment]]:
+def _dedented(code: CodeText, code_styles: CodeStyles, indent: int) -> list[list[Segment]]:
     """The lines of a code as styled segments, each moved to the left by as much, or as far as it goes."""
     lines = []
-    for segments in _highlighted(code, code_theme):
+    for segments in _highlighted(code, code_styles):
         left, line = indent, []
         for text, style, _ in segments:
             cut = min(left, _indentation(text))
@@ -316,11 +303,11 @@ def _gutter(code: CodeText, line: int) -> str:
 
 @lru_cache(64)
 def _quiet_lines(
-    code: CodeText, width: int, code_theme: str, indent: int, styles: tuple[Style, ...]
+    code: CodeText, width: int, code_styles: CodeStyles, indent: int, styles: tuple[Style, ...]
 ) -> tuple[Line, ...]:
     """The lines of a code as they look where nothing happens; `styles` are those in use, which two themes differ in."""
     del styles
-    segments = _dedented(code, code_theme, indent)
+    segments = _dedented(code, code_styles, indent)
     return tuple(_line(code, i, segments, width, None) for i in range(1, len(segments) + 1))
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EMPTY = """
-import numpy, platformdirs, psutil, pygments.lexers.python, rich.syntax, rich_click
+import numpy, platformdirs, psutil, rich_click
 from textual.app import App
 from textual.widgets import Static
 
