@@ -21,7 +21,7 @@ from engine.explain.gradient_paths import Edge
 from engine.expressions.breakpoint import Breakpoint
 from engine.expressions.watch import Watch, watch_text
 from engine.run.capabilities import branching, is_scripted, on_tape
-from engine.run.step_copy import step_copy_of
+from engine.run.step_copy import StepCopy, step_copy_of
 from engine.timeline.events import Moment, Phase
 from microgpt_tui.debugger import goto, search
 from microgpt_tui.debugger.annotations import Annotations
@@ -143,7 +143,8 @@ class DebuggerScreen(Screen[None]):
         self.grid.lacking = registry.lacking(session.view())
         self.historian = SeriesLoader(self, session)
         self.after_show: Callable[[], None] = lambda: None
-        self._copy, self._copy_of = step_copy_of(session), session
+        self._copy: StepCopy | None = None  # until the first frame is drawn, which need not wait for a whole step
+        self._copy_of = session
         self.lines: OwnLines | None = None  # of the user's copy of microgpt.py
         self.lines_known = False  # whether they were looked for
         self.lines_hint = ""  # how to get them; said at the moment that the debugger was opened at
@@ -169,7 +170,12 @@ class DebuggerScreen(Screen[None]):
         yield KeyBar("shortcuts")
 
     def on_mount(self) -> None:
-        """Show the moment that the run stands at."""
+        """Show the moment that the run stands at, and then again, on the scales of its whole step."""
+        self.show()
+        self.call_after_refresh(self._copy_step)
+
+    def _copy_step(self) -> None:
+        self._copy = step_copy_of(self._copy_of)
         self.show()
 
     def on_unmount(self) -> None:
@@ -237,7 +243,7 @@ class DebuggerScreen(Screen[None]):
         session = self.session
         split = (len(session.docs), len(session.val_docs)) if session.val_docs else None
         state, what_if, past, names = self.state, self.what_if, self.historian.known, self.motion.names
-        if self._copy_of is not session:
+        if session is not self._copy_of:
             self._copy, self._copy_of = step_copy_of(session), session
         chosen = self.grid.zoomed or (self.grid.chosen.id if self.grid.chosen else None)
         around = Context(
