@@ -37,12 +37,6 @@ from microgpt_tui.debugger.series_loader import SeriesLoader
 from microgpt_tui.debugger.state import DebuggerState
 from microgpt_tui.debugger.stops import StopsController
 from microgpt_tui.debugger.what_if import WhatIfController, in_words
-from microgpt_tui.dialogs.ablations import PartsScreen, in_question
-from microgpt_tui.dialogs.branches import BranchesScreen, Wish
-from microgpt_tui.dialogs.breakpoints import BreakpointsScreen
-from microgpt_tui.dialogs.gradcheck import GradCheckScreen
-from microgpt_tui.dialogs.help import HelpScreen, debugger_help
-from microgpt_tui.dialogs.text_input import AskScreen, LetterScreen, LineScreen
 from microgpt_tui.drawing.numbers import exact
 from microgpt_tui.panes import registry
 from microgpt_tui.panes.arrangement import Arrangement
@@ -58,11 +52,11 @@ from microgpt_tui.panes.stage import Stage
 from microgpt_tui.panes.status_line import StatusLine
 from microgpt_tui.panes.timeline import Timeline
 from microgpt_tui.panes.tokens import Tokens
-from microgpt_tui.screens.inference import InferenceScreen
 from microgpt_tui.storage.paths import in_browser
 
-if TYPE_CHECKING:  # imported where a script or a copy of microgpt.py is opened: the first frame needs none
+if TYPE_CHECKING:  # imported where a copy of microgpt.py is opened, or a dialog: the first frame needs none
     from engine.script.source_table import OwnLines
+    from microgpt_tui.dialogs.branches import Wish
 
 SMALLEST = (80, 24)
 OTHER_CHANGES = "or another change, as in learning_rate = 0.02, layer0.mlp = mean:20, wte[2] = 0"
@@ -504,6 +498,8 @@ class DebuggerScreen(Screen[None]):
     @halting
     def action_command(self) -> None:
         """Ask where to go, and go there."""
+        from microgpt_tui.dialogs.text_input import LineScreen
+
         frame = self.frame
         line: LineScreen[Command] = LineScreen(
             ":", goto.HINT, partial(self.go_to.read, frame), partial(goto.completions, frame=frame), self.go_to.typed,
@@ -520,6 +516,8 @@ class DebuggerScreen(Screen[None]):
     @halting
     def action_search(self) -> None:
         """Ask for words, and go to the next event of the step that fits them; for none, to the next one again."""
+        from microgpt_tui.dialogs.text_input import LineScreen
+
         go_to, program = self.go_to, self.session.program
         read = partial(go_to.search, program, self.session.moment)
         complete = partial(search.search_completions, program=program)
@@ -539,11 +537,15 @@ class DebuggerScreen(Screen[None]):
     @halting
     def action_mark(self) -> None:
         """Ask for a letter, and set the mark of that name here."""
+        from microgpt_tui.dialogs.text_input import LetterScreen
+
         self.ask(LetterScreen("Mark this moment: press a letter, or esc."), self.go_to.mark)
 
     @halting
     def action_to_mark(self) -> None:
         """Show the marks, ask for a letter, and return to the mark of that name."""
+        from microgpt_tui.dialogs.text_input import LetterScreen
+
         if not self.state.annotations.marks:
             self.notify("There is no mark yet; m and a letter sets one.", timeout=3)
             return
@@ -560,6 +562,8 @@ class DebuggerScreen(Screen[None]):
     @at_rest
     def action_breakpoints(self) -> None:
         """List breakpoints and health checks."""
+        from microgpt_tui.dialogs.breakpoints import BreakpointsScreen
+
         stops = self.stops
         self.ask(BreakpointsScreen(self.state.annotations, stops.scope, stops.hits, stops.keep), self._go_to_breakpoint)
 
@@ -587,6 +591,8 @@ class DebuggerScreen(Screen[None]):
     @at_rest
     def action_watch_typed(self) -> None:
         """Watch any expression."""
+        from microgpt_tui.dialogs.text_input import AskScreen
+
         hint = "As in loss, wte[5, 3], grad(wte[5, 3]) or q[0, 3]@pos=2; without @pos it follows the position."
         dialog = AskScreen("Watch an expression", hint, lambda text: Watch(text, self.stops.scope).text)
         self.ask(dialog, self.stops.watch)
@@ -625,6 +631,8 @@ class DebuggerScreen(Screen[None]):
     @halting
     def action_edit(self) -> None:
         """Ask which value the selected scalar should take, or for any other change."""
+        from microgpt_tui.dialogs.text_input import AskScreen
+
         if not self._can(branching):
             return
         frame, what_if = self.frame, self.what_if
@@ -639,6 +647,8 @@ class DebuggerScreen(Screen[None]):
     @halting
     def action_ablate(self) -> None:
         """Switch the head, the MLP or the position in question off, or on again; ask if none is."""
+        from microgpt_tui.dialogs.ablations import in_question
+
         if not self._can(branching):
             return
         part = in_question(self.frame)
@@ -650,6 +660,8 @@ class DebuggerScreen(Screen[None]):
     @halting
     def action_parts(self) -> None:
         """List everything that can be switched off."""
+        from microgpt_tui.dialogs.ablations import PartsScreen
+
         if not self._can(branching):
             return
         if self.session.config.n_layer:
@@ -664,6 +676,8 @@ class DebuggerScreen(Screen[None]):
     @halting
     def action_branches(self) -> None:
         """List the branches."""
+        from microgpt_tui.dialogs.branches import BranchesScreen
+
         self.app.push_screen(BranchesScreen(self.what_if.branches, self.what_if.branch), self._wished)
 
     def _wished(self, wish: Wish | None) -> None:
@@ -695,6 +709,8 @@ class DebuggerScreen(Screen[None]):
 
     def action_check_gradient(self) -> None:
         """Check the selected scalar against finite differences; one that was found there is chosen."""
+        from microgpt_tui.dialogs.gradcheck import GradCheckScreen
+
         if self.busy:
             self.notify("The run is on its way to another moment; check a gradient when it has arrived.", timeout=3)
         elif self._can(on_tape):
@@ -703,6 +719,8 @@ class DebuggerScreen(Screen[None]):
     @halting
     def action_infer(self) -> None:
         """Open inference with the present parameters; the run stays where it is."""
+        from microgpt_tui.screens.inference import InferenceScreen
+
         earlier = [step for step in self._inferred_steps if step != self.session.step]
         try:
             screen = InferenceScreen(self.session, earlier, self.what_if.branch)
@@ -715,5 +733,7 @@ class DebuggerScreen(Screen[None]):
     @at_rest
     def action_help(self) -> None:
         """All keys, and the sentences of the present event."""
+        from microgpt_tui.dialogs.help import HelpScreen, debugger_help
+
         pane = self.grid.chosen.id if self.grid.chosen else None
         self.app.push_screen(HelpScreen("Help", debugger_help(self.frame, pane)))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
 import numpy as np
 
@@ -47,7 +47,7 @@ def texts(language: str | None = None) -> dict[str, dict[str, Text]]:
 
     Without one, that of the user's terminal; English where there are no such texts yet.
     """
-    folder = resources.files(__package__)
+    folder = Path(__file__).parent
     file = folder / f"{language or usual_language()}.toml"
     raw = tomllib.loads((file if file.is_file() else folder / "en.toml").read_text(encoding="utf-8"))
     return {phase: {kind: Text(**entry) for kind, entry in kinds.items()} for phase, kinds in raw.items()}
@@ -56,7 +56,7 @@ def texts(language: str | None = None) -> dict[str, dict[str, Text]]:
 @cache
 def lecture_words(language: str) -> dict[str, str]:
     """What a lecture says besides its pages; English where a language is not known."""
-    raw = tomllib.loads((resources.files(__package__) / "lecture_ui.toml").read_text(encoding="utf-8"))
+    raw = tomllib.loads(Path(__file__).with_name("lecture_ui.toml").read_text(encoding="utf-8"))
     words: dict[str, str] = raw["en"] | raw.get(language, {})
     return words
 
