@@ -103,7 +103,7 @@ class Pane(PictureView, can_focus=True):
 
     def top_of(self, picture: Picture, height: int) -> int:
         """Where a pane stands scrolled follows from the frame, never from the way that led to it."""
-        return max(0, min((picture.focus or 0) - height // 2, picture.height - height))
+        return top_of(picture.focus or 0, picture.height, height)
 
     def redraw(self) -> None:
         super().redraw()
@@ -182,6 +182,11 @@ class Pane(PictureView, can_focus=True):
         assert self.frame is not None
         made = {int(row) for row in self.frame.operation.rows.flat} if self.frame.operation.rows.ndim < 2 else set()
         return here.target in made and any(s.y == here.y and s.target in made for s in spots)
+
+
+def top_of(focus: int, lines: int, height: int) -> int:
+    """The first of so many lines that is shown in this height, so that the `focus` is in the middle of them."""
+    return max(0, min(focus - height // 2, lines - height))
 
 
 def product(frame: Frame, row: int) -> str | None:

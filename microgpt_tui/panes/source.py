@@ -17,7 +17,7 @@ from microgpt_tui.debugger.frame import Frame
 from microgpt_tui.drawing import theme
 from microgpt_tui.drawing.highlighting import CodeStyles, highlighted
 from microgpt_tui.drawing.picture import Line, Picture
-from microgpt_tui.panes.base import Pane, says
+from microgpt_tui.panes.base import Pane, says, top_of
 
 AROUND = 4  # lines before and after the one at work that are seen with it
 ROOMY = 70  # cells from which the code stands as far to the right as in its file
@@ -244,34 +244,53 @@ class Source(Pane):
 
     def draw(self, frame: Frame, width: int, height: int) -> Picture:
         source = frame.source
-        code = code_of(source)
-        styles = theme.NEW, theme.FAINT, theme.WARNING
-        indent = _function(code, source.line)[1] if width < ROOMY else 0
-        picture = Picture(list(_quiet_lines(code, width, theme.CODE, indent, styles)), focus=source.line - 1)
-        segments = _dedented(code, theme.CODE, indent)
-        for number in source.ran | {source.line} | (stops := _stops(frame, code)):
-            under = theme.RAN if number in source.ran else None
-            picture.lines[number - 1] = _line(code, number, segments, width, under, number in stops)
-        called = source.called if source.called and source.called.line != source.line else None
-        below = [] if called is None else [_elsewhere(CALLED, called, width)]
-        below += says(Picture(), frame.around.lines_hint, width, height // 2).lines
-        lit = _lit(source, segments, width, max(1, height // 2 - len(below)), source.line in stops, indent)
-        picture.lines[source.line - 1 : source.line] = [*lit, *below]
-        if called is not None:
-            picture.focus = source.line  # both stay in sight
-        self._add_callers(picture, source, width, height)
-        return picture
+        stops, hint = frozenset(_stops(frame, code_of(source))), frame.around.lines_hint
+        lines, focus = _drawn(source, stops, hint, width, height, theme.CODE, _styles())
+        return Picture(list(lines), focus)
 
-    def _add_callers(self, picture: Picture, source: SourceLine, width: int, height: int) -> None:
-        """The lines that called for this one, above what is seen of the file; those that are seen with it are not."""
-        assert picture.focus is not None
-        callers = [caller for caller in source.callers if (caller.path, caller.line) != (source.path, source.line)]
-        lines = [_elsewhere(CALLER, caller, width) for caller in reversed(callers[:MOST_CALLERS])]
-        lines = lines[max(0, len(lines) - max(0, height // 2 - 1)) :]
-        picture.focus += len(lines)
-        at = self.top_of(Picture([*picture.lines, *lines], picture.focus), height)
-        at = min(at, source.line - 1)
-        picture.lines[at:at] = lines
+
+def _styles() -> tuple[Style, ...]:
+    """Those in use, besides the code's, which two themes differ in."""
+    return theme.NEW, theme.FAINT, theme.WARNING, theme.RAN, theme.AT_WORK, theme.DIM
+
+
+@lru_cache(256)
+def _drawn(
+    source: SourceLine,
+    stops: frozenset[int],
+    hint: str,
+    width: int,
+    height: int,
+    code_styles: CodeStyles,
+    styles: tuple[Style, ...],
+) -> tuple[tuple[Line, ...], int]:
+    """The lines of the picture, and its focus: the same for the same line of code, whatever its numbers are."""
+    code = code_of(source)
+    indent = _function(code, source.line)[1] if width < ROOMY else 0
+    lines = list(_quiet_lines(code, width, code_styles, indent, styles))
+    segments = _dedented(code, code_styles, indent)
+    for number in source.ran | {source.line} | stops:
+        under = theme.RAN if number in source.ran else None
+        lines[number - 1] = _line(code, number, segments, width, under, number in stops)
+    called = source.called if source.called and source.called.line != source.line else None
+    below = [] if called is None else [_elsewhere(CALLED, called, width)]
+    below += says(Picture(), hint, width, height // 2).lines
+    lit = _lit(source, segments, width, max(1, height // 2 - len(below)), source.line in stops, indent)
+    lines[source.line - 1 : source.line] = [*lit, *below]
+    focus = source.line - (called is None)  # both stay in sight
+    return _with_callers(lines, focus, source, width, height)
+
+
+def _with_callers(
+    lines: list[Line], focus: int, source: SourceLine, width: int, height: int
+) -> tuple[tuple[Line, ...], int]:
+    """The lines that called for this one, above what is seen of the file; those that are seen with it are not."""
+    callers = [caller for caller in source.callers if (caller.path, caller.line) != (source.path, source.line)]
+    above = [_elsewhere(CALLER, caller, width) for caller in reversed(callers[:MOST_CALLERS])]
+    above = above[max(0, len(above) - max(0, height // 2 - 1)) :]
+    focus += len(above)
+    at = min(top_of(focus, len(lines) + len(above), height), source.line - 1)
+    return (*lines[:at], *above, *lines[at:]), focus
 
 
 def _stops(frame: Frame, code: CodeText) -> set[int]:
