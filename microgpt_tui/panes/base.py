@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Hashable, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -206,9 +207,15 @@ def product(frame: Frame, row: int) -> str | None:
     return f"{words}\n{frame.explain.name(row)}  {exact(weight)}"
 
 
+@lru_cache(512)
+def wrapped(text: str, width: int, hanging: str = "") -> tuple[str, ...]:
+    """A text in lines, the later ones behind `hanging`: most texts come again with the next moment."""
+    return tuple(textwrap.wrap(text, width, subsequent_indent=hanging))
+
+
 def says(picture: Picture, text: str, width: int, height: int) -> Picture:
     """Add a sentence, over as many lines as it needs and as there are."""
-    for line in textwrap.wrap(text, width)[: max(1, height)]:
+    for line in wrapped(text, width)[: max(1, height)]:
         picture.line(line, theme.DIM)
     return picture
 
