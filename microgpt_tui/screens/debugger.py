@@ -137,8 +137,9 @@ class DebuggerScreen(Screen[None]):
         self.grid.lacking = registry.lacking(session.view())
         self.historian = SeriesLoader(self, session)
         self.after_show: Callable[[], None] = lambda: None
-        self._copy: StepCopy | None = None  # until the first frame is drawn, which need not wait for a whole step
+        self._copy: StepCopy | None = None
         self._copy_of = session
+        self._early = True  # until the first frame is drawn
         self.lines: OwnLines | None = None  # of the user's copy of microgpt.py
         self.lines_known = False  # whether they were looked for
         self.lines_hint = ""  # how to get them; said at the moment that the debugger was opened at
@@ -164,12 +165,12 @@ class DebuggerScreen(Screen[None]):
         yield KeyBar("shortcuts")
 
     def on_mount(self) -> None:
-        """Show the moment that the run stands at, and then again, on the scales of its whole step."""
+        """Show the moment that the run stands at at once, and then again, with what its whole step tells."""
         self.show()
-        self.call_after_refresh(self._copy_step)
+        self.call_after_refresh(self._show_whole)
 
-    def _copy_step(self) -> None:
-        self._copy = step_copy_of(self._copy_of)
+    def _show_whole(self) -> None:
+        self._early, self._copy = False, step_copy_of(self._copy_of)
         self.show()
 
     def on_unmount(self) -> None:
@@ -243,7 +244,7 @@ class DebuggerScreen(Screen[None]):
         around = Context(
             fault, past, names, state.annotations, state.live, split, what_if.branch, what_if.beside, state.path,
             state.watch, self._copy, in_words(what_if.changes), chosen, self.grid.zoomed, self.lines,
-            self.lines_hint if state.where.moment == self.opened_at else "",
+            self.lines_hint if state.where.moment == self.opened_at else "", early=self._early,
         )  # fmt: skip
         return Frame(session.view(), state.where, around)
 

@@ -1,4 +1,4 @@
-"""What is imported before the first frame of the debugger is on the screen."""
+"""What is imported and computed before the first frame of the debugger is on the screen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LATER = (
-    "numba", "llvmlite", "yaml", "markdown_it", "safetensors", "pygments", "pooch", "email", "numpy.ma",
+    "computed", "numba", "llvmlite", "yaml", "markdown_it", "safetensors", "pygments", "pooch", "email", "numpy.ma",
     "engine.script", "engine.verify", "microgpt_tui.dialogs", "microgpt_tui.export", "microgpt_tui.inference",
     "microgpt_tui.lectures", "microgpt_tui.screens.inference", "microgpt_tui.screens.lecture", "microgpt_tui.web",
 )  # fmt: skip
@@ -25,7 +25,8 @@ class Watched(MicrogptApp):
     def _display(self, screen, renderable):
         super()._display(screen, renderable)
         if isinstance(screen, DebuggerScreen) and "embed" in screen.query_one("#stage").picture.text():
-            print(*sys.modules)
+            program = vars(screen.session.program)
+            print(*sys.modules, *(f"computed.{name}" for name in ("route", "_backward") if name in program))
             self.exit()
 
 app = Watched(from_seed(Config(), 0, None))
